@@ -1,0 +1,1 @@
+//! The PocketIC protocol over HTTP.

@@ -1,0 +1,144 @@
+//! What an instance tells about itself: one event per executed message, and the sum of all cycles.
+
+use candid::Principal;
+use serde::{Serialize, Serializer};
+
+use crate::RejectCode;
+
+/// What kind of message an [`Event`] records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An update call, from outside or from a canister, that came in as ingress.
+    Ingress,
+    /// A replicated execution of an update method called by a canister.
+    Update,
+    /// A query call from outside.
+    Query,
+    /// A call made by a canister that never reached its method.
+    Call,
+    /// A reply callback.
+    Reply,
+    /// A reject callback.
+    Reject,
+    /// A cleanup callback.
+    Cleanup,
+    /// The global timer.
+    Timer,
+    /// The heartbeat.
+    Heartbeat,
+    /// A call to the management canister.
+    Management,
+    /// `start`, `canister_init`, `canister_pre_upgrade` or `canister_post_upgrade`.
+    Lifecycle,
+}
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It ran to its end without an answer (yet).
+    Ok,
+    /// It replied.
+    Reply,
+    /// It rejected, or was rejected.
+    Reject {
+        /// The code the caller sees.
+        code: RejectCode,
+        /// The text the caller sees.
+        message: String,
+    },
+    /// It trapped and was rolled back.
+    Trap {
+        /// Why.
+        message: String,
+    },
+}
+
+/// One executed message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Counts all events of the instance, from 0.
+    pub seq: u64,
+    /// The round in which it ran.
+    pub round: u64,
+    /// The instance's time, in nanoseconds since 1970.
+    pub time: u64,
+    /// What ran.
+    pub kind: Kind,
+    /// Who sent the message; for a callback, who answered.
+    pub caller: Principal,
+    /// Where it ran.
+    pub canister: Principal,
+    /// The method, or the name of the system task.
+    pub method: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Cycles that came with the message.
+    #[serde(serialize_with = "decimal")]
+    pub cycles: u128,
+    /// Instructions it took.
+    pub instructions: u64,
+}
+
+/// Cycles charged, by purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fees {
+    /// Creation of canisters.
+    #[serde(serialize_with = "decimal")]
+    pub creation: u128,
+    /// Execution of messages and compilation of modules.
+    #[serde(serialize_with = "decimal")]
+    pub execution: u128,
+    /// Reception of ingress messages.
+    #[serde(serialize_with = "decimal")]
+    pub ingress: u128,
+    /// Transmission of calls and of their answers.
+    #[serde(serialize_with = "decimal")]
+    pub transmission: u128,
+    /// Storage and compute allocation, as time passes.
+    #[serde(serialize_with = "decimal")]
+    pub resources: u128,
+}
+
+/// Where all cycles of an instance are. `minted` is exactly the sum of everything else, after every round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Accounts {
+    /// Cycles that came into being by provisional calls and by [`Replica::add_cycles`](crate::Replica::add_cycles).
+    #[serde(serialize_with = "decimal")]
+    pub minted: u128,
+    /// Held by canisters.
+    #[serde(serialize_with = "decimal")]
+    pub balances: u128,
+    /// Attached to calls under way, refunds under way, and fees paid in advance.
+    #[serde(serialize_with = "decimal")]
+    pub in_flight: u128,
+    /// Charged by the platform.
+    pub fees: Fees,
+    /// Burnt by canisters on purpose.
+    #[serde(serialize_with = "decimal")]
+    pub burnt: u128,
+    /// Held by canisters when they were deleted, and refunds to canisters that no longer exist.
+    #[serde(serialize_with = "decimal")]
+    pub destroyed: u128,
+}
+
+impl Fees {
+    /// All fees.
+    pub fn total(&self) -> u128 {
+        self.creation + self.execution + self.ingress + self.transmission + self.resources
+    }
+}
+
+impl Accounts {
+    /// Whether no cycle appeared from nowhere or vanished.
+    pub fn balanced(&self) -> bool {
+        self.minted
+            == self.balances + self.in_flight + self.fees.total() + self.burnt + self.destroyed
+    }
+}
+
+/// JSON numbers end at 2^53: cycles travel as decimal strings.
+fn decimal<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
