@@ -1,1 +1,270 @@
-//! The PocketIC protocol over HTTP.
+//! The protocol of PocketIC over HTTP, so that tests written with the ordinary `pocket-ic` client run on this replica.
+//!
+//! Requests and answers are the types of `pocket_ic::common::rest`. Every operation is answered at once with its result
+//! (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a client to come back, and the paths
+//! `/read_graph` and `/prune_graph` that go with them, do not occur. A request that can't be served gets
+//! `{"message": ".."}` with 400 (it is malformed, or the instance refuses it), 403, 404 (no such path, instance,
+//! canister, subnet, blob), 405, 413, 500 (our fault) or 501 (PocketIC serves it, we do not). Creating an instance or a
+//! gateway answers `{"Error": {"message": ".."}}` instead, which is what the client reads there.
+//!
+//! Under a path of our own, as JSON: `GET /canic/instances/{id}/trace?from=SEQ`, `/accounts` and `/canisters`.
+//!
+//! # What is not served
+//!
+//! Each of these answers 501, `canic-replica does not serve ..`:
+//!
+//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
+//!   subnet under its mainnet id, beta features, an HTTP gateway, or with subnets that have an existing state,
+//!   benchmarking limits, admins or a free cost schedule (which includes every cloud engine);
+//! - `make_live` (`/http_gateway`); `auto_progress` alone is served;
+//! - `/instances/{id}/api/..`, the interface of agents, and with it `get_subnet_metrics`;
+//! - `mock_canister_http_response` and `mock_flexible_canister_http_response`; the list of pending outcalls is empty,
+//!   as the management canister rejects `http_request`;
+//! - `verify_canister_signature`, `delete_subnet`, `canister_snapshot_download` and `canister_snapshot_upload`;
+//! - calls with sender info; the public key of a subnet other than NNS.
+
+mod activity;
+mod answer;
+mod blobstore;
+mod canic;
+mod config;
+mod instances;
+mod operations;
+
+use std::future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, delete, get, post};
+use axum::serve::ListenerExt;
+use pocket_ic::common::rest::{
+    AutoProgressConfig, CreateHttpGatewayResponse, CreateInstanceResponse, InitialTime, InstanceConfig,
+    RawSetStableMemory,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
+
+use self::activity::Activity;
+use self::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
+use self::blobstore::BlobStore;
+use self::instances::Instances;
+use crate::Replica;
+
+/// What all requests share.
+#[derive(Default)]
+struct Inner {
+    instances: Instances,
+    blobs: BlobStore,
+    activity: Activity,
+}
+
+type Shared = Arc<Inner>;
+
+/// A server of instances, bound to its address. Run it on a multi-threaded tokio runtime.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes an address; port 0 means any free one. Errors: the address can't be had.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Serves until no request has come for `ttl`, counted from the end of the last one; for ever without it. Dropping
+    /// the future ends it too.
+    pub async fn run(self, ttl: Option<Duration>) -> io::Result<()> {
+        let server = Shared::default();
+        let idle = {
+            let server = server.clone();
+            async move {
+                match ttl {
+                    Some(ttl) => server.activity.idle_for(ttl).await,
+                    None => future::pending().await,
+                }
+            }
+        };
+        // Answers are small and clients wait for each: Nagle's algorithm would cost 40 ms on some.
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(e) = stream.set_nodelay(true) {
+                eprintln!("TCP_NODELAY can't be set: {e}");
+            }
+        });
+        axum::serve(listener, router(server)).with_graceful_shutdown(idle).await
+    }
+}
+
+fn router(server: Shared) -> Router {
+    let routes = [
+        ("/status", get(|| async {})),
+        ("/blobstore", post(blobstore::upload)),
+        ("/blobstore/{id}", get(blobstore::download)),
+        ("/instances", get(list_instances).post(create_instance)),
+        ("/instances/{id}", delete(delete_instance)),
+        ("/instances/{id}/_/topology", read(operations::topology)),
+        ("/instances/{id}/read/topology", read(operations::topology)),
+        ("/instances/{id}/read/get_time", read(operations::get_time)),
+        ("/instances/{id}/read/get_canister_http", read(operations::get_canister_http)),
+        ("/instances/{id}/read/get_cycles", with(operations::get_cycles)),
+        ("/instances/{id}/read/get_controllers", with(operations::get_controllers)),
+        ("/instances/{id}/read/get_stable_memory", with(operations::get_stable_memory)),
+        ("/instances/{id}/read/get_subnet", with(operations::get_subnet)),
+        ("/instances/{id}/read/pub_key", with(operations::pub_key)),
+        ("/instances/{id}/read/ingress_status", with(operations::ingress_status)),
+        ("/instances/{id}/read/query", with(operations::query)),
+        ("/instances/{id}/update/submit_ingress_message", with(operations::submit_ingress_message)),
+        ("/instances/{id}/update/await_ingress_message", with(operations::await_ingress_message)),
+        ("/instances/{id}/update/tick", with(operations::tick)),
+        ("/instances/{id}/update/set_time", with(operations::set_time)),
+        ("/instances/{id}/update/set_certified_time", with(operations::set_certified_time)),
+        ("/instances/{id}/update/add_cycles", with(operations::add_cycles)),
+        ("/instances/{id}/update/set_stable_memory", post(set_stable_memory)),
+        ("/instances/{id}/auto_progress", get(auto_progress_enabled).post(auto_progress)),
+        ("/instances/{id}/stop_progress", post(stop_progress)),
+        ("/instances/{id}/update/mock_canister_http", refuse("mocked answers to canister HTTP outcalls")),
+        ("/instances/{id}/update/mock_flexible_canister_http", refuse("mocked answers to canister HTTP outcalls")),
+        ("/instances/{id}/update/delete_subnet", refuse("delete_subnet")),
+        ("/instances/{id}/update/canister_snapshot_download", refuse("canister_snapshot_download")),
+        ("/instances/{id}/update/canister_snapshot_upload", refuse("canister_snapshot_upload")),
+        ("/verify_signature", refuse("verify_canister_signature")),
+        ("/http_gateway", post(create_http_gateway)),
+        ("/canic/instances/{id}/trace", get(canic::trace)),
+        ("/canic/instances/{id}/accounts", read(canic::accounts)),
+        ("/canic/instances/{id}/canisters", read(canic::canisters)),
+    ];
+    let mut router = Router::new()
+        .route("/instances/{id}/api/{*path}", refuse("the interface of agents (api/v2, api/v3, api/v4)"));
+    for (path, methods) in routes {
+        // The client ends some paths with a slash and others not.
+        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(server.clone(), activity::watch))
+        .with_state(server)
+}
+
+/// A route for an operation without an argument.
+fn read<R: Serialize + 'static>(operation: fn(&mut Replica) -> Answer<R>) -> MethodRouter<Shared> {
+    get(async move |State(server): State<Shared>, Path(id): Path<String>| {
+        server.instances.get(&id)?.run(move |replica| encode(&operation(replica)?)).await
+    })
+}
+
+/// A route for an operation with an argument. The body is read, and the answer written, on the thread that may block:
+/// either may be a hundred megabytes.
+fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
+    operation: fn(&mut Replica, T) -> Answer<R>,
+) -> MethodRouter<Shared> {
+    post(async move |State(server): State<Shared>, Path(id): Path<String>, Body(body): Body| {
+        server.instances.get(&id)?.run(move |replica| encode(&operation(replica, decode(&body)?)?)).await
+    })
+}
+
+/// A route for what PocketIC serves and we do not.
+fn refuse(what: &'static str) -> MethodRouter<Shared> {
+    any(async move || Failure::not_served(what))
+}
+
+async fn unknown_path(uri: Uri) -> Failure {
+    Failure::not_found(format!("there is no path {}", uri.path()))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Response {
+    let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
+    Failure { status: StatusCode::METHOD_NOT_ALLOWED, ..failure }.into_response()
+}
+
+async fn list_instances(State(server): State<Shared>) -> Answer<Json> {
+    encode(&server.instances.statuses())
+}
+
+async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Response {
+    let (status, answer) = match try_create_instance(&server, &body).await {
+        Ok(created) => (StatusCode::CREATED, created),
+        Err(Failure { status, message }) => (status, CreateInstanceResponse::Error { message }),
+    };
+    (status, encode(&answer)).into_response()
+}
+
+async fn try_create_instance(server: &Inner, body: &[u8]) -> Answer<CreateInstanceResponse> {
+    let asked: InstanceConfig = decode(body)?;
+    let config = config::config(&asked)?;
+    let replica = spawn_blocking(move || Replica::new(config))
+        .await
+        .map_err(|e| Failure::internal(format!("the instance could not be created: {e}")))?
+        .map_err(Failure::bad_request)?;
+    let (instance_id, instance) = server.instances.add(replica);
+    if let Some(InitialTime::AutoProgress(config)) = &asked.initial_time {
+        instance.start_progress(rest(config)).await?;
+    }
+    let topology = instance.run(operations::topology).await?;
+    Ok(CreateInstanceResponse::Created { instance_id, topology, http_gateway_info: None })
+}
+
+async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -> Answer<()> {
+    server.instances.delete(&id).await
+}
+
+async fn set_stable_memory(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+    Body(body): Body,
+) -> Answer<Json> {
+    let instance = server.instances.get(&id)?;
+    let RawSetStableMemory { canister_id, blob_id } = decode(&body)?;
+    let canister = operations::principal(&canister_id)?;
+    let blob = server.blobs.get(&blob_id.0)?;
+    instance
+        .run(move |replica| {
+            replica.set_stable_memory(canister, blob.unpack()?).map_err(Failure::bad_request)?;
+            encode(&())
+        })
+        .await
+}
+
+async fn auto_progress(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+    Body(body): Body,
+) -> Answer<Json> {
+    let instance = server.instances.get(&id)?;
+    instance.start_progress(rest(&decode(&body)?)).await?;
+    encode(&())
+}
+
+fn rest(config: &AutoProgressConfig) -> Option<Duration> {
+    config.artificial_delay_ms.map(Duration::from_millis)
+}
+
+async fn auto_progress_enabled(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {
+    encode(&server.instances.get(&id)?.makes_progress().await)
+}
+
+async fn stop_progress(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {
+    server.instances.get(&id)?.stop_progress().await;
+    encode(&())
+}
+
+async fn create_http_gateway() -> Response {
+    let Failure { status, message } = Failure::not_served("an HTTP gateway");
+    (status, encode(&CreateHttpGatewayResponse::Error { message })).into_response()
+}

@@ -1,0 +1,77 @@
+//! Whether anybody still needs the server, and the net under every request.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use super::answer::Failure;
+use super::instances::panic_message;
+
+/// Requests under way, and when the last one ended.
+pub(super) struct Activity {
+    pending: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { pending: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Activity {
+    /// Returns once no request has been under way for `ttl`.
+    pub(super) async fn idle_for(&self, ttl: Duration) {
+        loop {
+            let idle = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let wait = match ttl.checked_sub(idle) {
+                Some(left) if !left.is_zero() => left,
+                _ if self.pending.load(Ordering::SeqCst) == 0 => return,
+                _ => Duration::from_secs(1),
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// A request under way.
+struct Pending(Shared);
+
+impl Pending {
+    fn new(server: Shared) -> Self {
+        server.activity.pending.fetch_add(1, Ordering::SeqCst);
+        Self(server)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let activity = &self.0.activity;
+        // The time first: whoever sees no request pending must see when the last one ended.
+        *activity.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        activity.pending.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts the request, and runs it as a task of its own: a panic in it answers 500, and a client that goes away does
+/// not leave its work half done.
+pub(super) async fn watch(State(server): State<Shared>, request: Request, next: Next) -> Response {
+    let pending = Pending::new(server);
+    let work = tokio::spawn(async move {
+        let response = next.run(request).await;
+        drop(pending);
+        response
+    });
+    work.await.unwrap_or_else(|e| {
+        let why = match e.try_into_panic() {
+            Ok(panic) => panic_message(&*panic).to_owned(),
+            Err(e) => e.to_string(),
+        };
+        Failure::internal(format!("the request failed: {why}")).into_response()
+    })
+}

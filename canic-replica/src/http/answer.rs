@@ -1,0 +1,101 @@
+//! How requests are read and answered: JSON both ways, and a message in every error.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use pocket_ic::common::rest::ApiResponse;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The largest request body, in bytes. Base64 makes a third more of a payload.
+pub(super) const MAX_BODY: usize = 1 << 30;
+
+/// What a handler comes to.
+pub(super) type Answer<T> = Result<T, Failure>;
+
+/// Why a request was not served; travels as `{"message": ".."}`.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+impl Failure {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// The caller sent something wrong.
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The caller may not know.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// What the caller named isn't there.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// PocketIC serves this, we do not.
+    pub(super) fn not_served(what: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, format!("canic-replica does not serve {what}"))
+    }
+
+    /// Our own fault.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match encode(&ApiResponse::<()>::Error { message: self.message }) {
+            Ok(body) => (self.status, body).into_response(),
+            Err(failure) => failure.status.into_response(),
+        }
+    }
+}
+
+/// A JSON text, ready to be sent.
+pub(super) struct Json(Vec<u8>);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+/// Writes an answer.
+pub(super) fn encode<T: Serialize>(answer: &T) -> Answer<Json> {
+    serde_json::to_vec(answer)
+        .map(Json)
+        .map_err(|e| Failure::internal(format!("the answer can't be written as JSON: {e}")))
+}
+
+/// Reads a request body.
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
+    serde_json::from_slice(body).map_err(|e| {
+        let name = std::any::type_name::<T>();
+        let name = name.rsplit("::").next().unwrap_or(name);
+        Failure::bad_request(format!("the request body is not a valid {name}: {e}"))
+    })
+}
+
+/// A request body as it came.
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(e) => Err(Failure::new(e.status(), e.body_text())),
+        }
+    }
+}

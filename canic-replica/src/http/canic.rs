@@ -1,0 +1,52 @@
+//! Paths of our own, beside PocketIC's: what an instance tells about itself.
+
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use candid::Principal;
+use serde::Serialize;
+
+use super::Shared;
+use super::answer::{Answer, Failure, Json, encode};
+use crate::{Accounts, Event, Replica};
+
+/// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked
+/// for, those between are gone.
+#[derive(Serialize)]
+struct Trace<'a> {
+    /// Where to go on from.
+    next: u64,
+    events: &'a [Event],
+}
+
+/// `GET /canic/instances/{id}/trace?from=SEQ`.
+pub(super) async fn trace(State(server): State<Shared>, Path(id): Path<String>, uri: Uri) -> Answer<Json> {
+    let from = from(uri.query().unwrap_or_default())?;
+    server
+        .instances
+        .get(&id)?
+        .run(move |replica| {
+            let events = replica.trace();
+            let events = &events[events.partition_point(|event| event.seq < from)..];
+            let next = events.last().map_or(from, |event| event.seq + 1);
+            encode(&Trace { next, events })
+        })
+        .await
+}
+
+fn from(query: &str) -> Answer<u64> {
+    match query.split_once('=') {
+        None if query.is_empty() => Ok(0),
+        Some(("from", seq)) => {
+            seq.parse().map_err(|_| Failure::bad_request(format!("from={seq} is not the number of an event")))
+        }
+        _ => Err(Failure::bad_request(format!("`{query}` is not a query; `from=SEQ` is"))),
+    }
+}
+
+pub(super) fn accounts(replica: &mut Replica) -> Answer<Accounts> {
+    Ok(replica.accounts())
+}
+
+pub(super) fn canisters(replica: &mut Replica) -> Answer<Vec<Principal>> {
+    Ok(replica.canisters())
+}

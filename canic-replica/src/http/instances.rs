@@ -1,0 +1,186 @@
+//! The instances of a server. Each has its own lock, so that they run in parallel; requests to one of them wait for
+//! their turn in the order in which they came.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Mutex as TurnMutex, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::answer::{Answer, Failure};
+use crate::Replica;
+
+/// How long automatic progress rests between two rounds, unless the caller asks for another delay.
+const REST: Duration = Duration::from_millis(20);
+
+/// All instances, by their number; a deleted one leaves a gap, as numbers are never used again.
+#[derive(Default)]
+pub(super) struct Instances(Mutex<Vec<Option<Arc<Instance>>>>);
+
+impl Instances {
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<Arc<Instance>>>> {
+        // No code that can panic runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an instance; answers its number.
+    pub(super) fn add(&self, replica: Replica) -> (usize, Arc<Instance>) {
+        let mut all = self.lock();
+        let id = all.len();
+        let instance = Arc::new(Instance {
+            id,
+            state: Arc::new(TurnMutex::new(Ok(replica))),
+            progress: TurnMutex::new(None),
+        });
+        all.push(Some(instance.clone()));
+        (id, instance)
+    }
+
+    /// The instance that a path names.
+    pub(super) fn get(&self, id: &str) -> Answer<Arc<Instance>> {
+        let id = parse(id)?;
+        match self.lock().get(id) {
+            Some(Some(instance)) => Ok(instance.clone()),
+            Some(None) => Err(deleted(id)),
+            None => Err(Failure::not_found(format!("there is no instance {id}"))),
+        }
+    }
+
+    /// Deletes an instance once what it executes now is done; what waits behind that fails.
+    pub(super) async fn delete(&self, id: &str) -> Answer<()> {
+        let instance = self.get(id)?;
+        self.lock()[instance.id] = None;
+        instance.stop_progress().await;
+        let mut state = instance.state.clone().lock_owned().await;
+        let gone = deleted(instance.id);
+        // Unmapping the memory of many canisters takes a while.
+        spawn_blocking(move || *state = Err(gone))
+            .await
+            .map_err(|e| Failure::internal(format!("the instance could not be taken down: {e}")))
+    }
+
+    /// The status of every instance ever created.
+    pub(super) fn statuses(&self) -> Vec<String> {
+        let status = |instance: &Option<Arc<Instance>>| match instance {
+            None => "Deleted",
+            Some(instance) if instance.state.try_lock().is_ok() => "Available",
+            Some(_) => "Busy",
+        };
+        self.lock().iter().map(|instance| status(instance).to_owned()).collect()
+    }
+}
+
+fn parse(id: &str) -> Answer<usize> {
+    id.parse().map_err(|_| Failure::bad_request(format!("`{id}` is not the number of an instance")))
+}
+
+fn deleted(id: usize) -> Failure {
+    Failure::not_found(format!("instance {id} has been deleted"))
+}
+
+/// One instance.
+pub(super) struct Instance {
+    id: usize,
+    /// The replica, or why it can't be used any more.
+    state: Arc<TurnMutex<Answer<Replica>>>,
+    progress: TurnMutex<Option<Progress>>,
+}
+
+/// The task that follows the wall clock; it ends when `stop` is dropped.
+struct Progress {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Instance {
+    /// Runs `operation` when its turn comes, on a thread that may block. If it panics, the instance may be half
+    /// changed: it answers nothing but that error from then on, and all other instances go on.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Replica) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let id = self.id;
+        let mut state = self.state.clone().lock_owned().await;
+        let done = spawn_blocking(move || {
+            let replica = state.as_mut().map_err(|failure| failure.clone())?;
+            catch_unwind(AssertUnwindSafe(|| operation(replica))).unwrap_or_else(|panic| {
+                let failure = Failure::internal(format!(
+                    "instance {id} failed and can't be used any more: {}",
+                    panic_message(&*panic)
+                ));
+                *state = Err(failure.clone());
+                Err(failure)
+            })
+        });
+        done.await.unwrap_or_else(|e| Err(Failure::internal(format!("instance {id} failed: {e}"))))
+    }
+
+    /// Lets the instance follow the wall clock and execute rounds by itself. Returns after the first round.
+    pub(super) async fn start_progress(self: &Arc<Self>, rest: Option<Duration>) -> Answer<()> {
+        let mut progress = self.progress.lock().await;
+        if progress.as_ref().is_some_and(Progress::goes_on) {
+            return Err(Failure::bad_request(format!("instance {} already makes progress by itself", self.id)));
+        }
+        self.run(follow_clock).await?;
+        let (stop, mut stopped) = oneshot::channel();
+        let instance = self.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = &mut stopped => break,
+                    () = tokio::time::sleep(rest.unwrap_or(REST)) => {}
+                }
+                // The failure is kept in the instance and answers whoever asks next.
+                if instance.run(follow_clock).await.is_err() {
+                    break;
+                }
+            }
+        });
+        *progress = Some(Progress { stop, task });
+        Ok(())
+    }
+
+    /// Whether the instance executes rounds by itself.
+    pub(super) async fn makes_progress(&self) -> bool {
+        self.progress.lock().await.as_ref().is_some_and(Progress::goes_on)
+    }
+
+    /// Ends automatic progress; no round follows once this returns.
+    pub(super) async fn stop_progress(&self) {
+        if let Some(Progress { stop, task }) = self.progress.lock().await.take() {
+            drop(stop);
+            if let Err(e) = task.await {
+                eprintln!("automatic progress of instance {} ended with {e}", self.id);
+            }
+        }
+    }
+}
+
+impl Progress {
+    fn goes_on(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+/// One round at the time of the wall clock, or at the instance's own time where that is ahead.
+fn follow_clock(replica: &mut Replica) -> Answer<()> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // Nanoseconds since 1970 fit 64 bits until the year 2554.
+    let now = now.as_nanos() as u64;
+    if now > replica.time() {
+        replica.set_time(now).map_err(Failure::internal)?;
+    }
+    replica.tick();
+    Ok(())
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message")
+}

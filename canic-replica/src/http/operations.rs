@@ -1,0 +1,206 @@
+//! What can be asked of an instance: each operation is a function of the replica and of one argument.
+
+use candid::Principal;
+use pocket_ic::common::rest::{
+    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterHttpRequest, RawCanisterId,
+    RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
+    RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
+};
+use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
+use sha2::{Digest, Sha256};
+
+use super::answer::{Answer, Failure};
+use super::config;
+use crate::{EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo, SubnetKind};
+
+pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
+    let subnet_configs = replica.subnets().iter().map(|subnet| (subnet.id, subnet_config(subnet))).collect();
+    let default_effective_canister_id = replica.default_effective_canister().into();
+    Ok(Topology { subnet_configs, default_effective_canister_id })
+}
+
+fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
+    SubnetConfig {
+        subnet_kind: config::to_rest(subnet.kind),
+        subnet_admins: None,
+        cost_schedule: CanisterCyclesCostSchedule::Normal,
+        // PocketIC draws a subnet's id from its seed; ours are given, so that the seed only tells subnets apart.
+        subnet_seed: Sha256::digest(subnet.id.as_slice()).into(),
+        instruction_config: SubnetInstructionConfig::Production,
+        canister_ranges: subnet
+            .canister_ranges
+            .iter()
+            .map(|&(start, end)| CanisterIdRange { start: start.into(), end: end.into() })
+            .collect(),
+    }
+}
+
+pub(super) fn get_time(replica: &mut Replica) -> Answer<RawTime> {
+    Ok(RawTime { nanos_since_epoch: replica.time() })
+}
+
+pub(super) fn set_time(replica: &mut Replica, time: RawTime) -> Answer<()> {
+    replica.set_time(time.nanos_since_epoch).map_err(Failure::bad_request)
+}
+
+/// The certified time is that of the last round, so one is executed at this time.
+pub(super) fn set_certified_time(replica: &mut Replica, time: RawTime) -> Answer<()> {
+    set_time(replica, time)?;
+    replica.tick();
+    Ok(())
+}
+
+/// One round. Who makes the block is only seen in a node's metrics, which no canister can ask for here.
+pub(super) fn tick(replica: &mut Replica, configs: RawTickConfigs) -> Answer<()> {
+    for blockmakers in configs.blockmakers.into_iter().flatten() {
+        let id = principal(&blockmakers.subnet.subnet_id)?;
+        let subnet = subnet(replica, id)?;
+        for node in std::iter::once(&blockmakers.blockmaker).chain(&blockmakers.failed_blockmakers) {
+            let node = principal(&node.node_id)?;
+            if !subnet.nodes.contains(&node) {
+                return Err(Failure::bad_request(format!("{node} is not a node of subnet {id}")));
+            }
+        }
+    }
+    replica.tick();
+    Ok(())
+}
+
+pub(super) fn get_cycles(replica: &mut Replica, canister: RawCanisterId) -> Answer<RawCycles> {
+    let id = principal(&canister.canister_id)?;
+    replica.cycles(id).map(|cycles| RawCycles { cycles }).ok_or_else(|| no_canister(id))
+}
+
+pub(super) fn add_cycles(replica: &mut Replica, argument: RawAddCycles) -> Answer<RawCycles> {
+    let id = principal(&argument.canister_id)?;
+    replica.add_cycles(id, argument.amount).map(|cycles| RawCycles { cycles }).ok_or_else(|| no_canister(id))
+}
+
+pub(super) fn get_controllers(replica: &mut Replica, canister: RawCanisterId) -> Answer<Vec<RawPrincipalId>> {
+    let id = principal(&canister.canister_id)?;
+    let controllers = replica.controllers(id).ok_or_else(|| no_canister(id))?;
+    Ok(controllers.into_iter().map(RawPrincipalId::from).collect())
+}
+
+pub(super) fn get_stable_memory(replica: &mut Replica, canister: RawCanisterId) -> Answer<RawStableMemory> {
+    let id = principal(&canister.canister_id)?;
+    replica.stable_memory(id).map(|blob| RawStableMemory { blob }).ok_or_else(|| no_canister(id))
+}
+
+/// The subnet of a canister that exists; `null` where none does.
+pub(super) fn get_subnet(replica: &mut Replica, canister: RawCanisterId) -> Answer<Option<RawSubnetId>> {
+    let id = principal(&canister.canister_id)?;
+    Ok(if replica.canister_exists(id) { replica.subnet_of(id).map(RawSubnetId::from) } else { None })
+}
+
+/// The public key of the NNS subnet, which is the root key; other subnets have none here.
+pub(super) fn pub_key(replica: &mut Replica, id: RawSubnetId) -> Answer<Vec<u8>> {
+    let id = principal(&id.subnet_id)?;
+    match subnet(replica, id)?.kind {
+        SubnetKind::NNS => Ok(replica.root_key()),
+        _ => Err(Failure::not_served("public keys of other subnets than NNS")),
+    }
+}
+
+/// Outcalls of canisters that wait for an answer. The management canister rejects `http_request`, so none ever does.
+pub(super) fn get_canister_http(_: &mut Replica) -> Answer<Vec<RawCanisterHttpRequest>> {
+    Ok(Vec::new())
+}
+
+pub(super) fn submit_ingress_message(
+    replica: &mut Replica,
+    call: RawCanisterCall,
+) -> Answer<Result<RawMessageId, RejectResponse>> {
+    let effective_principal = call.effective_principal.clone();
+    match replica.submit(ingress(call)?) {
+        Ok(id) => Ok(Ok(RawMessageId { effective_principal, message_id: id.to_vec() })),
+        Err(reject) => Ok(Err(reject_response(reject)?)),
+    }
+}
+
+pub(super) fn await_ingress_message(replica: &mut Replica, id: RawMessageId) -> Answer<RawCanisterResult> {
+    canister_result(replica.await_ingress(&message_id(&id)?).map_err(Failure::bad_request)?)
+}
+
+/// The answer to a message once there is one. With a caller, only the sender of the message may know.
+pub(super) fn ingress_status(
+    replica: &mut Replica,
+    argument: RawIngressStatusArgs,
+) -> Answer<Option<RawCanisterResult>> {
+    let id = message_id(&argument.raw_message_id)?;
+    if argument.raw_caller.is_some() {
+        return Err(Failure::not_served("ingress_status with a caller"));
+    }
+    match replica.ingress_status(&id) {
+        IngressStatus::Unknown | IngressStatus::Received | IngressStatus::Processing => Ok(None),
+        IngressStatus::Done(result) => canister_result(result).map(Some),
+    }
+}
+
+pub(super) fn query(replica: &mut Replica, call: RawCanisterCall) -> Answer<RawCanisterResult> {
+    canister_result(replica.query(ingress(call)?))
+}
+
+fn ingress(call: RawCanisterCall) -> Answer<Ingress> {
+    if call.sender_info.is_some() {
+        return Err(Failure::not_served("sender info"));
+    }
+    Ok(Ingress {
+        sender: principal(&call.sender)?,
+        canister: principal(&call.canister_id)?,
+        method: call.method,
+        payload: call.payload,
+        effective: match &call.effective_principal {
+            RawEffectivePrincipal::None => None,
+            RawEffectivePrincipal::CanisterId(id) => Some(EffectivePrincipal::Canister(principal(id)?)),
+            RawEffectivePrincipal::SubnetId(id) => Some(EffectivePrincipal::Subnet(principal(id)?)),
+        },
+    })
+}
+
+fn canister_result(result: Result<Vec<u8>, Reject>) -> Answer<RawCanisterResult> {
+    Ok(match result {
+        Ok(reply) => RawCanisterResult::Ok(reply),
+        Err(reject) => RawCanisterResult::Err(reject_response(reject)?),
+    })
+}
+
+fn reject_response(reject: Reject) -> Answer<RejectResponse> {
+    let error_code = reject.error_code.strip_prefix("IC").and_then(|digits| digits.parse::<u64>().ok());
+    let error_code = error_code.and_then(|code| ErrorCode::try_from(code).ok());
+    let reject_code = RejectCode::try_from(reject.code as u64).ok();
+    match (reject_code, error_code) {
+        (Some(reject_code), Some(error_code)) => Ok(RejectResponse {
+            reject_code,
+            reject_message: reject.message,
+            error_code,
+            certified: reject.certified,
+        }),
+        _ => Err(Failure::internal(format!("a reject that PocketIC has no code for: {reject:?}"))),
+    }
+}
+
+fn message_id(id: &RawMessageId) -> Answer<MessageId> {
+    id.message_id
+        .as_slice()
+        .try_into()
+        .map_err(|_| Failure::bad_request(format!("a message id has 32 bytes, not {}", id.message_id.len())))
+}
+
+/// Reads a principal.
+pub(super) fn principal(bytes: &[u8]) -> Answer<Principal> {
+    Principal::try_from_slice(bytes)
+        .map_err(|e| Failure::bad_request(format!("{} is not a principal: {e}", hex::encode(bytes))))
+}
+
+fn subnet(replica: &Replica, id: Principal) -> Answer<&SubnetInfo> {
+    replica
+        .subnets()
+        .iter()
+        .find(|subnet| subnet.id == id)
+        .ok_or_else(|| Failure::not_found(format!("there is no subnet {id}")))
+}
+
+fn no_canister(id: Principal) -> Failure {
+    Failure::not_found(format!("there is no canister {id}"))
+}
