@@ -1,0 +1,29 @@
+impl Fleet {
+    fn intt() {}
+}
+#[allow(dead_code)]
+impl Fleet {
+    /// Provisions a member of the role `worker`.
+    #[must_use]
+    pub fn worker() -> ::canic::fleet::ProvisionRole<Args> {
+        ::canic::fleet::ProvisionRole::new("worker")
+    }
+}
+::core::compile_error! {
+    "unknown option `colour`; known are `pool`, `reserve`, `http`, `crate` and `role`"
+}
+::core::compile_error! {
+    "an endpoint is a function of its own; move it out of the `impl` block"
+}
+::core::compile_error! {
+    "`intt` is not a hook; did you mean `init`? (a helper belongs in another `impl` block)"
+}
+::core::compile_error! {
+    "`min` is above `max`, which is 1"
+}
+::core::compile_error! {
+    "`max` is below `min`, which is 3"
+}
+::core::compile_error! {
+    "a role of at most 0 members has none; leave the role out instead"
+}

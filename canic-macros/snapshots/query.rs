@@ -1,0 +1,28 @@
+fn jobs_done() -> u64 {
+    7
+}
+#[allow(unsafe_code)]
+const _: () = {
+    use ::canic::__private as __canic;
+    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
+        name: "jobs_done",
+        allow: &[__canic::Allow::Anyone],
+        guards: &[],
+    };
+    #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_query jobs_done"))]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        unsafe(export_name = "canister_query.jobs_done")
+    )]
+    fn __endpoint() {
+        __canic::entry::query(
+            &__ENDPOINT,
+            __canic::entry::candid_args,
+            |(): ()| __canic::entry::reply((jobs_done(),)),
+        )
+    }
+    #[__canic::candid::candid_method(query, rename = "jobs_done")]
+    fn __candid() -> u64 {
+        __canic::entry::candid_only()
+    }
+};

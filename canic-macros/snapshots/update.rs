@@ -1,0 +1,36 @@
+/// Does a job.
+async fn work(job: Job) -> Result<Receipt, WorkError> {
+    job.run().await
+}
+#[allow(unsafe_code)]
+const _: () = {
+    use ::canic::__private as __canic;
+    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
+        name: "work",
+        allow: &[
+            __canic::Allow::Root,
+            __canic::Allow::Role("hub"),
+            __canic::Allow::Guard(is_friend),
+        ],
+        guards: &[is_open],
+    };
+    #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_update work"))]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        unsafe(export_name = "canister_update.work")
+    )]
+    fn __endpoint() {
+        __canic::entry::update_async(
+            &__ENDPOINT,
+            __canic::entry::candid_args,
+            |(arg0,): (Job,)| async move {
+                __canic::entry::reply_result(work(arg0).await)
+            },
+        )
+    }
+    /// Does a job.
+    #[__canic::candid::candid_method(update, rename = "work")]
+    fn __candid(_: Job) -> Result<Receipt, WorkError> {
+        __canic::entry::candid_only()
+    }
+};

@@ -1,0 +1,276 @@
+//! The rules for endpoints: one function each.
+
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Item, ItemFn, PathArguments, ReturnType, Type};
+
+use super::args::{AllowArgs, EndpointArgs, Who};
+use super::model::{Allow, Endpoint, Kind, Reply};
+use crate::diag::Errors;
+use crate::service::Mode;
+use crate::signature;
+use crate::values::RoleName;
+
+const WHAT: &str = "an endpoint";
+
+pub(super) fn endpoint<'a>(
+    kind: Kind,
+    args: &EndpointArgs,
+    item: &'a Item,
+    errors: &mut Errors,
+) -> Option<Endpoint<'a>> {
+    let mode = mode(kind, args, errors);
+    let allow = allow(args.allow.as_ref(), errors);
+    one_way_to_reply(args, errors);
+    manual_reply_says_its_type(args, item, errors);
+    let name = name(args, item, errors);
+    let function = function(kind, item, errors)?;
+    signature::receiver(&function.sig, WHAT, errors);
+    signature::generics(&function.sig, WHAT, errors);
+    signature::qualifiers(&function.sig, WHAT, errors);
+    signature::owned_arguments(&function.sig, errors);
+    named_output(function, errors);
+    Some(Endpoint {
+        crate_path: args.crate_path.clone(),
+        function,
+        mode: mode?,
+        name: name?,
+        hidden: args.hidden.as_ref().is_some_and(|flag| flag.0),
+        allow,
+        guards: args.guards.iter().map(|path| path.0.clone()).collect(),
+        arguments: signature::types(&function.sig),
+        decode_with: args.decode_with.as_ref().map(|path| path.0.clone()),
+        reply: reply(args, &function.sig.output),
+    })
+}
+
+fn function<'a>(kind: Kind, item: &'a Item, errors: &mut Errors) -> Option<&'a ItemFn> {
+    let site = match item {
+        Item::Fn(function) => return Some(function),
+        Item::Struct(item) => item.struct_token.to_token_stream(),
+        Item::Enum(item) => item.enum_token.to_token_stream(),
+        Item::Trait(item) => item.trait_token.to_token_stream(),
+        Item::Mod(item) => item.mod_token.to_token_stream(),
+        Item::Impl(item) => item.impl_token.to_token_stream(),
+        other => other.to_token_stream(),
+    };
+    let attribute = attribute(kind);
+    errors.at(
+        site,
+        format!("`#[canic::{attribute}]` goes on a function: an endpoint is one function"),
+    );
+    None
+}
+
+fn attribute(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Update => "update",
+        Kind::Query => "query",
+    }
+}
+
+fn mode(kind: Kind, args: &EndpointArgs, errors: &mut Errors) -> Option<Mode> {
+    let composite = args.composite.as_ref().filter(|flag| flag.0);
+    match (kind, composite) {
+        (Kind::Update, None) => Some(Mode::Update),
+        (Kind::Query, None) => Some(Mode::Query),
+        (Kind::Query, Some(_)) => Some(Mode::CompositeQuery),
+        (Kind::Update, Some(composite)) => {
+            errors.at(
+                composite,
+                "an update may call other canisters as it is; remove `composite`, \
+                 or make this a `#[canic::query(composite)]`",
+            );
+            None
+        }
+    }
+}
+
+/// The name that the endpoint is called by: its own, or the function's.
+fn name(args: &EndpointArgs, item: &Item, errors: &mut Errors) -> Option<String> {
+    let function = match item {
+        Item::Fn(function) => &function.sig.ident,
+        _ => return None,
+    };
+    let (name, site) = match &args.name {
+        Some(name) => (name.0.value(), name.to_token_stream()),
+        None => (function.unraw().to_string(), function.to_token_stream()),
+    };
+    if name.is_empty() {
+        errors.at(
+            site,
+            "an endpoint needs a name; leave `name` out to call it by the function's",
+        );
+    } else if name.starts_with("canic_") {
+        errors.at(
+            site,
+            "names that start with `canic_` are kept for the fleet's own endpoints; call it otherwise",
+        );
+    } else if name.starts_with("<ic-cdk internal>") {
+        errors.at(
+            site,
+            "names that start with `<ic-cdk internal>` are kept for ic-cdk; call it otherwise",
+        );
+    } else {
+        return Some(name);
+    }
+    None
+}
+
+fn allow(args: Option<&AllowArgs>, errors: &mut Errors) -> Vec<Allow> {
+    let Some(args) = args else {
+        return vec![Allow::Anyone];
+    };
+    allow_somebody(args, errors);
+    anyone_alone(args, errors);
+    allow_once(args, errors);
+    let who = args.items.iter().filter_map(|item| {
+        Some(match &item.who {
+            Who::Anyone => Allow::Anyone,
+            Who::Controller => Allow::Controller,
+            Who::Root => Allow::Root,
+            Who::Parent => Allow::Parent,
+            Who::Child => Allow::Child,
+            Who::Member => Allow::Member,
+            Who::Role(name) => Allow::Role(allowed_role(name, errors)?),
+            Who::Guard(path) => Allow::Guard(path.clone()),
+        })
+    });
+    who.collect()
+}
+
+fn allow_somebody(args: &AllowArgs, errors: &mut Errors) {
+    if args.empty {
+        errors.at(
+            &args.site,
+            "nobody could call this endpoint; name who may, such as `allow(controller)`",
+        );
+    }
+}
+
+fn anyone_alone(args: &AllowArgs, errors: &mut Errors) {
+    let anyone = args
+        .items
+        .iter()
+        .find(|item| matches!(item.who, Who::Anyone));
+    if let Some(anyone) = anyone.filter(|_| args.items.len() > 1) {
+        errors.at(
+            &anyone.site,
+            "`anyone` lets everybody in, whoever else is named; name it alone, or remove it",
+        );
+    }
+}
+
+fn allow_once(args: &AllowArgs, errors: &mut Errors) {
+    for (index, item) in args.items.iter().enumerate() {
+        let text = item.text();
+        if let Some(earlier) = args.items[..index]
+            .iter()
+            .find(|other| other.text() == text)
+        {
+            errors.conflict(
+                (&item.site, format!("`{text}` is allowed twice; keep one")),
+                (&earlier.site, format!("`{text}` is first allowed here")),
+            );
+        }
+    }
+}
+
+fn allowed_role(name: &syn::LitStr, errors: &mut Errors) -> Option<RoleName> {
+    if name.value() == "root" {
+        errors.at(
+            name,
+            "root is no role; write `allow(root)`, a word without quotes",
+        );
+        return None;
+    }
+    RoleName::check(name, errors)
+}
+
+fn one_way_to_reply(args: &EndpointArgs, errors: &mut Errors) {
+    if let (Some(manual), Some(encode)) = (&args.manual_reply, &args.encode_with)
+        && manual.0
+    {
+        errors.conflict(
+            (
+                encode,
+                "with `manual_reply` the function replies itself, so there is nothing to encode; keep one",
+            ),
+            (manual, "`manual_reply` is given here"),
+        );
+    }
+}
+
+/// A function that replies itself still has to say what, for the Candid interface.
+fn manual_reply_says_its_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) {
+    if let (Some(manual), Item::Fn(function)) = (&args.manual_reply, item)
+        && manual.0
+        && matches!(function.sig.output, ReturnType::Default)
+    {
+        errors.at(
+            manual,
+            "Candid has to know what will be replied: let the function return `PhantomData<T>`",
+        );
+    }
+}
+
+fn named_output(function: &ItemFn, errors: &mut Errors) {
+    let ReturnType::Type(_, ty) = &function.sig.output else {
+        return;
+    };
+    match &**ty {
+        Type::ImplTrait(bound) if bound.to_token_stream().to_string().contains("Future") => errors
+            .at(
+                bound,
+                "an endpoint that awaits is an `async fn` returning the value",
+            ),
+        Type::ImplTrait(bound) => errors.at(
+            bound,
+            "an endpoint returns one type, which Candid can describe",
+        ),
+        _ => {}
+    }
+}
+
+fn reply(args: &EndpointArgs, output: &ReturnType) -> Reply {
+    let values = match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => matches!(&**ty, Type::Tuple(_)),
+    };
+    if args.manual_reply.as_ref().is_some_and(|flag| flag.0) {
+        Reply::Manual
+    } else if let Some(path) = &args.encode_with {
+        let path = path.0.clone();
+        let given = !returns_nothing(output);
+        Reply::Encoded { path, given }
+    } else if values {
+        Reply::Values
+    } else if returns_result(output) {
+        Reply::Result
+    } else {
+        Reply::Value
+    }
+}
+
+fn returns_nothing(output: &ReturnType) -> bool {
+    match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => {
+            matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+        }
+    }
+}
+
+/// Whether the return type is written as a `Result` with both of its types; an alias with one is replied as a value.
+fn returns_result(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else {
+        return false;
+    };
+    let Type::Path(path) = &**ty else {
+        return false;
+    };
+    path.path.segments.last().is_some_and(|last| {
+        last.ident == "Result"
+            && matches!(&last.arguments, PathArguments::AngleBracketed(list) if list.args.len() == 2)
+    })
+}

@@ -1,0 +1,145 @@
+//! What a checked endpoint becomes.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Attribute, ItemFn};
+
+use super::model::{Allow, Endpoint, Reply};
+use crate::hooks::export;
+use crate::service::{self, Mode};
+use crate::signature::names;
+
+pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
+    let Endpoint {
+        crate_path,
+        function,
+        mode,
+        name,
+        allow,
+        guards,
+        ..
+    } = endpoint;
+    let conditions = attributes(function, "cfg");
+    let allow = allow.iter().map(self::allow);
+    // Names that no path of the author's has: his functions are called from among these.
+    let export = export(
+        &mode.symbol(name),
+        &format_ident!("__endpoint"),
+        &body(endpoint),
+    );
+    let candid = (!endpoint.hidden).then(|| candid(endpoint));
+    quote! {
+        #function
+        #(#conditions)*
+        #[allow(unsafe_code)]
+        const _: () = {
+            use #crate_path::__private as __canic;
+
+            static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
+                name: #name,
+                allow: &[#(#allow),*],
+                guards: &[#(#guards),*],
+            };
+            #export
+            #candid
+        };
+    }
+}
+
+fn allow(allow: &Allow) -> TokenStream {
+    match allow {
+        Allow::Anyone => quote!(__canic::Allow::Anyone),
+        Allow::Controller => quote!(__canic::Allow::Controller),
+        Allow::Root => quote!(__canic::Allow::Root),
+        Allow::Parent => quote!(__canic::Allow::Parent),
+        Allow::Child => quote!(__canic::Allow::Child),
+        Allow::Member => quote!(__canic::Allow::Member),
+        Allow::Role(name) => quote!(__canic::Allow::Role(#name)),
+        Allow::Guard(path) => quote!(__canic::Allow::Guard(#path)),
+    }
+}
+
+/// The call of the runtime: how to decode, then how to call and to reply.
+fn body(endpoint: &Endpoint<'_>) -> TokenStream {
+    let types = &endpoint.arguments;
+    let names = names(types.len());
+    let decode = decode(endpoint);
+    let is_async = endpoint.function.sig.asyncness.is_some();
+    let function = &endpoint.function.sig.ident;
+    let call = match is_async {
+        true => quote!(#function(#(#names),*).await),
+        false => quote!(#function(#(#names),*)),
+    };
+    let reply = reply(&endpoint.reply, &call);
+    let run = match is_async {
+        true => quote!(async move { #reply }),
+        false => reply,
+    };
+    let entry = match (endpoint.mode, is_async) {
+        (Mode::Update, false) => quote!(update),
+        (Mode::Update, true) => quote!(update_async),
+        (Mode::Query | Mode::CompositeQuery, false) => quote!(query),
+        (Mode::Query | Mode::CompositeQuery, true) => quote!(query_async),
+    };
+    quote! {
+        __canic::entry::#entry(&__ENDPOINT, #decode, |(#(#names,)*): (#(#types,)*)| #run)
+    }
+}
+
+/// As with ic-cdk, a function of the author's decodes one argument as itself, and several as a tuple.
+fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
+    match (&endpoint.decode_with, endpoint.arguments.len()) {
+        (None, _) => quote!(__canic::entry::candid_args),
+        (Some(path), 1) => quote!(|bytes| ::core::result::Result::Ok((#path(bytes),))),
+        (Some(path), _) => quote!(|bytes| ::core::result::Result::Ok(#path(bytes))),
+    }
+}
+
+fn reply(reply: &Reply, call: &TokenStream) -> TokenStream {
+    match reply {
+        Reply::Values => quote!(__canic::entry::reply(#call)),
+        Reply::Value => quote!(__canic::entry::reply((#call,))),
+        Reply::Result => quote!(__canic::entry::reply_result(#call)),
+        Reply::Manual => quote!({
+            let _ = #call;
+            __canic::entry::reply_manually()
+        }),
+        Reply::Encoded { path, given: true } => {
+            quote!(__canic::entry::reply_bytes(#path(#call)))
+        }
+        Reply::Encoded { path, given: false } => quote!({
+            #call;
+            __canic::entry::reply_bytes(#path())
+        }),
+    }
+}
+
+fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
+    let bytes = quote!(::std::vec::Vec<u8>);
+    let arguments = match endpoint.decode_with {
+        Some(_) => vec![quote!(_: #bytes)],
+        None => endpoint.arguments.iter().map(|ty| quote!(_: #ty)).collect(),
+    };
+    let output = &endpoint.function.sig.output;
+    let output = match endpoint.reply {
+        Reply::Encoded { .. } => quote!(-> #bytes),
+        _ => quote!(#output),
+    };
+    let docs = attributes(endpoint.function, "doc");
+    service::candid(
+        endpoint.mode,
+        &endpoint.name,
+        &format_ident!("__candid"),
+        &quote!(#(#docs)*),
+        arguments,
+        &output,
+    )
+}
+
+fn attributes<'a>(function: &'a ItemFn, name: &str) -> Vec<&'a Attribute> {
+    function
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident(name))
+        .collect()
+}

@@ -1,0 +1,256 @@
+//! The rules for hooks: one function each.
+
+use quote::ToTokens;
+use syn::{
+    Attribute, GenericArgument, ImplItem, ImplItemFn, ItemImpl, PathArguments, ReturnType,
+    Signature, Type,
+};
+
+use super::{Heartbeat, Hook, Hooks, Returns};
+use crate::diag::{Errors, instead_of};
+use crate::signature;
+
+/// The hooks of an `impl` block.
+pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Option<Hooks> {
+    let mut found: Vec<(Hook, &Signature)> = Vec::new();
+    for item in &block.items {
+        let Some(function) = function(item, errors) else {
+            continue;
+        };
+        misplaced_attribute(function, errors);
+        let Some(hook) = name(&function.sig, errors) else {
+            continue;
+        };
+        given_once(hook, &function.sig, &found, errors);
+        unconditional(function, errors);
+        signature::receiver(&function.sig, "a hook", errors);
+        signature::generics(&function.sig, "a hook", errors);
+        signature::qualifiers(&function.sig, "a hook", errors);
+        asynchrony(hook, &function.sig, errors);
+        arguments(hook, &function.sig, errors);
+        output(hook, &function.sig, errors);
+        found.push((hook, &function.sig));
+    }
+    same_arguments(&found, errors);
+    Some(model(&found))
+}
+
+/// What has been checked, as a model.
+fn model(found: &[(Hook, &Signature)]) -> Hooks {
+    let mut hooks = Hooks::default();
+    for (hook, signature) in found {
+        match hook {
+            Hook::Init => hooks.init = Some(signature::types(signature)),
+            Hook::PostUpgrade => hooks.post_upgrade = Some(signature::types(signature)),
+            Hook::PreUpgrade => hooks.pre_upgrade = true,
+            Hook::Start => hooks.start = true,
+            Hook::InspectMessage => hooks.inspect_message = true,
+            Hook::OnLowWasmMemory => hooks.on_low_wasm_memory = true,
+            Hook::Heartbeat => {
+                hooks.heartbeat = Some(match signature.asyncness {
+                    Some(_) => Heartbeat::Async,
+                    None => Heartbeat::Sync,
+                });
+            }
+        }
+    }
+    hooks
+}
+
+fn function<'a>(item: &'a ImplItem, errors: &mut Errors) -> Option<&'a ImplItemFn> {
+    match item {
+        ImplItem::Fn(function) => Some(function),
+        other => {
+            errors.at(
+                other,
+                "this block holds hooks only; move this to another `impl` block",
+            );
+            None
+        }
+    }
+}
+
+fn name(signature: &Signature, errors: &mut Errors) -> Option<Hook> {
+    let name = signature.ident.to_string();
+    let hook = Hook::named(&name);
+    if hook.is_none() {
+        errors.at(
+            &signature.ident,
+            format!(
+                "`{name}` is not a hook; {} (a helper belongs in another `impl` block)",
+                instead_of(&name, &Hook::ALL.map(Hook::name))
+            ),
+        );
+    }
+    hook
+}
+
+fn given_once(
+    hook: Hook,
+    signature: &Signature,
+    found: &[(Hook, &Signature)],
+    errors: &mut Errors,
+) {
+    if let Some((_, earlier)) = found.iter().find(|(other, _)| *other == hook) {
+        let name = hook.name();
+        errors.conflict(
+            (
+                &signature.ident,
+                format!("a canister has one `{name}`; keep one"),
+            ),
+            (&earlier.ident, format!("`{name}` is first defined here")),
+        );
+    }
+}
+
+/// The export is generated outside the block, where the condition would not reach.
+fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
+    for attribute in &function.attrs {
+        if attribute.path().is_ident("cfg") {
+            errors.at(
+                attribute,
+                "a hook cannot be conditional; put the condition inside it",
+            );
+        }
+    }
+}
+
+fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) {
+    for attribute in &function.attrs {
+        match misplaced(attribute) {
+            Some(Misplaced::Endpoint) => errors.at(
+                attribute.path(),
+                "an endpoint is a function of its own; move it out of the `impl` block",
+            ),
+            Some(Misplaced::Lifecycle) => errors.at(
+                attribute.path(),
+                "the hook's name says it already; remove this attribute",
+            ),
+            None => {}
+        }
+    }
+}
+
+/// An attribute that makes an export, where the block makes the exports.
+pub(super) enum Misplaced {
+    Endpoint,
+    Lifecycle,
+}
+
+pub(super) fn misplaced(attribute: &Attribute) -> Option<Misplaced> {
+    let name = attribute.path().segments.last()?.ident.to_string();
+    match name.as_str() {
+        "update" | "query" => Some(Misplaced::Endpoint),
+        other => Hook::named(other).map(|_| Misplaced::Lifecycle),
+    }
+}
+
+fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
+    let name = hook.name();
+    match (hook.is_async(), &signature.asyncness) {
+        (Some(false), Some(keyword)) => errors.at(
+            keyword,
+            format!(
+                "`{name}` cannot await: the platform ends it with its message; \
+                 remove `async`, and do in `start` what has to await"
+            ),
+        ),
+        (Some(true), None) => errors.at(
+            signature.fn_token,
+            format!("`{name}` is asynchronous: `async fn {name}()`"),
+        ),
+        _ => {}
+    }
+}
+
+fn arguments(hook: Hook, signature: &Signature, errors: &mut Errors) {
+    if hook.takes_arguments() {
+        signature::owned_arguments(signature, errors);
+    } else if signature.receiver().is_none() && !signature.inputs.is_empty() {
+        errors.at(
+            &signature.inputs,
+            format!(
+                "`{}` takes no arguments; only `init` and `post_upgrade` are given any",
+                hook.name()
+            ),
+        );
+    }
+}
+
+fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
+    let ReturnType::Type(_, ty) = &signature.output else {
+        if let Returns::Bool = hook.returns() {
+            errors.at(
+                &signature.ident,
+                format!(
+                    "`{0}` says whether to take the message: `fn {0}() -> bool`",
+                    hook.name()
+                ),
+            );
+        }
+        return;
+    };
+    let (fits, instead) = match hook.returns() {
+        Returns::Nothing => (is_unit(ty), "nothing: nobody would see it"),
+        Returns::NothingOrResult => (
+            is_unit(ty) || is_result_of_unit(ty),
+            "nothing, or `Result<(), E>`",
+        ),
+        Returns::Bool => (
+            is_bool(ty),
+            "`bool`: whether the canister takes the message",
+        ),
+    };
+    if !fits {
+        errors.at(ty, format!("`{}` returns {instead}", hook.name()));
+    }
+}
+
+/// `init` and `post_upgrade` are given the same argument, so their types agree if both look at it.
+fn same_arguments(found: &[(Hook, &Signature)], errors: &mut Errors) {
+    let of = |hook| {
+        found
+            .iter()
+            .find(|(other, _)| *other == hook)
+            .map(|(_, signature)| *signature)
+    };
+    let (Some(init), Some(upgrade)) = (of(Hook::Init), of(Hook::PostUpgrade)) else {
+        return;
+    };
+    if init.inputs.is_empty() || upgrade.inputs.is_empty() {
+        return;
+    }
+    if signature::types(init) != signature::types(upgrade) {
+        errors.conflict(
+            (
+                &upgrade.inputs,
+                "`post_upgrade` is given what `init` is given: the same types, or take none",
+            ),
+            (&init.inputs, "`init` takes these"),
+        );
+    }
+}
+
+fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+fn is_bool(ty: &Type) -> bool {
+    ty.to_token_stream().to_string() == "bool"
+}
+
+/// A path that ends in `Result`, whose first parameter, if it shows any, is `()`.
+fn is_result_of_unit(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let Some(last) = path.path.segments.last() else {
+        return false;
+    };
+    let value_is_unit = match &last.arguments {
+        PathArguments::AngleBracketed(list) => match list.args.first() {
+            Some(GenericArgument::Type(value)) => is_unit(value),
+            _ => false,
+        },
+        _ => true,
+    };
+    last.ident == "Result" && value_is_unit
+}

@@ -1,0 +1,119 @@
+//! The item under the attribute.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
+
+use super::{Hooks, check};
+use crate::diag::Errors;
+
+/// The type that stands for a canister, with its hooks.
+pub(crate) struct Canister {
+    pub(crate) ty: Type,
+    pub(crate) hooks: Hooks,
+}
+
+impl Canister {
+    /// Checks the item; `attribute` is the name of the macro, for the messages.
+    pub(crate) fn check(item: &Item, attribute: &str, errors: &mut Errors) -> Option<Self> {
+        let ty = Self::type_of(item);
+        match item {
+            Item::Struct(item) => {
+                unit(item, attribute, errors);
+                let hooks = Hooks::default();
+                ty.map(|ty| Self { ty, hooks })
+            }
+            Item::Impl(item) => {
+                inherent(item, attribute, errors);
+                let hooks = check::hooks(item, errors);
+                ty.zip(hooks).map(|(ty, hooks)| Self { ty, hooks })
+            }
+            other => {
+                item_kind(other, attribute, errors);
+                None
+            }
+        }
+    }
+
+    /// The type, where the item has one that can be named without parameters.
+    pub(crate) fn type_of(item: &Item) -> Option<Type> {
+        match item {
+            Item::Struct(item) if item.generics.params.is_empty() => {
+                let name = &item.ident;
+                Some(parse_quote!(#name))
+            }
+            Item::Impl(item) if item.generics.params.is_empty() && item.trait_.is_none() => {
+                Some((*item.self_ty).clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The author's item without the attributes inside it that belong elsewhere, so that they add no errors of their own.
+pub(crate) fn without_misplaced_attributes(item: &Item) -> TokenStream {
+    let mut item = item.clone();
+    if let Item::Impl(block) = &mut item {
+        for inner in &mut block.items {
+            if let ImplItem::Fn(function) = inner {
+                function
+                    .attrs
+                    .retain(|attribute| check::misplaced(attribute).is_none());
+            }
+        }
+    }
+    item.into_token_stream()
+}
+
+fn item_kind(item: &Item, attribute: &str, errors: &mut Errors) {
+    let (site, kind) = match item {
+        Item::Fn(item) => (item.sig.fn_token.to_token_stream(), "a function"),
+        Item::Enum(item) => (item.enum_token.to_token_stream(), "an enum"),
+        Item::Trait(item) => (item.trait_token.to_token_stream(), "a trait"),
+        Item::Mod(item) => (item.mod_token.to_token_stream(), "a module"),
+        other => (other.to_token_stream(), "this item"),
+    };
+    errors.at(
+        site,
+        format!(
+            "`#[canic::{attribute}]` does not go on {kind}, but on a unit struct, `pub struct Name;`, \
+             or on an `impl` block with hooks, `impl Name {{ .. }}`"
+        ),
+    );
+}
+
+fn unit(item: &ItemStruct, attribute: &str, errors: &mut Errors) {
+    if !item.generics.params.is_empty() {
+        errors.at(
+            &item.generics,
+            format!("`#[canic::{attribute}]` goes on one canister's type, which has no parameters"),
+        );
+    }
+    if !matches!(item.fields, Fields::Unit) {
+        let name = &item.ident;
+        errors.at(
+            &item.fields,
+            format!(
+                "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`: \
+                 it names the canister, whose state lives elsewhere"
+            ),
+        );
+    }
+}
+
+fn inherent(item: &ItemImpl, attribute: &str, errors: &mut Errors) {
+    if let Some((_, path, _)) = &item.trait_ {
+        errors.at(
+            path,
+            format!(
+                "`#[canic::{attribute}]` goes on an `impl` block of the type itself, not of a trait"
+            ),
+        );
+    }
+    if !item.generics.params.is_empty() {
+        errors.at(
+            &item.generics,
+            format!("`#[canic::{attribute}]` goes on one canister's type, which has no parameters"),
+        );
+    }
+}

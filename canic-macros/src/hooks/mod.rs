@@ -1,0 +1,103 @@
+//! The canister that an attribute stands on: a unit struct, or an `impl` block whose functions are its hooks.
+//!
+//! `#[canic::root]` and `#[canic::role]` share this half; what differs are their options.
+
+mod check;
+mod expand;
+mod item;
+
+use syn::Type;
+
+pub(crate) use self::expand::{Side, candid_init, export, lifecycle, start_hook};
+pub(crate) use self::item::{Canister, without_misplaced_attributes};
+
+/// A function of the author's that the canister's life calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Hook {
+    Init,
+    PreUpgrade,
+    PostUpgrade,
+    Start,
+    InspectMessage,
+    Heartbeat,
+    OnLowWasmMemory,
+}
+
+impl Hook {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Init,
+        Self::PreUpgrade,
+        Self::PostUpgrade,
+        Self::Start,
+        Self::InspectMessage,
+        Self::Heartbeat,
+        Self::OnLowWasmMemory,
+    ];
+
+    /// The name of its function.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::PreUpgrade => "pre_upgrade",
+            Self::PostUpgrade => "post_upgrade",
+            Self::Start => "start",
+            Self::InspectMessage => "inspect_message",
+            Self::Heartbeat => "heartbeat",
+            Self::OnLowWasmMemory => "on_low_wasm_memory",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+
+    /// Whether its function is `async`; `None` where both will do.
+    fn is_async(self) -> Option<bool> {
+        match self {
+            Self::Start => Some(true),
+            Self::Heartbeat => None,
+            _ => Some(false),
+        }
+    }
+
+    /// Whether it is given the argument of the install or upgrade.
+    fn takes_arguments(self) -> bool {
+        matches!(self, Self::Init | Self::PostUpgrade)
+    }
+
+    /// What its function returns.
+    fn returns(self) -> Returns {
+        match self {
+            Self::InspectMessage => Returns::Bool,
+            Self::Heartbeat | Self::OnLowWasmMemory => Returns::Nothing,
+            _ => Returns::NothingOrResult,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Returns {
+    Nothing,
+    NothingOrResult,
+    Bool,
+}
+
+/// The hooks that an author wrote, checked.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    /// The types of its arguments.
+    pub(crate) init: Option<Vec<Type>>,
+    pub(crate) pre_upgrade: bool,
+    /// The types of its arguments: none, or those of `init`.
+    pub(crate) post_upgrade: Option<Vec<Type>>,
+    pub(crate) start: bool,
+    pub(crate) inspect_message: bool,
+    pub(crate) heartbeat: Option<Heartbeat>,
+    pub(crate) on_low_wasm_memory: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Heartbeat {
+    Sync,
+    Async,
+}

@@ -1,0 +1,66 @@
+//! The options of `#[canic::role]`, as they are written.
+
+use darling::ast::NestedMeta;
+use proc_macro2::TokenStream;
+use syn::{Lit, LitStr, Meta, Path};
+
+use crate::crate_path::CratePath;
+use crate::diag::Errors;
+use crate::options::{self, Given, Known, Options};
+use crate::values::{Flag, PathValue};
+
+pub(super) struct RoleArgs {
+    pub(super) crate_path: CratePath,
+    /// The role's name, which stands first and without an option's name.
+    pub(super) name: Name,
+    pub(super) http: Option<Given<Flag>>,
+}
+
+/// What stands where the name should.
+pub(super) enum Name {
+    Given(LitStr),
+    /// `name = ".."`, as in `#[canic::root]`.
+    Labelled(Meta),
+    /// A word without quotes.
+    Bare(Path),
+    Missing,
+}
+
+const ROLE: Known = Known {
+    once: &["http", "crate"],
+    repeated: &[],
+};
+
+impl RoleArgs {
+    pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut items = options::list(tokens, errors);
+        let name = Name::of(items.first());
+        if !matches!(name, Name::Missing) {
+            items.remove(0);
+        }
+        let options = Options::sort(items, &ROLE, errors);
+        let crate_path = options.one::<PathValue>("crate", errors);
+        Self {
+            crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
+            name,
+            http: options.one("http", errors),
+        }
+    }
+}
+
+impl Name {
+    fn of(first: Option<&NestedMeta>) -> Self {
+        match first {
+            Some(NestedMeta::Lit(Lit::Str(name))) => Self::Given(name.clone()),
+            Some(NestedMeta::Meta(meta)) if meta.path().is_ident("name") => {
+                Self::Labelled(meta.clone())
+            }
+            Some(NestedMeta::Meta(Meta::Path(word)))
+                if !ROLE.once.iter().any(|option| word.is_ident(option)) =>
+            {
+                Self::Bare(word.clone())
+            }
+            _ => Self::Missing,
+        }
+    }
+}

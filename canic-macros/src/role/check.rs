@@ -1,0 +1,41 @@
+//! The rules for the options of `#[canic::role]`: one function each.
+
+use proc_macro2::Span;
+use syn::Item;
+
+use super::args::{Name, RoleArgs};
+use super::model::Role;
+use crate::diag::Errors;
+use crate::hooks::Canister;
+use crate::values::RoleName;
+
+pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
+    let canister = Canister::check(item, "role", errors);
+    let name = name(args, errors);
+    Some(Role {
+        crate_path: args.crate_path.clone(),
+        canister: canister?,
+        name: name?,
+        http: args.http.as_ref().is_some_and(|flag| flag.0),
+    })
+}
+
+fn name(args: &RoleArgs, errors: &mut Errors) -> Option<RoleName> {
+    const EXAMPLE: &str = "`#[canic::role(\"worker\")]`";
+    match &args.name {
+        Name::Given(name) => return RoleName::check(name, errors),
+        Name::Labelled(option) => errors.at(
+            option,
+            format!("the role's name stands without `name =`, as in {EXAMPLE}"),
+        ),
+        Name::Bare(word) => errors.at(
+            word,
+            format!("the role's name stands in quotes, as in {EXAMPLE}"),
+        ),
+        Name::Missing => errors.at_span(
+            Span::call_site(),
+            format!("a member has a role, whose name stands first, as in {EXAMPLE}"),
+        ),
+    }
+    None
+}

@@ -1,0 +1,46 @@
+//! What a checked member becomes.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Item;
+
+use super::model::Role;
+use crate::hooks::{self, Side};
+use crate::service;
+
+pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
+    let Role {
+        crate_path,
+        canister,
+        name,
+        http,
+    } = role;
+    let start = hooks::start_hook(canister);
+    let side = Side {
+        module: format_ident!("member"),
+        config: format_ident!("MEMBER"),
+    };
+    let lifecycle = hooks::lifecycle(&side, canister);
+    let init = hooks::candid_init(canister);
+    let endpoints = service::endpoints(&side, crate_path, service::member());
+    let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
+    let ty = &canister.ty;
+    quote! {
+        #item
+        #[allow(unsafe_code)]
+        const _: () = {
+            use #crate_path::__private as __canic;
+
+            const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
+            static MEMBER: __canic::Member = __canic::Member {
+                role: #name,
+                http: #http,
+                start: #start,
+            };
+            #lifecycle
+            #init
+            #endpoints
+            #pages
+        };
+    }
+}

@@ -1,0 +1,35 @@
+//! `#[canic::role]`: a member of a fleet.
+
+mod args;
+mod check;
+mod expand;
+mod model;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Item;
+
+use self::args::RoleArgs;
+use crate::diag::Errors;
+use crate::hooks::without_misplaced_attributes;
+
+/// Parse, check, expand. On an error the author's item stays.
+pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = RoleArgs::parse(attribute, &mut errors);
+    let item: Item = match syn::parse2(item.clone()) {
+        Ok(item) => item,
+        Err(error) => {
+            let error = error.to_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    let checked = check::role(&args, &item, &mut errors);
+    match errors.finish(checked) {
+        Ok(role) => expand::role(&role, &item),
+        Err(errors) => {
+            let item = without_misplaced_attributes(&item);
+            quote!(#item #errors)
+        }
+    }
+}

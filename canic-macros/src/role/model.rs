@@ -1,0 +1,12 @@
+//! A member whose options have been checked.
+
+use crate::crate_path::CratePath;
+use crate::hooks::Canister;
+use crate::values::RoleName;
+
+pub(super) struct Role {
+    pub(super) crate_path: CratePath,
+    pub(super) canister: Canister,
+    pub(super) name: RoleName,
+    pub(super) http: bool,
+}

@@ -1,0 +1,113 @@
+//! The options of `#[canic::root]`, as they are written.
+
+use proc_macro2::TokenStream;
+
+use crate::crate_path::CratePath;
+use crate::diag::Errors;
+use crate::options::{Given, Known, Options};
+use crate::values::{Controllers, Count, Cycles, Flag, PathValue, Text, Texts, TypeValue};
+
+pub(super) struct RootArgs {
+    pub(super) crate_path: CratePath,
+    pub(super) pool: Option<Given<PoolArgs>>,
+    pub(super) roles: Vec<Given<RoleArgs>>,
+    pub(super) reserve: Option<Given<Cycles>>,
+    pub(super) http: Option<Given<Flag>>,
+}
+
+pub(super) struct PoolArgs {
+    pub(super) min: Option<Given<Count>>,
+    pub(super) max: Option<Given<Count>>,
+    /// Whether there is a `max`, be it readable or not.
+    pub(super) has_max: bool,
+    pub(super) cycles: Option<Given<Cycles>>,
+}
+
+pub(super) struct RoleArgs {
+    pub(super) name: Option<Given<Text>>,
+    /// Whether there is a `name`, be it readable or not.
+    pub(super) has_name: bool,
+    pub(super) max: Option<Given<Count>>,
+    pub(super) singleton: Option<Given<Flag>>,
+    pub(super) cycles: Option<Given<Cycles>>,
+    pub(super) parents: Option<Given<Texts>>,
+    pub(super) controllers: Option<Given<Controllers>>,
+    pub(super) rollback: Option<Given<Text>>,
+    pub(super) wasm: Option<Given<Text>>,
+    pub(super) args: Option<Given<TypeValue>>,
+}
+
+const ROOT: Known = Known {
+    once: &["pool", "reserve", "http", "crate"],
+    repeated: &["role"],
+};
+const POOL: Known = Known {
+    once: &["min", "max", "cycles"],
+    repeated: &[],
+};
+const ROLE: Known = Known {
+    once: &[
+        "name",
+        "max",
+        "singleton",
+        "cycles",
+        "parents",
+        "controllers",
+        "rollback",
+        "wasm",
+        "args",
+    ],
+    repeated: &[],
+};
+
+impl RootArgs {
+    pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &ROOT, errors);
+        let crate_path = options.one::<PathValue>("crate", errors);
+        Self {
+            crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
+            pool: options
+                .lists("pool", "pool(min = 2, max = 10, cycles = \"1T\")", errors)
+                .into_iter()
+                .next()
+                .map(|list| list.map(|tokens| PoolArgs::parse(tokens, errors))),
+            roles: options
+                .lists("role", "role(name = \"worker\", max = 100)", errors)
+                .into_iter()
+                .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
+                .collect(),
+            reserve: options.one("reserve", errors),
+            http: options.one("http", errors),
+        }
+    }
+}
+
+impl PoolArgs {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &POOL, errors);
+        Self {
+            min: options.one("min", errors),
+            max: options.one("max", errors),
+            has_max: options.has("max"),
+            cycles: options.one("cycles", errors),
+        }
+    }
+}
+
+impl RoleArgs {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &ROLE, errors);
+        Self {
+            name: options.one("name", errors),
+            has_name: options.has("name"),
+            max: options.one("max", errors),
+            singleton: options.one("singleton", errors),
+            cycles: options.one("cycles", errors),
+            parents: options.one("parents", errors),
+            controllers: options.one("controllers", errors),
+            rollback: options.one("rollback", errors),
+            wasm: options.one("wasm", errors),
+            args: options.one("args", errors),
+        }
+    }
+}

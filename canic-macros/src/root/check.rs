@@ -1,0 +1,344 @@
+//! The rules for the options of `#[canic::root]`: one function each.
+
+use syn::{Item, LitStr, parse_quote};
+
+use super::args::{PoolArgs, RoleArgs, RootArgs};
+use super::model::{Handle, Pool, Role, Rollback, Root};
+use super::wasm;
+use crate::diag::{Errors, instead_of};
+use crate::hooks::Canister;
+use crate::options::Given;
+use crate::values::{Controller, Controllers, Count, Cycles, RoleName, Text};
+
+/// The most controllers that the platform lets a canister have, root among them.
+const MOST_CONTROLLERS: usize = 10;
+
+pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<Root> {
+    let canister = Canister::check(item, "root", errors);
+    let pool = args.pool.as_ref().map(|args| pool(args, errors));
+    let names: Vec<_> = args.roles.iter().map(|role| name(role, errors)).collect();
+    let roles: Vec<_> = args
+        .roles
+        .iter()
+        .zip(&names)
+        .map(|(args, name)| role(args, name.clone(), errors))
+        .collect();
+
+    let named: Vec<_> = names
+        .iter()
+        .zip(&args.roles)
+        .filter_map(|(name, args)| Some((name.as_ref()?, &args.value)))
+        .collect();
+    distinct_names(&named, errors);
+    // With a name unread, a parent may be that one.
+    if named.len() == args.roles.len() && known_parents(&named, errors) {
+        reachable(&named, errors);
+    }
+
+    Some(Root {
+        crate_path: args.crate_path.clone(),
+        canister: canister?,
+        pool: match pool {
+            Some(pool) => Some(pool?),
+            None => None,
+        },
+        reserve: args.reserve.as_ref().map(|cycles| cycles.0),
+        roles: roles.into_iter().collect::<Option<_>>()?,
+        http: args.http.as_ref().is_some_and(|flag| flag.0),
+    })
+}
+
+/// The roles that can be named, for the functions that stand for them when something else is wrong.
+pub(super) fn handles(args: &RootArgs) -> Vec<Handle> {
+    let mut handles: Vec<Handle> = Vec::new();
+    for role in &args.roles {
+        // What is wrong with a name has been reported.
+        let Some(name) = name(role, &mut Errors::default()) else {
+            continue;
+        };
+        if handles
+            .iter()
+            .all(|other| other.name.function() != name.function())
+        {
+            handles.push(handle(role, name));
+        }
+    }
+    handles
+}
+
+fn handle(args: &RoleArgs, name: RoleName) -> Handle {
+    let args = args.args.as_ref().map(|ty| ty.0.clone());
+    Handle { name, args }
+}
+
+fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
+    pool_needs_max(args, errors);
+    pool_holds_something(args, errors);
+    min_within_max(args, errors);
+    some_cycles(args.cycles.as_ref(), "a canister in the pool", errors);
+    Some(Pool {
+        min: args.min.as_ref().map_or(0, |min| min.0),
+        max: args.max.as_ref()?.0,
+        cycles: args.cycles.as_ref().map(|cycles| cycles.0),
+    })
+}
+
+fn pool_needs_max(args: &Given<PoolArgs>, errors: &mut Errors) {
+    if !args.has_max {
+        errors.at(
+            args,
+            "a pool needs a bound: `pool(max = 10)`; nothing else limits what is paid for it",
+        );
+    }
+}
+
+fn pool_holds_something(args: &PoolArgs, errors: &mut Errors) {
+    if let Some(max) = args.max.as_ref().filter(|max| max.0 == 0) {
+        errors.at(
+            max,
+            "a pool of 0 holds nothing; for a fleet without one leave `pool` out",
+        );
+    }
+}
+
+fn min_within_max(args: &PoolArgs, errors: &mut Errors) {
+    if let (Some(min), Some(max)) = (&args.min, &args.max)
+        && min.0 > max.0
+        && max.0 > 0
+    {
+        errors.conflict(
+            (min, format!("`min` is above `max`, which is {}", max.0)),
+            (max, format!("`max` is below `min`, which is {}", min.0)),
+        );
+    }
+}
+
+fn some_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors) {
+    if let Some(cycles) = cycles.filter(|cycles| cycles.0 == 0) {
+        errors.at(
+            cycles,
+            format!("{whose} cannot live on 0 cycles; write an amount such as \"1T\""),
+        );
+    }
+}
+
+fn name(args: &Given<RoleArgs>, errors: &mut Errors) -> Option<RoleName> {
+    match &args.name {
+        Some(name) => RoleName::check(&name.0, errors),
+        None => {
+            if !args.has_name {
+                errors.at(args, "a role needs a name: `role(name = \"worker\")`");
+            }
+            None
+        }
+    }
+}
+
+fn role(args: &Given<RoleArgs>, name: Option<RoleName>, errors: &mut Errors) -> Option<Role> {
+    some_members(args.max.as_ref(), errors);
+    one_singleton(args, errors);
+    some_cycles(args.cycles.as_ref(), "a member", errors);
+    let parents = parents(args, errors);
+    let controllers = controllers(args.controllers.as_ref(), errors);
+    let rollback = rollback(args.rollback.as_ref(), errors);
+    let wasm = args.wasm.as_ref().map(|path| wasm::check(&path.0, errors));
+    let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
+    Some(Role {
+        handle: handle(args, name?),
+        max: args.max.as_ref().map(|max| max.0),
+        singleton,
+        cycles: args.cycles.as_ref().map(|cycles| cycles.0),
+        parents,
+        controllers,
+        rollback: rollback?,
+        wasm: match wasm {
+            Some(wasm) => Some(wasm?),
+            None => None,
+        },
+    })
+}
+
+fn some_members(max: Option<&Given<Count>>, errors: &mut Errors) {
+    if let Some(max) = max.filter(|max| max.0 == 0) {
+        errors.at(
+            max,
+            "a role of at most 0 members has none; leave the role out instead",
+        );
+    }
+}
+
+fn one_singleton(args: &RoleArgs, errors: &mut Errors) {
+    if let (Some(singleton), Some(max)) = (&args.singleton, &args.max)
+        && singleton.0
+        && max.0 > 1
+    {
+        errors.conflict(
+            (
+                max,
+                "a singleton has one member; remove `max`, or remove `singleton`",
+            ),
+            (singleton, "the role is a singleton here"),
+        );
+    }
+}
+
+fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
+    let Some(parents) = &args.parents else {
+        return vec![parse_quote!("root")];
+    };
+    if parents.0.is_empty() {
+        errors.at(
+            parents,
+            "a role without parents has no members; the parent that is meant may be `parents(\"root\")`, \
+             which is also what leaving it out means",
+        );
+    }
+    repeated(&parents.0, "parent", |parent| parent.value(), errors);
+    parents.0.clone()
+}
+
+fn controllers(controllers: Option<&Given<Controllers>>, errors: &mut Errors) -> Vec<Controller> {
+    let Some(controllers) = controllers else {
+        return Vec::new();
+    };
+    repeated(&controllers.0, "controller", Controller::text, errors);
+    if controllers.0.len() >= MOST_CONTROLLERS {
+        errors.at(
+            &controllers.0[MOST_CONTROLLERS - 1],
+            format!(
+                "a canister has at most {MOST_CONTROLLERS} controllers, and root is one of them"
+            ),
+        );
+    }
+    controllers.0.clone()
+}
+
+fn repeated<T: quote::ToTokens>(
+    items: &[T],
+    what: &str,
+    text: impl Fn(&T) -> String,
+    errors: &mut Errors,
+) {
+    for (index, item) in items.iter().enumerate() {
+        let name = text(item);
+        if let Some(earlier) = items[..index].iter().find(|other| text(other) == name) {
+            errors.conflict(
+                (
+                    item,
+                    format!("the {what} `{name}` is named twice; keep one"),
+                ),
+                (earlier, format!("`{name}` is first named here")),
+            );
+        }
+    }
+}
+
+fn rollback(given: Option<&Given<Text>>, errors: &mut Errors) -> Option<Rollback> {
+    let Some(given) = given else {
+        return Some(Rollback::Recycle);
+    };
+    match given.0.value().as_str() {
+        "recycle" => Some(Rollback::Recycle),
+        "delete" => Some(Rollback::Delete),
+        other => {
+            errors.at(
+                given,
+                format!(
+                    "a failed install is rolled back by \"recycle\" (back to the pool) or by \"delete\", not by \"{other}\"; {}",
+                    instead_of(other, &["recycle", "delete"])
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// No two roles have the same name, nor names that the generated functions could not tell apart.
+fn distinct_names(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) {
+    for (index, (name, _)) in roles.iter().enumerate() {
+        let earlier = roles[..index]
+            .iter()
+            .find(|(other, _)| other.function() == name.function());
+        let Some((earlier, _)) = earlier else {
+            continue;
+        };
+        if earlier.text() == name.text() {
+            errors.conflict(
+                (
+                    name,
+                    format!("the role `{}` is given twice; keep one", name.text()),
+                ),
+                (earlier, format!("`{}` is first given here", name.text())),
+            );
+        } else {
+            errors.conflict(
+                (
+                    name,
+                    format!(
+                        "`{}` and `{}` both become the function `{}()`; rename one",
+                        earlier.text(),
+                        name.text(),
+                        name.function()
+                    ),
+                ),
+                (earlier, "the other one is this"),
+            );
+        }
+    }
+}
+
+/// Whether every parent is root or a role of this list.
+fn known_parents(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) -> bool {
+    let names: Vec<_> = roles.iter().map(|(name, _)| name.text()).collect();
+    let known: Vec<_> = std::iter::once("root")
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    let mut all_known = true;
+    for parent in roles.iter().flat_map(|(_, args)| parents_of(args)) {
+        let name = parent.value();
+        if !known.contains(&name.as_str()) {
+            all_known = false;
+            errors.at(
+                parent,
+                format!(
+                    "the parent `{name}` is not a role of this fleet; {}",
+                    instead_of(&name, &known)
+                ),
+            );
+        }
+    }
+    all_known
+}
+
+/// Every role has a line of parents up to root; one that hasn't could never get its first member.
+fn reachable(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) {
+    let mut reached = vec!["root".to_owned()];
+    loop {
+        let next = roles.iter().find(|(name, args)| {
+            !reached.contains(&name.text())
+                && (args.parents.is_none()
+                    || parents_of(args).any(|parent| reached.contains(&parent.value())))
+        });
+        match next {
+            Some((name, _)) => reached.push(name.text()),
+            None => break,
+        }
+    }
+    for (name, args) in roles {
+        let cut_off = !reached.contains(&name.text());
+        if let Some(parent) = parents_of(args).next().filter(|_| cut_off) {
+            errors.at(
+                parent,
+                format!(
+                    "no parent of `{}` leads up to root, so it could never have a member; \
+                     let root or a role that root can reach be one of its parents",
+                    name.text()
+                ),
+            );
+        }
+    }
+}
+
+fn parents_of(args: &RoleArgs) -> impl Iterator<Item = &LitStr> {
+    args.parents.iter().flat_map(|parents| &parents.0)
+}

@@ -1,0 +1,184 @@
+//! What a checked root becomes.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Item, LitInt};
+
+use super::model::{Handle, Pool, Role, Rollback, Root};
+use crate::crate_path::CratePath;
+use crate::hooks::{self, Canister, Side};
+use crate::service;
+use crate::values::Controller;
+
+pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
+    let Root {
+        crate_path,
+        canister,
+        ..
+    } = root;
+    let handles = root.roles.iter().map(|role| &role.handle);
+    let handles = self::handles(crate_path, item, handles);
+    let config = config(root);
+    let start = hooks::start_hook(canister);
+    let side = Side {
+        module: format_ident!("root"),
+        config: format_ident!("ROOT"),
+    };
+    let lifecycle = hooks::lifecycle(&side, canister);
+    let init = hooks::candid_init(canister);
+    let endpoints = service::endpoints(&side, crate_path, service::root());
+    let http = root
+        .http
+        .then(|| service::endpoints(&side, crate_path, service::http()));
+    let ty = &canister.ty;
+    quote! {
+        #item
+        #handles
+        #[allow(unsafe_code)]
+        const _: () = {
+            use #crate_path::__private as __canic;
+
+            const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
+            static ROOT: __canic::Root = __canic::Root {
+                config: #config,
+                start: #start,
+            };
+            #lifecycle
+            #init
+            #endpoints
+            #http
+        };
+    }
+}
+
+/// The functions by which the author's code names a role: `Fleet::worker()`.
+pub(super) fn handles<'a>(
+    crate_path: &CratePath,
+    item: &Item,
+    handles: impl IntoIterator<Item = &'a Handle>,
+) -> Option<TokenStream> {
+    let ty = Canister::type_of(item)?;
+    let functions: Vec<_> = handles
+        .into_iter()
+        .map(|handle| function(crate_path, handle))
+        .collect();
+    (!functions.is_empty()).then(|| {
+        quote! {
+            #[allow(dead_code)]
+            impl #ty {
+                #(#functions)*
+            }
+        }
+    })
+}
+
+fn function(crate_path: &CratePath, handle: &Handle) -> TokenStream {
+    let Handle { name, args } = handle;
+    let function = name.function();
+    let doc = format!(" Provisions a member of the role `{}`.", name.text());
+    let (ty, new) = match args {
+        Some(args) => (
+            quote!(#crate_path::fleet::ProvisionRole<#args>),
+            quote!(#crate_path::fleet::ProvisionRole::new(#name)),
+        ),
+        None => (
+            quote!(#crate_path::fleet::Provision),
+            quote!(#crate_path::fleet::Provision::role(#name)),
+        ),
+    };
+    quote! {
+        #[doc = #doc]
+        #[must_use]
+        pub fn #function() -> #ty {
+            #new
+        }
+    }
+}
+
+fn config(root: &Root) -> TokenStream {
+    let pool = optional(root.pool.as_ref().map(pool));
+    let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
+    let roles = root.roles.iter().map(role);
+    let http = root.http;
+    quote! {
+        __canic::RootConfig {
+            pool: #pool,
+            reserve: #reserve,
+            roles: &[#(#roles),*],
+            http: #http,
+        }
+    }
+}
+
+fn pool(pool: &Pool) -> TokenStream {
+    let (min, max) = (count(pool.min), count(pool.max));
+    let cycles = cycles(pool.cycles, "DEFAULT_POOL_CYCLES");
+    quote!(__canic::PoolConfig { min: #min, max: #max, cycles: #cycles })
+}
+
+fn role(role: &Role) -> TokenStream {
+    let name = &role.handle.name;
+    let max = optional(role.max.map(count));
+    let singleton = role.singleton;
+    let cycles = cycles(role.cycles, "DEFAULT_MEMBER_CYCLES");
+    let parents = &role.parents;
+    let controllers = role.controllers.iter().map(|controller| match controller {
+        Controller::Parent(_) => quote!(__canic::Controller::Parent),
+        Controller::Text(text) => quote!(__canic::Controller::Text(#text)),
+    });
+    let rollback = match role.rollback {
+        Rollback::Recycle => quote!(__canic::Rollback::Recycle),
+        Rollback::Delete => quote!(__canic::Rollback::Delete),
+    };
+    let wasm = optional(role.wasm.as_ref().map(|path| {
+        quote! {
+            ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path))
+        }
+    }));
+    quote! {
+        __canic::RoleConfig {
+            name: #name,
+            max: #max,
+            singleton: #singleton,
+            cycles: #cycles,
+            parents: &[#(#parents),*],
+            controllers: &[#(#controllers),*],
+            rollback: #rollback,
+            wasm: #wasm,
+        }
+    }
+}
+
+fn optional(value: Option<impl ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn cycles(given: Option<u128>, default: &str) -> TokenStream {
+    match given {
+        Some(cycles) => number(cycles).into_token_stream(),
+        None => {
+            let default = format_ident!("{default}");
+            quote!(__canic::#default)
+        }
+    }
+}
+
+fn count(count: u32) -> LitInt {
+    number(count.into())
+}
+
+/// A literal without a type, in groups of three digits.
+fn number(number: u128) -> LitInt {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push('_');
+        }
+        grouped.push(digit);
+    }
+    LitInt::new(&grouped, proc_macro2::Span::call_site())
+}

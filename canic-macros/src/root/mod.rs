@@ -1,0 +1,39 @@
+//! `#[canic::root]`: the canister that owns a fleet.
+
+mod args;
+mod check;
+mod expand;
+mod model;
+mod wasm;
+
+use proc_macro2::TokenStream;
+use syn::Item;
+
+use self::args::RootArgs;
+use crate::diag::Errors;
+use crate::hooks::without_misplaced_attributes;
+
+/// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its roles.
+pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = RootArgs::parse(attribute, &mut errors);
+    let item: Item = match syn::parse2(item.clone()) {
+        Ok(item) => item,
+        Err(error) => return with_errors(item, error.to_compile_error()),
+    };
+    let checked = check::root(&args, &item, &mut errors);
+    match errors.finish(checked) {
+        Ok(root) => expand::root(&root, &item),
+        Err(errors) => {
+            let handles = expand::handles(&args.crate_path, &item, &check::handles(&args));
+            with_errors(
+                without_misplaced_attributes(&item),
+                quote::quote!(#handles #errors),
+            )
+        }
+    }
+}
+
+fn with_errors(item: TokenStream, errors: TokenStream) -> TokenStream {
+    quote::quote!(#item #errors)
+}

@@ -1,0 +1,49 @@
+//! A root whose options have been checked.
+
+use syn::{LitStr, Type};
+
+use crate::crate_path::CratePath;
+use crate::hooks::Canister;
+use crate::values::{Controller, RoleName};
+
+pub(super) struct Root {
+    pub(super) crate_path: CratePath,
+    pub(super) canister: Canister,
+    pub(super) pool: Option<Pool>,
+    /// Cycles; `None` is the runtime's default.
+    pub(super) reserve: Option<u128>,
+    pub(super) roles: Vec<Role>,
+    pub(super) http: bool,
+}
+
+pub(super) struct Pool {
+    pub(super) min: u32,
+    pub(super) max: u32,
+    pub(super) cycles: Option<u128>,
+}
+
+pub(super) struct Role {
+    pub(super) handle: Handle,
+    pub(super) max: Option<u32>,
+    pub(super) singleton: bool,
+    pub(super) cycles: Option<u128>,
+    /// Names of roles, or `root`; at least one.
+    pub(super) parents: Vec<LitStr>,
+    pub(super) controllers: Vec<Controller>,
+    pub(super) rollback: Rollback,
+    /// The path of the module, relative to the crate's manifest.
+    pub(super) wasm: Option<LitStr>,
+}
+
+/// What the function that stands for a role is made of.
+pub(super) struct Handle {
+    pub(super) name: RoleName,
+    /// The type of the argument of its `init`, where the author named it.
+    pub(super) args: Option<Type>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Rollback {
+    Recycle,
+    Delete,
+}

@@ -1,0 +1,58 @@
+//! Modules that are embedded when root is built.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use syn::LitStr;
+
+use crate::diag::Errors;
+
+const WASM: [u8; 4] = *b"\0asm";
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The command that makes a module; what it is for depends on the author's workspace.
+const BUILD: &str = "`cargo build --target wasm32-unknown-unknown --release -p <package>`";
+
+/// Checks that the file at `path`, relative to the manifest of the author's crate, can be a module.
+pub(super) fn check(path: &LitStr, errors: &mut Errors) -> Option<LitStr> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    match fault(Path::new(&manifest), &path.value()) {
+        None => Some(path.clone()),
+        Some(fault) => {
+            errors.at(path, fault);
+            None
+        }
+    }
+}
+
+fn fault(manifest: &Path, path: &str) -> Option<String> {
+    if path.is_empty() || Path::new(path).is_absolute() {
+        return Some(
+            "expected the path of a Wasm file, relative to the Cargo.toml of this crate".to_owned(),
+        );
+    }
+    let mut head = [0; WASM.len()];
+    let read = File::open(manifest.join(path)).and_then(|mut file| {
+        let mut filled = 0;
+        loop {
+            match file.read(&mut head[filled..])? {
+                0 => return Ok(filled),
+                more => filled += more,
+            }
+        }
+    });
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!(
+            "there is no file `{path}` (seen from the Cargo.toml of this crate); build the module first: {BUILD}"
+        )),
+        Err(error) => Some(format!("`{path}` cannot be read: {}", error.kind())),
+        Ok(0) => Some(format!(
+            "the file `{path}` is empty; build the module again: {BUILD}"
+        )),
+        Ok(_) if head == WASM || head.starts_with(&GZIP) => None,
+        Ok(_) => Some(format!(
+            "the file `{path}` is neither Wasm nor gzipped Wasm; a module is built by {BUILD}"
+        )),
+    }
+}

@@ -1,0 +1,162 @@
+//! The endpoints that a canister serves because it is a root or a member: their exports and their Candid.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+use crate::crate_path::CratePath;
+use crate::hooks::{Side, export};
+
+/// How an endpoint is called.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    Update,
+    Query,
+    CompositeQuery,
+}
+
+impl Mode {
+    /// As the platform and Candid spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Query => "query",
+            Self::CompositeQuery => "composite_query",
+        }
+    }
+
+    /// The symbol of an endpoint's export.
+    pub(crate) fn symbol(self, endpoint: &str) -> String {
+        format!("canister_{} {endpoint}", self.name())
+    }
+}
+
+/// An endpoint of the runtime.
+pub(crate) struct Served {
+    mode: Mode,
+    name: &'static str,
+    /// Its arguments and what it replies, as types of `canic::api`; an endpoint without is not part of the Candid
+    /// interface.
+    candid: Option<(TokenStream, TokenStream)>,
+}
+
+fn served(mode: Mode, name: &'static str, arguments: TokenStream, reply: TokenStream) -> Served {
+    Served {
+        mode,
+        name,
+        candid: Some((arguments, reply)),
+    }
+}
+
+/// What a root serves.
+#[rustfmt::skip]
+pub(crate) fn root() -> Vec<Served> {
+    use Mode::{Query, Update};
+    vec![
+        served(Update, "canic_provision", quote!(ProvisionRequest), quote!(Result<Provisioned, ProvisionError>)),
+        served(Update, "canic_provision_batch", quote!(Vec<ProvisionRequest>), quote!(Result<Vec<Result<u64, ProvisionError>>, BatchError>)),
+        served(Update, "canic_retire", quote!(RetireRequest), quote!(Result<Retired, RetireError>)),
+        served(Update, "canic_import", quote!(ImportRequest), quote!(Result<Imported, ImportError>)),
+        served(Update, "canic_module_stage", quote!(StageRequest), quote!(Result<StagedChunk, ModuleError>)),
+        served(Update, "canic_module_approve", quote!(ApproveRequest), quote!(Result<ModuleInfo, ModuleError>)),
+        served(Query, "canic_members", quote!(MembersRequest), quote!(Result<MembersPage, Denied>)),
+        served(Query, "canic_member", quote!(MemberRequest), quote!(Result<Option<MemberInfo>, Denied>)),
+        served(Query, "canic_modules", quote!(PageRequest), quote!(Result<ModulesPage, Denied>)),
+        served(Query, "canic_pool", quote!(PageRequest), quote!(Result<PoolPage, Denied>)),
+        served(Query, "canic_operations", quote!(OperationsRequest), quote!(Result<OperationsPage, Denied>)),
+        served(Query, "canic_operation", quote!(u64), quote!(Result<Option<OperationInfo>, Denied>)),
+        served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
+        // Root calls this one itself, to end a message: nobody else has a use for it.
+        Served { mode: Update, name: "canic_commit", candid: None },
+    ]
+}
+
+/// What a member serves.
+#[rustfmt::skip]
+pub(crate) fn member() -> Vec<Served> {
+    use Mode::{Query, Update};
+    vec![
+        served(Query, "canic_env", quote!(), quote!(Env)),
+        served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
+        served(Update, "canic_sync", quote!(SyncRequest), quote!(Result<(), Denied>)),
+    ]
+}
+
+/// What either serves besides, where `http` is given.
+pub(crate) fn http() -> Vec<Served> {
+    vec![served(
+        Mode::Query,
+        "http_request",
+        quote!(HttpRequest),
+        quote!(HttpResponse),
+    )]
+}
+
+/// The exports of endpoints, and what tells Candid about them.
+pub(crate) fn endpoints(
+    side: &Side,
+    crate_path: &CratePath,
+    served: impl IntoIterator<Item = Served>,
+) -> TokenStream {
+    served
+        .into_iter()
+        .map(|endpoint| {
+            let Side { module, config } = side;
+            let Served { mode, name, candid } = endpoint;
+            let function = format_ident!("{name}");
+            let body = quote!(__canic::entry::#module::#function(&#config));
+            let export = export(&mode.symbol(name), &function, &body);
+            let candid = candid.map(|(arguments, reply)| {
+                let arguments = absolute(arguments, crate_path);
+                let reply = absolute(reply, crate_path);
+                let arguments = (!arguments.is_empty()).then(|| quote!(_: #arguments));
+                let function = format_ident!("{name}_candid");
+                self::candid(
+                    mode,
+                    name,
+                    &function,
+                    &quote!(),
+                    arguments,
+                    &quote!(-> #reply),
+                )
+            });
+            quote!(#export #candid)
+        })
+        .collect()
+}
+
+/// The function that Candid reads an endpoint's types from. Nothing calls it.
+pub(crate) fn candid(
+    mode: Mode,
+    name: &str,
+    function: &Ident,
+    docs: &TokenStream,
+    arguments: impl IntoIterator<Item = TokenStream>,
+    output: &TokenStream,
+) -> TokenStream {
+    let kind = format_ident!("{}", mode.name());
+    let arguments = arguments.into_iter();
+    quote! {
+        #docs
+        #[__canic::candid::candid_method(#kind, rename = #name)]
+        fn #function(#(#arguments),*) #output {
+            __canic::entry::candid_only()
+        }
+    }
+}
+
+/// Candid's types are resolved where the interface is exported, which is elsewhere: every path must be absolute.
+fn absolute(types: TokenStream, crate_path: &CratePath) -> TokenStream {
+    types
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Ident(name) => match name.to_string().as_str() {
+                "u64" => quote!(u64),
+                "Result" => quote!(::core::result::Result),
+                "Option" => quote!(::core::option::Option),
+                "Vec" => quote!(::std::vec::Vec),
+                _ => quote!(#crate_path::api::#name),
+            },
+            other => quote!(#other),
+        })
+        .collect()
+}
