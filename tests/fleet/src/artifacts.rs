@@ -1,0 +1,154 @@
+//! Canisters and replica, built from this workspace by cargo.
+//!
+//! All modules end in `target/canisters/` of the workspace, whatever target directory cargo uses: fixtures that embed
+//! another module find it there. A file is only touched when its content changes.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// The canisters of the workspace, in the order in which they must be built: a later batch embeds modules of an earlier one.
+pub const CANISTERS: &[&[&str]] = &[
+    &[
+        "example-root",
+        "example-worker",
+        "baseline-worker",
+        "fixture-bare-root",
+        "fixture-foreign",
+        "fixture-hooks",
+        "fixture-hub",
+        "fixture-hub-root",
+        "fixture-tight-root",
+    ],
+    &["fixture-embedded-root"],
+];
+
+/// The variable that names a directory of built modules; without it they are built.
+pub const CANISTERS_DIR: &str = "CANIC_CANISTERS_DIR";
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+/// Builds all canisters with the profile `canister` and answers the folder of their modules.
+///
+/// # Errors
+/// When cargo can't be run or the build fails; its messages are on stderr.
+pub fn build_canisters() -> Result<PathBuf, String> {
+    let folder = workspace().join("target/canisters");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    for batch in CANISTERS {
+        let mut args = vec![
+            "--profile",
+            "canister",
+            "--target",
+            "wasm32-unknown-unknown",
+        ];
+        args.extend(batch.iter().flat_map(|package| ["--package", package]));
+        for built in cargo_build(&args)? {
+            if built
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+            {
+                let name = built.file_name().ok_or("a module without a name")?;
+                copy_if_changed(&built, &folder.join(name))?;
+            }
+        }
+    }
+    Ok(folder)
+}
+
+/// Builds the replica and answers its binary.
+///
+/// # Errors
+/// When cargo can't be run or the build fails; its messages are on stderr.
+pub fn build_replica() -> Result<PathBuf, String> {
+    cargo_build(&["--package", "canic-replica", "--bin", "canic-replica"])?
+        .into_iter()
+        .find(|built| {
+            built
+                .file_stem()
+                .is_some_and(|stem| stem == "canic-replica")
+        })
+        .ok_or_else(|| "cargo built no binary canic-replica".to_string())
+}
+
+/// A module by its package's name. Built once a process, unless [`CANISTERS_DIR`] says where modules are.
+///
+/// # Panics
+/// When it can't be built or read: no test can go on without it.
+#[must_use]
+pub fn module(package: &str) -> Vec<u8> {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| match env::var_os(CANISTERS_DIR) {
+        Some(folder) => folder.into(),
+        None => build_canisters().expect("the canisters can be built"),
+    });
+    let path = folder.join(format!("{}.wasm", package.replace('-', "_")));
+    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The server to run on: `POCKET_IC_BIN`, or the replica, built once a process.
+///
+/// # Panics
+/// When it can't be built: no test can go on without it.
+#[must_use]
+pub fn server() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| match env::var_os("POCKET_IC_BIN") {
+        Some(binary) => binary.into(),
+        None => build_replica().expect("the replica can be built"),
+    });
+    binary.clone()
+}
+
+/// Runs `cargo build` and answers the files it made: `filenames` and `executable` of its artifact messages.
+fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(workspace())
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("`cargo build {}` failed", args.join(" ")));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut files = Vec::new();
+    for line in messages.lines() {
+        let message: serde_json::Value =
+            serde_json::from_str(line).map_err(|e| format!("cargo's message {line}: {e}"))?;
+        let listed = message["filenames"].as_array().into_iter().flatten();
+        files.extend(
+            listed
+                .chain([&message["executable"]])
+                .filter_map(|f| f.as_str())
+                .map(PathBuf::from),
+        );
+    }
+    Ok(files)
+}
+
+/// Copies so that a reader sees the old file or the new one, and never half of it.
+fn copy_if_changed(from: &Path, to: &Path) -> Result<(), String> {
+    let error = |e: std::io::Error| format!("{} to {}: {e}", from.display(), to.display());
+    let content = fs::read(from).map_err(error)?;
+    if fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let aside = to.with_extension(format!("{}.part", std::process::id()));
+    fs::write(&aside, content).map_err(error)?;
+    fs::rename(&aside, to).map_err(error)
+}

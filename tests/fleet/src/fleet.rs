@@ -1,0 +1,484 @@
+//! A root on an instance of its own, and its endpoints as plain functions.
+
+use crate::{Audit, Observer, artifacts};
+use candid::{
+    CandidType, Principal,
+    utils::{ArgumentEncoder, decode_one, encode_args},
+};
+use canic::api::{
+    ApproveRequest, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberRequest,
+    MembersFilter, MembersPage, MembersRequest, ModuleError, ModuleInfo, OperationInfo,
+    OperationsFilter, OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage,
+    ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
+    StageRequest, StagedChunk,
+};
+use pocket_ic::{PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId};
+use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// Rows of a page that the helpers ask for: few, so that paging is at work wherever something is listed.
+const PAGE: u32 = 7;
+
+/// Bytes of a chunk that modules are staged in: the example's worker takes several.
+pub const CHUNK: usize = 128 * 1024;
+
+/// What an endpoint answers to a caller who may not use it.
+type Denied = canic::api::Denied;
+
+/// A fleet: an instance, a root on it, and who controls root.
+pub struct Fleet {
+    /// The instance.
+    pub pic: PocketIc,
+    /// Root.
+    pub root: Principal,
+    /// The one controller of root beside root itself.
+    pub controller: Principal,
+    /// The replica's own view, where it has one.
+    pub observer: Option<Observer>,
+}
+
+impl Fleet {
+    /// A fresh instance with a root of this package, funded with 100 T cycles.
+    ///
+    /// # Panics
+    /// When it can't be had: no test can go on without it.
+    #[must_use]
+    pub fn start(root_package: &str) -> Self {
+        Self::start_with(root_package, 100_000_000_000_000)
+    }
+
+    /// The same with other funds, in cycles.
+    ///
+    /// # Panics
+    /// When it can't be had.
+    #[must_use]
+    pub fn start_with(root_package: &str, cycles: u128) -> Self {
+        let pic = PocketIcBuilder::new()
+            .with_server_binary(artifacts::server())
+            .with_application_subnet()
+            .build();
+        let controller = crate::user(200);
+        let root = create(&pic, controller, cycles);
+        let observer = Observer::of(&pic);
+        if observer.is_none() {
+            println!(
+                "note: this server has no trace and no accounts: what only they tell is skipped"
+            );
+        }
+        let nothing = encode_args(()).expect("no argument");
+        pic.install_canister(
+            root,
+            artifacts::module(root_package),
+            nothing,
+            Some(controller),
+        );
+        Self {
+            pic,
+            root,
+            controller,
+            observer,
+        }
+    }
+
+    /// A fleet of notebooks with the worker's module approved and the pool filled to its minimum of 2.
+    ///
+    /// # Panics
+    /// When it can't be had.
+    #[must_use]
+    pub fn of_notebooks() -> Self {
+        let fleet = Self::start("example-root");
+        fleet.approve("worker", &artifacts::module("example-worker"));
+        fleet.until("the pool holds two ready canisters", |fleet| {
+            fleet.pool().len() == 2
+        });
+        fleet.quiet();
+        fleet
+    }
+
+    /// Another canister on the same instance, empty, controlled by `controller`.
+    ///
+    /// # Panics
+    /// When it can't be had.
+    #[must_use]
+    pub fn stranger_canister(&self, controller: Principal) -> Principal {
+        create(&self.pic, controller, 3_000_000_000_000)
+    }
+
+    /// An update call. Errors are the platform's rejects; what the endpoint answers is the value.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When the answer is not of the expected type.
+    pub fn update<R: CandidType + DeserializeOwned>(
+        &self,
+        canister: Principal,
+        sender: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> Result<R, RejectResponse> {
+        let payload = encode_args(args).expect("the argument can be encoded");
+        self.pic
+            .update_call(canister, sender, method, payload)
+            .map(|bytes| decode(method, &bytes))
+    }
+
+    /// A query call; else like [`Fleet::update`].
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When the answer is not of the expected type.
+    pub fn query<R: CandidType + DeserializeOwned>(
+        &self,
+        canister: Principal,
+        sender: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> Result<R, RejectResponse> {
+        let payload = encode_args(args).expect("the argument can be encoded");
+        self.pic
+            .query_call(canister, sender, method, payload)
+            .map(|bytes| decode(method, &bytes))
+    }
+
+    /// An update call that is handed in now and awaited with [`Fleet::answer`].
+    ///
+    /// # Panics
+    /// When the platform doesn't take it.
+    #[must_use]
+    pub fn submit(
+        &self,
+        canister: Principal,
+        sender: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> RawMessageId {
+        let payload = encode_args(args).expect("the argument can be encoded");
+        let taken = self.pic.submit_call(canister, sender, method, payload);
+        taken.unwrap_or_else(|reject| panic!("{method} was not taken: {reject}"))
+    }
+
+    /// The answer to a submitted call.
+    ///
+    /// # Panics
+    /// When it was rejected.
+    #[must_use]
+    pub fn answer<R: CandidType + DeserializeOwned>(&self, message: RawMessageId) -> R {
+        let bytes = self
+            .pic
+            .await_call(message)
+            .unwrap_or_else(|reject| panic!("{reject}"));
+        decode("the submitted call", &bytes)
+    }
+
+    /// An update call to root by its controller.
+    ///
+    /// # Panics
+    /// When the platform rejects it.
+    #[must_use]
+    pub fn command<R: CandidType + DeserializeOwned>(
+        &self,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> R {
+        self.update(self.root, self.controller, method, args)
+            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
+    }
+
+    /// A query of root by its controller.
+    ///
+    /// # Panics
+    /// When the platform rejects it.
+    #[must_use]
+    pub fn ask<R: CandidType + DeserializeOwned>(
+        &self,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> R {
+        self.query(self.root, self.controller, method, args)
+            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
+    }
+
+    /// `canic_provision`.
+    ///
+    /// # Errors
+    /// As the endpoint answers.
+    pub fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, ProvisionError> {
+        self.command("canic_provision", (request,))
+    }
+
+    /// `canic_retire`.
+    ///
+    /// # Errors
+    /// As the endpoint answers.
+    pub fn retire(&self, canister: Principal, how: Retirement) -> Result<Retired, RetireError> {
+        self.command("canic_retire", (RetireRequest { canister, how },))
+    }
+
+    /// `canic_import`.
+    ///
+    /// # Errors
+    /// As the endpoint answers.
+    pub fn import(
+        &self,
+        canister: Principal,
+        import_as: ImportAs,
+    ) -> Result<Imported, ImportError> {
+        self.command(
+            "canic_import",
+            (ImportRequest {
+                canister,
+                import_as,
+            },),
+        )
+    }
+
+    /// `canic_module_stage`.
+    ///
+    /// # Errors
+    /// As the endpoint answers.
+    pub fn stage(&self, chunk: &[u8]) -> Result<StagedChunk, ModuleError> {
+        self.command(
+            "canic_module_stage",
+            (StageRequest {
+                chunk: chunk.to_vec(),
+            },),
+        )
+    }
+
+    /// `canic_module_approve`, with the hashes of these chunks as they would be if they were staged.
+    ///
+    /// # Errors
+    /// As the endpoint answers.
+    pub fn approve_chunks(
+        &self,
+        role: &str,
+        hash: &[u8],
+        chunks: &[&[u8]],
+    ) -> Result<ModuleInfo, ModuleError> {
+        let chunks = chunks
+            .iter()
+            .map(|chunk| ByteBuf::from(sha256(chunk)))
+            .collect();
+        let request = ApproveRequest {
+            role: role.to_string(),
+            hash: hash.to_vec(),
+            chunks,
+        };
+        self.command("canic_module_approve", (request,))
+    }
+
+    /// Stages a module in chunks of [`CHUNK`] bytes and approves it for a role.
+    ///
+    /// # Panics
+    /// When root refuses.
+    pub fn approve(&self, role: &str, module: &[u8]) -> ModuleInfo {
+        let chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
+        for chunk in &chunks {
+            let staged = self.stage(chunk).expect("root takes the chunk");
+            assert_eq!(staged.hash, sha256(chunk));
+        }
+        self.approve_chunks(role, &sha256(module), &chunks)
+            .expect("root approves the module")
+    }
+
+    /// All members that the filter lets through, page by page.
+    ///
+    /// # Panics
+    /// When a page can't be had.
+    #[must_use]
+    pub fn members(&self, filter: &MembersFilter) -> Vec<MemberInfo> {
+        let mut members = Vec::new();
+        let mut after = None;
+        loop {
+            let request = MembersRequest {
+                filter: filter.clone(),
+                after,
+                limit: PAGE,
+            };
+            let page: Result<MembersPage, Denied> = self.ask("canic_members", (request,));
+            let page = page.expect("a controller may list members");
+            members.extend(page.members);
+            after = page.next;
+            if after.is_none() {
+                return members;
+            }
+        }
+    }
+
+    /// One member.
+    ///
+    /// # Panics
+    /// When it can't be asked for.
+    #[must_use]
+    pub fn member(&self, request: &MemberRequest) -> Option<MemberInfo> {
+        let answer: Result<Option<MemberInfo>, Denied> = self.ask("canic_member", (request,));
+        answer.expect("a controller may look a member up")
+    }
+
+    /// All canisters of the pool, ready and claimed, page by page.
+    ///
+    /// # Panics
+    /// When a page can't be had.
+    #[must_use]
+    pub fn pool(&self) -> Vec<PoolEntry> {
+        let mut entries = Vec::new();
+        let mut after = None;
+        loop {
+            let page: Result<PoolPage, Denied> =
+                self.ask("canic_pool", (PageRequest { after, limit: PAGE },));
+            let page = page.expect("a controller may list the pool");
+            entries.extend(page.entries);
+            after = page.next;
+            if after.is_none() {
+                return entries;
+            }
+        }
+    }
+
+    /// All operations that the filter lets through, page by page.
+    ///
+    /// # Panics
+    /// When a page can't be had.
+    #[must_use]
+    pub fn operations(&self, filter: OperationsFilter) -> Vec<OperationInfo> {
+        let mut operations = Vec::new();
+        let mut after = None;
+        loop {
+            let request = OperationsRequest {
+                filter,
+                after,
+                limit: PAGE,
+            };
+            let page: Result<OperationsPage, Denied> = self.ask("canic_operations", (request,));
+            let page = page.expect("a controller may list operations");
+            operations.extend(page.operations);
+            after = page.next;
+            if after.is_none() {
+                return operations;
+            }
+        }
+    }
+
+    /// One operation.
+    ///
+    /// # Panics
+    /// When there is none of that number.
+    #[must_use]
+    pub fn operation(&self, id: u64) -> OperationInfo {
+        let answer: Result<Option<OperationInfo>, Denied> = self.ask("canic_operation", (id,));
+        let found = answer.expect("a controller may look an operation up");
+        found.unwrap_or_else(|| panic!("there is no operation {id}"))
+    }
+
+    /// Lets seconds pass, one round each, until the condition holds.
+    ///
+    /// # Panics
+    /// When it still doesn't hold after 300 of them.
+    pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..300 {
+            if condition(self) {
+                return;
+            }
+            self.pic.advance_time(Duration::from_secs(1));
+            self.pic.tick();
+        }
+        panic!(
+            "after 300 seconds it still doesn't hold that {what}: {:#?}",
+            self.open()
+        );
+    }
+
+    /// Lets time pass until no operation is open, and the timers due by then have started none.
+    ///
+    /// # Panics
+    /// When it takes longer than 300 seconds.
+    pub fn quiet(&self) {
+        self.until("no operation is open", |fleet| {
+            fleet.open().is_empty() && {
+                for _ in 0..5 {
+                    fleet.pic.advance_time(Duration::from_secs(1));
+                    fleet.pic.tick();
+                }
+                fleet.open().is_empty()
+            }
+        });
+    }
+
+    /// Open operations.
+    #[must_use]
+    pub fn open(&self) -> Vec<OperationInfo> {
+        self.operations(OperationsFilter::Open)
+    }
+
+    /// Upgrades root to the module of a package, as an operator does: stop, upgrade, start.
+    ///
+    /// # Errors
+    /// The platform's reject; root runs on as it was.
+    pub fn upgrade_root(&self, root_package: &str) -> Result<(), RejectResponse> {
+        let (pic, sender) = (&self.pic, Some(self.controller));
+        pic.stop_canister(self.root, sender)?;
+        let nothing = encode_args(()).expect("no argument");
+        let upgraded =
+            pic.upgrade_canister(self.root, artifacts::module(root_package), nothing, sender);
+        pic.start_canister(self.root, sender)?;
+        upgraded
+    }
+
+    /// Looks at the books from outside; see [`Audit`].
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::of(self)
+    }
+}
+
+/// A request for a notebook of this owner, under the owner's key.
+///
+/// # Panics
+/// Never: a principal can be encoded.
+#[must_use]
+pub fn notebook(owner: Principal) -> ProvisionRequest {
+    ProvisionRequest {
+        role: "worker".to_string(),
+        key: Some(owner.to_text()),
+        parent: None,
+        arg: owner_argument(owner),
+    }
+}
+
+/// The worker's install argument.
+///
+/// # Panics
+/// Never: a principal can be encoded.
+#[must_use]
+pub fn owner_argument(owner: Principal) -> Vec<u8> {
+    /// What a worker is installed with, as its crate defines it.
+    #[derive(CandidType)]
+    struct WorkerArgs {
+        owner: Principal,
+    }
+    encode_args((WorkerArgs { owner },)).expect("a principal can be encoded")
+}
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes).to_vec()
+}
+
+fn create(pic: &PocketIc, controller: Principal, cycles: u128) -> Principal {
+    // Without settings, who creates a canister controls it.
+    let params = pocket_ic::CreateCanisterParams {
+        cycles: Some(cycles),
+        ..Default::default()
+    };
+    pic.create_canister_with_params(Some(controller), params)
+        .unwrap_or_else(|e| panic!("no canister was created: {e}"))
+}
+
+fn decode<R: CandidType + DeserializeOwned>(method: &str, bytes: &[u8]) -> R {
+    decode_one(bytes).unwrap_or_else(|e| panic!("the answer of {method} is not as expected: {e}"))
+}
