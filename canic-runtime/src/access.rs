@@ -1,0 +1,145 @@
+//! Who may call what.
+
+use crate::{api::Membership, platform::ic};
+use candid::Principal;
+use std::cell::Cell;
+
+/// A condition of an endpoint beside its access list.
+pub type Guard = fn() -> Result<(), String>;
+
+/// One entry of an endpoint's access list. Any one that matches lets the caller in.
+#[derive(Clone, Copy, Debug)]
+pub enum Allow {
+    /// Everybody.
+    Anyone,
+    /// Controllers of this canister.
+    Controller,
+    /// The fleet's root.
+    Root,
+    /// This member's parent.
+    Parent,
+    /// Members whose parent is this canister.
+    Child,
+    /// Every member of the fleet, and root.
+    Member,
+    /// Members of a role.
+    Role(&'static str),
+    /// Whom a function of the author's lets in.
+    Guard(Guard),
+}
+
+/// What this canister knows of its fleet; set when its lifecycle hooks run.
+///
+/// Root answers from its registry. A member knows its root and its parent for certain; about other members it has to
+/// ask root (see [`Endpoint::ask`](crate::entry::Endpoint)).
+#[derive(Clone, Copy)]
+pub(crate) struct Fleet {
+    pub(crate) membership: fn() -> Option<Membership>,
+    /// This canister's role; root has none.
+    pub(crate) role: Option<&'static str>,
+    /// Role and parent of a member, where this canister can tell.
+    pub(crate) lookup: Option<fn(Principal) -> Option<(String, Principal)>>,
+}
+
+thread_local! {
+    static FLEET: Cell<Fleet> = const { Cell::new(Fleet { membership: || None, role: None, lookup: None }) };
+}
+
+pub(crate) fn set_fleet(fleet: Fleet) {
+    FLEET.set(fleet);
+}
+
+pub(crate) fn membership() -> Option<Membership> {
+    (FLEET.get().membership)()
+}
+
+pub(crate) fn role() -> Option<&'static str> {
+    FLEET.get().role
+}
+
+/// What is known about a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Its role and parent; none if it is no member.
+    Member(Option<(String, Principal)>),
+    /// Only root can tell.
+    NotHere,
+}
+
+/// What this canister itself knows about a caller.
+pub(crate) fn known(caller: Principal) -> Known {
+    match FLEET.get().lookup {
+        Some(lookup) => Known::Member(lookup(caller)),
+        None => Known::NotHere,
+    }
+}
+
+/// What an access list says about a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Welcome,
+    /// Turned away; the text says who may come.
+    Denied(String),
+    /// It depends on what root knows about the caller.
+    AskRoot,
+}
+
+pub(crate) fn check(allow: &[Allow], caller: Principal, known: &Known) -> Verdict {
+    let mut unsure = false;
+    for entry in allow {
+        match admits(*entry, caller, known) {
+            Some(true) => return Verdict::Welcome,
+            Some(false) => {}
+            None => unsure = true,
+        }
+    }
+    if unsure {
+        Verdict::AskRoot
+    } else {
+        Verdict::Denied(words(allow))
+    }
+}
+
+/// None: only root can tell.
+fn admits(entry: Allow, caller: Principal, known: &Known) -> Option<bool> {
+    let root = || membership().map(|membership| membership.root);
+    let member = |accepts: &dyn Fn(&str, Principal) -> bool| match known {
+        Known::Member(member) => Some(
+            member
+                .as_ref()
+                .is_some_and(|(role, parent)| accepts(role, *parent)),
+        ),
+        // No canister of a fleet is a person, and an unmanaged canister has no fleet.
+        Known::NotHere if root().is_none() || caller == Principal::anonymous() => Some(false),
+        Known::NotHere => None,
+    };
+    match entry {
+        Allow::Anyone => Some(true),
+        Allow::Controller => Some(ic::is_controller(caller)),
+        Allow::Root => Some(root() == Some(caller)),
+        Allow::Parent => Some(membership().is_some_and(|membership| membership.parent == caller)),
+        Allow::Child => member(&|_, parent| parent == ic::this()),
+        Allow::Member if root() == Some(caller) => Some(true),
+        Allow::Member => member(&|_, _| true),
+        Allow::Role(wanted) => member(&|role, _| role == wanted),
+        Allow::Guard(guard) => Some(guard().is_ok()),
+    }
+}
+
+/// The list in words, for whom it turns away.
+pub(crate) fn words(allow: &[Allow]) -> String {
+    let words: Vec<String> = allow
+        .iter()
+        .map(|entry| match entry {
+            Allow::Anyone => "anyone".to_string(),
+            Allow::Controller => "controllers".to_string(),
+            Allow::Root => "root".to_string(),
+            Allow::Parent => "the parent".to_string(),
+            Allow::Child => "children".to_string(),
+            Allow::Member => "members".to_string(),
+            Allow::Role(role) => format!("members of role '{role}'"),
+            Allow::Guard(_) => "whom a guard lets in".to_string(),
+        })
+        .collect();
+    words.join(", ")
+}

@@ -1,0 +1,347 @@
+//! The driver: performs what the machine decides, one call after another, with the intent on record before each
+//! call and the fact after it.
+//!
+//! One task drives an operation. Tasks are not on record: a trap or an upgrade ends them, and [`tick`] takes up what
+//! they leave.
+
+use crate::{
+    api::OperationId,
+    books,
+    config::PoolConfig,
+    journal::{End, Operation, Purpose, Section, Step},
+    machine::{self, Next},
+    memory::Cycles,
+    metrics,
+    platform::{Call, Outcome, Reply, ic},
+    policy, recovery,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    time::Duration,
+};
+
+thread_local! {
+    /// Operations that a task of this life of the code is driving.
+    static DRIVEN: RefCell<BTreeSet<OperationId>> = const { RefCell::new(BTreeSet::new()) };
+    /// When the next tick is due, in nanoseconds since the epoch.
+    static DUE: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// After this long an open operation is looked at again, whether or not its task is thought to live.
+const LOOK_AGAIN: u64 = 30_000_000_000;
+
+/// The mark that a task drives an operation. It goes when the task does, also when a trap ends it: what cleanup
+/// drops is dropped for good.
+struct Driving(OperationId);
+
+impl Driving {
+    fn begin(id: OperationId) -> Option<Self> {
+        DRIVEN
+            .with_borrow_mut(|driven| driven.insert(id))
+            .then_some(Self(id))
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        DRIVEN.with_borrow_mut(|driven| driven.remove(&self.0));
+    }
+}
+
+/// Drives an operation until it ends, has to wait, or is driven already. Answers how it stands then.
+pub(crate) async fn drive(id: OperationId) -> Option<Operation> {
+    if let Some(_driving) = Driving::begin(id) {
+        wake_within(LOOK_AGAIN);
+        while let Some((call, attached)) = begin(id) {
+            let creates = matches!(call, Call::Create { .. });
+            let reply = ic::perform(call).await;
+            let goes_on = finish(id, reply, attached);
+            if creates && goes_on {
+                // The new id must not be lost to a trap in what follows: let this message end first.
+                ic::commit().await;
+            }
+        }
+    }
+    // An ended operation may have freed a place in the pool, or left it short.
+    wake_if_needed();
+    books::with(|books| books.journal.get(id))
+}
+
+/// Drives an operation in a task of its own, so that a trap in it ends no other.
+pub(crate) fn spawn(id: OperationId) {
+    ic::after(Duration::ZERO, async move {
+        drive(id).await;
+    });
+}
+
+/// Puts the next call's intent on record and answers the call with the cycles that go with it.
+fn begin(id: OperationId) -> Option<(Call, u128)> {
+    let now = ic::now();
+    books::with(|books| {
+        let mut op = books.journal.get(id)?;
+        if op.end.is_some() || op.not_before > now {
+            return None;
+        }
+        match recovery::resume(&mut op) {
+            Next::Call => {}
+            Next::Later(wait) => {
+                later(&mut op, wait, now);
+                books.journal.put(op);
+                return None;
+            }
+            Next::Close(end) => {
+                metrics::operation(kind(&op), ended(end));
+                books.close(op, end, now);
+                return None;
+            }
+        }
+        let call = call_of(&op, books.config.pool.as_ref())?;
+        let attached = attached(&call);
+        books.intend(&mut op, attached, now);
+        Some((call, attached))
+    })
+}
+
+/// Puts what came back on record. Answers whether the operation goes on.
+fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
+    let now = ic::now();
+    books::with(|books| {
+        let Some(mut op) = books.journal.get(id) else {
+            return false;
+        };
+        op.in_flight = false;
+        op.updated = now;
+        metrics::step(step_name(op.step), outcome(&reply));
+        let was = op.step;
+        match &reply {
+            Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {
+                books.refund(&mut op, attached)
+            }
+            _ if attached > 0 => {
+                let fee = if was == Step::Create {
+                    ic::creation_fee()
+                } else {
+                    0
+                };
+                op.held.0 += attached.saturating_sub(fee);
+                books.spent(&op, attached, fee);
+            }
+            _ => {}
+        }
+        if let (Reply::Status(status), true) = (&reply, op.drained) {
+            books.drained(op.held.0.saturating_sub(status.cycles));
+            op.drained = false;
+        }
+        let room = books.pool_has_room(&op);
+        match machine::advance(&mut op, reply, room) {
+            Next::Call => {
+                books.journal.put(op);
+                true
+            }
+            Next::Later(wait) => {
+                later(&mut op, wait, now);
+                books.journal.put(op);
+                false
+            }
+            Next::Close(end) => {
+                metrics::operation(kind(&op), ended(end));
+                books.close(op, end, now);
+                false
+            }
+        }
+    })
+}
+
+fn later(op: &mut Operation, wait: u64, now: u64) {
+    op.not_before = now + wait;
+    wake_within(wait);
+}
+
+/// The call that an operation's step makes.
+fn call_of(op: &Operation, pool: Option<&PoolConfig>) -> Option<Call> {
+    if op.step == Step::Create {
+        return Some(match op.plan() {
+            Some(plan) => Call::Create {
+                controllers: plan.controllers.iter().map(|id| id.0).collect(),
+                cycles: plan.cycles.0 + ic::creation_fee(),
+            },
+            None => Call::Create {
+                controllers: vec![ic::this()],
+                cycles: pool.map_or(0, |pool| pool.cycles) + ic::creation_fee(),
+            },
+        });
+    }
+    let canister = op.canister()?;
+    Some(match op.step {
+        Step::Create => return None,
+        Step::Configure => Call::Configure {
+            canister,
+            controllers: op.plan()?.controllers.iter().map(|id| id.0).collect(),
+        },
+        Step::Fund => Call::Deposit {
+            canister,
+            cycles: op.shortfall.0,
+        },
+        Step::Install => Call::Install {
+            operation: op.id,
+            canister,
+            module: op.plan()?.module,
+            place: op.place()?.clone(),
+        },
+        Step::Verify | Step::Inspect => Call::Status { canister },
+        Step::Sync => {
+            let place = op.place()?;
+            Call::Sync {
+                canister,
+                role: place.role.clone(),
+                membership: place.membership(ic::this()),
+            }
+        }
+        Step::Uninstall => Call::Uninstall { canister },
+        Step::Start => Call::Start { canister },
+        Step::Reset => Call::Reset { canister },
+        Step::DropSnapshots => Call::DropSnapshots { canister },
+        Step::LoadDrain => Call::LoadDrain { canister },
+        Step::Drain => Call::Drain { canister },
+        Step::Stop => Call::Stop { canister },
+        Step::Delete => Call::Delete { canister },
+    })
+}
+
+fn attached(call: &Call) -> u128 {
+    match call {
+        Call::Create { cycles, .. } | Call::Deposit { cycles, .. } => *cycles,
+        _ => 0,
+    }
+}
+
+// The background
+
+/// Makes sure that [`tick`] runs within this many nanoseconds.
+pub(crate) fn wake_within(nanoseconds: u64) {
+    let due = ic::now() + nanoseconds;
+    if DUE.get().is_some_and(|earlier| earlier <= due) {
+        return;
+    }
+    DUE.set(Some(due));
+    ic::after(Duration::from_nanos(nanoseconds), async move {
+        // A tick that was put forward leaves this timer behind; it finds nothing due.
+        if DUE.get() == Some(due) {
+            DUE.set(None);
+            tick();
+        }
+    });
+}
+
+/// Wakes the background at once if the pool is short.
+pub(crate) fn wake_if_needed() {
+    if books::with(|books| books.refill()) > 0 {
+        wake_within(0);
+    }
+}
+
+/// Takes up what nobody drives, and refills the pool. Sleeps for good when there is nothing to do.
+fn tick() {
+    let now = ic::now();
+    let (due, next) = books::with(|books| {
+        let (mut due, mut next) = (Vec::new(), None);
+        for op in books.journal.list(Section::Open, None) {
+            let driven = DRIVEN.with_borrow(|driven| driven.contains(&op.id));
+            if !driven && op.not_before <= now {
+                due.push(op.id);
+            }
+            let again = if op.not_before > now {
+                op.not_before - now
+            } else {
+                LOOK_AGAIN
+            };
+            next = Some(next.map_or(again, |earliest: u64| earliest.min(again)));
+        }
+        (due, next)
+    });
+    due.into_iter().for_each(spawn);
+    let refilled = refill(now);
+    refilled.into_iter().for_each(spawn);
+    let short = books::with(|books| books.refill()) > 0;
+    if let Some(wait) = next.or(short.then_some(LOOK_AGAIN)) {
+        wake_within(wait);
+    }
+}
+
+/// Accepts as many refills as the pool lacks and root can pay for.
+fn refill(now: u64) -> Vec<OperationId> {
+    books::with(|books| {
+        let Some(pool) = &books.config.pool else {
+            return Vec::new();
+        };
+        let price = pool.cycles + ic::creation_fee();
+        let mut accepted = Vec::new();
+        for _ in 0..books.refill() {
+            if books.open_operations() >= policy::MAX_OPEN
+                || books.available() < price + policy::FEES
+            {
+                break;
+            }
+            let id = books.next_operation();
+            let mut op = Operation::new(id, Purpose::Refill, Step::Create, now);
+            op.reserved = Cycles(price);
+            books.journal.put(op);
+            accepted.push(id);
+        }
+        accepted
+    })
+}
+
+// Words for the metrics
+
+fn kind(op: &Operation) -> &'static str {
+    match op.purpose {
+        Purpose::Provision(..) => "provision",
+        Purpose::Refill => "refill",
+        Purpose::Retire(_) => "retire",
+        Purpose::ImportToPool => "import_to_pool",
+        Purpose::Adopt(..) => "adopt",
+    }
+}
+
+fn ended(end: End) -> &'static str {
+    match end {
+        End::Done => "done",
+        End::Nothing => "nothing",
+        End::Recycled => "recycled",
+        End::Deleted => "deleted",
+        End::Untouched => "untouched",
+        End::Quarantined => "quarantined",
+    }
+}
+
+fn step_name(step: Step) -> &'static str {
+    match step {
+        Step::Create => "create",
+        Step::Configure => "configure",
+        Step::Fund => "fund",
+        Step::Install => "install",
+        Step::Verify => "verify",
+        Step::Sync => "sync",
+        Step::Inspect => "inspect",
+        Step::Uninstall => "uninstall",
+        Step::Start => "start",
+        Step::Reset => "reset",
+        Step::DropSnapshots => "drop_snapshots",
+        Step::LoadDrain => "load_drain",
+        Step::Drain => "drain",
+        Step::Stop => "stop",
+        Step::Delete => "delete",
+    }
+}
+
+fn outcome(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Failed(failure) => match failure.outcome {
+            Outcome::NotApplied => "not_applied",
+            Outcome::Unknown => "unknown",
+        },
+        Reply::Done | Reply::Created(_) | Reply::Status(_) => "applied",
+    }
+}

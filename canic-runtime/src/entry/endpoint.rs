@@ -1,0 +1,320 @@
+//! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
+
+use crate::{
+    access::{self, Allow, Guard, Known, Verdict},
+    metrics,
+    platform::ic,
+};
+use candid::{
+    CandidType, DecoderConfig, Principal,
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args_with_config},
+};
+use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
+use serde::Deserialize;
+use std::{future::Future, pin::Pin};
+
+/// Asks root what it knows of a caller.
+pub type AskRoot = fn(Principal) -> Pin<Box<dyn Future<Output = Option<(String, Principal)>>>>;
+
+/// An endpoint of the author's.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The name under which it is exported.
+    pub name: &'static str,
+    /// Whom it lets in: any one entry suffices. Empty means everybody.
+    pub allow: &'static [Allow],
+    /// What must hold besides.
+    pub guards: &'static [Guard],
+    /// Set where the access list speaks of members: [`ask_root`].
+    pub ask: Option<AskRoot>,
+}
+
+/// What an endpoint answers.
+#[derive(Debug)]
+pub struct Reply {
+    bytes: Option<Vec<u8>>,
+    failed: bool,
+}
+
+/// Values, encoded as Candid.
+pub fn reply<R: ArgumentEncoder>(values: R) -> Reply {
+    encoded(candid::encode_args(values), false)
+}
+
+/// A result, encoded as Candid; an `Err` counts as an error of the endpoint.
+pub fn reply_result<T: CandidType, E: CandidType>(result: Result<T, E>) -> Reply {
+    let failed = result.is_err();
+    encoded(candid::encode_one(result), failed)
+}
+
+/// Bytes as they are.
+#[must_use]
+pub fn reply_bytes(bytes: Vec<u8>) -> Reply {
+    Reply {
+        bytes: Some(bytes),
+        failed: false,
+    }
+}
+
+/// Nothing: the endpoint replied itself.
+#[must_use]
+pub fn reply_manually() -> Reply {
+    Reply {
+        bytes: None,
+        failed: false,
+    }
+}
+
+fn encoded(bytes: candid::Result<Vec<u8>>, failed: bool) -> Reply {
+    match bytes {
+        Ok(bytes) => Reply {
+            bytes: Some(bytes),
+            failed,
+        },
+        // The author's own encoding failed: as in ic-cdk, that ends the message.
+        Err(error) => ic_cdk::api::trap(format!("the answer can't be encoded: {error}")),
+    }
+}
+
+/// Stands in the bodies of functions that only describe an endpoint to Candid.
+///
+/// # Panics
+///
+/// Always: it is never called.
+pub fn candid_only() -> ! {
+    panic!("this function describes an endpoint and is never called")
+}
+
+/// How much of a message Candid may skip: the same as in ic-cdk.
+const SKIPPING_QUOTA: usize = 10_000;
+
+/// Decodes Candid arguments. No bytes at all mean no arguments.
+///
+/// # Errors
+///
+/// If the bytes are something else.
+pub fn candid_args<A: for<'a> ArgumentDecoder<'a>>(bytes: Vec<u8>) -> Result<A, String> {
+    let bytes: &[u8] = if bytes.is_empty() {
+        b"DIDL\0\0"
+    } else {
+        &bytes
+    };
+    let mut config = DecoderConfig::new();
+    config.set_skipping_quota(SKIPPING_QUOTA);
+    decode_args_with_config(bytes, &config)
+        .map_err(|error| format!("the argument does not fit: {error}"))
+}
+
+/// Serves an update whose function does not await.
+pub fn update<A: 'static>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    run: impl FnOnce(A) -> Reply + 'static,
+) {
+    in_executor_context(|| match admit(endpoint) {
+        Admission::Welcome => answer(endpoint, decode, run),
+        Admission::Denied(reason) => deny(endpoint, &reason),
+        Admission::Ask(ask, caller) => ic_cdk::futures::spawn(async move {
+            match ask_about(endpoint, ask, caller).await {
+                Ok(()) => answer(endpoint, decode, run),
+                Err(reason) => deny(endpoint, &reason),
+            }
+        }),
+    });
+}
+
+/// Serves an update whose function may await.
+pub fn update_async<A: 'static, F>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    run: impl FnOnce(A) -> F + 'static,
+) where
+    F: Future<Output = Reply> + 'static,
+{
+    in_executor_context(|| {
+        let admission = admit(endpoint);
+        if let Admission::Denied(reason) = admission {
+            return deny(endpoint, &reason);
+        }
+        ic_cdk::futures::spawn(async move {
+            if let Admission::Ask(ask, caller) = admission
+                && let Err(reason) = ask_about(endpoint, ask, caller).await
+            {
+                return deny(endpoint, &reason);
+            }
+            answer_async(endpoint, decode, run).await;
+        });
+    });
+}
+
+/// Serves a query whose function does not await.
+pub fn query<A>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    run: impl FnOnce(A) -> Reply + 'static,
+) {
+    in_query_executor_context(|| match admit(endpoint) {
+        Admission::Welcome => answer(endpoint, decode, run),
+        Admission::Denied(reason) => deny(endpoint, &reason),
+        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
+    });
+}
+
+/// Serves a query whose function may await: a composite one.
+pub fn query_async<A: 'static, F>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    run: impl FnOnce(A) -> F + 'static,
+) where
+    F: Future<Output = Reply> + 'static,
+{
+    in_query_executor_context(|| match admit(endpoint) {
+        Admission::Welcome => ic_cdk::futures::spawn(answer_async(endpoint, decode, run)),
+        Admission::Denied(reason) => deny(endpoint, &reason),
+        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
+    });
+}
+
+const NOT_IN_QUERIES: &str =
+    "root itself, or an update: a member can't ask root about its caller from a query";
+
+// Access
+
+enum Admission {
+    Welcome,
+    Denied(String),
+    Ask(AskRoot, Principal),
+}
+
+fn admit(endpoint: &'static Endpoint) -> Admission {
+    for guard in endpoint.guards {
+        if let Err(reason) = guard() {
+            return Admission::Denied(reason);
+        }
+    }
+    if endpoint.allow.is_empty() {
+        return Admission::Welcome;
+    }
+    let caller = ic::caller();
+    match access::check(endpoint.allow, caller, &access::known(caller)) {
+        Verdict::Welcome => Admission::Welcome,
+        Verdict::Denied(allowed) => Admission::Denied(denied(caller, &allowed)),
+        Verdict::AskRoot => match endpoint.ask {
+            Some(ask) => Admission::Ask(ask, caller),
+            None => Admission::Denied(denied(caller, &access::words(endpoint.allow))),
+        },
+    }
+}
+
+fn denied(caller: Principal, allowed: &str) -> String {
+    format!("{caller} may not call this: allowed are {allowed}")
+}
+
+async fn ask_about(
+    endpoint: &'static Endpoint,
+    ask: AskRoot,
+    caller: Principal,
+) -> Result<(), String> {
+    let known = Known::Member(ask(caller).await);
+    match access::check(endpoint.allow, caller, &known) {
+        Verdict::Welcome => Ok(()),
+        Verdict::Denied(_) | Verdict::AskRoot => {
+            Err(denied(caller, &access::words(endpoint.allow)))
+        }
+    }
+}
+
+/// Asks root about a caller. That root can't be reached counts as not knowing it.
+#[must_use]
+pub fn ask_root(caller: Principal) -> Pin<Box<dyn Future<Output = Option<(String, Principal)>>>> {
+    /// The fields of a member that matter here.
+    #[derive(CandidType, Deserialize)]
+    struct Member {
+        role: String,
+        parent: Principal,
+    }
+    Box::pin(async move {
+        let root = access::membership()?.root;
+        let request = crate::api::MemberRequest::Canister(caller);
+        let answer: Result<Option<Member>, candid::Reserved> =
+            match ic::ask(root, "canic_member", &request).await {
+                Ok(answer) => answer,
+                Err(reason) => {
+                    ic::log(&format!(
+                        "canic: root was not reached about {caller}: {reason}"
+                    ));
+                    return None;
+                }
+            };
+        answer
+            .ok()
+            .flatten()
+            .map(|member| (member.role, member.parent))
+    })
+}
+
+// Answers
+
+fn answer<A>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
+    run: impl FnOnce(A) -> Reply,
+) {
+    let calling = Calling::begin(endpoint.name);
+    let reply = match decode(ic_cdk::api::msg_arg_data()) {
+        Ok(arguments) => run(arguments),
+        Err(reason) => return calling.reject(&reason),
+    };
+    calling.end(reply);
+}
+
+async fn answer_async<A, F: Future<Output = Reply>>(
+    endpoint: &'static Endpoint,
+    decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
+    run: impl FnOnce(A) -> F,
+) {
+    let calling = Calling::begin(endpoint.name);
+    let reply = match decode(ic_cdk::api::msg_arg_data()) {
+        Ok(arguments) => run(arguments).await,
+        Err(reason) => return calling.reject(&reason),
+    };
+    calling.end(reply);
+}
+
+fn deny(endpoint: &'static Endpoint, reason: &str) {
+    metrics::endpoint(endpoint.name, |counters| counters.denied += 1);
+    ic_cdk::api::msg_reject(reason);
+}
+
+/// A call under way. Dropped by cleanup it counts as a trap.
+struct Calling(&'static str);
+
+impl Calling {
+    fn begin(name: &'static str) -> Self {
+        metrics::endpoint(name, |counters| counters.calls += 1);
+        Self(name)
+    }
+
+    fn end(self, reply: Reply) {
+        metrics::endpoint(self.0, |counters| {
+            counters.errors += u64::from(reply.failed);
+            counters.instructions += ic_cdk::api::call_context_instruction_counter();
+        });
+        if let Some(bytes) = reply.bytes {
+            ic_cdk::api::msg_reply(bytes);
+        }
+    }
+
+    fn reject(self, reason: &str) {
+        metrics::endpoint(self.0, |counters| counters.errors += 1);
+        ic_cdk::api::msg_reject(reason);
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if ic_cdk::futures::is_recovering_from_trap() {
+            metrics::endpoint(self.0, |counters| counters.traps += 1);
+        }
+    }
+}

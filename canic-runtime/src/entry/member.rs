@@ -1,0 +1,118 @@
+//! A member's lifecycle and endpoints.
+
+use super::{candid_args, lifecycle, schedule_start};
+use crate::{
+    access,
+    api::{HttpRequest, HttpResponse, MetricsPage, PageRequest, SyncRequest},
+    config::Member,
+    env, envelope, http, lists, memory, metrics,
+    platform::ic,
+};
+use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
+
+/// `canister_init`: who the member is, then the author's hook, then `start`.
+pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    lifecycle("init", || {
+        memory::open(memory::META);
+        env::load(member);
+        hook(open_envelope(member)?)?;
+        start(member);
+        Ok(())
+    });
+}
+
+/// `canister_pre_upgrade`.
+pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), String>) {
+    lifecycle("pre_upgrade", hook);
+}
+
+/// `canister_post_upgrade`: as `init`; who the member is was kept.
+pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    lifecycle("post_upgrade", || {
+        memory::open(memory::META);
+        env::load(member);
+        hook(open_envelope(member)?)?;
+        start(member);
+        Ok(())
+    });
+}
+
+fn open_envelope(member: &'static Member) -> Result<Vec<u8>, String> {
+    let (address, argument) = envelope::open(ic_cdk::api::msg_arg_data())?;
+    if let Some(address) = address {
+        env::accept(member, &address)?;
+    }
+    Ok(argument)
+}
+
+/// Runs `start` once root and parent are known.
+fn start(member: &'static Member) {
+    if let (Some(hook), Some(_)) = (member.start, access::membership()) {
+        schedule_start(hook, 0);
+    }
+}
+
+/// `canister_inspect_message`: only root's canisters call what is canic's, and they send no ingress.
+pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
+    if ic_cdk::api::msg_method_name() != "canic_sync" && hook() {
+        ic_cdk::api::accept_message();
+    }
+}
+
+/// `canic_env`.
+pub fn canic_env(member: &'static Member) {
+    in_query_executor_context(|| ic::reply(&env::env(member)));
+}
+
+/// `canic_metrics`.
+pub fn canic_metrics(_member: &'static Member) {
+    in_query_executor_context(
+        || match candid_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => {
+                let root = access::membership().map(|membership| membership.root);
+                let caller = ic::caller();
+                if ic::is_controller(caller) || root == Some(caller) {
+                    let (metrics, next) = lists::page(metrics::common().into_iter(), request);
+                    ic::reply(&Ok::<_, crate::api::Denied>(MetricsPage { metrics, next }));
+                } else {
+                    let allowed = "controllers, root".to_string();
+                    ic::reply(&Err::<MetricsPage, _>(crate::api::Denied {
+                        caller,
+                        allowed,
+                    }));
+                }
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        },
+    );
+}
+
+/// `canic_sync`.
+pub fn canic_sync(member: &'static Member) {
+    in_executor_context(
+        || match candid_args::<(SyncRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => {
+                let was_unmanaged = access::membership().is_none();
+                let answer = env::sync(member, &request);
+                if was_unmanaged && answer.is_ok() {
+                    start(member);
+                }
+                ic::reply(&answer);
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        },
+    );
+}
+
+/// `http_request`.
+pub fn http_request(_member: &'static Member) {
+    in_query_executor_context(
+        || match candid_args::<(HttpRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => {
+                let response: HttpResponse = http::serve(&request, metrics::common);
+                ic::reply(&response);
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        },
+    );
+}

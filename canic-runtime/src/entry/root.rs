@@ -1,0 +1,302 @@
+//! Root's lifecycle and endpoints.
+
+use super::{candid_args, lifecycle, schedule_start};
+use crate::{
+    access::{self, Fleet},
+    api::{
+        ApproveRequest, BatchError, Denied, HttpRequest, ImportError, ImportRequest, MemberRequest,
+        MembersRequest, Membership, MetricsPage, ModuleError, OperationId, OperationsRequest,
+        PageRequest, ProvisionError, ProvisionRequest, RetireError, RetireRequest, StageRequest,
+    },
+    books::{self, Books},
+    config::Root,
+    driver,
+    fleet::{self, RootCalls},
+    http,
+    journal::{Section, Step},
+    lists, memory, metrics,
+    platform::ic,
+    requests::{self, Asker},
+};
+use candid::CandidType;
+use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
+use std::future::Future;
+
+// Lifecycle
+
+/// `canister_init`: the books, the modules that were built in, the author's hook, then `start` and the pool.
+pub fn init(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    lifecycle("init", || begin(root, hook));
+}
+
+/// `canister_post_upgrade`: the same; operations that were cut off are taken up again.
+pub fn post_upgrade(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    lifecycle("post_upgrade", || begin(root, hook));
+}
+
+fn begin(
+    root: &'static Root,
+    hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
+) -> Result<(), String> {
+    memory::open(memory::META);
+    books::open(&root.config);
+    access::set_fleet(Fleet {
+        membership: || {
+            Some(Membership {
+                root: ic::this(),
+                parent: ic::this(),
+                key: None,
+            })
+        },
+        role: None,
+        lookup: Some(|canister| {
+            books::with(|books| {
+                let parent = books.registry.member(canister)?.parent.0;
+                Some((requests::role_of(books, canister)?, parent))
+            })
+        }),
+    });
+    fleet::set_root(RootCalls {
+        provision: |request| Box::pin(requests::provision(Asker::Owner, request)),
+        retire: |request| Box::pin(requests::retire(Asker::Owner, request)),
+        member: |request| books::with(|books| lists::member(books, &request)),
+        members: |request| books::with(|books| lists::members(books, &request)),
+    });
+    requests::approve_embedded().map_err(|error| error.to_string())?;
+    hook(ic_cdk::api::msg_arg_data())?;
+    if let Some(start) = root.start {
+        schedule_start(start, 0);
+    }
+    driver::wake_within(0);
+    Ok(())
+}
+
+/// `canister_pre_upgrade`: refuses while only a reply under way can tell the id of a new canister.
+pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
+    lifecycle("pre_upgrade", || {
+        let creating = books::with(|books| {
+            books
+                .journal
+                .list(Section::Open, None)
+                .find(|op| op.in_flight && op.step == Step::Create)
+                .map(|op| op.id)
+        });
+        match creating {
+            Some(id) => Err(format!(
+                "operation {id} is creating a canister, whose id only the reply can tell; \
+                 upgrade again when it has come, or stop root first"
+            )),
+            None => hook(),
+        }
+    });
+}
+
+/// Updates that only controllers and members may call.
+const GUARDED: [&str; 6] = [
+    "canic_provision",
+    "canic_provision_batch",
+    "canic_retire",
+    "canic_import",
+    "canic_module_stage",
+    "canic_module_approve",
+];
+
+/// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
+pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
+    let method = ic_cdk::api::msg_method_name();
+    let welcome = if GUARDED.contains(&method.as_str()) {
+        requests::asker(ic::caller()).is_ok()
+    } else {
+        method != "canic_commit" && hook()
+    };
+    if welcome {
+        ic_cdk::api::accept_message();
+    }
+}
+
+// Updates
+
+/// `canic_commit`: root's own message boundary.
+pub fn canic_commit(_root: &'static Root) {
+    in_executor_context(|| {
+        if ic::is_commit() {
+            ic::reply(&());
+        } else {
+            ic_cdk::api::msg_reject("only root calls this");
+        }
+    });
+}
+
+/// `canic_provision`.
+pub fn canic_provision(_root: &'static Root) {
+    update(|(request,): (ProvisionRequest,)| {
+        let asker = requests::asker(ic::caller());
+        async move { requests::provision(asker.map_err(ProvisionError::Denied)?, request).await }
+    });
+}
+
+/// `canic_provision_batch`.
+pub fn canic_provision_batch(_root: &'static Root) {
+    update(|(batch,): (Vec<ProvisionRequest>,)| {
+        let asker = requests::asker(ic::caller());
+        async move {
+            let asker = asker.map_err(BatchError::Denied)?;
+            requests::provision_batch(asker, batch)
+                as Result<Vec<Result<OperationId, ProvisionError>>, BatchError>
+        }
+    });
+}
+
+/// `canic_retire`.
+pub fn canic_retire(_root: &'static Root) {
+    update(|(request,): (RetireRequest,)| {
+        let asker = requests::asker(ic::caller());
+        async move { requests::retire(asker.map_err(RetireError::Denied)?, request).await }
+    });
+}
+
+/// `canic_import`.
+pub fn canic_import(_root: &'static Root) {
+    update(|(request,): (ImportRequest,)| {
+        let owner = requests::owner(ic::caller());
+        async move {
+            owner.map_err(ImportError::Denied)?;
+            requests::import(request).await
+        }
+    });
+}
+
+/// `canic_module_stage`.
+pub fn canic_module_stage(_root: &'static Root) {
+    update(|(request,): (StageRequest,)| {
+        let owner = requests::owner(ic::caller());
+        async move {
+            owner.map_err(ModuleError::Denied)?;
+            requests::stage(request).await
+        }
+    });
+}
+
+/// `canic_module_approve`.
+pub fn canic_module_approve(_root: &'static Root) {
+    update(|(request,): (ApproveRequest,)| {
+        let owner = requests::owner(ic::caller());
+        async move {
+            owner.map_err(ModuleError::Denied)?;
+            requests::approve(&request)
+        }
+    });
+}
+
+fn update<A, F, R>(run: impl FnOnce(A) -> F)
+where
+    A: for<'a> candid::utils::ArgumentDecoder<'a>,
+    F: Future<Output = R> + 'static,
+    R: CandidType,
+{
+    in_executor_context(|| match candid_args(ic_cdk::api::msg_arg_data()) {
+        Ok(arguments) => {
+            let answer = run(arguments);
+            ic_cdk::futures::spawn(async move { ic::reply(&answer.await) });
+        }
+        Err(reason) => ic_cdk::api::msg_reject(reason),
+    });
+}
+
+// Queries
+
+/// `canic_members`.
+pub fn canic_members(_root: &'static Root) {
+    list(|books, (request,): (MembersRequest,)| lists::members(books, &request));
+}
+
+/// `canic_member`.
+pub fn canic_member(_root: &'static Root) {
+    list(|books, (request,): (MemberRequest,)| lists::member(books, &request));
+}
+
+/// `canic_modules`.
+pub fn canic_modules(_root: &'static Root) {
+    list(|books, (request,): (PageRequest,)| lists::modules(books, request));
+}
+
+/// `canic_pool`.
+pub fn canic_pool(_root: &'static Root) {
+    list(|books, (request,): (PageRequest,)| lists::pool(books, request));
+}
+
+/// `canic_operations`.
+pub fn canic_operations(_root: &'static Root) {
+    list(|books, (request,): (OperationsRequest,)| lists::operations(books, request));
+}
+
+/// `canic_operation`.
+pub fn canic_operation(_root: &'static Root) {
+    list(|books, (id,): (OperationId,)| lists::operation(books, id));
+}
+
+/// `canic_metrics`.
+pub fn canic_metrics(_root: &'static Root) {
+    list(|books, (request,): (PageRequest,)| {
+        let (metrics, next) = lists::page(measure_books(books).into_iter(), request);
+        MetricsPage { metrics, next }
+    });
+}
+
+/// `http_request`.
+pub fn http_request(_root: &'static Root) {
+    in_query_executor_context(
+        || match candid_args::<(HttpRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => ic::reply(&http::serve(&request, || {
+                books::with(|books| measure_books(books))
+            })),
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        },
+    );
+}
+
+/// Serves a list to controllers and members.
+fn list<A, R>(read: impl FnOnce(&Books, A) -> R)
+where
+    A: for<'a> candid::utils::ArgumentDecoder<'a>,
+    R: CandidType,
+{
+    in_query_executor_context(|| match candid_args(ic_cdk::api::msg_arg_data()) {
+        Ok(arguments) => {
+            let answer: Result<R, Denied> =
+                requests::asker(ic::caller()).map(|_| books::with(|books| read(books, arguments)));
+            ic::reply(&answer);
+        }
+        Err(reason) => ic_cdk::api::msg_reject(reason),
+    });
+}
+
+/// What root measures beside what every canister does.
+fn measure_books(books: &Books) -> Vec<crate::api::Metric> {
+    let count = |section| books.journal.list(section, None).count() as f64;
+    let mut all = metrics::common();
+    all.extend(metrics::operations());
+    all.extend([
+        metrics::plain("canic_members", books.registry.len() as f64),
+        metrics::plain("canic_operations_open", count(Section::Open)),
+        metrics::plain("canic_operations_quarantined", count(Section::Quarantined)),
+        metrics::labelled("canic_pool", ("state", "ready"), books.pool.ready() as f64),
+        metrics::labelled(
+            "canic_pool",
+            ("state", "claimed"),
+            books.pool.claimed() as f64,
+        ),
+    ]);
+    let ledger = &books.head.ledger;
+    let purposes = [
+        ("creation_fees", ledger.creation_fees),
+        ("to_pool", ledger.to_pool),
+        ("to_members", ledger.to_members),
+        ("drained", ledger.drained),
+        ("deleted", ledger.deleted),
+    ];
+    all.extend(purposes.map(|(purpose, cycles)| {
+        metrics::labelled("canic_cycles_total", ("purpose", purpose), cycles.0 as f64)
+    }));
+    all
+}

@@ -1,0 +1,446 @@
+//! The journal: one record per operation, written before each call (the intent) and after it (the fact).
+//!
+//! A record lies in one of three sections: open, quarantined, closed. Only open ones are looked through when root
+//! recovers; closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
+
+use crate::{
+    api::{Membership, OperationId, Retirement, RolledBack, Source},
+    config::Rollback,
+    memory::{self, Cycles, Id, Memory, Record},
+};
+use candid::Principal;
+use ic_stable_structures::StableBTreeMap;
+use minicbor::{Decode, Encode};
+
+/// Closed operations that are kept.
+pub(crate) const MAX_CLOSED: u64 = 10_000;
+
+/// A module's SHA-256.
+pub(crate) type Hash = [u8; 32];
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Operation {
+    #[n(0)]
+    pub(crate) id: OperationId,
+    #[n(1)]
+    pub(crate) purpose: Purpose,
+    /// What is done next, or being done.
+    #[n(2)]
+    pub(crate) step: Step,
+    /// Whether the call of `step` was issued and its reply is not on record.
+    #[n(3)]
+    pub(crate) in_flight: bool,
+    /// Set once the canister is being emptied or deleted, be it as the purpose or because the purpose failed.
+    #[n(4)]
+    pub(crate) clearing: Option<Clearing>,
+    #[n(5)]
+    pub(crate) canister: Option<Id>,
+    #[n(6)]
+    pub(crate) source: Option<Origin>,
+    /// Cycles that root still has to send; counted against its balance until then.
+    #[n(7)]
+    pub(crate) reserved: Cycles,
+    /// Cycles sent with calls that were not refused.
+    #[n(8)]
+    pub(crate) paid: Cycles,
+    /// Cycles that a claimed canister lacks.
+    #[n(9)]
+    pub(crate) shortfall: Cycles,
+    /// What the canister held when it was last looked at.
+    #[n(10)]
+    pub(crate) held: Cycles,
+    #[n(11)]
+    pub(crate) attempts: u32,
+    #[n(12)]
+    pub(crate) calls: u32,
+    #[n(13)]
+    pub(crate) failure: Option<String>,
+    /// Nothing is tried before this time (nanoseconds since the epoch).
+    #[n(14)]
+    pub(crate) not_before: u64,
+    #[n(15)]
+    pub(crate) accepted: u64,
+    #[n(16)]
+    pub(crate) updated: u64,
+    #[n(17)]
+    pub(crate) end: Option<End>,
+    /// How often the canister was drained, or could not be.
+    #[n(18)]
+    pub(crate) drains: u32,
+    /// Whether deletion was tried: a canister that is gone then was deleted by us.
+    #[n(19)]
+    pub(crate) deleting: bool,
+    /// Whether the canister was drained since it was last looked at.
+    #[n(20)]
+    pub(crate) drained: bool,
+}
+
+/// What an operation is for.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) enum Purpose {
+    #[n(0)]
+    Provision(#[n(0)] Place, #[n(1)] Plan),
+    #[n(1)]
+    Refill,
+    #[n(2)]
+    Retire(#[n(0)] Place),
+    #[n(3)]
+    ImportToPool,
+    #[n(4)]
+    Adopt(#[n(0)] Place, #[n(1)] Plan),
+}
+
+/// Where a member stands in the fleet.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Place {
+    #[n(0)]
+    pub(crate) role: String,
+    #[n(1)]
+    pub(crate) parent: Id,
+    #[n(2)]
+    pub(crate) key: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn membership(&self, root: Principal) -> Membership {
+        Membership {
+            root,
+            parent: self.parent.0,
+            key: self.key.clone(),
+        }
+    }
+}
+
+/// What a member is made with, fixed when the operation is accepted.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Plan {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) module: Hash,
+    #[n(1)]
+    pub(crate) cycles: Cycles,
+    /// All controllers, root among them, sorted.
+    #[n(2)]
+    pub(crate) controllers: Vec<Id>,
+    #[n(3)]
+    pub(crate) rollback: Clearing,
+}
+
+/// How a canister is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Clearing {
+    /// Emptied, into the pool.
+    #[n(0)]
+    Recycle,
+    /// Drained and deleted.
+    #[n(1)]
+    Delete,
+}
+
+impl From<Rollback> for Clearing {
+    fn from(rollback: Rollback) -> Self {
+        match rollback {
+            Rollback::Recycle => Self::Recycle,
+            Rollback::Delete => Self::Delete,
+        }
+    }
+}
+
+impl From<Retirement> for Clearing {
+    fn from(how: Retirement) -> Self {
+        match how {
+            Retirement::Recycle => Self::Recycle,
+            Retirement::Delete => Self::Delete,
+        }
+    }
+}
+
+/// Where the canister came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Origin {
+    #[n(0)]
+    Pool,
+    #[n(1)]
+    Fresh,
+    #[n(2)]
+    Imported,
+}
+
+impl From<Origin> for Source {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Pool => Self::Pool,
+            Origin::Fresh => Self::Fresh,
+            Origin::Imported => Self::Imported,
+        }
+    }
+}
+
+/// The part of an operation between two awaits, named after its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Step {
+    /// `create_canister`.
+    #[n(0)]
+    Create,
+    /// `update_settings`: the controllers of the role.
+    #[n(1)]
+    Configure,
+    /// `deposit_cycles`: what a claimed canister lacks.
+    #[n(2)]
+    Fund,
+    /// `install_chunked_code`.
+    #[n(3)]
+    Install,
+    /// `canister_status`, to learn how far a member's installation really is.
+    #[n(4)]
+    Verify,
+    /// `canic_sync`: an adopted member learns its place.
+    #[n(5)]
+    Sync,
+    /// `canister_status`, to learn what is left to clear.
+    #[n(6)]
+    Inspect,
+    /// `uninstall_code`.
+    #[n(7)]
+    Uninstall,
+    /// `start_canister`.
+    #[n(8)]
+    Start,
+    /// `update_settings`: back to the defaults, root the only controller.
+    #[n(9)]
+    Reset,
+    /// `list_canister_snapshots` and `delete_canister_snapshot` for each.
+    #[n(10)]
+    DropSnapshots,
+    /// `install_code` of the module that sends its cycles away.
+    #[n(11)]
+    LoadDrain,
+    /// A call to that module.
+    #[n(12)]
+    Drain,
+    /// `stop_canister`.
+    #[n(13)]
+    Stop,
+    /// `delete_canister`.
+    #[n(14)]
+    Delete,
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum End {
+    /// It did what it was for.
+    #[n(0)]
+    Done,
+    /// It failed before anything was allocated.
+    #[n(1)]
+    Nothing,
+    /// It failed; the canister went to the pool.
+    #[n(2)]
+    Recycled,
+    /// It failed; the canister was deleted.
+    #[n(3)]
+    Deleted,
+    /// It failed; the canister, which had existed before, is as it was.
+    #[n(4)]
+    Untouched,
+    /// It can be neither finished nor undone.
+    #[n(5)]
+    Quarantined,
+}
+
+impl End {
+    /// What became of the canister, if the operation failed and was undone.
+    pub(crate) fn rolled_back(self) -> Option<RolledBack> {
+        match self {
+            Self::Nothing => Some(RolledBack::Nothing),
+            Self::Recycled => Some(RolledBack::Recycled),
+            Self::Deleted => Some(RolledBack::Deleted),
+            Self::Untouched => Some(RolledBack::Untouched),
+            Self::Done | Self::Quarantined => None,
+        }
+    }
+}
+
+impl Operation {
+    pub(crate) fn new(id: OperationId, purpose: Purpose, step: Step, now: u64) -> Self {
+        Self {
+            id,
+            purpose,
+            step,
+            in_flight: false,
+            clearing: None,
+            canister: None,
+            source: None,
+            reserved: Cycles(0),
+            paid: Cycles(0),
+            shortfall: Cycles(0),
+            held: Cycles(0),
+            attempts: 0,
+            calls: 0,
+            failure: None,
+            not_before: 0,
+            accepted: now,
+            updated: now,
+            end: None,
+            drains: 0,
+            deleting: false,
+            drained: false,
+        }
+    }
+
+    pub(crate) fn canister(&self) -> Option<Principal> {
+        self.canister.map(|id| id.0)
+    }
+
+    /// Goes on with another step, whose tries are counted anew.
+    pub(crate) fn go(&mut self, step: Step) {
+        self.step = step;
+        self.attempts = 0;
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.purpose {
+            Purpose::Provision(place, _) | Purpose::Adopt(place, _) | Purpose::Retire(place) => {
+                Some(place)
+            }
+            Purpose::Refill | Purpose::ImportToPool => None,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        match &self.purpose {
+            Purpose::Provision(_, plan) | Purpose::Adopt(_, plan) => Some(plan),
+            _ => None,
+        }
+    }
+}
+
+/// A section of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Open,
+    Quarantined,
+    Closed,
+}
+
+impl Section {
+    const ALL: [Self; 3] = [Self::Open, Self::Quarantined, Self::Closed];
+
+    fn of(operation: &Operation) -> Self {
+        match operation.end {
+            None => Self::Open,
+            Some(End::Quarantined) => Self::Quarantined,
+            Some(_) => Self::Closed,
+        }
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Quarantined => 1,
+            Self::Closed => 2,
+        }
+    }
+}
+
+/// All operations, and the arguments of those that are open.
+pub(crate) struct Journal {
+    records: StableBTreeMap<(u8, u64), Record<Operation>, Memory>,
+    arguments: StableBTreeMap<u64, Vec<u8>, Memory>,
+    closed: u64,
+}
+
+impl Journal {
+    pub(crate) fn open(records: u8, arguments: u8) -> Self {
+        let records: StableBTreeMap<(u8, u64), Record<Operation>, Memory> =
+            StableBTreeMap::init(memory::open(records));
+        let others = records
+            .keys_range((Section::Open.byte(), 0)..(Section::Closed.byte(), 0))
+            .count() as u64;
+        let closed = records.len() - others;
+        Self {
+            records,
+            arguments: StableBTreeMap::init(memory::open(arguments)),
+            closed,
+        }
+    }
+
+    pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
+        Section::ALL
+            .into_iter()
+            .find_map(|section| self.records.get(&(section.byte(), id)))
+            .map(|record| record.0)
+    }
+
+    /// Writes an operation into the section where it belongs now.
+    pub(crate) fn put(&mut self, operation: Operation) {
+        let (id, section) = (operation.id, Section::of(&operation));
+        let is_new = self
+            .records
+            .insert((section.byte(), id), Record(operation))
+            .is_none();
+        if !is_new {
+            return;
+        }
+        for other in Section::ALL {
+            if other != section {
+                self.records.remove(&(other.byte(), id));
+            }
+        }
+        if section == Section::Closed {
+            self.arguments.remove(&id);
+            self.closed += 1;
+            self.prune();
+        }
+    }
+
+    fn prune(&mut self) {
+        while self.closed > MAX_CLOSED {
+            let oldest = self
+                .records
+                .keys_range((Section::Closed.byte(), 0)..)
+                .next();
+            let Some(key) = oldest else { return };
+            self.records.remove(&key);
+            self.closed -= 1;
+        }
+    }
+
+    pub(crate) fn list(
+        &self,
+        section: Section,
+        after: Option<OperationId>,
+    ) -> impl Iterator<Item = Operation> + '_ {
+        let from = after.map_or(0, |id| id.saturating_add(1));
+        self.records
+            .range((section.byte(), from)..=(section.byte(), u64::MAX))
+            .map(|entry| entry.value().0)
+    }
+
+    pub(crate) fn set_argument(&mut self, id: OperationId, argument: Vec<u8>) {
+        if !argument.is_empty() {
+            self.arguments.insert(id, argument);
+        }
+    }
+
+    pub(crate) fn argument(&self, id: OperationId) -> Vec<u8> {
+        self.arguments.get(&id).unwrap_or_default()
+    }
+
+    /// The quarantined operation that holds a canister.
+    pub(crate) fn quarantined(&self, canister: Principal) -> Option<Operation> {
+        self.list(Section::Quarantined, None)
+            .find(|operation| operation.canister() == Some(canister))
+    }
+
+    pub(crate) fn open_for(&self, canister: Principal) -> Option<OperationId> {
+        self.list(Section::Open, None)
+            .find(|operation| operation.canister() == Some(canister))
+            .map(|operation| operation.id)
+    }
+}

@@ -1,0 +1,283 @@
+//! Stable memory: one memory manager for canic and the author.
+//!
+//! Ids 200..=254 belong to canic, the rest to the author. The first memory of canic, [`META`], begins with a magic
+//! and a layout version. Opening refuses, with a message and before anything is written, what another program laid
+//! out, and what a newer version of canic did.
+
+use candid::Principal;
+use ic_stable_structures::{
+    DefaultMemoryImpl, Memory as _, Storable,
+    memory_manager::{MemoryId, MemoryManager, VirtualMemory},
+    storable::Bound,
+};
+use std::{borrow::Cow, cell::OnceCell};
+
+/// A virtual memory of this canister.
+pub type Memory = VirtualMemory<DefaultMemoryImpl>;
+
+/// Pages (64 KiB) of a bucket, the unit in which memories grow: 512 KiB.
+///
+/// The manager has 32,768 buckets, so a canister's stable memory can grow to 16 GiB. Larger buckets would make every
+/// small member pay for empty space.
+pub const BUCKET_PAGES: u16 = 8;
+
+/// The lowest memory id that belongs to canic.
+pub const FIRST_RESERVED: u8 = 200;
+
+/// The memory that tells whose the layout is, and which.
+pub(crate) const META: u8 = 254;
+
+const MAGIC: &[u8; 5] = b"CANIC";
+const LAYOUT: u8 = 1;
+
+/// Where `MemoryManager` keeps its facts: "MGR", a version, and from byte 40 on each memory's size in pages.
+const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
+const MANAGER_SIZES: u64 = 40;
+
+thread_local! {
+    static MANAGER: OnceCell<MemoryManager<DefaultMemoryImpl>> = const { OnceCell::new() };
+}
+
+/// The author's memory number `id`, from 0 to 199.
+///
+/// # Panics
+///
+/// If `id` belongs to canic, or if stable memory was laid out by another program.
+///
+/// ```no_run
+/// use canic_runtime::memory::{self, Memory};
+/// use ic_stable_structures::StableBTreeMap;
+///
+/// let notes: StableBTreeMap<u64, String, Memory> = StableBTreeMap::init(memory::memory(0));
+/// ```
+#[must_use]
+pub fn memory(id: u8) -> Memory {
+    assert!(
+        id < FIRST_RESERVED,
+        "canic: memory {id} is reserved; ids 0 to {} are yours",
+        FIRST_RESERVED - 1
+    );
+    open(id)
+}
+
+/// Any memory, canic's own included.
+pub(crate) fn open(id: u8) -> Memory {
+    MANAGER.with(|manager| {
+        manager
+            .get_or_init(|| {
+                if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
+                    panic!("canic: {refusal}");
+                }
+                let manager = MemoryManager::init_with_bucket_size(
+                    DefaultMemoryImpl::default(),
+                    BUCKET_PAGES,
+                );
+                stamp(&manager.get(MemoryId::new(META)));
+                manager
+            })
+            .get(MemoryId::new(id))
+    })
+}
+
+/// Opens stable memory, or says why not.
+pub(crate) fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
+    if raw.size() == 0 {
+        return Ok(());
+    }
+    let mut head = [0; 4];
+    raw.read(0, &mut head);
+    if &head != MANAGER_MAGIC {
+        return Err(
+            "stable memory was laid out by another program; nothing was changed. \
+                    Install canic canisters into empty ones, or clear stable memory first"
+                .to_string(),
+        );
+    }
+    // A memory manager's layout. Either ours, or one that leaves canic's ids free.
+    let size = |id: u8| {
+        let mut pages = [0; 8];
+        raw.read(MANAGER_SIZES + 8 * u64::from(id), &mut pages);
+        u64::from_le_bytes(pages)
+    };
+    if size(META) == 0 {
+        return match (FIRST_RESERVED..META).find(|id| size(*id) != 0) {
+            Some(id) => Err(format!(
+                "memory {id} of this canister's memory manager is used by another program, but ids \
+                 {FIRST_RESERVED} to {META} belong to canic; nothing was changed"
+            )),
+            None => Ok(()),
+        };
+    }
+    // Opening a manager that is there changes nothing.
+    let meta = MemoryManager::init(Shared(raw)).get(MemoryId::new(META));
+    let mut mark = [0; 6];
+    meta.read(0, &mut mark);
+    if &mark[..5] != MAGIC {
+        return Err(format!(
+            "memory {META} of this canister's memory manager is used by another program; nothing was changed"
+        ));
+    }
+    match mark[5] {
+        LAYOUT => Ok(()),
+        newer => Err(format!(
+            "stable memory has layout {newer}, this version of canic knows {LAYOUT}; nothing was changed. \
+             Upgrade with the version that wrote it, or a newer one"
+        )),
+    }
+}
+
+/// Lets a memory manager look at a borrowed memory.
+struct Shared<'a, M>(&'a M);
+
+impl<M: ic_stable_structures::Memory> ic_stable_structures::Memory for Shared<'_, M> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+    fn grow(&self, pages: u64) -> i64 {
+        self.0.grow(pages)
+    }
+    fn read(&self, offset: u64, dst: &mut [u8]) {
+        self.0.read(offset, dst);
+    }
+    fn write(&self, offset: u64, src: &[u8]) {
+        self.0.write(offset, src);
+    }
+}
+
+/// Writes magic and layout version, once.
+fn stamp(meta: &Memory) {
+    if meta.size() == 0 {
+        grow_to(meta, HEAD_END);
+        meta.write(0, MAGIC);
+        meta.write(MAGIC.len() as u64, &[LAYOUT]);
+        meta.write(HEAD_LENGTH, &0u32.to_le_bytes());
+    }
+}
+
+/// Behind magic and version: the length of the head record, and the record.
+const HEAD_LENGTH: u64 = 8;
+const HEAD_END: u64 = HEAD_LENGTH + 4;
+
+fn grow_to(memory: &Memory, bytes: u64) {
+    let pages = bytes.div_ceil(WASM_PAGE);
+    let more = pages.saturating_sub(memory.size());
+    assert!(
+        more == 0 || memory.grow(more) >= 0,
+        "canic: out of stable memory"
+    );
+}
+
+const WASM_PAGE: u64 = 65_536;
+
+/// The head record: the few facts that a canister keeps beside its tables.
+pub(crate) fn read_head<T>() -> Option<T>
+where
+    T: for<'a> minicbor::Decode<'a, ()>,
+{
+    let meta = open(META);
+    let mut length = [0; 4];
+    meta.read(HEAD_LENGTH, &mut length);
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    if bytes.is_empty() {
+        return None;
+    }
+    meta.read(HEAD_END, &mut bytes);
+    Some(decode(&bytes))
+}
+
+/// Writes the head record.
+pub(crate) fn write_head(value: &impl minicbor::Encode<()>) {
+    let bytes = encode(value);
+    let meta = open(META);
+    grow_to(&meta, HEAD_END + bytes.len() as u64);
+    meta.write(HEAD_LENGTH, &(bytes.len() as u32).to_le_bytes());
+    meta.write(HEAD_END, &bytes);
+}
+
+/// A record in CBOR: fields are numbered, so newer versions can add some and still read the older ones.
+pub(crate) struct Record<T>(pub(crate) T);
+
+impl<T> Storable for Record<T>
+where
+    T: minicbor::Encode<()> + for<'a> minicbor::Decode<'a, ()>,
+{
+    const BOUND: Bound = Bound::Unbounded;
+
+    fn to_bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(encode(&self.0))
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        encode(&self.0)
+    }
+
+    fn from_bytes(bytes: Cow<'_, [u8]>) -> Self {
+        Self(decode(&bytes))
+    }
+}
+
+/// # Panics
+///
+/// On bytes that canic did not write. The trap keeps them as they are.
+fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
+    match minicbor::decode(bytes) {
+        Ok(value) => value,
+        Err(error) => panic!("canic: corrupt record in stable memory: {error}"),
+    }
+}
+
+pub(crate) fn encode(value: &impl minicbor::Encode<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match minicbor::encode(value, &mut bytes) {
+        Ok(()) => bytes,
+        Err(error) => unreachable!("writing to a Vec can't fail: {error:?}"),
+    }
+}
+
+/// A principal in CBOR: its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id(pub(crate) Principal);
+
+impl<C> minicbor::Encode<C> for Id {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(self.0.as_slice())?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Id {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let at = d.position();
+        match Principal::try_from_slice(d.bytes()?) {
+            Ok(principal) => Ok(Self(principal)),
+            Err(_) => Err(minicbor::decode::Error::message("not a principal").at(at)),
+        }
+    }
+}
+
+/// An amount of cycles in CBOR: two numbers, the high and the low half.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cycles(pub(crate) u128);
+
+impl<C> minicbor::Encode<C> for Cycles {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(2)?
+            .u64((self.0 >> 64) as u64)?
+            .u64(self.0 as u64)?
+            .ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Cycles {
+    fn decode(d: &mut minicbor::Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let [high, low] = <[u64; 2]>::decode(d, c)?;
+        Ok(Self(u128::from(high) << 64 | u128::from(low)))
+    }
+}

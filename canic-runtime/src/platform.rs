@@ -1,0 +1,184 @@
+//! The platform as the machine sees it: the calls an operation makes, and what may come back.
+//!
+//! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
+
+pub(crate) mod ic;
+
+use crate::{
+    api::{Membership, OperationId},
+    journal::{Hash, Place},
+};
+use candid::Principal;
+
+/// A call that an operation makes.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Create {
+        controllers: Vec<Principal>,
+        cycles: u128,
+    },
+    Configure {
+        canister: Principal,
+        controllers: Vec<Principal>,
+    },
+    Deposit {
+        canister: Principal,
+        cycles: u128,
+    },
+    Install {
+        operation: OperationId,
+        canister: Principal,
+        module: Hash,
+        place: Place,
+    },
+    Status {
+        canister: Principal,
+    },
+    Sync {
+        canister: Principal,
+        role: String,
+        membership: Membership,
+    },
+    Uninstall {
+        canister: Principal,
+    },
+    Start {
+        canister: Principal,
+    },
+    Reset {
+        canister: Principal,
+    },
+    DropSnapshots {
+        canister: Principal,
+    },
+    LoadDrain {
+        canister: Principal,
+    },
+    Drain {
+        canister: Principal,
+    },
+    Stop {
+        canister: Principal,
+    },
+    Delete {
+        canister: Principal,
+    },
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// It did what it should.
+    Done,
+    /// A canister was created.
+    Created(Principal),
+    /// How a canister stands.
+    Status(Status),
+    /// It did not, or nobody knows.
+    Failed(Failure),
+}
+
+/// Whether a call that failed changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It changed nothing.
+    NotApplied,
+    /// It may have.
+    Unknown,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) outcome: Outcome,
+    /// Whether the platform was merely short of something, so that the same call may succeed later.
+    pub(crate) passing: bool,
+    /// Whether the canister does not exist.
+    pub(crate) no_such_canister: bool,
+    /// For people.
+    pub(crate) reason: String,
+}
+
+impl Failure {
+    /// Classifies a reject by its code, as the platform defines it for calls to the management canister whose
+    /// response is guaranteed: all rejects are clean but SYS_UNKNOWN.
+    pub(crate) fn of_management(code: u32, message: &str) -> Self {
+        Self {
+            outcome: if code == SYS_UNKNOWN {
+                Outcome::Unknown
+            } else {
+                Outcome::NotApplied
+            },
+            passing: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
+            no_such_canister: code == DESTINATION_INVALID,
+            reason: shorten(message),
+        }
+    }
+
+    /// Classifies a reject of an ordinary canister, which may have done something before it rejected or trapped.
+    pub(crate) fn of_canister(code: u32, message: &str) -> Self {
+        Self {
+            outcome: if code <= DESTINATION_INVALID {
+                Outcome::NotApplied
+            } else {
+                Outcome::Unknown
+            },
+            ..Self::of_management(code, message)
+        }
+    }
+
+    /// The call was not made: root lacks cycles for it, or its queue is full.
+    pub(crate) fn not_sent(reason: &str) -> Self {
+        Self {
+            outcome: Outcome::NotApplied,
+            passing: true,
+            no_such_canister: false,
+            reason: shorten(reason),
+        }
+    }
+
+    /// An answer that can't be understood: something was done, but what?
+    pub(crate) fn unreadable(reason: &str) -> Self {
+        Self {
+            outcome: Outcome::Unknown,
+            passing: false,
+            no_such_canister: false,
+            reason: shorten(reason),
+        }
+    }
+}
+
+const SYS_TRANSIENT: u32 = 2;
+const DESTINATION_INVALID: u32 = 3;
+const SYS_UNKNOWN: u32 = 6;
+
+/// Reasons are kept in the journal: at most this many bytes of them.
+const MAX_REASON: usize = 600;
+
+pub(crate) fn shorten(text: &str) -> String {
+    let mut end = text.len().min(MAX_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_string()
+}
+
+/// How a canister stands, as far as the machine cares.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Status {
+    pub(crate) run: Run,
+    pub(crate) module: Option<Hash>,
+    pub(crate) controllers: Vec<Principal>,
+    pub(crate) cycles: u128,
+    /// Whether it has snapshots.
+    pub(crate) snapshots: bool,
+    /// Whether all settings but the controllers are the platform's defaults.
+    pub(crate) default_settings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    Running,
+    Stopping,
+    Stopped,
+}

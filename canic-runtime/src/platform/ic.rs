@@ -1,0 +1,563 @@
+//! The Internet Computer: the only place of the runtime that talks to `ic_cdk`.
+//!
+//! Calls to the management canister use guaranteed responses: creating canisters or moving cycles with a best-effort
+//! call could lose both. Their Candid types name only the fields that the machine reads or sets, so that neither an
+//! older nor a newer platform breaks them.
+
+use super::{Call, Failure, Reply, Run, Status};
+use crate::{api::SyncRequest, books, drain, envelope, journal::Hash};
+use candid::{CandidType, Nat, Principal};
+use ic_cdk::call::{Call as CdkCall, CallFailed};
+use serde::Deserialize;
+use serde_bytes::{ByteBuf, Bytes};
+use std::{future::Future, time::Duration};
+
+pub(crate) fn now() -> u64 {
+    ic_cdk::api::time()
+}
+
+pub(crate) fn this() -> Principal {
+    ic_cdk::api::canister_self()
+}
+
+pub(crate) fn caller() -> Principal {
+    ic_cdk::api::msg_caller()
+}
+
+pub(crate) fn is_controller(principal: Principal) -> bool {
+    ic_cdk::api::is_controller(&principal)
+}
+
+/// What root can send away: what it must keep to survive its freezing threshold does not count.
+pub(crate) fn balance() -> u128 {
+    ic_cdk::api::canister_liquid_cycle_balance()
+}
+
+/// All cycles this canister has.
+pub(crate) fn whole_balance() -> u128 {
+    ic_cdk::api::canister_cycle_balance()
+}
+
+/// Bytes of heap this canister occupies.
+pub(crate) fn heap_bytes() -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    {
+        core::arch::wasm32::memory_size(0) as u64 * WASM_PAGE
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        0
+    }
+}
+
+/// Bytes of stable memory this canister occupies.
+pub(crate) fn stable_bytes() -> u64 {
+    ic_cdk::api::stable_size() * WASM_PAGE
+}
+
+const WASM_PAGE: u64 = 65_536;
+
+/// The platform's fee for a new canister, on this subnet, today.
+pub(crate) fn creation_fee() -> u128 {
+    ic_cdk::api::cost_create_canister()
+}
+
+/// Writes to the canister's log.
+pub(crate) fn log(text: &str) {
+    ic_cdk::api::debug_print(text);
+}
+
+pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {
+    ic_cdk_timers::set_timer(delay, task);
+}
+
+/// A timer that can be cancelled.
+pub(crate) fn timer(delay: Duration, task: impl FnOnce() + 'static) -> ic_cdk_timers::TimerId {
+    ic_cdk_timers::set_timer(delay, async move { task() })
+}
+
+pub(crate) fn cancel(timer: ic_cdk_timers::TimerId) {
+    ic_cdk_timers::clear_timer(timer);
+}
+
+/// Answers the present message.
+pub(crate) fn reply(value: &impl CandidType) {
+    match candid::encode_one(value) {
+        Ok(bytes) => ic_cdk::api::msg_reply(bytes),
+        Err(error) => ic_cdk::api::msg_reject(format!("the answer can't be encoded: {error}")),
+    }
+}
+
+/// Ends the current message and begins a new one, so that what was written is safe.
+///
+/// It is a call of root to itself; that it may fail does not matter, the boundary is all that is wanted.
+pub(crate) async fn commit() {
+    let _boundary = CdkCall::unbounded_wait(this(), "canic_commit").await;
+}
+
+/// The same, as a method of root: whether the caller may be answered.
+pub(crate) fn is_commit() -> bool {
+    caller() == this()
+}
+
+/// Asks another canister of the fleet.
+pub(crate) async fn ask<T>(
+    canister: Principal,
+    method: &str,
+    request: &impl CandidType,
+) -> Result<T, String>
+where
+    T: CandidType + for<'a> Deserialize<'a>,
+{
+    let reply = CdkCall::unbounded_wait(canister, method)
+        .with_arg(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
+}
+
+/// Makes a call, and says what came of it.
+pub(crate) async fn perform(call: Call) -> Reply {
+    match call {
+        Call::Create {
+            controllers,
+            cycles,
+        } => {
+            let settings = Settings {
+                controllers: Some(controllers),
+                ..Settings::default()
+            };
+            let args = CreateArgs {
+                settings: Some(settings),
+            };
+            match management("create_canister", &args, cycles).await {
+                Ok(reply) => match candid::decode_one::<CanisterId>(&reply) {
+                    Ok(created) => Reply::Created(created.canister_id),
+                    Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
+                },
+                Err(failure) => Reply::Failed(failure),
+            }
+        }
+        Call::Configure {
+            canister,
+            controllers,
+        } => {
+            let settings = Settings {
+                controllers: Some(controllers),
+                ..Settings::default()
+            };
+            done(
+                management(
+                    "update_settings",
+                    &UpdateArgs {
+                        canister_id: canister,
+                        settings,
+                    },
+                    0,
+                )
+                .await,
+            )
+        }
+        Call::Deposit { canister, cycles } => done(
+            management(
+                "deposit_cycles",
+                &CanisterId {
+                    canister_id: canister,
+                },
+                cycles,
+            )
+            .await,
+        ),
+        Call::Install {
+            operation,
+            canister,
+            module,
+            place,
+        } => {
+            let chunks = match upload(module).await {
+                Ok(chunks) => chunks,
+                Err(failure) => return Reply::Failed(failure),
+            };
+            let argument = books::with(|books| books.journal.argument(operation));
+            let arg = envelope::seal(&place.role, &place.membership(this()), &argument);
+            let args = InstallChunkedArgs {
+                mode: Mode::Install,
+                target_canister: canister,
+                store_canister: Some(this()),
+                chunk_hashes_list: chunks
+                    .iter()
+                    .map(|hash| ChunkHash {
+                        hash: Bytes::new(hash),
+                    })
+                    .collect(),
+                wasm_module_hash: Bytes::new(&module),
+                arg: Bytes::new(&arg),
+            };
+            done(management("install_chunked_code", &args, 0).await)
+        }
+        Call::Status { canister } => status(canister).await,
+        Call::Sync {
+            canister,
+            role,
+            membership,
+        } => {
+            let request = SyncRequest { role, membership };
+            match CdkCall::unbounded_wait(canister, "canic_sync")
+                .with_arg(&request)
+                .await
+            {
+                Ok(reply) => {
+                    match candid::decode_one::<Result<(), crate::api::Denied>>(&reply.into_bytes())
+                    {
+                        Ok(Ok(())) => Reply::Done,
+                        Ok(Err(denied)) => Reply::Failed(Failure {
+                            outcome: super::Outcome::NotApplied,
+                            ..Failure::unreadable(&denied.to_string())
+                        }),
+                        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
+                    }
+                }
+                Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
+            }
+        }
+        Call::Uninstall { canister } => done(
+            management(
+                "uninstall_code",
+                &CanisterId {
+                    canister_id: canister,
+                },
+                0,
+            )
+            .await,
+        ),
+        Call::Start { canister } => done(
+            management(
+                "start_canister",
+                &CanisterId {
+                    canister_id: canister,
+                },
+                0,
+            )
+            .await,
+        ),
+        Call::Reset { canister } => {
+            let args = UpdateArgs {
+                canister_id: canister,
+                settings: Settings::defaults(this()),
+            };
+            done(management("update_settings", &args, 0).await)
+        }
+        Call::DropSnapshots { canister } => done(drop_snapshots(canister).await),
+        Call::LoadDrain { canister } => {
+            let args = InstallArgs {
+                mode: Mode::Reinstall,
+                canister_id: canister,
+                wasm_module: Bytes::new(drain::WASM),
+                arg: Bytes::new(&[]),
+            };
+            done(management("install_code", &args, 0).await)
+        }
+        Call::Drain { canister } => {
+            let root = CanisterId {
+                canister_id: this(),
+            };
+            match CdkCall::unbounded_wait(canister, drain::METHOD)
+                .with_arg(&root)
+                .await
+            {
+                Ok(_) => Reply::Done,
+                Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
+            }
+        }
+        Call::Stop { canister } => done(
+            management(
+                "stop_canister",
+                &CanisterId {
+                    canister_id: canister,
+                },
+                0,
+            )
+            .await,
+        ),
+        Call::Delete { canister } => done(
+            management(
+                "delete_canister",
+                &CanisterId {
+                    canister_id: canister,
+                },
+                0,
+            )
+            .await,
+        ),
+    }
+}
+
+async fn management(
+    method: &str,
+    args: &impl CandidType,
+    cycles: u128,
+) -> Result<Vec<u8>, Failure> {
+    CdkCall::unbounded_wait(Principal::management_canister(), method)
+        .with_arg(args)
+        .with_cycles(cycles)
+        .await
+        .map(ic_cdk::call::Response::into_bytes)
+        .map_err(|error| failure(error, Failure::of_management))
+}
+
+fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
+    match error {
+        CallFailed::CallRejected(rejected) => {
+            classify(rejected.raw_reject_code(), rejected.reject_message())
+        }
+        CallFailed::InsufficientLiquidCycleBalance(_) | CallFailed::CallPerformFailed(_) => {
+            Failure::not_sent(&error.to_string())
+        }
+    }
+}
+
+fn done(result: Result<Vec<u8>, Failure>) -> Reply {
+    match result {
+        Ok(_) => Reply::Done,
+        Err(failure) => Reply::Failed(failure),
+    }
+}
+
+/// Keeps a piece of a module in root's chunk store too.
+pub(crate) async fn upload_piece(hash: Hash) -> Result<(), Failure> {
+    let (piece, cleared) = books::with(|books| {
+        let piece = if books.modules.is_uploaded(hash) {
+            None
+        } else {
+            books.modules.piece(hash)
+        };
+        (piece, books.modules.store_overflows(1))
+    });
+    let Some(piece) = piece else { return Ok(()) };
+    let root = CanisterId {
+        canister_id: this(),
+    };
+    if cleared {
+        // There is no deleting of one chunk: pieces of modules that are no longer used go with all the others.
+        management("clear_chunk_store", &root, 0).await?;
+        books::with(|books| books.modules.forget_uploads());
+    }
+    let args = UploadArgs {
+        canister_id: this(),
+        chunk: Bytes::new(&piece),
+    };
+    management("upload_chunk", &args, 0).await?;
+    books::with(|books| books.modules.set_uploaded(hash));
+    Ok(())
+}
+
+/// Makes sure that root's chunk store holds a module. Answers its pieces.
+pub(crate) async fn upload(module: Hash) -> Result<Vec<Hash>, Failure> {
+    let chunks: Vec<Hash> = books::with(|books| {
+        books
+            .modules
+            .get(module)
+            .map(|module| module.chunks().collect())
+            .unwrap_or_default()
+    });
+    for chunk in &chunks {
+        upload_piece(*chunk).await?;
+    }
+    Ok(chunks)
+}
+
+async fn status(canister: Principal) -> Reply {
+    let reply = match management(
+        "canister_status",
+        &CanisterId {
+            canister_id: canister,
+        },
+        0,
+    )
+    .await
+    {
+        Ok(reply) => reply,
+        Err(failure) => return Reply::Failed(failure),
+    };
+    match candid::decode_one::<StatusResult>(&reply) {
+        Ok(status) => Reply::Status(Status {
+            run: match status.status {
+                RunResult::Running => Run::Running,
+                RunResult::Stopping => Run::Stopping,
+                RunResult::Stopped => Run::Stopped,
+            },
+            module: status
+                .module_hash
+                .and_then(|hash| hash.into_vec().try_into().ok()),
+            cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
+            snapshots: status
+                .memory_metrics
+                .is_some_and(|metrics| metrics.snapshots_size != 0u8),
+            default_settings: status.settings.are_defaults(),
+            controllers: status.settings.controllers,
+        }),
+        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
+    }
+}
+
+async fn drop_snapshots(canister: Principal) -> Result<Vec<u8>, Failure> {
+    let reply = management(
+        "list_canister_snapshots",
+        &CanisterId {
+            canister_id: canister,
+        },
+        0,
+    )
+    .await?;
+    let snapshots: Vec<Snapshot> =
+        candid::decode_one(&reply).map_err(|error| Failure::unreadable(&error.to_string()))?;
+    for snapshot in snapshots {
+        let args = DeleteSnapshotArgs {
+            canister_id: canister,
+            snapshot_id: snapshot.id,
+        };
+        management("delete_canister_snapshot", &args, 0).await?;
+    }
+    Ok(reply)
+}
+
+// The management canister's types, as far as they are used here.
+
+#[derive(CandidType, Deserialize)]
+struct CanisterId {
+    canister_id: Principal,
+}
+
+#[derive(CandidType)]
+struct CreateArgs {
+    settings: Option<Settings>,
+}
+
+#[derive(CandidType)]
+struct UpdateArgs {
+    canister_id: Principal,
+    settings: Settings,
+}
+
+#[derive(CandidType, Default)]
+struct Settings {
+    controllers: Option<Vec<Principal>>,
+    compute_allocation: Option<Nat>,
+    memory_allocation: Option<Nat>,
+    freezing_threshold: Option<Nat>,
+    environment_variables: Option<Vec<EnvironmentVariable>>,
+}
+
+/// The platform's default: 30 days, in seconds.
+const FREEZING_THRESHOLD: u32 = 2_592_000;
+
+impl Settings {
+    fn defaults(root: Principal) -> Self {
+        Self {
+            controllers: Some(vec![root]),
+            compute_allocation: Some(Nat::from(0u8)),
+            memory_allocation: Some(Nat::from(0u8)),
+            freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
+            environment_variables: Some(Vec::new()),
+        }
+    }
+}
+
+#[derive(CandidType, Deserialize)]
+struct EnvironmentVariable {
+    name: String,
+    value: String,
+}
+
+#[derive(CandidType, Deserialize)]
+enum Mode {
+    #[serde(rename = "install")]
+    Install,
+    #[serde(rename = "reinstall")]
+    Reinstall,
+}
+
+#[derive(CandidType)]
+struct ChunkHash<'a> {
+    hash: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct InstallChunkedArgs<'a> {
+    mode: Mode,
+    target_canister: Principal,
+    store_canister: Option<Principal>,
+    chunk_hashes_list: Vec<ChunkHash<'a>>,
+    wasm_module_hash: &'a Bytes,
+    arg: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct InstallArgs<'a> {
+    mode: Mode,
+    canister_id: Principal,
+    wasm_module: &'a Bytes,
+    arg: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct UploadArgs<'a> {
+    canister_id: Principal,
+    chunk: &'a Bytes,
+}
+
+#[derive(CandidType, Deserialize)]
+struct Snapshot {
+    id: ByteBuf,
+}
+
+#[derive(CandidType)]
+struct DeleteSnapshotArgs {
+    canister_id: Principal,
+    snapshot_id: ByteBuf,
+}
+
+#[derive(CandidType, Deserialize)]
+struct StatusResult {
+    status: RunResult,
+    settings: SettingsResult,
+    module_hash: Option<ByteBuf>,
+    memory_metrics: Option<MemoryMetrics>,
+    cycles: Nat,
+}
+
+#[derive(CandidType, Deserialize)]
+struct MemoryMetrics {
+    snapshots_size: Nat,
+}
+
+#[derive(CandidType, Deserialize)]
+enum RunResult {
+    #[serde(rename = "running")]
+    Running,
+    #[serde(rename = "stopping")]
+    Stopping,
+    #[serde(rename = "stopped")]
+    Stopped,
+}
+
+#[derive(CandidType, Deserialize)]
+struct SettingsResult {
+    controllers: Vec<Principal>,
+    compute_allocation: Nat,
+    memory_allocation: Nat,
+    freezing_threshold: Nat,
+    environment_variables: Option<Vec<EnvironmentVariable>>,
+}
+
+impl SettingsResult {
+    fn are_defaults(&self) -> bool {
+        self.compute_allocation == 0u8
+            && self.memory_allocation == 0u8
+            && self.freezing_threshold == FREEZING_THRESHOLD
+            && self
+                .environment_variables
+                .as_ref()
+                .is_none_or(Vec::is_empty)
+    }
+}

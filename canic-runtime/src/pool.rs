@@ -1,0 +1,113 @@
+//! The pool: empty canisters that root controls, ready to be given a role.
+//!
+//! A canister that an operation takes is *claimed*: it stays in the pool, marked with the operation, until the
+//! operation ends. Ready entries and claimed ones are two ranges of one table, so that finding the next ready
+//! canister takes one look-up however many there are.
+
+use crate::memory::{self, Cycles, Id, Memory, Record};
+use candid::Principal;
+use ic_stable_structures::StableBTreeMap;
+use minicbor::{Decode, Encode};
+
+/// A canister of the pool.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Entry {
+    #[n(0)]
+    pub(crate) canister: Id,
+    /// What it held when it came.
+    #[n(1)]
+    pub(crate) cycles: Cycles,
+    #[n(2)]
+    pub(crate) since: u64,
+    #[n(3)]
+    pub(crate) claimed_by: Option<u64>,
+}
+
+const READY: u8 = 0;
+const CLAIMED: u8 = 1;
+
+pub(crate) struct Pool {
+    entries: StableBTreeMap<(u8, u64), Record<Entry>, Memory>,
+    /// Which entry a canister has: its number, and whether it is claimed.
+    places: StableBTreeMap<Principal, (u8, u64), Memory>,
+}
+
+impl Pool {
+    pub(crate) fn open(entries: u8, places: u8) -> Self {
+        Self {
+            entries: StableBTreeMap::init(memory::open(entries)),
+            places: StableBTreeMap::init(memory::open(places)),
+        }
+    }
+
+    /// Ready and claimed together.
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len()
+    }
+
+    pub(crate) fn claimed(&self) -> u64 {
+        self.entries.keys_range((CLAIMED, 0)..).count() as u64
+    }
+
+    pub(crate) fn ready(&self) -> u64 {
+        self.len() - self.claimed()
+    }
+
+    pub(crate) fn contains(&self, canister: Principal) -> bool {
+        self.places.contains_key(&canister)
+    }
+
+    /// Adds a canister, ready; one that is there already becomes ready again, with what it holds now.
+    pub(crate) fn put_ready(&mut self, canister: Principal, cycles: u128, now: u64) {
+        let number = self.remove(canister).unwrap_or_else(|| self.next_number());
+        let entry = Entry {
+            canister: Id(canister),
+            cycles: Cycles(cycles),
+            since: now,
+            claimed_by: None,
+        };
+        self.insert(READY, number, entry);
+    }
+
+    /// The canister that is claimed next.
+    pub(crate) fn first_ready(&self) -> Option<Entry> {
+        let first = self.entries.range((READY, 0)..(CLAIMED, 0)).next()?;
+        Some(first.value().0)
+    }
+
+    /// Marks the first ready canister as taken by an operation.
+    pub(crate) fn claim(&mut self, operation: u64) -> Option<Entry> {
+        let (_, number) = self.entries.keys_range((READY, 0)..(CLAIMED, 0)).next()?;
+        let mut entry = self.entries.remove(&(READY, number))?.0;
+        entry.claimed_by = Some(operation);
+        self.insert(CLAIMED, number, entry.clone());
+        Some(entry)
+    }
+
+    /// The canister is no longer empty, or no longer there. Answers its number in the order of arrival.
+    pub(crate) fn remove(&mut self, canister: Principal) -> Option<u64> {
+        let place = self.places.remove(&canister)?;
+        self.entries.remove(&place);
+        Some(place.1)
+    }
+
+    fn insert(&mut self, section: u8, number: u64, entry: Entry) {
+        self.places.insert(entry.canister.0, (section, number));
+        self.entries.insert((section, number), Record(entry));
+    }
+
+    fn next_number(&self) -> u64 {
+        let last = |section: u8| {
+            self.entries
+                .keys_range((section, 0)..=(section, u64::MAX))
+                .next_back()
+                .map_or(0, |(_, number)| number)
+        };
+        last(READY).max(last(CLAIMED)) + 1
+    }
+
+    /// Claimed entries come after the ready ones: the row number of a page is its place in this order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.entries.iter().map(|entry| entry.value().0)
+    }
+}

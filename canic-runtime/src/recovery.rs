@@ -1,0 +1,46 @@
+//! Recovery: an operation whose call was issued and whose reply is not on record, because a callback trapped or root
+//! was upgraded meanwhile, is taken up again by looking at what really is.
+
+use crate::{
+    journal::{End, Operation, Purpose, Step},
+    machine::Next,
+};
+
+/// Where to take up an operation that was cut off.
+pub(crate) fn resume(op: &mut Operation) -> Next {
+    if !op.in_flight {
+        return Next::Call;
+    }
+    op.in_flight = false;
+    op.attempts += 1;
+    match op.step {
+        // Only that reply could tell the new canister's id.
+        Step::Create => {
+            op.failure = Some(
+                "root was cut off while a canister was being created; its id is not known"
+                    .to_string(),
+            );
+            return Next::Close(End::Quarantined);
+        }
+        Step::Configure | Step::Fund | Step::Install | Step::Verify | Step::Sync => {
+            op.step = Step::Verify;
+        }
+        // A deletion may have been the last thing that happened to the canister.
+        Step::Delete => {
+            op.deleting = true;
+            op.step = Step::Inspect;
+        }
+        Step::Drain | Step::LoadDrain => {
+            op.drains += u32::from(op.step == Step::Drain);
+            op.step = Step::Inspect;
+        }
+        Step::Inspect
+        | Step::Uninstall
+        | Step::Start
+        | Step::Reset
+        | Step::DropSnapshots
+        | Step::Stop => op.step = Step::Inspect,
+    }
+    debug_assert!(op.canister.is_some() || op.purpose == Purpose::Refill);
+    Next::Call
+}

@@ -1,0 +1,331 @@
+//! The registry: who is a member, by canister, by role, by parent and by key, and how many there are of each role.
+//!
+//! Every look-up and every change costs O(log n); nothing here walks through all members but the pages of a list.
+
+use crate::{
+    api::{MAX_KEY, MAX_ROLE, MemberState},
+    journal::{Hash, Place},
+    memory::{self, Id, Memory, Record},
+};
+use candid::Principal;
+use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
+use minicbor::{Decode, Encode};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Included},
+};
+
+/// A member's record.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Member {
+    #[n(0)]
+    pub(crate) role: u16,
+    #[n(1)]
+    pub(crate) parent: Id,
+    #[n(2)]
+    pub(crate) key: Option<String>,
+    #[n(3)]
+    pub(crate) state: State,
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub(crate) module: Hash,
+    #[n(5)]
+    pub(crate) since: u64,
+    #[n(6)]
+    pub(crate) operation: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum State {
+    #[n(0)]
+    Installing,
+    #[n(1)]
+    Active,
+    #[n(2)]
+    Retiring,
+}
+
+impl From<State> for MemberState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Installing => Self::Installing,
+            State::Active => Self::Active,
+            State::Retiring => Self::Retiring,
+        }
+    }
+}
+
+/// What root knows of a role beside its limits.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Role {
+    #[n(0)]
+    pub(crate) number: u16,
+    /// Members, those being provisioned included.
+    #[n(1)]
+    pub(crate) taken: u32,
+    /// The approved module.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) module: Option<Hash>,
+}
+
+/// Who has a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    Operation(u64),
+    Member(Principal),
+}
+
+impl Storable for Holder {
+    const BOUND: Bound = Bound::Bounded {
+        max_size: 30,
+        is_fixed_size: false,
+    };
+
+    fn to_bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.into_bytes())
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Operation(id) => [&[0][..], &id.to_be_bytes()].concat(),
+            Self::Member(canister) => [&[1][..], canister.as_slice()].concat(),
+        }
+    }
+
+    fn from_bytes(bytes: Cow<'_, [u8]>) -> Self {
+        let corrupt = || panic!("canic: corrupt key index in stable memory");
+        match bytes.split_first() {
+            Some((0, id)) => id
+                .try_into()
+                .map_or_else(|_| corrupt(), |id| Self::Operation(u64::from_be_bytes(id))),
+            Some((1, canister)) => {
+                Principal::try_from_slice(canister).map_or_else(|_| corrupt(), Self::Member)
+            }
+            _ => corrupt(),
+        }
+    }
+}
+
+/// A short text of stable memory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Storable for Text<MAX> {
+    const BOUND: Bound = Bound::Bounded {
+        max_size: MAX as u32,
+        is_fixed_size: false,
+    };
+
+    fn to_bytes(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
+    fn from_bytes(bytes: Cow<'_, [u8]>) -> Self {
+        match String::from_utf8(bytes.into_owned()) {
+            Ok(text) => Self(text),
+            Err(_) => panic!("canic: corrupt text in stable memory"),
+        }
+    }
+}
+
+type Set<K> = StableBTreeMap<K, (), Memory>;
+
+pub(crate) struct Registry {
+    members: StableBTreeMap<Principal, Record<Member>, Memory>,
+    by_role: Set<(u16, Principal)>,
+    by_parent: Set<(Principal, Principal)>,
+    by_key: StableBTreeMap<(u16, Text<MAX_KEY>), Holder, Memory>,
+    roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
+    /// The names of the roles by number; read once, there are few.
+    names: BTreeMap<u16, String>,
+}
+
+impl Registry {
+    pub(crate) fn open(members: u8, by_role: u8, by_parent: u8, by_key: u8, roles: u8) -> Self {
+        let roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
+            StableBTreeMap::init(memory::open(roles));
+        let names = roles
+            .iter()
+            .map(|entry| (entry.value().0.number, entry.key().0.clone()))
+            .collect();
+        Self {
+            members: StableBTreeMap::init(memory::open(members)),
+            by_role: StableBTreeMap::init(memory::open(by_role)),
+            by_parent: StableBTreeMap::init(memory::open(by_parent)),
+            by_key: StableBTreeMap::init(memory::open(by_key)),
+            roles,
+            names,
+        }
+    }
+
+    // Roles
+
+    pub(crate) fn role(&self, name: &str) -> Option<Role> {
+        self.roles
+            .get(&Text(name.to_string()))
+            .map(|record| record.0)
+    }
+
+    pub(crate) fn role_name(&self, number: u16) -> &str {
+        self.names.get(&number).map_or("", String::as_str)
+    }
+
+    pub(crate) fn roles(&self) -> impl Iterator<Item = (String, Role)> + '_ {
+        self.roles
+            .iter()
+            .map(|entry| (entry.key().0.clone(), entry.value().0))
+    }
+
+    pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
+        self.change_role(name, |role| role.module = Some(module));
+    }
+
+    fn change_role(&mut self, name: &str, change: impl FnOnce(&mut Role)) {
+        let number = || self.names.keys().next_back().map_or(0, |last| last + 1);
+        let mut role = self.role(name).unwrap_or_else(|| Role {
+            number: number(),
+            taken: 0,
+            module: None,
+        });
+        change(&mut role);
+        self.names
+            .entry(role.number)
+            .or_insert_with(|| name.to_string());
+        self.roles.insert(Text(name.to_string()), Record(role));
+    }
+
+    // Places: counted and named from the moment an operation is accepted
+
+    pub(crate) fn holder(&self, role: &str, key: &str) -> Option<Holder> {
+        let role = self.role(role)?;
+        self.by_key.get(&(role.number, Text(key.to_string())))
+    }
+
+    /// Takes a place for an operation.
+    pub(crate) fn take(&mut self, place: &Place, operation: u64) {
+        self.change_role(&place.role, |role| role.taken += 1);
+        self.set_holder(place, Holder::Operation(operation));
+    }
+
+    /// Gives a place up, together with the member that may have had it.
+    pub(crate) fn give_up(&mut self, place: &Place, canister: Option<Principal>) {
+        if let Some((canister, member)) =
+            canister.and_then(|canister| Some((canister, self.members.remove(&canister)?.0)))
+        {
+            self.by_role.remove(&(member.role, canister));
+            self.by_parent.remove(&(member.parent.0, canister));
+        }
+        self.change_role(&place.role, |role| {
+            role.taken = role.taken.saturating_sub(1)
+        });
+        if let (Some(key), Some(role)) = (&place.key, self.role(&place.role)) {
+            self.by_key.remove(&(role.number, Text(key.clone())));
+        }
+    }
+
+    fn set_holder(&mut self, place: &Place, holder: Holder) {
+        if let (Some(key), Some(role)) = (&place.key, self.role(&place.role)) {
+            self.by_key.insert((role.number, Text(key.clone())), holder);
+        }
+    }
+
+    // Members
+
+    pub(crate) fn member(&self, canister: Principal) -> Option<Member> {
+        self.members.get(&canister).map(|record| record.0)
+    }
+
+    pub(crate) fn is_member(&self, canister: Principal) -> bool {
+        self.members.contains_key(&canister)
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.members.len()
+    }
+
+    /// Registers a member in a place that was taken before.
+    pub(crate) fn register(
+        &mut self,
+        canister: Principal,
+        place: &Place,
+        state: State,
+        module: Hash,
+        operation: u64,
+        now: u64,
+    ) {
+        let Some(role) = self.role(&place.role) else {
+            return;
+        };
+        let member = Member {
+            role: role.number,
+            parent: place.parent,
+            key: place.key.clone(),
+            state,
+            module,
+            since: now,
+            operation,
+        };
+        self.by_role.insert((role.number, canister), ());
+        self.by_parent.insert((place.parent.0, canister), ());
+        self.members.insert(canister, Record(member));
+        if state == State::Active {
+            self.set_holder(place, Holder::Member(canister));
+        }
+    }
+
+    pub(crate) fn retiring(&mut self, canister: Principal, operation: u64) {
+        if let Some(mut member) = self.member(canister) {
+            member.state = State::Retiring;
+            member.operation = operation;
+            self.members.insert(canister, Record(member));
+        }
+    }
+
+    // Lists, in the order of the canisters' ids
+
+    pub(crate) fn after(&self, after: Option<Principal>) -> impl Iterator<Item = Principal> + '_ {
+        let start = after.map_or(Included(Principal::management_canister()), Excluded);
+        self.members.keys_range((start, std::ops::Bound::Unbounded))
+    }
+
+    pub(crate) fn of_role(
+        &self,
+        role: u16,
+        after: Option<Principal>,
+    ) -> impl Iterator<Item = Principal> + '_ {
+        second(&self.by_role, role, after)
+    }
+
+    pub(crate) fn children(
+        &self,
+        parent: Principal,
+        after: Option<Principal>,
+    ) -> impl Iterator<Item = Principal> + '_ {
+        second(&self.by_parent, parent, after)
+    }
+}
+
+/// The second halves of the keys whose first half is `first`.
+fn second<A>(
+    set: &Set<(A, Principal)>,
+    first: A,
+    after: Option<Principal>,
+) -> impl Iterator<Item = Principal> + '_
+where
+    A: Storable + Ord + Clone + 'static,
+    (A, Principal): Storable,
+{
+    let start = match after {
+        Some(after) => Excluded((first.clone(), after)),
+        // The management canister's id is empty: it comes before all others.
+        None => Included((first.clone(), Principal::management_canister())),
+    };
+    set.keys_range((start, std::ops::Bound::Unbounded))
+        .take_while(move |(a, _)| *a == first)
+        .map(|(_, canister)| canister)
+}

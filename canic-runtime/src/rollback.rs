@@ -1,0 +1,157 @@
+//! The way back: a canister is emptied for the pool, or drained and deleted.
+//!
+//! Each round looks at the canister (`canister_status`) and takes the one step that is missing, so that it does not
+//! matter where an earlier try was cut off. What can be neither emptied nor deleted is quarantined.
+
+use crate::{
+    drain,
+    journal::{Clearing, End, Operation, Purpose, Step},
+    machine::{MAX_ATTEMPTS, Next, backoff},
+    memory::Cycles,
+    platform::{Reply, Run, Status},
+};
+
+/// Calls of one operation at most. A canister that takes more is kept for people to look at.
+const MAX_CALLS: u32 = 60;
+
+/// Gives the purpose up. What existed before the operation stays as it is.
+pub(crate) fn begin(op: &mut Operation, reason: String) -> Next {
+    op.failure = Some(reason);
+    op.shortfall = Cycles(0);
+    op.reserved = Cycles(0);
+    match &op.purpose {
+        Purpose::Provision(_, plan) => {
+            op.clearing = Some(plan.rollback);
+            op.go(Step::Inspect);
+            Next::Call
+        }
+        Purpose::Adopt(..) | Purpose::ImportToPool => Next::Close(End::Untouched),
+        Purpose::Refill | Purpose::Retire(_) => Next::Close(End::Quarantined),
+    }
+}
+
+/// `canister_status` came back.
+pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Next {
+    let status = match reply {
+        Reply::Status(status) => status,
+        Reply::Failed(failure) if failure.no_such_canister && op.deleting => {
+            return Next::Close(deleted(op));
+        }
+        Reply::Failed(failure) if failure.passing => return try_again(op, failure.reason),
+        Reply::Failed(failure) if op.purpose == Purpose::ImportToPool && op.calls <= 1 => {
+            return begin(op, failure.reason);
+        }
+        other => return quarantine(op, format!("its canister can't be seen: {other:?}")),
+    };
+    if op.calls >= MAX_CALLS {
+        return quarantine(op, "it was not cleared after many calls".to_string());
+    }
+    op.held = Cycles(status.cycles);
+    let clearing = match op.clearing {
+        Some(Clearing::Delete) => Clearing::Delete,
+        _ if !pool_has_room => Clearing::Delete,
+        _ => Clearing::Recycle,
+    };
+    op.clearing = Some(clearing);
+    let step = match clearing {
+        Clearing::Recycle => to_empty(&status),
+        Clearing::Delete => Some(to_delete(op, &status)),
+    };
+    match step {
+        Some(step) => {
+            op.step = step;
+            Next::Call
+        }
+        None => Next::Close(recycled(op)),
+    }
+}
+
+/// What is missing until a canister is as good as new.
+fn to_empty(status: &Status) -> Option<Step> {
+    if status.module.is_some() {
+        Some(Step::Uninstall)
+    } else if status.run != Run::Running {
+        Some(Step::Start)
+    } else if status.controllers.len() != 1 || !status.default_settings {
+        Some(Step::Reset)
+    } else if status.snapshots {
+        Some(Step::DropSnapshots)
+    } else {
+        None
+    }
+}
+
+/// What is missing until a canister is gone. Its cycles go first.
+fn to_delete(op: &Operation, status: &Status) -> Step {
+    let worth_it = status.cycles >= drain::WORTH && op.drains < drain::MAX_TRIES;
+    match (worth_it, status.run) {
+        (true, Run::Running) if status.module == Some(drain::hash()) => Step::Drain,
+        (true, Run::Running) => Step::LoadDrain,
+        (true, _) => Step::Start,
+        (false, Run::Stopped) => Step::Delete,
+        (false, _) => Step::Stop,
+    }
+}
+
+/// One of the steps above came back.
+pub(crate) fn cleared(op: &mut Operation, reply: Reply) -> Next {
+    let step = op.step;
+    if step == Step::Delete {
+        op.deleting = true;
+    }
+    match reply {
+        Reply::Failed(_) if matches!(step, Step::LoadDrain | Step::Drain) => {
+            // Too poor to be drained: not a reason to keep it for ever.
+            op.drains += 1;
+            op.go(Step::Inspect);
+            Next::Call
+        }
+        Reply::Failed(failure) => try_again(op, failure.reason),
+        _ if step == Step::Delete => Next::Close(deleted(op)),
+        _ => {
+            if step == Step::Drain {
+                op.drains += 1;
+                op.drained = true;
+            }
+            op.go(if step == Step::Stop {
+                Step::Delete
+            } else {
+                Step::Inspect
+            });
+            Next::Call
+        }
+    }
+}
+
+fn try_again(op: &mut Operation, reason: String) -> Next {
+    op.attempts += 1;
+    op.step = Step::Inspect;
+    if op.attempts >= MAX_ATTEMPTS {
+        return quarantine(op, reason);
+    }
+    op.failure.get_or_insert(reason);
+    Next::Later(backoff(op.attempts))
+}
+
+fn quarantine(op: &mut Operation, reason: String) -> Next {
+    let reason = match op.failure.take() {
+        Some(first) if first != reason => format!("{first}; then: {reason}"),
+        _ => reason,
+    };
+    op.failure = Some(crate::platform::shorten(&reason));
+    Next::Close(End::Quarantined)
+}
+
+fn recycled(op: &Operation) -> End {
+    match op.purpose {
+        Purpose::Provision(..) => End::Recycled,
+        _ => End::Done,
+    }
+}
+
+fn deleted(op: &Operation) -> End {
+    match op.purpose {
+        Purpose::Provision(..) => End::Deleted,
+        _ => End::Done,
+    }
+}
