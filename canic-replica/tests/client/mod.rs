@@ -1,0 +1,96 @@
+//! What the client tests share.
+//!
+//! They are written with the ordinary `pocket-ic` client and run on this package's own binary. To run them on a real
+//! PocketIC server instead, name it: `POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test 'client_*'`.
+//! (`client_raw` is about our binary alone and ignores the variable.)
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::path::PathBuf;
+
+use candid::Principal;
+use pocket_ic::{PocketIc, PocketIcBuilder};
+
+/// A description of an instance without subnets yet.
+pub(crate) fn builder() -> PocketIcBuilder {
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_canic-replica"));
+    let server = std::env::var_os("POCKET_IC_BIN").map_or(own, PathBuf::from);
+    PocketIcBuilder::new().with_server_binary(server)
+}
+
+/// An instance with one application subnet.
+pub(crate) fn instance() -> PocketIc {
+    builder().with_application_subnet().build()
+}
+
+/// A canister that counts, and fails in every way there is. All answers are the counter, eight bytes, little endian.
+pub(crate) const COUNTER: &str = r#"
+(module
+  (import "ic0" "msg_reply" (func $msg_reply))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (import "ic0" "msg_reject" (func $msg_reject (param i32 i32)))
+  (import "ic0" "trap" (func $trap (param i32 i32)))
+  (import "ic0" "time" (func $time (result i64)))
+  (import "ic0" "global_timer_set" (func $set_timer (param i64) (result i64)))
+  (import "ic0" "stable64_grow" (func $stable_grow (param i64) (result i64)))
+  (import "ic0" "stable64_write" (func $stable_write (param i64 i64 i64)))
+  (memory 1)
+  (data (i32.const 0) "no more of this")
+  (global $count (mut i64) (i64.const 0))
+
+  (func $answer
+    (i64.store (i32.const 64) (global.get $count))
+    (call $append (i32.const 64) (i32.const 8))
+    (call $msg_reply))
+  (func $add (param i64)
+    (global.set $count (i64.add (global.get $count) (local.get 0))))
+
+  (func (export "canister_query get") (call $answer))
+  (func (export "canister_update inc") (call $add (i64.const 1)) (call $answer))
+  (func (export "canister_update rejecting")
+    (call $add (i64.const 10))
+    (call $msg_reject (i32.const 0) (i32.const 15)))
+  (func (export "canister_update trapping")
+    (call $add (i64.const 100))
+    (call $trap (i32.const 0) (i32.const 15)))
+  (func (export "canister_query trapping_query") (call $trap (i32.const 0) (i32.const 15)))
+  (func (export "canister_update silent"))
+  ;; Wakes up in one second.
+  (func (export "canister_update alarm")
+    (drop (call $set_timer (i64.add (call $time) (i64.const 1000000000))))
+    (call $answer))
+  (func (export "canister_global_timer") (call $add (i64.const 1000)))
+  ;; Writes the counter to stable memory.
+  (func (export "canister_update keep")
+    (drop (call $stable_grow (i64.const 1)))
+    (i64.store (i32.const 64) (global.get $count))
+    (call $stable_write (i64.const 0) (i64.const 64) (i64.const 8))
+    (call $answer)))
+"#;
+
+/// The module of [`COUNTER`].
+pub(crate) fn counter_wasm() -> Vec<u8> {
+    wat::parse_str(COUNTER).unwrap()
+}
+
+/// A canister with [`COUNTER`] on it.
+pub(crate) fn counter(pic: &PocketIc) -> Principal {
+    let canister = pic.create_canister();
+    pic.install_canister(canister, counter_wasm(), vec![], None);
+    canister
+}
+
+/// Calls an update method as the anonymous principal.
+pub(crate) fn update(pic: &PocketIc, canister: Principal, method: &str) -> Result<u64, pocket_ic::RejectResponse> {
+    pic.update_call(canister, Principal::anonymous(), method, vec![]).map(number)
+}
+
+/// Calls a query method as the anonymous principal.
+pub(crate) fn query(pic: &PocketIc, canister: Principal, method: &str) -> Result<u64, pocket_ic::RejectResponse> {
+    pic.query_call(canister, Principal::anonymous(), method, vec![]).map(number)
+}
+
+/// Reads an answer of [`COUNTER`].
+pub(crate) fn number(reply: Vec<u8>) -> u64 {
+    u64::from_le_bytes(reply.try_into().unwrap())
+}

@@ -1,0 +1,234 @@
+//! Instances, their subnets and their time, through the ordinary client.
+
+mod client;
+
+use std::time::Duration;
+
+use candid::Principal;
+use pocket_ic::common::rest::SubnetKind;
+use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs, Time};
+
+use client::{builder, counter, instance, number, query, update};
+
+/// 2021-05-06T19:17:10Z.
+const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
+
+#[test]
+fn topology_lists_every_subnet_asked_for() {
+    let pic = builder()
+        .with_nns_subnet()
+        .with_sns_subnet()
+        .with_ii_subnet()
+        .with_fiduciary_subnet()
+        .with_bitcoin_subnet()
+        .with_system_subnet()
+        .with_application_subnet()
+        .with_application_subnet()
+        .with_verified_application_subnet()
+        .build();
+    let topology = pic.topology();
+    let mut kinds: Vec<_> = topology.subnet_configs.values().map(|config| config.subnet_kind).collect();
+    kinds.sort();
+    assert_eq!(
+        kinds,
+        [
+            SubnetKind::Application,
+            SubnetKind::Application,
+            SubnetKind::Bitcoin,
+            SubnetKind::Fiduciary,
+            SubnetKind::II,
+            SubnetKind::NNS,
+            SubnetKind::SNS,
+            SubnetKind::System,
+            SubnetKind::VerifiedApplication,
+        ]
+    );
+    assert_eq!(topology.get_app_subnets().len(), 2);
+    // Each range belongs to one subnet, and lies the right way round.
+    let mut ranges: Vec<_> = topology
+        .subnet_configs
+        .values()
+        .flat_map(|config| &config.canister_ranges)
+        .map(|range| (Principal::from(range.start.clone()), Principal::from(range.end.clone())))
+        .collect();
+    ranges.sort();
+    assert!(ranges.iter().all(|(start, end)| start <= end));
+    assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0), "{ranges:?}");
+    // The default effective canister id is one of an application subnet.
+    let default = topology.default_effective_canister_id.clone().into();
+    let subnet = topology.get_subnet(default).unwrap();
+    assert!(topology.get_app_subnets().contains(&subnet));
+}
+
+#[test]
+fn canisters_live_on_the_subnet_they_were_created_on() {
+    let pic = builder()
+        .with_nns_subnet()
+        .with_system_subnet()
+        .with_application_subnet()
+        .with_application_subnet()
+        .build();
+    let topology = pic.topology();
+    for &subnet in topology.subnet_configs.keys() {
+        let canister = pic.create_canister_on_subnet(None, None, subnet);
+        assert_eq!(pic.get_subnet(canister), Some(subnet));
+        assert_eq!(topology.get_subnet(canister), Some(subnet));
+        assert!(pic.canister_exists(canister));
+    }
+    // Without a word, a canister lands on an application subnet.
+    let subnet = pic.get_subnet(pic.create_canister()).unwrap();
+    assert!(topology.get_app_subnets().contains(&subnet));
+}
+
+#[test]
+fn a_canister_can_be_given_its_id() {
+    let pic = builder().with_nns_subnet().with_application_subnet().build();
+    let id = Principal::from_text("rrkah-fqaaa-aaaaa-aaaaq-cai").unwrap();
+    assert!(!pic.canister_exists(id));
+    assert_eq!(pic.get_subnet(id), None);
+    assert_eq!(pic.create_canister_with_id(None, None, id), Ok(id));
+    assert_eq!(pic.get_subnet(id), pic.topology().get_nns());
+    let twice = pic.create_canister_with_id(None, None, id).unwrap_err();
+    assert!(twice.contains("CanisterIdAlreadyExists") || twice.contains("already"), "{twice}");
+}
+
+#[test]
+fn the_root_key_belongs_to_the_nns_subnet() {
+    let key = builder().with_nns_subnet().with_application_subnet().build().root_key().unwrap();
+    assert!(!key.is_empty());
+    assert_eq!(instance().root_key(), None);
+}
+
+#[test]
+fn time_stands_still_between_rounds_and_is_set_forwards() {
+    let pic = instance();
+    let start = pic.get_time();
+    assert!(start.as_nanos_since_unix_epoch() >= DEFAULT_TIME);
+    assert_eq!(pic.get_time(), start);
+
+    pic.advance_time(Duration::from_secs(86_400));
+    assert_eq!(pic.get_time(), start + Duration::from_secs(86_400));
+    pic.tick();
+    assert!(pic.get_time() >= start + Duration::from_secs(86_400));
+
+    let later = start + Duration::from_secs(200_000);
+    pic.set_time(later);
+    assert_eq!(pic.get_time(), later);
+    let certified = start + Duration::from_secs(300_000);
+    pic.set_certified_time(certified);
+    assert!(pic.get_time() >= certified);
+}
+
+#[test]
+fn an_instance_starts_at_the_time_it_is_given() {
+    let nanos = 1_700_000_000_000_000_000;
+    let pic = builder().with_application_subnet().with_initial_timestamp(nanos).build();
+    let time = pic.get_time().as_nanos_since_unix_epoch();
+    // Creating the instance may have executed rounds, each of them a nanosecond.
+    assert!((nanos..nanos + 1_000_000).contains(&time), "{time}");
+}
+
+#[test]
+#[should_panic(expected = "BadRequest")]
+fn time_is_not_set_backwards() {
+    let pic = instance();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        pic.set_time(Time::from_nanos_since_unix_epoch(DEFAULT_TIME - 1));
+    }));
+    // The client panics with the status and the message; any of the two servers answers 400.
+    let panic = result.unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("400"), "{message}");
+    panic!("BadRequest: {message}");
+}
+
+#[test]
+fn a_tick_names_the_subnets_it_is_about() {
+    let pic = instance();
+    pic.tick_with_configs(TickConfigs { blockmakers: Some(vec![]) });
+    let nobody = SubnetBlockmakers {
+        subnet: Principal::from_slice(&[7; 29]),
+        blockmaker: Principal::anonymous(),
+        failed_blockmakers: vec![],
+    };
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        pic.tick_with_configs(TickConfigs { blockmakers: Some(vec![nobody]) });
+    }));
+    assert!(result.is_err());
+    // The instance goes on.
+    pic.tick();
+}
+
+#[test]
+fn progress_by_itself_answers_without_ticks() {
+    let pic = instance();
+    let canister = counter(&pic);
+    assert!(!pic.auto_progress_enabled());
+    pic.auto_progress();
+    assert!(pic.auto_progress_enabled());
+    // 2024-01-01: the instance has left its default time for that of the wall clock.
+    assert!(pic.get_time().as_nanos_since_unix_epoch() > 1_704_067_200_000_000_000);
+    let id = pic.submit_call(canister, Principal::anonymous(), "inc", vec![]).unwrap();
+    assert_eq!(pic.await_call_no_ticks(id).map(number), Ok(1));
+
+    pic.stop_progress();
+    assert!(!pic.auto_progress_enabled());
+    let time = pic.get_time();
+    let id = pic.submit_call(canister, Principal::anonymous(), "inc", vec![]).unwrap();
+    assert_eq!(pic.ingress_status(id.clone()), None);
+    assert_eq!(pic.get_time(), time);
+    pic.tick();
+    pic.tick();
+    assert_eq!(pic.ingress_status(id).unwrap().map(number), Ok(2));
+}
+
+#[test]
+fn an_instance_can_be_created_in_progress() {
+    let pic = builder().with_application_subnet().with_auto_progress().build();
+    assert!(pic.auto_progress_enabled());
+    assert!(pic.get_time().as_nanos_since_unix_epoch() > 1_704_067_200_000_000_000);
+}
+
+#[test]
+fn instances_know_nothing_of_each_other() {
+    let work = |rounds: u64| {
+        move || {
+            let pic = instance();
+            let canister = counter(&pic);
+            for n in 1..=rounds {
+                assert_eq!(update(&pic, canister, "inc"), Ok(n));
+            }
+            (canister, query(&pic, canister, "get").unwrap())
+        }
+    };
+    let threads = [20, 30, 40].map(|rounds| std::thread::spawn(work(rounds)));
+    let counted = threads.map(|thread| thread.join().unwrap());
+    assert_eq!(counted.map(|(_, count)| count), [20, 30, 40]);
+    // The same inputs in the same order: even the ids agree.
+    assert_eq!(counted[0].0, counted[1].0);
+}
+
+#[test]
+fn an_instance_goes_and_the_others_stay() {
+    let stays = instance();
+    let goes = instance();
+    let url = goes.get_server_url();
+    let id = goes.instance_id();
+    assert_ne!(stays.instance_id(), id);
+    let canister = counter(&stays);
+    drop(goes);
+    assert_eq!(update(&stays, canister, "inc"), Ok(1));
+    let again = PocketIc::new_from_existing_instance(url, id, None);
+    let gone = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| again.get_time()));
+    assert!(gone.is_err());
+}
+
+#[test]
+fn a_second_client_can_use_an_instance() {
+    let pic = instance();
+    let canister = counter(&pic);
+    let other = PocketIc::new_from_existing_instance(pic.get_server_url(), pic.instance_id(), None);
+    assert_eq!(update(&other, canister, "inc"), Ok(1));
+    drop(other);
+    assert_eq!(query(&pic, canister, "get"), Ok(1));
+}
