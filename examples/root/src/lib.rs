@@ -38,7 +38,7 @@ async fn sign_up() -> Result<Provisioned, ProvisionError> {
 /// A user's worker, if there is one.
 #[canic::query]
 fn where_is(user: Principal) -> Option<Principal> {
-    canic::fleet::lookup("worker", &user.to_text())
+    canic::fleet::lookup_local("worker", &user.to_text())
 }
 
 canic::export_candid!();

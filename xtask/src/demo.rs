@@ -1,0 +1,289 @@
+//! `cargo xtask demo`: a fleet of notebooks, from two crates to living canisters, with everything measured.
+//!
+//! The story is told by the ordinary client; what it claims is checked as it goes, and a claim that does not hold makes
+//! the command fail.
+
+mod figures;
+mod show;
+
+use crate::toolchain;
+use candid::Principal;
+use canic::api::{
+    Denied, MemberInfo, MembersFilter, ModuleInfo, ModulesPage, OperationId, OperationsFilter,
+    PageRequest, PoolEntry, ProvisionError, ProvisionRequest, Provisioned, Retirement, Source,
+};
+use canic_fleet_tests::{Fleet, artifacts, fleet, user};
+use figures::Figures;
+
+/// The users, by number.
+const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];
+
+/// Tells the story; with `json` its last line is the figures as one object.
+///
+/// # Errors
+/// When something can't be built, or when a claim did not hold.
+pub(crate) fn run(json: bool) -> Result<(), String> {
+    toolchain::ensure_wasm_target()?;
+    say("build", "the example canisters, to Wasm");
+    artifacts::build_canisters()?;
+    say("build", "the server that they run on");
+    say("start", &format!("{}", artifacts::server().display()));
+
+    let mut demo = Demo { fleet: Fleet::start("example-root"), failed: Vec::new() };
+    let figures = demo.tell();
+    show::tree(&demo.fleet);
+    show::pool(&demo.fleet);
+    show::operations(&demo.fleet);
+    show::balance_sheet(&demo.fleet);
+    figures.note_what_is_missing();
+    if json {
+        println!("{}", figures.to_json()?);
+    }
+    if demo.failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("did not hold: {}", demo.failed.join("; ")))
+    }
+}
+
+fn say(step: &str, text: &str) {
+    println!("{step:>9}  {text}");
+}
+
+struct Demo {
+    fleet: Fleet,
+    failed: Vec<String>,
+}
+
+type Answer = Result<Provisioned, ProvisionError>;
+
+impl Demo {
+    /// Prints a claim and whether it holds.
+    fn claim(&mut self, claim: &str, holds: bool) -> bool {
+        println!("{:>9}  {claim}", if holds { "ok" } else { "NOT SO" });
+        if !holds {
+            self.failed.push(claim.to_string());
+        }
+        holds
+    }
+
+    fn tell(&mut self) -> Figures {
+        say("install", &format!("root is {}", self.fleet.root));
+        self.approve();
+        let fresh = self.three_at_once();
+        let same_key_same_member = self.twice();
+        self.note("Alice's list", "milk, bread, cycles");
+        self.failing_init();
+        let pool_hit = self.retire_and_reuse();
+        let survived_upgrade = self.upgrade();
+        let figures =
+            Figures::measure(&self.fleet, same_key_same_member, survived_upgrade, pool_hit, fresh);
+        self.claim_figures(&figures);
+        figures
+    }
+
+    /// What this server can't tell is not claimed.
+    fn claim_figures(&mut self, figures: &Figures) {
+        let claims = [
+            ("a pool hit takes one management call", figures.management_calls_pool_hit.map(|n| n == 1)),
+            ("a fresh canister takes two", figures.management_calls_fresh.map(|n| n == 2)),
+            ("no canister is lost", figures.canisters_lost.map(|n| n == 0)),
+            ("every cycle has its place", figures.cycles_unaccounted.map(|n| n == 0)),
+        ];
+        for (claim, holds) in claims {
+            if let Some(holds) = holds {
+                self.claim(claim, holds);
+            }
+        }
+    }
+
+    fn approve(&mut self) {
+        let module = artifacts::module("example-worker");
+        let info = self.fleet.approve("worker", &module);
+        let text = format!("the worker's module: {} bytes, staged in {} chunks", info.size, info.chunks);
+        say("approve", &text);
+        self.fleet.until("the pool holds two ready canisters", |fleet| fleet.pool().len() == 2);
+        self.fleet.quiet();
+        say("pool", "two canisters are ready");
+    }
+
+    fn sign_up(&self, number: u8) -> Answer {
+        let answer = self.fleet.update(self.fleet.root, user(number), "sign_up", ());
+        let answer = answer.unwrap_or_else(|reject| panic!("sign_up: {reject}"));
+        self.tell_sign_up(number, &answer);
+        answer
+    }
+
+    fn tell_sign_up(&self, number: u8, answer: &Answer) {
+        let name = NAMES[usize::from(number) - 1];
+        match answer {
+            Ok(there) => {
+                let from = match there.source {
+                    Source::Pool => "from the pool",
+                    Source::Fresh => "freshly created",
+                    Source::Imported => "imported",
+                    Source::Existing => "there already",
+                };
+                let text = format!("{name}: {} {from}, operation {}", there.canister, there.operation);
+                say("sign up", &text);
+            }
+            Err(error) => say("sign up", &format!("{name}: {error}")),
+        }
+    }
+
+    /// Three users at once: two find a canister in the pool, for the third one is created. Answers the management calls that
+    /// the fresh one took.
+    ///
+    /// The pool refills at the same time, so the replica's trace alone can't tell whose a call was. Root's journal counts
+    /// per operation; the sum over all operations must be what the replica saw.
+    fn three_at_once(&mut self) -> Option<u64> {
+        let from = self.fleet.observer.as_ref().map(|observer| observer.now());
+        let before = self.last_operation();
+        let submitted =
+            [1, 2, 3].map(|number| self.fleet.submit(self.fleet.root, user(number), "sign_up", ()));
+        let answers: Vec<Answer> = submitted.into_iter().map(|m| self.fleet.answer(m)).collect();
+        for (number, answer) in (1..).zip(&answers) {
+            self.tell_sign_up(number, answer);
+        }
+        let count = |source| answers.iter().flatten().filter(|there| there.source == source).count();
+        let (pool, fresh) = (count(Source::Pool), count(Source::Fresh));
+        self.claim("three users at once: two pool hits, one fresh canister", (pool, fresh) == (2, 1));
+        let mut canisters: Vec<_> = answers.iter().flatten().map(|there| there.canister).collect();
+        canisters.sort();
+        canisters.dedup();
+        self.claim("each has a canister of their own", canisters.len() == 3);
+
+        self.fleet.quiet();
+        let observer = self.fleet.observer.as_ref()?;
+        let seen = observer.management_calls(self.fleet.root, from?).len() as u64;
+        let closed = self.fleet.operations(OperationsFilter::Closed);
+        let counted: u64 =
+            closed.iter().filter(|o| Some(o.id) > before).map(|o| u64::from(o.calls)).sum();
+        let agrees = self.claim(
+            &format!("the replica saw {seen} management calls, root counted {counted}"),
+            seen == counted,
+        );
+        let there = answers.iter().flatten().find(|there| there.source == Source::Fresh)?;
+        agrees.then(|| u64::from(self.fleet.operation(there.operation).calls))
+    }
+
+    fn last_operation(&self) -> Option<OperationId> {
+        self.fleet.operations(OperationsFilter::Closed).iter().map(|o| o.id).max()
+    }
+
+    fn twice(&mut self) -> bool {
+        let root = self.fleet.root;
+        let first: Option<Principal> =
+            self.fleet.query(root, user(1), "where_is", (user(1),)).unwrap_or_default();
+        let again = self.sign_up(1);
+        let same = again.is_ok_and(|there| Some(there.canister) == first);
+        self.claim("who signs up twice gets the same canister", same)
+    }
+
+    fn note(&mut self, title: &str, text: &str) {
+        let Some(notebook) = self.notebook(1) else { return };
+        let written: Result<Result<(), String>, _> =
+            self.fleet.update(notebook, user(1), "put", (title, text));
+        say("note", &format!("Alice writes '{text}'"));
+        self.claim("a note is written", matches!(written, Ok(Ok(()))));
+        let read = self.read(1, title);
+        self.claim("and read back", read.as_deref() == Some(text));
+    }
+
+    fn read(&self, number: u8, title: &str) -> Option<String> {
+        let notebook = self.notebook(number)?;
+        self.fleet.query(notebook, user(number), "get", (title,)).ok().flatten()
+    }
+
+    fn notebook(&self, number: u8) -> Option<Principal> {
+        let found = self.fleet.query(self.fleet.root, user(number), "where_is", (user(number),));
+        found.unwrap_or_else(|reject| panic!("where_is: {reject}"))
+    }
+
+    /// A worker whose `init` refuses: nobody can own a notebook.
+    fn failing_init(&mut self) {
+        let request = ProvisionRequest {
+            key: Some("nobody".to_string()),
+            ..fleet::notebook(Principal::anonymous())
+        };
+        let before = self.fleet.members(&MembersFilter::All).len();
+        let answer = self.fleet.provision(&request);
+        match &answer {
+            Err(ProvisionError::InstallFailed { reason, rolled_back, .. }) => {
+                say("fail", &format!("an init refuses: {reason}"));
+                say("fail", &format!("its canister: {rolled_back:?}"));
+            }
+            other => say("fail", &format!("{other:?}")),
+        }
+        self.claim(
+            "a failing init is told, and rolled back",
+            matches!(answer, Err(ProvisionError::InstallFailed { .. })),
+        );
+        self.fleet.quiet();
+        let after = self.fleet.members(&MembersFilter::All).len();
+        self.claim("it leaves no member behind", before == after);
+    }
+
+    /// Carol's worker goes to the pool; sign-ups take the pool's canisters in turn until hers is used again. Answers the
+    /// management calls of a pool hit: the first of them, as the pool is above its minimum then and doesn't refill.
+    fn retire_and_reuse(&mut self) -> Option<u64> {
+        let carols = self.notebook(3)?;
+        let retired = self.fleet.retire(carols, Retirement::Recycle);
+        say("retire", &format!("Carol's {carols}: {retired:?}"));
+        self.fleet.quiet();
+        let waits = self.fleet.pool().iter().any(|entry| entry.canister == carols);
+        self.claim("her canister waits in the pool", waits);
+        self.claim("and is nobody's notebook any more", self.notebook(3).is_none());
+
+        let from = self.fleet.observer.as_ref().map(|observer| observer.now());
+        let mut reused = matches!(self.sign_up(4), Ok(there) if there.canister == carols);
+        let calls = self.fleet.observer.as_ref().zip(from).map(|(observer, from)| {
+            observer.management_calls(self.fleet.root, from).len() as u64
+        });
+        for number in [5, 6] {
+            if !reused {
+                reused = matches!(self.sign_up(number), Ok(there) if there.canister == carols);
+            }
+        }
+        self.claim("her canister is used again", reused);
+        self.fleet.quiet();
+        calls
+    }
+
+    fn upgrade(&mut self) -> bool {
+        let before = Standing::of(&self.fleet);
+        let upgraded = self.fleet.upgrade_root("example-root");
+        say("upgrade", "root: stopped, upgraded, started");
+        if !self.claim("root takes the upgrade", upgraded.is_ok()) {
+            return false;
+        }
+        self.fleet.quiet();
+        let same = Standing::of(&self.fleet) == before;
+        let held = self.claim("members, pool, modules and operations are still there", same);
+        let note = self.read(1, "Alice's list").is_some();
+        self.claim("so is Alice's note", note) && held
+    }
+}
+
+/// What must survive an upgrade.
+#[derive(PartialEq)]
+struct Standing {
+    members: Vec<MemberInfo>,
+    pool: Vec<PoolEntry>,
+    modules: Vec<ModuleInfo>,
+    operations: Vec<OperationId>,
+}
+
+impl Standing {
+    fn of(fleet: &Fleet) -> Self {
+        let page = PageRequest { after: None, limit: 100 };
+        let modules: Result<ModulesPage, Denied> = fleet.ask("canic_modules", (page,));
+        let operations = fleet.operations(OperationsFilter::Closed);
+        Self {
+            members: fleet.members(&MembersFilter::All),
+            pool: fleet.pool(),
+            modules: modules.expect("a controller may list modules").modules,
+            operations: operations.iter().map(|operation| operation.id).collect(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The figures of a demo, each asked of the canisters or of the replica.
+
+use canic::api::{MembersFilter, OperationKind, OperationState, OperationsFilter, Source};
+use canic_fleet_tests::Fleet;
+use serde::Serialize;
+
+/// The object that `--json` prints. `null` is what this server can't tell.
+#[derive(Serialize)]
+pub(super) struct Figures {
+    pub(super) members: u64,
+    pub(super) pool_ready: u64,
+    pub(super) pool_hits: u64,
+    pub(super) fresh: u64,
+    pub(super) rolled_back: u64,
+    pub(super) same_key_same_member: bool,
+    pub(super) survived_upgrade: bool,
+    pub(super) canisters_lost: Option<u64>,
+    pub(super) cycles_unaccounted: Option<i128>,
+    pub(super) management_calls_pool_hit: Option<u64>,
+    pub(super) management_calls_fresh: Option<u64>,
+}
+
+impl Figures {
+    /// Counts members, pool and operations as root lists them, and audits the books from outside.
+    pub(super) fn measure(
+        fleet: &Fleet,
+        same_key_same_member: bool,
+        survived_upgrade: bool,
+        management_calls_pool_hit: Option<u64>,
+        management_calls_fresh: Option<u64>,
+    ) -> Self {
+        let audit = fleet.audit();
+        let closed = fleet.operations(OperationsFilter::Closed);
+        let made = |source| {
+            let made = closed.iter().filter(|operation| {
+                operation.kind == OperationKind::Provision
+                    && operation.state == OperationState::Done
+                    && operation.source == Some(source)
+            });
+            made.count() as u64
+        };
+        let rolled_back = |state: &OperationState| matches!(state, OperationState::RolledBack(_));
+        Self {
+            members: fleet.members(&MembersFilter::All).len() as u64,
+            pool_ready: fleet.pool().iter().filter(|entry| entry.claimed_by.is_none()).count() as u64,
+            pool_hits: made(Source::Pool),
+            fresh: made(Source::Fresh),
+            rolled_back: closed.iter().filter(|o| rolled_back(&o.state)).count() as u64,
+            same_key_same_member,
+            survived_upgrade,
+            canisters_lost: audit.lost.map(|lost| lost.len() as u64),
+            cycles_unaccounted: audit.unaccounted,
+            management_calls_pool_hit,
+            management_calls_fresh,
+        }
+    }
+
+    /// Says which figures this server can't tell, and why.
+    pub(super) fn note_what_is_missing(&self) {
+        let why = "only canic-replica lists its canisters, sums up its cycles and keeps a trace";
+        let missing = [
+            ("canisters_lost", self.canisters_lost.is_none()),
+            ("cycles_unaccounted", self.cycles_unaccounted.is_none()),
+            ("management_calls_pool_hit", self.management_calls_pool_hit.is_none()),
+            ("management_calls_fresh", self.management_calls_fresh.is_none()),
+        ];
+        for (figure, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+            println!("not measured: {figure} ({why})");
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|e| format!("the figures can't be written: {e}"))
+    }
+}

@@ -1,0 +1,34 @@
+//! What must be installed before anything is built.
+
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Installs the target that canisters are compiled for, where it is missing.
+///
+/// # Errors
+/// When it is missing and can't be installed, with what to do by hand.
+pub(crate) fn ensure_wasm_target() -> Result<(), String> {
+    if has_wasm_target()? {
+        return Ok(());
+    }
+    println!("the target {TARGET} is missing: rustup target add {TARGET}");
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    match added {
+        Ok(status) if status.success() && has_wasm_target()? => Ok(()),
+        Ok(_) => Err(format!("rustup could not add {TARGET}; its message is above")),
+        Err(e) => Err(format!(
+            "rustup can't be run ({e}). Install the Rust standard library for {TARGET} \
+             with whatever installed this Rust, then run this again"
+        )),
+    }
+}
+
+fn has_wasm_target() -> Result<bool, String> {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|e| format!("rustc can't be run: {e}"))?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    Ok(output.status.success() && std::path::Path::new(folder.trim()).is_dir())
+}
