@@ -21,7 +21,7 @@ pub mod prelude {
     pub use crate::api::{Provisioned, Retirement, Source};
     pub use crate::error::{ProvisionError, RetireError};
     pub use crate::fleet::{self, Provision};
-    pub use canic_runtime::candid::{CandidType, Principal};
+    pub use canic_runtime::candid::{CandidType, Deserialize, Principal};
     pub use canic_runtime::ic_cdk::api::msg_caller;
 }
 

@@ -11,10 +11,7 @@ use candid::{
 };
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 use serde::Deserialize;
-use std::{future::Future, pin::Pin};
-
-/// Asks root what it knows of a caller.
-pub type AskRoot = fn(Principal) -> Pin<Box<dyn Future<Output = Option<(String, Principal)>>>>;
+use std::future::Future;
 
 /// An endpoint of the author's.
 #[derive(Debug)]
@@ -25,8 +22,6 @@ pub struct Endpoint {
     pub allow: &'static [Allow],
     /// What must hold besides.
     pub guards: &'static [Guard],
-    /// Set where the access list speaks of members: [`ask_root`].
-    pub ask: Option<AskRoot>,
 }
 
 /// What an endpoint answers.
@@ -114,8 +109,8 @@ pub fn update<A: 'static>(
     in_executor_context(|| match admit(endpoint) {
         Admission::Welcome => answer(endpoint, decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(ask, caller) => ic_cdk::futures::spawn(async move {
-            match ask_about(endpoint, ask, caller).await {
+        Admission::Ask(caller) => ic_cdk::futures::spawn(async move {
+            match ask_about(endpoint, caller).await {
                 Ok(()) => answer(endpoint, decode, run),
                 Err(reason) => deny(endpoint, &reason),
             }
@@ -137,8 +132,8 @@ pub fn update_async<A: 'static, F>(
             return deny(endpoint, &reason);
         }
         ic_cdk::futures::spawn(async move {
-            if let Admission::Ask(ask, caller) = admission
-                && let Err(reason) = ask_about(endpoint, ask, caller).await
+            if let Admission::Ask(caller) = admission
+                && let Err(reason) = ask_about(endpoint, caller).await
             {
                 return deny(endpoint, &reason);
             }
@@ -156,7 +151,7 @@ pub fn query<A>(
     in_query_executor_context(|| match admit(endpoint) {
         Admission::Welcome => answer(endpoint, decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
+        Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
     });
 }
 
@@ -171,7 +166,7 @@ pub fn query_async<A: 'static, F>(
     in_query_executor_context(|| match admit(endpoint) {
         Admission::Welcome => ic_cdk::futures::spawn(answer_async(endpoint, decode, run)),
         Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
+        Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
     });
 }
 
@@ -183,7 +178,7 @@ const NOT_IN_QUERIES: &str =
 enum Admission {
     Welcome,
     Denied(String),
-    Ask(AskRoot, Principal),
+    Ask(Principal),
 }
 
 fn admit(endpoint: &'static Endpoint) -> Admission {
@@ -199,10 +194,7 @@ fn admit(endpoint: &'static Endpoint) -> Admission {
     match access::check(endpoint.allow, caller, &access::known(caller)) {
         Verdict::Welcome => Admission::Welcome,
         Verdict::Denied(allowed) => Admission::Denied(denied(caller, &allowed)),
-        Verdict::AskRoot => match endpoint.ask {
-            Some(ask) => Admission::Ask(ask, caller),
-            None => Admission::Denied(denied(caller, &access::words(endpoint.allow))),
-        },
+        Verdict::AskRoot => Admission::Ask(caller),
     }
 }
 
@@ -210,12 +202,8 @@ fn denied(caller: Principal, allowed: &str) -> String {
     format!("{caller} may not call this: allowed are {allowed}")
 }
 
-async fn ask_about(
-    endpoint: &'static Endpoint,
-    ask: AskRoot,
-    caller: Principal,
-) -> Result<(), String> {
-    let known = Known::Member(ask(caller).await);
+async fn ask_about(endpoint: &'static Endpoint, caller: Principal) -> Result<(), String> {
+    let known = Known::Member(ask_root(caller).await);
     match access::check(endpoint.allow, caller, &known) {
         Verdict::Welcome => Ok(()),
         Verdict::Denied(_) | Verdict::AskRoot => {
@@ -224,33 +212,28 @@ async fn ask_about(
     }
 }
 
-/// Asks root about a caller. That root can't be reached counts as not knowing it.
-#[must_use]
-pub fn ask_root(caller: Principal) -> Pin<Box<dyn Future<Output = Option<(String, Principal)>>>> {
+/// Asks root for a caller's role and parent. That root can't be reached counts as not knowing it.
+async fn ask_root(caller: Principal) -> Option<(String, Principal)> {
     /// The fields of a member that matter here.
     #[derive(CandidType, Deserialize)]
     struct Member {
         role: String,
         parent: Principal,
     }
-    Box::pin(async move {
-        let root = access::membership()?.root;
-        let request = crate::api::MemberRequest::Canister(caller);
-        let answer: Result<Option<Member>, candid::Reserved> =
-            match ic::ask(root, "canic_member", &request).await {
-                Ok(answer) => answer,
-                Err(reason) => {
-                    ic::log(&format!(
-                        "canic: root was not reached about {caller}: {reason}"
-                    ));
-                    return None;
-                }
-            };
-        answer
-            .ok()
-            .flatten()
-            .map(|member| (member.role, member.parent))
-    })
+    let root = access::membership()?.root;
+    let request = crate::api::MemberRequest::Canister(caller);
+    let answer: Result<Option<Member>, candid::Reserved> =
+        match ic::ask(root, "canic_member", &request).await {
+            Ok(answer) => answer,
+            Err(reason) => {
+                ic::log(&format!(
+                    "canic: root was not reached about {caller}: {reason}"
+                ));
+                return None;
+            }
+        };
+    let member = answer.ok().flatten()?;
+    Some((member.role, member.parent))
 }
 
 // Answers

@@ -8,8 +8,8 @@ pub mod root;
 
 pub use crate::access::{Allow, Guard};
 pub use endpoint::{
-    AskRoot, Endpoint, Reply, ask_root, candid_args, candid_only, query, query_async, reply,
-    reply_bytes, reply_manually, reply_result, update, update_async,
+    Endpoint, Reply, candid_args, candid_only, query, query_async, reply, reply_bytes,
+    reply_manually, reply_result, update, update_async,
 };
 
 use crate::platform::ic;
