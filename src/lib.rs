@@ -12,7 +12,10 @@ pub use canic_runtime::memory::{Memory, memory};
 #[macro_export]
 macro_rules! export_candid {
     () => {
-        $crate::__private::ic_cdk::export_candid!();
+        #[allow(missing_docs)]
+        const _: () = {
+            $crate::__private::ic_cdk::export_candid!();
+        };
     };
 }
 
@@ -28,7 +31,7 @@ pub mod prelude {
 /// What generated code names. Not for authors.
 #[doc(hidden)]
 pub mod __private {
-    pub use canic_runtime::config::{Member, Root};
+    pub use canic_runtime::config::{self, *};
     pub use canic_runtime::entry::{self, Allow, Endpoint};
     pub use canic_runtime::{candid, ic_cdk};
 }
