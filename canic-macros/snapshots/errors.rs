@@ -16,9 +16,6 @@ impl Fleet {
     "an endpoint is a function of its own; move it out of the `impl` block"
 }
 ::core::compile_error! {
-    "`intt` is not a hook; did you mean `init`? (a helper belongs in another `impl` block)"
-}
-::core::compile_error! {
     "`min` is above `max`, which is 1"
 }
 ::core::compile_error! {

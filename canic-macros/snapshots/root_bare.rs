@@ -1,12 +1,12 @@
 pub struct Fleet;
 #[allow(unsafe_code)]
 const _: () = {
-    use ::canic::__private as __canic;
+    use ::canic::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;
     static ROOT: __canic::Root = __canic::Root {
-        config: __canic::RootConfig {
+        config: __config::RootConfig {
             pool: ::core::option::Option::None,
-            reserve: __canic::DEFAULT_RESERVE,
+            reserve: __config::DEFAULT_RESERVE,
             roles: &[],
             http: false,
         },

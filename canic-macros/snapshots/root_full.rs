@@ -20,38 +20,38 @@ impl Fleet {
 }
 #[allow(unsafe_code)]
 const _: () = {
-    use other::__private as __canic;
+    use other::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;
     static ROOT: __canic::Root = __canic::Root {
-        config: __canic::RootConfig {
-            pool: ::core::option::Option::Some(__canic::PoolConfig {
+        config: __config::RootConfig {
+            pool: ::core::option::Option::Some(__config::PoolConfig {
                 min: 2,
                 max: 10,
                 cycles: 1_000_000_000_000,
             }),
             reserve: 5_000_000_000_000,
             roles: &[
-                __canic::RoleConfig {
+                __config::RoleConfig {
                     name: "hub",
                     max: ::core::option::Option::None,
                     singleton: true,
                     cycles: 5_000_000_000_000,
                     parents: &["root"],
                     controllers: &[],
-                    rollback: __canic::Rollback::Recycle,
+                    rollback: __config::Rollback::Recycle,
                     wasm: ::core::option::Option::None,
                 },
-                __canic::RoleConfig {
+                __config::RoleConfig {
                     name: "worker",
                     max: ::core::option::Option::Some(100),
                     singleton: false,
                     cycles: 1_500_000_000_000,
                     parents: &["root", "hub"],
                     controllers: &[
-                        __canic::Controller::Parent,
-                        __canic::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
+                        __config::Controller::Parent,
+                        __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
                     ],
-                    rollback: __canic::Rollback::Delete,
+                    rollback: __config::Rollback::Delete,
                     wasm: ::core::option::Option::None,
                 },
             ],

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use darling::{FromMeta, ast::NestedMeta};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{Expr, Lit, Meta, Path};
 
 use crate::diag::{Errors, instead_of};
@@ -12,7 +13,11 @@ use crate::diag::{Errors, instead_of};
 /// The options that were given, each known, and each given once unless it may repeat.
 ///
 /// Reading never stops at an error: what is unknown, given twice or unreadable is reported and left out.
-pub(crate) struct Options(Vec<Meta>);
+pub(crate) struct Options {
+    given: Vec<Meta>,
+    /// Whether all of the list could be read. Else what seems to be missing may only be misspelt.
+    whole: bool,
+}
 
 /// The names of the options that a list takes.
 pub(crate) struct Known {
@@ -22,18 +27,30 @@ pub(crate) struct Known {
 
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, known: &Known, errors: &mut Errors) -> Self {
-        Self::sort(list(tokens, errors), known, errors)
+        match list(tokens, errors) {
+            Some(items) => Self::sort(items, known, errors),
+            None => Self {
+                given: Vec::new(),
+                whole: false,
+            },
+        }
     }
 
     /// Sorts the items of a list that has been parsed already.
     pub(crate) fn sort(items: Vec<NestedMeta>, known: &Known, errors: &mut Errors) -> Self {
-        let mut options = Self(Vec::new());
+        let mut options = Self {
+            given: Vec::new(),
+            whole: true,
+        };
         for item in items {
             match item {
-                NestedMeta::Lit(literal) => errors.at(
-                    literal,
-                    "a value without a name; options are written `name = value`",
-                ),
+                NestedMeta::Lit(literal) => {
+                    options.whole = false;
+                    errors.at(
+                        literal,
+                        "a value without a name; options are written `name = value`",
+                    );
+                }
                 NestedMeta::Meta(meta) => options.add(meta, known, errors),
             }
         }
@@ -43,8 +60,9 @@ impl Options {
     fn add(&mut self, meta: Meta, known: &Known, errors: &mut Errors) {
         let name = name_of(&meta);
         if known.repeated.contains(&name.as_str()) {
-            self.0.push(meta);
+            self.given.push(meta);
         } else if !known.once.contains(&name.as_str()) {
+            self.whole = false;
             let names = [known.once, known.repeated].concat();
             errors.at(
                 meta.path(),
@@ -56,7 +74,7 @@ impl Options {
                 (earlier.path(), format!("`{name}` is first given here")),
             );
         } else {
-            self.0.push(meta);
+            self.given.push(meta);
         }
     }
 
@@ -93,25 +111,23 @@ impl Options {
         lists
     }
 
-    /// Whether an option was given, be its value readable or not.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+    /// Whether an option was left out.
+    pub(crate) fn lack(&self, name: &str) -> bool {
+        self.whole && self.find(name).is_none()
     }
 
     fn find(&self, name: &str) -> Option<&Meta> {
-        self.0.iter().find(|meta| name_of(meta) == name)
+        self.given.iter().find(|meta| name_of(meta) == name)
     }
 
     fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
-        self.0.iter().filter(move |meta| name_of(meta) == name)
+        self.given.iter().filter(move |meta| name_of(meta) == name)
     }
 }
 
-/// The items of an option list; a syntax error is reported where it is, and then there are none.
-pub(crate) fn list(tokens: TokenStream, errors: &mut Errors) -> Vec<NestedMeta> {
-    errors
-        .take(NestedMeta::parse_meta_list(tokens))
-        .unwrap_or_default()
+/// The items of an option list; a syntax error is reported where it is.
+pub(crate) fn list(tokens: TokenStream, errors: &mut Errors) -> Option<Vec<NestedMeta>> {
+    errors.take(NestedMeta::parse_meta_list(tokens))
 }
 
 /// The name of an option, as it is written.
@@ -123,30 +139,41 @@ pub(crate) fn path_text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// The literal in `name = literal`; `example` shows a value.
-pub(crate) fn literal<'a>(meta: &'a Meta, example: &str) -> darling::Result<&'a Lit> {
-    match value(meta, example)? {
-        Expr::Lit(literal) => Ok(&literal.lit),
-        other => Err(expected(meta, example, other)),
-    }
+/// What a value should be, and how an option with such a value is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) what: &'static str,
+    pub(crate) example: &'static str,
 }
 
-/// The expression in `name = expression`; `example` shows a value.
-pub(crate) fn value<'a>(meta: &'a Meta, example: &str) -> darling::Result<&'a Expr> {
-    match meta {
-        Meta::NameValue(pair) => Ok(ungrouped(&pair.value)),
-        Meta::Path(_) | Meta::List(_) => Err(expected(meta, example, meta)),
+impl Expected {
+    /// The literal in `name = literal`.
+    pub(crate) fn literal(self, meta: &Meta) -> darling::Result<&Lit> {
+        match self.expression(meta)? {
+            Expr::Lit(literal) => Ok(&literal.lit),
+            other => Err(self.error(meta, other)),
+        }
     }
-}
 
-/// "Write this instead", at `site`.
-pub(crate) fn expected(
-    meta: &Meta,
-    example: &str,
-    site: &impl syn::spanned::Spanned,
-) -> darling::Error {
-    let name = name_of(meta);
-    darling::Error::custom(format!("expected `{name} = {example}`")).with_span(site)
+    /// The expression in `name = expression`.
+    pub(crate) fn expression(self, meta: &Meta) -> darling::Result<&Expr> {
+        match meta {
+            Meta::NameValue(pair) => Ok(ungrouped(&pair.value)),
+            Meta::Path(_) | Meta::List(_) => Err(self.error(meta, meta)),
+        }
+    }
+
+    /// The error about a value at `site` that is something else.
+    pub(crate) fn error(self, meta: &Meta, site: &impl Spanned) -> darling::Error {
+        self.instead(meta, self.example, site)
+    }
+
+    /// The same, with a value that fits better than the usual example.
+    pub(crate) fn instead(self, meta: &Meta, value: &str, site: &impl Spanned) -> darling::Error {
+        let name = name_of(meta);
+        darling::Error::custom(format!("expected {}: `{name} = {value}`", self.what))
+            .with_span(site)
+    }
 }
 
 /// Sees through the invisible groups that a `macro_rules!` puts around its fragments.

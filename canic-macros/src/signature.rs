@@ -1,5 +1,6 @@
 //! Rules for the signatures of the functions that exports call: hooks and endpoints.
 
+use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{FnArg, Ident, Signature, Type};
 
@@ -16,7 +17,7 @@ pub(crate) fn types(signature: &Signature) -> Vec<Type> {
 
 /// Names for `count` arguments that no name of the author's can collide with.
 pub(crate) fn names(count: usize) -> Vec<Ident> {
-    let hygienic = proc_macro2::Span::mixed_site();
+    let hygienic = Span::mixed_site();
     (0..count)
         .map(|index| format_ident!("arg{index}", span = hygienic))
         .collect()
@@ -48,10 +49,13 @@ pub(crate) fn generics(signature: &Signature, what: &str, errors: &mut Errors) {
 /// `unsafe`, `extern` and C-style variadics.
 pub(crate) fn qualifiers(signature: &Signature, what: &str, errors: &mut Errors) {
     if let Some(keyword) = &signature.unsafety {
-        errors.at(keyword, format!("{what} is a safe function"));
+        errors.at(
+            keyword,
+            format!("remove `unsafe`: {what} is called by a message, which can keep no contract"),
+        );
     }
     if let Some(abi) = &signature.abi {
-        errors.at(abi, format!("{what} is a plain Rust function"));
+        errors.at(abi, format!("remove this: {what} is a plain Rust function"));
     }
 }
 

@@ -17,7 +17,12 @@ fn check(expansion: &TokenStream, snapshot: &ExpectFile) {
 
 #[test]
 fn root_bare() {
-    let expansion = root(quote!(), quote!(pub struct Fleet;));
+    let expansion = root(
+        quote!(),
+        quote!(
+            pub struct Fleet;
+        ),
+    );
     check(&expansion, &expect_file!["../snapshots/root_bare.rs"]);
 }
 
@@ -55,7 +60,12 @@ fn root_full() {
 
 #[test]
 fn role_struct() {
-    let expansion = role(quote!("worker"), quote!(pub struct Worker;));
+    let expansion = role(
+        quote!("worker"),
+        quote!(
+            pub struct Worker;
+        ),
+    );
     check(&expansion, &expect_file!["../snapshots/role_struct.rs"]);
 }
 
@@ -86,7 +96,10 @@ fn role_impl() {
 fn update() {
     let expansion = endpoint(
         Kind::Update,
-        quote!(allow(root, role = "hub", guard = is_friend), guard = is_open),
+        quote!(
+            allow(root, role = "hub", guard = is_friend),
+            guard = is_open
+        ),
         quote! {
             /// Does a job.
             async fn work(job: Job) -> Result<Receipt, WorkError> {

@@ -87,7 +87,7 @@ impl EndpointArgs {
 
 impl AllowArgs {
     fn parse(list: &Given<TokenStream>, errors: &mut Errors) -> Self {
-        let items = options::list(list.value.clone(), errors);
+        let items = options::list(list.value.clone(), errors).unwrap_or_default();
         Self {
             items: items
                 .iter()

@@ -75,14 +75,14 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
         true => quote!(async move { #reply }),
         false => reply,
     };
-    let entry = match (endpoint.mode, is_async) {
+    let run_with = match (endpoint.mode, is_async) {
         (Mode::Update, false) => quote!(update),
         (Mode::Update, true) => quote!(update_async),
         (Mode::Query | Mode::CompositeQuery, false) => quote!(query),
         (Mode::Query | Mode::CompositeQuery, true) => quote!(query_async),
     };
     quote! {
-        __canic::entry::#entry(&__ENDPOINT, #decode, |(#(#names,)*): (#(#types,)*)| #run)
+        __canic::entry::#run_with(&__ENDPOINT, #decode, |(#(#names,)*): (#(#types,)*)| #run)
     }
 }
 

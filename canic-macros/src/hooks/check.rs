@@ -11,13 +11,15 @@ use crate::diag::{Errors, instead_of};
 use crate::signature;
 
 /// The hooks of an `impl` block.
-pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Option<Hooks> {
+pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
     let mut found: Vec<(Hook, &Signature)> = Vec::new();
     for item in &block.items {
         let Some(function) = function(item, errors) else {
             continue;
         };
-        misplaced_attribute(function, errors);
+        if misplaced_attribute(function, errors) {
+            continue;
+        }
         let Some(hook) = name(&function.sig, errors) else {
             continue;
         };
@@ -32,7 +34,7 @@ pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Option<Hooks> {
         found.push((hook, &function.sig));
     }
     same_arguments(&found, errors);
-    Some(model(&found))
+    model(&found)
 }
 
 /// What has been checked, as a model.
@@ -115,13 +117,18 @@ fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
     }
 }
 
-fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) {
+/// Whether the function is no hook at all, but an endpoint.
+fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) -> bool {
+    let mut is_endpoint = false;
     for attribute in &function.attrs {
         match misplaced(attribute) {
-            Some(Misplaced::Endpoint) => errors.at(
-                attribute.path(),
-                "an endpoint is a function of its own; move it out of the `impl` block",
-            ),
+            Some(Misplaced::Endpoint) => {
+                is_endpoint = true;
+                errors.at(
+                    attribute.path(),
+                    "an endpoint is a function of its own; move it out of the `impl` block",
+                );
+            }
             Some(Misplaced::Lifecycle) => errors.at(
                 attribute.path(),
                 "the hook's name says it already; remove this attribute",
@@ -129,6 +136,7 @@ fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) {
             None => {}
         }
     }
+    is_endpoint
 }
 
 /// An attribute that makes an export, where the block makes the exports.

@@ -23,10 +23,14 @@ impl Canister {
                 let hooks = Hooks::default();
                 ty.map(|ty| Self { ty, hooks })
             }
+            Item::Impl(item) if item.trait_.is_some() => {
+                inherent(item, attribute, errors);
+                None
+            }
             Item::Impl(item) => {
                 inherent(item, attribute, errors);
                 let hooks = check::hooks(item, errors);
-                ty.zip(hooks).map(|(ty, hooks)| Self { ty, hooks })
+                ty.map(|ty| Self { ty, hooks })
             }
             other => {
                 item_kind(other, attribute, errors);
@@ -50,10 +54,21 @@ impl Canister {
     }
 }
 
-/// The author's item without the attributes inside it that belong elsewhere, so that they add no errors of their own.
-pub(crate) fn without_misplaced_attributes(item: &Item) -> TokenStream {
+/// The author's item as it stays beside our errors: without what would add the compiler's own about the same mistake,
+/// which are attributes that belong elsewhere and hooks that are defined again.
+pub(crate) fn mended(item: &Item) -> TokenStream {
     let mut item = item.clone();
     if let Item::Impl(block) = &mut item {
+        let mut seen = Vec::new();
+        block.items.retain(|inner| match inner {
+            ImplItem::Fn(function) => {
+                let name = function.sig.ident.clone();
+                let first = !seen.contains(&name);
+                seen.push(name);
+                first
+            }
+            _ => true,
+        });
         for inner in &mut block.items {
             if let ImplItem::Fn(function) = inner {
                 function

@@ -9,7 +9,7 @@ mod item;
 use syn::Type;
 
 pub(crate) use self::expand::{Side, candid_init, export, lifecycle, start_hook};
-pub(crate) use self::item::{Canister, without_misplaced_attributes};
+pub(crate) use self::item::{Canister, mended};
 
 /// A function of the author's that the canister's life calls.
 #[derive(Clone, Copy, Debug, PartialEq)]

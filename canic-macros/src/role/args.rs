@@ -24,6 +24,8 @@ pub(super) enum Name {
     /// A word without quotes.
     Bare(Path),
     Missing,
+    /// The list could not be read at all.
+    Unread,
 }
 
 const ROLE: Known = Known {
@@ -33,9 +35,13 @@ const ROLE: Known = Known {
 
 impl RoleArgs {
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        let mut items = options::list(tokens, errors);
-        let name = Name::of(items.first());
-        if !matches!(name, Name::Missing) {
+        let list = options::list(tokens, errors);
+        let name = match &list {
+            Some(items) => Name::of(items.first()),
+            None => Name::Unread,
+        };
+        let mut items = list.unwrap_or_default();
+        if !matches!(name, Name::Missing | Name::Unread) {
             items.remove(0);
         }
         let options = Options::sort(items, &ROLE, errors);

@@ -32,6 +32,7 @@ fn name(args: &RoleArgs, errors: &mut Errors) -> Option<RoleName> {
             word,
             format!("the role's name stands in quotes, as in {EXAMPLE}"),
         ),
+        Name::Unread => {}
         Name::Missing => errors.at_span(
             Span::call_site(),
             format!("a member has a role, whose name stands first, as in {EXAMPLE}"),

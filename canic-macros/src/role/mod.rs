@@ -11,7 +11,7 @@ use syn::Item;
 
 use self::args::RoleArgs;
 use crate::diag::Errors;
-use crate::hooks::without_misplaced_attributes;
+use crate::hooks::mended;
 
 /// Parse, check, expand. On an error the author's item stays.
 pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -28,7 +28,7 @@ pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(role) => expand::role(&role, &item),
         Err(errors) => {
-            let item = without_misplaced_attributes(&item);
+            let item = mended(&item);
             quote!(#item #errors)
         }
     }

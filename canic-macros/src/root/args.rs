@@ -18,15 +18,13 @@ pub(super) struct RootArgs {
 pub(super) struct PoolArgs {
     pub(super) min: Option<Given<Count>>,
     pub(super) max: Option<Given<Count>>,
-    /// Whether there is a `max`, be it readable or not.
-    pub(super) has_max: bool,
+    pub(super) lacks_max: bool,
     pub(super) cycles: Option<Given<Cycles>>,
 }
 
 pub(super) struct RoleArgs {
     pub(super) name: Option<Given<Text>>,
-    /// Whether there is a `name`, be it readable or not.
-    pub(super) has_name: bool,
+    pub(super) lacks_name: bool,
     pub(super) max: Option<Given<Count>>,
     pub(super) singleton: Option<Given<Flag>>,
     pub(super) cycles: Option<Given<Cycles>>,
@@ -88,7 +86,7 @@ impl PoolArgs {
         Self {
             min: options.one("min", errors),
             max: options.one("max", errors),
-            has_max: options.has("max"),
+            lacks_max: options.lack("max"),
             cycles: options.one("cycles", errors),
         }
     }
@@ -99,7 +97,7 @@ impl RoleArgs {
         let options = Options::parse(tokens, &ROLE, errors);
         Self {
             name: options.one("name", errors),
-            has_name: options.has("name"),
+            lacks_name: options.lack("name"),
             max: options.one("max", errors),
             singleton: options.one("singleton", errors),
             cycles: options.one("cycles", errors),

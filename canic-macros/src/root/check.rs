@@ -24,16 +24,8 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
         .map(|(args, name)| role(args, name.clone(), errors))
         .collect();
 
-    let named: Vec<_> = names
-        .iter()
-        .zip(&args.roles)
-        .filter_map(|(name, args)| Some((name.as_ref()?, &args.value)))
-        .collect();
-    distinct_names(&named, errors);
-    // With a name unread, a parent may be that one.
-    if named.len() == args.roles.len() && known_parents(&named, errors) {
-        reachable(&named, errors);
-    }
+    distinct_names(names.iter().flatten(), errors);
+    family(&args.roles, errors);
 
     Some(Root {
         crate_path: args.crate_path.clone(),
@@ -84,7 +76,7 @@ fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
 }
 
 fn pool_needs_max(args: &Given<PoolArgs>, errors: &mut Errors) {
-    if !args.has_max {
+    if args.lacks_max {
         errors.at(
             args,
             "a pool needs a bound: `pool(max = 10)`; nothing else limits what is paid for it",
@@ -126,7 +118,7 @@ fn name(args: &Given<RoleArgs>, errors: &mut Errors) -> Option<RoleName> {
     match &args.name {
         Some(name) => RoleName::check(&name.0, errors),
         None => {
-            if !args.has_name {
+            if args.lacks_name {
                 errors.at(args, "a role needs a name: `role(name = \"worker\")`");
             }
             None
@@ -189,8 +181,7 @@ fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
     if parents.0.is_empty() {
         errors.at(
             parents,
-            "a role without parents has no members; the parent that is meant may be `parents(\"root\")`, \
-             which is also what leaving it out means",
+            "a role without parents could have no members; leave `parents` out for `parents(\"root\")`",
         );
     }
     repeated(&parents.0, "parent", |parent| parent.value(), errors);
@@ -244,7 +235,7 @@ fn rollback(given: Option<&Given<Text>>, errors: &mut Errors) -> Option<Rollback
             errors.at(
                 given,
                 format!(
-                    "a failed install is rolled back by \"recycle\" (back to the pool) or by \"delete\", not by \"{other}\"; {}",
+                    "unknown rollback `{other}`; {}",
                     instead_of(other, &["recycle", "delete"])
                 ),
             );
@@ -254,12 +245,15 @@ fn rollback(given: Option<&Given<Text>>, errors: &mut Errors) -> Option<Rollback
 }
 
 /// No two roles have the same name, nor names that the generated functions could not tell apart.
-fn distinct_names(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) {
-    for (index, (name, _)) in roles.iter().enumerate() {
-        let earlier = roles[..index]
+fn distinct_names<'a>(names: impl Iterator<Item = &'a RoleName>, errors: &mut Errors) {
+    let mut seen: Vec<&RoleName> = Vec::new();
+    for name in names {
+        let earlier = seen
             .iter()
-            .find(|(other, _)| other.function() == name.function());
-        let Some((earlier, _)) = earlier else {
+            .find(|other| other.function() == name.function())
+            .copied();
+        seen.push(name);
+        let Some(earlier) = earlier else {
             continue;
         };
         if earlier.text() == name.text() {
@@ -287,11 +281,22 @@ fn distinct_names(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) {
     }
 }
 
+/// The roles by the names that were written, well-formed or not, and their parents.
+fn family(roles: &[Given<RoleArgs>], errors: &mut Errors) {
+    let named: Vec<(String, &RoleArgs)> = roles
+        .iter()
+        .filter_map(|args| Some((args.name.as_ref()?.0.value(), &args.value)))
+        .collect();
+    // With a name unread, a parent may be that one.
+    if named.len() == roles.len() && known_parents(&named, errors) {
+        reachable(&named, errors);
+    }
+}
+
 /// Whether every parent is root or a role of this list.
-fn known_parents(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) -> bool {
-    let names: Vec<_> = roles.iter().map(|(name, _)| name.text()).collect();
+fn known_parents(roles: &[(String, &RoleArgs)], errors: &mut Errors) -> bool {
     let known: Vec<_> = std::iter::once("root")
-        .chain(names.iter().map(String::as_str))
+        .chain(roles.iter().map(|(name, _)| name.as_str()))
         .collect();
     let mut all_known = true;
     for parent in roles.iter().flat_map(|(_, args)| parents_of(args)) {
@@ -311,28 +316,28 @@ fn known_parents(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) -> bool 
 }
 
 /// Every role has a line of parents up to root; one that hasn't could never get its first member.
-fn reachable(roles: &[(&RoleName, &RoleArgs)], errors: &mut Errors) {
-    let mut reached = vec!["root".to_owned()];
+fn reachable(roles: &[(String, &RoleArgs)], errors: &mut Errors) {
+    let mut reached = vec!["root"];
     loop {
         let next = roles.iter().find(|(name, args)| {
-            !reached.contains(&name.text())
+            !reached.contains(&name.as_str())
                 && (args.parents.is_none()
-                    || parents_of(args).any(|parent| reached.contains(&parent.value())))
+                    || parents_of(args).any(|parent| reached.contains(&parent.value().as_str())))
         });
         match next {
-            Some((name, _)) => reached.push(name.text()),
+            Some((name, _)) => reached.push(name),
             None => break,
         }
     }
     for (name, args) in roles {
-        let cut_off = !reached.contains(&name.text());
+        let cut_off = !reached.contains(&name.as_str());
         if let Some(parent) = parents_of(args).next().filter(|_| cut_off) {
             errors.at(
                 parent,
                 format!(
                     "no parent of `{}` leads up to root, so it could never have a member; \
                      let root or a role that root can reach be one of its parents",
-                    name.text()
+                    name
                 ),
             );
         }

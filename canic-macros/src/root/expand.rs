@@ -36,7 +36,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         #handles
         #[allow(unsafe_code)]
         const _: () = {
-            use #crate_path::__private as __canic;
+            use #crate_path::{__private as __canic, config as __config};
 
             const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
             static ROOT: __canic::Root = __canic::Root {
@@ -101,7 +101,7 @@ fn config(root: &Root) -> TokenStream {
     let roles = root.roles.iter().map(role);
     let http = root.http;
     quote! {
-        __canic::RootConfig {
+        __config::RootConfig {
             pool: #pool,
             reserve: #reserve,
             roles: &[#(#roles),*],
@@ -113,7 +113,7 @@ fn config(root: &Root) -> TokenStream {
 fn pool(pool: &Pool) -> TokenStream {
     let (min, max) = (count(pool.min), count(pool.max));
     let cycles = cycles(pool.cycles, "DEFAULT_POOL_CYCLES");
-    quote!(__canic::PoolConfig { min: #min, max: #max, cycles: #cycles })
+    quote!(__config::PoolConfig { min: #min, max: #max, cycles: #cycles })
 }
 
 fn role(role: &Role) -> TokenStream {
@@ -123,12 +123,12 @@ fn role(role: &Role) -> TokenStream {
     let cycles = cycles(role.cycles, "DEFAULT_MEMBER_CYCLES");
     let parents = &role.parents;
     let controllers = role.controllers.iter().map(|controller| match controller {
-        Controller::Parent(_) => quote!(__canic::Controller::Parent),
-        Controller::Text(text) => quote!(__canic::Controller::Text(#text)),
+        Controller::Parent(_) => quote!(__config::Controller::Parent),
+        Controller::Text(text) => quote!(__config::Controller::Text(#text)),
     });
     let rollback = match role.rollback {
-        Rollback::Recycle => quote!(__canic::Rollback::Recycle),
-        Rollback::Delete => quote!(__canic::Rollback::Delete),
+        Rollback::Recycle => quote!(__config::Rollback::Recycle),
+        Rollback::Delete => quote!(__config::Rollback::Delete),
     };
     let wasm = optional(role.wasm.as_ref().map(|path| {
         quote! {
@@ -136,7 +136,7 @@ fn role(role: &Role) -> TokenStream {
         }
     }));
     quote! {
-        __canic::RoleConfig {
+        __config::RoleConfig {
             name: #name,
             max: #max,
             singleton: #singleton,
@@ -161,7 +161,7 @@ fn cycles(given: Option<u128>, default: &str) -> TokenStream {
         Some(cycles) => number(cycles).into_token_stream(),
         None => {
             let default = format_ident!("{default}");
-            quote!(__canic::#default)
+            quote!(__config::#default)
         }
     }
 }

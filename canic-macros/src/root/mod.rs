@@ -11,7 +11,7 @@ use syn::Item;
 
 use self::args::RootArgs;
 use crate::diag::Errors;
-use crate::hooks::without_misplaced_attributes;
+use crate::hooks::mended;
 
 /// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its roles.
 pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -26,10 +26,7 @@ pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
         Ok(root) => expand::root(&root, &item),
         Err(errors) => {
             let handles = expand::handles(&args.crate_path, &item, &check::handles(&args));
-            with_errors(
-                without_misplaced_attributes(&item),
-                quote::quote!(#handles #errors),
-            )
+            with_errors(mended(&item), quote::quote!(#handles #errors))
         }
     }
 }

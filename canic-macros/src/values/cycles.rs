@@ -3,7 +3,7 @@
 use darling::FromMeta;
 use syn::{Lit, Meta};
 
-use crate::options::{expected, literal};
+use crate::options::Expected;
 
 const UNITS: [(char, u32); 3] = [('T', 12), ('B', 9), ('M', 6)];
 const EXAMPLE: &str = "\"1T\"";
@@ -14,7 +14,11 @@ pub(crate) struct Cycles(pub(crate) u128);
 
 impl FromMeta for Cycles {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        let literal = literal(meta, EXAMPLE)?;
+        let expected = Expected {
+            what: "an amount of cycles",
+            example: EXAMPLE,
+        };
+        let literal = expected.literal(meta)?;
         let amount = match literal {
             Lit::Str(text) => parse(&text.value()),
             Lit::Int(number) if number.suffix().is_empty() => number
@@ -24,7 +28,7 @@ impl FromMeta for Cycles {
             Lit::Int(_) | Lit::Float(_) => Err(format!(
                 "an amount with a unit or a fraction stands in quotes, as in {EXAMPLE}"
             )),
-            other => return Err(expected(meta, EXAMPLE, other)),
+            other => return Err(expected.error(meta, other)),
         };
         amount
             .map(Self)
@@ -56,23 +60,23 @@ fn split_unit(text: &str) -> Result<(&str, u32), String> {
     }
     match text.chars().last() {
         Some(last) if last.is_ascii_digit() => Ok((text, 0)),
-        Some(last) => Err(format!(
+        Some(last) if text.starts_with(|c: char| c.is_ascii_digit()) => Err(format!(
             "`{last}` is not a unit of cycles; `T` is 10^12, `B` 10^9 and `M` 10^6, as in {EXAMPLE}"
         )),
-        None => Err(format!(
-            "expected an amount of cycles, as in {EXAMPLE} or \"500B\""
-        )),
+        _ => Err(no_amount(text)),
     }
 }
 
 fn digits(part: &str, text: &str) -> Result<String, String> {
     let digits: String = part.chars().filter(|c| *c != '_').collect();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "`{text}` is not an amount of cycles; write one like {EXAMPLE}, \"1.5T\" or \"500B\""
-        ));
+        return Err(no_amount(text));
     }
     Ok(digits)
+}
+
+fn no_amount(text: &str) -> String {
+    format!("`{text}` is not an amount of cycles; write one like {EXAMPLE}, \"1.5T\" or \"500B\"")
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use darling::FromMeta;
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Expr, Lit, LitStr, Meta, Path, Token, Type};
+use syn::{Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token, Type};
 
 pub(crate) use self::cycles::Cycles;
 pub(crate) use self::principal::{Controller, Controllers};
 pub(crate) use self::role_name::RoleName;
-use crate::options::{expected, literal, name_of, value};
+use crate::options::{Expected, name_of, path_text};
 
 /// A number of canisters.
 #[derive(Clone, Copy)]
@@ -21,12 +21,16 @@ pub(crate) struct Count(pub(crate) u32);
 
 impl FromMeta for Count {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        match literal(meta, "10")? {
-            Lit::Int(digits) if digits.suffix().is_empty() => digits
-                .base10_parse()
-                .map(Self)
-                .map_err(|_| darling::Error::custom("too many canisters").with_span(digits)),
-            other => Err(expected(meta, "10", other)),
+        let expected = Expected {
+            what: "a number of canisters",
+            example: "10",
+        };
+        match expected.literal(meta)? {
+            Lit::Int(digits) if digits.suffix().is_empty() => {
+                let count = digits.base10_parse().map(Self);
+                count.map_err(|_| expected.error(meta, digits))
+            }
+            other => Err(expected.error(meta, other)),
         }
     }
 }
@@ -36,9 +40,20 @@ pub(crate) struct Text(pub(crate) LitStr);
 
 impl FromMeta for Text {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        match literal(meta, "\"..\"")? {
-            Lit::Str(text) => Ok(Self(text.clone())),
-            other => Err(expected(meta, "\"..\"", other)),
+        let expected = Expected {
+            what: "text in quotes",
+            example: "\"..\"",
+        };
+        match expected.expression(meta)? {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => Ok(Self(text.clone())),
+                other => Err(expected.error(meta, other)),
+            },
+            Expr::Path(word) => {
+                let quoted = format!("\"{}\"", path_text(&word.path));
+                Err(expected.instead(meta, &quoted, word))
+            }
+            other => Err(expected.error(meta, other)),
         }
     }
 }
@@ -50,14 +65,19 @@ impl FromMeta for Flag {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         match meta {
             Meta::Path(_) => Ok(Self(true)),
-            _ => match literal(meta, "true") {
-                Ok(Lit::Bool(given)) => Ok(Self(given.value)),
-                _ => Err(darling::Error::custom(format!(
-                    "`{}` takes no value: the word alone says it",
-                    name_of(meta)
-                ))
-                .with_span(meta)),
-            },
+            Meta::NameValue(MetaNameValue {
+                value:
+                    Expr::Lit(ExprLit {
+                        lit: Lit::Bool(given),
+                        ..
+                    }),
+                ..
+            }) => Ok(Self(given.value)),
+            _ => Err(darling::Error::custom(format!(
+                "`{}` takes no value: the word alone says it",
+                name_of(meta)
+            ))
+            .with_span(meta)),
         }
     }
 }
@@ -67,21 +87,17 @@ pub(crate) struct PathValue(pub(crate) Path);
 
 impl FromMeta for PathValue {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        const EXAMPLE: &str = "some::path";
-        match value(meta, EXAMPLE)? {
+        let expected = Expected {
+            what: "a path, without quotes",
+            example: "some::path",
+        };
+        match expected.expression(meta)? {
             Expr::Path(path) if path.qself.is_none() => Ok(Self(path.path.clone())),
-            Expr::Lit(quoted) => {
-                let name = name_of(meta);
-                let bare = match &quoted.lit {
-                    Lit::Str(text) => text.value(),
-                    _ => EXAMPLE.to_owned(),
-                };
-                Err(darling::Error::custom(format!(
-                    "a path, not a literal, stands here: `{name} = {bare}`"
-                ))
-                .with_span(quoted))
-            }
-            other => Err(expected(meta, EXAMPLE, other)),
+            Expr::Lit(literal) => Err(match &literal.lit {
+                Lit::Str(text) => expected.instead(meta, &text.value(), literal),
+                other => expected.error(meta, other),
+            }),
+            other => Err(expected.error(meta, other)),
         }
     }
 }
@@ -91,19 +107,22 @@ pub(crate) struct TypeValue(pub(crate) Type);
 
 impl FromMeta for TypeValue {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        const EXAMPLE: &str = "some::Type";
-        let given = value(meta, EXAMPLE)?;
+        let expected = Expected {
+            what: "a type",
+            example: "some::Type",
+        };
+        let given = expected.expression(meta)?;
         let ty = match given {
             Expr::Path(_) | Expr::Tuple(_) | Expr::Paren(_) => {
                 syn::parse2(given.to_token_stream()).ok()
             }
-            Expr::Lit(quoted) => match &quoted.lit {
+            Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => text.parse().ok(),
                 _ => None,
             },
             _ => None,
         };
-        ty.map(Self).ok_or_else(|| expected(meta, EXAMPLE, given))
+        ty.map(Self).ok_or_else(|| expected.error(meta, given))
     }
 }
 
