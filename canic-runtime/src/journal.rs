@@ -444,3 +444,97 @@ impl Journal {
             .map(|operation| operation.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(id: u64) -> Operation {
+        Operation::new(id, Purpose::Refill, Step::Create, 0)
+    }
+
+    fn ids(journal: &Journal, section: Section) -> Vec<u64> {
+        journal.list(section, None).map(|op| op.id).collect()
+    }
+
+    #[test]
+    fn an_operation_is_in_the_section_where_it_belongs_and_in_no_other() {
+        let mut journal = Journal::open(0, 1);
+        for id in 1..=3 {
+            journal.put(operation(id));
+        }
+        journal.put(Operation {
+            end: Some(End::Quarantined),
+            ..operation(2)
+        });
+        journal.put(Operation {
+            end: Some(End::Done),
+            ..operation(3)
+        });
+        assert_eq!(ids(&journal, Section::Open), [1]);
+        assert_eq!(ids(&journal, Section::Quarantined), [2]);
+        assert_eq!(ids(&journal, Section::Closed), [3]);
+        // Out of quarantine again.
+        journal.put(operation(2));
+        assert_eq!(ids(&journal, Section::Open), [1, 2]);
+        assert!(ids(&journal, Section::Quarantined).is_empty());
+    }
+
+    #[test]
+    fn an_argument_goes_when_its_operation_is_closed() {
+        let mut journal = Journal::open(0, 1);
+        journal.put(operation(1));
+        journal.set_argument(1, vec![1, 2, 3]);
+        assert_eq!(journal.argument(1), [1, 2, 3]);
+        journal.put(Operation {
+            end: Some(End::Done),
+            ..operation(1)
+        });
+        assert!(journal.argument(1).is_empty());
+    }
+
+    #[test]
+    fn the_oldest_closed_operations_give_way_and_open_ones_never() {
+        let mut journal = Journal::open(0, 1);
+        journal.put(operation(1));
+        for id in 2..MAX_CLOSED + 12 {
+            journal.put(Operation {
+                end: Some(End::Done),
+                ..operation(id)
+            });
+        }
+        assert_eq!(
+            journal.list(Section::Closed, None).count() as u64,
+            MAX_CLOSED
+        );
+        assert_eq!(journal.list(Section::Closed, None).next().unwrap().id, 12);
+        assert!(journal.get(1).is_some() && journal.get(2).is_none());
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let place = Place {
+            role: "worker".to_string(),
+            parent: Id(Principal::management_canister()),
+            key: Some("k".to_string()),
+        };
+        let plan = Plan {
+            module: [3; 32],
+            cycles: Cycles(u128::MAX),
+            controllers: vec![Id(Principal::anonymous())],
+            rollback: Clearing::Delete,
+        };
+        let op = Operation {
+            canister: Some(Id(Principal::from_slice(&[5; 29]))),
+            source: Some(Origin::Pool),
+            clearing: Some(Clearing::Recycle),
+            failure: Some("why".to_string()),
+            end: Some(End::Recycled),
+            ..Operation::new(u64::MAX, Purpose::Provision(place, plan), Step::Delete, 1)
+        };
+        assert_eq!(
+            minicbor::decode::<Operation>(&memory::encode(&op)).unwrap(),
+            op
+        );
+    }
+}

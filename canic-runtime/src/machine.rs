@@ -52,3 +52,364 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) fn backoff(attempts: u32) -> u64 {
     SECOND * (1 << attempts.min(6)).min(60)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        drain,
+        journal::{Clearing, Origin, Place, Plan, Purpose},
+        memory::{Cycles, Id},
+        platform::{Failure, Outcome, Run, Status},
+        recovery,
+    };
+    use candid::Principal;
+
+    const ROOT: Principal = Principal::from_slice(&[1, 1]);
+    const CANISTER: Principal = Principal::from_slice(&[9, 1]);
+    const MODULE: [u8; 32] = [7; 32];
+    const T: u128 = 1_000_000_000_000;
+
+    fn provision(rollback: Clearing) -> Operation {
+        let place = Place {
+            role: "worker".to_string(),
+            parent: Id(ROOT),
+            key: None,
+        };
+        let plan = Plan {
+            module: MODULE,
+            cycles: Cycles(2 * T),
+            controllers: vec![Id(ROOT)],
+            rollback,
+        };
+        Operation::new(1, Purpose::Provision(place, plan), Step::Create, 0)
+    }
+
+    fn installing(rollback: Clearing) -> Operation {
+        let mut op = provision(rollback);
+        op.canister = Some(Id(CANISTER));
+        op.source = Some(Origin::Fresh);
+        op.step = Step::Install;
+        op
+    }
+
+    fn failed(outcome: Outcome, passing: bool) -> Reply {
+        Reply::Failed(Failure {
+            outcome,
+            passing,
+            no_such_canister: false,
+            reason: "refused".to_string(),
+        })
+    }
+
+    fn refused() -> Reply {
+        failed(Outcome::NotApplied, false)
+    }
+
+    fn empty() -> Status {
+        Status {
+            run: Run::Running,
+            module: None,
+            controllers: vec![ROOT],
+            cycles: 2 * T,
+            snapshots: false,
+            default_settings: true,
+        }
+    }
+
+    #[test]
+    fn a_fresh_canister_is_created_and_installed() {
+        let mut op = provision(Clearing::Recycle);
+        assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
+        assert_eq!((op.step, op.canister()), (Step::Install, Some(CANISTER)));
+        assert_eq!(advance(&mut op, Reply::Done, true), Next::Close(End::Done));
+    }
+
+    #[test]
+    fn a_refused_creation_leaves_nothing_to_undo() {
+        let mut op = provision(Clearing::Recycle);
+        assert_eq!(advance(&mut op, refused(), true), Next::Close(End::Nothing));
+    }
+
+    #[test]
+    fn a_creation_whose_outcome_is_unknown_is_kept_on_record() {
+        let mut op = provision(Clearing::Recycle);
+        let unknown = failed(Outcome::Unknown, true);
+        assert_eq!(
+            advance(&mut op, unknown, true),
+            Next::Close(End::Quarantined)
+        );
+    }
+
+    #[test]
+    fn a_refused_install_is_rolled_back_into_the_pool() {
+        let mut op = installing(Clearing::Recycle);
+        assert_eq!(advance(&mut op, refused(), true), Next::Call);
+        assert_eq!(op.step, Step::Inspect);
+        assert_eq!(
+            advance(&mut op, Reply::Status(empty()), true),
+            Next::Close(End::Recycled)
+        );
+    }
+
+    #[test]
+    fn a_full_pool_turns_recycling_into_deletion() {
+        let mut op = installing(Clearing::Recycle);
+        advance(&mut op, refused(), false);
+        assert_eq!(advance(&mut op, Reply::Status(empty()), false), Next::Call);
+        assert_eq!(
+            (op.clearing, op.step),
+            (Some(Clearing::Delete), Step::LoadDrain)
+        );
+    }
+
+    #[test]
+    fn cycles_are_drained_before_a_canister_is_stopped_and_deleted() {
+        let mut op = installing(Clearing::Delete);
+        advance(&mut op, refused(), true);
+        let mut steps = Vec::new();
+        let mut status = empty();
+        let end = loop {
+            steps.push(op.step);
+            let reply = match op.step {
+                Step::Inspect => Reply::Status(status.clone()),
+                Step::LoadDrain => {
+                    status.module = Some(drain::hash());
+                    Reply::Done
+                }
+                Step::Drain => {
+                    status.cycles = drain::WORTH / 2;
+                    Reply::Done
+                }
+                Step::Stop => {
+                    status.run = Run::Stopped;
+                    Reply::Done
+                }
+                _ => Reply::Done,
+            };
+            match advance(&mut op, reply, true) {
+                Next::Call => {}
+                Next::Close(end) => break end,
+                Next::Later(_) => panic!("nothing failed"),
+            }
+        };
+        assert_eq!(end, End::Deleted);
+        use Step::{Delete, Drain, Inspect, LoadDrain, Stop};
+        assert_eq!(
+            steps,
+            [Inspect, LoadDrain, Inspect, Drain, Inspect, Stop, Delete]
+        );
+    }
+
+    #[test]
+    fn a_canister_that_cannot_be_drained_is_deleted_all_the_same() {
+        let mut op = installing(Clearing::Delete);
+        advance(&mut op, refused(), true);
+        advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(op.step, Step::LoadDrain);
+        advance(&mut op, refused(), true);
+        advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(op.step, Step::Stop);
+    }
+
+    #[test]
+    fn a_recycled_canister_is_as_good_as_new_in_every_respect() {
+        let used = Status {
+            run: Run::Stopped,
+            module: Some(MODULE),
+            controllers: vec![ROOT, CANISTER],
+            cycles: T,
+            snapshots: true,
+            default_settings: false,
+        };
+        let mut op = installing(Clearing::Recycle);
+        advance(&mut op, refused(), true);
+        let mut status = used;
+        let mut steps = Vec::new();
+        let end = loop {
+            let reply = match op.step {
+                Step::Inspect => Reply::Status(status.clone()),
+                step => {
+                    steps.push(step);
+                    match step {
+                        Step::Uninstall => status.module = None,
+                        Step::Start => status.run = Run::Running,
+                        Step::Reset => {
+                            status.controllers = vec![ROOT];
+                            status.default_settings = true;
+                        }
+                        Step::DropSnapshots => status.snapshots = false,
+                        other => panic!("{other:?} does not empty a canister"),
+                    }
+                    Reply::Done
+                }
+            };
+            if let Next::Close(end) = advance(&mut op, reply, true) {
+                break end;
+            }
+        };
+        assert_eq!(end, End::Recycled);
+        assert_eq!(
+            steps,
+            [
+                Step::Uninstall,
+                Step::Start,
+                Step::Reset,
+                Step::DropSnapshots
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_looked_at_and_never_repeated_blindly() {
+        for step in [Step::Configure, Step::Fund, Step::Install] {
+            let mut op = installing(Clearing::Recycle);
+            op.step = step;
+            advance(&mut op, failed(Outcome::Unknown, true), true);
+            assert_eq!(op.step, Step::Verify, "after {step:?}");
+        }
+    }
+
+    #[test]
+    fn verifying_finds_what_is_missing() {
+        let verify = |status: Status| {
+            let mut op = installing(Clearing::Recycle);
+            op.step = Step::Verify;
+            let next = advance(&mut op, Reply::Status(status), true);
+            (next, op.step, op.shortfall.0)
+        };
+        let installed = Status {
+            module: Some(MODULE),
+            ..empty()
+        };
+        assert_eq!(verify(installed).0, Next::Close(End::Done));
+        assert_eq!(verify(empty()), (Next::Call, Step::Install, 0));
+        let poor = Status {
+            cycles: T,
+            ..empty()
+        };
+        assert_eq!(verify(poor), (Next::Call, Step::Fund, T));
+        let foreign = Status {
+            controllers: vec![ROOT, CANISTER],
+            ..empty()
+        };
+        assert_eq!(verify(foreign).1, Step::Configure);
+        let other = Status {
+            module: Some([8; 32]),
+            ..empty()
+        };
+        assert_eq!(verify(other).1, Step::Inspect);
+    }
+
+    #[test]
+    fn passing_failures_are_tried_again_with_growing_pauses_and_then_rolled_back() {
+        let mut op = installing(Clearing::Recycle);
+        let mut last = 0;
+        loop {
+            match advance(&mut op, failed(Outcome::NotApplied, true), true) {
+                Next::Later(wait) => {
+                    assert!(wait > last);
+                    last = wait;
+                }
+                Next::Call => break,
+                Next::Close(end) => panic!("{end:?}"),
+            }
+        }
+        assert_eq!(
+            (op.step, op.clearing),
+            (Step::Inspect, Some(Clearing::Recycle))
+        );
+    }
+
+    #[test]
+    fn what_can_be_neither_emptied_nor_deleted_is_quarantined_with_both_reasons() {
+        let mut op = installing(Clearing::Recycle);
+        advance(&mut op, refused(), true);
+        let gone = Reply::Failed(Failure {
+            reason: "not a controller".to_string(),
+            ..Failure::of_management(5, "")
+        });
+        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Quarantined));
+        let failure = op.failure.unwrap();
+        assert!(
+            failure.contains("refused") && failure.contains("not a controller"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn a_canister_that_never_gets_clean_is_quarantined_and_not_tried_for_ever() {
+        let mut op = installing(Clearing::Recycle);
+        advance(&mut op, refused(), true);
+        let stubborn = Status {
+            module: Some(MODULE),
+            ..empty()
+        };
+        for _ in 0..1_000 {
+            op.calls += 1;
+            let reply = match op.step {
+                Step::Inspect => Reply::Status(stubborn.clone()),
+                _ => Reply::Done,
+            };
+            if let Next::Close(end) = advance(&mut op, reply, true) {
+                assert_eq!(end, End::Quarantined);
+                return;
+            }
+        }
+        panic!("it is still at it");
+    }
+
+    #[test]
+    fn a_deletion_whose_reply_was_lost_counts_once_the_canister_is_gone() {
+        let mut op = installing(Clearing::Delete);
+        op.clearing = Some(Clearing::Delete);
+        op.step = Step::Delete;
+        op.in_flight = true;
+        assert_eq!(recovery::resume(&mut op), Next::Call);
+        assert_eq!(op.step, Step::Inspect);
+        let gone = Reply::Failed(Failure::of_management(3, "not found"));
+        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
+    }
+
+    #[test]
+    fn a_canister_that_is_gone_without_our_doing_is_not_called_deleted() {
+        let mut op = installing(Clearing::Recycle);
+        advance(&mut op, refused(), true);
+        let gone = Reply::Failed(Failure::of_management(3, "not found"));
+        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Quarantined));
+    }
+
+    #[test]
+    fn recovery_looks_before_it_goes_on() {
+        let cases = [
+            (Step::Configure, Step::Verify),
+            (Step::Fund, Step::Verify),
+            (Step::Install, Step::Verify),
+            (Step::Verify, Step::Verify),
+            (Step::Sync, Step::Verify),
+            (Step::Uninstall, Step::Inspect),
+            (Step::Reset, Step::Inspect),
+            (Step::Drain, Step::Inspect),
+            (Step::Stop, Step::Inspect),
+        ];
+        for (cut_off, resumed) in cases {
+            let mut op = installing(Clearing::Recycle);
+            op.step = cut_off;
+            op.in_flight = true;
+            assert_eq!(recovery::resume(&mut op), Next::Call);
+            assert_eq!((op.step, op.in_flight), (resumed, false), "{cut_off:?}");
+        }
+        // What was not sent yet is simply sent.
+        let mut op = installing(Clearing::Recycle);
+        assert_eq!(
+            (recovery::resume(&mut op), op.step),
+            (Next::Call, Step::Install)
+        );
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let seconds: Vec<u64> = (0..8).map(|attempt| backoff(attempt) / SECOND).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+}

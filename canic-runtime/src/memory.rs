@@ -10,7 +10,7 @@ use ic_stable_structures::{
     memory_manager::{MemoryId, MemoryManager, VirtualMemory},
     storable::Bound,
 };
-use std::{borrow::Cow, cell::OnceCell};
+use std::{borrow::Cow, cell::RefCell};
 
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
@@ -35,7 +35,7 @@ const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
 const MANAGER_SIZES: u64 = 40;
 
 thread_local! {
-    static MANAGER: OnceCell<MemoryManager<DefaultMemoryImpl>> = const { OnceCell::new() };
+    static MANAGER: RefCell<Option<MemoryManager<DefaultMemoryImpl>>> = const { RefCell::new(None) };
 }
 
 /// The author's memory number `id`, from 0 to 199.
@@ -62,21 +62,26 @@ pub fn memory(id: u8) -> Memory {
 
 /// Any memory, canic's own included.
 pub(crate) fn open(id: u8) -> Memory {
-    MANAGER.with(|manager| {
+    MANAGER.with_borrow_mut(|manager| {
         manager
-            .get_or_init(|| {
-                if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
-                    panic!("canic: {refusal}");
-                }
-                let manager = MemoryManager::init_with_bucket_size(
-                    DefaultMemoryImpl::default(),
-                    BUCKET_PAGES,
-                );
-                stamp(&manager.get(MemoryId::new(META)));
-                manager
-            })
+            .get_or_insert_with(open_manager)
             .get(MemoryId::new(id))
     })
+}
+
+fn open_manager() -> MemoryManager<DefaultMemoryImpl> {
+    if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
+        panic!("canic: {refusal}");
+    }
+    let manager = MemoryManager::init_with_bucket_size(DefaultMemoryImpl::default(), BUCKET_PAGES);
+    stamp(&manager.get(MemoryId::new(META)));
+    manager
+}
+
+/// Begins with empty memory: a test that runs many cases in one thread does so before each.
+#[cfg(test)]
+pub(crate) fn forget() {
+    MANAGER.set(None);
 }
 
 /// Opens stable memory, or says why not.
@@ -279,5 +284,74 @@ impl<'b, C> minicbor::Decode<'b, C> for Cycles {
     fn decode(d: &mut minicbor::Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
         let [high, low] = <[u64; 2]>::decode(d, c)?;
         Ok(Self(u128::from(high) << 64 | u128::from(low)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ic_stable_structures::VectorMemory;
+
+    fn managed(memory: &VectorMemory) -> MemoryManager<VectorMemory> {
+        MemoryManager::init_with_bucket_size(memory.clone(), BUCKET_PAGES)
+    }
+
+    fn meta(memory: &VectorMemory, bytes: &[u8]) {
+        let meta = managed(memory).get(MemoryId::new(META));
+        assert!(meta.grow(1) >= 0);
+        meta.write(0, bytes);
+    }
+
+    #[test]
+    fn empty_memory_and_our_own_are_welcome() {
+        let memory = VectorMemory::default();
+        assert_eq!(check_layout(&memory), Ok(()));
+        meta(&memory, b"CANIC\x01");
+        assert_eq!(check_layout(&memory), Ok(()));
+    }
+
+    #[test]
+    fn a_memory_manager_that_leaves_our_ids_free_is_welcome() {
+        let memory = VectorMemory::default();
+        assert!(managed(&memory).get(MemoryId::new(0)).grow(1) >= 0);
+        assert_eq!(check_layout(&memory), Ok(()));
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_refused_and_left_as_it_is() {
+        let raw = VectorMemory::default();
+        assert!(raw.grow(1) >= 0);
+        raw.write(0, b"something else");
+        let ids = VectorMemory::default();
+        assert!(managed(&ids).get(MemoryId::new(FIRST_RESERVED)).grow(1) >= 0);
+        let meta_used = VectorMemory::default();
+        meta(&meta_used, b"other program");
+        for (memory, word) in [
+            (raw, "another program"),
+            (ids, "memory 200"),
+            (meta_used, "memory 254"),
+        ] {
+            let before = memory.borrow().clone();
+            let refusal = check_layout(&memory).unwrap_err();
+            assert!(refusal.contains(word), "{refusal}");
+            assert!(before == *memory.borrow());
+        }
+    }
+
+    #[test]
+    fn a_newer_layout_is_refused() {
+        let memory = VectorMemory::default();
+        meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
+        assert!(check_layout(&memory).unwrap_err().contains("layout 2"));
+    }
+
+    #[test]
+    fn the_head_record_can_grow_and_shrink() {
+        assert_eq!(read_head::<String>(), None);
+        for length in [1, 100_000, 10] {
+            let text = "x".repeat(length);
+            write_head(&text);
+            assert_eq!(read_head::<String>(), Some(text));
+        }
     }
 }

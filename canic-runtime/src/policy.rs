@@ -197,3 +197,248 @@ pub(crate) fn refill(min: u32, max: u32, ready: u64, in_pool: u64, coming: u64) 
     let room = u64::from(max).saturating_sub(in_pool + coming);
     lacks.min(room)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DEFAULT_RESERVE, Rollback};
+
+    const ROOT: Principal = Principal::from_slice(&[1, 1]);
+    const HUB: Principal = Principal::from_slice(&[2, 1]);
+    const T: u128 = 1_000_000_000_000;
+    const FEE: u128 = T / 2;
+
+    const WORKER: RoleConfig = RoleConfig {
+        name: "worker",
+        max: Some(3),
+        singleton: false,
+        cycles: 2 * T,
+        parents: &[ROOT_PARENT],
+        controllers: &[],
+        rollback: Rollback::Recycle,
+        wasm: None,
+    };
+
+    fn facts() -> Facts<'static> {
+        Facts {
+            root: ROOT,
+            parent: ROOT,
+            parent_role: None,
+            taken: 0,
+            module: Some([7; 32]),
+            open: 0,
+            available: 100 * T,
+            pooled: None,
+            creation_fee: FEE,
+        }
+    }
+
+    fn admit(facts: &Facts<'_>) -> Result<Admitted, ProvisionError> {
+        super::admit(&WORKER, "worker", facts)
+    }
+
+    #[test]
+    fn a_fresh_canister_costs_its_creation_and_what_it_starts_with() {
+        let admitted = admit(&facts()).unwrap();
+        assert_eq!((admitted.reserve, admitted.shortfall), (2 * T + FEE, 0));
+    }
+
+    #[test]
+    fn a_pool_canister_costs_what_it_lacks() {
+        let poor = admit(&Facts {
+            pooled: Some(T),
+            ..facts()
+        })
+        .unwrap();
+        assert_eq!((poor.reserve, poor.shortfall), (T, T));
+        let nearly = Facts {
+            pooled: Some(2 * T - 2 * T / 100 * TOLERANCE_PERCENT),
+            ..facts()
+        };
+        assert_eq!(admit(&nearly).unwrap().reserve, 0);
+    }
+
+    #[test]
+    fn nothing_is_admitted_that_root_cannot_pay_for_to_the_last_cycle() {
+        let needed = 2 * T + FEE + FEES;
+        assert!(
+            admit(&Facts {
+                available: needed,
+                ..facts()
+            })
+            .is_ok()
+        );
+        assert_eq!(
+            admit(&Facts {
+                available: needed - 1,
+                ..facts()
+            }),
+            Err(ProvisionError::InsufficientCycles {
+                needed,
+                available: needed - 1
+            })
+        );
+    }
+
+    #[test]
+    fn a_full_role_counts_those_being_provisioned() {
+        assert!(
+            admit(&Facts {
+                taken: 2,
+                ..facts()
+            })
+            .is_ok()
+        );
+        assert_eq!(
+            admit(&Facts {
+                taken: 3,
+                ..facts()
+            }),
+            Err(ProvisionError::RoleFull {
+                role: "worker".to_string(),
+                max: 3
+            })
+        );
+    }
+
+    #[test]
+    fn a_singleton_is_full_with_one() {
+        let singleton = RoleConfig {
+            singleton: true,
+            max: None,
+            ..WORKER
+        };
+        assert!(check_room(&singleton, "worker", 0).is_ok());
+        assert!(check_room(&singleton, "worker", 1).is_err());
+    }
+
+    #[test]
+    fn only_the_named_parents_may_be_parents() {
+        let below_hub = Facts {
+            parent: HUB,
+            parent_role: Some("hub"),
+            ..facts()
+        };
+        assert!(matches!(
+            admit(&below_hub),
+            Err(ProvisionError::ParentNotAllowed { .. })
+        ));
+        let hubs = RoleConfig {
+            parents: &["hub"],
+            ..WORKER
+        };
+        assert!(check_parent(&hubs, &below_hub).is_ok());
+        assert!(check_parent(&hubs, &facts()).is_err());
+        // A stranger that calls itself a parent has no role.
+        assert!(
+            check_parent(
+                &hubs,
+                &Facts {
+                    parent: HUB,
+                    ..facts()
+                }
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_role_without_a_module_and_too_much_under_way_are_refused() {
+        let no_module = admit(&Facts {
+            module: None,
+            ..facts()
+        });
+        assert_eq!(
+            no_module,
+            Err(ProvisionError::NoModule {
+                role: "worker".to_string()
+            })
+        );
+        let busy = admit(&Facts {
+            open: MAX_OPEN,
+            ..facts()
+        });
+        assert_eq!(
+            busy,
+            Err(ProvisionError::Busy {
+                open: MAX_OPEN,
+                retry_after: RETRY_AFTER
+            })
+        );
+    }
+
+    #[test]
+    fn an_open_fleet_knows_whatever_has_a_module_and_a_closed_one_its_roles_only() {
+        static ROLES: [RoleConfig; 1] = [WORKER];
+        let config = |roles| RootConfig {
+            pool: None,
+            reserve: DEFAULT_RESERVE,
+            roles,
+            http: false,
+        };
+        assert!(role_config(&config(&ROLES), "worker", false).is_ok());
+        assert!(role_config(&config(&ROLES), "other", true).is_err());
+        assert!(role_config(&config(&[]), "other", true).is_ok());
+        assert!(role_config(&config(&[]), "other", false).is_err());
+    }
+
+    #[test]
+    fn keys_and_arguments_are_bounded_and_arguments_are_candid() {
+        assert!(check_key(None).is_ok());
+        assert!(check_key(Some(&"k".repeat(MAX_KEY))).is_ok());
+        assert!(check_key(Some(&"k".repeat(MAX_KEY + 1))).is_err());
+        assert!(check_key(Some("")).is_err());
+        assert!(check_argument(b"").is_ok());
+        assert!(check_argument(&candid::encode_one("hello").unwrap()).is_ok());
+        assert!(matches!(
+            check_argument(b"hello"),
+            Err(ProvisionError::InvalidArgument { .. })
+        ));
+        assert!(matches!(
+            check_argument(b"DIDL\x01"),
+            Err(ProvisionError::InvalidArgument { .. })
+        ));
+        let large = vec![0; MAX_ARGUMENT + 1];
+        assert!(matches!(
+            check_argument(&large),
+            Err(ProvisionError::ArgumentTooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn role_names_are_those_of_the_attributes() {
+        for good in ["a", "worker", "user-shard_2"] {
+            assert!(is_role_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "root",
+            "Worker",
+            "2nd",
+            "-a",
+            "wörker",
+            "a b",
+            &"a".repeat(MAX_ROLE + 1),
+        ] {
+            assert!(!is_role_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_pool_is_refilled_to_min_and_never_beyond_max() {
+        for (min, max) in [(0, 0), (0, 5), (2, 10), (3, 3), (10, 10)] {
+            for ready in 0..12 {
+                for claimed in 0..12 {
+                    for coming in 0..12 {
+                        let more = refill(min, max, ready, ready + claimed, coming);
+                        assert!(more == 0 || ready + claimed + coming + more <= u64::from(max));
+                        assert!(more == 0 || ready + coming + more <= u64::from(min));
+                        let room = ready + claimed + coming < u64::from(max);
+                        let short = ready + coming < u64::from(min);
+                        assert_eq!(more > 0, room && short);
+                    }
+                }
+            }
+        }
+    }
+}

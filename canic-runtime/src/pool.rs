@@ -111,3 +111,80 @@ impl Pool {
         self.entries.iter().map(|entry| entry.value().0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, VecDeque};
+
+    fn canister(n: u8) -> Principal {
+        Principal::from_slice(&[n, 1])
+    }
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        Put(u8),
+        Claim,
+        Remove(u8),
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            (0..20u8).prop_map(Change::Put),
+            Just(Change::Claim),
+            (0..20u8).prop_map(Change::Remove),
+        ]
+    }
+
+    proptest! {
+        /// Against a queue of ready canisters and a map of claimed ones.
+        #[test]
+        fn behaves_like_a_queue_with_claims(changes in prop::collection::vec(change(), 1..100)) {
+            memory::forget();
+            let mut pool = Pool::open(0, 1);
+            let mut numbers: BTreeMap<u8, u64> = BTreeMap::new();
+            let (mut ready, mut claimed): (VecDeque<u8>, BTreeMap<u8, u64>) = Default::default();
+            for (at, change) in changes.into_iter().enumerate() {
+                let at = at as u64;
+                match change {
+                    Change::Put(n) => {
+                        pool.put_ready(canister(n), u128::from(n), at);
+                        ready.retain(|other| *other != n);
+                        claimed.remove(&n);
+                        // One that comes back keeps its number, and so its place in the queue.
+                        let next = numbers.values().max().map_or(1, |last| last + 1);
+                        numbers.entry(n).or_insert(next);
+                        ready.push_back(n);
+                        ready.make_contiguous().sort_by_key(|n| numbers[n]);
+                    }
+                    Change::Claim => {
+                        let entry = pool.claim(at);
+                        let expected = ready.pop_front();
+                        prop_assert_eq!(entry.map(|entry| entry.canister.0), expected.map(canister));
+                        claimed.extend(expected.map(|n| (n, at)));
+                    }
+                    Change::Remove(n) => {
+                        prop_assert_eq!(pool.remove(canister(n)).is_some(), numbers.remove(&n).is_some());
+                        ready.retain(|other| *other != n);
+                        claimed.remove(&n);
+                    }
+                }
+                prop_assert_eq!(pool.ready(), ready.len() as u64);
+                prop_assert_eq!(pool.claimed(), claimed.len() as u64);
+                prop_assert_eq!(
+                    pool.first_ready().map(|entry| entry.canister.0),
+                    ready.front().copied().map(canister)
+                );
+                let rows: BTreeMap<Principal, Option<u64>> =
+                    pool.iter().map(|entry| (entry.canister.0, entry.claimed_by)).collect();
+                let model: BTreeMap<Principal, Option<u64>> = ready
+                    .iter()
+                    .map(|n| (canister(*n), None))
+                    .chain(claimed.iter().map(|(n, by)| (canister(*n), Some(*by))))
+                    .collect();
+                prop_assert_eq!(rows, model);
+            }
+        }
+    }
+}

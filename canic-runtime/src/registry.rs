@@ -329,3 +329,119 @@ where
         .take_while(move |(a, _)| *a == first)
         .map(|(_, canister)| canister)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(n: u8) -> Principal {
+        Principal::from_slice(&[n, 1])
+    }
+
+    fn place(role: u8, parent: u8, key: Option<u8>) -> Place {
+        Place {
+            role: format!("role-{role}"),
+            parent: Id(id(100 + parent)),
+            key: key.map(|key| format!("key-{key}")),
+        }
+    }
+
+    proptest! {
+        /// Against a plain map: every index tells the same as the members themselves.
+        #[test]
+        fn all_indexes_tell_the_same(
+            changes in prop::collection::vec(
+                (0..30u8, 0..3u8, 0..3u8, prop::option::of(0..40u8), any::<bool>()), 1..120)
+        ) {
+            memory::forget();
+            let mut registry = Registry::open(0, 1, 2, 3, 4);
+            let mut model: BTreeMap<Principal, Place> = BTreeMap::new();
+            for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
+                let (canister, place) = (id(n), place(role, parent, key));
+                let taken = place.key.as_ref().is_some_and(|key| registry.holder(&place.role, key).is_some());
+                match (add, model.get(&canister).cloned()) {
+                    (true, None) if !taken => {
+                        registry.take(&place, at as u64);
+                        registry.register(canister, &place, State::Installing, [n; 32], at as u64, 0);
+                        registry.register(canister, &place, State::Active, [n; 32], at as u64, 0);
+                        model.insert(canister, place);
+                    }
+                    (false, Some(place)) => {
+                        registry.give_up(&place, Some(canister));
+                        model.remove(&canister);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(registry.len(), model.len() as u64);
+                let all: Vec<Principal> = registry.after(None).collect();
+                let expected: Vec<Principal> = model.keys().copied().collect();
+                prop_assert_eq!(all, expected);
+                for role in 0..3u8 {
+                    let name = format!("role-{role}");
+                    let expected: Vec<Principal> =
+                        model.iter().filter(|(_, place)| place.role == name).map(|(c, _)| *c).collect();
+                    let role = registry.role(&name);
+                    prop_assert_eq!(role.as_ref().map_or(0, |role| role.taken), expected.len() as u32);
+                    let listed: Vec<Principal> =
+                        role.map(|role| registry.of_role(role.number, None).collect()).unwrap_or_default();
+                    prop_assert_eq!(listed, expected);
+                }
+                for parent in 0..3u8 {
+                    let parent = id(100 + parent);
+                    let expected: Vec<Principal> =
+                        model.iter().filter(|(_, place)| place.parent.0 == parent).map(|(c, _)| *c).collect();
+                    prop_assert_eq!(registry.children(parent, None).collect::<Vec<_>>(), expected);
+                }
+                for (canister, place) in &model {
+                    if let Some(key) = &place.key {
+                        prop_assert_eq!(registry.holder(&place.role, key), Some(Holder::Member(*canister)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_operation_until_the_member_lives() {
+        let mut registry = Registry::open(0, 1, 2, 3, 4);
+        let place = place(0, 0, Some(1));
+        registry.take(&place, 7);
+        assert_eq!(
+            registry.holder(&place.role, "key-1"),
+            Some(Holder::Operation(7))
+        );
+        registry.register(id(1), &place, State::Installing, [0; 32], 7, 0);
+        assert_eq!(
+            registry.holder(&place.role, "key-1"),
+            Some(Holder::Operation(7))
+        );
+        registry.register(id(1), &place, State::Active, [0; 32], 7, 0);
+        assert_eq!(
+            registry.holder(&place.role, "key-1"),
+            Some(Holder::Member(id(1)))
+        );
+        registry.give_up(&place, Some(id(1)));
+        assert_eq!(registry.holder(&place.role, "key-1"), None);
+        assert_eq!(registry.role(&place.role).unwrap().taken, 0);
+    }
+
+    #[test]
+    fn pages_go_on_after_a_canister() {
+        let mut registry = Registry::open(0, 1, 2, 3, 4);
+        for n in 1..=5 {
+            let place = place(0, 0, None);
+            registry.take(&place, 0);
+            registry.register(id(n), &place, State::Active, [0; 32], 0, 0);
+        }
+        assert_eq!(
+            registry.after(Some(id(2))).collect::<Vec<_>>(),
+            [id(3), id(4), id(5)]
+        );
+        assert_eq!(
+            registry.of_role(0, Some(id(4))).collect::<Vec<_>>(),
+            [id(5)]
+        );
+        assert_eq!(registry.children(id(100), Some(id(5))).count(), 0);
+    }
+}
