@@ -1,0 +1,135 @@
+//! What the macros accept, and what they say where they don't: one case per rule.
+//!
+//! A new case is a file `tests/ui/{root,role,endpoint}/{pass,fail}/<rule>.rs`; nothing lists it elsewhere.
+//! `TRYBUILD=overwrite cargo test --test ui` writes the `.stderr` beside each fail case, to be reviewed like code.
+//! A line `//# not: fragment` in a fail case names what must not appear there, such as a follow-up error.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use trybuild::TestCases;
+
+/// What no fail case may show: the inside of an expansion, a panic of a macro, lints about the author's item.
+const NEVER: [&str; 4] = ["__canic", "panicked", "warning:", "internal error"];
+
+#[test]
+fn pass() {
+    place_fixtures(&trybuild_project());
+    TestCases::new().pass("tests/ui/*/pass/*.rs");
+}
+
+#[test]
+fn fail() {
+    place_fixtures(&trybuild_project());
+    TestCases::new().compile_fail("tests/ui/*/fail/*.rs");
+}
+
+/// A mistake is reported, and nothing else is.
+#[test]
+fn nothing_cascades() {
+    let mut broken = Vec::new();
+    for case in cases("fail") {
+        let name = case.display();
+        let source = fs::read_to_string(&case).expect("the case is readable");
+        let output = case.with_extension("stderr");
+        let Ok(output) = fs::read_to_string(&output) else {
+            broken.push(format!("{name}: there is no {}", output.display()));
+            continue;
+        };
+        let forbidden = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("//# not: "))
+            .chain(NEVER);
+        for fragment in forbidden.filter(|fragment| output.contains(fragment)) {
+            broken.push(format!("{name}: shows {fragment:?}"));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// What the pass cases expand to raises no lint, in either edition.
+#[test]
+fn expansions_raise_no_lint() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for edition in ["2021", "2024"] {
+        let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lint-{edition}"));
+        fs::create_dir_all(&project).expect("the folder can be made");
+        place_fixtures(&project);
+        fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock is there");
+        fs::write(project.join("Cargo.toml"), manifest(root, edition))
+            .expect("the manifest can be written");
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "clippy",
+                "--offline",
+                "--quiet",
+                "--keep-going",
+                "--bins",
+                "--target-dir",
+            ])
+            .arg(project.with_file_name("lint-target"))
+            .args(["--", "-Dwarnings", "-Dmissing_docs"])
+            .args(["-Dclippy::all", "-Dclippy::pedantic"])
+            .current_dir(&project)
+            .output()
+            .expect("cargo runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "edition {edition}:\n{stderr}");
+    }
+}
+
+/// A package with one binary per pass case.
+fn manifest(root: &Path, edition: &str) -> String {
+    let mut manifest = format!(
+        "[workspace]\n\
+         [package]\nname = \"lint\"\nversion = \"0.0.0\"\nedition = \"{edition}\"\n\
+         [dependencies]\ncanic = {{ path = {:?} }}\ncandid = \"0.10\"\nic-cdk = \"0.20\"\n\
+         serde = {{ version = \"1\", features = [\"derive\"] }}\n",
+        root.display().to_string()
+    );
+    for case in cases("pass") {
+        let relative = case.strip_prefix(root).expect("cases are in the package");
+        let name = relative.with_extension("").display().to_string();
+        let name = name.replace("tests/ui/", "").replace('/', "-");
+        manifest += &format!(
+            "[[bin]]\nname = {name:?}\npath = {:?}\n",
+            case.display().to_string()
+        );
+    }
+    manifest
+}
+
+/// The cases of one kind, in order.
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui");
+    let mut cases = Vec::new();
+    for group in ["root", "role", "endpoint"] {
+        let folder = ui.join(group).join(kind);
+        let entries = fs::read_dir(&folder).expect("each group has its folder");
+        let paths = entries.map(|entry| entry.expect("the folder is readable").path());
+        cases.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "rs")));
+    }
+    cases.sort();
+    assert!(!cases.is_empty(), "no {kind} cases in {}", ui.display());
+    cases
+}
+
+/// The package that trybuild compiles the cases in.
+fn trybuild_project() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .with_file_name("tests")
+        .join("trybuild")
+        .join(env!("CARGO_PKG_NAME"))
+}
+
+/// Puts the modules that cases embed where the paths in `wasm = ".."` start: beside the package's manifest.
+fn place_fixtures(project: &Path) {
+    let target = project.join("fixtures");
+    fs::create_dir_all(&target).expect("the folder can be made");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/fixtures");
+    for file in fs::read_dir(source).expect("there are fixtures") {
+        let file = file.expect("the folder is readable");
+        fs::copy(file.path(), target.join(file.file_name())).expect("the fixture can be copied");
+    }
+}

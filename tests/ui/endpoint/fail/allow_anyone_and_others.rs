@@ -1,0 +1,4 @@
+#[canic::update(allow(anyone, root))]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow())]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow(guard = "check"))]
+fn work() {}
+
+fn main() {}

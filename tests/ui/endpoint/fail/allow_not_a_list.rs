@@ -1,0 +1,4 @@
+#[canic::update(allow = root)]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow(role = "Hub"))]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow(role = "root"))]
+fn work() {}
+
+fn main() {}

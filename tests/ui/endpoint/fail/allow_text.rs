@@ -1,0 +1,4 @@
+#[canic::update(allow("hub"))]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow(root, parent, root))]
+fn work() {}
+
+fn main() {}

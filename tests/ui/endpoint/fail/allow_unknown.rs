@@ -1,0 +1,4 @@
+#[canic::update(allow(controler))]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(allow(root = true))]
+fn work() {}
+
+fn main() {}

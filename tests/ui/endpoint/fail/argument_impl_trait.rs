@@ -1,0 +1,4 @@
+#[canic::update]
+fn work(_job: impl Into<String>) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update]
+fn work(_job: &str, _bytes: &[u8]) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(composite)]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::query(composite = "yes")]
+fn jobs() {}
+
+fn main() {}

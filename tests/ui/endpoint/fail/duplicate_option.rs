@@ -1,0 +1,4 @@
+#[canic::update(hidden, hidden)]
+fn work() {}
+
+fn main() {}

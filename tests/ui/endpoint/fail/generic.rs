@@ -1,0 +1,4 @@
+#[canic::update]
+fn work<T>(_job: T) {}
+
+fn main() {}

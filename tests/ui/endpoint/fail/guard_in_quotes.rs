@@ -1,0 +1,9 @@
+#[canic::update(guard = "check")]
+fn work() {}
+
+#[allow(dead_code)]
+fn check() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}

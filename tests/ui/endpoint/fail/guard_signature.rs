@@ -1,0 +1,8 @@
+#[canic::update(guard = check)]
+fn work() {}
+
+fn check() -> bool {
+    true
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update]
+fn work<'a>(_job: std::borrow::Cow<'a, str>) {}
+
+fn main() {}

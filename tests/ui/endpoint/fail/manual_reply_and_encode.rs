@@ -1,0 +1,6 @@
+#[canic::query(manual_reply, encode_with = encode)]
+fn jobs() -> std::marker::PhantomData<u64> {
+    std::marker::PhantomData
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::query(manual_reply)]
+fn jobs() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(name = "")]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(name = work)]
+fn work() {}
+
+fn main() {}

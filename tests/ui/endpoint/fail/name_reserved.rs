@@ -1,0 +1,4 @@
+#[canic::update]
+fn canic_work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(name = "<ic-cdk internal> work")]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update(name = "canic_work")]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[canic::query]
+impl Work {}
+
+struct Work;
+
+fn main() {}

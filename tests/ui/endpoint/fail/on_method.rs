@@ -1,0 +1,10 @@
+struct Worker;
+
+impl Worker {
+    #[canic::query]
+    fn jobs(&self) -> u64 {
+        7
+    }
+}
+
+fn main() {}

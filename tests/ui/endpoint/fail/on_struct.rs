@@ -1,0 +1,4 @@
+#[canic::update]
+struct Work;
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[canic::query]
+fn jobs() -> impl Iterator<Item = u64> {
+    std::iter::empty()
+}
+
+fn main() {}

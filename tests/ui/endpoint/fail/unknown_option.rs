@@ -1,0 +1,4 @@
+#[canic::update(gaurd = check)]
+fn work() {}
+
+fn main() {}

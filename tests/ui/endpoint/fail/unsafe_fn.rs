@@ -1,0 +1,4 @@
+#[canic::update]
+unsafe fn work() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::update("work")]
+fn work() {}
+
+fn main() {}

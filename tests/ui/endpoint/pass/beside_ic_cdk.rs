@@ -1,0 +1,18 @@
+//! Plain endpoints of ic-cdk's stand beside.
+
+#[canic::query]
+fn ours() -> u64 {
+    7
+}
+
+#[ic_cdk::query]
+fn theirs() -> u64 {
+    7
+}
+
+#[ic_cdk::update]
+async fn theirs_too(job: u64) -> u64 {
+    std::future::ready(job).await
+}
+
+fn main() {}

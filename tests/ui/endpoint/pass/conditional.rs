@@ -1,0 +1,16 @@
+//! An endpoint that is compiled on a condition; its export follows.
+
+#[canic::update]
+#[cfg(any())]
+fn never() -> Missing {
+    missing()
+}
+
+/// Documented, and in the Candid interface too.
+#[canic::query]
+#[cfg(all())]
+fn always() -> u64 {
+    7
+}
+
+fn main() {}

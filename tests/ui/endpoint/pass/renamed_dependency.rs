@@ -1,0 +1,10 @@
+//! The dependency under another name.
+
+extern crate canic as other;
+
+#[other::query(crate = other)]
+fn seven() -> u64 {
+    7
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! Items of the author's that are named like those of the standard library and of canic.
+
+#![allow(dead_code, non_camel_case_types)]
+
+struct Result;
+struct Option;
+struct Vec;
+struct String;
+struct Ok;
+struct Endpoint;
+struct Allow;
+mod core {}
+mod std {}
+mod canic {}
+mod entry {}
+
+fn endpoint() {}
+
+fn reply() {}
+
+#[::canic::update(allow(controller))]
+fn candid() -> u64 {
+    endpoint();
+    reply();
+    7
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn intt() {}
+    async fn pre_upgrade(x: u8) -> u8 {
+        x
+    }
+    fn start(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn init(_twin: Option<Self>) {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("worker", http, http)]
+struct Worker;
+
+fn main() {}

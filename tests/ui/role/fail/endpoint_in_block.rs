@@ -1,0 +1,11 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    #[canic::query]
+    fn jobs_done() -> u64 {
+        7
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn heartbeat() -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    #[ic_cdk::init]
+    fn init() {}
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    #[cfg(test)]
+    fn heartbeat() {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    extern "C" fn pre_upgrade() {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn pre_upgarde() {}
+}
+
+fn main() {}

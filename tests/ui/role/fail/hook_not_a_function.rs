@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    const LIMIT: u64 = 7;
+}
+
+fn main() {}

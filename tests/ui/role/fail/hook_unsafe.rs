@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    unsafe fn pre_upgrade() {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn inspect_message() {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role(name = "worker")]
+struct Worker;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("The Worker")]
+struct Worker;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role]
+struct Worker;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("root")]
+struct Worker;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("worker")]
+fn worker() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("worker")]
+struct Worker(u64);
+
+fn main() {}

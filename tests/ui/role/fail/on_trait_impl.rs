@@ -1,0 +1,10 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Default for Worker {
+    fn default() -> Self {
+        Self
+    }
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("worker", max = 3)]
+struct Worker;
+
+fn main() {}

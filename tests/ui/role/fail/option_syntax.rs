@@ -1,0 +1,6 @@
+//# not: stands first
+
+#[canic::role("worker" http)]
+struct Worker;
+
+fn main() {}

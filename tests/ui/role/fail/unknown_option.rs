@@ -1,0 +1,4 @@
+#[canic::role("worker", htpp)]
+struct Worker;
+
+fn main() {}

@@ -1,0 +1,35 @@
+//! Every hook there is.
+
+struct Worker;
+
+#[canic::role("worker", http)]
+impl Worker {
+    fn init(owner: String, limit: u64) -> Result<(), String> {
+        if limit == 0 {
+            return Err(format!("{owner} has nothing"));
+        }
+        Ok(())
+    }
+
+    fn pre_upgrade() {}
+
+    fn post_upgrade(_: String, _: u64) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+
+    async fn start() -> Result<(), String> {
+        std::future::ready(Ok(())).await
+    }
+
+    fn inspect_message() -> bool {
+        true
+    }
+
+    async fn heartbeat() {
+        std::future::ready(()).await;
+    }
+
+    fn on_low_wasm_memory() {}
+}
+
+fn main() {}

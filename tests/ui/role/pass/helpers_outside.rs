@@ -1,0 +1,16 @@
+//! Other functions of the type stand in another block.
+
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn post_upgrade() {
+        Self::count();
+    }
+}
+
+impl Worker {
+    fn count() {}
+}
+
+fn main() {}

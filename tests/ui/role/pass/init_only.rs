@@ -1,0 +1,12 @@
+//! One hook, with a destructured argument and a plain return type.
+
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn init((a, b): (u64, u64)) -> () {
+        let _ = a + b;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! The dependency under another name, in a module below the crate's root.
+
+extern crate canic as other;
+
+mod inner {
+    #[other::role("worker", crate = other)]
+    struct Worker;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! A heartbeat need not be asynchronous.
+
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn heartbeat() {}
+}
+
+fn main() {}

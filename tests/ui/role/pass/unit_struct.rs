@@ -1,0 +1,6 @@
+//! A member without hooks.
+
+#[canic::role("worker")]
+struct Worker;
+
+fn main() {}

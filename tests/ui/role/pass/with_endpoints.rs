@@ -1,0 +1,32 @@
+//! A whole member, its Candid interface exported.
+
+use candid::CandidType;
+use serde::Deserialize;
+
+/// What it is installed with.
+#[derive(CandidType, Deserialize)]
+pub struct WorkerArgs {
+    /// Whose it is.
+    pub owner: String,
+}
+
+struct Worker;
+
+#[canic::role("worker", http)]
+impl Worker {
+    fn init(args: WorkerArgs) -> Result<(), String> {
+        if args.owner.is_empty() {
+            return Err("nobody".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[canic::update(allow(root))]
+fn work(args: WorkerArgs) -> Result<u64, String> {
+    Ok(args.owner.len() as u64)
+}
+
+canic::export_candid!();
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", args = 7))]
+struct Fleet;
+
+fn main() {}

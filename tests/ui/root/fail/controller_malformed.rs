@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", controllers("ryjl3")))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", controllers(parent, parent)))]
+struct Fleet;
+
+fn main() {}

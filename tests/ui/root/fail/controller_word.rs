@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", controllers(root)))]
+struct Fleet;
+
+fn main() {}

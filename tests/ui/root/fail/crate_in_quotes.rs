@@ -1,0 +1,4 @@
+#[canic::root(crate = "other")]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(reserve = "0.0000001M")]
+struct Fleet;
+
+fn main() {}

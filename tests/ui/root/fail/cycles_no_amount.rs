@@ -1,0 +1,4 @@
+#[canic::root(reserve = "plenty")]
+struct Fleet;
+
+fn main() {}

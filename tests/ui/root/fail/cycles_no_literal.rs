@@ -1,0 +1,4 @@
+#[canic::root(reserve = RESERVE)]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(reserve = "999999999999999999999999999T")]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(reserve = "5X")]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(reserve = 5T)]
+struct Fleet;
+
+fn main() {}

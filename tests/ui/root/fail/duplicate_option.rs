@@ -1,0 +1,4 @@
+#[canic::root(reserve = "1T", http, reserve = "2T")]
+struct Fleet;
+
+fn main() {}

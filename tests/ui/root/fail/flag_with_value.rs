@@ -1,0 +1,4 @@
+#[canic::root(http = "yes")]
+struct Fleet;
+
+fn main() {}

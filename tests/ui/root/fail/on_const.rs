@@ -1,0 +1,4 @@
+#[canic::root]
+const FLEET: u8 = 0;
+
+fn main() {}

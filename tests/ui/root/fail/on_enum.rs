@@ -1,0 +1,4 @@
+#[canic::root]
+enum Fleet {}
+
+fn main() {}

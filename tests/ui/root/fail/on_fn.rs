@@ -1,0 +1,4 @@
+#[canic::root]
+fn fleet() {}
+
+fn main() {}

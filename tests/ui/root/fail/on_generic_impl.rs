@@ -1,0 +1,8 @@
+struct Fleet<T>(T);
+
+#[canic::root]
+impl<T> Fleet<T> {
+    async fn start() {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root]
+struct Fleet<const N: usize>;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root]
+mod fleet {}
+
+fn main() {}

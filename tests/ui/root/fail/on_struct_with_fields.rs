@@ -1,0 +1,6 @@
+#[canic::root]
+struct Fleet {
+    members: u64,
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root]
+trait Fleet {}
+
+fn main() {}

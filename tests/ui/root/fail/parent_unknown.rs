@@ -1,0 +1,4 @@
+#[canic::root(role(name = "hub"), role(name = "worker", parents("hob")))]
+struct Fleet;
+
+fn main() {}

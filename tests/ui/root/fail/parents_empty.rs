@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", parents()))]
+struct Fleet;
+
+fn main() {}

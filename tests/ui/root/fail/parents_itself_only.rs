@@ -1,0 +1,4 @@
+#[canic::root(role(name = "tree", parents("tree")))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(pool(min = 3, max = 2))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(pool = 3)]
+struct Fleet;
+
+fn main() {}

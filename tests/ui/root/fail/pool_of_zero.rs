@@ -1,0 +1,4 @@
+#[canic::root(pool(max = 0))]
+struct Fleet;
+
+fn main() {}

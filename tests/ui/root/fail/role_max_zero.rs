@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", max = 0))]
+struct Fleet;
+
+fn main() {}

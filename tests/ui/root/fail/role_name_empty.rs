@@ -1,0 +1,4 @@
+#[canic::root(role(name = ""))]
+struct Fleet;
+
+fn main() {}

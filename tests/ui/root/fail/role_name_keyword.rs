@@ -1,0 +1,4 @@
+#[canic::root(role(name = "self"))]
+struct Fleet;
+
+fn main() {}

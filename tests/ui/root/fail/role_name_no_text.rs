@@ -1,0 +1,6 @@
+//# not: needs a name
+
+#[canic::root(role(name = worker))]
+struct Fleet;
+
+fn main() {}

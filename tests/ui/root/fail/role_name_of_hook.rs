@@ -1,0 +1,4 @@
+#[canic::root(role(name = "start"))]
+struct Fleet;
+
+fn main() {}

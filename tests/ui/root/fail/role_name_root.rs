@@ -1,0 +1,4 @@
+#[canic::root(role(name = "root"))]
+struct Fleet;
+
+fn main() {}

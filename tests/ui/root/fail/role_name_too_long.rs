@@ -1,0 +1,4 @@
+#[canic::root(role(name = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"))]
+struct Fleet;
+
+fn main() {}

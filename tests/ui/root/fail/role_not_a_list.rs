@@ -1,0 +1,4 @@
+#[canic::root(role = "worker")]
+struct Fleet;
+
+fn main() {}

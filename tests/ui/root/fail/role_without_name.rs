@@ -1,0 +1,4 @@
+#[canic::root(role(max = 3))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", rollback = delete))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", rollback = "recicle"))]
+struct Fleet;
+
+fn main() {}

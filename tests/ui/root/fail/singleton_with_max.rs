@@ -1,0 +1,4 @@
+#[canic::root(role(name = "hub", singleton, max = 2))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(reserves = "5T")]
+struct Fleet;
+
+fn main() {}

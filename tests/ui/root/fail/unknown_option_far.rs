@@ -1,0 +1,4 @@
+#[canic::root(colour = "red")]
+struct Fleet;
+
+fn main() {}

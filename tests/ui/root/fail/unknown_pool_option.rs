@@ -1,0 +1,4 @@
+#[canic::root(pool(max = 3, cycels = "1T"))]
+struct Fleet;
+
+fn main() {}

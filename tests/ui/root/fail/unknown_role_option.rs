@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", maximum = 3))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root("worker")]
+struct Fleet;
+
+fn main() {}

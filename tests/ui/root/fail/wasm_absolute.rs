@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", wasm = "/worker.wasm"))]
+struct Fleet;
+
+fn main() {}

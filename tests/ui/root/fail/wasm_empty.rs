@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", wasm = "fixtures/empty.wasm"))]
+struct Fleet;
+
+fn main() {}

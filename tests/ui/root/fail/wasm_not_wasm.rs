@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", wasm = "fixtures/text.wasm"))]
+struct Fleet;
+
+fn main() {}

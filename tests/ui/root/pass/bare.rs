@@ -1,0 +1,6 @@
+//! A root without options.
+
+#[canic::root]
+struct Fleet;
+
+fn main() {}

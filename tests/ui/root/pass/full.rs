@@ -1,0 +1,51 @@
+//! Every option of a root.
+
+use candid::CandidType;
+
+/// What a worker is installed with.
+#[derive(CandidType)]
+pub struct WorkerArgs {
+    /// Whose it is.
+    pub owner: String,
+}
+
+/// The fleet.
+pub struct Fleet;
+
+#[canic::root(
+    pool(min = 2, max = 10, cycles = "1.5T"),
+    role(name = "hub", singleton, cycles = 3_000_000_000_000),
+    role(
+        name = "worker",
+        max = 100,
+        cycles = "500B",
+        parents("root", "hub"),
+        controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
+        rollback = "delete",
+        wasm = "fixtures/module.wasm",
+        args = WorkerArgs,
+    ),
+    role(name = "user-list", rollback = "recycle", args = "Option<WorkerArgs>"),
+    reserve = "5T",
+    http,
+    crate = ::canic,
+)]
+impl Fleet {
+    fn init(_: Option<String>) {}
+
+    fn pre_upgrade() -> Result<(), String> {
+        Ok(())
+    }
+
+    fn post_upgrade() {}
+
+    async fn start() {
+        std::future::ready(()).await;
+    }
+
+    fn inspect_message() -> bool {
+        true
+    }
+}
+
+fn main() {}

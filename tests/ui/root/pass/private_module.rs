@@ -1,0 +1,10 @@
+//! In a nested, private module.
+
+mod deep {
+    mod deeper {
+        #[canic::root(http)]
+        struct Fleet;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! The dependency under another name.
+
+extern crate canic as other;
+
+#[other::root(role(name = "worker"), crate = other)]
+struct Fleet;
+
+fn main() {}

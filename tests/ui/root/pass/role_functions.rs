@@ -1,0 +1,18 @@
+//! A role is a function of the root's type, typed by its argument.
+
+use canic::fleet::{Provision, ProvisionRole};
+
+#[canic::root(
+    role(name = "worker", args = u64),
+    role(name = "type"),
+    role(name = "user-list"),
+)]
+struct Fleet;
+
+/// Names each role.
+#[must_use]
+pub fn roles() -> (ProvisionRole<u64>, Provision, Provision) {
+    (Fleet::worker(), Fleet::r#type(), Fleet::user_list())
+}
+
+fn main() {}

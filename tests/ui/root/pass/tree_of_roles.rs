@@ -1,0 +1,9 @@
+//! Parents may be roles, the role itself among them, if root can reach them.
+
+#[canic::root(
+    role(name = "leaf", parents("branch")),
+    role(name = "branch", parents("branch", "root")),
+)]
+struct Fleet;
+
+fn main() {}
