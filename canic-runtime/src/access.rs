@@ -37,8 +37,15 @@ pub(crate) struct Fleet {
     pub(crate) membership: fn() -> Option<Membership>,
     /// This canister's role; root has none.
     pub(crate) role: Option<&'static str>,
-    /// Role and parent of a member, where this canister can tell.
-    pub(crate) lookup: Option<fn(Principal) -> Option<(String, Principal)>>,
+    /// What a member is, where this canister can tell.
+    pub(crate) lookup: Option<fn(Principal) -> Option<Standing>>,
+}
+
+/// What a member is to its fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) role: String,
+    pub(crate) parent: Principal,
 }
 
 thread_local! {
@@ -60,8 +67,8 @@ pub(crate) fn role() -> Option<&'static str> {
 /// What is known about a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Its role and parent; none if it is no member.
-    Member(Option<(String, Principal)>),
+    /// What it is; none if it is no member.
+    Member(Option<Standing>),
     /// Only root can tell.
     NotHere,
 }
@@ -103,14 +110,10 @@ pub(crate) fn check(allow: &[Allow], caller: Principal, known: &Known) -> Verdic
 /// None: only root can tell.
 fn admits(entry: Allow, caller: Principal, known: &Known) -> Option<bool> {
     let root = || membership().map(|membership| membership.root);
-    let member = |accepts: &dyn Fn(&str, Principal) -> bool| match known {
-        Known::Member(member) => Some(
-            member
-                .as_ref()
-                .is_some_and(|(role, parent)| accepts(role, *parent)),
-        ),
-        // No canister of a fleet is a person, and an unmanaged canister has no fleet.
-        Known::NotHere if root().is_none() || caller == Principal::anonymous() => Some(false),
+    let member = |accepts: &dyn Fn(&Standing) -> bool| match known {
+        Known::Member(member) => Some(member.as_ref().is_some_and(accepts)),
+        // People are no members, and an unmanaged canister has no fleet: there is nothing to ask.
+        Known::NotHere if root().is_none() || !is_canister(caller) => Some(false),
         Known::NotHere => None,
     };
     match entry {
@@ -118,12 +121,17 @@ fn admits(entry: Allow, caller: Principal, known: &Known) -> Option<bool> {
         Allow::Controller => Some(ic::is_controller(caller)),
         Allow::Root => Some(root() == Some(caller)),
         Allow::Parent => Some(membership().is_some_and(|membership| membership.parent == caller)),
-        Allow::Child => member(&|_, parent| parent == ic::this()),
+        Allow::Child => member(&|member| member.parent == ic::this()),
         Allow::Member if root() == Some(caller) => Some(true),
-        Allow::Member => member(&|_, _| true),
-        Allow::Role(wanted) => member(&|role, _| role == wanted),
+        Allow::Member => member(&|_| true),
+        Allow::Role(wanted) => member(&|member| member.role == wanted),
         Allow::Guard(guard) => Some(guard().is_ok()),
     }
+}
+
+/// Whether a principal may be a canister's: opaque ids, as the platform calls them, end in 1.
+fn is_canister(principal: Principal) -> bool {
+    principal.as_slice().last() == Some(&1)
 }
 
 /// The list in words, for whom it turns away.

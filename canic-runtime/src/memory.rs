@@ -163,6 +163,8 @@ fn stamp(meta: &Memory) {
 const HEAD_LENGTH: u64 = 8;
 const HEAD_END: u64 = HEAD_LENGTH + 4;
 
+const WASM_PAGE: u64 = 65_536;
+
 fn grow_to(memory: &Memory, bytes: u64) {
     let pages = bytes.div_ceil(WASM_PAGE);
     let more = pages.saturating_sub(memory.size());
@@ -172,8 +174,6 @@ fn grow_to(memory: &Memory, bytes: u64) {
     );
 }
 
-const WASM_PAGE: u64 = 65_536;
-
 /// The head record: the few facts that a canister keeps beside its tables.
 pub(crate) fn read_head<T>() -> Option<T>
 where
@@ -182,10 +182,15 @@ where
     let meta = open(META);
     let mut length = [0; 4];
     meta.read(HEAD_LENGTH, &mut length);
-    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-    if bytes.is_empty() {
+    let length = u64::from(u32::from_le_bytes(length));
+    if length == 0 {
         return None;
     }
+    assert!(
+        HEAD_END + length <= meta.size() * WASM_PAGE,
+        "canic: corrupt head record in stable memory"
+    );
+    let mut bytes = vec![0; length as usize];
     meta.read(HEAD_END, &mut bytes);
     Some(decode(&bytes))
 }

@@ -108,7 +108,7 @@ fn accept(
     let role = policy::role_config(books.config, &request.role, module.is_some())?;
     policy::check_key(request.key.as_deref())?;
     let place = place(asker, request.role, request.key, request.parent, &role);
-    let parent_role = role_of(books, place.parent.0);
+    let parent_role = parent_role(books, place.parent.0);
     let facts = Facts {
         root: ic::this(),
         parent: place.parent.0,
@@ -218,6 +218,12 @@ pub(crate) fn role_of(books: &Books, canister: Principal) -> Option<String> {
     Some(books.registry.role_name(member.role).to_string())
 }
 
+/// The role of a member that may get children: one that is leaving gets no more.
+fn parent_role(books: &Books, parent: Principal) -> Option<String> {
+    let member = books.registry.member(parent)?;
+    (member.state != State::Retiring).then(|| books.registry.role_name(member.role).to_string())
+}
+
 fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, ProvisionError> {
     let Some(op) = op else {
         return Err(ProvisionError::Pending { operation: id });
@@ -301,6 +307,10 @@ fn accept_retirement(
     }
     if let Some(child) = books.registry.children(canister, None).next() {
         return Err(RetireError::HasChildren { child });
+    }
+    let below = |op: &Operation| op.place().is_some_and(|place| place.parent.0 == canister);
+    if let Some(op) = books.journal.list(Section::Open, None).find(below) {
+        return Err(RetireError::Pending { operation: op.id });
     }
     let place = Place {
         role: books.registry.role_name(member.role).to_string(),
@@ -441,7 +451,7 @@ fn adoption(
         }
         None => {}
     }
-    let parent_role = role_of(books, place.parent.0);
+    let parent_role = parent_role(books, place.parent.0);
     let facts = Facts {
         root: ic::this(),
         parent: place.parent.0,

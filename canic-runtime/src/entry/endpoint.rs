@@ -1,7 +1,7 @@
 //! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
 
 use crate::{
-    access::{self, Allow, Guard, Known, Verdict},
+    access::{self, Allow, Guard, Known, Standing, Verdict},
     metrics,
     platform::ic,
 };
@@ -213,7 +213,7 @@ async fn ask_about(endpoint: &'static Endpoint, caller: Principal) -> Result<(),
 }
 
 /// Asks root for a caller's role and parent. That root can't be reached counts as not knowing it.
-async fn ask_root(caller: Principal) -> Option<(String, Principal)> {
+async fn ask_root(caller: Principal) -> Option<Standing> {
     /// The fields of a member that matter here.
     #[derive(CandidType, Deserialize)]
     struct Member {
@@ -233,7 +233,10 @@ async fn ask_root(caller: Principal) -> Option<(String, Principal)> {
             }
         };
     let member = answer.ok().flatten()?;
-    Some((member.role, member.parent))
+    Some(Standing {
+        role: member.role,
+        parent: member.parent,
+    })
 }
 
 // Answers

@@ -2,7 +2,7 @@
 
 use super::{candid_args, lifecycle, schedule_start};
 use crate::{
-    access::{self, Fleet},
+    access::{self, Fleet, Standing},
     api::{
         ApproveRequest, BatchError, Denied, HttpRequest, ImportError, ImportRequest, MemberRequest,
         MembersRequest, Membership, MetricsPage, ModuleError, OperationId, OperationsRequest,
@@ -52,7 +52,10 @@ fn begin(
         lookup: Some(|canister| {
             books::with(|books| {
                 let parent = books.registry.member(canister)?.parent.0;
-                Some((requests::role_of(books, canister)?, parent))
+                Some(Standing {
+                    role: requests::role_of(books, canister)?,
+                    parent,
+                })
             })
         }),
     });
