@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value)]
 async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
     vec![a, b]
 }

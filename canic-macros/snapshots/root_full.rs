@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value, clippy::unused_async)]
 impl Fleet {
     fn init(owner: Principal) {}
     async fn start() {}

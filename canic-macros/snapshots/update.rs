@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value)]
 /// Does a job.
 async fn work(job: Job) -> Result<Receipt, WorkError> {
     job.run().await

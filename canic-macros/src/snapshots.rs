@@ -55,6 +55,10 @@ fn root_full() {
             }
         },
     );
+    assert!(
+        !expansion.to_string().contains(":: canic ::"),
+        "under another name, nothing may be looked for under the usual one"
+    );
     check(&expansion, &expect_file!["../snapshots/root_full.rs"]);
 }
 

@@ -29,6 +29,8 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     );
     let candid = (!endpoint.hidden).then(|| candid(endpoint));
     quote! {
+        // Arguments are owned because they are decoded: that is not for the author to mend.
+        #[allow(clippy::needless_pass_by_value)]
         #function
         #(#conditions)*
         #[allow(unsafe_code)]

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Ident, LitStr, Type};
+use syn::{Ident, Item, LitStr, Type};
 
 use super::{Canister, Heartbeat, Hook};
 use crate::signature::names;
@@ -67,6 +67,12 @@ pub(crate) fn lifecycle(side: &Side, canister: &Canister) -> TokenStream {
             export(&name.to_string(), &name, &body)
         })
         .collect()
+}
+
+/// Lints about what the rules for hooks ask of the author: owned arguments, and a `start` that may have nothing to await.
+pub(crate) fn allowed_lints(item: &Item) -> Option<TokenStream> {
+    matches!(item, Item::Impl(_))
+        .then(|| quote!(#[allow(clippy::needless_pass_by_value, clippy::unused_async)]))
 }
 
 /// A closure over the raw argument that calls the hook, or the runtime's answer where there is none.

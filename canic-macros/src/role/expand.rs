@@ -25,7 +25,9 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let endpoints = service::endpoints(&side, crate_path, service::member());
     let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
     let ty = &canister.ty;
+    let allowed = hooks::allowed_lints(item);
     quote! {
+        #allowed
         #item
         #[allow(unsafe_code)]
         const _: () = {

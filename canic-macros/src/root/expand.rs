@@ -31,7 +31,9 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         .http
         .then(|| service::endpoints(&side, crate_path, service::http()));
     let ty = &canister.ty;
+    let allowed = hooks::allowed_lints(item);
     quote! {
+        #allowed
         #item
         #handles
         #[allow(unsafe_code)]

@@ -11,7 +11,7 @@ fn guarded() {}
 
 mod checks {
     pub(crate) fn is_open() -> Result<(), String> {
-        Ok(())
+        Err("closed".to_owned())
     }
 
     pub(crate) fn is_friend() -> Result<(), String> {

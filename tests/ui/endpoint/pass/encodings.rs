@@ -1,5 +1,7 @@
 //! Arguments and replies that are not Candid, and a reply by hand.
 
+#![allow(clippy::needless_pass_by_value)]
+
 use std::marker::PhantomData;
 
 #[canic::update(decode_with = length, encode_with = text)]

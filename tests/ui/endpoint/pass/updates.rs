@@ -12,6 +12,7 @@ struct Job {
 fn nothing() {}
 
 #[canic::update]
+#[allow(clippy::unused_unit)]
 fn unit() -> () {}
 
 #[canic::update]

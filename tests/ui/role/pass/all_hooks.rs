@@ -13,8 +13,8 @@ impl Worker {
 
     fn pre_upgrade() {}
 
-    fn post_upgrade(_: String, _: u64) -> Result<(), std::fmt::Error> {
-        Ok(())
+    fn post_upgrade(_: String, limit: u64) -> Result<(), std::num::TryFromIntError> {
+        u8::try_from(limit).map(drop)
     }
 
     async fn start() -> Result<(), String> {

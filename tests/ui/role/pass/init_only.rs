@@ -4,6 +4,7 @@ struct Worker;
 
 #[canic::role("worker")]
 impl Worker {
+    #[allow(clippy::unused_unit)]
     fn init((a, b): (u64, u64)) -> () {
         let _ = a + b;
     }

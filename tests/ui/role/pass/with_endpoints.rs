@@ -24,7 +24,7 @@ impl Worker {
 
 #[canic::update(allow(root))]
 fn work(args: WorkerArgs) -> Result<u64, String> {
-    Ok(args.owner.len() as u64)
+    u64::from_str_radix(&args.owner, 16).map_err(|error| error.to_string())
 }
 
 canic::export_candid!();

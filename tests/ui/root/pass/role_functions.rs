@@ -10,7 +10,6 @@ use canic::fleet::{Provision, ProvisionRole};
 struct Fleet;
 
 /// Names each role.
-#[must_use]
 pub fn roles() -> (ProvisionRole<u64>, Provision, Provision) {
     (Fleet::worker(), Fleet::r#type(), Fleet::user_list())
 }
