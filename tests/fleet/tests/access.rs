@@ -1,0 +1,349 @@
+//! Who may do what: each endpoint of root for each kind of caller, and the `allow(..)` of members.
+
+use candid::{CandidType, Principal, Reserved};
+use canic::api::{
+    ApproveRequest, Denied, ImportAs, ImportRequest, MemberRequest, MembersFilter, MembersRequest,
+    OperationsFilter, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
+    Provisioned, RetireError, RetireRequest, Retired, Retirement, StageRequest,
+};
+use canic_fleet_tests::{
+    Fleet, artifacts,
+    fleet::{notebook, owner_argument},
+    user,
+};
+use pocket_ic::RejectResponse;
+use serde::Deserialize;
+
+/// The answer of any endpoint, as far as access goes: every error but `Denied` is none of it.
+#[derive(Debug, CandidType, Deserialize)]
+enum Refusal {
+    Denied(Denied),
+}
+
+fn lists(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
+    let encode = |bytes: candid::Result<Vec<u8>>| bytes.expect("the argument can be encoded");
+    let page = PageRequest {
+        after: None,
+        limit: 10,
+    };
+    let members = MembersRequest {
+        filter: MembersFilter::All,
+        after: None,
+        limit: 10,
+    };
+    let operations = OperationsRequest {
+        filter: OperationsFilter::Open,
+        after: None,
+        limit: 10,
+    };
+    vec![
+        ("canic_members", encode(candid::encode_one(members))),
+        (
+            "canic_member",
+            encode(candid::encode_one(MemberRequest::Canister(fleet.root))),
+        ),
+        ("canic_modules", encode(candid::encode_one(page))),
+        ("canic_pool", encode(candid::encode_one(page))),
+        ("canic_operations", encode(candid::encode_one(operations))),
+        ("canic_operation", encode(candid::encode_one(1_u64))),
+        ("canic_metrics", encode(candid::encode_one(page))),
+    ]
+}
+
+fn mutations(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
+    let encode = |bytes: candid::Result<Vec<u8>>| bytes.expect("the argument can be encoded");
+    let retire = RetireRequest {
+        canister: fleet.root,
+        how: Retirement::Delete,
+    };
+    let import = ImportRequest {
+        canister: fleet.root,
+        import_as: ImportAs::Pool,
+    };
+    let approve = ApproveRequest {
+        role: "worker".into(),
+        hash: vec![0; 32],
+        chunks: vec![],
+    };
+    vec![
+        (
+            "canic_provision",
+            encode(candid::encode_one(notebook(user(1)))),
+        ),
+        (
+            "canic_provision_batch",
+            encode(candid::encode_one(vec![notebook(user(1))])),
+        ),
+        ("canic_retire", encode(candid::encode_one(retire))),
+        ("canic_import", encode(candid::encode_one(import))),
+        (
+            "canic_module_stage",
+            encode(candid::encode_one(StageRequest { chunk: vec![1] })),
+        ),
+        ("canic_module_approve", encode(candid::encode_one(approve))),
+    ]
+}
+
+fn is_denied(answer: &[u8]) -> bool {
+    matches!(
+        candid::decode_one::<Result<Reserved, Refusal>>(answer),
+        Ok(Err(Refusal::Denied(_)))
+    )
+}
+
+#[test]
+fn lists_are_for_controllers_and_members() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    let callers = [
+        (Principal::anonymous(), false),
+        (user(1), false),
+        (fleet.controller, true),
+        (member, true),
+    ];
+    for (method, argument) in lists(&fleet) {
+        for (caller, allowed) in callers {
+            let answer = fleet
+                .pic
+                .query_call(fleet.root, caller, method, argument.clone());
+            let answer = answer.unwrap_or_else(|reject| panic!("{method} by {caller}: {reject}"));
+            assert_eq!(is_denied(&answer), !allowed, "{method} by {caller}");
+        }
+    }
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn mutations_by_strangers_are_turned_away_before_they_cost_anything() {
+    let fleet = Fleet::of_notebooks();
+    for (method, argument) in mutations(&fleet) {
+        for caller in [Principal::anonymous(), user(1)] {
+            let before = fleet.pic.cycle_balance(fleet.root);
+            let answer = fleet
+                .pic
+                .update_call(fleet.root, caller, method, argument.clone());
+            assert!(answer.is_err(), "{method} by {caller}: {answer:?}");
+            let paid = before - fleet.pic.cycle_balance(fleet.root);
+            // Time passes with the call, and storage with it; reception and execution cost more than that.
+            assert!(
+                paid < 1_000_000,
+                "{method} by {caller} cost root {paid} cycles"
+            );
+        }
+    }
+    assert!(fleet.members(&MembersFilter::All).is_empty());
+    fleet.audit().passes();
+}
+
+#[test]
+fn members_do_not_administer_the_fleet() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    fleet.quiet();
+    for (method, argument) in mutations(&fleet) {
+        if method.starts_with("canic_provision") {
+            continue; // Members ask for members of their own: see below.
+        }
+        let answer = fleet.pic.update_call(fleet.root, member, method, argument);
+        match answer {
+            Err(_) => {}
+            Ok(bytes) => {
+                // Retiring is for controllers and parents; to a member that is neither, root is no member.
+                let refused =
+                    candid::decode_one::<Result<Reserved, Reserved>>(&bytes).expect("an answer");
+                assert!(refused.is_err(), "{method} by a member");
+            }
+        }
+    }
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_member_may_only_have_members_of_roles_that_allow_it() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    let answer: Result<Result<Provisioned, ProvisionError>, RejectResponse> =
+        fleet.update(fleet.root, member, "canic_provision", (notebook(user(2)),));
+    let error = answer
+        .expect("members may ask")
+        .expect_err("but a worker is no parent of workers");
+    assert!(
+        matches!(error, ProvisionError::ParentNotAllowed { .. }),
+        "{error:?}"
+    );
+    fleet.quiet();
+    assert_eq!(fleet.members(&MembersFilter::All).len(), 1);
+    fleet.audit().passes();
+}
+
+fn fleet_of_hubs() -> (Fleet, [Principal; 2]) {
+    let fleet = Fleet::start("fixture-hub-root");
+    fleet.approve("hub", &artifacts::module("fixture-hub"));
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let hubs = ["one", "two"].map(|key| {
+        let request = ProvisionRequest {
+            role: "hub".into(),
+            key: Some(key.into()),
+            parent: None,
+            arg: Vec::new(),
+        };
+        fleet.provision(&request).expect("a hub").canister
+    });
+    (fleet, hubs)
+}
+
+fn hire(fleet: &Fleet, hub: Principal, owner: Principal) -> Principal {
+    let hired: Result<Provisioned, ProvisionError> = fleet
+        .update(hub, user(7), "hire", (owner,))
+        .expect("the hub answers");
+    hired.expect("a worker").canister
+}
+
+#[test]
+fn a_hub_has_members_of_its_own() {
+    let (fleet, [one, two]) = fleet_of_hubs();
+    let worker = hire(&fleet, one, user(1));
+    let member = fleet
+        .member(&MemberRequest::Canister(worker))
+        .expect("on record");
+    assert_eq!(member.parent, one);
+    let controllers = fleet.pic.get_controllers(worker);
+    assert!(
+        controllers.contains(&one) && controllers.contains(&fleet.root),
+        "{controllers:?}"
+    );
+    assert!(!controllers.contains(&two));
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_parent_retires_its_own_children_only() {
+    let (fleet, [one, two]) = fleet_of_hubs();
+    let worker = hire(&fleet, one, user(1));
+    let dismiss = |hub: Principal| -> Result<Retired, RetireError> {
+        fleet
+            .update(hub, user(7), "dismiss", (worker,))
+            .expect("the hub answers")
+    };
+    let refused = dismiss(two).expect_err("two is not the parent");
+    assert!(matches!(refused, RetireError::Denied(_)), "{refused:?}");
+    assert!(fleet.member(&MemberRequest::Canister(worker)).is_some());
+    dismiss(one).expect("one is");
+    fleet.quiet();
+    assert!(fleet.member(&MemberRequest::Canister(worker)).is_none());
+    fleet.audit().passes();
+}
+
+#[test]
+fn allow_lets_in_whom_it_names() {
+    let (fleet, [one, two]) = fleet_of_hubs();
+    let child = hire(&fleet, one, user(1));
+    let may = |caller: Principal, method: &str| {
+        let answer: Result<bool, RejectResponse> = if method == "for_controllers" {
+            fleet.query(one, caller, method, ())
+        } else {
+            fleet.update(one, caller, method, ())
+        };
+        answer.is_ok()
+    };
+    for (method, allowed) in [
+        ("for_root", fleet.root),
+        ("for_controllers", fleet.root),
+        ("for_children", child),
+    ] {
+        assert!(may(allowed, method), "{method} by {allowed}");
+        for other in [Principal::anonymous(), user(7), fleet.controller, two] {
+            assert!(!may(other, method), "{method} by {other}");
+        }
+    }
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_notebook_is_for_its_owner_and_root() {
+    let fleet = Fleet::of_notebooks();
+    let notebook = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    for (caller, allowed) in [
+        (user(1), true),
+        (fleet.root, true),
+        (user(2), false),
+        (fleet.controller, false),
+        (Principal::anonymous(), false),
+    ] {
+        let written: Result<Result<(), String>, RejectResponse> =
+            fleet.update(notebook, caller, "put", ("title", "text"));
+        assert_eq!(written.is_ok(), allowed, "put by {caller}: {written:?}");
+        let read: Result<Option<String>, RejectResponse> =
+            fleet.query(notebook, caller, "get", ("title",));
+        assert_eq!(read.is_ok(), allowed, "get by {caller}: {read:?}");
+    }
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn only_root_tells_a_member_who_it_is() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    let membership = canic::api::Membership {
+        root: user(2),
+        parent: user(2),
+        key: None,
+    };
+    let request = canic::api::SyncRequest {
+        role: "worker".into(),
+        membership,
+    };
+    for caller in [user(2), user(1), fleet.controller, Principal::anonymous()] {
+        let answer: Result<Result<(), Denied>, RejectResponse> =
+            fleet.update(member, caller, "canic_sync", (&request,));
+        assert!(!matches!(answer, Ok(Ok(()))), "canic_sync by {caller}");
+    }
+    let env: canic::api::Env = fleet
+        .query(member, user(1), "canic_env", ())
+        .expect("anybody may ask");
+    let membership = env.membership.expect("a member knows its place");
+    assert_eq!(
+        (membership.root, membership.parent),
+        (fleet.root, fleet.root)
+    );
+    assert_eq!((env.canister, env.role.as_str()), (member, "worker"));
+    assert_eq!(membership.key, Some(user(1).to_text()));
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_notebook_is_not_taken_over_by_installing_it_again() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    let module = artifacts::module("example-worker");
+    let taken =
+        fleet
+            .pic
+            .reinstall_canister(member, module, owner_argument(user(2)), Some(user(2)));
+    assert!(taken.is_err(), "{taken:?}");
+    fleet.quiet();
+    fleet.audit().passes();
+}

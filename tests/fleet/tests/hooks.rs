@@ -1,0 +1,100 @@
+//! The author's hooks: when they run, and what is known by then.
+
+use candid::encode_args;
+use canic::api::{MembersFilter, ProvisionError, ProvisionRequest, Source};
+use canic_fleet_tests::{Fleet, artifacts, user};
+
+fn request(greeting: &str) -> ProvisionRequest {
+    ProvisionRequest {
+        role: "hooks".into(),
+        key: None,
+        parent: None,
+        arg: encode_args((greeting,)).expect("encoded"),
+    }
+}
+
+fn fleet() -> Fleet {
+    let fleet = Fleet::start("fixture-hub-root");
+    fleet.approve("hooks", &artifacts::module("fixture-hooks"));
+    fleet
+}
+
+#[test]
+fn they_run_in_order_through_a_members_life() {
+    let fleet = fleet();
+    let member = fleet
+        .provision(&request("hello"))
+        .expect("a member")
+        .canister;
+    fleet.quiet();
+    let diary = || -> Vec<String> {
+        fleet
+            .query(member, user(1), "diary", ())
+            .expect("it answers")
+    };
+    // `init` knows that there is a root, and that root is the parent.
+    let born = ["init hello true true", "start Some(\"hooks\")"];
+    assert_eq!(diary(), born);
+
+    let module = artifacts::module("fixture-hooks");
+    let nothing = encode_args(()).expect("encoded");
+    fleet
+        .pic
+        .upgrade_canister(member, module, nothing, Some(fleet.root))
+        .expect("upgraded");
+    fleet.quiet();
+    let upgraded = ["pre_upgrade", "post_upgrade", "start Some(\"hooks\")"];
+    assert_eq!(diary(), [&born[..], &upgraded[..]].concat());
+
+    let heartbeats: u64 = fleet
+        .query(member, user(1), "heartbeats", ())
+        .expect("it answers");
+    assert!(heartbeats > 0, "the heart beats");
+    fleet.audit().passes();
+}
+
+#[test]
+fn inspect_message_is_the_authors() {
+    let fleet = fleet();
+    let member = fleet
+        .provision(&request("hello"))
+        .expect("a member")
+        .canister;
+    let nothing = encode_args(()).expect("encoded");
+    let wanted = fleet
+        .pic
+        .update_call(member, user(1), "wanted", nothing.clone());
+    assert!(wanted.is_ok(), "{wanted:?}");
+    let unwanted = fleet.pic.update_call(member, user(1), "unwanted", nothing);
+    assert!(unwanted.is_err(), "{unwanted:?}");
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn an_init_that_refuses_says_why() {
+    let fleet = fleet();
+    let error = fleet.provision(&request("")).expect_err("it refuses");
+    let ProvisionError::InstallFailed { reason, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(reason.contains("a greeting is needed"), "{reason}");
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_singleton_is_one_whoever_asks() {
+    let fleet = fleet();
+    let first = fleet.provision(&request("hello")).expect("a member");
+    let second = fleet
+        .provision(&request("hello again"))
+        .expect("the same member");
+    assert_eq!(
+        (second.canister, second.source),
+        (first.canister, Source::Existing)
+    );
+    assert_eq!(fleet.members(&MembersFilter::All).len(), 1);
+    fleet.quiet();
+    fleet.audit().passes();
+}

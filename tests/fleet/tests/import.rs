@@ -1,0 +1,194 @@
+//! Canisters that existed before: into the pool, or adopted as members with their code and data.
+
+use candid::{Principal, encode_args};
+use canic::api::{Env, ImportAs, ImportError, MembersFilter, ProvisionError, Source};
+use canic_fleet_tests::{
+    Fleet, artifacts,
+    fleet::{notebook, owner_argument},
+    user,
+};
+
+/// A canister with a notebook installed by hand, controlled by the operator and by root.
+fn handmade(fleet: &Fleet) -> Principal {
+    let canister = fleet.stranger_canister(fleet.controller);
+    let sender = Some(fleet.controller);
+    let module = artifacts::module("example-worker");
+    fleet
+        .pic
+        .install_canister(canister, module, owner_argument(user(1)), sender);
+    let controllers = vec![fleet.controller, fleet.root];
+    fleet
+        .pic
+        .set_controllers(canister, sender, controllers)
+        .expect("root becomes a controller");
+    canister
+}
+
+fn as_member(key: &str) -> ImportAs {
+    ImportAs::Member {
+        role: "worker".into(),
+        key: Some(key.into()),
+        parent: None,
+    }
+}
+
+#[test]
+fn a_canister_comes_into_the_pool_empty() {
+    let fleet = Fleet::of_notebooks();
+    let canister = handmade(&fleet);
+    fleet.import(canister, ImportAs::Pool).expect("imported");
+    fleet.quiet();
+    assert!(fleet.pool().iter().any(|entry| entry.canister == canister));
+    let status = fleet
+        .pic
+        .canister_status(canister, Some(fleet.root))
+        .expect("root controls it");
+    assert_eq!(status.module_hash, None, "it is wiped");
+    assert_eq!(fleet.pic.get_controllers(canister), [fleet.root]);
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_canister_is_adopted_with_its_data() {
+    let fleet = Fleet::of_notebooks();
+    let canister = handmade(&fleet);
+    let env: Env = fleet
+        .query(canister, user(1), "canic_env", ())
+        .expect("it answers");
+    assert_eq!(env.membership, None, "it is unmanaged");
+    let written: Result<(), String> = fleet
+        .update(canister, user(1), "put", ("title", "text"))
+        .expect("the owner may write");
+    written.expect("written");
+
+    fleet.import(canister, as_member("alice")).expect("adopted");
+    fleet.quiet();
+    let members = fleet.members(&MembersFilter::Role("worker".into()));
+    assert_eq!(
+        members.iter().map(|m| m.canister).collect::<Vec<_>>(),
+        [canister]
+    );
+    let env: Env = fleet
+        .query(canister, user(1), "canic_env", ())
+        .expect("it answers");
+    let membership = env.membership.expect("it is a member now");
+    assert_eq!(
+        (membership.root, membership.key.as_deref()),
+        (fleet.root, Some("alice"))
+    );
+    let read: Option<String> = fleet
+        .query(canister, user(1), "get", ("title",))
+        .expect("the owner may read");
+    assert_eq!(read.as_deref(), Some("text"));
+    let again = canic::api::ProvisionRequest {
+        key: Some("alice".into()),
+        ..notebook(user(1))
+    };
+    let found = fleet
+        .provision(&again)
+        .expect("the key means the adopted one");
+    assert_eq!((found.canister, found.source), (canister, Source::Existing));
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_canister_that_root_does_not_control_is_refused() {
+    let fleet = Fleet::of_notebooks();
+    let canister = fleet.stranger_canister(fleet.controller);
+    for import_as in [ImportAs::Pool, as_member("alice")] {
+        let answer = fleet.import(canister, import_as);
+        assert!(
+            matches!(answer, Err(ImportError::NotControlled { .. })),
+            "{answer:?}"
+        );
+    }
+    assert!(fleet.members(&MembersFilter::All).is_empty());
+    assert_eq!(fleet.pool().len(), 2);
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_canister_of_the_fleet_is_not_imported_again() {
+    let fleet = Fleet::of_notebooks();
+    let member = fleet
+        .provision(&notebook(user(1)))
+        .expect("a member")
+        .canister;
+    fleet.quiet();
+    let pooled = fleet.pool()[0].canister;
+    for canister in [member, pooled, fleet.root] {
+        let answer = fleet.import(canister, ImportAs::Pool);
+        assert_eq!(answer, Err(ImportError::AlreadyKnown { canister }));
+    }
+    assert_eq!(
+        fleet.members(&MembersFilter::All).len(),
+        1,
+        "the member is untouched"
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn another_program_is_not_adopted() {
+    let fleet = Fleet::of_notebooks();
+    let canister = fleet.stranger_canister(fleet.controller);
+    let sender = Some(fleet.controller);
+    let nothing = encode_args(()).expect("encoded");
+    fleet.pic.install_canister(
+        canister,
+        artifacts::module("fixture-foreign"),
+        nothing,
+        sender,
+    );
+    let controllers = vec![fleet.controller, fleet.root];
+    fleet
+        .pic
+        .set_controllers(canister, sender, controllers)
+        .expect("root becomes a controller");
+    let answer = fleet.import(canister, as_member("alice"));
+    assert!(
+        matches!(answer, Err(ImportError::WrongModule { .. })),
+        "{answer:?}"
+    );
+    fleet.quiet();
+    let alive: bool = fleet
+        .query(canister, user(1), "alive", ())
+        .expect("it is untouched");
+    assert!(alive && fleet.members(&MembersFilter::All).is_empty());
+    // Root was told of it, refused it, and is still one of its controllers.
+    fleet.audit().passes_except(&[canister]);
+}
+
+#[test]
+fn limits_hold_for_imports() {
+    let fleet = Fleet::start("fixture-tight-root");
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet.until("the pool holds its canister", |fleet| {
+        fleet.pool().len() == 1
+    });
+    fleet.quiet();
+    let taken: Vec<_> = [1, 2, 3]
+        .map(|n| fleet.provision(&notebook(user(n))))
+        .into();
+    assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+    fleet.quiet();
+    let canister = handmade(&fleet);
+    let answer = fleet.import(canister, as_member("alice"));
+    let full = ProvisionError::RoleFull {
+        role: "worker".into(),
+        max: 3,
+    };
+    assert_eq!(answer, Err(ImportError::Refused(full)));
+
+    fleet
+        .import(canister, ImportAs::Pool)
+        .expect("the pool has room for one more");
+    fleet.quiet();
+    let other = handmade(&fleet);
+    assert_eq!(
+        fleet.import(other, ImportAs::Pool),
+        Err(ImportError::PoolFull { max: 2 })
+    );
+    fleet.audit().passes_except(&[other]);
+}

@@ -1,0 +1,255 @@
+//! Modules: staged in chunks or embedded, approved by hash, and nothing else is ever installed.
+
+use candid::Principal;
+use canic::api::{
+    Denied, ModuleError, ModulesPage, PageRequest, ProvisionError, RolledBack, Source,
+};
+use canic_fleet_tests::{
+    Fleet, artifacts,
+    fleet::{CHUNK, notebook, sha256},
+    user,
+};
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write;
+
+fn modules(fleet: &Fleet) -> Vec<canic::api::ModuleInfo> {
+    let page: Result<ModulesPage, Denied> = fleet.ask(
+        "canic_modules",
+        (PageRequest {
+            after: None,
+            limit: 100,
+        },),
+    );
+    page.expect("a controller may list modules").modules
+}
+
+#[test]
+fn without_an_approved_module_there_is_no_member() {
+    let fleet = Fleet::start("example-root");
+    fleet.quiet();
+    let before = fleet.pic.cycle_balance(fleet.root);
+    let answer = fleet.provision(&notebook(user(1)));
+    assert_eq!(
+        answer,
+        Err(ProvisionError::NoModule {
+            role: "worker".to_string()
+        })
+    );
+    let paid = before - fleet.pic.cycle_balance(fleet.root);
+    assert!(
+        paid < 100_000_000,
+        "only the message itself costs, not {paid} cycles"
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn an_approved_module_is_listed_and_uploaded() {
+    let fleet = Fleet::start("example-root");
+    let module = artifacts::module("example-worker");
+    let info = fleet.approve("worker", &module);
+    assert_eq!(info.hash, sha256(&module));
+    assert_eq!(info.size, module.len() as u64);
+    assert_eq!(info.chunks as usize, module.len().div_ceil(CHUNK));
+    fleet.until("the module is uploaded", |fleet| {
+        modules(fleet).iter().all(|m| m.uploaded)
+    });
+    assert_eq!(
+        modules(&fleet)
+            .iter()
+            .map(|m| m.role.as_str())
+            .collect::<Vec<_>>(),
+        ["worker"]
+    );
+    let made = fleet.provision(&notebook(user(1))).expect("a member");
+    let status = fleet
+        .pic
+        .canister_status(made.canister, Some(fleet.root))
+        .expect("root controls it");
+    assert_eq!(status.module_hash, Some(sha256(&module)));
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_truncated_module_is_refused() {
+    let fleet = Fleet::start("example-root");
+    let module = artifacts::module("example-worker");
+    let chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
+    for chunk in &chunks {
+        fleet.stage(chunk).expect("staged");
+    }
+    let short = &chunks[..chunks.len() - 1];
+    let answer = fleet.approve_chunks("worker", &sha256(&module), short);
+    let actual = sha256(&short.concat());
+    assert_eq!(
+        answer,
+        Err(ModuleError::HashMismatch {
+            expected: sha256(&module),
+            actual
+        })
+    );
+    assert!(modules(&fleet).is_empty());
+    fleet.audit().passes();
+}
+
+#[test]
+fn chunks_in_another_order_are_refused() {
+    let fleet = Fleet::start("example-root");
+    let module = artifacts::module("example-worker");
+    let mut chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
+    for chunk in &chunks {
+        fleet.stage(chunk).expect("staged");
+    }
+    chunks.swap(0, 1);
+    let answer = fleet.approve_chunks("worker", &sha256(&module), &chunks);
+    assert!(
+        matches!(answer, Err(ModuleError::HashMismatch { .. })),
+        "{answer:?}"
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_chunk_that_was_not_staged_is_named() {
+    let fleet = Fleet::start("example-root");
+    let module = artifacts::module("example-worker");
+    let chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
+    for chunk in &chunks[1..] {
+        fleet.stage(chunk).expect("staged");
+    }
+    let answer = fleet.approve_chunks("worker", &sha256(&module), &chunks);
+    assert_eq!(
+        answer,
+        Err(ModuleError::MissingChunk {
+            hash: sha256(chunks[0])
+        })
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn another_module_than_the_approved_one_is_refused() {
+    let fleet = Fleet::start("example-root");
+    let (module, other) = (
+        artifacts::module("example-worker"),
+        artifacts::module("fixture-hooks"),
+    );
+    let chunks: Vec<&[u8]> = other.chunks(CHUNK).collect();
+    for chunk in &chunks {
+        fleet.stage(chunk).expect("staged");
+    }
+    let answer = fleet.approve_chunks("worker", &sha256(&module), &chunks);
+    assert_eq!(
+        answer,
+        Err(ModuleError::HashMismatch {
+            expected: sha256(&module),
+            actual: sha256(&other)
+        })
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn what_is_not_wasm_is_refused() {
+    let fleet = Fleet::start("example-root");
+    let text = b"the complete works of nobody in particular";
+    fleet.stage(text).expect("staged");
+    let answer = fleet.approve_chunks("worker", &sha256(text), &[text]);
+    assert_eq!(answer, Err(ModuleError::NotWasm));
+    fleet.audit().passes();
+}
+
+#[test]
+fn what_only_begins_like_wasm_is_rolled_back() {
+    let fleet = Fleet::start("example-root");
+    let broken = b"\0asm\x01\0\0\0 and then the type section went missing";
+    fleet.approve("worker", broken);
+    let answer = fleet.provision(&notebook(user(1)));
+    assert!(
+        matches!(
+            answer,
+            Err(ProvisionError::InstallFailed {
+                rolled_back: RolledBack::Recycled,
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn sizes_hashes_and_roles_are_checked() {
+    let fleet = Fleet::start("example-root");
+    let max = canic::api::MAX_CHUNK as u64;
+    assert_eq!(
+        fleet.stage(&[]),
+        Err(ModuleError::ChunkSize { length: 0, max })
+    );
+    let large = vec![0; canic::api::MAX_CHUNK + 1];
+    assert_eq!(
+        fleet.stage(&large),
+        Err(ModuleError::ChunkSize {
+            length: max + 1,
+            max
+        })
+    );
+    assert!(
+        fleet.stage(&large[1..]).is_ok(),
+        "the limit itself is allowed"
+    );
+
+    let chunk = b"\0asm\x01\0\0\0";
+    fleet.stage(chunk).expect("staged");
+    let answer = fleet.approve_chunks("worker", &[7; 31], &[chunk]);
+    assert_eq!(answer, Err(ModuleError::InvalidHash { length: 31 }));
+    let answer = fleet.approve_chunks("gardener", &sha256(chunk), &[chunk]);
+    assert_eq!(
+        answer,
+        Err(ModuleError::UnknownRole {
+            role: "gardener".into(),
+            known: vec!["worker".into()]
+        })
+    );
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_gzipped_module_is_taken_and_a_later_one_is_used_from_then_on() {
+    let fleet = Fleet::of_notebooks();
+    let module = artifacts::module("example-worker");
+    let old = fleet.provision(&notebook(user(1))).expect("a member");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&module).expect("memory takes it");
+    let gzipped = encoder.finish().expect("memory takes it");
+    fleet.approve("worker", &gzipped);
+    let new = fleet.provision(&notebook(user(2))).expect("a member");
+    let hash = |canister: Principal| {
+        let members = fleet.members(&canic::api::MembersFilter::All);
+        members
+            .into_iter()
+            .find(|m| m.canister == canister)
+            .expect("a member")
+            .module
+    };
+    assert_eq!(hash(old.canister), sha256(&module));
+    assert_eq!(hash(new.canister), sha256(&gzipped));
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn an_embedded_module_works_right_after_install() {
+    let fleet = Fleet::start("fixture-embedded-root");
+    let made = fleet.provision(&notebook(user(1))).expect("a member");
+    assert_eq!(made.source, Source::Fresh);
+    let listed = modules(&fleet);
+    assert!(
+        listed
+            .iter()
+            .all(|m| m.embedded && m.hash == sha256(&artifacts::module("example-worker")))
+    );
+    assert_eq!(listed.len(), 1);
+    fleet.audit().passes();
+}
