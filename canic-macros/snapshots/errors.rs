@@ -1,7 +1,6 @@
 impl Fleet {
     fn intt() {}
 }
-#[allow(dead_code)]
 impl Fleet {
     /// Provisions a member of the role `worker`.
     #[must_use]

@@ -2,7 +2,6 @@
 fn jobs_done() -> u64 {
     7
 }
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {

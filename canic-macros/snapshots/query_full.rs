@@ -2,7 +2,6 @@
 async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
     vec![a, b]
 }
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {

@@ -12,7 +12,6 @@ impl Worker {
     async fn heartbeat() {}
     fn on_low_wasm_memory() {}
 }
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::__private as __canic;
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;

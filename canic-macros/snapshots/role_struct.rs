@@ -1,5 +1,4 @@
 pub struct Worker;
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::__private as __canic;
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;

@@ -1,5 +1,4 @@
 pub struct Fleet;
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;

@@ -6,7 +6,6 @@ impl Fleet {
         true
     }
 }
-#[allow(dead_code)]
 impl Fleet {
     /// Provisions a member of the role `hub`.
     #[must_use]
@@ -19,7 +18,6 @@ impl Fleet {
         other::fleet::ProvisionRole::new("worker")
     }
 }
-#[allow(unsafe_code)]
 const _: () = {
     use other::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;

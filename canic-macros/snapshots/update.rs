@@ -3,7 +3,6 @@
 async fn work(job: Job) -> Result<Receipt, WorkError> {
     job.run().await
 }
-#[allow(unsafe_code)]
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {

@@ -33,7 +33,6 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         #[allow(clippy::needless_pass_by_value)]
         #function
         #(#conditions)*
-        #[allow(unsafe_code)]
         const _: () = {
             use #crate_path::__private as __canic;
 

@@ -20,7 +20,7 @@ pub(super) struct RoleArgs {
 pub(super) enum Name {
     Given(LitStr),
     /// `name = ".."`, as in `#[canic::root]`.
-    Labelled(Meta),
+    Labelled(Path),
     /// A word without quotes.
     Bare(Path),
     Missing,
@@ -59,7 +59,7 @@ impl Name {
         match first {
             Some(NestedMeta::Lit(Lit::Str(name))) => Self::Given(name.clone()),
             Some(NestedMeta::Meta(meta)) if meta.path().is_ident("name") => {
-                Self::Labelled(meta.clone())
+                Self::Labelled(meta.path().clone())
             }
             Some(NestedMeta::Meta(Meta::Path(word)))
                 if !ROLE.once.iter().any(|option| word.is_ident(option)) =>

@@ -29,7 +29,6 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     quote! {
         #allowed
         #item
-        #[allow(unsafe_code)]
         const _: () = {
             use #crate_path::__private as __canic;
 

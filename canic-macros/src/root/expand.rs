@@ -36,7 +36,6 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         #allowed
         #item
         #handles
-        #[allow(unsafe_code)]
         const _: () = {
             use #crate_path::{__private as __canic, config as __config};
 
@@ -66,7 +65,6 @@ pub(super) fn handles<'a>(
         .collect();
     (!functions.is_empty()).then(|| {
         quote! {
-            #[allow(dead_code)]
             impl #ty {
                 #(#functions)*
             }

@@ -1,0 +1,17 @@
+//! Generated exports do not trip over an author's `forbid(unsafe_code)`.
+
+#![forbid(unsafe_code)]
+
+struct Worker;
+
+#[canic::role("worker", http)]
+impl Worker {
+    fn init(_: String) {}
+}
+
+#[canic::query]
+fn seven() -> u64 {
+    7
+}
+
+fn main() {}

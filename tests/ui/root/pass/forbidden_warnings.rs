@@ -1,0 +1,8 @@
+//! Generated code asks for no exception from an author's `forbid(warnings)`.
+
+#![forbid(warnings, unsafe_code)]
+
+#[canic::root(role(name = "worker"))]
+struct Fleet;
+
+fn main() {}
