@@ -7,8 +7,19 @@
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
 pub mod http;
+mod canister;
+mod cycles;
+mod execution;
+mod installation;
+mod management;
+mod memory;
+mod query;
 mod replica;
+mod scheduler;
+mod storage;
+mod system_api;
 mod trace;
+mod wasm;
 
 pub use replica::{
     Config, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, RejectCode, Replica,

@@ -1,9 +1,17 @@
 //! One instance, seen from outside.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
 use candid::Principal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::trace::{Accounts, Event};
+use crate::canister::{Canister, Input, Origin, Request, Response};
+use crate::cycles::Prices;
+use crate::execution::Place;
+use crate::memory::Stable;
+use crate::trace::{Accounts, Event, Fees};
 
 /// The kinds of subnets, named as in `pocket_ic::common::rest::SubnetKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,95 +125,390 @@ pub enum IngressStatus {
 /// One instance: a network of subnets with canisters. Cloning forks it.
 #[derive(Clone)]
 pub struct Replica {
-    time: u64,
-    subnets: Vec<SubnetInfo>,
+    pub(crate) time: u64,
+    pub(crate) round: u64,
+    infos: Vec<SubnetInfo>,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) canisters: BTreeMap<Principal, Arc<Canister>>,
+    /// Canisters whose queues are not empty.
+    pub(crate) ready: BTreeSet<Principal>,
+    /// Canisters that wait for their open calls, to stop.
+    pub(crate) stopping: BTreeSet<Principal>,
+    /// Messages that arrive in a later round, with that round.
+    pub(crate) transit: VecDeque<(u64, Input)>,
+    pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
+    /// The same, oldest first.
+    ingress_order: VecDeque<MessageId>,
+    submitted: u64,
+    /// Numbers what must be unique or unpredictable.
+    pub(crate) draws: u64,
+    pub(crate) ledger: Ledger,
+    pub(crate) events: Vec<Event>,
+    pub(crate) next_event: u64,
 }
 
-#[allow(unused_variables)]
+/// A subnet from inside.
+#[derive(Clone)]
+pub(crate) struct Subnet {
+    pub(crate) place: Arc<Place>,
+    /// The number of the next canister id, and the last one.
+    next: u64,
+    last: u64,
+}
+
+/// Where cycles went that no canister holds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ledger {
+    pub(crate) minted: u128,
+    pub(crate) fees: Fees,
+    pub(crate) burnt: u128,
+    pub(crate) destroyed: u128,
+}
+
+/// Nodes per subnet; prices are those of such a subnet.
+const NODES: u32 = 13;
+/// 2021-05-06T19:17:10Z.
+const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
+/// Rounds that [`Replica::await_ingress`] waits.
+const PATIENCE: u32 = 100;
+/// Ingress messages whose outcome is remembered.
+const REMEMBERED: usize = 20_000;
+
 impl Replica {
     /// A fresh instance. Errors: no subnet; a named subnet twice.
     pub fn new(config: Config) -> Result<Self, String> {
+        if config.subnets.is_empty() {
+            return Err("an instance needs at least one subnet".into());
+        }
+        let mut infos: Vec<SubnetInfo> = Vec::new();
+        let mut subnets = Vec::new();
+        for (index, kind) in config.subnets.into_iter().enumerate() {
+            if is_named(kind) && infos.iter().any(|info| info.kind == kind) {
+                return Err(format!("there can be only one {kind:?} subnet"));
+            }
+            let id = Principal::self_authenticating(format!("subnet {index}"));
+            let nodes = (0..NODES).map(|node| Principal::self_authenticating(format!("node {index} {node}"))).collect();
+            let (first, last) = allocation(index as u64);
+            let mut ranges = mainnet_ranges(kind);
+            ranges.push((first, last));
+            let canister_ranges = ranges.into_iter().map(|(a, b)| (canister_id(a), canister_id(b))).collect();
+            let place = Place { subnet: id, nodes: NODES, prices: Prices::of(kind), root_key: root_key() };
+            infos.push(SubnetInfo { id, kind, nodes, canister_ranges });
+            subnets.push(Subnet { place: Arc::new(place), next: first, last });
+        }
         Ok(Self {
-            time: config.time.unwrap_or(1_620_328_630_000_000_000),
-            subnets: vec![],
+            time: config.time.unwrap_or(DEFAULT_TIME),
+            round: 0,
+            infos,
+            subnets,
+            canisters: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            stopping: BTreeSet::new(),
+            transit: VecDeque::new(),
+            ingress: BTreeMap::new(),
+            ingress_order: VecDeque::new(),
+            submitted: 0,
+            draws: 0,
+            ledger: Ledger::default(),
+            events: Vec::new(),
+            next_event: 0,
         })
     }
+
     /// All subnets, in the order of the configuration.
     pub fn subnets(&self) -> &[SubnetInfo] {
-        &self.subnets
+        &self.infos
     }
-    /// The canister id whose subnet runs management calls that name no other.
+
+    /// The canister id whose subnet runs management calls that name no other: the first that the first application
+    /// subnet gives away, or the first subnet if there is none.
     pub fn default_effective_canister(&self) -> Principal {
-        Principal::management_canister()
+        let index = self.infos.iter().position(|info| info.kind == SubnetKind::Application).unwrap_or(0);
+        canister_id(allocation(index as u64).0)
     }
+
     /// The subnet whose ranges hold `canister`, whether it exists or not.
     pub fn subnet_of(&self, canister: Principal) -> Option<Principal> {
-        None
+        self.subnet_index_of(canister).map(|index| self.infos[index].id)
     }
+
     /// Nanoseconds since 1970.
     pub fn time(&self) -> u64 {
         self.time
     }
+
     /// Sets the time (nanoseconds since 1970). Errors: `ns` lies in the past.
     pub fn set_time(&mut self, ns: u64) -> Result<(), String> {
-        Err("not there yet".into())
+        if ns < self.time {
+            return Err(format!("the time cannot go back from {} to {ns}", self.time));
+        }
+        self.time = ns;
+        Ok(())
     }
-    /// Executes one round.
-    pub fn tick(&mut self) {}
-    /// Hands in an update call; inspects it and charges its reception.
+
+    /// Executes one round: see the scheduler for what that is.
+    pub fn tick(&mut self) {
+        self.execute_round();
+    }
+
+    /// Hands in an update call: checks that its callee takes it, lets `canister_inspect_message` decide, and charges the
+    /// reception. It is executed in the next round.
     pub fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
-        Ok([0; 32])
+        let subnet = self.admit(&ingress)?;
+        let id = self.message_id(&ingress);
+        let request = Request {
+            origin: Origin::Ingress(id),
+            sender: ingress.sender,
+            callee: ingress.canister,
+            method: ingress.method,
+            payload: ingress.payload,
+            cycles: 0,
+            deadline: 0,
+            subnet: Some(subnet),
+        };
+        if request.callee == Principal::management_canister() {
+            self.transit.push_back((self.round + 1, Input::Request(request)));
+        } else {
+            self.enqueue(request.callee, Input::Request(request));
+        }
+        self.ingress.insert(id, IngressStatus::Received);
+        self.ingress_order.push_back(id);
+        if self.ingress_order.len() > REMEMBERED
+            && let Some(old) = self.ingress_order.pop_front()
+            && matches!(self.ingress.get(&old), Some(IngressStatus::Done(_)))
+        {
+            self.ingress.remove(&old);
+        }
+        Ok(id)
     }
-    /// How far a submitted message has come.
+
+    /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered.
     pub fn ingress_status(&self, id: &MessageId) -> IngressStatus {
-        IngressStatus::Unknown
+        self.ingress.get(id).cloned().unwrap_or(IngressStatus::Unknown)
     }
-    /// Executes rounds until the message is answered. Errors: 100 rounds without an answer.
+
+    /// Executes rounds until the message is answered. Errors: no such message; 100 rounds without an answer.
     pub fn await_ingress(&mut self, id: &MessageId) -> Result<Result<Vec<u8>, Reject>, String> {
-        Err("not there yet".into())
+        for _ in 0..=PATIENCE {
+            match self.ingress.get(id) {
+                None => return Err("there is no such ingress message".into()),
+                Some(IngressStatus::Done(result)) => return Ok(result.clone()),
+                Some(_) => self.tick(),
+            }
+        }
+        Err(format!("the update call was not answered within {PATIENCE} rounds"))
     }
+
     /// Executes a query call; nothing it does is kept.
     pub fn query(&mut self, ingress: Ingress) -> Result<Vec<u8>, Reject> {
-        Ok(vec![])
+        self.answer_query(ingress)
     }
+
     /// Whether there is such a canister.
     pub fn canister_exists(&self, canister: Principal) -> bool {
-        false
+        self.canisters.contains_key(&canister)
     }
+
     /// Its controllers.
     pub fn controllers(&self, canister: Principal) -> Option<Vec<Principal>> {
-        None
+        Some(self.canisters.get(&canister)?.settings.controllers.clone())
     }
+
     /// Its balance, in cycles.
     pub fn cycles(&self, canister: Principal) -> Option<u128> {
-        None
+        Some(self.canisters.get(&canister)?.balance)
     }
-    /// Mints cycles into a canister; answers the new balance.
+
+    /// Mints cycles into a canister; answers the new balance. `None`: no such canister, or more cycles than there can be.
     pub fn add_cycles(&mut self, canister: Principal, amount: u128) -> Option<u128> {
-        None
+        let minted = self.ledger.minted.checked_add(amount)?;
+        let canister = self.canister_mut(canister)?;
+        canister.balance = canister.balance.checked_add(amount)?;
+        let balance = canister.balance;
+        self.ledger.minted = minted;
+        Some(balance)
     }
+
     /// Its stable memory, whole.
     pub fn stable_memory(&self, canister: Principal) -> Option<Vec<u8>> {
-        None
+        Some(self.canisters.get(&canister)?.stable.to_vec())
     }
-    /// Replaces its stable memory. Errors: no such canister; too large.
+
+    /// Replaces its stable memory. Errors: no such canister, an empty one, or too many bytes.
     pub fn set_stable_memory(&mut self, canister: Principal, bytes: Vec<u8>) -> Result<(), String> {
-        Err("not there yet".into())
+        let stable = Stable::from_bytes(&bytes).ok_or("stable memory cannot have so many bytes")?;
+        let found = self.canister_mut(canister).ok_or_else(|| format!("there is no canister {canister}"))?;
+        if found.code.is_none() {
+            return Err(format!("canister {canister} is empty: install code first"));
+        }
+        found.stable = stable;
+        Ok(())
     }
+
     /// All canisters, in the order of their ids.
     pub fn canisters(&self) -> Vec<Principal> {
-        vec![]
+        self.canisters.keys().copied().collect()
     }
-    /// The last messages executed, oldest first; `Event::seq` numbers them.
+
+    /// The last messages executed, oldest first; `Event::seq` numbers them. At least the last 10,000 are kept.
     pub fn trace(&self) -> &[Event] {
-        &[]
+        &self.events
     }
+
     /// Where all cycles are.
     pub fn accounts(&self) -> Accounts {
-        Accounts::default()
+        let mut accounts = Accounts {
+            minted: self.ledger.minted,
+            balances: 0,
+            in_flight: 0,
+            fees: self.ledger.fees,
+            burnt: self.ledger.burnt,
+            destroyed: self.ledger.destroyed,
+        };
+        let carried = |input: &Input| match input {
+            Input::Request(Request { cycles, .. }) => *cycles,
+            Input::Response(Response { refund, .. }) => *refund,
+        };
+        accounts.in_flight += self.transit.iter().map(|(_, input)| carried(input)).sum::<u128>();
+        for canister in self.canisters.values() {
+            accounts.balances += canister.balance;
+            accounts.in_flight += canister.inputs.iter().map(carried).sum::<u128>()
+                + canister.contexts.values().map(|context| context.available).sum::<u128>()
+                + canister.callbacks.values().map(|callback| callback.set_aside).sum::<u128>();
+        }
+        accounts
     }
-    /// The public key of the instance, DER.
+
+    /// The public key of the instance, DER. It has the form of a real one (and is that of the secret key 1).
     pub fn root_key(&self) -> Vec<u8> {
-        vec![]
+        root_key()
     }
+}
+
+// What the other rooms need.
+impl Replica {
+    pub(crate) fn canister_mut(&mut self, id: Principal) -> Option<&mut Canister> {
+        self.canisters.get_mut(&id).map(Arc::make_mut)
+    }
+
+    pub(crate) fn prices(&self, canister: &Canister) -> Prices {
+        self.subnets[canister.subnet].place.prices
+    }
+
+    /// Puts a message into a canister's queue. The canister exists.
+    pub(crate) fn enqueue(&mut self, id: Principal, input: Input) {
+        if let Some(canister) = self.canister_mut(id) {
+            canister.inputs.push_back(input);
+            self.ready.insert(id);
+        }
+    }
+
+    pub(crate) fn subnet_index_of(&self, canister: Principal) -> Option<usize> {
+        let bytes = canister.as_slice();
+        let within = |(first, last): &(Principal, Principal)| {
+            bytes.len() == first.as_slice().len() && (first.as_slice()..=last.as_slice()).contains(&bytes)
+        };
+        self.infos.iter().position(|info| info.canister_ranges.iter().any(within))
+    }
+
+    pub(crate) fn subnet_index(&self, subnet: Principal) -> Option<usize> {
+        self.infos.iter().position(|info| info.id == subnet)
+    }
+
+    /// An id that no canister of the subnet has or had. `None`: they are used up.
+    pub(crate) fn fresh_canister_id(&mut self, subnet: usize) -> Option<Principal> {
+        loop {
+            let subnet = &mut self.subnets[subnet];
+            if subnet.next > subnet.last {
+                return None;
+            }
+            let id = canister_id(subnet.next);
+            subnet.next += 1;
+            if !self.canisters.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// 32 bytes that nobody inside can foresee, and that are the same whenever the inputs were the same.
+    pub(crate) fn draw(&mut self) -> [u8; 32] {
+        self.draws += 1;
+        let mut hasher = Sha256::new();
+        hasher.update(b"randomness");
+        hasher.update(self.draws.to_be_bytes());
+        hasher.update(self.round.to_be_bytes());
+        hasher.finalize().into()
+    }
+
+    /// Equal messages are different ones, as the client puts no nonce into them: they are numbered.
+    fn message_id(&mut self, ingress: &Ingress) -> MessageId {
+        self.submitted += 1;
+        let mut hasher = Sha256::new();
+        hasher.update(self.submitted.to_be_bytes());
+        for part in [ingress.sender.as_slice(), ingress.canister.as_slice(), ingress.method.as_bytes(), &ingress.payload] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize().into()
+    }
+}
+
+impl Reject {
+    /// A reject from replicated execution.
+    pub(crate) fn new(code: RejectCode, error_code: u16, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), error_code: format!("IC{error_code:04}"), certified: true }
+    }
+
+    /// The text that a calling canister sees: the platform puts its own code before its own text.
+    pub(crate) fn text(&self) -> String {
+        match self.error_code.as_str() {
+            "IC0406" => self.message.clone(),
+            code => format!("{code}: {}", self.message),
+        }
+    }
+}
+
+fn is_named(kind: SubnetKind) -> bool {
+    !mainnet_ranges(kind).is_empty() || kind == SubnetKind::TestThresholdKeys
+}
+
+/// The canister ids that a named subnet has on the real network, by number.
+fn mainnet_ranges(kind: SubnetKind) -> Vec<(u64, u64)> {
+    match kind {
+        SubnetKind::NNS => vec![(0, 6), (8, 0xf_ffff)],
+        SubnetKind::II => vec![(7, 7), (0x210_0000, 0x21f_ffff)],
+        SubnetKind::Bitcoin => vec![(0x1a0_0000, 0x1bf_ffff)],
+        SubnetKind::SNS => vec![(0x200_0000, 0x20f_ffff)],
+        SubnetKind::Fiduciary => vec![(0x230_0000, 0x23f_ffff)],
+        _ => Vec::new(),
+    }
+}
+
+/// The canister ids that a subnet gives to new canisters, by number: as on PocketIC, far away from those of the network.
+fn allocation(subnet: u64) -> (u64, u64) {
+    let first = 0xffff_ffff_ffe0_0000 - subnet * 0x20_0000;
+    (first, first + 0xf_ffff)
+}
+
+fn canister_id(number: u64) -> Principal {
+    let mut bytes = [1; 10];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Principal::from_slice(&bytes)
+}
+
+/// DER of a BLS12-381 public key: the generator of G2, which belongs to the secret key 1. What it signs proves nothing.
+fn root_key() -> Vec<u8> {
+    const PREFIX: &[u8] = b"\x30\x81\x82\x30\x1d\x06\x0d\x2b\x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x01\x02\x01\x06\x0c\x2b\x06\x01\
+        \x04\x01\x82\xdc\x7c\x05\x03\x02\x01\x03\x61\x00";
+    const GENERATOR: [u128; 6] = [
+        0x93e0_2b60_5271_9f60_7dac_d3a0_8827_4f65,
+        0x596b_d0d0_9920_b61a_b5da_61bb_dc7f_5049,
+        0x334c_f112_1394_5d57_e5ac_7d05_5d04_2b7e,
+        0x024a_a2b2_f08f_0a91_2608_0527_2dc5_1051,
+        0xc6e4_7ad4_fa40_3b02_b451_0b64_7ae3_d177,
+        0x0bac_0326_a805_bbef_d480_56c8_c121_bdb8,
+    ];
+    let mut key = PREFIX.to_vec();
+    key.extend(GENERATOR.iter().flat_map(|part| part.to_be_bytes()));
+    key
 }

@@ -2,8 +2,6 @@
 
 mod client;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::Duration;
@@ -11,7 +9,7 @@ use std::time::Duration;
 use pocket_ic::PocketIcBuilder;
 use serde_json::{Value, json};
 
-use client::{counter, update};
+use client::{counter, raw, update};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_canic-replica");
 
@@ -41,19 +39,7 @@ impl Server {
     }
 
     fn send_with(&self, method: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
-        let body = body.as_ref();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        raw(self.port, method, path, &format!("host: localhost\r\n{headers}"), body)
     }
 
     /// Sends a request that fails; answers the status and the message.
@@ -241,8 +227,43 @@ fn what_is_not_served_says_so() {
         let (status, message) = server.fail("POST", path, "{}");
         assert!(status == 501 && message.starts_with("canic-replica does not serve "), "{path}: {status} {message}");
     }
-    let (status, body) = server.send("POST", "/http_gateway", "{}");
-    assert_eq!((status, body.as_str()), (501, r#"{"Error":{"message":"canic-replica does not serve an HTTP gateway"}}"#));
+    let id: usize = instance.rsplit('/').next().unwrap().parse().unwrap();
+    for (key, value, what) in [
+        ("https_config", json!({ "cert_path": "cert", "key_path": "key" }), "HTTPS gateways"),
+        ("domain_custom_provider_local_file", json!("domains"), "custom domains from a file"),
+        ("forward_to", json!({ "Replica": "http://localhost:1" }), "HTTP gateways in front of another replica"),
+    ] {
+        let mut gateway = json!({ "forward_to": { "PocketIcInstance": id } });
+        gateway[key] = value;
+        let (status, body) = server.send("POST", "/http_gateway", gateway.to_string());
+        let refused = json!({ "Error": { "message": format!("canic-replica does not serve {what}") } });
+        assert_eq!((status, body), (501, refused.to_string()));
+    }
+}
+
+#[test]
+fn gateways_that_can_not_be_opened() {
+    let server = Server::start("gateways", &[]);
+    let id: usize = server.instance().rsplit('/').next().unwrap().parse().unwrap();
+    let open = |gateway: Value| {
+        let (status, body) = server.send("POST", "/http_gateway", gateway.to_string());
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        (status, answer["Error"]["message"].as_str().unwrap_or(&body).to_owned())
+    };
+    let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id + 7 } }));
+    assert_eq!((status, message), (404, format!("there is no instance {}", id + 7)));
+    let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id }, "port": server.port }));
+    assert!(status == 400 && message.contains("can't listen"), "{status} {message}");
+    let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id }, "ip_addr": "nowhere" }));
+    assert!(status == 400 && message.contains("nowhere"), "{status} {message}");
+    assert_eq!(open(json!({})).0, 400);
+    assert_eq!(server.send("GET", "/http_gateway", ""), (200, "[]".to_owned()));
+    assert_eq!(server.fail("POST", "/http_gateway/0/stop", "").0, 404);
+    // An instance whose gateway can't be opened is not left behind.
+    let mut config = one_subnet();
+    config["http_gateway_config"] = json!({ "port": server.port });
+    assert_eq!(server.send("POST", "/instances", config.to_string()).0, 400);
+    assert_eq!(server.send("GET", "/instances", "").1, r#"["Available","Deleted"]"#);
 }
 
 #[test]

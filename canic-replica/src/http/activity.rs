@@ -75,3 +75,37 @@ pub(super) async fn watch(State(server): State<Shared>, request: Request, next: 
         Failure::internal(format!("the request failed: {why}")).into_response()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn fails() -> Failure {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
+        let server = Shared::default();
+        let router: Router = Router::new()
+            .route("/", get(fails))
+            .layer(axum::middleware::from_fn_with_state(server.clone(), watch));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+            assert!(answer.ends_with(r#"{"message":"the request failed: on purpose"}"#), "{answer}");
+        }
+        assert_eq!(server.activity.pending.load(Ordering::SeqCst), 0);
+    }
+}

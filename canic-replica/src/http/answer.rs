@@ -41,6 +41,11 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// The canister behind a gateway answered nothing that can be passed on.
+    pub(super) fn bad_gateway(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, message)
+    }
+
     /// PocketIC serves this, we do not.
     pub(super) fn not_served(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, format!("canic-replica does not serve {what}"))

@@ -21,7 +21,6 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
         (config.dogecoind_addr.is_some(), "a connection to dogecoind"),
         (config.icp_features.as_ref().is_some_and(|f| *f != IcpFeatures::default()), "system canisters (icp_features)"),
         (config.mainnet_nns_subnet_id == Some(true), "the NNS subnet under its mainnet id"),
-        (config.http_gateway_config.is_some(), "an HTTP gateway"),
     ];
     for (asked, what) in refused {
         if asked {

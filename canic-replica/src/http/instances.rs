@@ -48,8 +48,8 @@ impl Instances {
         }
     }
 
-    /// Deletes an instance once what it executes now is done; what waits behind that fails.
-    pub(super) async fn delete(&self, id: &str) -> Answer<()> {
+    /// Deletes an instance once what it executes now is done; what waits behind that fails. Answers its number.
+    pub(super) async fn delete(&self, id: &str) -> Answer<usize> {
         let instance = self.get(id)?;
         self.lock()[instance.id] = None;
         instance.stop_progress().await;
@@ -58,7 +58,8 @@ impl Instances {
         // Unmapping the memory of many canisters takes a while.
         spawn_blocking(move || *state = Err(gone))
             .await
-            .map_err(|e| Failure::internal(format!("the instance could not be taken down: {e}")))
+            .map_err(|e| Failure::internal(format!("the instance could not be taken down: {e}")))?;
+        Ok(instance.id)
     }
 
     /// The status of every instance ever created.
@@ -183,4 +184,55 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, SubnetKind};
+
+    fn replica() -> Replica {
+        Replica::new(Config { subnets: vec![SubnetKind::Application], time: None }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_instance_and_no_other() {
+        let instances = Instances::default();
+        let (_, broken) = instances.add(replica());
+        let (_, sound) = instances.add(replica());
+        let first = broken.run::<()>(|_| panic!("on purpose")).await.unwrap_err();
+        assert_eq!(first.status, 500);
+        assert!(first.message.contains("instance 0") && first.message.contains("on purpose"), "{}", first.message);
+        let later = broken.run(|replica| Ok(replica.time())).await.unwrap_err();
+        assert_eq!(later.message, first.message);
+        assert!(sound.run(|replica| Ok(replica.time())).await.is_ok());
+        // It can still be deleted.
+        assert_eq!(instances.delete("0").await.unwrap(), 0);
+        assert_eq!(instances.statuses(), ["Deleted", "Available"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn an_instance_works_while_another_is_busy() {
+        let instances = Instances::default();
+        let (_, busy) = instances.add(replica());
+        let (_, other) = instances.add(replica());
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let (began, begun) = oneshot::channel();
+        let long = {
+            let busy = busy.clone();
+            tokio::spawn(async move {
+                busy.run(move |_| {
+                    began.send(()).unwrap();
+                    wait.recv().map_err(|e| Failure::internal(e.to_string()))
+                })
+                .await
+            })
+        };
+        begun.await.unwrap();
+        assert_eq!(instances.statuses(), ["Busy", "Available"]);
+        assert!(other.run(|replica| Ok(replica.time())).await.is_ok());
+        go.send(()).unwrap();
+        long.await.unwrap().unwrap();
+        assert_eq!(instances.statuses(), ["Available", "Available"]);
+    }
 }

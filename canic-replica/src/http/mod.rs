@@ -14,10 +14,11 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, beta features, an HTTP gateway, or with subnets that have an existing state,
+//!   subnet under its mainnet id, beta features, or with subnets that have an existing state,
 //!   benchmarking limits, admins or a free cost schedule (which includes every cloud engine);
-//! - `make_live` (`/http_gateway`); `auto_progress` alone is served;
-//! - `/instances/{id}/api/..`, the interface of agents, and with it `get_subnet_metrics`;
+//! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
+//! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
+//!   `get_subnet_metrics`;
 //! - `mock_canister_http_response` and `mock_flexible_canister_http_response`; the list of pending outcalls is empty,
 //!   as the management canister rejects `http_request`;
 //! - `verify_canister_signature`, `delete_subnet`, `canister_snapshot_download` and `canister_snapshot_upload`;
@@ -28,6 +29,7 @@ mod answer;
 mod blobstore;
 mod canic;
 mod config;
+mod gateway;
 mod instances;
 mod operations;
 
@@ -44,7 +46,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::serve::ListenerExt;
 use pocket_ic::common::rest::{
-    AutoProgressConfig, CreateHttpGatewayResponse, CreateInstanceResponse, InitialTime, InstanceConfig,
+    AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig,
     RawSetStableMemory,
 };
 use serde::Serialize;
@@ -55,6 +57,7 @@ use tokio::task::spawn_blocking;
 use self::activity::Activity;
 use self::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
 use self::blobstore::BlobStore;
+use self::gateway::Gateways;
 use self::instances::Instances;
 use crate::Replica;
 
@@ -62,6 +65,7 @@ use crate::Replica;
 #[derive(Default)]
 struct Inner {
     instances: Instances,
+    gateways: Gateways,
     blobs: BlobStore,
     activity: Activity,
 }
@@ -143,7 +147,8 @@ fn router(server: Shared) -> Router {
         ("/instances/{id}/update/canister_snapshot_download", refuse("canister_snapshot_download")),
         ("/instances/{id}/update/canister_snapshot_upload", refuse("canister_snapshot_upload")),
         ("/verify_signature", refuse("verify_canister_signature")),
-        ("/http_gateway", post(create_http_gateway)),
+        ("/http_gateway", get(gateway::list).post(gateway::create)),
+        ("/http_gateway/{id}/stop", post(gateway::stop)),
         ("/canic/instances/{id}/trace", get(canic::trace)),
         ("/canic/instances/{id}/accounts", read(canic::accounts)),
         ("/canic/instances/{id}/canisters", read(canic::canisters)),
@@ -205,7 +210,7 @@ async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Resp
     (status, encode(&answer)).into_response()
 }
 
-async fn try_create_instance(server: &Inner, body: &[u8]) -> Answer<CreateInstanceResponse> {
+async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInstanceResponse> {
     let asked: InstanceConfig = decode(body)?;
     let config = config::config(&asked)?;
     let replica = spawn_blocking(move || Replica::new(config))
@@ -217,11 +222,24 @@ async fn try_create_instance(server: &Inner, body: &[u8]) -> Answer<CreateInstan
         instance.start_progress(rest(config)).await?;
     }
     let topology = instance.run(operations::topology).await?;
-    Ok(CreateInstanceResponse::Created { instance_id, topology, http_gateway_info: None })
+    let http_gateway_info = match asked.http_gateway_config {
+        None => None,
+        Some(config) => match gateway::open(server, instance_id, instance, config).await {
+            Ok(info) => Some(info),
+            Err(failure) => {
+                // The caller will not learn its number.
+                server.instances.delete(&instance_id.to_string()).await?;
+                return Err(failure);
+            }
+        },
+    };
+    Ok(CreateInstanceResponse::Created { instance_id, topology, http_gateway_info })
 }
 
 async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -> Answer<()> {
-    server.instances.delete(&id).await
+    let number = server.instances.delete(&id).await?;
+    server.gateways.stop_for(number);
+    Ok(())
 }
 
 async fn set_stable_memory(
@@ -262,9 +280,4 @@ async fn auto_progress_enabled(State(server): State<Shared>, Path(id): Path<Stri
 async fn stop_progress(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {
     server.instances.get(&id)?.stop_progress().await;
     encode(&())
-}
-
-async fn create_http_gateway() -> Response {
-    let Failure { status, message } = Failure::not_served("an HTTP gateway");
-    (status, encode(&CreateHttpGatewayResponse::Error { message })).into_response()
 }

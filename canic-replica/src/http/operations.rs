@@ -73,7 +73,13 @@ pub(super) fn get_cycles(replica: &mut Replica, canister: RawCanisterId) -> Answ
 
 pub(super) fn add_cycles(replica: &mut Replica, argument: RawAddCycles) -> Answer<RawCycles> {
     let id = principal(&argument.canister_id)?;
-    replica.add_cycles(id, argument.amount).map(|cycles| RawCycles { cycles }).ok_or_else(|| no_canister(id))
+    if !replica.canister_exists(id) {
+        return Err(no_canister(id));
+    }
+    let cycles = replica
+        .add_cycles(id, argument.amount)
+        .ok_or_else(|| Failure::bad_request(format!("{id} can't hold another {} cycles", argument.amount)))?;
+    Ok(RawCycles { cycles })
 }
 
 pub(super) fn get_controllers(replica: &mut Replica, canister: RawCanisterId) -> Answer<Vec<RawPrincipalId>> {

@@ -6,6 +6,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use candid::Principal;
@@ -93,4 +95,20 @@ pub(crate) fn query(pic: &PocketIc, canister: Principal, method: &str) -> Result
 /// Reads an answer of [`COUNTER`].
 pub(crate) fn number(reply: Vec<u8>) -> u64 {
     u64::from_le_bytes(reply.try_into().unwrap())
+}
+
+/// Sends one request over a plain socket; answers the status and the body. `headers` end in a line break.
+pub(crate) fn raw(port: u16, method: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
+    let body = body.as_ref();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }

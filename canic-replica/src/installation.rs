@@ -1,0 +1,303 @@
+//! Code comes and goes: install, reinstall, upgrade, uninstall.
+
+use std::sync::Arc;
+
+use candid::Principal;
+use ic_management_canister_types as types;
+use sha2::{Digest, Sha256};
+
+use crate::canister::{Canister, Code, Request};
+use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
+use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
+use crate::management::{Managed, decode, invalid, origin, reply};
+use crate::memory::Stable;
+use crate::replica::Replica;
+use crate::trace::{Kind, Outcome};
+use crate::wasm::Module;
+use crate::{Reject, RejectCode};
+
+/// What is to be installed, and how.
+struct Order<'a> {
+    mode: types::CanisterInstallMode,
+    canister: Principal,
+    module: &'a [u8],
+    arg: Vec<u8>,
+    sender_version: Option<u64>,
+}
+
+impl Replica {
+    pub(crate) fn install_code(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::InstallCodeArgs,)>(request)?;
+        self.install(
+            request,
+            Order {
+                mode: args.mode,
+                canister: args.canister_id,
+                module: &args.wasm_module,
+                arg: args.arg,
+                sender_version: args.sender_canister_version,
+            },
+        )
+    }
+
+    pub(crate) fn install_chunked_code(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::InstallChunkedCodeArgs,)>(request)?;
+        let subnet = self.controlled(args.target_canister, request)?.subnet;
+        let store = args.store_canister.unwrap_or(args.target_canister);
+        if store != request.sender {
+            self.controlled(store, request)?;
+        }
+        let store = self.canister(store)?;
+        if store.subnet != subnet {
+            return Err(chunk_error("The store canister is on another subnet than the target canister"));
+        }
+        let mut module = Vec::new();
+        for hash in &args.chunk_hashes_list {
+            let chunk = <[u8; 32]>::try_from(hash.hash.as_slice()).ok().and_then(|hash| store.chunks.get(&hash));
+            let chunk = chunk.ok_or_else(|| chunk_error(&format!("Chunk {} was not found", hex(&hash.hash))))?;
+            module.extend_from_slice(chunk);
+        }
+        let found = Sha256::digest(&module);
+        if found.as_slice() != args.wasm_module_hash {
+            return Err(chunk_error(&format!(
+                "Wasm module hash {} does not match the hash {} of the chunks",
+                hex(&args.wasm_module_hash),
+                hex(&found)
+            )));
+        }
+        self.install(
+            request,
+            Order {
+                mode: args.mode,
+                canister: args.target_canister,
+                module: &module,
+                arg: args.arg,
+                sender_version: args.sender_canister_version,
+            },
+        )
+    }
+
+    pub(crate) fn uninstall_code(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::UninstallCodeArgs,)>(request)?;
+        let now = self.time;
+        self.controlled(args.canister_id, request)?;
+        self.uninstall(args.canister_id);
+        let origin = origin(request, args.sender_canister_version);
+        self.canister(args.canister_id)?.record(now, origin, types::ChangeDetails::CodeUninstall);
+        reply(())
+    }
+
+    /// Removes code and memory. What the program had still to answer is rejected.
+    pub(crate) fn uninstall(&mut self, id: Principal) {
+        let Some(canister) = self.canister_mut(id) else { return };
+        canister.code = None;
+        canister.stable = Stable::default();
+        canister.certified_data = Vec::new();
+        canister.timer = None;
+        canister.chunks.clear();
+        canister.logs.clear();
+        let subnet = canister.subnet;
+        let mut unanswered = Vec::new();
+        for context in canister.contexts.values_mut() {
+            context.deleted = true;
+            if !std::mem::replace(&mut context.responded, true) {
+                unanswered.push((context.origin, context.sender, std::mem::take(&mut context.available)));
+            }
+        }
+        canister.contexts.retain(|_, context| context.outstanding > 0);
+        for (origin, sender, refund) in unanswered {
+            let reject = Reject::new(RejectCode::CanisterReject, 406, "Canister has been uninstalled.");
+            self.respond(origin, sender, Err(reject), refund, Some(subnet));
+        }
+    }
+
+    /// Installs on a draft of the canister, which takes its place if all went well. The instructions are paid for anyway.
+    fn install(&mut self, request: &Request, order: Order<'_>) -> Managed {
+        let id = order.canister;
+        self.controlled(id, request)?;
+        let canister = self.canisters.get(&id).cloned().ok_or_else(|| crate::query::not_found(id))?;
+        let place = Arc::clone(&self.subnets[canister.subnet].place);
+        let module = check(&canister, &order)?;
+        let in_advance = place.prices.execution(INSTALL_LIMIT);
+        self.can_pay(&canister, in_advance).map_err(|reject| Reject {
+            message: format!("Canister installation failed with `{}`.", reject.message),
+            ..reject
+        })?;
+
+        let compilation = (module.operators * COMPILE_PER_OPERATOR).min(INSTALL_LIMIT);
+        let mut draft = Draft {
+            canister,
+            place,
+            request,
+            now: self.time,
+            left: INSTALL_LIMIT - compilation,
+            events: Vec::new(),
+            burnt: 0,
+        };
+        Arc::make_mut(&mut draft.canister).balance -= in_advance;
+        let result = draft.install(module, &order);
+        let cost = draft.place.prices.execution(INSTALL_LIMIT - draft.left);
+        let Draft { canister: mut installed, events, burnt, .. } = draft;
+        self.ledger.fees.execution += cost;
+        for (task, outcome, instructions) in events {
+            let request = Request { callee: id, method: task.into(), cycles: 0, ..request.clone() };
+            self.note(Kind::Lifecycle, &request, outcome, instructions);
+        }
+        match result {
+            Ok(()) => {
+                self.ledger.burnt += burnt;
+                Arc::make_mut(&mut installed).balance += in_advance - cost;
+                self.canisters.insert(id, installed);
+                reply(())
+            }
+            Err(reject) => {
+                let logs = (installed.logs.clone(), installed.logs_written);
+                let canister = self.canister(id)?;
+                canister.balance -= cost;
+                (canister.logs, canister.logs_written) = logs;
+                Err(reject)
+            }
+        }
+    }
+}
+
+/// The module, if it may be installed that way.
+fn check(canister: &Canister, order: &Order<'_>) -> Result<Arc<Module>, Reject> {
+    use types::CanisterInstallMode::{Install, Upgrade};
+    let id = canister.id;
+    match (order.mode, &canister.code) {
+        (Install, Some(_)) => {
+            let why = format!(
+                "Canister {id} cannot be installed because the canister is not empty. Try installing with mode='reinstall' \
+                 instead."
+            );
+            return Err(Reject::new(RejectCode::CanisterError, 514, why));
+        }
+        (Upgrade(_), None) => return Err(Trap::NoModule.reject(id)),
+        _ => {}
+    }
+    let module = Module::load(order.module).map_err(|why| {
+        let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
+        Reject::new(RejectCode::CanisterError, 505, why)
+    })?;
+    if let (Upgrade(Some(flags)), Some(code)) = (order.mode, &canister.code) {
+        let orthogonal = code.module.metadata.contains_key("enhanced-orthogonal-persistence");
+        if orthogonal && flags.wasm_memory_persistence.is_none() {
+            return Err(invalid(
+                "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade option.",
+            ));
+        }
+    }
+    Ok(module)
+}
+
+/// A canister on which code is being installed.
+struct Draft<'a> {
+    canister: Arc<Canister>,
+    place: Arc<Place>,
+    request: &'a Request,
+    now: u64,
+    /// Instructions that are left.
+    left: u64,
+    events: Vec<(&'static str, Outcome, u64)>,
+    burnt: u128,
+}
+
+impl Draft<'_> {
+    fn install(&mut self, module: Arc<Module>, order: &Order<'_>) -> Result<(), Reject> {
+        use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+        let hash = module.hash.to_vec();
+        let mode = match order.mode {
+            Install | Reinstall => {
+                let canister = Arc::make_mut(&mut self.canister);
+                canister.code = Some(Code::fresh(module));
+                canister.stable = Stable::default();
+                canister.certified_data = Vec::new();
+                canister.timer = None;
+                canister.logs.clear();
+                self.bump();
+                self.run(Context::Start, Entry::Start, "start", &[])?;
+                self.run_export(Context::Init, "canister_init", &order.arg)?;
+                if matches!(order.mode, Install) { types::CodeDeploymentMode::Install } else { types::CodeDeploymentMode::Reinstall }
+            }
+            Upgrade(flags) => {
+                let flags = flags.unwrap_or_default();
+                if flags.skip_pre_upgrade != Some(true) {
+                    self.run_export(Context::PreUpgrade, "canister_pre_upgrade", &[])?;
+                }
+                self.replace(module, flags.wasm_memory_persistence == Some(types::WasmMemoryPersistence::Keep));
+                self.bump();
+                self.run(Context::Start, Entry::Start, "start", &[])?;
+                self.run_export(Context::Init, "canister_post_upgrade", &order.arg)?;
+                types::CodeDeploymentMode::Upgrade
+            }
+        };
+        let details = types::CodeDeploymentRecord { mode, module_hash: hash };
+        let canister = Arc::make_mut(&mut self.canister);
+        // The record counts the change of version itself.
+        canister.version -= 1;
+        let origin = origin(self.request, order.sender_version);
+        canister.record(self.now, origin, types::ChangeDetails::CodeDeployment(details));
+        Ok(())
+    }
+
+    /// The new code sees the new version already.
+    fn bump(&mut self) {
+        Arc::make_mut(&mut self.canister).version += 1;
+    }
+
+    /// Puts new code in the place of the old; its memory is fresh, or the old one's.
+    fn replace(&mut self, module: Arc<Module>, keep: bool) {
+        let canister = Arc::make_mut(&mut self.canister);
+        let mut code = Code::fresh(module);
+        if let (true, Some(old)) = (keep, &canister.code) {
+            code.heap = old.heap.rebase(&old.module.initial, &code.module.initial);
+            code.heap.size = code.heap.size.max(code.module.initial_size);
+        }
+        canister.code = Some(code);
+        canister.timer = None;
+    }
+
+    fn run_export(&mut self, context: Context, name: &'static str, arg: &[u8]) -> Result<(), Reject> {
+        if self.canister.code.as_ref().is_some_and(|code| code.module.exports(name)) {
+            self.run(context, Entry::Export(name.into()), name, arg)?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, context: Context, entry: Entry, name: &'static str, arg: &[u8]) -> Result<(), Reject> {
+        let starts = self.canister.code.as_ref().is_some_and(|code| code.module.reach.start.is_some());
+        if context == Context::Start && !starts {
+            return Ok(());
+        }
+        let mut message = Message::new(context, entry, self.request.sender, self.now, self.left);
+        message.payload = arg.to_vec();
+        let Executed { outcome, instructions, prints } = execute(&self.canister, &self.place, message);
+        self.left -= instructions.min(self.left);
+        let canister = Arc::make_mut(&mut self.canister);
+        for line in prints {
+            canister.log(self.now, line);
+        }
+        match outcome {
+            Ok(changes) => {
+                self.burnt += changes.burnt;
+                canister.apply(changes);
+                self.events.push((name, Outcome::Ok, instructions));
+                Ok(())
+            }
+            Err(trap) => {
+                let reject = trap.reject(canister.id);
+                self.events.push((name, Outcome::Trap { message: reject.text() }, instructions));
+                Err(reject)
+            }
+        }
+    }
+}
+
+fn chunk_error(why: &str) -> Reject {
+    Reject::new(RejectCode::CanisterError, 504, format!("Error from Wasm chunk store: {why}."))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

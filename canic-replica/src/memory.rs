@@ -1,0 +1,216 @@
+//! Memory as plain data: pages that are shared until somebody writes them.
+//!
+//! A canister's heap and stable memory outlive the message that ran on them only as the images in this file. To roll
+//! back is to forget an image, to fork is to clone one; both cost next to nothing, however large the memory is.
+
+use std::sync::Arc;
+
+/// Bytes of one page of an image: the platform's own unit of change.
+pub(crate) const PAGE: usize = 4096;
+/// Bytes of one WebAssembly page.
+pub(crate) const WASM_PAGE: u64 = 65_536;
+/// The platform's limit for one canister's stable memory, in WebAssembly pages (500 GiB).
+const MAX_STABLE_PAGES: u64 = 500 * 16_384;
+
+/// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
+const CHUNK: usize = 256;
+
+pub(crate) type Page = [u8; PAGE];
+static ZERO: Page = [0; PAGE];
+
+/// A sparse array of pages. What was never written is absent.
+#[derive(Clone, Default)]
+pub(crate) struct Pages {
+    chunks: Vec<Option<Arc<Vec<Option<Arc<Page>>>>>>,
+}
+
+impl Pages {
+    pub(crate) fn get(&self, index: usize) -> Option<&Page> {
+        self.chunks.get(index / CHUNK)?.as_ref()?[index % CHUNK].as_deref()
+    }
+
+    /// The page, made our own; zeros where there was none.
+    pub(crate) fn get_mut(&mut self, index: usize) -> &mut Page {
+        let slot = self.slot(index);
+        Arc::make_mut(slot.get_or_insert_with(|| Arc::new(ZERO)))
+    }
+
+    pub(crate) fn set(&mut self, index: usize, page: Page) {
+        *self.slot(index) = Some(Arc::new(page));
+    }
+
+    /// The pages that are present, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Page)> {
+        self.chunks.iter().enumerate().filter_map(|(c, chunk)| Some((c, chunk.as_ref()?))).flat_map(|(c, chunk)| {
+            chunk.iter().enumerate().filter_map(move |(p, page)| Some((c * CHUNK + p, page.as_deref()?)))
+        })
+    }
+
+    fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
+        let chunk = index / CHUNK;
+        if self.chunks.len() <= chunk {
+            self.chunks.resize(chunk + 1, None);
+        }
+        let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK]));
+        &mut Arc::make_mut(chunk)[index % CHUNK]
+    }
+}
+
+/// The heap between two messages, as its difference from what the module's data segments write.
+#[derive(Clone, Default)]
+pub(crate) struct Heap {
+    pages: Pages,
+    /// Its size, in WebAssembly pages.
+    pub(crate) size: u64,
+}
+
+impl Heap {
+    /// A heap as a fresh instance has it.
+    pub(crate) fn fresh(size: u64) -> Self {
+        Self { pages: Pages::default(), size }
+    }
+
+    /// Writes the image over a fresh instance's memory, which must have the right size already.
+    pub(crate) fn restore(&self, memory: &mut [u8]) {
+        for (index, page) in self.pages.iter() {
+            memory[index * PAGE..][..PAGE].copy_from_slice(page);
+        }
+    }
+
+    /// The image of `memory`, sharing with `self` all pages that did not change. `initial` is what the data segments write.
+    pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> Self {
+        let mut image = Self { pages: self.pages.clone(), size: memory.len() as u64 / WASM_PAGE };
+        let touched = touched(memory);
+        for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
+            if touched.as_ref().is_some_and(|touched| !touched[index]) {
+                continue;
+            }
+            let before = self.pages.get(index).or_else(|| initial.get(index)).unwrap_or(&ZERO);
+            if page != before {
+                image.pages.set(index, *page);
+            }
+        }
+        image
+    }
+
+    /// The same contents as a difference from another module's data segments.
+    pub(crate) fn rebase(&self, from: &Pages, to: &Pages) -> Self {
+        let mut image = self.clone();
+        for (index, page) in from.iter() {
+            if self.pages.get(index).is_none() && to.get(index) != Some(page) {
+                image.pages.set(index, *page);
+            }
+        }
+        for (index, _) in to.iter() {
+            if self.pages.get(index).is_none() && from.get(index).is_none() {
+                image.pages.set(index, ZERO);
+            }
+        }
+        image
+    }
+
+    /// All its pages that differ from a fresh instance's, in order.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (usize, &Page)> {
+        self.pages.iter()
+    }
+}
+
+/// All pages of `memory` that hold anything but zeros.
+pub(crate) fn non_zero(memory: &[u8]) -> Pages {
+    let mut pages = Pages::default();
+    for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
+        if *page != ZERO {
+            pages.set(index, *page);
+        }
+    }
+    pages
+}
+
+/// Which pages of a mapping the process has touched at all, by asking the kernel. A guest may grow its memory to
+/// gigabytes and use little of it; only what was touched needs to be compared. `None` where it can't be told.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn touched(memory: &[u8]) -> Option<Vec<bool>> {
+    use std::os::unix::fs::FileExt;
+
+    /// Bits of an entry of the page map: in memory, or swapped out.
+    const PRESENT: u64 = 3 << 62;
+    let pages = memory.len() / PAGE;
+    let mut entries = vec![0; pages * 8];
+    let map = std::fs::File::open("/proc/self/pagemap").ok()?;
+    map.read_exact_at(&mut entries, (memory.as_ptr().addr() / PAGE) as u64 * 8).ok()?;
+    Some(entries.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0).collect())
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn touched(_: &[u8]) -> Option<Vec<bool>> {
+    None
+}
+
+/// Stable memory.
+#[derive(Clone, Default)]
+pub(crate) struct Stable {
+    pages: Pages,
+    /// Its size, in WebAssembly pages.
+    pub(crate) size: u64,
+}
+
+impl Stable {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.size * WASM_PAGE
+    }
+
+    /// Grows by `pages` WebAssembly pages; answers the old size, or `None` if that is too much.
+    pub(crate) fn grow(&mut self, pages: u64) -> Option<u64> {
+        let size = self.size.checked_add(pages).filter(|size| *size <= MAX_STABLE_PAGES)?;
+        Some(std::mem::replace(&mut self.size, size))
+    }
+
+    /// Fills `into` from `offset`. The caller has checked the bounds.
+    pub(crate) fn read(&self, mut offset: u64, mut into: &mut [u8]) {
+        while !into.is_empty() {
+            let (page, start, length) = span(offset, into.len());
+            let (now, later) = into.split_at_mut(length);
+            now.copy_from_slice(&self.pages.get(page).unwrap_or(&ZERO)[start..start + length]);
+            offset += length as u64;
+            into = later;
+        }
+    }
+
+    /// Writes `from` at `offset`. The caller has checked the bounds.
+    pub(crate) fn write(&mut self, mut offset: u64, mut from: &[u8]) {
+        while !from.is_empty() {
+            let (page, start, length) = span(offset, from.len());
+            let (now, later) = from.split_at(length);
+            self.pages.get_mut(page)[start..start + length].copy_from_slice(now);
+            offset += length as u64;
+            from = later;
+        }
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytes() as usize];
+        for (index, page) in self.pages.iter() {
+            bytes[index * PAGE..][..PAGE].copy_from_slice(page);
+        }
+        bytes
+    }
+
+    /// Stable memory that begins with `bytes`. `None` if they are too many.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut stable = Self::default();
+        stable.grow((bytes.len() as u64).div_ceil(WASM_PAGE))?;
+        stable.write(0, bytes);
+        Some(stable)
+    }
+
+    /// All its pages that were ever written, in order.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (usize, &Page)> {
+        self.pages.iter()
+    }
+}
+
+/// The part of `length` bytes at `offset` that lies in one page: the page, where in it, how many bytes.
+fn span(offset: u64, length: usize) -> (usize, usize, usize) {
+    let start = (offset % PAGE as u64) as usize;
+    ((offset / PAGE as u64) as usize, start, length.min(PAGE - start))
+}

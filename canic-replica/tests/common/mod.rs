@@ -1,0 +1,181 @@
+//! An instance under test, and the vocabulary of its small canisters.
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
+use candid::{Nat, Principal};
+use canic_replica::{Config, Event, Ingress, Kind, Outcome, Reject, Replica, SubnetKind};
+use ic_management_canister_types as types;
+
+pub const T: u128 = 1_000_000_000_000;
+
+/// One instance. After every call it checks that no cycle got lost.
+#[derive(Clone)]
+pub struct Net {
+    pub replica: Replica,
+    pub admin: Principal,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Self::with(vec![SubnetKind::Application])
+    }
+
+    pub fn with(subnets: Vec<SubnetKind>) -> Self {
+        let replica = Replica::new(Config { subnets, time: None }).unwrap();
+        Self { replica, admin: Principal::self_authenticating("admin") }
+    }
+
+    pub fn ingress(&self, canister: Principal, method: &str, payload: &[u8]) -> Ingress {
+        Ingress { sender: self.admin, canister, method: method.into(), payload: payload.to_vec(), effective: None }
+    }
+
+    pub fn update(&mut self, canister: Principal, method: &str, payload: &[u8]) -> Result<Vec<u8>, Reject> {
+        self.send(self.ingress(canister, method, payload))
+    }
+
+    pub fn send(&mut self, ingress: Ingress) -> Result<Vec<u8>, Reject> {
+        let id = self.replica.submit(ingress)?;
+        let result = self.replica.await_ingress(&id).unwrap();
+        self.check_accounts();
+        result
+    }
+
+    pub fn query(&mut self, canister: Principal, method: &str, payload: &[u8]) -> Result<Vec<u8>, Reject> {
+        let query = self.ingress(canister, method, payload);
+        self.replica.query(query)
+    }
+
+    /// A number that a query answers.
+    pub fn number(&mut self, canister: Principal, method: &str) -> u32 {
+        let reply = self.query(canister, method, &[]).unwrap();
+        u32::from_le_bytes(reply.try_into().unwrap())
+    }
+
+    pub fn manage<R>(&mut self, method: &str, args: impl ArgumentEncoder) -> Result<R, Reject>
+    where
+        R: for<'a> ArgumentDecoder<'a>,
+    {
+        self.manage_as(self.admin, method, args)
+    }
+
+    pub fn manage_as<R>(&mut self, sender: Principal, method: &str, args: impl ArgumentEncoder) -> Result<R, Reject>
+    where
+        R: for<'a> ArgumentDecoder<'a>,
+    {
+        let payload = encode_args(args).unwrap();
+        let ingress = Ingress { sender, ..self.ingress(Principal::management_canister(), method, &payload) };
+        self.send(ingress).map(|reply| decode_args(&reply).unwrap())
+    }
+
+    pub fn create(&mut self, cycles: u128) -> Principal {
+        let args = types::ProvisionalCreateCanisterWithCyclesArgs {
+            amount: Some(Nat::from(cycles)),
+            settings: None,
+            specified_id: None,
+            sender_canister_version: None,
+        };
+        let (record,) =
+            self.manage::<(types::CanisterIdRecord,)>("provisional_create_canister_with_cycles", (args,)).unwrap();
+        record.canister_id
+    }
+
+    pub fn install_as(
+        &mut self,
+        mode: types::CanisterInstallMode,
+        canister_id: Principal,
+        wasm_module: Vec<u8>,
+        arg: &[u8],
+    ) -> Result<(), Reject> {
+        let arg = arg.to_vec();
+        let args = types::InstallCodeArgs { mode, canister_id, wasm_module, arg, sender_canister_version: None };
+        self.manage("install_code", (args,))
+    }
+
+    /// A fresh canister with a program made by [`canister`].
+    pub fn install(&mut self, body: &str) -> Principal {
+        let id = self.create(100 * T);
+        self.install_as(types::CanisterInstallMode::Install, id, canister(body), &[]).unwrap();
+        id
+    }
+
+    pub fn status(&mut self, canister_id: Principal) -> types::CanisterStatusResult {
+        let args = types::CanisterIdRecord { canister_id };
+        self.manage::<(types::CanisterStatusResult,)>("canister_status", (args,)).unwrap().0
+    }
+
+    pub fn check_accounts(&self) {
+        let accounts = self.replica.accounts();
+        assert!(accounts.balanced(), "{accounts:?}");
+    }
+
+    pub fn events(&self, kind: Kind) -> Vec<Event> {
+        self.replica.trace().iter().filter(|event| event.kind == kind).cloned().collect()
+    }
+
+    pub fn outcomes(&self, kind: Kind) -> Vec<Outcome> {
+        self.events(kind).into_iter().map(|event| event.outcome).collect()
+    }
+}
+
+pub fn record(canister_id: Principal) -> (types::CanisterIdRecord,) {
+    (types::CanisterIdRecord { canister_id },)
+}
+
+/// A module with all the imports, one page of memory, and these words: `$reply` (an i32), `$answer` (bytes), `$argument`
+/// (copies the argument to 1000, answers its size), `$trap`, `$call` (the canister whose id lies at 1000: name, its
+/// size, the table index of the reply and of the reject callback).
+pub fn canister(body: &str) -> Vec<u8> {
+    let imports: String = IMPORTS.lines().filter(|line| !line.trim().is_empty()).map(import).collect();
+    wat::parse_str(format!("(module {imports} (memory (export \"memory\") 1) {WORDS} {body})")).unwrap()
+}
+
+fn import(line: &str) -> String {
+    let (name, ty) = line.trim().split_once(' ').unwrap();
+    format!("(import \"ic0\" \"{name}\" (func ${name} {ty}))\n")
+}
+
+const IMPORTS: &str = "
+    msg_arg_data_size (result i32)
+    msg_arg_data_copy (param i32 i32 i32)
+    msg_reply_data_append (param i32 i32)
+    msg_reply
+    msg_reject (param i32 i32)
+    msg_reject_code (result i32)
+    msg_reject_msg_size (result i32)
+    msg_reject_msg_copy (param i32 i32 i32)
+    msg_cycles_accept128 (param i64 i64 i32)
+    msg_cycles_refunded128 (param i32)
+    msg_cycles_available128 (param i32)
+    msg_deadline (result i64)
+    msg_method_name_size (result i32)
+    accept_message
+    call_new (param i32 i32 i32 i32 i32 i32 i32 i32)
+    call_on_cleanup (param i32 i32)
+    call_data_append (param i32 i32)
+    call_cycles_add128 (param i64 i64)
+    call_with_best_effort_response (param i32)
+    call_perform (result i32)
+    stable64_size (result i64)
+    stable64_grow (param i64) (result i64)
+    stable64_write (param i64 i64 i64)
+    stable64_read (param i64 i64 i64)
+    certified_data_set (param i32 i32)
+    global_timer_set (param i64) (result i64)
+    time (result i64)
+    performance_counter (param i32) (result i64)
+    cycles_burn128 (param i64 i64 i32)
+    debug_print (param i32 i32)
+    trap (param i32 i32)
+";
+
+const WORDS: &str = r#"
+    (func $answer (param i32 i32)
+        (call $msg_reply_data_append (local.get 0) (local.get 1)) (call $msg_reply))
+    (func $reply (param i32)
+        (i32.store (i32.const 900) (local.get 0)) (call $answer (i32.const 900) (i32.const 4)))
+    (func $argument (result i32)
+        (call $msg_arg_data_copy (i32.const 1000) (i32.const 0) (call $msg_arg_data_size)) (call $msg_arg_data_size))
+    (func $new_call (param $name i32) (param $size i32) (param $reply i32) (param $reject i32)
+        (call $call_new (i32.const 1000) (i32.const 10) (local.get $name) (local.get $size)
+            (local.get $reply) (i32.const 0) (local.get $reject) (i32.const 0)))
+"#;
