@@ -139,6 +139,8 @@ pub struct Replica {
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// The same, oldest first.
     ingress_order: VecDeque<MessageId>,
+    /// Who sent them.
+    ingress_senders: BTreeMap<MessageId, Principal>,
     submitted: u64,
     /// Numbers what must be unique or unpredictable.
     pub(crate) draws: u64,
@@ -207,6 +209,7 @@ impl Replica {
             transit: VecDeque::new(),
             ingress: BTreeMap::new(),
             ingress_order: VecDeque::new(),
+            ingress_senders: BTreeMap::new(),
             submitted: 0,
             draws: 0,
             ledger: Ledger::default(),
@@ -273,11 +276,13 @@ impl Replica {
         }
         self.ingress.insert(id, IngressStatus::Received);
         self.ingress_order.push_back(id);
+        self.ingress_senders.insert(id, ingress.sender);
         if self.ingress_order.len() > REMEMBERED
             && let Some(old) = self.ingress_order.pop_front()
             && matches!(self.ingress.get(&old), Some(IngressStatus::Done(_)))
         {
             self.ingress.remove(&old);
+            self.ingress_senders.remove(&old);
         }
         Ok(id)
     }
@@ -285,6 +290,11 @@ impl Replica {
     /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered.
     pub fn ingress_status(&self, id: &MessageId) -> IngressStatus {
         self.ingress.get(id).cloned().unwrap_or(IngressStatus::Unknown)
+    }
+
+    /// Who sent a message that is remembered.
+    pub fn ingress_sender(&self, id: &MessageId) -> Option<Principal> {
+        self.ingress_senders.get(id).copied()
     }
 
     /// Executes rounds until the message is answered. Errors: no such message; 100 rounds without an answer.

@@ -134,8 +134,10 @@ pub(super) fn ingress_status(
     argument: RawIngressStatusArgs,
 ) -> Answer<Option<RawCanisterResult>> {
     let id = message_id(&argument.raw_message_id)?;
-    if argument.raw_caller.is_some() {
-        return Err(Failure::not_served("ingress_status with a caller"));
+    if let (Some(caller), Some(sender)) = (argument.raw_caller, replica.ingress_sender(&id))
+        && principal(&caller.principal_id)? != sender
+    {
+        return Err(Failure::forbidden("only the sender of a message may ask for its status"));
     }
     match replica.ingress_status(&id) {
         IngressStatus::Unknown | IngressStatus::Received | IngressStatus::Processing => Ok(None),
