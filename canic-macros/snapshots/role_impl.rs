@@ -12,6 +12,11 @@ impl Worker {
     async fn heartbeat() {}
     fn on_low_wasm_memory() {}
 }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! one_root_or_role_per_crate {
+    () => {};
+}
 const _: () = {
     use ::canic::__private as __canic;
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;

@@ -1,4 +1,9 @@
 pub struct Fleet;
+#[doc(hidden)]
+#[macro_export]
+macro_rules! one_root_or_role_per_crate {
+    () => {};
+}
 const _: () = {
     use ::canic::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;

@@ -18,6 +18,11 @@ impl Fleet {
         other::fleet::ProvisionRole::new("worker")
     }
 }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! one_root_or_role_per_crate {
+    () => {};
+}
 const _: () = {
     use other::{__private as __canic, config as __config};
     const _: ::core::marker::PhantomData<Fleet> = ::core::marker::PhantomData;

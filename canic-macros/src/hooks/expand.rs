@@ -69,6 +69,19 @@ pub(crate) fn lifecycle(side: &Side, canister: &Canister) -> TokenStream {
         .collect()
 }
 
+/// A name that stands at the crate's root wherever it is defined, so that the compiler refuses a second one.
+///
+/// A macro knows nothing of the crate's other items; without this the linker would complain, and `cargo check` not at all.
+pub(crate) fn only_one_in_the_crate() -> TokenStream {
+    quote! {
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! one_root_or_role_per_crate {
+            () => {};
+        }
+    }
+}
+
 /// Lints about what the rules for hooks ask of the author: owned arguments, and a `start` that may have nothing to await.
 pub(crate) fn allowed_lints(item: &Item) -> Option<TokenStream> {
     matches!(item, Item::Impl(_))

@@ -8,7 +8,9 @@ mod item;
 
 use syn::Type;
 
-pub(crate) use self::expand::{Side, allowed_lints, candid_init, export, lifecycle, start_hook};
+pub(crate) use self::expand::{
+    Side, allowed_lints, candid_init, export, lifecycle, only_one_in_the_crate, start_hook,
+};
 pub(crate) use self::item::{Canister, mended};
 
 /// A function of the author's that the canister's life calls.

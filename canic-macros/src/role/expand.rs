@@ -26,9 +26,11 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
+    let only_one = hooks::only_one_in_the_crate();
     quote! {
         #allowed
         #item
+        #only_one
         const _: () = {
             use #crate_path::__private as __canic;
 

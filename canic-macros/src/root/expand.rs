@@ -32,10 +32,12 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         .then(|| service::endpoints(&side, crate_path, service::http()));
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
+    let only_one = hooks::only_one_in_the_crate();
     quote! {
         #allowed
         #item
         #handles
+        #only_one
         const _: () = {
             use #crate_path::{__private as __canic, config as __config};
 

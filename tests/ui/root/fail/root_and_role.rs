@@ -1,0 +1,7 @@
+#[canic::root]
+struct Fleet;
+
+#[canic::role("worker")]
+struct Worker;
+
+fn main() {}
