@@ -232,7 +232,11 @@ impl Default for Settings {
 impl Code {
     /// The program as it is before its first message; the globals are read when it first runs.
     pub(crate) fn fresh(module: Arc<Module>) -> Self {
-        Self { heap: Heap::fresh(module.initial_size), globals: Vec::new(), module }
+        Self {
+            heap: Heap::fresh(module.initial_size),
+            globals: Vec::new(),
+            module,
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -241,7 +245,13 @@ impl Code {
 }
 
 impl Canister {
-    pub(crate) fn new(id: Principal, subnet: usize, settings: Settings, balance: u128, now: u64) -> Self {
+    pub(crate) fn new(
+        id: Principal,
+        subnet: usize,
+        settings: Settings,
+        balance: u128,
+        now: u64,
+    ) -> Self {
         Self {
             id,
             subnet,
@@ -283,7 +293,12 @@ impl Canister {
     pub(crate) fn memory(&self) -> management::MemoryMetrics {
         let (heap, globals, binary, custom) = self.code.as_ref().map_or((0, 0, 0, 0), |code| {
             let module = &code.module;
-            (code.heap.size * WASM_PAGE, code.globals.len() * 8, module.size, module.custom_bytes)
+            (
+                code.heap.size * WASM_PAGE,
+                code.globals.len() * 8,
+                module.size,
+                module.custom_bytes,
+            )
         });
         management::MemoryMetrics {
             wasm_memory_size: heap.into(),
@@ -305,8 +320,16 @@ impl Canister {
 
     /// What it takes if its heap, globals and stable memory take `working` bytes.
     pub(crate) fn bytes_beside(&self, working: u64) -> u64 {
-        let module = self.code.as_ref().map_or(0, |code| code.module.size + code.module.custom_bytes) as u64;
-        working + module + self.history_bytes() + self.chunk_bytes() + self.snapshot_bytes() + self.log_bytes()
+        let module =
+            self.code
+                .as_ref()
+                .map_or(0, |code| code.module.size + code.module.custom_bytes) as u64;
+        working
+            + module
+            + self.history_bytes()
+            + self.chunk_bytes()
+            + self.snapshot_bytes()
+            + self.log_bytes()
     }
 
     fn history_bytes(&self) -> u64 {
@@ -323,7 +346,10 @@ impl Canister {
     }
 
     fn log_bytes(&self) -> u64 {
-        self.logs.iter().map(|record| record.content.len() as u64 + 16).sum()
+        self.logs
+            .iter()
+            .map(|record| record.content.len() as u64 + 16)
+            .sum()
     }
 
     /// Cycles that its resources cost over so many nanoseconds.
@@ -336,12 +362,18 @@ impl Canister {
     pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
         const DAY: u64 = 24 * 3600;
         let bytes = bytes.max(self.settings.memory_allocation);
-        let per_day = prices.resources(bytes, self.settings.compute_allocation, DAY * 1_000_000_000);
+        let per_day =
+            prices.resources(bytes, self.settings.compute_allocation, DAY * 1_000_000_000);
         per_day.saturating_mul(self.settings.freezing_threshold.into()) / u128::from(DAY)
     }
 
     /// Notes a change of code, controllers or existence.
-    pub(crate) fn record(&mut self, now: u64, origin: management::ChangeOrigin, details: management::ChangeDetails) {
+    pub(crate) fn record(
+        &mut self,
+        now: u64,
+        origin: management::ChangeOrigin,
+        details: management::ChangeDetails,
+    ) {
         self.version += 1;
         self.total_changes += 1;
         self.history.push_back(management::Change {
@@ -359,7 +391,11 @@ impl Canister {
     pub(crate) fn log(&mut self, now: u64, mut line: Vec<u8>) {
         let limit = self.settings.log_memory_limit as usize;
         line.truncate(limit.min(32 * 1024));
-        let record = management::CanisterLogRecord { idx: self.logs_written, timestamp_nanos: now, content: line };
+        let record = management::CanisterLogRecord {
+            idx: self.logs_written,
+            timestamp_nanos: now,
+            content: line,
+        };
         self.logs_written += 1;
         self.logs.push_back(record);
         while self.logs.len() > 1 && self.log_bytes() > limit as u64 {

@@ -66,7 +66,8 @@ impl Prices {
     /// What a subnet of this kind charges.
     pub(crate) fn of(kind: SubnetKind) -> Self {
         use SubnetKind::{
-            Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys, VerifiedApplication,
+            Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
+            VerifiedApplication,
         };
         match kind {
             Application | CloudEngine | Fiduciary | SNS | VerifiedApplication => Self::APPLICATION,

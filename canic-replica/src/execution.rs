@@ -117,7 +117,13 @@ pub(crate) struct Message {
 
 impl Message {
     /// A message that brings nothing.
-    pub(crate) fn new(context: Context, entry: Entry, caller: Principal, now: u64, limit: u64) -> Self {
+    pub(crate) fn new(
+        context: Context,
+        entry: Entry,
+        caller: Principal,
+        now: u64,
+        limit: u64,
+    ) -> Self {
         Self {
             context,
             entry,
@@ -236,11 +242,16 @@ impl Trap {
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Called(message) => write!(f, "Canister called `ic0.trap` with message: '{message}'."),
+            Self::Called(message) => {
+                write!(f, "Canister called `ic0.trap` with message: '{message}'.")
+            }
             Self::Wasm(why) => write!(f, "Canister trapped: {why}."),
             Self::Contract(why) => write!(f, "Canister violated contract: {why}."),
             Self::Instructions(limit) => {
-                write!(f, "Canister exceeded the limit of {limit} instructions for single message execution.")
+                write!(
+                    f,
+                    "Canister exceeded the limit of {limit} instructions for single message execution."
+                )
             }
             Self::Cycles(why) => write!(f, "{why}"),
             Self::MemoryLimit(limit) => write!(
@@ -250,7 +261,10 @@ impl fmt::Display for Trap {
             ),
             Self::NoMethod(kind, name) => write!(f, "Canister has no {kind} method '{name}'."),
             Self::NoModule => {
-                write!(f, "Attempted to execute a message, but the canister contains no Wasm module.")
+                write!(
+                    f,
+                    "Attempted to execute a message, but the canister contains no Wasm module."
+                )
             }
         }
     }
@@ -269,24 +283,37 @@ pub(crate) struct Executed {
 impl Executed {
     /// It could not even begin.
     pub(crate) fn failed(trap: Trap) -> Self {
-        Self { outcome: Err(trap), instructions: 0, prints: Vec::new() }
+        Self {
+            outcome: Err(trap),
+            instructions: 0,
+            prints: Vec::new(),
+        }
     }
 }
 
 /// Runs a message. The canister is only read; what it would become is in the answer.
 pub(crate) fn execute(canister: &Arc<Canister>, place: &Arc<Place>, message: Message) -> Executed {
-    let Some(code) = canister.code.clone() else { return Executed::failed(Trap::NoModule) };
+    let Some(code) = canister.code.clone() else {
+        return Executed::failed(Trap::NoModule);
+    };
     let limit = message.limit;
     let mut store = system_api::store(Host::new(Arc::clone(canister), Arc::clone(place), message));
     let outcome = run(&mut store, &code).map_err(|error| explain(&error, limit));
     let instructions = limit - store.get_fuel().unwrap_or(0).min(limit);
     let host = store.into_data();
     let mut prints = host.prints;
-    let outcome = outcome.map(|code| Changes { code, ..host.changes });
+    let outcome = outcome.map(|code| Changes {
+        code,
+        ..host.changes
+    });
     if let Err(trap @ (Trap::Called(_) | Trap::Wasm(_))) = &outcome {
         prints.push(format!("[TRAP]: {trap}").into_bytes());
     }
-    Executed { outcome, instructions, prints }
+    Executed {
+        outcome,
+        instructions,
+        prints,
+    }
 }
 
 fn run(store: &mut Store<Host>, code: &Code) -> wasmtime::Result<Option<Code>> {
@@ -298,25 +325,39 @@ fn run(store: &mut Store<Host>, code: &Code) -> wasmtime::Result<Option<Code>> {
     store.set_fuel(limit)?;
     match store.data().message.entry.clone() {
         Entry::Export(name) => {
-            instance.get_typed_func::<(), ()>(&mut *store, &name)?.call(&mut *store, ())?;
+            instance
+                .get_typed_func::<(), ()>(&mut *store, &name)?
+                .call(&mut *store, ())?;
         }
         Entry::Start => {
-            if let Some(start) = reach(store, &instance, code.module.reach.start).and_then(Extern::into_func) {
+            if let Some(start) =
+                reach(store, &instance, code.module.reach.start).and_then(Extern::into_func)
+            {
                 start.typed::<(), ()>(&*store)?.call(&mut *store, ())?;
             }
         }
         Entry::Closure(closure) => call_closure(store, &instance, code, closure)?,
     }
-    if store.data().message.context.keeps() { capture(store, &instance, code).map(Some) } else { Ok(None) }
+    if store.data().message.context.keeps() {
+        capture(store, &instance, code).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
-fn reach(store: &mut Store<Host>, instance: &Instance, index: Option<wasmtime::ModuleExport>) -> Option<Extern> {
+fn reach(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    index: Option<wasmtime::ModuleExport>,
+) -> Option<Extern> {
     instance.get_module_export(store, &index?)
 }
 
 /// Makes a fresh instance the canister's own.
 fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
-    if let Some(memory) = reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory) {
+    if let Some(memory) =
+        reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory)
+    {
         let size = memory.size(&*store);
         if code.heap.size > size {
             memory.grow(&mut *store, code.heap.size - size)?;
@@ -336,7 +377,9 @@ fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtim
 /// Reads the canister's state back.
 fn capture(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<Code> {
     let heap = match store.data().memory {
-        Some(memory) => code.heap.capture(memory.data(&*store), &code.module.initial),
+        Some(memory) => code
+            .heap
+            .capture(memory.data(&*store), &code.module.initial),
         None => Heap::default(),
     };
     let mut globals = Vec::with_capacity(code.module.reach.globals.len());
@@ -345,10 +388,19 @@ fn capture(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtim
         let value = global.and_then(|global| Number::of(&global.get(&mut *store)));
         globals.push(value.ok_or_else(|| wasmtime::Error::msg("a mutable global is no number"))?);
     }
-    Ok(Code { module: Arc::clone(&code.module), heap, globals })
+    Ok(Code {
+        module: Arc::clone(&code.module),
+        heap,
+        globals,
+    })
 }
 
-fn call_closure(store: &mut Store<Host>, instance: &Instance, code: &Code, closure: Closure) -> wasmtime::Result<()> {
+fn call_closure(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &Code,
+    closure: Closure,
+) -> wasmtime::Result<()> {
     let table = reach(store, instance, code.module.reach.table).and_then(Extern::into_table);
     let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));
     let Some(Ref::Func(Some(function))) = entry else {
@@ -368,7 +420,9 @@ fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
             other => other.clone(),
         };
     }
-    let Some(trap) = error.downcast_ref::<wasmtime::Trap>() else { return Trap::Wasm(format!("{error:#}")) };
+    let Some(trap) = error.downcast_ref::<wasmtime::Trap>() else {
+        return Trap::Wasm(format!("{error:#}"));
+    };
     let why = match trap {
         wasmtime::Trap::OutOfFuel => return Trap::Instructions(limit),
         wasmtime::Trap::StackOverflow => "stack overflow",
@@ -387,7 +441,10 @@ fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
 
 /// The error for a system call outside of its contexts.
 pub(crate) fn forbidden(name: &str, context: Context) -> Trap {
-    Trap::Contract(format!("\"ic0_{name}\" cannot be executed in {} mode", context.describe()))
+    Trap::Contract(format!(
+        "\"ic0_{name}\" cannot be executed in {} mode",
+        context.describe()
+    ))
 }
 
 impl Number {

@@ -49,12 +49,17 @@ impl Replica {
         }
         let store = self.canister(store)?;
         if store.subnet != subnet {
-            return Err(chunk_error("The store canister is on another subnet than the target canister"));
+            return Err(chunk_error(
+                "The store canister is on another subnet than the target canister",
+            ));
         }
         let mut module = Vec::new();
         for hash in &args.chunk_hashes_list {
-            let chunk = <[u8; 32]>::try_from(hash.hash.as_slice()).ok().and_then(|hash| store.chunks.get(&hash));
-            let chunk = chunk.ok_or_else(|| chunk_error(&format!("Chunk {} was not found", hex(&hash.hash))))?;
+            let chunk = <[u8; 32]>::try_from(hash.hash.as_slice())
+                .ok()
+                .and_then(|hash| store.chunks.get(&hash));
+            let chunk = chunk
+                .ok_or_else(|| chunk_error(&format!("Chunk {} was not found", hex(&hash.hash))))?;
             module.extend_from_slice(chunk);
         }
         let found = Sha256::digest(&module);
@@ -83,13 +88,16 @@ impl Replica {
         self.controlled(args.canister_id, request)?;
         self.uninstall(args.canister_id);
         let origin = origin(request, args.sender_canister_version);
-        self.canister(args.canister_id)?.record(now, origin, types::ChangeDetails::CodeUninstall);
+        self.canister(args.canister_id)?
+            .record(now, origin, types::ChangeDetails::CodeUninstall);
         reply(())
     }
 
     /// Removes code and memory. What the program had still to answer is rejected.
     pub(crate) fn uninstall(&mut self, id: Principal) {
-        let Some(canister) = self.canister_mut(id) else { return };
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
         canister.code = None;
         canister.stable = Stable::default();
         canister.certified_data = Vec::new();
@@ -101,12 +109,22 @@ impl Replica {
         for context in canister.contexts.values_mut() {
             context.deleted = true;
             if !std::mem::replace(&mut context.responded, true) {
-                unanswered.push((context.origin, context.sender, std::mem::take(&mut context.available)));
+                unanswered.push((
+                    context.origin,
+                    context.sender,
+                    std::mem::take(&mut context.available),
+                ));
             }
         }
-        canister.contexts.retain(|_, context| context.outstanding > 0);
+        canister
+            .contexts
+            .retain(|_, context| context.outstanding > 0);
         for (origin, sender, refund) in unanswered {
-            let reject = Reject::new(RejectCode::CanisterReject, 406, "Canister has been uninstalled.");
+            let reject = Reject::new(
+                RejectCode::CanisterReject,
+                406,
+                "Canister has been uninstalled.",
+            );
             self.respond(origin, sender, Err(reject), refund, Some(subnet));
         }
     }
@@ -115,14 +133,19 @@ impl Replica {
     fn install(&mut self, request: &Request, order: Order<'_>) -> Managed {
         let id = order.canister;
         self.controlled(id, request)?;
-        let canister = self.canisters.get(&id).cloned().ok_or_else(|| crate::query::not_found(id))?;
+        let canister = self
+            .canisters
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| crate::query::not_found(id))?;
         let place = Arc::clone(&self.subnets[canister.subnet].place);
         let module = check(&canister, &order)?;
         let in_advance = place.prices.execution(INSTALL_LIMIT);
-        self.can_pay(&canister, in_advance).map_err(|reject| Reject {
-            message: format!("Canister installation failed with `{}`.", reject.message),
-            ..reject
-        })?;
+        self.can_pay(&canister, in_advance)
+            .map_err(|reject| Reject {
+                message: format!("Canister installation failed with `{}`.", reject.message),
+                ..reject
+            })?;
 
         let compilation = (module.operators * COMPILE_PER_OPERATOR).min(INSTALL_LIMIT);
         let mut draft = Draft {
@@ -137,10 +160,20 @@ impl Replica {
         Arc::make_mut(&mut draft.canister).balance -= in_advance;
         let result = draft.install(module, &order);
         let cost = draft.place.prices.execution(INSTALL_LIMIT - draft.left);
-        let Draft { canister: mut installed, events, burnt, .. } = draft;
+        let Draft {
+            canister: mut installed,
+            events,
+            burnt,
+            ..
+        } = draft;
         self.ledger.fees.execution += cost;
         for (task, outcome, instructions) in events {
-            let request = Request { callee: id, method: task.into(), cycles: 0, ..request.clone() };
+            let request = Request {
+                callee: id,
+                method: task.into(),
+                cycles: 0,
+                ..request.clone()
+            };
             self.note(Kind::Lifecycle, &request, outcome, instructions);
         }
         match result {
@@ -181,7 +214,10 @@ fn check(canister: &Canister, order: &Order<'_>) -> Result<Arc<Module>, Reject> 
         Reject::new(RejectCode::CanisterError, 505, why)
     })?;
     if let (Upgrade(Some(flags)), Some(code)) = (order.mode, &canister.code) {
-        let orthogonal = code.module.metadata.contains_key("enhanced-orthogonal-persistence");
+        let orthogonal = code
+            .module
+            .metadata
+            .contains_key("enhanced-orthogonal-persistence");
         if orthogonal && flags.wasm_memory_persistence.is_none() {
             return Err(invalid(
                 "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade option.",
@@ -218,26 +254,40 @@ impl Draft<'_> {
                 self.bump();
                 self.run(Context::Start, Entry::Start, "start", &[])?;
                 self.run_export(Context::Init, "canister_init", &order.arg)?;
-                if matches!(order.mode, Install) { types::CodeDeploymentMode::Install } else { types::CodeDeploymentMode::Reinstall }
+                if matches!(order.mode, Install) {
+                    types::CodeDeploymentMode::Install
+                } else {
+                    types::CodeDeploymentMode::Reinstall
+                }
             }
             Upgrade(flags) => {
                 let flags = flags.unwrap_or_default();
                 if flags.skip_pre_upgrade != Some(true) {
                     self.run_export(Context::PreUpgrade, "canister_pre_upgrade", &[])?;
                 }
-                self.replace(module, flags.wasm_memory_persistence == Some(types::WasmMemoryPersistence::Keep));
+                self.replace(
+                    module,
+                    flags.wasm_memory_persistence == Some(types::WasmMemoryPersistence::Keep),
+                );
                 self.bump();
                 self.run(Context::Start, Entry::Start, "start", &[])?;
                 self.run_export(Context::Init, "canister_post_upgrade", &order.arg)?;
                 types::CodeDeploymentMode::Upgrade
             }
         };
-        let details = types::CodeDeploymentRecord { mode, module_hash: hash };
+        let details = types::CodeDeploymentRecord {
+            mode,
+            module_hash: hash,
+        };
         let canister = Arc::make_mut(&mut self.canister);
         // The record counts the change of version itself.
         canister.version -= 1;
         let origin = origin(self.request, order.sender_version);
-        canister.record(self.now, origin, types::ChangeDetails::CodeDeployment(details));
+        canister.record(
+            self.now,
+            origin,
+            types::ChangeDetails::CodeDeployment(details),
+        );
         Ok(())
     }
 
@@ -258,21 +308,45 @@ impl Draft<'_> {
         canister.timer = None;
     }
 
-    fn run_export(&mut self, context: Context, name: &'static str, arg: &[u8]) -> Result<(), Reject> {
-        if self.canister.code.as_ref().is_some_and(|code| code.module.exports(name)) {
+    fn run_export(
+        &mut self,
+        context: Context,
+        name: &'static str,
+        arg: &[u8],
+    ) -> Result<(), Reject> {
+        if self
+            .canister
+            .code
+            .as_ref()
+            .is_some_and(|code| code.module.exports(name))
+        {
             self.run(context, Entry::Export(name.into()), name, arg)?;
         }
         Ok(())
     }
 
-    fn run(&mut self, context: Context, entry: Entry, name: &'static str, arg: &[u8]) -> Result<(), Reject> {
-        let starts = self.canister.code.as_ref().is_some_and(|code| code.module.reach.start.is_some());
+    fn run(
+        &mut self,
+        context: Context,
+        entry: Entry,
+        name: &'static str,
+        arg: &[u8],
+    ) -> Result<(), Reject> {
+        let starts = self
+            .canister
+            .code
+            .as_ref()
+            .is_some_and(|code| code.module.reach.start.is_some());
         if context == Context::Start && !starts {
             return Ok(());
         }
         let mut message = Message::new(context, entry, self.request.sender, self.now, self.left);
         message.payload = arg.to_vec();
-        let Executed { outcome, instructions, prints } = execute(&self.canister, &self.place, message);
+        let Executed {
+            outcome,
+            instructions,
+            prints,
+        } = execute(&self.canister, &self.place, message);
         self.left -= instructions.min(self.left);
         let canister = Arc::make_mut(&mut self.canister);
         for line in prints {
@@ -287,7 +361,13 @@ impl Draft<'_> {
             }
             Err(trap) => {
                 let reject = trap.reject(canister.id);
-                self.events.push((name, Outcome::Trap { message: reject.text() }, instructions));
+                self.events.push((
+                    name,
+                    Outcome::Trap {
+                        message: reject.text(),
+                    },
+                    instructions,
+                ));
                 Err(reject)
             }
         }
@@ -295,7 +375,11 @@ impl Draft<'_> {
 }
 
 fn chunk_error(why: &str) -> Reject {
-    Reject::new(RejectCode::CanisterError, 504, format!("Error from Wasm chunk store: {why}."))
+    Reject::new(
+        RejectCode::CanisterError,
+        504,
+        format!("Error from Wasm chunk store: {why}."),
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {

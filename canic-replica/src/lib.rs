@@ -6,10 +6,11 @@
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
-pub mod http;
 mod canister;
 mod cycles;
+mod digest;
 mod execution;
+pub mod http;
 mod installation;
 mod management;
 mod memory;

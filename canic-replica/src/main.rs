@@ -75,7 +75,12 @@ impl Arguments {
                 Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
                 _ => (argument.as_str(), None),
             };
-            let mut value = || inline.clone().or_else(|| rest.next()).ok_or(format!("{name} needs a value"));
+            let mut value = || {
+                inline
+                    .clone()
+                    .or_else(|| rest.next())
+                    .ok_or(format!("{name} needs a value"))
+            };
             match name {
                 "-h" | "--help" => return Ok(Command::Print(HELP)),
                 "-V" | "--version" => return Ok(Command::Print(VERSION)),
@@ -92,7 +97,10 @@ impl Arguments {
     }
 }
 
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, String> {
+fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    value: &str,
+) -> Result<T, String> {
     value.parse().map_err(|e| format!("{name} `{value}`: {e}"))
 }
 
@@ -103,10 +111,17 @@ fn serve(arguments: Arguments) -> io::Result<()> {
         Some(path) => match File::create_new(path) {
             Ok(file) => Some(file),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(e) => return Err(io::Error::new(e.kind(), format!("the port file {}: {e}", path.display()))),
+            Err(e) => {
+                return Err(io::Error::new(
+                    e.kind(),
+                    format!("the port file {}: {e}", path.display()),
+                ));
+            }
         },
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let served = runtime.block_on(listen(&arguments, port_file));
     if let Some(path) = &arguments.port_file {
         fs::remove_file(path)?;
@@ -117,9 +132,12 @@ fn serve(arguments: Arguments) -> io::Result<()> {
 }
 
 async fn listen(arguments: &Arguments, port_file: Option<File>) -> io::Result<()> {
-    let server = Server::bind(arguments.address)
-        .await
-        .map_err(|e| io::Error::new(e.kind(), format!("can't listen on {}: {e}", arguments.address)))?;
+    let server = Server::bind(arguments.address).await.map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!("can't listen on {}: {e}", arguments.address),
+        )
+    })?;
     if let Some(mut file) = port_file {
         // One write: the client takes the newline for the end.
         file.write_all(format!("{}\n", server.port()).as_bytes())?;

@@ -41,7 +41,10 @@ impl Replica {
         };
         let outcome = match &result {
             Ok(_) => Outcome::Reply,
-            Err(reject) => Outcome::Reject { code: reject.code, message: reject.text() },
+            Err(reject) => Outcome::Reject {
+                code: reject.code,
+                message: reject.text(),
+            },
         };
         self.note_management(&request, outcome);
         self.answer_management(&request, result, refund);
@@ -52,9 +55,20 @@ impl Replica {
     }
 
     /// Sends an answer of the management canister, which takes a round.
-    fn answer_management(&mut self, request: &Request, result: Result<Vec<u8>, Reject>, refund: u128) {
+    fn answer_management(
+        &mut self,
+        request: &Request,
+        result: Result<Vec<u8>, Reject>,
+        refund: u128,
+    ) {
         // No canister lives on a subnet of this number: the answer is never from next door.
-        self.respond(request.origin, request.sender, result, refund, Some(usize::MAX));
+        self.respond(
+            request.origin,
+            request.sender,
+            result,
+            refund,
+            Some(usize::MAX),
+        );
     }
 
     fn dispatch(&mut self, request: &Request) -> Managed {
@@ -103,7 +117,10 @@ impl Replica {
             | "upload_canister_snapshot_data" => Err(Reject::new(
                 RejectCode::CanisterReject,
                 407,
-                format!("Management canister method '{}' is not supported by this replica.", request.method),
+                format!(
+                    "Management canister method '{}' is not supported by this replica.",
+                    request.method
+                ),
             )),
             method => Err(unknown_method(method)),
         }
@@ -112,9 +129,14 @@ impl Replica {
     /// Whether an ingress call to the management canister may come in, and which canister pays for it.
     pub(crate) fn admit_management(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         match ingress.method.as_str() {
-            "create_canister" | "deposit_cycles" | "raw_rand" | "canister_info" | "http_request" => {
+            "create_canister" | "deposit_cycles" | "raw_rand" | "canister_info"
+            | "http_request" => {
                 let why = format!("Only canisters can call ic00 method {}", ingress.method);
-                Err(uncertified(Reject::new(RejectCode::CanisterReject, 406, why)))
+                Err(uncertified(Reject::new(
+                    RejectCode::CanisterReject,
+                    406,
+                    why,
+                )))
             }
             "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Ok(None),
             _ => Ok(target(&ingress.payload)),
@@ -146,10 +168,16 @@ impl Replica {
         let args = match decode::<(types::CreateCanisterArgs,)>(request) {
             Ok((args,)) => args,
             // The argument may be left out.
-            Err(_) if decode::<()>(request).is_ok() && request.payload.len() <= 6 => types::CreateCanisterArgs::default(),
+            Err(_) if decode::<()>(request).is_ok() && request.payload.len() <= 6 => {
+                types::CreateCanisterArgs::default()
+            }
             Err(reject) => return Err(reject),
         };
-        let Some(subnet) = self.canisters.get(&request.sender).map(|sender| sender.subnet) else {
+        let Some(subnet) = self
+            .canisters
+            .get(&request.sender)
+            .map(|sender| sender.subnet)
+        else {
             let why = "Only canisters can call ic00 method create_canister";
             return Err(Reject::new(RejectCode::CanisterReject, 406, why));
         };
@@ -169,23 +197,51 @@ impl Replica {
                 ),
             ));
         }
-        let settings = settings(Settings::of(request.sender), args.settings.unwrap_or_default())?;
-        let id = self.fresh_canister_id(subnet).ok_or_else(no_more_canisters)?;
+        let settings = settings(
+            Settings::of(request.sender),
+            args.settings.unwrap_or_default(),
+        )?;
+        let id = self
+            .fresh_canister_id(subnet)
+            .ok_or_else(no_more_canisters)?;
         self.ledger.fees.creation += fee;
-        self.bring_to_life(id, subnet, settings, request.cycles - fee, request, args.sender_canister_version);
+        self.bring_to_life(
+            id,
+            subnet,
+            settings,
+            request.cycles - fee,
+            request,
+            args.sender_canister_version,
+        );
         reply_and_refund((types::CanisterIdRecord { canister_id: id },), 0)
     }
 
     fn provisional_create(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::ProvisionalCreateCanisterWithCyclesArgs,)>(request)?;
-        let amount = args.amount.map_or(Ok(DEFAULT_CYCLES), |amount| number(amount, "amount"))?;
-        let minted = self.ledger.minted.checked_add(amount).ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
-        let settings = settings(Settings::of(request.sender), args.settings.unwrap_or_default())?;
+        let amount = args
+            .amount
+            .map_or(Ok(DEFAULT_CYCLES), |amount| number(amount, "amount"))?;
+        let minted = self
+            .ledger
+            .minted
+            .checked_add(amount)
+            .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
+        let settings = settings(
+            Settings::of(request.sender),
+            args.settings.unwrap_or_default(),
+        )?;
         let (subnet, id) = match args.specified_id {
             None => {
-                let own = self.canisters.get(&request.sender).map(|sender| sender.subnet);
+                let own = self
+                    .canisters
+                    .get(&request.sender)
+                    .map(|sender| sender.subnet);
                 let subnet = request.subnet.or(own).unwrap_or(0);
-                (subnet, self.fresh_canister_id(subnet).ok_or_else(no_more_canisters)?)
+                (
+                    subnet,
+                    self.fresh_canister_id(subnet)
+                        .ok_or_else(no_more_canisters)?,
+                )
             }
             Some(id) => {
                 let subnet = self.subnet_index_of(id).ok_or_else(|| {
@@ -200,7 +256,14 @@ impl Replica {
             }
         };
         self.ledger.minted = minted;
-        self.bring_to_life(id, subnet, settings, amount, request, args.sender_canister_version);
+        self.bring_to_life(
+            id,
+            subnet,
+            settings,
+            amount,
+            request,
+            args.sender_canister_version,
+        );
         reply((types::CanisterIdRecord { canister_id: id },))
     }
 
@@ -218,7 +281,11 @@ impl Replica {
             controllers: canister.settings.controllers.clone(),
             environment_variables_hash: None,
         };
-        canister.record(self.time, origin(request, sender_version), types::ChangeDetails::Creation(creation));
+        canister.record(
+            self.time,
+            origin(request, sender_version),
+            types::ChangeDetails::Creation(creation),
+        );
         self.canisters.insert(id, canister.into());
     }
 
@@ -226,7 +293,8 @@ impl Replica {
         let (args,) = decode::<(types::ProvisionalTopUpCanisterArgs,)>(request)?;
         let amount = number(args.amount, "amount")?;
         self.canister(args.canister_id)?;
-        self.add_cycles(args.canister_id, amount).ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
+        self.add_cycles(args.canister_id, amount)
+            .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
         reply(())
     }
 
@@ -245,7 +313,9 @@ impl Replica {
         let controllers = args.settings.controllers.is_some();
         canister.settings = settings(canister.settings.clone(), args.settings)?;
         if controllers {
-            let record = types::ControllersChangeRecord { controllers: canister.settings.controllers.clone() };
+            let record = types::ControllersChangeRecord {
+                controllers: canister.settings.controllers.clone(),
+            };
             let details = types::ChangeDetails::ControllersChange(record);
             canister.record(now, origin(request, args.sender_canister_version), details);
         } else {
@@ -259,7 +329,10 @@ impl Replica {
         if args.canister_id != request.sender {
             self.controlled(args.canister_id, request)?;
         }
-        let canister = self.canisters.get(&args.canister_id).ok_or_else(|| not_found(args.canister_id))?;
+        let canister = self
+            .canisters
+            .get(&args.canister_id)
+            .ok_or_else(|| not_found(args.canister_id))?;
         const DAY: u64 = 24 * 3600 * 1_000_000_000;
         let settings = &canister.settings;
         reply((types::CanisterStatusResult {
@@ -282,7 +355,10 @@ impl Replica {
                 wasm_memory_limit: settings.wasm_memory_limit.into(),
                 wasm_memory_threshold: settings.wasm_memory_threshold.into(),
                 environment_variables: (settings.environment_variables.iter())
-                    .map(|(name, value)| types::EnvironmentVariable { name: name.clone(), value: value.clone() })
+                    .map(|(name, value)| types::EnvironmentVariable {
+                        name: name.clone(),
+                        value: value.clone(),
+                    })
                     .collect(),
             },
             module_hash: canister.code.as_ref().map(|code| code.module.hash.to_vec()),
@@ -303,10 +379,18 @@ impl Replica {
     fn canister_info(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterInfoArgs,)>(request)?;
         let canister = self.canister(args.canister_id)?;
-        let wanted = args.num_requested_changes.unwrap_or(0).min(canister.history.len() as u64) as usize;
+        let wanted = args
+            .num_requested_changes
+            .unwrap_or(0)
+            .min(canister.history.len() as u64) as usize;
         reply((types::CanisterInfoResult {
             total_num_changes: canister.total_changes,
-            recent_changes: canister.history.iter().skip(canister.history.len() - wanted).cloned().collect(),
+            recent_changes: canister
+                .history
+                .iter()
+                .skip(canister.history.len() - wanted)
+                .cloned()
+                .collect(),
             module_hash: canister.code.as_ref().map(|code| code.module.hash.to_vec()),
             controllers: canister.settings.controllers.clone(),
         },))
@@ -314,14 +398,21 @@ impl Replica {
 
     fn canister_metadata(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterMetadataArgs,)>(request)?;
-        let controller = self.canister(args.canister_id)?.is_controller(&request.sender);
+        let controller = self
+            .canister(args.canister_id)?
+            .is_controller(&request.sender);
         let code = self.canister(args.canister_id)?.code.as_ref();
         match code.and_then(|code| code.module.metadata.get(&args.name)) {
             Some((public, value)) if *public || controller => {
-                reply((types::CanisterMetadataResult { value: value.clone() },))
+                reply((types::CanisterMetadataResult {
+                    value: value.clone(),
+                },))
             }
             _ => {
-                let why = format!("Canister {} has no metadata section '{}'.", args.canister_id, args.name);
+                let why = format!(
+                    "Canister {} has no metadata section '{}'.",
+                    args.canister_id, args.name
+                );
                 Err(Reject::new(RejectCode::CanisterReject, 406, why))
             }
         }
@@ -333,7 +424,8 @@ impl Replica {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let canister = self.controlled(args.canister_id, request)?;
         canister.version += 1;
-        if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running) {
+        if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
+        {
             for stopper in stoppers {
                 let why = format!("Canister {}'s stop request was cancelled", args.canister_id);
                 let reject = Reject::new(RejectCode::CanisterError, 511, why);
@@ -349,7 +441,10 @@ impl Replica {
         let deadline = self.time + STOP_TIMEOUT;
         let canister = self.controlled(args.canister_id, request)?;
         // The attached cycles go back at once; nothing is taken for stopping.
-        let stopper = Stopper { request: request.clone(), deadline };
+        let stopper = Stopper {
+            request: request.clone(),
+            deadline,
+        };
         let quiet = canister.is_quiet();
         match &mut canister.status {
             Status::Stopped => return reply(()),
@@ -370,12 +465,22 @@ impl Replica {
 
     /// Tells those who wait for canisters to stop which ones have.
     pub(crate) fn finish_stops(&mut self) {
-        let quiet = |id: &&Principal| self.canisters.get(id).is_some_and(|canister| canister.is_quiet());
+        let quiet = |id: &&Principal| {
+            self.canisters
+                .get(id)
+                .is_some_and(|canister| canister.is_quiet())
+        };
         let stopped: Vec<_> = self.stopping.iter().filter(quiet).copied().collect();
         for id in stopped {
             self.stopping.remove(&id);
-            let Some(canister) = self.canister_mut(id) else { continue };
-            let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Stopped) else { continue };
+            let Some(canister) = self.canister_mut(id) else {
+                continue;
+            };
+            let Status::Stopping(stoppers) =
+                std::mem::replace(&mut canister.status, Status::Stopped)
+            else {
+                continue;
+            };
             canister.version += 1;
             for Stopper { request, .. } in stoppers {
                 let result = encode(());
@@ -388,11 +493,21 @@ impl Replica {
     pub(crate) fn expire_stops(&mut self) {
         let now = self.time;
         for id in self.stopping.clone() {
-            let Some(canister) = self.canister_mut(id) else { continue };
-            let Status::Stopping(stoppers) = &mut canister.status else { continue };
-            let late: Vec<_> = stoppers.extract_if(.., |stopper| stopper.deadline <= now).collect();
+            let Some(canister) = self.canister_mut(id) else {
+                continue;
+            };
+            let Status::Stopping(stoppers) = &mut canister.status else {
+                continue;
+            };
+            let late: Vec<_> = stoppers
+                .extract_if(.., |stopper| stopper.deadline <= now)
+                .collect();
             for Stopper { request, .. } in late {
-                let reject = Reject::new(RejectCode::SysTransient, 206, "Stop canister request timed out");
+                let reject = Reject::new(
+                    RejectCode::SysTransient,
+                    206,
+                    "Stop canister request timed out",
+                );
                 self.answer_management(&request, Err(reject), request.cycles);
             }
         }
@@ -403,14 +518,20 @@ impl Replica {
         let id = args.canister_id;
         let canister = self.controlled(id, request)?;
         if id == request.sender {
-            return Err(Reject::new(RejectCode::CanisterError, 512, format!("Canister {id} cannot delete itself.")));
+            return Err(Reject::new(
+                RejectCode::CanisterError,
+                512,
+                format!("Canister {id} cannot delete itself."),
+            ));
         }
         if !matches!(canister.status, Status::Stopped) {
             let why = format!("Canister {id} must be stopped before it is deleted.");
             return Err(Reject::new(RejectCode::CanisterError, 510, why));
         }
         if !canister.inputs.is_empty() {
-            let why = format!("Canister {id} has messages in its queue and cannot be deleted now. Please retry.");
+            let why = format!(
+                "Canister {id} has messages in its queue and cannot be deleted now. Please retry."
+            );
             return Err(Reject::new(RejectCode::SysTransient, 203, why));
         }
         self.pay_resources(id);
@@ -435,12 +556,21 @@ impl Replica {
     }
 
     /// The same, if the caller controls it.
-    pub(crate) fn controlled(&mut self, id: Principal, request: &Request) -> Result<&mut Canister, Reject> {
+    pub(crate) fn controlled(
+        &mut self,
+        id: Principal,
+        request: &Request,
+    ) -> Result<&mut Canister, Reject> {
         let canister = self.canister(id)?;
         if canister.is_controller(&request.sender) {
             return Ok(canister);
         }
-        let controllers: Vec<_> = canister.settings.controllers.iter().map(Principal::to_text).collect();
+        let controllers: Vec<_> = canister
+            .settings
+            .controllers
+            .iter()
+            .map(Principal::to_text)
+            .collect();
         let why = format!(
             "Only the controllers of the canister {id} can control it.\nCanister's controllers: {}\nSender's ID: {}",
             controllers.join(" "),
@@ -459,7 +589,10 @@ impl Canister {
 
 impl Settings {
     fn of(creator: Principal) -> Self {
-        Self { controllers: vec![creator], ..Self::default() }
+        Self {
+            controllers: vec![creator],
+            ..Self::default()
+        }
     }
 }
 
@@ -484,24 +617,63 @@ fn settings(mut settings: Settings, change: types::CanisterSettings) -> Result<S
         controllers.sort();
         controllers.dedup();
         if controllers.len() > MAX_CONTROLLERS {
-            return Err(invalid(format!("controllers: {} exceed the maximum of {MAX_CONTROLLERS}", controllers.len())));
+            return Err(invalid(format!(
+                "controllers: {} exceed the maximum of {MAX_CONTROLLERS}",
+                controllers.len()
+            )));
         }
         settings.controllers = controllers;
     }
-    let bounded = |value: Option<Nat>, name: &str, most: u64, into: &mut u64| -> Result<(), Reject> {
-        let Some(value) = value else { return Ok(()) };
-        let value = number(value, name)?;
-        *into = u64::try_from(value).ok().filter(|value| *value <= most).ok_or_else(|| {
-            invalid(format!("{name}: expected a value in the range [0..{most}], got {value}"))
-        })?;
-        Ok(())
-    };
-    bounded(change.compute_allocation, "compute_allocation", 100, &mut settings.compute_allocation)?;
-    bounded(change.memory_allocation, "memory_allocation", 1 << 48, &mut settings.memory_allocation)?;
-    bounded(change.freezing_threshold, "freezing_threshold", u64::MAX, &mut settings.freezing_threshold)?;
-    bounded(change.wasm_memory_limit, "wasm_memory_limit", 1 << 48, &mut settings.wasm_memory_limit)?;
-    bounded(change.wasm_memory_threshold, "wasm_memory_threshold", u64::MAX, &mut settings.wasm_memory_threshold)?;
-    bounded(change.log_memory_limit, "log_memory_limit", 2 << 20, &mut settings.log_memory_limit)?;
+    let bounded =
+        |value: Option<Nat>, name: &str, most: u64, into: &mut u64| -> Result<(), Reject> {
+            let Some(value) = value else { return Ok(()) };
+            let value = number(value, name)?;
+            *into = u64::try_from(value)
+                .ok()
+                .filter(|value| *value <= most)
+                .ok_or_else(|| {
+                    invalid(format!(
+                        "{name}: expected a value in the range [0..{most}], got {value}"
+                    ))
+                })?;
+            Ok(())
+        };
+    bounded(
+        change.compute_allocation,
+        "compute_allocation",
+        100,
+        &mut settings.compute_allocation,
+    )?;
+    bounded(
+        change.memory_allocation,
+        "memory_allocation",
+        1 << 48,
+        &mut settings.memory_allocation,
+    )?;
+    bounded(
+        change.freezing_threshold,
+        "freezing_threshold",
+        u64::MAX,
+        &mut settings.freezing_threshold,
+    )?;
+    bounded(
+        change.wasm_memory_limit,
+        "wasm_memory_limit",
+        1 << 48,
+        &mut settings.wasm_memory_limit,
+    )?;
+    bounded(
+        change.wasm_memory_threshold,
+        "wasm_memory_threshold",
+        u64::MAX,
+        &mut settings.wasm_memory_threshold,
+    )?;
+    bounded(
+        change.log_memory_limit,
+        "log_memory_limit",
+        2 << 20,
+        &mut settings.log_memory_limit,
+    )?;
     if let Some(limit) = change.reserved_cycles_limit {
         settings.reserved_cycles_limit = number(limit, "reserved_cycles_limit")?;
     }
@@ -514,10 +686,17 @@ fn settings(mut settings: Settings, change: types::CanisterSettings) -> Result<S
     if let Some(variables) = change.environment_variables {
         let count = variables.len();
         if count > MAX_VARIABLES {
-            return Err(invalid(format!("environment_variables: {count} exceed the maximum of {MAX_VARIABLES}")));
+            return Err(invalid(format!(
+                "environment_variables: {count} exceed the maximum of {MAX_VARIABLES}"
+            )));
         }
-        if variables.iter().any(|v| v.name.len().max(v.value.len()) > MAX_VARIABLE_BYTES) {
-            let why = format!("environment_variables: names and values may have {MAX_VARIABLE_BYTES} bytes");
+        if variables
+            .iter()
+            .any(|v| v.name.len().max(v.value.len()) > MAX_VARIABLE_BYTES)
+        {
+            let why = format!(
+                "environment_variables: names and values may have {MAX_VARIABLE_BYTES} bytes"
+            );
             return Err(invalid(why));
         }
         settings.environment_variables = variables.into_iter().map(|v| (v.name, v.value)).collect();
@@ -546,7 +725,9 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
             canister_id: request.sender,
             canister_version: sender_version,
         }),
-        _ => types::ChangeOrigin::FromUser(types::FromUserRecord { user_id: request.sender }),
+        _ => types::ChangeOrigin::FromUser(types::FromUserRecord {
+            user_id: request.sender,
+        }),
     }
 }
 
@@ -556,8 +737,13 @@ pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Resul
 }
 
 fn encode(value: impl ArgumentEncoder) -> Result<Vec<u8>, Reject> {
-    candid::utils::encode_args(value)
-        .map_err(|error| Reject::new(RejectCode::SysFatal, 101, format!("The answer cannot be encoded: {error}")))
+    candid::utils::encode_args(value).map_err(|error| {
+        Reject::new(
+            RejectCode::SysFatal,
+            101,
+            format!("The answer cannot be encoded: {error}"),
+        )
+    })
 }
 
 pub(crate) fn reply(value: impl ArgumentEncoder) -> Managed {
@@ -574,7 +760,10 @@ pub(crate) fn invalid(why: impl Into<String>) -> Reject {
 }
 
 fn number(value: Nat, name: &str) -> Result<u128, Reject> {
-    value.0.try_into().map_err(|_| invalid(format!("{name}: the number does not fit into 128 bits")))
+    value
+        .0
+        .try_into()
+        .map_err(|_| invalid(format!("{name}: the number does not fit into 128 bits")))
 }
 
 fn unknown_method(method: &str) -> Reject {
@@ -583,5 +772,9 @@ fn unknown_method(method: &str) -> Reject {
 }
 
 fn no_more_canisters() -> Reject {
-    Reject::new(RejectCode::SysFatal, 102, "The subnet has no canister ids left.")
+    Reject::new(
+        RejectCode::SysFatal,
+        102,
+        "The subnet has no canister ids left.",
+    )
 }

@@ -41,9 +41,16 @@ impl Pages {
 
     /// The pages that are present, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Page)> {
-        self.chunks.iter().enumerate().filter_map(|(c, chunk)| Some((c, chunk.as_ref()?))).flat_map(|(c, chunk)| {
-            chunk.iter().enumerate().filter_map(move |(p, page)| Some((c * CHUNK + p, page.as_deref()?)))
-        })
+        self.chunks
+            .iter()
+            .enumerate()
+            .filter_map(|(c, chunk)| Some((c, chunk.as_ref()?)))
+            .flat_map(|(c, chunk)| {
+                chunk
+                    .iter()
+                    .enumerate()
+                    .filter_map(move |(p, page)| Some((c * CHUNK + p, page.as_deref()?)))
+            })
     }
 
     fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
@@ -67,7 +74,10 @@ pub(crate) struct Heap {
 impl Heap {
     /// A heap as a fresh instance has it.
     pub(crate) fn fresh(size: u64) -> Self {
-        Self { pages: Pages::default(), size }
+        Self {
+            pages: Pages::default(),
+            size,
+        }
     }
 
     /// Writes the image over a fresh instance's memory, which must have the right size already.
@@ -79,13 +89,20 @@ impl Heap {
 
     /// The image of `memory`, sharing with `self` all pages that did not change. `initial` is what the data segments write.
     pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> Self {
-        let mut image = Self { pages: self.pages.clone(), size: memory.len() as u64 / WASM_PAGE };
+        let mut image = Self {
+            pages: self.pages.clone(),
+            size: memory.len() as u64 / WASM_PAGE,
+        };
         let touched = touched(memory);
         for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
             if touched.as_ref().is_some_and(|touched| !touched[index]) {
                 continue;
             }
-            let before = self.pages.get(index).or_else(|| initial.get(index)).unwrap_or(&ZERO);
+            let before = self
+                .pages
+                .get(index)
+                .or_else(|| initial.get(index))
+                .unwrap_or(&ZERO);
             if page != before {
                 image.pages.set(index, *page);
             }
@@ -137,8 +154,16 @@ fn touched(memory: &[u8]) -> Option<Vec<bool>> {
     let pages = memory.len() / PAGE;
     let mut entries = vec![0; pages * 8];
     let map = std::fs::File::open("/proc/self/pagemap").ok()?;
-    map.read_exact_at(&mut entries, (memory.as_ptr().addr() / PAGE) as u64 * 8).ok()?;
-    Some(entries.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0).collect())
+    map.read_exact_at(&mut entries, (memory.as_ptr().addr() / PAGE) as u64 * 8)
+        .ok()?;
+    Some(
+        entries
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0)
+            .collect(),
+    )
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -161,7 +186,10 @@ impl Stable {
 
     /// Grows by `pages` WebAssembly pages; answers the old size, or `None` if that is too much.
     pub(crate) fn grow(&mut self, pages: u64) -> Option<u64> {
-        let size = self.size.checked_add(pages).filter(|size| *size <= MAX_STABLE_PAGES)?;
+        let size = self
+            .size
+            .checked_add(pages)
+            .filter(|size| *size <= MAX_STABLE_PAGES)?;
         Some(std::mem::replace(&mut self.size, size))
     }
 
@@ -212,5 +240,9 @@ impl Stable {
 /// The part of `length` bytes at `offset` that lies in one page: the page, where in it, how many bytes.
 fn span(offset: u64, length: usize) -> (usize, usize, usize) {
     let start = (offset % PAGE as u64) as usize;
-    ((offset / PAGE as u64) as usize, start, length.min(PAGE - start))
+    (
+        (offset / PAGE as u64) as usize,
+        start,
+        length.min(PAGE - start),
+    )
 }

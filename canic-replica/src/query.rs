@@ -26,20 +26,33 @@ impl Replica {
         let outcome = match &result {
             Ok(_) => Outcome::Reply,
             Err(reject) if reject.error_code == "IC0502" || reject.error_code == "IC0503" => {
-                Outcome::Trap { message: reject.text() }
+                Outcome::Trap {
+                    message: reject.text(),
+                }
             }
-            Err(reject) => Outcome::Reject { code: reject.code, message: reject.text() },
+            Err(reject) => Outcome::Reject {
+                code: reject.code,
+                message: reject.text(),
+            },
         };
         self.note(Kind::Query, &query.into(), outcome, instructions);
         result.map_err(uncertified)
     }
 
     /// Runs a query method; a composite one with all that it calls. `path` holds the canisters that wait for it.
-    fn evaluate(&self, query: &Ingress, path: &mut Vec<Principal>, used: &mut u64) -> Result<Vec<u8>, Reject> {
+    fn evaluate(
+        &self,
+        query: &Ingress,
+        path: &mut Vec<Principal>,
+        used: &mut u64,
+    ) -> Result<Vec<u8>, Reject> {
         let id = query.canister;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         accepts_calls(canister)?;
-        let code = canister.code.as_ref().ok_or_else(|| Trap::NoModule.reject(id))?;
+        let code = canister
+            .code
+            .as_ref()
+            .ok_or_else(|| Trap::NoModule.reject(id))?;
         self.can_pay(canister, u128::from(self.prices(canister).execution(0) > 0))?;
         let (context, export) = if code.module.queries.contains(&query.method) {
             (Context::Query, "canister_query")
@@ -49,10 +62,18 @@ impl Replica {
             return Err(Trap::NoMethod("query", query.method.clone()).reject(id));
         };
         if path.contains(&id) {
-            return Err(Reject::new(RejectCode::CanisterError, 517, "Loop in the call graph of a composite query"));
+            return Err(Reject::new(
+                RejectCode::CanisterError,
+                517,
+                "Loop in the call graph of a composite query",
+            ));
         }
         if path.len() >= MAX_DEPTH {
-            return Err(Reject::new(RejectCode::CanisterError, 525, "Composite queries call each other too deeply"));
+            return Err(Reject::new(
+                RejectCode::CanisterError,
+                525,
+                "Composite queries call each other too deeply",
+            ));
         }
         let entry = Entry::Export(format!("{export} {}", query.method));
         let mut message = Message::new(context, entry, query.sender, self.time, QUERY_LIMIT);
@@ -60,7 +81,8 @@ impl Replica {
         message.method.clone_from(&query.method);
         message.responded = false;
         path.push(id);
-        let result = Composite::new(Arc::clone(canister), query.sender).run(self, message, path, used);
+        let result =
+            Composite::new(Arc::clone(canister), query.sender).run(self, message, path, used);
         path.pop();
         result
     }
@@ -75,8 +97,12 @@ impl Replica {
             self.inspect(ingress)?;
             Some(ingress.canister)
         };
-        let Some(payer) = payer.and_then(|payer| self.canisters.get(&payer)) else { return Ok(subnet) };
-        let cost = self.prices(payer).reception(ingress.method.len() + ingress.payload.len());
+        let Some(payer) = payer.and_then(|payer| self.canisters.get(&payer)) else {
+            return Ok(subnet);
+        };
+        let cost = self
+            .prices(payer)
+            .reception(ingress.method.len() + ingress.payload.len());
         self.can_pay(payer, cost).map_err(uncertified)?;
         let payer = payer.id;
         if let Some(payer) = self.canister_mut(payer) {
@@ -90,12 +116,17 @@ impl Replica {
     fn route(&self, ingress: &Ingress) -> Result<usize, Reject> {
         if !self.is_management(ingress.canister) {
             let canister = self.canisters.get(&ingress.canister);
-            return canister.map(|canister| canister.subnet).ok_or_else(|| uncertified(not_found(ingress.canister)));
+            return canister
+                .map(|canister| canister.subnet)
+                .ok_or_else(|| uncertified(not_found(ingress.canister)));
         }
-        let effective = ingress.effective.unwrap_or_else(|| match self.subnet_index(ingress.canister) {
-            Some(_) => EffectivePrincipal::Subnet(ingress.canister),
-            None => EffectivePrincipal::Canister(self.default_effective_canister()),
-        });
+        let effective =
+            ingress
+                .effective
+                .unwrap_or_else(|| match self.subnet_index(ingress.canister) {
+                    Some(_) => EffectivePrincipal::Subnet(ingress.canister),
+                    None => EffectivePrincipal::Canister(self.default_effective_canister()),
+                });
         let (found, name) = match effective {
             EffectivePrincipal::Canister(canister) => (self.subnet_index_of(canister), canister),
             EffectivePrincipal::Subnet(subnet) => (self.subnet_index(subnet), subnet),
@@ -110,14 +141,26 @@ impl Replica {
     fn inspect(&self, ingress: &Ingress) -> Result<(), Reject> {
         const INSPECT: &str = "canister_inspect_message";
         let id = ingress.canister;
-        let canister = self.canisters.get(&id).ok_or_else(|| uncertified(not_found(id)))?;
+        let canister = self
+            .canisters
+            .get(&id)
+            .ok_or_else(|| uncertified(not_found(id)))?;
         accepts_calls(canister).map_err(uncertified)?;
-        let code = canister.code.as_ref().ok_or_else(|| uncertified(Trap::NoModule.reject(id)))?;
+        let code = canister
+            .code
+            .as_ref()
+            .ok_or_else(|| uncertified(Trap::NoModule.reject(id)))?;
         if !code.module.exports(INSPECT) {
             return Ok(());
         }
         let entry = Entry::Export(INSPECT.into());
-        let mut message = Message::new(Context::Inspect, entry, ingress.sender, self.time, INSPECT_LIMIT);
+        let mut message = Message::new(
+            Context::Inspect,
+            entry,
+            ingress.sender,
+            self.time,
+            INSPECT_LIMIT,
+        );
         message.payload.clone_from(&ingress.payload);
         message.method.clone_from(&ingress.method);
         match execute(canister, &self.subnets[canister.subnet].place, message).outcome {
@@ -142,7 +185,12 @@ struct Composite {
 
 impl Composite {
     fn new(canister: Arc<Canister>, sender: Principal) -> Self {
-        Self { canister, sender, calls: VecDeque::new(), answer: None }
+        Self {
+            canister,
+            sender,
+            calls: VecDeque::new(),
+            answer: None,
+        }
     }
 
     fn run(
@@ -161,7 +209,10 @@ impl Composite {
                 payload: call.payload.clone(),
                 effective: None,
             };
-            let near = replica.canisters.get(&call.callee).is_none_or(|callee| callee.subnet == self.canister.subnet);
+            let near = replica
+                .canisters
+                .get(&call.callee)
+                .is_none_or(|callee| callee.subnet == self.canister.subnet);
             let result = if near {
                 replica.evaluate(&query, path, used)
             } else {
@@ -181,11 +232,20 @@ impl Composite {
     }
 
     /// Runs one message on the copy.
-    fn step(&mut self, replica: &Replica, mut message: Message, used: &mut u64) -> Result<(), Trap> {
+    fn step(
+        &mut self,
+        replica: &Replica,
+        mut message: Message,
+        used: &mut u64,
+    ) -> Result<(), Trap> {
         message.limit = QUERY_LIMIT.saturating_sub(*used).max(1);
         message.responded = self.answer.is_some();
         let place = &replica.subnets[self.canister.subnet].place;
-        let Executed { outcome, instructions, .. } = execute(&self.canister, place, message);
+        let Executed {
+            outcome,
+            instructions,
+            ..
+        } = execute(&self.canister, place, message);
         *used += instructions;
         let mut changes = Arc::make_mut(&mut self.canister).apply(outcome?);
         self.calls.extend(changes.calls.drain(..));
@@ -204,17 +264,31 @@ impl Composite {
         used: &mut u64,
     ) -> Result<(), Trap> {
         let message = |context, closure: Closure| {
-            Message::new(context, Entry::Closure(closure), self.sender, replica.time, QUERY_LIMIT)
+            Message::new(
+                context,
+                Entry::Closure(closure),
+                self.sender,
+                replica.time,
+                QUERY_LIMIT,
+            )
         };
-        let mut cleanup = call.on_cleanup.map(|closure| message(Context::CompositeCleanup, closure));
+        let mut cleanup = call
+            .on_cleanup
+            .map(|closure| message(Context::CompositeCleanup, closure));
         let callback = match result {
-            Ok(reply) => Message { payload: reply, ..message(Context::CompositeReply, call.on_reply) },
+            Ok(reply) => Message {
+                payload: reply,
+                ..message(Context::CompositeReply, call.on_reply)
+            },
             Err(reject) => {
                 let reject = Some((reject.code, reject.text()));
                 if let Some(cleanup) = &mut cleanup {
                     cleanup.reject.clone_from(&reject);
                 }
-                Message { reject, ..message(Context::CompositeReject, call.on_reject) }
+                Message {
+                    reject,
+                    ..message(Context::CompositeReject, call.on_reject)
+                }
             }
         };
         let outcome = self.step(replica, callback, used);
@@ -227,10 +301,17 @@ impl Composite {
 }
 
 pub(crate) fn not_found(id: Principal) -> Reject {
-    Reject::new(RejectCode::DestinationInvalid, 301, format!("Canister {id} not found"))
+    Reject::new(
+        RejectCode::DestinationInvalid,
+        301,
+        format!("Canister {id} not found"),
+    )
 }
 
 /// The same reject, from a single node.
 pub(crate) fn uncertified(reject: Reject) -> Reject {
-    Reject { certified: false, ..reject }
+    Reject {
+        certified: false,
+        ..reject
+    }
 }

@@ -189,14 +189,33 @@ impl Replica {
                 return Err(format!("there can be only one {kind:?} subnet"));
             }
             let id = Principal::self_authenticating(format!("subnet {index}"));
-            let nodes = (0..NODES).map(|node| Principal::self_authenticating(format!("node {index} {node}"))).collect();
+            let nodes = (0..NODES)
+                .map(|node| Principal::self_authenticating(format!("node {index} {node}")))
+                .collect();
             let (first, last) = allocation(index as u64);
             let mut ranges = mainnet_ranges(kind);
             ranges.push((first, last));
-            let canister_ranges = ranges.into_iter().map(|(a, b)| (canister_id(a), canister_id(b))).collect();
-            let place = Place { subnet: id, nodes: NODES, prices: Prices::of(kind), root_key: root_key() };
-            infos.push(SubnetInfo { id, kind, nodes, canister_ranges });
-            subnets.push(Subnet { place: Arc::new(place), next: first, last });
+            let canister_ranges = ranges
+                .into_iter()
+                .map(|(a, b)| (canister_id(a), canister_id(b)))
+                .collect();
+            let place = Place {
+                subnet: id,
+                nodes: NODES,
+                prices: Prices::of(kind),
+                root_key: root_key(),
+            };
+            infos.push(SubnetInfo {
+                id,
+                kind,
+                nodes,
+                canister_ranges,
+            });
+            subnets.push(Subnet {
+                place: Arc::new(place),
+                next: first,
+                last,
+            });
         }
         Ok(Self {
             time: config.time.unwrap_or(DEFAULT_TIME),
@@ -226,13 +245,18 @@ impl Replica {
     /// The canister id whose subnet runs management calls that name no other: the first that the first application
     /// subnet gives away, or the first subnet if there is none.
     pub fn default_effective_canister(&self) -> Principal {
-        let index = self.infos.iter().position(|info| info.kind == SubnetKind::Application).unwrap_or(0);
+        let index = self
+            .infos
+            .iter()
+            .position(|info| info.kind == SubnetKind::Application)
+            .unwrap_or(0);
         canister_id(allocation(index as u64).0)
     }
 
     /// The subnet whose ranges hold `canister`, whether it exists or not.
     pub fn subnet_of(&self, canister: Principal) -> Option<Principal> {
-        self.subnet_index_of(canister).map(|index| self.infos[index].id)
+        self.subnet_index_of(canister)
+            .map(|index| self.infos[index].id)
     }
 
     /// Nanoseconds since 1970.
@@ -243,7 +267,10 @@ impl Replica {
     /// Sets the time (nanoseconds since 1970). Errors: `ns` lies in the past.
     pub fn set_time(&mut self, ns: u64) -> Result<(), String> {
         if ns < self.time {
-            return Err(format!("the time cannot go back from {} to {ns}", self.time));
+            return Err(format!(
+                "the time cannot go back from {} to {ns}",
+                self.time
+            ));
         }
         self.time = ns;
         Ok(())
@@ -270,7 +297,8 @@ impl Replica {
             subnet: Some(subnet),
         };
         if request.callee == Principal::management_canister() {
-            self.transit.push_back((self.round + 1, Input::Request(request)));
+            self.transit
+                .push_back((self.round + 1, Input::Request(request)));
         } else {
             self.enqueue(request.callee, Input::Request(request));
         }
@@ -289,7 +317,10 @@ impl Replica {
 
     /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered.
     pub fn ingress_status(&self, id: &MessageId) -> IngressStatus {
-        self.ingress.get(id).cloned().unwrap_or(IngressStatus::Unknown)
+        self.ingress
+            .get(id)
+            .cloned()
+            .unwrap_or(IngressStatus::Unknown)
     }
 
     /// Who sent a message that is remembered.
@@ -306,7 +337,9 @@ impl Replica {
                 Some(_) => self.tick(),
             }
         }
-        Err(format!("the update call was not answered within {PATIENCE} rounds"))
+        Err(format!(
+            "the update call was not answered within {PATIENCE} rounds"
+        ))
     }
 
     /// Executes a query call; nothing it does is kept.
@@ -347,7 +380,9 @@ impl Replica {
     /// Replaces its stable memory. Errors: no such canister, an empty one, or too many bytes.
     pub fn set_stable_memory(&mut self, canister: Principal, bytes: Vec<u8>) -> Result<(), String> {
         let stable = Stable::from_bytes(&bytes).ok_or("stable memory cannot have so many bytes")?;
-        let found = self.canister_mut(canister).ok_or_else(|| format!("there is no canister {canister}"))?;
+        let found = self
+            .canister_mut(canister)
+            .ok_or_else(|| format!("there is no canister {canister}"))?;
         if found.code.is_none() {
             return Err(format!("canister {canister} is empty: install code first"));
         }
@@ -379,12 +414,24 @@ impl Replica {
             Input::Request(Request { cycles, .. }) => *cycles,
             Input::Response(Response { refund, .. }) => *refund,
         };
-        accounts.in_flight += self.transit.iter().map(|(_, input)| carried(input)).sum::<u128>();
+        accounts.in_flight += self
+            .transit
+            .iter()
+            .map(|(_, input)| carried(input))
+            .sum::<u128>();
         for canister in self.canisters.values() {
             accounts.balances += canister.balance;
             accounts.in_flight += canister.inputs.iter().map(carried).sum::<u128>()
-                + canister.contexts.values().map(|context| context.available).sum::<u128>()
-                + canister.callbacks.values().map(|callback| callback.set_aside).sum::<u128>();
+                + canister
+                    .contexts
+                    .values()
+                    .map(|context| context.available)
+                    .sum::<u128>()
+                + canister
+                    .callbacks
+                    .values()
+                    .map(|callback| callback.set_aside)
+                    .sum::<u128>();
         }
         accounts
     }
@@ -416,9 +463,12 @@ impl Replica {
     pub(crate) fn subnet_index_of(&self, canister: Principal) -> Option<usize> {
         let bytes = canister.as_slice();
         let within = |(first, last): &(Principal, Principal)| {
-            bytes.len() == first.as_slice().len() && (first.as_slice()..=last.as_slice()).contains(&bytes)
+            bytes.len() == first.as_slice().len()
+                && (first.as_slice()..=last.as_slice()).contains(&bytes)
         };
-        self.infos.iter().position(|info| info.canister_ranges.iter().any(within))
+        self.infos
+            .iter()
+            .position(|info| info.canister_ranges.iter().any(within))
     }
 
     pub(crate) fn subnet_index(&self, subnet: Principal) -> Option<usize> {
@@ -455,7 +505,12 @@ impl Replica {
         self.submitted += 1;
         let mut hasher = Sha256::new();
         hasher.update(self.submitted.to_be_bytes());
-        for part in [ingress.sender.as_slice(), ingress.canister.as_slice(), ingress.method.as_bytes(), &ingress.payload] {
+        for part in [
+            ingress.sender.as_slice(),
+            ingress.canister.as_slice(),
+            ingress.method.as_bytes(),
+            &ingress.payload,
+        ] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
@@ -466,7 +521,12 @@ impl Replica {
 impl Reject {
     /// A reject from replicated execution.
     pub(crate) fn new(code: RejectCode, error_code: u16, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), error_code: format!("IC{error_code:04}"), certified: true }
+        Self {
+            code,
+            message: message.into(),
+            error_code: format!("IC{error_code:04}"),
+            certified: true,
+        }
     }
 
     /// The text that a calling canister sees: the platform puts its own code before its own text.

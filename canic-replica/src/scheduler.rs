@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{CallContext, Callback, Canister, Closure, Input, Origin, Request, Response, Status};
+use crate::canister::{
+    CallContext, Callback, Canister, Closure, Input, Origin, Request, Response, Status,
+};
 use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
 use crate::replica::Replica;
@@ -50,18 +52,30 @@ impl Replica {
     /// Executes what is in a canister's queue now, as far as the round allows. Answers the instructions spent.
     fn take_turn(&mut self, id: Principal, left: u64) -> u64 {
         let mut spent = 0;
-        let count = self.canisters.get(&id).map_or(0, |canister| canister.inputs.len());
+        let count = self
+            .canisters
+            .get(&id)
+            .map_or(0, |canister| canister.inputs.len());
         for _ in 0..count {
             if spent >= left {
                 break;
             }
-            match self.canister_mut(id).and_then(|canister| canister.inputs.pop_front()) {
+            match self
+                .canister_mut(id)
+                .and_then(|canister| canister.inputs.pop_front())
+            {
                 Some(Input::Request(request)) => spent += OVERHEAD + self.run_request(id, request),
-                Some(Input::Response(response)) => spent += OVERHEAD + self.run_response(id, response),
+                Some(Input::Response(response)) => {
+                    spent += OVERHEAD + self.run_response(id, response)
+                }
                 None => break,
             }
         }
-        if self.canisters.get(&id).is_some_and(|canister| !canister.inputs.is_empty()) {
+        if self
+            .canisters
+            .get(&id)
+            .is_some_and(|canister| !canister.inputs.is_empty())
+        {
             self.ready.insert(id);
         }
         spent
@@ -77,7 +91,11 @@ impl Replica {
             if now.saturating_sub(canister.paid_until) >= PAY_INTERVAL {
                 to_pay.push(*id);
             }
-            if canister.callbacks.values().any(|callback| callback.deadline > 0 && callback.deadline < now) {
+            if canister
+                .callbacks
+                .values()
+                .any(|callback| callback.deadline > 0 && callback.deadline < now)
+            {
                 expired.push(*id);
             }
             if let (Some(code), Status::Running) = (&canister.code, &canister.status) {
@@ -106,9 +124,13 @@ impl Replica {
 
     pub(crate) fn pay_resources(&mut self, id: Principal) {
         let now = self.time;
-        let Some(canister) = self.canisters.get(&id) else { return };
+        let Some(canister) = self.canisters.get(&id) else {
+            return;
+        };
         let cost = canister.idle_burn(&self.prices(canister), now - canister.paid_until);
-        let Some(canister) = self.canister_mut(id) else { return };
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
         let paid = cost.min(canister.balance);
         canister.balance -= paid;
         canister.paid_until = now;
@@ -122,7 +144,9 @@ impl Replica {
     /// Best-effort calls that waited too long are answered by the system; what comes later is too late.
     fn expire_calls(&mut self, id: Principal) {
         let now = self.time;
-        let Some(canister) = self.canister_mut(id) else { return };
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
         let mut late = Vec::new();
         for (number, callback) in &mut canister.callbacks {
             if callback.deadline > 0 && callback.deadline < now {
@@ -131,18 +155,36 @@ impl Replica {
             }
         }
         for callback in late {
-            let result = Err(Reject::new(RejectCode::SysUnknown, 601, "Call deadline has expired."));
-            self.enqueue(id, Input::Response(Response { to: id, callback, refund: 0, result }));
+            let result = Err(Reject::new(
+                RejectCode::SysUnknown,
+                601,
+                "Call deadline has expired.",
+            ));
+            self.enqueue(
+                id,
+                Input::Response(Response {
+                    to: id,
+                    callback,
+                    refund: 0,
+                    result,
+                }),
+            );
         }
     }
 
     /// Takes in what was on its way.
     fn deliver(&mut self) {
-        let due = self.transit.iter().filter(|(round, _)| *round <= self.round).count();
+        let due = self
+            .transit
+            .iter()
+            .filter(|(round, _)| *round <= self.round)
+            .count();
         let arrived: Vec<_> = self.transit.drain(..due).collect();
         for (_, input) in arrived {
             match input {
-                Input::Request(request) if self.is_management(request.callee) => self.manage(request),
+                Input::Request(request) if self.is_management(request.callee) => {
+                    self.manage(request)
+                }
                 Input::Request(request) => self.hand_over(request),
                 Input::Response(response) => self.hand_back(response),
             }
@@ -164,8 +206,22 @@ impl Replica {
             None => format!("No route to canister {}", request.callee),
         };
         let reject = Reject::new(RejectCode::DestinationInvalid, 301, why);
-        self.note(Kind::Call, &request, Outcome::Reject { code: reject.code, message: reject.text() }, 0);
-        self.respond(request.origin, request.sender, Err(reject), request.cycles, None);
+        self.note(
+            Kind::Call,
+            &request,
+            Outcome::Reject {
+                code: reject.code,
+                message: reject.text(),
+            },
+            0,
+        );
+        self.respond(
+            request.origin,
+            request.sender,
+            Err(reject),
+            request.cycles,
+            None,
+        );
     }
 
     /// Puts an answer into its caller's queue. If there is no such caller any more, the refund is lost with it.
@@ -192,12 +248,22 @@ impl Replica {
                 self.ledger.destroyed += refund;
             }
             Origin::Callback(callback) => {
-                let response = Response { to: caller, callback, refund, result };
-                let near = from.is_none_or(|from| self.canisters.get(&caller).is_some_and(|c| c.subnet == from));
+                let response = Response {
+                    to: caller,
+                    callback,
+                    refund,
+                    result,
+                };
+                let near = from.is_none_or(|from| {
+                    self.canisters
+                        .get(&caller)
+                        .is_some_and(|c| c.subnet == from)
+                });
                 if near {
                     self.hand_back(response);
                 } else {
-                    self.transit.push_back((self.round + 1, Input::Response(response)));
+                    self.transit
+                        .push_back((self.round + 1, Input::Response(response)));
                 }
             }
             Origin::System => self.ledger.destroyed += refund,
@@ -207,15 +273,30 @@ impl Replica {
     // Requests.
 
     fn run_request(&mut self, id: Principal, request: Request) -> u64 {
-        let Some(canister) = self.canisters.get(&id) else { return 0 };
-        let kind = if matches!(request.origin, Origin::Ingress(_)) { Kind::Ingress } else { Kind::Update };
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let kind = if matches!(request.origin, Origin::Ingress(_)) {
+            Kind::Ingress
+        } else {
+            Kind::Update
+        };
         let subnet = Some(canister.subnet);
         let context = match self.admit_request(canister, &request) {
             Ok(context) => context,
             Err(reject) => {
-                let outcome = Outcome::Reject { code: reject.code, message: reject.text() };
+                let outcome = Outcome::Reject {
+                    code: reject.code,
+                    message: reject.text(),
+                };
                 self.note(Kind::Call, &request, outcome, 0);
-                self.respond(request.origin, request.sender, Err(reject), request.cycles, subnet);
+                self.respond(
+                    request.origin,
+                    request.sender,
+                    Err(reject),
+                    request.cycles,
+                    subnet,
+                );
                 return 0;
             }
         };
@@ -223,7 +304,13 @@ impl Replica {
             Context::Update => format!("canister_update {}", request.method),
             _ => format!("canister_query {}", request.method),
         };
-        let mut message = Message::new(context, Entry::Export(export), request.sender, self.time, UPDATE_LIMIT);
+        let mut message = Message::new(
+            context,
+            Entry::Export(export),
+            request.sender,
+            self.time,
+            UPDATE_LIMIT,
+        );
         message.payload.clone_from(&request.payload);
         message.method.clone_from(&request.method);
         message.deadline = request.deadline;
@@ -235,10 +322,17 @@ impl Replica {
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
         if request.deadline > 0 && request.deadline < self.time {
-            return Err(Reject::new(RejectCode::SysUnknown, 601, "Call deadline has expired."));
+            return Err(Reject::new(
+                RejectCode::SysUnknown,
+                601,
+                "Call deadline has expired.",
+            ));
         }
         accepts_calls(canister)?;
-        let code = canister.code.as_ref().ok_or_else(|| Trap::NoModule.reject(id))?;
+        let code = canister
+            .code
+            .as_ref()
+            .ok_or_else(|| Trap::NoModule.reject(id))?;
         let context = if code.module.updates.contains(&request.method) {
             Context::Update
         } else if code.module.queries.contains(&request.method) {
@@ -255,7 +349,8 @@ impl Replica {
 
     /// Whether a canister can spend so many cycles without freezing.
     pub(crate) fn can_pay(&self, canister: &Canister, cost: u128) -> Result<(), Reject> {
-        let needed = cost + canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        let needed =
+            cost + canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
         if cost == 0 || canister.balance >= needed {
             return Ok(());
         }
@@ -272,14 +367,25 @@ impl Replica {
             Task::Heartbeat => ("canister_heartbeat", Kind::Heartbeat),
             Task::Timer => ("canister_global_timer", Kind::Timer),
         };
-        let Some(canister) = self.canister_mut(id) else { return 0 };
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
         if task == Task::Timer {
             canister.timer = None;
         }
         canister.heartbeat_first = task == Task::Timer;
-        let Some(canister) = self.canisters.get(&id) else { return 0 };
-        let exported = canister.code.as_ref().is_some_and(|code| code.module.exports(export));
-        if !exported || self.can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT)).is_err() {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let exported = canister
+            .code
+            .as_ref()
+            .is_some_and(|code| code.module.exports(export));
+        if !exported
+            || self
+                .can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT))
+                .is_err()
+        {
             return 0;
         }
         let system = Principal::management_canister();
@@ -293,15 +399,31 @@ impl Replica {
             deadline: 0,
             subnet: None,
         };
-        let message = Message::new(Context::Task, Entry::Export(export.into()), system, self.time, UPDATE_LIMIT);
+        let message = Message::new(
+            Context::Task,
+            Entry::Export(export.into()),
+            system,
+            self.time,
+            UPDATE_LIMIT,
+        );
         self.run_in_new_context(id, kind, request, message)
     }
 
-    fn run_in_new_context(&mut self, id: Principal, kind: Kind, request: Request, mut message: Message) -> u64 {
-        let Some(canister) = self.canisters.get(&id) else { return 0 };
+    fn run_in_new_context(
+        &mut self,
+        id: Principal,
+        kind: Kind,
+        request: Request,
+        mut message: Message,
+    ) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
         let place = Arc::clone(&self.subnets[canister.subnet].place);
         let in_advance = place.prices.execution(message.limit);
-        let Some(canister) = self.canister_mut(id) else { return 0 };
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
         canister.balance -= in_advance.min(canister.balance);
         let number = canister.next_number();
         canister.contexts.insert(
@@ -343,7 +465,9 @@ impl Replica {
 
     fn run_response(&mut self, id: Principal, response: Response) -> u64 {
         let now = self.time;
-        let Some(canister) = self.canister_mut(id) else { return 0 };
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
         let Some(callback) = canister.close_call(response.callback) else {
             // The call had expired: what comes back is lost.
             self.ledger.destroyed += response.refund;
@@ -356,17 +480,26 @@ impl Replica {
             Ok(reply) => reply.len(),
             Err(reject) => reject.message.len(),
         };
-        let transmission = place.prices.response((bytes as u64).min(MAX_RESPONSE)).min(callback.set_aside);
+        let transmission = place
+            .prices
+            .response((bytes as u64).min(MAX_RESPONSE))
+            .min(callback.set_aside);
         self.ledger.fees.transmission += transmission;
         let left = callback.set_aside - transmission;
 
-        let Some(canister) = self.canister_mut(id) else { return 0 };
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
         let Some(context) = canister.contexts.get_mut(&callback.context) else {
             canister.balance += left;
             return 0;
         };
         context.outstanding -= 1;
-        let closure = if response.result.is_ok() { callback.on_reply } else { callback.on_reject };
+        let closure = if response.result.is_ok() {
+            callback.on_reply
+        } else {
+            callback.on_reject
+        };
         if context.deleted || canister.code.is_none() || closure == NOTHING {
             canister.balance += left;
             self.conclude(id, callback.context, None);
@@ -387,8 +520,17 @@ impl Replica {
     }
 
     /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
-    fn run_callback(&mut self, id: Principal, callback: &Callback, message: Message, request: &Request, left: u128) -> u64 {
-        let Some(canister) = self.canisters.get(&id) else { return 0 };
+    fn run_callback(
+        &mut self,
+        id: Principal,
+        callback: &Callback,
+        message: Message,
+        request: &Request,
+        left: u128,
+    ) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
         let place = Arc::clone(&self.subnets[canister.subnet].place);
         let cleanup = callback.on_cleanup.map(|closure| {
             let mut cleanup = message.clone();
@@ -398,7 +540,11 @@ impl Replica {
             cleanup.limit = CLEANUP_LIMIT;
             cleanup
         });
-        let kind = if message.context == Context::Reply { Kind::Reply } else { Kind::Reject };
+        let kind = if message.context == Context::Reply {
+            Kind::Reply
+        } else {
+            Kind::Reject
+        };
         let executed = execute(canister, &place, message);
         let mut instructions = executed.instructions;
         self.note(kind, request, outcome(&executed, id), executed.instructions);
@@ -410,7 +556,12 @@ impl Replica {
             cleanup.earlier += instructions;
             let executed = execute(canister, &place, cleanup);
             instructions += executed.instructions;
-            self.note(Kind::Cleanup, request, outcome(&executed, id), executed.instructions);
+            self.note(
+                Kind::Cleanup,
+                request,
+                outcome(&executed, id),
+                executed.instructions,
+            );
             self.commit(id, callback.context, executed, 0);
         }
         let cost = place.prices.execution(instructions).min(left);
@@ -427,7 +578,13 @@ impl Replica {
 
     /// Takes over what a message did, and gives back `unspent` cycles of what it paid in advance. Answers the reject that
     /// a trap means for its caller.
-    fn commit(&mut self, id: Principal, number: u64, executed: Executed, unspent: u128) -> Option<Reject> {
+    fn commit(
+        &mut self,
+        id: Principal,
+        number: u64,
+        executed: Executed,
+        unspent: u128,
+    ) -> Option<Reject> {
         let now = self.time;
         let canister = self.canister_mut(id)?;
         for line in executed.prints {
@@ -443,7 +600,14 @@ impl Replica {
                 return Some(trap.reject(id));
             }
         };
-        let Changes { calls, answer, burnt, transmission, available, .. } = canister.apply(changes);
+        let Changes {
+            calls,
+            answer,
+            burnt,
+            transmission,
+            available,
+            ..
+        } = canister.apply(changes);
         canister.balance += unspent;
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
@@ -458,7 +622,8 @@ impl Replica {
         self.ledger.burnt += burnt;
         self.ledger.fees.transmission += transmission;
         if let Some((origin, sender, answer, refund)) = answered {
-            let result = answer.map_err(|message| Reject::new(RejectCode::CanisterReject, 406, message));
+            let result =
+                answer.map_err(|message| Reject::new(RejectCode::CanisterReject, 406, message));
             self.respond(origin, sender, result, refund, Some(subnet));
         }
         for call in calls {
@@ -468,7 +633,9 @@ impl Replica {
     }
 
     fn send(&mut self, id: Principal, context: u64, call: Call) {
-        let Some(canister) = self.canister_mut(id) else { return };
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
         if let Some(context) = canister.contexts.get_mut(&context) {
             context.outstanding += 1;
         }
@@ -492,8 +659,12 @@ impl Replica {
             deadline: call.deadline,
             subnet: self.subnet_index(call.callee).or(Some(subnet)),
         };
-        let near = self.canisters.get(&request.callee).is_some_and(|callee| callee.subnet == subnet);
-        if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee)) {
+        let near = self
+            .canisters
+            .get(&request.callee)
+            .is_some_and(|callee| callee.subnet == subnet);
+        if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee))
+        {
             return self.hand_over(request);
         }
         if request.payload.len() > MAX_BETWEEN_SUBNETS && request.subnet != Some(subnet) {
@@ -505,18 +676,25 @@ impl Replica {
             let reject = Reject::new(RejectCode::CanisterError, 504, why);
             return self.respond(request.origin, id, Err(reject), request.cycles, None);
         }
-        self.transit.push_back((self.round + 1, Input::Request(request)));
+        self.transit
+            .push_back((self.round + 1, Input::Request(request)));
     }
 
     /// Closes a call context that nothing can answer any more.
     fn conclude(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
-        let Some(canister) = self.canister_mut(id) else { return };
-        let Some(context) = canister.contexts.get(&number) else { return };
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
+        let Some(context) = canister.contexts.get(&number) else {
+            return;
+        };
         if context.outstanding > 0 {
             return;
         }
         let subnet = canister.subnet;
-        let Some(context) = canister.contexts.remove(&number) else { return };
+        let Some(context) = canister.contexts.remove(&number) else {
+            return;
+        };
         if context.responded {
             // Only what a system task or a removed program left over; an answer has refunded all.
             self.ledger.destroyed += context.available;
@@ -526,11 +704,23 @@ impl Replica {
             let why = format!("Canister {id} did not reply to the call");
             Reject::new(RejectCode::CanisterError, 506, why)
         });
-        self.respond(context.origin, context.sender, Err(reject), context.available, Some(subnet));
+        self.respond(
+            context.origin,
+            context.sender,
+            Err(reject),
+            context.available,
+            Some(subnet),
+        );
     }
 
     /// Writes an event.
-    pub(crate) fn note(&mut self, kind: Kind, request: &Request, outcome: Outcome, instructions: u64) {
+    pub(crate) fn note(
+        &mut self,
+        kind: Kind,
+        request: &Request,
+        outcome: Outcome,
+        instructions: u64,
+    ) {
         if self.events.len() >= 2 * EVENTS {
             self.events.drain(..EVENTS);
         }
@@ -558,7 +748,10 @@ enum Task {
 }
 
 /// Canisters that send one-way messages name no function: nothing is to be called.
-const NOTHING: Closure = Closure { function: u32::MAX, environment: u32::MAX };
+const NOTHING: Closure = Closure {
+    function: u32::MAX,
+    environment: u32::MAX,
+};
 
 impl Canister {
     /// Takes over the state that a message left; what concerns others stays in the answer.
@@ -581,13 +774,30 @@ pub(crate) fn accepts_calls(canister: &Canister) -> Result<(), Reject> {
     let id = canister.id;
     match canister.status {
         Status::Running => Ok(()),
-        Status::Stopping(_) => Err(Reject::new(RejectCode::CanisterError, 509, format!("Canister {id} is stopping"))),
-        Status::Stopped => Err(Reject::new(RejectCode::CanisterError, 508, format!("Canister {id} is stopped"))),
+        Status::Stopping(_) => Err(Reject::new(
+            RejectCode::CanisterError,
+            509,
+            format!("Canister {id} is stopping"),
+        )),
+        Status::Stopped => Err(Reject::new(
+            RejectCode::CanisterError,
+            508,
+            format!("Canister {id} is stopped"),
+        )),
     }
 }
 
-fn callback_message(context: &CallContext, closure: Closure, response: &Response, now: u64) -> Message {
-    let kind = if response.result.is_ok() { Context::Reply } else { Context::Reject };
+fn callback_message(
+    context: &CallContext,
+    closure: Closure,
+    response: &Response,
+    now: u64,
+) -> Message {
+    let kind = if response.result.is_ok() {
+        Context::Reply
+    } else {
+        Context::Reject
+    };
     let limit = UPDATE_LIMIT - CLEANUP_LIMIT;
     let mut message = Message::new(kind, Entry::Closure(closure), context.sender, now, limit);
     match &response.result {
@@ -604,11 +814,20 @@ fn callback_message(context: &CallContext, closure: Closure, response: &Response
 
 fn outcome(executed: &Executed, id: Principal) -> Outcome {
     match &executed.outcome {
-        Err(trap) => Outcome::Trap { message: trap.reject(id).text() },
-        Ok(Changes { answer: Some(Ok(_)), .. }) => Outcome::Reply,
-        Ok(Changes { answer: Some(Err(message)), .. }) => {
-            Outcome::Reject { code: RejectCode::CanisterReject, message: message.clone() }
-        }
+        Err(trap) => Outcome::Trap {
+            message: trap.reject(id).text(),
+        },
+        Ok(Changes {
+            answer: Some(Ok(_)),
+            ..
+        }) => Outcome::Reply,
+        Ok(Changes {
+            answer: Some(Err(message)),
+            ..
+        }) => Outcome::Reject {
+            code: RejectCode::CanisterReject,
+            message: message.clone(),
+        },
         Ok(Changes { answer: None, .. }) => Outcome::Ok,
     }
 }

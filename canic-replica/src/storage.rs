@@ -35,18 +35,30 @@ impl Replica {
         let canister = self.canister(args.canister_id)?;
         if !canister.chunks.contains_key(&hash) {
             if canister.chunks.len() >= MAX_CHUNKS {
-                return Err(chunk_error(format!("Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks")));
+                return Err(chunk_error(format!(
+                    "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
+                )));
             }
             self.charge_instructions(args.canister_id, UPLOAD_CHUNK)?;
-            self.canister(args.canister_id)?.chunks.insert(hash, Arc::new(args.chunk));
+            self.canister(args.canister_id)?
+                .chunks
+                .insert(hash, Arc::new(args.chunk));
         }
-        reply((types::ChunkHash { hash: hash.to_vec() },))
+        reply((types::ChunkHash {
+            hash: hash.to_vec(),
+        },))
     }
 
     pub(crate) fn stored_chunks(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let canister = self.storing(args.canister_id, request)?;
-        let chunks: Vec<_> = canister.chunks.keys().map(|hash| types::ChunkHash { hash: hash.to_vec() }).collect();
+        let chunks: Vec<_> = canister
+            .chunks
+            .keys()
+            .map(|hash| types::ChunkHash {
+                hash: hash.to_vec(),
+            })
+            .collect();
         reply((chunks,))
     }
 
@@ -58,7 +70,11 @@ impl Replica {
 
     /// The canister, if the caller may use its chunk store: its controllers and it itself.
     fn storing(&mut self, id: Principal, request: &Request) -> Result<&mut Canister, Reject> {
-        if id == request.sender { self.canister(id) } else { self.controlled(id, request) }
+        if id == request.sender {
+            self.canister(id)
+        } else {
+            self.controlled(id, request)
+        }
     }
 
     // Snapshots.
@@ -75,13 +91,22 @@ impl Replica {
             return Err(no_snapshot(id, replaced));
         }
         if args.replace_snapshot.is_none() && canister.snapshots.len() >= MAX_SNAPSHOTS {
-            let why = format!("Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}.");
+            let why = format!(
+                "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
+            );
             return Err(invalid(why));
         }
         let Some(code) = canister.code.clone() else {
-            return Err(invalid(format!("Failed to create snapshot for empty canister {id}")));
+            return Err(invalid(format!(
+                "Failed to create snapshot for empty canister {id}"
+            )));
         };
-        let bytes = canister.memory_bytes() - canister.snapshots.values().map(|snapshot| snapshot.bytes).sum::<u64>();
+        let bytes = canister.memory_bytes()
+            - canister
+                .snapshots
+                .values()
+                .map(|snapshot| snapshot.bytes)
+                .sum::<u64>();
         self.charge_instructions(id, SNAPSHOT + bytes)?;
         let canister = self.canister(id)?;
         let snapshot = Snapshot {
@@ -103,7 +128,8 @@ impl Replica {
         if args.uninstall_code == Some(true) {
             self.uninstall(id);
             let origin = origin(request, args.sender_canister_version);
-            self.canister(id)?.record(now, origin, types::ChangeDetails::CodeUninstall);
+            self.canister(id)?
+                .record(now, origin, types::ChangeDetails::CodeUninstall);
         }
         reply((answer,))
     }
@@ -140,7 +166,11 @@ impl Replica {
 
     pub(crate) fn list_snapshots(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let open = match &self.canister(args.canister_id)?.settings.snapshot_visibility {
+        let open = match &self
+            .canister(args.canister_id)?
+            .settings
+            .snapshot_visibility
+        {
             types::SnapshotVisibility::Controllers => false,
             types::SnapshotVisibility::Public => true,
             types::SnapshotVisibility::AllowedViewers(viewers) => viewers.contains(&request.sender),
@@ -149,7 +179,11 @@ impl Replica {
             self.storing(args.canister_id, request)?;
         }
         let canister = self.canister(args.canister_id)?;
-        let list: Vec<_> = canister.snapshots.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+        let list: Vec<_> = canister
+            .snapshots
+            .iter()
+            .map(|(name, snapshot)| describe(name, snapshot))
+            .collect();
         reply((list,))
     }
 
@@ -172,7 +206,9 @@ impl Replica {
     pub(crate) fn read_logs(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         if args.filter.is_some() {
-            return Err(invalid("fetch_canister_logs: filters are not supported by this replica"));
+            return Err(invalid(
+                "fetch_canister_logs: filters are not supported by this replica",
+            ));
         }
         let id = args.canister_id;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
@@ -182,16 +218,24 @@ impl Replica {
             types::LogVisibility::AllowedViewers(viewers) => viewers.contains(&request.sender),
         };
         if !allowed && !canister.is_controller(&request.sender) {
-            let why = format!("Caller {} is not allowed to access canister logs", request.sender);
+            let why = format!(
+                "Caller {} is not allowed to access canister logs",
+                request.sender
+            );
             return Err(Reject::new(RejectCode::CanisterReject, 406, why));
         }
         let canister_log_records = canister.logs.iter().cloned().collect();
-        reply((types::FetchCanisterLogsResult { canister_log_records },))
+        reply((types::FetchCanisterLogsResult {
+            canister_log_records,
+        },))
     }
 
     /// Charges a canister for work that the platform does on it.
     fn charge_instructions(&mut self, id: Principal, instructions: u64) -> Result<(), Reject> {
-        let canister = self.canisters.get(&id).ok_or_else(|| Trap::NoModule.reject(id))?;
+        let canister = self
+            .canisters
+            .get(&id)
+            .ok_or_else(|| Trap::NoModule.reject(id))?;
         let cost = self.prices(canister).execution(instructions);
         self.can_pay(canister, cost)?;
         self.canister(id)?.balance -= cost;
@@ -201,7 +245,11 @@ impl Replica {
 }
 
 fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
-    types::Snapshot { id: name.to_vec(), taken_at_timestamp: snapshot.taken_at, total_size: snapshot.bytes }
+    types::Snapshot {
+        id: name.to_vec(),
+        taken_at_timestamp: snapshot.taken_at,
+        total_size: snapshot.bytes,
+    }
 }
 
 fn no_snapshot(id: Principal, name: &[u8]) -> Reject {
@@ -211,5 +259,9 @@ fn no_snapshot(id: Principal, name: &[u8]) -> Reject {
 }
 
 fn chunk_error(why: String) -> Reject {
-    Reject::new(RejectCode::CanisterError, 504, format!("Error from Wasm chunk store: {why}."))
+    Reject::new(
+        RejectCode::CanisterError,
+        504,
+        format!("Error from Wasm chunk store: {why}."),
+    )
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use candid::Principal;
 use wasmtime::{Caller, Engine, Linker, Memory, ResourceLimiter, Store};
 
+use crate::SubnetKind;
 use crate::canister::{Canister, Closure, Settings, Status};
 use crate::cycles::Prices;
 use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap, forbidden};
 use crate::memory::{PAGE, WASM_PAGE};
 use crate::wasm::{ENGINE, MAX_TABLE};
-use crate::SubnetKind;
 
 /// Most open calls from one canister to another.
 const QUEUE: u32 = 500;
@@ -60,16 +60,28 @@ impl Host {
     /// A host for an instance that will not run.
     pub(crate) fn idle() -> Self {
         let nobody = Principal::anonymous();
-        let place =
-            Place { subnet: nobody, nodes: 0, prices: Prices::of(SubnetKind::System), root_key: Vec::new() };
+        let place = Place {
+            subnet: nobody,
+            nodes: 0,
+            prices: Prices::of(SubnetKind::System),
+            root_key: Vec::new(),
+        };
         let message = Message::new(Context::Start, Entry::Start, nobody, 0, 0);
-        Self::new(Arc::new(Canister::new(nobody, 0, Settings::default(), 0, 0)), Arc::new(place), message)
+        Self::new(
+            Arc::new(Canister::new(nobody, 0, Settings::default(), 0, 0)),
+            Arc::new(place),
+            message,
+        )
     }
 
     /// Cycles that may leave the canister without freezing it. `heap` in bytes.
     fn liquid(&self, heap: usize) -> u128 {
-        let bytes = self.canister.bytes_beside(heap as u64 + self.changes.stable.bytes());
-        self.changes.balance.saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
+        let bytes = self
+            .canister
+            .bytes_beside(heap as u64 + self.changes.stable.bytes());
+        self.changes
+            .balance
+            .saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
     }
 
     /// Cycles attached to a call that was not performed come back.
@@ -80,21 +92,40 @@ impl Host {
     }
 
     fn call(&mut self, name: &str) -> Result<&mut Call, Trap> {
-        self.call.as_mut().ok_or_else(|| Trap::Contract(format!("\"ic0_{name}\" called when no call is under construction")))
+        self.call.as_mut().ok_or_else(|| {
+            Trap::Contract(format!(
+                "\"ic0_{name}\" called when no call is under construction"
+            ))
+        })
     }
 }
 
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let limit = self.canister.settings.wasm_memory_limit;
         let context = self.message.context;
-        if self.restored && limit > 0 && desired as u64 > limit && context.replicated() && context != Context::PreUpgrade {
+        if self.restored
+            && limit > 0
+            && desired as u64 > limit
+            && context.replicated()
+            && context != Context::PreUpgrade
+        {
             return Err(Trap::MemoryLimit(limit).into());
         }
         Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= maximum.unwrap_or(MAX_TABLE).min(MAX_TABLE))
     }
 }
@@ -169,7 +200,11 @@ fn within(start: u64, size: u64, length: usize) -> Option<std::ops::Range<usize>
 }
 
 /// The guest's bytes at `src`, and the host beside them.
-fn load<'a>(guest: &'a mut Guest<'_>, src: u64, size: u64) -> wasmtime::Result<(&'a [u8], &'a mut Host)> {
+fn load<'a>(
+    guest: &'a mut Guest<'_>,
+    src: u64,
+    size: u64,
+) -> wasmtime::Result<(&'a [u8], &'a mut Host)> {
     charge(guest, size)?;
     let memory = guest.data().memory.ok_or_else(out_of_heap)?;
     let (bytes, host) = memory.data_and_store_mut(guest);
@@ -190,7 +225,9 @@ fn copy(
     let source = what(host)?;
     let from = within(offset.into(), size.into(), source.len()).ok_or_else(|| {
         let length = source.len();
-        Trap::Contract(format!("ic0.{name}: offset {offset} + size {size} exceeds the {length} bytes there are"))
+        Trap::Contract(format!(
+            "ic0.{name}: offset {offset} + size {size} exceeds the {length} bytes there are"
+        ))
     })?;
     let to = within(dst.into(), size.into(), bytes.len()).ok_or_else(out_of_heap)?;
     bytes[to].copy_from_slice(&source[from]);
@@ -219,11 +256,18 @@ fn join(high: u64, low: u64) -> u128 {
 }
 
 fn narrow(value: u128) -> Result<u64, Trap> {
-    value.try_into().map_err(|_| Trap::Contract(format!("{value} cycles do not fit into 64 bits; use the 128-bit call")))
+    value.try_into().map_err(|_| {
+        Trap::Contract(format!(
+            "{value} cycles do not fit into 64 bits; use the 128-bit call"
+        ))
+    })
 }
 
 fn heap_bytes(guest: &Guest<'_>) -> usize {
-    guest.data().memory.map_or(0, |memory| memory.data_size(guest))
+    guest
+        .data()
+        .memory
+        .map_or(0, |memory| memory.data_size(guest))
 }
 
 fn accept(host: &mut Host, most: u128) -> u128 {
@@ -259,7 +303,12 @@ fn perform(guest: &mut Guest<'_>) -> wasmtime::Result<u32> {
     let heap = heap_bytes(guest);
     let host = guest.data_mut();
     let call = host.call("call_perform")?.clone();
-    let pending = host.changes.calls.iter().filter(|other| other.callee == call.callee).count() as u32;
+    let pending = host
+        .changes
+        .calls
+        .iter()
+        .filter(|other| other.callee == call.callee)
+        .count() as u32;
     if host.canister.open_calls.get(&call.callee).unwrap_or(&0) + pending >= QUEUE {
         host.forget_call();
         return Ok(SYS_TRANSIENT);
@@ -282,7 +331,9 @@ fn perform(guest: &mut Guest<'_>) -> wasmtime::Result<u32> {
 
 fn answer(host: &mut Host, name: &str) -> Result<(), Trap> {
     if host.message.responded || host.changes.answer.is_some() {
-        return Err(Trap::Contract(format!("\"ic0_{name}\": the call is already replied to")));
+        return Err(Trap::Contract(format!(
+            "\"ic0_{name}\": the call is already replied to"
+        )));
     }
     Ok(())
 }
@@ -328,7 +379,9 @@ fn stable_size_32(host: &Host) -> Result<u32, Trap> {
     const MAX: u64 = (1 << 32) / WASM_PAGE;
     let size = host.changes.stable.size;
     if size > MAX {
-        return Err(Trap::Wasm("stable memory is too large for the 32-bit system calls".into()));
+        return Err(Trap::Wasm(
+            "stable memory is too large for the 32-bit system calls".into(),
+        ));
     }
     Ok(size as u32)
 }
@@ -340,14 +393,29 @@ fn variable<'a>(host: &'a Host, name: &[u8]) -> Result<&'a String, Trap> {
 }
 
 fn variable_name(host: &Host, index: u32) -> Result<&String, Trap> {
-    let found = host.canister.settings.environment_variables.keys().nth(index as usize);
+    let found = host
+        .canister
+        .settings
+        .environment_variables
+        .keys()
+        .nth(index as usize);
     found.ok_or_else(|| Trap::Contract(format!("there is no environment variable number {index}")))
 }
 
-fn call_new(guest: &mut Guest<'_>, callee: (u32, u32), name: (u32, u32), on_reply: Closure, on_reject: Closure) -> wasmtime::Result<()> {
+fn call_new(
+    guest: &mut Guest<'_>,
+    callee: (u32, u32),
+    name: (u32, u32),
+    on_reply: Closure,
+    on_reject: Closure,
+) -> wasmtime::Result<()> {
     guest.data_mut().forget_call();
     if name.1 > MAX_METHOD {
-        return Err(Trap::Contract(format!("a method name of {} bytes is longer than {MAX_METHOD}", name.1)).into());
+        return Err(Trap::Contract(format!(
+            "a method name of {} bytes is longer than {MAX_METHOD}",
+            name.1
+        ))
+        .into());
     }
     let callee = principal(load(guest, callee.0.into(), callee.1.into())?.0)?;
     let method = text(load(guest, name.0.into(), name.1.into())?.0)?.to_owned();
@@ -657,7 +725,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 fn reject_message(host: &Host) -> Result<&[u8], Trap> {
     match &host.message.reject {
         Some((_, message)) => Ok(message.as_bytes()),
-        None => Err(Trap::Contract("there is no reject message: the call was replied to".into())),
+        None => Err(Trap::Contract(
+            "there is no reject message: the call was replied to".into(),
+        )),
     }
 }
 

@@ -77,10 +77,13 @@ impl Module {
 
         let hash = Sha256::digest(bytes).into();
         let slot = {
-            let mut cache = CACHE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut cache = CACHE
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             Arc::clone(cache.entry(hash).or_default())
         };
-        slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new)).clone()
+        slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new))
+            .clone()
     }
 
     fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
@@ -89,15 +92,17 @@ impl Module {
         let rewritten = rewrite(&plain, &survey)?;
         let compiled = wasmtime::Module::new(&ENGINE, &rewritten)
             .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
-        let pre = LINKER.instantiate_pre(&compiled).map_err(|error| {
-            format!("Wasm module has an invalid import section. {error:#}")
-        })?;
+        let pre = LINKER
+            .instantiate_pre(&compiled)
+            .map_err(|error| format!("Wasm module has an invalid import section. {error:#}"))?;
         let export = |name: &str| compiled.get_export_index(&format!("{RESERVED}{name}"));
         let reach = Reach {
             memory: export("memory"),
             table: export("table"),
             start: export("start"),
-            globals: (0..survey.mutable_globals.len()).filter_map(|i| export(&format!("global {i}"))).collect(),
+            globals: (0..survey.mutable_globals.len())
+                .filter_map(|i| export(&format!("global {i}")))
+                .collect(),
         };
         let mut module = Self {
             hash,
@@ -125,30 +130,50 @@ impl Module {
         self.pre.module().get_export_index(name).is_some()
     }
 
-    pub(crate) fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<wasmtime::Instance> {
+    pub(crate) fn instantiate(
+        &self,
+        store: &mut Store<Host>,
+    ) -> wasmtime::Result<wasmtime::Instance> {
         self.pre.instantiate(store)
     }
 
     /// Checks one export against the rules for entry points, and notes it if it is a method.
     fn admit_export(&mut self, name: &str, ty: &ExternType) -> Result<(), String> {
-        let invalid = |why: String| Err(format!("Wasm module has an invalid export section. {why}"));
+        let invalid =
+            |why: String| Err(format!("Wasm module has an invalid export section. {why}"));
         if !name.starts_with("canister_") {
             return Ok(());
         }
-        let ExternType::Func(ty) = ty else { return invalid(format!("'{name}' is not a function.")) };
+        let ExternType::Func(ty) = ty else {
+            return invalid(format!("'{name}' is not a function."));
+        };
         if ty.params().len() + ty.results().len() > 0 {
-            return invalid(format!("Exported function '{name}' must take no parameters and return nothing."));
+            return invalid(format!(
+                "Exported function '{name}' must take no parameters and return nothing."
+            ));
         }
         let fresh = match name.split_once(' ') {
             Some(("canister_update", method)) => self.updates.insert(method.to_owned()),
             Some(("canister_query", method)) => self.queries.insert(method.to_owned()),
-            Some(("canister_composite_query", method)) => self.composite_queries.insert(method.to_owned()),
+            Some(("canister_composite_query", method)) => {
+                self.composite_queries.insert(method.to_owned())
+            }
             None if ENTRY_POINTS.contains(&name) => true,
-            _ => return invalid(format!("Exporting reserved function '{name}' with prefix \"canister_\".")),
+            _ => {
+                return invalid(format!(
+                    "Exporting reserved function '{name}' with prefix \"canister_\"."
+                ));
+            }
         };
         let method = name.split_once(' ').map_or("", |(_, method)| method);
         let kinds = [&self.updates, &self.queries, &self.composite_queries];
-        if !fresh || kinds.iter().filter(|methods| methods.contains(method)).count() > 1 {
+        if !fresh
+            || kinds
+                .iter()
+                .filter(|methods| methods.contains(method))
+                .count()
+                > 1
+        {
             return invalid(format!("Method '{method}' is exported twice."));
         }
         Ok(())
@@ -157,8 +182,14 @@ impl Module {
     /// Instantiates once, to learn what a fresh memory holds and that the segments fit.
     fn measure(&mut self) -> Result<(), String> {
         let mut store = system_api::store(Host::idle());
-        let instance = self.instantiate(&mut store).map_err(|error| format!("Failed to instantiate: {error:#}"))?;
-        if let Some(memory) = self.reach.memory.and_then(|index| instance.get_module_export(&mut store, &index)) {
+        let instance = self
+            .instantiate(&mut store)
+            .map_err(|error| format!("Failed to instantiate: {error:#}"))?;
+        if let Some(memory) = self
+            .reach
+            .memory
+            .and_then(|index| instance.get_module_export(&mut store, &index))
+        {
             let memory = memory.into_memory().ok_or("The exported memory is none.")?;
             self.initial_size = memory.size(&store);
             self.initial = non_zero(memory.data(&store));
@@ -179,14 +210,22 @@ const ENTRY_POINTS: [&str; 7] = [
 
 fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return if bytes.len() > MAX_MODULE { Err(too_large()) } else { Ok(bytes.to_vec()) };
+        return if bytes.len() > MAX_MODULE {
+            Err(too_large())
+        } else {
+            Ok(bytes.to_vec())
+        };
     }
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(bytes)
         .take(MAX_MODULE as u64 + 1)
         .read_to_end(&mut plain)
         .map_err(|error| format!("Failed to decompress Wasm module: {error}."))?;
-    if plain.len() > MAX_MODULE { Err(too_large()) } else { Ok(plain) }
+    if plain.len() > MAX_MODULE {
+        Err(too_large())
+    } else {
+        Ok(plain)
+    }
 }
 
 fn too_large() -> String {
@@ -211,7 +250,10 @@ impl Survey {
         let mut customs = 0;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(unreadable)? {
-                Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+                Payload::Version {
+                    encoding: wasmparser::Encoding::Component,
+                    ..
+                } => {
                     return Err("Wasm components are not supported.".into());
                 }
                 Payload::ImportSection(imports) => {
@@ -220,7 +262,9 @@ impl Survey {
                         admit_import(import.module, import.name, import.ty)?;
                     }
                 }
-                Payload::FunctionSection(functions) => limit("functions", functions.count(), MAX_FUNCTIONS)?,
+                Payload::FunctionSection(functions) => {
+                    limit("functions", functions.count(), MAX_FUNCTIONS)?
+                }
                 Payload::TableSection(tables) => survey.table = tables.count() > 0,
                 Payload::MemorySection(memories) => {
                     for memory in memories {
@@ -235,7 +279,9 @@ impl Survey {
                     for (index, global) in globals.into_iter().enumerate() {
                         let ty = global.map_err(unreadable)?.ty;
                         if ty.mutable && ty.content_type.is_reference_type() {
-                            return Err("Mutable globals of a reference type are not supported.".into());
+                            return Err(
+                                "Mutable globals of a reference type are not supported.".into()
+                            );
                         }
                         if ty.mutable {
                             survey.mutable_globals.push(index as u32);
@@ -271,17 +317,27 @@ impl Survey {
         Ok(survey)
     }
 
-    fn count_exports(&mut self, exports: wasmparser::ExportSectionReader<'_>) -> Result<(), String> {
+    fn count_exports(
+        &mut self,
+        exports: wasmparser::ExportSectionReader<'_>,
+    ) -> Result<(), String> {
         limit("exports", exports.count(), MAX_EXPORTS)?;
         let mut names = 0;
         for export in exports {
             let export = export.map_err(unreadable)?;
             names += export.name.len();
             if export.name.starts_with(RESERVED) {
-                return Err(format!("Exports may not begin with '{RESERVED}': '{}'.", export.name));
+                return Err(format!(
+                    "Exports may not begin with '{RESERVED}': '{}'.",
+                    export.name
+                ));
             }
         }
-        limit("bytes of export names", names as u32, MAX_EXPORT_NAMES as u32)
+        limit(
+            "bytes of export names",
+            names as u32,
+            MAX_EXPORT_NAMES as u32,
+        )
     }
 
     fn keep_custom(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
@@ -290,10 +346,20 @@ impl Survey {
             None => return Ok(()),
             Some(Some(("public", name))) => (name, true),
             Some(Some(("private", name))) => (name, false),
-            Some(_) => return Err(format!("Wasm module has an invalid custom section. Its name is '{name}'.")),
+            Some(_) => {
+                return Err(format!(
+                    "Wasm module has an invalid custom section. Its name is '{name}'."
+                ));
+            }
         };
-        if self.metadata.insert(section.0.to_owned(), (section.1, data.to_vec())).is_some() {
-            return Err(format!("Wasm module has an invalid custom section. '{name}' is defined twice."));
+        if self
+            .metadata
+            .insert(section.0.to_owned(), (section.1, data.to_vec()))
+            .is_some()
+        {
+            return Err(format!(
+                "Wasm module has an invalid custom section. '{name}' is defined twice."
+            ));
         }
         Ok(())
     }
@@ -302,15 +368,21 @@ impl Survey {
 fn admit_import(module: &str, name: &str, ty: TypeRef) -> Result<(), String> {
     let problem = match ty {
         TypeRef::Func(_) if module == "ic0" && system_api::knows(&LINKER, name) => return Ok(()),
-        TypeRef::Func(_) => format!("Module imports function '{name}' from '{module}' that is not exported by the runtime."),
+        TypeRef::Func(_) => format!(
+            "Module imports function '{name}' from '{module}' that is not exported by the runtime."
+        ),
         _ => format!("Module imports '{name}' from '{module}', which is not a function."),
     };
-    Err(format!("Wasm module has an invalid import section. {problem}"))
+    Err(format!(
+        "Wasm module has an invalid import section. {problem}"
+    ))
 }
 
 fn limit(what: &str, found: u32, allowed: u32) -> Result<(), String> {
     if found > allowed {
-        return Err(format!("The module has {found} {what}, the limit is {allowed}."));
+        return Err(format!(
+            "The module has {found} {what}, the limit is {allowed}."
+        ));
     }
     Ok(())
 }
@@ -333,7 +405,9 @@ fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
                         ExternalKind::Table => ExportKind::Table,
                         ExternalKind::Memory => ExportKind::Memory,
                         ExternalKind::Global => ExportKind::Global,
-                        ExternalKind::Tag => return Err("Wasm exceptions are not supported.".into()),
+                        ExternalKind::Tag => {
+                            return Err("Wasm exceptions are not supported.".into());
+                        }
                     };
                     exports.export(export.name, kind, export.index);
                 }
@@ -359,13 +433,22 @@ fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
     }
 
     let mut module = wasm_encoder::Module::new();
-    let before = sections.iter().take_while(|(id, _)| !AFTER_EXPORTS.contains(id)).count();
+    let before = sections
+        .iter()
+        .take_while(|(id, _)| !AFTER_EXPORTS.contains(id))
+        .count();
     for (id, range) in &sections[..before] {
-        module.section(&wasm_encoder::RawSection { id: *id, data: &bytes[range.clone()] });
+        module.section(&wasm_encoder::RawSection {
+            id: *id,
+            data: &bytes[range.clone()],
+        });
     }
     module.section(&exports);
     for (id, range) in &sections[before..] {
-        module.section(&wasm_encoder::RawSection { id: *id, data: &bytes[range.clone()] });
+        module.section(&wasm_encoder::RawSection {
+            id: *id,
+            data: &bytes[range.clone()],
+        });
     }
     Ok(module.finish())
 }
@@ -393,9 +476,8 @@ pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(&config).expect("the engine's options fit together")
 });
 
-static LINKER: LazyLock<wasmtime::Linker<Host>> = LazyLock::new(|| {
-    system_api::linker(&ENGINE).expect("no system API function is defined twice")
-});
+static LINKER: LazyLock<wasmtime::Linker<Host>> =
+    LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
 
 /// What the platform charges for each Wasm instruction. What is not named costs 1.
 fn weights() -> OperatorCost {

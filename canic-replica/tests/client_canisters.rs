@@ -20,7 +20,11 @@ fn user(n: u8) -> Principal {
 
 #[track_caller]
 fn assert_reject(reject: &RejectResponse, code: RejectCode, error: ErrorCode, message: &str) {
-    assert_eq!((reject.reject_code, reject.error_code), (code, error), "{reject:?}");
+    assert_eq!(
+        (reject.reject_code, reject.error_code),
+        (code, error),
+        "{reject:?}"
+    );
     assert!(reject.reject_message.contains(message), "{reject:?}");
 }
 
@@ -41,13 +45,26 @@ fn a_trap_changes_nothing() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "trapping").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterCalledTrap, "no more of this");
-    assert!(reject.reject_message.contains(&canister.to_text()), "{reject:?}");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterCalledTrap,
+        "no more of this",
+    );
+    assert!(
+        reject.reject_message.contains(&canister.to_text()),
+        "{reject:?}"
+    );
     assert!(reject.certified);
     assert_eq!(query(&pic, canister, "get"), Ok(0));
 
     let reject = query(&pic, canister, "trapping_query").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterCalledTrap, "no more of this");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterCalledTrap,
+        "no more of this",
+    );
     assert!(!reject.certified);
 }
 
@@ -56,7 +73,12 @@ fn a_reject_keeps_what_was_done() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "rejecting").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterReject, ErrorCode::CanisterRejectedMessage, "no more of this");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterReject,
+        ErrorCode::CanisterRejectedMessage,
+        "no more of this",
+    );
     assert!(reject.certified);
     assert_eq!(query(&pic, canister, "get"), Ok(10));
 }
@@ -66,7 +88,12 @@ fn silence_is_a_reject() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "silent").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterDidNotReply, "did not");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterDidNotReply,
+        "did not",
+    );
 }
 
 #[test]
@@ -74,19 +101,39 @@ fn what_is_not_there_is_named() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "absent").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterMethodNotFound, "absent");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterMethodNotFound,
+        "absent",
+    );
     let reject = query(&pic, canister, "absent").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterMethodNotFound, "absent");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterMethodNotFound,
+        "absent",
+    );
 
     let empty = pic.create_canister();
     let reject = update(&pic, empty, "inc").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterWasmModuleNotFound, &empty.to_text());
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterWasmModuleNotFound,
+        &empty.to_text(),
+    );
 
     let id = pic.create_canister();
     pic.stop_canister(id, None).unwrap();
     pic.delete_canister(id, None).unwrap();
     let reject = update(&pic, id, "inc").unwrap_err();
-    assert_reject(&reject, RejectCode::DestinationInvalid, ErrorCode::CanisterNotFound, &id.to_text());
+    assert_reject(
+        &reject,
+        RejectCode::DestinationInvalid,
+        ErrorCode::CanisterNotFound,
+        &id.to_text(),
+    );
 }
 
 #[test]
@@ -104,9 +151,15 @@ fn a_submitted_message_waits_for_its_round() {
 
     // Its sender may ask for it, nobody else.
     let own = pic.ingress_status_as(id.clone(), sender);
-    assert!(matches!(own, IngressStatusResult::Success(Ok(_))), "{own:?}");
+    assert!(
+        matches!(own, IngressStatusResult::Success(Ok(_))),
+        "{own:?}"
+    );
     let other = pic.ingress_status_as(id, user(2));
-    assert!(matches!(other, IngressStatusResult::Forbidden(_)), "{other:?}");
+    assert!(
+        matches!(other, IngressStatusResult::Forbidden(_)),
+        "{other:?}"
+    );
 }
 
 #[test]
@@ -125,7 +178,10 @@ fn cycles_are_given_and_spent() {
     let canister = pic.create_canister();
     let balance = pic.cycle_balance(canister);
     // 100 T by default, less what little time cost.
-    assert!((99_000_000_000_000..=100_000_000_000_000).contains(&balance), "{balance}");
+    assert!(
+        (99_000_000_000_000..=100_000_000_000_000).contains(&balance),
+        "{balance}"
+    );
     let more = pic.add_cycles(canister, 7_000_000_000_000);
     assert_eq!(more, balance + 7_000_000_000_000);
     assert_eq!(pic.cycle_balance(canister), more);
@@ -142,7 +198,10 @@ fn cycles_are_given_and_spent() {
 #[test]
 fn controllers_control() {
     let pic = instance();
-    let settings = CanisterSettings { controllers: Some(vec![user(1), user(2)]), ..Default::default() };
+    let settings = CanisterSettings {
+        controllers: Some(vec![user(1), user(2)]),
+        ..Default::default()
+    };
     let canister = pic.create_canister_with_settings(Some(user(1)), Some(settings));
     let mut controllers = pic.get_controllers(canister);
     controllers.sort();
@@ -150,9 +209,16 @@ fn controllers_control() {
     expected.sort();
     assert_eq!(controllers, expected);
 
-    let refused = pic.set_controllers(canister, Some(user(3)), vec![user(3)]).unwrap_err();
-    assert_eq!(refused.error_code, ErrorCode::CanisterInvalidController, "{refused:?}");
-    pic.set_controllers(canister, Some(user(2)), vec![user(3)]).unwrap();
+    let refused = pic
+        .set_controllers(canister, Some(user(3)), vec![user(3)])
+        .unwrap_err();
+    assert_eq!(
+        refused.error_code,
+        ErrorCode::CanisterInvalidController,
+        "{refused:?}"
+    );
+    pic.set_controllers(canister, Some(user(2)), vec![user(3)])
+        .unwrap();
     assert_eq!(pic.get_controllers(canister), [user(3)]);
 
     let status = pic.canister_status(canister, Some(user(3))).unwrap();
@@ -210,15 +276,28 @@ fn a_canister_stops_starts_and_goes() {
     let canister = counter(&pic);
     pic.stop_canister(canister, None).unwrap();
     let reject = update(&pic, canister, "inc").unwrap_err();
-    assert_reject(&reject, RejectCode::CanisterError, ErrorCode::CanisterStopped, "stopped");
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterStopped,
+        "stopped",
+    );
     pic.start_canister(canister, None).unwrap();
     assert_eq!(update(&pic, canister, "inc"), Ok(1));
 
     let running = pic.delete_canister(canister, None).unwrap_err();
-    assert_eq!(running.error_code, ErrorCode::CanisterNotStopped, "{running:?}");
+    assert_eq!(
+        running.error_code,
+        ErrorCode::CanisterNotStopped,
+        "{running:?}"
+    );
     pic.uninstall_canister(canister, None).unwrap();
     let reject = update(&pic, canister, "inc").unwrap_err();
-    assert_eq!(reject.error_code, ErrorCode::CanisterWasmModuleNotFound, "{reject:?}");
+    assert_eq!(
+        reject.error_code,
+        ErrorCode::CanisterWasmModuleNotFound,
+        "{reject:?}"
+    );
     pic.stop_canister(canister, None).unwrap();
     pic.delete_canister(canister, None).unwrap();
     assert!(!pic.canister_exists(canister));
@@ -230,10 +309,12 @@ fn upgrades_keep_stable_memory_and_reinstalls_nothing() {
     let canister = counter(&pic);
     update(&pic, canister, "inc").unwrap();
     update(&pic, canister, "keep").unwrap();
-    pic.upgrade_canister(canister, counter_wasm(), vec![], None).unwrap();
+    pic.upgrade_canister(canister, counter_wasm(), vec![], None)
+        .unwrap();
     assert_eq!(query(&pic, canister, "get"), Ok(0));
     assert_eq!(pic.get_stable_memory(canister)[..8], 1_u64.to_le_bytes());
-    pic.reinstall_canister(canister, counter_wasm(), vec![], None).unwrap();
+    pic.reinstall_canister(canister, counter_wasm(), vec![], None)
+        .unwrap();
     assert!(pic.get_stable_memory(canister).is_empty());
 }
 
@@ -242,7 +323,10 @@ fn a_large_module_is_installed_in_chunks() {
     let pic = instance();
     let canister = pic.create_canister();
     // From 2 MB on the client uploads chunks of 1 MiB.
-    let ballast = format!(r#"(memory 40) (data (i32.const 1000) "{}")"#, "ballast!".repeat(280_000));
+    let ballast = format!(
+        r#"(memory 40) (data (i32.const 1000) "{}")"#,
+        "ballast!".repeat(280_000)
+    );
     let wasm = wat::parse_str(COUNTER.replace("(memory 1)", &ballast)).unwrap();
     assert!(wasm.len() > 2 << 20);
     pic.install_canister(canister, wasm, vec![], None);
@@ -256,8 +340,14 @@ fn a_large_module_is_installed_in_chunks() {
 fn a_module_that_is_none_is_refused() {
     let pic = instance();
     let canister = pic.create_canister();
-    let refused = pic.reinstall_canister(canister, b"no module".to_vec(), vec![], None).unwrap_err();
-    assert_eq!(refused.error_code, ErrorCode::CanisterInvalidWasm, "{refused:?}");
+    let refused = pic
+        .reinstall_canister(canister, b"no module".to_vec(), vec![], None)
+        .unwrap_err();
+    assert_eq!(
+        refused.error_code,
+        ErrorCode::CanisterInvalidWasm,
+        "{refused:?}"
+    );
     assert_eq!(refused.reject_code, RejectCode::CanisterError);
 }
 

@@ -79,7 +79,13 @@ fn install(pic: &PocketIc, methods: &[(&str, Vec<u8>)]) -> Principal {
 /// Opens `path` as a browser would. A real gateway asks for certified answers except under `raw`.
 fn browse(pic: &PocketIc, canister: Principal, path: &str) -> (u16, String) {
     let port = pic.url().unwrap().port().unwrap();
-    raw(port, "GET", path, &format!("host: {canister}.raw.localhost:{port}\r\n"), "")
+    raw(
+        port,
+        "GET",
+        path,
+        &format!("host: {canister}.raw.localhost:{port}\r\n"),
+        "",
+    )
 }
 
 #[test]
@@ -87,10 +93,16 @@ fn a_page_is_a_query() {
     let mut pic = instance();
     let mut page = answer("not here");
     page.status_code = 404;
-    let canister = install(&pic, &[("canister_query http_request", encode_one(page).unwrap())]);
+    let canister = install(
+        &pic,
+        &[("canister_query http_request", encode_one(page).unwrap())],
+    );
     pic.make_live(None);
     assert!(pic.auto_progress_enabled());
-    assert_eq!(browse(&pic, canister, "/page?of=book"), (404, "not here".to_owned()));
+    assert_eq!(
+        browse(&pic, canister, "/page?of=book"),
+        (404, "not here".to_owned())
+    );
     pic.stop_live();
     assert!(!pic.auto_progress_enabled());
     assert_eq!(pic.url(), None);
@@ -103,11 +115,17 @@ fn a_page_can_ask_for_an_update() {
     page.upgrade = Some(true);
     let methods = [
         ("canister_query http_request", encode_one(page).unwrap()),
-        ("canister_update http_request_update", encode_one(answer("from the update")).unwrap()),
+        (
+            "canister_update http_request_update",
+            encode_one(answer("from the update")).unwrap(),
+        ),
     ];
     let canister = install(&pic, &methods);
     pic.make_live(None);
-    assert_eq!(browse(&pic, canister, "/"), (200, "from the update".to_owned()));
+    assert_eq!(
+        browse(&pic, canister, "/"),
+        (200, "from the update".to_owned())
+    );
 }
 
 #[test]
@@ -119,7 +137,10 @@ fn a_long_page_is_streamed() {
         callback: Callback::new(canister, "second".into()),
         token: Token { part: 2 },
     });
-    let last = Part { body: b"two".to_vec().into(), token: None };
+    let last = Part {
+        body: b"two".to_vec().into(),
+        token: None,
+    };
     let methods = [
         ("canister_query http_request", encode_one(page).unwrap()),
         ("canister_query second", encode_one(last).unwrap()),
@@ -140,9 +161,18 @@ fn an_instance_can_be_created_with_a_gateway_that_goes_with_it() {
         https_config: None,
         domain_custom_provider_local_file: None,
     };
-    let pic = builder().with_application_subnet().with_http_gateway(config).build();
+    let pic = builder()
+        .with_application_subnet()
+        .with_http_gateway(config)
+        .build();
     let port = pic.url().unwrap().port().unwrap();
-    let canister = install(&pic, &[("canister_query http_request", encode_one(answer("hello")).unwrap())]);
+    let canister = install(
+        &pic,
+        &[(
+            "canister_query http_request",
+            encode_one(answer("hello")).unwrap(),
+        )],
+    );
     assert_eq!(browse(&pic, canister, "/"), (200, "hello".to_owned()));
     drop(pic);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
@@ -152,7 +182,10 @@ fn an_instance_can_be_created_with_a_gateway_that_goes_with_it() {
 fn hosts_and_canisters_that_are_not_there() {
     let mut pic = instance();
     let silent = install(&pic, &[("canister_query other", vec![])]);
-    let babbling = install(&pic, &[("canister_query http_request", b"no Candid".to_vec())]);
+    let babbling = install(
+        &pic,
+        &[("canister_query http_request", b"no Candid".to_vec())],
+    );
     pic.make_live(None);
     let port = pic.url().unwrap().port().unwrap();
     let status = |host: &str| raw(port, "GET", "/", &format!("host: {host}\r\n"), "").0;
@@ -161,6 +194,9 @@ fn hosts_and_canisters_that_are_not_there() {
     // Any of the two gateways has its own word for a canister that answers nothing of use.
     for canister in [silent, babbling] {
         let (status, body) = browse(&pic, canister, "/");
-        assert!((400..600).contains(&status) && status != 501, "{status} {body}");
+        assert!(
+            (400..600).contains(&status) && status != 501,
+            "{status} {body}"
+        );
     }
 }

@@ -27,7 +27,11 @@ fn topology_lists_every_subnet_asked_for() {
         .with_verified_application_subnet()
         .build();
     let topology = pic.topology();
-    let mut kinds: Vec<_> = topology.subnet_configs.values().map(|config| config.subnet_kind).collect();
+    let mut kinds: Vec<_> = topology
+        .subnet_configs
+        .values()
+        .map(|config| config.subnet_kind)
+        .collect();
     kinds.sort();
     assert_eq!(
         kinds,
@@ -49,11 +53,19 @@ fn topology_lists_every_subnet_asked_for() {
         .subnet_configs
         .values()
         .flat_map(|config| &config.canister_ranges)
-        .map(|range| (Principal::from(range.start.clone()), Principal::from(range.end.clone())))
+        .map(|range| {
+            (
+                Principal::from(range.start.clone()),
+                Principal::from(range.end.clone()),
+            )
+        })
         .collect();
     ranges.sort();
     assert!(ranges.iter().all(|(start, end)| start <= end));
-    assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0), "{ranges:?}");
+    assert!(
+        ranges.windows(2).all(|pair| pair[0].1 < pair[1].0),
+        "{ranges:?}"
+    );
     // The default effective canister id is one of an application subnet.
     let default = topology.default_effective_canister_id.clone().into();
     let subnet = topology.get_subnet(default).unwrap();
@@ -82,19 +94,30 @@ fn canisters_live_on_the_subnet_they_were_created_on() {
 
 #[test]
 fn a_canister_can_be_given_its_id() {
-    let pic = builder().with_nns_subnet().with_application_subnet().build();
+    let pic = builder()
+        .with_nns_subnet()
+        .with_application_subnet()
+        .build();
     let id = Principal::from_text("rrkah-fqaaa-aaaaa-aaaaq-cai").unwrap();
     assert!(!pic.canister_exists(id));
     assert_eq!(pic.get_subnet(id), None);
     assert_eq!(pic.create_canister_with_id(None, None, id), Ok(id));
     assert_eq!(pic.get_subnet(id), pic.topology().get_nns());
     let twice = pic.create_canister_with_id(None, None, id).unwrap_err();
-    assert!(twice.contains("CanisterIdAlreadyExists") || twice.contains("already"), "{twice}");
+    assert!(
+        twice.contains("CanisterIdAlreadyExists") || twice.contains("already"),
+        "{twice}"
+    );
 }
 
 #[test]
 fn the_root_key_belongs_to_the_nns_subnet() {
-    let key = builder().with_nns_subnet().with_application_subnet().build().root_key().unwrap();
+    let key = builder()
+        .with_nns_subnet()
+        .with_application_subnet()
+        .build()
+        .root_key()
+        .unwrap();
     assert!(!key.is_empty());
     assert_eq!(instance().root_key(), None);
 }
@@ -122,7 +145,10 @@ fn time_stands_still_between_rounds_and_is_set_forwards() {
 #[test]
 fn an_instance_starts_at_the_time_it_is_given() {
     let nanos = 1_700_000_000_000_000_000;
-    let pic = builder().with_application_subnet().with_initial_timestamp(nanos).build();
+    let pic = builder()
+        .with_application_subnet()
+        .with_initial_time(Time::from_nanos_since_unix_epoch(nanos))
+        .build();
     let time = pic.get_time().as_nanos_since_unix_epoch();
     // Creating the instance may have executed rounds, each of them a nanosecond.
     assert!((nanos..nanos + 1_000_000).contains(&time), "{time}");
@@ -145,14 +171,18 @@ fn time_is_not_set_backwards() {
 #[test]
 fn a_tick_names_the_subnets_it_is_about() {
     let pic = instance();
-    pic.tick_with_configs(TickConfigs { blockmakers: Some(vec![]) });
+    pic.tick_with_configs(TickConfigs {
+        blockmakers: Some(vec![]),
+    });
     let nobody = SubnetBlockmakers {
         subnet: Principal::from_slice(&[7; 29]),
         blockmaker: Principal::anonymous(),
         failed_blockmakers: vec![],
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        pic.tick_with_configs(TickConfigs { blockmakers: Some(vec![nobody]) });
+        pic.tick_with_configs(TickConfigs {
+            blockmakers: Some(vec![nobody]),
+        });
     }));
     assert!(result.is_err());
     // The instance goes on.
@@ -168,13 +198,17 @@ fn progress_by_itself_answers_without_ticks() {
     assert!(pic.auto_progress_enabled());
     // 2024-01-01: the instance has left its default time for that of the wall clock.
     assert!(pic.get_time().as_nanos_since_unix_epoch() > 1_704_067_200_000_000_000);
-    let id = pic.submit_call(canister, Principal::anonymous(), "inc", vec![]).unwrap();
+    let id = pic
+        .submit_call(canister, Principal::anonymous(), "inc", vec![])
+        .unwrap();
     assert_eq!(pic.await_call_no_ticks(id).map(number), Ok(1));
 
     pic.stop_progress();
     assert!(!pic.auto_progress_enabled());
     let time = pic.get_time();
-    let id = pic.submit_call(canister, Principal::anonymous(), "inc", vec![]).unwrap();
+    let id = pic
+        .submit_call(canister, Principal::anonymous(), "inc", vec![])
+        .unwrap();
     assert_eq!(pic.ingress_status(id.clone()), None);
     assert_eq!(pic.get_time(), time);
     pic.tick();
@@ -184,7 +218,10 @@ fn progress_by_itself_answers_without_ticks() {
 
 #[test]
 fn an_instance_can_be_created_in_progress() {
-    let pic = builder().with_application_subnet().with_auto_progress().build();
+    let pic = builder()
+        .with_application_subnet()
+        .with_auto_progress()
+        .build();
     assert!(pic.auto_progress_enabled());
     assert!(pic.get_time().as_nanos_since_unix_epoch() > 1_704_067_200_000_000_000);
 }

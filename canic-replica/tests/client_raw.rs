@@ -23,14 +23,23 @@ struct Server {
 impl Server {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let port_file = port_file(name);
-        let child = Command::new(BINARY).arg("--port-file").arg(&port_file).args(arguments).spawn().unwrap();
+        let child = Command::new(BINARY)
+            .arg("--port-file")
+            .arg(&port_file)
+            .args(arguments)
+            .spawn()
+            .unwrap();
         let port = loop {
             match std::fs::read_to_string(&port_file) {
                 Ok(port) if port.ends_with('\n') => break port.trim_end().parse().unwrap(),
                 _ => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        Self { child, port, port_file }
+        Self {
+            child,
+            port,
+            port_file,
+        }
     }
 
     /// Sends one request; answers the status and the body.
@@ -38,14 +47,28 @@ impl Server {
         self.send_with(method, path, "", body)
     }
 
-    fn send_with(&self, method: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
-        raw(self.port, method, path, &format!("host: localhost\r\n{headers}"), body)
+    fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: impl AsRef<[u8]>,
+    ) -> (u16, String) {
+        raw(
+            self.port,
+            method,
+            path,
+            &format!("host: localhost\r\n{headers}"),
+            body,
+        )
     }
 
     /// Sends a request that fails; answers the status and the message.
     fn fail(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> (u16, String) {
         let (status, body) = self.send(method, path, body);
-        let Ok(Value::Object(mut error)) = serde_json::from_str(&body) else { panic!("{status} {body}") };
+        let Ok(Value::Object(mut error)) = serde_json::from_str(&body) else {
+            panic!("{status} {body}")
+        };
         match error.remove("message") {
             Some(Value::String(message)) => (status, message),
             other => panic!("{status} {other:?}"),
@@ -61,7 +84,8 @@ impl Server {
     }
 
     fn client(&self) -> PocketIcBuilder {
-        PocketIcBuilder::new().with_server_url(format!("http://127.0.0.1:{}/", self.port).parse().unwrap())
+        PocketIcBuilder::new()
+            .with_server_url(format!("http://127.0.0.1:{}/", self.port).parse().unwrap())
     }
 }
 
@@ -80,7 +104,8 @@ fn port_file(name: &str) -> PathBuf {
 }
 
 fn one_subnet() -> Value {
-    let spec = json!({ "state_config": "New", "instruction_config": "Production", "subnet_admins": null });
+    let spec =
+        json!({ "state_config": "New", "instruction_config": "Production", "subnet_admins": null });
     json!({ "subnet_config_set": { "system": [], "application": [spec], "verified_application": [] } })
 }
 
@@ -92,27 +117,45 @@ fn run(arguments: &[&str]) -> Output {
 fn paths_and_methods_that_are_not_there() {
     let server = Server::start("paths", &[]);
     let (status, message) = server.fail("GET", "/nowhere", "");
-    assert_eq!((status, message.as_str()), (404, "there is no path /nowhere"));
+    assert_eq!(
+        (status, message.as_str()),
+        (404, "there is no path /nowhere")
+    );
     let (status, message) = server.fail("PUT", "/instances", "");
-    assert_eq!((status, message.as_str()), (405, "/instances does not take PUT"));
+    assert_eq!(
+        (status, message.as_str()),
+        (405, "/instances does not take PUT")
+    );
     let (status, message) = server.fail("GET", "/instances/0/read/get_time", "");
     assert_eq!((status, message.as_str()), (404, "there is no instance 0"));
     let (status, message) = server.fail("GET", "/instances/first/read/get_time", "");
-    assert_eq!((status, message.as_str()), (400, "`first` is not the number of an instance"));
+    assert_eq!(
+        (status, message.as_str()),
+        (400, "`first` is not the number of an instance")
+    );
     assert_eq!(server.send("GET", "/status", ""), (200, String::new()));
 }
 
 #[test]
 fn instances_come_and_go() {
     let server = Server::start("instances", &[]);
-    assert_eq!(server.send("GET", "/instances/", ""), (200, "[]".to_owned()));
+    assert_eq!(
+        server.send("GET", "/instances/", ""),
+        (200, "[]".to_owned())
+    );
     let first = server.instance();
     let second = server.instance();
     assert_ne!(first, second);
     assert_eq!(server.send("DELETE", &format!("{first}/"), "").0, 200);
-    assert_eq!(server.send("GET", "/instances", ""), (200, r#"["Deleted","Available"]"#.to_owned()));
+    assert_eq!(
+        server.send("GET", "/instances", ""),
+        (200, r#"["Deleted","Available"]"#.to_owned())
+    );
     let (status, message) = server.fail("DELETE", &first, "");
-    assert_eq!((status, message.as_str()), (404, "instance 0 has been deleted"));
+    assert_eq!(
+        (status, message.as_str()),
+        (404, "instance 0 has been deleted")
+    );
     let (status, _) = server.send("GET", &format!("{second}/read/topology"), "");
     assert_eq!(status, 200);
     let (status, message) = server.fail("POST", "/instances/99/update/tick", "{}");
@@ -125,13 +168,27 @@ fn instances_that_are_refused() {
     let create = |config: Value| {
         let (status, body) = server.send("POST", "/instances", config.to_string());
         let answer: Value = serde_json::from_str(&body).unwrap();
-        (status, answer["Error"]["message"].as_str().unwrap_or(&body).to_owned())
+        (
+            status,
+            answer["Error"]["message"]
+                .as_str()
+                .unwrap_or(&body)
+                .to_owned(),
+        )
     };
     let (status, message) = create(json!({}));
-    assert!(status == 400 && message.contains("InstanceConfig") && message.contains("subnet_config_set"), "{message}");
+    assert!(
+        status == 400
+            && message.contains("InstanceConfig")
+            && message.contains("subnet_config_set"),
+        "{message}"
+    );
     let none = json!({ "subnet_config_set": { "system": [], "application": [], "verified_application": [] } });
     let (status, message) = create(none);
-    assert!(status == 400 && message.contains("at least one subnet"), "{status} {message}");
+    assert!(
+        status == 400 && message.contains("at least one subnet"),
+        "{status} {message}"
+    );
 
     let with = |key: &str, value: Value| {
         let mut config = one_subnet();
@@ -141,16 +198,55 @@ fn instances_that_are_refused() {
     for (key, value, what) in [
         ("state_dir", json!("/tmp/state"), "a state directory"),
         ("incomplete_state", json!("Enabled"), "incomplete states"),
-        ("bitcoind_addr", json!(["127.0.0.1:1"]), "a connection to bitcoind"),
-        ("dogecoind_addr", json!(["127.0.0.1:1"]), "a connection to dogecoind"),
-        ("icp_features", json!({ "registry": "DefaultConfig" }), "system canisters (icp_features)"),
-        ("mainnet_nns_subnet_id", json!(true), "the NNS subnet under its mainnet id"),
-        ("icp_config", json!({ "beta_features": "Enabled" }), "beta features"),
+        (
+            "bitcoind_addr",
+            json!(["127.0.0.1:1"]),
+            "a connection to bitcoind",
+        ),
+        (
+            "dogecoind_addr",
+            json!(["127.0.0.1:1"]),
+            "a connection to dogecoind",
+        ),
+        (
+            "icp_features",
+            json!({ "registry": "DefaultConfig" }),
+            "system canisters (icp_features)",
+        ),
+        (
+            "mainnet_nns_subnet_id",
+            json!(true),
+            "the NNS subnet under its mainnet id",
+        ),
+        (
+            "icp_config",
+            json!({ "beta_features": "Enabled" }),
+            "beta features",
+        ),
+        (
+            "icp_config",
+            json!({ "function_name_length_limits": "Disabled" }),
+            "function names of any length",
+        ),
+        (
+            "icp_config",
+            json!({ "canister_execution_rate_limiting": "Enabled" }),
+            "rate-limited execution",
+        ),
     ] {
-        assert_eq!(with(key, value), (501, format!("canic-replica does not serve {what}")));
+        assert_eq!(
+            with(key, value),
+            (501, format!("canic-replica does not serve {what}"))
+        );
     }
-    let (status, message) = with("initial_time", json!({ "Timestamp": { "nanos_since_epoch": 1 } }));
-    assert!(status == 400 && message.contains("2021-05-06"), "{status} {message}");
+    let (status, message) = with(
+        "initial_time",
+        json!({ "Timestamp": { "nanos_since_epoch": 1 } }),
+    );
+    assert!(
+        status == 400 && message.contains("2021-05-06"),
+        "{status} {message}"
+    );
     let mut config = one_subnet();
     config["subnet_config_set"]["application"][0]["instruction_config"] = json!("Benchmarking");
     assert_eq!(create(config).0, 501);
@@ -162,43 +258,90 @@ fn instances_that_are_refused() {
 fn bodies_that_are_not_what_they_should_be() {
     let server = Server::start("bodies", &[]);
     let instance = server.instance();
-    let post = |operation: &str, body: Value| server.fail("POST", &format!("{instance}/{operation}"), body.to_string());
+    let post = |operation: &str, body: Value| {
+        server.fail("POST", &format!("{instance}/{operation}"), body.to_string())
+    };
 
     let (status, message) = server.fail("POST", &format!("{instance}/update/tick"), "{");
-    assert!(status == 400 && message.contains("RawTickConfigs"), "{status} {message}");
+    assert!(
+        status == 400 && message.contains("RawTickConfigs"),
+        "{status} {message}"
+    );
     let (status, message) = server.fail("POST", &format!("{instance}/update/tick"), [0xff, 0xfe]);
-    assert!(status == 400 && message.contains("RawTickConfigs"), "{status} {message}");
+    assert!(
+        status == 400 && message.contains("RawTickConfigs"),
+        "{status} {message}"
+    );
     let (status, message) = post("read/get_cycles", json!({ "canister_id": "not base64!" }));
-    assert!(status == 400 && message.contains("RawCanisterId"), "{status} {message}");
+    assert!(
+        status == 400 && message.contains("RawCanisterId"),
+        "{status} {message}"
+    );
     // 30 bytes; a principal has 29 at most.
     let long = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    for operation in ["read/get_cycles", "read/get_controllers", "read/get_stable_memory", "read/get_subnet"] {
+    for operation in [
+        "read/get_cycles",
+        "read/get_controllers",
+        "read/get_stable_memory",
+        "read/get_subnet",
+    ] {
         let (status, message) = post(operation, json!({ "canister_id": long }));
-        assert!(status == 400 && message.contains("is not a principal"), "{status} {message}");
+        assert!(
+            status == 400 && message.contains("is not a principal"),
+            "{status} {message}"
+        );
     }
     let call = json!({
         "sender": long, "canister_id": "", "effective_principal": "None", "method": "m", "payload": "",
     });
     for operation in ["read/query", "update/submit_ingress_message"] {
         let (status, message) = post(operation, call.clone());
-        assert!(status == 400 && message.contains("is not a principal"), "{status} {message}");
+        assert!(
+            status == 400 && message.contains("is not a principal"),
+            "{status} {message}"
+        );
     }
     // No canister has this id.
     let nobody = "AAAAAAAAAAcBAQ==";
-    for operation in ["read/get_cycles", "read/get_controllers", "read/get_stable_memory"] {
+    for operation in [
+        "read/get_cycles",
+        "read/get_controllers",
+        "read/get_stable_memory",
+    ] {
         let (status, message) = post(operation, json!({ "canister_id": nobody }));
-        assert!(status == 404 && message.starts_with("there is no canister"), "{status} {message}");
+        assert!(
+            status == 404 && message.starts_with("there is no canister"),
+            "{status} {message}"
+        );
     }
-    let (status, message) = post("update/add_cycles", json!({ "canister_id": nobody, "amount": 1 }));
-    assert!(status == 404 && message.starts_with("there is no canister"), "{status} {message}");
-    let (status, message) = post("update/add_cycles", json!({ "canister_id": nobody, "amount": -1 }));
-    assert!(status == 400 && message.contains("RawAddCycles"), "{status} {message}");
+    let (status, message) = post(
+        "update/add_cycles",
+        json!({ "canister_id": nobody, "amount": 1 }),
+    );
+    assert!(
+        status == 404 && message.starts_with("there is no canister"),
+        "{status} {message}"
+    );
+    let (status, message) = post(
+        "update/add_cycles",
+        json!({ "canister_id": nobody, "amount": -1 }),
+    );
+    assert!(
+        status == 400 && message.contains("RawAddCycles"),
+        "{status} {message}"
+    );
     let (status, message) = post("read/pub_key", json!({ "subnet_id": nobody }));
-    assert!(status == 404 && message.starts_with("there is no subnet"), "{status} {message}");
+    assert!(
+        status == 404 && message.starts_with("there is no subnet"),
+        "{status} {message}"
+    );
 
     let id = |bytes: &str| json!({ "effective_principal": "None", "message_id": bytes });
     let (status, message) = post("update/await_ingress_message", id("AAAA"));
-    assert!(status == 400 && message.contains("32 bytes"), "{status} {message}");
+    assert!(
+        status == 400 && message.contains("32 bytes"),
+        "{status} {message}"
+    );
     let unknown = id("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let (status, message) = post("update/await_ingress_message", unknown.clone());
     assert_eq!(status, 400, "{message}");
@@ -207,7 +350,12 @@ fn bodies_that_are_not_what_they_should_be() {
     assert_eq!(status, (200, "null".to_owned()));
     let (status, message) = post("update/set_time", json!({ "nanos_since_epoch": 1 }));
     assert_eq!(status, 400, "{message}");
-    assert_eq!(server.send("GET", &format!("{instance}/read/get_time"), "").0, 200);
+    assert_eq!(
+        server
+            .send("GET", &format!("{instance}/read/get_time"), "")
+            .0,
+        200
+    );
 }
 
 #[test]
@@ -225,18 +373,34 @@ fn what_is_not_served_says_so() {
         &format!("{instance}/api/v3/canister/aaaaa-aa/call"),
     ] {
         let (status, message) = server.fail("POST", path, "{}");
-        assert!(status == 501 && message.starts_with("canic-replica does not serve "), "{path}: {status} {message}");
+        assert!(
+            status == 501 && message.starts_with("canic-replica does not serve "),
+            "{path}: {status} {message}"
+        );
     }
     let id: usize = instance.rsplit('/').next().unwrap().parse().unwrap();
     for (key, value, what) in [
-        ("https_config", json!({ "cert_path": "cert", "key_path": "key" }), "HTTPS gateways"),
-        ("domain_custom_provider_local_file", json!("domains"), "custom domains from a file"),
-        ("forward_to", json!({ "Replica": "http://localhost:1" }), "HTTP gateways in front of another replica"),
+        (
+            "https_config",
+            json!({ "cert_path": "cert", "key_path": "key" }),
+            "HTTPS gateways",
+        ),
+        (
+            "domain_custom_provider_local_file",
+            json!("domains"),
+            "custom domains from a file",
+        ),
+        (
+            "forward_to",
+            json!({ "Replica": "http://localhost:1" }),
+            "HTTP gateways in front of another replica",
+        ),
     ] {
         let mut gateway = json!({ "forward_to": { "PocketIcInstance": id } });
         gateway[key] = value;
         let (status, body) = server.send("POST", "/http_gateway", gateway.to_string());
-        let refused = json!({ "Error": { "message": format!("canic-replica does not serve {what}") } });
+        let refused =
+            json!({ "Error": { "message": format!("canic-replica does not serve {what}") } });
         assert_eq!((status, body), (501, refused.to_string()));
     }
 }
@@ -244,26 +408,55 @@ fn what_is_not_served_says_so() {
 #[test]
 fn gateways_that_can_not_be_opened() {
     let server = Server::start("gateways", &[]);
-    let id: usize = server.instance().rsplit('/').next().unwrap().parse().unwrap();
+    let id: usize = server
+        .instance()
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     let open = |gateway: Value| {
         let (status, body) = server.send("POST", "/http_gateway", gateway.to_string());
         let answer: Value = serde_json::from_str(&body).unwrap();
-        (status, answer["Error"]["message"].as_str().unwrap_or(&body).to_owned())
+        (
+            status,
+            answer["Error"]["message"]
+                .as_str()
+                .unwrap_or(&body)
+                .to_owned(),
+        )
     };
     let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id + 7 } }));
-    assert_eq!((status, message), (404, format!("there is no instance {}", id + 7)));
-    let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id }, "port": server.port }));
-    assert!(status == 400 && message.contains("can't listen"), "{status} {message}");
-    let (status, message) = open(json!({ "forward_to": { "PocketIcInstance": id }, "ip_addr": "nowhere" }));
-    assert!(status == 400 && message.contains("nowhere"), "{status} {message}");
+    assert_eq!(
+        (status, message),
+        (404, format!("there is no instance {}", id + 7))
+    );
+    let (status, message) =
+        open(json!({ "forward_to": { "PocketIcInstance": id }, "port": server.port }));
+    assert!(
+        status == 400 && message.contains("can't listen"),
+        "{status} {message}"
+    );
+    let (status, message) =
+        open(json!({ "forward_to": { "PocketIcInstance": id }, "ip_addr": "nowhere" }));
+    assert!(
+        status == 400 && message.contains("nowhere"),
+        "{status} {message}"
+    );
     assert_eq!(open(json!({})).0, 400);
-    assert_eq!(server.send("GET", "/http_gateway", ""), (200, "[]".to_owned()));
+    assert_eq!(
+        server.send("GET", "/http_gateway", ""),
+        (200, "[]".to_owned())
+    );
     assert_eq!(server.fail("POST", "/http_gateway/0/stop", "").0, 404);
     // An instance whose gateway can't be opened is not left behind.
     let mut config = one_subnet();
     config["http_gateway_config"] = json!({ "port": server.port });
     assert_eq!(server.send("POST", "/instances", config.to_string()).0, 400);
-    assert_eq!(server.send("GET", "/instances", "").1, r#"["Available","Deleted"]"#);
+    assert_eq!(
+        server.send("GET", "/instances", "").1,
+        r#"["Available","Deleted"]"#
+    );
 }
 
 #[test]
@@ -271,27 +464,51 @@ fn blobs_are_kept_by_their_hash() {
     let server = Server::start("blobs", &[]);
     // SHA-256 of `abc`.
     let id = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert_eq!(server.send("POST", "/blobstore/", "abc"), (200, id.to_owned()));
-    assert_eq!(server.send("GET", &format!("/blobstore/{id}"), ""), (200, "abc".to_owned()));
+    assert_eq!(
+        server.send("POST", "/blobstore/", "abc"),
+        (200, id.to_owned())
+    );
+    assert_eq!(
+        server.send("GET", &format!("/blobstore/{id}"), ""),
+        (200, "abc".to_owned())
+    );
     let (status, message) = server.fail("GET", "/blobstore/abcd", "");
     assert_eq!((status, message.as_str()), (404, "there is no blob abcd"));
     assert_eq!(server.fail("GET", "/blobstore/xyz", "").0, 400);
-    assert_eq!(server.send_with("POST", "/blobstore", "content-encoding: br\r\n", "abc").0, 400);
+    assert_eq!(
+        server
+            .send_with("POST", "/blobstore", "content-encoding: br\r\n", "abc")
+            .0,
+        400
+    );
 
     // What claims to be gzip and isn't is found when it is used.
-    let (status, gzip) = server.send_with("POST", "/blobstore", "content-encoding: gzip\r\n", "no gzip");
+    let (status, gzip) = server.send_with(
+        "POST",
+        "/blobstore",
+        "content-encoding: gzip\r\n",
+        "no gzip",
+    );
     assert_eq!(status, 200);
     let blob: String = base64(&gzip);
     let instance = server.instance();
     let body = json!({ "canister_id": "AAAAAAAAAAcBAQ==", "blob_id": blob }).to_string();
-    let (status, message) = server.fail("POST", &format!("{instance}/update/set_stable_memory"), body);
-    assert!(status == 400 && message.contains("not valid gzip"), "{status} {message}");
+    let (status, message) = server.fail(
+        "POST",
+        &format!("{instance}/update/set_stable_memory"),
+        body,
+    );
+    assert!(
+        status == 400 && message.contains("not valid gzip"),
+        "{status} {message}"
+    );
 }
 
 /// Base64 of bytes given in hexadecimal, through the type that travels.
 fn base64(hexadecimal: &str) -> String {
     let bytes = hex::decode(hexadecimal).unwrap();
-    serde_json::from_value(serde_json::to_value(pocket_ic::common::rest::BlobId(bytes)).unwrap()).unwrap()
+    serde_json::from_value(serde_json::to_value(pocket_ic::common::rest::BlobId(bytes)).unwrap())
+        .unwrap()
 }
 
 #[test]
@@ -305,8 +522,15 @@ fn a_large_body_is_read() {
         "sender": "BA==", "canister_id": "AAAAAAAAAAcBAQ==", "effective_principal": "None", "method": "m",
         "payload": "AAAA".repeat(30 << 20),
     });
-    let (status, body) = server.send("POST", &format!("{instance}/update/submit_ingress_message"), call.to_string());
-    assert!(status == 200 && body.starts_with(r#"{"Err":"#), "{status} {body}");
+    let (status, body) = server.send(
+        "POST",
+        &format!("{instance}/update/submit_ingress_message"),
+        call.to_string(),
+    );
+    assert!(
+        status == 200 && body.starts_with(r#"{"Err":"#),
+        "{status} {body}"
+    );
 }
 
 #[test]
@@ -332,19 +556,36 @@ fn an_instance_tells_about_itself() {
     assert_eq!(update(&pic, canister, "inc"), Ok(1));
     update(&pic, canister, "trapping").unwrap_err();
     let trace = get(&format!("trace?from={next}"));
-    let methods: Vec<_> = trace["events"].as_array().unwrap().iter().map(|event| &event["method"]).collect();
+    let methods: Vec<_> = trace["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["method"])
+        .collect();
     assert_eq!(methods, [&json!("inc"), &json!("trapping")], "{trace}");
     assert_eq!(trace["events"][0]["seq"], json!(next));
     assert_eq!(trace["events"][0]["outcome"], json!("reply"));
-    assert!(trace["events"][1]["outcome"]["trap"]["message"].is_string(), "{trace}");
+    assert!(
+        trace["events"][1]["outcome"]["trap"]["message"].is_string(),
+        "{trace}"
+    );
     let last = trace["next"].as_u64().unwrap();
     assert_eq!(last, next + 2);
-    assert_eq!(get(&format!("trace?from={last}")), json!({ "next": last, "events": [] }));
+    assert_eq!(
+        get(&format!("trace?from={last}")),
+        json!({ "next": last, "events": [] })
+    );
 
     let (status, message) = server.fail("GET", &format!("{own}/trace?from=x"), "");
-    assert_eq!((status, message.as_str()), (400, "from=x is not the number of an event"));
+    assert_eq!(
+        (status, message.as_str()),
+        (400, "from=x is not the number of an event")
+    );
     assert_eq!(server.fail("GET", &format!("{own}/trace?to=1"), "").0, 400);
-    assert_eq!(server.fail("GET", "/canic/instances/77/accounts", "").0, 404);
+    assert_eq!(
+        server.fail("GET", "/canic/instances/77/accounts", "").0,
+        404
+    );
 }
 
 #[test]
@@ -357,7 +598,8 @@ fn the_version_is_one_that_the_client_takes() {
 
 #[test]
 fn wrong_arguments_are_errors() {
-    let named = |argument: &'static str| argument.split_once('=').map_or(argument, |(name, _)| name);
+    let named =
+        |argument: &'static str| argument.split_once('=').map_or(argument, |(name, _)| name);
     for arguments in [
         &["--nonsense"][..],
         &["port"],
@@ -369,11 +611,18 @@ fn wrong_arguments_are_errors() {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let message = String::from_utf8(output.stderr).unwrap();
-        assert!(message.starts_with("error: ") && message.contains(named(arguments[0])), "{message}");
+        assert!(
+            message.starts_with("error: ") && message.contains(named(arguments[0])),
+            "{message}"
+        );
     }
     let output = run(&["--port-file", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("/nowhere/at/all"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("/nowhere/at/all")
+    );
 }
 
 #[test]
@@ -381,7 +630,10 @@ fn a_second_server_leaves_the_port_file_to_the_first() {
     let server = Server::start("second", &[]);
     let before = std::fs::read_to_string(&server.port_file).unwrap();
     let output = run(&["--port-file", server.port_file.to_str().unwrap()]);
-    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    assert!(
+        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
     assert_eq!(std::fs::read_to_string(&server.port_file).unwrap(), before);
     assert_eq!(server.send("GET", "/status", "").0, 200);
 }
@@ -405,7 +657,10 @@ fn the_server_ends_at_its_hard_limit() {
 #[cfg(unix)]
 fn the_server_ends_when_it_is_told_to() {
     let mut server = Server::start("signal", &[]);
-    let told = Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    let told = Command::new("kill")
+        .arg(server.child.id().to_string())
+        .status()
+        .unwrap();
     assert!(told.success());
     assert!(server.child.wait().unwrap().success());
     assert!(!server.port_file.exists());

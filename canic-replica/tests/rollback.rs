@@ -31,7 +31,10 @@ fn a_trap_rolls_back_heap_globals_and_stable_memory() {
     let id = net.install(EVERYWHERE);
     let reject = net.update(id, "change_and_trap", &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0502");
-    assert_eq!(reject.message, format!("Error from Canister {id}: Canister trapped: unreachable."));
+    assert_eq!(
+        reject.message,
+        format!("Error from Canister {id}: Canister trapped: unreachable.")
+    );
     let state = ["global", "heap", "far", "stable"].map(|name| net.number(id, name));
     assert_eq!(state, [1, 1, 0, 0]);
     // The timer that the trapped message had set does not fire.

@@ -20,7 +20,10 @@ pub(super) struct Activity {
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { pending: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+        Self {
+            pending: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+        }
     }
 }
 
@@ -28,7 +31,11 @@ impl Activity {
     /// Returns once no request has been under way for `ttl`.
     pub(super) async fn idle_for(&self, ttl: Duration) {
         loop {
-            let idle = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let idle = self
+                .last
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .elapsed();
             let wait = match ttl.checked_sub(idle) {
                 Some(left) if !left.is_zero() => left,
                 _ if self.pending.load(Ordering::SeqCst) == 0 => return,
@@ -100,11 +107,17 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, router).await });
         for _ in 0..2 {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
             assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-            assert!(answer.ends_with(r#"{"message":"the request failed: on purpose"}"#), "{answer}");
+            assert!(
+                answer.ends_with(r#"{"message":"the request failed: on purpose"}"#),
+                "{answer}"
+            );
         }
         assert_eq!(server.activity.pending.load(Ordering::SeqCst), 0);
     }

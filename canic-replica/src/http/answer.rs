@@ -23,7 +23,10 @@ pub(super) struct Failure {
 
 impl Failure {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     /// The caller sent something wrong.
@@ -48,7 +51,10 @@ impl Failure {
 
     /// PocketIC serves this, we do not.
     pub(super) fn not_served(what: &str) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, format!("canic-replica does not serve {what}"))
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("canic-replica does not serve {what}"),
+        )
     }
 
     /// Our own fault.
@@ -59,7 +65,9 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match encode(&ApiResponse::<()>::Error { message: self.message }) {
+        match encode(&ApiResponse::<()>::Error {
+            message: self.message,
+        }) {
             Ok(body) => (self.status, body).into_response(),
             Err(failure) => failure.status.into_response(),
         }

@@ -31,14 +31,20 @@ pub(super) struct Blob {
 impl BlobStore {
     fn put(&self, blob: Blob) -> Vec<u8> {
         let id = Sha256::digest(&blob.data).to_vec();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), blob);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), blob);
         id
     }
 
     /// The blob with this SHA-256.
     pub(super) fn get(&self, id: &[u8]) -> Answer<Blob> {
         let blobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        blobs.get(id).cloned().ok_or_else(|| Failure::not_found(format!("there is no blob {}", hex::encode(id))))
+        blobs
+            .get(id)
+            .cloned()
+            .ok_or_else(|| Failure::not_found(format!("there is no blob {}", hex::encode(id))))
     }
 }
 
@@ -54,7 +60,9 @@ impl Blob {
             .read_to_end(&mut data)
             .map_err(|e| Failure::bad_request(format!("the blob is not valid gzip: {e}")))?;
         if data.len() as u64 > MAX_UNPACKED {
-            return Err(Failure::bad_request(format!("the blob unfolds to more than {MAX_UNPACKED} bytes")));
+            return Err(Failure::bad_request(format!(
+                "the blob unfolds to more than {MAX_UNPACKED} bytes"
+            )));
         }
         Ok(data)
     }
@@ -70,15 +78,25 @@ pub(super) async fn upload(
         None => false,
         Some(encoding) if encoding == "gzip" => true,
         Some(encoding) => {
-            return Err(Failure::bad_request(format!("the content encoding {encoding:?} is neither absent nor gzip")));
+            return Err(Failure::bad_request(format!(
+                "the content encoding {encoding:?} is neither absent nor gzip"
+            )));
         }
     };
     Ok(hex::encode(server.blobs.put(Blob { data, gzip })))
 }
 
 /// `GET /blobstore/{id}`.
-pub(super) async fn download(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Response> {
-    let id = hex::decode(&id).map_err(|e| Failure::bad_request(format!("`{id}` is not the id of a blob: {e}")))?;
+pub(super) async fn download(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+) -> Answer<Response> {
+    let id = hex::decode(&id)
+        .map_err(|e| Failure::bad_request(format!("`{id}` is not the id of a blob: {e}")))?;
     let Blob { data, gzip } = server.blobs.get(&id)?;
-    Ok(if gzip { ([(header::CONTENT_ENCODING, "gzip")], data).into_response() } else { data.into_response() })
+    Ok(if gzip {
+        ([(header::CONTENT_ENCODING, "gzip")], data).into_response()
+    } else {
+        data.into_response()
+    })
 }

@@ -19,7 +19,11 @@ struct Trace<'a> {
 }
 
 /// `GET /canic/instances/{id}/trace?from=SEQ`.
-pub(super) async fn trace(State(server): State<Shared>, Path(id): Path<String>, uri: Uri) -> Answer<Json> {
+pub(super) async fn trace(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer<Json> {
     let from = from(uri.query().unwrap_or_default())?;
     server
         .instances
@@ -36,10 +40,12 @@ pub(super) async fn trace(State(server): State<Shared>, Path(id): Path<String>, 
 fn from(query: &str) -> Answer<u64> {
     match query.split_once('=') {
         None if query.is_empty() => Ok(0),
-        Some(("from", seq)) => {
-            seq.parse().map_err(|_| Failure::bad_request(format!("from={seq} is not the number of an event")))
-        }
-        _ => Err(Failure::bad_request(format!("`{query}` is not a query; `from=SEQ` is"))),
+        Some(("from", seq)) => seq
+            .parse()
+            .map_err(|_| Failure::bad_request(format!("from={seq} is not the number of an event"))),
+        _ => Err(Failure::bad_request(format!(
+            "`{query}` is not a query; `from=SEQ` is"
+        ))),
     }
 }
 

@@ -1,8 +1,9 @@
 //! From PocketIC's description of an instance to ours. What an instance could not honour is refused by name.
 
 use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures, IncompleteStateFlag,
-    InitialTime, InstanceConfig, SubnetInstructionConfig, SubnetKind as RestKind, SubnetSpec,
+    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
+    IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
+    SubnetKind as RestKind, SubnetSpec,
 };
 
 use super::answer::{Answer, Failure};
@@ -13,14 +14,29 @@ const EARLIEST: u64 = 1_620_328_630_000_000_000;
 
 /// The instance that `config` asks for.
 pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
-    config.subnet_config_set.validate().map_err(Failure::bad_request)?;
+    config
+        .subnet_config_set
+        .validate()
+        .map_err(Failure::bad_request)?;
     let refused = [
         (config.state_dir.is_some(), "a state directory"),
-        (config.incomplete_state == Some(IncompleteStateFlag::Enabled), "incomplete states"),
+        (
+            config.incomplete_state == Some(IncompleteStateFlag::Enabled),
+            "incomplete states",
+        ),
         (config.bitcoind_addr.is_some(), "a connection to bitcoind"),
         (config.dogecoind_addr.is_some(), "a connection to dogecoind"),
-        (config.icp_features.as_ref().is_some_and(|f| *f != IcpFeatures::default()), "system canisters (icp_features)"),
-        (config.mainnet_nns_subnet_id == Some(true), "the NNS subnet under its mainnet id"),
+        (
+            config
+                .icp_features
+                .as_ref()
+                .is_some_and(|f| *f != IcpFeatures::default()),
+            "system canisters (icp_features)",
+        ),
+        (
+            config.mainnet_nns_subnet_id == Some(true),
+            "the NNS subnet under its mainnet id",
+        ),
     ];
     for (asked, what) in refused {
         if asked {
@@ -30,14 +46,38 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
     if let Some(flags) = &config.icp_config {
         check_flags(flags)?;
     }
-    Ok(Config { subnets: subnets(&config.subnet_config_set)?, time: time(config.initial_time.as_ref())? })
+    Ok(Config {
+        subnets: subnets(&config.subnet_config_set)?,
+        time: time(config.initial_time.as_ref())?,
+    })
 }
 
+/// The flags may ask for what is the case anyway. Execution is never rate-limited here.
 fn check_flags(flags: &IcpConfig) -> Answer<()> {
-    if flags.beta_features == Some(IcpConfigFlag::Enabled) {
-        return Err(Failure::not_served("beta features"));
+    let refused = [
+        (
+            &flags.beta_features,
+            IcpConfigFlag::Enabled,
+            "beta features",
+        ),
+        (
+            &flags.function_name_length_limits,
+            IcpConfigFlag::Disabled,
+            "function names of any length",
+        ),
+        (
+            &flags.canister_execution_rate_limiting,
+            IcpConfigFlag::Enabled,
+            "rate-limited execution",
+        ),
+    ];
+    match refused
+        .into_iter()
+        .find(|(flag, refused, _)| flag.as_ref() == Some(refused))
+    {
+        Some((_, _, what)) => Err(Failure::not_served(what)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// All subnets, those with a name first, in PocketIC's order.
@@ -70,7 +110,9 @@ fn check_subnet(spec: &SubnetSpec) -> Answer<()> {
         return Err(Failure::not_served("subnets with an existing state"));
     }
     if spec.get_instruction_config() != SubnetInstructionConfig::Production {
-        return Err(Failure::not_served("benchmarking subnets (other instruction limits than production)"));
+        return Err(Failure::not_served(
+            "benchmarking subnets (other instruction limits than production)",
+        ));
     }
     if spec.get_cost_schedule() != CanisterCyclesCostSchedule::Normal {
         return Err(Failure::not_served("subnets with a free cost schedule"));
@@ -80,7 +122,9 @@ fn check_subnet(spec: &SubnetSpec) -> Answer<()> {
 
 /// The time a new instance starts at; under automatic progress the first round sets it.
 fn time(initial: Option<&InitialTime>) -> Answer<Option<u64>> {
-    let Some(InitialTime::Timestamp(time)) = initial else { return Ok(None) };
+    let Some(InitialTime::Timestamp(time)) = initial else {
+        return Ok(None);
+    };
     let time = time.nanos_since_epoch;
     if time < EARLIEST {
         return Err(Failure::bad_request(format!(

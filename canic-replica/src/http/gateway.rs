@@ -14,8 +14,8 @@ use axum::routing::{any, get};
 use candid::types::value::{IDLArgs, IDLField, IDLValue};
 use candid::{CandidType, Principal, encode_one, idl_hash};
 use pocket_ic::common::rest::{
-    CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails, HttpGatewayInfo,
-    InstanceHttpGatewayConfig,
+    CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails,
+    HttpGatewayInfo, InstanceHttpGatewayConfig,
 };
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
@@ -50,7 +50,8 @@ impl Gateways {
     /// Ends the gateways of an instance.
     pub(super) fn stop_for(&self, instance: usize) {
         for gateway in self.lock().iter_mut() {
-            if matches!(gateway.details.forward_to, HttpGatewayBackend::PocketIcInstance(id) if id == instance) {
+            if matches!(gateway.details.forward_to, HttpGatewayBackend::PocketIcInstance(id) if id == instance)
+            {
                 gateway.stop = None;
             }
         }
@@ -60,7 +61,10 @@ impl Gateways {
 /// `POST /http_gateway`.
 pub(super) async fn create(State(server): State<Shared>, Body(body): Body) -> Response {
     let (status, answer) = match try_create(&server, &body).await {
-        Ok(info) => (StatusCode::CREATED, CreateHttpGatewayResponse::Created(info)),
+        Ok(info) => (
+            StatusCode::CREATED,
+            CreateHttpGatewayResponse::Created(info),
+        ),
         Err(Failure { status, message }) => (status, CreateHttpGatewayResponse::Error { message }),
     };
     (status, encode(&answer)).into_response()
@@ -69,7 +73,9 @@ pub(super) async fn create(State(server): State<Shared>, Body(body): Body) -> Re
 async fn try_create(server: &Shared, body: &[u8]) -> Answer<HttpGatewayInfo> {
     let config: HttpGatewayConfig = decode(body)?;
     let HttpGatewayBackend::PocketIcInstance(id) = config.forward_to else {
-        return Err(Failure::not_served("HTTP gateways in front of another replica"));
+        return Err(Failure::not_served(
+            "HTTP gateways in front of another replica",
+        ));
     };
     let instance = server.instances.get(&id.to_string())?;
     let config = InstanceHttpGatewayConfig {
@@ -97,19 +103,31 @@ pub(super) async fn open(
     }
     let ip = match &config.ip_addr {
         None => Ipv4Addr::LOCALHOST.into(),
-        Some(ip) => ip.parse::<IpAddr>().map_err(|e| Failure::bad_request(format!("ip_addr `{ip}`: {e}")))?,
+        Some(ip) => ip
+            .parse::<IpAddr>()
+            .map_err(|e| Failure::bad_request(format!("ip_addr `{ip}`: {e}")))?,
     };
     let address = SocketAddr::new(ip, config.port.unwrap_or(0));
-    let unreachable = |e| Failure::bad_request(format!("the gateway can't listen on {address}: {e}"));
+    let unreachable =
+        |e| Failure::bad_request(format!("the gateway can't listen on {address}: {e}"));
     let listener = TcpListener::bind(address).await.map_err(unreachable)?;
     let port = listener.local_addr().map_err(unreachable)?.port();
 
-    let domains = config.domains.clone().unwrap_or_else(|| vec!["localhost".to_owned()]);
+    let domains = config
+        .domains
+        .clone()
+        .unwrap_or_else(|| vec!["localhost".to_owned()]);
     let router = Router::new()
         .route("/_/topology", get(topology))
-        .route("/api/{*path}", any(async || Failure::not_served("the interface of agents (api/v2, api/v3, api/v4)")))
+        .route(
+            "/api/{*path}",
+            any(async || Failure::not_served("the interface of agents (api/v2, api/v3, api/v4)")),
+        )
         .fallback(serve)
-        .layer(middleware::from_fn_with_state(server.clone(), activity::watch))
+        .layer(middleware::from_fn_with_state(
+            server.clone(),
+            activity::watch,
+        ))
         .with_state(Arc::new(Site { instance, domains }));
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
@@ -125,25 +143,44 @@ pub(super) async fn open(
     let mut gateways = server.gateways.lock();
     let instance_id = gateways.len();
     let forward_to = HttpGatewayBackend::PocketIcInstance(id);
-    let details =
-        HttpGatewayDetails { instance_id, port, forward_to, domains: config.domains, https_config: None };
-    gateways.push(Gateway { details, stop: Some(stop) });
+    let details = HttpGatewayDetails {
+        instance_id,
+        port,
+        forward_to,
+        domains: config.domains,
+        https_config: None,
+    };
+    gateways.push(Gateway {
+        details,
+        stop: Some(stop),
+    });
     Ok(HttpGatewayInfo { instance_id, port })
 }
 
 /// `GET /http_gateway`: those that are open.
 pub(super) async fn list(State(server): State<Shared>) -> Answer<Json> {
-    let open: Vec<_> =
-        server.gateways.lock().iter().filter(|g| g.stop.is_some()).map(|g| g.details.clone()).collect();
+    let open: Vec<_> = server
+        .gateways
+        .lock()
+        .iter()
+        .filter(|g| g.stop.is_some())
+        .map(|g| g.details.clone())
+        .collect();
     encode(&open)
 }
 
 /// `POST /http_gateway/{id}/stop`.
 pub(super) async fn stop(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {
-    let number = id.parse::<usize>().map_err(|_| Failure::bad_request(format!("`{id}` is not a gateway's number")))?;
+    let number = id
+        .parse::<usize>()
+        .map_err(|_| Failure::bad_request(format!("`{id}` is not a gateway's number")))?;
     match server.gateways.lock().get_mut(number) {
         Some(gateway) => gateway.stop = None,
-        None => return Err(Failure::not_found(format!("there is no HTTP gateway {number}"))),
+        None => {
+            return Err(Failure::not_found(format!(
+                "there is no HTTP gateway {number}"
+            )));
+        }
     }
     encode(&())
 }
@@ -159,38 +196,67 @@ struct HttpRequest {
 }
 
 async fn topology(State(site): State<Arc<Site>>) -> Answer<Json> {
-    site.instance.run(|replica| encode(&operations::topology(replica)?)).await
+    site.instance
+        .run(|replica| encode(&operations::topology(replica)?))
+        .await
 }
 
 async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Response> {
     let canister = canister(&site.domains, request.headers(), request.uri().query())?;
     let method = request.method().to_string();
-    let url = request.uri().path_and_query().map_or("/", |url| url.as_str()).to_owned();
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |url| url.as_str())
+        .to_owned();
     let headers = request
         .headers()
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
     let body = axum::body::to_bytes(request.into_body(), MAX_BODY)
         .await
         .map_err(|e| Failure::bad_request(format!("the request body can't be read: {e}")))?;
-    let request = HttpRequest { method, url, headers, body: body.to_vec().into(), certificate_version: Some(2) };
-    site.instance.run(move |replica| ask(replica, canister, &request)).await
+    let request = HttpRequest {
+        method,
+        url,
+        headers,
+        body: body.to_vec().into(),
+        certificate_version: Some(2),
+    };
+    site.instance
+        .run(move |replica| ask(replica, canister, &request))
+        .await
 }
 
 /// The canister that a request is for: the last label before the domain, or the parameter `canisterId`.
 fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Answer<Principal> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let host = host.split_once(':').map_or(host, |(name, _port)| name);
-    let labels = domains.iter().find_map(|domain| host.strip_suffix(domain.as_str())?.strip_suffix('.'));
+    let labels = domains
+        .iter()
+        .find_map(|domain| host.strip_suffix(domain.as_str())?.strip_suffix('.'));
     let label = labels.map(|labels| labels.strip_suffix(".raw").unwrap_or(labels));
-    let parameter = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("canisterId=")));
+    let parameter = query.and_then(|query| {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("canisterId="))
+    });
     let Some(id) = label.or(parameter) else {
         return Err(Failure::bad_request(format!(
             "the host `{host}` names no canister; `<canister id>.localhost` or `?canisterId=<canister id>` does"
         )));
     };
-    Principal::from_text(id).map_err(|e| Failure::bad_request(format!("`{id}` is not a canister id: {e}")))
+    Principal::from_text(id)
+        .map_err(|e| Failure::bad_request(format!("`{id}` is not a canister id: {e}")))
 }
 
 /// Asks the canister: by a query, then by an update where the answer says so, then for the rest of the body.
@@ -201,9 +267,14 @@ fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Ans
         answer = update(replica, canister, "http_request_update", argument)?;
     }
     let mut body = answer.blob("body")?.to_vec();
-    if let Some(strategy) = answer.field("streaming_strategy").and_then(|s| field(s, "Callback")) {
+    if let Some(strategy) = answer
+        .field("streaming_strategy")
+        .and_then(|s| field(s, "Callback"))
+    {
         let Some(IDLValue::Func(callee, method)) = field(strategy, "callback") else {
-            return Err(Failure::bad_gateway("the streaming strategy has no callback"));
+            return Err(Failure::bad_gateway(
+                "the streaming strategy has no callback",
+            ));
         };
         let mut token = field(strategy, "token").cloned();
         while let Some(next) = token {
@@ -211,7 +282,9 @@ fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Ans
             let part = query(replica, *callee, method, argument)?;
             body.extend_from_slice(part.blob("body")?);
             if body.len() > MAX_BODY {
-                return Err(Failure::bad_gateway(format!("the streamed body exceeds {MAX_BODY} bytes")));
+                return Err(Failure::bad_gateway(format!(
+                    "the streamed body exceeds {MAX_BODY} bytes"
+                )));
             }
             token = part.field("token").cloned();
         }
@@ -221,19 +294,31 @@ fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Ans
 
 fn respond(answer: &Reply, body: Vec<u8>) -> Answer<Response> {
     let Some(IDLValue::Nat16(status)) = answer.field("status_code") else {
-        return Err(Failure::bad_gateway("the canister's answer has no `status_code : nat16`"));
+        return Err(Failure::bad_gateway(
+            "the canister's answer has no `status_code : nat16`",
+        ));
     };
-    let status = StatusCode::from_u16(*status)
-        .map_err(|_| Failure::bad_gateway(format!("the canister answered the HTTP status {status}")))?;
+    let status = StatusCode::from_u16(*status).map_err(|_| {
+        Failure::bad_gateway(format!("the canister answered the HTTP status {status}"))
+    })?;
     let Some(IDLValue::Vec(headers)) = answer.field("headers") else {
-        return Err(Failure::bad_gateway("the canister's answer has no `headers : vec record { text; text }`"));
+        return Err(Failure::bad_gateway(
+            "the canister's answer has no `headers : vec record { text; text }`",
+        ));
     };
     let mut response = (status, body).into_response();
     response.headers_mut().clear();
     for pair in headers {
-        let (name, value) = header_of(pair).ok_or_else(|| Failure::bad_gateway(format!("the header {pair} is none")))?;
+        let (name, value) = header_of(pair)
+            .ok_or_else(|| Failure::bad_gateway(format!("the header {pair} is none")))?;
         // How long the body is, and how it travels, is decided here.
-        if ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(&name) {
+        if ![
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+        ]
+        .contains(&name)
+        {
             response.headers_mut().append(name, value);
         }
     }
@@ -241,11 +326,20 @@ fn respond(answer: &Reply, body: Vec<u8>) -> Answer<Response> {
 }
 
 fn header_of(pair: &IDLValue) -> Option<(HeaderName, HeaderValue)> {
-    let IDLValue::Record(fields) = pair else { return None };
+    let IDLValue::Record(fields) = pair else {
+        return None;
+    };
     match fields.as_slice() {
-        [IDLField { val: IDLValue::Text(name), .. }, IDLField { val: IDLValue::Text(value), .. }] => {
-            Some((name.parse().ok()?, value.parse().ok()?))
-        }
+        [
+            IDLField {
+                val: IDLValue::Text(name),
+                ..
+            },
+            IDLField {
+                val: IDLValue::Text(value),
+                ..
+            },
+        ] => Some((name.parse().ok()?, value.parse().ok()?)),
         _ => None,
     }
 }
@@ -256,7 +350,11 @@ struct Reply(IDLValue);
 impl Reply {
     fn read(bytes: &[u8]) -> Answer<Self> {
         let values = candid(IDLArgs::from_bytes(bytes), "the canister's answer")?.args;
-        values.into_iter().next().map(Self).ok_or_else(|| Failure::bad_gateway("the canister's answer is empty"))
+        values
+            .into_iter()
+            .next()
+            .map(Self)
+            .ok_or_else(|| Failure::bad_gateway("the canister's answer is empty"))
     }
 
     fn field(&self, name: &str) -> Option<&IDLValue> {
@@ -266,7 +364,9 @@ impl Reply {
     fn blob(&self, name: &str) -> Answer<&[u8]> {
         match self.field(name) {
             Some(IDLValue::Blob(bytes)) => Ok(bytes),
-            _ => Err(Failure::bad_gateway(format!("the canister's answer has no `{name} : blob`"))),
+            _ => Err(Failure::bad_gateway(format!(
+                "the canister's answer has no `{name} : blob`"
+            ))),
         }
     }
 }
@@ -275,7 +375,10 @@ impl Reply {
 fn field<'a>(value: &'a IDLValue, name: &str) -> Option<&'a IDLValue> {
     let id = idl_hash(name);
     let found = match value {
-        IDLValue::Record(fields) => fields.iter().find(|field| field.id.get_id() == id).map(|field| &field.val),
+        IDLValue::Record(fields) => fields
+            .iter()
+            .find(|field| field.id.get_id() == id)
+            .map(|field| &field.val),
         IDLValue::Variant(case) => (case.0.id.get_id() == id).then_some(&case.0.val),
         _ => None,
     }?;
@@ -286,15 +389,27 @@ fn field<'a>(value: &'a IDLValue, name: &str) -> Option<&'a IDLValue> {
     }
 }
 
-fn query(replica: &mut Replica, canister: Principal, method: &str, argument: Vec<u8>) -> Answer<Reply> {
+fn query(
+    replica: &mut Replica,
+    canister: Principal,
+    method: &str,
+    argument: Vec<u8>,
+) -> Answer<Reply> {
     match replica.query(ingress(canister, method, argument)) {
         Ok(reply) => Reply::read(&reply),
         Err(reject) => Err(rejected(canister, method, &reject)),
     }
 }
 
-fn update(replica: &mut Replica, canister: Principal, method: &str, argument: Vec<u8>) -> Answer<Reply> {
-    let id = replica.submit(ingress(canister, method, argument)).map_err(|r| rejected(canister, method, &r))?;
+fn update(
+    replica: &mut Replica,
+    canister: Principal,
+    method: &str,
+    argument: Vec<u8>,
+) -> Answer<Reply> {
+    let id = replica
+        .submit(ingress(canister, method, argument))
+        .map_err(|r| rejected(canister, method, &r))?;
     match replica.await_ingress(&id).map_err(Failure::bad_gateway)? {
         Ok(reply) => Reply::read(&reply),
         Err(reject) => Err(rejected(canister, method, &reject)),
@@ -303,11 +418,20 @@ fn update(replica: &mut Replica, canister: Principal, method: &str, argument: Ve
 
 fn ingress(canister: Principal, method: &str, payload: Vec<u8>) -> Ingress {
     let effective = Some(EffectivePrincipal::Canister(canister));
-    Ingress { sender: Principal::anonymous(), canister, method: method.to_owned(), payload, effective }
+    Ingress {
+        sender: Principal::anonymous(),
+        canister,
+        method: method.to_owned(),
+        payload,
+        effective,
+    }
 }
 
 fn rejected(canister: Principal, method: &str, reject: &Reject) -> Failure {
-    Failure::bad_gateway(format!("{method} of {canister} failed: {} ({})", reject.message, reject.error_code))
+    Failure::bad_gateway(format!(
+        "{method} of {canister} failed: {} ({})",
+        reject.message, reject.error_code
+    ))
 }
 
 fn candid<T>(result: candid::Result<T>, what: &str) -> Answer<T> {

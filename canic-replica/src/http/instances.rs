@@ -69,12 +69,16 @@ impl Instances {
             Some(instance) if instance.state.try_lock().is_ok() => "Available",
             Some(_) => "Busy",
         };
-        self.lock().iter().map(|instance| status(instance).to_owned()).collect()
+        self.lock()
+            .iter()
+            .map(|instance| status(instance).to_owned())
+            .collect()
     }
 }
 
 fn parse(id: &str) -> Answer<usize> {
-    id.parse().map_err(|_| Failure::bad_request(format!("`{id}` is not the number of an instance")))
+    id.parse()
+        .map_err(|_| Failure::bad_request(format!("`{id}` is not the number of an instance")))
 }
 
 fn deleted(id: usize) -> Failure {
@@ -115,14 +119,18 @@ impl Instance {
                 Err(failure)
             })
         });
-        done.await.unwrap_or_else(|e| Err(Failure::internal(format!("instance {id} failed: {e}"))))
+        done.await
+            .unwrap_or_else(|e| Err(Failure::internal(format!("instance {id} failed: {e}"))))
     }
 
     /// Lets the instance follow the wall clock and execute rounds by itself. Returns after the first round.
     pub(super) async fn start_progress(self: &Arc<Self>, rest: Option<Duration>) -> Answer<()> {
         let mut progress = self.progress.lock().await;
         if progress.as_ref().is_some_and(Progress::goes_on) {
-            return Err(Failure::bad_request(format!("instance {} already makes progress by itself", self.id)));
+            return Err(Failure::bad_request(format!(
+                "instance {} already makes progress by itself",
+                self.id
+            )));
         }
         self.run(follow_clock).await?;
         let (stop, mut stopped) = oneshot::channel();
@@ -145,7 +153,11 @@ impl Instance {
 
     /// Whether the instance executes rounds by itself.
     pub(super) async fn makes_progress(&self) -> bool {
-        self.progress.lock().await.as_ref().is_some_and(Progress::goes_on)
+        self.progress
+            .lock()
+            .await
+            .as_ref()
+            .is_some_and(Progress::goes_on)
     }
 
     /// Ends automatic progress; no round follows once this returns.
@@ -167,7 +179,9 @@ impl Progress {
 
 /// One round at the time of the wall clock, or at the instance's own time where that is ahead.
 fn follow_clock(replica: &mut Replica) -> Answer<()> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     // Nanoseconds since 1970 fit 64 bits until the year 2554.
     let now = now.as_nanos() as u64;
     if now > replica.time() {
@@ -192,7 +206,11 @@ mod tests {
     use crate::{Config, SubnetKind};
 
     fn replica() -> Replica {
-        Replica::new(Config { subnets: vec![SubnetKind::Application], time: None }).unwrap()
+        Replica::new(Config {
+            subnets: vec![SubnetKind::Application],
+            time: None,
+        })
+        .unwrap()
     }
 
     #[tokio::test]
@@ -200,9 +218,16 @@ mod tests {
         let instances = Instances::default();
         let (_, broken) = instances.add(replica());
         let (_, sound) = instances.add(replica());
-        let first = broken.run::<()>(|_| panic!("on purpose")).await.unwrap_err();
+        let first = broken
+            .run::<()>(|_| panic!("on purpose"))
+            .await
+            .unwrap_err();
         assert_eq!(first.status, 500);
-        assert!(first.message.contains("instance 0") && first.message.contains("on purpose"), "{}", first.message);
+        assert!(
+            first.message.contains("instance 0") && first.message.contains("on purpose"),
+            "{}",
+            first.message
+        );
         let later = broken.run(|replica| Ok(replica.time())).await.unwrap_err();
         assert_eq!(later.message, first.message);
         assert!(sound.run(|replica| Ok(replica.time())).await.is_ok());

@@ -14,7 +14,7 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, beta features, or with subnets that have an existing state,
+//!   subnet under its mainnet id, beta features, function names of any length, rate-limited execution, or with subnets that have an existing state,
 //!   benchmarking limits, admins or a free cost schedule (which includes every cloud engine);
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
 //! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
@@ -46,8 +46,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::serve::ListenerExt;
 use pocket_ic::common::rest::{
-    AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig,
-    RawSetStableMemory,
+    AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,7 +109,9 @@ impl Server {
                 eprintln!("TCP_NODELAY can't be set: {e}");
             }
         });
-        axum::serve(listener, router(server)).with_graceful_shutdown(idle).await
+        axum::serve(listener, router(server))
+            .with_graceful_shutdown(idle)
+            .await
     }
 }
 
@@ -124,28 +125,82 @@ fn router(server: Shared) -> Router {
         ("/instances/{id}/_/topology", read(operations::topology)),
         ("/instances/{id}/read/topology", read(operations::topology)),
         ("/instances/{id}/read/get_time", read(operations::get_time)),
-        ("/instances/{id}/read/get_canister_http", read(operations::get_canister_http)),
-        ("/instances/{id}/read/get_cycles", with(operations::get_cycles)),
-        ("/instances/{id}/read/get_controllers", with(operations::get_controllers)),
-        ("/instances/{id}/read/get_stable_memory", with(operations::get_stable_memory)),
-        ("/instances/{id}/read/get_subnet", with(operations::get_subnet)),
+        (
+            "/instances/{id}/read/get_canister_http",
+            read(operations::get_canister_http),
+        ),
+        (
+            "/instances/{id}/read/get_cycles",
+            with(operations::get_cycles),
+        ),
+        (
+            "/instances/{id}/read/get_controllers",
+            with(operations::get_controllers),
+        ),
+        (
+            "/instances/{id}/read/get_stable_memory",
+            with(operations::get_stable_memory),
+        ),
+        (
+            "/instances/{id}/read/get_subnet",
+            with(operations::get_subnet),
+        ),
         ("/instances/{id}/read/pub_key", with(operations::pub_key)),
-        ("/instances/{id}/read/ingress_status", with(operations::ingress_status)),
+        (
+            "/instances/{id}/read/ingress_status",
+            with(operations::ingress_status),
+        ),
         ("/instances/{id}/read/query", with(operations::query)),
-        ("/instances/{id}/update/submit_ingress_message", with(operations::submit_ingress_message)),
-        ("/instances/{id}/update/await_ingress_message", with(operations::await_ingress_message)),
+        (
+            "/instances/{id}/update/submit_ingress_message",
+            with(operations::submit_ingress_message),
+        ),
+        (
+            "/instances/{id}/update/await_ingress_message",
+            with(operations::await_ingress_message),
+        ),
         ("/instances/{id}/update/tick", with(operations::tick)),
-        ("/instances/{id}/update/set_time", with(operations::set_time)),
-        ("/instances/{id}/update/set_certified_time", with(operations::set_certified_time)),
-        ("/instances/{id}/update/add_cycles", with(operations::add_cycles)),
-        ("/instances/{id}/update/set_stable_memory", post(set_stable_memory)),
-        ("/instances/{id}/auto_progress", get(auto_progress_enabled).post(auto_progress)),
+        (
+            "/instances/{id}/update/set_time",
+            with(operations::set_time),
+        ),
+        (
+            "/instances/{id}/update/set_certified_time",
+            with(operations::set_certified_time),
+        ),
+        (
+            "/instances/{id}/update/add_cycles",
+            with(operations::add_cycles),
+        ),
+        (
+            "/instances/{id}/update/set_stable_memory",
+            post(set_stable_memory),
+        ),
+        (
+            "/instances/{id}/auto_progress",
+            get(auto_progress_enabled).post(auto_progress),
+        ),
         ("/instances/{id}/stop_progress", post(stop_progress)),
-        ("/instances/{id}/update/mock_canister_http", refuse("mocked answers to canister HTTP outcalls")),
-        ("/instances/{id}/update/mock_flexible_canister_http", refuse("mocked answers to canister HTTP outcalls")),
-        ("/instances/{id}/update/delete_subnet", refuse("delete_subnet")),
-        ("/instances/{id}/update/canister_snapshot_download", refuse("canister_snapshot_download")),
-        ("/instances/{id}/update/canister_snapshot_upload", refuse("canister_snapshot_upload")),
+        (
+            "/instances/{id}/update/mock_canister_http",
+            refuse("mocked answers to canister HTTP outcalls"),
+        ),
+        (
+            "/instances/{id}/update/mock_flexible_canister_http",
+            refuse("mocked answers to canister HTTP outcalls"),
+        ),
+        (
+            "/instances/{id}/update/delete_subnet",
+            refuse("delete_subnet"),
+        ),
+        (
+            "/instances/{id}/update/canister_snapshot_download",
+            refuse("canister_snapshot_download"),
+        ),
+        (
+            "/instances/{id}/update/canister_snapshot_upload",
+            refuse("canister_snapshot_upload"),
+        ),
         ("/verify_signature", refuse("verify_canister_signature")),
         ("/http_gateway", get(gateway::list).post(gateway::create)),
         ("/http_gateway/{id}/stop", post(gateway::stop)),
@@ -153,25 +208,38 @@ fn router(server: Shared) -> Router {
         ("/canic/instances/{id}/accounts", read(canic::accounts)),
         ("/canic/instances/{id}/canisters", read(canic::canisters)),
     ];
-    let mut router = Router::new()
-        .route("/instances/{id}/api/{*path}", refuse("the interface of agents (api/v2, api/v3, api/v4)"));
+    let mut router = Router::new().route(
+        "/instances/{id}/api/{*path}",
+        refuse("the interface of agents (api/v2, api/v3, api/v4)"),
+    );
     for (path, methods) in routes {
         // The client ends some paths with a slash and others not.
-        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+        router = router
+            .route(&format!("{path}/"), methods.clone())
+            .route(path, methods);
     }
     router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::from_fn_with_state(server.clone(), activity::watch))
+        .layer(axum::middleware::from_fn_with_state(
+            server.clone(),
+            activity::watch,
+        ))
         .with_state(server)
 }
 
 /// A route for an operation without an argument.
 fn read<R: Serialize + 'static>(operation: fn(&mut Replica) -> Answer<R>) -> MethodRouter<Shared> {
-    get(async move |State(server): State<Shared>, Path(id): Path<String>| {
-        server.instances.get(&id)?.run(move |replica| encode(&operation(replica)?)).await
-    })
+    get(
+        async move |State(server): State<Shared>, Path(id): Path<String>| {
+            server
+                .instances
+                .get(&id)?
+                .run(move |replica| encode(&operation(replica)?))
+                .await
+        },
+    )
 }
 
 /// A route for an operation with an argument. The body is read, and the answer written, on the thread that may block:
@@ -179,9 +247,15 @@ fn read<R: Serialize + 'static>(operation: fn(&mut Replica) -> Answer<R>) -> Met
 fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
     operation: fn(&mut Replica, T) -> Answer<R>,
 ) -> MethodRouter<Shared> {
-    post(async move |State(server): State<Shared>, Path(id): Path<String>, Body(body): Body| {
-        server.instances.get(&id)?.run(move |replica| encode(&operation(replica, decode(&body)?)?)).await
-    })
+    post(
+        async move |State(server): State<Shared>, Path(id): Path<String>, Body(body): Body| {
+            server
+                .instances
+                .get(&id)?
+                .run(move |replica| encode(&operation(replica, decode(&body)?)?))
+                .await
+        },
+    )
 }
 
 /// A route for what PocketIC serves and we do not.
@@ -195,7 +269,11 @@ async fn unknown_path(uri: Uri) -> Failure {
 
 async fn unknown_method(method: Method, uri: Uri) -> Response {
     let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
-    Failure { status: StatusCode::METHOD_NOT_ALLOWED, ..failure }.into_response()
+    Failure {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        ..failure
+    }
+    .into_response()
 }
 
 async fn list_instances(State(server): State<Shared>) -> Answer<Json> {
@@ -233,7 +311,11 @@ async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInsta
             }
         },
     };
-    Ok(CreateInstanceResponse::Created { instance_id, topology, http_gateway_info })
+    Ok(CreateInstanceResponse::Created {
+        instance_id,
+        topology,
+        http_gateway_info,
+    })
 }
 
 async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -> Answer<()> {
@@ -248,12 +330,17 @@ async fn set_stable_memory(
     Body(body): Body,
 ) -> Answer<Json> {
     let instance = server.instances.get(&id)?;
-    let RawSetStableMemory { canister_id, blob_id } = decode(&body)?;
+    let RawSetStableMemory {
+        canister_id,
+        blob_id,
+    } = decode(&body)?;
     let canister = operations::principal(&canister_id)?;
     let blob = server.blobs.get(&blob_id.0)?;
     instance
         .run(move |replica| {
-            replica.set_stable_memory(canister, blob.unpack()?).map_err(Failure::bad_request)?;
+            replica
+                .set_stable_memory(canister, blob.unpack()?)
+                .map_err(Failure::bad_request)?;
             encode(&())
         })
         .await
@@ -273,7 +360,10 @@ fn rest(config: &AutoProgressConfig) -> Option<Duration> {
     config.artificial_delay_ms.map(Duration::from_millis)
 }
 
-async fn auto_progress_enabled(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {
+async fn auto_progress_enabled(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+) -> Answer<Json> {
     encode(&server.instances.get(&id)?.makes_progress().await)
 }
 

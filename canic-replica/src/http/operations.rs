@@ -2,21 +2,31 @@
 
 use candid::Principal;
 use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterHttpRequest, RawCanisterId,
-    RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
-    RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
+    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall,
+    RawCanisterHttpRequest, RawCanisterId, RawCanisterResult, RawCycles, RawEffectivePrincipal,
+    RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawStableMemory, RawSubnetId,
+    RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
 };
 use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Failure};
 use super::config;
-use crate::{EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo, SubnetKind};
+use crate::{
+    EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo, SubnetKind,
+};
 
 pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
-    let subnet_configs = replica.subnets().iter().map(|subnet| (subnet.id, subnet_config(subnet))).collect();
+    let subnet_configs = replica
+        .subnets()
+        .iter()
+        .map(|subnet| (subnet.id, subnet_config(subnet)))
+        .collect();
     let default_effective_canister_id = replica.default_effective_canister().into();
-    Ok(Topology { subnet_configs, default_effective_canister_id })
+    Ok(Topology {
+        subnet_configs,
+        default_effective_canister_id,
+    })
 }
 
 fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
@@ -30,17 +40,24 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
         canister_ranges: subnet
             .canister_ranges
             .iter()
-            .map(|&(start, end)| CanisterIdRange { start: start.into(), end: end.into() })
+            .map(|&(start, end)| CanisterIdRange {
+                start: start.into(),
+                end: end.into(),
+            })
             .collect(),
     }
 }
 
 pub(super) fn get_time(replica: &mut Replica) -> Answer<RawTime> {
-    Ok(RawTime { nanos_since_epoch: replica.time() })
+    Ok(RawTime {
+        nanos_since_epoch: replica.time(),
+    })
 }
 
 pub(super) fn set_time(replica: &mut Replica, time: RawTime) -> Answer<()> {
-    replica.set_time(time.nanos_since_epoch).map_err(Failure::bad_request)
+    replica
+        .set_time(time.nanos_since_epoch)
+        .map_err(Failure::bad_request)
 }
 
 /// The certified time is that of the last round, so one is executed at this time.
@@ -55,10 +72,13 @@ pub(super) fn tick(replica: &mut Replica, configs: RawTickConfigs) -> Answer<()>
     for blockmakers in configs.blockmakers.into_iter().flatten() {
         let id = principal(&blockmakers.subnet.subnet_id)?;
         let subnet = subnet(replica, id)?;
-        for node in std::iter::once(&blockmakers.blockmaker).chain(&blockmakers.failed_blockmakers) {
+        for node in std::iter::once(&blockmakers.blockmaker).chain(&blockmakers.failed_blockmakers)
+        {
             let node = principal(&node.node_id)?;
             if !subnet.nodes.contains(&node) {
-                return Err(Failure::bad_request(format!("{node} is not a node of subnet {id}")));
+                return Err(Failure::bad_request(format!(
+                    "{node} is not a node of subnet {id}"
+                )));
             }
         }
     }
@@ -68,7 +88,10 @@ pub(super) fn tick(replica: &mut Replica, configs: RawTickConfigs) -> Answer<()>
 
 pub(super) fn get_cycles(replica: &mut Replica, canister: RawCanisterId) -> Answer<RawCycles> {
     let id = principal(&canister.canister_id)?;
-    replica.cycles(id).map(|cycles| RawCycles { cycles }).ok_or_else(|| no_canister(id))
+    replica
+        .cycles(id)
+        .map(|cycles| RawCycles { cycles })
+        .ok_or_else(|| no_canister(id))
 }
 
 pub(super) fn add_cycles(replica: &mut Replica, argument: RawAddCycles) -> Answer<RawCycles> {
@@ -76,27 +99,46 @@ pub(super) fn add_cycles(replica: &mut Replica, argument: RawAddCycles) -> Answe
     if !replica.canister_exists(id) {
         return Err(no_canister(id));
     }
-    let cycles = replica
-        .add_cycles(id, argument.amount)
-        .ok_or_else(|| Failure::bad_request(format!("{id} can't hold another {} cycles", argument.amount)))?;
+    let cycles = replica.add_cycles(id, argument.amount).ok_or_else(|| {
+        Failure::bad_request(format!(
+            "{id} can't hold another {} cycles",
+            argument.amount
+        ))
+    })?;
     Ok(RawCycles { cycles })
 }
 
-pub(super) fn get_controllers(replica: &mut Replica, canister: RawCanisterId) -> Answer<Vec<RawPrincipalId>> {
+pub(super) fn get_controllers(
+    replica: &mut Replica,
+    canister: RawCanisterId,
+) -> Answer<Vec<RawPrincipalId>> {
     let id = principal(&canister.canister_id)?;
     let controllers = replica.controllers(id).ok_or_else(|| no_canister(id))?;
     Ok(controllers.into_iter().map(RawPrincipalId::from).collect())
 }
 
-pub(super) fn get_stable_memory(replica: &mut Replica, canister: RawCanisterId) -> Answer<RawStableMemory> {
+pub(super) fn get_stable_memory(
+    replica: &mut Replica,
+    canister: RawCanisterId,
+) -> Answer<RawStableMemory> {
     let id = principal(&canister.canister_id)?;
-    replica.stable_memory(id).map(|blob| RawStableMemory { blob }).ok_or_else(|| no_canister(id))
+    replica
+        .stable_memory(id)
+        .map(|blob| RawStableMemory { blob })
+        .ok_or_else(|| no_canister(id))
 }
 
 /// The subnet of a canister that exists; `null` where none does.
-pub(super) fn get_subnet(replica: &mut Replica, canister: RawCanisterId) -> Answer<Option<RawSubnetId>> {
+pub(super) fn get_subnet(
+    replica: &mut Replica,
+    canister: RawCanisterId,
+) -> Answer<Option<RawSubnetId>> {
     let id = principal(&canister.canister_id)?;
-    Ok(if replica.canister_exists(id) { replica.subnet_of(id).map(RawSubnetId::from) } else { None })
+    Ok(if replica.canister_exists(id) {
+        replica.subnet_of(id).map(RawSubnetId::from)
+    } else {
+        None
+    })
 }
 
 /// The public key of the NNS subnet, which is the root key; other subnets have none here.
@@ -119,13 +161,23 @@ pub(super) fn submit_ingress_message(
 ) -> Answer<Result<RawMessageId, RejectResponse>> {
     let effective_principal = call.effective_principal.clone();
     match replica.submit(ingress(call)?) {
-        Ok(id) => Ok(Ok(RawMessageId { effective_principal, message_id: id.to_vec() })),
+        Ok(id) => Ok(Ok(RawMessageId {
+            effective_principal,
+            message_id: id.to_vec(),
+        })),
         Err(reject) => Ok(Err(reject_response(reject)?)),
     }
 }
 
-pub(super) fn await_ingress_message(replica: &mut Replica, id: RawMessageId) -> Answer<RawCanisterResult> {
-    canister_result(replica.await_ingress(&message_id(&id)?).map_err(Failure::bad_request)?)
+pub(super) fn await_ingress_message(
+    replica: &mut Replica,
+    id: RawMessageId,
+) -> Answer<RawCanisterResult> {
+    canister_result(
+        replica
+            .await_ingress(&message_id(&id)?)
+            .map_err(Failure::bad_request)?,
+    )
 }
 
 /// The answer to a message once there is one. With a caller, only the sender of the message may know.
@@ -137,7 +189,9 @@ pub(super) fn ingress_status(
     if let (Some(caller), Some(sender)) = (argument.raw_caller, replica.ingress_sender(&id))
         && principal(&caller.principal_id)? != sender
     {
-        return Err(Failure::forbidden("only the sender of a message may ask for its status"));
+        return Err(Failure::forbidden(
+            "only the sender of a message may ask for its status",
+        ));
     }
     match replica.ingress_status(&id) {
         IngressStatus::Unknown | IngressStatus::Received | IngressStatus::Processing => Ok(None),
@@ -160,7 +214,9 @@ fn ingress(call: RawCanisterCall) -> Answer<Ingress> {
         payload: call.payload,
         effective: match &call.effective_principal {
             RawEffectivePrincipal::None => None,
-            RawEffectivePrincipal::CanisterId(id) => Some(EffectivePrincipal::Canister(principal(id)?)),
+            RawEffectivePrincipal::CanisterId(id) => {
+                Some(EffectivePrincipal::Canister(principal(id)?))
+            }
             RawEffectivePrincipal::SubnetId(id) => Some(EffectivePrincipal::Subnet(principal(id)?)),
         },
     })
@@ -174,7 +230,10 @@ fn canister_result(result: Result<Vec<u8>, Reject>) -> Answer<RawCanisterResult>
 }
 
 fn reject_response(reject: Reject) -> Answer<RejectResponse> {
-    let error_code = reject.error_code.strip_prefix("IC").and_then(|digits| digits.parse::<u64>().ok());
+    let error_code = reject
+        .error_code
+        .strip_prefix("IC")
+        .and_then(|digits| digits.parse::<u64>().ok());
     let error_code = error_code.and_then(|code| ErrorCode::try_from(code).ok());
     let reject_code = RejectCode::try_from(reject.code as u64).ok();
     match (reject_code, error_code) {
@@ -184,21 +243,26 @@ fn reject_response(reject: Reject) -> Answer<RejectResponse> {
             error_code,
             certified: reject.certified,
         }),
-        _ => Err(Failure::internal(format!("a reject that PocketIC has no code for: {reject:?}"))),
+        _ => Err(Failure::internal(format!(
+            "a reject that PocketIC has no code for: {reject:?}"
+        ))),
     }
 }
 
 fn message_id(id: &RawMessageId) -> Answer<MessageId> {
-    id.message_id
-        .as_slice()
-        .try_into()
-        .map_err(|_| Failure::bad_request(format!("a message id has 32 bytes, not {}", id.message_id.len())))
+    id.message_id.as_slice().try_into().map_err(|_| {
+        Failure::bad_request(format!(
+            "a message id has 32 bytes, not {}",
+            id.message_id.len()
+        ))
+    })
 }
 
 /// Reads a principal.
 pub(super) fn principal(bytes: &[u8]) -> Answer<Principal> {
-    Principal::try_from_slice(bytes)
-        .map_err(|e| Failure::bad_request(format!("{} is not a principal: {e}", hex::encode(bytes))))
+    Principal::try_from_slice(bytes).map_err(|e| {
+        Failure::bad_request(format!("{} is not a principal: {e}", hex::encode(bytes)))
+    })
 }
 
 fn subnet(replica: &Replica, id: Principal) -> Answer<&SubnetInfo> {

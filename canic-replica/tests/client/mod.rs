@@ -83,13 +83,23 @@ pub(crate) fn counter(pic: &PocketIc) -> Principal {
 }
 
 /// Calls an update method as the anonymous principal.
-pub(crate) fn update(pic: &PocketIc, canister: Principal, method: &str) -> Result<u64, pocket_ic::RejectResponse> {
-    pic.update_call(canister, Principal::anonymous(), method, vec![]).map(number)
+pub(crate) fn update(
+    pic: &PocketIc,
+    canister: Principal,
+    method: &str,
+) -> Result<u64, pocket_ic::RejectResponse> {
+    pic.update_call(canister, Principal::anonymous(), method, vec![])
+        .map(number)
 }
 
 /// Calls a query method as the anonymous principal.
-pub(crate) fn query(pic: &PocketIc, canister: Principal, method: &str) -> Result<u64, pocket_ic::RejectResponse> {
-    pic.query_call(canister, Principal::anonymous(), method, vec![]).map(number)
+pub(crate) fn query(
+    pic: &PocketIc,
+    canister: Principal,
+    method: &str,
+) -> Result<u64, pocket_ic::RejectResponse> {
+    pic.query_call(canister, Principal::anonymous(), method, vec![])
+        .map(number)
 }
 
 /// Reads an answer of [`COUNTER`].
@@ -98,17 +108,27 @@ pub(crate) fn number(reply: Vec<u8>) -> u64 {
 }
 
 /// Sends one request over a plain socket; answers the status and the body. `headers` end in a line break.
-pub(crate) fn raw(port: u16, method: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
+pub(crate) fn raw(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: impl AsRef<[u8]>,
+) -> (u16, String) {
     let body = body.as_ref();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        body.to_owned(),
+    )
 }

@@ -21,15 +21,33 @@ impl Net {
     }
 
     pub fn with(subnets: Vec<SubnetKind>) -> Self {
-        let replica = Replica::new(Config { subnets, time: None }).unwrap();
-        Self { replica, admin: Principal::self_authenticating("admin") }
+        let replica = Replica::new(Config {
+            subnets,
+            time: None,
+        })
+        .unwrap();
+        Self {
+            replica,
+            admin: Principal::self_authenticating("admin"),
+        }
     }
 
     pub fn ingress(&self, canister: Principal, method: &str, payload: &[u8]) -> Ingress {
-        Ingress { sender: self.admin, canister, method: method.into(), payload: payload.to_vec(), effective: None }
+        Ingress {
+            sender: self.admin,
+            canister,
+            method: method.into(),
+            payload: payload.to_vec(),
+            effective: None,
+        }
     }
 
-    pub fn update(&mut self, canister: Principal, method: &str, payload: &[u8]) -> Result<Vec<u8>, Reject> {
+    pub fn update(
+        &mut self,
+        canister: Principal,
+        method: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Reject> {
         self.send(self.ingress(canister, method, payload))
     }
 
@@ -40,7 +58,12 @@ impl Net {
         result
     }
 
-    pub fn query(&mut self, canister: Principal, method: &str, payload: &[u8]) -> Result<Vec<u8>, Reject> {
+    pub fn query(
+        &mut self,
+        canister: Principal,
+        method: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Reject> {
         let query = self.ingress(canister, method, payload);
         self.replica.query(query)
     }
@@ -58,12 +81,20 @@ impl Net {
         self.manage_as(self.admin, method, args)
     }
 
-    pub fn manage_as<R>(&mut self, sender: Principal, method: &str, args: impl ArgumentEncoder) -> Result<R, Reject>
+    pub fn manage_as<R>(
+        &mut self,
+        sender: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> Result<R, Reject>
     where
         R: for<'a> ArgumentDecoder<'a>,
     {
         let payload = encode_args(args).unwrap();
-        let ingress = Ingress { sender, ..self.ingress(Principal::management_canister(), method, &payload) };
+        let ingress = Ingress {
+            sender,
+            ..self.ingress(Principal::management_canister(), method, &payload)
+        };
         self.send(ingress).map(|reply| decode_args(&reply).unwrap())
     }
 
@@ -74,8 +105,12 @@ impl Net {
             specified_id: None,
             sender_canister_version: None,
         };
-        let (record,) =
-            self.manage::<(types::CanisterIdRecord,)>("provisional_create_canister_with_cycles", (args,)).unwrap();
+        let (record,) = self
+            .manage::<(types::CanisterIdRecord,)>(
+                "provisional_create_canister_with_cycles",
+                (args,),
+            )
+            .unwrap();
         record.canister_id
     }
 
@@ -87,20 +122,29 @@ impl Net {
         arg: &[u8],
     ) -> Result<(), Reject> {
         let arg = arg.to_vec();
-        let args = types::InstallCodeArgs { mode, canister_id, wasm_module, arg, sender_canister_version: None };
+        let args = types::InstallCodeArgs {
+            mode,
+            canister_id,
+            wasm_module,
+            arg,
+            sender_canister_version: None,
+        };
         self.manage("install_code", (args,))
     }
 
     /// A fresh canister with a program made by [`canister`].
     pub fn install(&mut self, body: &str) -> Principal {
         let id = self.create(100 * T);
-        self.install_as(types::CanisterInstallMode::Install, id, canister(body), &[]).unwrap();
+        self.install_as(types::CanisterInstallMode::Install, id, canister(body), &[])
+            .unwrap();
         id
     }
 
     pub fn status(&mut self, canister_id: Principal) -> types::CanisterStatusResult {
         let args = types::CanisterIdRecord { canister_id };
-        self.manage::<(types::CanisterStatusResult,)>("canister_status", (args,)).unwrap().0
+        self.manage::<(types::CanisterStatusResult,)>("canister_status", (args,))
+            .unwrap()
+            .0
     }
 
     pub fn check_accounts(&self) {
@@ -109,11 +153,19 @@ impl Net {
     }
 
     pub fn events(&self, kind: Kind) -> Vec<Event> {
-        self.replica.trace().iter().filter(|event| event.kind == kind).cloned().collect()
+        self.replica
+            .trace()
+            .iter()
+            .filter(|event| event.kind == kind)
+            .cloned()
+            .collect()
     }
 
     pub fn outcomes(&self, kind: Kind) -> Vec<Outcome> {
-        self.events(kind).into_iter().map(|event| event.outcome).collect()
+        self.events(kind)
+            .into_iter()
+            .map(|event| event.outcome)
+            .collect()
     }
 }
 
@@ -125,12 +177,19 @@ pub fn record(canister_id: Principal) -> (types::CanisterIdRecord,) {
 /// (copies the argument to 1000, answers its size), `$trap`, `$call` (the canister whose id lies at 1000: name, its
 /// size, the table index of the reply and of the reject callback).
 pub fn canister(body: &str) -> Vec<u8> {
-    let imports: String = IMPORTS.lines().filter(|line| !line.trim().is_empty()).map(import).collect();
-    wat::parse_str(format!("(module {imports} (memory (export \"memory\") 1) {WORDS} {body})")).unwrap()
+    let imports: String = IMPORTS
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(import)
+        .collect();
+    wat::parse_str(format!(
+        "(module {imports} (memory (export \"memory\") 1) {WORDS} {body})"
+    ))
+    .unwrap()
 }
 
 fn import(line: &str) -> String {
-    let (name, ty) = line.trim().split_once(' ').unwrap();
+    let (name, ty) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     format!("(import \"ic0\" \"{name}\" (func ${name} {ty}))\n")
 }
 
