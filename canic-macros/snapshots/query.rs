@@ -17,7 +17,7 @@ const _: () = {
     fn __endpoint() {
         __canic::entry::query(
             &__ENDPOINT,
-            __canic::entry::candid_args,
+            |bytes| __canic::entry::candid_args(bytes),
             |(): ()| __canic::entry::reply((jobs_done(),)),
         )
     }

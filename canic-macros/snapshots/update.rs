@@ -22,7 +22,7 @@ const _: () = {
     fn __endpoint() {
         __canic::entry::update_async(
             &__ENDPOINT,
-            __canic::entry::candid_args,
+            |bytes| __canic::entry::candid_args(bytes),
             |(arg0,): (Job,)| async move {
                 __canic::entry::reply_result(work(arg0).await)
             },

@@ -2,6 +2,7 @@
 
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
+use syn::spanned::Spanned;
 use syn::{FnArg, Ident, Signature, Type};
 
 use crate::diag::Errors;
@@ -21,6 +22,14 @@ pub(crate) fn names(count: usize) -> Vec<Ident> {
     (0..count)
         .map(|index| format_ident!("arg{index}", span = hygienic))
         .collect()
+}
+
+/// Where generated code about a type of the author's says it stands, so that an error about the type is shown there.
+pub(crate) fn located_at(ty: Option<&Type>) -> Span {
+    match ty {
+        Some(ty) => Span::call_site().located_at(ty.span()),
+        None => Span::call_site(),
+    }
 }
 
 /// `what` is the kind of function, with its article.

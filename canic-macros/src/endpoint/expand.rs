@@ -1,13 +1,13 @@
 //! What a checked endpoint becomes.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Attribute, ItemFn};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, ItemFn, ReturnType};
 
 use super::model::{Allow, Endpoint, Reply};
 use crate::hooks::export;
 use crate::service::{self, Mode};
-use crate::signature::names;
+use crate::signature::{located_at, names};
 
 pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     let Endpoint {
@@ -66,12 +66,17 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
     let names = names(types.len());
     let decode = decode(endpoint);
     let is_async = endpoint.function.sig.asyncness.is_some();
-    let function = &endpoint.function.sig.ident;
-    let call = match is_async {
-        true => quote!(#function(#(#names),*).await),
-        false => quote!(#function(#(#names),*)),
+    let site = match &endpoint.function.sig.output {
+        ReturnType::Type(_, ty) => located_at(Some(ty)),
+        ReturnType::Default => located_at(None),
     };
-    let reply = reply(&endpoint.reply, &call);
+    let mut function = endpoint.function.sig.ident.clone();
+    function.set_span(site);
+    let call = match is_async {
+        true => quote_spanned!(site=> #function(#(#names),*).await),
+        false => quote_spanned!(site=> #function(#(#names),*)),
+    };
+    let reply = reply(&endpoint.reply, &call, site);
     let run = match is_async {
         true => quote!(async move { #reply }),
         false => reply,
@@ -90,17 +95,20 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
 /// As with ic-cdk, a function of the author's decodes one argument as itself, and several as a tuple.
 fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
     match (&endpoint.decode_with, endpoint.arguments.len()) {
-        (None, _) => quote!(__canic::entry::candid_args),
+        (None, _) => {
+            let site = located_at(endpoint.arguments.first());
+            quote_spanned!(site=> |bytes| __canic::entry::candid_args(bytes))
+        }
         (Some(path), 1) => quote!(|bytes| ::core::result::Result::Ok((#path(bytes),))),
         (Some(path), _) => quote!(|bytes| ::core::result::Result::Ok(#path(bytes))),
     }
 }
 
-fn reply(reply: &Reply, call: &TokenStream) -> TokenStream {
+fn reply(reply: &Reply, call: &TokenStream, site: Span) -> TokenStream {
     match reply {
-        Reply::Values => quote!(__canic::entry::reply(#call)),
-        Reply::Value => quote!(__canic::entry::reply((#call,))),
-        Reply::Result => quote!(__canic::entry::reply_result(#call)),
+        Reply::Values => quote_spanned!(site=> __canic::entry::reply(#call)),
+        Reply::Value => quote_spanned!(site=> __canic::entry::reply((#call,))),
+        Reply::Result => quote_spanned!(site=> __canic::entry::reply_result(#call)),
         Reply::Manual => quote!({
             let _ = #call;
             __canic::entry::reply_manually()

@@ -1,11 +1,11 @@
 //! The exports of a canister's life.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Item, LitStr, Type};
 
 use super::{Canister, Heartbeat, Hook};
-use crate::signature::names;
+use crate::signature::{located_at, names};
 
 /// Which half of the runtime a canister talks to.
 pub(crate) struct Side {
@@ -95,7 +95,8 @@ fn with_arguments(ty: &Type, hook: Hook, types: Option<&[Type]>) -> TokenStream 
     };
     let function = format_ident!("{}", hook.name());
     let names = names(types.len());
-    quote! {
+    let site = located_at(types.first());
+    quote_spanned! {site=>
         |bytes| __canic::entry::call_hook(bytes, |(#(#names,)*): (#(#types,)*)| <#ty>::#function(#(#names),*))
     }
 }

@@ -1,0 +1,6 @@
+#[canic::update]
+fn work(_job: Job) {}
+
+struct Job;
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[canic::query]
+fn job() -> Job {
+    Job
+}
+
+struct Job;
+
+fn main() {}

@@ -1,0 +1,12 @@
+struct Worker;
+
+struct Failure;
+
+#[canic::role("worker")]
+impl Worker {
+    fn init() -> Result<(), Failure> {
+        Err(Failure)
+    }
+}
+
+fn main() {}
