@@ -14,8 +14,9 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, beta features, function names of any length, rate-limited execution, or with subnets that have an existing state,
-//!   benchmarking limits, admins or a free cost schedule (which includes every cloud engine);
+//!   subnet under its mainnet id, beta features, function names of any length, or rate-limited execution (there is
+//!   none by default, other than in PocketIC); or with subnets that have an existing state, benchmarking limits,
+//!   admins or a free cost schedule (which includes every cloud engine);
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
 //! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
 //!   `get_subnet_metrics`;
