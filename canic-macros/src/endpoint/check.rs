@@ -25,6 +25,7 @@ pub(super) fn endpoint<'a>(
     manual_reply_says_its_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
+    one_endpoint(function, errors);
     signature::receiver(&function.sig, WHAT, errors);
     signature::generics(&function.sig, WHAT, errors);
     signature::qualifiers(&function.sig, WHAT, errors);
@@ -60,6 +61,19 @@ fn function<'a>(kind: Kind, item: &'a Item, errors: &mut Errors) -> Option<&'a I
         format!("`#[canic::{attribute}]` goes on a function: an endpoint is one function"),
     );
     None
+}
+
+/// A second attribute of the kind, canic's or ic-cdk's, would export the function once more.
+fn one_endpoint(function: &ItemFn, errors: &mut Errors) {
+    for attribute in &function.attrs {
+        let last = attribute.path().segments.last();
+        if last.is_some_and(|last| last.ident == "update" || last.ident == "query") {
+            errors.at(
+                attribute.path(),
+                "the function is an endpoint already; keep one of the attributes",
+            );
+        }
+    }
 }
 
 fn attribute(kind: Kind) -> &'static str {

@@ -1,13 +1,14 @@
 //! What a checked root becomes.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Item, LitInt};
 
 use super::model::{Handle, Pool, Role, Rollback, Root};
 use crate::crate_path::CratePath;
 use crate::hooks::{self, Canister, Side};
 use crate::service;
+use crate::signature::located_at;
 use crate::values::Controller;
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -79,10 +80,14 @@ fn function(crate_path: &CratePath, handle: &Handle) -> TokenStream {
     let function = name.function();
     let doc = format!(" Provisions a member of the role `{}`.", name.text());
     let (ty, new) = match args {
-        Some(args) => (
-            quote!(#crate_path::fleet::ProvisionRole<#args>),
-            quote!(#crate_path::fleet::ProvisionRole::new(#name)),
-        ),
+        Some(args) => {
+            let site = located_at(Some(args));
+            let located = crate_path.located_at(site);
+            (
+                quote!(#crate_path::fleet::ProvisionRole<#args>),
+                quote_spanned!(site=> #located::fleet::ProvisionRole::new(#name)),
+            )
+        }
         None => (
             quote!(#crate_path::fleet::Provision),
             quote!(#crate_path::fleet::Provision::role(#name)),

@@ -1,0 +1,7 @@
+#[canic::query]
+#[ic_cdk::query]
+fn jobs() -> u64 {
+    7
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[canic::update]
+#[canic::query]
+fn work() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+struct WorkerArgs;
+
+#[canic::root(role(name = "worker", args = WorkerArgs))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,15 @@
+use candid::CandidType;
+
+#[derive(CandidType)]
+struct WorkerArgs {
+    owner: String,
+}
+
+#[canic::root(role(name = "worker", args = WorkerArgs))]
+struct Fleet;
+
+async fn sign_up() {
+    let _ = Fleet::wroker();
+}
+
+fn main() {}
