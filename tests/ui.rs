@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use trybuild::TestCases;
 
@@ -15,13 +16,13 @@ const NEVER: [&str; 4] = ["__canic", "panicked", "warning:", "internal error"];
 
 #[test]
 fn pass() {
-    place_fixtures(&trybuild_project());
+    prepare_trybuild();
     TestCases::new().pass("tests/ui/*/pass/*.rs");
 }
 
 #[test]
 fn fail() {
-    place_fixtures(&trybuild_project());
+    prepare_trybuild();
     TestCases::new().compile_fail("tests/ui/*/fail/*.rs");
 }
 
@@ -51,6 +52,17 @@ fn nothing_cascades() {
 /// What the pass cases expand to raises no lint, in either edition.
 #[test]
 fn expansions_raise_no_lint() {
+    // As programs, where nothing unused goes unnoticed; as libraries, where what is public needs docs.
+    let lints: [(&str, &[&str]); 2] = [
+        (
+            "--bins",
+            &["-Dwarnings", "-Dclippy::all", "-Dclippy::pedantic"],
+        ),
+        (
+            "--examples",
+            &["-Dmissing_docs", "-Dunreachable_pub", "-Adead_code"],
+        ),
+    ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for edition in ["2021", "2024"] {
         let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lint-{edition}"));
@@ -59,27 +71,26 @@ fn expansions_raise_no_lint() {
         fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock is there");
         fs::write(project.join("Cargo.toml"), manifest(root, edition))
             .expect("the manifest can be written");
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "clippy",
-                "--offline",
-                "--quiet",
-                "--keep-going",
-                "--bins",
-                "--target-dir",
-            ])
-            .arg(project.with_file_name("lint-target"))
-            .args(["--", "-Dwarnings", "-Dmissing_docs"])
-            .args(["-Dclippy::all", "-Dclippy::pedantic"])
-            .current_dir(&project)
-            .output()
-            .expect("cargo runs");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "edition {edition}:\n{stderr}");
+        for (targets, lints) in lints {
+            let output = Command::new(env!("CARGO"))
+                .args(["clippy", "--offline", "--quiet", "--keep-going", targets])
+                .arg("--target-dir")
+                .arg(project.with_file_name("lint-target"))
+                .arg("--")
+                .args(lints)
+                .current_dir(&project)
+                .output()
+                .expect("cargo runs");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success(),
+                "edition {edition}, {targets}:\n{stderr}"
+            );
+        }
     }
 }
 
-/// A package with one binary per pass case.
+/// A package with each pass case as a program and as a library.
 fn manifest(root: &Path, edition: &str) -> String {
     let mut manifest = format!(
         "[workspace]\n\
@@ -92,9 +103,10 @@ fn manifest(root: &Path, edition: &str) -> String {
         let relative = case.strip_prefix(root).expect("cases are in the package");
         let name = relative.with_extension("").display().to_string();
         let name = name.replace("tests/ui/", "").replace('/', "-");
+        let path = case.display().to_string();
+        manifest += &format!("[[bin]]\nname = {name:?}\npath = {path:?}\n");
         manifest += &format!(
-            "[[bin]]\nname = {name:?}\npath = {:?}\n",
-            case.display().to_string()
+            "[[example]]\nname = \"lib-{name}\"\npath = {path:?}\ncrate-type = [\"lib\"]\n"
         );
     }
     manifest
@@ -115,12 +127,13 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// The package that trybuild compiles the cases in.
-fn trybuild_project() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .with_file_name("tests")
-        .join("trybuild")
-        .join(env!("CARGO_PKG_NAME"))
+/// Prepares the package that trybuild compiles the cases in; once, since its tests run side by side.
+fn prepare_trybuild() {
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tests");
+        place_fixtures(&target.join("trybuild").join(env!("CARGO_PKG_NAME")));
+    });
 }
 
 /// Puts the modules that cases embed where the paths in `wasm = ".."` start: beside the package's manifest.
