@@ -16,6 +16,18 @@ use crate::trace::{Kind, Outcome};
 use crate::wasm::Module;
 use crate::{Reject, RejectCode};
 
+/// The argument of `install_code`, read so that the module is one piece of bytes and not a list of numbers.
+#[derive(candid::CandidType, candid::Deserialize)]
+struct InstallCodeArgs {
+    mode: types::CanisterInstallMode,
+    canister_id: Principal,
+    #[serde(with = "serde_bytes")]
+    wasm_module: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    arg: Vec<u8>,
+    sender_canister_version: Option<u64>,
+}
+
 /// What is to be installed, and how.
 struct Order<'a> {
     mode: types::CanisterInstallMode,
@@ -27,7 +39,7 @@ struct Order<'a> {
 
 impl Replica {
     pub(crate) fn install_code(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::InstallCodeArgs,)>(request)?;
+        let (args,) = decode::<(InstallCodeArgs,)>(request)?;
         self.install(
             request,
             Order {

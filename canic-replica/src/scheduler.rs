@@ -87,6 +87,7 @@ impl Replica {
         let mut tasks = Vec::new();
         let mut to_pay = Vec::new();
         let mut expired = Vec::new();
+        let mut both = Vec::new();
         for (id, canister) in &self.canisters {
             if now.saturating_sub(canister.paid_until) >= PAY_INTERVAL {
                 to_pay.push(*id);
@@ -101,15 +102,21 @@ impl Replica {
             if let (Some(code), Status::Running) = (&canister.code, &canister.status) {
                 let timer = canister.timer.is_some_and(|at| at <= now);
                 let heartbeat = code.module.exports("canister_heartbeat");
-                match (timer, heartbeat) {
-                    (true, true) if canister.heartbeat_first => {
-                        tasks.extend([(*id, Task::Heartbeat), (*id, Task::Timer)]);
+                let mut own = Vec::new();
+                own.extend(timer.then_some((*id, Task::Timer)));
+                own.extend(heartbeat.then_some((*id, Task::Heartbeat)));
+                if own.len() == 2 {
+                    both.push(*id);
+                    if canister.heartbeat_first {
+                        own.reverse();
                     }
-                    (true, true) => tasks.extend([(*id, Task::Timer), (*id, Task::Heartbeat)]),
-                    (true, false) => tasks.push((*id, Task::Timer)),
-                    (false, true) => tasks.push((*id, Task::Heartbeat)),
-                    (false, false) => {}
                 }
+                tasks.extend(own);
+            }
+        }
+        for id in both {
+            if let Some(canister) = self.canister_mut(id) {
+                canister.heartbeat_first = !canister.heartbeat_first;
             }
         }
         for id in to_pay {
@@ -373,7 +380,6 @@ impl Replica {
         if task == Task::Timer {
             canister.timer = None;
         }
-        canister.heartbeat_first = task == Task::Timer;
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };

@@ -1,40 +1,20 @@
-//! From a module's bytes to something that can be instantiated: checks, rewriting, metering, compilation.
-//!
-//! A canister's state lives outside of wasmtime: before each message a fresh instance is filled with it, and after it the
-//! state is read back. So that all of it can be reached, a module is rewritten before it is compiled: its memory, its
-//! first table and every mutable global are exported under reserved names, and its start function becomes an
-//! export that runs at installation only.
+//! From a module's bytes to something that can be instantiated and metered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Read;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
-use wasm_encoder::ExportKind;
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 use wasmtime::{Engine, ExternType, InstancePre, ModuleExport, OperatorCost, Store};
 
-use crate::memory::{Pages, non_zero};
+use crate::machine_code;
+use crate::memory::{PAGE, Pages, non_zero};
+use crate::rewrite::{RESERVED, Survey, decompress, rewrite};
 use crate::system_api::{self, Host};
 
-/// Longest module, in bytes, decompressed.
-const MAX_MODULE: usize = 100 * 1024 * 1024;
-/// Longest code section, in bytes.
-const MAX_CODE: usize = 11 * 1024 * 1024;
-const MAX_FUNCTIONS: u32 = 50_000;
-const MAX_GLOBALS: u32 = 1_000;
-const MAX_EXPORTS: u32 = 1_000;
-const MAX_EXPORT_NAMES: usize = 20_000;
-const MAX_CUSTOM_SECTIONS: usize = 16;
-const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
 /// Entries a table may have.
 pub(crate) const MAX_TABLE: usize = 1_000_000;
 /// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
 const STACK: usize = 1024 * 1024;
-
-/// Under this prefix the rewritten module exports what the replica needs to reach.
-const RESERVED: &str = "replica ";
 
 /// A compiled module.
 pub(crate) struct Module {
@@ -90,7 +70,7 @@ impl Module {
         let plain = decompress(bytes)?;
         let survey = Survey::of(&plain)?;
         let rewritten = rewrite(&plain, &survey)?;
-        let compiled = wasmtime::Module::new(&ENGINE, &rewritten)
+        let compiled = machine_code::load(&ENGINE, &rewritten)
             .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
         let pre = LINKER
             .instantiate_pre(&compiled)
@@ -121,7 +101,7 @@ impl Module {
         for export in compiled.exports() {
             module.admit_export(export.name(), &export.ty())?;
         }
-        module.measure()?;
+        module.measure(survey.data_end)?;
         Ok(module)
     }
 
@@ -180,7 +160,7 @@ impl Module {
     }
 
     /// Instantiates once, to learn what a fresh memory holds and that the segments fit.
-    fn measure(&mut self) -> Result<(), String> {
+    fn measure(&mut self, data_end: Option<u64>) -> Result<(), String> {
         let mut store = system_api::store(Host::idle());
         let instance = self
             .instantiate(&mut store)
@@ -192,7 +172,10 @@ impl Module {
         {
             let memory = memory.into_memory().ok_or("The exported memory is none.")?;
             self.initial_size = memory.size(&store);
-            self.initial = non_zero(memory.data(&store));
+            let data = memory.data(&store);
+            // A large memory need not be read beyond what the segments reach.
+            let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
+            self.initial = non_zero(&data[..end.min(data.len())]);
         }
         Ok(())
     }
@@ -208,260 +191,12 @@ const ENTRY_POINTS: [&str; 7] = [
     "canister_on_low_wasm_memory",
 ];
 
-fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return if bytes.len() > MAX_MODULE {
-            Err(too_large())
-        } else {
-            Ok(bytes.to_vec())
-        };
-    }
-    let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(bytes)
-        .take(MAX_MODULE as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(|error| format!("Failed to decompress Wasm module: {error}."))?;
-    if plain.len() > MAX_MODULE {
-        Err(too_large())
-    } else {
-        Ok(plain)
-    }
-}
-
-fn too_large() -> String {
-    format!("The module is larger than the limit of {MAX_MODULE} bytes.")
-}
-
-/// What one pass over a module's bytes tells.
-#[derive(Default)]
-struct Survey {
-    operators: u64,
-    mutable_globals: Vec<u32>,
-    memory: bool,
-    table: bool,
-    start: Option<u32>,
-    metadata: BTreeMap<String, (bool, Vec<u8>)>,
-    custom_bytes: usize,
-}
-
-impl Survey {
-    fn of(bytes: &[u8]) -> Result<Self, String> {
-        let mut survey = Self::default();
-        let mut customs = 0;
-        for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(unreadable)? {
-                Payload::Version {
-                    encoding: wasmparser::Encoding::Component,
-                    ..
-                } => {
-                    return Err("Wasm components are not supported.".into());
-                }
-                Payload::ImportSection(imports) => {
-                    for import in imports.into_imports() {
-                        let import = import.map_err(unreadable)?;
-                        admit_import(import.module, import.name, import.ty)?;
-                    }
-                }
-                Payload::FunctionSection(functions) => {
-                    limit("functions", functions.count(), MAX_FUNCTIONS)?
-                }
-                Payload::TableSection(tables) => survey.table = tables.count() > 0,
-                Payload::MemorySection(memories) => {
-                    for memory in memories {
-                        survey.memory = true;
-                        if memory.map_err(unreadable)?.memory64 {
-                            return Err("Wasm64 memories are not supported by this replica.".into());
-                        }
-                    }
-                }
-                Payload::GlobalSection(globals) => {
-                    limit("globals", globals.count(), MAX_GLOBALS)?;
-                    for (index, global) in globals.into_iter().enumerate() {
-                        let ty = global.map_err(unreadable)?.ty;
-                        if ty.mutable && ty.content_type.is_reference_type() {
-                            return Err(
-                                "Mutable globals of a reference type are not supported.".into()
-                            );
-                        }
-                        if ty.mutable {
-                            survey.mutable_globals.push(index as u32);
-                        }
-                    }
-                }
-                Payload::ExportSection(exports) => survey.count_exports(exports)?,
-                Payload::StartSection { func, .. } => survey.start = Some(func),
-                Payload::CodeSectionStart { size, .. } => {
-                    limit("bytes of code", size, MAX_CODE as u32)?;
-                }
-                Payload::CodeSectionEntry(body) => {
-                    let mut operators = body.get_operators_reader().map_err(unreadable)?;
-                    while !operators.eof() {
-                        operators.read().map_err(unreadable)?;
-                        survey.operators += 1;
-                    }
-                }
-                Payload::CustomSection(section) => {
-                    customs += 1;
-                    survey.keep_custom(section.name(), section.data())?;
-                }
-                _ => {}
-            }
-        }
-        if customs > MAX_CUSTOM_SECTIONS || survey.custom_bytes > MAX_CUSTOM_BYTES {
-            return Err(format!(
-                "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom sections of \
-                 {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {customs} of {} bytes.",
-                survey.custom_bytes
-            ));
-        }
-        Ok(survey)
-    }
-
-    fn count_exports(
-        &mut self,
-        exports: wasmparser::ExportSectionReader<'_>,
-    ) -> Result<(), String> {
-        limit("exports", exports.count(), MAX_EXPORTS)?;
-        let mut names = 0;
-        for export in exports {
-            let export = export.map_err(unreadable)?;
-            names += export.name.len();
-            if export.name.starts_with(RESERVED) {
-                return Err(format!(
-                    "Exports may not begin with '{RESERVED}': '{}'.",
-                    export.name
-                ));
-            }
-        }
-        limit(
-            "bytes of export names",
-            names as u32,
-            MAX_EXPORT_NAMES as u32,
-        )
-    }
-
-    fn keep_custom(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
-        self.custom_bytes += name.len() + data.len();
-        let section = match name.strip_prefix("icp:").map(|rest| rest.split_once(' ')) {
-            None => return Ok(()),
-            Some(Some(("public", name))) => (name, true),
-            Some(Some(("private", name))) => (name, false),
-            Some(_) => {
-                return Err(format!(
-                    "Wasm module has an invalid custom section. Its name is '{name}'."
-                ));
-            }
-        };
-        if self
-            .metadata
-            .insert(section.0.to_owned(), (section.1, data.to_vec()))
-            .is_some()
-        {
-            return Err(format!(
-                "Wasm module has an invalid custom section. '{name}' is defined twice."
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn admit_import(module: &str, name: &str, ty: TypeRef) -> Result<(), String> {
-    let problem = match ty {
-        TypeRef::Func(_) if module == "ic0" && system_api::knows(&LINKER, name) => return Ok(()),
-        TypeRef::Func(_) => format!(
-            "Module imports function '{name}' from '{module}' that is not exported by the runtime."
-        ),
-        _ => format!("Module imports '{name}' from '{module}', which is not a function."),
-    };
-    Err(format!(
-        "Wasm module has an invalid import section. {problem}"
-    ))
-}
-
-fn limit(what: &str, found: u32, allowed: u32) -> Result<(), String> {
-    if found > allowed {
-        return Err(format!(
-            "The module has {found} {what}, the limit is {allowed}."
-        ));
-    }
-    Ok(())
-}
-
-fn unreadable(error: wasmparser::BinaryReaderError) -> String {
-    format!("Failed to decode wasm module: {error}")
-}
-
-/// The module with the exports that [`Reach`] wants, without its start section and its custom sections.
-fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
-    let mut exports = wasm_encoder::ExportSection::new();
-    let mut sections: Vec<(u8, Range<usize>)> = Vec::new();
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(unreadable)? {
-            Payload::ExportSection(section) => {
-                for export in section {
-                    let export = export.map_err(unreadable)?;
-                    let kind = match export.kind {
-                        ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
-                        ExternalKind::Table => ExportKind::Table,
-                        ExternalKind::Memory => ExportKind::Memory,
-                        ExternalKind::Global => ExportKind::Global,
-                        ExternalKind::Tag => {
-                            return Err("Wasm exceptions are not supported.".into());
-                        }
-                    };
-                    exports.export(export.name, kind, export.index);
-                }
-            }
-            Payload::StartSection { .. } | Payload::CustomSection(_) => {}
-            other => sections.extend(other.as_section()),
-        }
-    }
-    let mut reach = |name: String, kind: ExportKind, index: u32| {
-        exports.export(&format!("{RESERVED}{name}"), kind, index);
-    };
-    if survey.memory {
-        reach("memory".into(), ExportKind::Memory, 0);
-    }
-    if survey.table {
-        reach("table".into(), ExportKind::Table, 0);
-    }
-    if let Some(start) = survey.start {
-        reach("start".into(), ExportKind::Func, start);
-    }
-    for (i, index) in survey.mutable_globals.iter().enumerate() {
-        reach(format!("global {i}"), ExportKind::Global, *index);
-    }
-
-    let mut module = wasm_encoder::Module::new();
-    let before = sections
-        .iter()
-        .take_while(|(id, _)| !AFTER_EXPORTS.contains(id))
-        .count();
-    for (id, range) in &sections[..before] {
-        module.section(&wasm_encoder::RawSection {
-            id: *id,
-            data: &bytes[range.clone()],
-        });
-    }
-    module.section(&exports);
-    for (id, range) in &sections[before..] {
-        module.section(&wasm_encoder::RawSection {
-            id: *id,
-            data: &bytes[range.clone()],
-        });
-    }
-    Ok(module.finish())
-}
-
-/// Ids of the sections that come after the export section: element, data count, code, data.
-const AFTER_EXPORTS: [u8; 4] = [9, 12, 10, 11];
-
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = wasmtime::Config::new();
     config
         .consume_fuel(true)
         .operator_cost(weights())
-        .cranelift_opt_level(wasmtime::OptLevel::Speed)
+        .cranelift_opt_level(wasmtime::OptLevel::None)
         // Two nodes must agree on every bit.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
@@ -476,7 +211,7 @@ pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(&config).expect("the engine's options fit together")
 });
 
-static LINKER: LazyLock<wasmtime::Linker<Host>> =
+pub(crate) static LINKER: LazyLock<wasmtime::Linker<Host>> =
     LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
 
 /// What the platform charges for each Wasm instruction. What is not named costs 1.

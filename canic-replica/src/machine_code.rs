@@ -1,0 +1,110 @@
+//! Compiled modules on disk: what was compiled once on this machine is not compiled again.
+//!
+//! The files lie in the user's cache directory. They may be deleted at any time; a replica that cannot read or write
+//! there compiles.
+
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs, io, process};
+
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, Module};
+
+/// Files kept; the oldest go first.
+const MAX_FILES: usize = 200;
+
+/// The machine code of a module.
+pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
+    let Some(file) = place(engine, wasm) else {
+        return Module::new(engine, wasm);
+    };
+    // SAFETY: the file was written by this program, on behalf of this user, in a directory that only they can write to;
+    // wasmtime itself checks that it comes from the same version and the same options.
+    if let Ok(module) = unsafe { Module::deserialize_file(engine, &file) } {
+        return Ok(module);
+    }
+    let module = Module::new(engine, wasm)?;
+    // A cache that can't be written costs time, nothing else.
+    drop(module.serialize().map(|code| keep(&file, &code)));
+    Ok(module)
+}
+
+/// Where the code of a module belongs.
+fn place(engine: &Engine, wasm: &[u8]) -> Option<PathBuf> {
+    let directory = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(env::var_os("HOME").filter(|dir| !dir.is_empty())?).join(".cache"),
+    };
+    let mut hasher = Fingerprint(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.update(wasm);
+    let name: String = hasher
+        .0
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Some(directory.join("canic-replica").join(name))
+}
+
+/// Writes the file whole or not at all: other processes may be reading.
+fn keep(file: &Path, code: &[u8]) -> io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    create_private(directory)?;
+    let draft = file.with_extension(format!("{}.draft", process::id()));
+    fs::write(&draft, code)?;
+    fs::rename(&draft, file)?;
+    tidy(directory)
+}
+
+/// Removes the oldest files if there are too many.
+fn tidy(directory: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        files.push((
+            entry
+                .metadata()?
+                .modified()
+                .unwrap_or(SystemTime::UNIX_EPOCH),
+            entry.path(),
+        ));
+    }
+    files.sort();
+    for (_, file) in &files[..files.len().saturating_sub(MAX_FILES)] {
+        fs::remove_file(file)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn create_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}
+
+#[cfg(not(unix))]
+fn create_private(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+/// Collects what is hashed into a digest that is the same in every process.
+struct Fingerprint(Sha256);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}

@@ -1,0 +1,304 @@
+//! What a module says about itself, and the form in which it is compiled.
+//!
+//! A canister's state lives outside of wasmtime: before each message a fresh instance is filled with it, and after it the
+//! state is read back. So that all of it can be reached, a module is rewritten before it is compiled: its memory, its
+//! first table and every mutable global are exported under reserved names, and its start function becomes an
+//! export that runs at installation only.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::Range;
+
+use wasm_encoder::ExportKind;
+use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
+
+use crate::system_api;
+use crate::wasm::LINKER;
+
+/// Longest module, in bytes, decompressed.
+const MAX_MODULE: usize = 100 * 1024 * 1024;
+/// Longest code section, in bytes.
+const MAX_CODE: usize = 11 * 1024 * 1024;
+const MAX_FUNCTIONS: u32 = 50_000;
+const MAX_GLOBALS: u32 = 1_000;
+const MAX_EXPORTS: u32 = 1_000;
+const MAX_EXPORT_NAMES: usize = 20_000;
+const MAX_CUSTOM_SECTIONS: usize = 16;
+const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
+/// Under this prefix the rewritten module exports what the replica needs to reach.
+pub(crate) const RESERVED: &str = "replica ";
+
+pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return if bytes.len() > MAX_MODULE {
+            Err(too_large())
+        } else {
+            Ok(bytes.to_vec())
+        };
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes)
+        .take(MAX_MODULE as u64 + 1)
+        .read_to_end(&mut plain)
+        .map_err(|error| format!("Failed to decompress Wasm module: {error}."))?;
+    if plain.len() > MAX_MODULE {
+        Err(too_large())
+    } else {
+        Ok(plain)
+    }
+}
+
+fn too_large() -> String {
+    format!("The module is larger than the limit of {MAX_MODULE} bytes.")
+}
+
+/// What one pass over a module's bytes tells.
+#[derive(Default)]
+pub(crate) struct Survey {
+    /// Wasm instructions in its code.
+    pub(crate) operators: u64,
+    /// Their indexes.
+    pub(crate) mutable_globals: Vec<u32>,
+    memory: bool,
+    table: bool,
+    start: Option<u32>,
+    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the content.
+    pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
+    /// Bytes of all custom sections.
+    pub(crate) custom_bytes: usize,
+    /// Where in memory the data segments end; `None` if only running can tell.
+    pub(crate) data_end: Option<u64>,
+}
+
+impl Survey {
+    pub(crate) fn of(bytes: &[u8]) -> Result<Self, String> {
+        let mut survey = Self {
+            data_end: Some(0),
+            ..Self::default()
+        };
+        let mut customs = 0;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(unreadable)? {
+                Payload::Version {
+                    encoding: wasmparser::Encoding::Component,
+                    ..
+                } => {
+                    return Err("Wasm components are not supported.".into());
+                }
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        let import = import.map_err(unreadable)?;
+                        admit_import(import.module, import.name, import.ty)?;
+                    }
+                }
+                Payload::FunctionSection(functions) => {
+                    limit("functions", functions.count(), MAX_FUNCTIONS)?
+                }
+                Payload::TableSection(tables) => survey.table = tables.count() > 0,
+                Payload::MemorySection(memories) => {
+                    for memory in memories {
+                        survey.memory = true;
+                        if memory.map_err(unreadable)?.memory64 {
+                            return Err("Wasm64 memories are not supported by this replica.".into());
+                        }
+                    }
+                }
+                Payload::GlobalSection(globals) => {
+                    limit("globals", globals.count(), MAX_GLOBALS)?;
+                    for (index, global) in globals.into_iter().enumerate() {
+                        let ty = global.map_err(unreadable)?.ty;
+                        if ty.mutable && ty.content_type.is_reference_type() {
+                            return Err(
+                                "Mutable globals of a reference type are not supported.".into()
+                            );
+                        }
+                        if ty.mutable {
+                            survey.mutable_globals.push(index as u32);
+                        }
+                    }
+                }
+                Payload::ExportSection(exports) => survey.count_exports(exports)?,
+                Payload::StartSection { func, .. } => survey.start = Some(func),
+                Payload::CodeSectionStart { size, .. } => {
+                    limit("bytes of code", size, MAX_CODE as u32)?;
+                }
+                Payload::CodeSectionEntry(body) => {
+                    let mut operators = body.get_operators_reader().map_err(unreadable)?;
+                    while !operators.eof() {
+                        operators.read().map_err(unreadable)?;
+                        survey.operators += 1;
+                    }
+                }
+                Payload::DataSection(segments) => {
+                    for segment in segments {
+                        survey.note_segment(&segment.map_err(unreadable)?);
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    customs += 1;
+                    survey.keep_custom(section.name(), section.data())?;
+                }
+                _ => {}
+            }
+        }
+        if customs > MAX_CUSTOM_SECTIONS || survey.custom_bytes > MAX_CUSTOM_BYTES {
+            return Err(format!(
+                "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom sections of \
+                 {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {customs} of {} bytes.",
+                survey.custom_bytes
+            ));
+        }
+        Ok(survey)
+    }
+
+    fn note_segment(&mut self, segment: &wasmparser::Data<'_>) {
+        let DataKind::Active { offset_expr, .. } = &segment.kind else {
+            return;
+        };
+        let end = match offset_expr.get_operators_reader().read() {
+            Ok(Operator::I32Const { value }) => {
+                Some(u64::from(value as u32) + segment.data.len() as u64)
+            }
+            _ => None,
+        };
+        self.data_end = self.data_end.zip(end).map(|(a, b)| a.max(b));
+    }
+
+    fn count_exports(
+        &mut self,
+        exports: wasmparser::ExportSectionReader<'_>,
+    ) -> Result<(), String> {
+        limit("exports", exports.count(), MAX_EXPORTS)?;
+        let mut names = 0;
+        for export in exports {
+            let export = export.map_err(unreadable)?;
+            names += export.name.len();
+            if export.name.starts_with(RESERVED) {
+                return Err(format!(
+                    "Exports may not begin with '{RESERVED}': '{}'.",
+                    export.name
+                ));
+            }
+        }
+        limit(
+            "bytes of export names",
+            names as u32,
+            MAX_EXPORT_NAMES as u32,
+        )
+    }
+
+    fn keep_custom(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
+        self.custom_bytes += name.len() + data.len();
+        let section = match name.strip_prefix("icp:").map(|rest| rest.split_once(' ')) {
+            None => return Ok(()),
+            Some(Some(("public", name))) => (name, true),
+            Some(Some(("private", name))) => (name, false),
+            Some(_) => {
+                return Err(format!(
+                    "Wasm module has an invalid custom section. Its name is '{name}'."
+                ));
+            }
+        };
+        if self
+            .metadata
+            .insert(section.0.to_owned(), (section.1, data.to_vec()))
+            .is_some()
+        {
+            return Err(format!(
+                "Wasm module has an invalid custom section. '{name}' is defined twice."
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn admit_import(module: &str, name: &str, ty: TypeRef) -> Result<(), String> {
+    let problem = match ty {
+        TypeRef::Func(_) if module == "ic0" && system_api::knows(&LINKER, name) => return Ok(()),
+        TypeRef::Func(_) => format!(
+            "Module imports function '{name}' from '{module}' that is not exported by the runtime."
+        ),
+        _ => format!("Module imports '{name}' from '{module}', which is not a function."),
+    };
+    Err(format!(
+        "Wasm module has an invalid import section. {problem}"
+    ))
+}
+
+fn limit(what: &str, found: u32, allowed: u32) -> Result<(), String> {
+    if found > allowed {
+        return Err(format!(
+            "The module has {found} {what}, the limit is {allowed}."
+        ));
+    }
+    Ok(())
+}
+
+fn unreadable(error: wasmparser::BinaryReaderError) -> String {
+    format!("Failed to decode wasm module: {error}")
+}
+
+/// The module with the exports that [`Reach`] wants, without its start section and its custom sections.
+pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
+    let mut exports = wasm_encoder::ExportSection::new();
+    let mut sections: Vec<(u8, Range<usize>)> = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(unreadable)? {
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(unreadable)?;
+                    let kind = match export.kind {
+                        ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
+                        ExternalKind::Table => ExportKind::Table,
+                        ExternalKind::Memory => ExportKind::Memory,
+                        ExternalKind::Global => ExportKind::Global,
+                        ExternalKind::Tag => {
+                            return Err("Wasm exceptions are not supported.".into());
+                        }
+                    };
+                    exports.export(export.name, kind, export.index);
+                }
+            }
+            Payload::StartSection { .. } | Payload::CustomSection(_) => {}
+            other => sections.extend(other.as_section()),
+        }
+    }
+    let mut reach = |name: String, kind: ExportKind, index: u32| {
+        exports.export(&format!("{RESERVED}{name}"), kind, index);
+    };
+    if survey.memory {
+        reach("memory".into(), ExportKind::Memory, 0);
+    }
+    if survey.table {
+        reach("table".into(), ExportKind::Table, 0);
+    }
+    if let Some(start) = survey.start {
+        reach("start".into(), ExportKind::Func, start);
+    }
+    for (i, index) in survey.mutable_globals.iter().enumerate() {
+        reach(format!("global {i}"), ExportKind::Global, *index);
+    }
+
+    let mut module = wasm_encoder::Module::new();
+    let before = sections
+        .iter()
+        .take_while(|(id, _)| !AFTER_EXPORTS.contains(id))
+        .count();
+    for (id, range) in &sections[..before] {
+        module.section(&wasm_encoder::RawSection {
+            id: *id,
+            data: &bytes[range.clone()],
+        });
+    }
+    module.section(&exports);
+    for (id, range) in &sections[before..] {
+        module.section(&wasm_encoder::RawSection {
+            id: *id,
+            data: &bytes[range.clone()],
+        });
+    }
+    Ok(module.finish())
+}
+
+/// Ids of the sections that come after the export section: element, data count, code, data.
+const AFTER_EXPORTS: [u8; 4] = [9, 12, 10, 11];

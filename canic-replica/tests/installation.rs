@@ -1,0 +1,391 @@
+//! Code comes and goes.
+
+mod common;
+
+use std::io::Write;
+
+use candid::Principal;
+use canic_replica::{Kind, Outcome, Reject};
+use common::{Net, T, canister, record};
+use ic_management_canister_types as types;
+use sha2::{Digest, Sha256};
+use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+
+/// Keeps its argument's first byte in a global, and a mark in stable memory.
+const KEEPER: &str = r#"
+    (global $g (mut i32) (i32.const 0))
+    (func $init
+        (drop (call $argument))
+        (global.set $g (i32.load8_u (i32.const 1000))))
+    (func (export "canister_init")
+        (call $init)
+        (drop (call $stable64_grow (i64.const 1)))
+        (call $stable64_write (i64.const 70) (i64.const 1000) (i64.const 1)))
+    (func (export "canister_pre_upgrade")
+        (i32.store8 (i32.const 800) (i32.const 5))
+        (call $stable64_write (i64.const 71) (i64.const 800) (i64.const 1)))
+    (func (export "canister_post_upgrade") (call $init))
+    (func (export "canister_query global") (call $reply (global.get $g)))
+    (func (export "canister_query stable")
+        (if (i64.eqz (call $stable64_size)) (then (call $reply (i32.const 0)) (return)))
+        (call $stable64_read (i64.const 900) (i64.const 70) (i64.const 4))
+        (call $reply (i32.load (i32.const 900))))
+"#;
+
+fn state(net: &mut Net, id: Principal) -> (u32, u32) {
+    (net.number(id, "global"), net.number(id, "stable"))
+}
+
+#[test]
+fn init_gets_the_argument() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    net.install_as(Install, id, canister(KEEPER), &[3]).unwrap();
+    assert_eq!(state(&mut net, id), (3, 3));
+}
+
+#[test]
+fn an_upgrade_keeps_stable_memory_and_a_reinstall_wipes_it() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    net.install_as(Install, id, canister(KEEPER), &[3]).unwrap();
+    net.install_as(Upgrade(None), id, canister(KEEPER), &[4])
+        .unwrap();
+    assert_eq!(state(&mut net, id), (4, 3 + 5 * 256));
+    let skip = types::UpgradeFlags {
+        skip_pre_upgrade: Some(true),
+        wasm_memory_persistence: None,
+    };
+    let plain = canister(
+        "(func (export \"canister_update grow\") (drop (call $stable64_grow (i64.const 1))))",
+    );
+    net.install_as(Reinstall, id, plain, &[]).unwrap();
+    assert_eq!(net.replica.stable_memory(id).unwrap().len(), 0);
+    net.install_as(Reinstall, id, canister(KEEPER), &[6])
+        .unwrap();
+    net.install_as(Upgrade(Some(skip)), id, canister(KEEPER), &[7])
+        .unwrap();
+    assert_eq!(state(&mut net, id), (7, 6));
+}
+
+#[test]
+fn an_upgrade_may_keep_the_heap() {
+    let module = |data: &str| {
+        canister(&format!(
+            r#"(data (i32.const 0) "{data}")
+            (func (export "canister_update write") (i32.store (i32.const 30000) (i32.const 9)) (call $reply (i32.const 0)))
+            (func (export "canister_query heap") (call $reply (i32.load (i32.const 0))))
+            (func (export "canister_query far") (call $reply (i32.load (i32.const 30000))))"#
+        ))
+    };
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let keep = types::UpgradeFlags {
+        skip_pre_upgrade: None,
+        wasm_memory_persistence: Some(types::WasmMemoryPersistence::Keep),
+    };
+    net.install_as(Install, id, module("\\01\\00\\00\\00"), &[])
+        .unwrap();
+    net.update(id, "write", &[]).unwrap();
+    net.install_as(Upgrade(Some(keep)), id, module("\\02\\00\\00\\00"), &[])
+        .unwrap();
+    assert_eq!((net.number(id, "heap"), net.number(id, "far")), (1, 9));
+    net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[])
+        .unwrap();
+    assert_eq!((net.number(id, "heap"), net.number(id, "far")), (2, 0));
+}
+
+#[test]
+fn the_start_function_runs_at_installation_only() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"
+        (global $g (mut i32) (i32.const 0))
+        (func $start (global.set $g (i32.add (global.get $g) (i32.const 1))))
+        (start $start)
+        (func (export "canister_update touch") (call $reply (global.get $g)))
+        "#,
+    );
+    for _ in 0..3 {
+        assert_eq!(net.update(id, "touch", &[]).unwrap(), [1, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn a_failing_init_leaves_the_canister_empty_and_charged() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let before = net.replica.cycles(id).unwrap();
+    let module = canister(
+        r#"(data (i32.const 0) "bad owner")
+        (func (export "canister_init")
+            (drop (call $stable64_grow (i64.const 1))) (call $trap (i32.const 0) (i32.const 9)))"#,
+    );
+    let reject = net.install_as(Install, id, module, &[]).unwrap_err();
+    let text =
+        format!("Error from Canister {id}: Canister called `ic0.trap` with message: 'bad owner'.");
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        ("IC0503", text)
+    );
+    let status = net.status(id);
+    assert_eq!(
+        (
+            status.module_hash,
+            net.replica.stable_memory(id).unwrap().len()
+        ),
+        (None, 0)
+    );
+    assert!(net.replica.cycles(id).unwrap() < before);
+    assert!(matches!(
+        net.outcomes(Kind::Lifecycle)[..],
+        [Outcome::Trap { .. }]
+    ));
+    // Nothing stands in the way of a good one.
+    net.install_as(Install, id, canister(KEEPER), &[1]).unwrap();
+}
+
+#[test]
+fn a_failing_upgrade_leaves_the_old_code_and_its_state() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    net.install_as(Install, id, canister(KEEPER), &[3]).unwrap();
+    let module = canister("(func (export \"canister_post_upgrade\") (unreachable))");
+    assert_eq!(
+        net.install_as(Upgrade(None), id, module, &[])
+            .unwrap_err()
+            .error_code,
+        "IC0502"
+    );
+    // What pre_upgrade had written is gone, too.
+    assert_eq!(state(&mut net, id), (3, 3));
+}
+
+#[test]
+fn a_canister_with_code_takes_no_second_install_and_an_empty_one_no_upgrade() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let reject = net
+        .install_as(Upgrade(None), id, canister(KEEPER), &[])
+        .unwrap_err();
+    assert_eq!(reject.error_code, "IC0537");
+    net.install_as(Install, id, canister(KEEPER), &[]).unwrap();
+    assert_eq!(
+        net.install_as(Install, id, canister(KEEPER), &[])
+            .unwrap_err()
+            .error_code,
+        "IC0514"
+    );
+}
+
+#[test]
+fn gzipped_modules_install_and_are_known_by_the_hash_of_what_was_sent() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&canister(KEEPER)).unwrap();
+    let module = gzip.finish().unwrap();
+    net.install_as(Install, id, module.clone(), &[2]).unwrap();
+    assert_eq!(state(&mut net, id).0, 2);
+    assert_eq!(
+        net.status(id).module_hash,
+        Some(Sha256::digest(&module).to_vec())
+    );
+    let reject = net
+        .install_as(Reinstall, id, module[..module.len() / 2].to_vec(), &[])
+        .unwrap_err();
+    assert_eq!(reject.error_code, "IC0505");
+}
+
+fn refused(net: &mut Net, module: Vec<u8>, because: &str) {
+    let id = net.create(100 * T);
+    let reject = net.install_as(Install, id, module, &[]).unwrap_err();
+    assert_eq!(reject.error_code, "IC0505");
+    assert!(reject.message.contains(because), "{}", reject.message);
+    assert_eq!(net.status(id).module_hash, None);
+}
+
+#[test]
+fn bad_modules_are_refused_with_the_reason() {
+    let mut net = Net::new();
+    let good = canister(KEEPER);
+    refused(
+        &mut net,
+        good[..good.len() / 2].to_vec(),
+        "Failed to decode wasm module",
+    );
+    refused(
+        &mut net,
+        b"not wasm at all".to_vec(),
+        "Failed to decode wasm module",
+    );
+    refused(&mut net, Vec::new(), "Failed to decode wasm module");
+    let refuse =
+        |net: &mut Net, text: &str, because| refused(net, wat::parse_str(text).unwrap(), because);
+    let import = r#"(module (import "ic0" "frobnicate" (func)))"#;
+    refuse(
+        &mut net,
+        import,
+        "imports function 'frobnicate' from 'ic0' that is not exported by the runtime",
+    );
+    refuse(
+        &mut net,
+        r#"(module (import "env" "time" (func)))"#,
+        "'time' from 'env'",
+    );
+    refuse(
+        &mut net,
+        r#"(module (import "ic0" "time" (func (param i32))))"#,
+        "ic0::time",
+    );
+    refuse(
+        &mut net,
+        r#"(module (import "ic0" "memory" (memory 1)))"#,
+        "not a function",
+    );
+    refuse(&mut net, "(module (memory i64 1))", "Wasm64");
+    refuse(
+        &mut net,
+        r#"(module (func (export "canister_init") (param i32)))"#,
+        "'canister_init' must take no parameters",
+    );
+    refuse(
+        &mut net,
+        r#"(module (func (export "canister_frob")))"#,
+        "reserved function 'canister_frob'",
+    );
+    let twice =
+        r#"(module (func (export "canister_update x")) (func (export "canister_query x")))"#;
+    refuse(&mut net, twice, "'x' is exported twice");
+    refuse(
+        &mut net,
+        r#"(module (func (export "replica memory")))"#,
+        "may not begin with",
+    );
+    refuse(
+        &mut net,
+        "(module (memory 1) (data (i32.const 65535) \"ab\"))",
+        "Failed to instantiate",
+    );
+    refuse(
+        &mut net,
+        "(module (table 2000000 funcref))",
+        "Failed to instantiate",
+    );
+}
+
+fn upload(net: &mut Net, id: Principal, chunk: &[u8]) -> types::ChunkHash {
+    let args = types::UploadChunkArgs {
+        canister_id: id,
+        chunk: chunk.to_vec(),
+    };
+    net.manage::<(types::ChunkHash,)>("upload_chunk", (args,))
+        .unwrap()
+        .0
+}
+
+fn install_chunks(
+    net: &mut Net,
+    target: Principal,
+    store: Principal,
+    chunks: Vec<types::ChunkHash>,
+    hash: &[u8],
+) -> Result<(), Reject> {
+    let args = types::InstallChunkedCodeArgs {
+        mode: Install,
+        target_canister: target,
+        store_canister: Some(store),
+        chunk_hashes_list: chunks,
+        wasm_module_hash: hash.to_vec(),
+        arg: vec![8],
+        sender_canister_version: None,
+    };
+    net.manage("install_chunked_code", (args,))
+}
+
+#[test]
+fn modules_install_from_chunks_of_another_canister() {
+    let mut net = Net::new();
+    let (store, target) = (net.create(100 * T), net.create(100 * T));
+    let module = canister(KEEPER);
+    let hash = Sha256::digest(&module);
+    let (a, b) = module.split_at(100);
+    let chunks = vec![upload(&mut net, store, a), upload(&mut net, store, b)];
+    let (stored,) = net
+        .manage::<(Vec<types::ChunkHash>,)>("stored_chunks", record(store))
+        .unwrap();
+    assert_eq!(stored.len(), 2);
+
+    let wrong = install_chunks(&mut net, target, store, chunks.clone(), &[0; 32]).unwrap_err();
+    assert!(
+        wrong.message.contains("does not match"),
+        "{}",
+        wrong.message
+    );
+    let wrong = install_chunks(&mut net, target, target, chunks.clone(), &hash).unwrap_err();
+    assert!(wrong.message.contains("was not found"), "{}", wrong.message);
+    assert_eq!(net.status(target).module_hash, None);
+
+    install_chunks(&mut net, target, store, chunks.clone(), &hash).unwrap();
+    assert_eq!(state(&mut net, target).0, 8);
+    net.manage::<()>("clear_chunk_store", record(store))
+        .unwrap();
+    let fresh = net.create(100 * T);
+    assert!(install_chunks(&mut net, fresh, store, chunks, &hash).is_err());
+}
+
+#[test]
+fn chunks_are_limited_in_size_and_number() {
+    let mut net = Net::new();
+    let id = net.create(1000 * T);
+    let args = types::UploadChunkArgs {
+        canister_id: id,
+        chunk: vec![0; (1 << 20) + 1],
+    };
+    let reject = net
+        .manage::<(types::ChunkHash,)>("upload_chunk", (args,))
+        .unwrap_err();
+    assert!(
+        reject.message.contains("maximum chunk size"),
+        "{}",
+        reject.message
+    );
+    for index in 0..100 {
+        upload(&mut net, id, &[index]);
+    }
+    let args = types::UploadChunkArgs {
+        canister_id: id,
+        chunk: vec![100],
+    };
+    let reject = net
+        .manage::<(types::ChunkHash,)>("upload_chunk", (args,))
+        .unwrap_err();
+    assert!(
+        reject.message.contains("maximum capacity"),
+        "{}",
+        reject.message
+    );
+}
+
+#[test]
+fn uninstalling_keeps_cycles_and_history_and_removes_the_rest() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    net.install_as(Install, id, canister(KEEPER), &[3]).unwrap();
+    let before = net.replica.cycles(id).unwrap();
+    let args = types::UninstallCodeArgs {
+        canister_id: id,
+        sender_canister_version: None,
+    };
+    net.manage::<()>("uninstall_code", (args,)).unwrap();
+    let status = net.status(id);
+    assert_eq!(
+        (
+            status.module_hash,
+            net.replica.stable_memory(id).unwrap().len()
+        ),
+        (None, 0)
+    );
+    assert!(before - net.replica.cycles(id).unwrap() < T / 1000);
+    assert_eq!(net.update(id, "x", &[]).unwrap_err().error_code, "IC0537");
+}
