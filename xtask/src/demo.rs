@@ -29,7 +29,10 @@ pub(crate) fn run(json: bool) -> Result<(), String> {
     say("build", "the server that they run on");
     say("start", &format!("{}", artifacts::server().display()));
 
-    let mut demo = Demo { fleet: Fleet::start("example-root"), failed: Vec::new() };
+    let mut demo = Demo {
+        fleet: Fleet::start("example-root"),
+        failed: Vec::new(),
+    };
     let figures = demo.tell();
     show::tree(&demo.fleet);
     show::pool(&demo.fleet);
@@ -76,8 +79,13 @@ impl Demo {
         self.failing_init();
         let pool_hit = self.retire_and_reuse();
         let survived_upgrade = self.upgrade();
-        let figures =
-            Figures::measure(&self.fleet, same_key_same_member, survived_upgrade, pool_hit, fresh);
+        let figures = Figures::measure(
+            &self.fleet,
+            same_key_same_member,
+            survived_upgrade,
+            pool_hit,
+            fresh,
+        );
         self.claim_figures(&figures);
         figures
     }
@@ -85,10 +93,22 @@ impl Demo {
     /// What this server can't tell is not claimed.
     fn claim_figures(&mut self, figures: &Figures) {
         let claims = [
-            ("a pool hit takes one management call", figures.management_calls_pool_hit.map(|n| n == 1)),
-            ("a fresh canister takes two", figures.management_calls_fresh.map(|n| n == 2)),
-            ("no canister is lost", figures.canisters_lost.map(|n| n == 0)),
-            ("every cycle has its place", figures.cycles_unaccounted.map(|n| n == 0)),
+            (
+                "a pool hit takes one management call",
+                figures.management_calls_pool_hit.map(|n| n == 1),
+            ),
+            (
+                "a fresh canister takes two",
+                figures.management_calls_fresh.map(|n| n == 2),
+            ),
+            (
+                "no canister is lost",
+                figures.canisters_lost.map(|n| n == 0),
+            ),
+            (
+                "every cycle has its place",
+                figures.cycles_unaccounted.map(|n| n == 0),
+            ),
         ];
         for (claim, holds) in claims {
             if let Some(holds) = holds {
@@ -100,15 +120,23 @@ impl Demo {
     fn approve(&mut self) {
         let module = artifacts::module("example-worker");
         let info = self.fleet.approve("worker", &module);
-        let text = format!("the worker's module: {} bytes, staged in {} chunks", info.size, info.chunks);
+        let text = format!(
+            "the worker's module: {} bytes, staged in {} chunks",
+            info.size, info.chunks
+        );
         say("approve", &text);
-        self.fleet.until("the pool holds two ready canisters", |fleet| fleet.pool().len() == 2);
+        self.fleet
+            .until("the pool holds two ready canisters", |fleet| {
+                fleet.pool().len() == 2
+            });
         self.fleet.quiet();
         say("pool", "two canisters are ready");
     }
 
     fn sign_up(&self, number: u8) -> Answer {
-        let answer = self.fleet.update(self.fleet.root, user(number), "sign_up", ());
+        let answer = self
+            .fleet
+            .update(self.fleet.root, user(number), "sign_up", ());
         let answer = answer.unwrap_or_else(|reject| panic!("sign_up: {reject}"));
         self.tell_sign_up(number, &answer);
         answer
@@ -124,7 +152,10 @@ impl Demo {
                     Source::Imported => "imported",
                     Source::Existing => "there already",
                 };
-                let text = format!("{name}: {} {from}, operation {}", there.canister, there.operation);
+                let text = format!(
+                    "{name}: {} {from}, operation {}",
+                    there.canister, there.operation
+                );
                 say("sign up", &text);
             }
             Err(error) => say("sign up", &format!("{name}: {error}")),
@@ -139,16 +170,34 @@ impl Demo {
     fn three_at_once(&mut self) -> Option<u64> {
         let from = self.fleet.observer.as_ref().map(|observer| observer.now());
         let before = self.last_operation();
-        let submitted =
-            [1, 2, 3].map(|number| self.fleet.submit(self.fleet.root, user(number), "sign_up", ()));
-        let answers: Vec<Answer> = submitted.into_iter().map(|m| self.fleet.answer(m)).collect();
+        let submitted = [1, 2, 3].map(|number| {
+            self.fleet
+                .submit(self.fleet.root, user(number), "sign_up", ())
+        });
+        let answers: Vec<Answer> = submitted
+            .into_iter()
+            .map(|m| self.fleet.answer(m))
+            .collect();
         for (number, answer) in (1..).zip(&answers) {
             self.tell_sign_up(number, answer);
         }
-        let count = |source| answers.iter().flatten().filter(|there| there.source == source).count();
+        let count = |source| {
+            answers
+                .iter()
+                .flatten()
+                .filter(|there| there.source == source)
+                .count()
+        };
         let (pool, fresh) = (count(Source::Pool), count(Source::Fresh));
-        self.claim("three users at once: two pool hits, one fresh canister", (pool, fresh) == (2, 1));
-        let mut canisters: Vec<_> = answers.iter().flatten().map(|there| there.canister).collect();
+        self.claim(
+            "three users at once: two pool hits, one fresh canister",
+            (pool, fresh) == (2, 1),
+        );
+        let mut canisters: Vec<_> = answers
+            .iter()
+            .flatten()
+            .map(|there| there.canister)
+            .collect();
         canisters.sort();
         canisters.dedup();
         self.claim("each has a canister of their own", canisters.len() == 3);
@@ -157,31 +206,45 @@ impl Demo {
         let observer = self.fleet.observer.as_ref()?;
         let seen = observer.management_calls(self.fleet.root, from?).len() as u64;
         let closed = self.fleet.operations(OperationsFilter::Closed);
-        let counted: u64 =
-            closed.iter().filter(|o| Some(o.id) > before).map(|o| u64::from(o.calls)).sum();
+        let counted: u64 = closed
+            .iter()
+            .filter(|o| Some(o.id) > before)
+            .map(|o| u64::from(o.calls))
+            .sum();
         let agrees = self.claim(
             &format!("the replica saw {seen} management calls, root counted {counted}"),
             seen == counted,
         );
-        let there = answers.iter().flatten().find(|there| there.source == Source::Fresh)?;
+        let there = answers
+            .iter()
+            .flatten()
+            .find(|there| there.source == Source::Fresh)?;
         agrees.then(|| u64::from(self.fleet.operation(there.operation).calls))
     }
 
     fn last_operation(&self) -> Option<OperationId> {
-        self.fleet.operations(OperationsFilter::Closed).iter().map(|o| o.id).max()
+        self.fleet
+            .operations(OperationsFilter::Closed)
+            .iter()
+            .map(|o| o.id)
+            .max()
     }
 
     fn twice(&mut self) -> bool {
         let root = self.fleet.root;
-        let first: Option<Principal> =
-            self.fleet.query(root, user(1), "where_is", (user(1),)).unwrap_or_default();
+        let first: Option<Principal> = self
+            .fleet
+            .query(root, user(1), "where_is", (user(1),))
+            .unwrap_or_default();
         let again = self.sign_up(1);
         let same = again.is_ok_and(|there| Some(there.canister) == first);
         self.claim("who signs up twice gets the same canister", same)
     }
 
     fn note(&mut self, title: &str, text: &str) {
-        let Some(notebook) = self.notebook(1) else { return };
+        let Some(notebook) = self.notebook(1) else {
+            return;
+        };
         let written: Result<Result<(), String>, _> =
             self.fleet.update(notebook, user(1), "put", (title, text));
         say("note", &format!("Alice writes '{text}'"));
@@ -192,11 +255,16 @@ impl Demo {
 
     fn read(&self, number: u8, title: &str) -> Option<String> {
         let notebook = self.notebook(number)?;
-        self.fleet.query(notebook, user(number), "get", (title,)).ok().flatten()
+        self.fleet
+            .query(notebook, user(number), "get", (title,))
+            .ok()
+            .flatten()
     }
 
     fn notebook(&self, number: u8) -> Option<Principal> {
-        let found = self.fleet.query(self.fleet.root, user(number), "where_is", (user(number),));
+        let found = self
+            .fleet
+            .query(self.fleet.root, user(number), "where_is", (user(number),));
         found.unwrap_or_else(|reject| panic!("where_is: {reject}"))
     }
 
@@ -209,7 +277,11 @@ impl Demo {
         let before = self.fleet.members(&MembersFilter::All).len();
         let answer = self.fleet.provision(&request);
         match &answer {
-            Err(ProvisionError::InstallFailed { reason, rolled_back, .. }) => {
+            Err(ProvisionError::InstallFailed {
+                reason,
+                rolled_back,
+                ..
+            }) => {
                 say("fail", &format!("an init refuses: {reason}"));
                 say("fail", &format!("its canister: {rolled_back:?}"));
             }
@@ -231,15 +303,25 @@ impl Demo {
         let retired = self.fleet.retire(carols, Retirement::Recycle);
         say("retire", &format!("Carol's {carols}: {retired:?}"));
         self.fleet.quiet();
-        let waits = self.fleet.pool().iter().any(|entry| entry.canister == carols);
+        let waits = self
+            .fleet
+            .pool()
+            .iter()
+            .any(|entry| entry.canister == carols);
         self.claim("her canister waits in the pool", waits);
-        self.claim("and is nobody's notebook any more", self.notebook(3).is_none());
+        self.claim(
+            "and is nobody's notebook any more",
+            self.notebook(3).is_none(),
+        );
 
         let from = self.fleet.observer.as_ref().map(|observer| observer.now());
         let mut reused = matches!(self.sign_up(4), Ok(there) if there.canister == carols);
-        let calls = self.fleet.observer.as_ref().zip(from).map(|(observer, from)| {
-            observer.management_calls(self.fleet.root, from).len() as u64
-        });
+        let calls = self
+            .fleet
+            .observer
+            .as_ref()
+            .zip(from)
+            .map(|(observer, from)| observer.management_calls(self.fleet.root, from).len() as u64);
         for number in [5, 6] {
             if !reused {
                 reused = matches!(self.sign_up(number), Ok(there) if there.canister == carols);
@@ -259,7 +341,10 @@ impl Demo {
         }
         self.fleet.quiet();
         let same = Standing::of(&self.fleet) == before;
-        let held = self.claim("members, pool, modules and operations are still there", same);
+        let held = self.claim(
+            "members, pool, modules and operations are still there",
+            same,
+        );
         let note = self.read(1, "Alice's list").is_some();
         self.claim("so is Alice's note", note) && held
     }
@@ -276,7 +361,10 @@ struct Standing {
 
 impl Standing {
     fn of(fleet: &Fleet) -> Self {
-        let page = PageRequest { after: None, limit: 100 };
+        let page = PageRequest {
+            after: None,
+            limit: 100,
+        };
         let modules: Result<ModulesPage, Denied> = fleet.ask("canic_modules", (page,));
         let operations = fleet.operations(OperationsFilter::Closed);
         Self {

@@ -13,5 +13,9 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         .args(args)
         .status()
         .map_err(|e| format!("{} can't be run: {e}", binary.display()))?;
-    if status.success() { Ok(()) } else { Err(format!("the replica ended with {status}")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("the replica ended with {status}"))
+    }
 }

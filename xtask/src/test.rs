@@ -40,7 +40,10 @@ pub(crate) fn run() -> Result<(), String> {
     let mut tally = Tally::default();
     step("formatting", &mut || cargo(&["fmt", "--all", "--check"]));
     step("canisters", &mut || {
-        environment.push((artifacts::CANISTERS_DIR, artifacts::build_canisters()?.into()));
+        environment.push((
+            artifacts::CANISTERS_DIR,
+            artifacts::build_canisters()?.into(),
+        ));
         Ok(())
     });
     step("replica", &mut || {
@@ -51,11 +54,31 @@ pub(crate) fn run() -> Result<(), String> {
         Ok(())
     });
     step("clippy, host", &mut || {
-        cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        cargo(&[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])
     });
     step("clippy, wasm", &mut || {
-        let mut args = vec!["clippy", "--quiet", "--target", "wasm32-unknown-unknown", "--package", "canic"];
-        args.extend(artifacts::CANISTERS.concat().into_iter().flat_map(|p| ["--package", p]));
+        let mut args = vec![
+            "clippy",
+            "--quiet",
+            "--target",
+            "wasm32-unknown-unknown",
+            "--package",
+            "canic",
+        ];
+        args.extend(
+            artifacts::CANISTERS
+                .concat()
+                .into_iter()
+                .flat_map(|p| ["--package", p]),
+        );
         args.extend(["--", "-D", "warnings"]);
         cargo(&args)
     });
@@ -67,9 +90,20 @@ pub(crate) fn run() -> Result<(), String> {
         println!("{word:<7} {:>5} s  {name}", took.as_secs());
     }
     println!("        {:>5} s  in all", started.elapsed().as_secs());
-    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-    let failed: Vec<&str> = steps.iter().filter(|(_, _, done)| done.is_err()).map(|s| s.0).collect();
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    );
+    let failed: Vec<&str> = steps
+        .iter()
+        .filter(|(_, _, done)| done.is_err())
+        .map(|s| s.0)
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed: {}", failed.join(", ")))
+    }
 }
 
 /// All tests of the workspace, doctests included, echoed as they run and counted.
@@ -85,20 +119,31 @@ fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), Stri
         tally.count(&line);
         println!("{line}");
     }
-    let status = child.wait().map_err(|e| format!("cargo can't be awaited: {e}"))?;
+    let status = child
+        .wait()
+        .map_err(|e| format!("cargo can't be awaited: {e}"))?;
     if !status.success() {
         return Err("cargo test".to_string());
     }
-    if tally.passed == 0 { Err("no test ran".to_string()) } else { Ok(()) }
+    if tally.passed == 0 {
+        Err("no test ran".to_string())
+    } else {
+        Ok(())
+    }
 }
 
 impl Tally {
     /// Reads lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; ..`.
     fn count(&mut self, line: &str) {
-        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
         let counts = result.split_once(". ").map_or("", |(_, counts)| counts);
         for part in counts.split("; ") {
-            match part.split_once(' ').map(|(number, word)| (number.parse::<u64>(), word)) {
+            match part
+                .split_once(' ')
+                .map(|(number, word)| (number.parse::<u64>(), word))
+            {
                 Some((Ok(number), "passed")) => self.passed += number,
                 Some((Ok(number), "failed")) => self.failed += number,
                 Some((Ok(number), "ignored")) => self.skipped += number,
@@ -109,8 +154,14 @@ impl Tally {
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {
-    let status = command(args).status().map_err(|e| format!("cargo can't be run: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("cargo {}", args.join(" "))) }
+    let status = command(args)
+        .status()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo {}", args.join(" ")))
+    }
 }
 
 fn command(args: &[&str]) -> Command {

@@ -13,10 +13,14 @@ pub(crate) fn ensure_wasm_target() -> Result<(), String> {
         return Ok(());
     }
     println!("the target {TARGET} is missing: rustup target add {TARGET}");
-    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .status();
     match added {
         Ok(status) if status.success() && has_wasm_target()? => Ok(()),
-        Ok(_) => Err(format!("rustup could not add {TARGET}; its message is above")),
+        Ok(_) => Err(format!(
+            "rustup could not add {TARGET}; its message is above"
+        )),
         Err(e) => Err(format!(
             "rustup can't be run ({e}). Install the Rust standard library for {TARGET} \
              with whatever installed this Rust, then run this again"

@@ -25,7 +25,7 @@ fn is_signed_in() -> Result<(), String> {
 }
 
 /// The caller's own worker: made at the first call, and the same one ever after.
-#[canic::update(allow(guard = is_signed_in))]
+#[canic::update(guard = is_signed_in)]
 async fn sign_up() -> Result<Provisioned, ProvisionError> {
     let owner = ic_cdk::api::msg_caller();
     Fleet::worker()

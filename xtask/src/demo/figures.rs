@@ -42,7 +42,11 @@ impl Figures {
         let rolled_back = |state: &OperationState| matches!(state, OperationState::RolledBack(_));
         Self {
             members: fleet.members(&MembersFilter::All).len() as u64,
-            pool_ready: fleet.pool().iter().filter(|entry| entry.claimed_by.is_none()).count() as u64,
+            pool_ready: fleet
+                .pool()
+                .iter()
+                .filter(|entry| entry.claimed_by.is_none())
+                .count() as u64,
             pool_hits: made(Source::Pool),
             fresh: made(Source::Fresh),
             rolled_back: closed.iter().filter(|o| rolled_back(&o.state)).count() as u64,
@@ -61,8 +65,14 @@ impl Figures {
         let missing = [
             ("canisters_lost", self.canisters_lost.is_none()),
             ("cycles_unaccounted", self.cycles_unaccounted.is_none()),
-            ("management_calls_pool_hit", self.management_calls_pool_hit.is_none()),
-            ("management_calls_fresh", self.management_calls_fresh.is_none()),
+            (
+                "management_calls_pool_hit",
+                self.management_calls_pool_hit.is_none(),
+            ),
+            (
+                "management_calls_fresh",
+                self.management_calls_fresh.is_none(),
+            ),
         ];
         for (figure, _) in missing.into_iter().filter(|(_, missing)| *missing) {
             println!("not measured: {figure} ({why})");

@@ -14,7 +14,10 @@ fn branch(parent: Principal, members: &[MemberInfo], depth: usize) {
     for member in members.iter().filter(|member| member.parent == parent) {
         let key = member.key.as_deref().unwrap_or("no key");
         let indent = "   ".repeat(depth - 1);
-        println!("  {indent}└─ {} {} ({key}) {:?}", member.canister, member.role, member.state);
+        println!(
+            "  {indent}└─ {} {} ({key}) {:?}",
+            member.canister, member.role, member.state
+        );
         branch(member.canister, members, depth + 1);
     }
 }
@@ -26,21 +29,36 @@ pub(super) fn pool(fleet: &Fleet) {
             None => "ready".to_string(),
             Some(operation) => format!("claimed by operation {operation}"),
         };
-        println!("  {} {:>9} {state}", entry.canister, trillions(fleet.pic.cycle_balance(entry.canister)));
+        println!(
+            "  {} {:>9} {state}",
+            entry.canister,
+            trillions(fleet.pic.cycle_balance(entry.canister))
+        );
     }
 }
 
 pub(super) fn operations(fleet: &Fleet) {
     println!("\nOperations");
-    let filters = [OperationsFilter::Closed, OperationsFilter::Open, OperationsFilter::Quarantined];
-    for operation in filters.into_iter().flat_map(|filter| fleet.operations(filter)) {
+    let filters = [
+        OperationsFilter::Closed,
+        OperationsFilter::Open,
+        OperationsFilter::Quarantined,
+    ];
+    for operation in filters
+        .into_iter()
+        .flat_map(|filter| fleet.operations(filter))
+    {
         println!("  {}", row(&operation));
     }
 }
 
 fn row(operation: &OperationInfo) -> String {
-    let canister = operation.canister.map_or("-".to_string(), |canister| canister.to_text());
-    let source = operation.source.map_or("-".to_string(), |source| format!("{source:?}"));
+    let canister = operation
+        .canister
+        .map_or("-".to_string(), |canister| canister.to_text());
+    let source = operation
+        .source
+        .map_or("-".to_string(), |source| format!("{source:?}"));
     format!(
         "{:>4} {:<12} {canister:<27} {source:<8} calls {} paid {:>9} {:?}",
         operation.id,
@@ -56,7 +74,9 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
     let line = |name: &str, amount: u128| println!("  {name:<44} {amount:>22}");
     let members = fleet.members(&MembersFilter::All);
     let held = |canisters: &mut dyn Iterator<Item = Principal>| -> u128 {
-        canisters.map(|canister| fleet.pic.cycle_balance(canister)).sum()
+        canisters
+            .map(|canister| fleet.pic.cycle_balance(canister))
+            .sum()
     };
     let root = fleet.pic.cycle_balance(fleet.root);
     let in_members = held(&mut members.iter().map(|member| member.canister));
@@ -69,7 +89,12 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
         return;
     };
     let accounts = observer.accounts();
-    line("held by others", accounts.balances.saturating_sub(root + in_members + in_pool));
+    line(
+        "held by others",
+        accounts
+            .balances
+            .saturating_sub(root + in_members + in_pool),
+    );
     line("on the way", accounts.in_flight);
     line("fee: creation of canisters", accounts.fees.creation);
     line("fee: execution", accounts.fees.execution);
@@ -78,7 +103,11 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
     line("fee: storage and allocations", accounts.fees.resources);
     line("burnt on purpose", accounts.burnt);
     line("destroyed with deleted canisters", accounts.destroyed);
-    println!("  {:<44} {:>22}", "not accounted for", accounts.unaccounted());
+    println!(
+        "  {:<44} {:>22}",
+        "not accounted for",
+        accounts.unaccounted()
+    );
     line("minted", accounts.minted);
     println!();
 }
