@@ -124,7 +124,10 @@ fn serve(arguments: Arguments) -> io::Result<()> {
         .build()?;
     let served = runtime.block_on(listen(&arguments, port_file));
     if let Some(path) = &arguments.port_file {
-        fs::remove_file(path)?;
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
     }
     // Messages may still be executing; nobody waits for them any more.
     runtime.shutdown_background();

@@ -357,3 +357,26 @@ fn nobody_waits_for_outcalls() {
     pic.tick();
     assert!(pic.get_canister_http().is_empty());
 }
+
+#[test]
+fn endless_recursion_is_a_trap() {
+    let pic = instance();
+    let canister = pic.create_canister();
+    let wasm = r#"(module
+        (func $deeper (param i32 i64 f64) (result i32)
+            (i32.add (local.get 0)
+                (call $deeper (i32.add (local.get 0) (i32.const 1)) (local.get 1) (local.get 2))))
+        (func (export "canister_update deep")
+            (drop (call $deeper (i32.const 0) (i64.const 0) (f64.const 0)))))"#;
+    pic.install_canister(canister, wat::parse_str(wasm).unwrap(), vec![], None);
+    let reject = update(&pic, canister, "deep").unwrap_err();
+    assert_reject(
+        &reject,
+        RejectCode::CanisterError,
+        ErrorCode::CanisterTrapped,
+        "stack",
+    );
+    // The server and the instance go on.
+    let canister = counter(&pic);
+    assert_eq!(update(&pic, canister, "inc"), Ok(1));
+}

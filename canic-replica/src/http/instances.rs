@@ -236,6 +236,24 @@ mod tests {
         assert_eq!(instances.statuses(), ["Deleted", "Available"]);
     }
 
+    #[tokio::test]
+    async fn nothing_moves_after_progress_has_been_stopped() {
+        let instances = Instances::default();
+        let (_, instance) = instances.add(replica());
+        let holders = Arc::strong_count(&instance);
+        instance.start_progress(Some(Duration::ZERO)).await.unwrap();
+        assert!(instance.makes_progress().await);
+        assert!(instance.start_progress(None).await.is_err());
+        instance.stop_progress().await;
+        assert!(!instance.makes_progress().await);
+        // The task is gone, not just forgotten.
+        assert_eq!(Arc::strong_count(&instance), holders);
+        // It can start again.
+        instance.start_progress(None).await.unwrap();
+        instances.delete("0").await.unwrap();
+        assert_eq!(Arc::strong_count(&instance), 1);
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn an_instance_works_while_another_is_busy() {
         let instances = Instances::default();
