@@ -103,9 +103,14 @@ fn a_page_is_a_query() {
         browse(&pic, canister, "/page?of=book"),
         (404, "not here".to_owned())
     );
+    let port = pic.url().unwrap().port().unwrap();
     pic.stop_live();
     assert!(!pic.auto_progress_enabled());
     assert_eq!(pic.url(), None);
+    // The port is free again.
+    let again = pic.make_live(Some(port));
+    assert_eq!(again.port(), Some(port));
+    assert_eq!(browse(&pic, canister, "/"), (404, "not here".to_owned()));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -20,6 +21,7 @@ use pocket_ic::common::rest::{
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
 use super::instances::Instance;
@@ -30,10 +32,30 @@ use crate::{EffectivePrincipal, Ingress, Reject, Replica};
 #[derive(Default)]
 pub(super) struct Gateways(Mutex<Vec<Gateway>>);
 
-/// One gateway; it listens until `stop` is dropped.
+/// One gateway, and what serves it unless it has been closed.
 struct Gateway {
     details: HttpGatewayDetails,
-    stop: Option<oneshot::Sender<()>>,
+    open: Option<Open>,
+}
+
+/// A gateway's task; it takes requests until `stop` is dropped.
+struct Open {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Open {
+    /// Takes no more requests, and leaves those under way a second to end.
+    async fn close(self) {
+        let Self { stop, mut task } = self;
+        drop(stop);
+        if tokio::time::timeout(Duration::from_secs(1), &mut task)
+            .await
+            .is_err()
+        {
+            task.abort();
+        }
+    }
 }
 
 /// What the requests to one gateway share.
@@ -47,13 +69,17 @@ impl Gateways {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the gateways of an instance.
-    pub(super) fn stop_for(&self, instance: usize) {
-        for gateway in self.lock().iter_mut() {
-            if matches!(gateway.details.forward_to, HttpGatewayBackend::PocketIcInstance(id) if id == instance)
-            {
-                gateway.stop = None;
-            }
+    /// Closes the gateways of an instance.
+    pub(super) async fn close_for(&self, instance: usize) {
+        let backend = HttpGatewayBackend::PocketIcInstance(instance);
+        let open: Vec<Open> = self
+            .lock()
+            .iter_mut()
+            .filter(|gateway| gateway.details.forward_to == backend)
+            .filter_map(|gateway| gateway.open.take())
+            .collect();
+        for gateway in open {
+            gateway.close().await;
         }
     }
 }
@@ -130,7 +156,7 @@ pub(super) async fn open(
         ))
         .with_state(Arc::new(Site { instance, domains }));
     let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async {
             // Dropping the sender is the sign.
             let _ = stopped.await;
@@ -152,7 +178,7 @@ pub(super) async fn open(
     };
     gateways.push(Gateway {
         details,
-        stop: Some(stop),
+        open: Some(Open { stop, task }),
     });
     Ok(HttpGatewayInfo { instance_id, port })
 }
@@ -163,7 +189,7 @@ pub(super) async fn list(State(server): State<Shared>) -> Answer<Json> {
         .gateways
         .lock()
         .iter()
-        .filter(|g| g.stop.is_some())
+        .filter(|g| g.open.is_some())
         .map(|g| g.details.clone())
         .collect();
     encode(&open)
@@ -174,13 +200,16 @@ pub(super) async fn stop(State(server): State<Shared>, Path(id): Path<String>) -
     let number = id
         .parse::<usize>()
         .map_err(|_| Failure::bad_request(format!("`{id}` is not a gateway's number")))?;
-    match server.gateways.lock().get_mut(number) {
-        Some(gateway) => gateway.stop = None,
+    let open = match server.gateways.lock().get_mut(number) {
+        Some(gateway) => gateway.open.take(),
         None => {
             return Err(Failure::not_found(format!(
                 "there is no HTTP gateway {number}"
             )));
         }
+    };
+    if let Some(open) = open {
+        open.close().await;
     }
     encode(&())
 }

@@ -321,7 +321,7 @@ async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInsta
 
 async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -> Answer<()> {
     let number = server.instances.delete(&id).await?;
-    server.gateways.stop_for(number);
+    server.gateways.close_for(number).await;
     Ok(())
 }
 
