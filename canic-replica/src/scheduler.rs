@@ -101,7 +101,7 @@ impl Replica {
             }
             if let (Some(code), Status::Running) = (&canister.code, &canister.status) {
                 let timer = canister.timer.is_some_and(|at| at <= now);
-                let heartbeat = code.module.exports("canister_heartbeat");
+                let heartbeat = code.module.heartbeat;
                 let mut own = Vec::new();
                 own.extend(timer.then_some((*id, Task::Timer)));
                 own.extend(heartbeat.then_some((*id, Task::Heartbeat)));

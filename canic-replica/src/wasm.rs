@@ -36,6 +36,8 @@ pub(crate) struct Module {
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
     pub(crate) reach: Reach,
+    /// Whether it has a heartbeat: asked in every round.
+    pub(crate) heartbeat: bool,
     pre: InstancePre<Host>,
 }
 
@@ -96,6 +98,7 @@ impl Module {
             initial_size: 0,
             initial: Pages::default(),
             reach,
+            heartbeat: compiled.get_export_index("canister_heartbeat").is_some(),
             pre,
         };
         for export in compiled.exports() {

@@ -1,0 +1,76 @@
+//! The same inputs give the same results, and a fork is a world of its own.
+
+mod common;
+
+use candid::Principal;
+use common::{Net, T, record};
+
+/// A canister that mixes what it is told, the time and randomness of its own into all its memories, and passes it on.
+const MIXER: &str = r#"
+    (table 2 funcref)
+    (elem (i32.const 1) $back)
+    (data (i32.const 0) "mix")
+    (global $g (mut i64) (i64.const 1))
+    (func $mix
+        (global.set $g (i64.mul (i64.add (global.get $g) (call $time)) (i64.const 6364136223846793005)))
+        (i64.store (i32.and (i32.wrap_i64 (global.get $g)) (i32.const 0xffe0)) (global.get $g))
+        (drop (call $stable64_grow (i64.const 1)))
+        (i64.store (i32.const 900) (global.get $g))
+        (call $stable64_write (i64.and (global.get $g) (i64.const 0x7fff)) (i64.const 900) (i64.const 8)))
+    (func $back (param i32) (call $mix) (call $reply (i32.const 0)))
+    (func (export "canister_update pass")
+        (drop (call $argument)) (call $mix)
+        (call $msg_arg_data_copy (i32.const 1000) (i32.const 0) (i32.const 10))
+        (i32.store8 (i32.const 0) (i32.const 109)) (i32.store8 (i32.const 1) (i32.const 105))
+        (i32.store8 (i32.const 2) (i32.const 120))
+        (call $new_call (i32.const 0) (i32.const 3) (i32.const 1) (i32.const 1))
+        (call $call_cycles_add128 (i64.const 0) (i64.const 1000000))
+        (drop (call $call_perform)))
+    (func (export "canister_update mix") (call $mix)
+        (call $msg_cycles_accept128 (i64.const 0) (i64.const 300000) (i32.const 100)) (call $reply (i32.const 0)))
+"#;
+
+fn story(net: &mut Net) -> (Principal, Principal) {
+    let (a, b) = (net.install(MIXER), net.install(MIXER));
+    for round in 0..5 {
+        net.update(a, "pass", b.as_slice()).unwrap();
+        net.update(b, "pass", a.as_slice()).unwrap();
+        let later = net.replica.time() + round * 11_000_000_000;
+        net.replica.set_time(later).unwrap();
+        net.replica.tick();
+    }
+    net.manage::<()>("stop_canister", record(b)).unwrap();
+    (a, b)
+}
+
+#[test]
+fn two_runs_are_the_same_bit_for_bit() {
+    let (mut one, mut two) = (Net::new(), Net::new());
+    story(&mut one);
+    story(&mut two);
+    assert_eq!(one.replica.trace(), two.replica.trace());
+    assert_eq!(one.replica.accounts(), two.replica.accounts());
+    assert_eq!(one.replica.state_hash(), two.replica.state_hash());
+    // The hash sees one more nanosecond.
+    two.replica.tick();
+    assert_ne!(one.replica.state_hash(), two.replica.state_hash());
+}
+
+#[test]
+fn a_fork_goes_its_own_way() {
+    let mut net = Net::new();
+    let (a, b) = story(&mut net);
+    let hash = net.replica.state_hash();
+    let mut fork = net.clone();
+    assert_eq!(fork.replica.state_hash(), hash);
+    fork.manage::<()>("start_canister", record(b)).unwrap();
+    fork.update(a, "pass", b.as_slice()).unwrap();
+    fork.replica.add_cycles(a, T).unwrap();
+    assert_ne!(fork.replica.state_hash(), hash);
+    assert_eq!(net.replica.state_hash(), hash);
+    // Both can go on, and the same way if they do the same.
+    let mut other = net.clone();
+    other.update(a, "mix", &[]).unwrap();
+    net.update(a, "mix", &[]).unwrap();
+    assert_eq!(net.replica.state_hash(), other.replica.state_hash());
+}

@@ -1,0 +1,272 @@
+//! Instructions, memory, stack, cycles: what runs out, runs out inside; the host stays up.
+
+mod common;
+
+use candid::Nat;
+use canic_replica::{Kind, RejectCode};
+use common::{Net, T, canister, record};
+use ic_management_canister_types as types;
+use types::CanisterInstallMode::Install;
+
+#[test]
+fn an_endless_loop_traps_at_the_limit() {
+    let mut net = Net::new();
+    let id = net.install(r#"(func (export "canister_query spin") (loop $l (br $l)))"#);
+    let reject = net.query(id, "spin", &[]).unwrap_err();
+    let text =
+        "Canister exceeded the limit of 5000000000 instructions for single message execution.";
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        ("IC0522", format!("Error from Canister {id}: {text}"))
+    );
+    assert_eq!(net.events(Kind::Query)[0].instructions, 5_000_000_000);
+}
+
+#[test]
+fn an_endless_inspection_lets_nothing_in() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(func (export "canister_inspect_message") (loop $l (br $l)))
+        (func (export "canister_update x") (call $reply (i32.const 0)))"#,
+    );
+    assert_eq!(net.update(id, "x", &[]).unwrap_err().error_code, "IC0522");
+}
+
+#[test]
+fn instructions_have_the_platforms_weights() {
+    let mut net = Net::new();
+    let count = |net: &mut Net, code: &str| {
+        let id = net.install(&format!(
+            r#"(table 2 funcref) (elem (i32.const 0) $f) (func $f) (global $x (mut i32) (i32.const 0))
+            (func (export "canister_query x") {code})"#
+        ));
+        drop(net.query(id, "x", &[]));
+        net.replica.trace().last().unwrap().instructions
+    };
+    let empty = count(&mut net, "");
+    let mut cost = |code: &str| count(&mut net, code) - empty;
+    assert_eq!(cost("(drop (i32.const 1))"), 2);
+    assert_eq!(cost("(drop (i32.add (i32.const 1) (i32.const 2)))"), 4);
+    assert_eq!(cost("(drop (i32.div_u (i32.const 1) (i32.const 2)))"), 13);
+    assert_eq!(cost("(global.set $x (i32.const 1))"), 3);
+    assert_eq!(cost("(drop (memory.size))"), 21);
+    assert_eq!(cost("(call_indirect (i32.const 0))") - cost("(call $f)"), 6);
+    assert_eq!(
+        cost("(memory.fill (i32.const 0) (i32.const 0) (i32.const 50))"),
+        153
+    );
+    // A call and its system API function; and 1 per byte that is copied.
+    assert_eq!(cost("(drop (call $msg_arg_data_size))"), 506);
+    assert_eq!(
+        cost("(call $debug_print (i32.const 0) (i32.const 77))"),
+        5 + 2 + 100 + 77
+    );
+}
+
+#[test]
+fn a_stable_page_costs_once_when_it_is_first_written() {
+    let mut net = Net::new();
+    let write = "(call $stable64_write (i64.const 0) (i64.const 0) (i64.const 8))";
+    let cost = |net: &mut Net, times: usize| {
+        let body = write.repeat(times);
+        let id = net.install(&format!(
+            r#"(func (export "canister_update x") (drop (call $stable64_grow (i64.const 1))) {body} (call $reply (i32.const 0)))"#
+        ));
+        net.update(id, "x", &[]).unwrap();
+        net.events(Kind::Ingress).last().unwrap().instructions
+    };
+    let (none, one, two) = (cost(&mut net, 0), cost(&mut net, 1), cost(&mut net, 2));
+    assert_eq!((one - none) - (two - one), 1_000);
+}
+
+#[test]
+fn deep_recursion_traps() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(func $deep (param i64) (call $deep (local.get 0)) (drop (i64.const 1)))
+        (func (export "canister_update x") (call $deep (i64.const 1)))"#,
+    );
+    let reject = net.update(id, "x", &[]).unwrap_err();
+    assert_eq!(
+        reject.message,
+        format!("Error from Canister {id}: Canister trapped: stack overflow.")
+    );
+}
+
+#[test]
+fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(func (export "canister_update grow") (drop (memory.grow (i32.const 40000))) (call $reply (memory.size)))
+        (func (export "canister_query size") (call $reply (memory.size)))"#,
+    );
+    // 40,001 pages are 2.4 GiB: allowed once, not twice.
+    assert_eq!(
+        net.update(id, "grow", &[]).unwrap(),
+        40_001_u32.to_le_bytes()
+    );
+    let reject = net.update(id, "grow", &[]).unwrap_err();
+    assert_eq!(reject.error_code, "IC0539");
+    assert_eq!(net.number(id, "size"), 40_001);
+}
+
+#[test]
+fn huge_modules_are_refused_before_they_are_run() {
+    let mut net = Net::new();
+    let bomb = {
+        use std::io::Write;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..101 {
+            gzip.write_all(&[0; 1 << 20]).unwrap();
+        }
+        gzip.finish().unwrap()
+    };
+    let id = net.create(100 * T);
+    let reject = net.install_as(Install, id, bomb, &[]).unwrap_err();
+    assert!(
+        reject.message.contains("larger than the limit"),
+        "{}",
+        reject.message
+    );
+    let globals = format!("(module {})", "(global i32 (i32.const 0))".repeat(1_001));
+    let reject = net
+        .install_as(Install, id, wat::parse_str(globals).unwrap(), &[])
+        .unwrap_err();
+    assert!(
+        reject.message.contains("1001 globals, the limit is 1000"),
+        "{}",
+        reject.message
+    );
+}
+
+#[test]
+fn who_is_out_of_cycles_runs_nothing_and_pays_nothing() {
+    let mut net = Net::new();
+    let module = canister(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    // An installation takes as much in advance as its limit may cost.
+    let poor = net.create(T / 4);
+    let reject = net
+        .install_as(Install, poor, module.clone(), &[])
+        .unwrap_err();
+    assert_eq!(
+        (reject.code, reject.error_code.as_str()),
+        (RejectCode::SysTransient, "IC0207")
+    );
+    assert!(
+        reject
+            .message
+            .contains("is out of cycles: please top up the canister with at least"),
+        "{}",
+        reject.message
+    );
+
+    let id = net.create(T);
+    net.install_as(Install, id, module, &[]).unwrap();
+    let args = types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: types::CanisterSettings {
+            freezing_threshold: Some(Nat::from(1_u64 << 40)),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    let before = net.replica.cycles(id);
+    assert_eq!(net.update(id, "x", &[]).unwrap_err().error_code, "IC0207");
+    assert_eq!(net.query(id, "x", &[]).unwrap_err().error_code, "IC0207");
+    assert_eq!(net.replica.cycles(id), before);
+    net.check_accounts();
+}
+
+#[test]
+fn a_call_that_cannot_be_paid_is_not_sent() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let module = canister(
+        r#"(table 2 funcref) (elem (i32.const 1) $nothing) (func $nothing (param i32))
+        (func $new (call $new_call (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1)))
+        (func (export "canister_update many") (local $sent i32)
+            (block $full (loop $more
+                (call $new)
+                (br_if $full (call $call_perform))
+                (local.set $sent (i32.add (local.get $sent) (i32.const 1)))
+                (br $more)))
+            (call $reply (local.get $sent)))
+        (func (export "canister_update too_much")
+            (call $new) (call $call_cycles_add128 (i64.const 0) (i64.const 2000000000000)))"#,
+    );
+    net.install_as(Install, id, module, &[]).unwrap();
+    assert_eq!(
+        net.update(id, "too_much", &[]).unwrap_err().error_code,
+        "IC0520"
+    );
+    // Each call sets aside 42 G for its answer.
+    let sent = u32::from_le_bytes(net.update(id, "many", &[]).unwrap().try_into().unwrap());
+    assert!((10..25).contains(&sent), "{sent}");
+    net.replica.tick();
+    net.check_accounts();
+    assert!(net.replica.cycles(id).unwrap() > T * 9 / 10);
+}
+
+#[test]
+fn memory_is_paid_as_time_passes_and_who_cannot_pay_is_uninstalled() {
+    let mut net = Net::new();
+    let id = net.install(r#"(func (export "canister_update grow") (drop (call $stable64_grow (i64.const 16384))) (call $reply (i32.const 0)))"#);
+    net.update(id, "grow", &[]).unwrap();
+    let day = 24 * 3600 * 1_000_000_000;
+    let per_day = net.status(id).idle_cycles_burned_per_day;
+    let before = net.replica.cycles(id).unwrap();
+    let later = net.replica.time() + day;
+    net.replica.set_time(later).unwrap();
+    net.replica.tick();
+    let paid = before - net.replica.cycles(id).unwrap();
+    // 1 GiB and little more, for a day and a nanosecond or two.
+    assert!(
+        Nat::from(paid) >= per_day && paid < 127_000 * 24 * 3600 * 11 / 10,
+        "{paid}"
+    );
+    net.check_accounts();
+    let later = net.replica.time() + 366 * 30 * day;
+    net.replica.set_time(later).unwrap();
+    net.replica.tick();
+    assert_eq!(net.replica.cycles(id), Some(0));
+    net.check_accounts();
+    net.replica.add_cycles(id, T).unwrap();
+    assert_eq!(net.status(id).module_hash, None);
+}
+
+#[test]
+fn burnt_cycles_are_counted() {
+    let mut net = Net::new();
+    let id = net.install(r#"(func (export "canister_update burn") (call $cycles_burn128 (i64.const 0) (i64.const 1000) (i32.const 0)) (call $answer (i32.const 0) (i32.const 16)))"#);
+    assert_eq!(
+        net.update(id, "burn", &[]).unwrap(),
+        1000_u128.to_le_bytes()
+    );
+    assert_eq!(net.replica.accounts().burnt, 1000);
+}
+
+#[test]
+fn a_round_ends_whatever_canisters_do() {
+    let mut net = Net::new();
+    // Calls itself for ever.
+    let id = net.install(
+        r#"(table 2 funcref) (elem (i32.const 1) $nothing) (func $nothing (param i32))
+        (data (i32.const 0) "again")
+        (func (export "canister_update again")
+            (drop (call $argument))
+            (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1))
+            (call $call_data_append (i32.const 1000) (i32.const 10))
+            (drop (call $call_perform)))"#,
+    );
+    let message = net
+        .replica
+        .submit(net.ingress(id, "again", id.as_slice()))
+        .unwrap();
+    net.replica.tick();
+    net.check_accounts();
+    drop(net.replica.ingress_status(&message));
+    assert!(net.replica.trace().len() > 100);
+    drop(net.manage::<()>("stop_canister", record(id)));
+    net.check_accounts();
+}
