@@ -13,20 +13,22 @@ pub(crate) const WASM_PAGE: u64 = 65_536;
 const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 
 /// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
-const CHUNK: usize = 256;
+const CHUNK_PAGES: usize = 256;
 
 pub(crate) type Page = [u8; PAGE];
 static ZERO: Page = [0; PAGE];
 
+type Chunk = Vec<Option<Arc<Page>>>;
+
 /// A sparse array of pages. What was never written is absent.
 #[derive(Clone, Default)]
 pub(crate) struct Pages {
-    chunks: Vec<Option<Arc<Vec<Option<Arc<Page>>>>>>,
+    chunks: Vec<Option<Arc<Chunk>>>,
 }
 
 impl Pages {
     pub(crate) fn get(&self, index: usize) -> Option<&Page> {
-        self.chunks.get(index / CHUNK)?.as_ref()?[index % CHUNK].as_deref()
+        self.chunks.get(index / CHUNK_PAGES)?.as_ref()?[index % CHUNK_PAGES].as_deref()
     }
 
     /// The page, made our own; zeros where there was none.
@@ -49,17 +51,17 @@ impl Pages {
                 chunk
                     .iter()
                     .enumerate()
-                    .filter_map(move |(p, page)| Some((c * CHUNK + p, page.as_deref()?)))
+                    .filter_map(move |(p, page)| Some((c * CHUNK_PAGES + p, page.as_deref()?)))
             })
     }
 
     fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
-        let chunk = index / CHUNK;
+        let chunk = index / CHUNK_PAGES;
         if self.chunks.len() <= chunk {
             self.chunks.resize(chunk + 1, None);
         }
-        let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK]));
-        &mut Arc::make_mut(chunk)[index % CHUNK]
+        let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK_PAGES]));
+        &mut Arc::make_mut(chunk)[index % CHUNK_PAGES]
     }
 }
 

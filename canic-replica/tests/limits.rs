@@ -222,7 +222,7 @@ fn memory_is_paid_as_time_passes_and_who_cannot_pay_is_uninstalled() {
     let paid = before - net.replica.cycles(id).unwrap();
     // 1 GiB and little more, for a day and a nanosecond or two.
     assert!(
-        Nat::from(paid) >= per_day && paid < 127_000 * 24 * 3600 * 11 / 10,
+        per_day <= paid && paid < 127_000 * 24 * 3600 * 11 / 10,
         "{paid}"
     );
     net.check_accounts();

@@ -488,7 +488,7 @@ fn snapshots_bring_memory_and_code_back() {
     let (list,) = net
         .manage::<(Vec<types::Snapshot>,)>("list_canister_snapshots", record(id))
         .unwrap();
-    assert_eq!(list, [second.clone()]);
+    assert_eq!(list, std::slice::from_ref(&second));
     assert_eq!(
         net.manage::<()>("load_canister_snapshot", (load(&first.id),))
             .unwrap_err()
