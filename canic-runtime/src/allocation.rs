@@ -3,8 +3,8 @@
 use crate::{
     install,
     journal::{End, Operation, Origin, Purpose, Step},
-    machine::Next,
     memory::Id,
+    next::Next,
     platform::{Outcome, Reply},
     rollback,
 };

@@ -6,14 +6,15 @@
 
 use crate::{
     api::OperationId,
-    books,
-    config::PoolConfig,
+    books::{self, Books},
+    envelope,
     journal::{End, Operation, Purpose, Section, Step},
-    machine::{self, Next},
+    machine,
     memory::Cycles,
     metrics,
+    next::Next,
     platform::{Call, Outcome, Reply, ic},
-    policy, recovery,
+    policy, recovery, uploads,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -55,7 +56,7 @@ pub(crate) async fn drive(id: OperationId) -> Option<Operation> {
         wake_within(LOOK_AGAIN);
         while let Some((call, attached)) = begin(id) {
             let creates = matches!(call, Call::Create { .. });
-            let reply = ic::perform(call).await;
+            let reply = perform(call).await;
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
                 // The new id must not be lost to a trap in what follows: let this message end first.
@@ -96,11 +97,25 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
                 return None;
             }
         }
-        let call = call_of(&op, books.config.pool.as_ref())?;
+        let Some(call) = call_of(&op, books) else {
+            op.failure = Some(format!("its record lacks what {:?} needs", op.step));
+            books.close(op, End::Quarantined, now);
+            return None;
+        };
         let attached = attached(&call);
         books.intend(&mut op, attached, now);
         Some((call, attached))
     })
+}
+
+/// Makes the call, after what must precede an install.
+async fn perform(call: Call) -> Reply {
+    if let Call::Install { chunks, .. } = &call
+        && let Err(failure) = uploads::ensure(chunks).await
+    {
+        return Reply::Failed(failure);
+    }
+    ic::perform(call).await
 }
 
 /// Puts what came back on record. Answers whether the operation goes on.
@@ -159,7 +174,7 @@ fn later(op: &mut Operation, wait: u64, now: u64) {
 }
 
 /// The call that an operation's step makes.
-fn call_of(op: &Operation, pool: Option<&PoolConfig>) -> Option<Call> {
+fn call_of(op: &Operation, books: &Books) -> Option<Call> {
     if op.step == Step::Create {
         return Some(match op.plan() {
             Some(plan) => Call::Create {
@@ -168,7 +183,8 @@ fn call_of(op: &Operation, pool: Option<&PoolConfig>) -> Option<Call> {
             },
             None => Call::Create {
                 controllers: vec![ic::this()],
-                cycles: pool.map_or(0, |pool| pool.cycles) + ic::creation_fee(),
+                cycles: books.config.pool.as_ref().map_or(0, |pool| pool.cycles)
+                    + ic::creation_fee(),
             },
         });
     }
@@ -183,12 +199,17 @@ fn call_of(op: &Operation, pool: Option<&PoolConfig>) -> Option<Call> {
             canister,
             cycles: op.shortfall.0,
         },
-        Step::Install => Call::Install {
-            operation: op.id,
-            canister,
-            module: op.plan()?.module,
-            place: op.place()?.clone(),
-        },
+        Step::Install => {
+            let module = op.plan()?.module;
+            let place = op.place()?;
+            let argument = books.journal.argument(op.id);
+            Call::Install {
+                canister,
+                module,
+                chunks: books.modules.get(module)?.chunks().collect(),
+                argument: envelope::seal(&place.role, &place.membership(ic::this()), &argument),
+            }
+        }
         Step::Verify | Step::Inspect => Call::Status { canister },
         Step::Sync => {
             let place = op.place()?;

@@ -2,8 +2,8 @@
 
 use crate::{
     journal::{End, Operation, Purpose, Step},
-    machine::{MAX_ATTEMPTS, Next, backoff},
     memory::Cycles,
+    next::{MAX_ATTEMPTS, Next, backoff},
     platform::{Outcome, Reply},
     policy, rollback,
 };

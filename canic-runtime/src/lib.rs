@@ -26,6 +26,7 @@ mod lists;
 mod machine;
 mod metrics;
 mod modules;
+mod next;
 mod platform;
 mod policy;
 mod pool;
@@ -33,6 +34,7 @@ mod recovery;
 mod registry;
 mod requests;
 mod rollback;
+mod uploads;
 
 pub use candid;
 pub use ic_cdk;

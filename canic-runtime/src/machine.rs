@@ -7,21 +7,11 @@
 
 use crate::{
     allocation, install,
-    journal::{End, Operation, Step},
+    journal::{Operation, Step},
+    next::Next,
     platform::Reply,
     rollback,
 };
-
-/// What follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// The call of the operation's step, now.
-    Call,
-    /// The same, after this many nanoseconds.
-    Later(u64),
-    /// Nothing: it ended.
-    Close(End),
-}
 
 /// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Next {
@@ -43,22 +33,12 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
     }
 }
 
-/// Tries of one step before it is given up.
-pub(crate) const MAX_ATTEMPTS: u32 = 6;
-
-const SECOND: u64 = 1_000_000_000;
-
-/// How long to wait before the next try: 1, 2, 4, .. seconds, a minute at most.
-pub(crate) fn backoff(attempts: u32) -> u64 {
-    SECOND * (1 << attempts.min(6)).min(60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         drain,
-        journal::{Clearing, Origin, Place, Plan, Purpose},
+        journal::{Clearing, End, Origin, Place, Plan, Purpose},
         memory::{Cycles, Id},
         platform::{Failure, Outcome, Run, Status},
         recovery,
@@ -405,11 +385,5 @@ mod tests {
             (recovery::resume(&mut op), op.step),
             (Next::Call, Step::Install)
         );
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_minute() {
-        let seconds: Vec<u64> = (0..8).map(|attempt| backoff(attempt) / SECOND).collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 }

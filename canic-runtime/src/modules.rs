@@ -57,10 +57,6 @@ impl Modules {
         self.modules.get(&hash).map(|record| record.0)
     }
 
-    pub(crate) fn piece(&self, hash: Hash) -> Option<Vec<u8>> {
-        self.pieces.get(&hash)
-    }
-
     pub(crate) fn pieces(&self) -> u32 {
         self.pieces.len() as u32
     }
@@ -92,7 +88,7 @@ impl Modules {
         let (mut size, mut chunks, mut is_wasm) = (0, Vec::new(), false);
         for (index, chunk) in request.chunks.iter().enumerate() {
             let hash = to_hash(chunk)?;
-            let Some(piece) = self.piece(hash) else {
+            let Some(piece) = self.pieces.get(&hash) else {
                 return Err(ModuleError::MissingChunk {
                     hash: hash.to_vec(),
                 });
@@ -173,9 +169,18 @@ impl Modules {
         self.uploaded.insert(piece, ());
     }
 
-    /// Whether the chunk store must be cleared before `more` pieces fit in.
-    pub(crate) fn store_overflows(&self, more: usize) -> bool {
-        self.uploaded.len() + more as u64 > MAX_CHUNKS as u64
+    /// A piece that the chunk store lacks.
+    pub(crate) fn not_uploaded(&self, piece: Hash) -> Option<Vec<u8>> {
+        if self.is_uploaded(piece) {
+            return None;
+        }
+        self.pieces.get(&piece)
+    }
+
+    /// Whether the chunk store must be cleared before these pieces fit in.
+    pub(crate) fn store_overflows(&self, pieces: &[Hash]) -> bool {
+        let missing = pieces.iter().filter(|piece| !self.is_uploaded(**piece));
+        self.uploaded.len() + missing.count() as u64 > MAX_CHUNKS as u64
     }
 
     pub(crate) fn forget_uploads(&mut self) {

@@ -4,10 +4,7 @@
 
 pub(crate) mod ic;
 
-use crate::{
-    api::{Membership, OperationId},
-    journal::{Hash, Place},
-};
+use crate::{api::Membership, journal::Hash};
 use candid::Principal;
 
 /// A call that an operation makes.
@@ -26,10 +23,11 @@ pub(crate) enum Call {
         cycles: u128,
     },
     Install {
-        operation: OperationId,
         canister: Principal,
         module: Hash,
-        place: Place,
+        /// The pieces of the module, in order, all in root's chunk store.
+        chunks: Vec<Hash>,
+        argument: Vec<u8>,
     },
     Status {
         canister: Principal,

@@ -3,7 +3,7 @@
 
 use crate::{
     journal::{End, Operation, Purpose, Step},
-    machine::Next,
+    next::Next,
 };
 
 /// Where to take up an operation that was cut off.

@@ -19,6 +19,7 @@ use crate::{
     platform::ic,
     policy::{self, Facts},
     registry::{Holder, State},
+    uploads,
 };
 use candid::Principal;
 
@@ -478,7 +479,7 @@ fn adoption(
 /// Keeps a piece of a module, in stable memory and in root's chunk store.
 pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleError> {
     let hash = books::with(|books| books.modules.stage(request.chunk))?;
-    ic::upload_piece(hash)
+    uploads::ensure(&[hash])
         .await
         .map_err(|failure| ModuleError::UploadFailed {
             reason: failure.reason,

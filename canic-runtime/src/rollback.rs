@@ -6,8 +6,8 @@
 use crate::{
     drain,
     journal::{Clearing, End, Operation, Purpose, Step},
-    machine::{MAX_ATTEMPTS, Next, backoff},
     memory::Cycles,
+    next::{MAX_ATTEMPTS, Next, backoff},
     platform::{Reply, Run, Status},
 };
 

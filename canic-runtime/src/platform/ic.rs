@@ -5,7 +5,7 @@
 //! older nor a newer platform breaks them.
 
 use super::{Call, Failure, Reply, Run, Status};
-use crate::{api::SyncRequest, books, drain, envelope, journal::Hash};
+use crate::{api::SyncRequest, drain};
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed};
 use serde::Deserialize;
@@ -169,17 +169,11 @@ pub(crate) async fn perform(call: Call) -> Reply {
             .await,
         ),
         Call::Install {
-            operation,
             canister,
             module,
-            place,
+            chunks,
+            argument,
         } => {
-            let chunks = match upload(module).await {
-                Ok(chunks) => chunks,
-                Err(failure) => return Reply::Failed(failure),
-            };
-            let argument = books::with(|books| books.journal.argument(operation));
-            let arg = envelope::seal(&place.role, &place.membership(this()), &argument);
             let args = InstallChunkedArgs {
                 mode: Mode::Install,
                 target_canister: canister,
@@ -191,7 +185,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
                     })
                     .collect(),
                 wasm_module_hash: Bytes::new(&module),
-                arg: Bytes::new(&arg),
+                arg: Bytes::new(&argument),
             };
             done(management("install_chunked_code", &args, 0).await)
         }
@@ -323,47 +317,21 @@ fn done(result: Result<Vec<u8>, Failure>) -> Reply {
     }
 }
 
-/// Keeps a piece of a module in root's chunk store too.
-pub(crate) async fn upload_piece(hash: Hash) -> Result<(), Failure> {
-    let (piece, cleared) = books::with(|books| {
-        let piece = if books.modules.is_uploaded(hash) {
-            None
-        } else {
-            books.modules.piece(hash)
-        };
-        (piece, books.modules.store_overflows(1))
-    });
-    let Some(piece) = piece else { return Ok(()) };
+/// Puts a piece of a module into this canister's chunk store.
+pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
+    let args = UploadArgs {
+        canister_id: this(),
+        chunk: Bytes::new(chunk),
+    };
+    management("upload_chunk", &args, 0).await.map(|_| ())
+}
+
+/// Empties this canister's chunk store: there is no deleting of one chunk.
+pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
     let root = CanisterId {
         canister_id: this(),
     };
-    if cleared {
-        // There is no deleting of one chunk: pieces of modules that are no longer used go with all the others.
-        management("clear_chunk_store", &root, 0).await?;
-        books::with(|books| books.modules.forget_uploads());
-    }
-    let args = UploadArgs {
-        canister_id: this(),
-        chunk: Bytes::new(&piece),
-    };
-    management("upload_chunk", &args, 0).await?;
-    books::with(|books| books.modules.set_uploaded(hash));
-    Ok(())
-}
-
-/// Makes sure that root's chunk store holds a module. Answers its pieces.
-pub(crate) async fn upload(module: Hash) -> Result<Vec<Hash>, Failure> {
-    let chunks: Vec<Hash> = books::with(|books| {
-        books
-            .modules
-            .get(module)
-            .map(|module| module.chunks().collect())
-            .unwrap_or_default()
-    });
-    for chunk in &chunks {
-        upload_piece(*chunk).await?;
-    }
-    Ok(chunks)
+    management("clear_chunk_store", &root, 0).await.map(|_| ())
 }
 
 async fn status(canister: Principal) -> Reply {
