@@ -209,6 +209,8 @@ pub(crate) enum Trap {
     Cycles(String),
     /// More memory than the canister's settings allow.
     MemoryLimit(u64),
+    /// Not enough cycles to keep so many bytes more for the freezing threshold; and how many cycles more it takes.
+    Growth(u64, u128),
     /// No such method, of that kind.
     NoMethod(&'static str, String),
     NoModule,
@@ -222,6 +224,7 @@ impl Trap {
             Self::Contract(_) => "IC0504",
             Self::Cycles(_) => "IC0520",
             Self::Instructions(_) => "IC0522",
+            Self::Growth(..) => "IC0532",
             Self::NoMethod(..) => "IC0536",
             Self::NoModule => "IC0537",
             Self::MemoryLimit(_) => "IC0539",
@@ -258,6 +261,11 @@ impl fmt::Display for Trap {
                 f,
                 "Canister exceeded its current Wasm memory limit of {limit} bytes. The peak Wasm memory usage could be \
                  reduced, or the limit raised in the settings."
+            ),
+            Self::Growth(bytes, missing) => write!(
+                f,
+                "Canister cannot grow memory by {bytes} bytes due to insufficient cycles. At least {missing} additional \
+                 cycles are required."
             ),
             Self::NoMethod(kind, name) => write!(f, "Canister has no {kind} method '{name}'."),
             Self::NoModule => {

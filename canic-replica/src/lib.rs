@@ -4,6 +4,20 @@
 //! platform's semantics. A message commits whole or, on a trap, not at all. The same inputs give the same results, bit
 //! for bit, and a clone of an instance is a fork: it shares all memory with its origin until either of them writes.
 //!
+//! What is not there answers an error that names it:
+//! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
+//! - Threshold signatures, HTTP outcalls, Bitcoin, and the transfer of snapshots are rejected by the management canister;
+//!   their `ic0.cost_*` functions trap.
+//! - There are no data certificates: `ic0.data_certificate_present` says so.
+//!
+//! Where it differs from the platform:
+//! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
+//! - `memory.grow` counts 255 instructions and not 300.
+//! - `canister_on_low_wasm_memory` may be exported, but is never run.
+//! - What a best-effort call carried is lost when its answer comes too late.
+//! - All subnets have 13 nodes; system subnets charge nothing.
+//! - Cycles are not reserved for memory: `reserved_cycles` is always 0.
+//!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
 mod canister;

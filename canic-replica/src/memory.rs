@@ -12,6 +12,9 @@ pub(crate) const WASM_PAGE: u64 = 65_536;
 /// The platform's limit for one canister's stable memory, in WebAssembly pages (500 GiB).
 const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 
+/// The longest copy of a stable memory that is handed out in one piece, in bytes (8 GiB).
+const MAX_PIECE: u64 = 8 << 30;
+
 /// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
 const CHUNK_PAGES: usize = 256;
 
@@ -217,12 +220,16 @@ impl Stable {
         }
     }
 
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
+    /// All of it as one piece; `None` if that is more than a machine should be asked for.
+    pub(crate) fn to_vec(&self) -> Option<Vec<u8>> {
+        if self.bytes() > MAX_PIECE {
+            return None;
+        }
         let mut bytes = vec![0; self.bytes() as usize];
         for (index, page) in self.pages.iter() {
             bytes[index * PAGE..][..PAGE].copy_from_slice(page);
         }
-        bytes
+        Some(bytes)
     }
 
     /// Stable memory that begins with `bytes`. `None` if they are too many.

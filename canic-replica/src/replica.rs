@@ -372,9 +372,9 @@ impl Replica {
         Some(balance)
     }
 
-    /// Its stable memory, whole.
+    /// Its stable memory, whole. `None`: no such canister, or more than 8 GiB.
     pub fn stable_memory(&self, canister: Principal) -> Option<Vec<u8>> {
-        Some(self.canisters.get(&canister)?.stable.to_vec())
+        self.canisters.get(&canister)?.stable.to_vec()
     }
 
     /// Replaces its stable memory. Errors: no such canister, an empty one, or too many bytes.

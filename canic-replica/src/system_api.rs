@@ -84,6 +84,23 @@ impl Host {
             .saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
     }
 
+    /// Whether the balance covers the freezing threshold once the canister takes `more` bytes. `heap` in bytes.
+    fn can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
+        if !self.message.context.replicated() {
+            return Ok(());
+        }
+        let working = (heap as u64)
+            .saturating_add(self.changes.stable.bytes())
+            .saturating_add(more);
+        let limit = self
+            .canister
+            .freezing_limit(&self.place.prices, self.canister.bytes_beside(working));
+        match limit.checked_sub(self.changes.balance) {
+            None | Some(0) => Ok(()),
+            Some(missing) => Err(Trap::Growth(more, missing)),
+        }
+    }
+
     /// Cycles attached to a call that was not performed come back.
     fn forget_call(&mut self) {
         if let Some(call) = self.call.take() {
@@ -103,21 +120,22 @@ impl Host {
 impl ResourceLimiter for Host {
     fn memory_growing(
         &mut self,
-        _: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let limit = self.canister.settings.wasm_memory_limit;
         let context = self.message.context;
-        if self.restored
-            && limit > 0
-            && desired as u64 > limit
-            && context.replicated()
-            && context != Context::PreUpgrade
-        {
-            return Err(Trap::MemoryLimit(limit).into());
+        if self.restored && context.replicated() && context != Context::PreUpgrade {
+            if limit > 0 && desired as u64 > limit {
+                return Err(Trap::MemoryLimit(limit).into());
+            }
+            self.can_grow(current, (desired - current) as u64)?;
         }
-        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+        Ok(true)
     }
 
     fn table_growing(
@@ -367,6 +385,22 @@ fn stable_write(guest: &mut Guest<'_>, offset: u64, src: u64, size: u64) -> wasm
     Ok(())
 }
 
+/// Grows stable memory; answers its old size, or `None` if it cannot be as large.
+fn stable_grow(guest: &mut Guest<'_>, pages: u64) -> wasmtime::Result<Option<u64>> {
+    let heap = heap_bytes(guest);
+    let host = guest.data_mut();
+    let Some(size) = host.changes.stable.grow(pages) else {
+        return Ok(None);
+    };
+    if pages > 0 {
+        host.can_grow(heap, 0).map_err(|trap| match trap {
+            Trap::Growth(_, missing) => Trap::Growth(pages * WASM_PAGE, missing),
+            other => other,
+        })?;
+    }
+    Ok(Some(size))
+}
+
 fn stable_bounds(host: &Host, offset: u64, size: u64) -> Result<(), Trap> {
     match offset.checked_add(size) {
         Some(end) if end <= host.changes.stable.bytes() => Ok(()),
@@ -606,7 +640,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 
         stable64_size [EVERYWHERE, 20] (g) -> u64 { Ok(g.data().changes.stable.size) }
         stable64_grow [EVERYWHERE, 500] (g, pages: u64) -> u64 {
-            Ok(g.data_mut().changes.stable.grow(pages).unwrap_or(u64::MAX))
+            Ok(stable_grow(g, pages)?.unwrap_or(u64::MAX))
         }
         stable64_write [EVERYWHERE, 20] (g, offset: u64, src: u64, size: u64) -> () { stable_write(g, offset, src, size) }
         stable64_read [EVERYWHERE, 20] (g, dst: u64, offset: u64, size: u64) -> () { stable_read(g, dst, offset, size) }
@@ -616,7 +650,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             if u64::from(size) + u64::from(pages) > (1 << 32) / WASM_PAGE {
                 return Ok(u32::MAX);
             }
-            Ok(g.data_mut().changes.stable.grow(pages.into()).map_or(u32::MAX, |_| size))
+            Ok(stable_grow(g, pages.into())?.map_or(u32::MAX, |_| size))
         }
         stable_write [EVERYWHERE, 20] (g, offset: u32, src: u32, size: u32) -> () {
             stable_size_32(g.data())?;

@@ -9,13 +9,13 @@ use crate::RejectCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// An update call, from outside or from a canister, that came in as ingress.
+    /// A call from outside, executed by an update or query method.
     Ingress,
-    /// A replicated execution of an update method called by a canister.
+    /// A call from a canister, executed by an update or query method.
     Update,
     /// A query call from outside.
     Query,
-    /// A call made by a canister that never reached its method.
+    /// A call, from outside or from a canister, that never reached a method.
     Call,
     /// A reply callback.
     Reply,

@@ -97,17 +97,23 @@ fn deep_recursion_traps() {
 fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing() {
     let mut net = Net::new();
     let id = net.install(
-        r#"(func (export "canister_update grow") (drop (memory.grow (i32.const 40000))) (call $reply (memory.size)))
+        r#"(func (export "canister_update grow") (drop (memory.grow (i32.const 30000))) (call $reply (memory.size)))
+        (func (export "canister_update too_far") (call $reply (memory.grow (i32.const 65536))))
         (func (export "canister_query size") (call $reply (memory.size)))"#,
     );
-    // 40,001 pages are 2.4 GiB: allowed once, not twice.
+    // 30,001 pages are 1.8 GiB: of the 3 GiB that the settings allow, once and not twice.
     assert_eq!(
         net.update(id, "grow", &[]).unwrap(),
-        40_001_u32.to_le_bytes()
+        30_001_u32.to_le_bytes()
     );
     let reject = net.update(id, "grow", &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0539");
-    assert_eq!(net.number(id, "size"), 40_001);
+    // What no 32-bit memory can hold is for the program itself to notice.
+    assert_eq!(
+        net.update(id, "too_far", &[]).unwrap(),
+        u32::MAX.to_le_bytes()
+    );
+    assert_eq!(net.number(id, "size"), 30_001);
 }
 
 #[test]
@@ -269,4 +275,29 @@ fn a_round_ends_whatever_canisters_do() {
     assert!(net.replica.trace().len() > 100);
     drop(net.manage::<()>("stop_canister", record(id)));
     net.check_accounts();
+}
+
+#[test]
+fn memory_that_cannot_be_paid_for_does_not_grow() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let module = canister(
+        r#"(func (export "canister_update stable") (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.const 0)))
+        (func (export "canister_update little") (drop (call $stable64_grow (i64.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update heap") (drop (memory.grow (i32.const 48000))) (call $reply (i32.const 0)))
+        (func (export "canister_query stable_in_query")
+            (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.wrap_i64 (call $stable64_size))))"#,
+    );
+    net.install_as(Install, id, module, &[]).unwrap();
+    for method in ["stable", "heap"] {
+        let reject = net.update(id, method, &[]).unwrap_err();
+        assert_eq!(reject.error_code, "IC0532", "{method}");
+        assert!(
+            reject.message.contains("due to insufficient cycles"),
+            "{}",
+            reject.message
+        );
+    }
+    net.update(id, "little", &[]).unwrap();
+    assert_eq!(net.number(id, "stable_in_query"), 160_001);
 }
