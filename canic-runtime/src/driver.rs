@@ -12,7 +12,7 @@ use crate::{
     machine,
     memory::Cycles,
     metrics,
-    next::Next,
+    next::{Next, backoff},
     platform::{Call, Outcome, Reply, ic},
     policy, recovery, uploads,
 };
@@ -27,10 +27,15 @@ thread_local! {
     static DRIVEN: RefCell<BTreeSet<OperationId>> = const { RefCell::new(BTreeSet::new()) };
     /// When the next tick is due, in nanoseconds since the epoch.
     static DUE: Cell<Option<u64>> = const { Cell::new(None) };
+    /// How often in a row the pool could not be refilled, and until when it is not tried again.
+    static REFUSED: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
 }
 
 /// After this long an open operation is looked at again, whether or not its task is thought to live.
 const LOOK_AGAIN: u64 = 30_000_000_000;
+
+/// After this long root looks again whether it can pay for a refill.
+const POOR_AGAIN: u64 = 600_000_000_000;
 
 /// The mark that a task drives an operation. It goes when the task does, also when a trap ends it: what cleanup
 /// drops is dropped for good.
@@ -65,7 +70,7 @@ pub(crate) async fn drive(id: OperationId) -> Option<Operation> {
         }
     }
     // An ended operation may have freed a place in the pool, or left it short.
-    wake_if_needed();
+    wake_if_short();
     books::with(|books| books.journal.get(id))
 }
 
@@ -92,14 +97,13 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
                 return None;
             }
             Next::Close(end) => {
-                metrics::operation(kind(&op), ended(end));
-                books.close(op, end, now);
+                close(books, op, end, now);
                 return None;
             }
         }
         let Some(call) = call_of(&op, books) else {
             op.failure = Some(format!("its record lacks what {:?} needs", op.step));
-            books.close(op, End::Quarantined, now);
+            close(books, op, End::Quarantined, now);
             return None;
         };
         let attached = attached(&call);
@@ -160,12 +164,19 @@ fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
                 false
             }
             Next::Close(end) => {
-                metrics::operation(kind(&op), ended(end));
-                books.close(op, end, now);
+                close(books, op, end, now);
                 false
             }
         }
     })
+}
+
+fn close(books: &mut Books, op: Operation, end: End, now: u64) {
+    metrics::operation(kind(&op), ended(end));
+    if op.purpose == Purpose::Refill {
+        refilled(end);
+    }
+    books.close(op, end, now);
 }
 
 fn later(op: &mut Operation, wait: u64, now: u64) {
@@ -241,8 +252,13 @@ fn attached(call: &Call) -> u128 {
 
 /// Makes sure that [`tick`] runs within this many nanoseconds.
 pub(crate) fn wake_within(nanoseconds: u64) {
-    let due = ic::now() + nanoseconds;
-    if DUE.get().is_some_and(|earlier| earlier <= due) {
+    let now = ic::now();
+    let due = now + nanoseconds;
+    // One that is long overdue was lost to a trap.
+    if DUE
+        .get()
+        .is_some_and(|other| other <= due && other + LOOK_AGAIN > now)
+    {
         return;
     }
     DUE.set(Some(due));
@@ -255,11 +271,27 @@ pub(crate) fn wake_within(nanoseconds: u64) {
     });
 }
 
-/// Wakes the background at once if the pool is short.
-pub(crate) fn wake_if_needed() {
+/// Wakes the background if the pool is short: at once, unless refilling it failed lately.
+fn wake_if_short() {
     if books::with(|books| books.refill()) > 0 {
-        wake_within(0);
+        let (_, until) = REFUSED.get();
+        wake_within(until.saturating_sub(ic::now()));
     }
+}
+
+/// Remembers how a refill ended.
+fn refilled(end: End) {
+    let times = if end == End::Done {
+        0
+    } else {
+        REFUSED.get().0 + 1
+    };
+    let until = if times == 0 {
+        0
+    } else {
+        ic::now() + backoff(times)
+    };
+    REFUSED.set((times, until));
 }
 
 /// Takes up what nobody drives, and refills the pool. Sleeps for good when there is nothing to do.
@@ -282,11 +314,14 @@ fn tick() {
         (due, next)
     });
     due.into_iter().for_each(spawn);
-    let refilled = refill(now);
-    refilled.into_iter().for_each(spawn);
-    let short = books::with(|books| books.refill()) > 0;
-    if let Some(wait) = next.or(short.then_some(LOOK_AGAIN)) {
+    if REFUSED.get().1 <= now {
+        refill(now).into_iter().for_each(spawn);
+    }
+    if let Some(wait) = next {
         wake_within(wait);
+    } else if books::with(|books| books.refill()) > 0 {
+        // Root can't pay for it now: perhaps later.
+        wake_within(POOR_AGAIN);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     drain,
-    journal::{Clearing, End, Operation, Purpose, Step},
+    journal::{Clearing, End, Operation, Origin, Purpose, Step},
     memory::Cycles,
     next::{MAX_ATTEMPTS, Next, backoff},
     platform::{Reply, Run, Status},
@@ -38,7 +38,7 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
             return Next::Close(deleted(op));
         }
         Reply::Failed(failure) if failure.passing => return try_again(op, failure.reason),
-        Reply::Failed(failure) if op.purpose == Purpose::ImportToPool && op.calls <= 1 => {
+        Reply::Failed(failure) if is_untouched_import(op) => {
             return begin(op, failure.reason);
         }
         other => return quarantine(op, format!("its canister can't be seen: {other:?}")),
@@ -64,6 +64,11 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
         }
         None => Next::Close(recycled(op)),
     }
+}
+
+/// Whether this is an import that never got to see its canister: nothing was done to it yet.
+fn is_untouched_import(op: &Operation) -> bool {
+    op.source == Some(Origin::Imported) && op.held.0 == 0
 }
 
 /// What is missing until a canister is as good as new.

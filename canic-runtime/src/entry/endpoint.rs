@@ -107,14 +107,17 @@ pub fn update<A: 'static>(
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
     in_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, decode, run),
+        Admission::Welcome => answer(endpoint, argument(), decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(caller) => ic_cdk::futures::spawn(async move {
-            match ask_about(endpoint, caller).await {
-                Ok(()) => answer(endpoint, decode, run),
-                Err(reason) => deny(endpoint, &reason),
-            }
-        }),
+        Admission::Ask(caller) => {
+            let argument = argument();
+            ic_cdk::futures::spawn(async move {
+                match ask_about(endpoint, caller).await {
+                    Ok(()) => answer(endpoint, argument, decode, run),
+                    Err(reason) => deny(endpoint, &reason),
+                }
+            })
+        }
     });
 }
 
@@ -131,13 +134,14 @@ pub fn update_async<A: 'static, F>(
         if let Admission::Denied(reason) = admission {
             return deny(endpoint, &reason);
         }
+        let argument = argument();
         ic_cdk::futures::spawn(async move {
             if let Admission::Ask(caller) = admission
                 && let Err(reason) = ask_about(endpoint, caller).await
             {
                 return deny(endpoint, &reason);
             }
-            answer_async(endpoint, decode, run).await;
+            answer_async(endpoint, argument, decode, run).await;
         });
     });
 }
@@ -149,7 +153,7 @@ pub fn query<A>(
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
     in_query_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, decode, run),
+        Admission::Welcome => answer(endpoint, argument(), decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
     });
@@ -164,7 +168,9 @@ pub fn query_async<A: 'static, F>(
     F: Future<Output = Reply> + 'static,
 {
     in_query_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => ic_cdk::futures::spawn(answer_async(endpoint, decode, run)),
+        Admission::Welcome => {
+            ic_cdk::futures::spawn(answer_async(endpoint, argument(), decode, run))
+        }
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
     });
@@ -241,13 +247,20 @@ async fn ask_root(caller: Principal) -> Option<Standing> {
 
 // Answers
 
+/// The bytes that the endpoint was called with. To be read before anything is awaited: in a callback the platform
+/// answers with the reply instead.
+fn argument() -> Vec<u8> {
+    ic_cdk::api::msg_arg_data()
+}
+
 fn answer<A>(
     endpoint: &'static Endpoint,
+    argument: Vec<u8>,
     decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
     run: impl FnOnce(A) -> Reply,
 ) {
     let calling = Calling::begin(endpoint.name);
-    let reply = match decode(ic_cdk::api::msg_arg_data()) {
+    let reply = match decode(argument) {
         Ok(arguments) => run(arguments),
         Err(reason) => return calling.reject(&reason),
     };
@@ -256,11 +269,12 @@ fn answer<A>(
 
 async fn answer_async<A, F: Future<Output = Reply>>(
     endpoint: &'static Endpoint,
+    argument: Vec<u8>,
     decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
     run: impl FnOnce(A) -> F,
 ) {
     let calling = Calling::begin(endpoint.name);
-    let reply = match decode(ic_cdk::api::msg_arg_data()) {
+    let reply = match decode(argument) {
         Ok(arguments) => run(arguments).await,
         Err(reason) => return calling.reject(&reason),
     };
