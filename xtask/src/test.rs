@@ -83,6 +83,7 @@ pub(crate) fn run() -> Result<(), String> {
         cargo(&args)
     });
     step("tests", &mut || tests(&environment, &mut tally));
+    step("demo", &mut || crate::demo::run(true));
 
     println!("\n== summary");
     for (name, took, done) in &steps {

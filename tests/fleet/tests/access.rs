@@ -249,6 +249,15 @@ fn allow_lets_in_whom_it_names() {
         };
         answer.is_ok()
     };
+    for method in ["echo", "echo_later"] {
+        let echo: Result<u64, RejectResponse> = fleet.update(one, child, method, (7_u64,));
+        assert_eq!(echo.expect("a child is let in"), 7);
+        let refused: Result<u64, RejectResponse> = fleet.update(one, two, method, (7_u64,));
+        assert!(
+            refused.is_err(),
+            "{method} lets in a member that is no child"
+        );
+    }
     for (method, allowed) in [
         ("for_root", fleet.root),
         ("for_controllers", fleet.root),
