@@ -3,8 +3,8 @@
 //! See the README for a start.
 
 pub use canic_macros::{query, role, root, update};
-pub use canic_runtime::{api, config, error, fleet, stable_structures};
 pub use canic_runtime::memory::{Memory, memory};
+pub use canic_runtime::{api, config, error, fleet, stable_structures};
 
 /// Exports the Candid interface of this canister, canic's endpoints included. Stands once, at the end of the crate.
 ///
