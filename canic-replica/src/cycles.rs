@@ -103,7 +103,7 @@ impl Prices {
     /// For holding so many bytes of memory and percent of compute over so many nanoseconds.
     pub(crate) fn resources(&self, bytes: u64, percent: u64, ns: u64) -> u128 {
         const GIB_NS: u128 = (1 << 30) * 1_000_000_000;
-        let memory = u128::from(bytes) * self.gib_second * u128::from(ns) / GIB_NS;
+        let memory = (u128::from(bytes) * self.gib_second).saturating_mul(ns.into()) / GIB_NS;
         memory + u128::from(percent) * self.percent_second * u128::from(ns) / 1_000_000_000
     }
 }

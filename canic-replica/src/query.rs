@@ -8,8 +8,8 @@ use candid::Principal;
 use crate::canister::{Canister, Closure};
 use crate::cycles::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
+use crate::messages::accepts_calls;
 use crate::replica::Replica;
-use crate::scheduler::accepts_calls;
 use crate::trace::{Kind, Outcome};
 use crate::{EffectivePrincipal, Ingress, Reject, RejectCode};
 

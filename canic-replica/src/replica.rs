@@ -177,11 +177,12 @@ const PATIENCE: u32 = 100;
 const REMEMBERED: usize = 20_000;
 
 impl Replica {
-    /// A fresh instance. Errors: no subnet; a named subnet twice.
+    /// A fresh instance. Errors: no subnet; a named subnet twice; a time beyond the year 2262.
     pub fn new(config: Config) -> Result<Self, String> {
         if config.subnets.is_empty() {
             return Err("an instance needs at least one subnet".into());
         }
+        check_time(config.time.unwrap_or(DEFAULT_TIME))?;
         let mut infos: Vec<SubnetInfo> = Vec::new();
         let mut subnets = Vec::new();
         for (index, kind) in config.subnets.into_iter().enumerate() {
@@ -264,7 +265,7 @@ impl Replica {
         self.time
     }
 
-    /// Sets the time (nanoseconds since 1970). Errors: `ns` lies in the past.
+    /// Sets the time (nanoseconds since 1970). Errors: `ns` lies in the past, or beyond the year 2262.
     pub fn set_time(&mut self, ns: u64) -> Result<(), String> {
         if ns < self.time {
             return Err(format!(
@@ -272,6 +273,7 @@ impl Replica {
                 self.time
             ));
         }
+        check_time(ns)?;
         self.time = ns;
         Ok(())
     }
@@ -536,6 +538,17 @@ impl Reject {
             code => format!("{code}: {}", self.message),
         }
     }
+}
+
+/// Beyond it there is no room left for deadlines.
+fn check_time(ns: u64) -> Result<(), String> {
+    if i64::try_from(ns).is_err() {
+        return Err(format!(
+            "the time {ns} is too far in the future: at most {} nanoseconds since 1970",
+            i64::MAX
+        ));
+    }
+    Ok(())
 }
 
 fn is_named(kind: SubnetKind) -> bool {

@@ -301,3 +301,27 @@ fn memory_that_cannot_be_paid_for_does_not_grow() {
     net.update(id, "little", &[]).unwrap();
     assert_eq!(net.number(id, "stable_in_query"), 160_001);
 }
+
+#[test]
+fn the_clock_goes_forward_only_and_not_to_its_end() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let now = net.replica.time();
+    assert!(net.replica.set_time(now - 1).is_err());
+    assert!(net.replica.set_time(u64::MAX).is_err());
+    assert_eq!(net.replica.time(), now);
+    let args = types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: types::CanisterSettings {
+            memory_allocation: Some(Nat::from(1_u64 << 48)),
+            freezing_threshold: Some(Nat::from(0_u8)),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    net.replica.set_time(i64::MAX as u64).unwrap();
+    net.replica.tick();
+    assert_eq!(net.replica.cycles(id), Some(0));
+    net.check_accounts();
+}

@@ -1,0 +1,547 @@
+//! One message from beginning to end: admission, payment, execution, commit, and what becomes of its call context.
+
+use std::sync::Arc;
+
+use candid::Principal;
+
+use crate::canister::{
+    CallContext, Callback, Canister, Closure, Input, Origin, Request, Response, Status,
+};
+use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
+use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
+use crate::replica::Replica;
+use crate::scheduler::Task;
+use crate::trace::{Kind, Outcome};
+use crate::{IngressStatus, Reject, RejectCode};
+
+/// Longest payload between subnets, in bytes.
+const MAX_BETWEEN_SUBNETS: usize = 2 * 1024 * 1024;
+
+impl Replica {
+    // Requests.
+
+    pub(crate) fn run_request(&mut self, id: Principal, request: Request) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let kind = if matches!(request.origin, Origin::Ingress(_)) {
+            Kind::Ingress
+        } else {
+            Kind::Update
+        };
+        let subnet = Some(canister.subnet);
+        let context = match self.admit_request(canister, &request) {
+            Ok(context) => context,
+            Err(reject) => {
+                let outcome = Outcome::Reject {
+                    code: reject.code,
+                    message: reject.text(),
+                };
+                self.note(Kind::Call, &request, outcome, 0);
+                self.respond(
+                    request.origin,
+                    request.sender,
+                    Err(reject),
+                    request.cycles,
+                    subnet,
+                );
+                return 0;
+            }
+        };
+        let export = match context {
+            Context::Update => format!("canister_update {}", request.method),
+            _ => format!("canister_query {}", request.method),
+        };
+        let mut message = Message::new(
+            context,
+            Entry::Export(export),
+            request.sender,
+            self.time,
+            UPDATE_LIMIT,
+        );
+        message.payload.clone_from(&request.payload);
+        message.method.clone_from(&request.method);
+        message.deadline = request.deadline;
+        message.responded = false;
+        self.run_in_new_context(id, kind, request, message)
+    }
+
+    /// Decides in which context a request runs, or why it doesn't.
+    fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
+        let id = canister.id;
+        if request.deadline > 0 && request.deadline < self.time {
+            return Err(Reject::new(
+                RejectCode::SysUnknown,
+                601,
+                "Call deadline has expired.",
+            ));
+        }
+        accepts_calls(canister)?;
+        let code = canister
+            .code
+            .as_ref()
+            .ok_or_else(|| Trap::NoModule.reject(id))?;
+        let context = if code.module.updates.contains(&request.method) {
+            Context::Update
+        } else if code.module.queries.contains(&request.method) {
+            Context::ReplicatedQuery
+        } else if code.module.composite_queries.contains(&request.method) {
+            let why = "Composite query cannot be called in replicated mode";
+            return Err(Reject::new(RejectCode::CanisterError, 527, why));
+        } else {
+            return Err(Trap::NoMethod("update", request.method.clone()).reject(id));
+        };
+        self.can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT))?;
+        Ok(context)
+    }
+
+    /// Whether a canister can spend so many cycles without freezing.
+    pub(crate) fn can_pay(&self, canister: &Canister, cost: u128) -> Result<(), Reject> {
+        let needed =
+            cost + canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        if cost == 0 || canister.balance >= needed {
+            return Ok(());
+        }
+        let why = format!(
+            "Canister {} is out of cycles: please top up the canister with at least {} additional cycles",
+            canister.id,
+            needed - canister.balance
+        );
+        Err(Reject::new(RejectCode::SysTransient, 207, why))
+    }
+
+    pub(crate) fn run_task(&mut self, id: Principal, task: Task) -> u64 {
+        let (export, kind) = match task {
+            Task::Heartbeat => ("canister_heartbeat", Kind::Heartbeat),
+            Task::Timer => ("canister_global_timer", Kind::Timer),
+        };
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
+        if task == Task::Timer {
+            canister.timer = None;
+        }
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let exported = canister
+            .code
+            .as_ref()
+            .is_some_and(|code| code.module.exports(export));
+        if !exported
+            || self
+                .can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT))
+                .is_err()
+        {
+            return 0;
+        }
+        let system = Principal::management_canister();
+        let request = Request {
+            origin: Origin::System,
+            sender: system,
+            callee: id,
+            method: export.into(),
+            payload: Vec::new(),
+            cycles: 0,
+            deadline: 0,
+            subnet: None,
+        };
+        let message = Message::new(
+            Context::Task,
+            Entry::Export(export.into()),
+            system,
+            self.time,
+            UPDATE_LIMIT,
+        );
+        self.run_in_new_context(id, kind, request, message)
+    }
+
+    fn run_in_new_context(
+        &mut self,
+        id: Principal,
+        kind: Kind,
+        request: Request,
+        mut message: Message,
+    ) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let place = Arc::clone(&self.subnets[canister.subnet].place);
+        let in_advance = place.prices.execution(message.limit);
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
+        canister.balance -= in_advance.min(canister.balance);
+        let number = canister.next_number();
+        canister.contexts.insert(
+            number,
+            CallContext {
+                origin: request.origin,
+                sender: request.sender,
+                method: request.method.clone(),
+                deadline: request.deadline,
+                available: request.cycles,
+                responded: request.origin == Origin::System,
+                deleted: false,
+                outstanding: 0,
+                instructions: 0,
+            },
+        );
+        if let Origin::Ingress(id) = request.origin {
+            self.ingress.insert(id, IngressStatus::Processing);
+        }
+        message.available = request.cycles;
+        let executed = match self.canisters.get(&id) {
+            Some(canister) => execute(canister, &place, message),
+            None => return 0,
+        };
+        let cost = place.prices.execution(executed.instructions);
+        self.ledger.fees.execution += cost;
+        if let Some(canister) = self.canister_mut(id) {
+            canister.version += 1;
+        }
+        let instructions = executed.instructions;
+        let outcome = outcome(&executed, id);
+        let trap = self.commit(id, number, executed, in_advance - cost);
+        self.note(kind, &request, outcome, instructions);
+        self.conclude(id, number, trap);
+        instructions
+    }
+
+    // Answers.
+
+    pub(crate) fn run_response(&mut self, id: Principal, response: Response) -> u64 {
+        let now = self.time;
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
+        let Some(callback) = canister.close_call(response.callback) else {
+            // The call had expired: what comes back is lost.
+            self.ledger.destroyed += response.refund;
+            return 0;
+        };
+        canister.balance += response.refund;
+        let subnet = canister.subnet;
+        let place = Arc::clone(&self.subnets[subnet].place);
+        let bytes = match &response.result {
+            Ok(reply) => reply.len(),
+            Err(reject) => reject.message.len(),
+        };
+        let transmission = place
+            .prices
+            .response((bytes as u64).min(MAX_RESPONSE))
+            .min(callback.set_aside);
+        self.ledger.fees.transmission += transmission;
+        let left = callback.set_aside - transmission;
+
+        let Some(canister) = self.canister_mut(id) else {
+            return 0;
+        };
+        let Some(context) = canister.contexts.get_mut(&callback.context) else {
+            canister.balance += left;
+            return 0;
+        };
+        context.outstanding -= 1;
+        let closure = if response.result.is_ok() {
+            callback.on_reply
+        } else {
+            callback.on_reject
+        };
+        if context.deleted || canister.code.is_none() || closure == NOTHING {
+            canister.balance += left;
+            self.conclude(id, callback.context, None);
+            return 0;
+        }
+        let message = callback_message(context, closure, &response, now);
+        let request = Request {
+            origin: Origin::System,
+            sender: callback.callee,
+            callee: id,
+            method: context.method.clone(),
+            payload: Vec::new(),
+            cycles: response.refund,
+            deadline: 0,
+            subnet: None,
+        };
+        self.run_callback(id, &callback, message, &request, left)
+    }
+
+    /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
+    fn run_callback(
+        &mut self,
+        id: Principal,
+        callback: &Callback,
+        message: Message,
+        request: &Request,
+        left: u128,
+    ) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let place = Arc::clone(&self.subnets[canister.subnet].place);
+        let cleanup = callback.on_cleanup.map(|closure| {
+            let mut cleanup = message.clone();
+            cleanup.context = Context::Cleanup;
+            cleanup.entry = Entry::Closure(closure);
+            cleanup.payload = Vec::new();
+            cleanup.limit = CLEANUP_LIMIT;
+            cleanup
+        });
+        let kind = if message.context == Context::Reply {
+            Kind::Reply
+        } else {
+            Kind::Reject
+        };
+        let executed = execute(canister, &place, message);
+        let mut instructions = executed.instructions;
+        self.note(kind, request, outcome(&executed, id), executed.instructions);
+        let trapped = executed.outcome.is_err();
+        let trap = self.commit(id, callback.context, executed, 0);
+        if let (true, Some(mut cleanup)) = (trapped, cleanup)
+            && let Some(canister) = self.canisters.get(&id)
+        {
+            cleanup.earlier += instructions;
+            let executed = execute(canister, &place, cleanup);
+            instructions += executed.instructions;
+            self.note(
+                Kind::Cleanup,
+                request,
+                outcome(&executed, id),
+                executed.instructions,
+            );
+            self.commit(id, callback.context, executed, 0);
+        }
+        let cost = place.prices.execution(instructions).min(left);
+        self.ledger.fees.execution += cost;
+        if let Some(canister) = self.canister_mut(id) {
+            canister.balance += left - cost;
+            canister.version += 1;
+        }
+        self.conclude(id, callback.context, trap);
+        instructions
+    }
+
+    // What comes after a message.
+
+    /// Takes over what a message did, and gives back `unspent` cycles of what it paid in advance. Answers the reject that
+    /// a trap means for its caller.
+    fn commit(
+        &mut self,
+        id: Principal,
+        number: u64,
+        executed: Executed,
+        unspent: u128,
+    ) -> Option<Reject> {
+        let now = self.time;
+        let canister = self.canister_mut(id)?;
+        for line in executed.prints {
+            canister.log(now, line);
+        }
+        if let Some(context) = canister.contexts.get_mut(&number) {
+            context.instructions += executed.instructions;
+        }
+        let changes = match executed.outcome {
+            Ok(changes) => changes,
+            Err(trap) => {
+                canister.balance += unspent;
+                return Some(trap.reject(id));
+            }
+        };
+        let Changes {
+            calls,
+            answer,
+            burnt,
+            transmission,
+            available,
+            ..
+        } = canister.apply(changes);
+        canister.balance += unspent;
+        let mut answered = None;
+        if let Some(context) = canister.contexts.get_mut(&number) {
+            context.available = available;
+            if let Some(answer) = answer {
+                context.responded = true;
+                let refund = std::mem::take(&mut context.available);
+                answered = Some((context.origin, context.sender, answer, refund));
+            }
+        }
+        let subnet = canister.subnet;
+        self.ledger.burnt += burnt;
+        self.ledger.fees.transmission += transmission;
+        if let Some((origin, sender, answer, refund)) = answered {
+            let result =
+                answer.map_err(|message| Reject::new(RejectCode::CanisterReject, 406, message));
+            self.respond(origin, sender, result, refund, Some(subnet));
+        }
+        for call in calls {
+            self.send(id, number, call);
+        }
+        None
+    }
+
+    fn send(&mut self, id: Principal, context: u64, call: Call) {
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
+        if let Some(context) = canister.contexts.get_mut(&context) {
+            context.outstanding += 1;
+        }
+        let number = canister.open_call(Callback {
+            context,
+            callee: call.callee,
+            on_reply: call.on_reply,
+            on_reject: call.on_reject,
+            on_cleanup: call.on_cleanup,
+            set_aside: call.set_aside,
+            deadline: call.deadline,
+        });
+        let subnet = canister.subnet;
+        let request = Request {
+            origin: Origin::Callback(number),
+            sender: id,
+            callee: call.callee,
+            method: call.method,
+            payload: call.payload,
+            cycles: call.cycles,
+            deadline: call.deadline,
+            subnet: self.subnet_index(call.callee).or(Some(subnet)),
+        };
+        let near = self
+            .canisters
+            .get(&request.callee)
+            .is_some_and(|callee| callee.subnet == subnet);
+        if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee))
+        {
+            return self.hand_over(request);
+        }
+        if request.payload.len() > MAX_BETWEEN_SUBNETS && request.subnet != Some(subnet) {
+            let why = format!(
+                "Canister {id} violated contract: attempted to send a message of {} bytes to another subnet, the limit is \
+                 {MAX_BETWEEN_SUBNETS}",
+                request.payload.len()
+            );
+            let reject = Reject::new(RejectCode::CanisterError, 504, why);
+            return self.respond(request.origin, id, Err(reject), request.cycles, None);
+        }
+        self.transit
+            .push_back((self.round + 1, Input::Request(request)));
+    }
+
+    /// Closes a call context that nothing can answer any more.
+    fn conclude(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
+        let Some(context) = canister.contexts.get(&number) else {
+            return;
+        };
+        if context.outstanding > 0 {
+            return;
+        }
+        let subnet = canister.subnet;
+        let Some(context) = canister.contexts.remove(&number) else {
+            return;
+        };
+        if context.responded {
+            // Only what a system task or a removed program left over; an answer has refunded all.
+            self.ledger.destroyed += context.available;
+            return;
+        }
+        let reject = trap.unwrap_or_else(|| {
+            let why = format!("Canister {id} did not reply to the call");
+            Reject::new(RejectCode::CanisterError, 506, why)
+        });
+        self.respond(
+            context.origin,
+            context.sender,
+            Err(reject),
+            context.available,
+            Some(subnet),
+        );
+    }
+}
+
+/// Canisters that send one-way messages name no function: nothing is to be called.
+const NOTHING: Closure = Closure {
+    function: u32::MAX,
+    environment: u32::MAX,
+};
+
+impl Canister {
+    /// Takes over the state that a message left; what concerns others stays in the answer.
+    pub(crate) fn apply(&mut self, mut changes: Changes) -> Changes {
+        if let Some(code) = changes.code.take() {
+            self.code = Some(code);
+            self.stable = std::mem::take(&mut changes.stable);
+        }
+        if let Some(data) = changes.certified_data.take() {
+            self.certified_data = data;
+        }
+        self.timer = changes.timer;
+        self.balance = changes.balance;
+        changes
+    }
+}
+
+/// Whether a canister takes new calls.
+pub(crate) fn accepts_calls(canister: &Canister) -> Result<(), Reject> {
+    let id = canister.id;
+    match canister.status {
+        Status::Running => Ok(()),
+        Status::Stopping(_) => Err(Reject::new(
+            RejectCode::CanisterError,
+            509,
+            format!("Canister {id} is stopping"),
+        )),
+        Status::Stopped => Err(Reject::new(
+            RejectCode::CanisterError,
+            508,
+            format!("Canister {id} is stopped"),
+        )),
+    }
+}
+
+fn callback_message(
+    context: &CallContext,
+    closure: Closure,
+    response: &Response,
+    now: u64,
+) -> Message {
+    let kind = if response.result.is_ok() {
+        Context::Reply
+    } else {
+        Context::Reject
+    };
+    let limit = UPDATE_LIMIT - CLEANUP_LIMIT;
+    let mut message = Message::new(kind, Entry::Closure(closure), context.sender, now, limit);
+    match &response.result {
+        Ok(reply) => message.payload.clone_from(reply),
+        Err(reject) => message.reject = Some((reject.code, reject.text())),
+    }
+    message.deadline = context.deadline;
+    message.available = context.available;
+    message.refunded = response.refund;
+    message.responded = context.responded;
+    message.earlier = context.instructions;
+    message
+}
+
+fn outcome(executed: &Executed, id: Principal) -> Outcome {
+    match &executed.outcome {
+        Err(trap) => Outcome::Trap {
+            message: trap.reject(id).text(),
+        },
+        Ok(Changes {
+            answer: Some(Ok(_)),
+            ..
+        }) => Outcome::Reply,
+        Ok(Changes {
+            answer: Some(Err(message)),
+            ..
+        }) => Outcome::Reject {
+            code: RejectCode::CanisterReject,
+            message: message.clone(),
+        },
+        Ok(Changes { answer: None, .. }) => Outcome::Ok,
+    }
+}
