@@ -9,14 +9,16 @@
 //! - Threshold signatures, HTTP outcalls, Bitcoin, and the transfer of snapshots are rejected by the management canister;
 //!   their `ic0.cost_*` functions trap.
 //! - There are no data certificates: `ic0.data_certificate_present` says so.
+//! - `canister_on_low_wasm_memory` may be exported, but is never run: a `wasm_memory_threshold` is refused.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
 //! - `memory.grow` counts 255 instructions and not 300.
-//! - `canister_on_low_wasm_memory` may be exported, but is never run.
 //! - What a best-effort call carried is lost when its answer comes too late.
 //! - All subnets have 13 nodes; system subnets charge nothing.
-//! - Cycles are not reserved for memory: `reserved_cycles` is always 0.
+//! - Cycles are not reserved for memory: `reserved_cycles` is always 0. Queries are not counted: `query_stats` are 0.
+//! - Installs are not limited by the instructions of earlier ones.
+//! - The root key is a well-formed public key whose secret everybody knows.
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 

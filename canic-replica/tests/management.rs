@@ -276,6 +276,10 @@ fn settings_change_and_are_checked() {
             ..default()
         },
         types::CanisterSettings {
+            wasm_memory_threshold: Some(Nat::from(1_u8)),
+            ..default()
+        },
+        types::CanisterSettings {
             freezing_threshold: Some(Nat::from(u128::MAX)),
             ..default()
         },
