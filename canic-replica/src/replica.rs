@@ -309,10 +309,14 @@ impl Replica {
         self.ingress_senders.insert(id, ingress.sender);
         if self.ingress_order.len() > REMEMBERED
             && let Some(old) = self.ingress_order.pop_front()
-            && matches!(self.ingress.get(&old), Some(IngressStatus::Done(_)))
         {
-            self.ingress.remove(&old);
-            self.ingress_senders.remove(&old);
+            if matches!(self.ingress.get(&old), Some(IngressStatus::Done(_))) {
+                self.ingress.remove(&old);
+                self.ingress_senders.remove(&old);
+            } else {
+                // Its turn comes again when it is answered.
+                self.ingress_order.push_back(old);
+            }
         }
         Ok(id)
     }
