@@ -321,14 +321,14 @@ const _: () = {
     }
     #[cfg_attr(
         target_family = "wasm",
-        unsafe(export_name = "canister_update canic_commit")
+        unsafe(export_name = "canister_update canic_drive")
     )]
     #[cfg_attr(
         not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_commit")
+        unsafe(export_name = "canister_update.canic_drive")
     )]
-    fn canic_commit() {
-        __canic::entry::root::canic_commit(&ROOT)
+    fn canic_drive() {
+        __canic::entry::root::canic_drive(&ROOT)
     }
     #[cfg_attr(
         target_family = "wasm",

@@ -66,7 +66,7 @@ pub(crate) fn root() -> Vec<Served> {
         served(Query, "canic_operation", quote!(u64), quote!(Result<Option<OperationInfo>, Denied>)),
         served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
         // Root calls this one itself, to end a message: nobody else has a use for it.
-        Served { mode: Update, name: "canic_commit", candid: None },
+        Served { mode: Update, name: "canic_drive", candid: None },
     ]
 }
 

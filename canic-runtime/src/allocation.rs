@@ -32,10 +32,11 @@ pub(crate) fn created(op: &mut Operation, reply: Reply) -> Next {
         Reply::Created(canister) => {
             op.canister = Some(Id(canister));
             op.source = Some(Origin::Fresh);
-            if op.purpose == Purpose::Refill {
-                return Next::Close(End::Done);
-            }
-            op.go(Step::Install);
+            op.room.clear();
+            op.go(match op.purpose {
+                Purpose::Refill => Step::Shelve,
+                _ => Step::Install,
+            });
             Next::Call
         }
         Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {

@@ -163,6 +163,8 @@ impl Books {
             self.registry
                 .register(canister, place, State::Installing, plan.module, op.id, now);
         }
+        // As much as a canister's id and the numbers that change with it take.
+        op.room = vec![0; if op.step == Step::Create { 64 } else { 0 }];
         op.in_flight = true;
         op.calls += 1;
         op.reserved = Cycles(op.reserved.0.saturating_sub(attached));

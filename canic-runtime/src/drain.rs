@@ -15,8 +15,11 @@ pub(crate) const METHOD: &str = "drain";
 /// and some 80 B for a message with its callback, and gives back what was not used only afterwards.
 pub(crate) const WORTH: u128 = 100_000_000_000;
 
-/// One drain leaves what the platform held back while it ran; a second one would get less than it costs.
-pub(crate) const MAX_TRIES: u32 = 1;
+/// A canister that holds less can't pay for the install of this module: 400 B cycles, see [`WORTH`].
+pub(crate) const PRICE: u128 = 400_000_000_000;
+
+/// Drains of one canister at most. One that works leaves less than [`WORTH`].
+pub(crate) const MAX_TRIES: u32 = 3;
 
 pub(crate) fn hash() -> Hash {
     modules::sha256(WASM)

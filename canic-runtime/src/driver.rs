@@ -37,6 +37,9 @@ const LOOK_AGAIN: u64 = 30_000_000_000;
 /// After this long root looks again whether it can pay for a refill.
 const POOR_AGAIN: u64 = 600_000_000_000;
 
+/// After a refill that may have lost a canister: a day.
+const LOST_AGAIN: u64 = 86_400_000_000_000;
+
 /// The mark that a task drives an operation. It goes when the task does, also when a trap ends it: what cleanup
 /// drops is dropped for good.
 struct Driving(OperationId);
@@ -55,8 +58,16 @@ impl Drop for Driving {
     }
 }
 
-/// Drives an operation until it ends, has to wait, or is driven already. Answers how it stands then.
-pub(crate) async fn drive(id: OperationId) -> Option<Operation> {
+/// Has an operation driven in a call of root to itself, and waits for it. Answers how it stands then.
+pub(crate) async fn run(id: OperationId) -> Option<Operation> {
+    if !ic::call_self(Some(id)).await {
+        spawn(id);
+    }
+    books::with(|books| books.journal.get(id))
+}
+
+/// Drives an operation until it ends, has to wait, or is driven already.
+pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
         wake_within(LOOK_AGAIN);
         while let Some((call, attached)) = begin(id) {
@@ -65,20 +76,23 @@ pub(crate) async fn drive(id: OperationId) -> Option<Operation> {
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
                 // The new id must not be lost to a trap in what follows: let this message end first.
-                ic::commit().await;
+                if !ic::call_self(None).await {
+                    // It did not: then somebody else goes on, in another message.
+                    wake_within(0);
+                    break;
+                }
             }
         }
     }
     // An ended operation may have freed a place in the pool, or left it short.
     wake_if_short();
-    books::with(|books| books.journal.get(id))
 }
 
 /// Drives an operation in a task of its own, so that a trap in it ends no other.
 pub(crate) fn spawn(id: OperationId) {
-    ic::after(Duration::ZERO, async move {
-        drive(id).await;
-    });
+    // Should the task be lost, this finds it.
+    wake_within(LOOK_AGAIN);
+    ic::after(Duration::ZERO, drive(id));
 }
 
 /// Puts the next call's intent on record and answers the call with the cycles that go with it.
@@ -97,9 +111,17 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
                 return None;
             }
             Next::Close(end) => {
+                if op.step == Step::Create {
+                    // Whoever has them, root has not.
+                    books.spent(&op, op.paid.0, ic::creation_fee());
+                }
                 close(books, op, end, now);
                 return None;
             }
+        }
+        if op.step == Step::Shelve {
+            close(books, op, End::Done, now);
+            return None;
         }
         let Some(call) = call_of(&op, books) else {
             op.failure = Some(format!("its record lacks what {:?} needs", op.step));
@@ -201,7 +223,7 @@ fn call_of(op: &Operation, books: &Books) -> Option<Call> {
     }
     let canister = op.canister()?;
     Some(match op.step {
-        Step::Create => return None,
+        Step::Create | Step::Shelve => return None,
         Step::Configure => Call::Configure {
             canister,
             controllers: op.plan()?.controllers.iter().map(|id| id.0).collect(),
@@ -279,19 +301,15 @@ fn wake_if_short() {
     }
 }
 
-/// Remembers how a refill ended.
+/// Remembers how a refill ended. One that may have lost a canister is not repeated soon.
 fn refilled(end: End) {
-    let times = if end == End::Done {
-        0
-    } else {
-        REFUSED.get().0 + 1
+    let (times, _) = REFUSED.get();
+    let pause = match end {
+        End::Done => return REFUSED.set((0, 0)),
+        End::Quarantined => LOST_AGAIN,
+        _ => backoff(times + 1),
     };
-    let until = if times == 0 {
-        0
-    } else {
-        ic::now() + backoff(times)
-    };
-    REFUSED.set((times, until));
+    REFUSED.set((times + 1, ic::now() + pause));
 }
 
 /// Takes up what nobody drives, and refills the pool. Sleeps for good when there is nothing to do.
@@ -320,8 +338,9 @@ fn tick() {
     if let Some(wait) = next {
         wake_within(wait);
     } else if books::with(|books| books.refill()) > 0 {
-        // Root can't pay for it now: perhaps later.
-        wake_within(POOR_AGAIN);
+        // It failed lately, or root can't pay for it now: perhaps later.
+        let pause = REFUSED.get().1.saturating_sub(now);
+        wake_within(if pause > 0 { pause } else { POOR_AGAIN });
     }
 }
 
@@ -389,6 +408,7 @@ fn step_name(step: Step) -> &'static str {
         Step::Drain => "drain",
         Step::Stop => "stop",
         Step::Delete => "delete",
+        Step::Shelve => "shelve",
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn try_again(op: &mut Operation, reason: String) -> Next {
 pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
     let status = match reply {
         Reply::Status(status) => status,
-        Reply::Failed(failure) if failure.passing => return try_again(op, failure.reason),
+        // Looking costs nothing but patience.
+        Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
         Reply::Failed(failure) if matches!(op.purpose, Purpose::Adopt(..)) => {
             op.failure = Some(failure.reason);
             return Next::Close(End::Untouched);
@@ -73,6 +74,7 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
             let mut controllers = status.controllers;
             controllers.sort_unstable();
             op.shortfall = Cycles(policy::shortfall(status.cycles, plan.cycles.0));
+            op.reserved = op.shortfall;
             if !controllers
                 .into_iter()
                 .eq(plan.controllers.iter().map(|id| id.0))

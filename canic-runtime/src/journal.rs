@@ -74,6 +74,12 @@ pub(crate) struct Operation {
     /// Whether the canister was drained since it was last looked at.
     #[n(20)]
     pub(crate) drained: bool,
+    /// Whether all settings were set back.
+    #[n(21)]
+    pub(crate) reset: bool,
+    /// Bytes that keep room for what the callback of a creation writes.
+    #[cbor(n(22), with = "minicbor::bytes")]
+    pub(crate) room: Vec<u8>,
 }
 
 /// What an operation is for.
@@ -227,6 +233,9 @@ pub(crate) enum Step {
     /// `delete_canister`.
     #[n(14)]
     Delete,
+    /// No call: a canister created for the pool goes there.
+    #[n(15)]
+    Shelve,
 }
 
 /// How an operation ended.
@@ -290,6 +299,8 @@ impl Operation {
             drains: 0,
             deleting: false,
             drained: false,
+            reset: false,
+            room: Vec::new(),
         }
     }
 
@@ -392,8 +403,10 @@ impl Journal {
                 self.records.remove(&(other.byte(), id));
             }
         }
-        if section == Section::Closed {
+        if section != Section::Open {
             self.arguments.remove(&id);
+        }
+        if section == Section::Closed {
             self.closed += 1;
             self.prune();
         }

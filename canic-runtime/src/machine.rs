@@ -7,7 +7,7 @@
 
 use crate::{
     allocation, install,
-    journal::{Operation, Step},
+    journal::{End, Operation, Step},
     next::Next,
     platform::Reply,
     rollback,
@@ -30,6 +30,8 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         | Step::Drain
         | Step::Stop
         | Step::Delete => rollback::cleared(op, reply),
+        // It makes no call.
+        Step::Shelve => Next::Close(End::Done),
     }
 }
 
@@ -38,7 +40,7 @@ mod tests {
     use super::*;
     use crate::{
         drain,
-        journal::{Clearing, End, Origin, Place, Plan, Purpose},
+        journal::{Clearing, Origin, Place, Plan, Purpose},
         memory::{Cycles, Id},
         platform::{Failure, Outcome, Run, Status},
         recovery,
@@ -94,6 +96,7 @@ mod tests {
             cycles: 2 * T,
             snapshots: false,
             default_settings: true,
+            root_controls_alone: true,
         }
     }
 
@@ -185,11 +188,106 @@ mod tests {
     fn a_canister_that_cannot_be_drained_is_deleted_all_the_same() {
         let mut op = installing(Clearing::Delete);
         advance(&mut op, refused(), true);
-        advance(&mut op, Reply::Status(empty()), true);
-        assert_eq!(op.step, Step::LoadDrain);
-        advance(&mut op, refused(), true);
+        for _ in 0..drain::MAX_TRIES {
+            advance(&mut op, Reply::Status(empty()), true);
+            assert_eq!(op.step, Step::LoadDrain);
+            advance(&mut op, refused(), true);
+        }
         advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(op.step, Step::Stop);
+    }
+
+    #[test]
+    fn a_passing_failure_never_costs_a_canister_its_cycles() {
+        let mut op = installing(Clearing::Delete);
+        advance(&mut op, refused(), true);
+        loop {
+            assert_ne!(op.step, Step::Stop);
+            let reply = match op.step {
+                Step::Inspect => Reply::Status(empty()),
+                _ => failed(Outcome::NotApplied, true),
+            };
+            if let Next::Close(end) = advance(&mut op, reply, true) {
+                assert_eq!(end, End::Quarantined);
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_canister_too_poor_to_pay_for_being_drained_is_deleted() {
+        let mut op = installing(Clearing::Delete);
+        advance(&mut op, refused(), true);
+        let poor = Status {
+            cycles: drain::PRICE - 1,
+            ..empty()
+        };
+        advance(&mut op, Reply::Status(poor.clone()), true);
+        assert_eq!(op.step, Step::LoadDrain);
+        advance(&mut op, failed(Outcome::NotApplied, true), true);
+        advance(&mut op, Reply::Status(poor), true);
+        assert_eq!(op.step, Step::Stop);
+    }
+
+    #[test]
+    fn what_is_frozen_is_thawed_before_it_is_drained() {
+        let mut op = installing(Clearing::Delete);
+        advance(&mut op, refused(), true);
+        let frozen = Status {
+            default_settings: false,
+            ..empty()
+        };
+        advance(&mut op, Reply::Status(frozen), true);
+        assert_eq!(op.step, Step::Reset);
+    }
+
+    #[test]
+    fn a_member_whose_settings_others_could_change_is_reset_once() {
+        let mut op = installing(Clearing::Recycle);
+        if let Purpose::Provision(place, _) = op.purpose.clone() {
+            op.purpose = Purpose::Retire(place);
+        }
+        op.clearing = Some(Clearing::Recycle);
+        op.step = Step::Inspect;
+        advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(op.step, Step::Reset);
+        advance(&mut op, Reply::Done, true);
+        let next = advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(next, Next::Close(End::Done));
+    }
+
+    #[test]
+    fn an_import_into_a_full_pool_leaves_the_canister_alone() {
+        let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
+        op.canister = Some(Id(CANISTER));
+        op.source = Some(Origin::Imported);
+        op.clearing = Some(Clearing::Recycle);
+        let next = advance(&mut op, Reply::Status(empty()), false);
+        assert_eq!(next, Next::Close(End::Untouched));
+    }
+
+    #[test]
+    fn a_canister_of_the_pool_is_shelved_in_a_message_of_its_own() {
+        let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
+        assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
+        assert_eq!((op.step, op.canister()), (Step::Shelve, Some(CANISTER)));
+    }
+
+    #[test]
+    fn an_outage_is_waited_out_by_looking() {
+        for (step, clearing) in [
+            (Step::Inspect, Some(Clearing::Recycle)),
+            (Step::Verify, None),
+        ] {
+            let mut op = installing(Clearing::Recycle);
+            op.step = step;
+            op.clearing = clearing;
+            for _ in 0..100 {
+                let next = advance(&mut op, failed(Outcome::NotApplied, true), true);
+                assert!(matches!(next, Next::Later(_)), "{step:?}: {next:?}");
+                assert_eq!(op.step, step);
+            }
+        }
     }
 
     #[test]
@@ -201,6 +299,7 @@ mod tests {
             cycles: T,
             snapshots: true,
             default_settings: false,
+            root_controls_alone: false,
         };
         let mut op = installing(Clearing::Recycle);
         advance(&mut op, refused(), true);
@@ -217,6 +316,7 @@ mod tests {
                         Step::Reset => {
                             status.controllers = vec![ROOT];
                             status.default_settings = true;
+                            status.root_controls_alone = true;
                         }
                         Step::DropSnapshots => status.snapshots = false,
                         other => panic!("{other:?} does not empty a canister"),
@@ -352,6 +452,17 @@ mod tests {
     }
 
     #[test]
+    fn a_canister_that_is_gone_does_not_go_to_the_pool() {
+        let mut op = installing(Clearing::Recycle);
+        op.clearing = Some(Clearing::Recycle);
+        op.step = Step::Inspect;
+        op.deleting = true;
+        let gone = Reply::Failed(Failure::of_management(3, "not found"));
+        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
+        assert_eq!(op.clearing, Some(Clearing::Delete));
+    }
+
+    #[test]
     fn a_canister_that_is_gone_without_our_doing_is_not_called_deleted() {
         let mut op = installing(Clearing::Recycle);
         advance(&mut op, refused(), true);
@@ -370,6 +481,7 @@ mod tests {
             (Step::Uninstall, Step::Inspect),
             (Step::Reset, Step::Inspect),
             (Step::Drain, Step::Inspect),
+            (Step::LoadDrain, Step::Inspect),
             (Step::Stop, Step::Inspect),
         ];
         for (cut_off, resumed) in cases {
@@ -379,6 +491,11 @@ mod tests {
             assert_eq!(recovery::resume(&mut op), Next::Call);
             assert_eq!((op.step, op.in_flight), (resumed, false), "{cut_off:?}");
         }
+        // What is cut off again and again is kept for people to look at.
+        let mut op = installing(Clearing::Recycle);
+        op.in_flight = true;
+        op.calls = rollback::MAX_CALLS;
+        assert_eq!(recovery::resume(&mut op), Next::Close(End::Quarantined));
         // What was not sent yet is simply sent.
         let mut op = installing(Clearing::Recycle);
         assert_eq!(

@@ -10,6 +10,7 @@ use crate::{
 use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// A module.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -72,6 +73,9 @@ impl Modules {
         let hash = sha256(&chunk);
         if !self.pieces.contains_key(&hash) {
             if self.pieces.len() >= MAX_CHUNKS as u64 {
+                self.drop_loose_pieces();
+            }
+            if self.pieces.len() >= MAX_CHUNKS as u64 {
                 return Err(ModuleError::StoreFull {
                     max: MAX_CHUNKS as u32,
                 });
@@ -79,6 +83,19 @@ impl Modules {
             self.pieces.insert(hash, chunk);
         }
         Ok(hash)
+    }
+
+    /// Drops pieces that were staged and never approved as part of a module.
+    fn drop_loose_pieces(&mut self) {
+        let used: BTreeSet<Hash> = (self.modules.iter())
+            .flat_map(|entry| entry.value().0.chunks().collect::<Vec<_>>())
+            .collect();
+        let loose: Vec<Hash> = (self.pieces.keys())
+            .filter(|piece| !used.contains(piece))
+            .collect();
+        for piece in loose {
+            self.pieces.remove(&piece);
+        }
     }
 
     /// Makes a module of staged pieces, if they are what the caller says.
@@ -119,15 +136,17 @@ impl Modules {
         Ok(expected)
     }
 
-    /// Keeps a module that was built into root.
-    pub(crate) fn embed(&mut self, wasm: &[u8]) -> Result<Hash, ModuleError> {
+    /// Keeps a module that was built into root, however much was staged.
+    pub(crate) fn embed(&mut self, wasm: &[u8]) -> Hash {
         let hash = sha256(wasm);
         if self.get(hash).is_some() {
-            return Ok(hash);
+            return hash;
         }
         let mut chunks = Vec::new();
         for piece in wasm.chunks(MAX_CHUNK) {
-            chunks.extend_from_slice(&self.stage(piece.to_vec())?);
+            let hash = sha256(piece);
+            self.pieces.insert(hash, piece.to_vec());
+            chunks.extend_from_slice(&hash);
         }
         self.modules.insert(
             hash,
@@ -137,7 +156,7 @@ impl Modules {
                 embedded: true,
             }),
         );
-        Ok(hash)
+        hash
     }
 
     /// Forgets modules that nobody needs any more, with the pieces that only they were made of.
@@ -147,7 +166,7 @@ impl Modules {
             .iter()
             .map(|entry| (*entry.key(), entry.value().0))
             .partition(|(hash, _)| needed(*hash));
-        let kept: std::collections::BTreeSet<Hash> = keep
+        let kept: BTreeSet<Hash> = keep
             .iter()
             .flat_map(|(_, module)| module.chunks())
             .collect();
@@ -197,4 +216,49 @@ fn to_hash(bytes: &[u8]) -> Result<Hash, ModuleError> {
 /// Wasm's magic, or gzip's.
 fn starts_like_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\0asm") || bytes.starts_with(&[0x1f, 0x8b])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_that_nobody_approved_give_way_and_approved_ones_do_not() {
+        let mut modules = Modules::open(0, 1, 2);
+        let embedded = modules.embed(b"\0asm embedded");
+        for n in 0..MAX_CHUNKS as u32 - 1 {
+            modules.stage(n.to_le_bytes().to_vec()).unwrap();
+        }
+        assert_eq!(modules.pieces(), MAX_CHUNKS as u32);
+        let hash = modules.stage(b"one more".to_vec()).unwrap();
+        assert_eq!(modules.pieces(), 2);
+        let kept: Vec<Hash> = modules.get(embedded).unwrap().chunks().collect();
+        assert!(modules.not_uploaded(kept[0]).is_some() && modules.not_uploaded(hash).is_some());
+    }
+
+    #[test]
+    fn a_full_house_of_approved_pieces_takes_no_more_but_what_is_built_in() {
+        let mut modules = Modules::open(0, 1, 2);
+        for n in 0..MAX_CHUNKS as u32 {
+            modules.embed(&n.to_le_bytes());
+        }
+        let refused = modules.stage(b"one more".to_vec());
+        assert!(matches!(refused, Err(ModuleError::StoreFull { .. })));
+        let built_in = modules.embed(b"\0asm");
+        assert!(modules.get(built_in).is_some());
+        modules.retain(|hash| hash == built_in);
+        assert_eq!(modules.pieces(), 1);
+    }
+
+    #[test]
+    fn the_chunk_store_is_cleared_before_it_overflows() {
+        let mut modules = Modules::open(0, 1, 2);
+        for n in 0..MAX_CHUNKS as u8 {
+            modules.set_uploaded([n; 32]);
+        }
+        assert!(!modules.store_overflows(&[[0; 32]]));
+        assert!(modules.store_overflows(&[[0; 32], [200; 32]]));
+        modules.forget_uploads();
+        assert!(!modules.store_overflows(&[[0; 32], [200; 32]]));
+    }
 }

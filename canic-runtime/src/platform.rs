@@ -170,6 +170,8 @@ pub(crate) struct Status {
     pub(crate) cycles: u128,
     /// Whether it has snapshots.
     pub(crate) snapshots: bool,
+    /// Whether root is the only controller.
+    pub(crate) root_controls_alone: bool,
     /// Whether all settings but the controllers are the platform's defaults.
     pub(crate) default_settings: bool,
 }

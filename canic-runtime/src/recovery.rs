@@ -4,6 +4,7 @@
 use crate::{
     journal::{End, Operation, Purpose, Step},
     next::Next,
+    rollback::MAX_CALLS,
 };
 
 /// Where to take up an operation that was cut off.
@@ -13,6 +14,10 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
     }
     op.in_flight = false;
     op.attempts += 1;
+    if op.calls >= MAX_CALLS {
+        op.failure = Some(format!("{:?} was cut off again and again", op.step));
+        return Next::Close(End::Quarantined);
+    }
     match op.step {
         // Only that reply could tell the new canister's id.
         Step::Create => {
@@ -30,8 +35,9 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
             op.deleting = true;
             op.step = Step::Inspect;
         }
-        Step::Drain | Step::LoadDrain => {
-            op.drains += u32::from(op.step == Step::Drain);
+        // Whether it was drained shows in what it holds.
+        Step::Drain => {
+            op.drained = true;
             op.step = Step::Inspect;
         }
         Step::Inspect
@@ -39,6 +45,8 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
         | Step::Start
         | Step::Reset
         | Step::DropSnapshots
+        | Step::LoadDrain
+        | Step::Shelve
         | Step::Stop => op.step = Step::Inspect,
     }
     debug_assert!(op.canister.is_some() || op.purpose == Purpose::Refill);

@@ -74,7 +74,7 @@ pub(crate) async fn provision(
 ) -> Result<Provisioned, ProvisionError> {
     match books::with(|books| accept(books, asker, request))? {
         Accepted::Existing(member) => Ok(member),
-        Accepted::Operation(id) => provisioned(id, driver::drive(id).await),
+        Accepted::Operation(id) => provisioned(id, driver::run(id).await),
     }
 }
 
@@ -219,10 +219,10 @@ pub(crate) fn role_of(books: &Books, canister: Principal) -> Option<String> {
     Some(books.registry.role_name(member.role).to_string())
 }
 
-/// The role of a member that may get children: one that is leaving gets no more.
+/// The role of a member that may get children: one that lives.
 fn parent_role(books: &Books, parent: Principal) -> Option<String> {
     let member = books.registry.member(parent)?;
-    (member.state != State::Retiring).then(|| books.registry.role_name(member.role).to_string())
+    (member.state == State::Active).then(|| books.registry.role_name(member.role).to_string())
 }
 
 fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, ProvisionError> {
@@ -262,7 +262,7 @@ fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, Pr
 /// Ends a member, and waits for it.
 pub(crate) async fn retire(asker: Asker, request: RetireRequest) -> Result<Retired, RetireError> {
     let id = books::with(|books| accept_retirement(books, asker, &request))?;
-    let Some(op) = driver::drive(id).await else {
+    let Some(op) = driver::run(id).await else {
         return Err(RetireError::Pending { operation: id });
     };
     match op.end {
@@ -345,6 +345,8 @@ fn clear_quarantined(books: &mut Books, mut op: Operation, how: Retirement) -> O
     op.go(Step::Inspect);
     op.end = None;
     op.drains = 0;
+    op.calls = 0;
+    op.reset = false;
     op.not_before = 0;
     let id = op.id;
     books.journal.put(op);
@@ -356,7 +358,7 @@ fn clear_quarantined(books: &mut Books, mut op: Operation, how: Retirement) -> O
 /// Brings a canister into the fleet, and waits for it.
 pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportError> {
     let id = books::with(|books| accept_import(books, &request))?;
-    let Some(op) = driver::drive(id).await else {
+    let Some(op) = driver::run(id).await else {
         return Err(ImportError::Pending { operation: id });
     };
     let reason = op.failure.unwrap_or_default();
@@ -372,6 +374,10 @@ pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportErr
                 reason,
             })
         }
+        // It was seen, and there was no place for it.
+        Some(_) if op.held.0 > 0 => Err(ImportError::PoolFull {
+            max: books::with(|books| books.config.pool.as_ref().map_or(0, |pool| pool.max)),
+        }),
         Some(_) => Err(ImportError::NotControlled {
             operation: id,
             reason,
@@ -513,17 +519,16 @@ pub(crate) fn approve(request: &ApproveRequest) -> Result<ModuleInfo, ModuleErro
 }
 
 /// Approves what was built into root; in `canister_init` and after each upgrade.
-pub(crate) fn approve_embedded() -> Result<(), ModuleError> {
+pub(crate) fn approve_embedded() {
     books::with(|books| {
         for role in books.config.roles {
             if let Some(wasm) = role.wasm {
-                let hash = books.modules.embed(wasm)?;
+                let hash = books.modules.embed(wasm);
                 books.registry.set_module(role.name, hash);
             }
         }
         forget_unused_modules(books);
-        Ok(())
-    })
+    });
 }
 
 /// A module is needed while a role has it approved or an open operation is to install it.

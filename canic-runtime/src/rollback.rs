@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Calls of one operation at most. A canister that takes more is kept for people to look at.
-const MAX_CALLS: u32 = 60;
+pub(crate) const MAX_CALLS: u32 = 200;
 
 /// Gives the purpose up. What existed before the operation stays as it is.
 pub(crate) fn begin(op: &mut Operation, reason: String) -> Next {
@@ -35,9 +35,11 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Failed(failure) if failure.no_such_canister && op.deleting => {
+            op.clearing = Some(Clearing::Delete);
             return Next::Close(deleted(op));
         }
-        Reply::Failed(failure) if failure.passing => return try_again(op, failure.reason),
+        // Looking costs nothing but patience.
+        Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
         Reply::Failed(failure) if is_untouched_import(op) => {
             return begin(op, failure.reason);
         }
@@ -46,7 +48,11 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
     if op.calls >= MAX_CALLS {
         return quarantine(op, "it was not cleared after many calls".to_string());
     }
+    let first_look = is_untouched_import(op);
     op.held = Cycles(status.cycles);
+    if first_look && !pool_has_room {
+        return begin(op, "the pool is full".to_string());
+    }
     let clearing = match op.clearing {
         Some(Clearing::Delete) => Clearing::Delete,
         _ if !pool_has_room => Clearing::Delete,
@@ -54,7 +60,7 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
     };
     op.clearing = Some(clearing);
     let step = match clearing {
-        Clearing::Recycle => to_empty(&status),
+        Clearing::Recycle => to_empty(op, &status),
         Clearing::Delete => Some(to_delete(op, &status)),
     };
     match step {
@@ -72,12 +78,15 @@ fn is_untouched_import(op: &Operation) -> bool {
 }
 
 /// What is missing until a canister is as good as new.
-fn to_empty(status: &Status) -> Option<Step> {
+fn to_empty(op: &Operation, status: &Status) -> Option<Step> {
     if status.module.is_some() {
         Some(Step::Uninstall)
     } else if status.run != Run::Running {
         Some(Step::Start)
-    } else if status.controllers.len() != 1 || !status.default_settings {
+    } else if !status.root_controls_alone
+        || !status.default_settings
+        || (was_lived_in(op) && !op.reset)
+    {
         Some(Step::Reset)
     } else if status.snapshots {
         Some(Step::DropSnapshots)
@@ -86,9 +95,18 @@ fn to_empty(status: &Status) -> Option<Step> {
     }
 }
 
+/// Whether others may have changed settings that `canister_status` does not show, or that have no fixed default.
+fn was_lived_in(op: &Operation) -> bool {
+    op.plan().is_none_or(|plan| plan.controllers.len() > 1)
+}
+
 /// What is missing until a canister is gone. Its cycles go first.
 fn to_delete(op: &Operation, status: &Status) -> Step {
     let worth_it = status.cycles >= drain::WORTH && op.drains < drain::MAX_TRIES;
+    if worth_it && !(status.default_settings && status.root_controls_alone) {
+        // What is frozen or allocated can't be drained.
+        return Step::Reset;
+    }
     match (worth_it, status.run) {
         (true, Run::Running) if status.module == Some(drain::hash()) => Step::Drain,
         (true, Run::Running) => Step::LoadDrain,
@@ -105,9 +123,12 @@ pub(crate) fn cleared(op: &mut Operation, reply: Reply) -> Next {
         op.deleting = true;
     }
     match reply {
-        Reply::Failed(_) if matches!(step, Step::LoadDrain | Step::Drain) => {
-            // Too poor to be drained: not a reason to keep it for ever.
-            op.drains += 1;
+        // Too poor to pay for being drained, or refusing to be: not a reason to keep it for ever.
+        Reply::Failed(failure)
+            if matches!(step, Step::LoadDrain | Step::Drain)
+                && (!failure.passing || op.held.0 < drain::PRICE) =>
+        {
+            op.drains += if failure.passing { drain::MAX_TRIES } else { 1 };
             op.go(Step::Inspect);
             Next::Call
         }
@@ -118,6 +139,7 @@ pub(crate) fn cleared(op: &mut Operation, reply: Reply) -> Next {
                 op.drains += 1;
                 op.drained = true;
             }
+            op.reset |= step == Step::Reset;
             op.go(if step == Step::Stop {
                 Step::Delete
             } else {

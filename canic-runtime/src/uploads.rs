@@ -6,19 +6,27 @@ use crate::{
     platform::{Failure, ic},
 };
 
-/// Makes sure that the chunk store holds these pieces, all of them at once.
+/// Makes sure that the chunk store holds these pieces, all of them at once. Nothing is awaited after the last look.
 pub(crate) async fn ensure(pieces: &[Hash]) -> Result<(), Failure> {
-    if books::with(|books| books.modules.store_overflows(pieces)) {
-        // Pieces of modules that are no longer used go with all the others.
-        ic::clear_chunk_store().await?;
-        books::with(|books| books.modules.forget_uploads());
-    }
-    for hash in pieces {
-        let missing = books::with(|books| books.modules.not_uploaded(*hash));
-        if let Some(piece) = missing {
-            ic::upload_chunk(&piece).await?;
-            books::with(|books| books.modules.set_uploaded(*hash));
+    loop {
+        let (missing, overflows) = books::with(|books| {
+            let missing = pieces
+                .iter()
+                .find_map(|hash| Some((*hash, books.modules.not_uploaded(*hash)?)));
+            (missing, books.modules.store_overflows(pieces))
+        });
+        let Some((hash, piece)) = missing else {
+            return Ok(());
+        };
+        if overflows {
+            // Pieces of modules that are no longer used go with all the others. What the store holds is not known
+            // while this call is under way.
+            let forget = || books::with(|books| books.modules.forget_uploads());
+            forget();
+            ic::clear_chunk_store().await?;
+            forget();
         }
+        ic::upload_chunk(&piece).await?;
+        books::with(|books| books.modules.set_uploaded(hash));
     }
-    Ok(())
 }

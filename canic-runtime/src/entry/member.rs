@@ -54,7 +54,8 @@ fn start(member: &'static Member) {
 
 /// `canister_inspect_message`: only root's canisters call what is canic's, and they send no ingress.
 pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
-    if ic_cdk::api::msg_method_name() != "canic_sync" && hook() {
+    let method = ic_cdk::api::msg_method_name();
+    if method != "canic_sync" && !super::is_internal(&method) && hook() {
         ic_cdk::api::accept_message();
     }
 }

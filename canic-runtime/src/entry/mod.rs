@@ -12,9 +12,9 @@ pub use endpoint::{
     reply_manually, reply_result, update, update_async,
 };
 
-use crate::platform::ic;
+use crate::{config::StartHook, platform::ic};
 use candid::utils::ArgumentDecoder;
-use std::{fmt::Display, future::Future, pin::Pin, time::Duration};
+use std::{cell::Cell, fmt::Display, future::Future, pin::Pin, time::Duration};
 
 /// What a lifecycle hook may answer: nothing, or a reason why not.
 #[diagnostic::on_unimplemented(
@@ -101,26 +101,56 @@ pub(crate) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
     });
 }
 
-/// How long `start` waits before it tries again: 1, 2, 4, .. seconds, ten minutes at most.
-fn start_backoff(attempt: u32) -> Duration {
-    Duration::from_secs((1 << attempt.min(10)).min(600))
+/// How the author's `start` stands in this life of the code.
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    Due,
+    Running,
+    Done,
 }
 
-/// Runs `start` as soon as the present message is over, and again until it succeeds.
-pub(crate) fn schedule_start(hook: crate::config::StartHook, attempt: u32) {
-    let delay = if attempt == 0 {
-        Duration::ZERO
-    } else {
-        start_backoff(attempt - 1)
-    };
-    ic::after(delay, async move {
+thread_local! {
+    static START: Cell<Start> = const { Cell::new(Start::Due) };
+}
+
+/// A run of `start`. When it is over without success, be it by a trap, another one is due.
+struct Running;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if START.get() == Start::Running {
+            START.set(Start::Due);
+        }
+    }
+}
+
+/// How long `start` waits before its next try: at once, then 1, 2, 4, .. seconds, ten minutes at most.
+fn start_pause(attempt: u32) -> Duration {
+    match attempt {
+        0 => Duration::ZERO,
+        _ => Duration::from_secs((1 << (attempt - 1).min(10)).min(600)),
+    }
+}
+
+/// Runs `start` after the present message, and again until it has succeeded; never twice at once.
+pub(crate) fn schedule_start(hook: StartHook, attempt: u32) {
+    ic::after(start_pause(attempt), async move {
+        match START.get() {
+            Start::Done => return,
+            Start::Running => return schedule_start(hook, attempt),
+            Start::Due => START.set(Start::Running),
+        }
+        let _running = Running;
         // Armed before the hook runs: a trap in it must not be the end of it.
-        let retry = ic::timer(start_backoff(attempt), move || {
-            schedule_start(hook, attempt + 1)
-        });
+        schedule_start(hook, attempt + 1);
         match hook().await {
-            Ok(()) => ic::cancel(retry),
+            Ok(()) => START.set(Start::Done),
             Err(reason) => ic::log(&format!("canic: start failed, try {attempt}: {reason}")),
         }
     });
+}
+
+/// Whether a method is ic-cdk's own, which nobody calls from outside.
+pub(crate) fn is_internal(method: &str) -> bool {
+    method.starts_with("<ic-cdk internal>")
 }

@@ -13,7 +13,7 @@ use crate::{
     driver,
     fleet::{self, RootCalls},
     http,
-    journal::{Section, Step},
+    journal::Section,
     lists, memory, metrics,
     platform::ic,
     requests::{self, Asker},
@@ -65,7 +65,7 @@ fn begin(
         member: |request| books::with(|books| lists::member(books, &request)),
         members: |request| books::with(|books| lists::members(books, &request)),
     });
-    requests::approve_embedded().map_err(|error| error.to_string())?;
+    requests::approve_embedded();
     hook(ic_cdk::api::msg_arg_data())?;
     if let Some(start) = root.start {
         schedule_start(start, 0);
@@ -74,22 +74,22 @@ fn begin(
     Ok(())
 }
 
-/// `canister_pre_upgrade`: refuses while only a reply under way can tell the id of a new canister.
+/// `canister_pre_upgrade`: refuses while an operation waits for an answer, unless root is stopped.
+///
+/// The answer would arrive at the new code, which does not know what it belongs to; and only the answer to a creation
+/// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
-        let creating = books::with(|books| {
-            books
-                .journal
-                .list(Section::Open, None)
-                .find(|op| op.in_flight && op.step == Step::Create)
-                .map(|op| op.id)
+        let waiting = books::with(|books| {
+            let mut open = books.journal.list(Section::Open, None);
+            open.find(|op| op.in_flight)
         });
-        match creating {
-            Some(id) => Err(format!(
-                "operation {id} is creating a canister, whose id only the reply can tell; \
-                 upgrade again when it has come, or stop root first"
+        match waiting {
+            Some(op) if !ic::is_stopped() => Err(format!(
+                "operation {} waits for the answer to its step {:?}; upgrade again when it has come, or stop root first",
+                op.id, op.step
             )),
-            None => hook(),
+            _ => hook(),
         }
     });
 }
@@ -110,7 +110,7 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
     let welcome = if GUARDED.contains(&method.as_str()) {
         requests::asker(ic::caller()).is_ok()
     } else {
-        method != "canic_commit" && hook()
+        method != "canic_drive" && !super::is_internal(&method) && hook()
     };
     if welcome {
         ic_cdk::api::accept_message();
@@ -119,13 +119,14 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
 
 // Updates
 
-/// `canic_commit`: root's own message boundary.
-pub fn canic_commit(_root: &'static Root) {
-    in_executor_context(|| {
-        if ic::is_commit() {
-            ic::reply(&());
-        } else {
-            ic_cdk::api::msg_reject("only root calls this");
+/// `canic_drive`: root calls itself to drive an operation, or for the message boundary alone.
+pub fn canic_drive(_root: &'static Root) {
+    if ic::caller() != ic::this() {
+        return ic_cdk::api::msg_reject("only root calls this");
+    }
+    update(|(operation,): (Option<OperationId>,)| async move {
+        if let Some(id) = operation {
+            driver::drive(id).await;
         }
     });
 }

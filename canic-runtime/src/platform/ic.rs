@@ -5,7 +5,10 @@
 //! older nor a newer platform breaks them.
 
 use super::{Call, Failure, Reply, Run, Status};
-use crate::{api::SyncRequest, drain};
+use crate::{
+    api::{OperationId, SyncRequest},
+    drain,
+};
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed};
 use serde::Deserialize;
@@ -62,6 +65,11 @@ pub(crate) fn creation_fee() -> u128 {
     ic_cdk::api::cost_create_canister()
 }
 
+/// Whether this canister is stopped, and so waits for no answer.
+pub(crate) fn is_stopped() -> bool {
+    ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
+}
+
 /// Writes to the canister's log.
 pub(crate) fn log(text: &str) {
     ic_cdk::api::debug_print(text);
@@ -69,15 +77,6 @@ pub(crate) fn log(text: &str) {
 
 pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {
     ic_cdk_timers::set_timer(delay, task);
-}
-
-/// A timer that can be cancelled.
-pub(crate) fn timer(delay: Duration, task: impl FnOnce() + 'static) -> ic_cdk_timers::TimerId {
-    ic_cdk_timers::set_timer(delay, async move { task() })
-}
-
-pub(crate) fn cancel(timer: ic_cdk_timers::TimerId) {
-    ic_cdk_timers::clear_timer(timer);
 }
 
 /// Answers the present message.
@@ -88,17 +87,20 @@ pub(crate) fn reply(value: &impl CandidType) {
     }
 }
 
-/// Ends the current message and begins a new one, so that what was written is safe.
+/// Calls root's own method [`DRIVE`]. Answers whether a message was sent and came back, however.
 ///
-/// It is a call of root to itself; that it may fail does not matter, the boundary is all that is wanted.
-pub(crate) async fn commit() {
-    let _boundary = CdkCall::unbounded_wait(this(), "canic_commit").await;
+/// With an operation, that method drives it: in a call of its own, so that whatever becomes of the code that asked for
+/// the operation, the task that waits for its calls lives on. Without one it does nothing: the current message ends and
+/// a new one begins, and what was written is safe.
+pub(crate) async fn call_self(operation: Option<OperationId>) -> bool {
+    let answer = CdkCall::unbounded_wait(this(), DRIVE)
+        .with_arg(operation)
+        .await;
+    matches!(answer, Ok(_) | Err(CallFailed::CallRejected(_)))
 }
 
-/// The same, as a method of root: whether the caller may be answered.
-pub(crate) fn is_commit() -> bool {
-    caller() == this()
-}
+/// The method that root calls on itself.
+const DRIVE: &str = "canic_drive";
 
 /// Asks another canister of the fleet.
 pub(crate) async fn ask<T>(
@@ -362,6 +364,7 @@ async fn status(canister: Principal) -> Reply {
                 .memory_metrics
                 .is_some_and(|metrics| metrics.snapshots_size != 0u8),
             default_settings: status.settings.are_defaults(),
+            root_controls_alone: status.settings.controllers == [this()],
             controllers: status.settings.controllers,
         }),
         Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
@@ -414,6 +417,22 @@ struct Settings {
     memory_allocation: Option<Nat>,
     freezing_threshold: Option<Nat>,
     environment_variables: Option<Vec<EnvironmentVariable>>,
+    log_visibility: Option<LogVisibility>,
+    reserved_cycles_limit: Option<Nat>,
+    wasm_memory_limit: Option<Nat>,
+    wasm_memory_threshold: Option<Nat>,
+}
+
+/// The platform's default: 5 T cycles.
+const RESERVED_CYCLES_LIMIT: u64 = 5_000_000_000_000;
+
+/// The platform's default: 3 GiB.
+const WASM_MEMORY_LIMIT: u64 = 3 << 30;
+
+#[derive(CandidType, Deserialize)]
+enum LogVisibility {
+    #[serde(rename = "controllers")]
+    Controllers,
 }
 
 /// The platform's default: 30 days, in seconds.
@@ -427,6 +446,10 @@ impl Settings {
             memory_allocation: Some(Nat::from(0u8)),
             freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
             environment_variables: Some(Vec::new()),
+            log_visibility: Some(LogVisibility::Controllers),
+            reserved_cycles_limit: Some(Nat::from(RESERVED_CYCLES_LIMIT)),
+            wasm_memory_limit: Some(Nat::from(WASM_MEMORY_LIMIT)),
+            wasm_memory_threshold: Some(Nat::from(0u8)),
         }
     }
 }
