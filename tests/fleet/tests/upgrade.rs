@@ -1,12 +1,14 @@
 //! Upgrades: of root with everything it has on record, of members with their data, and in the middle of an operation.
 
-use candid::encode_args;
+use candid::{Principal, encode_args};
 use canic::api::{
     Denied, MembersFilter, ModulesPage, OperationsFilter, PageRequest, ProvisionError, Provisioned,
     RetireRequest, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
-use std::time::Duration;
+use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs, UpgradeFlags};
+use pocket_ic::{call_candid_as, common::rest::RawEffectivePrincipal};
+use std::{collections::BTreeSet, time::Duration};
 
 #[test]
 fn root_keeps_members_pool_operations_and_modules() {
@@ -202,4 +204,68 @@ fn a_retirement_that_an_upgrade_meets_ends_well() {
         outcome
     });
     check_both_were_met(&outcomes);
+}
+
+/// Upgrades root past its `pre_upgrade`, which nobody should do: the answers that it waits for are lost.
+fn force_upgrade(fleet: &Fleet, root_package: &str) {
+    let args = InstallCodeArgs {
+        mode: CanisterInstallMode::Upgrade(Some(UpgradeFlags {
+            skip_pre_upgrade: Some(true),
+            wasm_memory_persistence: None,
+        })),
+        canister_id: fleet.root,
+        wasm_module: artifacts::module(root_package),
+        arg: encode_args(()).expect("encoded"),
+        sender_canister_version: None,
+    };
+    let effective = RawEffectivePrincipal::CanisterId(fleet.root.as_slice().to_vec());
+    let management = Principal::management_canister();
+    let sender = fleet.controller;
+    call_candid_as::<_, ()>(
+        &fleet.pic,
+        management,
+        effective,
+        sender,
+        "install_code",
+        (args,),
+    )
+    .expect("nothing asks root before it is upgraded");
+}
+
+#[test]
+fn what_a_forced_upgrade_cuts_off_is_finished_by_looking() {
+    let mut cut_off = Vec::new();
+    for ticks in 0..10 {
+        let fleet = Fleet::of_notebooks();
+        let worker = fleet
+            .provision(&notebook(user(1)))
+            .expect("a member")
+            .canister;
+        fleet.quiet();
+        let request = RetireRequest {
+            canister: worker,
+            how: Retirement::Recycle,
+        };
+        let call = fleet.submit(fleet.root, fleet.controller, "canic_retire", (&request,));
+        for _ in 0..ticks {
+            fleet.pic.tick();
+        }
+        let open = fleet.operations(OperationsFilter::Open);
+        cut_off.extend(open.into_iter().map(|operation| operation.state));
+        force_upgrade(&fleet, "example-root");
+        drop(fleet.pic.await_call(call));
+        fleet.pic.advance_time(Duration::from_secs(3_600));
+        fleet.quiet();
+        assert!(
+            fleet.members(&MembersFilter::All).is_empty(),
+            "after {ticks} rounds"
+        );
+        assert!(
+            fleet.pool().iter().any(|entry| entry.canister == worker),
+            "after {ticks} rounds"
+        );
+        fleet.audit().passes();
+    }
+    let steps: BTreeSet<String> = cut_off.iter().map(|state| format!("{state:?}")).collect();
+    assert!(steps.len() >= 3, "too few steps were met: {steps:?}");
 }
