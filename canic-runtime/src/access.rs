@@ -146,8 +146,48 @@ pub(crate) fn words(allow: &[Allow]) -> String {
             Allow::Child => "children".to_string(),
             Allow::Member => "members".to_string(),
             Allow::Role(role) => format!("members of role '{role}'"),
-            Allow::Guard(_) => "whom a guard lets in".to_string(),
+            Allow::Guard(guard) => match guard() {
+                Err(reason) => format!("whom a guard lets in ({reason})"),
+                Ok(()) => "whom a guard lets in".to_string(),
+            },
         })
         .collect();
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_turned_away_learns_who_may_come_and_what_a_guard_said() {
+        let refuses: Guard = || Err("the shop is closed".to_string());
+        let allow = [Allow::Root, Allow::Role("hub"), Allow::Guard(refuses)];
+        assert_eq!(
+            words(&allow),
+            "root, members of role 'hub', whom a guard lets in (the shop is closed)"
+        );
+    }
+
+    #[test]
+    fn what_root_knows_decides_about_members() {
+        let shard = Standing {
+            role: "shard".to_string(),
+            parent: Principal::from_slice(&[7, 1]),
+        };
+        let caller = Principal::from_slice(&[8, 1]);
+        let verdict = |known| check(&[Allow::Role("shard")], caller, &known);
+        assert_eq!(verdict(Known::Member(Some(shard))), Verdict::Welcome);
+        let stranger = verdict(Known::Member(None));
+        assert!(matches!(stranger, Verdict::Denied(_)));
+        // Without a fleet there is nobody to ask.
+        assert!(matches!(verdict(Known::NotHere), Verdict::Denied(_)));
+    }
+
+    #[test]
+    fn only_opaque_ids_may_be_canisters() {
+        assert!(is_canister(Principal::from_slice(&[0, 1, 1])));
+        assert!(!is_canister(Principal::anonymous()));
+        assert!(!is_canister(Principal::self_authenticating([1])));
+    }
 }
