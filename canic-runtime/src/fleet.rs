@@ -89,6 +89,12 @@ impl Provision {
         self.encoded(encoded)
     }
 
+    /// With an argument for its `init` that is Candid already.
+    pub fn encoded_arg(mut self, arg: Vec<u8>) -> Self {
+        self.0.arg = arg;
+        self
+    }
+
     fn encoded(mut self, encoded: candid::Result<Vec<u8>>) -> Result<Self, ProvisionError> {
         self.0.arg = encoded.map_err(|error| ProvisionError::InvalidArgument {
             reason: error.to_string(),

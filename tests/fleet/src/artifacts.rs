@@ -17,6 +17,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "example-worker",
         "baseline-worker",
         "fixture-bare-root",
+        "fixture-careless-root",
         "fixture-foreign",
         "fixture-hooks",
         "fixture-hub",

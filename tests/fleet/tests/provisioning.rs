@@ -2,8 +2,8 @@
 
 use candid::Principal;
 use canic::api::{
-    BatchError, MemberState, MembersFilter, OperationState, ProvisionError, Provisioned,
-    Retirement, Source,
+    BatchError, MemberState, MembersFilter, OperationState, OperationsFilter, ProvisionError,
+    Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use std::collections::BTreeSet;
@@ -247,5 +247,23 @@ fn users_sign_up_for_their_own_notebook() {
         page.is_empty(),
         "nothing comes after the only note: {page:?}"
     );
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_trap_in_the_code_that_asked_ends_no_creation() {
+    let fleet = Fleet::start("fixture-careless-root");
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet.quiet();
+    let request = notebook(user(1));
+    let trapped: Result<(), _> =
+        fleet.update(fleet.root, fleet.controller, "hire_and_trap", (&request,));
+    let reason = trapped.expect_err("it traps").reject_message;
+    assert!(reason.contains("trap"), "{reason}");
+    fleet.quiet();
+    let created = &fleet.operations(OperationsFilter::Closed)[0];
+    assert_eq!(created.state, OperationState::Done, "{created:?}");
+    let member = fleet.provision(&request).expect("the member is there");
+    assert_eq!(member.source, Source::Existing);
     fleet.audit().passes();
 }
