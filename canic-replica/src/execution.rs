@@ -308,8 +308,9 @@ pub(crate) fn execute(canister: &Arc<Canister>, place: &Arc<Place>, message: Mes
     let mut store = system_api::store(Host::new(Arc::clone(canister), Arc::clone(place), message));
     let outcome = run(&mut store, &code).map_err(|error| explain(&error, limit));
     let instructions = limit - store.get_fuel().unwrap_or(0).min(limit);
-    let host = store.into_data();
-    let mut prints = host.prints;
+    let mut host = store.into_data();
+    host.forget_call();
+    let mut prints = Vec::from(host.prints);
     let outcome = outcome.map(|code| Changes {
         code,
         ..host.changes

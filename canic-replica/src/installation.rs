@@ -12,6 +12,7 @@ use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
 use crate::management::{Managed, decode, invalid, origin, reply};
 use crate::memory::Stable;
 use crate::replica::Replica;
+use crate::storage::MAX_CHUNKS;
 use crate::trace::{Kind, Outcome};
 use crate::wasm::Module;
 use crate::{Reject, RejectCode};
@@ -64,6 +65,11 @@ impl Replica {
             return Err(chunk_error(
                 "The store canister is on another subnet than the target canister",
             ));
+        }
+        if args.chunk_hashes_list.len() > MAX_CHUNKS {
+            return Err(chunk_error(&format!(
+                "A module has at most {MAX_CHUNKS} chunks"
+            )));
         }
         let mut module = Vec::new();
         for hash in &args.chunk_hashes_list {
@@ -225,12 +231,19 @@ fn check(canister: &Canister, order: &Order<'_>) -> Result<Arc<Module>, Reject> 
         let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
         Reject::new(RejectCode::CanisterError, 505, why)
     })?;
-    if let (Upgrade(Some(flags)), Some(code)) = (order.mode, &canister.code) {
-        let orthogonal = code
-            .module
-            .metadata
-            .contains_key("enhanced-orthogonal-persistence");
-        if orthogonal && flags.wasm_memory_persistence.is_none() {
+    const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
+    if let (Upgrade(flags), Some(code)) = (order.mode, &canister.code) {
+        let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
+        if persistence == Some(types::WasmMemoryPersistence::Keep)
+            && !module.metadata.contains_key(ORTHOGONAL)
+        {
+            return Err(invalid(
+                "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade option requires that the new \
+                 canister module supports enhanced orthogonal persistence.",
+            ));
+        }
+        let orthogonal = code.module.metadata.contains_key(ORTHOGONAL);
+        if orthogonal && persistence.is_none() {
             return Err(invalid(
                 "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade option.",
             ));

@@ -4,7 +4,9 @@
 //! there compiles.
 
 use std::hash::{Hash, Hasher};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use std::{env, fs, io, process};
 
@@ -16,10 +18,11 @@ const MAX_FILES: usize = 200;
 
 /// The machine code of a module.
 pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
-    let Some(file) = place(engine, wasm) else {
+    let Some(file) = place(engine, wasm).filter(|file| file.parent().is_some_and(is_private))
+    else {
         return Module::new(engine, wasm);
     };
-    // SAFETY: the file was written by this program, on behalf of this user, in a directory that only they can write to;
+    // SAFETY: the file was written by this program, on behalf of this user, in a directory that is theirs and that only they can write to;
     // wasmtime itself checks that it comes from the same version and the same options.
     if let Ok(module) = unsafe { Module::deserialize_file(engine, &file) } {
         return Ok(module);
@@ -48,12 +51,36 @@ fn place(engine: &Engine, wasm: &[u8]) -> Option<PathBuf> {
     Some(directory.join("canic-replica").join(name))
 }
 
+/// Makes the directory if it is missing, and looks whether it is this user's alone. Elsewhere nothing is cached: what
+/// others can write must not be run as machine code.
+#[cfg(unix)]
+fn is_private(directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let ours = |meta: &fs::Metadata| {
+        let me = fs::metadata("/proc/self").map(|process| process.uid());
+        meta.is_dir() && meta.mode() & 0o022 == 0 && me.is_ok_and(|me| me == meta.uid())
+    };
+    create_private(directory).is_ok()
+        && fs::symlink_metadata(directory).is_ok_and(|meta| ours(&meta))
+}
+
+#[cfg(not(unix))]
+fn is_private(_directory: &Path) -> bool {
+    false
+}
+
 /// Writes the file whole or not at all: other processes may be reading.
 fn keep(file: &Path, code: &[u8]) -> io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("."));
-    create_private(directory)?;
-    let draft = file.with_extension(format!("{}.draft", process::id()));
-    fs::write(&draft, code)?;
+    // Nobody else writes this draft: not another thread, nor a process of the same number elsewhere.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = file.with_extension(format!("{}.{number}.draft", process::id()));
+    let mut open = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&draft)?;
+    open.write_all(code)?;
     fs::rename(&draft, file)?;
     tidy(directory)
 }
@@ -85,11 +112,6 @@ fn create_private(directory: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(directory)
-}
-
-#[cfg(not(unix))]
-fn create_private(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
 }
 
 /// Collects what is hashed into a digest that is the same in every process.

@@ -412,7 +412,7 @@ impl Replica {
             let why = format!("Canister {id} must be stopped before it is deleted.");
             return Err(Reject::new(RejectCode::CanisterError, 510, why));
         }
-        if !canister.inputs.is_empty() {
+        if !canister.inputs.is_empty() || !canister.is_quiet() {
             let why = format!(
                 "Canister {id} has messages in its queue and cannot be deleted now. Please retry."
             );
@@ -466,7 +466,7 @@ impl Replica {
 
 impl Canister {
     /// Whether nothing is under way on it.
-    fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.contexts.is_empty() && self.callbacks.is_empty()
     }
 }
@@ -502,7 +502,7 @@ fn target(payload: &[u8]) -> Option<Principal> {
         canister_id: Option<Principal>,
         target_canister: Option<Principal>,
     }
-    let (named,) = candid::utils::decode_args::<(Named,)>(payload).ok()?;
+    let (named,): (Named,) = decode_bounded(payload).ok()?;
     named.canister_id.or(named.target_canister)
 }
 
@@ -519,8 +519,20 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
     }
 }
 
+/// Decodes Candid, with bounds on what a few bytes may make us do.
+fn decode_bounded<A: for<'a> ArgumentDecoder<'a>>(bytes: &[u8]) -> candid::Result<A> {
+    const SKIPPING_QUOTA: usize = 10_000;
+    /// Work that every argument may cause, and work per byte of it.
+    const BASE_QUOTA: usize = 1_000_000;
+    const QUOTA_PER_BYTE: usize = 50;
+    let mut config = candid::DecoderConfig::new();
+    config.set_skipping_quota(SKIPPING_QUOTA);
+    config.set_decoding_quota(BASE_QUOTA + QUOTA_PER_BYTE * bytes.len());
+    candid::utils::decode_args_with_config(bytes, &config)
+}
+
 pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Result<A, Reject> {
-    candid::utils::decode_args(&request.payload)
+    decode_bounded(&request.payload)
         .map_err(|error| invalid(format!("Error decoding candid: {error}")))
 }
 

@@ -115,24 +115,27 @@ impl Replica {
             Task::Heartbeat => ("canister_heartbeat", Kind::Heartbeat),
             Task::Timer => ("canister_global_timer", Kind::Timer),
         };
-        let Some(canister) = self.canister_mut(id) else {
-            return 0;
-        };
-        if task == Task::Timer {
-            canister.timer = None;
-        }
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
+        // Since the task was chosen the canister may have been stopped, or its code replaced.
+        let is_due = task != Task::Timer || canister.timer.is_some_and(|at| at <= self.time);
+        if !is_due || !matches!(canister.status, Status::Running) {
+            return 0;
+        }
         let exported = canister
             .code
             .as_ref()
             .is_some_and(|code| code.module.exports(export));
-        if !exported
-            || self
-                .can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT))
-                .is_err()
-        {
+        let price = self.prices(canister).execution(UPDATE_LIMIT);
+        if exported && self.can_pay(canister, price).is_err() {
+            // A timer stays due until it can be paid for.
+            return 0;
+        }
+        if let (Task::Timer, Some(canister)) = (task, self.canister_mut(id)) {
+            canister.timer = None;
+        }
+        if !exported {
             return 0;
         }
         let system = Principal::management_canister();
@@ -414,11 +417,15 @@ impl Replica {
         {
             return self.hand_over(request);
         }
-        if request.payload.len() > MAX_BETWEEN_SUBNETS && request.subnet != Some(subnet) {
+        let goes_far = match self.subnet_index_of(request.callee) {
+            Some(other) => other != subnet,
+            None => request.subnet != Some(subnet),
+        };
+        let size = request.method.len() + request.payload.len();
+        if goes_far && size > MAX_BETWEEN_SUBNETS {
             let why = format!(
-                "Canister {id} violated contract: attempted to send a message of {} bytes to another subnet, the limit is \
-                 {MAX_BETWEEN_SUBNETS}",
-                request.payload.len()
+                "Canister {id} violated contract: attempted to send a message of size {size} exceeding the limit \
+                 {MAX_BETWEEN_SUBNETS}"
             );
             let reject = Reject::new(RejectCode::CanisterError, 504, why);
             return self.respond(request.origin, id, Err(reject), request.cycles, None);

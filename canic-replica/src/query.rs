@@ -8,10 +8,14 @@ use candid::Principal;
 use crate::canister::{Canister, Closure};
 use crate::cycles::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
+use crate::management::invalid;
 use crate::messages::accepts_calls;
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
 use crate::{EffectivePrincipal, Ingress, Reject, RejectCode};
+
+/// Bytes of a message from outside at most.
+const MAX_INGRESS: usize = 2 * 1024 * 1024;
 
 /// How deep composite queries may call each other.
 const MAX_DEPTH: usize = 6;
@@ -91,6 +95,13 @@ impl Replica {
     /// its reception.
     pub(crate) fn admit(&mut self, ingress: &Ingress) -> Result<usize, Reject> {
         let subnet = self.route(ingress)?;
+        let size = ingress.method.len() + ingress.payload.len();
+        if size > MAX_INGRESS {
+            let why = format!(
+                "Request is too large. Message byte size {size} is larger than the max allowed {MAX_INGRESS}."
+            );
+            return Err(uncertified(invalid(why)));
+        }
         let payer = if self.is_management(ingress.canister) {
             self.admit_management(ingress)?
         } else {

@@ -298,7 +298,7 @@ impl Replica {
             deadline: 0,
             subnet: Some(subnet),
         };
-        if request.callee == Principal::management_canister() {
+        if self.is_management(request.callee) {
             self.transit
                 .push_back((self.round + 1, Input::Request(request)));
         } else {

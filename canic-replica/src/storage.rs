@@ -16,7 +16,8 @@ use crate::{Reject, RejectCode};
 
 /// Longest chunk, in bytes.
 const MAX_CHUNK: usize = 1024 * 1024;
-const MAX_CHUNKS: usize = 100;
+/// Chunks of one canister at most, and of one module.
+pub(crate) const MAX_CHUNKS: usize = 100;
 const MAX_SNAPSHOTS: usize = 10;
 
 impl Replica {

@@ -3,6 +3,7 @@
 //! Each is allowed in the contexts that the interface specification lists for it, and traps elsewhere. What a function
 //! changes goes into [`Changes`], which the scheduler takes over if the message ends well and forgets if it traps.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use candid::Principal;
@@ -26,11 +27,18 @@ const MAX_METHOD: u32 = 20_000;
 /// A best-effort call waits at most so many seconds.
 const MAX_WAIT: u32 = 300;
 
+/// Bytes of a printed line that are kept, what the log adds to each line, and the bytes that the largest log holds.
+const MAX_LINE: usize = 32 * 1024;
+const LINE_OVERHEAD: usize = 16;
+const MAX_PRINTED: usize = 2 << 20;
+
 /// What the system API works on while a message runs.
 pub(crate) struct Host {
     pub(crate) message: Message,
     pub(crate) changes: Changes,
-    pub(crate) prints: Vec<Vec<u8>>,
+    pub(crate) prints: VecDeque<Vec<u8>>,
+    /// Bytes of them, with what the log adds to each.
+    printed: usize,
     pub(crate) memory: Option<Memory>,
     /// The canister's state is in place: from now on it is the guest that grows memory.
     pub(crate) restored: bool,
@@ -47,7 +55,8 @@ impl Host {
         Self {
             changes: Changes::none(&canister, message.available),
             message,
-            prints: Vec::new(),
+            prints: VecDeque::new(),
+            printed: 0,
             memory: None,
             restored: false,
             canister,
@@ -101,8 +110,19 @@ impl Host {
         }
     }
 
+    /// Keeps a line for the log; the oldest give way to no more than the largest log can hold.
+    fn print(&mut self, line: Vec<u8>) {
+        self.printed += line.len() + LINE_OVERHEAD;
+        self.prints.push_back(line);
+        while self.printed > MAX_PRINTED
+            && let Some(oldest) = self.prints.pop_front()
+        {
+            self.printed -= oldest.len() + LINE_OVERHEAD;
+        }
+    }
+
     /// Cycles attached to a call that was not performed come back.
-    fn forget_call(&mut self) {
+    pub(crate) fn forget_call(&mut self) {
         if let Some(call) = self.call.take() {
             self.changes.balance += call.cycles;
         }
@@ -743,8 +763,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         debug_print [EVERYWHERE, 100] (g, src: u32, size: u32) -> () {
             // What lies out of bounds is not printed; printing never traps.
             if let Ok((bytes, host)) = load(g, src.into(), size.into()) {
-                let line = bytes.to_vec();
-                host.prints.push(line);
+                let line = bytes[..bytes.len().min(MAX_LINE)].to_vec();
+                host.print(line);
             }
             Ok(())
         }

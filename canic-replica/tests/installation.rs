@@ -72,7 +72,8 @@ fn an_upgrade_keeps_stable_memory_and_a_reinstall_wipes_it() {
 fn an_upgrade_may_keep_the_heap() {
     let module = |data: &str| {
         canister(&format!(
-            r#"(data (i32.const 0) "{data}")
+            r#"(@custom "icp:private enhanced-orthogonal-persistence" "")
+            (data (i32.const 0) "{data}")
             (func (export "canister_update write") (i32.store (i32.const 30000) (i32.const 9)) (call $reply (i32.const 0)))
             (func (export "canister_query heap") (call $reply (i32.load (i32.const 0))))
             (func (export "canister_query far") (call $reply (i32.load (i32.const 30000))))"#
@@ -90,7 +91,13 @@ fn an_upgrade_may_keep_the_heap() {
     net.install_as(Upgrade(Some(keep)), id, module("\\02\\00\\00\\00"), &[])
         .unwrap();
     assert_eq!((net.number(id, "heap"), net.number(id, "far")), (1, 9));
-    net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[])
+    let unsaid = net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[]);
+    assert_eq!(unsaid.unwrap_err().error_code, "IC0408");
+    let replace = types::UpgradeFlags {
+        skip_pre_upgrade: None,
+        wasm_memory_persistence: Some(types::WasmMemoryPersistence::Replace),
+    };
+    net.install_as(Upgrade(Some(replace)), id, module("\\02\\00\\00\\00"), &[])
         .unwrap();
     assert_eq!((net.number(id, "heap"), net.number(id, "far")), (2, 0));
 }
