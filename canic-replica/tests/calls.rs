@@ -356,3 +356,30 @@ fn a_best_effort_call_that_waits_too_long_ends_unknown_and_a_late_answer_is_drop
     net.check_accounts();
     assert_eq!(net.events(Kind::Reply), []);
 }
+
+#[test]
+fn cycles_of_a_call_that_is_never_performed_stay() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"
+        (func (export "canister_update forget")
+            (drop (call $argument))
+            (call $new_call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0))
+            (call $call_cycles_add128 (i64.const 0) (i64.const 1000000000000))
+            (call $reply (i32.const 7)))
+        "#,
+    );
+    let before = net.replica.cycles(id).unwrap();
+    net.update(id, "forget", id.as_slice()).unwrap();
+    assert!(before - net.replica.cycles(id).unwrap() < T / 100);
+    net.check_accounts();
+}
+
+#[test]
+fn messages_from_outside_are_limited_in_size() {
+    let mut net = Net::new();
+    let (caller, _) = pair(&mut net);
+    let reject = net.update(caller, "reply", &vec![0; 2 << 20]).unwrap_err();
+    assert!(reject.message.contains("too large"), "{}", reject.message);
+    assert!(!reject.certified);
+}

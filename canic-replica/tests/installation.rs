@@ -396,3 +396,30 @@ fn uninstalling_keeps_cycles_and_history_and_removes_the_rest() {
     assert!(before - net.replica.cycles(id).unwrap() < T / 1000);
     assert_eq!(net.update(id, "x", &[]).unwrap_err().error_code, "IC0537");
 }
+
+#[test]
+fn a_module_has_at_most_a_hundred_chunks() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let chunk = upload(&mut net, id, &[0; 1 << 20]);
+    let reject = install_chunks(&mut net, id, id, vec![chunk; 50_000], &[0; 32]).unwrap_err();
+    assert!(reject.message.contains("at most 100"), "{}", reject.message);
+}
+
+#[test]
+fn a_heap_is_kept_only_by_modules_that_are_made_for_it() {
+    let mut net = Net::new();
+    let id = net.install(KEEPER);
+    let keep = types::UpgradeFlags {
+        skip_pre_upgrade: None,
+        wasm_memory_persistence: Some(types::WasmMemoryPersistence::Keep),
+    };
+    let reject = net
+        .install_as(Upgrade(Some(keep)), id, canister(KEEPER), &[])
+        .unwrap_err();
+    assert!(
+        reject.message.contains("enhanced orthogonal persistence"),
+        "{}",
+        reject.message
+    );
+}

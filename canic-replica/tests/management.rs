@@ -625,3 +625,17 @@ fn history_tells_what_happened() {
         ]
     );
 }
+
+/// `record { 0 : vec null }` with 2^60 elements in a few bytes.
+#[test]
+fn a_small_argument_cannot_make_the_replica_work_for_ever() {
+    let mut net = Net::new();
+    let mut hostile = b"DIDL\x02\x6c\x01\x00\x01\x6d\x7f\x01\x00".to_vec();
+    hostile.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    let proxy = net.install(&proxy());
+    let (_, reply) = through(&mut net, proxy, DEPOSIT, 10, &hostile);
+    let (code, message) = reply.unwrap_err();
+    assert_eq!(code, 4, "{message}");
+    let management = Principal::management_canister();
+    assert!(net.update(management, "canister_status", &hostile).is_err());
+}

@@ -221,3 +221,71 @@ fn composite_queries_call_other_queries() {
         "IC0527"
     );
 }
+
+#[test]
+fn a_timer_that_cannot_be_paid_for_waits_until_it_can() {
+    let mut net = Net::new();
+    let id = net.install(COUNTER);
+    net.update(id, "arm", &[]).unwrap();
+    // Frozen: it must keep more than it has.
+    let frozen = ic_management_canister_types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: ic_management_canister_types::CanisterSettings {
+            freezing_threshold: Some((u64::MAX / 2).into()),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (frozen,)).unwrap();
+    let later = net.replica.time() + 10_000;
+    net.replica.set_time(later).unwrap();
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::Timer), []);
+    net.replica.add_cycles(id, 1_000_000_000 * common::T);
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::Timer), [Outcome::Ok]);
+    assert_eq!(net.number(id, "timers"), 1);
+}
+
+#[test]
+fn a_timer_that_is_due_when_the_code_is_replaced_does_not_fire_in_the_new_code() {
+    let mut net = Net::new();
+    let id = net.install(COUNTER);
+    net.update(id, "arm", &[]).unwrap();
+    let later = net.replica.time() + 10_000;
+    net.replica.set_time(later).unwrap();
+    let mode = ic_management_canister_types::CanisterInstallMode::Upgrade(None);
+    net.install_as(mode, id, common::canister(COUNTER), &[])
+        .unwrap();
+    net.replica.tick();
+    assert!(net.number(id, "timers") <= 1);
+    let fired_late = net
+        .events(Kind::Timer)
+        .iter()
+        .any(|event| event.round >= last_install(&net));
+    assert!(!fired_late, "{:?}", net.replica.trace());
+}
+
+#[test]
+fn a_stopped_canister_does_nothing_of_its_own_accord() {
+    let mut net = Net::new();
+    let id = net.install(r#"(func (export "canister_heartbeat"))"#);
+    net.manage::<()>("stop_canister", common::record(id))
+        .unwrap();
+    let stopped = net.replica.trace().last().unwrap().round;
+    for _ in 0..3 {
+        net.replica.tick();
+    }
+    let beats = net.events(Kind::Heartbeat);
+    assert!(
+        beats.iter().all(|event| event.round < stopped),
+        "stopped in round {stopped}, and then: {beats:?}"
+    );
+}
+
+/// The round in which code was last installed.
+fn last_install(net: &Net) -> u64 {
+    let events = net.events(Kind::Management);
+    let install = events.iter().rfind(|event| event.method == "install_code");
+    install.expect("code was installed").round
+}
