@@ -10,7 +10,7 @@ use crate::canister::{Canister, Code, Request};
 use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
 use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
 use crate::management::{Managed, decode, invalid, origin, reply};
-use crate::memory::Stable;
+use crate::memory::{Stable, WASM_PAGE};
 use crate::replica::Replica;
 use crate::storage::MAX_CHUNKS;
 use crate::trace::{Kind, Outcome};
@@ -300,6 +300,12 @@ impl Draft<'_> {
                 types::CodeDeploymentMode::Upgrade
             }
         };
+        let canister = Arc::make_mut(&mut self.canister);
+        let limit = canister.settings.wasm_memory_limit;
+        let heap = canister.code.as_ref().map_or(0, |code| code.heap.size);
+        if limit > 0 && heap * WASM_PAGE > limit {
+            return Err(Trap::MemoryLimit(limit).reject(canister.id));
+        }
         let details = types::CodeDeploymentRecord {
             mode,
             module_hash: hash,

@@ -137,7 +137,17 @@ impl Replica {
                 )))
             }
             "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Ok(None),
-            _ => Ok(target(&ingress.payload)),
+            "canister_metadata" => Ok(target(&ingress.payload)),
+            _ => {
+                // Nobody spends a stranger's cycles.
+                let target = target(&ingress.payload);
+                if let Some(canister) = target.and_then(|target| self.canisters.get(&target)) {
+                    canister
+                        .check_controller(&ingress.sender)
+                        .map_err(uncertified)?;
+                }
+                Ok(target)
+            }
         }
     }
 
@@ -446,26 +456,28 @@ impl Replica {
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
         let canister = self.canister(id)?;
-        if canister.is_controller(&request.sender) {
-            return Ok(canister);
-        }
-        let controllers: Vec<_> = canister
-            .settings
-            .controllers
-            .iter()
-            .map(Principal::to_text)
-            .collect();
-        let why = format!(
-            "Only the controllers of the canister {id} can control it.\nCanister's controllers: {}\nSender's ID: {}",
-            controllers.join(" "),
-            request.sender
-        );
-        Err(Reject::new(RejectCode::CanisterError, 512, why))
+        canister.check_controller(&request.sender)?;
+        Ok(canister)
     }
 }
 
 impl Canister {
     /// Whether nothing is under way on it.
+    fn check_controller(&self, sender: &Principal) -> Result<(), Reject> {
+        if self.is_controller(sender) {
+            return Ok(());
+        }
+        let controllers: Vec<_> = (self.settings.controllers.iter())
+            .map(Principal::to_text)
+            .collect();
+        let why = format!(
+            "Only the controllers of the canister {} can control it.\nCanister's controllers: {}\nSender's ID: {sender}",
+            self.id,
+            controllers.join(" "),
+        );
+        Err(Reject::new(RejectCode::CanisterError, 512, why))
+    }
+
     pub(crate) fn is_quiet(&self) -> bool {
         self.contexts.is_empty() && self.callbacks.is_empty()
     }

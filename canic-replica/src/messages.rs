@@ -9,6 +9,7 @@ use crate::canister::{
 };
 use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
+use crate::memory::WASM_PAGE;
 use crate::replica::Replica;
 use crate::scheduler::Task;
 use crate::trace::{Kind, Outcome};
@@ -82,6 +83,10 @@ impl Replica {
             .as_ref()
             .ok_or_else(|| Trap::NoModule.reject(id))?;
         let context = if code.module.updates.contains(&request.method) {
+            let limit = canister.settings.wasm_memory_limit;
+            if limit > 0 && code.heap.size * WASM_PAGE > limit {
+                return Err(Trap::MemoryLimit(limit).reject(id));
+            }
             Context::Update
         } else if code.module.queries.contains(&request.method) {
             Context::ReplicatedQuery

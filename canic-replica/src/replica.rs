@@ -7,7 +7,7 @@ use candid::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::canister::{Canister, Input, Origin, Request, Response};
+use crate::canister::{Canister, Input, Origin, Request, Response, Status};
 use crate::cycles::Prices;
 use crate::execution::Place;
 use crate::memory::Stable;
@@ -426,6 +426,10 @@ impl Replica {
             .map(|(_, input)| carried(input))
             .sum::<u128>();
         for canister in self.canisters.values() {
+            if let Status::Stopping(stoppers) = &canister.status {
+                let carried = stoppers.iter().map(|stopper| stopper.request.cycles);
+                accounts.in_flight += carried.sum::<u128>();
+            }
             accounts.balances += canister.balance;
             accounts.in_flight += canister.inputs.iter().map(carried).sum::<u128>()
                 + canister

@@ -135,8 +135,13 @@ impl Replica {
         canister.paid_until = now;
         self.ledger.fees.resources += paid;
         if paid < cost {
-            // As on the network: who cannot pay loses code and memory, and keeps its id.
+            // As on the network: who cannot pay loses code, memory and what was allocated, and keeps its id.
             self.uninstall(id);
+            if let Some(canister) = self.canister_mut(id) {
+                canister.settings.compute_allocation = 0;
+                canister.settings.memory_allocation = 0;
+                canister.version += 1;
+            }
         }
     }
 

@@ -150,7 +150,9 @@ impl ResourceLimiter for Host {
         let limit = self.canister.settings.wasm_memory_limit;
         let context = self.message.context;
         if self.restored && context.replicated() && context != Context::PreUpgrade {
-            if limit > 0 && desired as u64 > limit {
+            // Callbacks, tasks and queries may pass the limit: a canister must be able to finish what it began.
+            let limited = matches!(context, Context::Start | Context::Init | Context::Update);
+            if limited && limit > 0 && desired as u64 > limit {
                 return Err(Trap::MemoryLimit(limit).into());
             }
             self.can_grow(current, (desired - current) as u64)?;

@@ -325,3 +325,45 @@ fn the_clock_goes_forward_only_and_not_to_its_end() {
     assert_eq!(net.replica.cycles(id), Some(0));
     net.check_accounts();
 }
+
+#[test]
+fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
+    let mut net = common::Net::new();
+    let body = r#"
+        (func (export "canister_global_timer") (drop (memory.grow (i32.const 4))))
+        (func (export "canister_update arm") (drop (call $global_timer_set (i64.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update grow") (drop (memory.grow (i32.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update idle") (call $reply (i32.const 0)))
+    "#;
+    let id = net.install(body);
+    let args = ic_management_canister_types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: ic_management_canister_types::CanisterSettings {
+            wasm_memory_limit: Some((2 * 65_536_u32).into()),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    net.update(id, "grow", &[]).unwrap();
+    assert_eq!(
+        net.update(id, "grow", &[]).unwrap_err().error_code,
+        "IC0539"
+    );
+    net.update(id, "idle", &[]).unwrap();
+    net.update(id, "arm", &[]).unwrap();
+    net.replica.tick();
+    assert_eq!(
+        net.outcomes(canic_replica::Kind::Timer),
+        [canic_replica::Outcome::Ok]
+    );
+    // Above the limit now: no update runs any more, and no such module is installed.
+    assert_eq!(
+        net.update(id, "idle", &[]).unwrap_err().error_code,
+        "IC0539"
+    );
+    let large = common::canister("").to_vec();
+    let mode = ic_management_canister_types::CanisterInstallMode::Reinstall;
+    net.install_as(mode, id, large, &[]).unwrap();
+    net.check_accounts();
+}

@@ -243,7 +243,9 @@ fn only_controllers_control() {
             (RejectCode::CanisterError, "IC0512"),
             "{method}"
         );
+        assert!(!reject.certified, "{method} is not even taken in");
     }
+    assert_eq!(net.replica.cycles(id), Some(T), "nobody spends its cycles");
 }
 
 #[test]
