@@ -22,7 +22,6 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
-        http: true,
         start: ::core::option::Option::Some(|| __canic::entry::start(<Worker>::start())),
     };
     #[unsafe(export_name = "canister_init")]

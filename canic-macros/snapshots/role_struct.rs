@@ -9,7 +9,6 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
-        http: false,
         start: ::core::option::Option::None,
     };
     #[unsafe(export_name = "canister_init")]

@@ -12,7 +12,6 @@ const _: () = {
             pool: ::core::option::Option::None,
             reserve: __config::DEFAULT_RESERVE,
             roles: &[],
-            http: false,
         },
         start: ::core::option::Option::None,
     };

@@ -59,7 +59,6 @@ const _: () = {
                     wasm: ::core::option::Option::None,
                 },
             ],
-            http: true,
         },
         start: ::core::option::Option::Some(|| __canic::entry::start(<Fleet>::start())),
     };

@@ -27,8 +27,6 @@ pub struct RootConfig {
     pub reserve: u128,
     /// The named roles. Empty means that any role with an approved module may be provisioned.
     pub roles: &'static [RoleConfig],
-    /// Whether root answers `http_request` (metrics for Prometheus).
-    pub http: bool,
 }
 
 /// The limits of the pool of empty canisters.
@@ -115,8 +113,6 @@ pub struct Root {
 pub struct Member {
     /// The role's name.
     pub role: &'static str,
-    /// Whether the member answers `http_request` (metrics for Prometheus).
-    pub http: bool,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
 }

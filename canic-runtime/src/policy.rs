@@ -24,11 +24,11 @@ pub(crate) const TOLERANCE_PERCENT: u128 = 5;
 
 /// What decides about a request to provision.
 #[derive(Debug)]
-pub(crate) struct Facts<'a> {
+pub(crate) struct Facts {
     pub(crate) root: Principal,
     pub(crate) parent: Principal,
     /// The role of the parent; none if it is no member.
-    pub(crate) parent_role: Option<&'a str>,
+    pub(crate) parent_role: Option<String>,
     /// Members of the role, those being provisioned included.
     pub(crate) taken: u32,
     pub(crate) module: Option<Hash>,
@@ -112,17 +112,17 @@ pub(crate) fn check_argument(arg: &[u8]) -> Result<(), ProvisionError> {
 }
 
 /// Whether a parent may have members of a role below it.
-pub(crate) fn check_parent(role: &RoleConfig, facts: &Facts<'_>) -> Result<(), ProvisionError> {
+pub(crate) fn check_parent(role: &RoleConfig, facts: &Facts) -> Result<(), ProvisionError> {
     let word = if facts.parent == facts.root {
         Some(ROOT_PARENT)
     } else {
-        facts.parent_role
+        facts.parent_role.as_deref()
     };
     match word {
         Some(word) if role.parents.contains(&word) => Ok(()),
         _ => Err(ProvisionError::ParentNotAllowed {
             parent: facts.parent,
-            parent_role: facts.parent_role.map(str::to_string),
+            parent_role: facts.parent_role.clone(),
             allowed: role
                 .parents
                 .iter()
@@ -136,7 +136,7 @@ pub(crate) fn check_parent(role: &RoleConfig, facts: &Facts<'_>) -> Result<(), P
 pub(crate) fn admit(
     role: &RoleConfig,
     name: &str,
-    facts: &Facts<'_>,
+    facts: &Facts,
 ) -> Result<Admitted, ProvisionError> {
     check_parent(role, facts)?;
     let Some(module) = facts.module else {
@@ -219,7 +219,7 @@ mod tests {
         wasm: None,
     };
 
-    fn facts() -> Facts<'static> {
+    fn facts() -> Facts {
         Facts {
             root: ROOT,
             parent: ROOT,
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    fn admit(facts: &Facts<'_>) -> Result<Admitted, ProvisionError> {
+    fn admit(facts: &Facts) -> Result<Admitted, ProvisionError> {
         super::admit(&WORKER, "worker", facts)
     }
 
@@ -316,7 +316,7 @@ mod tests {
     fn only_the_named_parents_may_be_parents() {
         let below_hub = Facts {
             parent: HUB,
-            parent_role: Some("hub"),
+            parent_role: Some("hub".to_string()),
             ..facts()
         };
         assert!(matches!(
@@ -374,7 +374,6 @@ mod tests {
             pool: None,
             reserve: DEFAULT_RESERVE,
             roles,
-            http: false,
         };
         assert!(role_config(&config(&ROLES), "worker", false).is_ok());
         assert!(role_config(&config(&ROLES), "other", true).is_err());

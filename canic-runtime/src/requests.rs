@@ -104,23 +104,10 @@ fn accept(
     asker: Asker,
     request: ProvisionRequest,
 ) -> Result<Accepted, ProvisionError> {
-    let known = books.registry.role(&request.role);
-    let module = known.as_ref().and_then(|role| role.module);
-    let role = policy::role_config(books.config, &request.role, module.is_some())?;
+    let role = role_config(books, &request.role)?;
     policy::check_key(request.key.as_deref())?;
     let place = place(asker, request.role, request.key, request.parent, &role);
-    let parent_role = parent_role(books, place.parent.0);
-    let facts = Facts {
-        root: ic::this(),
-        parent: place.parent.0,
-        parent_role: parent_role.as_deref(),
-        taken: known.map_or(0, |role| role.taken),
-        module,
-        open: books.open_operations(),
-        available: books.available(),
-        pooled: books.pool.first_ready().map(|entry| entry.cycles.0),
-        creation_fee: ic::creation_fee(),
-    };
+    let facts = facts(books, &place);
     policy::check_parent(&role, &facts)?;
     if let Some(answer) = holder(books, &place) {
         return answer;
@@ -219,6 +206,29 @@ pub(crate) fn role_of(books: &Books, canister: Principal) -> Option<String> {
     Some(books.registry.role_name(member.role).to_string())
 }
 
+/// The limits of a role, if the fleet has it.
+fn role_config(books: &Books, role: &str) -> Result<RoleConfig, ProvisionError> {
+    let known = books.registry.role(role);
+    let has_module = known.is_some_and(|role| role.module.is_some());
+    policy::role_config(books.config, role, has_module)
+}
+
+/// What decides about a place, as it stands now.
+fn facts(books: &Books, place: &Place) -> Facts {
+    let known = books.registry.role(&place.role);
+    Facts {
+        root: ic::this(),
+        parent: place.parent.0,
+        parent_role: parent_role(books, place.parent.0),
+        taken: known.as_ref().map_or(0, |role| role.taken),
+        module: known.and_then(|role| role.module),
+        open: books.open_operations(),
+        available: books.available(),
+        pooled: books.pool.first_ready().map(|entry| entry.cycles.0),
+        creation_fee: ic::creation_fee(),
+    }
+}
+
 /// The role of a member that may get children: one that lives.
 fn parent_role(books: &Books, parent: Principal) -> Option<String> {
     let member = books.registry.member(parent)?;
@@ -288,18 +298,18 @@ fn accept_retirement(
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
     if let Some(op) = books.journal.quarantined(canister) {
-        if asker != Asker::Owner {
-            return Err(denied_retirement(asker));
+        if let Asker::Member(caller) = asker {
+            return Err(denied_retirement(caller));
         }
         return Ok(clear_quarantined(books, op, request.how));
     }
     let Some(member) = books.registry.member(canister) else {
         return Err(RetireError::NotAMember { canister });
     };
-    if let Asker::Member(parent) = asker
-        && member.parent.0 != parent
+    if let Asker::Member(caller) = asker
+        && member.parent.0 != caller
     {
-        return Err(denied_retirement(asker));
+        return Err(denied_retirement(caller));
     }
     if member.state != State::Active {
         return Err(RetireError::Pending {
@@ -327,11 +337,7 @@ fn accept_retirement(
     Ok(id)
 }
 
-fn denied_retirement(asker: Asker) -> RetireError {
-    let caller = match asker {
-        Asker::Owner => ic::this(),
-        Asker::Member(caller) => caller,
-    };
+fn denied_retirement(caller: Principal) -> RetireError {
     RetireError::Denied(Denied {
         caller,
         allowed: "controllers of root, the member's parent".to_string(),
@@ -438,9 +444,7 @@ fn adoption(
     key: Option<&str>,
     parent: Option<Principal>,
 ) -> Result<(Place, Plan), ProvisionError> {
-    let known = books.registry.role(role);
-    let module = known.as_ref().and_then(|role| role.module);
-    let config = policy::role_config(books.config, role, module.is_some())?;
+    let config = role_config(books, role)?;
     policy::check_key(key)?;
     let place = place(
         Asker::Owner,
@@ -458,17 +462,10 @@ fn adoption(
         }
         None => {}
     }
-    let parent_role = parent_role(books, place.parent.0);
     let facts = Facts {
-        root: ic::this(),
-        parent: place.parent.0,
-        parent_role: parent_role.as_deref(),
-        taken: known.map_or(0, |role| role.taken),
-        module,
-        open: books.open_operations(),
         available: u128::MAX,
         pooled: Some(u128::MAX),
-        creation_fee: 0,
+        ..facts(books, &place)
     };
     let admitted = policy::admit(&config, role, &facts)?;
     let plan = Plan {

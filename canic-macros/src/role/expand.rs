@@ -37,7 +37,6 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
             const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
             static MEMBER: __canic::Member = __canic::Member {
                 role: #name,
-                http: #http,
                 start: #start,
             };
             #lifecycle

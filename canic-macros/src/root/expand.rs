@@ -106,13 +106,11 @@ fn config(root: &Root) -> TokenStream {
     let pool = optional(root.pool.as_ref().map(pool));
     let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
     let roles = root.roles.iter().map(role);
-    let http = root.http;
     quote! {
         __config::RootConfig {
             pool: #pool,
             reserve: #reserve,
             roles: &[#(#roles),*],
-            http: #http,
         }
     }
 }

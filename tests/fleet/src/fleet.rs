@@ -291,9 +291,7 @@ impl Fleet {
     /// When a page can't be had.
     #[must_use]
     pub fn members(&self, filter: &MembersFilter) -> Vec<MemberInfo> {
-        let mut members = Vec::new();
-        let mut after = None;
-        loop {
+        pages(|after| {
             let request = MembersRequest {
                 filter: filter.clone(),
                 after,
@@ -301,12 +299,8 @@ impl Fleet {
             };
             let page: Result<MembersPage, Denied> = self.ask("canic_members", (request,));
             let page = page.expect("a controller may list members");
-            members.extend(page.members);
-            after = page.next;
-            if after.is_none() {
-                return members;
-            }
-        }
+            (page.members, page.next)
+        })
     }
 
     /// One member.
@@ -325,18 +319,12 @@ impl Fleet {
     /// When a page can't be had.
     #[must_use]
     pub fn pool(&self) -> Vec<PoolEntry> {
-        let mut entries = Vec::new();
-        let mut after = None;
-        loop {
-            let page: Result<PoolPage, Denied> =
-                self.ask("canic_pool", (PageRequest { after, limit: PAGE },));
+        pages(|after| {
+            let request = PageRequest { after, limit: PAGE };
+            let page: Result<PoolPage, Denied> = self.ask("canic_pool", (request,));
             let page = page.expect("a controller may list the pool");
-            entries.extend(page.entries);
-            after = page.next;
-            if after.is_none() {
-                return entries;
-            }
-        }
+            (page.entries, page.next)
+        })
     }
 
     /// All operations that the filter lets through, page by page.
@@ -345,9 +333,7 @@ impl Fleet {
     /// When a page can't be had.
     #[must_use]
     pub fn operations(&self, filter: OperationsFilter) -> Vec<OperationInfo> {
-        let mut operations = Vec::new();
-        let mut after = None;
-        loop {
+        pages(|after| {
             let request = OperationsRequest {
                 filter,
                 after,
@@ -355,12 +341,8 @@ impl Fleet {
             };
             let page: Result<OperationsPage, Denied> = self.ask("canic_operations", (request,));
             let page = page.expect("a controller may list operations");
-            operations.extend(page.operations);
-            after = page.next;
-            if after.is_none() {
-                return operations;
-            }
-        }
+            (page.operations, page.next)
+        })
     }
 
     /// One operation.
@@ -433,6 +415,19 @@ impl Fleet {
     pub fn audit(&self) -> Audit {
         Audit::of(self)
     }
+}
+
+/// All rows of a list, page by page: `page` answers the rows after a cursor, and the next cursor if there are more.
+fn pages<Row, Cursor>(
+    mut page: impl FnMut(Option<Cursor>) -> (Vec<Row>, Option<Cursor>),
+) -> Vec<Row> {
+    let (mut rows, mut next) = page(None);
+    while next.is_some() {
+        let (more, after) = page(next);
+        rows.extend(more);
+        next = after;
+    }
+    rows
 }
 
 /// A request for a notebook of this owner, under the owner's key.
