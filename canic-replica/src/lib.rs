@@ -27,23 +27,22 @@ mod cycles;
 mod digest;
 mod execution;
 pub mod http;
-mod installation;
-mod machine_code;
+
 mod management;
 mod memory;
 mod messages;
 mod query;
+mod reject;
 mod replica;
-mod rewrite;
+
 mod scheduler;
-mod settings;
-mod storage;
+
 mod system_api;
 mod trace;
 mod wasm;
 
+pub use reject::{Reject, RejectCode};
 pub use replica::{
-    Config, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, RejectCode, Replica,
-    SubnetInfo, SubnetKind,
+    Config, EffectivePrincipal, Ingress, IngressStatus, MessageId, Replica, SubnetInfo, SubnetKind,
 };
 pub use trace::{Accounts, Event, Fees, Kind, Outcome};

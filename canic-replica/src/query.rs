@@ -8,8 +8,8 @@ use candid::Principal;
 use crate::canister::{Canister, Closure};
 use crate::cycles::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
-use crate::management::invalid;
 use crate::messages::accepts_calls;
+use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
 use crate::{EffectivePrincipal, Ingress, Reject, RejectCode};
@@ -308,21 +308,5 @@ impl Composite {
             drop(self.step(replica, cleanup, used));
         }
         outcome
-    }
-}
-
-pub(crate) fn not_found(id: Principal) -> Reject {
-    Reject::new(
-        RejectCode::DestinationInvalid,
-        301,
-        format!("Canister {id} not found"),
-    )
-}
-
-/// The same reject, from a single node.
-pub(crate) fn uncertified(reject: Reject) -> Reject {
-    Reject {
-        certified: false,
-        ..reject
     }
 }

@@ -7,6 +7,7 @@ use candid::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::Reject;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
 use crate::cycles::Prices;
 use crate::execution::Place;
@@ -49,37 +50,6 @@ pub struct SubnetInfo {
     pub nodes: Vec<Principal>,
     /// The canister ids it may host: first and last of each range.
     pub canister_ranges: Vec<(Principal, Principal)>,
-}
-
-/// Reject codes of the interface specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[repr(u8)]
-pub enum RejectCode {
-    /// Fatal system error, retry unlikely to be useful.
-    SysFatal = 1,
-    /// Transient system error, retry might be possible.
-    SysTransient = 2,
-    /// Invalid destination.
-    DestinationInvalid = 3,
-    /// Explicit reject by the canister.
-    CanisterReject = 4,
-    /// The canister failed.
-    CanisterError = 5,
-    /// The outcome of a best-effort call is unknown.
-    SysUnknown = 6,
-}
-
-/// Why a message was not answered with a reply.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Reject {
-    /// The class of the error.
-    pub code: RejectCode,
-    /// Human-readable text.
-    pub message: String,
-    /// The platform's finer code, `IC0xxx`.
-    pub error_code: String,
-    /// Whether the answer came out of replicated execution.
-    pub certified: bool,
 }
 
 /// A message from outside.
@@ -525,26 +495,6 @@ impl Replica {
             hasher.update(part);
         }
         hasher.finalize().into()
-    }
-}
-
-impl Reject {
-    /// A reject from replicated execution.
-    pub(crate) fn new(code: RejectCode, error_code: u16, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            error_code: format!("IC{error_code:04}"),
-            certified: true,
-        }
-    }
-
-    /// The text that a calling canister sees: the platform puts its own code before its own text.
-    pub(crate) fn text(&self) -> String {
-        match self.error_code.as_str() {
-            "IC0406" => self.message.clone(),
-            code => format!("{code}: {}", self.message),
-        }
     }
 }
 

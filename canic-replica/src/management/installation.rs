@@ -6,13 +6,14 @@ use candid::Principal;
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
+use super::storage::MAX_CHUNKS;
+use super::{Managed, decode, origin, reply};
 use crate::canister::{Canister, Code, Request};
 use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
 use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
-use crate::management::{Managed, decode, invalid, origin, reply};
 use crate::memory::{Stable, WASM_PAGE};
+use crate::reject::{self, invalid};
 use crate::replica::Replica;
-use crate::storage::MAX_CHUNKS;
 use crate::trace::{Kind, Outcome};
 use crate::wasm::Module;
 use crate::{Reject, RejectCode};
@@ -155,7 +156,7 @@ impl Replica {
             .canisters
             .get(&id)
             .cloned()
-            .ok_or_else(|| crate::query::not_found(id))?;
+            .ok_or_else(|| reject::not_found(id))?;
         let place = Arc::clone(&self.subnets[canister.subnet].place);
         let module = check(&canister, &order)?;
         let in_advance = place.prices.execution(INSTALL_LIMIT);

@@ -1,9 +1,7 @@
 //! A message commits whole or not at all.
 
-mod common;
-
+use crate::common::Net;
 use canic_replica::{Kind, Outcome};
-use common::Net;
 
 /// Three places where state lives, each readable by a query, and a method that changes all of them and traps.
 const EVERYWHERE: &str = r#"

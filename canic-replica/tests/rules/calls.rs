@@ -1,10 +1,8 @@
 //! Calls between canisters.
 
-mod common;
-
+use crate::common::{Net, T, record};
 use candid::Principal;
 use canic_replica::{Kind, Outcome, RejectCode, SubnetKind};
-use common::{Net, T, record};
 
 /// Answers, refuses, traps, keeps silent, takes or leaves cycles.
 const CALLEE: &str = r#"
@@ -205,7 +203,7 @@ fn canisters_of_two_subnets_call_each_other_in_the_next_round() {
     net.manage::<(candid::Reserved,)>("provisional_create_canister_with_cycles", (args,))
         .unwrap();
     let mode = ic_management_canister_types::CanisterInstallMode::Install;
-    net.install_as(mode, there, common::canister(CALLEE), &[])
+    net.install_as(mode, there, crate::common::canister(CALLEE), &[])
         .unwrap();
     let answer = net.update(caller, "reply", there.as_slice()).unwrap();
     assert_eq!(answer[16..], [42, 0, 0, 0]);

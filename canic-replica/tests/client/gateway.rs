@@ -1,7 +1,5 @@
 //! HTTP gateways: what a browser sees of a canister.
 
-mod client;
-
 use std::net::TcpStream;
 
 use candid::{CandidType, Principal, encode_one};
@@ -9,7 +7,7 @@ use pocket_ic::PocketIc;
 use pocket_ic::common::rest::InstanceHttpGatewayConfig;
 use serde_bytes::ByteBuf;
 
-use client::{builder, instance, raw};
+use crate::common::{builder, instance, raw};
 
 candid::define_function!(Callback : (Token) -> (Part) query);
 

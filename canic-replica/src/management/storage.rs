@@ -6,11 +6,11 @@ use candid::{Principal, Reserved};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
+use super::{Managed, decode, origin, reply};
 use crate::canister::{Canister, Request, Snapshot};
 use crate::cycles::{SNAPSHOT, UPLOAD_CHUNK};
 use crate::execution::Trap;
-use crate::management::{Managed, decode, invalid, origin, reply};
-use crate::query::not_found;
+use crate::reject::{invalid, not_found};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 

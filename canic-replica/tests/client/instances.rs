@@ -1,7 +1,5 @@
 //! Instances, their subnets and their time, through the ordinary client.
 
-mod client;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -9,7 +7,7 @@ use candid::Principal;
 use pocket_ic::common::rest::SubnetKind;
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs, Time};
 
-use client::{builder, counter, instance, number, query, update};
+use crate::common::{builder, counter, instance, number, query, update};
 
 /// 2021-05-06T19:17:10Z.
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;

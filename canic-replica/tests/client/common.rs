@@ -1,10 +1,4 @@
 //! What the client tests share.
-//!
-//! They are written with the ordinary `pocket-ic` client and run on this package's own binary. To run them on a real
-//! PocketIC server instead, name it: `POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test 'client_*'`.
-//! (`client_raw` is about our binary alone and ignores the variable.)
-
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,9 +1,7 @@
 //! What canisters do on their own, and what they let in.
 
-mod common;
-
+use crate::common::Net;
 use canic_replica::{Kind, Outcome};
-use common::Net;
 
 /// Counts how often its timer fires.
 const COUNTER: &str = r#"
@@ -60,7 +58,7 @@ fn timers_do_not_survive_an_upgrade() {
     let id = net.install(COUNTER);
     net.update(id, "arm", &[]).unwrap();
     let mode = ic_management_canister_types::CanisterInstallMode::Upgrade(None);
-    net.install_as(mode, id, common::canister(COUNTER), &[])
+    net.install_as(mode, id, crate::common::canister(COUNTER), &[])
         .unwrap();
     let later = net.replica.time() + 10_000;
     net.replica.set_time(later).unwrap();
@@ -241,7 +239,7 @@ fn a_timer_that_cannot_be_paid_for_waits_until_it_can() {
     net.replica.set_time(later).unwrap();
     net.replica.tick();
     assert_eq!(net.outcomes(Kind::Timer), []);
-    net.replica.add_cycles(id, 1_000_000_000 * common::T);
+    net.replica.add_cycles(id, 1_000_000_000 * crate::common::T);
     net.replica.tick();
     assert_eq!(net.outcomes(Kind::Timer), [Outcome::Ok]);
     assert_eq!(net.number(id, "timers"), 1);
@@ -255,7 +253,7 @@ fn a_timer_that_is_due_when_the_code_is_replaced_does_not_fire_in_the_new_code()
     let later = net.replica.time() + 10_000;
     net.replica.set_time(later).unwrap();
     let mode = ic_management_canister_types::CanisterInstallMode::Upgrade(None);
-    net.install_as(mode, id, common::canister(COUNTER), &[])
+    net.install_as(mode, id, crate::common::canister(COUNTER), &[])
         .unwrap();
     net.replica.tick();
     assert!(net.number(id, "timers") <= 1);
@@ -270,7 +268,7 @@ fn a_timer_that_is_due_when_the_code_is_replaced_does_not_fire_in_the_new_code()
 fn a_stopped_canister_does_nothing_of_its_own_accord() {
     let mut net = Net::new();
     let id = net.install(r#"(func (export "canister_heartbeat"))"#);
-    net.manage::<()>("stop_canister", common::record(id))
+    net.manage::<()>("stop_canister", crate::common::record(id))
         .unwrap();
     let stopped = net.replica.trace().last().unwrap().round;
     for _ in 0..3 {

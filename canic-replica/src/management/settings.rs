@@ -3,9 +3,9 @@
 use candid::Nat;
 use ic_management_canister_types as types;
 
+use super::{Managed, decode, number, origin, reply};
 use crate::canister::{Request, Settings, Status};
-use crate::management::{Managed, decode, invalid, number, origin, reply};
-use crate::query::not_found;
+use crate::reject::{invalid, not_found};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 

@@ -1,15 +1,17 @@
 //! From a module's bytes to something that can be instantiated and metered.
 
+mod machine_code;
+mod rewrite;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, ExternType, InstancePre, ModuleExport, OperatorCost, Store};
 
-use crate::machine_code;
 use crate::memory::{PAGE, Pages, non_zero};
-use crate::rewrite::{RESERVED, Survey, decompress, rewrite};
 use crate::system_api::{self, Host};
+use rewrite::{RESERVED, Survey, decompress, rewrite};
 
 /// Entries a table may have.
 pub(crate) const MAX_TABLE: usize = 1_000_000;

@@ -1,10 +1,8 @@
 //! Instructions, memory, stack, cycles: what runs out, runs out inside; the host stays up.
 
-mod common;
-
+use crate::common::{Net, T, canister, record};
 use candid::Nat;
 use canic_replica::{Kind, RejectCode};
-use common::{Net, T, canister, record};
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
 
@@ -328,7 +326,7 @@ fn the_clock_goes_forward_only_and_not_to_its_end() {
 
 #[test]
 fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
-    let mut net = common::Net::new();
+    let mut net = crate::common::Net::new();
     let body = r#"
         (func (export "canister_global_timer") (drop (memory.grow (i32.const 4))))
         (func (export "canister_update arm") (drop (call $global_timer_set (i64.const 1))) (call $reply (i32.const 0)))
@@ -362,7 +360,7 @@ fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
         net.update(id, "idle", &[]).unwrap_err().error_code,
         "IC0539"
     );
-    let large = common::canister("").to_vec();
+    let large = crate::common::canister("").to_vec();
     let mode = ic_management_canister_types::CanisterInstallMode::Reinstall;
     net.install_as(mode, id, large, &[]).unwrap();
     net.check_accounts();

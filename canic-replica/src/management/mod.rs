@@ -1,15 +1,19 @@
 //! The management canister `aaaaa-aa`: dispatch, and the life of canisters from creation to deletion.
 
+mod installation;
+mod settings;
+mod storage;
+
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
 use crate::canister::{Canister, Origin, Request, Settings, Status, Stopper};
-use crate::query::{not_found, uncertified};
+use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
-use crate::settings::changed;
 use crate::trace::{Kind, Outcome};
 use crate::{Ingress, Reject, RejectCode};
+use settings::changed;
 
 /// What `provisional_create_canister_with_cycles` gives if not told, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
@@ -564,11 +568,6 @@ pub(crate) fn reply(value: impl ArgumentEncoder) -> Managed {
 
 fn reply_and_refund(value: impl ArgumentEncoder, refund: u128) -> Managed {
     encode(value).map(|reply| Answer::ReplyAndRefund(reply, refund))
-}
-
-/// The reject for an argument that cannot be used.
-pub(crate) fn invalid(why: impl Into<String>) -> Reject {
-    Reject::new(RejectCode::CanisterReject, 408, why)
 }
 
 pub(crate) fn number(value: Nat, name: &str) -> Result<u128, Reject> {

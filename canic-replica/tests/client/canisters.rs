@@ -1,7 +1,5 @@
 //! Canisters through the ordinary client: their lives, their answers and their failures.
 
-mod client;
-
 use std::io::Write;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use ic_management_canister_types::{CanisterSettings, CanisterStatusType};
 use pocket_ic::common::rest::BlobCompression;
 use pocket_ic::{ErrorCode, IngressStatusResult, RejectCode, RejectResponse};
 
-use client::{COUNTER, counter, counter_wasm, instance, number, query, update};
+use crate::common::{COUNTER, counter, counter_wasm, instance, number, query, update};
 
 fn user(n: u8) -> Principal {
     Principal::self_authenticating([n; 32])

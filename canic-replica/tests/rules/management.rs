@@ -1,10 +1,8 @@
 //! The management canister, called from outside and by canisters.
 
-mod common;
-
+use crate::common::{Net, T, canister, record};
 use candid::{Nat, Principal};
 use canic_replica::{Ingress, Kind, Outcome, RejectCode, SubnetKind};
-use common::{Net, T, canister, record};
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
 

@@ -1,7 +1,5 @@
 //! The server itself, over a plain socket: bad requests, our own paths, and how it starts and ends.
 
-mod client;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use pocket_ic::PocketIcBuilder;
 use serde_json::{Value, json};
 
-use client::{counter, raw, update};
+use crate::common::{counter, raw, update};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_canic-replica");
 

@@ -1,12 +1,10 @@
 //! Code comes and goes.
 
-mod common;
-
 use std::io::Write;
 
+use crate::common::{Net, T, canister, record};
 use candid::Principal;
 use canic_replica::{Kind, Outcome, Reject};
-use common::{Net, T, canister, record};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 use types::CanisterInstallMode::{Install, Reinstall, Upgrade};

@@ -1,0 +1,76 @@
+//! Why a message is not answered with a reply.
+
+use candid::Principal;
+use serde::Serialize;
+
+/// Reject codes of the interface specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[repr(u8)]
+pub enum RejectCode {
+    /// Fatal system error, retry unlikely to be useful.
+    SysFatal = 1,
+    /// Transient system error, retry might be possible.
+    SysTransient = 2,
+    /// Invalid destination.
+    DestinationInvalid = 3,
+    /// Explicit reject by the canister.
+    CanisterReject = 4,
+    /// The canister failed.
+    CanisterError = 5,
+    /// The outcome of a best-effort call is unknown.
+    SysUnknown = 6,
+}
+
+/// Why a message was not answered with a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reject {
+    /// The class of the error.
+    pub code: RejectCode,
+    /// Human-readable text.
+    pub message: String,
+    /// The platform's finer code, `IC0xxx`.
+    pub error_code: String,
+    /// Whether the answer came out of replicated execution.
+    pub certified: bool,
+}
+
+impl Reject {
+    /// A reject from replicated execution.
+    pub(crate) fn new(code: RejectCode, error_code: u16, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            error_code: format!("IC{error_code:04}"),
+            certified: true,
+        }
+    }
+
+    /// The text that a calling canister sees: the platform puts its own code before its own text.
+    pub(crate) fn text(&self) -> String {
+        match self.error_code.as_str() {
+            "IC0406" => self.message.clone(),
+            code => format!("{code}: {}", self.message),
+        }
+    }
+}
+
+pub(crate) fn not_found(id: Principal) -> Reject {
+    Reject::new(
+        RejectCode::DestinationInvalid,
+        301,
+        format!("Canister {id} not found"),
+    )
+}
+
+/// The same reject, from a single node.
+pub(crate) fn uncertified(reject: Reject) -> Reject {
+    Reject {
+        certified: false,
+        ..reject
+    }
+}
+
+/// The reject for an argument that cannot be used.
+pub(crate) fn invalid(why: impl Into<String>) -> Reject {
+    Reject::new(RejectCode::CanisterReject, 408, why)
+}

@@ -1,0 +1,10 @@
+//! The platform's rules, one room per idea: each test runs small canisters through the library.
+
+mod calls;
+mod common;
+mod determinism;
+mod installation;
+mod limits;
+mod management;
+mod rollback;
+mod tasks;
