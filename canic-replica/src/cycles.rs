@@ -27,6 +27,8 @@ pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 pub(crate) struct Prices {
     /// For creating a canister.
     pub(crate) creation: u128,
+    /// Instructions that each page costs which a message changes.
+    pub(crate) dirty_page: u64,
     message: u128,
     instruction: u128,
     ingress: u128,
@@ -40,6 +42,7 @@ pub(crate) struct Prices {
 impl Prices {
     const APPLICATION: Self = Self {
         creation: 500_000_000_000,
+        dirty_page: 1_000,
         message: 5_000_000,
         instruction: 1,
         ingress: 1_200_000,
@@ -53,6 +56,7 @@ impl Prices {
     /// System subnets charge nothing.
     const FREE: Self = Self {
         creation: 0,
+        dirty_page: 0,
         message: 0,
         instruction: 0,
         ingress: 0,

@@ -13,7 +13,6 @@
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
-//! - `memory.grow` counts 255 instructions and not 300.
 //! - What a best-effort call carried is lost when its answer comes too late.
 //! - All subnets have 13 nodes; system subnets charge nothing.
 //! - Cycles are not reserved for memory: `reserved_cycles` is always 0. Queries are not counted: `query_stats` are 0.

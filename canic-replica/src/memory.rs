@@ -92,12 +92,14 @@ impl Heap {
         }
     }
 
-    /// The image of `memory`, sharing with `self` all pages that did not change. `initial` is what the data segments write.
-    pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> Self {
+    /// The image of `memory`, sharing with `self` all pages that did not change; and how many did. `initial` is what the
+    /// data segments write.
+    pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> (Self, u64) {
         let mut image = Self {
             pages: self.pages.clone(),
             size: memory.len() as u64 / WASM_PAGE,
         };
+        let mut changed = 0;
         let touched = touched(memory);
         for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
             if touched.as_ref().is_some_and(|touched| !touched[index]) {
@@ -110,9 +112,10 @@ impl Heap {
                 .unwrap_or(&ZERO);
             if page != before {
                 image.pages.set(index, *page);
+                changed += 1;
             }
         }
-        image
+        (image, changed)
     }
 
     /// The same contents as a difference from another module's data segments.

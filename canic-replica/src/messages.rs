@@ -84,8 +84,9 @@ impl Replica {
             .ok_or_else(|| Trap::NoModule.reject(id))?;
         let context = if code.module.updates.contains(&request.method) {
             let limit = canister.settings.wasm_memory_limit;
-            if limit > 0 && code.heap.size * WASM_PAGE > limit {
-                return Err(Trap::MemoryLimit(limit).reject(id));
+            let bytes = code.heap.size * WASM_PAGE;
+            if limit > 0 && bytes > limit {
+                return Err(Trap::MemoryLimit(limit, bytes).reject(id));
             }
             Context::Update
         } else if code.module.queries.contains(&request.method) {
@@ -116,9 +117,9 @@ impl Replica {
     }
 
     pub(crate) fn run_task(&mut self, id: Principal, task: Task) -> u64 {
-        let (export, kind) = match task {
-            Task::Heartbeat => ("canister_heartbeat", Kind::Heartbeat),
-            Task::Timer => ("canister_global_timer", Kind::Timer),
+        let (export, context, kind) = match task {
+            Task::Heartbeat => ("canister_heartbeat", Context::Heartbeat, Kind::Heartbeat),
+            Task::Timer => ("canister_global_timer", Context::GlobalTimer, Kind::Timer),
         };
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
@@ -155,7 +156,7 @@ impl Replica {
             subnet: None,
         };
         let message = Message::new(
-            Context::Task,
+            context,
             Entry::Export(export.into()),
             system,
             self.time,

@@ -303,9 +303,9 @@ impl Draft<'_> {
         };
         let canister = Arc::make_mut(&mut self.canister);
         let limit = canister.settings.wasm_memory_limit;
-        let heap = canister.code.as_ref().map_or(0, |code| code.heap.size);
-        if limit > 0 && heap * WASM_PAGE > limit {
-            return Err(Trap::MemoryLimit(limit).reject(canister.id));
+        let heap = canister.code.as_ref().map_or(0, |code| code.heap.size) * WASM_PAGE;
+        if limit > 0 && heap > limit {
+            return Err(Trap::MemoryLimit(limit, heap).reject(canister.id));
         }
         let details = types::CodeDeploymentRecord {
             mode,

@@ -1,5 +1,6 @@
 //! From a module's bytes to something that can be instantiated and metered.
 
+mod engine;
 mod machine_code;
 mod rewrite;
 
@@ -7,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Engine, ExternType, InstancePre, ModuleExport, OperatorCost, Store};
+use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
 
 use crate::memory::{PAGE, Pages, non_zero};
 use crate::system_api::{self, Host};
+use engine::ENGINE;
 use rewrite::{RESERVED, Survey, decompress, rewrite};
 
-/// Entries a table may have.
-pub(crate) const MAX_TABLE: usize = 1_000_000;
-/// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
-const STACK: usize = 1024 * 1024;
+/// Compiled modules that are kept in memory although no canister uses them.
+const MAX_IDLE: usize = 500;
 
 /// A compiled module.
 pub(crate) struct Module {
@@ -52,11 +52,19 @@ pub(crate) struct Reach {
     pub(crate) start: Option<ModuleExport>,
 }
 
+/// A module that is being compiled, or was.
+type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
+
+/// Whether somebody holds the module, or waits for it.
+fn is_used(slot: &Slot) -> bool {
+    Arc::strong_count(slot) > 1
+        || matches!(slot.get(), Some(Ok(module)) if Arc::strong_count(module) > 1)
+}
+
 impl Module {
     /// The compiled form of a module given as Wasm or as gzipped Wasm; each is compiled once per process. The error is a
     /// sentence that says why the module is not valid.
     pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Self>, String> {
-        type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
         static CACHE: LazyLock<Mutex<HashMap<[u8; 32], Slot>>> = LazyLock::new(Mutex::default);
 
         let hash = Sha256::digest(bytes).into();
@@ -64,6 +72,9 @@ impl Module {
             let mut cache = CACHE
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
+            if cache.len() >= MAX_IDLE && !cache.contains_key(&hash) {
+                cache.retain(|_, slot| is_used(slot));
+            }
             Arc::clone(cache.entry(hash).or_default())
         };
         slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new))
@@ -72,7 +83,7 @@ impl Module {
 
     fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
         let plain = decompress(bytes)?;
-        let survey = Survey::of(&plain)?;
+        let survey = Survey::of(&plain, knows)?;
         let rewritten = rewrite(&plain, &survey)?;
         let compiled = machine_code::load(&ENGINE, &rewritten)
             .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
@@ -110,15 +121,22 @@ impl Module {
         Ok(module)
     }
 
+    /// A store for one message.
+    pub(crate) fn store(&self, host: Host) -> Store<Host> {
+        system_api::store(self.pre.module().engine(), host)
+    }
+
     /// Whether the module exports this entry point.
     pub(crate) fn exports(&self, name: &str) -> bool {
         self.pre.module().get_export_index(name).is_some()
     }
 
+    /// Runs no guest code, but filling tables and memories takes fuel, of which it gives plenty.
     pub(crate) fn instantiate(
         &self,
         store: &mut Store<Host>,
     ) -> wasmtime::Result<wasmtime::Instance> {
+        store.set_fuel(u64::MAX)?;
         self.pre.instantiate(store)
     }
 
@@ -166,7 +184,7 @@ impl Module {
 
     /// Instantiates once, to learn what a fresh memory holds and that the segments fit.
     fn measure(&mut self, data_end: Option<u64>) -> Result<(), String> {
-        let mut store = system_api::store(Host::idle());
+        let mut store = self.store(Host::idle());
         let instance = self
             .instantiate(&mut store)
             .map_err(|error| format!("Failed to instantiate: {error:#}"))?;
@@ -196,54 +214,11 @@ const ENTRY_POINTS: [&str; 7] = [
     "canister_on_low_wasm_memory",
 ];
 
-pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let mut config = wasmtime::Config::new();
-    config
-        .consume_fuel(true)
-        .operator_cost(weights())
-        .cranelift_opt_level(wasmtime::OptLevel::None)
-        // Two nodes must agree on every bit.
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .max_wasm_stack(STACK)
-        .wasm_backtrace_max_frames(None)
-        .generate_address_map(false)
-        .memory_init_cow(true);
-    // The options above are constants that fit together; no input can make this fail.
-    Engine::new(&config).expect("the engine's options fit together")
-});
-
-pub(crate) static LINKER: LazyLock<wasmtime::Linker<Host>> =
+static LINKER: LazyLock<Linker<Host>> =
     LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
 
-/// What the platform charges for each Wasm instruction. What is not named costs 1.
-fn weights() -> OperatorCost {
-    let mut cost = OperatorCost::new();
-    macro_rules! weigh {
-        ($($weight:literal: $($operator:ident)*;)*) => { $($(cost.$operator = $weight;)*)* };
-    }
-    weigh! {
-        0: Block Loop Else End;
-        1: Nop Drop Return Unreachable;
-        2: Br BrIf BrTable If GlobalGet GlobalSet;
-        5: Call ReturnCall TableGet TableSet;
-        10: CallIndirect ReturnCallIndirect I32DivS I32DivU I32RemS I32RemU I64DivS I64DivU I64RemS I64RemU;
-        20: MemorySize;
-        100: MemoryCopy MemoryFill MemoryInit TableCopy TableFill TableInit DataDrop ElemDrop TableSize TableGrow;
-        // The platform's figure is 300, more than the table can hold.
-        255: MemoryGrow;
-        2: F32Add F32Sub F32Mul F64Add F64Sub F64Mul F32Abs F32Neg F64Abs F64Neg;
-        3: F32Div F32Eq F32Ne F32Lt F32Gt F32Le F32Ge F64Eq F64Ne F64Lt F64Gt F64Le F64Ge;
-        5: F64Div F32Sqrt;
-        8: F64Sqrt;
-        18: F32Min F32Max F64Min F64Max;
-        20: F32Ceil F32Floor F32Trunc F32Nearest F64Ceil F64Floor F64Trunc F64Nearest;
-        3: F32ConvertI32S F32ConvertI64S F64ConvertI32S F64ConvertI64S F64ConvertI32U F32ConvertI32U;
-        16: F32ConvertI64U F64ConvertI64U;
-        20: I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U I64TruncF64S I64TruncF64U;
-    }
-    cost
+/// Whether there is such a function of the system API.
+fn knows(name: &str) -> bool {
+    let mut store = system_api::store(&ENGINE, Host::idle());
+    LINKER.get(&mut store, "ic0", name).is_ok()
 }

@@ -12,19 +12,23 @@ use std::ops::Range;
 use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
-use crate::system_api;
-use crate::wasm::LINKER;
+use super::engine::PADDING;
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;
 /// Longest code section, in bytes.
 const MAX_CODE: usize = 11 * 1024 * 1024;
-const MAX_FUNCTIONS: u32 = 50_000;
-const MAX_GLOBALS: u32 = 1_000;
-const MAX_EXPORTS: u32 = 1_000;
-const MAX_EXPORT_NAMES: usize = 20_000;
+const MAX_FUNCTIONS: usize = 50_000;
+const MAX_GLOBALS: usize = 1_000;
+/// Operators of one function: what a compiler does with a function may take more than linear time.
+const MAX_OPERATORS: u64 = 1_000_000;
+/// Methods, and bytes of their names.
+const MAX_METHODS: usize = 1_000;
+const MAX_METHOD_NAMES: usize = 20_000;
 const MAX_CUSTOM_SECTIONS: usize = 16;
 const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
+/// Bytes that padding may add: for a million such operators, which no compiler writes.
+const MAX_PADDING: usize = 45_000_000;
 /// Under this prefix the rewritten module exports what the replica needs to reach.
 pub(crate) const RESERVED: &str = "replica ";
 
@@ -57,11 +61,14 @@ fn too_large() -> String {
 pub(crate) struct Survey {
     /// Wasm instructions in its code.
     pub(crate) operators: u64,
-    /// Their indexes.
+    /// The indexes of the globals that can change.
     pub(crate) mutable_globals: Vec<u32>,
+    functions: usize,
     memory: bool,
     table: bool,
     start: Option<u32>,
+    /// Where in the bytes the operators are whose weight needs [`PADDING`].
+    dear: Vec<usize>,
     /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
     /// Bytes of all custom sections.
@@ -71,7 +78,8 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    pub(crate) fn of(bytes: &[u8]) -> Result<Self, String> {
+    /// `knows` tells which functions of the system API there are.
+    pub(crate) fn of(bytes: &[u8], knows: fn(&str) -> bool) -> Result<Self, String> {
         let mut survey = Self {
             data_end: Some(0),
             ..Self::default()
@@ -88,11 +96,11 @@ impl Survey {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         let import = import.map_err(unreadable)?;
-                        admit_import(import.module, import.name, import.ty)?;
+                        admit_import(import.module, import.name, import.ty, knows)?;
                     }
                 }
                 Payload::FunctionSection(functions) => {
-                    limit("functions", functions.count(), MAX_FUNCTIONS)?
+                    limit("functions", functions.count() as usize, MAX_FUNCTIONS)?
                 }
                 Payload::TableSection(tables) => survey.table = tables.count() > 0,
                 Payload::MemorySection(memories) => {
@@ -104,7 +112,7 @@ impl Survey {
                     }
                 }
                 Payload::GlobalSection(globals) => {
-                    limit("globals", globals.count(), MAX_GLOBALS)?;
+                    limit("globals", globals.count() as usize, MAX_GLOBALS)?;
                     for (index, global) in globals.into_iter().enumerate() {
                         let ty = global.map_err(unreadable)?.ty;
                         if ty.mutable && ty.content_type.is_reference_type() {
@@ -119,15 +127,14 @@ impl Survey {
                 }
                 Payload::ExportSection(exports) => survey.count_exports(exports)?,
                 Payload::StartSection { func, .. } => survey.start = Some(func),
-                Payload::CodeSectionStart { size, .. } => {
-                    limit("bytes of code", size, MAX_CODE as u32)?;
+                Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
+                    return Err(format!(
+                        "Wasm module code section size of {size} exceeds the maximum allowed size of {MAX_CODE}"
+                    ));
                 }
                 Payload::CodeSectionEntry(body) => {
-                    let mut operators = body.get_operators_reader().map_err(unreadable)?;
-                    while !operators.eof() {
-                        operators.read().map_err(unreadable)?;
-                        survey.operators += 1;
-                    }
+                    survey.read_function(&body)?;
+                    survey.functions += 1;
                 }
                 Payload::DataSection(segments) => {
                     for segment in segments {
@@ -151,6 +158,42 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Counts a function's operators, and refuses those that the platform refuses: it keeps no tables between messages.
+    fn read_function(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), String> {
+        let index = self.functions;
+        let before = self.operators;
+        let mut operators = body.get_operators_reader().map_err(unreadable)?;
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset().map_err(unreadable)?;
+            self.operators += 1;
+            let unsupported = match operator {
+                Operator::MemoryGrow { .. }
+                | Operator::DataDrop { .. }
+                | Operator::ElemDrop { .. } => {
+                    self.dear.push(offset);
+                    continue;
+                }
+                Operator::TableSet { .. } => "table.set",
+                Operator::TableGrow { .. } => "table.grow",
+                Operator::TableFill { .. } => "table.fill",
+                Operator::TableCopy { .. } => "table.copy",
+                Operator::TableInit { .. } => "table.init",
+                _ => continue,
+            };
+            return Err(format!(
+                "Wasm module contains a function at index {index} with unsupported instruction {unsupported}"
+            ));
+        }
+        let size = self.operators - before;
+        if size > MAX_OPERATORS {
+            return Err(format!(
+                "Wasm module contains a function at index {index} of size {size} that exceeds the maximum allowed size of \
+                 {MAX_OPERATORS}"
+            ));
+        }
+        Ok(())
+    }
+
     fn note_segment(&mut self, segment: &wasmparser::Data<'_>) {
         let DataKind::Active { offset_expr, .. } = &segment.kind else {
             return;
@@ -168,23 +211,24 @@ impl Survey {
         &mut self,
         exports: wasmparser::ExportSectionReader<'_>,
     ) -> Result<(), String> {
-        limit("exports", exports.count(), MAX_EXPORTS)?;
-        let mut names = 0;
+        let (mut methods, mut names) = (0, 0);
         for export in exports {
-            let export = export.map_err(unreadable)?;
-            names += export.name.len();
-            if export.name.starts_with(RESERVED) {
+            let name = export.map_err(unreadable)?.name;
+            if name.starts_with(RESERVED) {
                 return Err(format!(
-                    "Exports may not begin with '{RESERVED}': '{}'.",
-                    export.name
+                    "Exports may not begin with '{RESERVED}': '{name}'."
                 ));
             }
+            if let Some((_, method)) = name
+                .strip_prefix("canister_")
+                .and_then(|rest| rest.split_once(' '))
+            {
+                methods += 1;
+                names += method.len();
+            }
         }
-        limit(
-            "bytes of export names",
-            names as u32,
-            MAX_EXPORT_NAMES as u32,
-        )
+        limit("exported methods", methods, MAX_METHODS)?;
+        limit("bytes of method names", names, MAX_METHOD_NAMES)
     }
 
     fn keep_custom(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
@@ -212,9 +256,14 @@ impl Survey {
     }
 }
 
-fn admit_import(module: &str, name: &str, ty: TypeRef) -> Result<(), String> {
+fn admit_import(
+    module: &str,
+    name: &str,
+    ty: TypeRef,
+    knows: fn(&str) -> bool,
+) -> Result<(), String> {
     let problem = match ty {
-        TypeRef::Func(_) if module == "ic0" && system_api::knows(&LINKER, name) => return Ok(()),
+        TypeRef::Func(_) if module == "ic0" && knows(name) => return Ok(()),
         TypeRef::Func(_) => format!(
             "Module imports function '{name}' from '{module}' that is not exported by the runtime."
         ),
@@ -225,10 +274,10 @@ fn admit_import(module: &str, name: &str, ty: TypeRef) -> Result<(), String> {
     ))
 }
 
-fn limit(what: &str, found: u32, allowed: u32) -> Result<(), String> {
+fn limit(what: &str, found: usize, allowed: usize) -> Result<(), String> {
     if found > allowed {
         return Err(format!(
-            "The module has {found} {what}, the limit is {allowed}."
+            "Wasm module defined {found} {what} which exceeds the maximum number allowed {allowed}."
         ));
     }
     Ok(())
@@ -242,6 +291,7 @@ fn unreadable(error: wasmparser::BinaryReaderError) -> String {
 pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
     let mut exports = wasm_encoder::ExportSection::new();
     let mut sections: Vec<(u8, Range<usize>)> = Vec::new();
+    let mut bodies = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(unreadable)? {
             Payload::ExportSection(section) => {
@@ -260,6 +310,7 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
                 }
             }
             Payload::StartSection { .. } | Payload::CustomSection(_) => {}
+            Payload::CodeSectionEntry(body) => bodies.push(body.range()),
             other => sections.extend(other.as_section()),
         }
     }
@@ -279,26 +330,57 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
         reach(format!("global {i}"), ExportKind::Global, *index);
     }
 
+    let code = pad(bytes, &bodies, &survey.dear)?;
     let mut module = wasm_encoder::Module::new();
-    let before = sections
-        .iter()
-        .take_while(|(id, _)| !AFTER_EXPORTS.contains(id))
-        .count();
-    for (id, range) in &sections[..before] {
-        module.section(&wasm_encoder::RawSection {
-            id: *id,
-            data: &bytes[range.clone()],
-        });
+    let mut written = false;
+    for (id, range) in sections {
+        if AFTER_EXPORTS.contains(&id) && !std::mem::replace(&mut written, true) {
+            module.section(&exports);
+        }
+        if id == CODE && !survey.dear.is_empty() {
+            module.section(&code);
+        } else {
+            let data = &bytes[range];
+            module.section(&wasm_encoder::RawSection { id, data });
+        }
     }
-    module.section(&exports);
-    for (id, range) in &sections[before..] {
-        module.section(&wasm_encoder::RawSection {
-            id: *id,
-            data: &bytes[range.clone()],
-        });
+    if !written {
+        module.section(&exports);
     }
     Ok(module.finish())
 }
 
+/// The functions, with [`PADDING`] before each of the operators at these places.
+fn pad(
+    bytes: &[u8],
+    bodies: &[Range<usize>],
+    mut dear: &[usize],
+) -> Result<wasm_encoder::CodeSection, String> {
+    const NOP: u8 = 1;
+    let mut code = wasm_encoder::CodeSection::new();
+    if dear.len() * PADDING > MAX_PADDING {
+        return Err(format!(
+            "The module has {} instructions that grow memory or drop segments; canic-replica takes {}.",
+            dear.len(),
+            MAX_PADDING / PADDING
+        ));
+    }
+    for body in bodies {
+        let mut padded = Vec::with_capacity(body.len());
+        let mut from = body.start;
+        while let Some((&place, rest)) = dear.split_first()
+            && place < body.end
+        {
+            padded.extend_from_slice(&bytes[from..place]);
+            padded.extend_from_slice(&[NOP; PADDING]);
+            (from, dear) = (place, rest);
+        }
+        padded.extend_from_slice(&bytes[from..body.end]);
+        code.raw(&padded);
+    }
+    Ok(code)
+}
+
 /// Ids of the sections that come after the export section: element, data count, code, data.
-const AFTER_EXPORTS: [u8; 4] = [9, 12, 10, 11];
+const AFTER_EXPORTS: [u8; 4] = [9, 12, CODE, 11];
+const CODE: u8 = 10;

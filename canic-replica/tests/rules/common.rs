@@ -207,6 +207,8 @@ const IMPORTS: &str = "
     msg_cycles_available128 (param i32)
     msg_deadline (result i64)
     msg_method_name_size (result i32)
+    canister_self_copy (param i32 i32 i32)
+    is_controller (param i32 i32) (result i32)
     accept_message
     call_new (param i32 i32 i32 i32 i32 i32 i32 i32)
     call_on_cleanup (param i32 i32)

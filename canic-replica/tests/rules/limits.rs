@@ -31,53 +31,6 @@ fn an_endless_inspection_lets_nothing_in() {
 }
 
 #[test]
-fn instructions_have_the_platforms_weights() {
-    let mut net = Net::new();
-    let count = |net: &mut Net, code: &str| {
-        let id = net.install(&format!(
-            r#"(table 2 funcref) (elem (i32.const 0) $f) (func $f) (global $x (mut i32) (i32.const 0))
-            (func (export "canister_query x") {code})"#
-        ));
-        drop(net.query(id, "x", &[]));
-        net.replica.trace().last().unwrap().instructions
-    };
-    let empty = count(&mut net, "");
-    let mut cost = |code: &str| count(&mut net, code) - empty;
-    assert_eq!(cost("(drop (i32.const 1))"), 2);
-    assert_eq!(cost("(drop (i32.add (i32.const 1) (i32.const 2)))"), 4);
-    assert_eq!(cost("(drop (i32.div_u (i32.const 1) (i32.const 2)))"), 13);
-    assert_eq!(cost("(global.set $x (i32.const 1))"), 3);
-    assert_eq!(cost("(drop (memory.size))"), 21);
-    assert_eq!(cost("(call_indirect (i32.const 0))") - cost("(call $f)"), 6);
-    assert_eq!(
-        cost("(memory.fill (i32.const 0) (i32.const 0) (i32.const 50))"),
-        153
-    );
-    // A call and its system API function; and 1 per byte that is copied.
-    assert_eq!(cost("(drop (call $msg_arg_data_size))"), 506);
-    assert_eq!(
-        cost("(call $debug_print (i32.const 0) (i32.const 77))"),
-        5 + 2 + 100 + 77
-    );
-}
-
-#[test]
-fn a_stable_page_costs_once_when_it_is_first_written() {
-    let mut net = Net::new();
-    let write = "(call $stable64_write (i64.const 0) (i64.const 0) (i64.const 8))";
-    let cost = |net: &mut Net, times: usize| {
-        let body = write.repeat(times);
-        let id = net.install(&format!(
-            r#"(func (export "canister_update x") (drop (call $stable64_grow (i64.const 1))) {body} (call $reply (i32.const 0)))"#
-        ));
-        net.update(id, "x", &[]).unwrap();
-        net.events(Kind::Ingress).last().unwrap().instructions
-    };
-    let (none, one, two) = (cost(&mut net, 0), cost(&mut net, 1), cost(&mut net, 2));
-    assert_eq!((one - none) - (two - one), 1_000);
-}
-
-#[test]
 fn deep_recursion_traps() {
     let mut net = Net::new();
     let id = net.install(
@@ -137,7 +90,9 @@ fn huge_modules_are_refused_before_they_are_run() {
         .install_as(Install, id, wat::parse_str(globals).unwrap(), &[])
         .unwrap_err();
     assert!(
-        reject.message.contains("1001 globals, the limit is 1000"),
+        reject
+            .message
+            .contains("defined 1001 globals which exceeds the maximum number allowed 1000"),
         "{}",
         reject.message
     );
@@ -202,7 +157,7 @@ fn a_call_that_cannot_be_paid_is_not_sent() {
     net.install_as(Install, id, module, &[]).unwrap();
     assert_eq!(
         net.update(id, "too_much", &[]).unwrap_err().error_code,
-        "IC0520"
+        "IC0504"
     );
     // Each call sets aside 42 G for its answer.
     let sent = u32::from_le_bytes(net.update(id, "many", &[]).unwrap().try_into().unwrap());

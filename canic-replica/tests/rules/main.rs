@@ -6,5 +6,6 @@ mod determinism;
 mod installation;
 mod limits;
 mod management;
+mod metering;
 mod rollback;
 mod tasks;

@@ -540,7 +540,7 @@ fn logs_keep_what_was_printed_even_by_messages_that_trapped() {
         .iter()
         .map(|record| String::from_utf8_lossy(&record.content))
         .collect();
-    assert_eq!(lines, ["hello", "[TRAP]: Canister trapped: unreachable."]);
+    assert_eq!(lines, ["hello", "[TRAP]: unreachable"]);
     let stranger = Principal::anonymous();
     let query = Ingress {
         sender: stranger,

@@ -1,0 +1,191 @@
+//! A message as code that runs sees it: what it brings, and what it does.
+
+use candid::Principal;
+
+use crate::RejectCode;
+use crate::canister::{Canister, Closure, Code};
+use crate::cycles::Prices;
+use crate::memory::Stable;
+
+/// The subnet as its canisters see it.
+pub(crate) struct Place {
+    pub(crate) subnet: Principal,
+    pub(crate) nodes: u32,
+    pub(crate) prices: Prices,
+    pub(crate) root_key: Vec<u8>,
+}
+
+/// The contexts in which code runs, as the interface specification names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Context {
+    Start,
+    Init,
+    PreUpgrade,
+    Update,
+    ReplicatedQuery,
+    Query,
+    CompositeQuery,
+    Reply,
+    Reject,
+    CompositeReply,
+    CompositeReject,
+    Cleanup,
+    CompositeCleanup,
+    Inspect,
+    Heartbeat,
+    GlobalTimer,
+    LowMemory,
+}
+
+impl Context {
+    /// The platform's name for it.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Init => "init",
+            Self::PreUpgrade => "pre upgrade",
+            Self::Update => "update",
+            Self::ReplicatedQuery => "replicated query",
+            Self::Query => "non replicated query",
+            Self::CompositeQuery => "composite query",
+            Self::Reply => "reply callback",
+            Self::Reject => "reject callback",
+            Self::CompositeReply => "composite reply callback",
+            Self::CompositeReject => "composite reject callback",
+            Self::Cleanup => "cleanup",
+            Self::CompositeCleanup => "composite cleanup",
+            Self::Inspect => "inspect message",
+            Self::Heartbeat => "heartbeat",
+            Self::GlobalTimer => "global timer",
+            Self::LowMemory => "on low Wasm memory",
+        }
+    }
+
+    /// Whether all nodes of the subnet run it.
+    pub(crate) fn replicated(self) -> bool {
+        !matches!(
+            self,
+            Self::Query
+                | Self::CompositeQuery
+                | Self::CompositeReply
+                | Self::CompositeReject
+                | Self::CompositeCleanup
+                | Self::Inspect
+        )
+    }
+
+    /// Whether what it does to the canister's state is kept.
+    pub(crate) fn keeps(self) -> bool {
+        !matches!(self, Self::Query | Self::ReplicatedQuery | Self::Inspect)
+    }
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Export(String),
+    Start,
+    Closure(Closure),
+}
+
+/// What a message brings.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) context: Context,
+    pub(crate) entry: Entry,
+    pub(crate) caller: Principal,
+    /// The argument; in a reply callback, the answer.
+    pub(crate) payload: Vec<u8>,
+    /// In a reject callback and its cleanup, why.
+    pub(crate) reject: Option<(RejectCode, String)>,
+    pub(crate) method: String,
+    pub(crate) deadline: u64,
+    /// Attached cycles that may still be accepted.
+    pub(crate) available: u128,
+    /// Cycles that came back with the answer.
+    pub(crate) refunded: u128,
+    /// Whether the call context was answered already, or expects no answer.
+    pub(crate) responded: bool,
+    /// Instructions of the call context before this message.
+    pub(crate) earlier: u64,
+    pub(crate) now: u64,
+    /// Instructions it may take.
+    pub(crate) limit: u64,
+}
+
+impl Message {
+    /// A message that brings nothing.
+    pub(crate) fn new(
+        context: Context,
+        entry: Entry,
+        caller: Principal,
+        now: u64,
+        limit: u64,
+    ) -> Self {
+        Self {
+            context,
+            entry,
+            caller,
+            payload: Vec::new(),
+            reject: None,
+            method: String::new(),
+            deadline: 0,
+            available: 0,
+            refunded: 0,
+            responded: true,
+            earlier: 0,
+            now,
+            limit,
+        }
+    }
+}
+
+/// What a message does, if it does not trap.
+pub(crate) struct Changes {
+    /// Heap and globals afterwards.
+    pub(crate) code: Option<Code>,
+    pub(crate) stable: Stable,
+    pub(crate) certified_data: Option<Vec<u8>>,
+    pub(crate) timer: Option<u64>,
+    pub(crate) balance: u128,
+    pub(crate) available: u128,
+    pub(crate) burnt: u128,
+    /// Fees for the transmission of calls.
+    pub(crate) transmission: u128,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) answer: Option<Result<Vec<u8>, String>>,
+    pub(crate) accepted: bool,
+}
+
+impl Changes {
+    pub(crate) fn none(canister: &Canister, available: u128) -> Self {
+        Self {
+            code: None,
+            stable: canister.stable.clone(),
+            certified_data: None,
+            timer: canister.timer,
+            balance: canister.balance,
+            available,
+            burnt: 0,
+            transmission: 0,
+            calls: Vec::new(),
+            answer: None,
+            accepted: false,
+        }
+    }
+}
+
+/// A call that a message makes.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) callee: Principal,
+    pub(crate) method: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) cycles: u128,
+    pub(crate) deadline: u64,
+    pub(crate) on_reply: Closure,
+    pub(crate) on_reject: Closure,
+    pub(crate) on_cleanup: Option<Closure>,
+    pub(crate) set_aside: u128,
+}

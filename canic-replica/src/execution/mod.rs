@@ -1,0 +1,218 @@
+//! One message on one canister: instantiate, restore, run, read back.
+
+mod message;
+mod trap;
+
+use std::sync::Arc;
+
+use wasmtime::{Extern, Instance, Ref, Store, Val};
+
+use crate::canister::{Canister, Closure, Code, Number};
+use crate::memory::Heap;
+use crate::system_api::Host;
+
+pub(crate) use message::{Call, Changes, Context, Entry, Message, Place};
+pub(crate) use trap::Trap;
+
+const BAD_SIGNATURE: &str = "function invocation does not match its signature";
+
+/// How a message went.
+pub(crate) struct Executed {
+    pub(crate) outcome: Result<Changes, Trap>,
+    pub(crate) instructions: u64,
+    /// What it printed; kept even if it trapped.
+    pub(crate) prints: Vec<Vec<u8>>,
+}
+
+impl Executed {
+    /// It could not even begin.
+    pub(crate) fn failed(trap: Trap) -> Self {
+        Self {
+            outcome: Err(trap),
+            instructions: 0,
+            prints: Vec::new(),
+        }
+    }
+}
+
+/// Runs a message. The canister is only read; what it would become is in the answer.
+pub(crate) fn execute(canister: &Arc<Canister>, place: &Arc<Place>, message: Message) -> Executed {
+    let Some(code) = canister.code.clone() else {
+        return Executed::failed(Trap::NoModule);
+    };
+    let limit = message.limit;
+    let host = Host::new(Arc::clone(canister), Arc::clone(place), message);
+    let mut store = code.module.store(host);
+    let mut changed = 0;
+    let outcome = run(&mut store, &code, &mut changed).map_err(|error| explain(&error, limit));
+    let used = limit - store.get_fuel().unwrap_or(0).min(limit);
+    // Pages of the heap are charged afterwards, with what is left: they make no message fail.
+    let instructions = limit.min(used + changed * place.prices.dirty_page);
+    let mut host = store.into_data();
+    host.forget_call();
+    let mut prints = Vec::from(host.prints);
+    let outcome = outcome.map(|code| Changes {
+        code,
+        ..host.changes
+    });
+    let trapped = outcome.as_ref().err().and_then(Trap::log_line);
+    prints.extend(trapped.map(String::into_bytes));
+    Executed {
+        outcome,
+        instructions,
+        prints,
+    }
+}
+
+/// Runs the code and reads its state back. `changed` counts the pages of its heap that it changed.
+fn run(store: &mut Store<Host>, code: &Code, changed: &mut u64) -> wasmtime::Result<Option<Code>> {
+    let limit = store.data().message.limit;
+    let instance = code.module.instantiate(store)?;
+    restore(store, &instance, code)?;
+    store.set_fuel(limit)?;
+    let result = enter(store, &instance, code);
+    if !store.data().message.context.keeps() {
+        return result.map(|()| None);
+    }
+    // A message that traps pays for the pages, too.
+    let after = capture(store, &instance, code, changed)?;
+    result.map(|()| Some(after))
+}
+
+fn enter(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+    match store.data().message.entry.clone() {
+        Entry::Export(name) => instance
+            .get_typed_func::<(), ()>(&mut *store, &name)?
+            .call(store, ()),
+        Entry::Start => {
+            match reach(store, instance, code.module.reach.start).and_then(Extern::into_func) {
+                Some(start) => start.typed::<(), ()>(&*store)?.call(store, ()),
+                None => Ok(()),
+            }
+        }
+        Entry::Closure(closure) => call_closure(store, instance, code, closure),
+    }
+}
+
+fn reach(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    index: Option<wasmtime::ModuleExport>,
+) -> Option<Extern> {
+    instance.get_module_export(store, &index?)
+}
+
+/// Makes a fresh instance the canister's own.
+fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+    if let Some(memory) =
+        reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory)
+    {
+        let size = memory.size(&*store);
+        if code.heap.size > size {
+            memory.grow(&mut *store, code.heap.size - size)?;
+        }
+        code.heap.restore(memory.data_mut(&mut *store));
+        store.data_mut().memory = Some(memory);
+    }
+    for (index, number) in code.module.reach.globals.iter().zip(&code.globals) {
+        if let Some(global) = reach(store, instance, Some(*index)).and_then(Extern::into_global) {
+            global.set(&mut *store, number.to_val())?;
+        }
+    }
+    store.data_mut().restored = true;
+    Ok(())
+}
+
+/// Reads the canister's state back.
+fn capture(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &Code,
+    changed: &mut u64,
+) -> wasmtime::Result<Code> {
+    let (heap, pages) = match store.data().memory {
+        Some(memory) => code
+            .heap
+            .capture(memory.data(&*store), &code.module.initial),
+        None => (Heap::default(), 0),
+    };
+    *changed = pages;
+    let mut globals = Vec::with_capacity(code.module.reach.globals.len());
+    for index in &code.module.reach.globals {
+        let global = reach(store, instance, Some(*index)).and_then(Extern::into_global);
+        let value = global.and_then(|global| Number::of(&global.get(&mut *store)));
+        globals.push(value.ok_or_else(|| wasmtime::Error::msg("a mutable global is no number"))?);
+    }
+    Ok(Code {
+        module: Arc::clone(&code.module),
+        heap,
+        globals,
+    })
+}
+
+fn call_closure(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &Code,
+    closure: Closure,
+) -> wasmtime::Result<()> {
+    let table = reach(store, instance, code.module.reach.table).and_then(Extern::into_table);
+    let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));
+    let Some(Ref::Func(Some(function))) = entry else {
+        return Err(Trap::Function(closure.function).into());
+    };
+    let Ok(function) = function.typed::<u32, ()>(&*store) else {
+        return Err(Trap::Contract(BAD_SIGNATURE.into()).into());
+    };
+    function.call(&mut *store, closure.environment)
+}
+
+/// The platform's word for what wasmtime says.
+fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return match trap {
+            Trap::Instructions(_) => Trap::Instructions(limit),
+            other => other.clone(),
+        };
+    }
+    let Some(trap) = error.downcast_ref::<wasmtime::Trap>() else {
+        return Trap::Wasm(format!("{error:#}"));
+    };
+    let why = match trap {
+        wasmtime::Trap::OutOfFuel => return Trap::Instructions(limit),
+        wasmtime::Trap::BadSignature => return Trap::Contract(BAD_SIGNATURE.into()),
+        wasmtime::Trap::StackOverflow => "stack overflow",
+        wasmtime::Trap::MemoryOutOfBounds => "heap out of bounds",
+        wasmtime::Trap::TableOutOfBounds => "table out of bounds",
+        wasmtime::Trap::IndirectCallToNull => "uninitialized table element",
+        wasmtime::Trap::IntegerOverflow => "integer overflow",
+        wasmtime::Trap::IntegerDivisionByZero => "integer division by 0",
+        wasmtime::Trap::BadConversionToInteger => "bad conversion to integer",
+        wasmtime::Trap::UnreachableCodeReached => "unreachable",
+        other => return Trap::Wasm(other.to_string()),
+    };
+    Trap::Wasm(why.into())
+}
+
+impl Number {
+    fn to_val(self) -> Val {
+        match self {
+            Self::I32(value) => Val::I32(value),
+            Self::I64(value) => Val::I64(value),
+            Self::F32(bits) => Val::F32(bits),
+            Self::F64(bits) => Val::F64(bits),
+            Self::V128(bits) => Val::V128(bits.into()),
+        }
+    }
+
+    fn of(value: &Val) -> Option<Self> {
+        Some(match value {
+            Val::I32(value) => Self::I32(*value),
+            Val::I64(value) => Self::I64(*value),
+            Val::F32(bits) => Self::F32(*bits),
+            Val::F64(bits) => Self::F64(*bits),
+            Val::V128(bits) => Self::V128(bits.as_u128()),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Why a message was rolled back.
+//!
+//! The sentences are the platform's first lines. It appends advice and links to some of them, which we leave out.
+
+use std::fmt;
+
+use candid::Principal;
+
+use super::message::Context;
+use crate::{Reject, RejectCode};
+
+/// Why a message was rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// `ic0.trap`.
+    Called(String),
+    /// The machine: unreachable code, memory out of bounds, …
+    Wasm(String),
+    /// A system call where, or as, it is not allowed.
+    Contract(String),
+    /// Bytes that are no principal where one is expected.
+    Principal,
+    /// An environment variable that there isn't: a sentence without its stop.
+    Variable(String),
+    /// A callback names a function that the table doesn't have.
+    Function(u32),
+    /// Too many instructions.
+    Instructions(u64),
+    /// Not enough cycles for a system call.
+    Cycles(String),
+    /// More memory than the canister's settings allow: the limit and what it would be, in bytes.
+    MemoryLimit(u64, u64),
+    /// Not enough cycles to keep so many bytes more for the freezing threshold; and how many cycles more it takes.
+    Growth(u64, u128),
+    /// More pages of stable memory in one message than the platform lets it touch.
+    Pages(String),
+    /// No such method, of that kind.
+    NoMethod(&'static str, String),
+    NoModule,
+}
+
+impl Trap {
+    /// For a system call outside of its contexts.
+    pub(crate) fn forbidden(name: &str, context: Context) -> Self {
+        Self::Contract(format!(
+            "\"ic0_{name}\" cannot be executed in {} mode",
+            context.describe()
+        ))
+    }
+
+    pub(crate) fn error_code(&self) -> &'static str {
+        match self {
+            Self::Wasm(_) => "IC0502",
+            Self::Called(_) => "IC0503",
+            Self::Contract(_) | Self::Principal | Self::Variable(_) | Self::Cycles(_) => "IC0504",
+            Self::Function(_) => "IC0513",
+            Self::Instructions(_) => "IC0522",
+            Self::Pages(_) => "IC0524",
+            Self::Growth(..) => "IC0532",
+            Self::NoMethod(..) => "IC0536",
+            Self::NoModule => "IC0537",
+            Self::MemoryLimit(..) => "IC0539",
+        }
+    }
+
+    /// The reject that the caller of `canister` gets.
+    pub(crate) fn reject(&self, canister: Principal) -> Reject {
+        Reject {
+            code: RejectCode::CanisterError,
+            message: format!("Error from Canister {canister}: {self}"),
+            error_code: self.error_code().into(),
+            certified: true,
+        }
+    }
+
+    /// What the canister's log says of it, if anything.
+    pub(crate) fn log_line(&self) -> Option<String> {
+        match self {
+            Self::Called(message) if message.is_empty() => Some("[TRAP]: (no message)".into()),
+            Self::Called(what) | Self::Wasm(what) => Some(format!("[TRAP]: {what}")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Called(message) => {
+                write!(f, "Canister called `ic0.trap` with message: '{message}'.")
+            }
+            Self::Wasm(why) => write!(f, "Canister trapped: {why}."),
+            Self::Contract(why) => write!(f, "Canister violated contract: {why}."),
+            Self::Principal => write!(f, "Canister provided invalid principal id."),
+            Self::Variable(why) => write!(f, "{why}."),
+            Self::Function(index) => write!(
+                f,
+                "Canister requested to invoke a non-existent Wasm function {index} from table 0."
+            ),
+            Self::Instructions(limit) => {
+                write!(
+                    f,
+                    "Canister exceeded the limit of {limit} instructions for single message execution."
+                )
+            }
+            Self::Cycles(why) => write!(f, "{why}"),
+            Self::MemoryLimit(limit, peak) => write!(
+                f,
+                "Canister exceeded its current Wasm memory limit of {limit} bytes. The peak Wasm memory usage was {peak} \
+                 bytes."
+            ),
+            Self::Growth(bytes, missing) => write!(
+                f,
+                "Canister cannot grow memory by {bytes} bytes due to insufficient cycles. At least {missing} additional \
+                 cycles are required."
+            ),
+            Self::Pages(why) => write!(f, "Canister exceeded memory access limits: {why}"),
+            Self::NoMethod(kind, name) => write!(f, "Canister has no {kind} method '{name}'."),
+            Self::NoModule => {
+                write!(
+                    f,
+                    "Attempted to execute a message, but the canister contains no Wasm module."
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Trap {}

@@ -1,0 +1,228 @@
+//! Answers, cycles, and the call under construction.
+
+use super::guest::{Guest, heap_bytes, load, principal};
+use super::host::Host;
+use crate::canister::Closure;
+use crate::execution::{Call, Context, Trap};
+
+/// Most open calls from one canister to another.
+const QUEUE: u32 = 500;
+/// Longest method name and payload of a call within a subnet, in bytes.
+const MAX_CALL: usize = 10 * 1024 * 1024;
+/// Longest answer in bytes, and the longest one of a query method that users call.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
+const MAX_QUERY_ANSWER: usize = 3 * 1024 * 1024;
+/// Longest method name, in bytes.
+const MAX_METHOD: u32 = 20_000;
+/// A best-effort call waits at most so many seconds.
+const MAX_WAIT: u32 = 300;
+
+const SECOND: u64 = 1_000_000_000;
+
+// Answers.
+
+/// Whether there is still something to answer.
+fn unanswered(host: &Host, already: &str) -> Result<(), Trap> {
+    if host.message.responded || host.changes.answer.is_some() {
+        return Err(Trap::Contract(already.into()));
+    }
+    Ok(())
+}
+
+/// Whether an answer may have so many bytes.
+fn fits(host: &Host, name: &str, bytes: usize) -> Result<(), Trap> {
+    let most = match host.message.context {
+        Context::Query | Context::CompositeQuery => MAX_QUERY_ANSWER,
+        _ => MAX_ANSWER,
+    };
+    if bytes > most {
+        return Err(Trap::Contract(format!(
+            "ic0.{name}: application payload size ({bytes}) cannot be larger than {most}."
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn reply_data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+    let host = guest.data();
+    let already = "ic0.msg_reply_data_append: the call is already replied.";
+    unanswered(host, already)?;
+    let length = host.answer.len() + size as usize;
+    fits(host, "msg_reply_data_append", length)?;
+    let (bytes, host) = load(guest, "msg.reply", src, size)?;
+    host.answer.extend_from_slice(bytes);
+    Ok(())
+}
+
+pub(super) fn reply(host: &mut Host) -> Result<(), Trap> {
+    unanswered(host, "ic0.msg_reply: the call is already replied")?;
+    host.changes.answer = Some(Ok(std::mem::take(&mut host.answer)));
+    Ok(())
+}
+
+pub(super) fn reject(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+    let host = guest.data();
+    unanswered(host, "ic0.msg_reject: the call is already replied")?;
+    fits(host, "msg_reject", size as usize)?;
+    let (bytes, host) = load(guest, "ic0.msg_reject", src, size)?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Trap::Contract("ic0.msg_reject: invalid UTF-8 string provided".into()))?;
+    host.changes.answer = Some(Err(text.to_owned()));
+    Ok(())
+}
+
+// Cycles.
+
+/// Takes cycles from the call that is being executed; answers how many.
+pub(super) fn accept(host: &mut Host, most: u128) -> u128 {
+    let accepted = most.min(host.changes.available);
+    host.changes.available -= accepted;
+    host.changes.balance += accepted;
+    accepted
+}
+
+/// Burns cycles, but none that keep the canister from freezing; answers how many.
+pub(super) fn burn(guest: &mut Guest<'_>, most: u128) -> u128 {
+    let heap = heap_bytes(guest);
+    let host = guest.data_mut();
+    let burnt = most.min(host.liquid(heap));
+    host.changes.balance -= burnt;
+    host.changes.burnt += burnt;
+    burnt
+}
+
+/// Attaches cycles to the call under construction.
+pub(super) fn attach(guest: &mut Guest<'_>, name: &str, amount: u128) -> Result<(), Trap> {
+    let heap = heap_bytes(guest);
+    let host = guest.data_mut();
+    let liquid = host.liquid(heap);
+    let balance = host.changes.balance;
+    let canister = host.canister.id;
+    let call = under_construction(host, &format!("ic0_{name}"))?;
+    if amount > liquid {
+        return Err(Trap::Cycles(format!(
+            "Canister {canister} is out of cycles: requested {amount} cycles but the available balance is {balance} cycles \
+             and the freezing threshold {} cycles",
+            balance - liquid
+        )));
+    }
+    call.cycles += amount;
+    host.changes.balance -= amount;
+    Ok(())
+}
+
+// Calls.
+
+/// The call that is being assembled. `name` is the function that wants it.
+fn under_construction<'a>(host: &'a mut Host, name: &str) -> Result<&'a mut Call, Trap> {
+    host.call
+        .as_mut()
+        .ok_or_else(|| Trap::Contract(format!("{name} called when no call is under construction.")))
+}
+
+/// Begins a call; one that was not performed is forgotten.
+pub(super) fn new(
+    guest: &mut Guest<'_>,
+    callee: (u32, u32),
+    name: (u32, u32),
+    on_reply: Closure,
+    on_reject: Closure,
+) -> Result<(), Trap> {
+    guest.data_mut().forget_call();
+    if name.1 > MAX_METHOD {
+        return Err(Trap::Contract(format!(
+            "Size of method_name {} exceeds the allowed limit of {MAX_METHOD}.",
+            name.1
+        )));
+    }
+    let (bytes, _) = load(guest, "ic0.call_new method_name", name.0, name.1)?;
+    let method = String::from_utf8_lossy(bytes).into_owned();
+    let (bytes, host) = load(guest, "ic0.call_new callee_src", callee.0, callee.1)?;
+    host.call = Some(Call {
+        callee: principal(bytes)?,
+        method,
+        payload: Vec::new(),
+        cycles: 0,
+        deadline: 0,
+        on_reply,
+        on_reject,
+        on_cleanup: None,
+        set_aside: 0,
+    });
+    Ok(())
+}
+
+pub(super) fn on_cleanup(host: &mut Host, cleanup: Closure) -> Result<(), Trap> {
+    let call = under_construction(host, "ic0.call_on_cleanup")?;
+    if call.on_cleanup.replace(cleanup).is_some() {
+        return Err(Trap::Contract(
+            "ic0.call_on_cleanup can be called at most once between `ic0.call_new` and `ic0.call_perform`".into(),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+    const NAME: &str = "ic0.call_data_append";
+    let call = under_construction(guest.data_mut(), NAME)?;
+    let length = call.method.len() + call.payload.len() + size as usize;
+    if length > MAX_CALL {
+        return Err(Trap::Contract(format!(
+            "Request to {}:{} has a payload size of {length}, which exceeds the allowed limit of {MAX_CALL}.",
+            call.callee, call.method
+        )));
+    }
+    let (bytes, host) = load(guest, NAME, src, size)?;
+    under_construction(host, NAME)?
+        .payload
+        .extend_from_slice(bytes);
+    Ok(())
+}
+
+pub(super) fn with_best_effort_response(host: &mut Host, seconds: u32) -> Result<(), Trap> {
+    let now = host.message.now;
+    let call = under_construction(host, "ic0.call_with_best_effort_response")?;
+    if call.deadline != 0 {
+        return Err(Trap::Contract(
+            "ic0_call_with_best_effort_response failed because a timeout is already set.".into(),
+        ));
+    }
+    // Deadlines are whole seconds.
+    call.deadline = (now / SECOND + u64::from(seconds.min(MAX_WAIT))) * SECOND;
+    Ok(())
+}
+
+/// Sends the call under construction. 0, or the reject code for which it cannot be sent.
+pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
+    const SYS_TRANSIENT: u32 = 2;
+    let heap = heap_bytes(guest);
+    let host = guest.data_mut();
+    let call = under_construction(host, "ic0.call_perform")?;
+    let callee = call.callee;
+    let size = (call.method.len() + call.payload.len()) as u64;
+    let pending = host
+        .changes
+        .calls
+        .iter()
+        .filter(|other| other.callee == callee)
+        .count() as u32;
+    let open = host.canister.open_calls.get(&callee).unwrap_or(&0);
+    if open + pending >= QUEUE {
+        host.forget_call();
+        return Ok(SYS_TRANSIENT);
+    }
+    if host.message.context.replicated() {
+        let prices = host.place.prices;
+        let transmission = prices.call(size);
+        let set_aside = prices.answer_in_advance();
+        if host.liquid(heap) < transmission + set_aside {
+            host.forget_call();
+            return Ok(SYS_TRANSIENT);
+        }
+        host.changes.balance -= transmission + set_aside;
+        host.changes.transmission += transmission;
+        under_construction(host, "ic0.call_perform")?.set_aside = set_aside;
+    }
+    host.changes.calls.extend(host.call.take());
+    Ok(0)
+}

@@ -1,0 +1,71 @@
+//! Environment variables, and what signatures with the subnet's keys would cost.
+
+use super::guest::{Guest, load};
+use super::host::Host;
+use crate::execution::Trap;
+
+/// Longest name of a variable, in bytes.
+const MAX_NAME: u32 = 128;
+
+/// The name of a variable by its number.
+pub(super) fn name(host: &Host, index: u32) -> Result<&str, Trap> {
+    let variables = &host.canister.settings.environment_variables;
+    let found = variables.keys().nth(index as usize);
+    found.map(String::as_str).ok_or_else(|| {
+        Trap::Variable(format!(
+            "Environment variable index {index} is out of bounds. The number of environment variables is {}",
+            variables.len()
+        ))
+    })
+}
+
+/// The name that the guest gives. `function` is what it calls, `part` what the name is to it.
+pub(super) fn given(
+    guest: &mut Guest<'_>,
+    function: &str,
+    part: &str,
+    (src, size): (u32, u32),
+) -> Result<String, Trap> {
+    if size > MAX_NAME {
+        return Err(Trap::Contract(format!(
+            "ic0.{function}: Variable name is too large."
+        )));
+    }
+    let (bytes, _) = load(guest, &format!("ic0.{function} {part}"), src, size)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        Trap::Contract(format!(
+            "ic0.{function}: Variable name is not a valid UTF-8 string."
+        ))
+    })?;
+    Ok(text.to_owned())
+}
+
+/// The value of a variable by its name.
+pub(super) fn value<'a>(host: &'a Host, name: &str) -> Result<&'a str, Trap> {
+    let found = host.canister.settings.environment_variables.get(name);
+    found
+        .map(String::as_str)
+        .ok_or_else(|| Trap::Variable(format!("Environment variable {name} not found")))
+}
+
+/// The answer of the functions that tell the price of a signature: 1 for a curve or algorithm that there isn't, of which
+/// there are `known`; else 2, for this subnet knows no key of any name.
+pub(super) fn signature_cost(
+    guest: &mut Guest<'_>,
+    function: &str,
+    (src, size): (u32, u32),
+    (algorithm, known): (u32, u32),
+) -> Result<u32, Trap> {
+    const UNKNOWN_ALGORITHM: u32 = 1;
+    const UNKNOWN_KEY: u32 = 2;
+    let (key, _) = load(guest, &format!("ic0.{function} heap"), src, size)?;
+    if std::str::from_utf8(key).is_err() {
+        let key = String::from_utf8_lossy(key);
+        return Err(Trap::Contract(format!("Failed to decode key name {key}")));
+    }
+    Ok(if algorithm < known {
+        UNKNOWN_KEY
+    } else {
+        UNKNOWN_ALGORITHM
+    })
+}

@@ -1,0 +1,180 @@
+//! What the system API works on while a message runs, and what it lets the guest's memory grow to.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use candid::Principal;
+use wasmtime::{Engine, Memory, ResourceLimiter, Store};
+
+use crate::SubnetKind;
+use crate::canister::{Canister, Settings};
+use crate::cycles::Prices;
+use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
+
+/// Tables that a module may have, and entries that one may have: the platform's limits.
+const MAX_TABLES: usize = 1;
+const MAX_TABLE: usize = 1_000_000;
+
+/// Bytes of a printed line that are kept, what the log adds to each line, and the bytes that the largest log holds.
+const MAX_LINE: usize = 32 * 1024;
+const LINE_OVERHEAD: usize = 16;
+const MAX_PRINTED: usize = 2 << 20;
+
+/// Instructions for each byte that leaves the sandbox: of answers, calls and logs.
+pub(super) const SENT_BYTE: u64 = 50;
+
+/// What the system API works on while a message runs.
+pub(crate) struct Host {
+    pub(crate) message: Message,
+    pub(crate) changes: Changes,
+    pub(crate) prints: VecDeque<Vec<u8>>,
+    /// Bytes of them, with what the log adds to each.
+    printed: usize,
+    pub(crate) memory: Option<Memory>,
+    /// The canister's state is in place: from now on it is the guest that grows memory.
+    pub(crate) restored: bool,
+    /// The canister as it was before.
+    pub(super) canister: Arc<Canister>,
+    pub(super) place: Arc<Place>,
+    /// The call between `call_new` and `call_perform`.
+    pub(super) call: Option<Call>,
+    /// The answer as far as it is assembled.
+    pub(super) answer: Vec<u8>,
+    /// Pages of stable memory that were read or written so far, and of these the written ones.
+    pub(super) accessed: HashSet<u64>,
+    pub(super) dirty: HashSet<u64>,
+}
+
+impl Host {
+    pub(crate) fn new(canister: Arc<Canister>, place: Arc<Place>, message: Message) -> Self {
+        Self {
+            changes: Changes::none(&canister, message.available),
+            message,
+            prints: VecDeque::new(),
+            printed: 0,
+            memory: None,
+            restored: false,
+            canister,
+            place,
+            call: None,
+            answer: Vec::new(),
+            accessed: HashSet::new(),
+            dirty: HashSet::new(),
+        }
+    }
+
+    /// A host for an instance that will not run.
+    pub(crate) fn idle() -> Self {
+        let nobody = Principal::anonymous();
+        let place = Place {
+            subnet: nobody,
+            nodes: 0,
+            prices: Prices::of(SubnetKind::System),
+            root_key: Vec::new(),
+        };
+        let message = Message::new(Context::Start, Entry::Start, nobody, 0, 0);
+        Self::new(
+            Arc::new(Canister::new(nobody, 0, Settings::default(), 0, 0)),
+            Arc::new(place),
+            message,
+        )
+    }
+
+    /// Cycles that may leave the canister without freezing it. `heap` in bytes.
+    pub(super) fn liquid(&self, heap: usize) -> u128 {
+        let bytes = self
+            .canister
+            .bytes_beside(heap as u64 + self.changes.stable.bytes());
+        self.changes
+            .balance
+            .saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
+    }
+
+    /// Whether the balance covers the freezing threshold once the canister takes `more` bytes. `heap` in bytes.
+    pub(super) fn can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
+        if !self.message.context.replicated() {
+            return Ok(());
+        }
+        let working = (heap as u64)
+            .saturating_add(self.changes.stable.bytes())
+            .saturating_add(more);
+        let limit = self
+            .canister
+            .freezing_limit(&self.place.prices, self.canister.bytes_beside(working));
+        match limit.checked_sub(self.changes.balance) {
+            None | Some(0) => Ok(()),
+            Some(missing) => Err(Trap::Growth(more, missing)),
+        }
+    }
+
+    /// Keeps a line for the log; the oldest give way to no more than the largest log can hold.
+    pub(super) fn print(&mut self, line: &[u8]) {
+        let line = line[..line.len().min(MAX_LINE)].to_vec();
+        self.printed += line.len() + LINE_OVERHEAD;
+        self.prints.push_back(line);
+        while self.printed > MAX_PRINTED
+            && let Some(oldest) = self.prints.pop_front()
+        {
+            self.printed -= oldest.len() + LINE_OVERHEAD;
+        }
+    }
+
+    /// Instructions for writing so many bytes to the log: they push older ones out as far as the log holds them, and are
+    /// sent from the sandbox as far as there is room.
+    pub(super) fn logging(&self, bytes: u32) -> u64 {
+        let capacity = self.canister.settings.log_memory_limit;
+        let room = capacity.saturating_sub(self.printed as u64);
+        2 * u64::from(bytes).min(capacity) + SENT_BYTE * u64::from(bytes).min(room)
+    }
+
+    /// Cycles attached to a call that was not performed come back.
+    pub(crate) fn forget_call(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.changes.balance += call.cycles;
+        }
+    }
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let limit = self.canister.settings.wasm_memory_limit;
+        let context = self.message.context;
+        if self.restored && context.replicated() && context != Context::PreUpgrade {
+            // Callbacks, tasks and queries may pass the limit: a canister must be able to finish what it began.
+            let limited = matches!(context, Context::Start | Context::Init | Context::Update);
+            if limited && limit > 0 && desired as u64 > limit {
+                return Err(Trap::MemoryLimit(limit, desired as u64).into());
+            }
+            self.can_grow(current, (desired - current) as u64)?;
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= maximum.unwrap_or(MAX_TABLE).min(MAX_TABLE))
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
+    }
+}
+
+/// A store for one message.
+pub(crate) fn store(engine: &Engine, host: Host) -> Store<Host> {
+    let mut store = Store::new(engine, host);
+    store.limiter(|host| host);
+    store
+}

@@ -1,0 +1,390 @@
+//! The functions that a canister imports from `ic0`.
+//!
+//! Each is allowed in the contexts that the interface specification lists for it, and traps elsewhere. What a function
+//! changes goes into [`Changes`](crate::execution::Changes), which the scheduler takes over if the message ends well and
+//! forgets if it traps. The 64-bit forms of modules with 64-bit memories are not there: such modules are refused.
+
+mod calls;
+mod environment;
+mod guest;
+mod host;
+mod stable;
+
+use wasmtime::{Engine, Linker};
+
+use crate::canister::{Closure, Status};
+use crate::execution::{Context, Trap};
+use guest::{Guest, charge, copy, give, join, load, narrow};
+use host::SENT_BYTE;
+
+pub(crate) use host::{Host, store};
+
+// The contexts, as sets; named as in the specification's overview of imports.
+const fn set(context: Context) -> u32 {
+    1 << context as u32
+}
+const S: u32 = set(Context::Start);
+const I: u32 = set(Context::Init);
+const G: u32 = set(Context::PreUpgrade);
+const U: u32 = set(Context::Update);
+const RQ: u32 = set(Context::ReplicatedQuery);
+const NRQ: u32 = set(Context::Query);
+const CQ: u32 = set(Context::CompositeQuery);
+const RY: u32 = set(Context::Reply);
+const RT: u32 = set(Context::Reject);
+const CRY: u32 = set(Context::CompositeReply);
+const CRT: u32 = set(Context::CompositeReject);
+const C: u32 = set(Context::Cleanup);
+const CC: u32 = set(Context::CompositeCleanup);
+const F: u32 = set(Context::Inspect);
+const T: u32 = set(Context::Heartbeat) | set(Context::GlobalTimer) | set(Context::LowMemory);
+/// `* s`
+const EVERYWHERE: u32 = u32::MAX;
+/// `*`
+const NOT_START: u32 = !S;
+const ARGUMENT: u32 = I | U | RQ | NRQ | CQ | RY | CRY | F;
+const CALLER_INFO: u32 = U | RQ | NRQ | CQ | RY | RT | CRY | CRT | C | CC | F;
+const ANSWER: u32 = U | RQ | NRQ | CQ | RY | RT | CRY | CRT;
+const CALL: u32 = U | CQ | RY | RT | CRY | CRT | T;
+
+/// Longest message of `ic0.trap`, in bytes.
+const MAX_TRAP: u32 = 32 * 1024;
+
+/// What every system call begins with.
+fn enter(guest: &mut Guest<'_>, name: &str, allowed: u32, cost: u64) -> wasmtime::Result<()> {
+    charge(guest, cost)?;
+    let context = guest.data().message.context;
+    if allowed & set(context) == 0 {
+        return Err(Trap::forbidden(name, context).into());
+    }
+    Ok(())
+}
+
+/// Instructions of a call that sends so many bytes away.
+const fn sending(bytes: u32) -> u64 {
+    500 + SENT_BYTE * bytes as u64
+}
+
+/// Instructions of a call that copies so many bytes.
+const fn copying(base: u64, bytes: u32) -> u64 {
+    base + bytes as u64
+}
+
+/// All of `ic0`: each function with the contexts in which it is allowed and the instructions it costs.
+#[rustfmt::skip]
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    macro_rules! ic0 {
+        ($($name:ident [$allowed:expr, $cost:expr] ($guest:ident $(, $arg:ident: $ty:ty)*) -> $ret:ty $body:block)*) => {
+            $(linker.func_wrap("ic0", stringify!($name), |mut caller: Guest<'_> $(, $arg: $ty)*| -> wasmtime::Result<$ret> {
+                let $guest = &mut caller;
+                let cost = $cost;
+                enter($guest, stringify!($name), $allowed, cost)?;
+                $body
+            })?;)*
+        };
+    }
+
+    // What the message brought.
+    ic0! {
+        msg_arg_data_size [ARGUMENT, 500] (g) -> u32 { Ok(g.data().message.payload.len() as u32) }
+        msg_arg_data_copy [ARGUMENT, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_arg_data_copy", "payload", (dst, offset, size), |host| Ok(&host.message.payload))
+        }
+        msg_caller_size [NOT_START, 500] (g) -> u32 { Ok(g.data().message.caller.as_slice().len() as u32) }
+        msg_caller_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_caller_copy", "id", (dst, offset, size), |host| Ok(host.message.caller.as_slice()))
+        }
+        // No caller of this replica ever brings such information.
+        msg_caller_info_data_size [CALLER_INFO, 500] (_g) -> u32 { Ok(0) }
+        msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |_| Ok(&[]))
+        }
+        msg_caller_info_signer_size [CALLER_INFO, 500] (_g) -> u32 { Ok(0) }
+        msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |_| Ok(&[]))
+        }
+        msg_reject_code [RY | RT | CRY | CRT | C, 500] (g) -> u32 {
+            Ok(g.data().message.reject.as_ref().map_or(0, |reject| reject.0 as u32))
+        }
+        msg_reject_msg_size [RT | CRT, 500] (g) -> u32 { Ok(reject_message(g.data()).len() as u32) }
+        msg_reject_msg_copy [RT | CRT, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_reject_msg_copy", "msg", (dst, offset, size), |host| Ok(reject_message(host)))
+        }
+        msg_deadline [U | RQ | NRQ | CQ | RY | RT | CRY | CRT, 500] (g) -> u64 {
+            // Queries have none, however they are called.
+            let message = &g.data().message;
+            Ok(if set(message.context) & (U | RY | RT) == 0 { 0 } else { message.deadline })
+        }
+        msg_method_name_size [F, 500] (g) -> u32 { Ok(g.data().message.method.len() as u32) }
+        msg_method_name_copy [F, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "msg_method_name_copy", "payload", (dst, offset, size), |host| Ok(host.message.method.as_bytes()))
+        }
+        accept_message [F, 500] (g) -> () {
+            if std::mem::replace(&mut g.data_mut().changes.accepted, true) {
+                return Err(Trap::Contract("ic0.accept_message: the function was already called.".into()).into());
+            }
+            Ok(())
+        }
+    }
+
+    // Answers.
+    ic0! {
+        msg_reply_data_append [ANSWER, sending(size)] (g, src: u32, size: u32) -> () {
+            Ok(calls::reply_data_append(g, src, size)?)
+        }
+        msg_reply [ANSWER, 500] (g) -> () { Ok(calls::reply(g.data_mut())?) }
+        msg_reject [ANSWER, sending(size)] (g, src: u32, size: u32) -> () { Ok(calls::reject(g, src, size)?) }
+    }
+
+    // Cycles.
+    ic0! {
+        msg_cycles_available128 [U | RQ | RY | RT, 500] (g, dst: u32) -> () {
+            let available = g.data().changes.available;
+            give(g, "msg_cycles_available128", dst, available)
+        }
+        msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().changes.available)?) }
+        msg_cycles_refunded128 [RY | RT, 500] (g, dst: u32) -> () {
+            let refunded = g.data().message.refunded;
+            give(g, "msg_cycles_refunded128", dst, refunded)
+        }
+        msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
+        msg_cycles_accept128 [U | RQ | RY | RT, 500] (g, high: u64, low: u64, dst: u32) -> () {
+            let accepted = calls::accept(g.data_mut(), join(high, low));
+            give(g, "msg_cycles_accept128", dst, accepted)
+        }
+        msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
+            Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
+        }
+        cycles_burn128 [I | G | U | RQ | RY | RT | C | T, 500] (g, high: u64, low: u64, dst: u32) -> () {
+            let burnt = calls::burn(g, join(high, low));
+            give(g, "cycles_burn128", dst, burnt)
+        }
+        // The platform has it too, and lets one canister use it, which is not here.
+        mint_cycles128 [U | RY | RT | T, 0] (_g, _high: u64, _low: u64, _dst: u32) -> () {
+            Err(Trap::Contract("ic0.mint_cycles128 can only be called by the cycles minting canister".into()).into())
+        }
+        canister_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
+            let balance = g.data().changes.balance;
+            give(g, "canister_cycle_balance128", dst, balance)
+        }
+        canister_cycle_balance [NOT_START, 500] (g) -> u64 { Ok(narrow(g.data().changes.balance)?) }
+        canister_liquid_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
+            let liquid = g.data().liquid(guest::heap_bytes(g));
+            give(g, "canister_liquid_cycle_balance128", dst, liquid)
+        }
+    }
+
+    // Calls to others.
+    ic0! {
+        call_new [CALL, copying(copying(1_500, callee_size), name_size)] (
+            g, callee: u32, callee_size: u32, name: u32, name_size: u32,
+            reply_fun: u32, reply_env: u32, reject_fun: u32, reject_env: u32
+        ) -> () {
+            let on_reply = Closure { function: reply_fun, environment: reply_env };
+            let on_reject = Closure { function: reject_fun, environment: reject_env };
+            Ok(calls::new(g, (callee, callee_size), (name, name_size), on_reply, on_reject)?)
+        }
+        call_on_cleanup [CALL, 500] (g, function: u32, environment: u32) -> () {
+            Ok(calls::on_cleanup(g.data_mut(), Closure { function, environment })?)
+        }
+        call_data_append [CALL, sending(size)] (g, src: u32, size: u32) -> () { Ok(calls::data_append(g, src, size)?) }
+        call_with_best_effort_response [CALL, 500] (g, seconds: u32) -> () {
+            Ok(calls::with_best_effort_response(g.data_mut(), seconds)?)
+        }
+        call_cycles_add128 [U | RY | RT | T, 500] (g, high: u64, low: u64) -> () {
+            Ok(calls::attach(g, "call_cycles_add128", join(high, low))?)
+        }
+        call_cycles_add [U | RY | RT | T, 500] (g, amount: u64) -> () {
+            Ok(calls::attach(g, "call_cycles_add", amount.into())?)
+        }
+        call_perform [CALL, 5_000] (g) -> u32 { Ok(calls::perform(g)?) }
+    }
+
+    // Stable memory.
+    ic0! {
+        stable64_size [EVERYWHERE, 20] (g) -> u64 { Ok(g.data().changes.stable.size) }
+        stable64_grow [EVERYWHERE, 500] (g, pages: u64) -> u64 {
+            Ok(stable::grow(g, pages)?.unwrap_or(u64::MAX))
+        }
+        stable64_write [EVERYWHERE, size.saturating_add(20)] (g, offset: u64, src: u64, size: u64) -> () {
+            stable::write(g, offset, src, size)
+        }
+        stable64_read [EVERYWHERE, size.saturating_add(20)] (g, dst: u64, offset: u64, size: u64) -> () {
+            stable::read(g, dst, offset, size)
+        }
+        stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
+        stable_grow [EVERYWHERE, 500] (g, pages: u32) -> u32 {
+            let size = stable::size_32(g.data())?;
+            if u64::from(size) + u64::from(pages) > stable::MAX_32 {
+                return Ok(u32::MAX);
+            }
+            Ok(stable::grow(g, pages.into())?.map_or(u32::MAX, |_| size))
+        }
+        stable_write [EVERYWHERE, copying(20, size)] (g, offset: u32, src: u32, size: u32) -> () {
+            stable::size_32(g.data())?;
+            stable::write(g, offset.into(), src.into(), size.into())
+        }
+        stable_read [EVERYWHERE, copying(20, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            stable::size_32(g.data())?;
+            stable::read(g, dst.into(), offset.into(), size.into())
+        }
+    }
+
+    // The canister and its subnet.
+    ic0! {
+        canister_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().canister.id.as_slice().len() as u32) }
+        canister_self_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "canister_self_copy", "id", (dst, offset, size), |host| Ok(host.canister.id.as_slice()))
+        }
+        canister_status [NOT_START, 500] (g) -> u32 {
+            Ok(match g.data().canister.status {
+                Status::Running => 1,
+                Status::Stopping(_) => 2,
+                Status::Stopped => 3,
+            })
+        }
+        canister_version [NOT_START, 500] (g) -> u64 { Ok(g.data().canister.version) }
+        subnet_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().place.subnet.as_slice().len() as u32) }
+        subnet_self_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| Ok(host.place.subnet.as_slice()))
+        }
+        subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().place.nodes) }
+        is_controller [EVERYWHERE, copying(1_000, size)] (g, src: u32, size: u32) -> u32 {
+            let (bytes, host) = load(g, "ic0.is_controller", src, size)?;
+            Ok(host.canister.is_controller(&guest::principal(bytes)?).into())
+        }
+        in_replicated_execution [EVERYWHERE, 500] (g) -> u32 { Ok(g.data().message.context.replicated().into()) }
+        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 { Ok(g.data().place.root_key.len() as u32) }
+        root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.place.root_key))
+        }
+        certified_data_set [I | G | U | RY | RT | T, copying(500, size)] (g, src: u32, size: u32) -> () {
+            const MOST: u32 = 32;
+            if size > MOST {
+                return Err(Trap::Contract(format!(
+                    "ic0_certified_data_set failed because the passed data must be no larger than {MOST} bytes. Found \
+                     {size} bytes."
+                )).into());
+            }
+            let (bytes, host) = load(g, "ic0_certified_data_set", src, size)?;
+            host.changes.certified_data = Some(bytes.to_vec());
+            Ok(())
+        }
+        // Certificates take signatures, which this replica does not make: there is none, and canisters can tell.
+        data_certificate_present [NOT_START, 500] (_g) -> u32 { Ok(0) }
+        data_certificate_size [NRQ | CQ, 500] (g) -> u32 {
+            Err(Trap::forbidden("data_certificate_size", g.data().message.context).into())
+        }
+        data_certificate_copy [NRQ | CQ, copying(500, size)] (g, _dst: u32, _offset: u32, size: u32) -> () {
+            Err(Trap::forbidden("data_certificate_copy", g.data().message.context).into())
+        }
+    }
+
+    // Time, counters, variables.
+    ic0! {
+        time [NOT_START, 500] (g) -> u64 { Ok(g.data().message.now) }
+        global_timer_set [I | G | U | RY | RT | C | T, 500] (g, at: u64) -> u64 {
+            let timer = &mut g.data_mut().changes.timer;
+            Ok(std::mem::replace(timer, (at > 0).then_some(at)).unwrap_or(0))
+        }
+        performance_counter [EVERYWHERE, 200] (g, kind: u32) -> u64 {
+            let used = g.data().message.limit - g.get_fuel()?.min(g.data().message.limit);
+            match kind {
+                0 => Ok(used),
+                1 => Ok(g.data().message.earlier + used),
+                _ => Err(Trap::Contract(format!("Error getting performance counter type {kind}")).into()),
+            }
+        }
+        env_var_count [NOT_START, 500] (g) -> u32 { Ok(g.data().canister.settings.environment_variables.len() as u32) }
+        env_var_name_size [NOT_START, 500] (g, index: u32) -> u32 {
+            Ok(environment::name(g.data(), index)?.len() as u32)
+        }
+        env_var_name_copy [NOT_START, copying(500, size)] (g, index: u32, dst: u32, offset: u32, size: u32) -> () {
+            copy(g, "env_var_name_copy", "name", (dst, offset, size), |host| {
+                Ok(environment::name(host, index)?.as_bytes())
+            })
+        }
+        env_var_name_exists [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
+            let name = environment::given(g, "env_var_name_exists", "heap", (src, size))?;
+            Ok(g.data().canister.settings.environment_variables.contains_key(&name).into())
+        }
+        env_var_value_size [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
+            let name = environment::given(g, "env_var_value_size", "heap", (src, size))?;
+            Ok(environment::value(g.data(), &name)?.len() as u32)
+        }
+        env_var_value_copy [NOT_START, copying(500, size)] (
+            g, src: u32, name_size: u32, dst: u32, offset: u32, size: u32
+        ) -> () {
+            let name = environment::given(g, "env_var_value_copy", "name", (src, name_size))?;
+            copy(g, "env_var_value_copy", "value", (dst, offset, size), |host| {
+                Ok(environment::value(host, &name)?.as_bytes())
+            })
+        }
+    }
+
+    // Prices.
+    ic0! {
+        cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: u32) -> () {
+            let prices = g.data().place.prices;
+            let cost = prices.call(name_size.saturating_add(payload_size)) + prices.answer_in_advance();
+            give(g, "cost_call", dst, cost)
+        }
+        cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
+            let cost = g.data().place.prices.creation;
+            give(g, "cost_create_canister", dst, cost)
+        }
+        cost_http_request [EVERYWHERE, 500] (_g, _request: u64, _response: u64, _dst: u32) -> () {
+            absent("cost_http_request")
+        }
+        cost_http_request_v2 [EVERYWHERE, 500] (_g, _src: u32, _size: u32, _dst: u32) -> () {
+            absent("cost_http_request_v2")
+        }
+        cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, curve: u32, _dst: u32) -> u32 {
+            // secp256k1
+            Ok(environment::signature_cost(g, "cost_sign_with_ecdsa", (src, size), (curve, 1))?)
+        }
+        cost_sign_with_schnorr [EVERYWHERE, copying(500, size)] (
+            g, src: u32, size: u32, algorithm: u32, _dst: u32
+        ) -> u32 {
+            // bip340secp256k1, ed25519
+            Ok(environment::signature_cost(g, "cost_sign_with_schnorr", (src, size), (algorithm, 2))?)
+        }
+        cost_vetkd_derive_key [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, curve: u32, _dst: u32) -> u32 {
+            // bls12_381
+            Ok(environment::signature_cost(g, "cost_vetkd_derive_key", (src, size), (curve, 1))?)
+        }
+    }
+
+    // Debugging.
+    ic0! {
+        debug_print [EVERYWHERE, 100 + g.data().logging(size)] (g, src: u32, size: u32) -> () {
+            // Printing never traps.
+            match load(g, "ic0.debug_print", src, size) {
+                Ok((bytes, host)) => host.print(bytes),
+                Err(_) => g.data_mut().print(b"(debug_print message out of memory bounds)"),
+            }
+            Ok(())
+        }
+        trap [EVERYWHERE, copying(500, size) + g.data().logging(size)] (g, src: u32, size: u32) -> () {
+            let message = match load(g, "trap", src, size.min(MAX_TRAP)) {
+                Ok((bytes, _)) => String::from_utf8_lossy(bytes).into_owned(),
+                Err(_) => "(trap message out of memory bounds)".to_owned(),
+            };
+            Err(Trap::Called(message).into())
+        }
+    }
+    Ok(linker)
+}
+
+/// Why the call was rejected. There is always a message where it may be asked for.
+fn reject_message(host: &Host) -> &[u8] {
+    host.message
+        .reject
+        .as_ref()
+        .map_or(&[], |(_, message)| message.as_bytes())
+}
+
+fn absent<T>(name: &str) -> wasmtime::Result<T> {
+    Err(Trap::Contract(format!("ic0.{name} is not supported by this replica")).into())
+}

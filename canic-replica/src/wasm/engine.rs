@@ -1,0 +1,84 @@
+//! The engine: which Wasm it takes, and what it counts.
+
+use std::sync::LazyLock;
+
+use wasmtime::{Engine, OperatorCost};
+
+/// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
+const STACK: usize = 1024 * 1024;
+
+pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = wasmtime::Config::new();
+    config
+        .consume_fuel(true)
+        .operator_cost(weights())
+        .cranelift_opt_level(wasmtime::OptLevel::None)
+        // Two nodes must agree on every bit.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .max_wasm_stack(STACK)
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .memory_init_cow(true);
+    // The options above are constants that fit together; no input can make this fail.
+    Engine::new(&config).expect("the engine's options fit together")
+});
+
+/// The most that one operator can be charged.
+const MOST: u8 = 255;
+/// What the platform charges for growing memory and dropping segments.
+const DEAR: usize = 300;
+/// Operators of weight 1 that have to stand before such an operator to make up for the rest.
+pub(crate) const PADDING: usize = DEAR - MOST as usize;
+
+/// What the platform charges for each Wasm instruction. What is not named costs 1.
+fn weights() -> OperatorCost {
+    let mut cost = OperatorCost::new();
+    macro_rules! weigh {
+        ($($weight:expr => $($operator:ident)*;)*) => { $($(cost.$operator = $weight;)*)* };
+    }
+    weigh! {
+        0 => Block Loop Else End;
+        1 => Nop Drop Return Unreachable;
+        2 => Br BrIf BrTable If GlobalGet GlobalSet;
+        5 => Call ReturnCall TableGet RefIsNull;
+        10 => CallIndirect ReturnCallIndirect;
+        10 => I32DivS I32DivU I32RemS I32RemU I64DivS I64DivU I64RemS I64RemU;
+        20 => MemorySize;
+        100 => MemoryCopy MemoryFill MemoryInit TableSize;
+        130 => RefFunc;
+        MOST => MemoryGrow DataDrop ElemDrop;
+
+        2 => F32Add F32Sub F32Mul F32Ceil F32Floor F32Trunc F32Nearest F32Copysign;
+        2 => F64Add F64Sub F64Mul F64Ceil F64Floor F64Trunc F64Nearest;
+        3 => F32Div F64Copysign;
+        5 => F64Div F32Sqrt;
+        8 => F64Sqrt;
+        18 => F32Min F32Max F64Min F64Max;
+        3 => F32Eq F32Ne F32Lt F32Gt F32Le F32Ge F64Eq F64Ne F64Lt F64Gt F64Le F64Ge;
+        3 => F32ConvertI32S F32ConvertI64S F64ConvertI32S F64ConvertI64S;
+        16 => F32ConvertI32U F32ConvertI64U F64ConvertI32U F64ConvertI64U;
+        20 => I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U I64TruncF64S I64TruncF64U;
+        20 => I32TruncSatF32S I32TruncSatF32U I32TruncSatF64S I32TruncSatF64U;
+        20 => I64TruncSatF32S I64TruncSatF32U I64TruncSatF64S I64TruncSatF64U;
+
+        2 => V128Load8Lane V128Load16Lane;
+        2 => I8x16LtU I8x16GtU I16x8LtU I16x8GtU I32x4LtU I32x4GtU;
+        2 => I8x16ShrU I16x8Shl I16x8ShrS I16x8ShrU I32x4Shl I32x4ShrS I32x4ShrU I64x2Shl I64x2ShrU;
+        2 => I16x8ExtAddPairwiseI8x16U I16x8ExtMulHighI8x16S I16x8ExtMulHighI8x16U I32x4Mul;
+        2 => I32x4ExtMulLowI16x8S I32x4ExtMulHighI16x8S I32x4ExtMulLowI16x8U I32x4ExtMulHighI16x8U;
+        2 => F32x4Ceil F32x4Floor F32x4Trunc F32x4Nearest F32x4Abs F32x4Neg F32x4Add F32x4Sub F32x4Mul;
+        2 => F64x2Ceil F64x2Floor F64x2Trunc F64x2Nearest F64x2Abs F64x2Neg F64x2Add F64x2Sub F64x2Mul;
+        2 => I32x4TruncSatF32x4S I32x4TruncSatF64x2SZero;
+        3 => I8x16Shuffle I8x16Popcnt I8x16Shl I8x16ShrS I32x4ExtAddPairwiseI16x8U I64x2ShrS I32x4TruncSatF64x2UZero;
+        4 => I64x2Mul F32x4Min F32x4Max F64x2Min I32x4TruncSatF32x4U F32x4ConvertI32x4U;
+        5 => F32x4Sqrt F64x2Max;
+        10 => F32x4Div;
+        12 => F64x2Div;
+        14 => F64x2Sqrt;
+    }
+    cost
+}
