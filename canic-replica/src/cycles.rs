@@ -37,6 +37,8 @@ pub(crate) struct Prices {
     call_byte: u128,
     gib_second: u128,
     percent_second: u128,
+    /// Whether outcalls cost what they do (see `outcall_fees`), or nothing.
+    outcalls: bool,
 }
 
 impl Prices {
@@ -51,6 +53,7 @@ impl Prices {
         call_byte: 1_000,
         gib_second: 127_000,
         percent_second: 10_000_000,
+        outcalls: true,
     };
 
     /// System subnets charge nothing.
@@ -65,6 +68,7 @@ impl Prices {
         call_byte: 0,
         gib_second: 0,
         percent_second: 0,
+        outcalls: false,
     };
 
     /// What a subnet of this kind charges.
@@ -77,6 +81,11 @@ impl Prices {
             Application | CloudEngine | Fiduciary | SNS | VerifiedApplication => Self::APPLICATION,
             Bitcoin | II | NNS | System | TestThresholdKeys => Self::FREE,
         }
+    }
+
+    /// The price of something about outcalls.
+    pub(crate) fn unless_free(&self, cycles: u128) -> u128 {
+        if self.outcalls { cycles } else { 0 }
     }
 
     /// For executing one message of so many instructions.

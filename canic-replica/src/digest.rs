@@ -14,6 +14,10 @@ impl Replica {
         for number in [self.time, self.round, self.next_event] {
             hash.update(number.to_be_bytes());
         }
+        for (subnet, outcall) in self.outcalls.keys() {
+            hash.update((*subnet as u64).to_be_bytes());
+            hash.update(outcall.to_be_bytes());
+        }
         for canister in self.canisters.values() {
             hash_canister(&mut hash, canister);
         }

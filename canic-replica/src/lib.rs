@@ -6,7 +6,7 @@
 //!
 //! What is not there answers an error that names it:
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
-//! - Threshold signatures, HTTP outcalls, Bitcoin, and the transfer of snapshots are rejected by the management canister;
+//! - Threshold signatures, Bitcoin, and the transfer of snapshots are rejected by the management canister;
 //!   their `ic0.cost_*` functions trap.
 //! - There are no data certificates: `ic0.data_certificate_present` says so.
 //! - `canister_on_low_wasm_memory` may be exported, but is never run: a `wasm_memory_threshold` is refused.
@@ -16,6 +16,8 @@
 //! - What a best-effort call carried is lost when its answer comes too late.
 //! - All subnets have 13 nodes; system subnets charge nothing.
 //! - Cycles are not reserved for memory: `reserved_cycles` is always 0. Queries are not counted: `query_stats` are 0.
+//! - HTTP outcalls are answered by whoever runs the instance ([`Replica::answer_outcall`]). Responses beyond
+//!   `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers made-up ones all the same.
 //! - Installs are not limited by the instructions of earlier ones.
 //! - The root key is a well-formed public key whose secret everybody knows.
 //!
@@ -30,6 +32,7 @@ pub mod http;
 mod management;
 mod memory;
 mod messages;
+mod outcall_fees;
 mod query;
 mod reject;
 mod replica;
@@ -40,6 +43,8 @@ mod system_api;
 mod trace;
 mod wasm;
 
+pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
+pub use outcall_fees::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::{
     Config, EffectivePrincipal, Ingress, IngressStatus, MessageId, Replica, SubnetInfo, SubnetKind,

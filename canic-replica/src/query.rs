@@ -25,6 +25,11 @@ impl Replica {
         if self.is_management(query.canister) {
             return self.query_management(&query);
         }
+        self.evaluate_noted(query).0.map_err(uncertified)
+    }
+
+    /// Runs a query method and writes the event; answers the instructions, too.
+    pub(crate) fn evaluate_noted(&mut self, query: Ingress) -> (Result<Vec<u8>, Reject>, u64) {
         let mut instructions = 0;
         let result = self.evaluate(&query, &mut Vec::new(), &mut instructions);
         let outcome = match &result {
@@ -40,7 +45,7 @@ impl Replica {
             },
         };
         self.note(Kind::Query, &query.into(), outcome, instructions);
-        result.map_err(uncertified)
+        (result, instructions)
     }
 
     /// Runs a query method; a composite one with all that it calls. `path` holds the canisters that wait for it.

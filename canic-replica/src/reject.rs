@@ -21,6 +21,22 @@ pub enum RejectCode {
     SysUnknown = 6,
 }
 
+impl RejectCode {
+    /// The code of this number, 1 to 6.
+    pub fn from_number(number: u64) -> Option<Self> {
+        [
+            Self::SysFatal,
+            Self::SysTransient,
+            Self::DestinationInvalid,
+            Self::CanisterReject,
+            Self::CanisterError,
+            Self::SysUnknown,
+        ]
+        .into_iter()
+        .find(|code| *code as u64 == number)
+    }
+}
+
 /// Why a message was not answered with a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reject {

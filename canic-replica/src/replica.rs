@@ -11,6 +11,7 @@ use crate::Reject;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
 use crate::cycles::Prices;
 use crate::execution::Place;
+use crate::management::outcalls::{self, Outcall};
 use crate::memory::Stable;
 use crate::trace::{Accounts, Event, Fees};
 
@@ -106,6 +107,8 @@ pub struct Replica {
     pub(crate) stopping: BTreeSet<Principal>,
     /// Messages that arrive in a later round, with that round.
     pub(crate) transit: VecDeque<(u64, Input)>,
+    /// Outcalls under way, by subnet and number.
+    pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// The same, oldest first.
     ingress_order: VecDeque<MessageId>,
@@ -126,6 +129,8 @@ pub(crate) struct Subnet {
     /// The number of the next canister id, and the last one.
     next: u64,
     last: u64,
+    /// HTTP outcalls so far.
+    pub(crate) outcalls: u64,
 }
 
 /// Where cycles went that no canister holds.
@@ -186,6 +191,7 @@ impl Replica {
                 place: Arc::new(place),
                 next: first,
                 last,
+                outcalls: 0,
             });
         }
         Ok(Self {
@@ -197,6 +203,7 @@ impl Replica {
             ready: BTreeSet::new(),
             stopping: BTreeSet::new(),
             transit: VecDeque::new(),
+            outcalls: BTreeMap::new(),
             ingress: BTreeMap::new(),
             ingress_order: VecDeque::new(),
             ingress_senders: BTreeMap::new(),
@@ -395,6 +402,7 @@ impl Replica {
             .iter()
             .map(|(_, input)| carried(input))
             .sum::<u128>();
+        accounts.in_flight += self.outcalls.values().map(outcalls::held).sum::<u128>();
         for canister in self.canisters.values() {
             if let Status::Stopping(stoppers) = &canister.status {
                 let carried = stoppers.iter().map(|stopper| stopper.request.cycles);

@@ -1,7 +1,7 @@
 //! Rounds and queues.
 //!
-//! A round begins with one nanosecond more on the clock. Then resources are paid and deadlines checked, messages that
-//! were on their way arrive, and calls to the management canister are executed. After that come the canisters: first
+//! A round begins with one nanosecond more on the clock. Then resources are paid and deadlines checked, HTTP outcalls
+//! that were answered are decided on, messages that were on their way arrive, and calls to the management canister are executed. After that come the canisters: first
 //! the heartbeat and the due global timer of each, then, in the order of their ids, each executes what was in its queue
 //! when its turn came; calls and answers between canisters of one subnet arrive at once, and the turns go on until all
 //! queues are empty or the round's instructions are used up. Messages to other subnets and to the management canister
@@ -118,6 +118,7 @@ impl Replica {
             self.expire_calls(id);
         }
         self.expire_stops();
+        self.settle_outcalls();
         tasks
     }
 

@@ -96,6 +96,9 @@ pub struct Fees {
     /// Transmission of calls and of their answers.
     #[serde(serialize_with = "decimal")]
     pub transmission: u128,
+    /// HTTP outcalls.
+    #[serde(serialize_with = "decimal")]
+    pub outcalls: u128,
     /// Storage and compute allocation, as time passes.
     #[serde(serialize_with = "decimal")]
     pub resources: u128,
@@ -126,7 +129,12 @@ pub struct Accounts {
 impl Fees {
     /// All fees.
     pub fn total(&self) -> u128 {
-        self.creation + self.execution + self.ingress + self.transmission + self.resources
+        self.creation
+            + self.execution
+            + self.ingress
+            + self.transmission
+            + self.outcalls
+            + self.resources
     }
 }
 

@@ -52,14 +52,10 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
     })
 }
 
-/// The flags may ask for what is the case anyway. Execution is never rate-limited here.
+/// The flags may ask for what is the case anyway. Execution is never rate-limited here, and what PocketIC calls beta
+/// features of outcalls is always there.
 fn check_flags(flags: &IcpConfig) -> Answer<()> {
     let refused = [
-        (
-            &flags.beta_features,
-            IcpConfigFlag::Enabled,
-            "beta features",
-        ),
         (
             &flags.function_name_length_limits,
             IcpConfigFlag::Disabled,

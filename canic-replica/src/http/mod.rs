@@ -14,14 +14,12 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, beta features, function names of any length, or rate-limited execution (there is
+//!   subnet under its mainnet id, function names of any length, or rate-limited execution (there is
 //!   none by default, other than in PocketIC); or with subnets that have an existing state, benchmarking limits,
 //!   admins or a free cost schedule (which includes every cloud engine);
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
 //! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
 //!   `get_subnet_metrics`;
-//! - `mock_canister_http_response` and `mock_flexible_canister_http_response`; the list of pending outcalls is empty,
-//!   as the management canister rejects `http_request`;
 //! - `verify_canister_signature`, `delete_subnet`, `canister_snapshot_download` and `canister_snapshot_upload`;
 //! - calls with sender info; the public key of a subnet other than NNS.
 
@@ -33,6 +31,7 @@ mod config;
 mod gateway;
 mod instances;
 mod operations;
+mod outcalls;
 
 use std::future;
 use std::io;
@@ -128,7 +127,7 @@ fn router(server: Shared) -> Router {
         ("/instances/{id}/read/get_time", read(operations::get_time)),
         (
             "/instances/{id}/read/get_canister_http",
-            read(operations::get_canister_http),
+            read(outcalls::pending),
         ),
         (
             "/instances/{id}/read/get_cycles",
@@ -184,11 +183,11 @@ fn router(server: Shared) -> Router {
         ("/instances/{id}/stop_progress", post(stop_progress)),
         (
             "/instances/{id}/update/mock_canister_http",
-            refuse("mocked answers to canister HTTP outcalls"),
+            with(outcalls::mock),
         ),
         (
             "/instances/{id}/update/mock_flexible_canister_http",
-            refuse("mocked answers to canister HTTP outcalls"),
+            with(outcalls::mock_flexible),
         ),
         (
             "/instances/{id}/update/delete_subnet",

@@ -2,10 +2,10 @@
 
 use candid::Principal;
 use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall,
-    RawCanisterHttpRequest, RawCanisterId, RawCanisterResult, RawCycles, RawEffectivePrincipal,
-    RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawStableMemory, RawSubnetId,
-    RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
+    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId,
+    RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId,
+    RawPrincipalId, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
+    SubnetInstructionConfig, Topology,
 };
 use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
 use sha2::{Digest, Sha256};
@@ -148,11 +148,6 @@ pub(super) fn pub_key(replica: &mut Replica, id: RawSubnetId) -> Answer<Vec<u8>>
         SubnetKind::NNS => Ok(replica.root_key()),
         _ => Err(Failure::not_served("public keys of other subnets than NNS")),
     }
-}
-
-/// Outcalls of canisters that wait for an answer. The management canister rejects `http_request`, so none ever does.
-pub(super) fn get_canister_http(_: &mut Replica) -> Answer<Vec<RawCanisterHttpRequest>> {
-    Ok(Vec::new())
 }
 
 pub(super) fn submit_ingress_message(

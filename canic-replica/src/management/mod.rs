@@ -1,6 +1,7 @@
 //! The management canister `aaaaa-aa`: dispatch, and the life of canisters from creation to deletion.
 
 mod installation;
+pub(crate) mod outcalls;
 mod settings;
 mod storage;
 
@@ -98,9 +99,8 @@ impl Replica {
             "delete_canister_snapshot" => self.delete_snapshot(request),
             "fetch_canister_logs" => self.fetch_logs(request),
             "raw_rand" => self.raw_rand(request),
-            "http_request"
-            | "flexible_http_request"
-            | "ecdsa_public_key"
+            "http_request" | "flexible_http_request" => self.http_request(request),
+            "ecdsa_public_key"
             | "sign_with_ecdsa"
             | "schnorr_public_key"
             | "sign_with_schnorr"
@@ -131,8 +131,12 @@ impl Replica {
     /// Whether an ingress call to the management canister may come in, and which canister pays for it.
     pub(crate) fn admit_management(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         match ingress.method.as_str() {
-            "create_canister" | "deposit_cycles" | "raw_rand" | "canister_info"
-            | "http_request" => {
+            "create_canister"
+            | "deposit_cycles"
+            | "raw_rand"
+            | "canister_info"
+            | "http_request"
+            | "flexible_http_request" => {
                 let why = format!("Only canisters can call ic00 method {}", ingress.method);
                 Err(uncertified(Reject::new(
                     RejectCode::CanisterReject,
@@ -536,7 +540,7 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
 }
 
 /// Decodes Candid, with bounds on what a few bytes may make us do.
-fn decode_bounded<A: for<'a> ArgumentDecoder<'a>>(bytes: &[u8]) -> candid::Result<A> {
+pub(crate) fn decode_bounded<A: for<'a> ArgumentDecoder<'a>>(bytes: &[u8]) -> candid::Result<A> {
     const SKIPPING_QUOTA: usize = 10_000;
     /// Work that every argument may cause, and work per byte of it.
     const BASE_QUOTA: usize = 1_000_000;

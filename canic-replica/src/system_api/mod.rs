@@ -14,6 +14,7 @@ use wasmtime::{Engine, Linker};
 
 use crate::canister::{Closure, Status};
 use crate::execution::{Context, Trap};
+use crate::outcall_fees;
 use guest::{Guest, charge, copy, give, join, load, narrow};
 use host::SENT_BYTE;
 
@@ -334,11 +335,15 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             let cost = g.data().place.prices.creation;
             give(g, "cost_create_canister", dst, cost)
         }
-        cost_http_request [EVERYWHERE, 500] (_g, _request: u64, _response: u64, _dst: u32) -> () {
-            absent("cost_http_request")
+        cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {
+            let cost = g.data().place.prices.outcall(request, response);
+            give(g, "cost_http_request", dst, cost)
         }
-        cost_http_request_v2 [EVERYWHERE, 500] (_g, _src: u32, _size: u32, _dst: u32) -> () {
-            absent("cost_http_request_v2")
+        cost_http_request_v2 [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, dst: u32) -> () {
+            let (params, host) = load(g, "cost_http_request_v2", src, size)?;
+            let cost = outcall_fees::quote(params, &host.place.prices)
+                .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
+            give(g, "cost_http_request_v2", dst, cost)
         }
         cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, curve: u32, _dst: u32) -> u32 {
             // secp256k1
@@ -383,8 +388,4 @@ fn reject_message(host: &Host) -> &[u8] {
         .reject
         .as_ref()
         .map_or(&[], |(_, message)| message.as_bytes())
-}
-
-fn absent<T>(name: &str) -> wasmtime::Result<T> {
-    Err(Trap::Contract(format!("ic0.{name} is not supported by this replica")).into())
 }

@@ -8,4 +8,5 @@ mod canisters;
 mod common;
 mod gateway;
 mod instances;
+mod outcalls;
 mod raw;

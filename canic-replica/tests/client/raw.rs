@@ -218,11 +218,6 @@ fn instances_that_are_refused() {
         ),
         (
             "icp_config",
-            json!({ "beta_features": "Enabled" }),
-            "beta features",
-        ),
-        (
-            "icp_config",
             json!({ "function_name_length_limits": "Disabled" }),
             "function names of any length",
         ),
@@ -362,8 +357,6 @@ fn what_is_not_served_says_so() {
     let instance = server.instance();
     for path in [
         "/verify_signature",
-        &format!("{instance}/update/mock_canister_http"),
-        &format!("{instance}/update/mock_flexible_canister_http"),
         &format!("{instance}/update/delete_subnet"),
         &format!("{instance}/update/canister_snapshot_download"),
         &format!("{instance}/update/canister_snapshot_upload"),

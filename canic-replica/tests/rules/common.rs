@@ -227,6 +227,9 @@ const IMPORTS: &str = "
     cycles_burn128 (param i64 i64 i32)
     debug_print (param i32 i32)
     trap (param i32 i32)
+    msg_caller_size (result i32)
+    cost_http_request (param i64 i64 i32)
+    cost_http_request_v2 (param i32 i32 i32)
 ";
 
 const WORDS: &str = r#"

@@ -7,5 +7,6 @@ mod installation;
 mod limits;
 mod management;
 mod metering;
+mod outcalls;
 mod rollback;
 mod tasks;

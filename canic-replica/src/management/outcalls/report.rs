@@ -1,0 +1,219 @@
+//! What each node makes of its answer: limits, the transform function, and what that costs it.
+
+use candid::{Nat, Principal};
+use ic_management_canister_types as types;
+
+use super::request::{Outcall, check_size};
+use super::{MAX_REJECT_MESSAGE, OutcallAnswer, bare};
+use crate::cycles::Prices;
+use crate::replica::Replica;
+use crate::{Ingress, Reject, RejectCode};
+
+/// What a node reports to the others.
+#[derive(Clone)]
+pub(crate) struct Report {
+    pub(super) node: Principal,
+    /// The response as the caller is to get it: encoded, or transformed.
+    pub(super) content: Result<Vec<u8>, Reject>,
+    /// Cycles spent of its allowance.
+    pub(super) spent: u128,
+}
+
+impl Report {
+    /// Bytes that the others have to take in.
+    pub(super) fn size(&self) -> u64 {
+        match &self.content {
+            Ok(response) => response.len() as u64,
+            Err(reject) => reject_size(reject),
+        }
+    }
+}
+
+/// The code, and the text.
+fn reject_size(reject: &Reject) -> u64 {
+    1 + reject.message.len() as u64
+}
+
+impl Replica {
+    /// Takes in what nodes got for an outcall.
+    pub(super) fn report(&mut self, key: (usize, u64), answers: Vec<(Principal, OutcallAnswer)>) {
+        let Some(outcall) = self.outcalls.get(&key).cloned() else {
+            return;
+        };
+        let prices = self.subnets[key.0].place.prices;
+        let mut reports: Vec<Report> = Vec::new();
+        let mut last = None;
+        for (node, answer) in answers {
+            // Equal answers become equal reports: the transform function sees nothing else.
+            let report = match (&last, reports.last()) {
+                (Some(seen), Some(report)) if *seen == answer => Report {
+                    node,
+                    ..report.clone()
+                },
+                _ => self.report_of(&outcall, prices, node, &answer),
+            };
+            reports.push(report);
+            last = Some(answer);
+        }
+        if let Some(outcall) = self.outcalls.get_mut(&key) {
+            outcall.reports = Some(reports);
+        }
+    }
+
+    fn report_of(
+        &mut self,
+        outcall: &Outcall,
+        prices: Prices,
+        node: Principal,
+        answer: &OutcallAnswer,
+    ) -> Report {
+        let mut purse = Purse {
+            allowance: outcall.allowance,
+            spent: 0,
+        };
+        let mut content = match answer {
+            OutcallAnswer::Reject(reject) => Err(reject.clone()),
+            OutcallAnswer::Reply {
+                status,
+                headers,
+                body,
+            } => {
+                let response = types::HttpRequestResult {
+                    status: Nat::from(*status),
+                    headers: headers
+                        .iter()
+                        .map(|(name, value)| types::HttpHeader {
+                            name: name.clone(),
+                            value: value.clone(),
+                        })
+                        .collect(),
+                    body: body.clone(),
+                };
+                self.take_in(outcall, prices, &mut purse, response)
+            }
+        };
+        if let Err(reject) = &mut content {
+            shorten(&mut reject.message);
+        }
+        let mut report = Report {
+            node,
+            content,
+            spent: 0,
+        };
+        let gossip = prices.outcall_gossip(report.size(), outcall.replication);
+        if let Err(reject) = purse.spend(gossip) {
+            report.content = Err(reject);
+        }
+        report.spent = purse.spent;
+        report
+    }
+
+    /// From a response off the wire to what the caller is to get.
+    fn take_in(
+        &mut self,
+        outcall: &Outcall,
+        prices: Prices,
+        purse: &mut Purse,
+        response: types::HttpRequestResult,
+    ) -> Result<Vec<u8>, Reject> {
+        let fatal = |why| bare(RejectCode::SysFatal, why);
+        let limit = outcall.max_response();
+        let sizes = response
+            .headers
+            .iter()
+            .map(|header| (header.name.len(), header.value.len()));
+        let headers = sizes
+            .clone()
+            .map(|(name, value)| name + value)
+            .sum::<usize>() as u64;
+        let downloaded = headers + response.body.len() as u64;
+        if headers > limit {
+            return Err(fatal(format!(
+                "Header size exceeds specified response size limit {limit}"
+            )));
+        }
+        if downloaded > limit {
+            return Err(fatal(format!(
+                "Http body exceeds size limit of {limit} bytes."
+            )));
+        }
+        purse.spend(prices.outcall_download(downloaded, 0))?;
+        check_size(sizes, response.body.len()).map_err(fatal)?;
+        let Some((method, context)) = &outcall.transform else {
+            return candid::encode_one(response)
+                .map_err(|e| fatal(format!("Failed to encode the response: {e}")));
+        };
+        let args = types::TransformArgs {
+            response,
+            context: context.clone(),
+        };
+        let payload = candid::encode_one(args)
+            .map_err(|e| fatal(format!("Failed to encode the response: {e}")))?;
+        let (result, instructions) =
+            self.transform(outcall.request.sender, method.clone(), payload);
+        purse.spend(prices.outcall_transform(instructions))?;
+        let transformed = result.map_err(|reject| bare(reject.code, reject.text()))?;
+        if transformed.len() as u64 > limit {
+            return Err(fatal(format!(
+                "Transformed http response exceeds limit: {limit}"
+            )));
+        }
+        Ok(transformed)
+    }
+
+    /// Runs a query method of the canister, in the name of the management canister.
+    fn transform(
+        &mut self,
+        canister: Principal,
+        method: String,
+        payload: Vec<u8>,
+    ) -> (Result<Vec<u8>, Reject>, u64) {
+        let code = self
+            .canisters
+            .get(&canister)
+            .and_then(|canister| canister.code.as_ref());
+        if code.is_some_and(|code| code.module.composite_queries.contains(&method)) {
+            let why = "Composite query cannot be used as transform in canister http outcalls.";
+            return (Err(Reject::new(RejectCode::CanisterError, 527, why)), 0);
+        }
+        self.evaluate_noted(Ingress {
+            sender: Principal::management_canister(),
+            canister,
+            method,
+            payload,
+            effective: None,
+        })
+    }
+}
+
+/// What a node may spend.
+struct Purse {
+    allowance: Option<u128>,
+    spent: u128,
+}
+
+impl Purse {
+    fn spend(&mut self, cycles: u128) -> Result<(), Reject> {
+        let Some(allowance) = self.allowance else {
+            return Ok(());
+        };
+        self.spent += cycles;
+        if self.spent > allowance {
+            self.spent = allowance;
+            return Err(bare(RejectCode::CanisterReject, "Insufficient cycles"));
+        }
+        Ok(())
+    }
+}
+
+/// Cuts the middle out of a text that is too long.
+fn shorten(text: &mut String) {
+    const DOTS: &str = "...";
+    if text.len() <= MAX_REJECT_MESSAGE {
+        return;
+    }
+    let room = MAX_REJECT_MESSAGE - DOTS.len();
+    let start = text.floor_char_boundary(room * 9 / 10);
+    let end = text.ceil_char_boundary(text.len() - (room - start));
+    text.replace_range(start..end, DOTS);
+}
