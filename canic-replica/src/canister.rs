@@ -55,6 +55,17 @@ pub(crate) struct Canister {
     pub(crate) paid_until: u64,
     /// The heartbeat and the global timer take turns in being first.
     pub(crate) heartbeat_first: bool,
+    /// What became of `canister_on_low_wasm_memory` when memory was last looked at.
+    pub(crate) low_memory: LowMemory,
+}
+
+/// Whether `canister_on_low_wasm_memory` has to run: once each time that memory becomes short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LowMemory {
+    /// There is enough.
+    Enough,
+    Ready,
+    Executed,
 }
 
 /// An installed program and its heap.
@@ -277,6 +288,26 @@ impl Canister {
             last_number: 0,
             paid_until: now,
             heartbeat_first: false,
+            low_memory: LowMemory::Enough,
+        }
+    }
+
+    /// Where the hook for short memory stands now: whether less than the threshold is left below the limit, which is
+    /// 4 GiB if the settings name none.
+    pub(crate) fn low_memory(&self) -> LowMemory {
+        const MAX: u64 = 4 << 30;
+        let Some(code) = &self.code else {
+            return LowMemory::Enough;
+        };
+        let limit = match self.settings.wasm_memory_limit {
+            0 => MAX,
+            limit => limit,
+        };
+        let left = limit.saturating_sub(code.heap.size * WASM_PAGE);
+        match self.low_memory {
+            _ if left >= self.settings.wasm_memory_threshold => LowMemory::Enough,
+            LowMemory::Enough => LowMemory::Ready,
+            due => due,
         }
     }
 

@@ -9,7 +9,6 @@
 //! - Threshold signatures, Bitcoin, and the transfer of snapshots are rejected by the management canister;
 //!   their `ic0.cost_*` functions trap.
 //! - There are no data certificates: `ic0.data_certificate_present` says so.
-//! - `canister_on_low_wasm_memory` may be exported, but is never run: a `wasm_memory_threshold` is refused.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candid::Principal;
 
 use crate::canister::{
-    CallContext, Callback, Canister, Closure, Input, Origin, Request, Response, Status,
+    CallContext, Callback, Canister, Closure, Input, LowMemory, Origin, Request, Response, Status,
 };
 use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
@@ -120,12 +120,21 @@ impl Replica {
         let (export, context, kind) = match task {
             Task::Heartbeat => ("canister_heartbeat", Context::Heartbeat, Kind::Heartbeat),
             Task::Timer => ("canister_global_timer", Context::GlobalTimer, Kind::Timer),
+            Task::LowMemory => (
+                "canister_on_low_wasm_memory",
+                Context::LowMemory,
+                Kind::LowMemory,
+            ),
         };
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
         // Since the task was chosen the canister may have been stopped, or its code replaced.
-        let is_due = task != Task::Timer || canister.timer.is_some_and(|at| at <= self.time);
+        let is_due = match task {
+            Task::Heartbeat => true,
+            Task::Timer => canister.timer.is_some_and(|at| at <= self.time),
+            Task::LowMemory => canister.low_memory() == LowMemory::Ready,
+        };
         if !is_due || !matches!(canister.status, Status::Running) {
             return 0;
         }
@@ -135,11 +144,13 @@ impl Replica {
             .is_some_and(|code| code.module.exports(export));
         let price = self.prices(canister).execution(UPDATE_LIMIT);
         if exported && self.can_pay(canister, price).is_err() {
-            // A timer stays due until it can be paid for.
+            // Timers and hooks stay due until they can be paid for.
             return 0;
         }
-        if let (Task::Timer, Some(canister)) = (task, self.canister_mut(id)) {
-            canister.timer = None;
+        match (task, self.canister_mut(id)) {
+            (Task::Timer, Some(canister)) => canister.timer = None,
+            (Task::LowMemory, Some(canister)) => canister.low_memory = LowMemory::Executed,
+            _ => {}
         }
         if !exported {
             return 0;
@@ -304,9 +315,9 @@ impl Replica {
         let executed = execute(canister, &place, message);
         let mut instructions = executed.instructions;
         self.note(kind, request, outcome(&executed, id), executed.instructions);
-        let trapped = executed.outcome.is_err();
-        let trap = self.commit(id, callback.context, executed, 0);
-        if let (true, Some(mut cleanup)) = (trapped, cleanup)
+        let trapped = executed.outcome.as_ref().err().cloned();
+        let mut trap = self.commit(id, callback.context, executed, 0);
+        if let (Some(trapped), Some(mut cleanup)) = (trapped, cleanup)
             && let Some(canister) = self.canisters.get(&id)
         {
             cleanup.earlier += instructions;
@@ -318,6 +329,10 @@ impl Replica {
                 outcome(&executed, id),
                 executed.instructions,
             );
+            if let Err(failed) = &executed.outcome {
+                let both = Trap::Cleanup(trapped.into(), failed.clone().into());
+                trap = Some(both.reject(id));
+            }
             self.commit(id, callback.context, executed, 0);
         }
         let cost = place.prices.execution(instructions).min(left);

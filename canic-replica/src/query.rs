@@ -197,6 +197,8 @@ struct Composite {
     sender: Principal,
     calls: VecDeque<Call>,
     answer: Option<Result<Vec<u8>, Reject>>,
+    /// Instructions of its own messages so far, those of its callees left out.
+    instructions: u64,
 }
 
 impl Composite {
@@ -206,6 +208,7 @@ impl Composite {
             sender,
             calls: VecDeque::new(),
             answer: None,
+            instructions: 0,
         }
     }
 
@@ -256,6 +259,7 @@ impl Composite {
     ) -> Result<(), Trap> {
         message.limit = QUERY_LIMIT.saturating_sub(*used).max(1);
         message.responded = self.answer.is_some();
+        message.earlier = self.instructions;
         let place = &replica.subnets[self.canister.subnet].place;
         let Executed {
             outcome,
@@ -263,6 +267,7 @@ impl Composite {
             ..
         } = execute(&self.canister, place, message);
         *used += instructions;
+        self.instructions += instructions;
         let mut changes = Arc::make_mut(&mut self.canister).apply(outcome?);
         self.calls.extend(changes.calls.drain(..));
         if let Some(answer) = changes.answer {
@@ -308,10 +313,12 @@ impl Composite {
             }
         };
         let outcome = self.step(replica, callback, used);
-        if let (Err(_), Some(cleanup)) = (&outcome, cleanup) {
-            // Whatever cleanup does, the callback's trap is what counts.
-            drop(self.step(replica, cleanup, used));
+        match (outcome, cleanup) {
+            (Err(trap), Some(cleanup)) => Err(match self.step(replica, cleanup, used) {
+                Ok(()) => trap,
+                Err(failed) => Trap::Cleanup(trap.into(), failed.into()),
+            }),
+            (outcome, _) => outcome,
         }
-        outcome
     }
 }

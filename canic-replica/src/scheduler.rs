@@ -1,15 +1,16 @@
 //! Rounds and queues.
 //!
 //! A round begins with one nanosecond more on the clock. Then resources are paid and deadlines checked, HTTP outcalls
-//! that were answered are decided on, messages that were on their way arrive, and calls to the management canister are executed. After that come the canisters: first
-//! the heartbeat and the due global timer of each, then, in the order of their ids, each executes what was in its queue
+//! that were answered are decided on, messages that were on their way arrive, and calls to the management canister are
+//! executed. After that come the canisters: first the hook for short memory, the heartbeat and the due global timer of
+//! each, then, in the order of their ids, each executes what was in its queue
 //! when its turn came; calls and answers between canisters of one subnet arrive at once, and the turns go on until all
 //! queues are empty or the round's instructions are used up. Messages to other subnets and to the management canister
 //! arrive in the next round, and so do their answers. A message is executed in one piece, however long it is.
 
 use candid::Principal;
 
-use crate::canister::{Input, Origin, Request, Response, Status};
+use crate::canister::{Input, LowMemory, Origin, Request, Response, Status};
 use crate::replica::Replica;
 use crate::trace::{Event, Kind, Outcome};
 use crate::{IngressStatus, Reject, RejectCode};
@@ -27,9 +28,12 @@ impl Replica {
     pub(crate) fn execute_round(&mut self) {
         self.time += 1;
         self.round += 1;
-        let tasks = self.keep_house();
+        let (short, tasks) = self.keep_house();
         self.deliver();
         let mut spent = 0;
+        for id in short {
+            spent += OVERHEAD + self.look_at_memory(id);
+        }
         for (id, task) in tasks {
             spent += OVERHEAD + self.run_task(id, task);
         }
@@ -52,6 +56,7 @@ impl Replica {
             if spent >= left {
                 break;
             }
+            spent += self.look_at_memory(id);
             match self
                 .canister_mut(id)
                 .and_then(|canister| canister.inputs.pop_front())
@@ -63,6 +68,7 @@ impl Replica {
                 None => break,
             }
         }
+        spent += self.look_at_memory(id);
         if self
             .canisters
             .get(&id)
@@ -73,13 +79,33 @@ impl Replica {
         spent
     }
 
-    /// Charges for resources, expires best-effort calls and stop requests, and finds the system tasks that are due.
-    fn keep_house(&mut self) -> Vec<(Principal, Task)> {
+    /// Notes whether a canister's memory is short, and if it has just become so, lets it know before anything else. Answers
+    /// the instructions spent.
+    fn look_at_memory(&mut self, id: Principal) -> u64 {
+        let Some(canister) = self.canisters.get(&id) else {
+            return 0;
+        };
+        let now = canister.low_memory();
+        if now != canister.low_memory
+            && let Some(canister) = self.canister_mut(id)
+        {
+            canister.low_memory = now;
+        }
+        match now {
+            LowMemory::Ready => self.run_task(id, Task::LowMemory),
+            LowMemory::Enough | LowMemory::Executed => 0,
+        }
+    }
+
+    /// Charges for resources, expires best-effort calls and stop requests, and finds the canisters whose memory
+    /// became short or not, and the system tasks that are due.
+    fn keep_house(&mut self) -> (Vec<Principal>, Vec<(Principal, Task)>) {
         let now = self.time;
         let mut tasks = Vec::new();
         let mut to_pay = Vec::new();
         let mut expired = Vec::new();
         let mut both = Vec::new();
+        let mut short = Vec::new();
         for (id, canister) in &self.canisters {
             if now.saturating_sub(canister.paid_until) >= PAY_INTERVAL {
                 to_pay.push(*id);
@@ -90,6 +116,11 @@ impl Replica {
                 .any(|callback| callback.deadline > 0 && callback.deadline < now)
             {
                 expired.push(*id);
+            }
+            if canister.low_memory() != canister.low_memory
+                || canister.low_memory == LowMemory::Ready
+            {
+                short.push(*id);
             }
             if let (Some(code), Status::Running) = (&canister.code, &canister.status) {
                 let timer = canister.timer.is_some_and(|at| at <= now);
@@ -119,7 +150,7 @@ impl Replica {
         }
         self.expire_stops();
         self.settle_outcalls();
-        tasks
+        (short, tasks)
     }
 
     pub(crate) fn pay_resources(&mut self, id: Principal) {
@@ -307,4 +338,5 @@ impl Replica {
 pub(crate) enum Task {
     Heartbeat,
     Timer,
+    LowMemory,
 }

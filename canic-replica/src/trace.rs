@@ -27,6 +27,8 @@ pub enum Kind {
     Timer,
     /// The heartbeat.
     Heartbeat,
+    /// The hook for short Wasm memory.
+    LowMemory,
     /// A call to the management canister.
     Management,
     /// `start`, `canister_init`, `canister_pre_upgrade` or `canister_post_upgrade`.

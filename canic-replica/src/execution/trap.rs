@@ -34,6 +34,8 @@ pub(crate) enum Trap {
     Growth(u64, u128),
     /// More pages of stable memory in one message than the platform lets it touch.
     Pages(String),
+    /// A callback, and then its cleanup.
+    Cleanup(Box<Trap>, Box<Trap>),
     /// No such method, of that kind.
     NoMethod(&'static str, String),
     NoModule,
@@ -50,6 +52,7 @@ impl Trap {
 
     pub(crate) fn error_code(&self) -> &'static str {
         match self {
+            Self::Cleanup(callback, _) => callback.error_code(),
             Self::Wasm(_) => "IC0502",
             Self::Called(_) => "IC0503",
             Self::Contract(_) | Self::Principal | Self::Variable(_) | Self::Cycles(_) => "IC0504",
@@ -115,6 +118,9 @@ impl fmt::Display for Trap {
                  cycles are required."
             ),
             Self::Pages(why) => write!(f, "Canister exceeded memory access limits: {why}"),
+            Self::Cleanup(callback, cleanup) => {
+                write!(f, "{callback}\n\ncall_on_cleanup also failed:\n\n{cleanup}")
+            }
             Self::NoMethod(kind, name) => write!(f, "Canister has no {kind} method '{name}'."),
             Self::NoModule => {
                 write!(

@@ -181,15 +181,12 @@ pub(crate) fn changed(
         1 << 48,
         &mut settings.wasm_memory_limit,
     )?;
-    // It only decides when a hook runs that is never run here.
-    if change
-        .wasm_memory_threshold
-        .is_some_and(|bytes| bytes != 0_u8)
-    {
-        return Err(invalid(
-            "wasm_memory_threshold: canic-replica does not run canister_on_low_wasm_memory",
-        ));
-    }
+    bounded(
+        change.wasm_memory_threshold,
+        "wasm_memory_threshold",
+        u64::MAX,
+        &mut settings.wasm_memory_threshold,
+    )?;
     bounded(
         change.log_memory_limit,
         "log_memory_limit",

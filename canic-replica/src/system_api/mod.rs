@@ -339,8 +339,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             let cost = g.data().place.prices.outcall(request, response);
             give(g, "cost_http_request", dst, cost)
         }
-        cost_http_request_v2 [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, dst: u32) -> () {
-            let (params, host) = load(g, "cost_http_request_v2", src, size)?;
+        cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
+            let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
             let cost = outcall_fees::quote(params, &host.place.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
             give(g, "cost_http_request_v2", dst, cost)

@@ -8,5 +8,7 @@ mod limits;
 mod management;
 mod metering;
 mod outcalls;
+mod refusals;
 mod rollback;
+mod system_api;
 mod tasks;

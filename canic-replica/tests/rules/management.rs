@@ -276,7 +276,7 @@ fn settings_change_and_are_checked() {
             ..default()
         },
         types::CanisterSettings {
-            wasm_memory_threshold: Some(Nat::from(1_u8)),
+            wasm_memory_threshold: Some(Nat::from(1_u128 << 64)),
             ..default()
         },
         types::CanisterSettings {

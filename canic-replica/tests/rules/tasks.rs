@@ -1,6 +1,7 @@
 //! What canisters do on their own, and what they let in.
 
 use crate::common::Net;
+use candid::{Principal, encode_one};
 use canic_replica::{Kind, Outcome};
 
 /// Counts how often its timer fires.
@@ -286,4 +287,197 @@ fn last_install(net: &Net) -> u64 {
     let events = net.events(Kind::Management);
     let install = events.iter().rfind(|event| event.method == "install_code");
     install.expect("code was installed").round
+}
+
+/// Counts how often it heard that memory is short, and grows by as many pages as the argument has bytes.
+const SHORT: &str = r#"
+    (global $heard (mut i32) (i32.const 0))
+    (func (export "canister_on_low_wasm_memory") (global.set $heard (i32.add (global.get $heard) (i32.const 1))))
+    (func (export "canister_update grow") (drop (memory.grow (call $msg_arg_data_size))) (call $reply (i32.const 0)))
+    (func (export "canister_update heard") (call $reply (global.get $heard)))
+    (func (export "canister_query asked") (call $reply (global.get $heard)))
+"#;
+
+fn set_memory(net: &mut Net, id: candid::Principal, limit: u64, threshold: u64) {
+    let args = ic_management_canister_types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: ic_management_canister_types::CanisterSettings {
+            wasm_memory_limit: Some((limit * 65_536).into()),
+            wasm_memory_threshold: Some((threshold * 65_536).into()),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+}
+
+#[test]
+fn the_hook_for_short_memory_runs_once_each_time_that_memory_becomes_short() {
+    use ic_management_canister_types::CanisterInstallMode::Reinstall;
+    let mut net = Net::new();
+    let id = net.install(SHORT);
+    set_memory(&mut net, id, 10, 4);
+    // 5 left, then 4, which is not less than 4.
+    for _ in 0..5 {
+        net.update(id, "grow", &[0]).unwrap();
+        net.replica.tick();
+    }
+    assert_eq!(net.number(id, "asked"), 0);
+    // 3 left; and ever less, of which it heard already.
+    for _ in 0..3 {
+        net.update(id, "grow", &[0]).unwrap();
+        net.replica.tick();
+        assert_eq!(net.number(id, "asked"), 1);
+    }
+    assert_eq!(net.outcomes(Kind::LowMemory), [Outcome::Ok]);
+    // The settings make it enough, and short again.
+    set_memory(&mut net, id, 20, 4);
+    net.replica.tick();
+    set_memory(&mut net, id, 12, 4);
+    net.replica.tick();
+    assert_eq!(net.number(id, "asked"), 2);
+    // So does a new program.
+    let module = crate::common::canister(SHORT);
+    net.install_as(Reinstall, id, module, &[]).unwrap();
+    net.replica.tick();
+    net.update(id, "grow", &[0; 9]).unwrap();
+    net.replica.tick();
+    assert_eq!(net.number(id, "asked"), 1);
+    net.check_accounts();
+}
+
+#[test]
+fn the_hook_for_short_memory_runs_before_other_messages_and_tasks() {
+    let mut net = Net::new();
+    let id = net.install(SHORT);
+    set_memory(&mut net, id, 10, 4);
+    net.replica
+        .submit(net.ingress(id, "grow", &[0; 7]))
+        .unwrap();
+    let next = net.replica.submit(net.ingress(id, "heard", &[])).unwrap();
+    let heard = net.replica.await_ingress(&next).unwrap().unwrap();
+    assert_eq!(heard, 1_u32.to_le_bytes());
+}
+
+#[test]
+fn memory_is_not_short_if_the_message_that_grew_it_traps_or_no_threshold_is_set() {
+    let mut net = Net::new();
+    let traps = r#"(func (export "canister_update trap") (drop (memory.grow (i32.const 7))) (unreachable))"#;
+    let id = net.install(&format!("{SHORT}{traps}"));
+    set_memory(&mut net, id, 10, 4);
+    net.update(id, "trap", &[]).unwrap_err();
+    net.replica.tick();
+    set_memory(&mut net, id, 10, 0);
+    net.update(id, "grow", &[0; 9]).unwrap();
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::LowMemory), []);
+}
+
+#[test]
+fn a_hook_that_traps_or_is_not_there_is_not_tried_again() {
+    let mut net = Net::new();
+    let grow = r#"(func (export "canister_update grow") (drop (memory.grow (i32.const 7))) (call $reply (i32.const 0)))"#;
+    let traps = r#"(func (export "canister_on_low_wasm_memory") (unreachable))"#;
+    for body in [grow.to_owned(), format!("{grow}{traps}")] {
+        let id = net.install(&body);
+        set_memory(&mut net, id, 10, 4);
+        net.update(id, "grow", &[]).unwrap();
+        for _ in 0..3 {
+            net.replica.tick();
+        }
+    }
+    assert!(matches!(
+        net.outcomes(Kind::LowMemory)[..],
+        [Outcome::Trap { .. }]
+    ));
+}
+
+#[test]
+fn a_hook_waits_until_its_canister_runs_and_can_pay() {
+    use crate::common::record;
+    let mut net = Net::new();
+    let id = net.install(SHORT);
+    net.update(id, "grow", &[0; 7]).unwrap();
+    net.manage::<()>("stop_canister", record(id)).unwrap();
+    set_memory(&mut net, id, 10, 4);
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::LowMemory), []);
+    let args = ic_management_canister_types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: ic_management_canister_types::CanisterSettings {
+            freezing_threshold: Some((1_u64 << 50).into()),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    let start = encode_one(ic_management_canister_types::CanisterIdRecord { canister_id: id });
+    let start = net.ingress(
+        Principal::management_canister(),
+        "start_canister",
+        &start.unwrap(),
+    );
+    let start = net.replica.submit(start).unwrap();
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    net.replica.await_ingress(&start).unwrap().unwrap();
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::LowMemory), []);
+    net.replica.add_cycles(id, 1 << 70).unwrap();
+    net.replica.tick();
+    assert_eq!(net.outcomes(Kind::LowMemory), [Outcome::Ok]);
+}
+
+#[test]
+fn a_cleanup_that_fails_too_is_told_of_beside_the_callback() {
+    let mut net = Net::new();
+    let body = r#"
+        (table 3 funcref) (elem (i32.const 1) $reply_trap $cleanup_trap)
+        (data (i32.const 500) "reply") (data (i32.const 520) "cleanup") (data (i32.const 540) "yes")
+        (func $reply_trap (param i32) (call $trap (i32.const 500) (i32.const 5)))
+        (func $cleanup_trap (param i32) (call $trap (i32.const 520) (i32.const 7)))
+        (func $go (drop (call $argument))
+            (call $new_call (i32.const 540) (i32.const 3) (i32.const 1) (i32.const 1))
+            (call $call_on_cleanup (i32.const 2) (i32.const 0)) (drop (call $call_perform)))
+        (func (export "canister_query yes") (call $msg_reply))
+        (func (export "canister_update go") (call $go))
+        (func (export "canister_composite_query go_asking") (call $go))"#;
+    let (caller, callee) = (net.install(body), net.install(body));
+    let called = |what: &str| format!("Canister called `ic0.trap` with message: '{what}'.");
+    let expected = format!(
+        "Error from Canister {caller}: {}\n\ncall_on_cleanup also failed:\n\n{}",
+        called("reply"),
+        called("cleanup")
+    );
+    let replicated = net.update(caller, "go", callee.as_slice()).unwrap_err();
+    let asked = net
+        .query(caller, "go_asking", callee.as_slice())
+        .unwrap_err();
+    for reject in [replicated, asked] {
+        assert_eq!(
+            (reject.message, reject.error_code.as_str()),
+            (expected.clone(), "IC0503")
+        );
+    }
+}
+
+#[test]
+fn the_counter_of_a_composite_query_goes_on_in_its_callbacks_without_its_callees() {
+    let mut net = Net::new();
+    let body = r#"
+        (table 2 funcref) (elem (i32.const 1) $done) (data (i32.const 540) "work")
+        (func (export "canister_query work") (local $i i32)
+            (loop $more (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 100000))))
+            (call $msg_reply))
+        (func (export "canister_composite_query ask") (drop (call $argument))
+            (call $new_call (i32.const 540) (i32.const 4) (i32.const 1) (i32.const 1)) (drop (call $call_perform)))
+        (func $done (param i32)
+            (i64.store (i32.const 900) (call $performance_counter (i32.const 0)))
+            (i64.store (i32.const 908) (call $performance_counter (i32.const 1)))
+            (call $answer (i32.const 900) (i32.const 16)))"#;
+    let (caller, callee) = (net.install(body), net.install(body));
+    let reply = net.query(caller, "ask", callee.as_slice()).unwrap();
+    let (message, context) = reply.split_at(8);
+    let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+    let earlier = number(context) - number(message);
+    // A call takes 1,500 to begin and 5,000 to perform; what the callee does is not counted.
+    assert!((6_500..20_000).contains(&earlier), "{earlier}");
 }

@@ -1,0 +1,371 @@
+//! `ic0`: what may be imported, from where each function may be called, and how it refuses what it is asked.
+
+use crate::common::{Net, T, record};
+use candid::{Nat, Principal};
+use canic_replica::{Kind, Outcome, Reject};
+use ic_management_canister_types as types;
+use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+
+/// The interface specification's overview of imports: function, parameters, result, and from where it may be called.
+/// `*` is everywhere but `start`. (`TQ`, the transformation of HTTP answers, is left out.)
+const IMPORTS: &str = "
+    msg_arg_data_size                  -> i32 : I U RQ NRQ CQ Ry CRy F
+    msg_arg_data_copy i32 i32 i32             : I U RQ NRQ CQ Ry CRy F
+    msg_caller_size                    -> i32 : *
+    msg_caller_copy i32 i32 i32               : *
+    msg_caller_info_data_size          -> i32 : U RQ NRQ CQ Ry Rt CRy CRt C CC F
+    msg_caller_info_data_copy i32 i32 i32     : U RQ NRQ CQ Ry Rt CRy CRt C CC F
+    msg_caller_info_signer_size        -> i32 : U RQ NRQ CQ Ry Rt CRy CRt C CC F
+    msg_caller_info_signer_copy i32 i32 i32   : U RQ NRQ CQ Ry Rt CRy CRt C CC F
+    msg_reject_code                    -> i32 : Ry Rt CRy CRt C
+    msg_reject_msg_size                -> i32 : Rt CRt
+    msg_reject_msg_copy i32 i32 i32           : Rt CRt
+    msg_deadline                       -> i64 : U RQ NRQ CQ Ry Rt CRy CRt
+    msg_reply_data_append i32 i32             : U RQ NRQ CQ Ry Rt CRy CRt
+    msg_reply                                 : U RQ NRQ CQ Ry Rt CRy CRt
+    msg_reject i32 i32                        : U RQ NRQ CQ Ry Rt CRy CRt
+    msg_cycles_available128 i32               : U RQ Rt Ry
+    msg_cycles_refunded128 i32                : Rt Ry
+    msg_cycles_accept128 i64 i64 i32          : U RQ Rt Ry
+    cycles_burn128 i64 i64 i32                : I G U RQ Ry Rt C T
+    canister_self_size                 -> i32 : *
+    canister_self_copy i32 i32 i32            : *
+    canister_cycle_balance128 i32             : *
+    canister_liquid_cycle_balance128 i32      : *
+    canister_status                    -> i32 : *
+    canister_version                   -> i64 : *
+    subnet_self_size                   -> i32 : *
+    subnet_self_copy i32 i32 i32              : *
+    subnet_self_node_count             -> i32 : *
+    msg_method_name_size               -> i32 : F
+    msg_method_name_copy i32 i32 i32          : F
+    accept_message                            : F
+    call_new i32 i32 i32 i32 i32 i32 i32 i32  : U CQ Ry Rt CRy CRt T
+    call_on_cleanup i32 i32                   : U CQ Ry Rt CRy CRt T
+    call_data_append i32 i32                  : U CQ Ry Rt CRy CRt T
+    call_with_best_effort_response i32        : U CQ Ry Rt CRy CRt T
+    call_cycles_add128 i64 i64                : U Ry Rt T
+    call_perform                       -> i32 : U CQ Ry Rt CRy CRt T
+    stable64_size                      -> i64 : * s
+    stable64_grow i64                  -> i64 : * s
+    stable64_write i64 i64 i64                : * s
+    stable64_read i64 i64 i64                 : * s
+    root_key_size                      -> i32 : I G U RQ Ry Rt C T
+    root_key_copy i32 i32 i32                 : I G U RQ Ry Rt C T
+    certified_data_set i32 i32                : I G U Ry Rt T
+    data_certificate_present           -> i32 : *
+    time                               -> i64 : *
+    global_timer_set i64               -> i64 : I G U Ry Rt C T
+    performance_counter i32            -> i64 : * s
+    is_controller i32 i32              -> i32 : * s
+    in_replicated_execution            -> i32 : * s
+    cost_call i64 i64 i32                     : * s
+    cost_create_canister i32                  : * s
+    cost_http_request i64 i64 i32             : * s
+    cost_http_request_v2 i32 i32 i32          : * s
+    cost_sign_with_ecdsa i32 i32 i32 i32 -> i32 : * s
+    cost_sign_with_schnorr i32 i32 i32 i32 -> i32 : * s
+    cost_vetkd_derive_key i32 i32 i32 i32 -> i32 : * s
+    env_var_count                      -> i32 : *
+    env_var_name_size i32              -> i32 : *
+    env_var_name_copy i32 i32 i32 i32         : *
+    env_var_name_exists i32 i32        -> i32 : *
+    env_var_value_size i32 i32         -> i32 : *
+    env_var_value_copy i32 i32 i32 i32 i32    : *
+    debug_print i32 i32                       : * s
+    trap i32 i32                              : * s
+    msg_cycles_available               -> i64 : U RQ Rt Ry
+    msg_cycles_refunded                -> i64 : Rt Ry
+    msg_cycles_accept i64              -> i64 : U RQ Rt Ry
+    canister_cycle_balance             -> i64 : *
+    call_cycles_add i64                       : U Ry Rt T
+    stable_size                        -> i32 : * s
+    stable_grow i32                    -> i32 : * s
+    stable_write i32 i32 i32                  : * s
+    stable_read i32 i32 i32                   : * s
+";
+
+/// What the platform links beside these. Certificates are there, but no query gets one: see the test of its own.
+const MORE: &str = "
+    mint_cycles128 i64 i64 i32                : U Ry Rt T
+    data_certificate_size              -> i32 :
+    data_certificate_copy i32 i32 i32         :
+";
+
+struct Import {
+    name: &'static str,
+    parameters: Vec<&'static str>,
+    result: Option<&'static str>,
+    contexts: Vec<&'static str>,
+}
+
+fn imports() -> Vec<Import> {
+    let lines = IMPORTS.lines().chain(MORE.lines());
+    lines
+        .filter_map(|line| {
+            let (function, contexts) = line.split_once(':')?;
+            let (function, result) = match function.split_once("->") {
+                Some((function, result)) => (function, Some(result.trim())),
+                None => (function, None),
+            };
+            let mut words = function.split_whitespace();
+            Some(Import {
+                name: words.next()?,
+                parameters: words.collect(),
+                result,
+                contexts: contexts.split_whitespace().collect(),
+            })
+        })
+        .collect()
+}
+
+impl Import {
+    /// Declares it as `$name`.
+    fn declare(&self) -> String {
+        let Self {
+            name, parameters, ..
+        } = self;
+        let result = self.result.map(|ty| format!("(result {ty})"));
+        format!(
+            "(import \"ic0\" \"{name}\" (func ${name} (param {}) {}))\n",
+            parameters.join(" "),
+            result.unwrap_or_default()
+        )
+    }
+
+    /// Calls it with zeros.
+    fn call(&self) -> String {
+        let zeros: String = (self.parameters.iter())
+            .map(|ty| format!(" ({ty}.const 0)"))
+            .collect();
+        let call = format!("(call ${}{zeros})", self.name);
+        match self.result {
+            Some(_) => format!("(drop {call})"),
+            None => call,
+        }
+    }
+
+    fn allowed(&self, context: &str) -> bool {
+        let star = context != "s" && self.contexts.contains(&"*");
+        star || self.contexts.contains(&context)
+    }
+}
+
+/// A module with all imports and one page of memory.
+pub(crate) fn module(body: &str) -> Vec<u8> {
+    let imports: String = imports().iter().map(Import::declare).collect();
+    wat::parse_str(format!("(module {imports} (memory 1) {body})")).unwrap()
+}
+
+/// Answers `yes` and rejects `no`, however it is asked.
+const HELPER: &str = r#"
+    (func (export "canister_query yes") (call $msg_reply))
+    (func (export "canister_query no") (call $msg_reject (i32.const 0) (i32.const 0)))
+"#;
+
+/// Calls `$run` from everywhere but `start`. What runs on its own or at an upgrade waits for `arm`, whose argument says by
+/// its length which it is.
+fn everywhere(run: &str, helper: Principal) -> String {
+    let id: String = (helper.as_slice().iter())
+        .map(|byte| format!("\\{byte:02x}"))
+        .collect();
+    format!(
+        r#"(table 4 funcref) (elem (i32.const 1) $run_callback $nothing $boom)
+        (data (i32.const 100) "{id}") (data (i32.const 200) "yesno")
+        (global $armed (mut i32) (i32.const 0))
+        (func $run {run})
+        (func $run_callback (param i32) (call $run))
+        (func $nothing (param i32))
+        (func $boom (param i32) (unreachable))
+        (func $call (param $name i32) (param $size i32) (param $reply i32) (param $reject i32) (param $cleanup i32)
+            (call $call_new (i32.const 100) (i32.const 10) (local.get $name) (local.get $size)
+                (local.get $reply) (i32.const 0) (local.get $reject) (i32.const 0))
+            (call $call_on_cleanup (local.get $cleanup) (i32.const 0))
+            (drop (call $call_perform)))
+        (func $reply (call $call (i32.const 200) (i32.const 3) (i32.const 1) (i32.const 2) (i32.const 2)))
+        (func $reject (call $call (i32.const 203) (i32.const 2) (i32.const 2) (i32.const 1) (i32.const 2)))
+        (func $cleanup (call $call (i32.const 200) (i32.const 3) (i32.const 3) (i32.const 3) (i32.const 1)))
+        (func $if_asked (if (i32.eq (call $msg_arg_data_size) (i32.const 1)) (then (call $run))))
+        (func $if_armed (param i32) (if (i32.eq (global.get $armed) (local.get 0)) (then (call $run))))
+        (func (export "canister_init") (call $if_asked))
+        (func (export "canister_post_upgrade") (call $if_asked))
+        (func (export "canister_pre_upgrade") (call $if_armed (i32.const 1)))
+        (func (export "canister_heartbeat") (call $if_armed (i32.const 2)))
+        (func (export "canister_global_timer") (call $if_armed (i32.const 3)))
+        (func (export "canister_on_low_wasm_memory") (call $if_armed (i32.const 4)))
+        (func (export "canister_inspect_message")
+            (if (i32.eq (call $msg_method_name_size) (i32.const 9)) (then (call $run)))
+            (call $accept_message))
+        (func (export "canister_update arm")
+            (global.set $armed (call $msg_arg_data_size))
+            (if (i32.eq (global.get $armed) (i32.const 3)) (then (drop (call $global_timer_set (i64.const 1)))))
+            (if (i32.eq (global.get $armed) (i32.const 4)) (then (drop (memory.grow (i32.const 2)))))
+            (call $msg_reply))
+        (func (export "canister_update inspected") (call $msg_reply))
+        (func (export "canister_update U") (call $run))
+        (func (export "canister_query Q") (call $run))
+        (func (export "canister_composite_query CQ") (call $run))
+        (func (export "canister_update Ry") (call $reply))
+        (func (export "canister_update Rt") (call $reject))
+        (func (export "canister_update C") (call $cleanup))
+        (func (export "canister_composite_query CRy") (call $reply))
+        (func (export "canister_composite_query CRt") (call $reject))
+        (func (export "canister_composite_query CC") (call $cleanup))"#
+    )
+}
+
+/// Whether the function may be called there; its refusal must be in the platform's words.
+fn refused<R>(import: &Import, mode: &str, result: Result<R, Reject>) -> bool {
+    let words = format!("\"ic0_{}\" cannot be executed in", import.name);
+    match result {
+        Err(reject) if reject.message.contains(&words) => {
+            let violated = format!("Canister violated contract: {words} {mode} mode.");
+            assert!(reject.message.contains(&violated), "{}", reject.message);
+            let code = if reject.message.contains("also failed") {
+                "IC0502"
+            } else {
+                "IC0504"
+            };
+            assert_eq!(reject.error_code, code, "{}", reject.message);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// What the last such system task ended with.
+fn last(net: &Net, kind: Kind) -> Result<(), Reject> {
+    match net.outcomes(kind).pop() {
+        Some(Outcome::Trap { message }) => {
+            let (code, message) = message.split_once(": ").unwrap();
+            Err(Reject {
+                code: canic_replica::RejectCode::CanisterError,
+                message: message.into(),
+                error_code: code.into(),
+                certified: true,
+            })
+        }
+        Some(_) => Ok(()),
+        None => panic!("no {kind:?} ran"),
+    }
+}
+
+#[test]
+fn each_function_is_allowed_where_the_specification_allows_it_and_nowhere_else() {
+    let mut net = Net::new();
+    let helper = net.create(100 * T);
+    net.install_as(Install, helper, module(HELPER), &[])
+        .unwrap();
+    for import in imports() {
+        let wasm = module(&everywhere(&import.call(), helper));
+        let mut seen = Vec::new();
+        let mut see = |context: &'static str, mode: &str, result: Result<Vec<u8>, Reject>| {
+            seen.push((context, mode.to_owned(), !refused(&import, mode, result)));
+        };
+        let done = |()| Vec::new();
+
+        let id = net.create(100 * T);
+        let start = module(&format!("(func $run {}) (start $run)", import.call()));
+        let result = net.install_as(Install, id, start, &[]);
+        see("s", "start", result.map(done));
+        let result = net.install_as(Reinstall, id, wasm.clone(), &[1]);
+        see("I", "init", result.map(done));
+        net.install_as(Reinstall, id, wasm.clone(), &[]).unwrap();
+        let result = net.install_as(Upgrade(None), id, wasm.clone(), &[1]);
+        see("I", "init", result.map(done));
+
+        see("U", "update", net.update(id, "U", &[]));
+        see("RQ", "replicated query", net.update(id, "Q", &[]));
+        see("NRQ", "non replicated query", net.query(id, "Q", &[]));
+        see("CQ", "composite query", net.query(id, "CQ", &[]));
+        see("Ry", "reply callback", net.update(id, "Ry", &[]));
+        see("Rt", "reject callback", net.update(id, "Rt", &[]));
+        see("C", "cleanup", net.update(id, "C", &[]));
+        see("CRy", "composite reply callback", net.query(id, "CRy", &[]));
+        see(
+            "CRt",
+            "composite reject callback",
+            net.query(id, "CRt", &[]),
+        );
+        see("CC", "composite cleanup", net.query(id, "CC", &[]));
+        see("F", "inspect message", net.update(id, "inspected", &[]));
+
+        let args = types::UpdateSettingsArgs {
+            canister_id: id,
+            settings: types::CanisterSettings {
+                wasm_memory_limit: Some(Nat::from(3 * 65_536_u32)),
+                wasm_memory_threshold: Some(Nat::from(65_536_u32)),
+                ..Default::default()
+            },
+            sender_canister_version: None,
+        };
+        net.manage::<()>("update_settings", (args,)).unwrap();
+        for (which, mode, kind) in [
+            (2, "heartbeat", Kind::Heartbeat),
+            (3, "global timer", Kind::Timer),
+            (4, "on low Wasm memory", Kind::LowMemory),
+        ] {
+            net.update(id, "arm", &vec![0; which]).unwrap();
+            net.replica.tick();
+            let result = last(&net, kind);
+            see("T", mode, result.map(done));
+        }
+        net.update(id, "arm", &[0]).unwrap();
+        let result = net.install_as(Upgrade(None), id, wasm, &[]);
+        see("G", "pre upgrade", result.map(done));
+        net.manage::<()>("stop_canister", record(id)).unwrap();
+        net.manage::<()>("delete_canister", record(id)).unwrap();
+
+        for (context, mode, allowed) in seen {
+            assert_eq!(
+                allowed,
+                import.allowed(context),
+                "{} in {mode} mode",
+                import.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_module_may_import_all_there_is() {
+    let mut net = Net::new();
+    assert!(imports().len() > 75);
+    let id = net.create(T);
+    net.install_as(Install, id, module(""), &[]).unwrap();
+}
+
+#[test]
+fn an_import_that_there_is_not_is_named_when_the_install_fails() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let mut refusal = |import: &str| {
+        let wasm = wat::parse_str(format!("(module (import {import}))")).unwrap();
+        let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
+        assert_eq!(reject.error_code, "IC0505");
+        reject.message
+    };
+    let unknown =
+        "Module imports function 'tell_future' from 'ic0' that is not exported by the runtime.";
+    let message = refusal(r#""ic0" "tell_future" (func)"#);
+    assert!(message.contains(unknown), "{message}");
+    let message = refusal(r#""env" "time" (func (result i64))"#);
+    assert!(message.contains("'time' from 'env'"), "{message}");
+    for other in ["(memory 1)", "(table 1 funcref)", "(global i32)"] {
+        let message = refusal(&format!(r#""env" "thing" {other}"#));
+        assert!(message.contains("'thing' from 'env'"), "{message}");
+    }
+}
+
+#[test]
+fn an_import_of_another_type_is_named_when_the_install_fails() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    for mut import in imports() {
+        import.parameters.push("f64");
+        let wasm = wat::parse_str(format!("(module {})", import.declare())).unwrap();
+        let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
+        let named = format!("`ic0::{}`", import.name);
+        assert!(reject.message.contains(&named), "{}", reject.message);
+    }
+}
