@@ -148,6 +148,8 @@ pub(crate) struct Request {
     pub(crate) deadline: u64,
     /// For an ingress call to the management canister: the subnet it was routed to.
     pub(crate) subnet: Option<usize>,
+    /// Injected faults had their turn with it.
+    pub(crate) spared: bool,
 }
 
 /// Who is to be told of the answer.
@@ -170,6 +172,8 @@ pub(crate) struct Response {
     /// Cycles that come back.
     pub(crate) refund: u128,
     pub(crate) result: Result<Vec<u8>, Reject>,
+    /// Injected faults had their turn with it.
+    pub(crate) spared: bool,
 }
 
 /// A request under execution.
@@ -177,7 +181,6 @@ pub(crate) struct Response {
 pub(crate) struct CallContext {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
-    pub(crate) method: String,
     pub(crate) deadline: u64,
     /// Attached cycles not accepted yet.
     pub(crate) available: u128,
@@ -195,6 +198,7 @@ pub(crate) struct CallContext {
 pub(crate) struct Callback {
     pub(crate) context: u64,
     pub(crate) callee: Principal,
+    pub(crate) method: String,
     pub(crate) on_reply: Closure,
     pub(crate) on_reject: Closure,
     pub(crate) on_cleanup: Option<Closure>,

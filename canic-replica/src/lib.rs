@@ -23,11 +23,12 @@
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
 mod canister;
+pub mod client;
 mod cycles;
 mod digest;
 mod execution;
+pub mod faults;
 pub mod http;
-
 mod management;
 mod memory;
 mod messages;
@@ -35,13 +36,12 @@ mod outcall_fees;
 mod query;
 mod reject;
 mod replica;
-
 mod scheduler;
-
 mod system_api;
 mod trace;
 mod wasm;
 
+pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
 pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
 pub use outcall_fees::Replication;
 pub use reject::{Reject, RejectCode};

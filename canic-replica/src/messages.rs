@@ -9,6 +9,7 @@ use crate::canister::{
 };
 use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
+use crate::faults::{Effect, Way};
 use crate::memory::WASM_PAGE;
 use crate::replica::Replica;
 use crate::scheduler::Task;
@@ -21,7 +22,12 @@ const MAX_BETWEEN_SUBNETS: usize = 2 * 1024 * 1024;
 impl Replica {
     // Requests.
 
-    pub(crate) fn run_request(&mut self, id: Principal, request: Request) -> u64 {
+    pub(crate) fn run_request(&mut self, id: Principal, mut request: Request) -> u64 {
+        let fault = self.strike_request(&mut request);
+        if let Some(Effect::Delay { rounds }) = fault {
+            self.delay(rounds, Input::Request(request));
+            return 0;
+        }
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
@@ -31,21 +37,14 @@ impl Replica {
             Kind::Update
         };
         let subnet = Some(canister.subnet);
-        let context = match self.admit_request(canister, &request) {
+        let admitted = match fault.as_ref().and_then(|fault| fault.refuse(id)) {
+            Some(reject) => Err(reject),
+            None => self.admit_request(canister, &request),
+        };
+        let context = match admitted {
             Ok(context) => context,
             Err(reject) => {
-                let outcome = Outcome::Reject {
-                    code: reject.code,
-                    message: reject.text(),
-                };
-                self.note(Kind::Call, &request, outcome, 0);
-                self.respond(
-                    request.origin,
-                    request.sender,
-                    Err(reject),
-                    request.cycles,
-                    subnet,
-                );
+                self.turn_away(request, reject, subnet);
                 return 0;
             }
         };
@@ -64,6 +63,7 @@ impl Replica {
         message.method.clone_from(&request.method);
         message.deadline = request.deadline;
         message.responded = false;
+        message.fault = fault;
         self.run_in_new_context(id, kind, request, message)
     }
 
@@ -147,6 +147,14 @@ impl Replica {
             // Timers and hooks stay due until they can be paid for.
             return 0;
         }
+        let system = Principal::management_canister();
+        let fault = match exported {
+            true => self.strike(Way::Call, system, id, export),
+            false => None,
+        };
+        if !matches!(fault, None | Some(Effect::Trap { .. })) {
+            return 0;
+        }
         match (task, self.canister_mut(id)) {
             (Task::Timer, Some(canister)) => canister.timer = None,
             (Task::LowMemory, Some(canister)) => canister.low_memory = LowMemory::Executed,
@@ -155,7 +163,6 @@ impl Replica {
         if !exported {
             return 0;
         }
-        let system = Principal::management_canister();
         let request = Request {
             origin: Origin::System,
             sender: system,
@@ -165,14 +172,16 @@ impl Replica {
             cycles: 0,
             deadline: 0,
             subnet: None,
+            spared: true,
         };
-        let message = Message::new(
+        let mut message = Message::new(
             context,
             Entry::Export(export.into()),
             system,
             self.time,
             UPDATE_LIMIT,
         );
+        message.fault = fault;
         self.run_in_new_context(id, kind, request, message)
     }
 
@@ -198,7 +207,6 @@ impl Replica {
             CallContext {
                 origin: request.origin,
                 sender: request.sender,
-                method: request.method.clone(),
                 deadline: request.deadline,
                 available: request.cycles,
                 responded: request.origin == Origin::System,
@@ -230,8 +238,20 @@ impl Replica {
 
     // Answers.
 
-    pub(crate) fn run_response(&mut self, id: Principal, response: Response) -> u64 {
+    pub(crate) fn run_response(&mut self, id: Principal, mut response: Response) -> u64 {
         let now = self.time;
+        let fault = self.strike_response(&mut response);
+        match fault {
+            Some(Effect::Delay { rounds }) => {
+                self.delay(rounds, Input::Response(response));
+                return 0;
+            }
+            Some(Effect::Reject { .. }) => {
+                let lost = fault.as_ref().and_then(|fault| fault.refuse(id));
+                response.result = lost.map_or(response.result, Err);
+            }
+            _ => {}
+        }
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -272,18 +292,31 @@ impl Replica {
             self.conclude(id, callback.context, None);
             return 0;
         }
-        let message = callback_message(context, closure, &response, now);
+        let mut message = callback_message(context, closure, &response, now);
+        message.fault = fault;
         let request = Request {
             origin: Origin::System,
             sender: callback.callee,
             callee: id,
-            method: context.method.clone(),
+            method: callback.method.clone(),
             payload: Vec::new(),
             cycles: response.refund,
             deadline: 0,
             subnet: None,
+            spared: true,
         };
         self.run_callback(id, &callback, message, &request, left)
+    }
+
+    /// What an injected fault does to an answer, which must not be struck twice.
+    fn strike_response(&mut self, response: &mut Response) -> Option<Effect> {
+        if std::mem::replace(&mut response.spared, true) || !self.faults.any() {
+            return None;
+        }
+        let caller = self.canisters.get(&response.to)?;
+        let callback = caller.callbacks.get(&response.callback)?;
+        let (callee, method) = (callback.callee, callback.method.clone());
+        self.strike(Way::Answer, response.to, callee, &method)
     }
 
     /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
@@ -304,6 +337,7 @@ impl Replica {
             cleanup.context = Context::Cleanup;
             cleanup.entry = Entry::Closure(closure);
             cleanup.payload = Vec::new();
+            cleanup.fault = None;
             cleanup.limit = CLEANUP_LIMIT;
             cleanup
         });
@@ -413,6 +447,7 @@ impl Replica {
         let number = canister.open_call(Callback {
             context,
             callee: call.callee,
+            method: call.method.clone(),
             on_reply: call.on_reply,
             on_reject: call.on_reject,
             on_cleanup: call.on_cleanup,
@@ -429,6 +464,7 @@ impl Replica {
             cycles: call.cycles,
             deadline: call.deadline,
             subnet: self.subnet_index(call.callee).or(Some(subnet)),
+            spared: false,
         };
         let near = self
             .canisters

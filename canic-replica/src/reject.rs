@@ -1,10 +1,10 @@
 //! Why a message is not answered with a reply.
 
 use candid::Principal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Reject codes of the interface specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum RejectCode {
     /// Fatal system error, retry unlikely to be useful.

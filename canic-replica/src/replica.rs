@@ -11,6 +11,7 @@ use crate::Reject;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
 use crate::cycles::Prices;
 use crate::execution::Place;
+use crate::faults::{Chaos, Fault, Faults, Planted, Strike};
 use crate::management::outcalls::{self, Outcall};
 use crate::memory::Stable;
 use crate::trace::{Accounts, Event, Fees};
@@ -120,6 +121,7 @@ pub struct Replica {
     pub(crate) ledger: Ledger,
     pub(crate) events: Vec<Event>,
     pub(crate) next_event: u64,
+    pub(crate) faults: Faults,
 }
 
 /// A subnet from inside.
@@ -212,6 +214,7 @@ impl Replica {
             ledger: Ledger::default(),
             events: Vec::new(),
             next_event: 0,
+            faults: Faults::default(),
         })
     }
 
@@ -274,6 +277,7 @@ impl Replica {
             cycles: 0,
             deadline: 0,
             subnet: Some(subnet),
+            spared: false,
         };
         if self.is_management(request.callee) {
             self.transit
@@ -381,6 +385,40 @@ impl Replica {
     /// The last messages executed, oldest first; `Event::seq` numbers them. At least the last 10,000 are kept.
     pub fn trace(&self) -> &[Event] {
         &self.events
+    }
+
+    /// Injects a fault, behind those that are there.
+    ///
+    /// ```
+    /// use canic_replica::{Config, Effect, Fault, RejectCode, Replica, SubnetKind};
+    ///
+    /// let mut replica = Replica::new(Config { subnets: vec![SubnetKind::Application], time: None }).unwrap();
+    /// let mut fork = replica.clone();
+    /// fork.inject(Fault::on_call(Effect::reject(RejectCode::SysTransient)).method("raw_rand"));
+    /// assert_eq!((replica.faults().len(), fork.faults().len()), (0, 1));
+    /// ```
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.planted.push(Planted { fault, seen: 0 });
+    }
+
+    /// Draws faults from a seed from now on, or no more.
+    pub fn set_chaos(&mut self, chaos: Option<Chaos>) {
+        self.faults.chaos = chaos;
+    }
+
+    /// The faults that were injected, also those that struck already.
+    pub fn faults(&self) -> &[Planted] {
+        &self.faults.planted
+    }
+
+    /// Takes back all faults, and draws no more.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// What struck so far, oldest first; at least the last 10,000.
+    pub fn strikes(&self) -> &[Strike] {
+        &self.faults.strikes
     }
 
     /// Where all cycles are.

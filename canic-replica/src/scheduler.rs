@@ -8,9 +8,12 @@
 //! queues are empty or the round's instructions are used up. Messages to other subnets and to the management canister
 //! arrive in the next round, and so do their answers. A message is executed in one piece, however long it is.
 
+use std::collections::VecDeque;
+
 use candid::Principal;
 
 use crate::canister::{Input, LowMemory, Origin, Request, Response, Status};
+use crate::faults::{Effect, Site, Way};
 use crate::replica::Replica;
 use crate::trace::{Event, Kind, Outcome};
 use crate::{IngressStatus, Reject, RejectCode};
@@ -203,6 +206,7 @@ impl Replica {
                     callback,
                     refund: 0,
                     result,
+                    spared: true,
                 }),
             );
         }
@@ -210,12 +214,10 @@ impl Replica {
 
     /// Takes in what was on its way.
     fn deliver(&mut self) {
-        let due = self
-            .transit
-            .iter()
-            .filter(|(round, _)| *round <= self.round)
-            .count();
-        let arrived: Vec<_> = self.transit.drain(..due).collect();
+        let on_their_way = std::mem::take(&mut self.transit).into_iter();
+        let (arrived, rest): (VecDeque<_>, _) =
+            on_their_way.partition(|(round, _)| *round <= self.round);
+        self.transit = rest;
         for (_, input) in arrived {
             match input {
                 Input::Request(request) if self.is_management(request.callee) => {
@@ -242,22 +244,7 @@ impl Replica {
             None => format!("No route to canister {}", request.callee),
         };
         let reject = Reject::new(RejectCode::DestinationInvalid, 301, why);
-        self.note(
-            Kind::Call,
-            &request,
-            Outcome::Reject {
-                code: reject.code,
-                message: reject.text(),
-            },
-            0,
-        );
-        self.respond(
-            request.origin,
-            request.sender,
-            Err(reject),
-            request.cycles,
-            None,
-        );
+        self.turn_away(request, reject, None);
     }
 
     /// Puts an answer into its caller's queue. If there is no such caller any more, the refund is lost with it.
@@ -289,6 +276,7 @@ impl Replica {
                     callback,
                     refund,
                     result,
+                    spared: false,
                 };
                 let near = from.is_none_or(|from| {
                     self.canisters
@@ -304,6 +292,58 @@ impl Replica {
             }
             Origin::System => self.ledger.destroyed += refund,
         }
+    }
+
+    /// What an injected fault does to a message that is about to be executed. If it delays it, the message is already
+    /// on its way again.
+    pub(crate) fn strike(
+        &mut self,
+        way: Way,
+        caller: Principal,
+        callee: Principal,
+        method: &str,
+    ) -> Option<Effect> {
+        if !self.faults.any() {
+            return None;
+        }
+        let method = method.to_owned();
+        let site = Site {
+            way,
+            caller,
+            callee,
+            method,
+        };
+        self.faults.strike(site, self.round, self.next_event)
+    }
+
+    /// The same for a request, which must not be struck twice.
+    pub(crate) fn strike_request(&mut self, request: &mut Request) -> Option<Effect> {
+        if std::mem::replace(&mut request.spared, true) {
+            return None;
+        }
+        self.strike(Way::Call, request.sender, request.callee, &request.method)
+    }
+
+    /// Lets a message arrive again, so many rounds later.
+    pub(crate) fn delay(&mut self, rounds: u64, input: Input) {
+        self.transit
+            .push_back((self.round.saturating_add(rounds.max(1)), input));
+    }
+
+    /// Rejects a request that never reached a method.
+    pub(crate) fn turn_away(&mut self, request: Request, reject: Reject, from: Option<usize>) {
+        let outcome = Outcome::Reject {
+            code: reject.code,
+            message: reject.text(),
+        };
+        self.note(Kind::Call, &request, outcome, 0);
+        self.respond(
+            request.origin,
+            request.sender,
+            Err(reject),
+            request.cycles,
+            from,
+        );
     }
 
     /// Writes an event.

@@ -1,12 +1,12 @@
 //! What an instance tells about itself: one event per executed message, and the sum of all cycles.
 
 use candid::Principal;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::RejectCode;
 
 /// What kind of message an [`Event`] records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A call from outside, executed by an update or query method.
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// How a message ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It ran to its end without an answer (yet).
@@ -58,7 +58,7 @@ pub enum Outcome {
 }
 
 /// One executed message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Counts all events of the instance, from 0.
     pub seq: u64,
@@ -68,63 +68,63 @@ pub struct Event {
     pub time: u64,
     /// What ran.
     pub kind: Kind,
-    /// Who sent the message; for a callback, who answered.
+    /// Who sent the message; for a callback, who was called.
     pub caller: Principal,
     /// Where it ran.
     pub canister: Principal,
-    /// The method, or the name of the system task.
+    /// The method, or the name of the system task; for a callback, the method that was called.
     pub method: String,
     /// How it ended.
     pub outcome: Outcome,
     /// Cycles that came with the message.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub cycles: u128,
     /// Instructions it took.
     pub instructions: u64,
 }
 
 /// Cycles charged, by purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fees {
     /// Creation of canisters.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub creation: u128,
     /// Execution of messages and compilation of modules.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub execution: u128,
     /// Reception of ingress messages.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub ingress: u128,
     /// Transmission of calls and of their answers.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub transmission: u128,
     /// HTTP outcalls.
     #[serde(serialize_with = "decimal")]
     pub outcalls: u128,
     /// Storage and compute allocation, as time passes.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub resources: u128,
 }
 
 /// Where all cycles of an instance are. `minted` is exactly the sum of everything else, after every round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     /// Cycles that came into being by provisional calls and by [`Replica::add_cycles`](crate::Replica::add_cycles).
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub minted: u128,
     /// Held by canisters.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub balances: u128,
     /// Attached to calls under way, refunds under way, and fees paid in advance.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub in_flight: u128,
     /// Charged by the platform.
     pub fees: Fees,
     /// Burnt by canisters on purpose.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub burnt: u128,
     /// Held by canisters when they were deleted, and refunds to canisters that no longer exist.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub destroyed: u128,
 }
 
@@ -146,6 +146,12 @@ impl Accounts {
         self.minted
             == self.balances + self.in_flight + self.fees.total() + self.burnt + self.destroyed
     }
+}
+
+/// Reads a decimal string.
+fn from_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
 }
 
 /// JSON numbers end at 2^53: cycles travel as decimal strings.

@@ -5,6 +5,7 @@ use candid::Principal;
 use crate::RejectCode;
 use crate::canister::{Canister, Closure, Code};
 use crate::cycles::Prices;
+use crate::faults::Effect;
 use crate::memory::Stable;
 
 /// The subnet as its canisters see it.
@@ -112,6 +113,8 @@ pub(crate) struct Message {
     pub(crate) now: u64,
     /// Instructions it may take.
     pub(crate) limit: u64,
+    /// What an injected fault does to it: it traps, or has no cycles to spend.
+    pub(crate) fault: Option<Effect>,
 }
 
 impl Message {
@@ -137,6 +140,7 @@ impl Message {
             earlier: 0,
             now,
             limit,
+            fault: None,
         }
     }
 }

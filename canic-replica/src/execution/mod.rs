@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmtime::{Extern, Instance, Ref, Store, Val};
 
 use crate::canister::{Canister, Closure, Code, Number};
+use crate::faults::Effect;
 use crate::memory::Heap;
 use crate::system_api::Host;
 
@@ -36,7 +37,15 @@ impl Executed {
 }
 
 /// Runs a message. The canister is only read; what it would become is in the answer.
-pub(crate) fn execute(canister: &Arc<Canister>, place: &Arc<Place>, message: Message) -> Executed {
+pub(crate) fn execute(
+    canister: &Arc<Canister>,
+    place: &Arc<Place>,
+    mut message: Message,
+) -> Executed {
+    let fault = message.fault.clone();
+    if let Some(Effect::Trap { after: Some(after) }) = fault {
+        message.limit = message.limit.min(after);
+    }
     let Some(code) = canister.code.clone() else {
         return Executed::failed(Trap::NoModule);
     };
@@ -45,6 +54,17 @@ pub(crate) fn execute(canister: &Arc<Canister>, place: &Arc<Place>, message: Mes
     let mut store = code.module.store(host);
     let mut changed = 0;
     let outcome = run(&mut store, &code, &mut changed).map_err(|error| explain(&error, limit));
+    let outcome = match (fault, outcome) {
+        (Some(Effect::Trap { after: None }), Ok(_)) => Err(Trap::Wasm(
+            "injected fault after the last instruction".into(),
+        )),
+        (Some(Effect::Trap { after: Some(after) }), Err(Trap::Instructions(_)))
+            if limit == after =>
+        {
+            Err(Trap::Wasm(format!("injected fault at instruction {after}")))
+        }
+        (_, outcome) => outcome,
+    };
     let used = limit - store.get_fuel().unwrap_or(0).min(limit);
     // Pages of the heap are charged afterwards, with what is left: they make no message fail.
     let instructions = limit.min(used + changed * place.prices.dirty_page);

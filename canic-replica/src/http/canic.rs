@@ -1,13 +1,13 @@
-//! Paths of our own, beside PocketIC's: what an instance tells about itself.
+//! Paths of our own, beside PocketIC's: what an instance tells about itself, faults, and forks.
 
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use candid::Principal;
 use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Answer, Failure, Json, encode};
-use crate::{Accounts, Event, Replica};
+use crate::{Accounts, Chaos, Event, Fault, Planted, Replica, Strike};
 
 /// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked
 /// for, those between are gone.
@@ -55,4 +55,49 @@ pub(super) fn accounts(replica: &mut Replica) -> Answer<Accounts> {
 
 pub(super) fn canisters(replica: &mut Replica) -> Answer<Vec<Principal>> {
     Ok(replica.canisters())
+}
+
+pub(super) fn faults(replica: &mut Replica) -> Answer<Vec<Planted>> {
+    Ok(replica.faults().to_vec())
+}
+
+pub(super) fn inject(replica: &mut Replica, fault: Fault) -> Answer<()> {
+    replica.inject(fault);
+    Ok(())
+}
+
+pub(super) async fn clear_faults(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+) -> Answer<Json> {
+    let clear = |replica: &mut Replica| {
+        replica.clear_faults();
+        encode(&())
+    };
+    server.instances.get(&id)?.run(clear).await
+}
+
+pub(super) fn set_chaos(replica: &mut Replica, chaos: Option<Chaos>) -> Answer<()> {
+    replica.set_chaos(chaos);
+    Ok(())
+}
+
+pub(super) fn strikes(replica: &mut Replica) -> Answer<Vec<Strike>> {
+    Ok(replica.strikes().to_vec())
+}
+
+#[derive(Serialize)]
+struct Forked {
+    instance_id: usize,
+}
+
+/// The copy makes no progress by itself, and no gateway leads to it.
+pub(super) async fn fork(
+    State(server): State<Shared>,
+    Path(id): Path<String>,
+) -> Answer<(StatusCode, Json)> {
+    let copy = |replica: &mut Replica| Ok(replica.clone());
+    let replica = server.instances.get(&id)?.run(copy).await?;
+    let (instance_id, _) = server.instances.add(replica);
+    Ok((StatusCode::CREATED, encode(&Forked { instance_id })?))
 }

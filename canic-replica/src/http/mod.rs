@@ -7,7 +7,9 @@
 //! canister, subnet, blob), 405, 413, 500 (our fault) or 501 (PocketIC serves it, we do not). Creating an instance or a
 //! gateway answers `{"Error": {"message": ".."}}` instead, which is what the client reads there.
 //!
-//! Under a path of our own, as JSON: `GET /canic/instances/{id}/trace?from=SEQ`, `/accounts` and `/canisters`.
+//! Under paths of our own below `/canic/instances/{id}`, as JSON: `GET trace?from=SEQ`, `GET accounts`, `GET canisters`; `POST`,
+//! `GET` and `DELETE faults`, `POST chaos`, `GET strikes`; and `POST fork`, which copies the instance and answers the copy's
+//! number. [`crate::client::Control`] is a client for them.
 //!
 //! # What is not served
 //!
@@ -207,6 +209,15 @@ fn router(server: Shared) -> Router {
         ("/canic/instances/{id}/trace", get(canic::trace)),
         ("/canic/instances/{id}/accounts", read(canic::accounts)),
         ("/canic/instances/{id}/canisters", read(canic::canisters)),
+        (
+            "/canic/instances/{id}/faults",
+            read(canic::faults)
+                .merge(with(canic::inject))
+                .delete(canic::clear_faults),
+        ),
+        ("/canic/instances/{id}/chaos", with(canic::set_chaos)),
+        ("/canic/instances/{id}/strikes", read(canic::strikes)),
+        ("/canic/instances/{id}/fork", post(canic::fork)),
     ];
     let mut router = Router::new().route(
         "/instances/{id}/api/{*path}",

@@ -11,6 +11,7 @@ use super::{Managed, decode, origin, reply};
 use crate::canister::{Canister, Code, Request};
 use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
 use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
+use crate::faults::{Effect, Faults, Site, Way};
 use crate::memory::{Stable, WASM_PAGE};
 use crate::reject::{self, invalid};
 use crate::replica::Replica;
@@ -175,6 +176,9 @@ impl Replica {
             left: INSTALL_LIMIT - compilation,
             events: Vec::new(),
             burnt: 0,
+            faults: &mut self.faults,
+            round: self.round,
+            next_event: self.next_event,
         };
         Arc::make_mut(&mut draft.canister).balance -= in_advance;
         let result = draft.install(module, &order);
@@ -263,6 +267,10 @@ struct Draft<'a> {
     left: u64,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
+    faults: &'a mut Faults,
+    round: u64,
+    /// The number of the first of these events.
+    next_event: u64,
 }
 
 impl Draft<'_> {
@@ -340,6 +348,25 @@ impl Draft<'_> {
         canister.timer = None;
     }
 
+    /// What an injected fault does to a function of the installation: it can only trap.
+    fn strike(&mut self, name: &str) -> Option<Effect> {
+        if !self.faults.any() {
+            return None;
+        }
+        let site = Site {
+            way: Way::Call,
+            caller: self.request.sender,
+            callee: self.canister.id,
+            method: name.to_owned(),
+        };
+        let event = self.next_event + self.events.len() as u64;
+        let fault = self.faults.strike(site, self.round, event)?;
+        Some(match fault {
+            Effect::Trap { .. } => fault,
+            _ => Effect::trap(),
+        })
+    }
+
     fn run_export(
         &mut self,
         context: Context,
@@ -374,6 +401,7 @@ impl Draft<'_> {
         }
         let mut message = Message::new(context, entry, self.request.sender, self.now, self.left);
         message.payload = arg.to_vec();
+        message.fault = self.strike(name);
         let Executed {
             outcome,
             instructions,

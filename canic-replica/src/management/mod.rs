@@ -9,7 +9,8 @@ use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use crate::canister::{Canister, Origin, Request, Settings, Status, Stopper};
+use crate::canister::{Canister, Input, Origin, Request, Settings, Status, Stopper};
+use crate::faults::Effect;
 use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
@@ -20,6 +21,9 @@ use settings::changed;
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
 /// A stop request gives up after so many nanoseconds.
 const STOP_TIMEOUT: u64 = 300_000_000_000;
+
+/// No canister lives on a subnet of this number: an answer of the management canister is never from next door.
+const ELSEWHERE: Option<usize> = Some(usize::MAX);
 
 /// What a management call comes to.
 pub(crate) enum Answer {
@@ -34,7 +38,18 @@ pub(crate) type Managed = Result<Answer, Reject>;
 
 impl Replica {
     /// Executes a call to the management canister and answers it. On a reject all attached cycles go back.
-    pub(crate) fn manage(&mut self, request: Request) {
+    pub(crate) fn manage(&mut self, mut request: Request) {
+        let fault = self.strike_request(&mut request);
+        if let Some(Effect::Delay { rounds }) = fault {
+            return self.delay(rounds, Input::Request(request));
+        }
+        if let Some(fault) = fault {
+            let reject = fault.refuse(request.callee).unwrap_or_else(|| {
+                let why = "The management canister failed: injected fault";
+                Reject::new(RejectCode::CanisterError, 502, why)
+            });
+            return self.turn_away(request, reject, ELSEWHERE);
+        }
         let result = self.dispatch(&request);
         let (result, refund) = match result {
             Ok(Answer::Later) => return self.note_management(&request, Outcome::Ok),
@@ -64,14 +79,7 @@ impl Replica {
         result: Result<Vec<u8>, Reject>,
         refund: u128,
     ) {
-        // No canister lives on a subnet of this number: the answer is never from next door.
-        self.respond(
-            request.origin,
-            request.sender,
-            result,
-            refund,
-            Some(usize::MAX),
-        );
+        self.respond(request.origin, request.sender, result, refund, ELSEWHERE);
     }
 
     fn dispatch(&mut self, request: &Request) -> Managed {
@@ -511,6 +519,7 @@ impl From<Ingress> for Request {
             cycles: 0,
             deadline: 0,
             subnet: None,
+            spared: false,
         }
     }
 }

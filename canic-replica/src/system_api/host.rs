@@ -10,6 +10,7 @@ use crate::SubnetKind;
 use crate::canister::{Canister, Settings};
 use crate::cycles::Prices;
 use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
+use crate::faults::Effect;
 
 /// Tables that a module may have, and entries that one may have: the platform's limits.
 const MAX_TABLES: usize = 1;
@@ -82,6 +83,9 @@ impl Host {
 
     /// Cycles that may leave the canister without freezing it. `heap` in bytes.
     pub(super) fn liquid(&self, heap: usize) -> u128 {
+        if self.message.fault == Some(Effect::OutOfCycles) {
+            return 0;
+        }
         let bytes = self
             .canister
             .bytes_beside(heap as u64 + self.changes.stable.bytes());

@@ -6,6 +6,7 @@
 
 mod canisters;
 mod common;
+mod faults;
 mod gateway;
 mod instances;
 mod outcalls;

@@ -3,6 +3,7 @@
 mod calls;
 mod common;
 mod determinism;
+mod faults;
 mod installation;
 mod limits;
 mod management;

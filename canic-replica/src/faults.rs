@@ -1,0 +1,439 @@
+//! Failing on purpose.
+//!
+//! A [`Fault`] says which messages it strikes and what becomes of them; [`Chaos`] draws faults from a seed. What struck is on
+//! record as a [`Strike`], whose fault does the same again when it is injected at the same point of the same story.
+//!
+//! ```
+//! use canic_replica::{Effect, Fault, RejectCode};
+//! use candid::Principal;
+//!
+//! let root = Principal::from_text("rwlgt-iiaaa-aaaaa-aaaaa-cai").unwrap();
+//! // The second canister that root creates comes into being, but root does not learn its id.
+//! let lost = Fault::on_answer(Effect::reject(RejectCode::SysUnknown))
+//!     .caller(root)
+//!     .method("create_canister")
+//!     .skip(1);
+//! assert_eq!(lost.to_string().parse(), Ok(lost));
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use candid::Principal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Reject, RejectCode};
+
+/// Strikes on record.
+const STRIKES: usize = 10_000;
+
+/// On which part of its way a message is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// When it is about to be executed: a call from outside or from a canister, a system task (`canister_heartbeat`,
+    /// `canister_global_timer`, `canister_on_low_wasm_memory`), or a function that an installation runs.
+    Call,
+    /// When the answer to a canister's call is about to run its callback.
+    Answer,
+}
+
+/// What becomes of a message that is struck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// A call is not delivered: its caller gets this reject, and all cycles back. An answer is lost: the callee has run, and
+    /// its caller gets this reject, and the cycles that the answer refunds.
+    Reject {
+        /// The code.
+        code: RejectCode,
+        /// The text.
+        message: String,
+    },
+    /// The method, or the callback, traps and is rolled back. The management canister, which has no code to trap, rejects.
+    Trap {
+        /// After so many instructions; after all of them if `None`. If it takes no more, nothing happens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// The callee of a call cannot pay for its execution, so that it is rejected. A callback runs, but the canister
+    /// has no cycles beyond its freezing threshold: it can send no call and burn nothing.
+    OutOfCycles,
+    /// It waits for so many rounds, while everything else goes on.
+    Delay {
+        /// How many.
+        rounds: u64,
+    },
+}
+
+/// Which messages are struck, and how. `None` matches all.
+///
+/// Among faults that match the same message the first one injected strikes; the others count it nonetheless. System tasks
+/// and the functions of an installation are called by the management canister. A task that is not trapped is
+/// left out for this round; a function of an installation can only trap. Queries from outside are not struck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// On which part of the way.
+    pub way: Way,
+    /// Who made the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Principal>,
+    /// Who was called; `aaaaa-aa` is the management canister.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callee: Option<Principal>,
+    /// Which method was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// So many of these messages pass first.
+    #[serde(default)]
+    pub skip: u64,
+    /// So many are struck after that.
+    #[serde(default = "once")]
+    pub times: u64,
+    /// What becomes of them.
+    pub effect: Effect,
+}
+
+/// Faults drawn from a seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chaos {
+    /// The same seed draws the same faults from the same story.
+    pub seed: u64,
+    /// How many of a thousand messages are struck.
+    pub per_mille: u32,
+    /// Only messages of calls that this canister made.
+    #[serde(default)]
+    pub caller: Option<Principal>,
+    /// Only messages of calls to this canister.
+    #[serde(default)]
+    pub callee: Option<Principal>,
+}
+
+/// A fault that struck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strike {
+    /// In which round.
+    pub round: u64,
+    /// The number of the event in the trace that shows what became of the message, if anything ran or was rejected.
+    pub event: u64,
+    /// The fault that strikes this message only, if it is injected where the first one, or the chaos, was.
+    pub fault: Fault,
+}
+
+/// An injected fault, and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planted {
+    /// The fault.
+    pub fault: Fault,
+    /// Messages that matched it so far.
+    pub seen: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Effect {
+    /// A reject with a text that says that it is not real.
+    pub fn reject(code: RejectCode) -> Self {
+        let message = "injected fault".into();
+        Self::Reject { code, message }
+    }
+
+    /// A trap at the end.
+    pub fn trap() -> Self {
+        Self::Trap { after: None }
+    }
+
+    /// The reject that a call gets which is not delivered for this reason.
+    pub(crate) fn refuse(&self, callee: Principal) -> Option<Reject> {
+        use RejectCode::{
+            CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
+        };
+        match self {
+            Self::Reject { code, message } => {
+                // The platform's code that is nearest in meaning.
+                let error_code = match code {
+                    SysFatal => 101,
+                    SysTransient => 201,
+                    DestinationInvalid => 301,
+                    CanisterReject => 406,
+                    CanisterError => 502,
+                    SysUnknown => 601,
+                };
+                Some(Reject::new(*code, error_code, message))
+            }
+            Self::OutOfCycles => {
+                let why = format!("Canister {callee} is out of cycles: injected fault");
+                Some(Reject::new(SysTransient, 207, why))
+            }
+            Self::Trap { .. } | Self::Delay { .. } => None,
+        }
+    }
+}
+
+impl Fault {
+    /// Strikes the next call, whoever makes it.
+    pub fn on_call(effect: Effect) -> Self {
+        Self {
+            way: Way::Call,
+            caller: None,
+            callee: None,
+            method: None,
+            skip: 0,
+            times: 1,
+            effect,
+        }
+    }
+
+    /// Strikes the next answer, whoever gets it.
+    pub fn on_answer(effect: Effect) -> Self {
+        Self {
+            way: Way::Answer,
+            ..Self::on_call(effect)
+        }
+    }
+
+    /// Only where this canister (or user) made the call.
+    #[must_use]
+    pub fn caller(mut self, caller: Principal) -> Self {
+        self.caller = Some(caller);
+        self
+    }
+
+    /// Only where this canister was called.
+    #[must_use]
+    pub fn callee(mut self, callee: Principal) -> Self {
+        self.callee = Some(callee);
+        self
+    }
+
+    /// Only where this method was called.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Lets so many pass first.
+    #[must_use]
+    pub fn skip(mut self, messages: u64) -> Self {
+        self.skip = messages;
+        self
+    }
+
+    /// Strikes so many, one after the other.
+    #[must_use]
+    pub fn times(mut self, messages: u64) -> Self {
+        self.times = messages;
+        self
+    }
+
+    fn matches(&self, site: &Site) -> bool {
+        self.way == site.way
+            && self.caller.is_none_or(|caller| caller == site.caller)
+            && self.callee.is_none_or(|callee| callee == site.callee)
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|method| *method == site.method)
+    }
+}
+
+/// One line of JSON, which can be read back.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Reads a fault as it is displayed. The error says what is wrong, and where.
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("not a fault: {error}"))
+    }
+}
+
+/// A message that may be struck.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Site {
+    pub(crate) way: Way,
+    pub(crate) caller: Principal,
+    pub(crate) callee: Principal,
+    pub(crate) method: String,
+}
+
+/// All faults of an instance.
+#[derive(Clone, Default)]
+pub(crate) struct Faults {
+    pub(crate) planted: Vec<Planted>,
+    pub(crate) chaos: Option<Chaos>,
+    pub(crate) strikes: Vec<Strike>,
+    /// How often the chaos was asked.
+    draws: u64,
+    /// How many messages there were of each kind, since faults were first injected.
+    passed: BTreeMap<Site, u64>,
+}
+
+impl Faults {
+    /// Whether messages can be struck at all.
+    pub(crate) fn any(&self) -> bool {
+        self.chaos.is_some() || !self.planted.is_empty()
+    }
+
+    /// Forgets everything but what struck.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            strikes: std::mem::take(&mut self.strikes),
+            ..Self::default()
+        };
+    }
+
+    /// What becomes of a message; nothing, in most cases.
+    pub(crate) fn strike(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
+        let mut effect = None;
+        for planted in &mut self.planted {
+            if planted.fault.matches(&site) {
+                let turn = planted.seen.checked_sub(planted.fault.skip);
+                if effect.is_none() && turn.is_some_and(|turn| turn < planted.fault.times) {
+                    effect = Some(planted.fault.effect.clone());
+                }
+                planted.seen += 1;
+            }
+        }
+        effect = effect.or_else(|| self.draw(&site));
+        let passed = self.passed.entry(site.clone()).or_default();
+        let skip = *passed;
+        *passed += 1;
+        let effect = effect?;
+        let fault = Fault {
+            way: site.way,
+            caller: Some(site.caller),
+            callee: Some(site.callee),
+            method: Some(site.method),
+            skip,
+            times: 1,
+            effect: effect.clone(),
+        };
+        if self.strikes.len() >= 2 * STRIKES {
+            self.strikes.drain(..STRIKES);
+        }
+        self.strikes.push(Strike {
+            round,
+            event,
+            fault,
+        });
+        Some(effect)
+    }
+
+    fn draw(&mut self, site: &Site) -> Option<Effect> {
+        let chaos = self.chaos.as_ref()?;
+        let concerns = |wanted: Option<Principal>, who| wanted.is_none_or(|wanted| wanted == who);
+        if !concerns(chaos.caller, site.caller) || !concerns(chaos.callee, site.callee) {
+            return None;
+        }
+        let mut hasher = Sha256::new();
+        hasher.update(chaos.seed.to_be_bytes());
+        hasher.update(self.draws.to_be_bytes());
+        self.draws += 1;
+        let hash: [u8; 32] = hasher.finalize().into();
+        let number = |at: usize, below: u64| {
+            let bytes: [u8; 8] = std::array::from_fn(|i| hash[at + i]);
+            u64::from_be_bytes(bytes) % below
+        };
+        if number(0, 1_000) >= u64::from(chaos.per_mille) {
+            return None;
+        }
+        const CODES: [RejectCode; 5] = [
+            RejectCode::SysFatal,
+            RejectCode::SysTransient,
+            RejectCode::DestinationInvalid,
+            RejectCode::CanisterReject,
+            RejectCode::CanisterError,
+        ];
+        Some(match (number(8, 5), site.way) {
+            (0, Way::Call) => Effect::reject(CODES[number(16, 5) as usize]),
+            // What a caller cannot know is the hardest for it.
+            (0, Way::Answer) => Effect::reject(RejectCode::SysUnknown),
+            (1, _) => Effect::trap(),
+            (2, _) => Effect::Trap {
+                after: Some(number(16, 1_000_000)),
+            },
+            (3, _) => Effect::OutOfCycles,
+            _ => Effect::Delay {
+                rounds: 1 + number(16, 5),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(method: &str) -> Site {
+        let nobody = Principal::anonymous();
+        Site {
+            way: Way::Call,
+            caller: nobody,
+            callee: nobody,
+            method: method.into(),
+        }
+    }
+
+    #[test]
+    fn a_fault_lets_some_pass_and_strikes_some() {
+        let mut faults = Faults::default();
+        let fault = Fault::on_call(Effect::trap()).method("a").skip(1).times(2);
+        faults.planted.push(Planted { fault, seen: 0 });
+        let methods = ["a", "b", "a", "b", "a", "a"];
+        let struck = methods.map(|method| faults.strike(site(method), 0, 0).is_some());
+        assert_eq!(struck, [false, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn what_chaos_drew_strikes_again_when_injected() {
+        let story: Vec<_> = (0..2_000).map(|i| site(["a", "b", "c"][i % 3])).collect();
+        let mut chaos = Faults {
+            chaos: Some(Chaos {
+                seed: 7,
+                per_mille: 20,
+                caller: None,
+                callee: None,
+            }),
+            ..Faults::default()
+        };
+        let drawn: Vec<_> = story
+            .iter()
+            .map(|site| chaos.strike(site.clone(), 0, 0))
+            .collect();
+        let count = drawn.iter().flatten().count();
+        assert!((10..100).contains(&count), "{count}");
+        let mut again = Faults::default();
+        for strike in &chaos.strikes {
+            let fault = strike.fault.to_string().parse().unwrap();
+            again.planted.push(Planted { fault, seen: 0 });
+        }
+        let same: Vec<_> = story
+            .iter()
+            .map(|site| again.strike(site.clone(), 0, 0))
+            .collect();
+        assert_eq!(drawn, same);
+    }
+
+    #[test]
+    fn a_line_that_is_no_fault_says_why() {
+        let error = r#"{"way":"sideways"}"#.parse::<Fault>().unwrap_err();
+        assert!(error.contains("unknown variant `sideways`"), "{error}");
+        let error = r#"{"way":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#
+            .parse::<Fault>()
+            .unwrap_err();
+        assert!(error.contains("unknown field `calee`"), "{error}");
+    }
+}
