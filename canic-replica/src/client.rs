@@ -143,7 +143,8 @@ impl Control {
         struct Next {
             next: u64,
         }
-        self.get::<Next>("trace").map(|Next { next }| next)
+        self.get::<Next>(&format!("trace?from={}", u64::MAX))
+            .map(|Next { next }| next)
     }
 
     /// Where all cycles are.

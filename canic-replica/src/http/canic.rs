@@ -13,7 +13,7 @@ use crate::{Accounts, Chaos, Event, Fault, Planted, Replica, Strike};
 /// for, those between are gone.
 #[derive(Serialize)]
 struct Trace<'a> {
-    /// Where to go on from.
+    /// The number that the next event will have.
     next: u64,
     events: &'a [Event],
 }
@@ -30,8 +30,8 @@ pub(super) async fn trace(
         .get(&id)?
         .run(move |replica| {
             let events = replica.trace();
+            let next = events.last().map_or(0, |event| event.seq + 1);
             let events = &events[events.partition_point(|event| event.seq < from)..];
-            let next = events.last().map_or(from, |event| event.seq + 1);
             encode(&Trace { next, events })
         })
         .await
