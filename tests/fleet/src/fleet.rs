@@ -55,6 +55,8 @@ impl Fleet {
     /// When it can't be had.
     #[must_use]
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
+        // Building it may take longer than an idle server waits.
+        let module = artifacts::module(root_package);
         let pic = PocketIcBuilder::new()
             .with_server_binary(artifacts::server())
             .with_application_subnet()
@@ -68,12 +70,7 @@ impl Fleet {
             );
         }
         let nothing = encode_args(()).expect("no argument");
-        pic.install_canister(
-            root,
-            artifacts::module(root_package),
-            nothing,
-            Some(controller),
-        );
+        pic.install_canister(root, module, nothing, Some(controller));
         Self {
             pic,
             root,
