@@ -6,13 +6,16 @@
 //!
 //! What is not there answers an error that names it:
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
-//! - Threshold signatures, Bitcoin, and the transfer of snapshots are rejected by the management canister;
-//!   their `ic0.cost_*` functions trap.
+//! - Threshold signatures, Bitcoin, and the transfer of snapshots are rejected by the management canister; the
+//!   `ic0.cost_*` functions of signatures answer that there is no such key.
 //! - There are no data certificates: `ic0.data_certificate_present` says so.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
 //! - What a best-effort call carried is lost when its answer comes too late.
+//! - Traps are told with the platform's first line and code; the advice and links that it appends are left out.
+//! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code traps.
+//! - A module has at most 5,000,000 locals, and a million instructions that grow memory or drop segments.
 //! - All subnets have 13 nodes; system subnets charge nothing.
 //! - Cycles are not reserved for memory: `reserved_cycles` is always 0. Queries are not counted: `query_stats` are 0.
 //! - HTTP outcalls are answered by whoever runs the instance ([`Replica::answer_outcall`]). Responses beyond

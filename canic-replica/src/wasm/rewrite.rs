@@ -22,6 +22,8 @@ const MAX_FUNCTIONS: usize = 50_000;
 const MAX_GLOBALS: usize = 1_000;
 /// Operators of one function: what a compiler does with a function may take more than linear time.
 const MAX_OPERATORS: u64 = 1_000_000;
+/// Locals of all functions: each costs compile time, but a module says in a few bytes that it has thousands.
+const MAX_LOCALS: usize = 5_000_000;
 /// Methods, and bytes of their names.
 const MAX_METHODS: usize = 1_000;
 const MAX_METHOD_NAMES: usize = 20_000;
@@ -64,6 +66,7 @@ pub(crate) struct Survey {
     /// The indexes of the globals that can change.
     pub(crate) mutable_globals: Vec<u32>,
     functions: usize,
+    locals: usize,
     memory: bool,
     table: bool,
     start: Option<u32>,
@@ -162,6 +165,10 @@ impl Survey {
     fn read_function(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), String> {
         let index = self.functions;
         let before = self.operators;
+        for locals in body.get_locals_reader().map_err(unreadable)? {
+            self.locals += locals.map_err(unreadable)?.0 as usize;
+        }
+        limit("locals", self.locals, MAX_LOCALS)?;
         let mut operators = body.get_operators_reader().map_err(unreadable)?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset().map_err(unreadable)?;

@@ -68,37 +68,6 @@ fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing
 }
 
 #[test]
-fn huge_modules_are_refused_before_they_are_run() {
-    let mut net = Net::new();
-    let bomb = {
-        use std::io::Write;
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        for _ in 0..101 {
-            gzip.write_all(&[0; 1 << 20]).unwrap();
-        }
-        gzip.finish().unwrap()
-    };
-    let id = net.create(100 * T);
-    let reject = net.install_as(Install, id, bomb, &[]).unwrap_err();
-    assert!(
-        reject.message.contains("larger than the limit"),
-        "{}",
-        reject.message
-    );
-    let globals = format!("(module {})", "(global i32 (i32.const 0))".repeat(1_001));
-    let reject = net
-        .install_as(Install, id, wat::parse_str(globals).unwrap(), &[])
-        .unwrap_err();
-    assert!(
-        reject
-            .message
-            .contains("defined 1001 globals which exceeds the maximum number allowed 1000"),
-        "{}",
-        reject.message
-    );
-}
-
-#[test]
 fn who_is_out_of_cycles_runs_nothing_and_pays_nothing() {
     let mut net = Net::new();
     let module = canister(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
@@ -318,5 +287,122 @@ fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
     let large = crate::common::canister("").to_vec();
     let mode = ic_management_canister_types::CanisterInstallMode::Reinstall;
     net.install_as(mode, id, large, &[]).unwrap();
+    net.check_accounts();
+}
+
+/// A canister whose entry points take this many instructions at one stroke, and 2,000 or so beside it.
+fn spender(instructions: u64) -> String {
+    // A system call is charged before it finds that there is nothing to read.
+    let spend =
+        format!("(call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions}))");
+    format!(
+        r#"(table 3 funcref) (elem (i32.const 1) $spend_callback $boom) (data (i32.const 300) "yes")
+        (func $spend {spend})
+        (func $spend_callback (param i32) (call $spend))
+        (func $boom (param i32) (unreachable))
+        (func $ask (param $reply i32) (param $cleanup i32)
+            (drop (call $argument))
+            (call $new_call (i32.const 300) (i32.const 3) (local.get $reply) (local.get $reply))
+            (call $call_on_cleanup (local.get $cleanup) (i32.const 0))
+            (drop (call $call_perform)))
+        (func (export "canister_query yes") (call $msg_reply))
+        (func (export "canister_inspect_message")
+            (if (i32.eq (call $msg_method_name_size) (i32.const 9)) (then (call $spend))) (call $accept_message))
+        (func (export "canister_update inspected") (call $msg_reply))
+        (func (export "canister_update update") (call $spend))
+        (func (export "canister_query query") (call $spend))
+        (func (export "canister_composite_query composite") (call $spend))
+        (func (export "canister_update reply") (call $ask (i32.const 1) (i32.const 1)))
+        (func (export "canister_update cleanup") (call $ask (i32.const 2) (i32.const 1)))"#
+    )
+}
+
+#[test]
+fn each_kind_of_message_has_its_limit_of_instructions() {
+    let mut net = Net::new();
+    const B: u64 = 1_000_000_000;
+    for (method, limit) in [
+        ("update", 40 * B),
+        // Of which 5 % are kept for the cleanup.
+        ("reply", 38 * B),
+        ("cleanup", 2 * B),
+        // A query method that a message calls is a message.
+        ("query in an update", 40 * B),
+        ("query", 5 * B),
+        ("composite", 5 * B),
+        ("inspected", B / 5),
+    ] {
+        let mut spend = |instructions: u64| {
+            let id = net.install(&spender(instructions));
+            match method {
+                "query" | "composite" => net.query(id, method, &[]),
+                "query in an update" => net.update(id, "query", &[]),
+                _ => net.update(id, method, id.as_slice()),
+            }
+            .unwrap_err()
+            .message
+        };
+        let too_many = format!(
+            "Canister exceeded the limit of {limit} instructions for single message execution."
+        );
+        let message = spend(limit);
+        assert!(message.contains(&too_many), "{method}: {message}");
+        let message = spend(limit - 2_000);
+        let enough = "Canister trapped: stable memory out of bounds.";
+        assert!(message.contains(enough), "{method}: {message}");
+        assert!(!message.contains(&too_many), "{method}: {message}");
+    }
+}
+
+#[test]
+fn an_installation_has_its_limit_of_instructions_and_pays_for_the_compilation_first() {
+    let mut net = Net::new();
+    let module = |instructions: u64| {
+        canister(&format!(
+            r#"(func (export "canister_init") (call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions})))"#
+        ))
+    };
+    let mut install = |instructions: u64| {
+        let id = net.create(100 * T);
+        let reject = net.install_as(Install, id, module(instructions), &[]);
+        reject.unwrap_err().error_code
+    };
+    // A hundred operators or less are compiled for 6,000 each.
+    assert_eq!(install(300_000_000_000 - 600_000), "IC0502");
+    assert_eq!(install(300_000_000_000 - 6_000), "IC0522");
+}
+
+#[test]
+fn one_message_touches_no_more_stable_memory_than_on_the_platform() {
+    let mut net = Net::new();
+    // Both memories are large, and what is refused is not copied.
+    let body = r#"
+        (func $grow (drop (memory.grow (i32.const 33000))) (drop (call $stable64_grow (i64.const 40000))))
+        (func $write (param i64) (call $grow) (call $stable64_write (i64.const 4095) (i64.const 0) (local.get 0)))
+        (func (export "canister_update write") (call $write (i64.const 2147483648)))
+        (func (export "canister_query write_in_query") (call $write (i64.const 1073741824)))
+        (func (export "canister_query read_in_query") (local $page i64)
+            (call $grow)
+            (loop $more
+                (call $stable64_read (i64.const 0) (i64.mul (local.get $page) (i64.const 4096)) (i64.const 1))
+                (local.set $page (i64.add (local.get $page) (i64.const 1)))
+                (br_if $more (i64.lt_u (local.get $page) (i64.const 262144))))
+            (call $stable64_read (i64.const 0) (i64.const 5) (i64.const 1))
+            (if (call $msg_arg_data_size) (then
+                (call $stable64_read (i64.const 0) (i64.const 1073741824) (i64.const 1))))
+            (call $reply (i32.const 0)))"#;
+    let id = net.install(body);
+    let accessed = "Canister exceeded memory access limits: Exceeded the limit for the number of accessed pages in the stable \
+                    memory in a single message execution: limit 2097152 KB for regular messages and 1048576 KB for queries.";
+    let refused = |result: Result<Vec<u8>, canic_replica::Reject>| {
+        let reject = result.unwrap_err();
+        assert_eq!(reject.error_code, "IC0524", "{}", reject.message);
+        assert!(reject.message.ends_with(accessed), "{}", reject.message);
+    };
+    refused(net.update(id, "write", &[]));
+    refused(net.query(id, "write_in_query", &[]));
+    refused(net.query(id, "read_in_query", &[1]));
+    // So many may be read; and one twice.
+    net.query(id, "read_in_query", &[]).unwrap();
     net.check_accounts();
 }

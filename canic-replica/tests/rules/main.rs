@@ -4,6 +4,7 @@ mod calls;
 mod common;
 mod determinism;
 mod faults;
+mod hostile;
 mod installation;
 mod limits;
 mod management;
