@@ -219,11 +219,31 @@ pub(crate) struct Closure {
 pub(crate) struct Snapshot {
     pub(crate) taken_at: u64,
     pub(crate) version: u64,
-    pub(crate) code: Code,
+    pub(crate) program: Program,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Vec<u8>,
+    /// When the global timer was to fire; of an uploaded snapshot it may be unknown.
+    pub(crate) timer: Option<management::CanisterTimer>,
+    /// Where the hook for short memory stood; as for the timer.
+    pub(crate) low_memory: Option<LowMemory>,
     pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     pub(crate) bytes: u64,
+}
+
+/// The program of a snapshot.
+#[derive(Clone)]
+pub(crate) enum Program {
+    Taken(Code),
+    Uploaded(Upload),
+}
+
+/// A program that comes piece by piece; it need not be a valid one before it is loaded.
+#[derive(Clone)]
+pub(crate) struct Upload {
+    pub(crate) module: Arc<Vec<u8>>,
+    /// The heap as a difference from zeros.
+    pub(crate) heap: Heap,
+    pub(crate) globals: Vec<Number>,
 }
 
 impl Default for Settings {
@@ -245,11 +265,11 @@ impl Default for Settings {
 }
 
 impl Code {
-    /// The program as it is before its first message; the globals are read when it first runs.
+    /// The program as it is before its first message.
     pub(crate) fn fresh(module: Arc<Module>) -> Self {
         Self {
             heap: Heap::fresh(module.initial_size),
-            globals: Vec::new(),
+            globals: module.initial_globals.clone(),
             module,
         }
     }

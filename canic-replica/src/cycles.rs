@@ -19,6 +19,9 @@ pub(crate) const UPLOAD_CHUNK: u64 = 200_000_000;
 /// Instructions charged for taking or loading a snapshot, and for each of its bytes one more.
 pub(crate) const SNAPSHOT: u64 = 2_000_000_000;
 
+/// Instructions charged for moving snapshot data in or out, and for each of its bytes one more.
+pub(crate) const SNAPSHOT_DATA: u64 = 5_000_000;
+
 /// The longest payload of an answer, for which a call pays in advance.
 pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 

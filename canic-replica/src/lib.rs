@@ -6,8 +6,8 @@
 //!
 //! What is not there answers an error that names it:
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
-//! - Threshold signatures, Bitcoin, and the transfer of snapshots are rejected by the management canister; the
-//!   `ic0.cost_*` functions of signatures answer that there is no such key.
+//! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
+//!   answer that there is no such key.
 //! - There are no data certificates: `ic0.data_certificate_present` says so.
 //!
 //! Where it differs from the platform:

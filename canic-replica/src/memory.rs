@@ -30,6 +30,10 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
+    pub(crate) const fn new() -> Self {
+        Self { chunks: Vec::new() }
+    }
+
     pub(crate) fn get(&self, index: usize) -> Option<&Page> {
         self.chunks.get(index / CHUNK_PAGES)?.as_ref()?[index % CHUNK_PAGES].as_deref()
     }
@@ -134,6 +138,18 @@ impl Heap {
         image
     }
 
+    /// Fills `into` from `offset`; `initial` is what the data segments write. The caller has checked the bounds.
+    pub(crate) fn read(&self, initial: &Pages, offset: u64, into: &mut [u8]) {
+        read(offset, into, |page| {
+            self.pages.get(page).or_else(|| initial.get(page))
+        });
+    }
+
+    /// Writes `from` at `offset`. The caller has checked the bounds.
+    pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
+        write(&mut self.pages, offset, from);
+    }
+
     /// All its pages that differ from a fresh instance's, in order.
     pub(crate) fn changed(&self) -> impl Iterator<Item = (usize, &Page)> {
         self.pages.iter()
@@ -202,25 +218,13 @@ impl Stable {
     }
 
     /// Fills `into` from `offset`. The caller has checked the bounds.
-    pub(crate) fn read(&self, mut offset: u64, mut into: &mut [u8]) {
-        while !into.is_empty() {
-            let (page, start, length) = span(offset, into.len());
-            let (now, later) = into.split_at_mut(length);
-            now.copy_from_slice(&self.pages.get(page).unwrap_or(&ZERO)[start..start + length]);
-            offset += length as u64;
-            into = later;
-        }
+    pub(crate) fn read(&self, offset: u64, into: &mut [u8]) {
+        read(offset, into, |page| self.pages.get(page));
     }
 
     /// Writes `from` at `offset`. The caller has checked the bounds.
-    pub(crate) fn write(&mut self, mut offset: u64, mut from: &[u8]) {
-        while !from.is_empty() {
-            let (page, start, length) = span(offset, from.len());
-            let (now, later) = from.split_at(length);
-            self.pages.get_mut(page)[start..start + length].copy_from_slice(now);
-            offset += length as u64;
-            from = later;
-        }
+    pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
+        write(&mut self.pages, offset, from);
     }
 
     /// All of it as one piece; `None` if that is more than a machine should be asked for.
@@ -246,6 +250,28 @@ impl Stable {
     /// All its pages that were ever written, in order.
     pub(crate) fn written(&self) -> impl Iterator<Item = (usize, &Page)> {
         self.pages.iter()
+    }
+}
+
+/// Fills `into` from `offset` of what `pages` give.
+fn read<'a>(mut offset: u64, mut into: &mut [u8], pages: impl Fn(usize) -> Option<&'a Page>) {
+    while !into.is_empty() {
+        let (page, start, length) = span(offset, into.len());
+        let (now, later) = into.split_at_mut(length);
+        now.copy_from_slice(&pages(page).unwrap_or(&ZERO)[start..start + length]);
+        offset += length as u64;
+        into = later;
+    }
+}
+
+/// Writes `from` at `offset`.
+fn write(pages: &mut Pages, mut offset: u64, mut from: &[u8]) {
+    while !from.is_empty() {
+        let (page, start, length) = span(offset, from.len());
+        let (now, later) = from.split_at(length);
+        pages.get_mut(page)[start..start + length].copy_from_slice(now);
+        offset += length as u64;
+        from = later;
     }
 }
 

@@ -225,7 +225,7 @@ impl Number {
         }
     }
 
-    fn of(value: &Val) -> Option<Self> {
+    pub(crate) fn of(value: &Val) -> Option<Self> {
         Some(match value {
             Val::I32(value) => Self::I32(*value),
             Val::I64(value) => Self::I64(*value),

@@ -22,7 +22,7 @@
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
 //! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
 //!   `get_subnet_metrics`;
-//! - `verify_canister_signature`, `delete_subnet`, `canister_snapshot_download` and `canister_snapshot_upload`;
+//! - `verify_canister_signature` and `delete_subnet`;
 //! - calls with sender info; the public key of a subnet other than NNS.
 
 mod activity;
@@ -34,6 +34,7 @@ mod gateway;
 mod instances;
 mod operations;
 mod outcalls;
+mod snapshots;
 
 use std::future;
 use std::io;
@@ -197,11 +198,11 @@ fn router(server: Shared) -> Router {
         ),
         (
             "/instances/{id}/update/canister_snapshot_download",
-            refuse("canister_snapshot_download"),
+            with(snapshots::download),
         ),
         (
             "/instances/{id}/update/canister_snapshot_upload",
-            refuse("canister_snapshot_upload"),
+            with(snapshots::upload),
         ),
         ("/verify_signature", refuse("verify_canister_signature")),
         ("/http_gateway", get(gateway::list).post(gateway::create)),

@@ -3,6 +3,8 @@
 mod installation;
 pub(crate) mod outcalls;
 mod settings;
+mod snapshot_transfer;
+mod snapshots;
 mod storage;
 
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
@@ -105,6 +107,10 @@ impl Replica {
             "load_canister_snapshot" => self.load_snapshot(request),
             "list_canister_snapshots" => self.list_snapshots(request),
             "delete_canister_snapshot" => self.delete_snapshot(request),
+            "read_canister_snapshot_metadata" => self.read_snapshot_metadata(request),
+            "read_canister_snapshot_data" => self.read_snapshot_data(request),
+            "upload_canister_snapshot_metadata" => self.upload_snapshot_metadata(request),
+            "upload_canister_snapshot_data" => self.upload_snapshot_data(request),
             "fetch_canister_logs" => self.fetch_logs(request),
             "raw_rand" => self.raw_rand(request),
             "http_request" | "flexible_http_request" => self.http_request(request),
@@ -120,11 +126,7 @@ impl Replica {
             | "bitcoin_get_utxos"
             | "bitcoin_send_transaction"
             | "bitcoin_get_current_fee_percentiles"
-            | "bitcoin_get_block_headers"
-            | "read_canister_snapshot_metadata"
-            | "read_canister_snapshot_data"
-            | "upload_canister_snapshot_metadata"
-            | "upload_canister_snapshot_data" => Err(Reject::new(
+            | "bitcoin_get_block_headers" => Err(Reject::new(
                 RejectCode::CanisterReject,
                 407,
                 format!(

@@ -1,24 +1,23 @@
-//! What a canister stores beside its memory: chunks of modules, snapshots, logs.
+//! What a canister stores beside its memory: chunks of modules, and logs.
 
 use std::sync::Arc;
 
-use candid::{Principal, Reserved};
+use candid::Principal;
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Request, Snapshot};
-use crate::cycles::{SNAPSHOT, UPLOAD_CHUNK};
+use super::{Managed, decode, reply};
+use crate::canister::{Canister, Request};
+use crate::cycles::UPLOAD_CHUNK;
 use crate::execution::Trap;
 use crate::reject::{invalid, not_found};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 
 /// Longest chunk, in bytes.
-const MAX_CHUNK: usize = 1024 * 1024;
+pub(crate) const MAX_CHUNK: usize = 1024 * 1024;
 /// Chunks of one canister at most, and of one module.
 pub(crate) const MAX_CHUNKS: usize = 100;
-const MAX_SNAPSHOTS: usize = 10;
 
 impl Replica {
     // Chunks.
@@ -70,130 +69,15 @@ impl Replica {
     }
 
     /// The canister, if the caller may use its chunk store: its controllers and it itself.
-    fn storing(&mut self, id: Principal, request: &Request) -> Result<&mut Canister, Reject> {
+    pub(crate) fn storing(
+        &mut self,
+        id: Principal,
+        request: &Request,
+    ) -> Result<&mut Canister, Reject> {
         if id == request.sender {
             self.canister(id)
         } else {
             self.controlled(id, request)
-        }
-    }
-
-    // Snapshots.
-
-    pub(crate) fn take_snapshot(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::TakeCanisterSnapshotArgs,)>(request)?;
-        let id = args.canister_id;
-        let now = self.time;
-        self.storing(id, request)?;
-        let canister = self.canister(id)?;
-        if let Some(replaced) = &args.replace_snapshot
-            && !canister.snapshots.contains_key(replaced)
-        {
-            return Err(no_snapshot(id, replaced));
-        }
-        if args.replace_snapshot.is_none() && canister.snapshots.len() >= MAX_SNAPSHOTS {
-            let why = format!(
-                "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
-            );
-            return Err(invalid(why));
-        }
-        let Some(code) = canister.code.clone() else {
-            return Err(invalid(format!(
-                "Failed to create snapshot for empty canister {id}"
-            )));
-        };
-        let bytes = canister.memory_bytes()
-            - canister
-                .snapshots
-                .values()
-                .map(|snapshot| snapshot.bytes)
-                .sum::<u64>();
-        self.charge_instructions(id, SNAPSHOT + bytes)?;
-        let canister = self.canister(id)?;
-        let snapshot = Snapshot {
-            taken_at: now,
-            version: canister.version,
-            code,
-            stable: canister.stable.clone(),
-            certified_data: canister.certified_data.clone(),
-            chunks: canister.chunks.clone(),
-            bytes,
-        };
-        canister.snapshots_taken += 1;
-        let name = [&canister.snapshots_taken.to_be_bytes(), id.as_slice()].concat();
-        if let Some(replaced) = &args.replace_snapshot {
-            canister.snapshots.remove(replaced);
-        }
-        let answer = describe(&name, &snapshot);
-        canister.snapshots.insert(name, Arc::new(snapshot));
-        if args.uninstall_code == Some(true) {
-            self.uninstall(id);
-            let origin = origin(request, args.sender_canister_version);
-            self.canister(id)?
-                .record(now, origin, types::ChangeDetails::CodeUninstall);
-        }
-        reply((answer,))
-    }
-
-    pub(crate) fn load_snapshot(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::LoadCanisterSnapshotArgs,)>(request)?;
-        let id = args.canister_id;
-        let now = self.time;
-        let canister = self.storing(id, request)?;
-        let found = canister.snapshots.get(&args.snapshot_id).cloned();
-        let snapshot = found.ok_or_else(|| no_snapshot(id, &args.snapshot_id))?;
-        if !canister.callbacks.is_empty() {
-            let why = format!("Canister {id} has open calls: stop it before a snapshot is loaded.");
-            return Err(Reject::new(RejectCode::CanisterError, 510, why));
-        }
-        self.charge_instructions(id, SNAPSHOT + snapshot.bytes)?;
-        let canister = self.canister(id)?;
-        canister.code = Some(snapshot.code.clone());
-        canister.stable = snapshot.stable.clone();
-        canister.certified_data.clone_from(&snapshot.certified_data);
-        canister.chunks.clone_from(&snapshot.chunks);
-        canister.timer = None;
-        let details = types::LoadSnapshotRecord {
-            from_canister_id: None,
-            snapshot_id: args.snapshot_id,
-            canister_version: snapshot.version,
-            taken_at_timestamp: snapshot.taken_at,
-            source: types::SnapshotSource::TakenFromCanister(Reserved),
-        };
-        let origin = origin(request, args.sender_canister_version);
-        canister.record(now, origin, types::ChangeDetails::LoadSnapshot(details));
-        reply(())
-    }
-
-    pub(crate) fn list_snapshots(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let open = match &self
-            .canister(args.canister_id)?
-            .settings
-            .snapshot_visibility
-        {
-            types::SnapshotVisibility::Controllers => false,
-            types::SnapshotVisibility::Public => true,
-            types::SnapshotVisibility::AllowedViewers(viewers) => viewers.contains(&request.sender),
-        };
-        if !open {
-            self.storing(args.canister_id, request)?;
-        }
-        let canister = self.canister(args.canister_id)?;
-        let list: Vec<_> = canister
-            .snapshots
-            .iter()
-            .map(|(name, snapshot)| describe(name, snapshot))
-            .collect();
-        reply((list,))
-    }
-
-    pub(crate) fn delete_snapshot(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::DeleteCanisterSnapshotArgs,)>(request)?;
-        let canister = self.storing(args.canister_id, request)?;
-        match canister.snapshots.remove(&args.snapshot_id) {
-            Some(_) => reply(()),
-            None => Err(no_snapshot(args.canister_id, &args.snapshot_id)),
         }
     }
 
@@ -232,7 +116,11 @@ impl Replica {
     }
 
     /// Charges a canister for work that the platform does on it.
-    fn charge_instructions(&mut self, id: Principal, instructions: u64) -> Result<(), Reject> {
+    pub(crate) fn charge_instructions(
+        &mut self,
+        id: Principal,
+        instructions: u64,
+    ) -> Result<(), Reject> {
         let canister = self
             .canisters
             .get(&id)
@@ -245,21 +133,7 @@ impl Replica {
     }
 }
 
-fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
-    types::Snapshot {
-        id: name.to_vec(),
-        taken_at_timestamp: snapshot.taken_at,
-        total_size: snapshot.bytes,
-    }
-}
-
-fn no_snapshot(id: Principal, name: &[u8]) -> Reject {
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-    let why = format!("Could not find the snapshot ID {name} for canister {id}.");
-    Reject::new(RejectCode::DestinationInvalid, 305, why)
-}
-
-fn chunk_error(why: String) -> Reject {
+pub(crate) fn chunk_error(why: String) -> Reject {
     Reject::new(
         RejectCode::CanisterError,
         504,

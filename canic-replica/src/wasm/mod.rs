@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
 
+use crate::canister::Number;
 use crate::memory::{PAGE, Pages, non_zero};
 use crate::system_api::{self, Host};
 use engine::ENGINE;
@@ -22,6 +23,8 @@ const MAX_IDLE: usize = 500;
 pub(crate) struct Module {
     /// SHA-256 of the bytes as they were installed, compressed or not.
     pub(crate) hash: [u8; 32],
+    /// The module as it was installed, compressed or not.
+    pub(crate) bytes: Arc<Vec<u8>>,
     /// Bytes of the module, decompressed.
     pub(crate) size: usize,
     /// Wasm instructions in its code.
@@ -37,6 +40,8 @@ pub(crate) struct Module {
     /// Size of a fresh memory, in WebAssembly pages, and what the data segments write into it.
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
+    /// What the mutable globals are in a fresh instance.
+    pub(crate) initial_globals: Vec<Number>,
     pub(crate) reach: Reach,
     /// Whether it has a heartbeat: asked in every round.
     pub(crate) heartbeat: bool,
@@ -101,6 +106,7 @@ impl Module {
         };
         let mut module = Self {
             hash,
+            bytes: Arc::new(bytes.to_vec()),
             size: plain.len(),
             operators: survey.operators,
             updates: BTreeSet::new(),
@@ -110,6 +116,7 @@ impl Module {
             custom_bytes: survey.custom_bytes,
             initial_size: 0,
             initial: Pages::default(),
+            initial_globals: Vec::new(),
             reach,
             heartbeat: compiled.get_export_index("canister_heartbeat").is_some(),
             pre,
@@ -138,6 +145,22 @@ impl Module {
     ) -> wasmtime::Result<wasmtime::Instance> {
         store.set_fuel(u64::MAX)?;
         self.pre.instantiate(store)
+    }
+
+    /// Whether a heap of so many pages is one that an instance can have.
+    pub(crate) fn holds(&self, pages: u64) -> bool {
+        let Some(index) = &self.reach.memory else {
+            return pages == 0;
+        };
+        let mut store = self.store(Host::idle());
+        let Ok(instance) = self.instantiate(&mut store) else {
+            return false;
+        };
+        let memory = instance
+            .get_module_export(&mut store, index)
+            .and_then(|export| export.into_memory());
+        let most = memory.and_then(|memory| memory.ty(&store).maximum());
+        (self.initial_size..=most.unwrap_or(1 << 16)).contains(&pages)
     }
 
     /// Checks one export against the rules for entry points, and notes it if it is a method.
@@ -199,6 +222,14 @@ impl Module {
             // A large memory need not be read beyond what the segments reach.
             let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
             self.initial = non_zero(&data[..end.min(data.len())]);
+        }
+        for index in &self.reach.globals {
+            let global = instance
+                .get_module_export(&mut store, index)
+                .and_then(|export| export.into_global())
+                .and_then(|global| Number::of(&global.get(&mut store)));
+            self.initial_globals
+                .push(global.ok_or("A mutable global is no number.")?);
         }
         Ok(())
     }

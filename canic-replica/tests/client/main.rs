@@ -11,3 +11,4 @@ mod gateway;
 mod instances;
 mod outcalls;
 mod raw;
+mod snapshots;

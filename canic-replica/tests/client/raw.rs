@@ -358,8 +358,6 @@ fn what_is_not_served_says_so() {
     for path in [
         "/verify_signature",
         &format!("{instance}/update/delete_subnet"),
-        &format!("{instance}/update/canister_snapshot_download"),
-        &format!("{instance}/update/canister_snapshot_upload"),
         &format!("{instance}/api/v2/status"),
         &format!("{instance}/api/v3/canister/aaaaa-aa/call"),
     ] {

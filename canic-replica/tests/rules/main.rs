@@ -12,5 +12,6 @@ mod metering;
 mod outcalls;
 mod refusals;
 mod rollback;
+mod snapshots;
 mod system_api;
 mod tasks;

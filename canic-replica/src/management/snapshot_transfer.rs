@@ -1,0 +1,295 @@
+//! Snapshots on their way out of the platform and back in, piece by piece.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candid::Nat;
+use ic_management_canister_types as types;
+use sha2::{Digest, Sha256};
+use types::OnLowWasmMemoryHookStatus as Hook;
+
+use super::snapshots::check_room;
+use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
+use super::{Managed, decode, number, reply};
+use crate::canister::{LowMemory, Number, Program, Request, Snapshot, Upload};
+use crate::cycles::{SNAPSHOT, SNAPSHOT_DATA};
+use crate::memory::{Heap, Pages, Stable, WASM_PAGE};
+use crate::reject::invalid;
+use crate::replica::Replica;
+use crate::{Reject, RejectCode};
+
+/// Bytes of one piece.
+const MAX_SLICE: u64 = 2_000_000;
+/// Bytes of a module, and of a heap.
+const MAX_MODULE: u64 = 100 << 20;
+const MAX_HEAP: u64 = 4 << 30;
+const MAX_GLOBALS: usize = 1_000;
+const MAX_CERTIFIED_DATA: usize = 32;
+
+/// The argument of `upload_canister_snapshot_data`, read so that the data is one piece of bytes.
+#[derive(candid::CandidType, candid::Deserialize)]
+struct UploadDataArgs {
+    canister_id: candid::Principal,
+    snapshot_id: serde_bytes::ByteBuf,
+    kind: types::SnapshotDataOffset,
+    chunk: serde_bytes::ByteBuf,
+}
+
+impl Replica {
+    pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::ReadCanisterSnapshotMetadataArgs,)>(request)?;
+        self.seeing_snapshots(args.canister_id, request)?;
+        let snapshot = self.snapshot(args.canister_id, &args.snapshot_id)?;
+        let hook = snapshot.low_memory.map(|status| match status {
+            LowMemory::Enough => Hook::ConditionNotSatisfied,
+            LowMemory::Ready => Hook::Ready,
+            LowMemory::Executed => Hook::Executed,
+        });
+        let chunks = snapshot.chunks.keys();
+        reply((types::ReadCanisterSnapshotMetadataResult {
+            source: Some(snapshot.source()),
+            taken_at_timestamp: snapshot.taken_at,
+            wasm_module_size: snapshot.module().len() as u64,
+            globals: snapshot
+                .globals()
+                .iter()
+                .map(|g| Some(to_global(*g)))
+                .collect(),
+            wasm_memory_size: snapshot.heap().0.size * WASM_PAGE,
+            stable_memory_size: snapshot.stable.bytes(),
+            wasm_chunk_store: chunks
+                .map(|hash| types::ChunkHash {
+                    hash: hash.to_vec(),
+                })
+                .collect(),
+            canister_version: snapshot.version,
+            certified_data: snapshot.certified_data.clone(),
+            global_timer: snapshot.timer.clone(),
+            on_low_wasm_memory_hook_status: hook,
+        },))
+    }
+
+    pub(crate) fn read_snapshot_data(&mut self, request: &Request) -> Managed {
+        use types::SnapshotDataKind::{StableMemory, WasmChunk, WasmMemory, WasmModule};
+        let (args,) = decode::<(types::ReadCanisterSnapshotDataArgs,)>(request)?;
+        let id = args.canister_id;
+        self.seeing_snapshots(id, request)?;
+        let snapshot = self.snapshot(id, &args.snapshot_id)?;
+        let (heap, initial) = snapshot.heap();
+        // What there is, and which part of it is asked for.
+        let (length, offset, size) = match args.kind {
+            WasmModule { offset, size } => (snapshot.module().len() as u64, offset, size),
+            WasmMemory { offset, size } => (heap.size * WASM_PAGE, offset, size),
+            StableMemory { offset, size } => (snapshot.stable.bytes(), offset, size),
+            WasmChunk { .. } => (MAX_CHUNK as u64, 0, MAX_CHUNK as u64),
+        };
+        check_slice(length, offset, size)?;
+        self.charge_instructions(id, SNAPSHOT_DATA + size)?;
+        let mut chunk = vec![0; size as usize];
+        match args.kind {
+            WasmModule { .. } => {
+                chunk.copy_from_slice(&snapshot.module()[offset as usize..][..size as usize]);
+            }
+            WasmMemory { .. } => heap.read(initial, offset, &mut chunk),
+            StableMemory { .. } => snapshot.stable.read(offset, &mut chunk),
+            WasmChunk { hash } => {
+                let found = <[u8; 32]>::try_from(hash.as_slice()).ok();
+                let found = found.and_then(|hash| snapshot.chunks.get(&hash));
+                chunk = found
+                    .ok_or_else(|| chunk_error("WasmChunk not found".into()))?
+                    .to_vec();
+            }
+        }
+        reply((types::ReadCanisterSnapshotDataResult { chunk },))
+    }
+
+    pub(crate) fn upload_snapshot_metadata(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::UploadCanisterSnapshotMetadataArgs,)>(request)?;
+        let id = args.canister_id;
+        let taken_at = self.time;
+        let canister = self.storing(id, request)?;
+        let version = canister.version;
+        let replaced = args.replace_snapshot.as_deref();
+        check_room(canister, replaced)?;
+        check_metadata(&args).map_err(|why| invalid(format!("Snapshot metadata: {why}")))?;
+        let globals = args.globals.into_iter().map(from_global);
+        let globals = globals.collect::<Result<Vec<_>, _>>()?;
+        let mut stable = Stable::default();
+        if stable.grow(args.stable_memory_size / WASM_PAGE).is_none() {
+            return Err(invalid("Snapshot metadata: the stable memory is too large"));
+        }
+        let snapshot = Snapshot {
+            taken_at,
+            version,
+            bytes: args.wasm_module_size
+                + args.wasm_memory_size
+                + args.stable_memory_size
+                + args.certified_data.len() as u64
+                + globals.len() as u64 * 8,
+            program: Program::Uploaded(Upload {
+                module: Arc::new(vec![0; args.wasm_module_size as usize]),
+                heap: Heap::fresh(args.wasm_memory_size / WASM_PAGE),
+                globals,
+            }),
+            stable,
+            certified_data: args.certified_data,
+            timer: args.global_timer,
+            low_memory: args
+                .on_low_wasm_memory_hook_status
+                .map(|status| match status {
+                    Hook::ConditionNotSatisfied => LowMemory::Enough,
+                    Hook::Ready => LowMemory::Ready,
+                    Hook::Executed => LowMemory::Executed,
+                }),
+            chunks: BTreeMap::new(),
+        };
+        self.charge_instructions(id, SNAPSHOT)?;
+        let snapshot_id = self.keep_snapshot(id, snapshot, replaced)?;
+        reply((types::UploadCanisterSnapshotMetadataResult { snapshot_id },))
+    }
+
+    pub(crate) fn upload_snapshot_data(&mut self, request: &Request) -> Managed {
+        use types::SnapshotDataOffset::{StableMemory, WasmChunk, WasmMemory, WasmModule};
+        let (args,) = decode::<(UploadDataArgs,)>(request)?;
+        let id = args.canister_id;
+        self.storing(id, request)?;
+        let snapshot = self.snapshot(id, &args.snapshot_id)?;
+        let Program::Uploaded(upload) = &snapshot.program else {
+            let why = "Only canister snapshots created by metadata upload can be mutated.";
+            return Err(Reject::new(RejectCode::CanisterReject, 409, why));
+        };
+        let size = args.chunk.len() as u64;
+        let (length, offset) = match args.kind {
+            WasmModule { offset } => (upload.module.len() as u64, offset),
+            WasmMemory { offset } => (upload.heap.size * WASM_PAGE, offset),
+            StableMemory { offset } => (snapshot.stable.bytes(), offset),
+            WasmChunk => (MAX_CHUNK as u64, 0),
+        };
+        check_slice(length, offset, size)?;
+        self.charge_instructions(id, SNAPSHOT_DATA + size)?;
+        let mut changed = Snapshot::clone(&snapshot);
+        drop(snapshot);
+        let Program::Uploaded(upload) = &mut changed.program else {
+            return reply(());
+        };
+        match args.kind {
+            WasmModule { .. } => {
+                let module = Arc::make_mut(&mut upload.module);
+                module[offset as usize..][..args.chunk.len()].copy_from_slice(&args.chunk);
+            }
+            WasmMemory { .. } => upload.heap.write(offset, &args.chunk),
+            StableMemory { .. } => changed.stable.write(offset, &args.chunk),
+            WasmChunk => {
+                let hash = Sha256::digest(&args.chunk).into();
+                let chunk = Arc::new(args.chunk.into_vec());
+                if changed.chunks.insert(hash, chunk).is_none() {
+                    changed.bytes += MAX_CHUNK as u64;
+                }
+                if changed.chunks.len() > MAX_CHUNKS {
+                    return Err(chunk_error(format!(
+                        "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
+                    )));
+                }
+            }
+        }
+        let mut draft = self.canister(id)?.clone();
+        draft
+            .snapshots
+            .insert(args.snapshot_id.into_vec(), Arc::new(changed));
+        self.can_keep(&draft)?;
+        *self.canister(id)? = draft;
+        reply(())
+    }
+}
+
+impl Snapshot {
+    /// The module as it was installed.
+    fn module(&self) -> &[u8] {
+        match &self.program {
+            Program::Taken(code) => &code.module.bytes,
+            Program::Uploaded(upload) => &upload.module,
+        }
+    }
+
+    fn globals(&self) -> &[Number] {
+        match &self.program {
+            Program::Taken(code) => &code.globals,
+            Program::Uploaded(upload) => &upload.globals,
+        }
+    }
+
+    /// The heap, and what it differs from.
+    fn heap(&self) -> (&Heap, &Pages) {
+        static NOTHING: Pages = Pages::new();
+        match &self.program {
+            Program::Taken(code) => (&code.heap, &code.module.initial),
+            Program::Uploaded(upload) => (&upload.heap, &NOTHING),
+        }
+    }
+}
+
+fn check_slice(length: u64, offset: u64, size: u64) -> Result<(), Reject> {
+    if size > MAX_SLICE {
+        return Err(invalid(format!(
+            "Requested slice too large: {size} > {MAX_SLICE}"
+        )));
+    }
+    if offset.saturating_add(size) > length {
+        return Err(invalid(format!(
+            "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, size: {size}"
+        )));
+    }
+    Ok(())
+}
+
+fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<(), String> {
+    let limits = [
+        ("Wasm module", args.wasm_module_size, MAX_MODULE),
+        ("Wasm memory", args.wasm_memory_size, MAX_HEAP),
+        ("globals", args.globals.len() as u64, MAX_GLOBALS as u64),
+        (
+            "certified data",
+            args.certified_data.len() as u64,
+            MAX_CERTIFIED_DATA as u64,
+        ),
+    ];
+    if let Some((what, size, most)) = limits.into_iter().find(|(_, size, most)| size > most) {
+        return Err(format!("the size {size} of the {what} exceeds {most}"));
+    }
+    if args.wasm_module_size == 0 {
+        return Err("the Wasm module is empty".into());
+    }
+    for (what, size) in [
+        ("Wasm memory", args.wasm_memory_size),
+        ("stable memory", args.stable_memory_size),
+    ] {
+        if size % WASM_PAGE != 0 {
+            return Err(format!(
+                "the size {size} of the {what} is no multiple of a page"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn to_global(number: Number) -> types::SnapshotMetadataGlobal {
+    use types::SnapshotMetadataGlobal as Global;
+    match number {
+        Number::I32(value) => Global::I32(value),
+        Number::I64(value) => Global::I64(value),
+        Number::F32(bits) => Global::F32(f32::from_bits(bits)),
+        Number::F64(bits) => Global::F64(f64::from_bits(bits)),
+        Number::V128(bits) => Global::V128(Nat::from(bits)),
+    }
+}
+
+fn from_global(global: types::SnapshotMetadataGlobal) -> Result<Number, Reject> {
+    use types::SnapshotMetadataGlobal as Global;
+    Ok(match global {
+        Global::I32(value) => Number::I32(value),
+        Global::I64(value) => Number::I64(value),
+        Global::F32(value) => Number::F32(value.to_bits()),
+        Global::F64(value) => Number::F64(value.to_bits()),
+        Global::V128(value) => Number::V128(number(value, "globals")?),
+    })
+}

@@ -1,0 +1,539 @@
+//! Snapshots that leave the platform and come back: who may, in which pieces, and what is made of them.
+
+use candid::{Nat, Principal, Reserved};
+use canic_replica::Reject;
+use ic_management_canister_types as types;
+use sha2::{Digest, Sha256};
+use types::{
+    SnapshotDataKind as Kind, SnapshotDataOffset as Offset, SnapshotMetadataGlobal as Global,
+};
+
+use crate::common::{Net, T, canister, record};
+
+/// Everything that a snapshot holds has a value of its own.
+const FULL: &str = r#"
+    (global $small (mut i32) (i32.const 1))
+    (global $large (mut i64) (i64.const 2))
+    (global $float (mut f64) (f64.const 0.5))
+    (global $fixed i32 (i32.const 7))
+    (data (i32.const 50000) "initial")
+    (func (export "canister_update fill")
+        (global.set $small (i32.const 11))
+        (i32.store8 (i32.const 50000) (i32.const 73))
+        (drop (memory.grow (i32.const 1)))
+        (i32.store8 (i32.const 131071) (i32.const 9))
+        (drop (call $stable64_grow (i64.const 2)))
+        (call $stable64_write (i64.const 65530) (i64.const 50000) (i64.const 7))
+        (call $certified_data_set (i32.const 50000) (i32.const 3))
+        (drop (call $global_timer_set (i64.const 1700000000000000000)))
+        (call $reply (i32.const 0)))
+    (func (export "canister_query small") (call $reply (global.get $small)))
+    (func (export "canister_query word") (call $answer (i32.const 50000) (i32.const 7)))
+    (func (export "canister_query last") (call $reply (i32.load8_u (i32.const 131071))))
+"#;
+
+fn take(net: &mut Net, canister_id: Principal) -> Vec<u8> {
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let (snapshot,) = net
+        .manage::<(types::Snapshot,)>("take_canister_snapshot", (args,))
+        .unwrap();
+    snapshot.id
+}
+
+fn load(net: &mut Net, canister_id: Principal, snapshot_id: &[u8]) -> Result<(), Reject> {
+    let args = types::LoadCanisterSnapshotArgs {
+        canister_id,
+        snapshot_id: snapshot_id.to_vec(),
+        sender_canister_version: None,
+    };
+    net.manage("load_canister_snapshot", (args,))
+}
+
+fn metadata_as(
+    net: &mut Net,
+    sender: Principal,
+    canister_id: Principal,
+    snapshot_id: &[u8],
+) -> Result<types::ReadCanisterSnapshotMetadataResult, Reject> {
+    let args = types::ReadCanisterSnapshotMetadataArgs {
+        canister_id,
+        snapshot_id: snapshot_id.to_vec(),
+    };
+    let read = "read_canister_snapshot_metadata";
+    net.manage_as::<(types::ReadCanisterSnapshotMetadataResult,)>(sender, read, (args,))
+        .map(|(metadata,)| metadata)
+}
+
+fn metadata(
+    net: &mut Net,
+    id: Principal,
+    snapshot: &[u8],
+) -> types::ReadCanisterSnapshotMetadataResult {
+    let admin = net.admin;
+    metadata_as(net, admin, id, snapshot).unwrap()
+}
+
+fn read(
+    net: &mut Net,
+    canister_id: Principal,
+    snapshot_id: &[u8],
+    kind: Kind,
+) -> Result<Vec<u8>, Reject> {
+    let args = types::ReadCanisterSnapshotDataArgs {
+        canister_id,
+        snapshot_id: snapshot_id.to_vec(),
+        kind,
+    };
+    net.manage::<(types::ReadCanisterSnapshotDataResult,)>("read_canister_snapshot_data", (args,))
+        .map(|(result,)| result.chunk)
+}
+
+fn write(
+    net: &mut Net,
+    canister_id: Principal,
+    snapshot_id: &[u8],
+    kind: Offset,
+    chunk: &[u8],
+) -> Result<(), Reject> {
+    let args = types::UploadCanisterSnapshotDataArgs {
+        canister_id,
+        snapshot_id: snapshot_id.to_vec(),
+        kind,
+        chunk: chunk.to_vec(),
+    };
+    net.manage("upload_canister_snapshot_data", (args,))
+}
+
+/// What describes an upload like this snapshot.
+fn upload_args(
+    canister_id: Principal,
+    metadata: types::ReadCanisterSnapshotMetadataResult,
+) -> types::UploadCanisterSnapshotMetadataArgs {
+    types::UploadCanisterSnapshotMetadataArgs {
+        canister_id,
+        replace_snapshot: None,
+        wasm_module_size: metadata.wasm_module_size,
+        globals: metadata.globals.into_iter().flatten().collect(),
+        wasm_memory_size: metadata.wasm_memory_size,
+        stable_memory_size: metadata.stable_memory_size,
+        certified_data: metadata.certified_data,
+        global_timer: metadata.global_timer,
+        on_low_wasm_memory_hook_status: metadata.on_low_wasm_memory_hook_status,
+    }
+}
+
+fn upload(
+    net: &mut Net,
+    args: types::UploadCanisterSnapshotMetadataArgs,
+) -> Result<Vec<u8>, Reject> {
+    net.manage::<(types::UploadCanisterSnapshotMetadataResult,)>(
+        "upload_canister_snapshot_metadata",
+        (args,),
+    )
+    .map(|(result,)| result.snapshot_id)
+}
+
+/// All of a snapshot: metadata, module, heap, stable memory.
+type Whole = (
+    types::ReadCanisterSnapshotMetadataResult,
+    Vec<u8>,
+    Vec<u8>,
+    Vec<u8>,
+);
+
+fn download(net: &mut Net, id: Principal, snapshot: &[u8]) -> Whole {
+    let metadata = metadata(net, id, snapshot);
+    let offset = 0;
+    let size = metadata.wasm_module_size;
+    let module = read(net, id, snapshot, Kind::WasmModule { offset, size }).unwrap();
+    let size = metadata.wasm_memory_size;
+    let heap = read(net, id, snapshot, Kind::WasmMemory { offset, size }).unwrap();
+    let size = metadata.stable_memory_size;
+    let stable = read(net, id, snapshot, Kind::StableMemory { offset, size }).unwrap();
+    (metadata, module, heap, stable)
+}
+
+/// A canister that was filled, and a snapshot of it.
+fn full(net: &mut Net) -> (Principal, Vec<u8>) {
+    let id = net.install(FULL);
+    net.update(id, "fill", &[]).unwrap();
+    let snapshot = take(net, id);
+    (id, snapshot)
+}
+
+#[test]
+fn all_of_a_snapshot_can_be_read() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let version = net.status(id).version;
+    let (metadata, module, heap, stable) = download(&mut net, id, &snapshot);
+    assert_eq!(module, canister(FULL));
+    assert_eq!(heap.len(), 2 * 65_536);
+    assert_eq!((&heap[50_000..50_007], heap[131_071]), (&b"Initial"[..], 9));
+    assert_eq!(stable.len(), 2 * 65_536);
+    assert_eq!(&stable[65_530..65_537], b"Initial");
+    assert!(matches!(
+        metadata.globals[..],
+        [
+            Some(Global::I32(11)),
+            Some(Global::I64(2)),
+            Some(Global::F64(0.5))
+        ]
+    ));
+    assert_eq!(metadata.certified_data, b"Ini");
+    assert_eq!(
+        metadata.source,
+        Some(types::SnapshotSource::TakenFromCanister(Reserved))
+    );
+    assert_eq!(metadata.canister_version, version);
+    assert!(matches!(
+        metadata.global_timer,
+        Some(types::CanisterTimer::Active(1_700_000_000_000_000_000))
+    ));
+}
+
+#[test]
+fn a_snapshot_can_be_read_before_the_first_message() {
+    let mut net = Net::new();
+    let id = net.install(FULL);
+    let snapshot = take(&mut net, id);
+    let metadata = metadata(&mut net, id, &snapshot);
+    assert!(matches!(metadata.globals[0], Some(Global::I32(1))));
+    let kind = Kind::WasmMemory {
+        offset: 49_999,
+        size: 9,
+    };
+    assert_eq!(read(&mut net, id, &snapshot, kind).unwrap(), b"\0initial\0");
+}
+
+#[test]
+fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let chunk = b"a chunk".to_vec();
+    let args = types::UploadChunkArgs {
+        canister_id: id,
+        chunk: chunk.clone(),
+    };
+    net.manage::<(types::ChunkHash,)>("upload_chunk", (args,))
+        .unwrap();
+    let (metadata, module, heap, stable) = download(&mut net, id, &snapshot);
+    let other = net.create(100 * T);
+    let copy = upload(&mut net, upload_args(other, metadata.clone())).unwrap();
+    // The pieces may come in any order.
+    let (first, second) = heap.split_at(70_000);
+    write(
+        &mut net,
+        other,
+        &copy,
+        Offset::WasmMemory { offset: 70_000 },
+        second,
+    )
+    .unwrap();
+    write(
+        &mut net,
+        other,
+        &copy,
+        Offset::WasmMemory { offset: 0 },
+        first,
+    )
+    .unwrap();
+    write(
+        &mut net,
+        other,
+        &copy,
+        Offset::WasmModule { offset: 0 },
+        &module,
+    )
+    .unwrap();
+    write(
+        &mut net,
+        other,
+        &copy,
+        Offset::StableMemory { offset: 0 },
+        &stable,
+    )
+    .unwrap();
+    write(&mut net, other, &copy, Offset::WasmChunk, &chunk).unwrap();
+    let hash = Sha256::digest(&chunk).to_vec();
+    let kind = Kind::WasmChunk { hash: hash.clone() };
+    assert_eq!(read(&mut net, other, &copy, kind).unwrap(), chunk);
+    let uploaded = download(&mut net, other, &copy);
+    assert_eq!(
+        (&uploaded.1, &uploaded.2, &uploaded.3),
+        (&module, &heap, &stable)
+    );
+    assert_eq!(
+        uploaded.0.source,
+        Some(types::SnapshotSource::MetadataUpload(Reserved))
+    );
+    assert_eq!(uploaded.0.wasm_chunk_store[0].hash, hash);
+    load(&mut net, other, &copy).unwrap();
+    assert_eq!(net.number(other, "small"), 11);
+    assert_eq!(net.query(other, "word", &[]).unwrap(), b"Initial");
+    assert_eq!(net.number(other, "last"), 9);
+    assert_eq!(net.replica.stable_memory(other).unwrap(), stable);
+    let (chunks,) = net
+        .manage::<(Vec<types::ChunkHash>,)>("stored_chunks", record(other))
+        .unwrap();
+    assert_eq!(chunks[0].hash, hash);
+    // The timer comes with it.
+    let again = take(&mut net, other);
+    assert!(matches!(
+        self::metadata(&mut net, other, &again).global_timer,
+        Some(types::CanisterTimer::Active(1_700_000_000_000_000_000))
+    ));
+}
+
+#[test]
+fn zeros_that_overwrote_initial_data_stay_zeros() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let (metadata, module, ..) = download(&mut net, id, &snapshot);
+    let copy = upload(&mut net, upload_args(id, metadata)).unwrap();
+    write(
+        &mut net,
+        id,
+        &copy,
+        Offset::WasmModule { offset: 0 },
+        &module,
+    )
+    .unwrap();
+    load(&mut net, id, &copy).unwrap();
+    assert_eq!(net.query(id, "word", &[]).unwrap(), [0; 7]);
+}
+
+#[test]
+fn only_pieces_of_what_there_is_can_be_moved() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let kinds = [
+        Kind::WasmMemory {
+            offset: 131_072,
+            size: 1,
+        },
+        Kind::StableMemory {
+            offset: u64::MAX,
+            size: 2,
+        },
+        Kind::WasmModule {
+            offset: 0,
+            size: 2_000_001,
+        },
+    ];
+    let texts = [
+        "Invalid subslice into wasm module / main memory / stable memory: offset: 131072, size: 1",
+        "Invalid subslice into wasm module / main memory / stable memory: offset: 18446744073709551615, size: 2",
+        "Requested slice too large: 2000001 > 2000000",
+    ];
+    for (kind, text) in kinds.into_iter().zip(texts) {
+        let reject = read(&mut net, id, &snapshot, kind).unwrap_err();
+        assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
+    }
+    let unknown = Kind::WasmChunk { hash: vec![0; 32] };
+    assert_eq!(
+        read(&mut net, id, &snapshot, unknown)
+            .unwrap_err()
+            .error_code,
+        "IC0504"
+    );
+    // What was taken from a canister stays as it was.
+    let reject = write(
+        &mut net,
+        id,
+        &snapshot,
+        Offset::WasmMemory { offset: 0 },
+        &[1],
+    )
+    .unwrap_err();
+    assert_eq!(reject.error_code, "IC0409");
+    let metadata = metadata(&mut net, id, &snapshot);
+    let copy = upload(&mut net, upload_args(id, metadata)).unwrap();
+    let reject = write(
+        &mut net,
+        id,
+        &copy,
+        Offset::StableMemory { offset: 131_072 },
+        &[1],
+    )
+    .unwrap_err();
+    assert_eq!(reject.error_code, "IC0408");
+    let reject = read(
+        &mut net,
+        id,
+        b"no such",
+        Kind::WasmModule { offset: 0, size: 1 },
+    )
+    .unwrap_err();
+    assert_eq!(reject.error_code, "IC0305");
+}
+
+#[test]
+fn metadata_is_checked() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let metadata = metadata(&mut net, id, &snapshot);
+    let good = || upload_args(id, metadata.clone());
+    let cases = [
+        types::UploadCanisterSnapshotMetadataArgs {
+            wasm_module_size: 0,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            wasm_module_size: (100 << 20) + 1,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            wasm_memory_size: 65_537,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            wasm_memory_size: (4 << 30) + 65_536,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            stable_memory_size: 1,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            stable_memory_size: 501 << 30,
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            certified_data: vec![0; 33],
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            globals: vec![Global::I32(0); 1_001],
+            ..good()
+        },
+        types::UploadCanisterSnapshotMetadataArgs {
+            globals: vec![Global::V128(Nat::from(u128::MAX) + 1_u8)],
+            ..good()
+        },
+    ];
+    for (index, args) in cases.into_iter().enumerate() {
+        assert_eq!(
+            upload(&mut net, args).unwrap_err().error_code,
+            "IC0408",
+            "case {index}"
+        );
+    }
+    let (list,) = net
+        .manage::<(Vec<types::Snapshot>,)>("list_canister_snapshots", record(id))
+        .unwrap();
+    assert_eq!(list.len(), 1);
+    // One that is to be replaced must exist; and there are ten at most.
+    let replace = |name: &[u8]| types::UploadCanisterSnapshotMetadataArgs {
+        replace_snapshot: Some(name.to_vec()),
+        ..good()
+    };
+    assert_eq!(
+        upload(&mut net, replace(b"no such"))
+            .unwrap_err()
+            .error_code,
+        "IC0305"
+    );
+    let copy = upload(&mut net, replace(&snapshot)).unwrap();
+    assert_eq!(
+        load(&mut net, id, &snapshot).unwrap_err().error_code,
+        "IC0305"
+    );
+    for _ in 0..9 {
+        upload(&mut net, good()).unwrap();
+    }
+    assert_eq!(upload(&mut net, good()).unwrap_err().error_code, "IC0408");
+    upload(&mut net, replace(&copy)).unwrap();
+}
+
+#[test]
+fn what_does_not_fit_together_is_not_loaded() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let (metadata, module, ..) = download(&mut net, id, &snapshot);
+    // Not a module yet.
+    let copy = upload(&mut net, upload_args(id, metadata.clone())).unwrap();
+    assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0505");
+    let mut no_global = upload_args(id, metadata.clone());
+    no_global.globals.pop();
+    let mut other_global = upload_args(id, metadata.clone());
+    other_global.globals[0] = Global::F32(1.0);
+    let mut no_memory = upload_args(id, metadata);
+    no_memory.wasm_memory_size = 0;
+    for args in [no_global, other_global, no_memory] {
+        let copy = upload(&mut net, args).unwrap();
+        write(
+            &mut net,
+            id,
+            &copy,
+            Offset::WasmModule { offset: 0 },
+            &module,
+        )
+        .unwrap();
+        assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0408");
+    }
+    assert_eq!(net.number(id, "small"), 11);
+}
+
+#[test]
+fn only_controllers_move_snapshots() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let metadata = metadata(&mut net, id, &snapshot);
+    let stranger = Principal::self_authenticating("stranger");
+    let reject = metadata_as(&mut net, stranger, id, &snapshot).unwrap_err();
+    assert_eq!(reject.error_code, "IC0512");
+    let reject = net
+        .manage_as::<(types::UploadCanisterSnapshotMetadataResult,)>(
+            stranger,
+            "upload_canister_snapshot_metadata",
+            (upload_args(id, metadata),),
+        )
+        .unwrap_err();
+    assert_eq!(reject.error_code, "IC0512");
+}
+
+#[test]
+fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let other = net.create(100 * T);
+    load(&mut net, other, &snapshot).unwrap();
+    assert_eq!(net.number(other, "small"), 11);
+    // Who controls the target only can't.
+    let stranger = Principal::self_authenticating("stranger");
+    let args = types::UpdateSettingsArgs {
+        canister_id: id,
+        settings: types::CanisterSettings {
+            controllers: Some(vec![stranger]),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    let reject = load(&mut net, other, &snapshot).unwrap_err();
+    assert_eq!(reject.error_code, "IC0406");
+    assert!(
+        reject
+            .message
+            .contains("Only a controller of the canister that snapshot")
+    );
+}
+
+#[test]
+fn a_snapshot_that_would_freeze_its_canister_is_not_kept() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let metadata = metadata(&mut net, id, &snapshot);
+    let mut huge = upload_args(id, metadata);
+    huge.stable_memory_size = 500 << 30;
+    let reject = upload(&mut net, huge.clone()).unwrap_err();
+    assert_eq!(reject.error_code, "IC0207");
+    net.replica.add_cycles(id, 1_000 * T).unwrap();
+    upload(&mut net, huge).unwrap();
+}
