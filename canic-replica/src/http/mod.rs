@@ -24,6 +24,9 @@
 //!   `get_subnet_metrics`;
 //! - `verify_canister_signature` and `delete_subnet`;
 //! - calls with sender info; the public key of a subnet other than NNS.
+//!
+//! HTTP outcalls are answered by tests alone: under automatic progress, too, the server does not make them itself, so that
+//! they are rejected after a minute (`Canister http request timed out`).
 
 mod activity;
 mod answer;
