@@ -197,11 +197,11 @@ impl Purse {
         let Some(allowance) = self.allowance else {
             return Ok(());
         };
-        self.spent += cycles;
-        if self.spent > allowance {
-            self.spent = allowance;
+        // What it cannot pay for it does not do, so that the others still hear of it.
+        if cycles > allowance - self.spent {
             return Err(bare(RejectCode::CanisterReject, "Insufficient cycles"));
         }
+        self.spent += cycles;
         Ok(())
     }
 }
