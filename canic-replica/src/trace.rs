@@ -99,7 +99,7 @@ pub struct Fees {
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub transmission: u128,
     /// HTTP outcalls.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub outcalls: u128,
     /// Storage and compute allocation, as time passes.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]

@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod bench;
 mod demo;
 mod serve;
 mod test;
@@ -16,6 +17,8 @@ Usage: cargo xtask COMMAND
   demo [--json]  builds the example fleet, runs it on a replica and shows what it does; --json adds the figures as the
                  last line. POCKET_IC_BIN names another server than canic-replica.
   test           formatting, clippy, all builds and all tests: what CI runs
+  bench replica [--json]
+                 times what tests pay for: instances, installs, calls; POCKET_IC_BIN names another server to compare with
   wasm           builds the canisters and prints the sizes of their modules
   serve [ARGS]   builds and runs canic-replica; `cargo xtask serve --help` lists its arguments
 ";
@@ -26,6 +29,8 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["demo"] => demo::run(false),
         ["demo", "--json"] => demo::run(true),
+        ["bench", "replica"] => bench::run(false),
+        ["bench", "replica", "--json"] => bench::run(true),
         ["test"] => test::run(),
         ["wasm"] => wasm::run(),
         ["serve", rest @ ..] => serve::run(rest),

@@ -532,6 +532,10 @@ fn target(payload: &[u8]) -> Option<Principal> {
     struct Named {
         canister_id: Option<Principal>,
         target_canister: Option<Principal>,
+        // Long blobs: read in one piece, as skipping a value goes byte by byte and has a quota.
+        wasm_module: Option<serde_bytes::ByteBuf>,
+        arg: Option<serde_bytes::ByteBuf>,
+        chunk: Option<serde_bytes::ByteBuf>,
     }
     let (named,): (Named,) = decode_bounded(payload).ok()?;
     named.canister_id.or(named.target_canister)

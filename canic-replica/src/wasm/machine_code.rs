@@ -13,18 +13,28 @@ use std::{env, fs, io, process};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
-/// Files kept; the oldest go first.
+/// Files kept; those go first that were not used for longest.
 const MAX_FILES: usize = 200;
+
+/// Modules of fewer bytes are compiled faster than they are found, and would only push out larger ones.
+const SMALL: usize = 16 * 1024;
 
 /// The machine code of a module.
 pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
-    let Some(file) = place(engine, wasm).filter(|file| file.parent().is_some_and(is_private))
+    let worth_it = wasm.len() >= SMALL;
+    let Some(file) = worth_it
+        .then(|| place(engine, wasm))
+        .flatten()
+        .filter(|file| file.parent().is_some_and(is_private))
     else {
         return Module::new(engine, wasm);
     };
     // SAFETY: the file was written by this program, on behalf of this user, in a directory that is theirs and that only they can write to;
     // wasmtime itself checks that it comes from the same version and the same options.
     if let Ok(module) = unsafe { Module::deserialize_file(engine, &file) } {
+        // What is used last goes last.
+        let used = fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now()));
+        drop(used);
         return Ok(module);
     }
     let module = Module::new(engine, wasm)?;
@@ -85,7 +95,7 @@ fn keep(file: &Path, code: &[u8]) -> io::Result<()> {
     tidy(directory)
 }
 
-/// Removes the oldest files if there are too many.
+/// Removes files if there are too many.
 fn tidy(directory: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {

@@ -639,3 +639,29 @@ fn a_small_argument_cannot_make_the_replica_work_for_ever() {
     let management = Principal::management_canister();
     assert!(net.update(management, "canister_status", &hostile).is_err());
 }
+
+#[test]
+fn a_long_argument_pays_for_its_reception_and_a_strangers_is_turned_away() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let module = canister(&format!(r#"(data (i32.const 0) "{}")"#, "x".repeat(50_000)));
+    let before = net.replica.accounts().fees.ingress;
+    net.install_as(Install, id, module.clone(), &[]).unwrap();
+    let paid = net.replica.accounts().fees.ingress - before;
+    assert!(paid > 50_000 * 2_000, "{paid}");
+
+    let args = types::InstallCodeArgs {
+        mode: types::CanisterInstallMode::Reinstall,
+        canister_id: id,
+        wasm_module: module,
+        arg: Vec::new(),
+        sender_canister_version: None,
+    };
+    let payload = candid::encode_args((args,)).unwrap();
+    let ingress = Ingress {
+        sender: Principal::self_authenticating("stranger"),
+        ..net.ingress(Principal::management_canister(), "install_code", &payload)
+    };
+    let reject = net.replica.submit(ingress).unwrap_err();
+    assert_eq!(reject.error_code, "IC0512");
+}

@@ -65,6 +65,14 @@ impl Fleet {
         let root = create(&pic, controller, cycles);
         let observer = Observer::of(&pic);
         if observer.is_none() {
+            let server = artifacts::server();
+            assert!(
+                server
+                    .file_stem()
+                    .is_none_or(|name| name != "canic-replica"),
+                "{} serves a trace and accounts",
+                server.display()
+            );
             println!(
                 "note: this server has no trace and no accounts: what only they tell is skipped"
             );
