@@ -9,6 +9,7 @@ mod common;
 mod faults;
 mod gateway;
 mod instances;
+mod methods;
 mod outcalls;
 mod raw;
 mod snapshots;
