@@ -8,7 +8,6 @@
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
 //! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
 //!   answer that there is no such key.
-//! - There are no data certificates: `ic0.data_certificate_present` says so.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
@@ -21,11 +20,12 @@
 //! - HTTP outcalls are answered by whoever runs the instance ([`Replica::answer_outcall`]). Responses beyond
 //!   `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers made-up ones all the same.
 //! - Installs are not limited by the instructions of earlier ones.
-//! - The root key is a well-formed public key whose secret everybody knows.
+//! - Keys are drawn from the numbers of the subnets: what they sign is genuine, but nothing about them is secret.
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
 mod canister;
+mod certification;
 pub mod client;
 mod cycles;
 mod digest;
@@ -44,6 +44,7 @@ mod system_api;
 mod trace;
 mod wasm;
 
+pub use certification::ReadStateError;
 pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
 pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
 pub use outcall_fees::Replication;

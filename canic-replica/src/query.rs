@@ -85,7 +85,16 @@ impl Replica {
             ));
         }
         let entry = Entry::Export(format!("{export} {}", query.method));
-        let mut message = Message::new(context, entry, query.sender, self.time, QUERY_LIMIT);
+        let mut message = Message::new(
+            context,
+            entry,
+            query.sender,
+            self.certified_time,
+            QUERY_LIMIT,
+        );
+        if path.is_empty() && code.module.reads_certificates {
+            message.certificate = Some(Arc::new(self.data_certificate(canister)));
+        }
         message.payload.clone_from(&query.payload);
         message.method.clone_from(&query.method);
         message.responded = false;
@@ -174,7 +183,7 @@ impl Replica {
             Context::Inspect,
             entry,
             ingress.sender,
-            self.time,
+            self.certified_time,
             INSPECT_LIMIT,
         );
         message.payload.clone_from(&ingress.payload);
@@ -289,7 +298,7 @@ impl Composite {
                 context,
                 Entry::Closure(closure),
                 self.sender,
-                replica.time,
+                replica.certified_time,
                 QUERY_LIMIT,
             )
         };

@@ -1,7 +1,7 @@
 //! One instance, seen from outside.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candid::Principal;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Reject;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
+use crate::certification::{Hash, NodeKey, State, SubnetKeys, Topology};
 use crate::cycles::Prices;
 use crate::execution::Place;
 use crate::faults::{Chaos, Fault, Faults, Planted, Strike};
@@ -98,7 +99,10 @@ pub enum IngressStatus {
 #[derive(Clone)]
 pub struct Replica {
     pub(crate) time: u64,
+    /// The time of the last round, which queries and certificates see.
+    pub(crate) certified_time: u64,
     pub(crate) round: u64,
+    pub(crate) topology: Arc<Topology>,
     infos: Vec<SubnetInfo>,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) canisters: BTreeMap<Principal, Arc<Canister>>,
@@ -113,8 +117,7 @@ pub struct Replica {
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// The same, oldest first.
     ingress_order: VecDeque<MessageId>,
-    /// Who sent them.
-    ingress_senders: BTreeMap<MessageId, Principal>,
+    pub(crate) submissions: BTreeMap<MessageId, Submission>,
     submitted: u64,
     /// Numbers what must be unique or unpredictable.
     pub(crate) draws: u64,
@@ -128,11 +131,27 @@ pub struct Replica {
 #[derive(Clone)]
 pub(crate) struct Subnet {
     pub(crate) place: Arc<Place>,
+    /// What it certified last, once somebody asks.
+    pub(crate) certified: OnceLock<Arc<State>>,
     /// The number of the next canister id, and the last one.
     next: u64,
     last: u64,
     /// HTTP outcalls so far.
     pub(crate) outcalls: u64,
+}
+
+/// Where an ingress message came from, and went to.
+#[derive(Clone)]
+pub(crate) struct Submission {
+    pub(crate) sender: Principal,
+    /// The canister or subnet that it was addressed to.
+    pub(crate) effective: Principal,
+    /// The number of its subnet.
+    pub(crate) subnet: usize,
+    /// The last round before it.
+    pub(crate) round: u64,
+    /// What is certified of it, once it is answered.
+    pub(crate) digest: OnceLock<Hash>,
 }
 
 /// Where cycles went that no canister holds.
@@ -145,7 +164,7 @@ pub(crate) struct Ledger {
 }
 
 /// Nodes per subnet; prices are those of such a subnet.
-const NODES: u32 = 13;
+pub(crate) const NODES: u32 = 13;
 /// 2021-05-06T19:17:10Z.
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 /// Rounds that [`Replica::await_ingress`] waits.
@@ -162,14 +181,18 @@ impl Replica {
         check_time(config.time.unwrap_or(DEFAULT_TIME))?;
         let mut infos: Vec<SubnetInfo> = Vec::new();
         let mut subnets = Vec::new();
+        let root = config
+            .subnets
+            .iter()
+            .position(|kind| *kind == SubnetKind::NNS)
+            .unwrap_or(0);
         for (index, kind) in config.subnets.into_iter().enumerate() {
             if is_named(kind) && infos.iter().any(|info| info.kind == kind) {
                 return Err(format!("there can be only one {kind:?} subnet"));
             }
-            let id = Principal::self_authenticating(format!("subnet {index}"));
-            let nodes = (0..NODES)
-                .map(|node| Principal::self_authenticating(format!("node {index} {node}")))
-                .collect();
+            let keys = SubnetKeys::of(index);
+            let id = keys.id();
+            let nodes = keys.nodes.iter().map(NodeKey::id).collect();
             let (first, last) = allocation(index as u64);
             let mut ranges = mainnet_ranges(kind);
             ranges.push((first, last));
@@ -181,7 +204,7 @@ impl Replica {
                 subnet: id,
                 nodes: NODES,
                 prices: Prices::of(kind),
-                root_key: root_key(),
+                root_key: SubnetKeys::of(root).public.clone(),
             };
             infos.push(SubnetInfo {
                 id,
@@ -191,14 +214,18 @@ impl Replica {
             });
             subnets.push(Subnet {
                 place: Arc::new(place),
+                certified: OnceLock::new(),
                 next: first,
                 last,
                 outcalls: 0,
             });
         }
+        let time = config.time.unwrap_or(DEFAULT_TIME);
         Ok(Self {
-            time: config.time.unwrap_or(DEFAULT_TIME),
+            time,
+            certified_time: time,
             round: 0,
+            topology: Arc::new(Topology::new(&infos, root)),
             infos,
             subnets,
             canisters: BTreeMap::new(),
@@ -208,7 +235,7 @@ impl Replica {
             outcalls: BTreeMap::new(),
             ingress: BTreeMap::new(),
             ingress_order: VecDeque::new(),
-            ingress_senders: BTreeMap::new(),
+            submissions: BTreeMap::new(),
             submitted: 0,
             draws: 0,
             ledger: Ledger::default(),
@@ -245,7 +272,7 @@ impl Replica {
         self.time
     }
 
-    /// Sets the time (nanoseconds since 1970). Errors: `ns` lies in the past, or beyond the year 2262.
+    /// Sets the time (nanoseconds since 1970) of the next round; queries see that of the last one. Errors: `ns` lies in the past, or beyond the year 2262.
     pub fn set_time(&mut self, ns: u64) -> Result<(), String> {
         if ns < self.time {
             return Err(format!(
@@ -258,16 +285,49 @@ impl Replica {
         Ok(())
     }
 
+    /// Sets the time (nanoseconds since 1970), and certifies it without executing a round: queries and certificates see
+    /// it at once. Errors: as for [`Self::set_time`].
+    pub fn set_certified_time(&mut self, ns: u64) -> Result<(), String> {
+        self.set_time(ns)?;
+        self.certify();
+        Ok(())
+    }
+
     /// Executes one round: see the scheduler for what that is.
     pub fn tick(&mut self) {
         self.execute_round();
     }
 
     /// Hands in an update call: checks that its callee takes it, lets `canister_inspect_message` decide, and charges the
-    /// reception. It is executed in the next round.
+    /// reception. It is executed in the next round. Equal calls are different ones.
     pub fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
         let subnet = self.admit(&ingress)?;
         let id = self.message_id(&ingress);
+        self.receive(id, subnet, ingress);
+        Ok(id)
+    }
+
+    /// Hands in an update call that has a name already, as agents give it. A call whose name is remembered is not taken in
+    /// again.
+    pub fn submit_as(&mut self, id: MessageId, ingress: Ingress) -> Result<(), Reject> {
+        if !self.ingress.contains_key(&id) {
+            let subnet = self.admit(&ingress)?;
+            self.receive(id, subnet, ingress);
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, id: MessageId, subnet: usize, ingress: Ingress) {
+        let submission = Submission {
+            sender: ingress.sender,
+            effective: match ingress.effective {
+                Some(EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) => id,
+                None => ingress.canister,
+            },
+            subnet,
+            round: self.round,
+            digest: OnceLock::new(),
+        };
         let request = Request {
             origin: Origin::Ingress(id),
             sender: ingress.sender,
@@ -287,19 +347,18 @@ impl Replica {
         }
         self.ingress.insert(id, IngressStatus::Received);
         self.ingress_order.push_back(id);
-        self.ingress_senders.insert(id, ingress.sender);
+        self.submissions.insert(id, submission);
         if self.ingress_order.len() > REMEMBERED
             && let Some(old) = self.ingress_order.pop_front()
         {
             if matches!(self.ingress.get(&old), Some(IngressStatus::Done(_))) {
                 self.ingress.remove(&old);
-                self.ingress_senders.remove(&old);
+                self.submissions.remove(&old);
             } else {
                 // Its turn comes again when it is answered.
                 self.ingress_order.push_back(old);
             }
         }
-        Ok(id)
     }
 
     /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered.
@@ -312,7 +371,7 @@ impl Replica {
 
     /// Who sent a message that is remembered.
     pub fn ingress_sender(&self, id: &MessageId) -> Option<Principal> {
-        self.ingress_senders.get(id).copied()
+        self.submissions.get(id).map(|submission| submission.sender)
     }
 
     /// Executes rounds until the message is answered. Errors: no such message; 100 rounds without an answer.
@@ -462,9 +521,16 @@ impl Replica {
         accounts
     }
 
-    /// The public key of the instance, DER. It has the form of a real one (and is that of the secret key 1).
+    /// The public key of the root subnet, DER: that of the NNS, or of the first subnet where there is none. It verifies
+    /// all certificates of the instance.
     pub fn root_key(&self) -> Vec<u8> {
-        root_key()
+        self.topology.root_key().to_vec()
+    }
+
+    /// The public key of a subnet, DER.
+    pub fn public_key(&self, subnet: Principal) -> Option<Vec<u8>> {
+        let index = self.subnet_index(subnet)?;
+        Some(self.topology.public_key(index).to_vec())
     }
 }
 
@@ -581,21 +647,4 @@ fn canister_id(number: u64) -> Principal {
     let mut bytes = [1; 10];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Principal::from_slice(&bytes)
-}
-
-/// DER of a BLS12-381 public key: the generator of G2, which belongs to the secret key 1. What it signs proves nothing.
-fn root_key() -> Vec<u8> {
-    const PREFIX: &[u8] = b"\x30\x81\x82\x30\x1d\x06\x0d\x2b\x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x01\x02\x01\x06\x0c\x2b\x06\x01\
-        \x04\x01\x82\xdc\x7c\x05\x03\x02\x01\x03\x61\x00";
-    const GENERATOR: [u128; 6] = [
-        0x93e0_2b60_5271_9f60_7dac_d3a0_8827_4f65,
-        0x596b_d0d0_9920_b61a_b5da_61bb_dc7f_5049,
-        0x334c_f112_1394_5d57_e5ac_7d05_5d04_2b7e,
-        0x024a_a2b2_f08f_0a91_2608_0527_2dc5_1051,
-        0xc6e4_7ad4_fa40_3b02_b451_0b64_7ae3_d177,
-        0x0bac_0326_a805_bbef_d480_56c8_c121_bdb8,
-    ];
-    let mut key = PREFIX.to_vec();
-    key.extend(GENERATOR.iter().flat_map(|part| part.to_be_bytes()));
-    key
 }

@@ -1,9 +1,9 @@
 //! Rounds and queues.
 //!
-//! A round begins with one nanosecond more on the clock. Then resources are paid and deadlines checked, HTTP outcalls
-//! that were answered are decided on, messages that were on their way arrive, and calls to the management canister are
-//! executed. After that come the canisters: first the hook for short memory, the heartbeat and the due global timer of
-//! each, then, in the order of their ids, each executes what was in its queue
+//! A round begins with the time that was set, or one nanosecond after the last one. Then resources are paid and
+//! deadlines checked, HTTP outcalls that were answered are decided on, messages that were on their way arrive, and calls
+//! to the management canister are executed. After that come the canisters: first the hook for short memory, the
+//! heartbeat and the due global timer of each, then, in the order of their ids, each executes what was in its queue
 //! when its turn came; calls and answers between canisters of one subnet arrive at once, and the turns go on until all
 //! queues are empty or the round's instructions are used up. Messages to other subnets and to the management canister
 //! arrive in the next round, and so do their answers. A message is executed in one piece, however long it is.
@@ -29,7 +29,7 @@ const EVENTS: usize = 10_000;
 
 impl Replica {
     pub(crate) fn execute_round(&mut self) {
-        self.time += 1;
+        self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
         let (short, tasks) = self.keep_house();
         self.deliver();
@@ -46,6 +46,7 @@ impl Replica {
             }
         }
         self.finish_stops();
+        self.certify();
     }
 
     /// Executes what is in a canister's queue now, as far as the round allows. Answers the instructions spent.

@@ -1,9 +1,12 @@
 //! A message as code that runs sees it: what it brings, and what it does.
 
+use std::sync::Arc;
+
 use candid::Principal;
 
 use crate::RejectCode;
 use crate::canister::{Canister, Closure, Code};
+use crate::certification::DataCertificate;
 use crate::cycles::Prices;
 use crate::faults::Effect;
 use crate::memory::Stable;
@@ -115,6 +118,8 @@ pub(crate) struct Message {
     pub(crate) limit: u64,
     /// What an injected fault does to it: it traps, or has no cycles to spend.
     pub(crate) fault: Option<Effect>,
+    /// Of the canister's certified data, where it may read one.
+    pub(crate) certificate: Option<Arc<DataCertificate>>,
 }
 
 impl Message {
@@ -141,6 +146,7 @@ impl Message {
             now,
             limit,
             fault: None,
+            certificate: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
 use super::instances::Instance;
-use super::{Shared, activity, operations};
+use super::{Shared, activity, agent, operations};
 use crate::{EffectivePrincipal, Ingress, Reject, Replica};
 
 /// All gateways of a server, by their number.
@@ -145,11 +145,9 @@ pub(super) async fn open(
         .unwrap_or_else(|| vec!["localhost".to_owned()]);
     let router = Router::new()
         .route("/_/topology", get(topology))
-        .route(
-            "/api/{*path}",
-            any(async || Failure::not_served("the interface of agents (api/v2, api/v3, api/v4)")),
-        )
+        .route("/api/{*path}", any(serve_agent))
         .fallback(serve)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             server.clone(),
             activity::watch,
@@ -228,6 +226,14 @@ async fn topology(State(site): State<Arc<Site>>) -> Answer<Json> {
     site.instance
         .run(|replica| encode(&operations::topology(replica)?))
         .await
+}
+
+async fn serve_agent(
+    State(site): State<Arc<Site>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    agent::serve(site.instance.clone(), &path, request).await
 }
 
 async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Response> {

@@ -178,7 +178,7 @@ impl Progress {
 }
 
 /// One round at the time of the wall clock, or at the instance's own time where that is ahead.
-fn follow_clock(replica: &mut Replica) -> Answer<()> {
+pub(super) fn follow_clock(replica: &mut Replica) -> Answer<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -7,6 +7,8 @@
 //! canister, subnet, blob), 405, 413, 500 (our fault) or 501 (PocketIC serves it, we do not). Creating an instance or a
 //! gateway answers `{"Error": {"message": ".."}}` instead, which is what the client reads there.
 //!
+//! Agents find their interface, `api/v2` and so on, below `/instances/{id}/` and on the port of a gateway.
+//!
 //! Under paths of our own below `/canic/instances/{id}`, as JSON: `GET trace?from=SEQ`, `GET accounts`, `GET canisters`; `POST`,
 //! `GET` and `DELETE faults`, `POST chaos`, `GET strikes`; and `POST fork`, which copies the instance and answers the copy's
 //! number. [`crate::client::Control`] is a client for them.
@@ -20,16 +22,17 @@
 //!   none by default, other than in PocketIC); or with subnets that have an existing state, benchmarking limits,
 //!   admins or a free cost schedule (which includes every cloud engine);
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
-//! - `/instances/{id}/api/..` and the same through a gateway: the interface of agents, and with it
-//!   `get_subnet_metrics`;
-//! - `verify_canister_signature` and `delete_subnet`;
-//! - calls with sender info; the public key of a subnet other than NNS.
+//! - `delete_subnet`;
+//! - calls with sender info; requests of agents that are signed by web authentication. There are no metrics of subnets
+//!   (`get_subnet_metrics` answers `None`).
 //!
 //! HTTP outcalls are answered by tests alone: under automatic progress, too, the server does not make them itself, so that
 //! they are rejected after a minute (`Canister http request timed out`).
 
 mod activity;
+mod agent;
 mod answer;
+mod authentication;
 mod blobstore;
 mod canic;
 mod config;
@@ -53,6 +56,7 @@ use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::serve::ListenerExt;
 use pocket_ic::common::rest::{
     AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
+    RawVerifyCanisterSigArg,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +65,7 @@ use tokio::task::spawn_blocking;
 
 use self::activity::Activity;
 use self::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
+use self::authentication::verify_canister_signature;
 use self::blobstore::BlobStore;
 use self::gateway::Gateways;
 use self::instances::Instances;
@@ -207,7 +212,7 @@ fn router(server: Shared) -> Router {
             "/instances/{id}/update/canister_snapshot_upload",
             with(snapshots::upload),
         ),
-        ("/verify_signature", refuse("verify_canister_signature")),
+        ("/verify_signature", post(verify_signature)),
         ("/http_gateway", get(gateway::list).post(gateway::create)),
         ("/http_gateway/{id}/stop", post(gateway::stop)),
         ("/canic/instances/{id}/trace", get(canic::trace)),
@@ -223,10 +228,7 @@ fn router(server: Shared) -> Router {
         ("/canic/instances/{id}/strikes", read(canic::strikes)),
         ("/canic/instances/{id}/fork", post(canic::fork)),
     ];
-    let mut router = Router::new().route(
-        "/instances/{id}/api/{*path}",
-        refuse("the interface of agents (api/v2, api/v3, api/v4)"),
-    );
+    let mut router = Router::new().route("/instances/{id}/api/{*path}", any(agent::of_instance));
     for (path, methods) in routes {
         // The client ends some paths with a slash and others not.
         router = router
@@ -337,6 +339,22 @@ async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -
     let number = server.instances.delete(&id).await?;
     server.gateways.close_for(number).await;
     Ok(())
+}
+
+/// Whether a canister signed. The answer is the client's `Result<(), String>`.
+async fn verify_signature(Body(body): Body) -> Answer<Json> {
+    let RawVerifyCanisterSigArg {
+        msg,
+        sig,
+        pubkey,
+        root_pubkey,
+    } = decode(&body)?;
+    encode(&verify_canister_signature(
+        &msg,
+        &sig,
+        &pubkey,
+        &root_pubkey,
+    ))
 }
 
 async fn set_stable_memory(

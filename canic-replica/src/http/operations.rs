@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Failure};
 use super::config;
-use crate::{
-    EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo, SubnetKind,
-};
+use crate::{EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo};
 
 pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
     let subnet_configs = replica
@@ -60,11 +58,10 @@ pub(super) fn set_time(replica: &mut Replica, time: RawTime) -> Answer<()> {
         .map_err(Failure::bad_request)
 }
 
-/// The certified time is that of the last round, so one is executed at this time.
 pub(super) fn set_certified_time(replica: &mut Replica, time: RawTime) -> Answer<()> {
-    set_time(replica, time)?;
-    replica.tick();
-    Ok(())
+    replica
+        .set_certified_time(time.nanos_since_epoch)
+        .map_err(Failure::bad_request)
 }
 
 /// One round. Who makes the block is only seen in a node's metrics, which no canister can ask for here.
@@ -141,13 +138,12 @@ pub(super) fn get_subnet(
     })
 }
 
-/// The public key of the NNS subnet, which is the root key; other subnets have none here.
+/// The public key of a subnet, DER.
 pub(super) fn pub_key(replica: &mut Replica, id: RawSubnetId) -> Answer<Vec<u8>> {
     let id = principal(&id.subnet_id)?;
-    match subnet(replica, id)?.kind {
-        SubnetKind::NNS => Ok(replica.root_key()),
-        _ => Err(Failure::not_served("public keys of other subnets than NNS")),
-    }
+    replica
+        .public_key(id)
+        .ok_or_else(|| Failure::not_found(format!("there is no subnet {id}")))
 }
 
 pub(super) fn submit_ingress_message(

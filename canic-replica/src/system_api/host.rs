@@ -64,6 +64,14 @@ impl Host {
         }
     }
 
+    /// The certificate of the canister's certified data; `name` is the function that asks.
+    pub(super) fn certificate(&self, name: &str) -> Result<&[u8], Trap> {
+        match &self.message.certificate {
+            Some(certificate) => Ok(certificate.bytes()),
+            None => Err(Trap::forbidden(name, self.message.context)),
+        }
+    }
+
     /// A host for an instance that will not run.
     pub(crate) fn idle() -> Self {
         let nobody = Principal::anonymous();

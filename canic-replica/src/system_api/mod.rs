@@ -272,13 +272,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             host.changes.certified_data = Some(bytes.to_vec());
             Ok(())
         }
-        // Certificates take signatures, which this replica does not make: there is none, and canisters can tell.
-        data_certificate_present [NOT_START, 500] (_g) -> u32 { Ok(0) }
+        data_certificate_present [NOT_START, 500] (g) -> u32 { Ok(g.data().message.certificate.is_some().into()) }
         data_certificate_size [NRQ | CQ, 500] (g) -> u32 {
-            Err(Trap::forbidden("data_certificate_size", g.data().message.context).into())
+            Ok(g.data().certificate("data_certificate_size")?.len() as u32)
         }
-        data_certificate_copy [NRQ | CQ, copying(500, size)] (g, _dst: u32, _offset: u32, size: u32) -> () {
-            Err(Trap::forbidden("data_certificate_copy", g.data().message.context).into())
+        data_certificate_copy [NRQ | CQ, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+            const NAME: &str = "data_certificate_copy";
+            copy(g, NAME, "payload", (dst, offset, size), |host| host.certificate(NAME))
         }
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
 
 use crate::canister::Number;
+use crate::certification;
 use crate::memory::{PAGE, Pages, non_zero};
 use crate::system_api::{self, Host};
 use engine::ENGINE;
@@ -45,6 +46,10 @@ pub(crate) struct Module {
     pub(crate) reach: Reach,
     /// Whether it has a heartbeat: asked in every round.
     pub(crate) heartbeat: bool,
+    /// Whether it can read the certificate of its certified data: asked for every query.
+    pub(crate) reads_certificates: bool,
+    /// Of the state tree below `metadata`.
+    pub(crate) metadata_digest: [u8; 32],
     pre: InstancePre<Host>,
 }
 
@@ -112,6 +117,7 @@ impl Module {
             updates: BTreeSet::new(),
             queries: BTreeSet::new(),
             composite_queries: BTreeSet::new(),
+            metadata_digest: certification::metadata(&survey.metadata).digest(),
             metadata: survey.metadata,
             custom_bytes: survey.custom_bytes,
             initial_size: 0,
@@ -119,6 +125,9 @@ impl Module {
             initial_globals: Vec::new(),
             reach,
             heartbeat: compiled.get_export_index("canister_heartbeat").is_some(),
+            reads_certificates: compiled
+                .imports()
+                .any(|import| import.name().starts_with("data_certificate")),
             pre,
         };
         for export in compiled.exports() {

@@ -4,6 +4,7 @@
 //! `POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test client`.
 //! (`raw` is about our binary alone and ignores the variable.)
 
+mod agent;
 mod canisters;
 mod common;
 mod faults;

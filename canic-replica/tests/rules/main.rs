@@ -1,6 +1,7 @@
 //! The platform's rules, one room per idea: each test runs small canisters through the library.
 
 mod calls;
+mod certification;
 mod common;
 mod determinism;
 mod faults;

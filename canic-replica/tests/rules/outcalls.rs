@@ -445,7 +445,7 @@ fn an_outcall_times_out_after_a_minute() {
     proxy.later(60_000_000_000 - 10);
     proxy.net.replica.tick();
     assert_eq!(proxy.net.replica.pending_outcalls().len(), 1);
-    proxy.later(10);
+    proxy.later(11);
     proxy.net.replica.tick();
     assert!(proxy.net.replica.pending_outcalls().is_empty());
     let expected = (2, "Canister http request timed out".to_owned());

@@ -336,14 +336,6 @@ fn counters_and_certificates_that_there_are_not_are_refused() {
             "\"ic0_data_certificate_size\" cannot be executed in update mode",
         ),
     ]);
-    let mut net = Net::new();
-    let id = net.create(100 * T);
-    let body = r#"(func (export "canister_query x") (if (call $data_certificate_present) (then (unreachable)))
-        (drop (call $data_certificate_size)))"#;
-    net.install_as(Install, id, module(body), &[]).unwrap();
-    let message = net.query(id, "x", &[]).unwrap_err().message;
-    let why = "\"ic0_data_certificate_size\" cannot be executed in non replicated query mode.";
-    assert!(message.contains(why), "{message}");
 }
 
 #[test]

@@ -85,11 +85,11 @@ const IMPORTS: &str = "
     stable_read i32 i32 i32                   : * s
 ";
 
-/// What the platform links beside these. Certificates are there, but no query gets one: see the test of its own.
+/// What the platform links beside these, and what needs a certificate.
 const MORE: &str = "
     mint_cycles128 i64 i64 i32                : U Ry Rt T
-    data_certificate_size              -> i32 :
-    data_certificate_copy i32 i32 i32         :
+    data_certificate_size              -> i32 : NRQ CQ
+    data_certificate_copy i32 i32 i32         : NRQ CQ
 ";
 
 struct Import {

@@ -20,7 +20,7 @@ fn the_global_timer_fires_once_when_its_time_has_come() {
     let id = net.install(COUNTER);
     net.update(id, "arm", &[]).unwrap();
     let set_at = net.replica.time();
-    net.replica.set_time(set_at + 998).unwrap();
+    net.replica.set_time(set_at + 999).unwrap();
     net.replica.tick();
     assert_eq!(
         (net.replica.time(), net.number(id, "timers")),

@@ -1,0 +1,99 @@
+//! The keys of subnets and of their nodes. They are drawn from the subnet's number, so that every instance with the same
+//! subnets has the same ones. Nothing about them is secret.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use candid::Principal;
+use ic_verify_bls_signature::PrivateKey;
+use sha2::{Digest, Sha256};
+
+use super::tree::Hash;
+use crate::replica::NODES;
+
+/// What precedes a BLS12-381 public key in DER.
+pub(crate) const BLS_PREFIX: &[u8] =
+    b"\x30\x81\x82\x30\x1d\x06\x0d\x2b\x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x01\x02\x01\x06\x0c\x2b\
+    \x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x02\x01\x03\x61\x00";
+/// What precedes an Ed25519 public key in DER.
+pub(crate) const ED25519_PREFIX: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+/// What a subnet signs with.
+pub(crate) struct SubnetKeys {
+    secret: PrivateKey,
+    /// DER.
+    pub(crate) public: Vec<u8>,
+    pub(crate) nodes: Vec<NodeKey>,
+}
+
+/// What one of its nodes signs with.
+pub(crate) struct NodeKey {
+    pair: Ed25519KeyPair,
+    /// DER.
+    pub(crate) public: Vec<u8>,
+}
+
+impl SubnetKeys {
+    /// The keys of the subnet with this number. They are computed once per process.
+    pub(crate) fn of(subnet: usize) -> Arc<Self> {
+        static KNOWN: LazyLock<Mutex<Vec<Arc<SubnetKeys>>>> = LazyLock::new(Mutex::default);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        while known.len() <= subnet {
+            let next = Self::generate(known.len());
+            known.push(Arc::new(next));
+        }
+        Arc::clone(&known[subnet])
+    }
+
+    fn generate(subnet: usize) -> Self {
+        let mut secret = seed(&format!("subnet {subnet}"));
+        // The order of the group has 255 bits.
+        secret[0] &= 0x3f;
+        let secret = PrivateKey::deserialize(&secret).expect("it is below the order of the group");
+        let mut public = BLS_PREFIX.to_vec();
+        public.extend(secret.public_key().serialize());
+        let nodes = (0..NODES)
+            .map(|node| NodeKey::generate(&seed(&format!("node {subnet} {node}"))))
+            .collect();
+        Self {
+            secret,
+            public,
+            nodes,
+        }
+    }
+
+    /// The subnet's principal.
+    pub(crate) fn id(&self) -> Principal {
+        Principal::self_authenticating(&self.public)
+    }
+
+    /// Signs the root hash of a state tree.
+    pub(super) fn sign(&self, root: &Hash) -> [u8; 48] {
+        let mut message = b"\x0dic-state-root".to_vec();
+        message.extend(root);
+        self.secret.sign(&message).serialize()
+    }
+}
+
+impl NodeKey {
+    fn generate(seed: &[u8; 32]) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("any 32 bytes are a seed");
+        let mut public = ED25519_PREFIX.to_vec();
+        public.extend(pair.public_key().as_ref());
+        Self { pair, public }
+    }
+
+    /// The node's principal.
+    pub(crate) fn id(&self) -> Principal {
+        Principal::self_authenticating(&self.public)
+    }
+
+    /// Signs bytes as they are.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+}
+
+fn seed(of: &str) -> [u8; 32] {
+    Sha256::digest(format!("canic-replica: {of}")).into()
+}

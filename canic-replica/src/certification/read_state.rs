@@ -1,0 +1,154 @@
+//! Reading the certified state from outside: who may see what.
+
+use candid::Principal;
+
+use super::{Wanted, canister};
+use crate::replica::Replica;
+use crate::{EffectivePrincipal, MessageId};
+
+/// Paths in one request, and labels in one path.
+const MAX_PATHS: usize = 1000;
+const MAX_LABELS: usize = 127;
+
+/// Why a part of the state is not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadStateError {
+    /// No subnet goes by the principal.
+    NotFound(String),
+    /// Nobody may ask for this.
+    Invalid(String),
+    /// The sender may not see this.
+    Forbidden(String),
+}
+
+impl Replica {
+    /// A certificate, in CBOR, of what lies at and below `paths` in the state tree of the subnet of `effective`, as it was
+    /// after the last round; and of the time. The management canister stands for the default subnet.
+    pub fn read_state(
+        &self,
+        sender: Principal,
+        effective: EffectivePrincipal,
+        paths: &[Vec<Vec<u8>>],
+    ) -> Result<Vec<u8>, ReadStateError> {
+        let (EffectivePrincipal::Canister(name) | EffectivePrincipal::Subnet(name)) = effective;
+        let subnet = self.subnet_for(effective).ok_or_else(|| {
+            ReadStateError::NotFound(format!(
+                "No subnet of this instance goes by the effective principal {name}."
+            ))
+        })?;
+        if paths.len() > MAX_PATHS || paths.iter().any(|path| path.len() > MAX_LABELS) {
+            return Err(ReadStateError::Invalid(format!(
+                "At most {MAX_PATHS} paths of at most {MAX_LABELS} labels can be requested."
+            )));
+        }
+        let mut wanted = Wanted::default();
+        let mut request = None;
+        for path in paths {
+            self.check(sender, name, path, &mut request)?;
+            wanted.add(path);
+        }
+        let state = self.certified_state(subnet);
+        Ok(state.certificate(
+            &mut wanted,
+            |label, wanted| {
+                let id = Principal::try_from_slice(label).ok()?;
+                Some(canister(self.canisters.get(&id)?, Some(wanted)))
+            },
+            |label| self.open_request(label),
+        ))
+    }
+
+    /// The number of the subnet that answers for a principal.
+    pub(super) fn subnet_for(&self, effective: EffectivePrincipal) -> Option<usize> {
+        match effective {
+            EffectivePrincipal::Canister(id) if id == Principal::management_canister() => {
+                self.subnet_index_of(self.default_effective_canister())
+            }
+            EffectivePrincipal::Canister(id) => self.subnet_index_of(id),
+            EffectivePrincipal::Subnet(id) => self.subnet_index(id),
+        }
+    }
+
+    /// Whether the path may be requested under the effective principal. All paths name the same `request`.
+    fn check<'a>(
+        &self,
+        sender: Principal,
+        effective: Principal,
+        path: &'a [Vec<u8>],
+        request: &mut Option<&'a [u8]>,
+    ) -> Result<(), ReadStateError> {
+        let invalid = |why: &str| Err(ReadStateError::Invalid(why.into()));
+        let labels: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
+        match labels.as_slice() {
+            [b"time"] | [b"subnet"] | [b"subnet" | b"canister_ranges", _] => Ok(()),
+            [
+                b"subnet",
+                _,
+                b"public_key" | b"canister_ranges" | b"type" | b"node",
+            ] => Ok(()),
+            [b"subnet", _, b"node", _] | [b"subnet", _, b"node", _, b"public_key"] => Ok(()),
+            [b"api_boundary_nodes", ..] if labels.len() <= 3 => Ok(()),
+            [b"request_status", id] | [b"request_status", id, _] => {
+                let Ok(message) = MessageId::try_from(*id) else {
+                    return invalid("A request id has 32 bytes.");
+                };
+                if request.replace(id).is_some_and(|other| other != *id) {
+                    return invalid("All paths must refer to the same request id.");
+                }
+                match self.submissions.get(&message) {
+                    Some(submission) if submission.sender != sender => {
+                        Err(ReadStateError::Forbidden(
+                            "The user tries to access Request ID not signed by the caller.".into(),
+                        ))
+                    }
+                    Some(submission) if submission.effective != effective => Err(
+                        ReadStateError::Forbidden(
+                            "The user tries to access a request that was sent to another effective canister id.".into(),
+                        ),
+                    ),
+                    _ => Ok(()),
+                }
+            }
+            [b"canister", id, leaf @ ..] => {
+                if *id != effective.as_slice() {
+                    return invalid("The canister id in a path must be the effective canister id.");
+                }
+                match leaf {
+                    [b"module_hash" | b"controllers"] => Ok(()),
+                    [b"metadata", name] => self.check_metadata(sender, effective, name),
+                    _ => invalid("Invalid path requested."),
+                }
+            }
+            _ => invalid("Invalid path requested."),
+        }
+    }
+
+    /// Private sections are for controllers.
+    fn check_metadata(
+        &self,
+        sender: Principal,
+        id: Principal,
+        name: &[u8],
+    ) -> Result<(), ReadStateError> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Err(ReadStateError::Invalid(
+                "The name of a custom section must be UTF-8.".into(),
+            ));
+        };
+        let Some(canister) = self.canisters.get(&id) else {
+            return Ok(());
+        };
+        let section = canister
+            .code
+            .as_ref()
+            .and_then(|code| code.module.metadata.get(name));
+        match section {
+            Some((false, _)) if !canister.is_controller(&sender) => {
+                Err(ReadStateError::Forbidden(format!(
+                    "Custom section {name} can only be requested by the controllers of the canister."
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Hash trees of which only a part is shown: what is asked for, and digests of the rest.
+
+use std::collections::BTreeMap;
+
+use ic_certification::{
+    HashTree, empty, fork, fork_hash, labeled, labeled_hash, leaf, leaf_hash, pruned,
+};
+
+/// A SHA-256.
+pub(crate) type Hash = [u8; 32];
+
+/// The paths that somebody asks for, by label. What lies below a path that ends is asked for, too.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    whole: bool,
+    below: BTreeMap<Vec<u8>, Wanted>,
+}
+
+impl Wanted {
+    /// Everything.
+    fn everything() -> Self {
+        Self {
+            whole: true,
+            below: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for a path.
+    pub(crate) fn add<L: AsRef<[u8]>>(&mut self, path: impl IntoIterator<Item = L>) {
+        let mut here = self;
+        for label in path {
+            here = here.below.entry(label.as_ref().to_vec()).or_default();
+        }
+        here.whole = true;
+    }
+
+    /// What is asked for below a label.
+    pub(crate) fn below(&self, label: &[u8]) -> Option<&Self> {
+        self.below.get(label)
+    }
+}
+
+/// A part of a tree, held in full.
+pub(crate) enum Node {
+    Leaf(Vec<u8>),
+    /// Labels in ascending order.
+    Labels(Vec<(Vec<u8>, Node)>),
+    /// What is not held is known by its digest.
+    Pruned(Hash),
+}
+
+impl Node {
+    /// A node with labels, in any order.
+    pub(crate) fn labels<L: Into<Vec<u8>>>(nodes: impl IntoIterator<Item = (L, Self)>) -> Self {
+        let mut nodes: Vec<_> = nodes
+            .into_iter()
+            .map(|(label, node)| (label.into(), node))
+            .collect();
+        nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self::Labels(nodes)
+    }
+
+    pub(crate) fn digest(&self) -> Hash {
+        match self {
+            Self::Leaf(bytes) => leaf_hash(bytes),
+            Self::Labels(nodes) => Labels::of(nodes).digest(),
+            Self::Pruned(hash) => *hash,
+        }
+    }
+
+    /// Shows what is wanted of it.
+    pub(crate) fn reveal(&self, wanted: &Wanted) -> HashTree {
+        match self {
+            Self::Leaf(bytes) => leaf(bytes.as_slice()),
+            Self::Labels(nodes) => {
+                Labels::of(nodes).reveal(wanted, |index, wanted| nodes[index].1.reveal(wanted))
+            }
+            Self::Pruned(hash) => pruned(*hash),
+        }
+    }
+}
+
+/// Many labels in ascending order, each with the digest of what is below it, and the digests of the forks above them.
+pub(crate) struct Labels {
+    entries: Vec<(Vec<u8>, Hash)>,
+    /// The digests of the labels; then those of each pair of them; and so on, up to one. What has no partner rises.
+    layers: Vec<Vec<Hash>>,
+}
+
+impl Labels {
+    /// `entries` are in ascending order.
+    pub(crate) fn new(entries: Vec<(Vec<u8>, Hash)>) -> Self {
+        let mut layer: Vec<Hash> = entries
+            .iter()
+            .map(|(label, below)| labeled_hash(label, below))
+            .collect();
+        let mut layers = Vec::new();
+        while layer.len() > 1 {
+            let above = layer
+                .chunks(2)
+                .map(|pair| match pair {
+                    [left, right] => fork_hash(left, right),
+                    _ => pair[0],
+                })
+                .collect();
+            layers.push(std::mem::replace(&mut layer, above));
+        }
+        layers.push(layer);
+        Self { entries, layers }
+    }
+
+    fn of(nodes: &[(Vec<u8>, Node)]) -> Self {
+        Self::new(
+            nodes
+                .iter()
+                .map(|(label, node)| (label.clone(), node.digest()))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn digest(&self) -> Hash {
+        match self.layers.last().and_then(|layer| layer.first()) {
+            Some(root) => *root,
+            None => empty().digest(),
+        }
+    }
+
+    /// The digest below the label with this index.
+    pub(crate) fn digest_below(&self, index: usize) -> Hash {
+        self.entries[index].1
+    }
+
+    /// The label with this index.
+    pub(crate) fn label(&self, index: usize) -> &[u8] {
+        &self.entries[index].0
+    }
+
+    /// Shows what is wanted; `open` is asked for what is below the label with an index. Of a label that is not there, its
+    /// neighbors are shown: they prove that nothing is between them.
+    pub(crate) fn reveal(
+        &self,
+        wanted: &Wanted,
+        open: impl Fn(usize, &Wanted) -> HashTree,
+    ) -> HashTree {
+        let mut shown = BTreeMap::new();
+        let mut neighbors = Vec::new();
+        if wanted.whole {
+            let everything = Wanted::everything();
+            shown.extend((0..self.entries.len()).map(|index| (index, open(index, &everything))));
+        } else {
+            for (label, below) in &wanted.below {
+                match self
+                    .entries
+                    .binary_search_by(|(entry, _)| entry.as_slice().cmp(label))
+                {
+                    Ok(index) => {
+                        shown.insert(index, open(index, below));
+                    }
+                    Err(index) => neighbors.extend([index.wrapping_sub(1), index]),
+                }
+            }
+        }
+        for index in neighbors {
+            if let Some((_, digest)) = self.entries.get(index) {
+                shown.entry(index).or_insert_with(|| pruned(*digest));
+            }
+        }
+        if self.entries.is_empty() {
+            return empty();
+        }
+        self.assemble(self.layers.len() - 1, 0, &mut shown)
+    }
+
+    /// The fork number `index` of a layer.
+    fn assemble(
+        &self,
+        layer: usize,
+        index: usize,
+        shown: &mut BTreeMap<usize, HashTree>,
+    ) -> HashTree {
+        let first = index << layer;
+        let last = ((index + 1) << layer) - 1;
+        if shown.range(first..=last).next().is_none() {
+            return pruned(self.layers[layer][index]);
+        }
+        let Some(beneath) = layer.checked_sub(1) else {
+            return match shown.remove(&index) {
+                Some(below) => labeled(self.entries[index].0.clone(), below),
+                None => pruned(self.layers[layer][index]),
+            };
+        };
+        let left = self.assemble(beneath, 2 * index, shown);
+        if 2 * index + 1 < self.layers[beneath].len() {
+            let right = self.assemble(beneath, 2 * index + 1, shown);
+            fork(left, right)
+        } else {
+            left
+        }
+    }
+}

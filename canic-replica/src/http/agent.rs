@@ -1,0 +1,395 @@
+//! The interface of agents: `/api/..` of an instance and of its gateways, as the interface specification describes it.
+//!
+//! Requests and answers are CBOR; an error is a status and a text. Versions differ little: v2 calls are answered at once,
+//! v3 and v4 with a certificate of the outcome, and the delegations in certificates suit all versions. A synchronous
+//! call waits for at most ten seconds for somebody to execute rounds, and starts one itself if the instance makes
+//! progress on its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use candid::Principal;
+use ic_transport_types::{
+    Envelope, EnvelopeContent, NodeSignature, QueryResponse, ReadStateResponse, RejectCode,
+    RejectResponse, ReplyResponse, RequestId, TransportCallResponse,
+};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::answer::{Answer, Body, Failure};
+use super::authentication::authenticate;
+use super::instances::{Instance, follow_clock};
+use crate::{
+    EffectivePrincipal, Ingress, IngressStatus, MessageId, ReadStateError, Reject, Replica,
+};
+
+/// How long a synchronous call waits, and how long between two looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(5);
+/// Bytes of a nonce.
+const MAX_NONCE: usize = 32;
+
+/// `/instances/{id}/api/..`.
+pub(super) async fn of_instance(
+    State(server): State<Shared>,
+    Path((id, path)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    match server.instances.get(&id) {
+        Ok(instance) => serve(instance, &path, request).await,
+        Err(failure) => text(failure),
+    }
+}
+
+/// Serves `/api/{path}`.
+pub(super) async fn serve(instance: Arc<Instance>, path: &str, request: Request) -> Response {
+    let mut response = try_serve(instance, path, request)
+        .await
+        .unwrap_or_else(text);
+    // Front ends that were not loaded through the gateway are agents, too.
+    const OPEN: [(HeaderName, &str); 3] = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+    ];
+    for (name, value) in OPEN {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn text(failure: Failure) -> Response {
+    (failure.status, failure.message).into_response()
+}
+
+async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Answer<Response> {
+    let method = request.method().clone();
+    let Body(body) = Body::from_request(request, &()).await?;
+    let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let (version, effective, operation) = match segments.as_slice() {
+        _ if method == Method::OPTIONS => return Ok(StatusCode::OK.into_response()),
+        ["v2", "status"] if method == Method::GET => {
+            return instance.run(|replica| cbor(&status(replica))).await;
+        }
+        [version @ ("v2" | "v3" | "v4"), "canister", id, operation] => {
+            let id = principal(id)?;
+            (*version, EffectivePrincipal::Canister(id), *operation)
+        }
+        [version @ ("v2" | "v3" | "v4"), "subnet", id, operation] => {
+            let id = principal(id)?;
+            (*version, EffectivePrincipal::Subnet(id), *operation)
+        }
+        _ => return Err(Failure::not_found(format!("there is no path /api/{path}"))),
+    };
+    if method != Method::POST {
+        return Err(Failure {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            ..Failure::bad_request(format!("/api/{path} does not take {method}"))
+        });
+    }
+    match (version, operation) {
+        ("v2", "call") => call(instance, effective, body, false).await,
+        ("v3" | "v4", "call") => call(instance, effective, body, true).await,
+        ("v2" | "v3", "query") => {
+            instance
+                .run(move |replica| query(replica, effective, &body))
+                .await
+        }
+        ("v2" | "v3", "read_state") => {
+            instance
+                .run(move |replica| read_state(replica, effective, &body))
+                .await
+        }
+        _ => Err(Failure::not_found(format!("there is no path /api/{path}"))),
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    root_key: ByteBuf,
+    replica_health_status: &'static str,
+    impl_version: &'static str,
+}
+
+fn status(replica: &Replica) -> Status {
+    Status {
+        root_key: replica.root_key().into(),
+        replica_health_status: "healthy",
+        impl_version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// Takes in an update call, and waits for its outcome if it is `synchronous`.
+async fn call(
+    instance: Arc<Instance>,
+    effective: EffectivePrincipal,
+    body: Bytes,
+    synchronous: bool,
+) -> Answer<Response> {
+    let submitted = instance
+        .run(move |replica| submit(replica, effective, &body))
+        .await?;
+    let (sender, id) = match submitted {
+        Ok(submitted) => submitted,
+        Err(reject) => {
+            let reject = TransportCallResponse::NonReplicatedRejection(reject_response(&reject)?);
+            return cbor(&reject);
+        }
+    };
+    if !synchronous {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    if instance.makes_progress().await {
+        instance.run(follow_clock).await?;
+    }
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let certificate = instance
+            .run(move |replica| match replica.ingress_status(&id) {
+                IngressStatus::Done(_) => {
+                    let path = vec![b"request_status".to_vec(), id.to_vec()];
+                    certificate(replica, sender, effective, &[path]).map(Some)
+                }
+                _ => Ok(None),
+            })
+            .await?;
+        if let Some(certificate) = certificate {
+            return cbor(&TransportCallResponse::Replied { certificate });
+        }
+        tokio::time::sleep(REST).await;
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn submit(
+    replica: &mut Replica,
+    effective: EffectivePrincipal,
+    body: &[u8],
+) -> Answer<Result<(Principal, MessageId), Reject>> {
+    let envelope = envelope(body)?;
+    let EnvelopeContent::Call {
+        nonce,
+        sender,
+        canister_id,
+        method_name,
+        arg,
+        sender_info,
+        ..
+    } = envelope.content.as_ref()
+    else {
+        return Err(Failure::bad_request("the request is no call"));
+    };
+    check(replica, &envelope, &[*canister_id])?;
+    check_nonce(nonce.as_deref())?;
+    if sender_info.is_some() {
+        return Err(Failure::not_served("sender info"));
+    }
+    let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let id: MessageId = *envelope.content.to_request_id();
+    Ok(replica.submit_as(id, ingress).map(|()| (*sender, id)))
+}
+
+fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> Answer<Response> {
+    let envelope = envelope(body)?;
+    let EnvelopeContent::Query {
+        nonce,
+        sender,
+        canister_id,
+        method_name,
+        arg,
+        sender_info,
+        ..
+    } = envelope.content.as_ref()
+    else {
+        return Err(Failure::bad_request("the request is no query"));
+    };
+    check(replica, &envelope, &[*canister_id])?;
+    check_nonce(nonce.as_deref())?;
+    if sender_info.is_some() {
+        return Err(Failure::not_served("sender info"));
+    }
+    let query = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let response = match replica.query(query) {
+        Ok(arg) => QueryResponse::Replied {
+            reply: ReplyResponse { arg },
+            signatures: Vec::new(),
+        },
+        Err(reject) => QueryResponse::Rejected {
+            reject: reject_response(&reject)?,
+            signatures: Vec::new(),
+        },
+    };
+    let signature = sign(
+        replica,
+        effective,
+        &response,
+        envelope.content.to_request_id(),
+    )?;
+    match &response {
+        QueryResponse::Replied { reply, .. } => cbor(&Replied {
+            status: "replied",
+            reply,
+            signatures: [signature],
+        }),
+        QueryResponse::Rejected { reject, .. } => cbor(&Rejected {
+            status: "rejected",
+            reject_code: reject.reject_code,
+            reject_message: &reject.reject_message,
+            error_code: reject.error_code.as_deref(),
+            signatures: [signature],
+        }),
+    }
+}
+
+// As `QueryResponse`, whose encoding has maps without a length, which not all agents read.
+#[derive(Serialize)]
+struct Replied<'a> {
+    status: &'static str,
+    reply: &'a ReplyResponse,
+    signatures: [NodeSignature; 1],
+}
+
+#[derive(Serialize)]
+struct Rejected<'a> {
+    status: &'static str,
+    reject_code: RejectCode,
+    reject_message: &'a str,
+    error_code: Option<&'a str>,
+    signatures: [NodeSignature; 1],
+}
+
+/// The signature of the first node of the subnet that answered.
+fn sign(
+    replica: &Replica,
+    effective: EffectivePrincipal,
+    response: &QueryResponse,
+    request: RequestId,
+) -> Answer<NodeSignature> {
+    let timestamp = replica.time();
+    let (identity, signature) = replica
+        .sign_as_node(effective, &response.signable(request, timestamp))
+        .ok_or_else(|| unknown(effective))?;
+    Ok(NodeSignature {
+        timestamp,
+        signature,
+        identity,
+    })
+}
+
+fn read_state(
+    replica: &mut Replica,
+    effective: EffectivePrincipal,
+    body: &[u8],
+) -> Answer<Response> {
+    let envelope = envelope(body)?;
+    let EnvelopeContent::ReadState { sender, paths, .. } = envelope.content.as_ref() else {
+        return Err(Failure::bad_request("the request is no read_state"));
+    };
+    let targets = match effective {
+        EffectivePrincipal::Canister(id) => vec![id],
+        EffectivePrincipal::Subnet(_) => Vec::new(),
+    };
+    check(replica, &envelope, &targets)?;
+    let paths: Vec<Vec<Vec<u8>>> = paths
+        .iter()
+        .map(|path| path.iter().map(|label| label.as_bytes().to_vec()).collect())
+        .collect();
+    let certificate = certificate(replica, *sender, effective, &paths)?;
+    cbor(&ReadStateResponse { certificate })
+}
+
+fn certificate(
+    replica: &Replica,
+    sender: Principal,
+    effective: EffectivePrincipal,
+    paths: &[Vec<Vec<u8>>],
+) -> Answer<Vec<u8>> {
+    replica
+        .read_state(sender, effective, paths)
+        .map_err(|error| match error {
+            ReadStateError::NotFound(why) => Failure::not_found(why),
+            ReadStateError::Invalid(why) => Failure::bad_request(why),
+            ReadStateError::Forbidden(why) => Failure::forbidden(why),
+        })
+}
+
+fn check(replica: &Replica, envelope: &Envelope<'_>, targets: &[Principal]) -> Answer<()> {
+    authenticate(envelope, targets, replica.time(), &replica.root_key())
+}
+
+fn check_nonce(nonce: Option<&[u8]>) -> Answer<()> {
+    match nonce {
+        Some(nonce) if nonce.len() > MAX_NONCE => Err(Failure::bad_request(format!(
+            "a nonce has at most {MAX_NONCE} bytes, not {}",
+            nonce.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn ingress(
+    sender: Principal,
+    canister: Principal,
+    method: &str,
+    payload: &[u8],
+    effective: EffectivePrincipal,
+) -> Answer<Ingress> {
+    let management = Principal::management_canister();
+    if canister != management && effective != EffectivePrincipal::Canister(canister) {
+        return Err(Failure::bad_request(format!(
+            "the request is for canister {canister}, which is not the one in the path"
+        )));
+    }
+    Ok(Ingress {
+        sender,
+        canister,
+        method: method.to_owned(),
+        payload: payload.to_vec(),
+        // Under its own id, the management canister runs where it does by default.
+        effective: (effective != EffectivePrincipal::Canister(management)).then_some(effective),
+    })
+}
+
+fn reject_response(reject: &Reject) -> Answer<RejectResponse> {
+    Ok(RejectResponse {
+        reject_code: RejectCode::try_from(reject.code as u64).map_err(|e| {
+            Failure::internal(format!("a reject that agents have no code for: {e}"))
+        })?,
+        reject_message: reject.message.clone(),
+        error_code: Some(reject.error_code.clone()),
+    })
+}
+
+fn unknown(effective: EffectivePrincipal) -> Failure {
+    let (EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) = effective;
+    Failure::not_found(format!("no subnet goes by the effective principal {id}"))
+}
+
+fn principal(text: &str) -> Answer<Principal> {
+    Principal::from_text(text)
+        .map_err(|e| Failure::bad_request(format!("`{text}` is not a principal: {e}")))
+}
+
+fn envelope(body: &[u8]) -> Answer<Envelope<'static>> {
+    serde_cbor::from_slice(body)
+        .map_err(|e| Failure::bad_request(format!("the body is not a request in CBOR: {e}")))
+}
+
+/// An answer in self-describing CBOR.
+fn cbor(value: &impl Serialize) -> Answer<Response> {
+    let mut serializer = serde_cbor::Serializer::new(Vec::new());
+    serializer
+        .self_describe()
+        .and_then(|()| value.serialize(&mut serializer))
+        .map_err(|e| Failure::internal(format!("the answer can't be written as CBOR: {e}")))?;
+    let body = HttpBody::from(serializer.into_inner());
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response())
+}

@@ -1,0 +1,157 @@
+//! Who sends an agent's request: signatures, delegations, and how long they are valid.
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ED25519, UnparsedPublicKey,
+    VerificationAlgorithm,
+};
+use candid::Principal;
+use ic_signature_verification::verify_canister_sig;
+use ic_transport_types::{DelegationPermissions, Envelope, EnvelopeContent, SignedDelegation};
+
+use super::answer::{Answer, Failure};
+use crate::certification::{BLS_PREFIX, ED25519_PREFIX};
+
+/// How far ahead a request may expire, with what clocks may differ, in nanoseconds.
+const MAX_TTL: u64 = (300 + 30) * 1_000_000_000;
+const MAX_DELEGATIONS: usize = 20;
+const MAX_TARGETS: usize = 1000;
+
+/// What precedes public keys in DER.
+const P256_KEY: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\
+    \x03\x42\x00";
+const SECP256K1_KEY: &[u8] =
+    b"\x30\x56\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x42\x00";
+/// The algorithm identifiers of canister signatures, and of what authenticators of browsers sign, within a key in DER.
+const CANISTER_SIGNATURE: &[u8] = b"\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x02";
+const WEB_AUTHENTICATION: &[u8] = b"\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x01";
+
+/// Checks that the sender of a request sent it, to one of `targets`, and that it is valid `now` (nanoseconds since 1970).
+/// `root_key` in DER. Errors: 400, with the reason.
+pub(super) fn authenticate(
+    envelope: &Envelope<'_>,
+    targets: &[Principal],
+    now: u64,
+    root_key: &[u8],
+) -> Answer<()> {
+    let content = envelope.content.as_ref();
+    let anonymous = *content.sender() == Principal::anonymous();
+    let is_call = matches!(content, EnvelopeContent::Call { .. });
+    // What an anonymous reader asks for is not worth a replay.
+    if is_call || !anonymous {
+        check_expiry(content.ingress_expiry(), now)?;
+    }
+    let delegations = envelope.sender_delegation.as_deref().unwrap_or_default();
+    match (anonymous, &envelope.sender_pubkey, &envelope.sender_sig) {
+        (true, None, None) if delegations.is_empty() => return Ok(()),
+        (true, ..) => return refuse("an anonymous request must not be signed"),
+        (false, Some(key), Some(signature)) => {
+            if Principal::self_authenticating(key) != *content.sender() {
+                return refuse("the public key does not belong to the sender");
+            }
+            let signer = follow(key, delegations, targets, is_call, now, root_key)?;
+            let mut message = b"\x0aic-request".to_vec();
+            message.extend(content.to_request_id().as_slice());
+            verify(signer, &message, signature, root_key)
+        }
+        _ => refuse("a request that is not anonymous must be signed"),
+    }
+}
+
+fn check_expiry(expiry: u64, now: u64) -> Answer<()> {
+    let latest = now.saturating_add(MAX_TTL);
+    if (now..=latest).contains(&expiry) {
+        return Ok(());
+    }
+    refuse(format!(
+        "Invalid request expiry: Specified ingress_expiry not within expected range: minimum allowed expiry {now}, \
+         maximum allowed expiry {latest}, provided expiry {expiry} (nanoseconds since 1970)"
+    ))
+}
+
+/// The key to which a chain of delegations leads.
+fn follow<'a>(
+    key: &'a [u8],
+    delegations: &'a [SignedDelegation],
+    targets: &[Principal],
+    is_call: bool,
+    now: u64,
+    root_key: &[u8],
+) -> Answer<&'a [u8]> {
+    if delegations.len() > MAX_DELEGATIONS {
+        return refuse(format!("there are more than {MAX_DELEGATIONS} delegations"));
+    }
+    let mut keys = vec![key];
+    for SignedDelegation {
+        delegation,
+        signature,
+    } in delegations
+    {
+        let signer = keys[keys.len() - 1];
+        if keys.contains(&delegation.pubkey.as_slice()) {
+            return refuse("the delegations form a cycle");
+        }
+        if delegation.expiration < now {
+            return refuse(format!(
+                "a delegation expired at {}, it is {now} (nanoseconds since 1970)",
+                delegation.expiration
+            ));
+        }
+        if let Some(allowed) = &delegation.targets {
+            if allowed.len() > MAX_TARGETS {
+                return refuse(format!("a delegation has more than {MAX_TARGETS} targets"));
+            }
+            if !targets.iter().all(|target| allowed.contains(target)) {
+                return refuse("a delegation does not include the canister as a target");
+            }
+        }
+        if is_call && matches!(delegation.permissions, Some(DelegationPermissions::Queries)) {
+            return refuse("a delegation permits queries only");
+        }
+        verify(signer, &delegation.signable(), signature, root_key)?;
+        keys.push(&delegation.pubkey);
+    }
+    Ok(keys[keys.len() - 1])
+}
+
+/// Verifies a signature by a key in DER.
+fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Answer<()> {
+    let curves: [(&[u8], &dyn VerificationAlgorithm); 3] = [
+        (ED25519_PREFIX, &ED25519),
+        (P256_KEY, &ECDSA_P256_SHA256_FIXED),
+        (SECP256K1_KEY, &ECDSA_P256K1_SHA256_FIXED),
+    ];
+    for (prefix, algorithm) in curves {
+        if let Some(point) = key.strip_prefix(prefix) {
+            return UnparsedPublicKey::new(algorithm, point)
+                .verify(message, signature)
+                .or_else(|_| refuse("Invalid signature: it is not that of the key"));
+        }
+    }
+    let holds = |identifier: &[u8]| key.windows(identifier.len()).any(|part| part == identifier);
+    if holds(CANISTER_SIGNATURE) {
+        return verify_canister_signature(message, signature, key, root_key)
+            .or_else(|why| refuse(format!("Invalid signature: {why}")));
+    }
+    if holds(WEB_AUTHENTICATION) {
+        return Err(Failure::not_served("signatures of web authentication"));
+    }
+    refuse(format!("no supported public key: {}", hex::encode(key)))
+}
+
+/// Verifies a signature by a canister; both keys in DER. Errors: why it is not one.
+pub(super) fn verify_canister_signature(
+    message: &[u8],
+    signature: &[u8],
+    key: &[u8],
+    root_key: &[u8],
+) -> Result<(), String> {
+    let root_key = root_key
+        .strip_prefix(BLS_PREFIX)
+        .ok_or("the root key is no BLS12-381 key in DER")?;
+    verify_canister_sig(message, signature, key, root_key)
+}
+
+fn refuse<T>(why: impl Into<String>) -> Answer<T> {
+    Err(Failure::bad_request(why))
+}

@@ -1,0 +1,367 @@
+//! Agents at a live instance: `ic-agent` verifies every certificate and every signature of a node by itself.
+
+use std::time::Duration;
+
+use candid::Principal;
+use ic_agent::agent::RejectCode;
+use ic_agent::identity::{
+    AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
+    Prime256v1Identity, Secp256k1Identity, SignedDelegation,
+};
+use ic_agent::{Agent, AgentError, Identity};
+use pocket_ic::PocketIc;
+use tokio::runtime::Runtime;
+
+use crate::common::{COUNTER, builder, counter, number, raw};
+
+/// A live instance with a counter on the application subnet, whose key the NNS subnet vouches for.
+struct Live {
+    pic: PocketIc,
+    counter: Principal,
+    runtime: Runtime,
+}
+
+impl Live {
+    fn start() -> Self {
+        let mut pic = builder()
+            .with_nns_subnet()
+            .with_application_subnet()
+            .build();
+        let counter = counter(&pic);
+        pic.make_live(None);
+        let runtime = Runtime::new().unwrap();
+        Self {
+            pic,
+            counter,
+            runtime,
+        }
+    }
+
+    /// An agent that knows the root key from the instance itself.
+    fn agent(&self, identity: impl Identity + 'static) -> Agent {
+        let agent = Agent::builder()
+            .with_url(self.pic.url().unwrap())
+            .with_identity(identity)
+            .build()
+            .unwrap();
+        agent.set_root_key(self.pic.root_key().unwrap());
+        agent
+    }
+
+    fn update(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+        let call = agent.update(&self.counter, method).with_arg(vec![]);
+        self.runtime.block_on(call.call_and_wait()).map(number)
+    }
+
+    fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+        let query = agent.query(&self.counter, method).with_arg(vec![]);
+        self.runtime.block_on(query.call()).map(number)
+    }
+
+    /// Sends to the port of the gateway; answers status and text.
+    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+        let port = self.pic.url().unwrap().port().unwrap();
+        raw(
+            port,
+            "POST",
+            path,
+            "content-type: application/cbor\r\n",
+            body,
+        )
+    }
+}
+
+fn ed25519(seed: u8) -> BasicIdentity {
+    BasicIdentity::from_raw_key(&[seed; 32])
+}
+
+/// An identity that speaks for `from`, by a delegation.
+fn delegated(from: &BasicIdentity, change: impl FnOnce(&mut Delegation)) -> DelegatedIdentity {
+    let to = ed25519(2);
+    let mut delegation = Delegation {
+        pubkey: to.public_key().unwrap(),
+        expiration: i64::MAX as u64,
+        targets: None,
+        permissions: None,
+    };
+    change(&mut delegation);
+    let signature = from
+        .sign_delegation(&delegation)
+        .unwrap()
+        .signature
+        .unwrap();
+    let chain = vec![SignedDelegation {
+        delegation,
+        signature,
+    }];
+    DelegatedIdentity::new_unchecked(from.public_key().unwrap(), Box::new(to), chain)
+}
+
+/// The text that a request was refused with.
+fn refused<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
+    match result {
+        Err(AgentError::HttpError(error)) => (
+            error.status,
+            String::from_utf8_lossy(&error.content).into_owned(),
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_agent_calls_queries_and_verifies() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    assert_eq!(live.update(&agent, "inc").unwrap(), 1);
+    assert_eq!(live.update(&agent, "inc").unwrap(), 2);
+    assert_eq!(live.query(&agent, "get").unwrap(), 2);
+
+    let status = live.runtime.block_on(agent.status()).unwrap();
+    assert_eq!(status.root_key, live.pic.root_key());
+    assert_eq!(status.replica_health_status.as_deref(), Some("healthy"));
+}
+
+#[test]
+fn an_agent_with_another_root_key_believes_nothing() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    let app = live.pic.topology().get_app_subnets()[0];
+    let stranger = live.pic.topology().get_nns().unwrap();
+    assert_ne!(app, stranger);
+    let mut key = live.pic.root_key().unwrap();
+    // The generator of the group: a key, but not that of the instance.
+    key.truncate(37);
+    key.extend(hex::decode(GENERATOR).unwrap());
+    agent.set_root_key(key);
+    assert!(matches!(
+        live.update(&agent, "inc"),
+        Err(AgentError::CertificateVerificationFailed())
+    ));
+    assert!(live.query(&agent, "get").is_err());
+}
+
+const GENERATOR: &str = "93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d\
+                         042b7e024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48\
+                         056c8c121bdb8";
+
+#[test]
+fn an_agent_learns_why_a_call_was_rejected() {
+    let live = Live::start();
+    let agent = live.agent(ed25519(1));
+    match live.update(&agent, "rejecting") {
+        Err(AgentError::CertifiedReject { reject, .. }) => {
+            assert_eq!(reject.reject_code, RejectCode::CanisterReject);
+            assert_eq!(reject.reject_message, "no more of this");
+        }
+        other => panic!("{other:?}"),
+    }
+    match live.query(&agent, "trapping_query") {
+        Err(AgentError::UncertifiedReject { reject, .. }) => {
+            assert_eq!(reject.reject_code, RejectCode::CanisterError);
+            assert_eq!(reject.error_code.as_deref(), Some("IC0503"));
+        }
+        other => panic!("{other:?}"),
+    }
+    // The call is not even taken in.
+    let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xc0, 0, 9, 1, 1]);
+    let call = agent.update(&nobody, "inc").with_arg(vec![]);
+    match live.runtime.block_on(call.call_and_wait()) {
+        Err(AgentError::UncertifiedReject { reject, .. }) => {
+            assert_eq!(reject.reject_code, RejectCode::DestinationInvalid);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_kind_of_key_can_sign() {
+    let live = Live::start();
+    let secp256k1 = k256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let p256 = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let agents = [
+        live.agent(ed25519(1)),
+        live.agent(Secp256k1Identity::from_private_key(secp256k1)),
+        live.agent(Prime256v1Identity::from_private_key(p256)),
+        live.agent(delegated(&ed25519(1), |_| {})),
+    ];
+    for (agent, count) in agents.iter().zip(1..) {
+        assert_eq!(live.update(agent, "inc").unwrap(), count);
+        assert_eq!(live.query(agent, "get").unwrap(), count);
+    }
+    assert_eq!(agents[0].get_principal(), agents[3].get_principal());
+}
+
+/// Signs with a key that is not its sender's.
+struct Impostor(BasicIdentity);
+
+impl Identity for Impostor {
+    fn sender(&self) -> Result<Principal, String> {
+        ed25519(1).sender()
+    }
+    fn public_key(&self) -> Option<Vec<u8>> {
+        ed25519(1).public_key()
+    }
+    fn sign(
+        &self,
+        content: &ic_agent::agent::EnvelopeContent,
+    ) -> Result<ic_agent::Signature, String> {
+        let mut signature = self.0.sign(content)?;
+        signature.public_key = self.public_key();
+        Ok(signature)
+    }
+}
+
+#[test]
+fn a_wrong_signature_is_refused() {
+    let live = Live::start();
+    let agent = live.agent(Impostor(ed25519(9)));
+    let (status, why) = refused(live.update(&agent, "inc"));
+    assert!(status == 400 && why.contains("signature"), "{status} {why}");
+    let (status, why) = refused(live.query(&agent, "get"));
+    assert!(status == 400 && why.contains("signature"), "{status} {why}");
+    assert_eq!(
+        live.query(&live.agent(AnonymousIdentity), "get").unwrap(),
+        0
+    );
+}
+
+#[test]
+fn a_delegation_holds_for_its_time_its_targets_and_its_requests() {
+    let live = Live::start();
+    let of = |change: fn(&mut Delegation)| live.agent(delegated(&ed25519(1), change));
+    let expired = of(|delegation| delegation.expiration = 1);
+    let elsewhere =
+        of(|delegation| delegation.targets = Some(vec![Principal::management_canister()]));
+    for agent in [expired, elsewhere] {
+        let (status, why) = refused(live.update(&agent, "inc"));
+        assert!((400..500).contains(&status), "{status} {why}");
+    }
+    let reader = of(|delegation| delegation.permissions = Some(DelegationPermissions::Queries));
+    assert_eq!(live.query(&reader, "get").unwrap(), 0);
+    let (status, why) = refused(live.update(&reader, "inc"));
+    assert!((400..500).contains(&status), "{status} {why}");
+}
+
+#[test]
+fn a_request_expires() {
+    let live = Live::start();
+    let agent = Agent::builder()
+        .with_url(live.pic.url().unwrap())
+        .with_ingress_expiry(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    agent.set_root_key(live.pic.root_key().unwrap());
+    let (status, why) = refused(live.update(&agent, "inc"));
+    assert!(
+        status == 400 && why.contains("ingress_expiry"),
+        "{status} {why}"
+    );
+}
+
+#[test]
+fn an_agent_reads_what_is_certified_of_a_canister() {
+    let live = Live::start();
+    let controller = ed25519(1);
+    let sender = controller.sender().unwrap();
+    let module = COUNTER.trim().strip_suffix(')').unwrap().to_owned()
+        + r#"(@custom "icp:public motto" "for all") (@custom "icp:private diary" "for few"))"#;
+    let module = wat::parse_str(module).unwrap();
+    let id = live.pic.create_canister_with_settings(Some(sender), None);
+    live.pic
+        .install_canister(id, module.clone(), vec![], Some(sender));
+
+    let agent = live.agent(controller);
+    let info = |agent: &Agent, path: &str| {
+        live.runtime
+            .block_on(agent.read_state_canister_info(id, path))
+    };
+    let metadata = |agent: &Agent, name: &str| {
+        live.runtime
+            .block_on(agent.read_state_canister_metadata(id, name))
+    };
+    let hash: [u8; 32] = sha2::Digest::finalize(sha2::Digest::chain_update(
+        <sha2::Sha256 as sha2::Digest>::new(),
+        &module,
+    ))
+    .into();
+    assert_eq!(info(&agent, "module_hash").unwrap(), hash);
+    let controllers = info(&agent, "controllers").unwrap();
+    let controllers: Vec<Principal> = serde_cbor::from_slice(&controllers).unwrap();
+    assert_eq!(controllers, [sender]);
+    assert_eq!(metadata(&agent, "motto").unwrap(), b"for all");
+    assert_eq!(metadata(&agent, "diary").unwrap(), b"for few");
+    assert!(matches!(
+        metadata(&agent, "nothing"),
+        Err(AgentError::LookupPathAbsent(_))
+    ));
+
+    let stranger = live.agent(AnonymousIdentity);
+    assert_eq!(metadata(&stranger, "motto").unwrap(), b"for all");
+    assert_eq!(refused(metadata(&stranger, "diary")).0, 403);
+    assert!((400..500).contains(&refused(info(&stranger, "certified_data")).0));
+}
+
+#[test]
+fn an_agent_polls_for_the_outcome_and_nobody_else_may() {
+    let live = Live::start();
+    let agent = live.agent(ed25519(1));
+    let signed = agent
+        .update(&live.counter, "inc")
+        .with_arg(vec![])
+        .sign()
+        .unwrap();
+    let path = format!("/api/v2/canister/{}/call", live.counter);
+    let sent = live.post(&path, &signed.signed_update);
+    assert_eq!(sent, (202, String::new()));
+    // Sent twice, it is executed once.
+    assert_eq!(live.post(&path, &signed.signed_update).0, 202);
+    let outcome = agent.wait(&signed.request_id, live.counter);
+    let (reply, _) = live.runtime.block_on(outcome).unwrap();
+    assert_eq!(number(reply), 1);
+    assert_eq!(live.query(&agent, "get").unwrap(), 1);
+
+    let stranger = live.agent(ed25519(3));
+    let spied = stranger.request_status_raw(&signed.request_id, live.counter);
+    assert_eq!(refused(live.runtime.block_on(spied)).0, 403);
+}
+
+#[test]
+fn an_agent_finds_the_nodes_of_a_subnet() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    let topology = live.pic.topology();
+    for subnet in [topology.get_nns().unwrap(), topology.get_app_subnets()[0]] {
+        let found = live
+            .runtime
+            .block_on(agent.fetch_subnet_by_id(&subnet))
+            .unwrap();
+        assert!(found.iter_nodes().count() > 0);
+        let own = live.pic.get_subnet(live.counter) == Some(subnet);
+        assert_eq!(found.contains_canister(&live.counter), own);
+    }
+}
+
+#[test]
+fn malformed_requests_get_a_text() {
+    let live = Live::start();
+    let counter = live.counter;
+    for (path, body) in [
+        (format!("/api/v2/canister/{counter}/query"), &b"no CBOR"[..]),
+        (
+            format!("/api/v2/canister/{counter}/query"),
+            b"\xd9\xd9\xf7\xa0",
+        ),
+        (format!("/api/v3/canister/{counter}/call"), b""),
+        ("/api/v2/canister/nobody/read_state".into(), b"\xa0"),
+    ] {
+        let (status, why) = live.post(&path, body);
+        assert!(
+            (400..500).contains(&status) && !why.is_empty(),
+            "{path}: {status} {why}"
+        );
+    }
+    assert_eq!(
+        live.query(&live.agent(AnonymousIdentity), "get").unwrap(),
+        0
+    );
+}

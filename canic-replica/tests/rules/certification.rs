@@ -1,0 +1,317 @@
+//! Certified data, certificates, and the keys behind them.
+
+use candid::Principal;
+use canic_replica::{EffectivePrincipal, IngressStatus, ReadStateError, Replica, SubnetKind};
+use ic_certification::{Certificate, LookupResult};
+use ic_verify_bls_signature::verify_bls_signature;
+
+use crate::common::{Net, T, canister};
+
+/// Certifies the argument; answers by query whether there is a certificate, and the certificate.
+const CERTIFIER: &str = r#"
+    (func (export "canister_update set")
+        (call $certified_data_set (i32.const 1000) (call $argument)) (call $reply (i32.const 0)))
+    (func (export "canister_update trapping_set")
+        (call $certified_data_set (i32.const 1000) (call $argument)) (call $trap (i32.const 0) (i32.const 0)))
+    (func $present (call $reply (call $data_certificate_present)))
+    (func (export "canister_query present") (call $present))
+    (func (export "canister_update present_in_update") (call $present))
+    (func $certificate (local $size i32)
+        (local.set $size (call $data_certificate_size))
+        (call $data_certificate_copy (i32.const 2000) (i32.const 0) (local.get $size))
+        (call $answer (i32.const 2000) (local.get $size)))
+    (func (export "canister_query certificate") (call $certificate))
+    (func (export "canister_composite_query composite") (call $certificate))
+    (func (export "canister_update certificate_in_update") (call $certificate))
+    (func (export "canister_query time")
+        (i64.store (i32.const 900) (call $time)) (call $answer (i32.const 900) (i32.const 8)))
+"#;
+
+/// Looks a value up in a certificate, if it is genuine.
+fn read(replica: &Replica, canister: Principal, certificate: &[u8], path: &[&[u8]]) -> Vec<u8> {
+    let certificate: Certificate = serde_cbor::from_slice(certificate).unwrap();
+    let signer = match &certificate.delegation {
+        None => replica.root_key(),
+        Some(delegation) => {
+            let subnet = delegation.subnet_id.as_slice();
+            let at = |leaf: &str| {
+                let path = [b"subnet", subnet, leaf.as_bytes()];
+                read(replica, canister, &delegation.certificate, &path)
+            };
+            let ranges: Vec<(Principal, Principal)> =
+                serde_cbor::from_slice(&at("canister_ranges")).unwrap();
+            assert!(ranges.iter().any(|(a, b)| (a..=b).contains(&&canister)));
+            at("public_key")
+        }
+    };
+    let mut message = b"\x0dic-state-root".to_vec();
+    message.extend(certificate.tree.digest());
+    let key = &signer[signer.len() - 96..];
+    assert_eq!(
+        verify_bls_signature(&certificate.signature, &message, key),
+        Ok(())
+    );
+    match certificate.tree.lookup_path(path) {
+        LookupResult::Found(value) => value.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn certified_data(net: &mut Net, canister: Principal) -> Vec<u8> {
+    let certificate = net.query(canister, "certificate", &[]).unwrap();
+    let path: [&[u8]; 3] = [b"canister", canister.as_slice(), b"certified_data"];
+    read(&net.replica, canister, &certificate, &path)
+}
+
+fn natural(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
+}
+
+#[test]
+fn a_query_gets_a_certificate_of_the_certified_data() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    assert_eq!(certified_data(&mut net, id), b"");
+    net.update(id, "set", b"the root of a tree").unwrap();
+    assert_eq!(certified_data(&mut net, id), b"the root of a tree");
+    net.update(id, "trapping_set", b"never").unwrap_err();
+    assert_eq!(certified_data(&mut net, id), b"the root of a tree");
+}
+
+#[test]
+fn a_certificate_reveals_one_canister_and_no_other() {
+    let mut net = Net::new();
+    let ids: Vec<_> = (0..5).map(|_| net.install(CERTIFIER)).collect();
+    for id in &ids {
+        net.update(*id, "set", id.as_slice()).unwrap();
+    }
+    for id in &ids {
+        assert_eq!(certified_data(&mut net, *id), id.as_slice());
+        let certificate = net.query(*id, "certificate", &[]).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        for other in ids.iter().filter(|other| *other != id) {
+            let path: [&[u8]; 3] = [b"canister", other.as_slice(), b"certified_data"];
+            assert_eq!(certificate.tree.lookup_path(path), LookupResult::Unknown);
+        }
+    }
+}
+
+#[test]
+fn the_root_subnet_vouches_for_the_others() {
+    let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::NNS]);
+    let [application, nns] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let root = net.replica.root_key();
+    assert_eq!(net.replica.public_key(nns), Some(root.clone()));
+    assert_ne!(net.replica.public_key(application), Some(root.clone()));
+    assert_eq!(nns, Principal::self_authenticating(root));
+    let id = net.install(CERTIFIER);
+    assert_eq!(net.replica.subnet_of(id), Some(application));
+    net.update(id, "set", b"data").unwrap();
+    assert_eq!(certified_data(&mut net, id), b"data");
+    let certificate = net.query(id, "certificate", &[]).unwrap();
+    let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+    let delegation = certificate.delegation.unwrap();
+    assert_eq!(delegation.subnet_id, application.as_slice());
+}
+
+#[test]
+fn the_only_subnet_needs_no_delegation() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    let certificate = net.query(id, "certificate", &[]).unwrap();
+    let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+    assert_eq!(certificate.delegation, None);
+}
+
+#[test]
+fn replicated_execution_sees_no_certificate() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    assert_eq!(net.number(id, "present"), 1);
+    for method in ["present", "present_in_update"] {
+        assert_eq!(net.update(id, method, &[]).unwrap(), 0_u32.to_le_bytes());
+    }
+    for method in ["certificate", "certificate_in_update"] {
+        let reject = net.update(id, method, &[]).unwrap_err();
+        assert_eq!(reject.error_code, "IC0504", "{reject:?}");
+    }
+}
+
+#[test]
+fn of_a_composite_query_only_the_first_canister_gets_a_certificate() {
+    const CALLER: &str = r#"
+        (table 2 funcref) (elem (i32.const 0) $relay $complain)
+        (data (i32.const 0) "presentcertificate")
+        (func $relay (param i32)
+            (call $msg_arg_data_copy (i32.const 2000) (i32.const 0) (call $msg_arg_data_size))
+            (call $answer (i32.const 2000) (call $msg_arg_data_size)))
+        (func $complain (param i32)
+            (call $msg_reject_msg_copy (i32.const 2000) (i32.const 0) (call $msg_reject_msg_size))
+            (call $msg_reject (i32.const 2000) (call $msg_reject_msg_size)))
+        (func $ask (param i32 i32) (drop (call $argument))
+            (call $new_call (local.get 0) (local.get 1) (i32.const 0) (i32.const 1))
+            (drop (call $call_perform)))
+        (func (export "canister_composite_query is_there") (call $ask (i32.const 0) (i32.const 7)))
+        (func (export "canister_composite_query read") (call $ask (i32.const 7) (i32.const 11)))
+    "#;
+    let mut net = Net::new();
+    let callee = net.install(CERTIFIER);
+    let caller = net.install(CALLER);
+    let answer = net.query(caller, "is_there", callee.as_slice()).unwrap();
+    assert_eq!(answer, 0_u32.to_le_bytes());
+    let reject = net.query(caller, "read", callee.as_slice()).unwrap_err();
+    let why = "\"ic0_data_certificate_size\" cannot be executed in non replicated query mode";
+    assert!(reject.message.contains(why), "{reject:?}");
+    assert!(net.query(callee, "composite", &[]).is_ok());
+}
+
+#[test]
+fn a_certificate_tells_the_time_of_the_last_round() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    let times = |net: &mut Net| {
+        let seen = net.query(id, "time", &[]).unwrap();
+        let certificate = net.query(id, "certificate", &[]).unwrap();
+        let certified = natural(&read(&net.replica, id, &certificate, &[b"time"]));
+        (u64::from_le_bytes(seen.try_into().unwrap()), certified)
+    };
+    let start = net.replica.time();
+    assert_eq!(times(&mut net), (start, start));
+
+    net.replica.set_time(start + 1000).unwrap();
+    assert_eq!(times(&mut net), (start, start));
+    net.replica.tick();
+    assert_eq!(times(&mut net), (start + 1000, start + 1000));
+    net.replica.tick();
+    assert_eq!(times(&mut net), (start + 1001, start + 1001));
+
+    net.replica.set_certified_time(start + 5000).unwrap();
+    assert_eq!(net.replica.time(), start + 5000);
+    assert_eq!(times(&mut net), (start + 5000, start + 5000));
+    assert!(net.replica.set_certified_time(start).is_err());
+}
+
+#[test]
+fn a_fork_certifies_its_own_state() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    net.update(id, "set", b"before").unwrap();
+    assert_eq!(certified_data(&mut net, id), b"before");
+    let mut fork = net.clone();
+    fork.update(id, "set", b"after").unwrap();
+    net.update(id, "set", b"instead").unwrap();
+    assert_eq!(certified_data(&mut fork, id), b"after");
+    assert_eq!(certified_data(&mut net, id), b"instead");
+}
+
+#[test]
+fn equal_histories_give_equal_certificates() {
+    let run = || {
+        let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
+        let id = net.create(100 * T);
+        let mode = ic_management_canister_types::CanisterInstallMode::Install;
+        net.install_as(mode, id, canister(CERTIFIER), &[]).unwrap();
+        net.update(id, "set", b"data").unwrap();
+        net.query(id, "certificate", &[]).unwrap()
+    };
+    assert_eq!(run(), run());
+}
+
+/// The certificate of one path, read by the sender of [`Net`].
+fn read_state(net: &Net, id: Principal, path: &[&[u8]]) -> Result<Vec<u8>, ReadStateError> {
+    let path = path.iter().map(|label| label.to_vec()).collect();
+    net.replica
+        .read_state(net.admin, EffectivePrincipal::Canister(id), &[path])
+}
+
+#[test]
+fn the_status_of_a_request_is_certified_from_the_next_round_on() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    let request = net.replica.submit(net.ingress(id, "set", b"data")).unwrap();
+    let lookup = |net: &Net, leaf: &[u8]| {
+        let path = [b"request_status", request.as_slice(), leaf];
+        let certificate = read_state(net, id, &path).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        match certificate.tree.lookup_path(path) {
+            LookupResult::Found(value) => Ok(value.to_vec()),
+            LookupResult::Absent => Err("absent"),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        net.replica.ingress_status(&request),
+        IngressStatus::Received
+    );
+    assert_eq!(lookup(&net, b"status"), Err("absent"));
+    net.replica.tick();
+    assert_eq!(lookup(&net, b"status"), Ok(b"replied".to_vec()));
+    assert_eq!(lookup(&net, b"reply"), Ok(0_u32.to_le_bytes().to_vec()));
+    assert_eq!(lookup(&net, b"reject_code"), Err("absent"));
+}
+
+#[test]
+fn what_is_not_in_the_state_is_certified_to_be_absent() {
+    let mut net = Net::new();
+    // Whatever the number of canisters and requests, and wherever the missing one would be.
+    for _ in 0..9 {
+        net.install(CERTIFIER);
+        for byte in [0, 0x7f, 0xff] {
+            let path: [&[u8]; 2] = [b"request_status", &[byte; 32]];
+            let id = net.replica.default_effective_canister();
+            let certificate = read_state(&net, id, &path).unwrap();
+            read(&net.replica, id, &certificate, &[b"time"]);
+            let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+            assert_eq!(certificate.tree.lookup_path(path), LookupResult::Absent);
+        }
+    }
+    let empty = net.create(T);
+    let path: [&[u8]; 3] = [b"canister", empty.as_slice(), b"module_hash"];
+    let certificate = read_state(&net, empty, &path).unwrap();
+    let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+    assert_eq!(certificate.tree.lookup_path(path), LookupResult::Absent);
+}
+
+#[test]
+fn not_everything_can_be_read() {
+    let mut net = Net::new();
+    let id = net.install(CERTIFIER);
+    let other = net.install(CERTIFIER);
+    for path in [
+        vec![],
+        vec![&b"canister"[..]],
+        vec![b"canister", id.as_slice()],
+        vec![b"canister", id.as_slice(), b"certified_data"],
+        vec![b"canister", other.as_slice(), b"module_hash"],
+        vec![b"request_status"],
+        vec![b"request_status", b"short"],
+        vec![b"secrets"],
+        vec![b"subnet", id.as_slice(), b"anything"],
+    ] {
+        let result = read_state(&net, id, &path);
+        assert!(
+            matches!(result, Err(ReadStateError::Invalid(_))),
+            "{path:?}"
+        );
+    }
+    let request = net.replica.submit(net.ingress(id, "set", &[])).unwrap();
+    let path: [&[u8]; 2] = [b"request_status", &request];
+    assert!(read_state(&net, id, &path).is_ok());
+    assert!(matches!(
+        read_state(&net, other, &path),
+        Err(ReadStateError::Forbidden(_))
+    ));
+    net.admin = Principal::anonymous();
+    assert!(matches!(
+        read_state(&net, id, &path),
+        Err(ReadStateError::Forbidden(_))
+    ));
+    let nowhere = Principal::from_slice(&[1, 2, 3]);
+    assert!(matches!(
+        read_state(&net, nowhere, &[b"time"]),
+        Err(ReadStateError::NotFound(_))
+    ));
+}
