@@ -43,8 +43,8 @@ pub(super) fn authenticate(
     }
     let delegations = envelope.sender_delegation.as_deref().unwrap_or_default();
     match (anonymous, &envelope.sender_pubkey, &envelope.sender_sig) {
-        (true, None, None) if delegations.is_empty() => return Ok(()),
-        (true, ..) => return refuse("an anonymous request must not be signed"),
+        (true, None, None) if delegations.is_empty() => Ok(()),
+        (true, ..) => refuse("an anonymous request must not be signed"),
         (false, Some(key), Some(signature)) => {
             if Principal::self_authenticating(key) != *content.sender() {
                 return refuse("the public key does not belong to the sender");
