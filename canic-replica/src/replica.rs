@@ -115,8 +115,9 @@ pub struct Replica {
     /// Outcalls under way, by subnet and number.
     pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
-    /// The same, oldest first.
-    ingress_order: VecDeque<MessageId>,
+    /// Those of them that are answered, in the order of the answers, and the bytes of these.
+    answered: VecDeque<MessageId>,
+    answered_bytes: usize,
     pub(crate) submissions: BTreeMap<MessageId, Submission>,
     submitted: u64,
     /// Numbers what must be unique or unpredictable.
@@ -171,6 +172,8 @@ const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 const PATIENCE: u32 = 100;
 /// Ingress messages whose outcome is remembered.
 const REMEMBERED: usize = 20_000;
+/// Bytes that these outcomes may have in all.
+const REMEMBERED_BYTES: usize = 256 << 20;
 
 impl Replica {
     /// A fresh instance. Errors: no subnet; a named subnet twice; a time beyond the year 2262.
@@ -234,7 +237,8 @@ impl Replica {
             transit: VecDeque::new(),
             outcalls: BTreeMap::new(),
             ingress: BTreeMap::new(),
-            ingress_order: VecDeque::new(),
+            answered: VecDeque::new(),
+            answered_bytes: 0,
             submissions: BTreeMap::new(),
             submitted: 0,
             draws: 0,
@@ -346,22 +350,29 @@ impl Replica {
             self.enqueue(request.callee, Input::Request(request));
         }
         self.ingress.insert(id, IngressStatus::Received);
-        self.ingress_order.push_back(id);
         self.submissions.insert(id, submission);
-        if self.ingress_order.len() > REMEMBERED
-            && let Some(old) = self.ingress_order.pop_front()
+    }
+
+    /// Notes the outcome of an ingress message, and forgets the oldest ones if they are too many or too large.
+    pub(crate) fn answer_ingress(&mut self, id: MessageId, result: Result<Vec<u8>, Reject>) {
+        self.answered_bytes += bytes_of(&result);
+        self.answered.push_back(id);
+        self.ingress.insert(id, IngressStatus::Done(result));
+        while self.answered.len() > REMEMBERED
+            || (self.answered_bytes > REMEMBERED_BYTES && self.answered.len() > 1)
         {
-            if matches!(self.ingress.get(&old), Some(IngressStatus::Done(_))) {
-                self.ingress.remove(&old);
-                self.submissions.remove(&old);
-            } else {
-                // Its turn comes again when it is answered.
-                self.ingress_order.push_back(old);
+            let Some(old) = self.answered.pop_front() else {
+                break;
+            };
+            self.submissions.remove(&old);
+            if let Some(IngressStatus::Done(result)) = self.ingress.remove(&old) {
+                self.answered_bytes -= bytes_of(&result);
             }
         }
     }
 
-    /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered.
+    /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered, as long as
+    /// they have no more than 256 MiB in all.
     pub fn ingress_status(&self, id: &MessageId) -> IngressStatus {
         self.ingress
             .get(id)
@@ -611,6 +622,14 @@ impl Replica {
 }
 
 /// Beyond it there is no room left for deadlines.
+/// Bytes that an outcome takes, roughly.
+fn bytes_of(result: &Result<Vec<u8>, Reject>) -> usize {
+    match result {
+        Ok(reply) => reply.len(),
+        Err(reject) => reject.message.len(),
+    }
+}
+
 fn check_time(ns: u64) -> Result<(), String> {
     if i64::try_from(ns).is_err() {
         return Err(format!(

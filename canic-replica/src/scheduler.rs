@@ -16,7 +16,7 @@ use crate::canister::{Input, LowMemory, Origin, Request, Response, Status};
 use crate::faults::{Effect, Site, Way};
 use crate::replica::Replica;
 use crate::trace::{Event, Kind, Outcome};
-use crate::{IngressStatus, Reject, RejectCode};
+use crate::{Reject, RejectCode};
 
 /// Instructions of one round.
 const ROUND: u64 = 7_000_000_000;
@@ -268,7 +268,7 @@ impl Replica {
     ) {
         match origin {
             Origin::Ingress(id) => {
-                self.ingress.insert(id, IngressStatus::Done(result));
+                self.answer_ingress(id, result);
                 self.ledger.destroyed += refund;
             }
             Origin::Callback(callback) => {

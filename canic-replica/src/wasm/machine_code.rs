@@ -16,25 +16,29 @@ use wasmtime::{Engine, Module};
 /// Files kept; those go first that were not used for longest.
 const MAX_FILES: usize = 200;
 
+/// Bytes that they may have in all.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Bytes of the digest that a file begins with.
+const DIGEST: usize = 32;
+
 /// Modules of fewer bytes are compiled faster than they are found, and would only push out larger ones.
 const SMALL: usize = 16 * 1024;
 
 /// The machine code of a module.
 pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
-    let worth_it = wasm.len() >= SMALL;
-    let Some(file) = worth_it
-        .then(|| place(engine, wasm))
-        .flatten()
-        .filter(|file| file.parent().is_some_and(is_private))
-    else {
-        return Module::new(engine, wasm);
-    };
-    // SAFETY: the file was written by this program, on behalf of this user, in a directory that is theirs and that only they can write to;
-    // wasmtime itself checks that it comes from the same version and the same options.
-    if let Ok(module) = unsafe { Module::deserialize_file(engine, &file) } {
-        // What is used last goes last.
-        let used = fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now()));
-        drop(used);
+    match directory() {
+        Some(directory) if wasm.len() >= SMALL && is_private(&directory) => {
+            load_from(&directory, engine, wasm)
+        }
+        _ => Module::new(engine, wasm),
+    }
+}
+
+/// The same, by way of a directory that is this user's alone.
+fn load_from(directory: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
+    let file = directory.join(name(engine, wasm));
+    if let Some(module) = find(engine, &file) {
         return Ok(module);
     }
     let module = Module::new(engine, wasm)?;
@@ -43,22 +47,37 @@ pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
     Ok(module)
 }
 
-/// Where the code of a module belongs.
-fn place(engine: &Engine, wasm: &[u8]) -> Option<PathBuf> {
-    let directory = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+/// What the file holds, if it is there and whole.
+fn find(engine: &Engine, file: &Path) -> Option<Module> {
+    let content = fs::read(file).ok()?;
+    let (digest, code) = content.split_at_checked(DIGEST)?;
+    if Sha256::digest(code)[..] != *digest {
+        return None;
+    }
+    // SAFETY: the code was written by this program, on behalf of this user, in a directory that is theirs and that only
+    // they can write to, and is as it was written; wasmtime itself checks that it comes from the same version and the
+    // same options.
+    let module = unsafe { Module::deserialize(engine, code) }.ok()?;
+    // What is used last goes last.
+    drop(fs::File::open(file).and_then(|file| file.set_modified(SystemTime::now())));
+    Some(module)
+}
+
+/// Where machine code is kept.
+fn directory() -> Option<PathBuf> {
+    let cache = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(env::var_os("HOME").filter(|dir| !dir.is_empty())?).join(".cache"),
     };
+    Some(cache.join("canic-replica"))
+}
+
+/// The name of a module's file.
+fn name(engine: &Engine, wasm: &[u8]) -> String {
     let mut hasher = Fingerprint(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.update(wasm);
-    let name: String = hasher
-        .0
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Some(directory.join("canic-replica").join(name))
+    hex::encode(hasher.0.finalize())
 }
 
 /// Makes the directory if it is missing, and looks whether it is this user's alone. Elsewhere nothing is cached: what
@@ -90,27 +109,36 @@ fn keep(file: &Path, code: &[u8]) -> io::Result<()> {
         .write(true)
         .create_new(true)
         .open(&draft)?;
+    open.write_all(&Sha256::digest(code))?;
     open.write_all(code)?;
     fs::rename(&draft, file)?;
-    tidy(directory)
+    tidy(directory, MAX_FILES, MAX_BYTES)
 }
 
-/// Removes files if there are too many.
-fn tidy(directory: &Path) -> io::Result<()> {
+/// Removes what was not used for longest, if there are too many files or too many bytes.
+fn tidy(directory: &Path, max_files: usize, max_bytes: u64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        files.push((
-            entry
-                .metadata()?
-                .modified()
-                .unwrap_or(SystemTime::UNIX_EPOCH),
-            entry.path(),
-        ));
+        // Another process may be tidying too.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        if metadata.is_file() {
+            let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            files.push((used, metadata.len(), entry.path()));
+        }
     }
     files.sort();
-    for (_, file) in &files[..files.len().saturating_sub(MAX_FILES)] {
-        fs::remove_file(file)?;
+    let mut bytes = 0;
+    for (kept, (_, length, file)) in files.iter().rev().enumerate() {
+        bytes += length;
+        if kept >= max_files || bytes > max_bytes {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
     }
     Ok(())
 }
@@ -138,5 +166,79 @@ impl Hasher for Fingerprint {
             .iter()
             .take(8)
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A fresh directory that goes with the test.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = env::temp_dir().join(format!("canic-replica {name} {}", process::id()));
+            drop(fs::remove_dir_all(&path));
+            assert!(is_private(&path));
+            Self(path)
+        }
+
+        fn files(&self) -> Vec<PathBuf> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            files.sort();
+            files
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_compiled_again() {
+        let scratch = Scratch::new("damage");
+        let engine = Engine::default();
+        let wasm =
+            wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
+        load_from(&scratch.0, &engine, &wasm).unwrap();
+        let file = scratch.0.join(name(&engine, &wasm));
+        assert_eq!(scratch.files(), [file.clone()]);
+        let whole = fs::read(&file).unwrap();
+        assert!(find(&engine, &file).is_some());
+
+        let last = whole.len() - 1;
+        let mut damaged = vec![Vec::new(), whole[..DIGEST].to_vec(), whole[..last].to_vec()];
+        for position in [0, DIGEST, whole.len() / 2, last] {
+            let mut bytes = whole.clone();
+            bytes[position] ^= 1;
+            damaged.push(bytes);
+        }
+        for bytes in damaged {
+            fs::write(&file, &bytes).unwrap();
+            assert!(find(&engine, &file).is_none());
+            let module = load_from(&scratch.0, &engine, &wasm).unwrap();
+            assert!(module.get_export("f").is_some());
+            assert_eq!(fs::read(&file).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn files_are_bounded_by_number_and_by_bytes() {
+        let scratch = Scratch::new("bounds");
+        for i in 0..6 {
+            let path = scratch.0.join(i.to_string());
+            fs::write(&path, [0; 10]).unwrap();
+            let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(10 - i);
+            fs::File::open(&path).unwrap().set_modified(used).unwrap();
+        }
+        let left = |names: [&str; 2]| names.map(|name| scratch.0.join(name)).to_vec();
+        tidy(&scratch.0, 4, 100).unwrap();
+        assert_eq!(scratch.files().len(), 4);
+        tidy(&scratch.0, 4, 25).unwrap();
+        assert_eq!(scratch.files(), left(["0", "1"]));
     }
 }

@@ -1,11 +1,12 @@
 //! From a module's bytes to something that can be instantiated and metered.
 
+mod cache;
 mod engine;
 mod machine_code;
 mod rewrite;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
@@ -14,11 +15,14 @@ use crate::canister::Number;
 use crate::certification;
 use crate::memory::{PAGE, Pages, non_zero};
 use crate::system_api::{self, Host};
+use cache::Cache;
 use engine::ENGINE;
 use rewrite::{RESERVED, Survey, decompress, rewrite};
 
 /// Compiled modules that are kept in memory although no canister uses them.
 const MAX_IDLE: usize = 500;
+/// Bytes that these may have as Wasm.
+const MAX_IDLE_BYTES: usize = 256 << 20;
 
 /// A compiled module.
 pub(crate) struct Module {
@@ -62,31 +66,19 @@ pub(crate) struct Reach {
     pub(crate) start: Option<ModuleExport>,
 }
 
-/// A module that is being compiled, or was.
-type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
-
-/// Whether somebody holds the module, or waits for it.
-fn is_used(slot: &Slot) -> bool {
-    Arc::strong_count(slot) > 1
-        || matches!(slot.get(), Some(Ok(module)) if Arc::strong_count(module) > 1)
-}
-
 impl Module {
-    /// The compiled form of a module given as Wasm or as gzipped Wasm; each is compiled once per process. The error is a
+    /// The compiled form of a module given as Wasm or as gzipped Wasm; each is compiled once, and again only
+    /// after it was unused and many others came. The error is a
     /// sentence that says why the module is not valid.
     pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Self>, String> {
-        static CACHE: LazyLock<Mutex<HashMap<[u8; 32], Slot>>> = LazyLock::new(Mutex::default);
+        static CACHE: LazyLock<Mutex<Cache>> =
+            LazyLock::new(|| Mutex::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
 
         let hash = Sha256::digest(bytes).into();
-        let slot = {
-            let mut cache = CACHE
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            if cache.len() >= MAX_IDLE && !cache.contains_key(&hash) {
-                cache.retain(|_, slot| is_used(slot));
-            }
-            Arc::clone(cache.entry(hash).or_default())
-        };
+        let slot = CACHE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .slot(hash);
         slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new))
             .clone()
     }

@@ -2,7 +2,7 @@
 
 use crate::common::{Net, T, canister, record};
 use candid::Nat;
-use canic_replica::{Kind, RejectCode};
+use canic_replica::{IngressStatus, Kind, RejectCode};
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
 
@@ -405,4 +405,29 @@ fn one_message_touches_no_more_stable_memory_than_on_the_platform() {
     // So many may be read; and one twice.
     net.query(id, "read_in_query", &[]).unwrap();
     net.check_accounts();
+}
+
+#[test]
+fn outcomes_are_remembered_up_to_256_mebibytes() {
+    let mut net = Net::new();
+    let canister = net.install(
+        r#"(func (export "canister_update large")
+            (if (i32.eq (memory.size) (i32.const 1)) (then (drop (memory.grow (i32.const 31)))))
+            (call $answer (i32.const 0) (i32.const 2097152)))"#,
+    );
+    let ids: Vec<_> = (0..130)
+        .map(|_| {
+            let call = net.ingress(canister, "large", &[]);
+            let id = net.replica.submit(call).unwrap();
+            assert_eq!(
+                net.replica.await_ingress(&id).unwrap().unwrap().len(),
+                2 << 20
+            );
+            id
+        })
+        .collect();
+    let known = |id| net.replica.ingress_status(id) != IngressStatus::Unknown;
+    assert!(ids[2..].iter().all(known));
+    assert!(!ids[..2].iter().any(known));
+    assert_eq!(net.replica.ingress_sender(&ids[1]), None);
 }

@@ -1,0 +1,132 @@
+//! Compiled modules in memory: each is compiled once, and kept while somebody uses it or little else came in between.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use super::Module;
+
+/// A module that is being compiled, or was.
+pub(super) type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
+
+/// Modules by their hash. Those that nobody uses are bounded by number and by bytes; the least recently asked for go first.
+pub(super) struct Cache {
+    slots: HashMap<[u8; 32], Entry>,
+    /// Counts what was asked for.
+    clock: u64,
+    max_idle: usize,
+    /// Bytes of Wasm, decompressed; machine code takes a few times as much.
+    max_idle_bytes: usize,
+}
+
+#[derive(Default)]
+struct Entry {
+    slot: Slot,
+    asked: u64,
+}
+
+impl Entry {
+    /// Whether somebody holds the module, or waits for it.
+    fn is_used(&self) -> bool {
+        Arc::strong_count(&self.slot) > 1
+            || matches!(self.slot.get(), Some(Ok(module)) if Arc::strong_count(module) > 1)
+    }
+
+    fn bytes(&self) -> usize {
+        match self.slot.get() {
+            Some(Ok(module)) => module.size,
+            Some(Err(why)) => why.len(),
+            None => 0,
+        }
+    }
+}
+
+impl Cache {
+    pub(super) fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
+        Self {
+            slots: HashMap::new(),
+            clock: 0,
+            max_idle,
+            max_idle_bytes,
+        }
+    }
+
+    /// The place of a module, which whoever comes first fills.
+    pub(super) fn slot(&mut self, hash: [u8; 32]) -> Slot {
+        if !self.slots.contains_key(&hash) {
+            self.make_room();
+        }
+        self.clock += 1;
+        let entry = self.slots.entry(hash).or_default();
+        entry.asked = self.clock;
+        Arc::clone(&entry.slot)
+    }
+
+    fn make_room(&mut self) {
+        let mut idle: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, entry)| !entry.is_used())
+            .map(|(hash, entry)| (entry.asked, entry.bytes(), *hash))
+            .collect();
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        let mut total = 0;
+        for (kept, (_, bytes, hash)) in idle.into_iter().enumerate() {
+            total += bytes;
+            if kept >= self.max_idle || total > self.max_idle_bytes {
+                self.slots.remove(&hash);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks for a small module, number `i`; says whether it had to be compiled.
+    fn ask(cache: &mut Cache, i: u8) -> (Arc<Module>, bool) {
+        let mut compiled = false;
+        let slot = cache.slot([i; 32]);
+        let module = slot.get_or_init(|| {
+            compiled = true;
+            Module::compile([i; 32], b"\0asm\x01\0\0\0").map(Arc::new)
+        });
+        (module.clone().unwrap(), compiled)
+    }
+
+    #[test]
+    fn a_module_is_compiled_once() {
+        let mut cache = Cache::new(2, 1000);
+        let (first, compiled) = ask(&mut cache, 1);
+        assert!(compiled);
+        let (second, compiled) = ask(&mut cache, 1);
+        assert!(!compiled);
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn unused_modules_go_and_the_least_recently_asked_for_go_first() {
+        let mut cache = Cache::new(2, 1000);
+        let (held, _) = ask(&mut cache, 0);
+        for i in [1, 2, 1, 3, 4] {
+            ask(&mut cache, i);
+        }
+        // When 4 came in there were 1, 2 and 3 without a user, and 2 was the oldest; 1 goes with the next.
+        assert_eq!(cache.slots.len(), 4);
+        assert!(!cache.slots.contains_key(&[2; 32]));
+        ask(&mut cache, 5);
+        assert!(!cache.slots.contains_key(&[1; 32]));
+        assert!(!ask(&mut cache, 0).1, "a module in use was dropped");
+        drop(held);
+    }
+
+    #[test]
+    fn unused_modules_are_bounded_by_bytes() {
+        // Each is eight bytes long.
+        let mut cache = Cache::new(100, 20);
+        for i in 0..10 {
+            ask(&mut cache, i);
+        }
+        assert_eq!(cache.slots.len(), 3);
+    }
+}
