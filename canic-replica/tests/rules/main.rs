@@ -5,6 +5,7 @@ mod certification;
 mod common;
 mod determinism;
 mod faults;
+mod fuzz;
 mod hostile;
 mod installation;
 mod limits;
