@@ -206,7 +206,7 @@ mod tests {
             wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
         load_from(&scratch.0, &engine, &wasm).unwrap();
         let file = scratch.0.join(name(&engine, &wasm));
-        assert_eq!(scratch.files(), [file.clone()]);
+        assert_eq!(scratch.files(), std::slice::from_ref(&file));
         let whole = fs::read(&file).unwrap();
         assert!(find(&engine, &file).is_some());
 
