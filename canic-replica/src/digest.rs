@@ -7,7 +7,8 @@ use crate::canister::{Canister, Number, Status};
 use crate::memory::{PAGE, Page};
 
 impl Replica {
-    /// SHA-256 over what the canisters are: their memories, globals, cycles, timers, settings, queues. The same inputs
+    /// SHA-256 over what the canisters are: their memories, globals, cycles, timers, settings, and how
+    /// many messages wait, are under execution or expect an answer, though not what these contain. The same inputs
     /// give the same hash.
     pub fn state_hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();

@@ -7,10 +7,12 @@
 //! What is not there answers an error that names it:
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
 //! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
-//!   answer that there is no such key.
+//!   answer that there is no such key. `subnet_info` and `node_metrics_history` are rejected too.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
+//! - Each round begins with the canister of the lowest id, and all subnets share its instructions: a canister that never
+//!   rests can keep others waiting. Ingress messages wait as long as it takes; they do not expire.
 //! - What a best-effort call carried is lost when its answer comes too late.
 //! - Traps are told with the platform's first line and code; the advice and links that it appends are left out.
 //! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code traps.
