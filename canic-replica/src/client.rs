@@ -6,8 +6,8 @@
 //! use canic_replica::{Effect, Fault, RejectCode};
 //! use pocket_ic::PocketIc;
 //!
-//! # fn install_bank(_: &PocketIc) -> Principal { unimplemented!() }
-//! # fn balance(_: &PocketIc, _: Principal) -> u64 { unimplemented!() }
+//! # fn install_bank(pic: &PocketIc) -> Principal { pic.create_canister() }
+//! # fn balance(pic: &PocketIc, bank: Principal) -> u128 { pic.cycle_balance(bank) }
 //! // POCKET_IC_BIN names canic-replica.
 //! let pic = PocketIc::new();
 //! let bank = install_bank(&pic);

@@ -26,6 +26,7 @@
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 
+mod bounded;
 mod canister;
 mod certification;
 pub mod client;

@@ -6,8 +6,8 @@
 
 use candid::Reserved;
 
+use crate::bounded::decode_bounded;
 use crate::cycles::Prices;
-use crate::management::decode_bounded;
 
 /// Nodes of a subnet.
 const NODES: u128 = 13;

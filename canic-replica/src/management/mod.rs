@@ -11,6 +11,7 @@ use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
+use crate::bounded::decode_bounded;
 use crate::canister::{Canister, Input, Origin, Request, Settings, Status, Stopper};
 use crate::faults::Effect;
 use crate::reject::{invalid, not_found, uncertified};
@@ -552,18 +553,6 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
             user_id: request.sender,
         }),
     }
-}
-
-/// Decodes Candid, with bounds on what a few bytes may make us do.
-pub(crate) fn decode_bounded<A: for<'a> ArgumentDecoder<'a>>(bytes: &[u8]) -> candid::Result<A> {
-    const SKIPPING_QUOTA: usize = 10_000;
-    /// Work that every argument may cause, and work per byte of it.
-    const BASE_QUOTA: usize = 1_000_000;
-    const QUOTA_PER_BYTE: usize = 50;
-    let mut config = candid::DecoderConfig::new();
-    config.set_skipping_quota(SKIPPING_QUOTA);
-    config.set_decoding_quota(BASE_QUOTA + QUOTA_PER_BYTE * bytes.len());
-    candid::utils::decode_args_with_config(bytes, &config)
 }
 
 pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Result<A, Reject> {
