@@ -55,6 +55,8 @@ pub(crate) struct Canister {
     pub(crate) paid_until: u64,
     /// The heartbeat and the global timer take turns in being first.
     pub(crate) heartbeat_first: bool,
+    /// The round in which code can be installed again, if installs are limited.
+    pub(crate) installs_again: u64,
     /// What became of `canister_on_low_wasm_memory` when memory was last looked at.
     pub(crate) low_memory: LowMemory,
 }
@@ -264,6 +266,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The balance below which a canister freezes that takes so many bytes of memory, in cycles.
+    pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
+        const DAY: u64 = 24 * 3600;
+        let bytes = bytes.max(self.memory_allocation);
+        let per_day = prices.resources(bytes, self.compute_allocation, DAY * 1_000_000_000);
+        per_day.saturating_mul(self.freezing_threshold.into()) / u128::from(DAY)
+    }
+}
+
 impl Code {
     /// The program as it is before its first message.
     pub(crate) fn fresh(module: Arc<Module>) -> Self {
@@ -312,6 +324,7 @@ impl Canister {
             last_number: 0,
             paid_until: now,
             heartbeat_first: false,
+            installs_again: 0,
             low_memory: LowMemory::Enough,
         }
     }
@@ -415,11 +428,7 @@ impl Canister {
 
     /// The balance below which it freezes, if it takes so many bytes of memory, in cycles.
     pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
-        const DAY: u64 = 24 * 3600;
-        let bytes = bytes.max(self.settings.memory_allocation);
-        let per_day =
-            prices.resources(bytes, self.settings.compute_allocation, DAY * 1_000_000_000);
-        per_day.saturating_mul(self.settings.freezing_threshold.into()) / u128::from(DAY)
+        self.settings.freezing_limit(prices, bytes)
     }
 
     /// Notes a change of code, controllers or existence.
@@ -453,7 +462,14 @@ impl Canister {
         };
         self.logs_written += 1;
         self.logs.push_back(record);
-        while self.logs.len() > 1 && self.log_bytes() > limit as u64 {
+        self.trim_log();
+    }
+
+    /// Drops the oldest lines that its log has no room for; without any room, all.
+    pub(crate) fn trim_log(&mut self) {
+        let limit = self.settings.log_memory_limit;
+        let least = usize::from(limit > 0);
+        while self.logs.len() > least && self.log_bytes() > limit {
             self.logs.pop_front();
         }
     }

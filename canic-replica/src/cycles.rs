@@ -1,6 +1,10 @@
-//! What things cost, in cycles.
+//! What things cost, in cycles, and who can pay.
 
-use crate::SubnetKind;
+use candid::Principal;
+
+use crate::canister::Canister;
+use crate::replica::Replica;
+use crate::{Reject, RejectCode, SubnetKind};
 
 /// Instructions that one update message, callback or system task may take.
 pub(crate) const UPDATE_LIMIT: u64 = 40_000_000_000;
@@ -30,6 +34,8 @@ pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 pub(crate) struct Prices {
     /// For creating a canister.
     pub(crate) creation: u128,
+    /// Instructions of an installation for which a canister waits one round before its next.
+    pub(crate) installs_per_round: u64,
     /// Instructions that each page costs which a message changes.
     pub(crate) dirty_page: u64,
     message: u128,
@@ -47,6 +53,7 @@ pub(crate) struct Prices {
 impl Prices {
     const APPLICATION: Self = Self {
         creation: 500_000_000_000,
+        installs_per_round: 2_000_000_000,
         dirty_page: 1_000,
         message: 5_000_000,
         instruction: 1,
@@ -62,6 +69,7 @@ impl Prices {
     /// System subnets charge nothing.
     const FREE: Self = Self {
         creation: 0,
+        installs_per_round: 1_000_000_000_000_000,
         dirty_page: 0,
         message: 0,
         instruction: 0,
@@ -121,5 +129,28 @@ impl Prices {
         const GIB_NS: u128 = (1 << 30) * 1_000_000_000;
         let memory = (u128::from(bytes) * self.gib_second).saturating_mul(ns.into()) / GIB_NS;
         memory + u128::from(percent) * self.percent_second * u128::from(ns) / 1_000_000_000
+    }
+}
+
+impl Replica {
+    /// Whether a canister can spend so many cycles without freezing. Only its controllers learn how many it lacks.
+    pub(crate) fn can_pay(
+        &self,
+        canister: &Canister,
+        cost: u128,
+        asker: &Principal,
+    ) -> Result<(), Reject> {
+        let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        let needed = cost.saturating_add(threshold);
+        if cost == 0 || canister.balance >= needed {
+            return Ok(());
+        }
+        let mut why = format!("Canister {} is out of cycles", canister.id);
+        if canister.is_controller(asker) {
+            let missing = needed - canister.balance;
+            why +=
+                &format!(": please top up the canister with at least {missing} additional cycles");
+        }
+        Err(Reject::new(RejectCode::SysTransient, 207, why))
     }
 }

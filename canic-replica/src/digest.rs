@@ -48,6 +48,7 @@ fn hash_canister(hash: &mut Sha256, canister: &Canister) {
         canister.chunks.len() as u64,
         canister.snapshots.len() as u64,
         canister.stable.size,
+        canister.installs_again,
     ];
     for number in numbers {
         hash.update(number.to_be_bytes());

@@ -7,21 +7,27 @@
 //! What is not there answers an error that names it:
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
 //! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
-//!   answer that there is no such key. `subnet_info` and `node_metrics_history` are rejected too.
+//!   answer that there is no such key.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
 //! - Each round begins with the canister of the lowest id, and all subnets share its instructions: a canister that never
 //!   rests can keep others waiting. Ingress messages wait as long as it takes; they do not expire.
 //! - What a best-effort call carried is lost when its answer comes too late.
-//! - Traps are told with the platform's first line and code; the advice and links that it appends are left out.
+//! - Traps and rejects are told with the platform's first line and code; the advice and links that it appends are left out.
 //! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code traps.
 //! - A module has at most 5,000,000 locals, and a million instructions that grow memory or drop segments.
 //! - All subnets have 13 nodes; system subnets charge nothing.
-//! - Cycles are not reserved for memory: `reserved_cycles` is always 0. Queries are not counted: `query_stats` are 0.
+//! - Storage is never so full that cycles are reserved for it: `reserved_cycles` is always 0, whatever
+//!   `reserved_cycles_limit` says. Queries are not counted: `query_stats` are 0.
+//! - Reception is charged for the method's name and the argument, not for the envelope around them.
+//! - The sizes of history and log in `memory_metrics` are close to the platform's, not equal.
+//! - Installs wait for the instructions of earlier ones (`IC0209`, unless [`Config::rate_limited`] or PocketIC's flag says
+//!   otherwise); writes to memory never do.
+//! - Canisters fetch logs for nothing. A subnet takes as many canisters as it has ids; `node_metrics_history` knows one
+//!   node that makes all blocks. There are no subnet admins.
 //! - HTTP outcalls are answered by whoever runs the instance ([`Replica::answer_outcall`]). Responses beyond
 //!   `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers made-up ones all the same.
-//! - Installs are not limited by the instructions of earlier ones.
 //! - Keys are drawn from the numbers of the subnets: what they sign is genuine, but nothing about them is secret.
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].

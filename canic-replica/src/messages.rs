@@ -97,23 +97,9 @@ impl Replica {
         } else {
             return Err(Trap::NoMethod("update", request.method.clone()).reject(id));
         };
-        self.can_pay(canister, self.prices(canister).execution(UPDATE_LIMIT))?;
+        let price = self.prices(canister).execution(UPDATE_LIMIT);
+        self.can_pay(canister, price, &request.sender)?;
         Ok(context)
-    }
-
-    /// Whether a canister can spend so many cycles without freezing.
-    pub(crate) fn can_pay(&self, canister: &Canister, cost: u128) -> Result<(), Reject> {
-        let needed =
-            cost + canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
-        if cost == 0 || canister.balance >= needed {
-            return Ok(());
-        }
-        let why = format!(
-            "Canister {} is out of cycles: please top up the canister with at least {} additional cycles",
-            canister.id,
-            needed - canister.balance
-        );
-        Err(Reject::new(RejectCode::SysTransient, 207, why))
     }
 
     pub(crate) fn run_task(&mut self, id: Principal, task: Task) -> u64 {
@@ -143,7 +129,7 @@ impl Replica {
             .as_ref()
             .is_some_and(|code| code.module.exports(export));
         let price = self.prices(canister).execution(UPDATE_LIMIT);
-        if exported && self.can_pay(canister, price).is_err() {
+        if exported && self.can_pay(canister, price, &id).is_err() {
             // Timers and hooks stay due until they can be paid for.
             return 0;
         }
@@ -256,8 +242,8 @@ impl Replica {
             return 0;
         };
         let Some(callback) = canister.close_call(response.callback) else {
-            // The call had expired: what comes back is lost.
-            self.ledger.destroyed += response.refund;
+            // The call had expired: the answer is dropped, its cycles come back all the same.
+            canister.balance += response.refund;
             return 0;
         };
         canister.balance += response.refund;

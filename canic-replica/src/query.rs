@@ -62,7 +62,14 @@ impl Replica {
             .code
             .as_ref()
             .ok_or_else(|| Trap::NoModule.reject(id))?;
-        self.can_pay(canister, u128::from(self.prices(canister).execution(0) > 0))?;
+        let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        if canister.balance < threshold {
+            let why = format!(
+                "Canister {id} is unable to process query calls because it's frozen. Please top up the canister with cycles \
+                 and try again."
+            );
+            return Err(Reject::new(RejectCode::SysTransient, 207, why));
+        }
         let (context, export) = if code.module.queries.contains(&query.method) {
             (Context::Query, "canister_query")
         } else if code.module.composite_queries.contains(&query.method) {
@@ -117,20 +124,24 @@ impl Replica {
             return Err(uncertified(invalid(why)));
         }
         let payer = if self.is_management(ingress.canister) {
-            self.admit_management(ingress)?
+            self.management_payer(ingress).map_err(uncertified)?
         } else {
-            self.inspect(ingress)?;
             Some(ingress.canister)
         };
-        let Some(payer) = payer.and_then(|payer| self.canisters.get(&payer)) else {
-            return Ok(subnet);
-        };
-        let cost = self
-            .prices(payer)
-            .reception(ingress.method.len() + ingress.payload.len());
-        self.can_pay(payer, cost).map_err(uncertified)?;
-        let payer = payer.id;
-        if let Some(payer) = self.canister_mut(payer) {
+        let mut cost = 0;
+        if let Some(payer) = payer {
+            let found = self.canisters.get(&payer);
+            let payer = found.ok_or_else(|| uncertified(not_found(payer)))?;
+            cost = self.prices(payer).reception(size);
+            self.can_pay(payer, cost, &ingress.sender)
+                .map_err(uncertified)?;
+        }
+        if self.is_management(ingress.canister) {
+            self.admit_management(ingress).map_err(uncertified)?;
+        } else {
+            self.inspect(ingress)?;
+        }
+        if let Some(payer) = payer.and_then(|payer| self.canister_mut(payer)) {
             payer.balance -= cost;
             self.ledger.fees.ingress += cost;
         }

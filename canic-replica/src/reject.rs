@@ -61,10 +61,18 @@ impl Reject {
         }
     }
 
+    /// A reject that only canisters get, and without a finer code.
+    pub(crate) fn bare(code: RejectCode, message: impl Into<String>) -> Self {
+        Self {
+            error_code: String::new(),
+            ..Self::new(code, 0, message)
+        }
+    }
+
     /// The text that a calling canister sees: the platform puts its own code before its own text.
     pub(crate) fn text(&self) -> String {
         match self.error_code.as_str() {
-            "IC0406" => self.message.clone(),
+            "" | "IC0406" => self.message.clone(),
             code => format!("{code}: {}", self.message),
         }
     }
@@ -89,4 +97,19 @@ pub(crate) fn uncertified(reject: Reject) -> Reject {
 /// The reject for an argument that cannot be used.
 pub(crate) fn invalid(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::CanisterReject, 408, why)
+}
+
+/// The reject for a value that breaks the platform's rules.
+pub(crate) fn contract(why: impl Into<String>) -> Reject {
+    Reject::new(RejectCode::CanisterError, 504, why)
+}
+
+/// The reject for a call that may not be made so, or not by this caller.
+pub(crate) fn refused(why: impl Into<String>) -> Reject {
+    Reject::new(RejectCode::CanisterReject, 406, why)
+}
+
+/// The reject for more than a subnet has left.
+pub(crate) fn oversubscribed(why: impl Into<String>) -> Reject {
+    Reject::new(RejectCode::SysFatal, 101, why)
 }

@@ -13,6 +13,7 @@ use crate::certification::{Hash, NodeKey, State, SubnetKeys, Topology};
 use crate::cycles::Prices;
 use crate::execution::Place;
 use crate::faults::{Chaos, Fault, Faults, Planted, Strike};
+use crate::management::Blocks;
 use crate::management::outcalls::{self, Outcall};
 use crate::memory::Stable;
 use crate::trace::{Accounts, Event, Fees};
@@ -40,6 +41,8 @@ pub struct Config {
     pub subnets: Vec<SubnetKind>,
     /// Nanoseconds since 1970; 2021-05-06T19:17:10Z by default.
     pub time: Option<u64>,
+    /// Whether a canister that has just installed much has to wait before it installs again, as on the network.
+    pub rate_limited: bool,
 }
 
 /// One subnet.
@@ -123,6 +126,7 @@ pub struct Replica {
     /// Numbers what must be unique or unpredictable.
     pub(crate) draws: u64,
     pub(crate) ledger: Ledger,
+    pub(crate) rate_limited: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) next_event: u64,
     pub(crate) faults: Faults,
@@ -139,6 +143,8 @@ pub(crate) struct Subnet {
     last: u64,
     /// HTTP outcalls so far.
     pub(crate) outcalls: u64,
+    /// Oldest day first.
+    pub(crate) blocks: VecDeque<Blocks>,
 }
 
 /// Where an ingress message came from, and went to.
@@ -221,6 +227,7 @@ impl Replica {
                 next: first,
                 last,
                 outcalls: 0,
+                blocks: VecDeque::new(),
             });
         }
         let time = config.time.unwrap_or(DEFAULT_TIME);
@@ -243,6 +250,7 @@ impl Replica {
             submitted: 0,
             draws: 0,
             ledger: Ledger::default(),
+            rate_limited: config.rate_limited,
             events: Vec::new(),
             next_event: 0,
             faults: Faults::default(),
@@ -462,7 +470,7 @@ impl Replica {
     /// ```
     /// use canic_replica::{Config, Effect, Fault, RejectCode, Replica, SubnetKind};
     ///
-    /// let mut replica = Replica::new(Config { subnets: vec![SubnetKind::Application], time: None }).unwrap();
+    /// let mut replica = Replica::new(Config { subnets: vec![SubnetKind::Application], time: None, rate_limited: true }).unwrap();
     /// let mut fork = replica.clone();
     /// fork.inject(Fault::on_call(Effect::reject(RejectCode::SysTransient)).method("raw_rand"));
     /// assert_eq!((replica.faults().len(), fork.faults().len()), (0, 1));
@@ -576,6 +584,20 @@ impl Replica {
 
     pub(crate) fn subnet_index(&self, subnet: Principal) -> Option<usize> {
         self.infos.iter().position(|info| info.id == subnet)
+    }
+
+    /// Which subnet is the NNS: as on PocketIC, the first one if none of that kind is there.
+    pub(crate) fn nns(&self) -> usize {
+        let is_nns = |info: &SubnetInfo| info.kind == SubnetKind::NNS;
+        self.infos.iter().position(is_nns).unwrap_or(0)
+    }
+
+    /// Whether some subnet gives this id to new canisters.
+    pub(crate) fn is_allocatable(&self, canister: Principal) -> bool {
+        (0..self.infos.len() as u64).any(|subnet| {
+            let (first, last) = allocation(subnet);
+            (canister_id(first)..=canister_id(last)).contains(&canister)
+        })
     }
 
     /// An id that no canister of the subnet has or had. `None`: they are used up.

@@ -31,6 +31,7 @@ impl Replica {
     pub(crate) fn execute_round(&mut self) {
         self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
+        self.count_blocks();
         let (short, tasks) = self.keep_house();
         self.deliver();
         let mut spent = 0;
@@ -171,11 +172,14 @@ impl Replica {
         canister.paid_until = now;
         self.ledger.fees.resources += paid;
         if paid < cost {
-            // As on the network: who cannot pay loses code, memory and what was allocated, and keeps its id.
+            // As on the network: who cannot pay loses code, memory, snapshots, what was allocated, and the changes on record
+            // (not their number). It keeps its id.
             self.uninstall(id);
             if let Some(canister) = self.canister_mut(id) {
                 canister.settings.compute_allocation = 0;
                 canister.settings.memory_allocation = 0;
+                canister.snapshots.clear();
+                canister.history.clear();
                 canister.version += 1;
             }
         }

@@ -46,6 +46,7 @@ fn ten_thousand_canisters_fit_into_two_gibibytes() {
     let mut replica = Replica::new(Config {
         subnets: vec![SubnetKind::Application],
         time: None,
+        rate_limited: true,
     })
     .unwrap();
     let module = wat::parse_str(SMALL).unwrap();

@@ -49,30 +49,19 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
     Ok(Config {
         subnets: subnets(&config.subnet_config_set)?,
         time: time(config.initial_time.as_ref())?,
+        rate_limited: config
+            .icp_config
+            .as_ref()
+            .and_then(|flags| flags.canister_execution_rate_limiting.as_ref())
+            != Some(&IcpConfigFlag::Disabled),
     })
 }
 
-/// The flags may ask for what is the case anyway. Execution is never rate-limited here, and what PocketIC calls beta
-/// features of outcalls is always there.
+/// Flags may ask for what is the case anyway: what PocketIC calls beta features of outcalls is always there.
 fn check_flags(flags: &IcpConfig) -> Answer<()> {
-    let refused = [
-        (
-            &flags.function_name_length_limits,
-            IcpConfigFlag::Disabled,
-            "function names of any length",
-        ),
-        (
-            &flags.canister_execution_rate_limiting,
-            IcpConfigFlag::Enabled,
-            "rate-limited execution",
-        ),
-    ];
-    match refused
-        .into_iter()
-        .find(|(flag, refused, _)| flag.as_ref() == Some(refused))
-    {
-        Some((_, _, what)) => Err(Failure::not_served(what)),
-        None => Ok(()),
+    match flags.function_name_length_limits {
+        Some(IcpConfigFlag::Disabled) => Err(Failure::not_served("function names of any length")),
+        None | Some(IcpConfigFlag::Enabled) => Ok(()),
     }
 }
 

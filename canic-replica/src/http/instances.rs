@@ -209,6 +209,7 @@ mod tests {
         Replica::new(Config {
             subnets: vec![SubnetKind::Application],
             time: None,
+            rate_limited: true,
         })
         .unwrap()
     }

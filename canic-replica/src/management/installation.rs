@@ -1,19 +1,20 @@
 //! Code comes and goes: install, reinstall, upgrade, uninstall.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candid::Principal;
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::storage::MAX_CHUNKS;
+use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
 use super::{Managed, decode, origin, reply};
 use crate::canister::{Canister, Code, Request};
 use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
 use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
 use crate::faults::{Effect, Faults, Site, Way};
 use crate::memory::{Stable, WASM_PAGE};
-use crate::reject::{self, invalid};
+use crate::reject::{self, contract, refused};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
 use crate::wasm::Module;
@@ -32,12 +33,54 @@ struct InstallCodeArgs {
 }
 
 /// What is to be installed, and how.
-struct Order<'a> {
+struct Order {
     mode: types::CanisterInstallMode,
     canister: Principal,
-    module: &'a [u8],
+    source: Source,
     arg: Vec<u8>,
     sender_version: Option<u64>,
+}
+
+/// Where the module comes from.
+enum Source {
+    Module(Vec<u8>),
+    /// The canister that stores the chunks, their hashes in order, and the hash of all of them together.
+    Chunks(Arc<Canister>, Vec<types::ChunkHash>, [u8; 32]),
+}
+
+impl Source {
+    /// What it costs to put the module together: each chunk counts as if it were full.
+    fn instructions(&self) -> u64 {
+        match self {
+            Self::Module(_) => 0,
+            Self::Chunks(_, list, _) => list.len() as u64 * MAX_CHUNK as u64,
+        }
+    }
+
+    fn module(&self) -> Result<Cow<'_, [u8]>, Reject> {
+        let (store, list, wanted) = match self {
+            Self::Module(module) => return Ok(module.into()),
+            Self::Chunks(store, list, wanted) => (store, list, wanted),
+        };
+        let mut module = Vec::new();
+        for types::ChunkHash { hash } in list {
+            let Ok(name) = <[u8; 32]>::try_from(hash.as_slice()) else {
+                let why = "Chunk hash is invalid. The length is not 32".into();
+                return Err(chunk_error(why));
+            };
+            let chunk = store.chunks.get(&name);
+            let chunk =
+                chunk.ok_or_else(|| chunk_error(format!("Chunk hash {hash:?} was not found")))?;
+            module.extend_from_slice(chunk);
+        }
+        let found: [u8; 32] = Sha256::digest(&module).into();
+        if found != *wanted {
+            return Err(chunk_error(format!(
+                "Wasm module hash {found:?} does not match given hash {wanted:?}"
+            )));
+        }
+        Ok(module.into())
+    }
 }
 
 impl Replica {
@@ -48,7 +91,7 @@ impl Replica {
             Order {
                 mode: args.mode,
                 canister: args.canister_id,
-                module: &args.wasm_module,
+                source: Source::Module(args.wasm_module),
                 arg: args.arg,
                 sender_version: args.sender_canister_version,
             },
@@ -57,45 +100,31 @@ impl Replica {
 
     pub(crate) fn install_chunked_code(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::InstallChunkedCodeArgs,)>(request)?;
-        let subnet = self.controlled(args.target_canister, request)?.subnet;
-        let store = args.store_canister.unwrap_or(args.target_canister);
+        let target = args.target_canister;
+        let subnet = self.canister(target)?.subnet;
+        let store = args.store_canister.unwrap_or(target);
+        let found = self.canisters.get(&store).filter(|c| c.subnet == subnet);
+        let chunks = Arc::clone(found.ok_or_else(|| {
+            refused(format!(
+                "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of target canister {target}",
+                self.subnets[subnet].place.subnet
+            ))
+        })?);
         if store != request.sender {
             self.controlled(store, request)?;
         }
-        let store = self.canister(store)?;
-        if store.subnet != subnet {
-            return Err(chunk_error(
-                "The store canister is on another subnet than the target canister",
-            ));
-        }
         if args.chunk_hashes_list.len() > MAX_CHUNKS {
-            return Err(chunk_error(&format!(
-                "A module has at most {MAX_CHUNKS} chunks"
-            )));
+            let why = format!("A module has at most {MAX_CHUNKS} chunks");
+            return Err(chunk_error(why));
         }
-        let mut module = Vec::new();
-        for hash in &args.chunk_hashes_list {
-            let chunk = <[u8; 32]>::try_from(hash.hash.as_slice())
-                .ok()
-                .and_then(|hash| store.chunks.get(&hash));
-            let chunk = chunk
-                .ok_or_else(|| chunk_error(&format!("Chunk {} was not found", hex(&hash.hash))))?;
-            module.extend_from_slice(chunk);
-        }
-        let found = Sha256::digest(&module);
-        if found.as_slice() != args.wasm_module_hash {
-            return Err(chunk_error(&format!(
-                "Wasm module hash {} does not match the hash {} of the chunks",
-                hex(&args.wasm_module_hash),
-                hex(&found)
-            )));
-        }
+        let hash = args.wasm_module_hash.try_into();
+        let hash = hash.map_err(|hash| contract(format!("Invalid wasm hash {hash:?}")))?;
         self.install(
             request,
             Order {
                 mode: args.mode,
-                canister: args.target_canister,
-                module: &module,
+                canister: target,
+                source: Source::Chunks(chunks, args.chunk_hashes_list, hash),
                 arg: args.arg,
                 sender_version: args.sender_canister_version,
             },
@@ -150,7 +179,7 @@ impl Replica {
     }
 
     /// Installs on a draft of the canister, which takes its place if all went well. The instructions are paid for anyway.
-    fn install(&mut self, request: &Request, order: Order<'_>) -> Managed {
+    fn install(&mut self, request: &Request, order: Order) -> Managed {
         let id = order.canister;
         self.controlled(id, request)?;
         let canister = self
@@ -159,21 +188,19 @@ impl Replica {
             .cloned()
             .ok_or_else(|| reject::not_found(id))?;
         let place = Arc::clone(&self.subnets[canister.subnet].place);
-        let module = check(&canister, &order)?;
         let in_advance = place.prices.execution(INSTALL_LIMIT);
-        self.can_pay(&canister, in_advance)
+        self.can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
                 ..reject
             })?;
 
-        let compilation = (module.operators * COMPILE_PER_OPERATOR).min(INSTALL_LIMIT);
         let mut draft = Draft {
             canister,
             place,
             request,
             now: self.time,
-            left: INSTALL_LIMIT - compilation,
+            left: INSTALL_LIMIT,
             events: Vec::new(),
             burnt: 0,
             faults: &mut self.faults,
@@ -181,8 +208,14 @@ impl Replica {
             next_event: self.next_event,
         };
         Arc::make_mut(&mut draft.canister).balance -= in_advance;
-        let result = draft.install(module, &order);
-        let cost = draft.place.prices.execution(INSTALL_LIMIT - draft.left);
+        let limited = self.rate_limited && draft.canister.installs_again > draft.round;
+        let result = match limited {
+            true => Err(rate_limit(id)),
+            false => draft.install(&order),
+        };
+        let spent = INSTALL_LIMIT - draft.left;
+        let cost = draft.place.prices.execution(spent);
+        let rounds = spent.div_ceil(draft.place.prices.installs_per_round);
         let Draft {
             canister: mut installed,
             events,
@@ -199,63 +232,34 @@ impl Replica {
             };
             self.note(Kind::Lifecycle, &request, outcome, instructions);
         }
-        match result {
-            Ok(()) => {
-                self.ledger.burnt += burnt;
-                Arc::make_mut(&mut installed).balance += in_advance - cost;
-                self.canisters.insert(id, installed);
-                reply(())
-            }
-            Err(reject) => {
-                let logs = (installed.logs.clone(), installed.logs_written);
-                let canister = self.canister(id)?;
-                canister.balance -= cost;
-                (canister.logs, canister.logs_written) = logs;
-                Err(reject)
-            }
+        if result.is_ok() {
+            Arc::make_mut(&mut installed).balance += in_advance - cost;
+            self.ledger.burnt += burnt;
+            self.canisters.insert(id, installed);
+        } else {
+            // Only what it cost and what was printed is left of it: as on the platform, a reinstall begins with an empty log.
+            let logs = (installed.logs.clone(), installed.logs_written);
+            let canister = self.canister(id)?;
+            canister.balance -= cost;
+            (canister.logs, canister.logs_written) = logs;
         }
+        if spent > 0 {
+            self.canister(id)?.installs_again = self.round + rounds;
+        }
+        result?;
+        reply(())
     }
 }
 
-/// The module, if it may be installed that way.
-fn check(canister: &Canister, order: &Order<'_>) -> Result<Arc<Module>, Reject> {
-    use types::CanisterInstallMode::{Install, Upgrade};
-    let id = canister.id;
-    match (order.mode, &canister.code) {
-        (Install, Some(_)) => {
-            let why = format!(
-                "Canister {id} cannot be installed because the canister is not empty. Try installing with mode='reinstall' \
-                 instead."
-            );
-            return Err(Reject::new(RejectCode::CanisterError, 514, why));
-        }
-        (Upgrade(_), None) => return Err(Trap::NoModule.reject(id)),
-        _ => {}
-    }
-    let module = Module::load(order.module).map_err(|why| {
-        let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
-        Reject::new(RejectCode::CanisterError, 505, why)
-    })?;
-    const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
-    if let (Upgrade(flags), Some(code)) = (order.mode, &canister.code) {
-        let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
-        if persistence == Some(types::WasmMemoryPersistence::Keep)
-            && !module.metadata.contains_key(ORTHOGONAL)
-        {
-            return Err(invalid(
-                "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade option requires that the new \
-                 canister module supports enhanced orthogonal persistence.",
-            ));
-        }
-        let orthogonal = code.module.metadata.contains_key(ORTHOGONAL);
-        if orthogonal && persistence.is_none() {
-            return Err(invalid(
-                "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade option.",
-            ));
-        }
-    }
-    Ok(module)
+fn rate_limit(id: Principal) -> Reject {
+    let why = format!(
+        "Canister {id} is rate limited because it executed too many instructions in the previous install_code messages. \
+         Please retry installation after several minutes."
+    );
+    Reject::new(RejectCode::SysTransient, 209, why)
 }
+
+const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
 
 /// A canister on which code is being installed.
 struct Draft<'a> {
@@ -274,8 +278,60 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn install(&mut self, module: Arc<Module>, order: &Order<'_>) -> Result<(), Reject> {
+    /// Loads the module, if it may be installed that way.
+    fn load(&mut self, order: &Order) -> Result<Arc<Module>, Reject> {
+        use types::CanisterInstallMode::{Install, Upgrade};
+        let id = self.canister.id;
+        match (order.mode, &self.canister.code) {
+            (Install, Some(_)) => {
+                let why = format!(
+                    "Canister {id} cannot be installed because the canister is not empty. Try installing with \
+                     mode='reinstall' instead."
+                );
+                return Err(Reject::new(RejectCode::CanisterError, 514, why));
+            }
+            (Upgrade(_), None) => return Err(Trap::NoModule.reject(id)),
+            _ => {}
+        }
+        self.spend(order.source.instructions())?;
+        let module = Module::load(&order.source.module()?).map_err(|why| {
+            let why =
+                format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
+            Reject::new(RejectCode::CanisterError, 505, why)
+        })?;
+        self.spend(module.operators * COMPILE_PER_OPERATOR)?;
+        if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
+            let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
+            if persistence == Some(types::WasmMemoryPersistence::Keep)
+                && !module.metadata.contains_key(ORTHOGONAL)
+            {
+                return Err(contract(
+                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade option requires that the new \
+                     canister module supports enhanced orthogonal persistence.",
+                ));
+            }
+            if persistence.is_none() && code.module.metadata.contains_key(ORTHOGONAL) {
+                return Err(contract(
+                    "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade \
+                     option.",
+                ));
+            }
+        }
+        Ok(module)
+    }
+
+    fn spend(&mut self, instructions: u64) -> Result<(), Reject> {
+        let left = self.left.checked_sub(instructions);
+        self.left = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(Trap::Instructions(INSTALL_LIMIT).reject(self.canister.id)),
+        }
+    }
+
+    fn install(&mut self, order: &Order) -> Result<(), Reject> {
         use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+        let module = self.load(order)?;
         let hash = module.hash.to_vec();
         let mode = match order.mode {
             Install | Reinstall => {
@@ -432,16 +488,4 @@ impl Draft<'_> {
             }
         }
     }
-}
-
-fn chunk_error(why: &str) -> Reject {
-    Reject::new(
-        RejectCode::CanisterError,
-        504,
-        format!("Error from Wasm chunk store: {why}."),
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,29 +1,28 @@
-//! The management canister `aaaaa-aa`: dispatch, and the life of canisters from creation to deletion.
+//! The management canister `aaaaa-aa`: who may call what, dispatch, and what its methods have in common.
 
+mod creation;
 mod installation;
+mod lifecycle;
 pub(crate) mod outcalls;
 mod settings;
 mod snapshot_transfer;
 mod snapshots;
 mod storage;
+mod subnet;
+
+pub(crate) use subnet::Blocks;
 
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use crate::bounded::decode_bounded;
-use crate::canister::{Canister, Input, Origin, Request, Settings, Status, Stopper};
+use crate::bounded::{decode_bounded, decode_skipping};
+use crate::canister::{Canister, Input, Origin, Request};
 use crate::faults::Effect;
-use crate::reject::{invalid, not_found, uncertified};
+use crate::reject::{invalid, not_found, refused, uncertified};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
 use crate::{Ingress, Reject, RejectCode};
-use settings::changed;
-
-/// What `provisional_create_canister_with_cycles` gives if not told, in cycles.
-const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
-/// A stop request gives up after so many nanoseconds.
-const STOP_TIMEOUT: u64 = 300_000_000_000;
 
 /// No canister lives on a subnet of this number: an answer of the management canister is never from next door.
 const ELSEWHERE: Option<usize> = Some(usize::MAX);
@@ -114,6 +113,8 @@ impl Replica {
             "upload_canister_snapshot_data" => self.upload_snapshot_data(request),
             "fetch_canister_logs" => self.fetch_logs(request),
             "raw_rand" => self.raw_rand(request),
+            "node_metrics_history" => self.node_metrics_history(request),
+            "subnet_info" => self.subnet_info(request),
             "http_request" | "flexible_http_request" => self.http_request(request),
             "ecdsa_public_key"
             | "sign_with_ecdsa"
@@ -121,8 +122,6 @@ impl Replica {
             | "sign_with_schnorr"
             | "vetkd_public_key"
             | "vetkd_derive_key"
-            | "node_metrics_history"
-            | "subnet_info"
             | "bitcoin_get_balance"
             | "bitcoin_get_utxos"
             | "bitcoin_send_transaction"
@@ -135,38 +134,66 @@ impl Replica {
                     request.method
                 ),
             )),
-            method => Err(unknown_method(method)),
+            method => Err(Reject::bare(
+                RejectCode::DestinationInvalid,
+                format!(
+                    "Unable to route management canister request {method}: MethodNotFound(\"{method}\")"
+                ),
+            )),
         }
     }
 
-    /// Whether an ingress call to the management canister may come in, and which canister pays for it.
-    pub(crate) fn admit_management(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
-        match ingress.method.as_str() {
-            "create_canister"
-            | "deposit_cycles"
-            | "raw_rand"
-            | "canister_info"
-            | "http_request"
-            | "flexible_http_request" => {
-                let why = format!("Only canisters can call ic00 method {}", ingress.method);
-                Err(uncertified(Reject::new(
-                    RejectCode::CanisterReject,
-                    406,
-                    why,
-                )))
+    /// The canister that pays for the reception of a call from outside. Errors: it is not for callers from outside, or
+    /// names no canister.
+    pub(crate) fn management_payer(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
+        let method = ingress.method.as_str();
+        match door(method) {
+            Some(Door::Creation) => Ok(None),
+            Some(Door::Controllers | Door::Anyone) => {
+                let target = target(&ingress.payload).map_err(|why| {
+                    invalid(format!(
+                        "Failed to parse payload for ic00 method {method}: {why}"
+                    ))
+                })?;
+                Ok(Some(target).filter(|_| !charged_afterwards(method, ingress.payload.len())))
             }
-            "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Ok(None),
-            "canister_metadata" => Ok(target(&ingress.payload)),
-            _ => {
-                // Nobody spends a stranger's cycles.
-                let target = target(&ingress.payload);
-                if let Some(canister) = target.and_then(|target| self.canisters.get(&target)) {
-                    canister
-                        .check_controller(&ingress.sender)
-                        .map_err(uncertified)?;
-                }
-                Ok(target)
-            }
+            Some(Door::Canisters) => Err(refused(format!(
+                "ic00 method {method} can not be called via ingress messages"
+            ))),
+            None => Err(Reject::new(
+                RejectCode::CanisterError,
+                536,
+                format!("ic00 interface does not expose method {method}"),
+            )),
+        }
+    }
+
+    /// Whether a call from outside may come in: nobody but its controllers spends a canister's cycles.
+    pub(crate) fn admit_management(&self, ingress: &Ingress) -> Result<(), Reject> {
+        let method = &ingress.method;
+        let (Some(Door::Controllers), Ok(id)) = (door(method), target(&ingress.payload)) else {
+            return Ok(());
+        };
+        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
+        if canister.is_controller(&ingress.sender) {
+            return Ok(());
+        }
+        let why = format!("Only controllers of canister {id} can call ic00 method {method}");
+        Err(Reject::new(RejectCode::CanisterError, 512, why))
+    }
+
+    /// Charges for the reception of a call from outside that came in for nothing. Who cannot pay doesn't.
+    fn charge_reception(&mut self, id: Principal, request: &Request) {
+        let (Origin::Ingress(_), Some(canister)) = (request.origin, self.canisters.get(&id)) else {
+            return;
+        };
+        let bytes = request.method.len() + request.payload.len();
+        let cost = self.prices(canister).reception(bytes);
+        if self.can_pay(canister, cost, &request.sender).is_ok()
+            && let Some(canister) = self.canister_mut(id)
+        {
+            canister.balance -= cost;
+            self.ledger.fees.ingress += cost;
         }
     }
 
@@ -177,288 +204,14 @@ impl Replica {
             "canister_status" => self.canister_status(&request),
             "list_canister_snapshots" => self.list_snapshots(&request),
             "fetch_canister_logs" => self.read_logs(&request),
-            method => Err(Reject::new(
-                RejectCode::CanisterReject,
-                406,
-                format!("Management canister method '{method}' cannot be called as a query."),
-            )),
+            method => Err(refused(format!(
+                "Management canister method '{method}' cannot be called as a query."
+            ))),
         };
         match answer.map_err(uncertified)? {
             Answer::Reply(reply) | Answer::ReplyAndRefund(reply, _) => Ok(reply),
             Answer::Later => Err(uncertified(unknown_method(&query.method))),
         }
-    }
-
-    // Creation.
-
-    fn create_canister(&mut self, request: &Request) -> Managed {
-        let args = match decode::<(types::CreateCanisterArgs,)>(request) {
-            Ok((args,)) => args,
-            // The argument may be left out.
-            Err(_) if decode::<()>(request).is_ok() && request.payload.len() <= 6 => {
-                types::CreateCanisterArgs::default()
-            }
-            Err(reject) => return Err(reject),
-        };
-        let Some(subnet) = self
-            .canisters
-            .get(&request.sender)
-            .map(|sender| sender.subnet)
-        else {
-            let why = "Only canisters can call ic00 method create_canister";
-            return Err(Reject::new(RejectCode::CanisterReject, 406, why));
-        };
-        if request.subnet != Some(subnet) {
-            let why = "A canister can create canisters on its own subnet only.";
-            return Err(Reject::new(RejectCode::CanisterReject, 406, why));
-        }
-        let fee = self.subnets[subnet].place.prices.creation;
-        if request.cycles < fee {
-            return Err(Reject::new(
-                RejectCode::CanisterReject,
-                403,
-                format!(
-                    "Creating a canister requires a fee of {fee} that is deducted from the canister's initial balance but \
-                     only {} cycles were received with the create_canister request.",
-                    request.cycles
-                ),
-            ));
-        }
-        let settings = changed(
-            Settings::of(request.sender),
-            args.settings.unwrap_or_default(),
-        )?;
-        let id = self
-            .fresh_canister_id(subnet)
-            .ok_or_else(no_more_canisters)?;
-        self.ledger.fees.creation += fee;
-        self.bring_to_life(
-            id,
-            subnet,
-            settings,
-            request.cycles - fee,
-            request,
-            args.sender_canister_version,
-        );
-        reply_and_refund((types::CanisterIdRecord { canister_id: id },), 0)
-    }
-
-    fn provisional_create(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::ProvisionalCreateCanisterWithCyclesArgs,)>(request)?;
-        let amount = args
-            .amount
-            .map_or(Ok(DEFAULT_CYCLES), |amount| number(amount, "amount"))?;
-        let minted = self
-            .ledger
-            .minted
-            .checked_add(amount)
-            .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
-        let settings = changed(
-            Settings::of(request.sender),
-            args.settings.unwrap_or_default(),
-        )?;
-        let (subnet, id) = match args.specified_id {
-            None => {
-                let own = self
-                    .canisters
-                    .get(&request.sender)
-                    .map(|sender| sender.subnet);
-                let subnet = request.subnet.or(own).unwrap_or(0);
-                (
-                    subnet,
-                    self.fresh_canister_id(subnet)
-                        .ok_or_else(no_more_canisters)?,
-                )
-            }
-            Some(id) => {
-                let subnet = self.subnet_index_of(id).ok_or_else(|| {
-                    let why = format!("The `specified_id` {id} is invalid because it belongs to no subnet of this instance.");
-                    Reject::new(RejectCode::CanisterReject, 405, why)
-                })?;
-                if self.canisters.contains_key(&id) {
-                    let why = format!("Canister {id} is already installed.");
-                    return Err(Reject::new(RejectCode::SysTransient, 205, why));
-                }
-                (subnet, id)
-            }
-        };
-        self.ledger.minted = minted;
-        self.bring_to_life(
-            id,
-            subnet,
-            settings,
-            amount,
-            request,
-            args.sender_canister_version,
-        );
-        reply((types::CanisterIdRecord { canister_id: id },))
-    }
-
-    fn bring_to_life(
-        &mut self,
-        id: Principal,
-        subnet: usize,
-        settings: Settings,
-        balance: u128,
-        request: &Request,
-        sender_version: Option<u64>,
-    ) {
-        let mut canister = Canister::new(id, subnet, settings, balance, self.time);
-        let creation = types::CreationRecord {
-            controllers: canister.settings.controllers.clone(),
-            environment_variables_hash: None,
-        };
-        canister.record(
-            self.time,
-            origin(request, sender_version),
-            types::ChangeDetails::Creation(creation),
-        );
-        self.canisters.insert(id, canister.into());
-    }
-
-    fn provisional_top_up(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::ProvisionalTopUpCanisterArgs,)>(request)?;
-        let amount = number(args.amount, "amount")?;
-        self.canister(args.canister_id)?;
-        self.add_cycles(args.canister_id, amount)
-            .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
-        reply(())
-    }
-
-    fn deposit_cycles(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        self.canister(args.canister_id)?.balance += request.cycles;
-        reply_and_refund((), 0)
-    }
-
-    // Life and death.
-
-    fn start_canister(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.controlled(args.canister_id, request)?;
-        canister.version += 1;
-        if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
-        {
-            for stopper in stoppers {
-                let why = format!("Canister {}'s stop request was cancelled", args.canister_id);
-                let reject = Reject::new(RejectCode::CanisterError, 511, why);
-                self.answer_management(&stopper.request, Err(reject), stopper.request.cycles);
-            }
-        }
-        self.stopping.remove(&args.canister_id);
-        reply(())
-    }
-
-    fn stop_canister(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let deadline = self.time + STOP_TIMEOUT;
-        let canister = self.controlled(args.canister_id, request)?;
-        // The attached cycles go back at once; nothing is taken for stopping.
-        let stopper = Stopper {
-            request: request.clone(),
-            deadline,
-        };
-        let quiet = canister.is_quiet();
-        match &mut canister.status {
-            Status::Stopped => return reply(()),
-            Status::Stopping(stoppers) => stoppers.push(stopper),
-            Status::Running if quiet => {
-                canister.status = Status::Stopped;
-                canister.version += 1;
-                return reply(());
-            }
-            Status::Running => {
-                canister.status = Status::Stopping(vec![stopper]);
-                canister.version += 1;
-            }
-        }
-        self.stopping.insert(args.canister_id);
-        Ok(Answer::Later)
-    }
-
-    /// Tells those who wait for canisters to stop which ones have.
-    pub(crate) fn finish_stops(&mut self) {
-        let quiet = |id: &&Principal| {
-            self.canisters
-                .get(id)
-                .is_some_and(|canister| canister.is_quiet())
-        };
-        let stopped: Vec<_> = self.stopping.iter().filter(quiet).copied().collect();
-        for id in stopped {
-            self.stopping.remove(&id);
-            let Some(canister) = self.canister_mut(id) else {
-                continue;
-            };
-            let Status::Stopping(stoppers) =
-                std::mem::replace(&mut canister.status, Status::Stopped)
-            else {
-                continue;
-            };
-            canister.version += 1;
-            for Stopper { request, .. } in stoppers {
-                let result = encode(());
-                self.answer_management(&request, result, request.cycles);
-            }
-        }
-    }
-
-    /// Tells those who waited too long that the canister may still stop, but they need not wait.
-    pub(crate) fn expire_stops(&mut self) {
-        let now = self.time;
-        for id in self.stopping.clone() {
-            let Some(canister) = self.canister_mut(id) else {
-                continue;
-            };
-            let Status::Stopping(stoppers) = &mut canister.status else {
-                continue;
-            };
-            let late: Vec<_> = stoppers
-                .extract_if(.., |stopper| stopper.deadline <= now)
-                .collect();
-            for Stopper { request, .. } in late {
-                let reject = Reject::new(
-                    RejectCode::SysTransient,
-                    206,
-                    "Stop canister request timed out",
-                );
-                self.answer_management(&request, Err(reject), request.cycles);
-            }
-        }
-    }
-
-    fn delete_canister(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let id = args.canister_id;
-        let canister = self.controlled(id, request)?;
-        if id == request.sender {
-            return Err(Reject::new(
-                RejectCode::CanisterError,
-                512,
-                format!("Canister {id} cannot delete itself."),
-            ));
-        }
-        if !matches!(canister.status, Status::Stopped) {
-            let why = format!("Canister {id} must be stopped before it is deleted.");
-            return Err(Reject::new(RejectCode::CanisterError, 510, why));
-        }
-        if !canister.inputs.is_empty() || !canister.is_quiet() {
-            let why = format!(
-                "Canister {id} has messages in its queue and cannot be deleted now. Please retry."
-            );
-            return Err(Reject::new(RejectCode::SysTransient, 203, why));
-        }
-        self.pay_resources(id);
-        if let Some(canister) = self.canisters.remove(&id) {
-            self.ledger.destroyed += canister.balance;
-        }
-        self.ready.remove(&id);
-        reply(())
-    }
-
-    fn raw_rand(&mut self, request: &Request) -> Managed {
-        decode::<()>(request)?;
-        let bytes = self.draw().to_vec();
-        reply((bytes,))
     }
 
     // What the other methods build on.
@@ -481,7 +234,6 @@ impl Replica {
 }
 
 impl Canister {
-    /// Whether nothing is under way on it.
     fn check_controller(&self, sender: &Principal) -> Result<(), Reject> {
         if self.is_controller(sender) {
             return Ok(());
@@ -497,18 +249,76 @@ impl Canister {
         Err(Reject::new(RejectCode::CanisterError, 512, why))
     }
 
+    /// Whether nothing is under way on it.
     pub(crate) fn is_quiet(&self) -> bool {
         self.contexts.is_empty() && self.callbacks.is_empty()
     }
 }
 
-impl Settings {
-    fn of(creator: Principal) -> Self {
-        Self {
-            controllers: vec![creator],
-            ..Self::default()
-        }
-    }
+/// Who may call a method from outside.
+enum Door {
+    /// Whoever wants a new canister; nobody pays.
+    Creation,
+    Anyone,
+    Controllers,
+    /// Nobody: it is for canisters.
+    Canisters,
+}
+
+/// The door of a method; `None` if there is no such method.
+fn door(method: &str) -> Option<Door> {
+    Some(match method {
+        "provisional_create_canister_with_cycles" => Door::Creation,
+        "provisional_top_up_canister" => Door::Anyone,
+        "canister_status"
+        | "start_canister"
+        | "stop_canister"
+        | "delete_canister"
+        | "update_settings"
+        | "install_code"
+        | "install_chunked_code"
+        | "uninstall_code"
+        | "upload_chunk"
+        | "stored_chunks"
+        | "clear_chunk_store"
+        | "take_canister_snapshot"
+        | "load_canister_snapshot"
+        | "list_canister_snapshots"
+        | "delete_canister_snapshot"
+        | "read_canister_snapshot_metadata"
+        | "read_canister_snapshot_data"
+        | "upload_canister_snapshot_metadata"
+        | "upload_canister_snapshot_data" => Door::Controllers,
+        "create_canister"
+        | "deposit_cycles"
+        | "raw_rand"
+        | "canister_info"
+        | "canister_metadata"
+        | "fetch_canister_logs"
+        | "node_metrics_history"
+        | "subnet_info"
+        | "http_request"
+        | "flexible_http_request"
+        | "ecdsa_public_key"
+        | "sign_with_ecdsa"
+        | "schnorr_public_key"
+        | "sign_with_schnorr"
+        | "vetkd_public_key"
+        | "vetkd_derive_key"
+        | "bitcoin_get_balance"
+        | "bitcoin_get_utxos"
+        | "bitcoin_send_transaction"
+        | "bitcoin_get_current_fee_percentiles"
+        | "bitcoin_get_block_headers" => Door::Canisters,
+        _ => return None,
+    })
+}
+
+/// Whether a canister pays for the reception after the call: one that froze itself by too high a freezing threshold
+/// must be able to lower it.
+fn charged_afterwards(method: &str, payload: usize) -> bool {
+    const MAX_PAYLOAD: usize = 366;
+    method == "update_settings" && payload <= MAX_PAYLOAD
 }
 
 impl From<Ingress> for Request {
@@ -527,8 +337,8 @@ impl From<Ingress> for Request {
     }
 }
 
-/// The canister that an argument names as `canister_id` or `target_canister`, if it can be read.
-fn target(payload: &[u8]) -> Option<Principal> {
+/// The canister that an argument names as `canister_id` or `target_canister`, or why it names none.
+fn target(payload: &[u8]) -> Result<Principal, String> {
     #[derive(candid::CandidType, candid::Deserialize)]
     struct Named {
         canister_id: Option<Principal>,
@@ -537,9 +347,11 @@ fn target(payload: &[u8]) -> Option<Principal> {
         wasm_module: Option<serde_bytes::ByteBuf>,
         arg: Option<serde_bytes::ByteBuf>,
         chunk: Option<serde_bytes::ByteBuf>,
+        chunk_hashes_list: Option<Vec<types::ChunkHash>>,
     }
-    let (named,): (Named,) = decode_bounded(payload).ok()?;
-    named.canister_id.or(named.target_canister)
+    let (named,): (Named,) = decode_skipping(payload, 50).map_err(undecodable)?;
+    let target = named.canister_id.or(named.target_canister);
+    target.ok_or_else(|| "Error decoding candid: it names no canister".into())
 }
 
 /// Who made a change.
@@ -556,8 +368,12 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
 }
 
 pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Result<A, Reject> {
-    decode_bounded(&request.payload)
-        .map_err(|error| invalid(format!("Error decoding candid: {error}")))
+    decode_bounded(&request.payload).map_err(|error| invalid(undecodable(error)))
+}
+
+/// Says why an argument cannot be read. The text names all causes, and not the argument.
+fn undecodable(error: candid::Error) -> String {
+    format!("Error decoding candid: {error:#}")
 }
 
 fn encode(value: impl ArgumentEncoder) -> Result<Vec<u8>, Reject> {
@@ -585,15 +401,8 @@ pub(crate) fn number(value: Nat, name: &str) -> Result<u128, Reject> {
         .map_err(|_| invalid(format!("{name}: the number does not fit into 128 bits")))
 }
 
+/// For queries. A canister's call gets another answer.
 fn unknown_method(method: &str) -> Reject {
     let why = format!("Management canister has no method '{method}'");
     Reject::new(RejectCode::CanisterReject, 407, why)
-}
-
-fn no_more_canisters() -> Reject {
-    Reject::new(
-        RejectCode::SysFatal,
-        102,
-        "The subnet has no canister ids left.",
-    )
 }

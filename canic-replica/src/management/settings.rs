@@ -1,25 +1,50 @@
 //! What controllers decide about a canister, and what can be known about it.
 
-use candid::Nat;
+use std::collections::BTreeMap;
+
+use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, decode, number, origin, reply};
-use crate::canister::{Request, Settings, Status};
-use crate::reject::{invalid, not_found};
+use super::{Managed, charged_afterwards, decode, origin, reply};
+use crate::canister::{Canister, Input, Request, Settings, Status};
+use crate::reject::{contract, invalid, not_found, oversubscribed, refused};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 
-const MAX_CONTROLLERS: usize = 10;
+/// Controllers of one canister, and viewers that a visibility names, at most.
+const MAX_PRINCIPALS: usize = 10;
 const MAX_VARIABLES: usize = 20;
+/// Bytes of the name of an environment variable, and of its value.
 const MAX_VARIABLE_BYTES: usize = 128;
+/// Bytes of the smallest log that is one, and of the largest; 0 is none.
+const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4096..=2 << 20;
+
+/// Bytes of memory that the canisters of one subnet may take.
+const SUBNET_MEMORY: u64 = 2 << 40;
+/// Percent that the canisters of one subnet may allocate: half of four cores, and one always stays free.
+const SUBNET_COMPUTE: u64 = 199;
 
 impl Replica {
     pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
+        let id = args.canister_id;
+        let result = self.change_settings(request, args);
+        if charged_afterwards(&request.method, request.payload.len()) {
+            self.charge_reception(id, request);
+        }
+        result
+    }
+
+    fn change_settings(&mut self, request: &Request, args: types::UpdateSettingsArgs) -> Managed {
         let now = self.time;
-        let canister = self.controlled(args.canister_id, request)?;
+        let id = args.canister_id;
+        self.controlled(id, request)?;
+        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let controllers = args.settings.controllers.is_some();
-        canister.settings = changed(canister.settings.clone(), args.settings)?;
+        let settings = self.settle(canister, args.settings)?;
+        let canister = self.canister(id)?;
+        canister.settings = settings;
+        canister.trim_log();
         if controllers {
             let record = types::ControllersChangeRecord {
                 controllers: canister.settings.controllers.clone(),
@@ -49,7 +74,7 @@ impl Replica {
                 Status::Stopping(_) => types::CanisterStatusType::Stopping,
                 Status::Stopped => types::CanisterStatusType::Stopped,
             },
-            ready_for_migration: false,
+            ready_for_migration: self.is_ready_for_migration(canister),
             version: canister.version,
             settings: types::DefiniteCanisterSettings {
                 controllers: settings.controllers.clone(),
@@ -106,122 +131,243 @@ impl Replica {
 
     pub(crate) fn canister_metadata(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterMetadataArgs,)>(request)?;
-        let controller = self
-            .canister(args.canister_id)?
-            .is_controller(&request.sender);
-        let code = self.canister(args.canister_id)?.code.as_ref();
-        match code.and_then(|code| code.module.metadata.get(&args.name)) {
-            Some((public, value)) if *public || controller => {
-                reply((types::CanisterMetadataResult {
-                    value: value.clone(),
-                },))
+        let id = args.canister_id;
+        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
+        let Some(code) = &canister.code else {
+            return Err(refused(format!(
+                "The canister {id} has no Wasm module and hence no metadata is available."
+            )));
+        };
+        match code.module.metadata.get(&args.name) {
+            Some((public, value)) if *public || canister.is_controller(&request.sender) => {
+                let value = value.clone();
+                reply((types::CanisterMetadataResult { value },))
             }
-            _ => {
-                let why = format!(
-                    "Canister {} has no metadata section '{}'.",
-                    args.canister_id, args.name
-                );
-                Err(Reject::new(RejectCode::CanisterReject, 406, why))
+            _ => Err(refused(format!(
+                "The canister {id} has no metadata section with the name {}.",
+                args.name
+            ))),
+        }
+    }
+
+    /// Whether it has stopped for good: nothing waits for it or is on its way from it.
+    fn is_ready_for_migration(&self, canister: &Canister) -> bool {
+        let id = canister.id;
+        let concerns = |input: &Input| match input {
+            Input::Request(request) => request.callee == id || request.sender == id,
+            Input::Response(response) => response.to == id,
+        };
+        matches!(canister.status, Status::Stopped)
+            && canister.inputs.is_empty()
+            && !self.transit.iter().any(|(_, input)| concerns(input))
+    }
+
+    /// The settings of a canister after a change, if it is a valid one, the subnet has room for it, and the canister
+    /// doesn't freeze itself by allocating more.
+    pub(crate) fn settle(
+        &self,
+        canister: &Canister,
+        change: types::CanisterSettings,
+    ) -> Result<Settings, Reject> {
+        let old = &canister.settings;
+        let new = changed(old.clone(), change)?;
+        let bytes = canister.memory_bytes();
+        if new.memory_allocation > old.memory_allocation {
+            let requested = bytes.max(new.memory_allocation);
+            let others = self.others_on_subnet(canister);
+            let taken: u64 = others
+                .map(|other| other.memory_bytes().max(other.settings.memory_allocation))
+                .fold(0, u64::saturating_add);
+            let available = SUBNET_MEMORY.saturating_sub(taken);
+            if requested > available {
+                return Err(oversubscribed(format!(
+                    "Canister requested {} of memory but only {} are available in the subnet.",
+                    in_units(requested),
+                    in_units(available)
+                )));
             }
         }
+        if new.compute_allocation > old.compute_allocation {
+            let others = self.others_on_subnet(canister);
+            let taken: u64 = others.map(|other| other.settings.compute_allocation).sum();
+            let available = SUBNET_COMPUTE.saturating_sub(taken);
+            if new.compute_allocation > available {
+                return Err(oversubscribed(format!(
+                    "Canister requested a compute allocation of {}% which cannot be satisfied because the Subnet's remaining \
+                     compute capacity is {available}%.",
+                    new.compute_allocation
+                )));
+            }
+        }
+        let threshold = new.freezing_limit(&self.prices(canister), bytes);
+        let Some(missing) = threshold.checked_sub(canister.balance).filter(|m| *m > 0) else {
+            return Ok(new);
+        };
+        let (code, what) = if new.compute_allocation > old.compute_allocation {
+            (
+                530,
+                format!("compute allocation to {}%", new.compute_allocation),
+            )
+        } else if new.memory_allocation > old.memory_allocation {
+            (
+                531,
+                format!("memory allocation to {}", new.memory_allocation),
+            )
+        } else {
+            // It may well freeze itself by a higher threshold.
+            return Ok(new);
+        };
+        let why = format!(
+            "Cannot increase {what} due to insufficient cycles. At least {missing} additional cycles are required."
+        );
+        Err(Reject::new(RejectCode::CanisterError, code, why))
+    }
+
+    fn others_on_subnet(&self, canister: &Canister) -> impl Iterator<Item = &Canister> {
+        let (id, subnet) = (canister.id, canister.subnet);
+        self.canisters
+            .values()
+            .map(|other| &**other)
+            .filter(move |other| other.subnet == subnet && other.id != id)
     }
 }
 
-/// The settings after a change, if it is a valid one.
-pub(crate) fn changed(
-    mut settings: Settings,
-    change: types::CanisterSettings,
-) -> Result<Settings, Reject> {
+/// The settings after a change, if each of its values is a valid one.
+fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Settings, Reject> {
     if let Some(mut controllers) = change.controllers {
+        check_number(&controllers)?;
         controllers.sort();
         controllers.dedup();
-        if controllers.len() > MAX_CONTROLLERS {
-            return Err(invalid(format!(
-                "controllers: {} exceed the maximum of {MAX_CONTROLLERS}",
-                controllers.len()
-            )));
-        }
         settings.controllers = controllers;
     }
-    let bounded =
-        |value: Option<Nat>, name: &str, most: u64, into: &mut u64| -> Result<(), Reject> {
-            let Some(value) = value else { return Ok(()) };
-            let value = number(value, name)?;
-            *into = u64::try_from(value)
-                .ok()
-                .filter(|value| *value <= most)
-                .ok_or_else(|| {
-                    invalid(format!(
-                        "{name}: expected a value in the range [0..{most}], got {value}"
-                    ))
-                })?;
-            Ok(())
-        };
-    bounded(
-        change.compute_allocation,
-        "compute_allocation",
-        100,
-        &mut settings.compute_allocation,
-    )?;
-    bounded(
-        change.memory_allocation,
-        "memory_allocation",
-        1 << 48,
-        &mut settings.memory_allocation,
-    )?;
-    bounded(
-        change.freezing_threshold,
-        "freezing_threshold",
-        u64::MAX,
-        &mut settings.freezing_threshold,
-    )?;
-    bounded(
-        change.wasm_memory_limit,
-        "wasm_memory_limit",
-        1 << 48,
-        &mut settings.wasm_memory_limit,
-    )?;
-    bounded(
-        change.wasm_memory_threshold,
-        "wasm_memory_threshold",
-        u64::MAX,
-        &mut settings.wasm_memory_threshold,
-    )?;
-    bounded(
-        change.log_memory_limit,
-        "log_memory_limit",
-        2 << 20,
-        &mut settings.log_memory_limit,
-    )?;
+    for (value, most, what, into) in [
+        (
+            change.compute_allocation,
+            100,
+            "ComputeAllocation expected to be in the range [0..100]",
+            &mut settings.compute_allocation,
+        ),
+        (
+            change.memory_allocation,
+            1 << 48,
+            "MemoryAllocation expected to be in the range [0..281474976710656]",
+            &mut settings.memory_allocation,
+        ),
+        (
+            change.freezing_threshold,
+            u64::MAX,
+            "Freezing threshold expected to be in the range of [0..2^64-1]",
+            &mut settings.freezing_threshold,
+        ),
+        (
+            change.wasm_memory_limit,
+            1 << 48,
+            "Wasm memory limit expected to be in the range of [0..2^48]",
+            &mut settings.wasm_memory_limit,
+        ),
+        (
+            change.wasm_memory_threshold,
+            u64::MAX,
+            "Wasm memory threshold expected to be in the range of [0..2^64-1]",
+            &mut settings.wasm_memory_threshold,
+        ),
+    ] {
+        let Some(value) = value else { continue };
+        *into = u64::try_from(value.0.clone())
+            .ok()
+            .filter(|number| *number <= most)
+            .ok_or_else(|| contract(format!("{what}, got {value}")))?;
+    }
     if let Some(limit) = change.reserved_cycles_limit {
-        settings.reserved_cycles_limit = number(limit, "reserved_cycles_limit")?;
+        settings.reserved_cycles_limit = u128::try_from(limit.0.clone()).map_err(|_| {
+            contract(format!(
+                "Reserved cycles limit expected to be in the range of [0..2^128-1], got {limit}"
+            ))
+        })?;
+    }
+    if let Some(limit) = change.log_memory_limit {
+        settings.log_memory_limit = log_limit(&limit)?;
     }
     if let Some(visibility) = change.log_visibility {
+        if let types::LogVisibility::AllowedViewers(viewers) = &visibility {
+            check_number(viewers)?;
+        }
         settings.log_visibility = visibility;
     }
     if let Some(visibility) = change.snapshot_visibility {
+        if let types::SnapshotVisibility::AllowedViewers(viewers) = &visibility {
+            check_number(viewers)?;
+        }
         settings.snapshot_visibility = visibility;
     }
     if let Some(variables) = change.environment_variables {
-        let count = variables.len();
-        if count > MAX_VARIABLES {
-            return Err(invalid(format!(
-                "environment_variables: {count} exceed the maximum of {MAX_VARIABLES}"
-            )));
-        }
-        if variables
-            .iter()
-            .any(|v| v.name.len().max(v.value.len()) > MAX_VARIABLE_BYTES)
-        {
-            let why = format!(
-                "environment_variables: names and values may have {MAX_VARIABLE_BYTES} bytes"
-            );
-            return Err(invalid(why));
-        }
-        settings.environment_variables = variables.into_iter().map(|v| (v.name, v.value)).collect();
-        if settings.environment_variables.len() < count {
-            return Err(invalid("environment_variables: a name is given twice"));
-        }
+        settings.environment_variables = environment(variables)?;
     }
     Ok(settings)
+}
+
+/// The platform's lists of principals are bounded in their Candid type.
+fn check_number(principals: &[Principal]) -> Result<(), Reject> {
+    if principals.len() > MAX_PRINCIPALS {
+        return Err(invalid(format!(
+            "Error decoding candid: The number of elements {} exceeds the maximum allowed {MAX_PRINCIPALS}",
+            principals.len()
+        )));
+    }
+    Ok(())
+}
+
+fn log_limit(limit: &Nat) -> Result<u64, Reject> {
+    let bytes = u64::try_from(limit.0.clone()).unwrap_or(u64::MAX);
+    let (least, most) = LOG_LIMITS.into_inner();
+    match bytes {
+        0 => Ok(0),
+        _ if bytes < least => Err(refused(format!(
+            "The canister log memory limit {limit} is too low. It must be at least {least}."
+        ))),
+        _ if bytes > most => Err(refused(format!(
+            "The canister log memory limit {limit} is too high. It must be at most {most}."
+        ))),
+        _ => Ok(bytes),
+    }
+}
+
+fn environment(
+    variables: Vec<types::EnvironmentVariable>,
+) -> Result<BTreeMap<String, String>, Reject> {
+    let count = variables.len();
+    let by_name: BTreeMap<_, _> = variables.into_iter().map(|v| (v.name, v.value)).collect();
+    if by_name.len() < count {
+        return Err(invalid("Duplicate environment variables are not allowed"));
+    }
+    if count > MAX_VARIABLES {
+        return Err(invalid(format!(
+            "Too many environment variables: {count} (max: {MAX_VARIABLES})"
+        )));
+    }
+    for (what, text) in by_name
+        .iter()
+        .flat_map(|(name, value)| [("name", name), ("value", value)])
+    {
+        if text.len() > MAX_VARIABLE_BYTES {
+            return Err(invalid(format!(
+                "Environment variable {what} \"{text}\" exceeds the maximum allowed length of {MAX_VARIABLE_BYTES}."
+            )));
+        }
+    }
+    Ok(by_name)
+}
+
+/// Bytes as people read them.
+fn in_units(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = (bytes.max(1).ilog2() as usize / 10).min(UNITS.len() - 1);
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!(
+            "{:.2} {}",
+            bytes as f64 / (1_u64 << (10 * unit)) as f64,
+            UNITS[unit]
+        ),
+    }
 }

@@ -84,7 +84,7 @@ impl Replica {
             WasmChunk { .. } => (MAX_CHUNK as u64, 0, MAX_CHUNK as u64),
         };
         check_slice(length, offset, size)?;
-        self.charge_instructions(id, SNAPSHOT_DATA + size)?;
+        self.charge_instructions(id, SNAPSHOT_DATA + size, request)?;
         let mut chunk = vec![0; size as usize];
         match args.kind {
             WasmModule { .. } => {
@@ -143,7 +143,7 @@ impl Replica {
                 }),
             chunks: BTreeMap::new(),
         };
-        self.charge_instructions(id, SNAPSHOT)?;
+        self.charge_instructions(id, SNAPSHOT, request)?;
         let snapshot_id = self.keep_snapshot(id, snapshot, replaced)?;
         reply((types::UploadCanisterSnapshotMetadataResult { snapshot_id },))
     }
@@ -166,7 +166,7 @@ impl Replica {
             WasmChunk => (MAX_CHUNK as u64, 0),
         };
         check_slice(length, offset, size)?;
-        self.charge_instructions(id, SNAPSHOT_DATA + size)?;
+        self.charge_instructions(id, SNAPSHOT_DATA + size, request)?;
         let mut changed = Snapshot::clone(&snapshot);
         drop(snapshot);
         let Program::Uploaded(upload) = &mut changed.program else {

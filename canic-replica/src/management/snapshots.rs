@@ -36,7 +36,7 @@ impl Replica {
                 .values()
                 .map(|snapshot| snapshot.bytes)
                 .sum::<u64>();
-        self.charge_instructions(id, SNAPSHOT + bytes)?;
+        self.charge_instructions(id, SNAPSHOT + bytes, request)?;
         let canister = self.canister(id)?;
         let snapshot = Snapshot {
             taken_at: now,
@@ -87,7 +87,7 @@ impl Replica {
                 (code, timer, snapshot.low_memory, compilation)
             }
         };
-        self.charge_instructions(id, SNAPSHOT + snapshot.bytes + compilation)?;
+        self.charge_instructions(id, SNAPSHOT + snapshot.bytes + compilation, request)?;
         let canister = self.canister(id)?;
         canister.code = Some(code);
         canister.stable = snapshot.stable.clone();

@@ -25,6 +25,14 @@ impl Replica {
     pub(crate) fn upload_chunk(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::UploadChunkArgs,)>(request)?;
         self.storing(args.canister_id, request)?;
+        // Charged before anything is looked at: looking means hashing.
+        self.charge_instructions(args.canister_id, UPLOAD_CHUNK, request)
+            .map_err(|reject| {
+                chunk_error(format!(
+                    "Error charging for 'upload_chunk': {}",
+                    reject.message
+                ))
+            })?;
         if args.chunk.len() > MAX_CHUNK {
             return Err(chunk_error(format!(
                 "Wasm chunk size {} exceeds the maximum chunk size of {MAX_CHUNK}",
@@ -32,17 +40,24 @@ impl Replica {
             )));
         }
         let hash: [u8; 32] = Sha256::digest(&args.chunk).into();
-        let canister = self.canister(args.canister_id)?;
+        let id = args.canister_id;
+        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         if !canister.chunks.contains_key(&hash) {
             if canister.chunks.len() >= MAX_CHUNKS {
                 return Err(chunk_error(format!(
                     "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
                 )));
             }
-            self.charge_instructions(args.canister_id, UPLOAD_CHUNK)?;
-            self.canister(args.canister_id)?
-                .chunks
-                .insert(hash, Arc::new(args.chunk));
+            let bytes = canister.memory_bytes() + MAX_CHUNK as u64;
+            let limit = canister.freezing_limit(&self.prices(canister), bytes);
+            if let Some(missing) = limit.checked_sub(canister.balance).filter(|m| *m > 0) {
+                let why = format!(
+                    "Canister cannot grow memory by {MAX_CHUNK} bytes due to insufficient cycles. At least {missing} additional \
+                     cycles are required."
+                );
+                return Err(Reject::new(RejectCode::CanisterError, 532, why));
+            }
+            self.canister(id)?.chunks.insert(hash, Arc::new(args.chunk));
         }
         reply((types::ChunkHash {
             hash: hash.to_vec(),
@@ -120,13 +135,14 @@ impl Replica {
         &mut self,
         id: Principal,
         instructions: u64,
+        request: &Request,
     ) -> Result<(), Reject> {
         let canister = self
             .canisters
             .get(&id)
             .ok_or_else(|| Trap::NoModule.reject(id))?;
         let cost = self.prices(canister).execution(instructions);
-        self.can_pay(canister, cost)?;
+        self.can_pay(canister, cost, &request.sender)?;
         self.canister(id)?.balance -= cost;
         self.ledger.fees.execution += cost;
         Ok(())

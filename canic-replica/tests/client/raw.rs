@@ -221,11 +221,6 @@ fn instances_that_are_refused() {
             json!({ "function_name_length_limits": "Disabled" }),
             "function names of any length",
         ),
-        (
-            "icp_config",
-            json!({ "canister_execution_rate_limiting": "Enabled" }),
-            "rate-limited execution",
-        ),
     ] {
         assert_eq!(
             with(key, value),

@@ -193,15 +193,21 @@ fn a_trap_gives_accepted_cycles_back() {
 fn canisters_of_two_subnets_call_each_other_in_the_next_round() {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let caller = net.install(&caller());
-    let there = net.replica.subnets()[1].canister_ranges[0].0;
     let args = ic_management_canister_types::ProvisionalCreateCanisterWithCyclesArgs {
         amount: None,
         settings: None,
-        specified_id: Some(there),
+        specified_id: None,
         sender_canister_version: None,
     };
-    net.manage::<(candid::Reserved,)>("provisional_create_canister_with_cycles", (args,))
-        .unwrap();
+    let management = candid::Principal::management_canister();
+    let method = "provisional_create_canister_with_cycles";
+    let mut ingress = net.ingress(management, method, &crate::common::encode(args));
+    let subnet = net.replica.subnets()[1].id;
+    ingress.effective = Some(canic_replica::EffectivePrincipal::Subnet(subnet));
+    let reply = net.send(ingress).unwrap();
+    let (created,) =
+        candid::decode_args::<(ic_management_canister_types::CanisterIdRecord,)>(&reply).unwrap();
+    let there = created.canister_id;
     let mode = ic_management_canister_types::CanisterInstallMode::Install;
     net.install_as(mode, there, crate::common::canister(CALLEE), &[])
         .unwrap();

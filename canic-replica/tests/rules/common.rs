@@ -24,6 +24,7 @@ impl Net {
         let replica = Replica::new(Config {
             subnets,
             time: None,
+            rate_limited: true,
         })
         .unwrap();
         Self {
@@ -147,6 +148,32 @@ impl Net {
             .0
     }
 
+    /// Lets a [`CALLER`] call the management canister. What came back: the refund, and the reply or code and message.
+    pub fn through(
+        &mut self,
+        caller: Principal,
+        method: &str,
+        cycles: u128,
+        payload: &[u8],
+    ) -> (u128, Result<Vec<u8>, (u32, String)>) {
+        let answer = self.update(caller, "go", &order(method, cycles, payload));
+        came_back(&answer.unwrap())
+    }
+
+    /// The settings of a canister, changed by its controller.
+    pub fn change(
+        &mut self,
+        canister_id: Principal,
+        settings: types::CanisterSettings,
+    ) -> Result<(), Reject> {
+        let args = types::UpdateSettingsArgs {
+            canister_id,
+            settings,
+            sender_canister_version: None,
+        };
+        self.manage("update_settings", (args,))
+    }
+
     pub fn check_accounts(&self) {
         let accounts = self.replica.accounts();
         assert!(accounts.balanced(), "{accounts:?}");
@@ -167,6 +194,53 @@ impl Net {
             .map(|event| event.outcome)
             .collect()
     }
+}
+
+/// A program whose method `go` makes the call to the management canister that its argument, an [`order`], describes.
+pub const CALLER: &str = r#"
+    (table 4 funcref)
+    (elem (i32.const 1) $on_reply $on_reject)
+    (func $on_reply (param i32)
+        (call $msg_cycles_refunded128 (i32.const 20000))
+        (i32.store8 (i32.const 20016) (i32.const 0))
+        (call $msg_arg_data_copy (i32.const 20017) (i32.const 0) (call $msg_arg_data_size))
+        (call $answer (i32.const 20000) (i32.add (i32.const 17) (call $msg_arg_data_size))))
+    (func $on_reject (param i32)
+        (call $msg_cycles_refunded128 (i32.const 20000))
+        (i32.store8 (i32.const 20016) (call $msg_reject_code))
+        (call $msg_reject_msg_copy (i32.const 20017) (i32.const 0) (call $msg_reject_msg_size))
+        (call $answer (i32.const 20000) (i32.add (i32.const 17) (call $msg_reject_msg_size))))
+    (func (export "canister_update go") (local $size i32) (local $name i32) (local $rest i32)
+        (local.set $size (call $argument))
+        (local.set $name (i32.load8_u (i32.const 1000)))
+        (local.set $rest (i32.add (i32.const 1001) (local.get $name)))
+        (call $call_new (i32.const 0) (i32.const 0) (i32.const 1001) (local.get $name)
+            (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0))
+        (call $call_cycles_add128
+            (i64.load offset=8 (local.get $rest)) (i64.load (local.get $rest)))
+        (call $call_data_append (i32.add (local.get $rest) (i32.const 16))
+            (i32.sub (i32.sub (local.get $size) (i32.const 17)) (local.get $name)))
+        (if (call $call_perform) (then (unreachable))))
+"#;
+
+/// The argument of a [`CALLER`]: which method, with how many cycles, and the payload.
+pub fn order(method: &str, cycles: u128, payload: &[u8]) -> Vec<u8> {
+    let name = [&[method.len() as u8], method.as_bytes()].concat();
+    [name.as_slice(), &cycles.to_le_bytes(), payload].concat()
+}
+
+/// What a [`CALLER`] answers: the refund, and the reply or code and message.
+pub fn came_back(answer: &[u8]) -> (u128, Result<Vec<u8>, (u32, String)>) {
+    let refund = u128::from_le_bytes(answer[..16].try_into().unwrap());
+    let rest = answer[17..].to_vec();
+    match answer[16] {
+        0 => (refund, Ok(rest)),
+        code => (refund, Err((code.into(), String::from_utf8(rest).unwrap()))),
+    }
+}
+
+pub fn encode(value: impl candid::CandidType) -> Vec<u8> {
+    encode_args((value,)).unwrap()
 }
 
 pub fn record(canister_id: Principal) -> (types::CanisterIdRecord,) {

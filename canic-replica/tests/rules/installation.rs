@@ -90,7 +90,7 @@ fn an_upgrade_may_keep_the_heap() {
         .unwrap();
     assert_eq!((net.number(id, "heap"), net.number(id, "far")), (1, 9));
     let unsaid = net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[]);
-    assert_eq!(unsaid.unwrap_err().error_code, "IC0408");
+    assert_eq!(unsaid.unwrap_err().error_code, "IC0504");
     let replace = types::UpgradeFlags {
         skip_pre_upgrade: None,
         wasm_memory_persistence: Some(types::WasmMemoryPersistence::Replace),
@@ -420,4 +420,85 @@ fn a_heap_is_kept_only_by_modules_that_are_made_for_it() {
         "{}",
         reject.message
     );
+}
+
+/// A module whose compilation costs a little more than what one round forgives.
+fn large() -> Vec<u8> {
+    let function = format!("(func {})", "nop ".repeat(40_000));
+    wat::parse_str(format!("(module {})", function.repeat(9))).unwrap()
+}
+
+#[test]
+fn who_has_installed_much_waits_for_the_next_install() {
+    let mut net = Net::new();
+    let id = net.create(1_000 * T);
+    net.install_as(Install, id, large(), &[]).unwrap();
+    let reject = net.install_as(Reinstall, id, large(), &[]).unwrap_err();
+    let text = format!(
+        "Canister {id} is rate limited because it executed too many instructions in the previous install_code messages. \
+         Please retry installation after several minutes."
+    );
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        ("IC0209", text)
+    );
+    // Others need not, and a round later it is over.
+    net.install(KEEPER);
+    net.install_as(Reinstall, id, large(), &[]).unwrap();
+    net.install_as(Reinstall, id, canister(KEEPER), &[])
+        .unwrap_err();
+    net.replica.tick();
+    // What is small is forgiven within the round.
+    for _ in 0..3 {
+        net.install_as(Reinstall, id, canister(KEEPER), &[])
+            .unwrap();
+    }
+}
+
+#[test]
+fn nobody_waits_if_installs_are_not_limited() {
+    let replica = canic_replica::Replica::new(canic_replica::Config {
+        subnets: vec![canic_replica::SubnetKind::Application],
+        time: None,
+        rate_limited: false,
+    });
+    let mut net = Net {
+        replica: replica.unwrap(),
+        admin: Principal::self_authenticating("admin"),
+    };
+    let id = net.create(1_000 * T);
+    for _ in 0..2 {
+        net.install_as(Reinstall, id, large(), &[]).unwrap();
+    }
+}
+
+#[test]
+fn the_store_of_chunks_is_on_the_subnet_and_the_callers() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
+    let subnet = net.replica.subnets()[0].id;
+    let reject = install_chunks(&mut net, id, nobody, vec![], &[0; 32]).unwrap_err();
+    let text = format!(
+        "InstallChunkedCode Error: Store canister {nobody} was not found on subnet {subnet} of target canister {id}"
+    );
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        ("IC0406", text)
+    );
+    let reject = install_chunks(&mut net, id, id, vec![], &[0; 31]).unwrap_err();
+    assert_eq!(reject.error_code, "IC0504");
+}
+
+#[test]
+fn putting_chunks_together_costs_as_if_each_were_full() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let module = wat::parse_str("(module (func))").unwrap();
+    let (a, b) = module.split_at(4);
+    let chunks = vec![upload(&mut net, id, a), upload(&mut net, id, b)];
+    let before = net.replica.accounts().fees.execution;
+    install_chunks(&mut net, id, id, chunks, &Sha256::digest(&module)).unwrap();
+    let cost = net.replica.accounts().fees.execution - before;
+    assert_eq!(cost, 5_000_000 + 2 * (1 << 20) + 6_000);
 }

@@ -52,6 +52,11 @@ fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing
         (func (export "canister_update too_far") (call $reply (memory.grow (i32.const 65536))))
         (func (export "canister_query size") (call $reply (memory.size)))"#,
     );
+    let settings = types::CanisterSettings {
+        wasm_memory_limit: Some(Nat::from(3_u64 << 30)),
+        ..Default::default()
+    };
+    net.change(id, settings).unwrap();
     // 30,001 pages are 1.8 GiB: of the 3 GiB that the settings allow, once and not twice.
     assert_eq!(
         net.update(id, "grow", &[]).unwrap(),
@@ -235,7 +240,7 @@ fn the_clock_goes_forward_only_and_not_to_its_end() {
     let args = types::UpdateSettingsArgs {
         canister_id: id,
         settings: types::CanisterSettings {
-            memory_allocation: Some(Nat::from(1_u64 << 48)),
+            memory_allocation: Some(Nat::from(1_u64 << 40)),
             freezing_threshold: Some(Nat::from(0_u8)),
             ..Default::default()
         },

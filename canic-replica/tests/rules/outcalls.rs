@@ -433,7 +433,7 @@ fn only_canisters_make_outcalls() {
         let reject = proxy.net.replica.submit(ingress).unwrap_err();
         assert_eq!(
             reject.message,
-            format!("Only canisters can call ic00 method {method}")
+            format!("ic00 method {method} can not be called via ingress messages")
         );
     }
 }

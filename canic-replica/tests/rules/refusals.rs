@@ -464,9 +464,10 @@ fn printing_never_traps() {
     let args = types::CanisterIdRecord {
         canister_id: event.canister,
     };
-    let (logs,) = net
-        .manage::<(types::FetchCanisterLogsResult,)>("fetch_canister_logs", (args,))
-        .unwrap();
+    let management = candid::Principal::management_canister();
+    let args = crate::common::encode(args);
+    let reply = net.query(management, "fetch_canister_logs", &args).unwrap();
+    let (logs,) = candid::decode_args::<(types::FetchCanisterLogsResult,)>(&reply).unwrap();
     let line = logs.canister_log_records.last().unwrap().content.clone();
     assert_eq!(line, b"(debug_print message out of memory bounds)");
 }

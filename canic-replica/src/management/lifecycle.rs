@@ -1,0 +1,141 @@
+//! Canisters start, stop and end.
+
+use candid::Principal;
+use ic_management_canister_types as types;
+
+use super::{Answer, Managed, decode, encode, reply};
+use crate::canister::{Origin, Request, Status, Stopper};
+use crate::replica::Replica;
+use crate::{IngressStatus, Reject, RejectCode};
+
+/// A stop request gives up after so many nanoseconds.
+const STOP_TIMEOUT: u64 = 300_000_000_000;
+
+impl Replica {
+    pub(super) fn start_canister(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
+        let canister = self.controlled(args.canister_id, request)?;
+        canister.version += 1;
+        if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
+        {
+            for stopper in stoppers {
+                let reject = cancelled(args.canister_id, stopper.request.origin);
+                self.answer_management(&stopper.request, Err(reject), stopper.request.cycles);
+            }
+        }
+        self.stopping.remove(&args.canister_id);
+        reply(())
+    }
+
+    pub(super) fn stop_canister(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
+        let deadline = self.time + STOP_TIMEOUT;
+        let canister = self.controlled(args.canister_id, request)?;
+        canister.version += 1;
+        let stopper = Stopper {
+            request: request.clone(),
+            deadline,
+        };
+        match &mut canister.status {
+            Status::Stopped => return reply(()),
+            Status::Stopping(stoppers) => stoppers.push(stopper),
+            Status::Running => canister.status = Status::Stopping(vec![stopper]),
+        }
+        self.stopping.insert(args.canister_id);
+        if let Origin::Ingress(id) = request.origin {
+            self.ingress.insert(id, IngressStatus::Processing);
+        }
+        // If nothing is open, the end of the round answers.
+        Ok(Answer::Later)
+    }
+
+    /// Tells those who wait for canisters to stop which ones have.
+    pub(crate) fn finish_stops(&mut self) {
+        let quiet = |id: &&Principal| {
+            self.canisters
+                .get(id)
+                .is_some_and(|canister| canister.is_quiet())
+        };
+        let stopped: Vec<_> = self.stopping.iter().filter(quiet).copied().collect();
+        for id in stopped {
+            self.stopping.remove(&id);
+            let Some(canister) = self.canister_mut(id) else {
+                continue;
+            };
+            let Status::Stopping(stoppers) =
+                std::mem::replace(&mut canister.status, Status::Stopped)
+            else {
+                continue;
+            };
+            for Stopper { request, .. } in stoppers {
+                let result = encode(());
+                self.answer_management(&request, result, request.cycles);
+            }
+        }
+    }
+
+    /// Tells those who waited too long that the canister may still stop, but they need not wait.
+    pub(crate) fn expire_stops(&mut self) {
+        let now = self.time;
+        for id in self.stopping.clone() {
+            let Some(canister) = self.canister_mut(id) else {
+                continue;
+            };
+            let Status::Stopping(stoppers) = &mut canister.status else {
+                continue;
+            };
+            let late: Vec<_> = stoppers
+                .extract_if(.., |stopper| stopper.deadline <= now)
+                .collect();
+            for Stopper { request, .. } in late {
+                let reject = Reject::new(
+                    RejectCode::SysTransient,
+                    206,
+                    "Stop canister request timed out",
+                );
+                self.answer_management(&request, Err(reject), request.cycles);
+            }
+        }
+    }
+
+    pub(super) fn delete_canister(&mut self, request: &Request) -> Managed {
+        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
+        let id = args.canister_id;
+        if id == request.sender {
+            let why = format!("Canister {id} cannot delete itself.");
+            return Err(Reject::new(RejectCode::CanisterError, 512, why));
+        }
+        let canister = self.controlled(id, request)?;
+        if !matches!(canister.status, Status::Stopped) {
+            let why = format!("Canister {id} must be stopped before it is deleted.");
+            return Err(Reject::new(RejectCode::CanisterError, 510, why));
+        }
+        if !canister.inputs.is_empty() || !canister.is_quiet() {
+            let why = format!(
+                "Canister {id} has messages in its queues and cannot be deleted now. Please retry after some time."
+            );
+            return Err(Reject::new(RejectCode::SysTransient, 203, why));
+        }
+        self.pay_resources(id);
+        if let Some(canister) = self.canisters.remove(&id) {
+            self.ledger.destroyed += canister.balance;
+        }
+        self.ready.remove(&id);
+        reply(())
+    }
+}
+
+/// What a waiting stop request gets when the canister is started again.
+fn cancelled(id: Principal, origin: Origin) -> Reject {
+    match origin {
+        Origin::Callback(_) => Reject::bare(
+            RejectCode::CanisterError,
+            format!("Canister {id}'s stop request cancelled"),
+        ),
+        Origin::Ingress(_) | Origin::System => Reject::new(
+            RejectCode::CanisterError,
+            511,
+            format!("Canister {id}'s stop request was cancelled."),
+        ),
+    }
+}

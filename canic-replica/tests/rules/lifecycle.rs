@@ -1,0 +1,450 @@
+//! Canisters are created, funded, stopped, started and deleted.
+
+use crate::common::{CALLER, Net, T, came_back, canister, encode, order, record};
+use candid::{Nat, Principal};
+use canic_replica::{EffectivePrincipal, Ingress, IngressStatus, Kind, Outcome, SubnetKind};
+use ic_management_canister_types as types;
+use types::CanisterInstallMode::Install;
+
+/// The same, in tenths of T cycles.
+fn through(
+    net: &mut Net,
+    caller: Principal,
+    method: &str,
+    tenths: u128,
+    payload: &[u8],
+) -> (u128, Result<Vec<u8>, (u32, String)>) {
+    net.through(caller, method, tenths * T / 10, payload)
+}
+
+const NOTHING: &[u8] = b"DIDL\x00\x00";
+
+/// The info that a canister gets about another.
+fn info(net: &mut Net, caller: Principal, id: Principal) -> types::CanisterInfoResult {
+    let args = types::CanisterInfoArgs {
+        canister_id: id,
+        num_requested_changes: Some(20),
+    };
+    let (_, reply) = net.through(caller, "canister_info", 0, &encode(args));
+    candid::decode_args::<(types::CanisterInfoResult,)>(&reply.unwrap())
+        .unwrap()
+        .0
+}
+
+#[test]
+fn a_canister_creates_a_canister_with_what_it_attaches_less_the_fee() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let (refund, reply) = through(
+        &mut net,
+        proxy,
+        "create_canister",
+        20,
+        &encode(types::CreateCanisterArgs::default()),
+    );
+    let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
+    assert_eq!(
+        (refund, net.replica.cycles(created.canister_id)),
+        (0, Some(T * 3 / 2))
+    );
+    assert_eq!(
+        net.replica.controllers(created.canister_id),
+        Some(vec![proxy])
+    );
+    assert_eq!(net.replica.accounts().fees.creation, T / 2);
+    let calls: Vec<_> = net
+        .events(Kind::Management)
+        .into_iter()
+        .filter(|event| event.caller == proxy)
+        .collect();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(
+        (calls[0].method.as_str(), &calls[0].outcome, calls[0].cycles),
+        ("create_canister", &Outcome::Reply, 2 * T)
+    );
+}
+
+#[test]
+fn creation_below_the_fee_is_refused_and_refunded() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let count = net.replica.canisters().len();
+    let (refund, reply) = through(
+        &mut net,
+        proxy,
+        "create_canister",
+        4,
+        &encode(types::CreateCanisterArgs::default()),
+    );
+    let (code, message) = reply.unwrap_err();
+    assert_eq!((refund, code), (T * 4 / 10, 4));
+    assert!(
+        message.starts_with("IC0403: Creating a canister requires a fee of 500000000000"),
+        "{message}"
+    );
+    assert_eq!(net.replica.canisters().len(), count);
+}
+
+#[test]
+fn deposits_arrive_and_those_for_nobody_come_back() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let target = net.create(T);
+    let (refund, _) = through(
+        &mut net,
+        proxy,
+        "deposit_cycles",
+        10,
+        &encode(record(target).0),
+    );
+    assert_eq!((refund, net.replica.cycles(target)), (0, Some(2 * T)));
+    let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
+    let (refund, reply) = through(
+        &mut net,
+        proxy,
+        "deposit_cycles",
+        10,
+        &encode(record(nobody).0),
+    );
+    assert_eq!((refund, reply.unwrap_err().0), (T, 3));
+}
+
+/// Waits for a canister that never answers of its own accord: itself is stopped by others meanwhile.
+#[test]
+fn stopping_waits_for_open_calls() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let random = Ingress {
+        payload: order("raw_rand", 0, NOTHING),
+        ..net.ingress(proxy, "go", &[])
+    };
+    let open = net.replica.submit(random).unwrap();
+    net.replica.tick();
+    let stop = net.ingress(
+        Principal::management_canister(),
+        "stop_canister",
+        &encode(record(proxy).0),
+    );
+    let stop = net.replica.submit(stop).unwrap();
+    net.replica.tick();
+    // The call is still open: the canister is stopping, takes no new calls, and the stopper waits.
+    assert_eq!(
+        net.replica
+            .submit(net.ingress(proxy, "go", &order("raw_rand", 0, NOTHING)))
+            .unwrap_err()
+            .error_code,
+        "IC0509"
+    );
+    assert!(matches!(
+        net.replica.ingress_status(&stop),
+        IngressStatus::Processing
+    ));
+    net.replica.tick();
+    assert!(net.replica.await_ingress(&open).unwrap().is_ok());
+    assert!(net.replica.await_ingress(&stop).unwrap().is_ok());
+    assert_eq!(net.status(proxy).status, types::CanisterStatusType::Stopped);
+    net.manage::<()>("start_canister", record(proxy)).unwrap();
+    assert_eq!(net.status(proxy).status, types::CanisterStatusType::Running);
+    net.check_accounts();
+}
+
+/// A canister that stops itself waits for itself for ever.
+#[test]
+fn a_stop_request_gives_up_after_five_minutes() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let args = types::UpdateSettingsArgs {
+        canister_id: proxy,
+        settings: types::CanisterSettings {
+            controllers: Some(vec![net.admin, proxy]),
+            ..Default::default()
+        },
+        sender_canister_version: None,
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+    let argument = order("stop_canister", 0, &encode(record(proxy).0));
+    let message = net
+        .replica
+        .submit(net.ingress(proxy, "go", &argument))
+        .unwrap();
+    assert!(net.replica.await_ingress(&message).is_err());
+    let later = net.replica.time() + 300_000_000_000;
+    net.replica.set_time(later).unwrap();
+    let answer = net.replica.await_ingress(&message).unwrap().unwrap();
+    let (_, answer) = came_back(&answer);
+    let text = "IC0206: Stop canister request timed out";
+    assert_eq!(answer, Err((2, text.into())));
+    net.check_accounts();
+}
+
+#[test]
+fn deleting_takes_a_stopped_canister_and_destroys_its_cycles() {
+    let mut net = Net::new();
+    let id = net.create(7 * T);
+    assert_eq!(
+        net.manage::<()>("delete_canister", record(id))
+            .unwrap_err()
+            .error_code,
+        "IC0510"
+    );
+    net.manage::<()>("stop_canister", record(id)).unwrap();
+    let left = net.replica.cycles(id).unwrap();
+    net.manage::<()>("delete_canister", record(id)).unwrap();
+    let reception = left - net.replica.accounts().destroyed;
+    assert!(reception > 0 && reception < T / 1000, "{reception}");
+    assert!(!net.replica.canister_exists(id));
+    assert_eq!(net.update(id, "x", &[]).unwrap_err().error_code, "IC0301");
+    assert_ne!(net.create(T), id);
+}
+
+#[test]
+fn an_uninstall_rejects_what_is_open() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let argument = order("raw_rand", 0, NOTHING);
+    let open = net
+        .replica
+        .submit(net.ingress(proxy, "go", &argument))
+        .unwrap();
+    net.replica.tick();
+    let args = types::UninstallCodeArgs {
+        canister_id: proxy,
+        sender_canister_version: None,
+    };
+    net.manage::<()>("uninstall_code", (args,)).unwrap();
+    let reject = net.replica.await_ingress(&open).unwrap().unwrap_err();
+    assert_eq!(reject.message, "Canister has been uninstalled.");
+    // The late answer runs into nothing, and the canister can stop.
+    net.manage::<()>("stop_canister", record(proxy)).unwrap();
+    net.check_accounts();
+}
+
+#[test]
+fn canister_ids_can_be_chosen_within_the_ranges_and_once() {
+    let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
+    let create = |net: &mut Net, id: &str, subnet: usize| {
+        let args = types::ProvisionalCreateCanisterWithCyclesArgs {
+            amount: None,
+            settings: None,
+            specified_id: Some(Principal::from_text(id).unwrap()),
+            sender_canister_version: None,
+        };
+        let management = Principal::management_canister();
+        let method = "provisional_create_canister_with_cycles";
+        let mut ingress = net.ingress(management, method, &encode(args));
+        // The client routes it to the subnet that hosts the id.
+        ingress.effective = Some(EffectivePrincipal::Subnet(net.replica.subnets()[subnet].id));
+        let reply = net.send(ingress)?;
+        Ok::<_, canic_replica::Reject>(
+            candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap(),
+        )
+    };
+    let ledger = "ryjl3-tyaaa-aaaaa-aaaba-cai";
+    let id = create(&mut net, ledger, 0).unwrap().0.canister_id;
+    assert_eq!(
+        (id.to_text().as_str(), net.replica.subnet_of(id)),
+        (ledger, Some(net.replica.subnets()[0].id))
+    );
+    let governance = "rrkah-fqaaa-aaaaa-aaaaq-cai";
+    let fresh = net.replica.default_effective_canister().to_text();
+    for (id, subnet, code) in [
+        (ledger, 0, "IC0538"),
+        (governance, 1, "IC0405"),
+        ("aaaaa-aa", 0, "IC0405"),
+        (&fresh, 1, "IC0408"),
+    ] {
+        let reject = create(&mut net, id, subnet).unwrap_err();
+        assert_eq!(reject.error_code, code, "{id}");
+    }
+    // On PocketIC, too, this is the first canister of the first application subnet beside no other.
+    let mut other = Net::new();
+    assert_eq!(other.create(T).to_text(), "lxzze-o7777-77777-aaaaa-cai");
+}
+
+#[test]
+fn a_top_up_without_an_amount_is_the_default_one() {
+    #[derive(candid::CandidType)]
+    struct Args {
+        canister_id: Principal,
+    }
+    let mut net = Net::new();
+    let id = net.create(T);
+    net.manage::<()>("provisional_top_up_canister", (Args { canister_id: id },))
+        .unwrap();
+    let reception = net.replica.accounts().fees.ingress;
+    assert_eq!(net.replica.cycles(id), Some(101 * T - reception));
+}
+
+#[test]
+fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
+    let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
+    let [nns, app] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let mut creates = |home: Principal, target: Principal| {
+        let args = types::ProvisionalCreateCanisterWithCyclesArgs {
+            amount: None,
+            settings: None,
+            specified_id: None,
+            sender_canister_version: None,
+        };
+        let management = Principal::management_canister();
+        let method = "provisional_create_canister_with_cycles";
+        let mut ingress = net.ingress(management, method, &encode(args));
+        ingress.effective = Some(EffectivePrincipal::Subnet(home));
+        let reply = net.send(ingress).unwrap();
+        let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
+        // Calls the subnet by its own name.
+        let call = CALLER.replace(
+            "(call $call_new (i32.const 0) (i32.const 0)",
+            &format!(
+                "(call $call_new (i32.const 30000) (i32.const {})",
+                target.as_slice().len()
+            ),
+        );
+        let name: String = target
+            .as_slice()
+            .iter()
+            .map(|b| format!("\\{b:02x}"))
+            .collect();
+        let module = canister(&format!("{call} (data (i32.const 30000) \"{name}\")"));
+        net.install_as(Install, created.canister_id, module, &[])
+            .unwrap();
+        let arguments = encode(types::CreateCanisterArgs::default());
+        net.through(created.canister_id, "create_canister", T, &arguments)
+            .1
+    };
+    assert!(creates(app, app).is_ok());
+    assert!(creates(nns, app).is_ok());
+    let text =
+        "IC0504: Cannot create canister. Sender should be on the same subnet or on the NNS subnet.";
+    assert_eq!(creates(app, nns), Err((5, text.into())));
+}
+
+#[test]
+fn a_refused_creation_uses_up_no_id() {
+    let mut net = Net::new();
+    let first = net.create(T);
+    let args = types::ProvisionalCreateCanisterWithCyclesArgs {
+        amount: None,
+        settings: Some(types::CanisterSettings {
+            compute_allocation: Some(Nat::from(101_u8)),
+            ..Default::default()
+        }),
+        specified_id: None,
+        sender_canister_version: None,
+    };
+    net.manage::<()>("provisional_create_canister_with_cycles", (args,))
+        .unwrap_err();
+    let second = net.create(T);
+    let number = |id: Principal| u64::from_be_bytes(id.as_slice()[..8].try_into().unwrap());
+    assert_eq!(number(second), number(first) + 1);
+}
+
+#[test]
+fn creation_is_recorded_with_the_hash_of_the_environment() {
+    use sha2::{Digest, Sha256};
+    let mut net = Net::new();
+    let caller = net.install(CALLER);
+    let variable = |name: &str, value: &str| types::EnvironmentVariable {
+        name: name.into(),
+        value: value.into(),
+    };
+    let args = types::CreateCanisterArgs {
+        settings: Some(types::CanisterSettings {
+            environment_variables: Some(vec![variable("a", "1"), variable("b", "2")]),
+            ..Default::default()
+        }),
+        sender_canister_version: Some(7),
+    };
+    let (_, reply) = net.through(caller, "create_canister", T, &encode(args));
+    let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
+    let info = info(&mut net, caller, created.canister_id);
+    let mut pairs = [("a", "1"), ("b", "2")]
+        .map(|(name, value)| [Sha256::digest(name), Sha256::digest(value)].concat());
+    pairs.sort();
+    let creation = types::CreationRecord {
+        controllers: vec![caller],
+        environment_variables_hash: Some(Sha256::digest(pairs.concat()).to_vec()),
+    };
+    let change = &info.recent_changes[0];
+    assert_eq!(
+        change.details,
+        Some(types::ChangeDetails::Creation(creation))
+    );
+    assert_eq!((change.canister_version, info.total_num_changes), (1, 1));
+    let origin = types::FromCanisterRecord {
+        canister_id: caller,
+        canister_version: Some(7),
+    };
+    assert_eq!(change.origin, types::ChangeOrigin::FromCanister(origin));
+}
+
+#[test]
+fn each_start_and_each_stop_counts_as_a_version() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let mut after = |method: &str| {
+        net.manage::<()>(method, record(id)).unwrap();
+        net.status(id).version
+    };
+    // Creation was the first.
+    assert_eq!(after("start_canister"), 2);
+    assert_eq!(after("stop_canister"), 3);
+    assert_eq!(after("stop_canister"), 4);
+    assert_eq!(after("start_canister"), 5);
+}
+
+#[test]
+fn a_start_cancels_the_stops_that_wait_and_their_cycles_come_back() {
+    let mut net = Net::new();
+    let [busy, stopper] = [net.install(CALLER), net.install(CALLER)];
+    let settings = types::CanisterSettings {
+        controllers: Some(vec![net.admin, busy, stopper]),
+        ..Default::default()
+    };
+    net.change(busy, settings).unwrap();
+    // Who stops itself waits for its own answer.
+    let stop = |cycles| order("stop_canister", cycles, &encode(record(busy).0));
+    let own = net
+        .replica
+        .submit(net.ingress(busy, "go", &stop(0)))
+        .unwrap();
+    net.replica.tick();
+    let other = net.ingress(stopper, "go", &stop(T));
+    let other = net.replica.submit(other).unwrap();
+    let management = Principal::management_canister();
+    let outside = net.ingress(management, "stop_canister", &encode(record(busy).0));
+    let outside = net.replica.submit(outside).unwrap();
+    for _ in 0..4 {
+        net.replica.tick();
+        net.check_accounts();
+    }
+    assert_eq!(net.status(busy).status, types::CanisterStatusType::Stopping);
+    net.manage::<()>("start_canister", record(busy)).unwrap();
+    let reject = net.replica.await_ingress(&outside).unwrap().unwrap_err();
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        (
+            "IC0511",
+            format!("Canister {busy}'s stop request was cancelled.")
+        )
+    );
+    let text = format!("Canister {busy}'s stop request cancelled");
+    for (message, cycles) in [(own, 0), (other, T)] {
+        let answer = net.replica.await_ingress(&message).unwrap().unwrap();
+        assert_eq!(came_back(&answer), (cycles, Err((5, text.clone()))));
+    }
+    assert_eq!(net.status(busy).status, types::CanisterStatusType::Running);
+    net.check_accounts();
+}
+
+#[test]
+fn nobody_deletes_itself_and_a_stopped_canister_is_ready_to_move() {
+    let mut net = Net::new();
+    let id = net.install(CALLER);
+    assert!(!net.status(id).ready_for_migration);
+    let (_, answer) = net.through(id, "delete_canister", 0, &encode(record(id).0));
+    let text = format!("IC0512: Canister {id} cannot delete itself.");
+    assert_eq!(answer, Err((5, text)));
+    net.manage::<()>("stop_canister", record(id)).unwrap();
+    assert!(net.status(id).ready_for_migration);
+}

@@ -1,0 +1,314 @@
+//! Settings: their ranges, what a subnet has room for, and what a canister must be able to pay.
+
+use crate::common::{Net, T, encode};
+use candid::{Nat, Principal};
+use canic_replica::Reject;
+use ic_management_canister_types as types;
+use types::CanisterSettings;
+
+fn none() -> CanisterSettings {
+    CanisterSettings::default()
+}
+
+fn nat(number: u128) -> Option<Nat> {
+    Some(Nat::from(number))
+}
+
+fn principals(count: u8) -> Vec<Principal> {
+    (0..count)
+        .map(|index| Principal::self_authenticating([index]))
+        .collect()
+}
+
+fn variable(name: &str, value: &str) -> types::EnvironmentVariable {
+    types::EnvironmentVariable {
+        name: name.into(),
+        value: value.into(),
+    }
+}
+
+/// Code and text of the reject, and that nothing has changed.
+fn refusal(net: &mut Net, id: Principal, settings: CanisterSettings) -> (String, String) {
+    let before = net.status(id);
+    let Reject {
+        error_code,
+        message,
+        ..
+    } = net.change(id, settings).unwrap_err();
+    let after = net.status(id);
+    assert_eq!(
+        (after.settings, after.version),
+        (before.settings, before.version)
+    );
+    (error_code, message)
+}
+
+#[test]
+fn each_number_has_its_range() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let beyond = u128::from(u64::MAX) + 1;
+    for (settings, text) in [
+        (
+            CanisterSettings {
+                compute_allocation: nat(101),
+                ..none()
+            },
+            "ComputeAllocation expected to be in the range [0..100], got 101",
+        ),
+        (
+            CanisterSettings {
+                memory_allocation: nat((1 << 48) + 1),
+                ..none()
+            },
+            "MemoryAllocation expected to be in the range [0..281474976710656], got 281_474_976_710_657",
+        ),
+        (
+            CanisterSettings {
+                freezing_threshold: nat(beyond),
+                ..none()
+            },
+            "Freezing threshold expected to be in the range of [0..2^64-1], got 18_446_744_073_709_551_616",
+        ),
+        (
+            CanisterSettings {
+                wasm_memory_threshold: nat(beyond),
+                ..none()
+            },
+            "Wasm memory threshold expected to be in the range of [0..2^64-1], got 18_446_744_073_709_551_616",
+        ),
+        (
+            CanisterSettings {
+                reserved_cycles_limit: Some(Nat::from(u128::MAX) + 1_u8),
+                ..none()
+            },
+            "Reserved cycles limit expected to be in the range of [0..2^128-1], got \
+             340_282_366_920_938_463_463_374_607_431_768_211_456",
+        ),
+    ] {
+        let refusal = refusal(&mut net, id, settings);
+        assert_eq!(refusal, ("IC0504".into(), text.into()));
+    }
+    let limit = CanisterSettings {
+        wasm_memory_limit: nat((1 << 48) + 1),
+        ..none()
+    };
+    assert_eq!(refusal(&mut net, id, limit).0, "IC0504");
+}
+
+#[test]
+fn ten_controllers_and_ten_viewers_are_the_most() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    for settings in [
+        CanisterSettings {
+            controllers: Some(principals(11)),
+            ..none()
+        },
+        CanisterSettings {
+            log_visibility: Some(types::LogVisibility::AllowedViewers(principals(11))),
+            ..none()
+        },
+        CanisterSettings {
+            snapshot_visibility: Some(types::SnapshotVisibility::AllowedViewers(principals(11))),
+            ..none()
+        },
+    ] {
+        let (code, text) = refusal(&mut net, id, settings);
+        assert_eq!(code, "IC0408");
+        assert!(text.contains("exceeds the maximum allowed 10"), "{text}");
+    }
+    let mut ten = principals(9);
+    ten.push(net.admin);
+    ten.sort();
+    let settings = CanisterSettings {
+        controllers: Some(ten.clone()),
+        ..none()
+    };
+    net.change(id, settings).unwrap();
+    assert_eq!(net.status(id).settings.controllers, ten);
+}
+
+#[test]
+fn environment_variables_are_bounded_and_named_once() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let long = "x".repeat(129);
+    let many = (0..21).map(|i| variable(&format!("v{i}"), "")).collect();
+    for (variables, text) in [
+        (
+            many,
+            "Too many environment variables: 21 (max: 20)".to_owned(),
+        ),
+        (
+            vec![variable("a", "1"), variable("a", "2")],
+            "Duplicate environment variables are not allowed".into(),
+        ),
+        (
+            vec![variable(&long, "")],
+            format!(
+                "Environment variable name \"{long}\" exceeds the maximum allowed length of 128."
+            ),
+        ),
+        (
+            vec![variable("a", &long)],
+            format!(
+                "Environment variable value \"{long}\" exceeds the maximum allowed length of 128."
+            ),
+        ),
+    ] {
+        let settings = CanisterSettings {
+            environment_variables: Some(variables),
+            ..none()
+        };
+        let refusal = refusal(&mut net, id, settings);
+        assert_eq!(refusal, ("IC0408".into(), text));
+    }
+}
+
+#[test]
+fn a_log_holds_four_kib_to_two_mib_or_nothing() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(data (i32.const 0) "line")
+        (func (export "canister_update go") (call $debug_print (i32.const 0) (i32.const 4)) (call $reply (i32.const 0)))"#,
+    );
+    let limit = |bytes: u128| CanisterSettings {
+        log_memory_limit: nat(bytes),
+        ..none()
+    };
+    for (bytes, text) in [
+        (
+            4095,
+            "The canister log memory limit 4_095 is too low. It must be at least 4096.",
+        ),
+        (
+            (2 << 20) + 1,
+            "The canister log memory limit 2_097_153 is too high. It must be at most 2097152.",
+        ),
+    ] {
+        let refusal = refusal(&mut net, id, limit(bytes));
+        assert_eq!(refusal, ("IC0406".into(), text.into()));
+    }
+    let lines = |net: &mut Net| {
+        net.update(id, "go", &[]).unwrap();
+        let args = encode(types::FetchCanisterLogsArgs {
+            canister_id: id,
+            filter: None,
+        });
+        let management = Principal::management_canister();
+        let reply = net.query(management, "fetch_canister_logs", &args).unwrap();
+        candid::decode_args::<(types::FetchCanisterLogsResult,)>(&reply)
+            .unwrap()
+            .0
+            .canister_log_records
+            .len()
+    };
+    assert_eq!(lines(&mut net), 1);
+    net.change(id, limit(0)).unwrap();
+    assert_eq!(lines(&mut net), 0);
+    net.change(id, limit(2 << 20)).unwrap();
+    assert_eq!(lines(&mut net), 1);
+}
+
+#[test]
+fn a_subnet_has_two_hundred_percent_of_compute_and_one_stays_free() {
+    let mut net = Net::new();
+    let compute = |percent: u128| CanisterSettings {
+        compute_allocation: nat(percent),
+        ..none()
+    };
+    let [a, b] = [net.create(10_000 * T), net.create(10_000 * T)];
+    net.change(a, compute(100)).unwrap();
+    let text = "Canister requested a compute allocation of 100% which cannot be satisfied because the Subnet's remaining \
+                compute capacity is 99%.";
+    let refusal = refusal(&mut net, b, compute(100));
+    assert_eq!(refusal, ("IC0101".into(), text.into()));
+    net.change(b, compute(99)).unwrap();
+    // Less is always possible.
+    net.change(a, compute(1)).unwrap();
+    net.change(b, compute(100)).unwrap();
+}
+
+#[test]
+fn a_subnet_has_two_tib_of_memory() {
+    let mut net = Net::new();
+    let id = net.create(1_000_000 * T);
+    let memory = |bytes: u128| CanisterSettings {
+        memory_allocation: nat(bytes),
+        ..none()
+    };
+    let text =
+        "Canister requested 3.00 TiB of memory but only 2.00 TiB are available in the subnet.";
+    let refusal = refusal(&mut net, id, memory(3 << 40));
+    assert_eq!(refusal, ("IC0101".into(), text.into()));
+    net.change(id, memory(2 << 40)).unwrap();
+    let other = net.create(T);
+    assert_eq!(
+        net.change(other, memory(1)).unwrap_err().error_code,
+        "IC0101"
+    );
+}
+
+#[test]
+fn more_is_allocated_only_if_the_canister_does_not_freeze_by_it() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    for (settings, code, what) in [
+        (
+            CanisterSettings {
+                compute_allocation: nat(1),
+                ..none()
+            },
+            "IC0530",
+            "compute allocation to 1%",
+        ),
+        (
+            CanisterSettings {
+                memory_allocation: nat(1 << 40),
+                ..none()
+            },
+            "IC0531",
+            "memory allocation to 1099511627776",
+        ),
+    ] {
+        let (found, text) = refusal(&mut net, id, settings);
+        assert_eq!(found, code);
+        let begin = format!("Cannot increase {what} due to insufficient cycles. At least ");
+        assert!(text.starts_with(&begin), "{text}");
+    }
+    // A threshold that freezes it is fine.
+    let frozen = CanisterSettings {
+        freezing_threshold: nat(u64::MAX.into()),
+        ..none()
+    };
+    net.change(id, frozen).unwrap();
+}
+
+#[test]
+fn defaults_are_those_of_the_platform() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let settings = net.status(id).settings;
+    assert_eq!(settings.compute_allocation, 0_u8);
+    assert_eq!(settings.memory_allocation, 0_u8);
+    assert_eq!(settings.freezing_threshold, Nat::from(30 * 24 * 3600_u32));
+    assert_eq!(settings.reserved_cycles_limit, Nat::from(5 * T));
+    assert_eq!(settings.log_visibility, types::LogVisibility::Controllers);
+    assert_eq!(settings.log_memory_limit, Nat::from(4096_u16));
+    assert_eq!(
+        settings.wasm_memory_limit, 0_u8,
+        "not by the provisional method"
+    );
+    assert_eq!(settings.wasm_memory_threshold, 0_u8);
+    assert_eq!(settings.environment_variables, []);
+
+    let caller = net.install(crate::common::CALLER);
+    let args = encode(types::CreateCanisterArgs::default());
+    let (_, reply) = net.through(caller, "create_canister", T, &args);
+    let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
+    let args = encode(created);
+    let (_, reply) = net.through(caller, "canister_status", 0, &args);
+    let (status,) = candid::decode_args::<(types::CanisterStatusResult,)>(&reply.unwrap()).unwrap();
+    assert_eq!(status.settings.wasm_memory_limit, Nat::from(3_u64 << 30));
+}
