@@ -357,6 +357,26 @@ impl Canister {
         self.settings.controllers.contains(principal)
     }
 
+    /// Takes away its program and all that belongs to it.
+    pub(crate) fn empty(&mut self) {
+        self.code = None;
+        self.stable = Stable::default();
+        self.certified_data = Vec::new();
+        self.timer = None;
+        self.chunks.clear();
+        self.logs.clear();
+    }
+
+    /// Whether somebody may read its snapshots.
+    pub(crate) fn shows_snapshots_to(&self, reader: &Principal) -> bool {
+        let visible = match &self.settings.snapshot_visibility {
+            management::SnapshotVisibility::Controllers => false,
+            management::SnapshotVisibility::Public => true,
+            management::SnapshotVisibility::AllowedViewers(viewers) => viewers.contains(reader),
+        };
+        visible || self.is_controller(reader)
+    }
+
     /// What the platform stores for it, in bytes.
     pub(crate) fn memory(&self) -> management::MemoryMetrics {
         let (heap, globals, binary, custom) = self.code.as_ref().map_or((0, 0, 0, 0), |code| {
@@ -398,6 +418,15 @@ impl Canister {
             + self.chunk_bytes()
             + self.snapshot_bytes()
             + self.log_bytes()
+    }
+
+    /// Bytes that a snapshot of it takes.
+    pub(crate) fn bytes_in_snapshot(&self) -> u64 {
+        let program = self
+            .code
+            .as_ref()
+            .map_or(0, |code| code.bytes() + code.module.size as u64);
+        program + self.stable.bytes() + self.chunk_bytes() + self.certified_data.len() as u64
     }
 
     fn history_bytes(&self) -> u64 {

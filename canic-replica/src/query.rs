@@ -8,6 +8,7 @@ use candid::Principal;
 use crate::canister::{Canister, Closure};
 use crate::cycles::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
+use crate::management::{charged_afterwards, target};
 use crate::messages::accepts_calls;
 use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
@@ -23,6 +24,7 @@ const MAX_DEPTH: usize = 6;
 impl Replica {
     pub(crate) fn answer_query(&mut self, query: Ingress) -> Result<Vec<u8>, Reject> {
         if self.is_management(query.canister) {
+            self.route(&query, target(&query.payload).ok())?;
             return self.query_management(&query);
         }
         self.evaluate_noted(query).0.map_err(uncertified)
@@ -115,7 +117,6 @@ impl Replica {
     /// Whether an update call from outside may come in, on which subnet it runs; and charges the canister that pays for
     /// its reception.
     pub(crate) fn admit(&mut self, ingress: &Ingress) -> Result<usize, Reject> {
-        let subnet = self.route(ingress)?;
         let size = ingress.method.len() + ingress.payload.len();
         if size > MAX_INGRESS {
             let why = format!(
@@ -123,11 +124,15 @@ impl Replica {
             );
             return Err(uncertified(invalid(why)));
         }
-        let payer = if self.is_management(ingress.canister) {
-            self.management_payer(ingress).map_err(uncertified)?
+        let management = self.is_management(ingress.canister);
+        let target = if management {
+            self.management_target(ingress).map_err(uncertified)?
         } else {
             Some(ingress.canister)
         };
+        let subnet = self.route(ingress, target)?;
+        let payer = target
+            .filter(|_| !management || !charged_afterwards(&ingress.method, ingress.payload.len()));
         let mut cost = 0;
         if let Some(payer) = payer {
             let found = self.canisters.get(&payer);
@@ -136,8 +141,9 @@ impl Replica {
             self.can_pay(payer, cost, &ingress.sender)
                 .map_err(uncertified)?;
         }
-        if self.is_management(ingress.canister) {
-            self.admit_management(ingress).map_err(uncertified)?;
+        if management {
+            self.admit_management(ingress, target)
+                .map_err(uncertified)?;
         } else {
             self.inspect(ingress)?;
         }
@@ -148,11 +154,15 @@ impl Replica {
         Ok(subnet)
     }
 
-    /// The subnet that a message from outside goes to.
-    fn route(&self, ingress: &Ingress) -> Result<usize, Reject> {
+    /// The subnet that a message from outside goes to. Errors: there is none, or the canister it is about isn't there.
+    pub(crate) fn route(
+        &self,
+        ingress: &Ingress,
+        target: Option<Principal>,
+    ) -> Result<usize, Reject> {
+        let target = target.and_then(|target| self.canisters.get(&target));
         if !self.is_management(ingress.canister) {
-            let canister = self.canisters.get(&ingress.canister);
-            return canister
+            return target
                 .map(|canister| canister.subnet)
                 .ok_or_else(|| uncertified(not_found(ingress.canister)));
         }
@@ -161,16 +171,23 @@ impl Replica {
                 .effective
                 .unwrap_or_else(|| match self.subnet_index(ingress.canister) {
                     Some(_) => EffectivePrincipal::Subnet(ingress.canister),
-                    None => EffectivePrincipal::Canister(self.default_effective_canister()),
+                    None => EffectivePrincipal::Canister(
+                        target.map_or(self.default_effective_canister(), |target| target.id),
+                    ),
                 });
         let (found, name) = match effective {
             EffectivePrincipal::Canister(canister) => (self.subnet_index_of(canister), canister),
             EffectivePrincipal::Subnet(subnet) => (self.subnet_index(subnet), subnet),
         };
-        found.ok_or_else(|| {
+        let subnet = found.ok_or_else(|| {
             let why = format!("No subnet of this instance goes by the effective principal {name}");
             uncertified(Reject::new(RejectCode::DestinationInvalid, 404, why))
-        })
+        })?;
+        match target {
+            // As on the platform: the subnet that got the message does not know the canister.
+            Some(canister) if canister.subnet != subnet => Err(uncertified(not_found(canister.id))),
+            _ => Ok(subnet),
+        }
     }
 
     /// Asks the canister itself whether it takes a message from outside.

@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Managed, decode, number, origin, reply, reply_and_refund};
 use crate::canister::{Canister, Request, Settings};
-use crate::reject::{contract, invalid, oversubscribed, refused};
+use crate::reject::{invalid, oversubscribed, refused};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 
 /// What `provisional_create_canister_with_cycles` and `provisional_top_up_canister` give if not told, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
-/// Stands for the id that a canister gets when all else is settled.
+/// Stands for the id until all else is settled.
 const NAMELESS: Principal = Principal::anonymous();
 
 impl Replica {
@@ -35,12 +35,6 @@ impl Replica {
             return Err(refused("create_canister cannot be called by a user."));
         };
         let subnet = request.subnet.unwrap_or(home);
-        // As on the platform, the first subnet is the NNS if none of that kind is there.
-        if subnet != home && home != self.nns() {
-            return Err(contract(
-                "Cannot create canister. Sender should be on the same subnet or on the NNS subnet.",
-            ));
-        }
         let fee = self.subnets[subnet].place.prices.creation;
         if request.cycles < fee {
             return Err(Reject::new(
@@ -55,7 +49,13 @@ impl Replica {
         }
         let settings = Settings::of(request.sender);
         let draft = Canister::new(NAMELESS, subnet, settings, request.cycles - fee, self.time);
-        let id = self.bring_to_life(draft, args.settings, request, args.sender_canister_version)?;
+        let id = self.bring_to_life(
+            draft,
+            None,
+            args.settings,
+            request,
+            args.sender_canister_version,
+        )?;
         self.ledger.fees.creation += fee;
         reply_and_refund((types::CanisterIdRecord { canister_id: id },), 0)
     }
@@ -73,17 +73,19 @@ impl Replica {
         let home = self.canisters.get(&request.sender);
         let subnet = request.subnet.or(home.map(|sender| sender.subnet));
         let subnet = subnet.unwrap_or(0);
-        if let Some(id) = args.specified_id {
-            self.check_specified(id, subnet)?;
-        }
         let settings = Settings {
             // Only canisters that others create have a limit by default.
             wasm_memory_limit: 0,
             ..Settings::of(request.sender)
         };
-        let id = args.specified_id.unwrap_or(NAMELESS);
-        let draft = Canister::new(id, subnet, settings, amount, self.time);
-        let id = self.bring_to_life(draft, args.settings, request, args.sender_canister_version)?;
+        let draft = Canister::new(NAMELESS, subnet, settings, amount, self.time);
+        let id = self.bring_to_life(
+            draft,
+            args.specified_id,
+            args.settings,
+            request,
+            args.sender_canister_version,
+        )?;
         self.ledger.minted = minted;
         reply((types::CanisterIdRecord { canister_id: id },))
     }
@@ -110,10 +112,11 @@ impl Replica {
         Ok(())
     }
 
-    /// Takes a canister in, once its settings are found good, and gives it an id if it has none yet.
+    /// Takes a canister in, once its settings are found good, and gives it the id that was asked for or a fresh one.
     fn bring_to_life(
         &mut self,
         mut canister: Canister,
+        specified: Option<Principal>,
         change: Option<types::CanisterSettings>,
         request: &Request,
         sender_version: Option<u64>,
@@ -121,10 +124,16 @@ impl Replica {
         let change = change.unwrap_or_default();
         let environment = change.environment_variables.is_some();
         canister.settings = self.settle(&canister, change)?;
-        if canister.id == NAMELESS {
-            let fresh = self.fresh_canister_id(canister.subnet);
-            canister.id = fresh.ok_or_else(no_more_canisters)?;
-        }
+        canister.id = match specified {
+            Some(id) => {
+                self.check_specified(id, canister.subnet)?;
+                id
+            }
+            None => {
+                let fresh = self.fresh_canister_id(canister.subnet);
+                fresh.ok_or_else(no_more_canisters)?
+            }
+        };
         let settings = &canister.settings;
         let creation = types::CreationRecord {
             controllers: settings.controllers.clone(),

@@ -147,12 +147,7 @@ impl Replica {
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
-        canister.code = None;
-        canister.stable = Stable::default();
-        canister.certified_data = Vec::new();
-        canister.timer = None;
-        canister.chunks.clear();
-        canister.logs.clear();
+        canister.empty();
         let subnet = canister.subnet;
         let mut unanswered = Vec::new();
         for context in canister.contexts.values_mut() {

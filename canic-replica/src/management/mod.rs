@@ -12,6 +12,8 @@ mod subnet;
 
 pub(crate) use subnet::Blocks;
 
+use std::sync::Arc;
+
 use candid::utils::{ArgumentDecoder, ArgumentEncoder};
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
@@ -19,7 +21,7 @@ use ic_management_canister_types as types;
 use crate::bounded::{decode_bounded, decode_skipping};
 use crate::canister::{Canister, Input, Origin, Request};
 use crate::faults::Effect;
-use crate::reject::{invalid, not_found, refused, uncertified};
+use crate::reject::{contract, invalid, not_found, refused, uncertified};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
 use crate::{Ingress, Reject, RejectCode};
@@ -85,6 +87,7 @@ impl Replica {
     }
 
     fn dispatch(&mut self, request: &Request) -> Managed {
+        self.check_home(request)?;
         match request.method.as_str() {
             "create_canister" => self.create_canister(request),
             "provisional_create_canister_with_cycles" => self.provisional_create(request),
@@ -143,19 +146,41 @@ impl Replica {
         }
     }
 
-    /// The canister that pays for the reception of a call from outside. Errors: it is not for callers from outside, or
-    /// names no canister.
-    pub(crate) fn management_payer(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
+    /// Some methods are only for the canisters of the subnet that executes them, and for those of the NNS.
+    fn check_home(&self, request: &Request) -> Result<(), Reject> {
+        let domestic = matches!(
+            request.method.as_str(),
+            "create_canister" | "raw_rand" | "http_request" | "flexible_http_request"
+        );
+        let (true, Some(subnet), Some(sender)) = (
+            domestic,
+            request.subnet,
+            self.canisters.get(&request.sender),
+        ) else {
+            return Ok(());
+        };
+        // As on PocketIC, the first subnet is the NNS if none of that kind is there.
+        if [subnet, self.nns()].contains(&sender.subnet) {
+            return Ok(());
+        }
+        Err(contract(format!(
+            "Incorrect sender subnet id: {}. Sender should be on the same subnet or on the NNS subnet.",
+            self.subnets()[sender.subnet].id
+        )))
+    }
+
+    /// The canister that a call from outside is about, if its method is about one. Errors: the method is not for callers
+    /// from outside, or the argument names no canister.
+    pub(crate) fn management_target(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         let method = ingress.method.as_str();
         match door(method) {
-            Some(Door::Creation) => Ok(None),
-            Some(Door::Controllers | Door::Anyone) => {
-                let target = target(&ingress.payload).map_err(|why| {
+            Some(Door::Anyone) => Ok(None),
+            Some(Door::Controllers | Door::Viewers | Door::Nobody) => {
+                target(&ingress.payload).map(Some).map_err(|why| {
                     invalid(format!(
                         "Failed to parse payload for ic00 method {method}: {why}"
                     ))
-                })?;
-                Ok(Some(target).filter(|_| !charged_afterwards(method, ingress.payload.len())))
+                })
             }
             Some(Door::Canisters) => Err(refused(format!(
                 "ic00 method {method} can not be called via ingress messages"
@@ -168,18 +193,27 @@ impl Replica {
         }
     }
 
-    /// Whether a call from outside may come in: nobody but its controllers spends a canister's cycles.
-    pub(crate) fn admit_management(&self, ingress: &Ingress) -> Result<(), Reject> {
+    /// Whether a call from outside about a canister may come in: nobody but its controllers spends its cycles.
+    pub(crate) fn admit_management(
+        &self,
+        ingress: &Ingress,
+        target: Option<Principal>,
+    ) -> Result<(), Reject> {
         let method = &ingress.method;
-        let (Some(Door::Controllers), Ok(id)) = (door(method), target(&ingress.payload)) else {
-            return Ok(());
-        };
-        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
-        if canister.is_controller(&ingress.sender) {
-            return Ok(());
+        let Some(id) = target else { return Ok(()) };
+        let canister = self.known(id)?;
+        match door(method) {
+            Some(Door::Nobody) => Err(refused(format!(
+                "Only canisters can call ic00 method {method}"
+            ))),
+            Some(Door::Viewers) if canister.shows_snapshots_to(&ingress.sender) => Ok(()),
+            _ if canister.is_controller(&ingress.sender) => Ok(()),
+            _ => {
+                let why =
+                    format!("Only controllers of canister {id} can call ic00 method {method}");
+                Err(Reject::new(RejectCode::CanisterError, 512, why))
+            }
         }
-        let why = format!("Only controllers of canister {id} can call ic00 method {method}");
-        Err(Reject::new(RejectCode::CanisterError, 512, why))
     }
 
     /// Charges for the reception of a call from outside that came in for nothing. Who cannot pay doesn't.
@@ -216,7 +250,12 @@ impl Replica {
 
     // What the other methods build on.
 
-    /// The canister that a call is about.
+    /// The canister that a call is about, to look at.
+    pub(crate) fn known(&self, id: Principal) -> Result<&Arc<Canister>, Reject> {
+        self.canisters.get(&id).ok_or_else(|| not_found(id))
+    }
+
+    /// The same, to change.
     pub(crate) fn canister(&mut self, id: Principal) -> Result<&mut Canister, Reject> {
         self.canister_mut(id).ok_or_else(|| not_found(id))
     }
@@ -257,19 +296,22 @@ impl Canister {
 
 /// Who may call a method from outside.
 enum Door {
-    /// Whoever wants a new canister; nobody pays.
-    Creation,
+    /// Nobody pays for it.
     Anyone,
+    /// Those of the canister that the argument names, which pays.
     Controllers,
-    /// Nobody: it is for canisters.
+    /// The same, and those to whom the canister shows its snapshots.
+    Viewers,
+    /// It is for canisters, and about one.
+    Nobody,
+    /// It is for canisters.
     Canisters,
 }
 
 /// The door of a method; `None` if there is no such method.
 fn door(method: &str) -> Option<Door> {
     Some(match method {
-        "provisional_create_canister_with_cycles" => Door::Creation,
-        "provisional_top_up_canister" => Door::Anyone,
+        "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Door::Anyone,
         "canister_status"
         | "start_canister"
         | "stop_canister"
@@ -283,17 +325,16 @@ fn door(method: &str) -> Option<Door> {
         | "clear_chunk_store"
         | "take_canister_snapshot"
         | "load_canister_snapshot"
-        | "list_canister_snapshots"
         | "delete_canister_snapshot"
-        | "read_canister_snapshot_metadata"
-        | "read_canister_snapshot_data"
         | "upload_canister_snapshot_metadata"
         | "upload_canister_snapshot_data" => Door::Controllers,
+        "list_canister_snapshots"
+        | "read_canister_snapshot_metadata"
+        | "read_canister_snapshot_data" => Door::Viewers,
+        "canister_info" | "canister_metadata" => Door::Nobody,
         "create_canister"
         | "deposit_cycles"
         | "raw_rand"
-        | "canister_info"
-        | "canister_metadata"
         | "fetch_canister_logs"
         | "node_metrics_history"
         | "subnet_info"
@@ -316,7 +357,7 @@ fn door(method: &str) -> Option<Door> {
 
 /// Whether a canister pays for the reception after the call: one that froze itself by too high a freezing threshold
 /// must be able to lower it.
-fn charged_afterwards(method: &str, payload: usize) -> bool {
+pub(crate) fn charged_afterwards(method: &str, payload: usize) -> bool {
     const MAX_PAYLOAD: usize = 366;
     method == "update_settings" && payload <= MAX_PAYLOAD
 }
@@ -338,7 +379,7 @@ impl From<Ingress> for Request {
 }
 
 /// The canister that an argument names as `canister_id` or `target_canister`, or why it names none.
-fn target(payload: &[u8]) -> Result<Principal, String> {
+pub(crate) fn target(payload: &[u8]) -> Result<Principal, String> {
     #[derive(candid::CandidType, candid::Deserialize)]
     struct Named {
         canister_id: Option<Principal>,

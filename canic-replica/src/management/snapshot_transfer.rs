@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use candid::Nat;
 use ic_management_canister_types as types;
-use sha2::{Digest, Sha256};
 use types::OnLowWasmMemoryHookStatus as Hook;
 
-use super::snapshots::check_room;
-use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
+use super::snapshots::unpaid;
+use super::storage::{MAX_CHUNK, check_chunk, chunk_error};
 use super::{Managed, decode, number, reply};
-use crate::canister::{LowMemory, Number, Program, Request, Snapshot, Upload};
-use crate::cycles::{SNAPSHOT, SNAPSHOT_DATA};
+use crate::canister::{Canister, LowMemory, Number, Program, Request, Snapshot, Upload};
+use crate::cycles::SNAPSHOT_DATA;
 use crate::memory::{Heap, Pages, Stable, WASM_PAGE};
 use crate::reject::invalid;
 use crate::replica::Replica;
@@ -40,11 +39,6 @@ impl Replica {
         let (args,) = decode::<(types::ReadCanisterSnapshotMetadataArgs,)>(request)?;
         self.seeing_snapshots(args.canister_id, request)?;
         let snapshot = self.snapshot(args.canister_id, &args.snapshot_id)?;
-        let hook = snapshot.low_memory.map(|status| match status {
-            LowMemory::Enough => Hook::ConditionNotSatisfied,
-            LowMemory::Ready => Hook::Ready,
-            LowMemory::Executed => Hook::Executed,
-        });
         let chunks = snapshot.chunks.keys();
         reply((types::ReadCanisterSnapshotMetadataResult {
             source: Some(snapshot.source()),
@@ -65,7 +59,7 @@ impl Replica {
             canister_version: snapshot.version,
             certified_data: snapshot.certified_data.clone(),
             global_timer: snapshot.timer.clone(),
-            on_low_wasm_memory_hook_status: hook,
+            on_low_wasm_memory_hook_status: snapshot.low_memory.map(hook),
         },))
     }
 
@@ -83,8 +77,14 @@ impl Replica {
             StableMemory { offset, size } => (snapshot.stable.bytes(), offset, size),
             WasmChunk { .. } => (MAX_CHUNK as u64, 0, MAX_CHUNK as u64),
         };
+        if size > MAX_SLICE {
+            return Err(invalid(format!(
+                "Requested slice too large: {size} > {MAX_SLICE}"
+            )));
+        }
+        self.charge_instructions(id, SNAPSHOT_DATA + size, &request.sender)
+            .map_err(unpaid)?;
         check_slice(length, offset, size)?;
-        self.charge_instructions(id, SNAPSHOT_DATA + size, request)?;
         let mut chunk = vec![0; size as usize];
         match args.kind {
             WasmModule { .. } => {
@@ -93,11 +93,14 @@ impl Replica {
             WasmMemory { .. } => heap.read(initial, offset, &mut chunk),
             StableMemory { .. } => snapshot.stable.read(offset, &mut chunk),
             WasmChunk { hash } => {
-                let found = <[u8; 32]>::try_from(hash.as_slice()).ok();
-                let found = found.and_then(|hash| snapshot.chunks.get(&hash));
-                chunk = found
-                    .ok_or_else(|| chunk_error("WasmChunk not found".into()))?
-                    .to_vec();
+                let name = <[u8; 32]>::try_from(hash.as_slice()).map_err(|_| {
+                    chunk_error(format!("Bytes {hash:02x?} are not a valid WasmChunkHash."))
+                })?;
+                let found = snapshot
+                    .chunks
+                    .get(&name)
+                    .ok_or_else(|| chunk_error(format!("WasmChunkHash {hash:02x?} not found.")))?;
+                chunk = found.to_vec();
             }
         }
         reply((types::ReadCanisterSnapshotDataResult { chunk },))
@@ -107,17 +110,16 @@ impl Replica {
         let (args,) = decode::<(types::UploadCanisterSnapshotMetadataArgs,)>(request)?;
         let id = args.canister_id;
         let taken_at = self.time;
-        let canister = self.storing(id, request)?;
-        let version = canister.version;
+        let version = self.controlled(id, request)?.version;
+        check_metadata(&args).map_err(bad_metadata)?;
         let replaced = args.replace_snapshot.as_deref();
-        check_room(canister, replaced)?;
-        check_metadata(&args).map_err(|why| invalid(format!("Snapshot metadata: {why}")))?;
         let globals = args.globals.into_iter().map(from_global);
         let globals = globals.collect::<Result<Vec<_>, _>>()?;
         let mut stable = Stable::default();
         if stable.grow(args.stable_memory_size / WASM_PAGE).is_none() {
-            return Err(invalid("Snapshot metadata: the stable memory is too large"));
+            return Err(bad_metadata("the stable memory is too large".into()));
         }
+        self.check_room(id, replaced)?;
         let snapshot = Snapshot {
             taken_at,
             version,
@@ -143,8 +145,7 @@ impl Replica {
                 }),
             chunks: BTreeMap::new(),
         };
-        self.charge_instructions(id, SNAPSHOT, request)?;
-        let snapshot_id = self.keep_snapshot(id, snapshot, replaced)?;
+        let snapshot_id = self.keep_snapshot(id, snapshot, replaced, false, request)?;
         reply((types::UploadCanisterSnapshotMetadataResult { snapshot_id },))
     }
 
@@ -152,21 +153,22 @@ impl Replica {
         use types::SnapshotDataOffset::{StableMemory, WasmChunk, WasmMemory, WasmModule};
         let (args,) = decode::<(UploadDataArgs,)>(request)?;
         let id = args.canister_id;
-        self.storing(id, request)?;
+        self.controlled(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
         let Program::Uploaded(upload) = &snapshot.program else {
             let why = "Only canister snapshots created by metadata upload can be mutated.";
             return Err(Reject::new(RejectCode::CanisterReject, 409, why));
         };
         let size = args.chunk.len() as u64;
-        let (length, offset) = match args.kind {
-            WasmModule { offset } => (upload.module.len() as u64, offset),
-            WasmMemory { offset } => (upload.heap.size * WASM_PAGE, offset),
-            StableMemory { offset } => (snapshot.stable.bytes(), offset),
-            WasmChunk => (MAX_CHUNK as u64, 0),
+        let (length, offset, work) = match args.kind {
+            WasmModule { offset } => (upload.module.len() as u64, offset, size),
+            WasmMemory { offset } => (upload.heap.size * WASM_PAGE, offset, size),
+            StableMemory { offset } => (snapshot.stable.bytes(), offset, size),
+            WasmChunk => (size, 0, MAX_CHUNK as u64),
         };
+        self.charge_instructions(id, work, &request.sender)
+            .map_err(unpaid)?;
         check_slice(length, offset, size)?;
-        self.charge_instructions(id, SNAPSHOT_DATA + size, request)?;
         let mut changed = Snapshot::clone(&snapshot);
         drop(snapshot);
         let Program::Uploaded(upload) = &mut changed.program else {
@@ -180,24 +182,22 @@ impl Replica {
             WasmMemory { .. } => upload.heap.write(offset, &args.chunk),
             StableMemory { .. } => changed.stable.write(offset, &args.chunk),
             WasmChunk => {
-                let hash = Sha256::digest(&args.chunk).into();
-                let chunk = Arc::new(args.chunk.into_vec());
-                if changed.chunks.insert(hash, chunk).is_none() {
+                let chunk = args.chunk.into_vec();
+                let hash = check_chunk(&changed.chunks, &chunk)?;
+                if changed.chunks.insert(hash, Arc::new(chunk)).is_none() {
                     changed.bytes += MAX_CHUNK as u64;
-                }
-                if changed.chunks.len() > MAX_CHUNKS {
-                    return Err(chunk_error(format!(
-                        "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
-                    )));
                 }
             }
         }
-        let mut draft = self.canister(id)?.clone();
+        let canister = self.known(id)?;
+        let mut draft = Canister::clone(canister);
         draft
             .snapshots
             .insert(args.snapshot_id.into_vec(), Arc::new(changed));
-        self.can_keep(&draft)?;
-        *self.canister(id)? = draft;
+        if matches!(args.kind, WasmChunk) {
+            self.can_grow(canister, &draft)?;
+        }
+        self.accept(draft, 0);
         reply(())
     }
 }
@@ -229,17 +229,16 @@ impl Snapshot {
 }
 
 fn check_slice(length: u64, offset: u64, size: u64) -> Result<(), Reject> {
-    if size > MAX_SLICE {
-        return Err(invalid(format!(
-            "Requested slice too large: {size} > {MAX_SLICE}"
-        )));
-    }
     if offset.saturating_add(size) > length {
         return Err(invalid(format!(
             "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, size: {size}"
         )));
     }
     Ok(())
+}
+
+fn bad_metadata(why: String) -> Reject {
+    invalid(format!("Snapshot Metadata contains invalid data: {why}"))
 }
 
 fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<(), String> {
@@ -270,6 +269,15 @@ fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Where the hook for short memory stands, as the platform tells it.
+pub(crate) fn hook(status: LowMemory) -> Hook {
+    match status {
+        LowMemory::Enough => Hook::ConditionNotSatisfied,
+        LowMemory::Ready => Hook::Ready,
+        LowMemory::Executed => Hook::Executed,
+    }
 }
 
 fn to_global(number: Number) -> types::SnapshotMetadataGlobal {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use candid::{Principal, Reserved};
 use ic_management_canister_types as types;
 
+use super::snapshot_transfer::hook;
 use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Code, Program, Request, Snapshot, Upload};
+use crate::canister::{Canister, Code, LowMemory, Program, Request, Snapshot, Upload};
 use crate::cycles::{COMPILE_PER_OPERATOR, SNAPSHOT};
 use crate::memory::Pages;
-use crate::reject::invalid;
+use crate::reject::{invalid, refused};
 use crate::replica::Replica;
 use crate::wasm::Module;
 use crate::{Reject, RejectCode};
@@ -22,22 +23,15 @@ impl Replica {
         let (args,) = decode::<(types::TakeCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
         let now = self.time;
-        let canister = self.storing(id, request)?;
+        self.controlled(id, request)?;
         let replaced = args.replace_snapshot.as_deref();
-        check_room(canister, replaced)?;
+        self.check_room(id, replaced)?;
+        let canister = self.known(id)?;
         let Some(code) = canister.code.clone() else {
-            return Err(invalid(format!(
-                "Failed to create snapshot for empty canister {id}"
+            return Err(refused(format!(
+                "Failed to create snapshot for empty canister {id}:"
             )));
         };
-        let bytes = canister.memory_bytes()
-            - canister
-                .snapshots
-                .values()
-                .map(|snapshot| snapshot.bytes)
-                .sum::<u64>();
-        self.charge_instructions(id, SNAPSHOT + bytes, request)?;
-        let canister = self.canister(id)?;
         let snapshot = Snapshot {
             taken_at: now,
             version: canister.version,
@@ -50,11 +44,12 @@ impl Replica {
             }),
             low_memory: Some(canister.low_memory()),
             chunks: canister.chunks.clone(),
-            bytes,
+            bytes: canister.bytes_in_snapshot(),
         };
-        let name = self.keep_snapshot(id, snapshot, replaced)?;
+        let uninstall = args.uninstall_code == Some(true);
+        let name = self.keep_snapshot(id, snapshot, replaced, uninstall, request)?;
         let answer = describe(&name, &*self.snapshot(id, &name)?);
-        if args.uninstall_code == Some(true) {
+        if uninstall {
             self.uninstall(id);
             let origin = origin(request, args.sender_canister_version);
             self.canister(id)?
@@ -66,35 +61,48 @@ impl Replica {
     pub(crate) fn load_snapshot(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::LoadCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
-        let now = self.time;
-        self.storing(id, request)?;
-        let owner = self.owner_of(id, &args.snapshot_id, request)?;
-        let snapshot = self.snapshot(owner, &args.snapshot_id)?;
-        let canister = self.canister(id)?;
-        if !canister.callbacks.is_empty() {
-            let why = format!("Canister {id} has open calls: stop it before a snapshot is loaded.");
-            return Err(Reject::new(RejectCode::CanisterError, 510, why));
-        }
-        let (code, timer, low_memory, compilation) = match &snapshot.program {
-            Program::Taken(code) => (code.clone(), None, None, 0),
-            Program::Uploaded(upload) => {
-                let code = assemble(id, upload)?;
-                let timer = match snapshot.timer {
-                    Some(types::CanisterTimer::Active(at)) => Some(at),
-                    _ => None,
-                };
-                let compilation = code.module.operators * COMPILE_PER_OPERATOR;
-                (code, timer, snapshot.low_memory, compilation)
+        self.controlled(id, request)?;
+        let owner = match self.other_owner(id, &args.snapshot_id) {
+            None => id,
+            Some(owner) if owner.is_controller(&request.sender) => owner.id,
+            Some(_) => {
+                return Err(refused(format!(
+                    "Only a controller of the canister that snapshot {} belongs to can load it on canister {id}. \
+                     Sender: {}.",
+                    hex::encode(args.snapshot_id),
+                    request.sender
+                )));
             }
         };
-        self.charge_instructions(id, SNAPSHOT + snapshot.bytes + compilation, request)?;
-        let canister = self.canister(id)?;
-        canister.code = Some(code);
-        canister.stable = snapshot.stable.clone();
-        canister.certified_data.clone_from(&snapshot.certified_data);
-        canister.chunks.clone_from(&snapshot.chunks);
-        canister.timer = timer;
-        canister.low_memory = low_memory.unwrap_or(canister.low_memory);
+        let snapshot = self.snapshot(owner, &args.snapshot_id)?;
+        let canister = self.known(id)?;
+        let mut draft = Canister::clone(canister);
+        let baseline = self
+            .withdraw(&mut draft, SNAPSHOT, &request.sender)
+            .map_err(unpaid)?;
+        let code = match &snapshot.program {
+            // What the timer and the hook for short memory waited for is not brought back, but goes on.
+            Program::Taken(code) => code.clone(),
+            Program::Uploaded(upload) => {
+                match snapshot.timer {
+                    Some(types::CanisterTimer::Active(at)) => draft.timer = Some(at),
+                    Some(types::CanisterTimer::Inactive) => draft.timer = None,
+                    None => {}
+                }
+                draft.low_memory = snapshot.low_memory.unwrap_or(draft.low_memory);
+                assemble(id, upload)?
+            }
+        };
+        let work = code.module.operators * COMPILE_PER_OPERATOR + snapshot.bytes;
+        draft.code = Some(code);
+        draft.stable = snapshot.stable.clone();
+        draft.certified_data.clone_from(&snapshot.certified_data);
+        draft.chunks.clone_from(&snapshot.chunks);
+        check_hook(&draft, &snapshot)?;
+        self.can_grow(canister, &draft)?;
+        let paid = self
+            .withdraw(&mut draft, work, &request.sender)
+            .map_err(unpaid)?;
         let details = types::LoadSnapshotRecord {
             from_canister_id: (owner != id).then_some(owner),
             snapshot_id: args.snapshot_id,
@@ -103,7 +111,12 @@ impl Replica {
             source: snapshot.source(),
         };
         let origin = origin(request, args.sender_canister_version);
-        canister.record(now, origin, types::ChangeDetails::LoadSnapshot(details));
+        draft.record(
+            self.time,
+            origin,
+            types::ChangeDetails::LoadSnapshot(details),
+        );
+        self.accept(draft, baseline + paid);
         reply(())
     }
 
@@ -120,11 +133,15 @@ impl Replica {
 
     pub(crate) fn delete_snapshot(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::DeleteCanisterSnapshotArgs,)>(request)?;
-        let canister = self.storing(args.canister_id, request)?;
-        match canister.snapshots.remove(&args.snapshot_id) {
-            Some(_) => reply(()),
-            None => Err(no_snapshot(args.canister_id, &args.snapshot_id)),
-        }
+        let id = args.canister_id;
+        self.controlled(id, request)?;
+        self.snapshot(id, &args.snapshot_id)?;
+        let canister = self.known(id)?;
+        let mut draft = Canister::clone(canister);
+        draft.snapshots.remove(&args.snapshot_id);
+        self.can_grow(canister, &draft)?;
+        self.accept(draft, 0);
+        reply(())
     }
 
     /// The canister, if the caller may read its snapshots.
@@ -133,90 +150,103 @@ impl Replica {
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
-        let open = match &self.canister(id)?.settings.snapshot_visibility {
-            types::SnapshotVisibility::Controllers => false,
-            types::SnapshotVisibility::Public => true,
-            types::SnapshotVisibility::AllowedViewers(viewers) => viewers.contains(&request.sender),
-        };
-        if open {
-            self.canister(id)
-        } else {
-            self.storing(id, request)
+        let canister = self.canister(id)?;
+        if !canister.shows_snapshots_to(&request.sender) {
+            canister.check_controller(&request.sender)?;
         }
+        Ok(canister)
     }
 
-    /// The canister that a snapshot belongs to, if it may be loaded into `id`: it says so in its name.
-    fn owner_of(
-        &mut self,
-        id: Principal,
-        name: &[u8],
-        request: &Request,
-    ) -> Result<Principal, Reject> {
-        let owner = name.get(COUNTER..).map(Principal::try_from_slice);
-        let Some(Ok(owner)) = owner.filter(|owner| owner != &Ok(id)) else {
-            return Ok(id);
-        };
-        let subnet = self.canister(id)?.subnet;
-        let found = self
-            .canisters
-            .get(&owner)
-            .filter(|owner| owner.subnet == subnet && owner.snapshots.contains_key(name));
-        match found {
-            None => Err(no_snapshot(id, name)),
-            Some(owner) if owner.is_controller(&request.sender) => Ok(owner.id),
-            Some(_) => {
-                let why = format!(
-                    "Only a controller of the canister that snapshot {} belongs to can load it on canister {id}. \
-                     Sender: {}.",
-                    hex::encode(name),
-                    request.sender
-                );
-                Err(Reject::new(RejectCode::CanisterReject, 406, why))
-            }
-        }
+    /// Another canister of the subnet to which a snapshot belongs: it says so in its name.
+    fn other_owner(&self, id: Principal, name: &[u8]) -> Option<&Canister> {
+        let owner = Principal::try_from_slice(name.get(COUNTER..)?).ok()?;
+        let subnet = self.canisters.get(&id)?.subnet;
+        let owner = self.canisters.get(&owner)?;
+        (owner.id != id && owner.subnet == subnet && owner.snapshots.contains_key(name))
+            .then_some(&**owner)
     }
 
+    /// A canister's snapshot of this name.
     pub(crate) fn snapshot(&self, id: Principal, name: &[u8]) -> Result<Arc<Snapshot>, Reject> {
-        let canister = self.canisters.get(&id);
-        canister
-            .and_then(|canister| canister.snapshots.get(name).cloned())
-            .ok_or_else(|| no_snapshot(id, name))
+        if let Some(snapshot) = self.known(id)?.snapshots.get(name) {
+            return Ok(Arc::clone(snapshot));
+        }
+        let shown = hex::encode(name);
+        Err(match self.other_owner(id, name) {
+            Some(_) => refused(format!(
+                "The snapshot {shown} does not belong to canister {id}."
+            )),
+            None => {
+                let why = format!("Could not find the snapshot ID {shown} for canister {id}.");
+                Reject::new(RejectCode::DestinationInvalid, 305, why)
+            }
+        })
     }
 
-    /// Gives a snapshot a name and keeps it, if the canister can pay for its memory.
+    /// Whether a canister may have one more snapshot, or one in the place of another.
+    pub(crate) fn check_room(&self, id: Principal, replaced: Option<&[u8]>) -> Result<(), Reject> {
+        if let Some(replaced) = replaced {
+            return self.snapshot(id, replaced).map(|_| ());
+        }
+        if self.known(id)?.snapshots.len() >= MAX_SNAPSHOTS {
+            return Err(refused(format!(
+                "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Gives a snapshot a name and keeps it, if the canister can pay for the work and for its memory; which is less if
+    /// its code goes at the same time.
     pub(crate) fn keep_snapshot(
         &mut self,
         id: Principal,
         snapshot: Snapshot,
         replaced: Option<&[u8]>,
+        uninstall: bool,
+        request: &Request,
     ) -> Result<Vec<u8>, Reject> {
-        let canister = self.canister(id)?;
-        let mut draft = canister.clone();
+        let canister = self.known(id)?;
+        let mut draft = Canister::clone(canister);
         if let Some(replaced) = replaced {
             draft.snapshots.remove(replaced);
         }
+        if uninstall {
+            draft.empty();
+        }
         draft.snapshots_taken += 1;
         let name = [&draft.snapshots_taken.to_be_bytes(), id.as_slice()].concat();
+        let work = SNAPSHOT + snapshot.bytes;
         draft.snapshots.insert(name.clone(), Arc::new(snapshot));
-        self.can_keep(&draft)?;
-        *self.canister(id)? = draft;
+        self.can_grow(canister, &draft)?;
+        let paid = self
+            .withdraw(&mut draft, work, &request.sender)
+            .map_err(unpaid)?;
+        self.accept(draft, paid);
         Ok(name)
     }
+}
 
-    /// Whether a canister would not freeze with what it stores now.
-    pub(crate) fn can_keep(&self, canister: &Canister) -> Result<(), Reject> {
-        let needed = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
-        if canister.balance >= needed {
-            return Ok(());
-        }
-        let why = format!(
-            "Canister snapshotting failed with: `Canister {} is out of cycles: please top up the canister with at least \
-             {} additional cycles`",
-            canister.id,
-            needed - canister.balance
-        );
-        Err(Reject::new(RejectCode::SysTransient, 207, why))
+/// What a canister gets that cannot pay for the work on a snapshot.
+pub(crate) fn unpaid(reject: Reject) -> Reject {
+    let message = format!("Canister snapshotting failed with: `{}`", reject.message);
+    Reject { message, ..reject }
+}
+
+/// Whether the state of the hook for short memory in an uploaded snapshot fits the memory and the settings.
+fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
+    let (Program::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
+        return Ok(());
+    };
+    let short = draft.low_memory() != LowMemory::Enough;
+    if short == (status != LowMemory::Enough) {
+        return Ok(());
     }
+    Err(invalid(format!(
+        "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook condition satisfied: \
+         {short}).",
+        Some(hook(status))
+    )))
 }
 
 /// Bytes of a snapshot's name that number it; the rest is its canister's.
@@ -228,20 +258,6 @@ impl Snapshot {
             Program::Taken(_) => types::SnapshotSource::TakenFromCanister(Reserved),
             Program::Uploaded(_) => types::SnapshotSource::MetadataUpload(Reserved),
         }
-    }
-}
-
-/// Whether there is room for one more snapshot.
-pub(crate) fn check_room(canister: &Canister, replaced: Option<&[u8]>) -> Result<(), Reject> {
-    let id = canister.id;
-    match replaced {
-        Some(replaced) if !canister.snapshots.contains_key(replaced) => {
-            Err(no_snapshot(id, replaced))
-        }
-        None if canister.snapshots.len() >= MAX_SNAPSHOTS => Err(invalid(format!(
-            "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
-        ))),
-        _ => Ok(()),
     }
 }
 
@@ -259,7 +275,7 @@ fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
     };
     if kinds(&upload.globals) != kinds(&module.initial_globals) {
         return Err(invalid(
-            "The globals of the snapshot are not those of its Wasm module.",
+            "Wasm exported globals of canister module and snapshot metadata do not match.",
         ));
     }
     if !module.holds(upload.heap.size) {
@@ -280,10 +296,4 @@ fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
         taken_at_timestamp: snapshot.taken_at,
         total_size: snapshot.bytes,
     }
-}
-
-fn no_snapshot(id: Principal, name: &[u8]) -> Reject {
-    let name = hex::encode(name);
-    let why = format!("Could not find the snapshot ID {name} for canister {id}.");
-    Reject::new(RejectCode::DestinationInvalid, 305, why)
 }

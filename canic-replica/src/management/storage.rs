@@ -1,5 +1,6 @@
 //! What a canister stores beside its memory: chunks of modules, and logs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candid::Principal;
@@ -9,8 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Managed, decode, reply};
 use crate::canister::{Canister, Request};
 use crate::cycles::UPLOAD_CHUNK;
-use crate::execution::Trap;
-use crate::reject::{invalid, not_found};
+use crate::reject::invalid;
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 
@@ -26,38 +26,20 @@ impl Replica {
         let (args,) = decode::<(types::UploadChunkArgs,)>(request)?;
         self.storing(args.canister_id, request)?;
         // Charged before anything is looked at: looking means hashing.
-        self.charge_instructions(args.canister_id, UPLOAD_CHUNK, request)
+        self.charge_instructions(args.canister_id, UPLOAD_CHUNK, &request.sender)
             .map_err(|reject| {
                 chunk_error(format!(
                     "Error charging for 'upload_chunk': {}",
                     reject.message
                 ))
             })?;
-        if args.chunk.len() > MAX_CHUNK {
-            return Err(chunk_error(format!(
-                "Wasm chunk size {} exceeds the maximum chunk size of {MAX_CHUNK}",
-                args.chunk.len()
-            )));
-        }
-        let hash: [u8; 32] = Sha256::digest(&args.chunk).into();
-        let id = args.canister_id;
-        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
+        let canister = self.known(args.canister_id)?;
+        let hash = check_chunk(&canister.chunks, &args.chunk)?;
         if !canister.chunks.contains_key(&hash) {
-            if canister.chunks.len() >= MAX_CHUNKS {
-                return Err(chunk_error(format!(
-                    "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
-                )));
-            }
-            let bytes = canister.memory_bytes() + MAX_CHUNK as u64;
-            let limit = canister.freezing_limit(&self.prices(canister), bytes);
-            if let Some(missing) = limit.checked_sub(canister.balance).filter(|m| *m > 0) {
-                let why = format!(
-                    "Canister cannot grow memory by {MAX_CHUNK} bytes due to insufficient cycles. At least {missing} additional \
-                     cycles are required."
-                );
-                return Err(Reject::new(RejectCode::CanisterError, 532, why));
-            }
-            self.canister(id)?.chunks.insert(hash, Arc::new(args.chunk));
+            let mut draft = Canister::clone(canister);
+            draft.chunks.insert(hash, Arc::new(args.chunk));
+            self.can_grow(canister, &draft)?;
+            self.accept(draft, 0);
         }
         reply((types::ChunkHash {
             hash: hash.to_vec(),
@@ -79,7 +61,11 @@ impl Replica {
 
     pub(crate) fn clear_chunk_store(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        self.storing(args.canister_id, request)?.chunks.clear();
+        let mut draft = self.storing(args.canister_id, request)?.clone();
+        draft.chunks.clear();
+        // As on the platform, a frozen canister cannot even be cleared, unless that thaws it.
+        self.can_grow(self.known(args.canister_id)?, &draft)?;
+        self.accept(draft, 0);
         reply(())
     }
 
@@ -111,7 +97,7 @@ impl Replica {
             ));
         }
         let id = args.canister_id;
-        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
+        let canister = self.known(id)?;
         let allowed = match &canister.settings.log_visibility {
             types::LogVisibility::Controllers => false,
             types::LogVisibility::Public => true,
@@ -129,24 +115,26 @@ impl Replica {
             canister_log_records,
         },))
     }
+}
 
-    /// Charges a canister for work that the platform does on it.
-    pub(crate) fn charge_instructions(
-        &mut self,
-        id: Principal,
-        instructions: u64,
-        request: &Request,
-    ) -> Result<(), Reject> {
-        let canister = self
-            .canisters
-            .get(&id)
-            .ok_or_else(|| Trap::NoModule.reject(id))?;
-        let cost = self.prices(canister).execution(instructions);
-        self.can_pay(canister, cost, &request.sender)?;
-        self.canister(id)?.balance -= cost;
-        self.ledger.fees.execution += cost;
-        Ok(())
+/// The hash of a chunk, if a store of chunks has it or has room for it.
+pub(crate) fn check_chunk(
+    store: &BTreeMap<[u8; 32], Arc<Vec<u8>>>,
+    chunk: &[u8],
+) -> Result<[u8; 32], Reject> {
+    if chunk.len() > MAX_CHUNK {
+        return Err(chunk_error(format!(
+            "Wasm chunk size {} exceeds the maximum chunk size of {MAX_CHUNK}",
+            chunk.len()
+        )));
     }
+    let hash = Sha256::digest(chunk).into();
+    if !store.contains_key(&hash) && store.len() >= MAX_CHUNKS {
+        return Err(chunk_error(format!(
+            "Wasm chunk store has reached maximum capacity of {MAX_CHUNKS} chunks"
+        )));
+    }
+    Ok(hash)
 }
 
 pub(crate) fn chunk_error(why: String) -> Reject {

@@ -180,6 +180,84 @@ fn a_snapshot_costs_its_taking_and_from_then_on_its_bytes() {
     assert!(after.idle_cycles_burned_per_day > before.idle_cycles_burned_per_day);
 }
 
+/// What the platform's work on a canister costs that a call asks for.
+fn work(net: &mut Net, method: &str, payload: &[u8]) -> (u128, Vec<u8>) {
+    let before = net.replica.accounts().fees.execution;
+    let management = Principal::management_canister();
+    let reply = net.update(management, method, payload).unwrap();
+    (net.replica.accounts().fees.execution - before, reply)
+}
+
+#[test]
+fn loading_a_snapshot_costs_a_base_twice_its_bytes_and_the_compilation() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let module = wat::parse_str(r#"(module (func (export "canister_update x") nop nop nop))"#);
+    net.install_as(Install, id, module.unwrap(), &[]).unwrap();
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let (_, reply) = work(&mut net, "take_canister_snapshot", &encode(args));
+    let (snapshot,) = candid::decode_args::<(types::Snapshot,)>(&reply).unwrap();
+    let args = types::LoadCanisterSnapshotArgs {
+        canister_id: id,
+        snapshot_id: snapshot.id,
+        sender_canister_version: None,
+    };
+    let (cost, _) = work(&mut net, "load_canister_snapshot", &encode(args));
+    let bytes = u128::from(snapshot.total_size);
+    assert_eq!(cost, 2 * 5_000_000 + 2_000_000_000 + bytes + 4 * 6_000);
+}
+
+#[test]
+fn moving_snapshots_costs_a_base_and_each_byte() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let args = types::UploadCanisterSnapshotMetadataArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        wasm_module_size: 100,
+        globals: vec![types::SnapshotMetadataGlobal::I32(0)],
+        wasm_memory_size: 65_536,
+        stable_memory_size: 131_072,
+        certified_data: vec![1],
+        global_timer: None,
+        on_low_wasm_memory_hook_status: None,
+    };
+    let (cost, reply) = work(&mut net, "upload_canister_snapshot_metadata", &encode(args));
+    let bytes = 100 + 8 + 65_536 + 131_072 + 1;
+    assert_eq!(cost, 5_000_000 + 2_000_000_000 + bytes);
+    let (answer,) =
+        candid::decode_args::<(types::UploadCanisterSnapshotMetadataResult,)>(&reply).unwrap();
+    for (kind, paid_for) in [
+        (types::SnapshotDataOffset::WasmMemory { offset: 0 }, 7),
+        // A chunk counts as a full one.
+        (types::SnapshotDataOffset::WasmChunk, 1 << 20),
+    ] {
+        let args = types::UploadCanisterSnapshotDataArgs {
+            canister_id: id,
+            snapshot_id: answer.snapshot_id.clone(),
+            kind,
+            chunk: vec![1; 7],
+        };
+        let (cost, _) = work(&mut net, "upload_canister_snapshot_data", &encode(args));
+        assert_eq!(cost, 5_000_000 + paid_for);
+    }
+    let args = types::ReadCanisterSnapshotDataArgs {
+        canister_id: id,
+        snapshot_id: answer.snapshot_id,
+        kind: types::SnapshotDataKind::WasmMemory {
+            offset: 0,
+            size: 1_000,
+        },
+    };
+    let (cost, _) = work(&mut net, "read_canister_snapshot_data", &encode(args));
+    assert_eq!(cost, 5_000_000 + 5_000_000 + 1_000);
+}
+
 #[test]
 fn a_frozen_canister_takes_nothing_in_and_tells_only_its_controllers_what_it_lacks() {
     let mut net = Net::new();
@@ -263,6 +341,33 @@ fn a_small_change_of_settings_is_paid_afterwards_so_that_a_canister_can_be_thawe
         ..threshold(0)
     };
     assert_eq!(send(&mut net, large).0.unwrap_err().error_code, "IC0207");
+}
+
+#[test]
+fn a_frozen_canister_cannot_even_throw_away_what_it_stores() {
+    let mut net = Net::new();
+    let proxy = net.install(CALLER);
+    let id = net.create(10 * T);
+    let args = types::UploadChunkArgs {
+        canister_id: id,
+        chunk: vec![1],
+    };
+    net.manage::<(types::ChunkHash,)>("upload_chunk", (args,))
+        .unwrap();
+    let mut settings = threshold(FOR_EVER);
+    settings.controllers = Some(vec![net.admin, proxy]);
+    net.change(id, settings).unwrap();
+    let clear = encode(record(id).0);
+    let (_, answer) = net.through(proxy, "clear_chunk_store", 0, &clear);
+    let (code, message) = answer.unwrap_err();
+    assert_eq!(code, 5);
+    assert!(
+        message.starts_with("IC0532: Canister cannot grow memory by 0 bytes"),
+        "{message}"
+    );
+    net.change(id, threshold(0)).unwrap();
+    let (_, answer) = net.through(proxy, "clear_chunk_store", 0, &clear);
+    answer.unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod certification;
 mod common;
 mod cycles;
 mod determinism;
+mod doors;
 mod faults;
 mod fuzz;
 mod hostile;

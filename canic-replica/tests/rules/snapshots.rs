@@ -447,7 +447,7 @@ fn metadata_is_checked() {
     for _ in 0..9 {
         upload(&mut net, good()).unwrap();
     }
-    assert_eq!(upload(&mut net, good()).unwrap_err().error_code, "IC0408");
+    assert_eq!(upload(&mut net, good()).unwrap_err().error_code, "IC0406");
     upload(&mut net, replace(&copy)).unwrap();
 }
 
@@ -526,6 +526,91 @@ fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
 }
 
 #[test]
+fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let other = net.create(100 * T);
+    let name = hex::encode(&snapshot);
+    let args = types::DeleteCanisterSnapshotArgs {
+        canister_id: other,
+        snapshot_id: snapshot.clone(),
+    };
+    let reject = net.manage::<()>("delete_canister_snapshot", (args,));
+    let text = format!("The snapshot {name} does not belong to canister {other}.");
+    let reject = reject.unwrap_err();
+    assert_eq!((&*reject.error_code, reject.message), ("IC0406", text));
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: other,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let reject = net
+        .manage::<()>("take_canister_snapshot", (args,))
+        .unwrap_err();
+    let text = format!("Failed to create snapshot for empty canister {other}:");
+    assert_eq!((&*reject.error_code, reject.message), ("IC0406", text));
+    assert_eq!(
+        metadata(&mut net, id, &snapshot).stable_memory_size,
+        131_072
+    );
+}
+
+#[test]
+fn a_timer_goes_on_when_what_was_taken_is_loaded_and_stops_if_an_upload_says_so() {
+    let mut net = Net::new();
+    let (id, before) = full(&mut net);
+    let timer = |net: &mut Net| {
+        let now = take(net, id);
+        match metadata(net, id, &now).global_timer {
+            Some(types::CanisterTimer::Active(at)) => Some(at),
+            Some(types::CanisterTimer::Inactive) | None => None,
+        }
+    };
+    let active = Some(1_700_000_000_000_000_000);
+    load(&mut net, id, &before).unwrap();
+    assert_eq!(timer(&mut net), active);
+    let (metadata, module, ..) = download(&mut net, id, &before);
+    for (told, then) in [(None, active), (Some(types::CanisterTimer::Inactive), None)] {
+        let mut args = upload_args(id, metadata.clone());
+        args.global_timer = told;
+        let copy = upload(&mut net, args).unwrap();
+        write(
+            &mut net,
+            id,
+            &copy,
+            Offset::WasmModule { offset: 0 },
+            &module,
+        )
+        .unwrap();
+        load(&mut net, id, &copy).unwrap();
+        assert_eq!(timer(&mut net), then);
+    }
+}
+
+#[test]
+fn a_hook_that_does_not_fit_the_memory_is_not_loaded() {
+    let mut net = Net::new();
+    let (id, snapshot) = full(&mut net);
+    let (metadata, module, ..) = download(&mut net, id, &snapshot);
+    let mut args = upload_args(id, metadata);
+    args.on_low_wasm_memory_hook_status = Some(types::OnLowWasmMemoryHookStatus::Ready);
+    let copy = upload(&mut net, args).unwrap();
+    write(
+        &mut net,
+        id,
+        &copy,
+        Offset::WasmModule { offset: 0 },
+        &module,
+    )
+    .unwrap();
+    let reject = load(&mut net, id, &copy).unwrap_err();
+    let text = "Hook status (Some(Ready)) of uploaded snapshot is inconsistent with the canister's state (hook condition \
+                satisfied: false).";
+    assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
+}
+
+#[test]
 fn a_snapshot_that_would_freeze_its_canister_is_not_kept() {
     let mut net = Net::new();
     let (id, snapshot) = full(&mut net);
@@ -533,7 +618,7 @@ fn a_snapshot_that_would_freeze_its_canister_is_not_kept() {
     let mut huge = upload_args(id, metadata);
     huge.stable_memory_size = 500 << 30;
     let reject = upload(&mut net, huge.clone()).unwrap_err();
-    assert_eq!(reject.error_code, "IC0207");
+    assert_eq!(reject.error_code, "IC0532");
     net.replica.add_cycles(id, 1_000 * T).unwrap();
     upload(&mut net, huge).unwrap();
 }

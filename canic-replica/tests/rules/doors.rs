@@ -1,0 +1,197 @@
+//! Who may call the management canister from outside, and through which subnet.
+
+use candid::Principal;
+use canic_replica::{EffectivePrincipal, Reject, RejectCode, SubnetKind};
+use ic_management_canister_types as types;
+
+use crate::common::{CALLER, Net, T, encode, record};
+
+#[test]
+fn only_controllers_control() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let stranger = Principal::self_authenticating("stranger");
+    for method in [
+        "stop_canister",
+        "start_canister",
+        "canister_status",
+        "delete_canister",
+        "uninstall_code",
+    ] {
+        let reject = net
+            .manage_as::<()>(stranger, method, record(id))
+            .unwrap_err();
+        assert_eq!(
+            (reject.code, reject.error_code.as_str()),
+            (RejectCode::CanisterError, "IC0512"),
+            "{method}"
+        );
+        assert!(!reject.certified, "{method} is not even taken in");
+    }
+    assert_eq!(net.replica.cycles(id), Some(T), "nobody spends its cycles");
+}
+
+#[test]
+fn methods_for_canisters_are_closed_to_callers_from_outside() {
+    let mut net = Net::new();
+    for method in [
+        "create_canister",
+        "deposit_cycles",
+        "raw_rand",
+        "fetch_canister_logs",
+        "node_metrics_history",
+        "subnet_info",
+        "http_request",
+        "sign_with_ecdsa",
+    ] {
+        let reject = net.manage::<()>(method, ()).unwrap_err();
+        let text = format!("ic00 method {method} can not be called via ingress messages");
+        assert_eq!(
+            (reject.error_code.as_str(), reject.message),
+            ("IC0406", text)
+        );
+        assert!(!reject.certified, "{method} is not even taken in");
+    }
+    // Those that are about a canister say so in other words.
+    let id = net.create(T);
+    let named = types::CanisterMetadataArgs {
+        canister_id: id,
+        name: String::new(),
+    };
+    for method in ["canister_info", "canister_metadata"] {
+        let reject = net.manage::<()>(method, (named.clone(),)).unwrap_err();
+        let text = format!("Only canisters can call ic00 method {method}");
+        assert_eq!(
+            (reject.error_code.as_str(), reject.message),
+            ("IC0406", text)
+        );
+    }
+    let reject = net.manage::<()>("frobnicate", ()).unwrap_err();
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message.as_str()),
+        ("IC0536", "ic00 interface does not expose method frobnicate")
+    );
+}
+
+#[test]
+fn a_call_from_outside_names_a_canister_that_its_sender_controls() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
+    let stranger = Principal::self_authenticating("stranger");
+    let reject = net.manage::<()>("canister_status", ()).unwrap_err();
+    assert_eq!(reject.error_code, "IC0408");
+    let reject = net
+        .manage::<()>("canister_status", record(nobody))
+        .unwrap_err();
+    assert_eq!(
+        (reject.error_code.as_str(), reject.message),
+        ("IC0301", format!("Canister {nobody} not found"))
+    );
+    let reject = net.manage_as::<()>(stranger, "stop_canister", record(id));
+    let text = format!("Only controllers of canister {id} can call ic00 method stop_canister");
+    assert_eq!(reject.unwrap_err().message, text);
+}
+
+#[test]
+fn a_call_reaches_a_canister_through_its_own_subnet_only() {
+    let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
+    let [here, there] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let id = net.create(10 * T);
+    let neighbour = net.create(T);
+    assert_eq!(net.replica.subnet_of(id), Some(here));
+    let status = |net: &mut Net, effective: Option<EffectivePrincipal>| {
+        let payload = candid::encode_args(record(id)).unwrap();
+        let management = Principal::management_canister();
+        let mut ingress = net.ingress(management, "canister_status", &payload);
+        ingress.effective = effective;
+        let query = net.replica.query(ingress.clone()).map(|_| ());
+        (net.send(ingress).map(|_| ()), query)
+    };
+    let good = [
+        None,
+        Some(EffectivePrincipal::Subnet(here)),
+        Some(EffectivePrincipal::Canister(id)),
+        Some(EffectivePrincipal::Canister(neighbour)),
+    ];
+    for effective in good {
+        assert_eq!(
+            status(&mut net, effective),
+            (Ok(()), Ok(())),
+            "{effective:?}"
+        );
+    }
+    let missing = Err(("IC0301".to_owned(), format!("Canister {id} not found")));
+    let told = |result: Result<(), Reject>| result.map_err(|r| (r.error_code, r.message));
+    let before = net.replica.cycles(id);
+    let (update, query) = status(&mut net, Some(EffectivePrincipal::Subnet(there)));
+    assert_eq!((told(update), told(query)), (missing.clone(), missing));
+    assert_eq!(net.replica.cycles(id), before, "nobody spends its cycles");
+}
+
+#[test]
+fn snapshots_are_shown_to_those_whom_the_settings_name() {
+    let mut net = Net::new();
+    let id = net.install("");
+    let viewer = Principal::self_authenticating("viewer");
+    let list = |net: &mut Net| {
+        let list = "list_canister_snapshots";
+        net.manage_as::<(Vec<types::Snapshot>,)>(viewer, list, record(id))
+            .map(|(list,)| list.len())
+            .map_err(|reject| reject.error_code)
+    };
+    let see = |net: &mut Net, visibility: types::SnapshotVisibility| {
+        let settings = types::CanisterSettings {
+            snapshot_visibility: Some(visibility),
+            ..Default::default()
+        };
+        net.change(id, settings).unwrap();
+    };
+    assert_eq!(list(&mut net), Err("IC0512".into()));
+    see(
+        &mut net,
+        types::SnapshotVisibility::AllowedViewers(vec![viewer]),
+    );
+    assert_eq!(list(&mut net), Ok(0));
+    see(&mut net, types::SnapshotVisibility::AllowedViewers(vec![]));
+    assert_eq!(list(&mut net), Err("IC0512".into()));
+    see(&mut net, types::SnapshotVisibility::Public);
+    assert_eq!(list(&mut net), Ok(0));
+    // Seeing is not having.
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let reject = net.manage_as::<()>(viewer, "take_canister_snapshot", (args,));
+    assert_eq!(reject.unwrap_err().error_code, "IC0512");
+}
+
+#[test]
+fn a_canister_that_does_not_control_itself_takes_no_snapshot_of_itself() {
+    let mut net = Net::new();
+    let id = net.install(CALLER);
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let take = |net: &mut Net| {
+        net.through(id, "take_canister_snapshot", 0, &encode(args.clone()))
+            .1
+    };
+    let (code, message) = take(&mut net).unwrap_err();
+    assert_eq!(code, 5);
+    assert!(
+        message.starts_with("IC0512: Only the controllers"),
+        "{message}"
+    );
+    let settings = types::CanisterSettings {
+        controllers: Some(vec![net.admin, id]),
+        ..Default::default()
+    };
+    net.change(id, settings).unwrap();
+    take(&mut net).unwrap();
+}
