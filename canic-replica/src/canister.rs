@@ -7,7 +7,9 @@ use candid::Principal;
 use ic_management_canister_types as management;
 
 use crate::cycles::Prices;
+use crate::inputs::Inputs;
 use crate::memory::{Heap, Stable, WASM_PAGE};
+use crate::scheduler::Task;
 use crate::wasm::Module;
 use crate::{MessageId, Reject};
 
@@ -41,8 +43,8 @@ pub(crate) struct Canister {
     pub(crate) snapshots_taken: u64,
     pub(crate) logs: VecDeque<management::CanisterLogRecord>,
     pub(crate) logs_written: u64,
-    /// Messages that wait, in the order in which they came.
-    pub(crate) inputs: VecDeque<Input>,
+    /// Messages that wait.
+    pub(crate) inputs: Inputs,
     /// Requests under execution.
     pub(crate) contexts: BTreeMap<u64, CallContext>,
     /// Calls of its own that wait for an answer.
@@ -53,10 +55,10 @@ pub(crate) struct Canister {
     pub(crate) last_number: u64,
     /// Until when its resources are paid, in nanoseconds since 1970.
     pub(crate) paid_until: u64,
-    /// The heartbeat and the global timer take turns in being first.
-    pub(crate) heartbeat_first: bool,
     /// The round in which code can be installed again, if installs are limited.
     pub(crate) installs_again: u64,
+    /// What its next round begins with.
+    pub(crate) rotation: Rotation,
     /// What became of `canister_on_low_wasm_memory` when memory was last looked at.
     pub(crate) low_memory: LowMemory,
 }
@@ -68,6 +70,40 @@ pub(crate) enum LowMemory {
     Enough,
     Ready,
     Executed,
+}
+
+/// What a canister's round begins with: the global timer, the heartbeat and messages take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    Timer,
+    Heartbeat,
+    Messages,
+}
+
+impl Rotation {
+    /// The tasks of a round, and what the next one begins with, if the timer is due, there is a heartbeat, messages wait.
+    /// What is not there is passed over. A round that begins with messages has no tasks at all.
+    pub(crate) fn turn(self, timer: bool, heartbeat: bool, messages: bool) -> (Vec<Task>, Self) {
+        let mut next = self;
+        for _ in 0..3 {
+            let now = next;
+            next = match now {
+                Self::Timer => Self::Heartbeat,
+                Self::Heartbeat => Self::Messages,
+                Self::Messages => Self::Timer,
+            };
+            let tasks = match now {
+                Self::Timer if timer => [Some(Task::Timer), heartbeat.then_some(Task::Heartbeat)],
+                Self::Heartbeat if heartbeat => {
+                    [Some(Task::Heartbeat), timer.then_some(Task::Timer)]
+                }
+                Self::Messages if messages => [None, None],
+                _ => continue,
+            };
+            return (tasks.into_iter().flatten().collect(), next);
+        }
+        (Vec::new(), next)
+    }
 }
 
 /// An installed program and its heap.
@@ -207,6 +243,15 @@ pub(crate) struct Callback {
     /// Cycles set aside for the execution of the callback and the transmission of the answer.
     pub(crate) set_aside: u128,
     pub(crate) deadline: u64,
+    /// The answer waits in the canister's queue: nothing else will be one.
+    pub(crate) answered: bool,
+}
+
+impl Callback {
+    /// Whether it is of a best-effort call, and waits longer than it may.
+    pub(crate) fn has_expired(&self, now: u64) -> bool {
+        self.deadline > 0 && self.deadline < now && !self.answered
+    }
 }
 
 /// A function in the module's table, and its argument.
@@ -317,14 +362,14 @@ impl Canister {
             snapshots_taken: 0,
             logs: VecDeque::new(),
             logs_written: 0,
-            inputs: VecDeque::new(),
+            inputs: Inputs::default(),
             contexts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             open_calls: BTreeMap::new(),
             last_number: 0,
             paid_until: now,
-            heartbeat_first: false,
             installs_again: 0,
+            rotation: Rotation::Timer,
             low_memory: LowMemory::Enough,
         }
     }

@@ -11,9 +11,7 @@
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
-//! - Each round begins with the canister of the lowest id, and all subnets share its instructions: a canister that never
-//!   rests can keep others waiting. Ingress messages wait as long as it takes; they do not expire.
-//! - What a best-effort call carried is lost when its answer comes too late.
+//! - Canisters take turns in the order of their ids, one after the other: compute allocations buy no precedence.
 //! - Traps and rejects are told with the platform's first line and code; the advice and links that it appends are left out.
 //! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code traps.
 //! - A module has at most 5,000,000 locals, and a million instructions that grow memory or drop segments.
@@ -41,6 +39,7 @@ mod digest;
 mod execution;
 pub mod faults;
 pub mod http;
+mod inputs;
 mod management;
 mod memory;
 mod messages;

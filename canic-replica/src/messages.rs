@@ -70,13 +70,7 @@ impl Replica {
     /// Decides in which context a request runs, or why it doesn't.
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
-        if request.deadline > 0 && request.deadline < self.time {
-            return Err(Reject::new(
-                RejectCode::SysUnknown,
-                601,
-                "Call deadline has expired.",
-            ));
-        }
+        self.in_time(request)?;
         accepts_calls(canister)?;
         let code = canister
             .code
@@ -100,6 +94,27 @@ impl Replica {
         let price = self.prices(canister).execution(UPDATE_LIMIT);
         self.can_pay(canister, price, &request.sender)?;
         Ok(context)
+    }
+
+    /// Whether a request did not wait too long to be executed.
+    pub(crate) fn in_time(&self, request: &Request) -> Result<(), Reject> {
+        let expired = |at| at < self.time;
+        match request.origin {
+            Origin::Ingress(id)
+                if self
+                    .submissions
+                    .get(&id)
+                    .is_some_and(|s| expired(s.expires)) =>
+            {
+                let why = format!(
+                    "Ingress message 0x{} timed out waiting to start executing.",
+                    hex::encode(id)
+                );
+                Err(Reject::new(RejectCode::SysTransient, 202, why))
+            }
+            _ if request.deadline > 0 && expired(request.deadline) => Err(Reject::expired()),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn run_task(&mut self, id: Principal, task: Task) -> u64 {
@@ -229,6 +244,12 @@ impl Replica {
         let fault = self.strike_response(&mut response);
         match fault {
             Some(Effect::Delay { rounds }) => {
+                let canister = self.canister_mut(id);
+                if let Some(callback) =
+                    canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
+                {
+                    callback.answered = false;
+                }
                 self.delay(rounds, Input::Response(response));
                 return 0;
             }
@@ -439,6 +460,7 @@ impl Replica {
             on_cleanup: call.on_cleanup,
             set_aside: call.set_aside,
             deadline: call.deadline,
+            answered: false,
         });
         let subnet = canister.subnet;
         let request = Request {

@@ -4,7 +4,7 @@ use candid::Principal;
 use serde::{Deserialize, Serialize};
 
 /// Reject codes of the interface specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum RejectCode {
     /// Fatal system error, retry unlikely to be useful.
@@ -51,6 +51,11 @@ pub struct Reject {
 }
 
 impl Reject {
+    /// A best-effort call was not answered in time.
+    pub(crate) fn expired() -> Self {
+        Self::new(RejectCode::SysUnknown, 601, "Call deadline has expired.")
+    }
+
     /// A reject from replicated execution.
     pub(crate) fn new(code: RejectCode, error_code: u16, message: impl Into<String>) -> Self {
         Self {

@@ -13,6 +13,7 @@ use crate::certification::{Hash, NodeKey, State, SubnetKeys, Topology};
 use crate::cycles::Prices;
 use crate::execution::Place;
 use crate::faults::{Chaos, Fault, Faults, Planted, Strike};
+use crate::inputs::Source;
 use crate::management::Blocks;
 use crate::management::outcalls::{self, Outcall};
 use crate::memory::Stable;
@@ -106,7 +107,7 @@ pub struct Replica {
     pub(crate) certified_time: u64,
     pub(crate) round: u64,
     pub(crate) topology: Arc<Topology>,
-    infos: Vec<SubnetInfo>,
+    pub(crate) infos: Vec<SubnetInfo>,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) canisters: BTreeMap<Principal, Arc<Canister>>,
     /// Canisters whose queues are not empty.
@@ -119,10 +120,10 @@ pub struct Replica {
     pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// Those of them that are answered, in the order of the answers, and the bytes of these.
-    answered: VecDeque<MessageId>,
-    answered_bytes: usize,
+    pub(crate) answered: VecDeque<MessageId>,
+    pub(crate) answered_bytes: usize,
     pub(crate) submissions: BTreeMap<MessageId, Submission>,
-    submitted: u64,
+    pub(crate) submitted: u64,
     /// Numbers what must be unique or unpredictable.
     pub(crate) draws: u64,
     pub(crate) ledger: Ledger,
@@ -139,12 +140,14 @@ pub(crate) struct Subnet {
     /// What it certified last, once somebody asks.
     pub(crate) certified: OnceLock<Arc<State>>,
     /// The number of the next canister id, and the last one.
-    next: u64,
-    last: u64,
+    pub(crate) next: u64,
+    pub(crate) last: u64,
     /// HTTP outcalls so far.
     pub(crate) outcalls: u64,
     /// Oldest day first.
     pub(crate) blocks: VecDeque<Blocks>,
+    /// The canister that used up the instructions of the last round, if they were: it comes last in the next one.
+    pub(crate) exhausted_by: Option<Principal>,
 }
 
 /// Where an ingress message came from, and went to.
@@ -157,6 +160,8 @@ pub(crate) struct Submission {
     pub(crate) subnet: usize,
     /// The last round before it.
     pub(crate) round: u64,
+    /// When it is too late to begin with it, in nanoseconds since 1970.
+    pub(crate) expires: u64,
     /// What is certified of it, once it is answered.
     pub(crate) digest: OnceLock<Hash>,
 }
@@ -176,6 +181,8 @@ pub(crate) const NODES: u32 = 13;
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 /// Rounds that [`Replica::await_ingress`] waits.
 const PATIENCE: u32 = 100;
+/// How long an ingress message may wait for its execution, in nanoseconds.
+const INGRESS_TTL: u64 = 300_000_000_000;
 /// Ingress messages whose outcome is remembered.
 const REMEMBERED: usize = 20_000;
 /// Bytes that these outcomes may have in all.
@@ -228,6 +235,7 @@ impl Replica {
                 last,
                 outcalls: 0,
                 blocks: VecDeque::new(),
+                exhausted_by: None,
             });
         }
         let time = config.time.unwrap_or(DEFAULT_TIME);
@@ -311,7 +319,8 @@ impl Replica {
     }
 
     /// Hands in an update call: checks that its callee takes it, lets `canister_inspect_message` decide, and charges the
-    /// reception. It is executed in the next round. Equal calls are different ones.
+    /// reception. It is executed in the next round, unless it has become five minutes old before. Equal calls are
+    /// different ones.
     pub fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
         let subnet = self.admit(&ingress)?;
         let id = self.message_id(&ingress);
@@ -338,6 +347,7 @@ impl Replica {
             },
             subnet,
             round: self.round,
+            expires: self.time.saturating_add(INGRESS_TTL),
             digest: OnceLock::new(),
         };
         let request = Request {
@@ -565,8 +575,33 @@ impl Replica {
 
     /// Puts a message into a canister's queue. The canister exists.
     pub(crate) fn enqueue(&mut self, id: Principal, input: Input) {
+        let Some(canister) = self.canisters.get(&id) else {
+            return;
+        };
+        let sender = match &input {
+            Input::Request(Request {
+                origin: Origin::Ingress(_),
+                ..
+            }) => None,
+            Input::Request(request) => Some(request.sender),
+            Input::Response(response) => Some(
+                canister
+                    .callbacks
+                    .get(&response.callback)
+                    .map_or(response.to, |callback| callback.callee),
+            ),
+        };
+        let far = |sender| {
+            let sender = self.canisters.get(&sender);
+            sender.is_some_and(|sender| sender.subnet != canister.subnet)
+        };
+        let source = match sender {
+            None => Source::User,
+            Some(sender) if far(sender) => Source::Far(sender),
+            Some(sender) => Source::Near(sender),
+        };
         if let Some(canister) = self.canister_mut(id) {
-            canister.inputs.push_back(input);
+            canister.inputs.push(source, input);
             self.ready.insert(id);
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! A round begins with the time that was set, or one nanosecond after the last one. Then resources are paid and
 //! deadlines checked, HTTP outcalls that were answered are decided on, messages that were on their way arrive, and calls
-//! to the management canister are executed. After that come the canisters: first the hook for short memory, the
-//! heartbeat and the due global timer of each, then, in the order of their ids, each executes what was in its queue
-//! when its turn came; calls and answers between canisters of one subnet arrive at once, and the turns go on until all
-//! queues are empty or the round's instructions are used up. Messages to other subnets and to the management canister
-//! arrive in the next round, and so do their answers. A message is executed in one piece, however long it is.
+//! to the management canister are executed. After that come the canisters, subnet by subnet, in the order of their ids:
+//! the turn of each begins with the hook for short memory and with its tasks, the heartbeat and the due global timer, and
+//! goes on with what was in its queue. Calls and answers between canisters of one subnet arrive at once, and the turns go
+//! on until all queues are empty or the instructions that a subnet has in a round are used up; the next round begins after
+//! the canister that used them up. Messages to other subnets and to the management canister arrive in the next round, and
+//! so do their answers. A message is executed in one piece, however long it is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use candid::Principal;
 
@@ -32,39 +33,70 @@ impl Replica {
         self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
         self.count_blocks();
-        let (short, tasks) = self.keep_house();
+        self.keep_house();
         self.deliver();
-        let mut spent = 0;
-        for id in short {
-            spent += OVERHEAD + self.look_at_memory(id);
+        let mut tasks = self.due_tasks();
+        self.ready.extend(tasks.keys());
+        // Messages to other subnets arrive in the next round: none of them has to wait for another.
+        let mut later = BTreeSet::new();
+        let all = std::mem::take(&mut self.ready);
+        for subnet in 0..self.subnets.len() {
+            let here = |id: &&Principal| self.canisters.get(id).is_some_and(|c| c.subnet == subnet);
+            self.ready = all.iter().filter(here).copied().collect();
+            self.execute_subnet(subnet, &mut tasks);
+            later.append(&mut self.ready);
         }
-        for (id, task) in tasks {
-            spent += OVERHEAD + self.run_task(id, task);
-        }
-        while spent < ROUND && !self.ready.is_empty() {
-            for id in std::mem::take(&mut self.ready) {
-                spent += self.take_turn(id, ROUND.saturating_sub(spent));
-            }
-        }
+        self.ready = later;
         self.finish_stops();
         self.certify();
     }
 
-    /// Executes what is in a canister's queue now, as far as the round allows. Answers the instructions spent.
-    fn take_turn(&mut self, id: Principal, left: u64) -> u64 {
+    /// Lets the ready canisters of a subnet take turns until nothing is left to do, or the round's instructions are used up.
+    /// Who used them up comes last in the next round.
+    fn execute_subnet(&mut self, subnet: usize, tasks: &mut BTreeMap<Principal, Vec<Task>>) {
         let mut spent = 0;
+        let last = self.subnets[subnet].exhausted_by.take();
+        while spent < ROUND && !self.ready.is_empty() {
+            let mut turns: Vec<_> = std::mem::take(&mut self.ready).into_iter().collect();
+            let first = turns.partition_point(|id| last.is_some_and(|last| *id <= last));
+            turns.rotate_left(first);
+            for id in turns {
+                if spent >= ROUND {
+                    self.ready.insert(id);
+                    continue;
+                }
+                let tasks = tasks.remove(&id).unwrap_or_default();
+                spent += self.take_turn(id, tasks, ROUND - spent);
+                if spent >= ROUND {
+                    self.subnets[subnet].exhausted_by = Some(id);
+                }
+            }
+        }
+    }
+
+    /// Executes a canister's tasks, and what is in its queue now, as far as the round allows. Answers the instructions
+    /// spent.
+    fn take_turn(&mut self, id: Principal, tasks: Vec<Task>, left: u64) -> u64 {
+        let mut spent = 0;
+        for task in tasks {
+            spent += self.look_at_memory(id);
+            if spent >= left {
+                break;
+            }
+            spent += OVERHEAD + self.run_task(id, task);
+        }
         let count = self
             .canisters
             .get(&id)
             .map_or(0, |canister| canister.inputs.len());
         for _ in 0..count {
+            spent += self.look_at_memory(id);
             if spent >= left {
                 break;
             }
-            spent += self.look_at_memory(id);
             match self
                 .canister_mut(id)
-                .and_then(|canister| canister.inputs.pop_front())
+                .and_then(|canister| canister.inputs.pop())
             {
                 Some(Input::Request(request)) => spent += OVERHEAD + self.run_request(id, request),
                 Some(Input::Response(response)) => {
@@ -102,15 +134,11 @@ impl Replica {
         }
     }
 
-    /// Charges for resources, expires best-effort calls and stop requests, and finds the canisters whose memory
-    /// became short or not, and the system tasks that are due.
-    fn keep_house(&mut self) -> (Vec<Principal>, Vec<(Principal, Task)>) {
+    /// Charges for resources, expires best-effort calls and stop requests, and settles outcalls.
+    fn keep_house(&mut self) {
         let now = self.time;
-        let mut tasks = Vec::new();
         let mut to_pay = Vec::new();
         let mut expired = Vec::new();
-        let mut both = Vec::new();
-        let mut short = Vec::new();
         for (id, canister) in &self.canisters {
             if now.saturating_sub(canister.paid_until) >= PAY_INTERVAL {
                 to_pay.push(*id);
@@ -118,33 +146,9 @@ impl Replica {
             if canister
                 .callbacks
                 .values()
-                .any(|callback| callback.deadline > 0 && callback.deadline < now)
+                .any(|callback| callback.has_expired(now))
             {
                 expired.push(*id);
-            }
-            if canister.low_memory() != canister.low_memory
-                || canister.low_memory == LowMemory::Ready
-            {
-                short.push(*id);
-            }
-            if let (Some(code), Status::Running) = (&canister.code, &canister.status) {
-                let timer = canister.timer.is_some_and(|at| at <= now);
-                let heartbeat = code.module.heartbeat;
-                let mut own = Vec::new();
-                own.extend(timer.then_some((*id, Task::Timer)));
-                own.extend(heartbeat.then_some((*id, Task::Heartbeat)));
-                if own.len() == 2 {
-                    both.push(*id);
-                    if canister.heartbeat_first {
-                        own.reverse();
-                    }
-                }
-                tasks.extend(own);
-            }
-        }
-        for id in both {
-            if let Some(canister) = self.canister_mut(id) {
-                canister.heartbeat_first = !canister.heartbeat_first;
             }
         }
         for id in to_pay {
@@ -155,7 +159,41 @@ impl Replica {
         }
         self.expire_stops();
         self.settle_outcalls();
-        (short, tasks)
+    }
+
+    /// The system tasks of this round, by canister. Who has none, but whose memory became short or is no longer, is there,
+    /// too.
+    fn due_tasks(&mut self) -> BTreeMap<Principal, Vec<Task>> {
+        let now = self.time;
+        let mut due = BTreeMap::new();
+        let mut rotated = Vec::new();
+        for (id, canister) in &self.canisters {
+            let memory = canister.low_memory();
+            if memory != canister.low_memory || memory == LowMemory::Ready {
+                due.insert(*id, Vec::new());
+            }
+            let (Some(code), Status::Running) = (&canister.code, &canister.status) else {
+                continue;
+            };
+            let timer = canister.timer.is_some_and(|at| at <= now)
+                && code.module.exports("canister_global_timer");
+            let messages = !canister.inputs.is_empty();
+            let (tasks, next) = canister
+                .rotation
+                .turn(timer, code.module.heartbeat, messages);
+            if next != canister.rotation {
+                rotated.push((*id, next));
+            }
+            if !tasks.is_empty() {
+                due.insert(*id, tasks);
+            }
+        }
+        for (id, next) in rotated {
+            if let Some(canister) = self.canister_mut(id) {
+                canister.rotation = next;
+            }
+        }
+        due
     }
 
     pub(crate) fn pay_resources(&mut self, id: Principal) {
@@ -188,32 +226,22 @@ impl Replica {
     /// Best-effort calls that waited too long are answered by the system; what comes later is too late.
     fn expire_calls(&mut self, id: Principal) {
         let now = self.time;
-        let Some(canister) = self.canister_mut(id) else {
+        let Some(canister) = self.canisters.get(&id) else {
             return;
         };
-        let mut late = Vec::new();
-        for (number, callback) in &mut canister.callbacks {
-            if callback.deadline > 0 && callback.deadline < now {
-                callback.deadline = 0;
-                late.push(*number);
-            }
-        }
+        let late = canister.callbacks.iter();
+        let late: Vec<_> = late
+            .filter(|(_, callback)| callback.has_expired(now))
+            .map(|(number, _)| *number)
+            .collect();
         for callback in late {
-            let result = Err(Reject::new(
-                RejectCode::SysUnknown,
-                601,
-                "Call deadline has expired.",
-            ));
-            self.enqueue(
-                id,
-                Input::Response(Response {
-                    to: id,
-                    callback,
-                    refund: 0,
-                    result,
-                    spared: true,
-                }),
-            );
+            self.hand_back(Response {
+                to: id,
+                callback,
+                refund: 0,
+                result: Err(Reject::expired()),
+                spared: true,
+            });
         }
     }
 
@@ -226,7 +254,13 @@ impl Replica {
         for (_, input) in arrived {
             match input {
                 Input::Request(request) if self.is_management(request.callee) => {
-                    self.manage(request)
+                    match self.in_time(&request) {
+                        Ok(()) => self.manage(request),
+                        Err(reject) => {
+                            let subnet = request.subnet;
+                            self.turn_away(request, reject, subnet);
+                        }
+                    }
                 }
                 Input::Request(request) => self.hand_over(request),
                 Input::Response(response) => self.hand_back(response),
@@ -252,12 +286,19 @@ impl Replica {
         self.turn_away(request, reject, None);
     }
 
-    /// Puts an answer into its caller's queue. If there is no such caller any more, the refund is lost with it.
+    /// Puts an answer into its caller's queue. What comes too late brings back its cycles only, which are lost if there is no
+    /// such caller any more.
     fn hand_back(&mut self, response: Response) {
-        if self.canisters.contains_key(&response.to) {
-            self.enqueue(response.to, Input::Response(response));
-        } else {
+        let Some(canister) = self.canister_mut(response.to) else {
             self.ledger.destroyed += response.refund;
+            return;
+        };
+        match canister.callbacks.get_mut(&response.callback) {
+            Some(callback) if !callback.answered => {
+                callback.answered = true;
+                self.enqueue(response.to, Input::Response(response));
+            }
+            _ => canister.balance += response.refund,
         }
     }
 

@@ -193,21 +193,7 @@ fn a_trap_gives_accepted_cycles_back() {
 fn canisters_of_two_subnets_call_each_other_in_the_next_round() {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let caller = net.install(&caller());
-    let args = ic_management_canister_types::ProvisionalCreateCanisterWithCyclesArgs {
-        amount: None,
-        settings: None,
-        specified_id: None,
-        sender_canister_version: None,
-    };
-    let management = candid::Principal::management_canister();
-    let method = "provisional_create_canister_with_cycles";
-    let mut ingress = net.ingress(management, method, &crate::common::encode(args));
-    let subnet = net.replica.subnets()[1].id;
-    ingress.effective = Some(canic_replica::EffectivePrincipal::Subnet(subnet));
-    let reply = net.send(ingress).unwrap();
-    let (created,) =
-        candid::decode_args::<(ic_management_canister_types::CanisterIdRecord,)>(&reply).unwrap();
-    let there = created.canister_id;
+    let there = net.create_on(1, 100 * T);
     let mode = ic_management_canister_types::CanisterInstallMode::Install;
     net.install_as(mode, there, crate::common::canister(CALLEE), &[])
         .unwrap();
@@ -300,65 +286,6 @@ fn a_trap_in_a_callback_without_cleanup_rejects_the_call() {
     );
     let state = ["g", "heap", "stable", "cleaned", "mark"].map(|name| net.number(id, name));
     assert_eq!(state, [2, 0, 0, 0, 0]);
-}
-
-#[test]
-fn queues_hold_500_calls() {
-    let mut net = Net::new();
-    let callee = net.install(CALLEE);
-    // Counts the calls that could be sent, and replies at once.
-    let id = net.install(
-        r#"
-        (table 4 funcref)
-        (elem (i32.const 1) $nothing)
-        (data (i32.const 0) "reply")
-        (func $nothing (param i32))
-        (func (export "canister_update flood") (local $sent i32)
-            (drop (call $argument))
-            (block $full (loop $more
-                (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1))
-                (br_if $full (call $call_perform))
-                (local.set $sent (i32.add (local.get $sent) (i32.const 1)))
-                (br $more)))
-            (call $reply (local.get $sent)))
-        "#,
-    );
-    let sent = net.update(id, "flood", callee.as_slice()).unwrap();
-    assert_eq!(sent, 500_u32.to_le_bytes());
-    net.replica.tick();
-    assert_eq!(net.number(callee, "count"), 500);
-    net.check_accounts();
-}
-
-#[test]
-fn a_best_effort_call_that_waits_too_long_ends_unknown_and_a_late_answer_is_dropped() {
-    let mut net = Net::new();
-    // The management canister answers a round later than time allows.
-    let id = net.install(
-        r#"
-        (table 4 funcref)
-        (elem (i32.const 1) $on_reply $on_reject)
-        (data (i32.const 0) "raw_rand")
-        (func $on_reply (param i32) (call $reply (i32.const 1)))
-        (func $on_reject (param i32) (call $reply (call $msg_reject_code)))
-        (func (export "canister_update go")
-            (call $call_new (i32.const 2000) (i32.const 0) (i32.const 0) (i32.const 8)
-                (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0))
-            (call $call_with_best_effort_response (i32.const 10))
-            (drop (call $call_perform)))
-        "#,
-    );
-    let message = net.replica.submit(net.ingress(id, "go", &[])).unwrap();
-    net.replica.tick();
-    let later = net.replica.time() + 11_000_000_000;
-    net.replica.set_time(later).unwrap();
-    let answer = net.replica.await_ingress(&message).unwrap().unwrap();
-    assert_eq!(answer, 6_u32.to_le_bytes());
-    for _ in 0..3 {
-        net.replica.tick();
-    }
-    net.check_accounts();
-    assert_eq!(net.events(Kind::Reply), []);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
 use candid::{Nat, Principal};
-use canic_replica::{Config, Event, Ingress, Kind, Outcome, Reject, Replica, SubnetKind};
+use canic_replica::{
+    Config, EffectivePrincipal, Event, Ingress, Kind, Outcome, Reject, Replica, SubnetKind,
+};
 use ic_management_canister_types as types;
 
 pub const T: u128 = 1_000_000_000_000;
@@ -100,19 +102,31 @@ impl Net {
     }
 
     pub fn create(&mut self, cycles: u128) -> Principal {
+        self.create_at(None, cycles)
+    }
+
+    /// A new canister on the subnet of this number.
+    pub fn create_on(&mut self, subnet: usize, cycles: u128) -> Principal {
+        let subnet = self.replica.subnets()[subnet].id;
+        self.create_at(Some(EffectivePrincipal::Subnet(subnet)), cycles)
+    }
+
+    fn create_at(&mut self, place: Option<EffectivePrincipal>, cycles: u128) -> Principal {
         let args = types::ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(Nat::from(cycles)),
             settings: None,
             specified_id: None,
             sender_canister_version: None,
         };
-        let (record,) = self
-            .manage::<(types::CanisterIdRecord,)>(
-                "provisional_create_canister_with_cycles",
-                (args,),
-            )
-            .unwrap();
-        record.canister_id
+        let method = "provisional_create_canister_with_cycles";
+        let management = Principal::management_canister();
+        let ingress = Ingress {
+            effective: place,
+            ..self.ingress(management, method, &encode(args))
+        };
+        let reply = self.send(ingress).unwrap();
+        let (created,) = decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
+        created.canister_id
     }
 
     pub fn install_as(

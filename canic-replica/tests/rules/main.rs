@@ -1,5 +1,6 @@
 //! The platform's rules, one room per idea: each test runs small canisters through the library.
 
+mod best_effort;
 mod calls;
 mod certification;
 mod common;
@@ -15,6 +16,7 @@ mod limits;
 mod management;
 mod metering;
 mod outcalls;
+mod queues;
 mod refusals;
 mod rollback;
 mod settings;

@@ -1,0 +1,271 @@
+//! Calls that wait for an answer for a while only.
+
+use candid::Principal;
+
+use crate::common::{Net, T, canister, record};
+use canic_replica::{IngressStatus, Kind, SubnetKind};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// `ask`: calls a method (its number follows the callee's id) with 1 T cycles and, if a byte follows that is not 0, waits
+/// so many times ten seconds; answers the reply, or the reject code as a byte. `deadline` answers the one it sees.
+/// `nested` makes a guaranteed call to the canister's own `deadline` and answers that, and then its own as its callback
+/// sees it. `take_half` accepts half of the cycles. `forever` never answers. `take` counts.
+const CANISTER: &str = r#"
+    (table 8 funcref) (elem (i32.const 0) $on_reply $on_reject $nested_reply $nested_reject $again $again)
+    (data (i32.const 0) "deadline            ")
+    (data (i32.const 20) "nested              ")
+    (data (i32.const 40) "take_half           ")
+    (data (i32.const 60) "forever             ")
+    (data (i32.const 80) "take                ")
+    (data (i32.const 100) "\08\06\09\07\04")
+    (data (i32.const 120) "raw_rand")
+    (global $count (mut i32) (i32.const 0))
+    (func $on_reply (param i32)
+        (call $msg_arg_data_copy (i32.const 600) (i32.const 0) (call $msg_arg_data_size))
+        (call $answer (i32.const 600) (call $msg_arg_data_size)))
+    (func $on_reject (param i32)
+        (i32.store8 (i32.const 600) (call $msg_reject_code)) (call $answer (i32.const 600) (i32.const 1)))
+    (func (export "canister_update ask") (local $method i32)
+        (drop (call $argument))
+        (local.set $method (i32.load8_u (i32.const 1010)))
+        (call $new_call (i32.mul (local.get $method) (i32.const 20))
+            (i32.load8_u (i32.add (i32.const 100) (local.get $method))) (i32.const 0) (i32.const 1))
+        (call $call_cycles_add128 (i64.const 0) (i64.const 1000000000000))
+        (if (i32.load8_u (i32.const 1011)) (then
+            (call $call_with_best_effort_response (i32.mul (i32.const 10) (i32.load8_u (i32.const 1011))))))
+        (if (call $call_perform) (then (unreachable))))
+    (func $deadline (i64.store (i32.const 600) (call $msg_deadline)))
+    (func $answer_deadline (call $deadline) (call $answer (i32.const 600) (i32.const 8)))
+    (func (export "canister_update deadline") (call $answer_deadline))
+    (func (export "canister_query deadline_in_query") (call $answer_deadline))
+    (func (export "canister_update nested")
+        (call $canister_self_copy (i32.const 1000) (i32.const 0) (i32.const 10))
+        (call $new_call (i32.const 0) (i32.const 8) (i32.const 2) (i32.const 3))
+        (if (call $call_perform) (then (unreachable))))
+    (func $nested_reply (param i32)
+        (call $msg_arg_data_copy (i32.const 608) (i32.const 0) (i32.const 8))
+        (call $deadline)
+        (call $answer (i32.const 600) (i32.const 16)))
+    (func $nested_reject (param i32) (unreachable))
+    (func (export "canister_update take_half")
+        (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 600)) (call $reply (i32.const 0)))
+    (func $forever
+        (call $call_new (i32.const 0) (i32.const 0) (i32.const 120) (i32.const 8)
+            (i32.const 4) (i32.const 0) (i32.const 5) (i32.const 0))
+        (if (call $call_perform) (then (unreachable))))
+    (func $again (param i32) (call $forever))
+    (func (export "canister_update forever") (call $forever))
+    (func (export "canister_update take") (global.set $count (i32.add (global.get $count) (i32.const 1))) (call $msg_reply))
+    (func (export "canister_query count") (call $reply (global.get $count)))
+"#;
+
+const DEADLINE: u8 = 0;
+const NESTED: u8 = 1;
+const TAKE_HALF: u8 = 2;
+const FOREVER: u8 = 3;
+const TAKE: u8 = 4;
+
+/// A canister, and one on another subnet.
+fn far_apart() -> (Net, Principal, Principal) {
+    let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
+    let near = net.install(CANISTER);
+    let far = net.create_on(1, T);
+    let mode = ic_management_canister_types::CanisterInstallMode::Install;
+    net.install_as(mode, far, canister(CANISTER), &[]).unwrap();
+    (net, near, far)
+}
+
+/// Lets `from` call a method of `to` that waits so many times ten seconds, or as long as it takes.
+fn ask(net: &mut Net, from: Principal, to: Principal, method: u8, tens: u8) -> [u8; 32] {
+    let argument = [to.as_slice(), &[method, tens]].concat();
+    let order = net.ingress(from, "ask", &argument);
+    net.replica.submit(order).unwrap()
+}
+
+fn answer(net: &mut Net, message: [u8; 32]) -> Vec<u8> {
+    let answer = net.replica.await_ingress(&message).unwrap().unwrap();
+    net.check_accounts();
+    answer
+}
+
+fn later(net: &mut Net, seconds: u64) {
+    let later = net.replica.time() + seconds * SECOND;
+    net.replica.set_time(later).unwrap();
+    net.replica.tick();
+}
+
+fn deadline(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+#[test]
+fn a_call_that_waits_too_long_ends_unknown_and_the_late_answer_is_dropped() {
+    let (mut net, near, far) = far_apart();
+    let message = ask(&mut net, near, far, TAKE, 1);
+    // The call travels in the first round, is executed in the second, and its answer would arrive in the third.
+    net.replica.tick();
+    net.replica.tick();
+    assert_eq!(net.number(far, "count"), 1);
+    later(&mut net, 11);
+    assert_eq!(answer(&mut net, message), [6]);
+    later(&mut net, 1);
+    assert_eq!(net.events(Kind::Reply), []);
+    assert_eq!(net.events(Kind::Reject).len(), 1);
+}
+
+#[test]
+fn an_answer_in_the_last_second_is_in_time() {
+    let (mut net, near, far) = far_apart();
+    let message = ask(&mut net, near, far, TAKE, 1);
+    net.replica.tick();
+    let last = (net.replica.time() / SECOND + 10) * SECOND;
+    net.replica.tick();
+    net.replica.set_time(last).unwrap();
+    assert_eq!(answer(&mut net, message), [0_u8; 0]);
+}
+
+#[test]
+fn the_cycles_of_a_late_answer_come_back() {
+    let (mut net, near, far) = far_apart();
+    let before = net.replica.cycles(near).unwrap();
+    let message = ask(&mut net, near, far, TAKE_HALF, 1);
+    net.replica.tick();
+    net.replica.tick();
+    later(&mut net, 11);
+    assert_eq!(answer(&mut net, message), [6]);
+    let spent = before - net.replica.cycles(near).unwrap();
+    assert!((T / 2..T / 2 + T / 10).contains(&spent), "{spent}");
+    assert_eq!(net.replica.accounts().destroyed, 0);
+}
+
+#[test]
+fn a_call_that_is_late_itself_is_not_executed_and_its_cycles_come_back() {
+    let (mut net, near, far) = far_apart();
+    let before = net.replica.cycles(near).unwrap();
+    let message = ask(&mut net, near, far, TAKE, 1);
+    net.replica.tick();
+    later(&mut net, 11);
+    assert_eq!(answer(&mut net, message), [6]);
+    net.replica.tick();
+    net.replica.tick();
+    assert_eq!(net.number(far, "count"), 0);
+    assert!(before - net.replica.cycles(near).unwrap() < T / 10);
+    net.check_accounts();
+}
+
+#[test]
+fn the_callee_sees_the_deadline_in_whole_seconds() {
+    let mut net = Net::new();
+    let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
+    let odd = net.replica.time() + 999_999_999;
+    net.replica.set_time(odd).unwrap();
+    let message = ask(&mut net, a, b, DEADLINE, 3);
+    let seen = answer(&mut net, message);
+    assert_eq!(deadline(&seen), (odd / SECOND + 30) * SECOND);
+}
+
+#[test]
+fn nobody_waits_longer_than_five_minutes() {
+    let mut net = Net::new();
+    let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
+    let message = ask(&mut net, a, b, DEADLINE, 100);
+    let seen = answer(&mut net, message);
+    let now = net.replica.time();
+    assert_eq!(deadline(&seen), (now / SECOND + 300) * SECOND);
+}
+
+#[test]
+fn who_is_called_otherwise_sees_no_deadline() {
+    let mut net = Net::new();
+    let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
+    let message = ask(&mut net, a, b, DEADLINE, 0);
+    assert_eq!(answer(&mut net, message), [0; 8]);
+    assert_eq!(net.update(a, "deadline", &[]).unwrap(), [0; 8]);
+    assert_eq!(net.query(a, "deadline_in_query", &[]).unwrap(), [0; 8]);
+    assert_eq!(net.update(a, "deadline_in_query", &[]).unwrap(), [0; 8]);
+}
+
+#[test]
+fn a_nested_call_has_its_own_deadline_and_the_callback_sees_that_of_its_caller() {
+    let mut net = Net::new();
+    let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
+    let message = ask(&mut net, a, b, NESTED, 2);
+    let seen = answer(&mut net, message);
+    let now = net.replica.time();
+    assert_eq!(deadline(&seen[..8]), (now / SECOND + 20) * SECOND);
+    assert_eq!(deadline(&seen[8..]), 0);
+}
+
+#[test]
+fn who_waits_for_a_while_only_can_stop_after_it() {
+    let mut net = Net::new();
+    let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
+    let stop = |net: &mut Net, tens| {
+        let message = ask(net, a, b, FOREVER, tens);
+        net.replica.tick();
+        let argument = candid::encode_args(record(a)).unwrap();
+        let stop = net.ingress(Principal::management_canister(), "stop_canister", &argument);
+        let stopped = net.replica.submit(stop).unwrap();
+        later(net, 11);
+        net.replica.tick();
+        (
+            net.replica.ingress_status(&message),
+            net.replica.ingress_status(&stopped),
+        )
+    };
+    let (message, stopped) = stop(&mut net, 1);
+    assert_eq!(message, IngressStatus::Done(Ok(vec![6])));
+    assert!(matches!(stopped, IngressStatus::Done(Ok(_))), "{stopped:?}");
+    // Whoever wants an answer for sure waits.
+    net.manage::<()>("start_canister", record(a)).unwrap();
+    let (message, stopped) = stop(&mut net, 0);
+    assert_eq!(message, IngressStatus::Processing);
+    assert_eq!(stopped, IngressStatus::Processing);
+}
+
+#[test]
+fn a_call_that_wants_an_answer_for_sure_gets_it_however_late() {
+    let (mut net, near, far) = far_apart();
+    let message = ask(&mut net, near, far, TAKE, 0);
+    net.replica.tick();
+    later(&mut net, 86_400);
+    later(&mut net, 86_400);
+    assert_eq!(answer(&mut net, message), [0_u8; 0]);
+    assert_eq!(net.number(far, "count"), 1);
+}
+
+#[test]
+fn the_management_canister_executes_no_call_that_is_late() {
+    let mut net = Net::new();
+    // Asks for randomness.
+    let id = net.install(
+        r#"
+        (table 4 funcref)
+        (elem (i32.const 1) $on_reply $on_reject)
+        (data (i32.const 0) "raw_randDIDL\00\00")
+        (func $on_reply (param i32) (call $reply (i32.const 1)))
+        (func $on_reject (param i32) (call $reply (call $msg_reject_code)))
+        (func (export "canister_update go")
+            (call $call_new (i32.const 2000) (i32.const 0) (i32.const 0) (i32.const 8)
+                (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0))
+            (call $call_data_append (i32.const 8) (i32.const 6))
+            (call $call_with_best_effort_response (i32.const 10))
+            (drop (call $call_perform)))
+        "#,
+    );
+    let message = net.replica.submit(net.ingress(id, "go", &[])).unwrap();
+    net.replica.tick();
+    later(&mut net, 11);
+    assert_eq!(answer(&mut net, message), 6_u32.to_le_bytes());
+    let draws = |net: &Net| {
+        net.events(Kind::Management)
+            .into_iter()
+            .filter(|event| event.method == "raw_rand")
+            .count()
+    };
+    assert_eq!(draws(&net), 0);
+    let message = net.replica.submit(net.ingress(id, "go", &[])).unwrap();
+    assert_eq!(answer(&mut net, message), 1_u32.to_le_bytes());
+    assert_eq!(draws(&net), 1);
+}
