@@ -19,7 +19,7 @@ const HISTORY: usize = 20;
 const LOG_BYTES: usize = 4096;
 
 /// One canister.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Canister {
     pub(crate) id: Principal,
     /// Which of the instance's subnets hosts it.
@@ -64,7 +64,7 @@ pub(crate) struct Canister {
 }
 
 /// Whether `canister_on_low_wasm_memory` has to run: once each time that memory becomes short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LowMemory {
     /// There is enough.
     Enough,
@@ -73,7 +73,7 @@ pub(crate) enum LowMemory {
 }
 
 /// What a canister's round begins with: the global timer, the heartbeat and messages take turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rotation {
     Timer,
     Heartbeat,
@@ -107,7 +107,7 @@ impl Rotation {
 }
 
 /// An installed program and its heap.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Code {
     pub(crate) module: Arc<Module>,
     pub(crate) heap: Heap,
@@ -116,7 +116,7 @@ pub(crate) struct Code {
 }
 
 /// The value of a global; floats by their bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Number {
     I32(i32),
     I64(i64),
@@ -126,7 +126,7 @@ pub(crate) enum Number {
 }
 
 /// What controllers decide about a canister.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Settings {
     pub(crate) controllers: Vec<Principal>,
     /// Percent of a core.
@@ -149,7 +149,7 @@ pub(crate) struct Settings {
 }
 
 /// Whether a canister takes messages.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) enum Status {
     Running,
     /// Waits for its open calls; these are to be told when it has stopped.
@@ -158,7 +158,7 @@ pub(crate) enum Status {
 }
 
 /// Who waits for a canister to stop.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Stopper {
     pub(crate) request: Request,
     /// When it gives up, in nanoseconds since 1970.
@@ -166,14 +166,14 @@ pub(crate) struct Stopper {
 }
 
 /// A message in a canister's queue.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) enum Input {
     Request(Request),
     Response(Response),
 }
 
 /// A call on its way.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Request {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
@@ -191,7 +191,7 @@ pub(crate) struct Request {
 }
 
 /// Who is to be told of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
     /// Somebody outside.
     Ingress(MessageId),
@@ -202,7 +202,7 @@ pub(crate) enum Origin {
 }
 
 /// An answer on its way.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Response {
     /// Who made the call.
     pub(crate) to: Principal,
@@ -215,7 +215,7 @@ pub(crate) struct Response {
 }
 
 /// A request under execution.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct CallContext {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
@@ -232,7 +232,7 @@ pub(crate) struct CallContext {
 }
 
 /// A call of the canister's own that waits for an answer.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Callback {
     pub(crate) context: u64,
     pub(crate) callee: Principal,
@@ -255,7 +255,7 @@ impl Callback {
 }
 
 /// A function in the module's table, and its argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Closure {
     pub(crate) function: u32,
     pub(crate) environment: u32,
@@ -278,14 +278,14 @@ pub(crate) struct Snapshot {
 }
 
 /// The program of a snapshot.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) enum Program {
     Taken(Code),
     Uploaded(Upload),
 }
 
 /// A program that comes piece by piece; it need not be a valid one before it is loaded.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Upload {
     pub(crate) module: Arc<Vec<u8>>,
     /// The heap as a difference from zeros.

@@ -1,79 +1,356 @@
 //! One hash over an instance's state, so that two runs can be compared.
+//!
+//! What is plain data derives [`Hash`], so that a new field is part of the state without further ado. The types in this
+//! file hold more than state: they are taken apart here without `..`, so that a new field has to be looked at.
 
+use std::hash::{Hash, Hasher};
+use std::mem::discriminant;
+
+use ic_management_canister_types::CanisterTimer;
 use sha2::{Digest, Sha256};
 
 use crate::Replica;
-use crate::canister::{Canister, Number, Status};
-use crate::memory::{PAGE, Page};
+use crate::canister::Snapshot;
+use crate::faults::Faults;
+use crate::memory::{PAGE, Pages, Stable};
+use crate::replica::{Submission, Subnet};
+use crate::wasm::Module;
 
 impl Replica {
-    /// SHA-256 over what the canisters are: their memories, globals, cycles, timers, settings, and how
-    /// many messages wait, are under execution or expect an answer, though not what these contain. The same inputs
-    /// give the same hash.
+    /// SHA-256 over all that can make a difference to what comes: the time, the canisters with their memories, queues and
+    /// settings, messages under way, the outcomes of messages from outside, faults to come. Not over what only tells of the
+    /// past: the trace, and the faults that struck. The same inputs give the same hash with the same build of this crate.
     pub fn state_hash(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for number in [self.time, self.round, self.next_event] {
-            hash.update(number.to_be_bytes());
-        }
-        for (subnet, outcall) in self.outcalls.keys() {
-            hash.update((*subnet as u64).to_be_bytes());
-            hash.update(outcall.to_be_bytes());
-        }
-        for canister in self.canisters.values() {
-            hash_canister(&mut hash, canister);
-        }
-        hash.finalize().into()
+        let mut digest = Canonical(Sha256::new());
+        let Self {
+            time,
+            certified_time,
+            round,
+            topology: _, // of the subnets
+            infos,
+            subnets,
+            canisters,
+            ready,
+            stopping,
+            transit,
+            outcalls,
+            ingress,
+            answered,
+            answered_bytes: _, // of the outcomes
+            submissions,
+            submitted,
+            draws,
+            ledger,
+            events: _,
+            next_event: _,
+            rate_limited,
+            faults,
+        } = self;
+        (time, certified_time, round, infos, subnets).hash(&mut digest);
+        (canisters, ready, stopping, transit, outcalls).hash(&mut digest);
+        (ingress, answered, submissions, submitted).hash(&mut digest);
+        (draws, ledger, rate_limited, faults).hash(&mut digest);
+        digest.0.finalize().into()
     }
 }
 
-fn hash_canister(hash: &mut Sha256, canister: &Canister) {
-    hash.update(canister.id.as_slice());
-    hash.update(canister.balance.to_be_bytes());
-    for controller in &canister.settings.controllers {
-        hash.update(controller.as_slice());
+impl Hash for Subnet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            place: _,     // of the configuration
+            certified: _, // of the state
+            next,
+            last,
+            outcalls,
+            blocks,
+            exhausted_by,
+        } = self;
+        (next, last, outcalls, blocks, exhausted_by).hash(state);
     }
-    hash.update([match canister.status {
-        Status::Running => 1,
-        Status::Stopping(_) => 2,
-        Status::Stopped => 3,
-    }]);
-    let numbers = [
-        canister.version,
-        canister.timer.unwrap_or(0),
-        canister.total_changes,
-        canister.last_number,
-        canister.inputs.len() as u64,
-        canister.contexts.len() as u64,
-        canister.callbacks.len() as u64,
-        canister.chunks.len() as u64,
-        canister.snapshots.len() as u64,
-        canister.stable.size,
-        canister.installs_again,
-    ];
-    for number in numbers {
-        hash.update(number.to_be_bytes());
+}
+
+impl Hash for Submission {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            sender,
+            effective,
+            subnet,
+            round,
+            expires,
+            digest: _, // of the outcome
+        } = self;
+        (sender, effective, subnet, round, expires).hash(state);
     }
-    hash.update(&canister.certified_data);
-    hash_pages(hash, canister.stable.written());
-    if let Some(code) = &canister.code {
-        hash.update(code.module.hash);
-        hash.update(code.heap.size.to_be_bytes());
-        hash_pages(hash, code.heap.changed());
-        for number in &code.globals {
-            match number {
-                Number::I32(value) => hash.update(value.to_be_bytes()),
-                Number::I64(value) => hash.update(value.to_be_bytes()),
-                Number::F32(bits) => hash.update(bits.to_be_bytes()),
-                Number::F64(bits) => hash.update(bits.to_be_bytes()),
-                Number::V128(bits) => hash.update(bits.to_be_bytes()),
+}
+
+impl Hash for Faults {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            planted,
+            chaos,
+            strikes: _,
+            draws,
+            passed,
+        } = self;
+        (planted, chaos, draws, passed).hash(state);
+    }
+}
+
+impl Hash for Module {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // All the rest comes from the bytes.
+        self.hash.hash(state);
+    }
+}
+
+impl Hash for Snapshot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            taken_at,
+            version,
+            program,
+            stable,
+            certified_data,
+            timer,
+            low_memory,
+            chunks,
+            bytes,
+        } = self;
+        (taken_at, version, program, stable, certified_data).hash(state);
+        let timer = timer.as_ref().map(|timer| match timer {
+            CanisterTimer::Inactive => (discriminant(timer), 0),
+            CanisterTimer::Active(at) => (discriminant(timer), *at),
+        });
+        (timer, low_memory, chunks, bytes).hash(state);
+    }
+}
+
+impl Hash for Stable {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { pages, size } = self;
+        size.hash(state);
+        // A page that was written with zeros is like one that was never written.
+        let written = pages.iter().filter(|(_, page)| **page != [0; PAGE]);
+        for (index, page) in written {
+            (true, index, page).hash(state);
+        }
+        false.hash(state);
+    }
+}
+
+impl Hash for Pages {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (index, page) in self.iter() {
+            (true, index, page).hash(state);
+        }
+        false.hash(state);
+    }
+}
+
+/// SHA-256 that is fed the same bytes on all machines.
+struct Canonical(Sha256);
+
+impl Hasher for Canonical {
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write(&number.to_be_bytes());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write(&number.to_be_bytes());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.write(&number.to_be_bytes());
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        self.write(&number.to_be_bytes());
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use candid::Principal;
+
+    use super::*;
+    use crate::canister::{
+        Callback, Canister, Closure, Code, Input, Number, Origin, Program, Request, Settings,
+        Upload,
+    };
+    use crate::inputs::Source;
+    use crate::memory::Heap;
+    use crate::{Config, Effect, Fault, IngressStatus, Planted, SubnetKind};
+
+    const ID: Principal = Principal::from_slice(&[1, 2, 3]);
+    const OTHER: Principal = Principal::from_slice(&[3, 2, 1]);
+
+    fn request(payload: u8) -> Request {
+        Request {
+            origin: Origin::Callback(3),
+            sender: OTHER,
+            callee: ID,
+            method: "method".into(),
+            payload: vec![payload],
+            cycles: 7,
+            deadline: 8,
+            subnet: None,
+            spared: false,
+        }
+    }
+
+    /// An instance with one canister that has a little of everything.
+    fn full() -> Replica {
+        let subnets = vec![SubnetKind::Application];
+        let mut replica = Replica::new(Config {
+            subnets,
+            time: None,
+            rate_limited: true,
+        })
+        .unwrap();
+        let wasm = wat::parse_str("(module (memory 1) (global (mut i64) (i64.const 1)))");
+        let mut canister = Canister::new(ID, 0, Settings::default(), 1, 2);
+        canister.code = Some(Code::fresh(Module::load(&wasm.unwrap()).unwrap()));
+        canister.stable.grow(1).unwrap();
+        let closure = Closure {
+            function: 1,
+            environment: 2,
+        };
+        canister.callbacks.insert(
+            4,
+            Callback {
+                context: 3,
+                callee: OTHER,
+                method: "method".into(),
+                on_reply: closure,
+                on_reject: closure,
+                on_cleanup: Some(closure),
+                set_aside: 9,
+                deadline: 10,
+                answered: false,
+            },
+        );
+        canister.chunks.insert([1; 32], Arc::new(vec![1]));
+        let snapshot = Snapshot {
+            taken_at: 1,
+            version: 2,
+            program: Program::Uploaded(Upload {
+                module: Arc::new(vec![3]),
+                heap: Heap::fresh(1),
+                globals: vec![Number::I32(1)],
+            }),
+            stable: Stable::default(),
+            certified_data: vec![4],
+            timer: Some(CanisterTimer::Active(5)),
+            low_memory: None,
+            chunks: BTreeMap::new(),
+            bytes: 5,
+        };
+        canister.snapshots.insert(vec![1], Arc::new(snapshot));
+        canister.log(1, b"line".to_vec());
+        replica.canisters.insert(ID, Arc::new(canister));
+        replica
+    }
+
+    fn canister(replica: &mut Replica) -> &mut Canister {
+        replica.canister_mut(ID).unwrap()
+    }
+
+    fn code(replica: &mut Replica) -> &mut Code {
+        canister(replica).code.as_mut().unwrap()
+    }
+
+    fn snapshot(replica: &mut Replica) -> &mut Snapshot {
+        Arc::make_mut(canister(replica).snapshots.get_mut(&vec![1]).unwrap())
+    }
+
+    fn wait(replica: &mut Replica, source: Source, payload: u8) {
+        let inputs = &mut canister(replica).inputs;
+        inputs.push(source, Input::Request(request(payload)));
+    }
+
+    fn plant(replica: &mut Replica, skip: u64) {
+        let mut fault = Fault::on_call(Effect::trap());
+        fault.skip = skip;
+        replica.faults.planted.push(Planted { fault, seen: 0 });
+    }
+
+    /// Differences deep inside: in what others hold, behind references, in the types that are taken apart by hand.
+    const CHANGES: &[fn(&mut Replica)] = &[
+        |r| r.certified_time += 1,
+        |r| r.draws += 1,
+        |r| r.subnets[0].next += 1,
+        |r| r.subnets[0].exhausted_by = Some(ID),
+        |r| plant(r, 1),
+        |r| plant(r, 2),
+        |r| r.faults.draws += 1,
+        |r| r.ledger.fees.execution += 1,
+        |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![1]))),
+        |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![2]))),
+        |r| r.transit.push_back((9, Input::Request(request(1)))),
+        |r| r.transit.push_back((9, Input::Request(request(2)))),
+        |r| wait(r, Source::User, 1),
+        |r| wait(r, Source::User, 2),
+        |r| wait(r, Source::Far(OTHER), 1),
+        |r| canister(r).settings.wasm_memory_threshold += 1,
+        |r| canister(r).stable.write(5, &[1]),
+        |r| canister(r).stable.write(PAGE as u64 + 5, &[1]),
+        |r| canister(r).logs[0].content.push(1),
+        |r| _ = canister(r).chunks.insert([1; 32], Arc::new(vec![2])),
+        |r| canister(r).callbacks.get_mut(&4).unwrap().on_cleanup = None,
+        |r| code(r).heap.write(70, &[1]),
+        |r| code(r).heap.size += 1,
+        |r| code(r).globals[0] = Number::I64(2),
+        |r| code(r).globals[0] = Number::F64(1),
+        |r| snapshot(r).stable.size += 1,
+        |r| snapshot(r).timer = Some(CanisterTimer::Active(6)),
+        |r| {
+            if let Program::Uploaded(upload) = &mut snapshot(r).program {
+                upload.heap.write(1, &[1]);
             }
+        },
+    ];
+
+    #[test]
+    fn a_difference_anywhere_makes_another_hash() {
+        let mut seen = BTreeMap::from([(full().state_hash(), None)]);
+        for (index, change) in CHANGES.iter().enumerate() {
+            let mut replica = full();
+            change(&mut replica);
+            let other = seen.insert(replica.state_hash(), Some(index));
+            assert_eq!(other, None, "change {index} is not seen");
         }
     }
-}
 
-fn hash_pages<'a>(hash: &mut Sha256, pages: impl Iterator<Item = (usize, &'a Page)>) {
-    for (index, page) in pages {
-        hash.update(((index * PAGE) as u64).to_be_bytes());
-        hash.update(page);
+    #[test]
+    fn what_only_tells_of_the_past_makes_no_difference() {
+        let mut replica = full();
+        let before = replica.state_hash();
+        replica.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
+        // Nor does a page that was written with zeros, nor a certificate that somebody asked for.
+        canister(&mut replica).stable.write(0, &[0; 10]);
+        let subnet = crate::EffectivePrincipal::Subnet(replica.subnets()[0].id);
+        let path = vec![b"time".to_vec()];
+        replica.read_state(ID, subnet, &[path]).unwrap();
+        assert_eq!(replica.state_hash(), before);
     }
 }

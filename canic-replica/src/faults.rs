@@ -30,7 +30,7 @@ use crate::{Reject, RejectCode};
 const STRIKES: usize = 10_000;
 
 /// On which part of its way a message is struck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
     /// When it is about to be executed: a call from outside or from a canister, a system task (`canister_heartbeat`,
@@ -41,7 +41,7 @@ pub enum Way {
 }
 
 /// What becomes of a message that is struck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// A call is not delivered: its caller gets this reject, and all cycles back. An answer is lost: the callee has run, and
@@ -73,7 +73,7 @@ pub enum Effect {
 /// Among faults that match the same message the first one injected strikes; the others count it nonetheless. System tasks
 /// and the functions of an installation are called by the management canister. A task that is not trapped is
 /// left out for this round; a function of an installation can only trap. Queries from outside are not struck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// On which part of the way.
@@ -98,7 +98,7 @@ pub struct Fault {
 }
 
 /// Faults drawn from a seed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
     /// The same seed draws the same faults from the same story.
@@ -114,7 +114,7 @@ pub struct Chaos {
 }
 
 /// A fault that struck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Strike {
     /// In which round.
     pub round: u64,
@@ -125,7 +125,7 @@ pub struct Strike {
 }
 
 /// An injected fault, and how far it has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Planted {
     /// The fault.
     pub fault: Fault,
@@ -261,7 +261,7 @@ impl FromStr for Fault {
 }
 
 /// A message that may be struck.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Site {
     pub(crate) way: Way,
     pub(crate) caller: Principal,
@@ -276,9 +276,9 @@ pub(crate) struct Faults {
     pub(crate) chaos: Option<Chaos>,
     pub(crate) strikes: Vec<Strike>,
     /// How often the chaos was asked.
-    draws: u64,
+    pub(crate) draws: u64,
     /// How many messages there were of each kind, since faults were first injected.
-    passed: BTreeMap<Site, u64>,
+    pub(crate) passed: BTreeMap<Site, u64>,
 }
 
 impl Faults {

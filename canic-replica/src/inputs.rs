@@ -21,7 +21,7 @@ pub(crate) enum Source {
 }
 
 /// All messages that wait for a canister.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Hash)]
 pub(crate) struct Inputs {
     /// Canisters of the same subnet, users, canisters of other subnets.
     groups: [Senders; 3],
@@ -30,7 +30,7 @@ pub(crate) struct Inputs {
 }
 
 /// Messages by sender.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Hash)]
 struct Senders {
     /// None of them is empty.
     queues: BTreeMap<Principal, VecDeque<Input>>,

@@ -73,7 +73,7 @@ impl Pages {
 }
 
 /// The heap between two messages, as its difference from what the module's data segments write.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Hash)]
 pub(crate) struct Heap {
     pages: Pages,
     /// Its size, in WebAssembly pages.
@@ -149,11 +149,6 @@ impl Heap {
     pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
         write(&mut self.pages, offset, from);
     }
-
-    /// All its pages that differ from a fresh instance's, in order.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = (usize, &Page)> {
-        self.pages.iter()
-    }
 }
 
 /// All pages of `memory` that hold anything but zeros.
@@ -198,7 +193,7 @@ fn touched(_: &[u8]) -> Option<Vec<bool>> {
 /// Stable memory.
 #[derive(Clone, Default)]
 pub(crate) struct Stable {
-    pages: Pages,
+    pub(crate) pages: Pages,
     /// Its size, in WebAssembly pages.
     pub(crate) size: u64,
 }
@@ -245,11 +240,6 @@ impl Stable {
         stable.grow((bytes.len() as u64).div_ceil(WASM_PAGE))?;
         stable.write(0, bytes);
         Some(stable)
-    }
-
-    /// All its pages that were ever written, in order.
-    pub(crate) fn written(&self) -> impl Iterator<Item = (usize, &Page)> {
-        self.pages.iter()
     }
 }
 

@@ -25,7 +25,7 @@ const MAX_RESPONSE_MS: u64 = 30_000;
 const MAX_TRANSFORM: u64 = 5_000_000_000;
 
 /// How an outcall is spread over the nodes of its subnet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Replication {
     /// All nodes make it, and most of them must get the same response.
     FullyReplicated,

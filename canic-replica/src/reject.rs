@@ -4,7 +4,7 @@ use candid::Principal;
 use serde::{Deserialize, Serialize};
 
 /// Reject codes of the interface specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum RejectCode {
     /// Fatal system error, retry unlikely to be useful.
@@ -38,7 +38,7 @@ impl RejectCode {
 }
 
 /// Why a message was not answered with a reply.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Reject {
     /// The class of the error.
     pub code: RejectCode,

@@ -47,7 +47,7 @@ pub struct Config {
 }
 
 /// One subnet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct SubnetInfo {
     /// Its principal.
     pub id: Principal,
@@ -87,7 +87,7 @@ pub enum EffectivePrincipal {
 pub type MessageId = [u8; 32];
 
 /// How far an ingress message has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum IngressStatus {
     /// No such message.
     Unknown,
@@ -167,7 +167,7 @@ pub(crate) struct Submission {
 }
 
 /// Where cycles went that no canister holds.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Hash)]
 pub(crate) struct Ledger {
     pub(crate) minted: u128,
     pub(crate) fees: Fees,

@@ -420,7 +420,7 @@ impl Replica {
 }
 
 /// What the system makes a canister do on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     Heartbeat,
     Timer,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::RejectCode;
 
 /// What kind of message an [`Event`] records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A call from outside, executed by an update or query method.
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// How a message ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It ran to its end without an answer (yet).
@@ -58,7 +58,7 @@ pub enum Outcome {
 }
 
 /// One executed message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Event {
     /// Counts all events of the instance, from 0.
     pub seq: u64,
@@ -84,7 +84,7 @@ pub struct Event {
 }
 
 /// Cycles charged, by purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fees {
     /// Creation of canisters.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]

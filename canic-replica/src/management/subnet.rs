@@ -13,7 +13,7 @@ use crate::{Reject, RejectCode};
 const DAYS: usize = 60;
 
 /// The blocks of a subnet up to the end of a day, or up to now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Blocks {
     /// When the last one was made, in nanoseconds since 1970.
     last: u64,

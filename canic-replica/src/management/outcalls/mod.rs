@@ -24,7 +24,7 @@ const MAX_RESPONSE: u64 = 2_000_000;
 const MAX_REJECT_MESSAGE: usize = 1024;
 
 /// Methods of HTTP that outcalls may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, clippy::upper_case_acronyms)]
 pub enum HttpMethod {
     GET,

@@ -10,7 +10,7 @@ use crate::replica::Replica;
 use crate::{Ingress, Reject, RejectCode};
 
 /// What a node reports to the others.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Report {
     pub(super) node: Principal,
     /// The response as the caller is to get it: encoded, or transformed.

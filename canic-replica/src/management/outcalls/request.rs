@@ -54,7 +54,7 @@ enum Method {
 }
 
 /// An outcall under way.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub(crate) struct Outcall {
     /// The call of the management canister; its cycles are what can still be spent or refunded.
     pub(super) request: Request,
