@@ -274,3 +274,185 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
         length.min(PAGE - start),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A guest's memory as the host sees it: it begins at a page of the process.
+    struct Guest {
+        bytes: Vec<u8>,
+        start: usize,
+        size: usize,
+    }
+
+    impl Guest {
+        const MOST: usize = 8 * WASM_PAGE as usize;
+
+        /// A fresh instance, into which an image is written.
+        fn new(image: &Heap, initial: &Pages) -> Self {
+            let bytes = vec![0; Self::MOST + PAGE];
+            let start = bytes.as_ptr().align_offset(PAGE);
+            let size = (image.size * WASM_PAGE) as usize;
+            let mut guest = Self { bytes, start, size };
+            for (index, page) in initial.iter() {
+                guest.memory()[index * PAGE..][..PAGE].copy_from_slice(page);
+            }
+            image.restore(guest.memory());
+            guest
+        }
+
+        fn memory(&mut self) -> &mut [u8] {
+            &mut self.bytes[self.start..][..self.size]
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Write {
+            at: usize,
+            bytes: Vec<u8>,
+        },
+        Grow,
+        Commit,
+        RollBack,
+        /// Another copy goes on from here.
+        Fork,
+        /// The other copy goes on.
+        Switch,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let bytes = prop_oneof![
+            prop::collection::vec(0_u8..3, 1..20),
+            prop::collection::vec(0_u8..3, 3_000..9_000),
+            // Zeros again.
+            (1_usize..9_000).prop_map(|length| vec![0; length]),
+        ];
+        prop_oneof![
+            6 => (any::<prop::sample::Index>(), bytes).prop_map(|(at, bytes)| Act::Write {
+                at: at.index(Guest::MOST),
+                bytes,
+            }),
+            1 => Just(Act::Grow),
+            3 => Just(Act::Commit),
+            2 => Just(Act::RollBack),
+            1 => Just(Act::Fork),
+            1 => Just(Act::Switch),
+        ]
+    }
+
+    fn initial(places: &[(u8, u8)]) -> Pages {
+        let mut memory = vec![0; 2 * WASM_PAGE as usize];
+        for (at, byte) in places {
+            memory[usize::from(*at) * 300] = *byte;
+        }
+        non_zero(&memory)
+    }
+
+    fn contents(image: &Heap, initial: &Pages) -> Vec<u8> {
+        let mut bytes = vec![7; (image.size * WASM_PAGE) as usize];
+        image.read(initial, 0, &mut bytes);
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_heap_is_what_was_committed_and_counts_the_pages_that_changed(
+            places in prop::collection::vec(any::<(u8, u8)>(), 0..5),
+            acts in prop::collection::vec(act(), 1..30),
+        ) {
+            let initial = initial(&places);
+            let mut image = Heap::fresh(2);
+            let mut guest = Guest::new(&image, &initial);
+            let mut model = guest.memory().to_vec();
+            let mut other = (image.clone(), model.clone());
+            for act in acts {
+                match act {
+                    Act::Write { at, bytes } => {
+                        let memory = guest.memory();
+                        let at = at % memory.len();
+                        let length = bytes.len().min(memory.len() - at);
+                        memory[at..at + length].copy_from_slice(&bytes[..length]);
+                    }
+                    Act::Grow => guest.size = (guest.size + WASM_PAGE as usize).min(Guest::MOST),
+                    Act::Commit => {
+                        model.resize(guest.size, 0);
+                        let pages = model.chunks(PAGE).zip(guest.memory().chunks(PAGE));
+                        let expected = pages.filter(|(old, new)| old != new).count() as u64;
+                        let (committed, changed) = image.capture(guest.memory(), &initial);
+                        prop_assert_eq!(changed, expected);
+                        image = committed;
+                        model = guest.memory().to_vec();
+                    }
+                    Act::RollBack => guest = Guest::new(&image, &initial),
+                    Act::Fork => other = (image.clone(), model.clone()),
+                    Act::Switch => {
+                        let now = (image, model);
+                        (image, model) = std::mem::replace(&mut other, now);
+                        guest = Guest::new(&image, &initial);
+                    }
+                }
+                prop_assert!(contents(&image, &initial) == model);
+                prop_assert!(contents(&other.0, &initial) == other.1);
+            }
+        }
+
+        #[test]
+        fn a_heap_keeps_its_contents_when_it_moves_to_another_module(
+            places in prop::collection::vec(any::<(u8, u8)>(), 0..5),
+            others in prop::collection::vec(any::<(u8, u8)>(), 0..5),
+            writes in prop::collection::vec((0..2 * WASM_PAGE - 9_000, prop::collection::vec(0_u8..3, 1..9_000)), 0..4),
+        ) {
+            let (from, to) = (initial(&places), initial(&others));
+            let mut image = Heap::fresh(2);
+            let mut model = contents(&image, &from);
+            for (at, bytes) in writes {
+                // A write makes a page its own: it begins with what the module puts there.
+                let mut whole = contents(&image, &from);
+                whole[at as usize..][..bytes.len()].copy_from_slice(&bytes);
+                image.write(0, &whole);
+                model[at as usize..][..bytes.len()].copy_from_slice(&bytes);
+            }
+            prop_assert!(contents(&image, &from) == model);
+            prop_assert!(contents(&image.rebase(&from, &to), &to) == model);
+        }
+
+        #[test]
+        fn stable_memory_and_its_copies_are_what_was_written(acts in prop::collection::vec(act(), 1..40)) {
+            let mut stable = Stable::default();
+            let mut model: Vec<u8> = Vec::new();
+            let mut other = (stable.clone(), model.clone());
+            for act in acts {
+                match act {
+                    Act::Write { at, bytes } => {
+                        let at = at.min(model.len());
+                        let length = bytes.len().min(model.len() - at);
+                        stable.write(at as u64, &bytes[..length]);
+                        model[at..at + length].copy_from_slice(&bytes[..length]);
+                        let mut read = vec![7; length];
+                        stable.read(at as u64, &mut read);
+                        prop_assert!(read == bytes[..length]);
+                    }
+                    Act::Grow => {
+                        prop_assert_eq!(stable.grow(1), Some(model.len() as u64 / WASM_PAGE));
+                        model.resize(model.len() + WASM_PAGE as usize, 0);
+                    }
+                    Act::Commit | Act::Fork => other = (stable.clone(), model.clone()),
+                    Act::RollBack => (stable, model) = other.clone(),
+                    Act::Switch => {
+                        let now = (stable, model);
+                        (stable, model) = std::mem::replace(&mut other, now);
+                    }
+                }
+                prop_assert!(stable.to_vec().as_ref() == Some(&model));
+                prop_assert!(other.0.to_vec().as_ref() == Some(&other.1));
+                prop_assert!(Stable::from_bytes(&model).and_then(|copy| copy.to_vec()).as_ref() == Some(&model));
+            }
+        }
+    }
+}

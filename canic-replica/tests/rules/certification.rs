@@ -57,7 +57,8 @@ fn read(replica: &Replica, canister: Principal, certificate: &[u8], path: &[&[u8
     }
 }
 
-fn certified_data(net: &mut Net, canister: Principal) -> Vec<u8> {
+/// The certified data of a canister whose query `certificate` answers a certificate.
+pub(crate) fn certified_data(net: &mut Net, canister: Principal) -> Vec<u8> {
     let certificate = net.query(canister, "certificate", &[]).unwrap();
     let path: [&[u8]; 3] = [b"canister", canister.as_slice(), b"certified_data"];
     read(&net.replica, canister, &certificate, &path)

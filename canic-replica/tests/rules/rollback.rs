@@ -1,51 +1,288 @@
-//! A message commits whole or not at all.
+//! A message commits whole or not at all: heap, globals of all types, stable memory, certified data, the timer, accepted
+//! cycles and outgoing calls, in every kind of message.
 
-use crate::common::Net;
+use ic_management_canister_types::CanisterInstallMode;
+
+use crate::interpreter::{
+    ACCEPT, CALL, CERTIFY, NOTHING, REPLY, STATE, Stage, TIMER, TRAP, Visible,
+};
+use crate::tasks::set_memory;
 use canic_replica::{Kind, Outcome};
 
-/// Three places where state lives, each readable by a query, and a method that changes all of them and traps.
-const EVERYWHERE: &str = r#"
-    (global $g (mut i32) (i32.const 1))
-    (data (i32.const 0) "\01\00\00\00")
-    (func $change
-        (global.set $g (i32.const 7))
-        (i32.store (i32.const 0) (i32.const 7))
-        (i32.store (i32.const 40000) (i32.const 7))
-        (drop (call $stable64_grow (i64.const 1)))
-        (call $stable64_write (i64.const 0) (i64.const 0) (i64.const 4))
-        (call $certified_data_set (i32.const 0) (i32.const 4))
-        (drop (call $global_timer_set (i64.const 1))))
-    (func (export "canister_update change") (call $change) (call $reply (i32.const 0)))
-    (func (export "canister_update change_and_trap") (call $change) (unreachable))
-    (func (export "canister_query global") (call $reply (global.get $g)))
-    (func (export "canister_query heap") (call $reply (i32.load (i32.const 0))))
-    (func (export "canister_query far") (call $reply (i32.load (i32.const 40000))))
-    (func (export "canister_query stable") (call $reply (i32.wrap_i64 (call $stable64_size))))
-"#;
+const CALL_SINK: [u8; 14] = [CALL, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-#[test]
-fn a_trap_rolls_back_heap_globals_and_stable_memory() {
-    let mut net = Net::new();
-    let id = net.install(EVERYWHERE);
-    let reject = net.update(id, "change_and_trap", &[]).unwrap_err();
-    assert_eq!(reject.error_code, "IC0502");
-    assert_eq!(
-        reject.message,
-        format!("Error from Canister {id}: Canister trapped: unreachable.")
-    );
-    let state = ["global", "heap", "far", "stable"].map(|name| net.number(id, name));
-    assert_eq!(state, [1, 1, 0, 0]);
-    // The timer that the trapped message had set does not fire.
-    net.replica.tick();
-    assert_eq!(net.outcomes(Kind::Timer), []);
+/// All that an update can change.
+fn update() -> Vec<u8> {
+    [&STATE[..], &[CERTIFY, 5, TIMER, 5, ACCEPT, 5], &CALL_SINK].concat()
+}
+
+/// All that a task can change.
+fn task() -> Vec<u8> {
+    [&STATE[..], &[CERTIFY, 5, TIMER, 5], &CALL_SINK].concat()
+}
+
+/// All that an installation can change.
+fn installation() -> Vec<u8> {
+    [&STATE[..], &[CERTIFY, 5, TIMER, 5]].concat()
+}
+
+fn trapping(steps: &[u8]) -> Vec<u8> {
+    [steps, &[TRAP, 0]].concat()
+}
+
+/// Whether two states differ in everything that `steps` change.
+fn all_changed(before: &Visible, after: &Visible, steps: &[u8]) {
+    assert_ne!(before.inside, after.inside);
+    assert_ne!(before.stable, after.stable);
+    if steps.windows(2).any(|step| step == [CERTIFY, 5]) {
+        assert_ne!(before.certified, after.certified);
+    }
+    if steps.windows(2).any(|step| step == [CALL, 4]) {
+        assert_ne!(before.taken, after.taken);
+    }
 }
 
 #[test]
-fn what_a_message_changes_is_kept() {
-    let mut net = Net::new();
-    let id = net.install(EVERYWHERE);
-    net.update(id, "change", &[]).unwrap();
-    let state = ["global", "heap", "far", "stable"].map(|name| net.number(id, name));
-    assert_eq!(state, [7, 7, 7, 1]);
-    assert_eq!(net.outcomes(Kind::Ingress), [Outcome::Reply]);
+fn an_update_that_traps_changes_nothing() {
+    let mut stage = Stage::new("");
+    let before = stage.look();
+    assert_eq!(stage.run(&trapping(&update())), (1_000_000, 5));
+    assert_eq!(stage.look(), before);
+    // Without the trap all of it is changed, and the accepted cycles stay.
+    let steps = [update(), vec![REPLY, 0]].concat();
+    assert_eq!(stage.run(&steps), (995_000, 0));
+    all_changed(&before, &stage.look(), &steps);
+}
+
+#[test]
+fn a_query_changes_nothing_even_if_it_is_executed_like_an_update() {
+    let mut stage = Stage::new("");
+    let before = stage.look();
+    let hash = stage.net.replica.state_hash();
+    let steps = [&STATE[..], &[REPLY, 0]].concat();
+    let id = stage.id;
+    stage.net.query(id, "run_query", &steps).unwrap();
+    assert_eq!(stage.net.replica.state_hash(), hash);
+    stage.net.update(id, "run_query", &steps).unwrap();
+    assert_eq!(stage.look(), before);
+}
+
+/// Every state change that a callback can make in two steps, by itself and with a trap behind it.
+fn callback_is_rolled_back(number: u8, slot: usize) {
+    let reply = [REPLY, 0];
+    for [what, with] in [
+        [1, 3],
+        [2, 6],
+        [2, 7],
+        [2, 14],
+        [2, 21],
+        [2, 28],
+        [2, 35],
+        [3, 0],
+        [4, 0],
+    ]
+    .into_iter()
+    .chain([[CERTIFY, 5], [TIMER, 5], [CALL, 4]])
+    {
+        let mut stage = Stage::new("");
+        let call = |second: [u8; 2]| {
+            let mut steps = [&reply[..], &CALL_SINK].concat();
+            steps[3] = number;
+            let at = 4 + 4 * slot;
+            steps[at..at + 4].copy_from_slice(&[what, with, second[0], second[1]]);
+            steps
+        };
+        // What the calling message and the sink do stays anyway.
+        stage.run(&[&reply[..], &[CALL, number], &[0; 12]].concat());
+        let mut before = stage.look();
+        stage.run(&call([TRAP, 0]));
+        before
+            .taken
+            .extend(number.is_multiple_of(2).then_some(number));
+        assert_eq!(stage.look(), before, "{what} {with}");
+        stage.run(&call([NOTHING, 0]));
+        before
+            .taken
+            .extend(number.is_multiple_of(2).then_some(number));
+        assert_ne!(stage.look(), before, "{what} {with}");
+    }
+}
+
+#[test]
+fn a_reply_callback_that_traps_changes_nothing() {
+    callback_is_rolled_back(4, 0);
+}
+
+#[test]
+fn a_reject_callback_that_traps_changes_nothing() {
+    callback_is_rolled_back(5, 1);
+}
+
+#[test]
+fn cycles_that_a_trapping_callback_accepted_are_not_taken() {
+    let mut stage = Stage::new("");
+    let accepting = |second: [u8; 2]| {
+        let [what, with] = second;
+        [&[CALL, 4, ACCEPT, 7, what, with][..], &[0; 8]].concat()
+    };
+    assert_eq!(stage.run(&accepting([TRAP, 0])), (1_000_000, 5));
+    assert_eq!(stage.run(&accepting([REPLY, 0])), (993_000, 0));
+}
+
+#[test]
+fn what_a_cleanup_does_is_kept_unless_it_traps() {
+    for [what, with] in [
+        [1, 3],
+        [2, 6],
+        [2, 7],
+        [2, 14],
+        [2, 21],
+        [2, 28],
+        [2, 35],
+        [3, 0],
+        [4, 0],
+        [TIMER, 5],
+    ] {
+        let mut stage = Stage::new("");
+        let call = |second: [u8; 2]| {
+            let callbacks = [TRAP, 0, 0, 0, 0, 0, 0, 0, what, with, second[0], second[1]];
+            [&[REPLY, 0, CALL, 4][..], &callbacks].concat()
+        };
+        let mut before = stage.look();
+        stage.run(&call([TRAP, 0]));
+        before.taken.push(4);
+        assert_eq!(stage.look(), before, "{what} {with}");
+        stage.run(&call([NOTHING, 0]));
+        before.taken.push(4);
+        assert_ne!(stage.look(), before, "{what} {with}");
+    }
+}
+
+/// Lets a round run what was stored, trapping and not.
+fn task_is_rolled_back(exports: &str, kind: Kind, arm: impl Fn(&mut Stage, &[u8])) {
+    let mut stage = Stage::new(exports);
+    let before = stage.look();
+    let mut run = |steps: &[u8], outcome: fn(&Outcome) -> bool| {
+        arm(&mut stage, steps);
+        stage.net.replica.tick();
+        stage.net.replica.tick();
+        let last = stage.net.outcomes(kind).pop();
+        assert!(last.as_ref().is_some_and(outcome), "{last:?}");
+        // No more of it.
+        stage.net.update(stage.id, "store", &[]).unwrap();
+        stage.look()
+    };
+    let trapped = run(&trapping(&task()), |outcome| {
+        matches!(outcome, Outcome::Trap { .. })
+    });
+    assert_eq!(trapped, before);
+    let changed = run(&task(), |outcome| *outcome == Outcome::Ok);
+    all_changed(&before, &changed, &task());
+}
+
+fn store(stage: &mut Stage, steps: &[u8]) {
+    stage.net.update(stage.id, "store", steps).unwrap();
+}
+
+#[test]
+fn a_heartbeat_that_traps_changes_nothing() {
+    let exports = r#"(func (export "canister_heartbeat") (call $stored))"#;
+    task_is_rolled_back(exports, Kind::Heartbeat, store);
+}
+
+#[test]
+fn a_timer_that_traps_changes_nothing() {
+    let exports = r#"(func (export "canister_global_timer") (call $stored))"#;
+    task_is_rolled_back(exports, Kind::Timer, |stage, steps| {
+        stage
+            .net
+            .update(stage.id, "store_for_timer", steps)
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_hook_for_short_memory_that_traps_changes_nothing() {
+    let exports = r#"(func (export "canister_on_low_wasm_memory") (call $stored))"#;
+    task_is_rolled_back(exports, Kind::LowMemory, |stage, steps| {
+        set_memory(&mut stage.net, stage.id, 0, 0);
+        store(stage, steps);
+        set_memory(&mut stage.net, stage.id, 10, 10);
+    });
+}
+
+const INIT: &str = r#"
+    (func (export "canister_init") (call $given))
+    (func (export "canister_post_upgrade") (call $given))
+    (func (export "canister_pre_upgrade") (call $stored))
+"#;
+
+fn install(stage: &mut Stage, mode: CanisterInstallMode, steps: &[u8]) -> Result<(), String> {
+    let (id, module) = (stage.id, stage.module.clone());
+    stage
+        .net
+        .install_as(mode, id, module, steps)
+        .map_err(|reject| reject.error_code)
+}
+
+#[test]
+fn an_init_that_traps_leaves_what_was_there() {
+    let mut stage = Stage::new(INIT);
+    stage.run(&[update(), vec![REPLY, 0]].concat());
+    let before = stage.look();
+    let mode = CanisterInstallMode::Reinstall;
+    let failed = install(&mut stage, mode, &trapping(&installation()));
+    assert_eq!(failed, Err("IC0502".into()));
+    assert_eq!(stage.look(), before);
+    // It begins with nothing, and what it does is kept.
+    install(&mut stage, mode, &[]).unwrap();
+    let fresh = stage.look();
+    install(&mut stage, mode, &installation()).unwrap();
+    all_changed(&fresh, &stage.look(), &installation());
+}
+
+#[test]
+fn a_pre_upgrade_that_traps_leaves_what_was_there() {
+    let mut stage = Stage::new(INIT);
+    stage.run(&[update(), vec![REPLY, 0]].concat());
+    let before = stage.look();
+    let mode = CanisterInstallMode::Upgrade(None);
+    store(&mut stage, &trapping(&installation()));
+    assert_eq!(install(&mut stage, mode, &[]), Err("IC0502".into()));
+    assert_eq!(stage.look(), before);
+    // What it does to stable memory is there after the upgrade.
+    store(&mut stage, &installation());
+    install(&mut stage, mode, &[]).unwrap();
+    assert_eq!(stage.look().stable.len(), before.stable.len() + 65_536);
+}
+
+#[test]
+fn a_post_upgrade_that_traps_leaves_what_was_there_before_pre_upgrade() {
+    let mut stage = Stage::new(INIT);
+    stage.run(&[update(), vec![REPLY, 0]].concat());
+    let before = stage.look();
+    let mode = CanisterInstallMode::Upgrade(None);
+    store(&mut stage, &installation());
+    let failed = install(&mut stage, mode, &trapping(&installation()));
+    assert_eq!(failed, Err("IC0502".into()));
+    assert_eq!(stage.look(), before);
+    install(&mut stage, mode, &installation()).unwrap();
+    assert_eq!(stage.look().stable.len(), before.stable.len() + 2 * 65_536);
+}
+
+#[test]
+fn cycles_that_an_update_burns_come_back_if_it_traps() {
+    let mut net = crate::common::Net::new();
+    let id = net.install(
+        r#"
+        (func $burn (call $cycles_burn128 (i64.const 0) (i64.const 1000000000000) (i32.const 0)))
+        (func (export "canister_update burn") (call $burn) (call $msg_reply))
+        (func (export "canister_update burn_and_trap") (call $burn) (unreachable))
+        "#,
+    );
+    net.update(id, "burn_and_trap", &[]).unwrap_err();
+    assert_eq!(net.replica.accounts().burnt, 0);
+    net.update(id, "burn", &[]).unwrap();
+    assert_eq!(net.replica.accounts().burnt, crate::common::T);
+    net.check_accounts();
 }

@@ -298,7 +298,8 @@ const SHORT: &str = r#"
     (func (export "canister_query asked") (call $reply (global.get $heard)))
 "#;
 
-fn set_memory(net: &mut Net, id: candid::Principal, limit: u64, threshold: u64) {
+/// In WebAssembly pages.
+pub(crate) fn set_memory(net: &mut Net, id: candid::Principal, limit: u64, threshold: u64) {
     let args = ic_management_canister_types::UpdateSettingsArgs {
         canister_id: id,
         settings: ic_management_canister_types::CanisterSettings {
