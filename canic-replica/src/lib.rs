@@ -8,6 +8,8 @@
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
 //! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
 //!   answer that there is no such key.
+//! - So are `canister_metrics`, `subnet_metrics`, `list_canisters` and `rename_canister`, and the settings
+//!   `status_visibility` and `minimum_incoming_canister_call_cycles`.
 //!
 //! Where it differs from the platform:
 //! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.

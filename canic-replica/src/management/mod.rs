@@ -178,7 +178,7 @@ impl Replica {
             Some(Door::Controllers | Door::Viewers | Door::Nobody) => {
                 target(&ingress.payload).map(Some).map_err(|why| {
                     invalid(format!(
-                        "Failed to parse payload for ic00 method {method}: {why}"
+                        "Failed to parse payload for ic00 method {method}: IC0408: {why}"
                     ))
                 })
             }
@@ -236,15 +236,16 @@ impl Replica {
         let request = Request::from(query.clone());
         let answer = match query.method.as_str() {
             "canister_status" => self.canister_status(&request),
-            "list_canister_snapshots" => self.list_snapshots(&request),
+            "canister_info" => self.canister_info(&request),
             "fetch_canister_logs" => self.read_logs(&request),
-            method => Err(refused(format!(
-                "Management canister method '{method}' cannot be called as a query."
-            ))),
+            method => {
+                let why = format!("Query method {method} not found.");
+                Err(Reject::new(RejectCode::CanisterError, 536, why))
+            }
         };
         match answer.map_err(uncertified)? {
             Answer::Reply(reply) | Answer::ReplyAndRefund(reply, _) => Ok(reply),
-            Answer::Later => Err(uncertified(unknown_method(&query.method))),
+            Answer::Later => Err(uncertified(invalid("a query is answered at once"))),
         }
     }
 
@@ -412,6 +413,38 @@ pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Resul
     decode_bounded(&request.payload).map_err(|error| invalid(undecodable(error)))
 }
 
+/// Refuses settings that this replica does not have: that they have no effect must not go unnoticed.
+fn check_settings(request: &Request) -> Result<(), Reject> {
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Args {
+        settings: Option<Settings>,
+    }
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Settings {
+        status_visibility: Option<candid::Reserved>,
+        minimum_incoming_canister_call_cycles: Option<candid::Reserved>,
+    }
+    let Ok((Args {
+        settings: Some(settings),
+    },)) = decode_skipping(&request.payload, 50)
+    else {
+        return Ok(());
+    };
+    let missing = [
+        ("status_visibility", settings.status_visibility),
+        (
+            "minimum_incoming_canister_call_cycles",
+            settings.minimum_incoming_canister_call_cycles,
+        ),
+    ];
+    match missing.iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(invalid(format!(
+            "The setting {name} is not supported by this replica"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Says why an argument cannot be read. The text names all causes, and not the argument.
 fn undecodable(error: candid::Error) -> String {
     format!("Error decoding candid: {error:#}")
@@ -440,10 +473,4 @@ pub(crate) fn number(value: Nat, name: &str) -> Result<u128, Reject> {
         .0
         .try_into()
         .map_err(|_| invalid(format!("{name}: the number does not fit into 128 bits")))
-}
-
-/// For queries. A canister's call gets another answer.
-fn unknown_method(method: &str) -> Reject {
-    let why = format!("Management canister has no method '{method}'");
-    Reject::new(RejectCode::CanisterReject, 407, why)
 }

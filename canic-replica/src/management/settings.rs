@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, charged_afterwards, decode, origin, reply};
+use super::{Managed, charged_afterwards, check_settings, decode, origin, reply};
 use crate::canister::{Canister, Input, Request, Settings, Status};
 use crate::reject::{contract, invalid, not_found, oversubscribed, refused};
 use crate::replica::Replica;
@@ -28,7 +28,7 @@ impl Replica {
     pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;
-        let result = self.change_settings(request, args);
+        let result = check_settings(request).and_then(|()| self.change_settings(request, args));
         if charged_afterwards(&request.method, request.payload.len()) {
             self.charge_reception(id, request);
         }

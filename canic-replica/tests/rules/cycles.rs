@@ -177,7 +177,8 @@ fn a_snapshot_costs_its_taking_and_from_then_on_its_bytes() {
     );
     let after = net.status(id);
     assert_eq!(after.memory_size, before.memory_size + snapshot.total_size);
-    assert!(after.idle_cycles_burned_per_day > before.idle_cycles_burned_per_day);
+    let per_day = after.memory_size * 127_000_u32 * (24 * 3600_u32) / (1_u32 << 30);
+    assert_eq!(after.idle_cycles_burned_per_day, per_day);
 }
 
 /// What the platform's work on a canister costs that a call asks for.

@@ -81,6 +81,9 @@ fn a_call_from_outside_names_a_canister_that_its_sender_controls() {
     let stranger = Principal::self_authenticating("stranger");
     let reject = net.manage::<()>("canister_status", ()).unwrap_err();
     assert_eq!(reject.error_code, "IC0408");
+    let text =
+        "Failed to parse payload for ic00 method canister_status: IC0408: Error decoding candid: ";
+    assert!(reject.message.starts_with(text), "{}", reject.message);
     let reject = net
         .manage::<()>("canister_status", record(nobody))
         .unwrap_err();
@@ -194,4 +197,24 @@ fn a_canister_that_does_not_control_itself_takes_no_snapshot_of_itself() {
     };
     net.change(id, settings).unwrap();
     take(&mut net).unwrap();
+}
+
+#[test]
+fn few_methods_work_as_queries() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let payload = candid::encode_args(record(id)).unwrap();
+    let management = Principal::management_canister();
+    for method in ["canister_status", "canister_info", "fetch_canister_logs"] {
+        net.query(management, method, &payload).unwrap();
+    }
+    for method in ["start_canister", "list_canister_snapshots", "frobnicate"] {
+        let reject = net.query(management, method, &payload).unwrap_err();
+        let text = format!("Query method {method} not found.");
+        assert_eq!(
+            (reject.error_code.as_str(), reject.message),
+            ("IC0536", text)
+        );
+        assert!(!reject.certified);
+    }
 }

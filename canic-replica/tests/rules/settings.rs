@@ -312,3 +312,46 @@ fn defaults_are_those_of_the_platform() {
     let (status,) = candid::decode_args::<(types::CanisterStatusResult,)>(&reply.unwrap()).unwrap();
     assert_eq!(status.settings.wasm_memory_limit, Nat::from(3_u64 << 30));
 }
+
+#[test]
+fn settings_that_are_not_there_are_refused_by_name() {
+    #[derive(candid::CandidType, Clone, Default)]
+    struct Settings {
+        minimum_incoming_canister_call_cycles: Option<Nat>,
+        compute_allocation: Option<Nat>,
+    }
+    #[derive(candid::CandidType)]
+    struct Args {
+        canister_id: Principal,
+        settings: Settings,
+    }
+    #[derive(candid::CandidType)]
+    struct Creation {
+        settings: Option<Settings>,
+    }
+    let mut net = Net::new();
+    let canister_id = net.create(T);
+    let settings = Settings {
+        minimum_incoming_canister_call_cycles: nat(1),
+        compute_allocation: None,
+    };
+    let text = "The setting minimum_incoming_canister_call_cycles is not supported by this replica";
+    let args = Args {
+        canister_id,
+        settings: settings.clone(),
+    };
+    let reject = net.manage::<()>("update_settings", (args,)).unwrap_err();
+    assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
+    let args = Creation {
+        settings: Some(settings),
+    };
+    let create = "provisional_create_canister_with_cycles";
+    let reject = net.manage::<()>(create, (args,)).unwrap_err();
+    assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
+    // Left empty, they do no harm.
+    let args = Args {
+        canister_id,
+        settings: Settings::default(),
+    };
+    net.manage::<()>("update_settings", (args,)).unwrap();
+}
