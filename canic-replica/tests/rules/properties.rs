@@ -153,8 +153,13 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Peers that know each other.
+/// Peers that know each other, on an instance of their own.
 fn peers() -> (Net, Vec<Principal>) {
+    static FRESH: OnceLock<(Net, Vec<Principal>)> = OnceLock::new();
+    FRESH.get_or_init(install_peers).clone()
+}
+
+fn install_peers() -> (Net, Vec<Principal>) {
     let mut net = Net::new();
     let ids: Vec<_> = (0..PEERS).map(|_| net.create(1_000 * T)).collect();
     let all: Vec<u8> = ids.iter().flat_map(|id| id.as_slice().to_vec()).collect();
@@ -173,50 +178,91 @@ fn numbers(bytes: &[u8]) -> Vec<u32> {
 /// A call that was asked for: by whom, of whom, how it is to be answered.
 type Asked = (usize, usize, u8);
 
+/// What became of a story.
+struct Told {
+    asked: Vec<Asked>,
+    /// The messages that told peers to send, the number of the first call of each, and how many it was to send.
+    orders: Vec<([u8; 32], u32, u32)>,
+    /// Whether anybody was stopped.
+    stopped: bool,
+}
+
+/// Lets peers do what a story says, and waits until nothing is left to do.
+fn tell(net: &mut Net, ids: &[Principal], acts: &[Act]) -> Told {
+    let mut asked: Vec<Asked> = Vec::new();
+    let mut orders = Vec::new();
+    let mut stopped = false;
+    for act in acts.iter().cloned() {
+        let management = |method: &str, id| Ingress {
+            effective: None,
+            ..net.ingress(
+                Principal::management_canister(),
+                method,
+                &candid::encode_args(record(id)).unwrap(),
+            )
+        };
+        match act {
+            Act::Send {
+                from,
+                to,
+                how,
+                count,
+            } => {
+                let first = asked.len() as u32;
+                let argument = [
+                    &[to as u8, how],
+                    &count.to_le_bytes()[..],
+                    &first.to_le_bytes(),
+                ]
+                .concat();
+                let order = net.ingress(ids[from], "go", &argument);
+                // Nobody takes messages while he stops.
+                if let Ok(message) = net.replica.submit(order) {
+                    orders.push((message, first, count));
+                    asked.extend(vec![(from, to, how); count as usize]);
+                }
+            }
+            Act::Tick => net.replica.tick(),
+            Act::Stop(peer) => {
+                stopped = true;
+                net.replica
+                    .submit(management("stop_canister", ids[peer]))
+                    .unwrap();
+            }
+            Act::Start(peer) => {
+                net.replica
+                    .submit(management("start_canister", ids[peer]))
+                    .unwrap();
+            }
+        }
+        net.check_accounts();
+    }
+    for _ in 0..60 {
+        net.replica.tick();
+    }
+    Told {
+        asked,
+        orders,
+        stopped,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn the_same_story_ends_in_the_same_state(acts in prop::collection::vec(act(), 1..30)) {
+        let [(mut one, ids), (mut two, _)] = [peers(), peers()];
+        tell(&mut one, &ids, &acts);
+        tell(&mut two, &ids, &acts);
+        prop_assert_eq!(one.replica.trace(), two.replica.trace());
+        prop_assert_eq!(one.replica.state_hash(), two.replica.state_hash());
+    }
+
+    #[test]
     fn every_call_is_executed_in_order_and_answered_once(acts in prop::collection::vec(act(), 1..30)) {
-        static FRESH: OnceLock<(Net, Vec<Principal>)> = OnceLock::new();
-        let (mut net, ids) = FRESH.get_or_init(peers).clone();
-        let mut asked: Vec<Asked> = Vec::new();
-        let mut orders = Vec::new();
-        let mut stopped = false;
-        for act in acts {
-            let management = |method: &str, id| Ingress {
-                effective: None,
-                ..net.ingress(
-                    Principal::management_canister(),
-                    method,
-                    &candid::encode_args(record(id)).unwrap(),
-                )
-            };
-            match act {
-                Act::Send { from, to, how, count } => {
-                    let first = asked.len() as u32;
-                    let argument = [&[to as u8, how], &count.to_le_bytes()[..], &first.to_le_bytes()].concat();
-                    let order = net.ingress(ids[from], "go", &argument);
-                    // Nobody takes messages while he stops.
-                    if let Ok(message) = net.replica.submit(order) {
-                        orders.push((message, first, count));
-                        asked.extend(vec![(from, to, how); count as usize]);
-                    }
-                }
-                Act::Tick => net.replica.tick(),
-                Act::Stop(peer) => {
-                    stopped = true;
-                    net.replica.submit(management("stop_canister", ids[peer])).unwrap();
-                }
-                Act::Start(peer) => {
-                    net.replica.submit(management("start_canister", ids[peer])).unwrap();
-                }
-            }
-            net.check_accounts();
-        }
-        for _ in 0..60 {
-            net.replica.tick();
-        }
+        let (mut net, ids) = peers();
+        let Told { asked, orders, stopped } = tell(&mut net, &ids, &acts);
         // What was really sent.
         let mut sent: BTreeMap<u32, Asked> = BTreeMap::new();
         for (message, first, count) in orders {

@@ -99,6 +99,37 @@ fn timers_fire_in_the_order_of_the_canisters_and_heartbeats_take_turns_with_them
 }
 
 #[test]
+fn the_timer_the_heartbeat_and_messages_take_turns_in_being_first() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"
+        (func $again (drop (call $global_timer_set (i64.const 1))))
+        (func (export "canister_init") (call $again))
+        (func (export "canister_global_timer") (call $again))
+        (func (export "canister_heartbeat"))
+        (func (export "canister_update hello") (call $msg_reply))
+        "#,
+    );
+    let rounds: Vec<_> = (0..6)
+        .map(|_| {
+            net.replica.submit(net.ingress(id, "hello", &[])).unwrap();
+            let seen = net.replica.trace().len();
+            net.replica.tick();
+            let events = &net.replica.trace()[seen..];
+            events.iter().map(|event| event.kind).collect::<Vec<_>>()
+        })
+        .collect();
+    let turns = [
+        vec![Kind::Timer, Kind::Heartbeat, Kind::Ingress],
+        vec![Kind::Heartbeat, Kind::Timer, Kind::Ingress],
+        vec![Kind::Ingress],
+    ];
+    let first = rounds.iter().position(|round| *round == turns[0]);
+    let first = first.expect("the timer has its turn");
+    assert_eq!(rounds[first..first + 3], turns);
+}
+
+#[test]
 fn inspect_message_decides_what_comes_in_from_outside_and_pays_nothing() {
     let mut net = Net::new();
     // Accepts methods with names of four letters.
