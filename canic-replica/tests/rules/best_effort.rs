@@ -58,6 +58,12 @@ const CANISTER: &str = r#"
     (func (export "canister_update forever") (call $forever))
     (func (export "canister_update take") (global.set $count (i32.add (global.get $count) (i32.const 1))) (call $msg_reply))
     (func (export "canister_query count") (call $reply (global.get $count)))
+    (func (export "canister_update use_up_the_round") (local $i i32)
+        (loop $more
+            (memory.fill (i32.const 2000) (i32.const 0) (i32.const 60000))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $more (i32.lt_u (local.get $i) (i32.const 120000))))
+        (call $msg_reply))
 "#;
 
 const DEADLINE: u8 = 0;
@@ -123,6 +129,30 @@ fn an_answer_in_the_last_second_is_in_time() {
     net.replica.tick();
     net.replica.set_time(last).unwrap();
     assert_eq!(answer(&mut net, message), [0_u8; 0]);
+}
+
+#[test]
+fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
+    let (mut net, near, far) = far_apart();
+    let messages = [
+        ask(&mut net, near, far, TAKE, 1),
+        ask(&mut net, near, far, TAKE, 1),
+    ];
+    net.replica.tick();
+    net.replica.tick();
+    // The first answer is executed; then it is the turn of this message, and the second answer waits.
+    net.replica
+        .submit(net.ingress(near, "use_up_the_round", &[]))
+        .unwrap();
+    net.replica.tick();
+    assert_eq!(
+        net.replica.ingress_status(&messages[1]),
+        IngressStatus::Processing
+    );
+    later(&mut net, 11);
+    for message in messages {
+        assert_eq!(answer(&mut net, message), [0_u8; 0]);
+    }
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn canisters_of_other_subnets_have_a_turn_of_their_own() {
     assert_eq!(order(&mut net, id)[..8], [1, 3, 9, 1, 3, 9, 1, 9]);
 }
 
-/// Calls itself for ever, with 600 million instructions each time.
+/// Calls itself for ever, with more instructions each time than a round has.
 const HOG: &str = r#"
     (table 2 funcref) (elem (i32.const 1) $nothing) (func $nothing (param i32))
     (data (i32.const 0) "again")
@@ -147,7 +147,7 @@ const HOG: &str = r#"
         (loop $more
             (memory.fill (i32.const 2000) (i32.const 0) (i32.const 60000))
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $more (i32.lt_u (local.get $i) (i32.const 10000))))
+            (br_if $more (i32.lt_u (local.get $i) (i32.const 120000))))
         (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1))
         (call $call_data_append (i32.const 1000) (i32.const 10))
         (drop (call $call_perform)))
