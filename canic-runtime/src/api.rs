@@ -85,6 +85,8 @@ pub struct RetireRequest {
     pub canister: Principal,
     /// What becomes of the canister.
     pub how: Retirement,
+    /// Whether its children, and theirs, go with it, before it. Else a member that has children is not retired.
+    pub subtree: Option<bool>,
 }
 
 /// A member that is no more.

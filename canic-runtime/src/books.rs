@@ -6,14 +6,16 @@
 use crate::{
     api::OperationId,
     config::RootConfig,
-    journal::{Clearing, End, Journal, Operation, Origin, Purpose, Section, Step},
-    memory::{self, Cycles},
+    journal::{Clearing, End, Journal, Operation, Origin, Place, Purpose, Section, Step},
+    memory::{self, Cycles, Id},
     modules::Modules,
     platform::ic,
     policy,
     pool::Pool,
-    registry::{Registry, State},
+    registry::{Member, Registry, State},
+    search,
 };
+use candid::Principal;
 use minicbor::{Decode, Encode};
 use std::cell::RefCell;
 
@@ -30,6 +32,7 @@ const ARGUMENTS: u8 = 208;
 const MODULES: u8 = 209;
 const PIECES: u8 = 210;
 const UPLOADED: u8 = 211;
+const HOLDERS: u8 = 212;
 
 /// The facts that fit no table.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -58,6 +61,10 @@ pub(crate) struct Ledger {
     /// Left in canisters when they were deleted.
     #[n(4)]
     pub(crate) deleted: Cycles,
+    /// Sent with creations of which it is not known whether they happened: a canister may have them.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) unknown: Cycles,
 }
 
 pub(crate) struct Books {
@@ -76,14 +83,16 @@ thread_local! {
 /// Opens the books: once, before anything else, in each life of root's code.
 pub(crate) fn open(config: &'static RootConfig) {
     let head = memory::read_head().unwrap_or_default();
-    let books = Books {
+    let mut books = Books {
         config,
         head,
-        journal: Journal::open(OPERATIONS, ARGUMENTS),
+        journal: Journal::open(OPERATIONS, ARGUMENTS, HOLDERS),
         registry: Registry::open(MEMBERS, BY_ROLE, BY_PARENT, BY_KEY, ROLES),
         pool: Pool::open(POOL, POOL_PLACES),
         modules: Modules::open(MODULES, PIECES, UPLOADED),
     };
+    // There is one older layout, 1.
+    memory::migrate(|_| books.journal.index_holders());
     BOOKS.with_borrow_mut(|slot| *slot = Some(books));
 }
 
@@ -118,6 +127,101 @@ impl Books {
         ic::balance()
             .saturating_sub(self.config.reserve)
             .saturating_sub(promised)
+    }
+
+    /// Whether root has this canister on record.
+    pub(crate) fn knows(&self, canister: Principal) -> bool {
+        canister == ic::this()
+            || self.registry.is_member(canister)
+            || self.pool.contains(canister)
+            || self.journal.holder(canister).is_some()
+    }
+
+    /// Whether the answer to a creation is awaited: whoever finds a canister now may have found that one.
+    pub(crate) fn creating(&self) -> bool {
+        let mut open = self.journal.list(Section::Open, None);
+        open.any(|op| op.step == Step::Create && op.in_flight)
+    }
+
+    /// Takes up the operations whose canister is lost, now that one has created another.
+    pub(crate) fn search_below(&mut self, id: OperationId) -> Vec<OperationId> {
+        let Some(upper) = self.journal.get(id).and_then(|op| op.canister()) else {
+            return Vec::new();
+        };
+        let all = self.journal.list(Section::Quarantined, None);
+        let wanted: Vec<Operation> = all.filter(search::is_wanted).collect();
+        let mut taken_up = Vec::new();
+        for mut op in wanted {
+            search::begin(&mut op, upper);
+            taken_up.push(op.id);
+            self.journal.put(op);
+        }
+        taken_up
+    }
+
+    /// Accepts the end of a retiring member's children, as many as there is room for. None: nothing is left below it.
+    pub(crate) fn retire_children(
+        &mut self,
+        parent: &Operation,
+        now: u64,
+    ) -> Option<Vec<OperationId>> {
+        let canister = parent.canister()?;
+        let room = policy::MAX_OPEN.saturating_sub(self.open_operations()) as usize;
+        let (mut below, mut active) = (false, Vec::new());
+        for child in self.registry.children(canister, None) {
+            below = true;
+            if let Some(member) = self.registry.member(child)
+                && member.state == State::Active
+            {
+                active.push((child, member));
+            }
+            if active.len() >= room {
+                break;
+            }
+        }
+        if !below && self.coming_below(canister).is_none() {
+            return None;
+        }
+        let retired = active.into_iter().take(room).map(|(child, member)| {
+            let how = parent.clearing.unwrap_or(Clearing::Delete);
+            self.retire(child, member, how, true, now)
+        });
+        Some(retired.collect())
+    }
+
+    /// Accepts the end of a member, and of those below it if they are to go first.
+    pub(crate) fn retire(
+        &mut self,
+        canister: Principal,
+        member: Member,
+        how: Clearing,
+        subtree: bool,
+        now: u64,
+    ) -> OperationId {
+        let place = Place {
+            role: self.registry.role_name(member.role).to_string(),
+            parent: member.parent,
+            key: member.key,
+        };
+        let step = if subtree {
+            Step::Children
+        } else {
+            Step::Inspect
+        };
+        let id = self.next_operation();
+        let mut op = Operation::new(id, Purpose::Retire(place), step, now);
+        op.canister = Some(Id(canister));
+        op.clearing = Some(how);
+        self.registry.retiring(canister, id);
+        self.journal.put(op);
+        id
+    }
+
+    /// An open operation whose canister is to stand below this one.
+    pub(crate) fn coming_below(&self, parent: Principal) -> Option<OperationId> {
+        let below = |op: &Operation| op.place().is_some_and(|place| place.parent.0 == parent);
+        let mut open = self.journal.list(Section::Open, None);
+        open.find(below).map(|op| op.id)
     }
 
     /// Canisters on their way into the pool.
@@ -184,12 +288,38 @@ impl Books {
         let ledger = &mut self.head.ledger;
         ledger.creation_fees.0 += creation_fee;
         let given = attached.saturating_sub(creation_fee);
-        if op.purpose == Purpose::Refill {
+        if matches!(op.purpose, Purpose::Refill | Purpose::ImportToPool) {
             ledger.to_pool.0 += given;
         } else {
             ledger.to_members.0 += given;
         }
         memory::write_head(&self.head);
+    }
+
+    /// What was sent with a creation went to a canister of which nothing more is known.
+    pub(crate) fn missing(&mut self, op: &Operation) {
+        self.head.ledger.unknown.0 += op.paid.0;
+        memory::write_head(&self.head);
+    }
+
+    /// The canister was found.
+    pub(crate) fn found(&mut self, op: &Operation, creation_fee: u128) {
+        let unknown = &mut self.head.ledger.unknown.0;
+        *unknown = unknown.saturating_sub(op.paid.0);
+        self.spent(op, op.paid.0, creation_fee);
+    }
+
+    /// A deposit whose outcome was not known shows in what the canister holds: more than before, or not.
+    pub(crate) fn deposited(&mut self, op: &mut Operation, holds: u128) {
+        let unknown = std::mem::take(&mut op.unknown).0;
+        if unknown == 0 {
+            return;
+        }
+        if holds.saturating_sub(op.held.0) >= unknown / 2 {
+            self.spent(op, unknown, 0);
+        } else {
+            op.paid = Cycles(op.paid.0.saturating_sub(unknown));
+        }
     }
 
     pub(crate) fn drained(&mut self, amount: u128) {
@@ -233,6 +363,11 @@ impl Books {
                 self.head.ledger.deleted.0 += op.held.0;
                 memory::write_head(&self.head);
             }
+        }
+        // Nobody saw the canister again: whoever has them, root has not.
+        let unknown = std::mem::take(&mut op.unknown).0;
+        if unknown > 0 {
+            self.spent(&op, unknown, 0);
         }
         op.end = Some(end);
         op.in_flight = false;

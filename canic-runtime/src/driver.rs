@@ -13,8 +13,11 @@ use crate::{
     memory::Cycles,
     metrics,
     next::{Next, backoff},
-    platform::{Call, Outcome, Reply, ic},
-    policy, recovery, uploads,
+    platform::{
+        Call, Outcome, Reply, ic,
+        ic::{SelfCall, TimerId},
+    },
+    policy, recovery, search, uploads,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -25,20 +28,25 @@ use std::{
 thread_local! {
     /// Operations that a task of this life of the code is driving.
     static DRIVEN: RefCell<BTreeSet<OperationId>> = const { RefCell::new(BTreeSet::new()) };
+    /// What looks after the open operations.
+    static WATCH: Cell<Option<TimerId>> = const { Cell::new(None) };
     /// When the next tick is due, in nanoseconds since the epoch.
     static DUE: Cell<Option<u64>> = const { Cell::new(None) };
     /// How often in a row the pool could not be refilled, and until when it is not tried again.
     static REFUSED: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// After this long an open operation is looked at again, whether or not its task is thought to live.
+/// How often open operations are looked after, and after how long a timer that did not run is thought to be lost.
 const LOOK_AGAIN: u64 = 30_000_000_000;
 
 /// After this long root looks again whether it can pay for a refill.
 const POOR_AGAIN: u64 = 600_000_000_000;
 
-/// After a refill that may have lost a canister: a day.
+/// After refills that may have lost a canister each: a day.
 const LOST_AGAIN: u64 = 86_400_000_000_000;
+
+/// So many may do so before: a creation that succeeds is what a lost canister is found by.
+const MAX_LOST: u32 = 3;
 
 /// The mark that a task drives an operation. It goes when the task does, also when a trap ends it: what cleanup
 /// drops is dropped for good.
@@ -48,7 +56,7 @@ impl Driving {
     fn begin(id: OperationId) -> Option<Self> {
         DRIVEN
             .with_borrow_mut(|driven| driven.insert(id))
-            .then_some(Self(id))
+            .then(|| Self(id))
     }
 }
 
@@ -60,7 +68,9 @@ impl Drop for Driving {
 
 /// Has an operation driven in a call of root to itself, and waits for it. Answers how it stands then.
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
-    if !ic::call_self(Some(id)).await {
+    // Should nobody come back from this call, this finds the operation.
+    watch();
+    if ic::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
     books::with(|books| books.journal.get(id))
@@ -69,18 +79,21 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 /// Drives an operation until it ends, has to wait, or is driven already.
 pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
-        wake_within(LOOK_AGAIN);
+        watch();
         while let Some((call, attached)) = begin(id) {
             let creates = matches!(call, Call::Create { .. });
             let reply = perform(call).await;
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
                 // The new id must not be lost to a trap in what follows: let this message end first.
-                if !ic::call_self(None).await {
+                if ic::call_self(None).await == Err(SelfCall::NotSent) {
                     // It did not: then somebody else goes on, in another message.
                     wake_within(0);
                     break;
                 }
+                books::with(|books| books.search_below(id))
+                    .into_iter()
+                    .for_each(spawn);
             }
         }
     }
@@ -91,7 +104,7 @@ pub(crate) async fn drive(id: OperationId) {
 /// Drives an operation in a task of its own, so that a trap in it ends no other.
 pub(crate) fn spawn(id: OperationId) {
     // Should the task be lost, this finds it.
-    wake_within(LOOK_AGAIN);
+    watch();
     ic::after(Duration::ZERO, drive(id));
 }
 
@@ -112,8 +125,7 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
             }
             Next::Close(end) => {
                 if op.step == Step::Create {
-                    // Whoever has them, root has not.
-                    books.spent(&op, op.paid.0, ic::creation_fee());
+                    books.missing(&op);
                 }
                 close(books, op, end, now);
                 return None;
@@ -122,6 +134,33 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
         if op.step == Step::Shelve {
             close(books, op, End::Done, now);
             return None;
+        }
+        if op.step == Step::Children {
+            match books.retire_children(&op, now) {
+                None => op.go(Step::Inspect),
+                Some(children) => {
+                    children.into_iter().for_each(spawn);
+                    later(&mut op, backoff(0), now);
+                    books.journal.put(op);
+                    return None;
+                }
+            }
+        }
+        if op.step == Step::Search {
+            if books.creating() {
+                // What is being created now looks like what is lost.
+                later(&mut op, backoff(1), now);
+                books.journal.put(op);
+                return None;
+            }
+            let Some(canister) = search::next(&mut op, |canister| books.knows(canister)) else {
+                if let Next::Close(end) = search::given_up(&mut op) {
+                    close(books, op, end, now);
+                }
+                return None;
+            };
+            books.intend(&mut op, 0, now);
+            return Some((Call::Info { canister }, 0));
         }
         let Some(call) = call_of(&op, books) else {
             op.failure = Some(format!("its record lacks what {:?} needs", op.step));
@@ -145,7 +184,7 @@ async fn perform(call: Call) -> Reply {
 }
 
 /// Puts what came back on record. Answers whether the operation goes on.
-fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
+fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
     let now = ic::now();
     books::with(|books| {
         let Some(mut op) = books.journal.get(id) else {
@@ -159,6 +198,8 @@ fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
             Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {
                 books.refund(&mut op, attached)
             }
+            Reply::Failed(_) if was == Step::Fund => op.unknown = Cycles(attached),
+            Reply::Failed(_) if was == Step::Create => books.missing(&op),
             _ if attached > 0 => {
                 let fee = if was == Step::Create {
                     ic::creation_fee()
@@ -170,9 +211,27 @@ fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
             }
             _ => {}
         }
-        if let (Reply::Status(status), true) = (&reply, op.drained) {
-            books.drained(op.held.0.saturating_sub(status.cycles));
-            op.drained = false;
+        if let Reply::Status(status) = &reply {
+            books.deposited(&mut op, status.cycles);
+            if std::mem::take(&mut op.drained) {
+                books.drained(op.held.0.saturating_sub(status.cycles));
+            }
+        }
+        if let (Reply::Info { .. }, Some(candidate)) = (&reply, op.candidate)
+            && books.knows(candidate.0)
+        {
+            // It was lost no longer by the time of this answer.
+            reply = Reply::Info {
+                created_by_root: false,
+            };
+        }
+        if matches!(
+            reply,
+            Reply::Info {
+                created_by_root: true
+            }
+        ) {
+            books.found(&op, ic::creation_fee());
         }
         let room = books.pool_has_room(&op);
         match machine::advance(&mut op, reply, room) {
@@ -223,7 +282,7 @@ fn call_of(op: &Operation, books: &Books) -> Option<Call> {
     }
     let canister = op.canister()?;
     Some(match op.step {
-        Step::Create | Step::Shelve => return None,
+        Step::Create | Step::Shelve | Step::Search | Step::Children => return None,
         Step::Configure => Call::Configure {
             canister,
             controllers: op.plan()?.controllers.iter().map(|id| id.0).collect(),
@@ -293,6 +352,18 @@ pub(crate) fn wake_within(nanoseconds: u64) {
     });
 }
 
+/// Has [`tick`] run again and again as long as operations are open. A timer that runs once can be lost, with the message
+/// that it sends.
+fn watch() {
+    if WATCH.get().is_none() {
+        let timer = ic::every(Duration::from_nanos(LOOK_AGAIN), || {
+            DUE.set(None);
+            tick();
+        });
+        WATCH.set(Some(timer));
+    }
+}
+
 /// Wakes the background if the pool is short: at once, unless refilling it failed lately.
 fn wake_if_short() {
     if books::with(|books| books.refill()) > 0 {
@@ -301,12 +372,12 @@ fn wake_if_short() {
     }
 }
 
-/// Remembers how a refill ended. One that may have lost a canister is not repeated soon.
+/// Remembers how a refill ended. Several that may have lost a canister are not followed by another one soon.
 fn refilled(end: End) {
     let (times, _) = REFUSED.get();
     let pause = match end {
         End::Done => return REFUSED.set((0, 0)),
-        End::Quarantined => LOST_AGAIN,
+        End::Quarantined if times + 1 >= MAX_LOST => LOST_AGAIN,
         _ => backoff(times + 1),
     };
     REFUSED.set((times + 1, ic::now() + pause));
@@ -315,29 +386,27 @@ fn refilled(end: End) {
 /// Takes up what nobody drives, and refills the pool. Sleeps for good when there is nothing to do.
 fn tick() {
     let now = ic::now();
-    let (due, next) = books::with(|books| {
-        let (mut due, mut next) = (Vec::new(), None);
-        for op in books.journal.list(Section::Open, None) {
-            let driven = DRIVEN.with_borrow(|driven| driven.contains(&op.id));
-            if !driven && op.not_before <= now {
-                due.push(op.id);
-            }
-            let again = if op.not_before > now {
-                op.not_before - now
-            } else {
-                LOOK_AGAIN
-            };
-            next = Some(next.map_or(again, |earliest: u64| earliest.min(again)));
+    let open: Vec<Operation> =
+        books::with(|books| books.journal.list(Section::Open, None).collect());
+    if open.is_empty() {
+        WATCH.take().into_iter().for_each(ic::cancel);
+    } else {
+        watch();
+    }
+    let is_driven = |id| DRIVEN.with_borrow(|driven| driven.contains(id));
+    let (due, waiting): (Vec<_>, Vec<_>) = open.iter().partition(|op| op.not_before <= now);
+    for op in due {
+        if !is_driven(&op.id) {
+            spawn(op.id);
         }
-        (due, next)
-    });
-    due.into_iter().for_each(spawn);
+    }
+    if let Some(next) = waiting.iter().map(|op| op.not_before).min() {
+        wake_within(next - now);
+    }
     if REFUSED.get().1 <= now {
         refill(now).into_iter().for_each(spawn);
     }
-    if let Some(wait) = next {
-        wake_within(wait);
-    } else if books::with(|books| books.refill()) > 0 {
+    if open.is_empty() && books::with(|books| books.refill()) > 0 {
         // It failed lately, or root can't pay for it now: perhaps later.
         let pause = REFUSED.get().1.saturating_sub(now);
         wake_within(if pause > 0 { pause } else { POOR_AGAIN });
@@ -409,6 +478,8 @@ fn step_name(step: Step) -> &'static str {
         Step::Stop => "stop",
         Step::Delete => "delete",
         Step::Shelve => "shelve",
+        Step::Search => "search",
+        Step::Children => "children",
     }
 }
 
@@ -418,6 +489,6 @@ fn outcome(reply: &Reply) -> &'static str {
             Outcome::NotApplied => "not_applied",
             Outcome::Unknown => "unknown",
         },
-        Reply::Done | Reply::Created(_) | Reply::Status(_) => "applied",
+        Reply::Done | Reply::Created(_) | Reply::Status(_) | Reply::Info { .. } => "applied",
     }
 }

@@ -170,10 +170,17 @@ pub enum RetireError {
         /// What was asked for.
         canister: Principal,
     },
-    /// It has children; retire them first.
+    /// It has children; retire them first, or the whole subtree.
     HasChildren {
         /// One of them.
         child: Principal,
+    },
+    /// Too much is under way.
+    Busy {
+        /// Operations under way.
+        open: u32,
+        /// Ask again after this many seconds.
+        retry_after: u64,
     },
     /// Another operation is at work on it.
     Pending {
@@ -203,6 +210,13 @@ pub enum ImportError {
     AlreadyKnown {
         /// The canister.
         canister: Principal,
+    },
+    /// Too much is under way.
+    Busy {
+        /// Operations under way.
+        open: u32,
+        /// Ask again after this many seconds.
+        retry_after: u64,
     },
     /// The pool is full.
     PoolFull {

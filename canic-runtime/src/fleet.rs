@@ -188,13 +188,36 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     }
 }
 
-/// Ends a member, and waits for it.
+/// Ends a member that has no children, and waits for it.
 ///
 /// # Errors
 ///
 /// See [`RetireError`].
 pub async fn retire(canister: Principal, how: Retirement) -> Result<Retired, RetireError> {
-    let request = RetireRequest { canister, how };
+    retire_as(RetireRequest {
+        canister,
+        how,
+        subtree: None,
+    })
+    .await
+}
+
+/// Ends a member and all members below it, the lowest first. It is answered with
+/// [`Pending`](RetireError::Pending) if that takes long; `canic_operation` tells how it ends.
+///
+/// # Errors
+///
+/// See [`RetireError`].
+pub async fn retire_subtree(canister: Principal, how: Retirement) -> Result<Retired, RetireError> {
+    retire_as(RetireRequest {
+        canister,
+        how,
+        subtree: Some(true),
+    })
+    .await
+}
+
+async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
     if let Some(root) = ROOT.get() {
         return (root.retire)(request).await;
     }

@@ -48,6 +48,10 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
             op.failure = Some(failure.reason);
             return Next::Close(End::Untouched);
         }
+        Reply::Failed(failure) if rollback::may_look_again(op) => {
+            op.failure = Some(failure.reason);
+            return Next::Later(backoff(op.attempts));
+        }
         other => {
             return rollback::begin(
                 op,

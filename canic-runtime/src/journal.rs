@@ -80,6 +80,21 @@ pub(crate) struct Operation {
     /// Bytes that keep room for what the callback of a creation writes.
     #[cbor(n(22), with = "minicbor::bytes")]
     pub(crate) room: Vec<u8>,
+    /// The canister that a search looks at, or looked at last.
+    #[n(23)]
+    pub(crate) candidate: Option<Id>,
+    /// Searches so far.
+    #[n(24)]
+    #[cbor(default)]
+    pub(crate) searches: u32,
+    /// Cycles of a deposit that may or may not have arrived: what the canister holds will tell.
+    #[n(25)]
+    #[cbor(default)]
+    pub(crate) unknown: Cycles,
+    /// Whether the canister was seen to be gone, once.
+    #[n(26)]
+    #[cbor(default)]
+    pub(crate) absent: bool,
 }
 
 /// What an operation is for.
@@ -236,6 +251,12 @@ pub(crate) enum Step {
     /// No call: a canister created for the pool goes there.
     #[n(15)]
     Shelve,
+    /// `canister_info`, to find a canister whose id was never learnt.
+    #[n(16)]
+    Search,
+    /// No call: a member waits until those below it are retired.
+    #[n(17)]
+    Children,
 }
 
 /// How an operation ended.
@@ -301,6 +322,10 @@ impl Operation {
             drained: false,
             reset: false,
             room: Vec::new(),
+            candidate: None,
+            searches: 0,
+            unknown: Cycles(0),
+            absent: false,
         }
     }
 
@@ -363,11 +388,13 @@ impl Section {
 pub(crate) struct Journal {
     records: StableBTreeMap<(u8, u64), Record<Operation>, Memory>,
     arguments: StableBTreeMap<u64, Vec<u8>, Memory>,
+    /// The open or quarantined operation that holds a canister.
+    holders: StableBTreeMap<Principal, OperationId, Memory>,
     closed: u64,
 }
 
 impl Journal {
-    pub(crate) fn open(records: u8, arguments: u8) -> Self {
+    pub(crate) fn open(records: u8, arguments: u8, holders: u8) -> Self {
         let records: StableBTreeMap<(u8, u64), Record<Operation>, Memory> =
             StableBTreeMap::init(memory::open(records));
         let others = records
@@ -377,7 +404,22 @@ impl Journal {
         Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
+            holders: StableBTreeMap::init(memory::open(holders)),
             closed,
+        }
+    }
+
+    /// Finds out anew who holds which canister: layout 1 did not keep that.
+    pub(crate) fn index_holders(&mut self) {
+        self.holders.clear_new();
+        for section in [Section::Open, Section::Quarantined] {
+            let held: Vec<_> = self
+                .list(section, None)
+                .filter_map(|op| Some((op.canister()?, op.id)))
+                .collect();
+            for (canister, id) in held {
+                self.holders.insert(canister, id);
+            }
         }
     }
 
@@ -391,6 +433,13 @@ impl Journal {
     /// Writes an operation into the section where it belongs now.
     pub(crate) fn put(&mut self, operation: Operation) {
         let (id, section) = (operation.id, Section::of(&operation));
+        if let Some(canister) = operation.canister() {
+            if section != Section::Closed {
+                self.holders.insert(canister, id);
+            } else if self.holders.get(&canister) == Some(id) {
+                self.holders.remove(&canister);
+            }
+        }
         let is_new = self
             .records
             .insert((section.byte(), id), Record(operation))
@@ -445,22 +494,17 @@ impl Journal {
         self.arguments.get(&id).unwrap_or_default()
     }
 
-    /// The quarantined operation that holds a canister.
-    pub(crate) fn quarantined(&self, canister: Principal) -> Option<Operation> {
-        self.list(Section::Quarantined, None)
-            .find(|operation| operation.canister() == Some(canister))
-    }
-
-    pub(crate) fn open_for(&self, canister: Principal) -> Option<OperationId> {
-        self.list(Section::Open, None)
-            .find(|operation| operation.canister() == Some(canister))
-            .map(|operation| operation.id)
+    /// The open or quarantined operation that holds a canister.
+    pub(crate) fn holder(&self, canister: Principal) -> Option<Operation> {
+        self.get(self.holders.get(&canister)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn operation(id: u64) -> Operation {
         Operation::new(id, Purpose::Refill, Step::Create, 0)
@@ -470,9 +514,85 @@ mod tests {
         journal.list(section, None).map(|op| op.id).collect()
     }
 
+    /// An operation of one of four canisters, or of none, open or ended.
+    fn change() -> impl Strategy<Value = (u64, Option<u8>, Option<End>)> {
+        let end = prop_oneof![
+            Just(None),
+            Just(Some(End::Done)),
+            Just(Some(End::Quarantined)),
+            Just(Some(End::Recycled)),
+        ];
+        (1..12u64, prop::option::of(0..4u8), end)
+    }
+
+    proptest! {
+        /// Against a map of operations by number.
+        #[test]
+        fn behaves_like_a_map_of_operations(changes in prop::collection::vec(change(), 1..80)) {
+            memory::forget();
+            let mut journal = Journal::open(0, 1, 2);
+            let mut model: BTreeMap<u64, (Option<Principal>, Option<End>)> = BTreeMap::new();
+            let is_held = |end: Option<End>| matches!(end, None | Some(End::Quarantined));
+            for (id, canister, end) in changes {
+                let canister = canister.map(|n| Principal::from_slice(&[n, 9]));
+                let before = model.get(&id).copied();
+                let closed = before.is_some_and(|(_, end)| !is_held(end));
+                let other = model.iter().any(|(other, (held, end))| {
+                    *other != id && held.is_some() && *held == canister && is_held(*end)
+                });
+                // What is closed stays so, an operation keeps its canister, and no two hold the same.
+                let moved = before.is_some_and(|(held, _)| held.is_some() && held != canister);
+                if closed || moved || other {
+                    continue;
+                }
+                model.insert(id, (canister, end));
+                journal.put(Operation { canister: canister.map(Id), end, ..operation(id) });
+                if end.is_none() {
+                    journal.set_argument(id, vec![id as u8]);
+                }
+
+                for (id, (canister, end)) in &model {
+                    let op = journal.get(*id).unwrap();
+                    prop_assert_eq!((op.canister(), op.end), (*canister, *end));
+                    let argument = if end.is_none() { vec![*id as u8] } else { Vec::new() };
+                    prop_assert_eq!(journal.argument(*id), argument);
+                }
+                for section in Section::ALL {
+                    let expected: Vec<u64> = model
+                        .iter()
+                        .filter(|(_, (_, end))| {
+                            Section::of(&Operation { end: *end, ..operation(0) }) == section
+                        })
+                        .map(|(id, _)| *id)
+                        .collect();
+                    prop_assert_eq!(ids(&journal, section), expected);
+                }
+                let held = |canister| {
+                    let holds = |(held, end): &(Option<Principal>, Option<End>)| {
+                        *held == Some(canister) && is_held(*end)
+                    };
+                    model.iter().find(|(_, op)| holds(op)).map(|(id, _)| *id)
+                };
+                for n in 0..4 {
+                    let canister = Principal::from_slice(&[n, 9]);
+                    let holder = journal.holder(canister).map(|op| op.id);
+                    prop_assert_eq!(holder, held(canister));
+                }
+            }
+            // The index can be made anew, and a journal that is opened again is the same.
+            let mut again = Journal::open(0, 1, 2);
+            again.index_holders();
+            prop_assert_eq!(again.closed, ids(&journal, Section::Closed).len() as u64);
+            for n in 0..4 {
+                let canister = Principal::from_slice(&[n, 9]);
+                prop_assert_eq!(again.holder(canister), journal.holder(canister));
+            }
+        }
+    }
+
     #[test]
     fn an_operation_is_in_the_section_where_it_belongs_and_in_no_other() {
-        let mut journal = Journal::open(0, 1);
+        let mut journal = Journal::open(0, 1, 2);
         for id in 1..=3 {
             journal.put(operation(id));
         }
@@ -495,7 +615,7 @@ mod tests {
 
     #[test]
     fn an_argument_goes_when_its_operation_is_closed() {
-        let mut journal = Journal::open(0, 1);
+        let mut journal = Journal::open(0, 1, 2);
         journal.put(operation(1));
         journal.set_argument(1, vec![1, 2, 3]);
         assert_eq!(journal.argument(1), [1, 2, 3]);
@@ -508,7 +628,7 @@ mod tests {
 
     #[test]
     fn the_oldest_closed_operations_give_way_and_open_ones_never() {
-        let mut journal = Journal::open(0, 1);
+        let mut journal = Journal::open(0, 1, 2);
         journal.put(operation(1));
         for id in 2..MAX_CLOSED + 12 {
             journal.put(Operation {

@@ -1,7 +1,7 @@
 //! The runtime of canic: what the code that its macros generate calls.
 //!
 //! Authors use the facade crate `canic`. Here, decisions are plain functions of state and event (`policy`, `machine`
-//! with `allocation`, `install`, `rollback` and `recovery`); `driver` performs them; `books` holds the state in stable
+//! with `allocation`, `install`, `rollback`, `search` and `recovery`); `driver` performs them; `books` holds the state in stable
 //! memory (`journal`, `registry`, `pool`, `modules`); `requests` and `lists` are what root serves; `entry` is what
 //! generated code calls; `platform::ic` is the only place that talks to the Internet Computer.
 
@@ -34,6 +34,7 @@ mod recovery;
 mod registry;
 mod requests;
 mod rollback;
+mod search;
 mod uploads;
 
 pub use candid;

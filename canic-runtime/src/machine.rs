@@ -2,7 +2,7 @@
 //!
 //! Plain functions of an operation and a reply; `driver` performs what they decide. Going forward, an operation
 //! allocates a canister (`allocation`) and installs a member (`install`). Going back, or when clearing is the
-//! purpose, it empties or deletes the canister (`rollback`). After a trap or an upgrade, `recovery` says where to
+//! purpose, it empties or deletes the canister (`rollback`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
 //! take up the thread.
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     journal::{End, Operation, Step},
     next::Next,
     platform::Reply,
-    rollback,
+    rollback, search,
 };
 
 /// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
@@ -22,6 +22,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         Step::Verify => install::verified(op, reply),
         Step::Sync => install::synced(op, reply),
         Step::Inspect => rollback::inspected(op, reply, pool_has_room),
+        Step::Search => search::looked(op, reply),
         Step::Uninstall
         | Step::Start
         | Step::Reset
@@ -30,8 +31,8 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         | Step::Drain
         | Step::Stop
         | Step::Delete => rollback::cleared(op, reply),
-        // It makes no call.
-        Step::Shelve => Next::Close(End::Done),
+        // They make no call.
+        Step::Shelve | Step::Children => Next::Close(End::Done),
     }
 }
 
@@ -405,11 +406,8 @@ mod tests {
     fn what_can_be_neither_emptied_nor_deleted_is_quarantined_with_both_reasons() {
         let mut op = installing(Clearing::Recycle);
         advance(&mut op, refused(), true);
-        let gone = Reply::Failed(Failure {
-            reason: "not a controller".to_string(),
-            ..Failure::of_management(5, "")
-        });
-        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Quarantined));
+        let not_ours = Failure::of_management(5, "not a controller");
+        assert_eq!(end_of_looking(&mut op, &not_ours), End::Quarantined);
         let failure = op.failure.unwrap();
         assert!(
             failure.contains("refused") && failure.contains("not a controller"),
@@ -448,6 +446,8 @@ mod tests {
         assert_eq!(recovery::resume(&mut op), Next::Call);
         assert_eq!(op.step, Step::Inspect);
         let gone = Reply::Failed(Failure::of_management(3, "not found"));
+        let next = advance(&mut op, gone.clone(), true);
+        assert!(matches!(next, Next::Later(_)), "it is looked at twice");
         assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
     }
 
@@ -458,6 +458,7 @@ mod tests {
         op.step = Step::Inspect;
         op.deleting = true;
         let gone = Reply::Failed(Failure::of_management(3, "not found"));
+        advance(&mut op, gone.clone(), true);
         assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
         assert_eq!(op.clearing, Some(Clearing::Delete));
     }
@@ -466,8 +467,24 @@ mod tests {
     fn a_canister_that_is_gone_without_our_doing_is_not_called_deleted() {
         let mut op = installing(Clearing::Recycle);
         advance(&mut op, refused(), true);
-        let gone = Reply::Failed(Failure::of_management(3, "not found"));
-        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Quarantined));
+        let gone = Failure::of_management(3, "not found");
+        assert_eq!(end_of_looking(&mut op, &gone), End::Quarantined);
+    }
+
+    /// How an operation ends whose canister can't be seen, each time for this reason. It looks more than once.
+    fn end_of_looking(op: &mut Operation, failure: &Failure) -> End {
+        for tries in 1..100 {
+            assert_eq!(op.step, Step::Inspect);
+            match advance(op, Reply::Failed(failure.clone()), true) {
+                Next::Close(end) => {
+                    assert!(tries > 1, "it looks again");
+                    return end;
+                }
+                Next::Later(_) => {}
+                Next::Call => panic!("it waits before it looks again"),
+            }
+        }
+        panic!("it looks for ever");
     }
 
     #[test]

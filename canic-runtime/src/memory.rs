@@ -2,7 +2,7 @@
 //!
 //! Ids 200..=254 belong to canic, the rest to the author. The first memory of canic, [`META`], begins with a magic
 //! and a layout version. Opening refuses, with a message and before anything is written, what another program laid
-//! out, and what a newer version of canic did.
+//! out, and what a newer version of canic did. An older layout is opened, and [`migrate`]d.
 
 use candid::Principal;
 use ic_stable_structures::{
@@ -28,7 +28,9 @@ pub const FIRST_RESERVED: u8 = 200;
 pub(crate) const META: u8 = 254;
 
 const MAGIC: &[u8; 5] = b"CANIC";
-const LAYOUT: u8 = 1;
+
+/// The layout that this version writes. 2: the journal finds operations by the canister that they hold.
+const LAYOUT: u8 = 2;
 
 /// Where `MemoryManager` keeps its facts: "MGR", a version, and from byte 40 on each memory's size in pages.
 const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
@@ -123,7 +125,10 @@ pub(crate) fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<()
         ));
     }
     match mark[5] {
-        LAYOUT => Ok(()),
+        1..=LAYOUT => Ok(()),
+        0 => Err(format!(
+            "memory {META} of this canister's memory manager has no layout version; nothing was changed"
+        )),
         newer => Err(format!(
             "stable memory has layout {newer}, this version of canic knows {LAYOUT}; nothing was changed. \
              Upgrade with the version that wrote it, or a newer one"
@@ -156,6 +161,18 @@ fn stamp(meta: &Memory) {
         meta.write(0, MAGIC);
         meta.write(MAGIC.len() as u64, &[LAYOUT]);
         meta.write(HEAD_LENGTH, &0u32.to_le_bytes());
+    }
+}
+
+/// Brings memory of an older layout to the present one: `bring` gets the version that it finds. Whatever traps on the way
+/// leaves everything as it was, the version included.
+pub(crate) fn migrate(bring: impl FnOnce(u8)) {
+    let meta = open(META);
+    let mut version = [0];
+    meta.read(MAGIC.len() as u64, &mut version);
+    if version[0] < LAYOUT {
+        bring(version[0]);
+        meta.write(MAGIC.len() as u64, &[LAYOUT]);
     }
 }
 
@@ -311,8 +328,21 @@ mod tests {
     fn empty_memory_and_our_own_are_welcome() {
         let memory = VectorMemory::default();
         assert_eq!(check_layout(&memory), Ok(()));
+        meta(&memory, b"CANIC\x02");
+        assert_eq!(check_layout(&memory), Ok(()));
+    }
+
+    #[test]
+    fn an_older_layout_is_migrated_once() {
+        let memory = VectorMemory::default();
         meta(&memory, b"CANIC\x01");
         assert_eq!(check_layout(&memory), Ok(()));
+        forget();
+        open(META).write(MAGIC.len() as u64, &[1]);
+        let mut found = Vec::new();
+        migrate(|version| found.push(version));
+        migrate(|version| found.push(version));
+        assert_eq!(found, [1]);
     }
 
     #[test]
@@ -347,7 +377,7 @@ mod tests {
     fn a_newer_layout_is_refused() {
         let memory = VectorMemory::default();
         meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
-        assert!(check_layout(&memory).unwrap_err().contains("layout 2"));
+        assert!(check_layout(&memory).unwrap_err().contains("layout 3"));
     }
 
     #[test]

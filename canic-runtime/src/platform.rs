@@ -32,6 +32,9 @@ pub(crate) enum Call {
     Status {
         canister: Principal,
     },
+    Info {
+        canister: Principal,
+    },
     Sync {
         canister: Principal,
         role: String,
@@ -72,6 +75,11 @@ pub(crate) enum Reply {
     Created(Principal),
     /// How a canister stands.
     Status(Status),
+    /// Where a canister comes from.
+    Info {
+        /// Whether root created it, and controls it.
+        created_by_root: bool,
+    },
     /// It did not, or nobody knows.
     Failed(Failure),
 }
@@ -122,6 +130,14 @@ impl Failure {
                 Outcome::Unknown
             },
             ..Self::of_management(code, message)
+        }
+    }
+
+    /// The same, but surely nothing was changed.
+    pub(crate) fn not_applied(self) -> Self {
+        Self {
+            outcome: Outcome::NotApplied,
+            ..self
         }
     }
 

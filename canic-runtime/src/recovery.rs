@@ -2,9 +2,10 @@
 //! was upgraded meanwhile, is taken up again by looking at what really is.
 
 use crate::{
-    journal::{End, Operation, Purpose, Step},
+    journal::{End, Operation, Step},
     next::Next,
     rollback::MAX_CALLS,
+    search,
 };
 
 /// Where to take up an operation that was cut off.
@@ -27,7 +28,13 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
             );
             return Next::Close(End::Quarantined);
         }
-        Step::Configure | Step::Fund | Step::Install | Step::Verify | Step::Sync => {
+        Step::Children => {}
+        Step::Search => search::again(op),
+        Step::Fund => {
+            op.unknown = op.shortfall;
+            op.step = Step::Verify;
+        }
+        Step::Configure | Step::Install | Step::Verify | Step::Sync => {
             op.step = Step::Verify;
         }
         // A deletion may have been the last thing that happened to the canister.
@@ -49,6 +56,5 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
         | Step::Shelve
         | Step::Stop => op.step = Step::Inspect,
     }
-    debug_assert!(op.canister.is_some() || op.purpose == Purpose::Refill);
     Next::Call
 }

@@ -297,7 +297,7 @@ fn accept_retirement(
     request: &RetireRequest,
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
-    if let Some(op) = books.journal.quarantined(canister) {
+    if let Some(op) = quarantined(books, canister) {
         if let Asker::Member(caller) = asker {
             return Err(denied_retirement(caller));
         }
@@ -316,25 +316,26 @@ fn accept_retirement(
             operation: member.operation,
         });
     }
-    if let Some(child) = books.registry.children(canister, None).next() {
-        return Err(RetireError::HasChildren { child });
+    let subtree = request.subtree == Some(true);
+    if !subtree {
+        if let Some(child) = books.registry.children(canister, None).next() {
+            return Err(RetireError::HasChildren { child });
+        }
+        if let Some(operation) = books.coming_below(canister) {
+            return Err(RetireError::Pending { operation });
+        }
     }
-    let below = |op: &Operation| op.place().is_some_and(|place| place.parent.0 == canister);
-    if let Some(op) = books.journal.list(Section::Open, None).find(below) {
-        return Err(RetireError::Pending { operation: op.id });
+    let open = books.open_operations();
+    if open >= policy::MAX_OPEN {
+        let retry_after = policy::RETRY_AFTER;
+        return Err(RetireError::Busy { open, retry_after });
     }
-    let place = Place {
-        role: books.registry.role_name(member.role).to_string(),
-        parent: member.parent,
-        key: member.key,
-    };
-    let id = books.next_operation();
-    let mut op = Operation::new(id, Purpose::Retire(place), Step::Inspect, ic::now());
-    op.canister = Some(Id(canister));
-    op.clearing = Some(request.how.into());
-    books.registry.retiring(canister, id);
-    books.journal.put(op);
-    Ok(id)
+    Ok(books.retire(canister, member, request.how.into(), subtree, ic::now()))
+}
+
+fn quarantined(books: &Books, canister: Principal) -> Option<Operation> {
+    let holder = books.journal.holder(canister)?;
+    (holder.end == Some(End::Quarantined)).then_some(holder)
 }
 
 fn denied_retirement(caller: Principal) -> RetireError {
@@ -394,15 +395,17 @@ pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportErr
 
 fn accept_import(books: &mut Books, request: &ImportRequest) -> Result<OperationId, ImportError> {
     let canister = request.canister;
-    let known = books.registry.is_member(canister)
-        || books.pool.contains(canister)
-        || books.journal.quarantined(canister).is_some()
-        || canister == ic::this();
-    if known {
+    let holder = books.journal.holder(canister);
+    if let Some(op) = holder.filter(|op| op.end.is_none()) {
+        return Err(ImportError::Pending { operation: op.id });
+    }
+    if books.knows(canister) {
         return Err(ImportError::AlreadyKnown { canister });
     }
-    if let Some(operation) = books.journal.open_for(canister) {
-        return Err(ImportError::Pending { operation });
+    let open = books.open_operations();
+    if open >= policy::MAX_OPEN {
+        let retry_after = policy::RETRY_AFTER;
+        return Err(ImportError::Busy { open, retry_after });
     }
     let (purpose, step) = match &request.import_as {
         ImportAs::Pool => {

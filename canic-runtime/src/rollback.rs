@@ -35,6 +35,10 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Failed(failure) if failure.no_such_canister && op.deleting => {
+            // A canister that is given up is never looked for again: one such answer is not enough.
+            if !std::mem::replace(&mut op.absent, true) {
+                return Next::Later(backoff(1));
+            }
             op.clearing = Some(Clearing::Delete);
             return Next::Close(deleted(op));
         }
@@ -42,6 +46,10 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
         Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
         Reply::Failed(failure) if is_untouched_import(op) => {
             return begin(op, failure.reason);
+        }
+        Reply::Failed(failure) if may_look_again(op) => {
+            op.failure.get_or_insert(failure.reason);
+            return Next::Later(backoff(op.attempts));
         }
         other => return quarantine(op, format!("its canister can't be seen: {other:?}")),
     };
@@ -70,6 +78,12 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
         }
         None => Next::Close(recycled(op)),
     }
+}
+
+/// Whether to look once more at a canister that could not be seen, for a reason that may not pass.
+pub(crate) fn may_look_again(op: &mut Operation) -> bool {
+    op.attempts += 1;
+    op.attempts < MAX_ATTEMPTS
 }
 
 /// Whether this is an import that never got to see its canister: nothing was done to it yet.

@@ -13,7 +13,8 @@ use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context}
 /// `canister_init`: who the member is, then the author's hook, then `start`.
 pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("init", || {
-        memory::open(memory::META);
+        // A member keeps what every layout had.
+        memory::migrate(|_| ());
         env::load(member);
         hook(open_envelope(member)?)?;
         start(member);
@@ -29,7 +30,7 @@ pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), S
 /// `canister_post_upgrade`: as `init`; who the member is was kept.
 pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("post_upgrade", || {
-        memory::open(memory::META);
+        memory::migrate(|_| ());
         env::load(member);
         hook(open_envelope(member)?)?;
         start(member);

@@ -74,23 +74,26 @@ fn begin(
     Ok(())
 }
 
-/// `canister_pre_upgrade`: refuses while an operation waits for an answer, unless root is stopped.
+/// `canister_pre_upgrade`: refuses while root waits for an answer, unless root is stopped.
 ///
 /// The answer would arrive at the new code, which does not know what it belongs to; and only the answer to a creation
 /// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
-        let waiting = books::with(|books| {
+        let awaited = ic::awaited();
+        if awaited == 0 || ic::is_stopped() {
+            return hook();
+        }
+        let in_flight = books::with(|books| {
             let mut open = books.journal.list(Section::Open, None);
             open.find(|op| op.in_flight)
         });
-        match waiting {
-            Some(op) if !ic::is_stopped() => Err(format!(
-                "operation {} waits for the answer to its step {:?}; upgrade again when it has come, or stop root first",
-                op.id, op.step
-            )),
-            _ => hook(),
-        }
+        let who = in_flight.map_or("root".to_string(), |op| {
+            format!("operation {} at its step {:?}", op.id, op.step)
+        });
+        Err(format!(
+            "{who} waits for the answer to a call ({awaited} in all); upgrade again when it has come, or stop root first"
+        ))
     });
 }
 
@@ -298,6 +301,7 @@ fn measure_books(books: &Books) -> Vec<crate::api::Metric> {
         ("to_members", ledger.to_members),
         ("drained", ledger.drained),
         ("deleted", ledger.deleted),
+        ("unknown", ledger.unknown),
     ];
     all.extend(purposes.map(|(purpose, cycles)| {
         metrics::labelled("canic_cycles_total", ("purpose", purpose), cycles.0 as f64)

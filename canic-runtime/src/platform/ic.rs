@@ -10,10 +10,11 @@ use crate::{
     drain,
 };
 use candid::{CandidType, Nat, Principal};
-use ic_cdk::call::{Call as CdkCall, CallFailed};
+use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
+pub(crate) use ic_cdk_timers::TimerId;
 use serde::Deserialize;
 use serde_bytes::{ByteBuf, Bytes};
-use std::{future::Future, time::Duration};
+use std::{cell::Cell, future::Future, time::Duration};
 
 pub(crate) fn now() -> u64 {
     ic_cdk::api::time()
@@ -79,6 +80,16 @@ pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {
     ic_cdk_timers::set_timer(delay, task);
 }
 
+/// Runs a task again and again, until it is cancelled. Unlike [`after`], it outlives a message that the platform turns away.
+pub(crate) fn every(interval: Duration, task: fn()) -> TimerId {
+    // Inside the future, the task may cancel its own timer.
+    ic_cdk_timers::set_timer_interval(interval, move || async move { task() })
+}
+
+pub(crate) fn cancel(timer: TimerId) {
+    ic_cdk_timers::clear_timer(timer);
+}
+
 /// Answers the present message.
 pub(crate) fn reply(value: &impl CandidType) {
     match candid::encode_one(value) {
@@ -87,16 +98,48 @@ pub(crate) fn reply(value: &impl CandidType) {
     }
 }
 
-/// Calls root's own method [`DRIVE`]. Answers whether a message was sent and came back, however.
+thread_local! {
+    static AWAITED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The calls of this module whose answers have not come.
+pub(crate) fn awaited() -> u32 {
+    AWAITED.get()
+}
+
+/// Makes a call, and counts it until its answer comes, or until a trap in its callback drops it.
+async fn send(call: CdkCall<'_, '_>) -> Result<Response, CallFailed> {
+    struct Awaited;
+    impl Drop for Awaited {
+        fn drop(&mut self) {
+            AWAITED.set(AWAITED.get() - 1);
+        }
+    }
+    AWAITED.set(AWAITED.get() + 1);
+    let _awaited = Awaited;
+    call.await
+}
+
+/// Calls root's own method [`DRIVE`].
 ///
 /// With an operation, that method drives it: in a call of its own, so that whatever becomes of the code that asked for
 /// the operation, the task that waits for its calls lives on. Without one it does nothing: the current message ends and
 /// a new one begins, and what was written is safe.
-pub(crate) async fn call_self(operation: Option<OperationId>) -> bool {
-    let answer = CdkCall::unbounded_wait(this(), DRIVE)
-        .with_arg(operation)
-        .await;
-    matches!(answer, Ok(_) | Err(CallFailed::CallRejected(_)))
+pub(crate) async fn call_self(operation: Option<OperationId>) -> Result<(), SelfCall> {
+    match send(CdkCall::unbounded_wait(this(), DRIVE).with_arg(operation)).await {
+        Ok(_) => Ok(()),
+        Err(CallFailed::CallRejected(_)) => Err(SelfCall::Rejected),
+        Err(_) => Err(SelfCall::NotSent),
+    }
+}
+
+/// Why a call of root to itself did not do what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SelfCall {
+    /// No message was sent: what comes next runs in the same message.
+    NotSent,
+    /// It was not executed, or trapped.
+    Rejected,
 }
 
 /// The method that root calls on itself.
@@ -111,8 +154,7 @@ pub(crate) async fn ask<T>(
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let reply = CdkCall::unbounded_wait(canister, method)
-        .with_arg(request)
+    let reply = send(CdkCall::unbounded_wait(canister, method).with_arg(request))
         .await
         .map_err(|error| error.to_string())?;
     candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
@@ -192,16 +234,14 @@ pub(crate) async fn perform(call: Call) -> Reply {
             done(management("install_chunked_code", &args, 0).await)
         }
         Call::Status { canister } => status(canister).await,
+        Call::Info { canister } => info(canister).await,
         Call::Sync {
             canister,
             role,
             membership,
         } => {
             let request = SyncRequest { role, membership };
-            match CdkCall::unbounded_wait(canister, "canic_sync")
-                .with_arg(&request)
-                .await
-            {
+            match send(CdkCall::unbounded_wait(canister, "canic_sync").with_arg(&request)).await {
                 Ok(reply) => {
                     match candid::decode_one::<Result<(), crate::api::Denied>>(&reply.into_bytes())
                     {
@@ -257,10 +297,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
             let root = CanisterId {
                 canister_id: this(),
             };
-            match CdkCall::unbounded_wait(canister, drain::METHOD)
-                .with_arg(&root)
-                .await
-            {
+            match send(CdkCall::unbounded_wait(canister, drain::METHOD).with_arg(&root)).await {
                 Ok(_) => Reply::Done,
                 Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
             }
@@ -293,12 +330,22 @@ async fn management(
     args: &impl CandidType,
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
-    CdkCall::unbounded_wait(Principal::management_canister(), method)
-        .with_arg(args)
-        .with_cycles(cycles)
+    let call = CdkCall::unbounded_wait(Principal::management_canister(), method);
+    send(call.with_arg(args).with_cycles(cycles))
         .await
-        .map(ic_cdk::call::Response::into_bytes)
-        .map_err(|error| failure(error, Failure::of_management))
+        .map(Response::into_bytes)
+        .map_err(|error| {
+            // Cycles that came back whole were never taken: then nothing was done, whatever the reject says.
+            let untouched = cycles > 0
+                && matches!(error, CallFailed::CallRejected(_))
+                && ic_cdk::api::msg_cycles_refunded() == cycles;
+            let failure = failure(error, Failure::of_management);
+            if untouched {
+                failure.not_applied()
+            } else {
+                failure
+            }
+        })
 }
 
 fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
@@ -367,6 +414,31 @@ async fn status(canister: Principal) -> Reply {
             root_controls_alone: status.settings.controllers == [this()],
             controllers: status.settings.controllers,
         }),
+        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
+    }
+}
+
+async fn info(canister: Principal) -> Reply {
+    let args = InfoArgs {
+        canister_id: canister,
+        num_requested_changes: Some(MAX_CHANGES),
+    };
+    let reply = match management("canister_info", &args, 0).await {
+        Ok(reply) => reply,
+        Err(failure) => return Reply::Failed(failure),
+    };
+    match candid::decode_one::<InfoResult>(&reply) {
+        Ok(info) => {
+            // The first change is the creation, unless it has been forgotten.
+            let all = info.recent_changes.len() as u64 == info.total_num_changes;
+            let first = info.recent_changes.first().filter(|_| all);
+            let by_root = first.is_some_and(|change| {
+                matches!(change.origin, ChangeOrigin::FromCanister { canister_id } if canister_id == this())
+            });
+            Reply::Info {
+                created_by_root: by_root && info.controllers.contains(&this()),
+            }
+        }
         Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
     }
 }
@@ -506,6 +578,35 @@ struct Snapshot {
 struct DeleteSnapshotArgs {
     canister_id: Principal,
     snapshot_id: ByteBuf,
+}
+
+/// As many changes of a canister as the platform remembers.
+const MAX_CHANGES: u64 = 20;
+
+#[derive(CandidType)]
+struct InfoArgs {
+    canister_id: Principal,
+    num_requested_changes: Option<u64>,
+}
+
+#[derive(CandidType, Deserialize)]
+struct InfoResult {
+    controllers: Vec<Principal>,
+    total_num_changes: u64,
+    recent_changes: Vec<Change>,
+}
+
+#[derive(CandidType, Deserialize)]
+struct Change {
+    origin: ChangeOrigin,
+}
+
+#[derive(CandidType, Deserialize)]
+enum ChangeOrigin {
+    #[serde(rename = "from_user")]
+    FromUser {},
+    #[serde(rename = "from_canister")]
+    FromCanister { canister_id: Principal },
 }
 
 #[derive(CandidType, Deserialize)]

@@ -56,7 +56,15 @@ impl Fleet {
     #[must_use]
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
         // Building it may take longer than an idle server waits.
-        let module = artifacts::module(root_package);
+        Self::start_on(artifacts::module(root_package), cycles)
+    }
+
+    /// The same with a root of this module.
+    ///
+    /// # Panics
+    /// When it can't be had.
+    #[must_use]
+    pub fn start_on(module: Vec<u8>, cycles: u128) -> Self {
         let pic = PocketIcBuilder::new()
             .with_server_binary(artifacts::server())
             .with_application_subnet()
@@ -220,7 +228,14 @@ impl Fleet {
     /// # Errors
     /// As the endpoint answers.
     pub fn retire(&self, canister: Principal, how: Retirement) -> Result<Retired, RetireError> {
-        self.command("canic_retire", (RetireRequest { canister, how },))
+        self.command(
+            "canic_retire",
+            (RetireRequest {
+                canister,
+                how,
+                subtree: None,
+            },),
+        )
     }
 
     /// `canic_import`.

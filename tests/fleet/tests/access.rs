@@ -48,6 +48,7 @@ fn mutations(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
     let retire = RetireRequest {
         canister: fleet.root,
         how: Retirement::Delete,
+        subtree: None,
     };
     let import = ImportRequest {
         canister: fleet.root,

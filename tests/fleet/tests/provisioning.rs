@@ -121,6 +121,7 @@ fn the_same_key_gives_the_same_member() {
     assert_eq!(again.source, Source::Existing);
     let other = fleet.provision(&notebook(user(2))).expect("another member");
     assert_ne!(other.canister, first.canister);
+    fleet.quiet();
     fleet.audit().passes();
 }
 

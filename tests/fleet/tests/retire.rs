@@ -1,6 +1,9 @@
 //! The end of a member: back to the pool, or drained and deleted.
 
-use canic::api::{MemberRequest, MembersFilter, RetireError, Retirement};
+use canic::api::{
+    MemberRequest, MembersFilter, OperationKind, OperationState, OperationsFilter, RetireError,
+    Retirement,
+};
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 
 #[test]
@@ -101,6 +104,7 @@ fn retiring_twice_at_once_retires_once() {
     let request = canic::api::RetireRequest {
         canister: worker,
         how: Retirement::Recycle,
+        subtree: None,
     };
     let submitted =
         [(); 2].map(|()| fleet.submit(fleet.root, fleet.controller, "canic_retire", (&request,)));
@@ -152,5 +156,57 @@ fn a_parent_with_children_stays() {
     fleet.retire(hub, Retirement::Delete).expect("then the hub");
     fleet.quiet();
     assert!(fleet.members(&MembersFilter::All).is_empty());
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_subtree_goes_leaves_first_and_only_when_asked() {
+    let fleet = Fleet::start("fixture-hub-root");
+    fleet.approve("hub", &artifacts::module("fixture-hub"));
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let request = canic::api::ProvisionRequest {
+        role: "hub".into(),
+        key: None,
+        parent: None,
+        arg: Vec::new(),
+    };
+    let hub = fleet.provision(&request).expect("a hub").canister;
+    for number in 1..=12 {
+        let below = canic::api::ProvisionRequest {
+            parent: Some(hub),
+            ..notebook(user(number))
+        };
+        fleet.provision(&below).expect("a worker below the hub");
+    }
+    let beside = fleet.provision(&notebook(user(99))).expect("a worker");
+    fleet.quiet();
+    let request = canic::api::RetireRequest {
+        canister: hub,
+        how: Retirement::Delete,
+        subtree: Some(true),
+    };
+    let answer: Result<canic::api::Retired, RetireError> = fleet
+        .update(fleet.root, fleet.controller, "canic_retire", (request,))
+        .expect("root answers");
+    assert!(
+        matches!(answer, Err(RetireError::Pending { .. })),
+        "it takes a while: {answer:?}"
+    );
+    fleet.quiet();
+    let left = fleet.members(&MembersFilter::All);
+    assert_eq!(
+        left.iter().map(|m| m.canister).collect::<Vec<_>>(),
+        [beside.canister]
+    );
+    let ended: Vec<_> = fleet
+        .operations(OperationsFilter::Closed)
+        .into_iter()
+        .filter(|op| op.kind == OperationKind::Retire)
+        .collect();
+    assert_eq!(ended.len(), 13);
+    let of_hub = ended.iter().find(|op| op.canister == Some(hub));
+    let last = ended.iter().max_by_key(|op| op.updated);
+    assert_eq!(of_hub, last, "the hub goes last");
+    assert!(ended.iter().all(|op| op.state == OperationState::Done));
     fleet.audit().passes();
 }

@@ -2,13 +2,14 @@
 
 use candid::{Principal, encode_args};
 use canic::api::{
-    Denied, MembersFilter, ModulesPage, OperationsFilter, PageRequest, ProvisionError, Provisioned,
-    RetireRequest, Retirement, Source,
+    BatchError, Denied, ImportAs, ImportError, Imported, MembersFilter, ModulesPage,
+    OperationsFilter, PageRequest, ProvisionError, ProvisionRequest, Provisioned, RetireRequest,
+    Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs, UpgradeFlags};
 use pocket_ic::{call_candid_as, common::rest::RawEffectivePrincipal};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, io::Read, time::Duration};
 
 #[test]
 fn root_keeps_members_pool_operations_and_modules() {
@@ -188,6 +189,7 @@ fn a_retirement_that_an_upgrade_meets_ends_well() {
         let request = RetireRequest {
             canister: worker,
             how: Retirement::Recycle,
+            subtree: None,
         };
         let call = ("canic_retire", encode_args((&request,)).expect("encoded"));
         let outcome = upgrade_in_the_middle(&fleet, "example-root", call, ticks);
@@ -245,6 +247,7 @@ fn what_a_forced_upgrade_cuts_off_is_finished_by_looking() {
         let request = RetireRequest {
             canister: worker,
             how: Retirement::Recycle,
+            subtree: None,
         };
         let call = fleet.submit(fleet.root, fleet.controller, "canic_retire", (&request,));
         for _ in 0..ticks {
@@ -268,4 +271,64 @@ fn what_a_forced_upgrade_cuts_off_is_finished_by_looking() {
     }
     let steps: BTreeSet<String> = cut_off.iter().map(|state| format!("{state:?}")).collect();
     assert!(steps.len() >= 3, "too few steps were met: {steps:?}");
+}
+
+#[test]
+fn a_root_of_layout_1_with_a_thousand_members_goes_on() {
+    const MEMBERS: usize = 1_000;
+    let mut old = Vec::new();
+    flate2::read::GzDecoder::new(&include_bytes!("../layouts/1-hub-root.wasm.gz")[..])
+        .read_to_end(&mut old)
+        .expect("a module");
+    let fleet = Fleet::start_on(old, 4_000_000_000_000_000);
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let named = |n: usize| ProvisionRequest {
+        key: Some(format!("member {n}")),
+        ..notebook(user(1))
+    };
+    for first in (0..MEMBERS).step_by(50) {
+        let batch: Vec<_> = (first..first + 50).map(named).collect();
+        let accepted: Result<Vec<Result<u64, ProvisionError>>, BatchError> = fleet
+            .update(
+                fleet.root,
+                fleet.controller,
+                "canic_provision_batch",
+                (batch,),
+            )
+            .expect("root answers");
+        assert!(accepted.expect("accepted").iter().all(Result::is_ok));
+        fleet.until("the batch is there", |fleet| fleet.open().is_empty());
+    }
+    // Some are under way when root is stopped.
+    let late = [1, 2, 3].map(|n| {
+        let request = named(MEMBERS + n);
+        fleet.submit(fleet.root, fleet.controller, "canic_provision", (request,))
+    });
+    fleet
+        .upgrade_root("fixture-hub-root")
+        .expect("the layout is migrated");
+    for message in late {
+        drop(fleet.pic.await_call(message));
+    }
+    fleet.quiet();
+
+    let members = fleet.members(&MembersFilter::All);
+    assert!(members.len() >= MEMBERS, "{}", members.len());
+    for n in [0, 499, MEMBERS - 1] {
+        let again = fleet.provision(&named(n)).expect("the same member");
+        assert_eq!(again.source, Source::Existing);
+    }
+    let new = fleet.provision(&named(MEMBERS + 10)).expect("a new member");
+    let known: Result<Imported, ImportError> = fleet.import(new.canister, ImportAs::Pool);
+    assert!(
+        matches!(known, Err(ImportError::AlreadyKnown { .. })),
+        "{known:?}"
+    );
+    fleet
+        .retire(members[0].canister, Retirement::Delete)
+        .expect("a member of old retires");
+    fleet.quiet();
+    let kept = fleet.members(&MembersFilter::All);
+    assert_eq!(kept.len(), members.len());
+    fleet.audit().passes();
 }
