@@ -22,6 +22,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
+        "fixture-small-root",
         "fixture-tight-root",
     ],
     &["fixture-embedded-root"],

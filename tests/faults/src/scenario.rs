@@ -1,0 +1,362 @@
+//! What fleets do, one operation (or a few that meet) at a time.
+
+use crate::world::{T, World, controller};
+use candid::{Encode, Principal};
+use canic::api::{
+    ApproveRequest, ImportAs, ImportRequest, OperationsFilter, ProvisionError, ProvisionRequest,
+    Provisioned, RetireRequest, Retirement, StageRequest,
+};
+use canic_fleet_tests::{
+    artifacts,
+    fleet::{CHUNK, notebook, owner_argument, sha256},
+    user,
+};
+use canic_replica::{Effect, Fault, RejectCode};
+use std::sync::OnceLock;
+
+/// An operation, and how a world gets to where it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// The world just before.
+    pub world: fn() -> World,
+    /// Asks for the operation.
+    pub act: fn(&mut World),
+}
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "provision_from_the_pool",
+        world: small,
+        act: |world| provision(world, &notebook(user(1))),
+    },
+    Scenario {
+        name: "provision_from_the_pool_and_fresh",
+        world: small,
+        act: |world| {
+            provision(world, &notebook(user(1)));
+            provision(world, &notebook(user(2)));
+        },
+    },
+    Scenario {
+        name: "provision_a_singleton_with_more_cycles_and_controllers",
+        world: small,
+        act: |world| provision(world, &hub()),
+    },
+    Scenario {
+        name: "provision_refused_and_recycled",
+        world: small,
+        act: |world| provision(world, &refused()),
+    },
+    Scenario {
+        name: "provision_refused_when_fresh",
+        world: small,
+        act: |world| {
+            provision(world, &notebook(user(1)));
+            provision(world, &refused());
+        },
+    },
+    Scenario {
+        name: "provision_refused_and_deleted",
+        world: tight,
+        act: |world| provision(world, &refused()),
+    },
+    Scenario {
+        name: "provision_a_batch",
+        world: small,
+        act: |world| {
+            let batch: Vec<_> = (1..=3).map(|n| notebook(user(n))).collect();
+            world.begin(controller(), world.root, "canic_provision_batch", (batch,));
+        },
+    },
+    Scenario {
+        name: "provision_one_key_twice",
+        world: small,
+        act: |world| {
+            provision(world, &notebook(user(1)));
+            provision(world, &notebook(user(1)));
+        },
+    },
+    Scenario {
+        name: "provision_with_few_cycles",
+        world: poor,
+        act: |world| {
+            for n in 1..=3 {
+                provision(world, &notebook(user(n)));
+            }
+        },
+    },
+    Scenario {
+        name: "stage_a_module_and_provision",
+        world: small,
+        act: |world| {
+            let mut wasm = artifacts::module("example-worker");
+            // A custom section of five bytes, named "new!": the same code under another hash.
+            wasm.extend([0, 5, 4, b'n', b'e', b'w', b'!']);
+            let mut chunks = Vec::new();
+            for chunk in wasm.chunks(CHUNK) {
+                let request = StageRequest {
+                    chunk: chunk.to_vec(),
+                };
+                world.begin(controller(), world.root, "canic_module_stage", (request,));
+                chunks.push(sha256(chunk).into());
+            }
+            let request = ApproveRequest {
+                role: "worker".to_string(),
+                hash: sha256(&wasm),
+                chunks,
+            };
+            world.begin(controller(), world.root, "canic_module_approve", (request,));
+            provision(world, &notebook(user(1)));
+        },
+    },
+    Scenario {
+        name: "hire_through_a_hub",
+        world: || {
+            let mut world = small();
+            member(&mut world, &hub());
+            world
+        },
+        act: |world| {
+            let hub = world.members()[0].canister;
+            world.begin(user(1), hub, "hire", (user(1),));
+        },
+    },
+    Scenario {
+        name: "dismiss_through_a_hub",
+        world: with_hired_worker,
+        act: |world| {
+            let members = world.members();
+            let worker = members.iter().find(|m| m.role == "worker").expect("hired");
+            let hub = worker.parent;
+            world.begin(user(1), hub, "dismiss", (worker.canister,));
+        },
+    },
+    Scenario {
+        name: "retire_by_recycling",
+        world: with_worker,
+        act: |world| retire(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_by_deleting",
+        world: with_worker,
+        act: |world| retire(world, Retirement::Delete),
+    },
+    Scenario {
+        name: "retire_with_a_full_pool",
+        world: || {
+            let mut world = with_worker();
+            let spare = world.create(controller(), T);
+            world.set_controllers(controller(), spare, vec![world.root]);
+            import(&mut world, spare, ImportAs::Pool);
+            rest(world)
+        },
+        act: |world| retire(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_a_hub",
+        world: || {
+            let mut world = small();
+            member(&mut world, &hub());
+            world
+        },
+        act: |world| retire(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_a_subtree",
+        world: with_hired_worker,
+        act: |world| {
+            let members = world.members();
+            let hub = members.iter().find(|m| m.role == "hub").expect("a hub");
+            let request = RetireRequest {
+                canister: hub.canister,
+                how: Retirement::Delete,
+                subtree: Some(true),
+            };
+            world.begin(controller(), world.root, "canic_retire", (request,));
+        },
+    },
+    Scenario {
+        name: "retire_and_provision_the_same_key",
+        world: with_worker,
+        act: |world| {
+            retire(world, Retirement::Recycle);
+            provision(world, &notebook(user(1)));
+        },
+    },
+    Scenario {
+        name: "retire_what_was_quarantined",
+        world: || {
+            let mut world = small();
+            let root = world.root;
+            let unseen = Effect::reject(RejectCode::CanisterReject);
+            let fault = Fault::on_call(unseen)
+                .caller(root)
+                .method("canister_status");
+            let fault = Fault {
+                times: 100,
+                ..fault
+            };
+            world.replica.inject(fault);
+            provision(&mut world, &refused());
+            let mut world = rest(world);
+            world.replica.clear_faults();
+            world
+        },
+        act: |world| {
+            let quarantined = world.operations(OperationsFilter::Quarantined);
+            let canister = quarantined[0].canister.expect("its canister is known");
+            let how = Retirement::Recycle;
+            let request = RetireRequest {
+                canister,
+                how,
+                subtree: None,
+            };
+            world.begin(controller(), world.root, "canic_retire", (request,));
+        },
+    },
+    Scenario {
+        name: "import_into_the_pool",
+        world: with_stranger,
+        act: |world| {
+            let stranger = world.controlled_by(controller())[0];
+            import(world, stranger, ImportAs::Pool);
+        },
+    },
+    Scenario {
+        name: "adopt_a_member",
+        world: with_stranger,
+        act: |world| {
+            let stranger = world.controlled_by(controller())[0];
+            let import_as = ImportAs::Member {
+                role: "worker".to_string(),
+                key: Some("adopted".to_string()),
+                parent: None,
+            };
+            import(world, stranger, import_as);
+        },
+    },
+];
+
+/// A scenario by name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}
+
+// Worlds
+
+/// Every role has a module, the pool is full to its minimum, and nothing is under way.
+pub(crate) fn small() -> World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(new_small).clone()
+}
+
+fn new_small() -> World {
+    let mut world = World::start("fixture-small-root", 60 * T);
+    world.capacity = 4;
+    world.approve("worker", "example-worker");
+    world.approve("hub", "fixture-hub");
+    rest(world)
+}
+
+/// A root that deletes what it rolls back.
+fn tight() -> World {
+    let mut world = World::start("fixture-tight-root", 60 * T);
+    world.capacity = 3;
+    world.approve("worker", "example-worker");
+    rest(world)
+}
+
+/// A root with cycles for its floor, its pool and one more member.
+fn poor() -> World {
+    let mut world = World::start("fixture-small-root", 5 * T);
+    world.capacity = 4;
+    world.approve("worker", "example-worker");
+    rest(world)
+}
+
+fn with_worker() -> World {
+    let mut world = small();
+    member(&mut world, &notebook(user(1)));
+    rest(world)
+}
+
+/// A hub with a worker below it.
+fn with_hired_worker() -> World {
+    let mut world = small();
+    let hub = member(&mut world, &hub());
+    let hire = Encode!(&user(1)).expect("an argument");
+    world.call(user(1), hub, "hire", hire).expect("hired");
+    rest(world)
+}
+
+/// A worker that root controls together with somebody else, and does not know.
+fn with_stranger() -> World {
+    let mut world = small();
+    let stranger = world.create(controller(), 2 * T);
+    let argument = owner_argument(user(1));
+    world.install(controller(), stranger, "example-worker", argument);
+    let both = vec![controller(), world.root];
+    world.set_controllers(controller(), stranger, both);
+    rest(world)
+}
+
+/// Lets a world come to rest, and forgets what was asked so far.
+fn rest(mut world: World) -> World {
+    world.settle(|_| ()).expect("nothing fails");
+    world.asked.clear();
+    world
+}
+
+/// Provisions a member, and waits for it.
+fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
+    let answer: Result<Provisioned, ProvisionError> =
+        world.ask(controller(), "canic_provision", (request,));
+    world.settle(|_| ()).expect("nothing fails");
+    answer.expect("a member").canister
+}
+
+// Requests
+
+/// A request whose `init` refuses: nobody can own a notebook.
+pub(crate) fn refused() -> ProvisionRequest {
+    ProvisionRequest {
+        key: Some("nobody".to_string()),
+        ..notebook(Principal::anonymous())
+    }
+}
+
+pub(crate) fn hub() -> ProvisionRequest {
+    ProvisionRequest {
+        role: "hub".to_string(),
+        key: None,
+        parent: None,
+        arg: Encode!().expect("no argument"),
+    }
+}
+
+pub(crate) fn provision(world: &mut World, request: &ProvisionRequest) {
+    world.begin(controller(), world.root, "canic_provision", (request,));
+}
+
+/// Retires the first member.
+fn retire(world: &mut World, how: Retirement) {
+    let canister = world.members()[0].canister;
+    let request = RetireRequest {
+        canister,
+        how,
+        subtree: None,
+    };
+    world.begin(controller(), world.root, "canic_retire", (request,));
+}
+
+pub(crate) fn import(world: &mut World, canister: Principal, import_as: ImportAs) {
+    let request = ImportRequest {
+        canister,
+        import_as,
+    };
+    world.begin(controller(), world.root, "canic_import", (request,));
+}

@@ -1,0 +1,535 @@
+//! An instance with a root on it, driven from outside.
+
+use candid::{
+    CandidType, Decode, Encode, Principal,
+    utils::{ArgumentEncoder, encode_args},
+};
+use canic::api::{
+    ApproveRequest, Denied, MemberInfo, MembersFilter, MembersPage, MembersRequest, Metric,
+    MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
+    OperationsRequest, PageRequest, PoolEntry, PoolPage, StageRequest, StagedChunk,
+};
+use canic_fleet_tests::{
+    artifacts,
+    fleet::{CHUNK, sha256},
+    user,
+};
+use canic_replica::{
+    Config, Effect, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica,
+    SubnetKind,
+};
+use ic_management_canister_types::{
+    CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
+    ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
+};
+use serde::de::DeserializeOwned;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// 10^12 cycles.
+pub const T: u128 = 1_000_000_000_000;
+
+/// In nanoseconds.
+pub const SECOND: u64 = 1_000_000_000;
+
+/// The method that the timers of ic-cdk call on their own canister.
+const TIMER: &str = "<ic-cdk internal> timer_executor";
+
+/// Rounds until a fleet must be quiet. Operations that wait do so for a minute at most, and time jumps when nothing runs.
+const PATIENCE: u32 = 2_000;
+
+/// An instance with a root on it. A clone is another future of the same past.
+#[derive(Clone)]
+pub struct World {
+    /// The instance.
+    pub replica: Replica,
+    /// Root.
+    pub root: Principal,
+    /// The package of root's module.
+    pub package: &'static str,
+    /// What was asked, in that order.
+    pub asked: Vec<Asked>,
+    /// How many workers there may be.
+    pub capacity: usize,
+    module: Arc<Vec<u8>>,
+    /// Rounds in a row in which nothing ran.
+    idle: u32,
+}
+
+/// A call that was handed in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who asked.
+    pub sender: Principal,
+    /// Whom.
+    pub canister: Principal,
+    /// For what.
+    pub method: &'static str,
+    /// With which argument.
+    pub argument: Vec<u8>,
+    /// Names it; none if it was not taken in.
+    pub message: Option<MessageId>,
+}
+
+/// The answer to a call.
+pub type Answer = Result<Vec<u8>, Reject>;
+
+impl World {
+    /// A fresh instance with a root of this package, which holds that many cycles.
+    ///
+    /// # Panics
+    /// When it can't be had: nothing can be tried without it.
+    #[must_use]
+    pub fn start(package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application],
+            time: None,
+            rate_limited: true,
+        };
+        let replica = Replica::new(config).expect("an application subnet");
+        let mut world = Self {
+            replica,
+            root: Principal::anonymous(),
+            package,
+            asked: Vec::new(),
+            capacity: 0,
+            module: Arc::new(artifacts::module(package)),
+            idle: 0,
+        };
+        world.root = world.create(controller(), cycles);
+        let install = world.install_args(CanisterInstallMode::Install);
+        world
+            .manage(controller(), "install_code", world.root, &install)
+            .expect("root can be installed");
+        world
+    }
+
+    /// Stages a module, and approves it for a role.
+    ///
+    /// # Panics
+    /// When root refuses.
+    pub fn approve(&mut self, role: &str, package: &str) {
+        let wasm = artifacts::module(package);
+        let mut chunks = Vec::new();
+        for chunk in wasm.chunks(CHUNK) {
+            let chunk = chunk.to_vec();
+            let staged: Result<StagedChunk, ModuleError> = self.ask(
+                controller(),
+                "canic_module_stage",
+                (StageRequest { chunk },),
+            );
+            chunks.push(staged.expect("the chunk is taken").hash.into());
+        }
+        let role = role.to_string();
+        let request = ApproveRequest {
+            role,
+            hash: sha256(&wasm),
+            chunks,
+        };
+        let approved: Result<ModuleInfo, ModuleError> =
+            self.ask(controller(), "canic_module_approve", (request,));
+        approved.expect("the module is approved");
+    }
+
+    /// A canister with so many cycles, controlled by this user.
+    ///
+    /// # Panics
+    /// When it can't be created.
+    pub fn create(&mut self, owner: Principal, cycles: u128) -> Principal {
+        let args = ProvisionalCreateCanisterWithCyclesArgs {
+            amount: Some(cycles.into()),
+            ..Default::default()
+        };
+        let somewhere = self.replica.default_effective_canister();
+        let reply = self
+            .manage(
+                owner,
+                "provisional_create_canister_with_cycles",
+                somewhere,
+                &args,
+            )
+            .expect("a canister can be created");
+        Decode!(&reply, ProvisionalCreateCanisterWithCyclesResult)
+            .expect("the platform's type")
+            .canister_id
+    }
+
+    /// Makes these the controllers of a canister.
+    ///
+    /// # Panics
+    /// When `owner` does not control it.
+    pub fn set_controllers(&mut self, owner: Principal, canister: Principal, all: Vec<Principal>) {
+        let args = ic_management_canister_types::UpdateSettingsArgs {
+            canister_id: canister,
+            settings: CanisterSettings {
+                controllers: Some(all),
+                ..Default::default()
+            },
+            sender_canister_version: None,
+        };
+        self.manage(owner, "update_settings", canister, &args)
+            .expect("the settings are taken");
+    }
+
+    /// Installs a module by hand.
+    ///
+    /// # Panics
+    /// When it can't be installed.
+    pub fn install(&mut self, owner: Principal, canister: Principal, package: &str, arg: Vec<u8>) {
+        let args = InstallCodeArgs {
+            mode: CanisterInstallMode::Install,
+            canister_id: canister,
+            wasm_module: artifacts::module(package),
+            arg,
+            sender_canister_version: None,
+        };
+        self.manage(owner, "install_code", canister, &args)
+            .expect("the module is installed");
+    }
+
+    fn install_args(&self, mode: CanisterInstallMode) -> InstallCodeArgs {
+        InstallCodeArgs {
+            mode,
+            canister_id: self.root,
+            wasm_module: self.module.to_vec(),
+            arg: Encode!().expect("no argument"),
+            sender_canister_version: None,
+        }
+    }
+
+    // Calls
+
+    /// Hands in a call.
+    ///
+    /// # Errors
+    /// When the platform does not take it.
+    pub fn submit(
+        &mut self,
+        sender: Principal,
+        canister: Principal,
+        method: &str,
+        payload: Vec<u8>,
+    ) -> Result<MessageId, Reject> {
+        self.replica.submit(Ingress {
+            sender,
+            canister,
+            method: method.to_string(),
+            payload,
+            effective: None,
+        })
+    }
+
+    /// Hands in a call, and remembers it for the audit.
+    ///
+    /// # Panics
+    /// When the argument can't be encoded.
+    pub fn begin(
+        &mut self,
+        sender: Principal,
+        canister: Principal,
+        method: &'static str,
+        args: impl ArgumentEncoder,
+    ) {
+        let argument = encode_args(args).expect("the argument can be encoded");
+        let message = self.submit(sender, canister, method, argument.clone()).ok();
+        self.asked.push(Asked {
+            sender,
+            canister,
+            method,
+            argument,
+            message,
+        });
+    }
+
+    /// The answer to a call, once there is one.
+    #[must_use]
+    pub fn answer(&self, message: &MessageId) -> Option<Answer> {
+        match self.replica.ingress_status(message) {
+            IngressStatus::Done(answer) => Some(answer),
+            IngressStatus::Unknown | IngressStatus::Received | IngressStatus::Processing => None,
+        }
+    }
+
+    /// Calls, and waits for the answer.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When there is no answer for very long.
+    pub fn call(
+        &mut self,
+        sender: Principal,
+        canister: Principal,
+        method: &str,
+        payload: Vec<u8>,
+    ) -> Answer {
+        let message = self.submit(sender, canister, method, payload)?;
+        self.wait_for(&message)
+    }
+
+    fn wait_for(&mut self, message: &MessageId) -> Answer {
+        for round in 0..PATIENCE {
+            if let Some(answer) = self.answer(message) {
+                return answer;
+            }
+            // Time stands still for a while: what is only on its way is not waited for.
+            if round < 100 {
+                self.replica.tick();
+            } else {
+                self.step();
+            }
+        }
+        panic!("a call was never answered");
+    }
+
+    /// Asks root, and waits for its answer.
+    ///
+    /// # Panics
+    /// When the call is rejected, or the answer is of another type.
+    pub fn ask<R: CandidType + DeserializeOwned>(
+        &mut self,
+        sender: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> R {
+        let payload = encode_args(args).expect("the argument can be encoded");
+        let answer = self.call(sender, self.root, method, payload);
+        let bytes = answer.unwrap_or_else(|reject| panic!("{method}: {reject:?}"));
+        Decode!(&bytes, R).unwrap_or_else(|e| panic!("{method}: {e}"))
+    }
+
+    /// Calls the management canister, and waits for its answer.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When the argument can't be encoded.
+    pub fn manage(
+        &mut self,
+        sender: Principal,
+        method: &str,
+        canister: Principal,
+        args: &impl CandidType,
+    ) -> Answer {
+        let message = self.replica.submit(Ingress {
+            sender,
+            canister: Principal::management_canister(),
+            method: method.to_string(),
+            payload: Encode!(args).expect("the argument can be encoded"),
+            effective: Some(EffectivePrincipal::Canister(canister)),
+        })?;
+        self.wait_for(&message)
+    }
+
+    // What an operator does to root
+
+    /// Upgrades root to its own module, with no regard for what it is doing.
+    ///
+    /// # Errors
+    /// When `canister_pre_upgrade` refuses, as it may.
+    pub fn upgrade_root(&mut self) -> Answer {
+        let args = self.install_args(CanisterInstallMode::Upgrade(None));
+        self.manage(controller(), "install_code", self.root, &args)
+    }
+
+    /// Whether a call of root's timers to root itself, or its answer, is delayed by a fault.
+    #[must_use]
+    pub fn waits_for_its_timers(&self) -> bool {
+        let round = self.replica.trace().last().map_or(0, |event| event.round);
+        self.replica.strikes().iter().any(|strike| {
+            let of_timer = strike.fault.method.as_deref() == Some(TIMER);
+            matches!(strike.fault.effect, Effect::Delay { rounds }
+                if of_timer && strike.round + rounds + 1 >= round)
+        })
+    }
+
+    /// Stops root, which waits for all answers to its calls.
+    ///
+    /// # Errors
+    /// When that takes longer than the platform waits.
+    pub fn stop_root(&mut self) -> Answer {
+        self.on_root("stop_canister")
+    }
+
+    /// Starts root.
+    ///
+    /// # Panics
+    /// Never: a canister can be started at any time.
+    pub fn start_root(&mut self) {
+        self.on_root("start_canister").expect("root starts");
+    }
+
+    fn on_root(&mut self, method: &str) -> Answer {
+        let args = CanisterIdRecord {
+            canister_id: self.root,
+        };
+        self.manage(controller(), method, self.root, &args)
+    }
+
+    /// Stops or starts all canisters that root controls, root excepted, whoever did it.
+    pub fn all_members(&mut self, method: &str) {
+        for canister in self.controlled() {
+            let args = CanisterIdRecord {
+                canister_id: canister,
+            };
+            // One that does not come to rest, or that is gone by now, is as good a failure as any.
+            drop(self.manage(self.root, method, canister, &args));
+        }
+    }
+
+    // Time
+
+    /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
+    pub fn step(&mut self) {
+        let before = self.events();
+        self.replica.tick();
+        if self.events() > before {
+            self.idle = 0;
+        } else {
+            self.idle += 1;
+            self.pass(SECOND << self.idle.min(6));
+        }
+    }
+
+    /// Lets nanoseconds pass.
+    ///
+    /// # Panics
+    /// Beyond the year 2262.
+    pub fn pass(&mut self, nanoseconds: u64) {
+        let then = self.replica.time() + nanoseconds;
+        self.replica.set_time(then).expect("it is not so late yet");
+    }
+
+    /// The number of the next event of the trace.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.replica.trace().last().map_or(0, |event| event.seq + 1)
+    }
+
+    /// Lets time pass until nothing runs any more and no operation is open. `watch` is called after every round.
+    ///
+    /// # Errors
+    /// What is still open after a very long time.
+    pub fn settle(&mut self, mut watch: impl FnMut(&mut Self)) -> Result<(), String> {
+        for _ in 0..PATIENCE {
+            self.step();
+            watch(self);
+            // Longer than any pause of an open operation, or of the pool's refilling.
+            if self.idle >= 9 && self.operations(OperationsFilter::Open).is_empty() {
+                return Ok(());
+            }
+        }
+        let open = self.operations(OperationsFilter::Open);
+        let last: Vec<_> = self.replica.trace().iter().rev().take(6).collect();
+        Err(format!(
+            "the fleet does not come to rest: {open:?}; last: {last:?}"
+        ))
+    }
+
+    // What root has on record
+
+    /// Asks root a question.
+    ///
+    /// # Panics
+    /// When root does not answer as it should.
+    pub fn query<R: CandidType + DeserializeOwned>(
+        &mut self,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> R {
+        let answer = self.replica.query(Ingress {
+            sender: controller(),
+            canister: self.root,
+            method: method.to_string(),
+            payload: encode_args(args).expect("the argument can be encoded"),
+            effective: None,
+        });
+        let bytes = answer.unwrap_or_else(|reject| panic!("{method}: {reject:?}"));
+        Decode!(&bytes, R).unwrap_or_else(|e| panic!("{method}: {e}"))
+    }
+
+    /// All members.
+    pub fn members(&mut self) -> Vec<MemberInfo> {
+        let request = MembersRequest {
+            filter: MembersFilter::All,
+            after: None,
+            limit: canic::api::MAX_PAGE,
+        };
+        let page: Result<MembersPage, Denied> = self.query("canic_members", (request,));
+        page.expect("root's controller may ask").members
+    }
+
+    /// The pool.
+    pub fn pool(&mut self) -> Vec<PoolEntry> {
+        let page: Result<PoolPage, Denied> = self.query("canic_pool", (first_page(),));
+        page.expect("root's controller may ask").entries
+    }
+
+    /// Operations of one kind.
+    pub fn operations(&mut self, filter: OperationsFilter) -> Vec<OperationInfo> {
+        let request = OperationsRequest {
+            filter,
+            after: None,
+            limit: canic::api::MAX_PAGE,
+        };
+        let page: Result<OperationsPage, Denied> = self.query("canic_operations", (request,));
+        page.expect("root's controller may ask").operations
+    }
+
+    /// Root's balance sheet: cycles by purpose.
+    pub fn sheet(&mut self) -> BTreeMap<String, u128> {
+        let page: Result<MetricsPage, Denied> = self.query("canic_metrics", (first_page(),));
+        let metrics = page.expect("root's controller may ask").metrics;
+        let purpose = |metric: &Metric| Some(metric.labels.first()?.1.clone());
+        metrics
+            .iter()
+            .filter(|metric| metric.name == "canic_cycles_total")
+            .filter_map(|metric| Some((purpose(metric)?, metric.value as u128)))
+            .collect()
+    }
+
+    // What is really there
+
+    /// All canisters that root controls, root excepted.
+    #[must_use]
+    pub fn controlled(&self) -> Vec<Principal> {
+        self.controlled_by(self.root)
+    }
+
+    /// All canisters that somebody controls, root excepted.
+    #[must_use]
+    pub fn controlled_by(&self, owner: Principal) -> Vec<Principal> {
+        let mut all = self.replica.canisters();
+        all.retain(|canister| {
+            let controllers = self.replica.controllers(*canister);
+            *canister != self.root && controllers.is_some_and(|all| all.contains(&owner))
+        });
+        all
+    }
+
+    /// How a canister stands, as its controller root would see it.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When the answer is of another type.
+    pub fn status(&mut self, canister: Principal) -> Result<CanisterStatusResult, Reject> {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+}
+
+fn first_page() -> PageRequest {
+    PageRequest {
+        after: None,
+        limit: canic::api::MAX_PAGE,
+    }
+}
+
+/// Who controls root.
+#[must_use]
+pub fn controller() -> Principal {
+    user(200)
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask faults`: every failure at every await, on the real Wasm of a root and its members.
+
+use canic_fault_tests::{Case, Report, Violation, history, matrix, scenario};
+use fastrand::Rng;
+use std::sync::Mutex;
+
+/// What is tried. Singles are always tried, all of them.
+struct Plan {
+    json: bool,
+    pairs: usize,
+    histories: usize,
+    seed: u64,
+}
+
+const USAGE: &str = "\
+Usage: cargo xtask faults [--json] [--pairs N] [--histories N] [--seed N]
+       cargo xtask faults --case LINE | --history SEED";
+
+/// Runs the matrix, or one case of it. Every case that shows something wrong is printed as the line that repeats it.
+///
+/// # Errors
+/// When something is wrong, or the arguments are.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    crate::toolchain::ensure_wasm_target()?;
+    let mut plan = Plan {
+        json: false,
+        pairs: 2_000,
+        histories: 300,
+        seed: 1,
+    };
+    let mut args = args.iter();
+    while let Some(option) = args.next() {
+        let mut value = || {
+            args.next()
+                .ok_or_else(|| format!("{option} needs a value\n{USAGE}"))
+        };
+        match *option {
+            "--json" => plan.json = true,
+            "--pairs" => plan.pairs = number(value()?)? as usize,
+            "--histories" => plan.histories = number(value()?)? as usize,
+            "--seed" => plan.seed = number(value()?)?,
+            "--case" => return one_case(value()?),
+            "--history" => return one_history(number(value()?)?),
+            _ => return Err(format!("unknown option {option}\n{USAGE}")),
+        }
+    }
+    whole(&plan)
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a number\n{USAGE}"))
+}
+
+fn one_case(line: &str) -> Result<(), String> {
+    let case: Case = line.parse()?;
+    let scenario = scenario::named(&case.scenario)
+        .ok_or_else(|| format!("there is no scenario {:?}", case.scenario))?;
+    let run = matrix::run(&(scenario.world)(), &case);
+    println!("struck: {}", run.struck);
+    verdict(run.violation)
+}
+
+fn one_history(seed: u64) -> Result<(), String> {
+    verdict(history::run(&history::world(), seed))
+}
+
+fn verdict(violation: Option<Violation>) -> Result<(), String> {
+    match violation {
+        None => {
+            println!("the books balance");
+            Ok(())
+        }
+        Some(violation) => Err(violation.what.join("\n")),
+    }
+}
+
+fn whole(plan: &Plan) -> Result<(), String> {
+    let mut violations = Vec::new();
+    let prepared = matrix::prepare().map_err(|wrong| format!("{wrong:#?}"))?;
+    let mut report = Report {
+        scenarios: prepared.len(),
+        awaits: prepared.iter().map(matrix::Prepared::awaits).sum(),
+        faults: matrix::faults(),
+        ..Report::default()
+    };
+
+    let singles: Vec<Case> = prepared
+        .iter()
+        .flat_map(matrix::Prepared::singles)
+        .collect();
+    println!("{} cases in which one thing goes wrong", singles.len());
+    let (struck, wrong) = matrix::run_all(&prepared, &singles);
+    report.cases = struck;
+    violations.extend(wrong);
+
+    println!(
+        "{} cases in which two things go wrong, seed {}",
+        plan.pairs, plan.seed
+    );
+    let numbers: Vec<usize> = (0..plan.pairs).collect();
+    let pairs = Mutex::new(Vec::new());
+    matrix::in_parallel(&numbers, |number| {
+        let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1 << 32) + *number as u64);
+        let pair = prepared[number % prepared.len()].pair(&mut rng);
+        pairs.lock().expect("nobody panics with it").push(pair);
+    });
+    let mut pairs = pairs.into_inner().expect("nobody panics with it");
+    pairs.sort_by_cached_key(Case::to_string);
+    pairs.dedup();
+    let (struck, wrong) = matrix::run_all(&prepared, &pairs);
+    report.pairs = struck;
+    violations.extend(wrong);
+
+    println!(
+        "{} random histories, from seed {}",
+        plan.histories, plan.seed
+    );
+    let world = history::world();
+    let seeds: Vec<u64> = (0..plan.histories as u64)
+        .map(|n| plan.seed * 1_000_000 + n)
+        .collect();
+    let wrong = Mutex::new(Vec::new());
+    matrix::in_parallel(&seeds, |seed| {
+        let violation = history::run(&world, *seed);
+        wrong
+            .lock()
+            .expect("nobody panics with it")
+            .extend(violation);
+    });
+    report.histories = seeds.len();
+    violations.extend(wrong.into_inner().expect("nobody panics with it"));
+
+    report.violations = violations.len();
+    for violation in &violations {
+        let repeat = if violation.case.starts_with('{') {
+            format!("--case '{}'", violation.case)
+        } else {
+            violation.case.clone()
+        };
+        println!("\ncargo xtask faults {repeat}");
+        for what in &violation.what {
+            println!("    {what}");
+        }
+    }
+    println!(
+        "\n{} scenarios, {} awaits, {} faults: {} cases, {} pairs, {} histories, {} violations",
+        report.scenarios,
+        report.awaits,
+        report.faults,
+        report.cases,
+        report.pairs,
+        report.histories,
+        report.violations
+    );
+    if plan.json {
+        println!(
+            "{}",
+            serde_json::to_string(&report).map_err(|e| e.to_string())?
+        );
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err("the books do not balance".to_string())
+    }
+}
