@@ -20,9 +20,9 @@ Usage: cargo xtask COMMAND
   test           formatting, clippy, all builds and all tests: what CI runs
   bench replica [--json]
                  times what tests pay for: instances, installs, calls; POCKET_IC_BIN names another server to compare with
-  faults [--json] [--pairs N] [--histories N] [--seed N]
+  faults [--json] [--every N] [--pairs N] [--histories N] [--seed N]
                  fails at every await of every operation, alone, in pairs and at random, and audits the books;
-                 `--case LINE` or `--history SEED` repeats what it found
+                 --every N takes one of N single failures; `--case LINE` or `--history SEED` repeats what it found
   wasm           builds the canisters and prints the sizes of their modules
   serve [ARGS]   builds and runs canic-replica; `cargo xtask serve --help` lists its arguments
 ";

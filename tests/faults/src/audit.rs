@@ -200,6 +200,11 @@ fn books(world: &mut World, strict: bool) -> Vec<String> {
     }
 
     // Cycles.
+    let balance = world.replica.cycles(world.root).unwrap_or_default();
+    if balance < world.floor {
+        let floor = world.floor;
+        say(format!("root has {balance} cycles, and keeps {floor}"));
+    }
     let accounts = world.replica.accounts();
     if !accounts.balanced() {
         say(format!(

@@ -256,7 +256,7 @@ pub(crate) fn small() -> World {
 
 fn new_small() -> World {
     let mut world = World::start("fixture-small-root", 60 * T);
-    world.capacity = 4;
+    (world.capacity, world.floor) = (4, T);
     world.approve("worker", "example-worker");
     world.approve("hub", "fixture-hub");
     rest(world)
@@ -265,7 +265,7 @@ fn new_small() -> World {
 /// A root that deletes what it rolls back.
 fn tight() -> World {
     let mut world = World::start("fixture-tight-root", 60 * T);
-    world.capacity = 3;
+    (world.capacity, world.floor) = (3, 3 * T);
     world.approve("worker", "example-worker");
     rest(world)
 }
@@ -273,7 +273,7 @@ fn tight() -> World {
 /// A root with cycles for its floor, its pool and one more member.
 fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
-    world.capacity = 4;
+    (world.capacity, world.floor) = (4, T);
     world.approve("worker", "example-worker");
     rest(world)
 }

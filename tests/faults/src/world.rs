@@ -50,6 +50,8 @@ pub struct World {
     pub asked: Vec<Asked>,
     /// How many workers there may be.
     pub capacity: usize,
+    /// Root's reserve: the cycles that it does not spend.
+    pub floor: u128,
     module: Arc<Vec<u8>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
@@ -92,6 +94,7 @@ impl World {
             package,
             asked: Vec::new(),
             capacity: 0,
+            floor: 0,
             module: Arc::new(artifacts::module(package)),
             idle: 0,
         };

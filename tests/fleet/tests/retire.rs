@@ -1,5 +1,6 @@
 //! The end of a member: back to the pool, or drained and deleted.
 
+use candid::Principal;
 use canic::api::{
     MemberRequest, MembersFilter, OperationKind, OperationState, OperationsFilter, RetireError,
     Retirement,
@@ -126,8 +127,7 @@ fn retiring_twice_at_once_retires_once() {
     fleet.audit().passes();
 }
 
-#[test]
-fn a_parent_with_children_stays() {
+fn with_hub() -> (Fleet, Principal) {
     let fleet = Fleet::start("fixture-hub-root");
     fleet.approve("hub", &artifacts::module("fixture-hub"));
     fleet.approve("worker", &artifacts::module("example-worker"));
@@ -138,6 +138,12 @@ fn a_parent_with_children_stays() {
         arg: Vec::new(),
     };
     let hub = fleet.provision(&request).expect("a hub").canister;
+    (fleet, hub)
+}
+
+#[test]
+fn a_parent_with_children_stays() {
+    let (fleet, hub) = with_hub();
     let below = canic::api::ProvisionRequest {
         parent: Some(hub),
         ..notebook(user(1))
@@ -161,16 +167,7 @@ fn a_parent_with_children_stays() {
 
 #[test]
 fn a_subtree_goes_leaves_first_and_only_when_asked() {
-    let fleet = Fleet::start("fixture-hub-root");
-    fleet.approve("hub", &artifacts::module("fixture-hub"));
-    fleet.approve("worker", &artifacts::module("example-worker"));
-    let request = canic::api::ProvisionRequest {
-        role: "hub".into(),
-        key: None,
-        parent: None,
-        arg: Vec::new(),
-    };
-    let hub = fleet.provision(&request).expect("a hub").canister;
+    let (fleet, hub) = with_hub();
     for number in 1..=12 {
         let below = canic::api::ProvisionRequest {
             parent: Some(hub),
