@@ -331,8 +331,14 @@ fn attached(call: &Call) -> u128 {
 
 // The background
 
+/// A life of root's code begins: what an earlier one left is taken up.
+pub(crate) fn start() {
+    watch();
+    wake_within(0);
+}
+
 /// Makes sure that [`tick`] runs within this many nanoseconds.
-pub(crate) fn wake_within(nanoseconds: u64) {
+fn wake_within(nanoseconds: u64) {
     let now = ic::now();
     let due = now + nanoseconds;
     // One that is long overdue was lost to a trap.

@@ -70,7 +70,7 @@ fn begin(
     if let Some(start) = root.start {
         schedule_start(start, 0);
     }
-    driver::wake_within(0);
+    driver::start();
     Ok(())
 }
 
