@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes};
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use candid::Principal;
@@ -22,7 +22,7 @@ use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::answer::{Answer, Body, Failure};
+use super::answer::{Answer, Body, Failure, Path};
 use super::authentication::authenticate;
 use super::instances::{Instance, follow_clock};
 use crate::{

@@ -1,7 +1,8 @@
 //! How requests are read and answered: JSON both ways, and a message in every error.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pocket_ic::common::rest::ApiResponse;
@@ -108,6 +109,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, state: &S) -> Answer<Self> {
         match Bytes::from_request(request, state).await {
             Ok(bytes) => Ok(Self(bytes)),
+            Err(e) => Err(Failure::new(e.status(), e.body_text())),
+        }
+    }
+}
+
+/// What stands in the path for the names in braces.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(named)) => Ok(Self(named)),
             Err(e) => Err(Failure::new(e.status(), e.body_text())),
         }
     }

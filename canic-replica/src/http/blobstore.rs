@@ -5,14 +5,14 @@ use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::Shared;
-use super::answer::{Answer, Body, Failure};
+use super::answer::{Answer, Body, Failure, Path};
 
 /// The most that a compressed blob may unfold to, in bytes.
 const MAX_UNPACKED: u64 = 8 << 30;

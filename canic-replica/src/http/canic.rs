@@ -1,12 +1,12 @@
 //! Paths of our own, beside PocketIC's: what an instance tells about itself, faults, and forks.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use candid::Principal;
 use serde::Serialize;
 
 use super::Shared;
-use super::answer::{Answer, Failure, Json, encode};
+use super::answer::{Answer, Failure, Json, Path, encode};
 use crate::{Accounts, Chaos, Event, Fault, Planted, Replica, Strike};
 
 /// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked

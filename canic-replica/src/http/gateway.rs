@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -23,9 +23,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
+use super::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
 use super::instances::Instance;
-use super::{Shared, activity, agent, operations};
+use super::{Shared, activity, agent, operations, unknown_method};
 use crate::{EffectivePrincipal, Ingress, Reject, Replica};
 
 /// All gateways of a server, by their number.
@@ -147,6 +147,7 @@ pub(super) async fn open(
         .route("/_/topology", get(topology))
         .route("/api/{*path}", any(serve_agent))
         .fallback(serve)
+        .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             server.clone(),

@@ -4,7 +4,8 @@
 //! (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a client to come back, and the paths
 //! `/read_graph` and `/prune_graph` that go with them, do not occur. A request that can't be served gets
 //! `{"message": ".."}` with 400 (it is malformed, or the instance refuses it), 403, 404 (no such path, instance,
-//! canister, subnet, blob), 405, 413, 500 (our fault) or 501 (PocketIC serves it, we do not). Creating an instance or a
+//! canister, subnet, blob), 405, 413, 500 (our fault), 501 (PocketIC serves it, we do not), or 502 (behind a gateway: the
+//! canister gave no answer that can be passed on). Creating an instance or a
 //! gateway answers `{"Error": {"message": ".."}}` instead, which is what the client reads there.
 //!
 //! Agents find their interface, `api/v2` and so on, below `/instances/{id}/` and on the port of a gateway.
@@ -49,7 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
@@ -64,7 +65,7 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
 use self::activity::Activity;
-use self::answer::{Answer, Body, Failure, Json, MAX_BODY, decode, encode};
+use self::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
 use self::authentication::verify_canister_signature;
 use self::blobstore::BlobStore;
 use self::gateway::Gateways;

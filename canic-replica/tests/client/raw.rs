@@ -131,7 +131,29 @@ fn paths_and_methods_that_are_not_there() {
         (status, message.as_str()),
         (400, "`first` is not the number of an instance")
     );
+    let (status, message) = server.fail("GET", "/instances/%ff/read/get_time", "");
+    assert!(
+        status == 400 && message.contains("UTF-8"),
+        "{status} {message}"
+    );
     assert_eq!(server.send("GET", "/status", ""), (200, String::new()));
+    // The port of a gateway answers in the same way.
+    let mut config = one_subnet();
+    config["http_gateway_config"] = json!({});
+    let (_, created) = server.send("POST", "/instances", config.to_string());
+    let created: Value = serde_json::from_str(&created).unwrap();
+    let gateway = created["Created"]["http_gateway_info"]["port"].as_u64();
+    let refused = json!({ "message": "/_/topology does not take PUT" });
+    assert_eq!(
+        raw(
+            gateway.unwrap() as u16,
+            "PUT",
+            "/_/topology",
+            "host: localhost\r\n",
+            ""
+        ),
+        (405, refused.to_string())
+    );
 }
 
 #[test]
