@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::common::{Net, T};
-use crate::system_api::module;
+use crate::imports::module;
 use candid::Principal;
 use types::CanisterInstallMode::Install;
 

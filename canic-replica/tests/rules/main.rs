@@ -10,6 +10,7 @@ mod doors;
 mod faults;
 mod fuzz;
 mod hostile;
+mod imports;
 mod installation;
 mod interpreter;
 mod lifecycle;

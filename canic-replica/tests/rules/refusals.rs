@@ -1,7 +1,7 @@
 //! How system calls refuse what they are asked: in the platform's words, and never with the host's.
 
 use crate::common::{Net, T};
-use crate::system_api::module;
+use crate::imports::module;
 use canic_replica::Kind;
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;

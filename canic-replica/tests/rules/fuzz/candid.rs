@@ -1,0 +1,149 @@
+//! Arguments of the management canister, and whoever sends them.
+
+use candid::{Encode, Principal};
+use ic_management_canister_types as types;
+use types::CanisterInstallMode::Reinstall;
+
+use super::draws::Draws;
+use crate::common::{Net, canister};
+
+const METHODS: [&str; 28] = [
+    "create_canister",
+    "provisional_create_canister_with_cycles",
+    "provisional_top_up_canister",
+    "update_settings",
+    "canister_status",
+    "canister_info",
+    "canister_metadata",
+    "start_canister",
+    "stop_canister",
+    "delete_canister",
+    "deposit_cycles",
+    "install_code",
+    "install_chunked_code",
+    "uninstall_code",
+    "upload_chunk",
+    "stored_chunks",
+    "clear_chunk_store",
+    "take_canister_snapshot",
+    "load_canister_snapshot",
+    "list_canister_snapshots",
+    "delete_canister_snapshot",
+    "read_canister_snapshot_metadata",
+    "read_canister_snapshot_data",
+    "upload_canister_snapshot_metadata",
+    "upload_canister_snapshot_data",
+    "fetch_canister_logs",
+    "raw_rand",
+    "http_request",
+];
+
+/// Passes its argument on to the management canister: a byte that says how long the method's name is, the name, and
+/// the payload; answers whatever comes back with nothing.
+pub(crate) const FORWARDER: &str = r#"
+    (table funcref (elem $done))
+    (func $done (param i32) (call $msg_reply))
+    (func (export "canister_update run") (local $size i32) (local $name i32)
+        (local.set $size (call $argument))
+        (local.set $name (i32.load8_u (i32.const 1000)))
+        (call $call_new (i32.const 0) (i32.const 0) (i32.const 1001) (local.get $name)
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+        (call $call_data_append (i32.add (i32.const 1001) (local.get $name))
+            (i32.sub (i32.sub (local.get $size) (i32.const 1)) (local.get $name)))
+        (drop (call $call_perform)))
+    (func (export "canister_query get") (call $reply (i32.const 7)))"#;
+
+#[derive(Clone)]
+struct Start {
+    net: Net,
+    /// A [`FORWARDER`].
+    id: Principal,
+    /// Arguments as they should be.
+    payloads: Vec<Vec<u8>>,
+}
+
+thread_local! {
+    static START: Start = start();
+}
+
+fn start() -> Start {
+    let mut net = Net::new();
+    let id = net.install(FORWARDER);
+    let other = net.create(1_000_000_000_000);
+    for canister in [id, other] {
+        let settings = types::CanisterSettings {
+            controllers: Some(vec![net.admin, id]),
+            ..Default::default()
+        };
+        let args = types::UpdateSettingsArgs {
+            canister_id: canister,
+            settings,
+            sender_canister_version: None,
+        };
+        net.manage::<()>("update_settings", (args,)).unwrap();
+    }
+    let code = types::InstallCodeArgs {
+        mode: Reinstall,
+        canister_id: other,
+        wasm_module: canister(""),
+        arg: vec![],
+        sender_canister_version: None,
+    };
+    let payloads = vec![
+        b"DIDL\0\0".to_vec(),
+        Encode!(&types::CanisterIdRecord { canister_id: other }).unwrap(),
+        Encode!(&types::CanisterIdRecord { canister_id: id }).unwrap(),
+        Encode!(&code).unwrap(),
+        Encode!(&types::UpdateSettingsArgs {
+            canister_id: other,
+            settings: types::CanisterSettings {
+                controllers: Some(vec![other]),
+                compute_allocation: Some(1u8.into()),
+                freezing_threshold: Some(1_000_000u32.into()),
+                ..Default::default()
+            },
+            sender_canister_version: Some(1),
+        })
+        .unwrap(),
+        Encode!(&types::UploadChunkArgs {
+            canister_id: id,
+            chunk: vec![1; 100],
+        })
+        .unwrap(),
+    ];
+    Start { net, id, payloads }
+}
+
+/// Sends what `data` says; the books balance, and a canister can be created after it.
+pub(crate) fn check(data: &[u8]) {
+    let Start {
+        mut net,
+        id,
+        payloads,
+    } = START.with(Start::clone);
+    let draws = &mut Draws::new(data);
+    // A few calls in a row: what one leaves behind, the next one meets.
+    for _ in 0..1 + draws.below(4) {
+        let method = *draws.one(&METHODS);
+        let mut payload = draws.one(&payloads).clone();
+        draws.mutate(&mut payload);
+        let call = if draws.below(2) == 0 {
+            let mut argument = vec![method.len() as u8];
+            argument.extend_from_slice(method.as_bytes());
+            argument.extend_from_slice(&payload);
+            net.ingress(id, "run", &argument)
+        } else {
+            let mut call = net.ingress(Principal::management_canister(), method, &payload);
+            call.sender = *draws.one(&[net.admin, Principal::anonymous(), id]);
+            call
+        };
+        // It may be refused, or wait for ever for somebody to answer an outcall.
+        drop(net.replica.submit(call));
+        for _ in 0..4 {
+            net.replica.tick();
+            net.check_accounts();
+        }
+    }
+    let fresh = net.install(FORWARDER);
+    assert_eq!(net.number(fresh, "get"), 7);
+}
