@@ -195,6 +195,23 @@ const _: () = {
     }
     #[cfg_attr(
         target_family = "wasm",
+        unsafe(export_name = "canister_update canic_prune")
+    )]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        unsafe(export_name = "canister_update.canic_prune")
+    )]
+    fn canic_prune() {
+        __canic::entry::root::canic_prune(&ROOT)
+    }
+    #[__canic::candid::candid_method(update, rename = "canic_prune")]
+    fn canic_prune_candid(
+        _: other::api::PruneRequest,
+    ) -> ::core::result::Result<other::api::Pruned, other::api::Denied> {
+        __canic::entry::candid_only()
+    }
+    #[cfg_attr(
+        target_family = "wasm",
         unsafe(export_name = "canister_query canic_members")
     )]
     #[cfg_attr(

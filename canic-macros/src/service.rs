@@ -58,6 +58,7 @@ pub(crate) fn root() -> Vec<Served> {
         served(Update, "canic_import", quote!(ImportRequest), quote!(Result<Imported, ImportError>)),
         served(Update, "canic_module_stage", quote!(StageRequest), quote!(Result<StagedChunk, ModuleError>)),
         served(Update, "canic_module_approve", quote!(ApproveRequest), quote!(Result<ModuleInfo, ModuleError>)),
+        served(Update, "canic_prune", quote!(PruneRequest), quote!(Result<Pruned, Denied>)),
         served(Query, "canic_members", quote!(MembersRequest), quote!(Result<MembersPage, Denied>)),
         served(Query, "canic_member", quote!(MemberRequest), quote!(Result<Option<MemberInfo>, Denied>)),
         served(Query, "canic_modules", quote!(PageRequest), quote!(Result<ModulesPage, Denied>)),

@@ -392,6 +392,22 @@ pub struct OperationsPage {
     pub next: Option<OperationId>,
 }
 
+/// Forgets operations that are closed: root keeps the last 10,000 otherwise.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct PruneRequest {
+    /// Those with a lower number. Open ones and those in quarantine stay, whatever their number.
+    pub before: OperationId,
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Pruned {
+    /// Operations forgotten by this call: 1,000 at most.
+    pub forgotten: u64,
+    /// Whether there are more to forget.
+    pub more: bool,
+}
+
 /// One measured value.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
 pub struct Metric {

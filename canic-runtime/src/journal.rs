@@ -4,7 +4,7 @@
 //! recovers; closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
 
 use crate::{
-    api::{Membership, OperationId, Retirement, RolledBack, Source},
+    api::{Membership, OperationId, Pruned, Retirement, RolledBack, Source},
     config::Rollback,
     memory::{self, Cycles, Id, Memory, Record},
 };
@@ -14,6 +14,9 @@ use minicbor::{Decode, Encode};
 
 /// Closed operations that are kept.
 pub(crate) const MAX_CLOSED: u64 = 10_000;
+
+/// Closed operations that are forgotten in one message at most.
+const MAX_FORGOTTEN: usize = 1_000;
 
 /// A module's SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -461,6 +464,23 @@ impl Journal {
         }
     }
 
+    /// Forgets closed operations below a number, so many as one message is good for.
+    pub(crate) fn forget(&mut self, before: OperationId) -> Pruned {
+        let section = Section::Closed.byte();
+        let mut old = self.records.keys_range((section, 0)..(section, before));
+        let forgotten: Vec<_> = old.by_ref().take(MAX_FORGOTTEN).collect();
+        let more = old.next().is_some();
+        drop(old);
+        for key in &forgotten {
+            self.records.remove(key);
+        }
+        self.closed -= forgotten.len() as u64;
+        Pruned {
+            forgotten: forgotten.len() as u64,
+            more,
+        }
+    }
+
     fn prune(&mut self) {
         while self.closed > MAX_CLOSED {
             let oldest = self
@@ -642,6 +662,35 @@ mod tests {
         );
         assert_eq!(journal.list(Section::Closed, None).next().unwrap().id, 12);
         assert!(journal.get(1).is_some() && journal.get(2).is_none());
+    }
+
+    #[test]
+    fn closed_operations_can_be_forgotten_piece_by_piece() {
+        memory::forget();
+        let mut journal = Journal::open(0, 1, 2);
+        for id in 1..=2_500 {
+            let end = match id {
+                10 => None,
+                20 => Some(End::Quarantined),
+                _ => Some(End::Done),
+            };
+            journal.put(Operation {
+                end,
+                ..operation(id)
+            });
+        }
+        let told: Vec<_> = (0..3)
+            .map(|_| journal.forget(2_401))
+            .map(|pruned| (pruned.forgotten, pruned.more))
+            .collect();
+        assert_eq!(told, [(1_000, true), (1_000, true), (398, false)]);
+        assert_eq!(
+            ids(&journal, Section::Closed),
+            Vec::from_iter(2_401..=2_500)
+        );
+        assert_eq!(ids(&journal, Section::Open), [10]);
+        assert_eq!(ids(&journal, Section::Quarantined), [20]);
+        assert_eq!(Journal::open(0, 1, 2).closed, journal.closed);
     }
 
     #[test]

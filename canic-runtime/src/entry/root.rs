@@ -6,7 +6,8 @@ use crate::{
     api::{
         ApproveRequest, BatchError, Denied, HttpRequest, ImportError, ImportRequest, MemberRequest,
         MembersRequest, Membership, MetricsPage, ModuleError, OperationId, OperationsRequest,
-        PageRequest, ProvisionError, ProvisionRequest, RetireError, RetireRequest, StageRequest,
+        PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned, RetireError,
+        RetireRequest, StageRequest,
     },
     books::{self, Books},
     config::Root,
@@ -98,13 +99,14 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 6] = [
+const GUARDED: [&str; 7] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
     "canic_import",
     "canic_module_stage",
     "canic_module_approve",
+    "canic_prune",
 ];
 
 /// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
@@ -191,6 +193,17 @@ pub fn canic_module_approve(_root: &'static Root) {
         async move {
             owner.map_err(ModuleError::Denied)?;
             requests::approve(&request)
+        }
+    });
+}
+
+/// `canic_prune`.
+pub fn canic_prune(_root: &'static Root) {
+    update(|(request,): (PruneRequest,)| {
+        let owner = requests::owner(ic::caller());
+        async move {
+            owner?;
+            Ok::<Pruned, Denied>(books::with(|books| books.journal.forget(request.before)))
         }
     });
 }

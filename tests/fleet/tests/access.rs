@@ -4,7 +4,7 @@ use candid::{Principal, Reserved};
 use canic::api::{
     ApproveRequest, Denied, ImportAs, ImportRequest, MemberRequest, MembersFilter, MembersRequest,
     OperationsFilter, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-    Provisioned, RetireError, RetireRequest, Retired, Retirement, StageRequest,
+    Provisioned, PruneRequest, RetireError, RetireRequest, Retired, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     Fleet, artifacts,
@@ -75,6 +75,10 @@ fn mutations(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
             encode(candid::encode_one(StageRequest { chunk: vec![1] })),
         ),
         ("canic_module_approve", encode(candid::encode_one(approve))),
+        (
+            "canic_prune",
+            encode(candid::encode_one(PruneRequest { before: 1 })),
+        ),
     ]
 }
 

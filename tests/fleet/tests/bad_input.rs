@@ -42,6 +42,7 @@ fn arguments_of_endpoints_that_are_not_candid() {
         "canic_import",
         "canic_module_stage",
         "canic_module_approve",
+        "canic_prune",
     ];
     let queries = [
         "canic_members",
