@@ -53,7 +53,7 @@ fn no_argument_harms_the_management_canister() {
 
 #[test]
 fn no_module_harms_the_host() {
-    fuzz(400, wasm::check);
+    fuzz(800, wasm::check);
 }
 
 #[test]

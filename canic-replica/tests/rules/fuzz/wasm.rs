@@ -194,7 +194,7 @@ fn hostile(draws: &mut Draws<'_>) -> Vec<u8> {
     let mut function = |head: String| {
         body += &format!("(func {head} {locals} ");
         for _ in 0..draws.below(8) {
-            body += &match draws.below(16) {
+            body += &match draws.below(32) {
                 0 => "(call $deep)".to_owned(),
                 1 => format!(
                     "(drop (memory.grow (i32.const {})))",
