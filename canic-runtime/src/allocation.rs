@@ -69,3 +69,111 @@ pub(crate) fn prepared(op: &mut Operation, reply: Reply) -> Next {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::{Clearing, Place, Plan},
+        memory::Cycles,
+        platform::Failure,
+    };
+
+    const ROOT: Principal = Principal::from_slice(&[1, 1]);
+    const OTHER: Principal = Principal::from_slice(&[2, 1]);
+
+    /// An operation that claimed a canister which lacks so many cycles.
+    fn claimed(controllers: &[Principal], shortfall: u128) -> Operation {
+        let place = Place {
+            role: "worker".to_string(),
+            parent: Id(ROOT),
+            key: None,
+        };
+        let plan = Plan {
+            module: [7; 32],
+            cycles: Cycles(10),
+            controllers: controllers.iter().copied().map(Id).collect(),
+            rollback: Clearing::Recycle,
+        };
+        let mut op = Operation::new(1, Purpose::Provision(place, plan), Step::Create, 0);
+        op.canister = Some(Id(OTHER));
+        op.shortfall = Cycles(shortfall);
+        op
+    }
+
+    #[test]
+    fn a_claimed_canister_begins_with_what_it_lacks() {
+        let cases = [
+            (&[ROOT][..], 0, Step::Install),
+            (&[ROOT], 1, Step::Fund),
+            (&[ROOT, OTHER], 0, Step::Configure),
+            (&[ROOT, OTHER], 1, Step::Configure),
+            (&[OTHER], 0, Step::Configure),
+        ];
+        for (controllers, shortfall, step) in cases {
+            let op = claimed(controllers, shortfall);
+            assert_eq!(first_step(&op, ROOT), step, "{controllers:?} {shortfall}");
+        }
+    }
+
+    #[test]
+    fn controllers_come_before_cycles_and_both_before_the_install() {
+        for (from, shortfall, to) in [
+            (Step::Configure, 1, Step::Fund),
+            (Step::Configure, 0, Step::Install),
+            (Step::Fund, 1, Step::Install),
+        ] {
+            let mut op = claimed(&[ROOT, OTHER], shortfall);
+            op.step = from;
+            op.attempts = 3;
+            assert_eq!(prepared(&mut op, Reply::Done), Next::Call);
+            assert_eq!((op.step, op.attempts), (to, 0), "after {from:?}");
+        }
+    }
+
+    #[test]
+    fn preparations_that_fail_are_looked_at_repeated_or_given_up() {
+        for step in [Step::Configure, Step::Fund] {
+            let outcome = |code| {
+                let mut op = claimed(&[ROOT, OTHER], 1);
+                op.step = step;
+                let failure = Failure::of_management(code, "no");
+                let next = prepared(&mut op, Reply::Failed(failure));
+                (next, op.step, op.clearing)
+            };
+            assert_eq!(outcome(6), (Next::Call, Step::Verify, None));
+            let (next, at, clearing) = outcome(2);
+            assert!(matches!(next, Next::Later(_)), "{next:?}");
+            assert_eq!((at, clearing), (step, None));
+            let given_up = (Next::Call, Step::Inspect, Some(Clearing::Recycle));
+            assert_eq!(outcome(5), given_up);
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_new_canister_is_on_record() {
+        let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
+        op.room = vec![0; 64];
+        assert_eq!(created(&mut op, Reply::Created(OTHER)), Next::Call);
+        assert_eq!(op.canister(), Some(OTHER));
+        assert_eq!((op.source, op.step), (Some(Origin::Fresh), Step::Shelve));
+        assert!(op.room.is_empty(), "the room is used");
+    }
+
+    #[test]
+    fn a_creation_that_failed_says_why() {
+        let ended = |code| {
+            let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
+            let failure = Failure::of_management(code, "why");
+            let next = created(&mut op, Reply::Failed(failure));
+            (next, op.failure.unwrap_or_default())
+        };
+        assert_eq!(ended(5), (Next::Close(End::Nothing), "why".to_string()));
+        let (next, reason) = ended(6);
+        assert_eq!(next, Next::Close(End::Quarantined));
+        assert!(
+            reason.contains("why") && reason.contains("not known"),
+            "{reason}"
+        );
+    }
+}

@@ -107,3 +107,133 @@ pub(crate) fn synced(op: &mut Operation, reply: Reply) -> Next {
         _ => Next::Close(End::Done),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::{Clearing, Place, Plan},
+        memory::Id,
+        platform::{Failure, Run, Status},
+    };
+    use candid::Principal;
+
+    const ROOT: Principal = Principal::from_slice(&[1, 1]);
+    const MODULE: [u8; 32] = [7; 32];
+
+    fn place_and_plan() -> (Place, Plan) {
+        let place = Place {
+            role: "worker".to_string(),
+            parent: Id(ROOT),
+            key: None,
+        };
+        let plan = Plan {
+            module: MODULE,
+            cycles: Cycles(0),
+            controllers: vec![Id(ROOT)],
+            rollback: Clearing::Delete,
+        };
+        (place, plan)
+    }
+
+    fn at(step: Step, purpose: fn(Place, Plan) -> Purpose) -> Operation {
+        let (place, plan) = place_and_plan();
+        let mut op = Operation::new(1, purpose(place, plan), step, 0);
+        op.canister = Some(Id(ROOT));
+        op
+    }
+
+    fn reject(code: u32) -> Reply {
+        Reply::Failed(Failure::of_management(code, "no"))
+    }
+
+    fn seen(module: Option<[u8; 32]>) -> Reply {
+        Reply::Status(Status {
+            run: Run::Running,
+            module,
+            controllers: vec![ROOT],
+            cycles: 5,
+            snapshots: false,
+            root_controls_alone: true,
+            default_settings: true,
+        })
+    }
+
+    #[test]
+    fn an_install_that_fails_is_looked_at_repeated_or_undone() {
+        let outcome = |code| {
+            let mut op = at(Step::Install, Purpose::Provision);
+            let next = installed(&mut op, reject(code));
+            (next, op.step, op.clearing)
+        };
+        assert_eq!(outcome(6), (Next::Call, Step::Verify, None));
+        assert_eq!(outcome(2), (Next::Later(backoff(1)), Step::Install, None));
+        let undone = (Next::Call, Step::Inspect, Some(Clearing::Delete));
+        assert_eq!(outcome(5), undone);
+    }
+
+    #[test]
+    fn a_step_is_tried_so_often_and_no_more() {
+        let mut op = at(Step::Install, Purpose::Provision);
+        for attempt in 1..MAX_ATTEMPTS {
+            let next = try_again(&mut op, "busy".to_string());
+            assert_eq!(next, Next::Later(backoff(attempt)));
+            assert_eq!(op.failure.as_deref(), Some("busy"));
+        }
+        assert_eq!(try_again(&mut op, "busy".to_string()), Next::Call);
+        assert_eq!(op.step, Step::Inspect, "the way back");
+    }
+
+    #[test]
+    fn it_is_verified_so_often_and_no_more() {
+        let mut op = at(Step::Install, Purpose::Provision);
+        for _ in 0..MAX_ATTEMPTS {
+            assert_eq!((verify(&mut op), op.step), (Next::Call, Step::Verify));
+        }
+        assert_eq!((verify(&mut op), op.step), (Next::Call, Step::Inspect));
+    }
+
+    #[test]
+    fn a_member_is_adopted_as_it_is_or_not_at_all() {
+        let mut op = at(Step::Verify, Purpose::Adopt);
+        assert_eq!(verified(&mut op, seen(Some(MODULE))), Next::Call);
+        assert_eq!(op.step, Step::Sync);
+        assert_eq!(op.held.0, 5, "it was seen");
+        for other in [None, Some([8; 32])] {
+            let mut op = at(Step::Verify, Purpose::Adopt);
+            let next = verified(&mut op, seen(other));
+            assert_eq!(next, Next::Close(End::Untouched), "{other:?}");
+        }
+        let mut op = at(Step::Verify, Purpose::Adopt);
+        let next = verified(&mut op, reject(5));
+        assert_eq!(next, Next::Close(End::Untouched));
+        assert_eq!((op.held.0, op.failure.as_deref()), (0, Some("no")));
+    }
+
+    #[test]
+    fn a_canister_that_is_not_seen_is_looked_at_again() {
+        let mut op = at(Step::Verify, Purpose::Provision);
+        for _ in 0..100 {
+            let next = verified(&mut op, reject(2));
+            assert_eq!(next, Next::Later(backoff(MAX_ATTEMPTS)));
+        }
+        for attempt in 1..MAX_ATTEMPTS {
+            assert_eq!(verified(&mut op, reject(5)), Next::Later(backoff(attempt)));
+        }
+        assert_eq!(verified(&mut op, reject(5)), Next::Call);
+        assert_eq!(op.step, Step::Inspect, "the way back");
+    }
+
+    #[test]
+    fn a_place_that_was_not_told_for_sure_is_told_again() {
+        for code in [2, 6] {
+            let mut op = at(Step::Sync, Purpose::Adopt);
+            assert_eq!(synced(&mut op, reject(code)), Next::Later(backoff(1)));
+            assert_eq!(op.step, Step::Sync);
+        }
+        let mut op = at(Step::Sync, Purpose::Adopt);
+        assert_eq!(synced(&mut op, reject(4)), Next::Close(End::Untouched));
+        let mut op = at(Step::Sync, Purpose::Adopt);
+        assert_eq!(synced(&mut op, Reply::Done), Next::Close(End::Done));
+    }
+}
