@@ -507,6 +507,7 @@ mod tests {
             op.in_flight = true;
             assert_eq!(recovery::resume(&mut op), Next::Call);
             assert_eq!((op.step, op.in_flight), (resumed, false), "{cut_off:?}");
+            assert_eq!(op.attempts, 1, "being cut off counts");
         }
         // What is cut off again and again is kept for people to look at.
         let mut op = installing(Clearing::Recycle);

@@ -196,3 +196,175 @@ fn deleted(op: &Operation) -> End {
         _ => End::Done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::{Place, Plan},
+        memory::Id,
+        platform::Failure,
+    };
+    use candid::Principal;
+
+    const CANISTER: Principal = Principal::from_slice(&[9, 1]);
+
+    fn importing() -> Operation {
+        let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
+        op.canister = Some(Id(CANISTER));
+        op.source = Some(Origin::Imported);
+        op.clearing = Some(Clearing::Recycle);
+        op
+    }
+
+    fn status(cycles: u128) -> Status {
+        Status {
+            run: Run::Running,
+            module: None,
+            controllers: vec![CANISTER],
+            cycles,
+            snapshots: false,
+            root_controls_alone: true,
+            default_settings: true,
+        }
+    }
+
+    fn reject(code: u32) -> Reply {
+        Reply::Failed(Failure::of_management(code, "no"))
+    }
+
+    #[test]
+    fn an_import_that_cannot_be_seen_is_left_alone_at_once() {
+        let mut op = importing();
+        let next = inspected(&mut op, reject(5), true);
+        assert_eq!(next, Next::Close(End::Untouched));
+        assert_eq!(op.failure.as_deref(), Some("no"));
+        // Once it was seen, it is in hand.
+        let mut op = importing();
+        op.held = Cycles(1);
+        let next = inspected(&mut op, reject(5), true);
+        assert_eq!(next, Next::Later(backoff(1)));
+    }
+
+    #[test]
+    fn a_look_that_is_refused_is_repeated_so_often_and_no_more() {
+        let mut op = importing();
+        op.held = Cycles(1);
+        for attempt in 1..MAX_ATTEMPTS {
+            let next = inspected(&mut op, reject(5), true);
+            assert_eq!(next, Next::Later(backoff(attempt)));
+        }
+        let next = inspected(&mut op, reject(5), true);
+        assert_eq!(next, Next::Close(End::Quarantined));
+    }
+
+    #[test]
+    fn an_import_into_a_full_pool_is_left_alone_only_at_first_sight() {
+        let full = |held| {
+            let mut op = importing();
+            op.held = Cycles(held);
+            inspected(&mut op, Reply::Status(status(drain::WORTH)), false)
+        };
+        assert_eq!(full(0), Next::Close(End::Untouched));
+        assert_eq!(full(1), Next::Call, "it is drained and deleted");
+    }
+
+    #[test]
+    fn what_others_could_change_is_set_back() {
+        let provision = |controllers: &[Principal]| {
+            let place = Place {
+                role: "worker".to_string(),
+                parent: Id(CANISTER),
+                key: None,
+            };
+            let plan = Plan {
+                module: [7; 32],
+                cycles: Cycles(0),
+                controllers: controllers.iter().copied().map(Id).collect(),
+                rollback: Clearing::Recycle,
+            };
+            Operation {
+                purpose: Purpose::Provision(place, plan),
+                ..importing()
+            }
+        };
+        let alone = provision(&[CANISTER]);
+        let fine = status(0);
+        assert_eq!(to_empty(&alone, &fine), None);
+        let shared = Status {
+            root_controls_alone: false,
+            ..fine.clone()
+        };
+        let changed = Status {
+            default_settings: false,
+            ..fine.clone()
+        };
+        assert_eq!(to_empty(&alone, &shared), Some(Step::Reset));
+        assert_eq!(to_empty(&alone, &changed), Some(Step::Reset));
+        // What does not show may have been changed by somebody who controlled it, too.
+        let mut lived_in = provision(&[CANISTER, Principal::anonymous()]);
+        assert_eq!(to_empty(&lived_in, &fine), Some(Step::Reset));
+        lived_in.reset = true;
+        assert_eq!(to_empty(&lived_in, &fine), None);
+    }
+
+    #[test]
+    fn what_is_worth_it_is_drained_before_it_is_stopped() {
+        let step = |cycles, drains| {
+            let mut op = importing();
+            op.clearing = Some(Clearing::Delete);
+            op.drains = drains;
+            to_delete(&op, &status(cycles))
+        };
+        assert_eq!(step(drain::WORTH, 0), Step::LoadDrain);
+        assert_eq!(step(drain::WORTH - 1, 0), Step::Stop);
+        assert_eq!(step(drain::WORTH, drain::MAX_TRIES - 1), Step::LoadDrain);
+        assert_eq!(step(drain::WORTH, drain::MAX_TRIES), Step::Stop);
+    }
+
+    #[test]
+    fn a_drain_that_fails_counts_and_a_poor_canister_is_not_tried_again() {
+        let drains = |code, held| {
+            let mut op = importing();
+            op.step = Step::LoadDrain;
+            op.held = Cycles(held);
+            cleared(&mut op, reject(code));
+            op.drains
+        };
+        assert_eq!(drains(5, drain::PRICE), 1);
+        assert_eq!(drains(5, drain::PRICE - 1), 1);
+        assert_eq!(drains(2, drain::PRICE), 0, "it may pass");
+        assert_eq!(drains(2, drain::PRICE - 1), drain::MAX_TRIES);
+    }
+
+    #[test]
+    fn a_step_that_fails_is_followed_by_a_look_and_its_first_reason_is_kept() {
+        let mut op = importing();
+        op.held = Cycles(1);
+        op.failure = Some("first".to_string());
+        for attempt in 1..MAX_ATTEMPTS {
+            op.step = Step::Uninstall;
+            assert_eq!(cleared(&mut op, reject(5)), Next::Later(backoff(attempt)));
+            assert_eq!(op.step, Step::Inspect);
+        }
+        op.step = Step::Uninstall;
+        let next = cleared(&mut op, reject(5));
+        assert_eq!(next, Next::Close(End::Quarantined));
+        assert_eq!(op.failure.as_deref(), Some("first; then: no"));
+    }
+
+    #[test]
+    fn what_was_given_up_was_there_before_or_is_undone_or_kept() {
+        let end = |purpose| {
+            let mut op = importing();
+            op.purpose = purpose;
+            (op.shortfall, op.reserved) = (Cycles(1), Cycles(1));
+            let next = begin(&mut op, "why".to_string());
+            assert_eq!((op.shortfall, op.reserved), (Cycles(0), Cycles(0)));
+            assert_eq!(op.failure.as_deref(), Some("why"));
+            next
+        };
+        assert_eq!(end(Purpose::ImportToPool), Next::Close(End::Untouched));
+        assert_eq!(end(Purpose::Refill), Next::Close(End::Quarantined));
+    }
+}
