@@ -323,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn only_a_deletion_that_was_tried_can_explain_that_a_canister_is_gone() {
+        for (step, deleting) in [(Step::Delete, true), (Step::Stop, false)] {
+            let mut op = importing();
+            op.step = step;
+            cleared(&mut op, reject(6));
+            assert_eq!(op.deleting, deleting, "{step:?}");
+        }
+    }
+
+    #[test]
     fn a_drain_that_fails_counts_and_a_poor_canister_is_not_tried_again() {
         let drains = |code, held| {
             let mut op = importing();
