@@ -27,7 +27,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let mut plan = Plan {
         json: false,
         every: 1,
-        pairs: 2_000,
+        pairs: 2_100,
         histories: 300,
         seed: 1,
     };
