@@ -348,6 +348,25 @@ mod tests {
     }
 
     #[test]
+    fn a_drain_that_works_counts_and_shows_at_the_next_look() {
+        for (step, drains) in [(Step::Drain, 2), (Step::LoadDrain, 1)] {
+            let mut op = importing();
+            (op.step, op.drains) = (step, 1);
+            assert_eq!(cleared(&mut op, Reply::Done), Next::Call);
+            assert_eq!((op.step, op.drains), (Step::Inspect, drains));
+            assert_eq!(op.drained, step == Step::Drain);
+        }
+    }
+
+    #[test]
+    fn one_reason_is_told_once() {
+        let mut op = importing();
+        op.failure = Some("no".to_string());
+        quarantine(&mut op, "no".to_string());
+        assert_eq!(op.failure.as_deref(), Some("no"));
+    }
+
+    #[test]
     fn a_step_that_fails_is_followed_by_a_look_and_its_first_reason_is_kept() {
         let mut op = importing();
         op.held = Cycles(1);

@@ -114,6 +114,7 @@ mod tests {
         op.end = Some(End::Quarantined);
         assert!(is_wanted(&op));
         begin(&mut op, numbered(upper));
+        assert_eq!(op.searches, 1);
         op
     }
 
@@ -156,6 +157,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_no_canister_has_is_passed_over() {
+        let mut op = searching(9);
+        let none = Reply::Failed(Failure::of_management(3, "not found"));
+        assert_eq!(looked(&mut op, none), Next::Call);
+    }
+
+    #[test]
     fn an_outage_is_waited_out() {
         let mut op = searching(9);
         let candidate = next(&mut op, |_| false);
@@ -165,8 +173,11 @@ mod tests {
             no_such_canister: false,
             reason: "later".to_string(),
         });
-        assert!(matches!(looked(&mut op, outage), Next::Later(_)));
-        assert_eq!(next(&mut op, |_| false), candidate);
+        for attempt in 1..4 {
+            let next_time = looked(&mut op, outage.clone());
+            assert_eq!(next_time, Next::Later(backoff(attempt)));
+            assert_eq!(next(&mut op, |_| false), candidate);
+        }
     }
 
     #[test]
