@@ -402,6 +402,9 @@ mod tests {
             check_argument(&large),
             Err(ProvisionError::ArgumentTooLarge { .. })
         ));
+        let just_right = candid::encode_one(vec![0u8; MAX_ARGUMENT - 12]).unwrap();
+        assert_eq!(just_right.len(), MAX_ARGUMENT, "with its header");
+        assert!(check_argument(&just_right).is_ok());
     }
 
     #[test]
