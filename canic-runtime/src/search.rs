@@ -61,13 +61,19 @@ pub(crate) fn looked(op: &mut Operation, reply: Reply) -> Next {
             op.go(Step::Inspect);
             Next::Call
         }
-        Reply::Failed(failure) if failure.passing => {
+        // It may be the one: passed over, it would not be found again soon.
+        Reply::Failed(failure)
+            if failure.passing || (!failure.no_such_canister && op.attempts < MAX_ATTEMPTS) =>
+        {
             op.attempts += 1;
             again(op);
             Next::Later(backoff(op.attempts.min(MAX_ATTEMPTS)))
         }
         // A stranger's, or there is none of this number.
-        _ if op.calls < MAX_LOOKS => Next::Call,
+        _ if op.calls < MAX_LOOKS => {
+            op.attempts = 0;
+            Next::Call
+        }
         _ => given_up(op),
     }
 }
@@ -161,6 +167,19 @@ mod tests {
         let mut op = searching(9);
         let none = Reply::Failed(Failure::of_management(3, "not found"));
         assert_eq!(looked(&mut op, none), Next::Call);
+    }
+
+    #[test]
+    fn a_canister_that_could_not_be_seen_is_looked_at_again_so_often_and_no_more() {
+        let mut op = searching(9);
+        let candidate = next(&mut op, |_| false);
+        let odd = Reply::Failed(Failure::of_management(5, "no"));
+        for _ in 0..MAX_ATTEMPTS {
+            assert!(matches!(looked(&mut op, odd.clone()), Next::Later(_)));
+            assert_eq!(next(&mut op, |_| false), candidate);
+        }
+        assert_eq!((looked(&mut op, odd), op.attempts), (Next::Call, 0));
+        assert_ne!(next(&mut op, |_| false), candidate);
     }
 
     #[test]

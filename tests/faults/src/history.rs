@@ -39,9 +39,7 @@ pub fn run(world: &World, seed: u64) -> Option<Violation> {
                 world.step();
             }
         }
-        let settled = world.settle(|_| ());
-
-        match settled {
+        match world.settle(|_| ()) {
             Ok(()) => {
                 world.replica.clear_faults();
                 let mut wrong = answered(&mut world);
