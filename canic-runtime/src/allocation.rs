@@ -84,18 +84,9 @@ mod tests {
 
     /// An operation that claimed a canister which lacks so many cycles.
     fn claimed(controllers: &[Principal], shortfall: u128) -> Operation {
-        let place = Place {
-            role: "worker".to_string(),
-            parent: Id(ROOT),
-            key: None,
-        };
-        let plan = Plan {
-            module: [7; 32],
-            cycles: Cycles(10),
-            controllers: controllers.iter().copied().map(Id).collect(),
-            rollback: Clearing::Recycle,
-        };
-        let mut op = Operation::new(1, Purpose::Provision(place, plan), Step::Create, 0);
+        let plan = Plan::sample(controllers, 10, Clearing::Recycle);
+        let purpose = Purpose::Provision(Place::sample(ROOT), plan);
+        let mut op = Operation::new(1, purpose, Step::Create, 0);
         op.canister = Some(Id(OTHER));
         op.shortfall = Cycles(shortfall);
         op

@@ -154,9 +154,8 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
                 return None;
             }
             let Some(canister) = search::next(&mut op, |canister| books.knows(canister)) else {
-                if let Next::Close(end) = search::given_up(&mut op) {
-                    close(books, op, end, now);
-                }
+                let end = search::given_up(&mut op);
+                close(books, op, end, now);
                 return None;
             };
             books.intend(&mut op, 0, now);
@@ -217,21 +216,12 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
                 books.drained(op.held.0.saturating_sub(status.cycles));
             }
         }
-        if let (Reply::Info { .. }, Some(candidate)) = (&reply, op.candidate)
-            && books.knows(candidate.0)
-        {
-            // It was lost no longer by the time of this answer.
-            reply = Reply::Info {
-                created_by_root: false,
-            };
-        }
-        if matches!(
-            reply,
-            Reply::Info {
-                created_by_root: true
+        if let (Reply::Info { created_by_root }, Some(candidate)) = (&mut reply, op.candidate) {
+            // One that is on record by the time of this answer is lost no longer.
+            *created_by_root &= !books.knows(candidate.0);
+            if *created_by_root {
+                books.found(&op, ic::creation_fee());
             }
-        ) {
-            books.found(&op, ic::creation_fee());
         }
         let room = books.pool_has_room(&op);
         match machine::advance(&mut op, reply, room) {

@@ -114,31 +114,16 @@ mod tests {
     use crate::{
         journal::{Clearing, Place, Plan},
         memory::Id,
-        platform::{Failure, Run, Status},
+        platform::{Failure, Status},
     };
     use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const MODULE: [u8; 32] = [7; 32];
 
-    fn place_and_plan() -> (Place, Plan) {
-        let place = Place {
-            role: "worker".to_string(),
-            parent: Id(ROOT),
-            key: None,
-        };
-        let plan = Plan {
-            module: MODULE,
-            cycles: Cycles(0),
-            controllers: vec![Id(ROOT)],
-            rollback: Clearing::Delete,
-        };
-        (place, plan)
-    }
-
     fn at(step: Step, purpose: fn(Place, Plan) -> Purpose) -> Operation {
-        let (place, plan) = place_and_plan();
-        let mut op = Operation::new(1, purpose(place, plan), step, 0);
+        let plan = Plan::sample(&[ROOT], 0, Clearing::Delete);
+        let mut op = Operation::new(1, purpose(Place::sample(ROOT), plan), step, 0);
         op.canister = Some(Id(ROOT));
         op
     }
@@ -149,13 +134,8 @@ mod tests {
 
     fn seen(module: Option<[u8; 32]>) -> Reply {
         Reply::Status(Status {
-            run: Run::Running,
             module,
-            controllers: vec![ROOT],
-            cycles: 5,
-            snapshots: false,
-            root_controls_alone: true,
-            default_settings: true,
+            ..Status::sample(ROOT, 5)
         })
     }
 

@@ -126,6 +126,30 @@ pub(crate) struct Place {
     pub(crate) key: Option<String>,
 }
 
+/// For the tests of deciding code: a worker of root's, with the module of sevens.
+#[cfg(test)]
+impl Plan {
+    pub(crate) fn sample(controllers: &[Principal], cycles: u128, rollback: Clearing) -> Self {
+        Self {
+            module: [7; 32],
+            cycles: Cycles(cycles),
+            controllers: controllers.iter().copied().map(Id).collect(),
+            rollback,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Place {
+    pub(crate) fn sample(parent: Principal) -> Self {
+        Self {
+            role: "worker".to_string(),
+            parent: Id(parent),
+            key: None,
+        }
+    }
+}
+
 impl Place {
     pub(crate) fn membership(&self, root: Principal) -> Membership {
         Membership {

@@ -42,7 +42,7 @@ mod tests {
     use crate::{
         drain,
         journal::{Clearing, Origin, Place, Plan, Purpose},
-        memory::{Cycles, Id},
+        memory::Id,
         platform::{Failure, Outcome, Run, Status},
         recovery,
     };
@@ -54,18 +54,9 @@ mod tests {
     const T: u128 = 1_000_000_000_000;
 
     fn provision(rollback: Clearing) -> Operation {
-        let place = Place {
-            role: "worker".to_string(),
-            parent: Id(ROOT),
-            key: None,
-        };
-        let plan = Plan {
-            module: MODULE,
-            cycles: Cycles(2 * T),
-            controllers: vec![Id(ROOT)],
-            rollback,
-        };
-        Operation::new(1, Purpose::Provision(place, plan), Step::Create, 0)
+        let plan = Plan::sample(&[ROOT], 2 * T, rollback);
+        let purpose = Purpose::Provision(Place::sample(ROOT), plan);
+        Operation::new(1, purpose, Step::Create, 0)
     }
 
     fn installing(rollback: Clearing) -> Operation {
@@ -90,15 +81,7 @@ mod tests {
     }
 
     fn empty() -> Status {
-        Status {
-            run: Run::Running,
-            module: None,
-            controllers: vec![ROOT],
-            cycles: 2 * T,
-            snapshots: false,
-            default_settings: true,
-            root_controls_alone: true,
-        }
+        Status::sample(ROOT, 2 * T)
     }
 
     #[test]

@@ -192,6 +192,22 @@ pub(crate) struct Status {
     pub(crate) default_settings: bool,
 }
 
+/// For the tests of deciding code: an empty canister as a fresh one stands.
+#[cfg(test)]
+impl Status {
+    pub(crate) fn sample(controller: Principal, cycles: u128) -> Self {
+        Self {
+            run: Run::Running,
+            module: None,
+            controllers: vec![controller],
+            cycles,
+            snapshots: false,
+            root_controls_alone: true,
+            default_settings: true,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
     Running,

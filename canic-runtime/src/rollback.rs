@@ -217,18 +217,6 @@ mod tests {
         op
     }
 
-    fn status(cycles: u128) -> Status {
-        Status {
-            run: Run::Running,
-            module: None,
-            controllers: vec![CANISTER],
-            cycles,
-            snapshots: false,
-            root_controls_alone: true,
-            default_settings: true,
-        }
-    }
-
     fn reject(code: u32) -> Reply {
         Reply::Failed(Failure::of_management(code, "no"))
     }
@@ -263,7 +251,11 @@ mod tests {
         let full = |held| {
             let mut op = importing();
             op.held = Cycles(held);
-            inspected(&mut op, Reply::Status(status(drain::WORTH)), false)
+            inspected(
+                &mut op,
+                Reply::Status(Status::sample(CANISTER, drain::WORTH)),
+                false,
+            )
         };
         assert_eq!(full(0), Next::Close(End::Untouched));
         assert_eq!(full(1), Next::Call, "it is drained and deleted");
@@ -272,24 +264,14 @@ mod tests {
     #[test]
     fn what_others_could_change_is_set_back() {
         let provision = |controllers: &[Principal]| {
-            let place = Place {
-                role: "worker".to_string(),
-                parent: Id(CANISTER),
-                key: None,
-            };
-            let plan = Plan {
-                module: [7; 32],
-                cycles: Cycles(0),
-                controllers: controllers.iter().copied().map(Id).collect(),
-                rollback: Clearing::Recycle,
-            };
+            let plan = Plan::sample(controllers, 0, Clearing::Recycle);
             Operation {
-                purpose: Purpose::Provision(place, plan),
+                purpose: Purpose::Provision(Place::sample(CANISTER), plan),
                 ..importing()
             }
         };
         let alone = provision(&[CANISTER]);
-        let fine = status(0);
+        let fine = Status::sample(CANISTER, 0);
         assert_eq!(to_empty(&alone, &fine), None);
         let shared = Status {
             root_controls_alone: false,
@@ -314,7 +296,7 @@ mod tests {
             let mut op = importing();
             op.clearing = Some(Clearing::Delete);
             op.drains = drains;
-            to_delete(&op, &status(cycles))
+            to_delete(&op, &Status::sample(CANISTER, cycles))
         };
         assert_eq!(step(drain::WORTH, 0), Step::LoadDrain);
         assert_eq!(step(drain::WORTH - 1, 0), Step::Stop);

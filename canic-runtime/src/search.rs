@@ -74,7 +74,7 @@ pub(crate) fn looked(op: &mut Operation, reply: Reply) -> Next {
             op.attempts = 0;
             Next::Call
         }
-        _ => given_up(op),
+        _ => Next::Close(given_up(op)),
     }
 }
 
@@ -87,13 +87,13 @@ pub(crate) fn again(op: &mut Operation) {
 }
 
 /// There is nothing left to look at.
-pub(crate) fn given_up(op: &mut Operation) -> Next {
+pub(crate) fn given_up(op: &mut Operation) -> End {
     let looks = op.calls;
     op.candidate = None;
     op.failure = Some(format!(
         "a canister may have been created whose id is not known; it is not among {looks} that were looked at"
     ));
-    Next::Close(End::Quarantined)
+    End::Quarantined
 }
 
 /// The canister created before or after this one on the same subnet: canister ids are eight bytes of a number, and two
