@@ -1,8 +1,6 @@
 //! `cargo xtask faults`: every failure at every await, on the real Wasm of a root and its members.
 
 use canic_fault_tests::{Case, Report, Violation, history, matrix, scenario};
-use fastrand::Rng;
-use std::sync::Mutex;
 
 /// What is tried.
 struct Plan {
@@ -100,16 +98,7 @@ fn whole(plan: &Plan) -> Result<(), String> {
         "{} cases in which two things go wrong, seed {}",
         plan.pairs, plan.seed
     );
-    let numbers: Vec<usize> = (0..plan.pairs).collect();
-    let pairs = Mutex::new(Vec::new());
-    matrix::in_parallel(&numbers, |number| {
-        let mut rng = Rng::with_seed(plan.seed.wrapping_mul(1 << 32) + *number as u64);
-        let pair = prepared[number % prepared.len()].pair(&mut rng);
-        pairs.lock().expect("nobody panics with it").push(pair);
-    });
-    let mut pairs = pairs.into_inner().expect("nobody panics with it");
-    pairs.sort_by_cached_key(Case::to_string);
-    pairs.dedup();
+    let pairs = matrix::pairs(&prepared, plan.pairs, plan.seed);
     let (struck, wrong) = matrix::run_all(&prepared, &pairs);
     report.pairs = struck;
     violations.extend(wrong);
@@ -118,32 +107,14 @@ fn whole(plan: &Plan) -> Result<(), String> {
         "{} random histories, from seed {}",
         plan.histories, plan.seed
     );
-    let world = history::world();
-    let seeds: Vec<u64> = (0..plan.histories as u64)
-        .map(|n| plan.seed * 1_000_000 + n)
-        .collect();
-    let wrong = Mutex::new(Vec::new());
-    matrix::in_parallel(&seeds, |seed| {
-        let violation = history::run(&world, *seed);
-        wrong
-            .lock()
-            .expect("nobody panics with it")
-            .extend(violation);
-    });
+    let first = plan.seed * 1_000_000;
+    let seeds: Vec<u64> = (first..first + plan.histories as u64).collect();
+    violations.extend(history::run_all(&seeds));
     report.histories = seeds.len();
-    violations.extend(wrong.into_inner().expect("nobody panics with it"));
 
     report.violations = violations.len();
     for violation in &violations {
-        let repeat = if violation.case.starts_with('{') {
-            format!("--case '{}'", violation.case)
-        } else {
-            violation.case.clone()
-        };
-        println!("\ncargo xtask faults {repeat}");
-        for what in &violation.what {
-            println!("    {what}");
-        }
+        println!("\n{violation}");
     }
     println!(
         "\n{} scenarios, {} awaits, {} faults: {} cases, {} pairs, {} histories, {} violations",

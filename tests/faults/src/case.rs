@@ -107,16 +107,8 @@ impl Act {
     pub(crate) fn perform(self, world: &mut World) {
         match self {
             Self::StopMembers => world.all_members("stop_canister"),
-            Self::StopRoot => {
-                drop(world.stop_root());
-                world.pass(10 * SECOND);
-                world.start_root();
-            }
-            Self::LongOutage => {
-                drop(world.stop_root());
-                world.pass(10 * 86_400 * SECOND);
-                world.start_root();
-            }
+            Self::StopRoot => outage(world, 10),
+            Self::LongOutage => outage(world, 10 * 86_400),
             // Root refuses while it waits for an answer, but does not see the calls that its timers make to it; an answer that
             // comes to new code is nobody's, whatever root does. Operators stop a canister before they upgrade it.
             Self::UpgradeRoot if world.waits_for_its_timers() => {}
@@ -128,6 +120,13 @@ impl Act {
             }
         }
     }
+}
+
+/// Root is stopped for so many seconds.
+fn outage(world: &mut World, seconds: u64) {
+    drop(world.stop_root());
+    world.pass(seconds * SECOND);
+    world.start_root();
 }
 
 impl fmt::Display for Case {

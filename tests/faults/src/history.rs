@@ -3,7 +3,7 @@
 use crate::{
     audit::{answered, audit_books},
     case::Act,
-    matrix::{Violation, guarded},
+    matrix::{Violation, guarded, in_parallel},
     scenario::{self, hub, import, provision, refused},
     world::{T, World, controller},
 };
@@ -50,9 +50,17 @@ pub fn run(world: &World, seed: u64) -> Option<Violation> {
         }
     });
     (!what.is_empty()).then(|| Violation {
-        case: format!("--history {seed}"),
+        repeat: format!("--history {seed}"),
         what,
     })
+}
+
+/// Runs the histories of these seeds. Answers what is wrong.
+#[must_use]
+pub fn run_all(seeds: &[u64]) -> Vec<Violation> {
+    let world = world();
+    let runs = in_parallel(seeds, |seed| run(&world, *seed));
+    runs.into_iter().flatten().collect()
 }
 
 /// Somebody does something.

@@ -11,6 +11,7 @@ use canic_replica::{Effect, Fault, Kind, Way};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
@@ -22,10 +23,19 @@ use std::{
 /// Something that is not as it should be, and the case that shows it.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// The case, or history, as one line that repeats it.
-    pub case: String,
+    /// The arguments with which `cargo xtask faults` repeats it.
+    pub repeat: String,
     /// What is wrong.
     pub what: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "cargo xtask faults {}", self.repeat)?;
+        self.what
+            .iter()
+            .try_for_each(|what| writeln!(f, "    {what}"))
+    }
 }
 
 /// What was tried.
@@ -50,7 +60,7 @@ pub struct Report {
 /// A scenario, the world in which it begins, and its awaits.
 pub struct Prepared {
     /// The scenario.
-    pub scenario: &'static Scenario,
+    pub scenario: Scenario,
     /// The world just before.
     pub world: World,
     /// The calls, and their answers, when nothing fails.
@@ -62,7 +72,7 @@ impl Prepared {
     ///
     /// # Errors
     /// What is wrong even if nothing fails.
-    pub fn new(scenario: &'static Scenario) -> Result<Self, Violation> {
+    pub fn new(scenario: &Scenario) -> Result<Self, Violation> {
         let world = (scenario.world)();
         let case = Case {
             scenario: scenario.name.to_string(),
@@ -70,7 +80,7 @@ impl Prepared {
         };
         let run = run(&world, &case);
         let prepared = Self {
-            scenario,
+            scenario: *scenario,
             world,
             sites: run.sites,
         };
@@ -182,7 +192,7 @@ pub fn run(world: &World, case: &Case) -> Run {
     });
     Run {
         violation: (!what.is_empty()).then(|| Violation {
-            case: case.to_string(),
+            repeat: format!("--case '{case}'"),
             what,
         }),
         struck,
@@ -244,22 +254,13 @@ fn is_canister(id: Principal) -> bool {
 /// # Errors
 /// What is wrong even if nothing fails.
 pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let all: Vec<&'static Scenario> = SCENARIOS.iter().collect();
-    in_parallel(&all, |scenario| {
-        sender
-            .send(Prepared::new(scenario))
-            .expect("somebody waits");
-    });
-    drop(sender);
     let (mut prepared, mut violations) = (Vec::new(), Vec::new());
-    for result in receiver {
+    for result in in_parallel(SCENARIOS, Prepared::new) {
         match result {
             Ok(one) => prepared.push(one),
             Err(violation) => violations.push(violation),
         }
     }
-    prepared.sort_by_key(|one| SCENARIOS.iter().position(|s| s.name == one.scenario.name));
     if violations.is_empty() {
         Ok(prepared)
     } else {
@@ -267,43 +268,52 @@ pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
     }
 }
 
+/// So many cases in which two things go wrong, drawn from a seed, in turn from each scenario.
+#[must_use]
+pub fn pairs(prepared: &[Prepared], count: usize, seed: u64) -> Vec<Case> {
+    let numbers: Vec<usize> = (0..count).collect();
+    in_parallel(&numbers, |number| {
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(1 << 32) + *number as u64);
+        prepared[number % prepared.len()].pair(&mut rng)
+    })
+}
+
 /// Runs cases, each in a copy of its scenario's world. Answers how many struck, and what is wrong.
 #[must_use]
 pub fn run_all(prepared: &[Prepared], cases: &[Case]) -> (usize, Vec<Violation>) {
-    let struck = AtomicUsize::new(0);
-    let violations = Mutex::new(Vec::new());
-    in_parallel(cases, |case| {
-        let Some(one) = prepared
-            .iter()
-            .find(|one| one.scenario.name == case.scenario)
-        else {
-            return;
-        };
-        let run = run(&one.world, case);
-        struck.fetch_add(usize::from(run.struck), Ordering::Relaxed);
-        if let Some(violation) = run.violation {
-            violations
-                .lock()
-                .expect("nobody panics with it")
-                .push(violation);
-        }
+    let runs = in_parallel(cases, |case| {
+        let mut all = prepared.iter();
+        let one = all.find(|one| one.scenario.name == case.scenario)?;
+        Some(run(&one.world, case))
     });
-    let mut violations = violations.into_inner().expect("nobody panics with it");
-    violations.sort_by(|a, b| a.case.cmp(&b.case));
-    (struck.into_inner(), violations)
+    let struck = runs.iter().flatten().filter(|run| run.struck).count();
+    let violations = runs.into_iter().flatten().filter_map(|run| run.violation);
+    (struck, violations.collect())
 }
 
-/// Does something with each of them, on all cores.
-pub fn in_parallel<T: Sync>(all: &[T], work: impl Fn(&T) + Sync) {
+/// Does something with each of them, on all cores. Answers in the same order.
+///
+/// # Panics
+/// When the work does.
+pub fn in_parallel<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    work(one);
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = all.get(number) else { break };
+                    let result = work(one);
+                    done.lock()
+                        .expect("nobody panics with it")
+                        .push((number, result));
                 }
             });
         }
     });
+    let mut done = done.into_inner().expect("nobody panics with it");
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }
