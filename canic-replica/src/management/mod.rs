@@ -119,17 +119,7 @@ impl Replica {
             "node_metrics_history" => self.node_metrics_history(request),
             "subnet_info" => self.subnet_info(request),
             "http_request" | "flexible_http_request" => self.http_request(request),
-            "ecdsa_public_key"
-            | "sign_with_ecdsa"
-            | "schnorr_public_key"
-            | "sign_with_schnorr"
-            | "vetkd_public_key"
-            | "vetkd_derive_key"
-            | "bitcoin_get_balance"
-            | "bitcoin_get_utxos"
-            | "bitcoin_send_transaction"
-            | "bitcoin_get_current_fee_percentiles"
-            | "bitcoin_get_block_headers" => Err(Reject::new(
+            method if is_unsupported(method) => Err(Reject::new(
                 RejectCode::CanisterReject,
                 407,
                 format!(
@@ -340,20 +330,28 @@ fn door(method: &str) -> Option<Door> {
         | "node_metrics_history"
         | "subnet_info"
         | "http_request"
-        | "flexible_http_request"
-        | "ecdsa_public_key"
-        | "sign_with_ecdsa"
-        | "schnorr_public_key"
-        | "sign_with_schnorr"
-        | "vetkd_public_key"
-        | "vetkd_derive_key"
-        | "bitcoin_get_balance"
-        | "bitcoin_get_utxos"
-        | "bitcoin_send_transaction"
-        | "bitcoin_get_current_fee_percentiles"
-        | "bitcoin_get_block_headers" => Door::Canisters,
+        | "flexible_http_request" => Door::Canisters,
+        method if is_unsupported(method) => Door::Canisters,
         _ => return None,
     })
+}
+
+/// Whether the network has this method, and this replica refuses it by name.
+fn is_unsupported(method: &str) -> bool {
+    matches!(
+        method,
+        "ecdsa_public_key"
+            | "sign_with_ecdsa"
+            | "schnorr_public_key"
+            | "sign_with_schnorr"
+            | "vetkd_public_key"
+            | "vetkd_derive_key"
+            | "bitcoin_get_balance"
+            | "bitcoin_get_utxos"
+            | "bitcoin_send_transaction"
+            | "bitcoin_get_current_fee_percentiles"
+            | "bitcoin_get_block_headers"
+    )
 }
 
 /// Whether a canister pays for the reception after the call: one that froze itself by too high a freezing threshold

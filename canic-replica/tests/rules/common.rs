@@ -334,3 +334,17 @@ const WORDS: &str = r#"
         (call $call_new (i32.const 1000) (i32.const 10) (local.get $name) (local.get $size)
             (local.get $reply) (i32.const 0) (local.get $reject) (i32.const 0)))
 "#;
+
+/// [`Net::through`], in tenths of T cycles.
+pub fn through(
+    net: &mut Net,
+    caller: Principal,
+    method: &str,
+    tenths: u128,
+    payload: &[u8],
+) -> (u128, Result<Vec<u8>, (u32, String)>) {
+    net.through(caller, method, tenths * T / 10, payload)
+}
+
+/// No argument, in Candid.
+pub const NOTHING: &[u8] = b"DIDL\x00\x00";

@@ -1,6 +1,6 @@
 //! What things cost, to the cycle, and what becomes of those who cannot pay.
 
-use crate::common::{CALLER, Net, T, came_back, canister, encode, order, record};
+use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record};
 use candid::{Nat, Principal};
 use canic_replica::Kind;
 use ic_management_canister_types as types;
@@ -8,7 +8,6 @@ use types::CanisterInstallMode::Install;
 use types::CanisterSettings;
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
-const NOTHING: &[u8] = b"DIDL\x00\x00";
 /// Replies with four bytes.
 const PLAIN: &str = r#"(func (export "canister_update x") (call $reply (i32.const 0)))
     (func (export "canister_query q") (call $reply (i32.const 0)))"#;

@@ -1,23 +1,10 @@
 //! Canisters are created, funded, stopped, started and deleted.
 
-use crate::common::{CALLER, Net, T, came_back, canister, encode, order, record};
+use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record, through};
 use candid::{Nat, Principal};
 use canic_replica::{EffectivePrincipal, Ingress, IngressStatus, Kind, Outcome, SubnetKind};
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
-
-/// The same, in tenths of T cycles.
-fn through(
-    net: &mut Net,
-    caller: Principal,
-    method: &str,
-    tenths: u128,
-    payload: &[u8],
-) -> (u128, Result<Vec<u8>, (u32, String)>) {
-    net.through(caller, method, tenths * T / 10, payload)
-}
-
-const NOTHING: &[u8] = b"DIDL\x00\x00";
 
 /// The info that a canister gets about another.
 fn info(net: &mut Net, caller: Principal, id: Principal) -> types::CanisterInfoResult {

@@ -1,23 +1,10 @@
 //! The management canister, called from outside and by canisters.
 
-use crate::common::{CALLER, Net, T, canister, encode, record};
+use crate::common::{CALLER, NOTHING, Net, T, canister, encode, record, through};
 use candid::Principal;
 use canic_replica::Ingress;
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
-
-/// The same, in tenths of T cycles.
-fn through(
-    net: &mut Net,
-    caller: Principal,
-    method: &str,
-    tenths: u128,
-    payload: &[u8],
-) -> (u128, Result<Vec<u8>, (u32, String)>) {
-    net.through(caller, method, tenths * T / 10, payload)
-}
-
-const NOTHING: &[u8] = b"DIDL\x00\x00";
 
 #[test]
 fn an_install_whose_init_traps_is_a_canister_error_for_the_caller() {

@@ -109,6 +109,18 @@ fn write(
     net.manage("upload_canister_snapshot_data", (args,))
 }
 
+/// A snapshot that is uploaded together with its module.
+fn upload_with(
+    net: &mut Net,
+    args: types::UploadCanisterSnapshotMetadataArgs,
+    module: &[u8],
+) -> Vec<u8> {
+    let id = args.canister_id;
+    let copy = upload(net, args).unwrap();
+    write(net, id, &copy, Offset::WasmModule { offset: 0 }, module).unwrap();
+    copy
+}
+
 /// What describes an upload like this snapshot.
 fn upload_args(
     canister_id: Principal,
@@ -295,15 +307,7 @@ fn zeros_that_overwrote_initial_data_stay_zeros() {
     let mut net = Net::new();
     let (id, snapshot) = full(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
-    let copy = upload(&mut net, upload_args(id, metadata)).unwrap();
-    write(
-        &mut net,
-        id,
-        &copy,
-        Offset::WasmModule { offset: 0 },
-        &module,
-    )
-    .unwrap();
+    let copy = upload_with(&mut net, upload_args(id, metadata), &module);
     load(&mut net, id, &copy).unwrap();
     assert_eq!(net.query(id, "word", &[]).unwrap(), [0; 7]);
 }
@@ -466,15 +470,7 @@ fn what_does_not_fit_together_is_not_loaded() {
     let mut no_memory = upload_args(id, metadata);
     no_memory.wasm_memory_size = 0;
     for args in [no_global, other_global, no_memory] {
-        let copy = upload(&mut net, args).unwrap();
-        write(
-            &mut net,
-            id,
-            &copy,
-            Offset::WasmModule { offset: 0 },
-            &module,
-        )
-        .unwrap();
+        let copy = upload_with(&mut net, args, &module);
         assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0408");
     }
     assert_eq!(net.number(id, "small"), 11);
@@ -574,15 +570,7 @@ fn a_timer_goes_on_when_what_was_taken_is_loaded_and_stops_if_an_upload_says_so(
     for (told, then) in [(None, active), (Some(types::CanisterTimer::Inactive), None)] {
         let mut args = upload_args(id, metadata.clone());
         args.global_timer = told;
-        let copy = upload(&mut net, args).unwrap();
-        write(
-            &mut net,
-            id,
-            &copy,
-            Offset::WasmModule { offset: 0 },
-            &module,
-        )
-        .unwrap();
+        let copy = upload_with(&mut net, args, &module);
         load(&mut net, id, &copy).unwrap();
         assert_eq!(timer(&mut net), then);
     }
@@ -595,15 +583,7 @@ fn a_hook_that_does_not_fit_the_memory_is_not_loaded() {
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     let mut args = upload_args(id, metadata);
     args.on_low_wasm_memory_hook_status = Some(types::OnLowWasmMemoryHookStatus::Ready);
-    let copy = upload(&mut net, args).unwrap();
-    write(
-        &mut net,
-        id,
-        &copy,
-        Offset::WasmModule { offset: 0 },
-        &module,
-    )
-    .unwrap();
+    let copy = upload_with(&mut net, args, &module);
     let reject = load(&mut net, id, &copy).unwrap_err();
     let text = "Hook status (Some(Ready)) of uploaded snapshot is inconsistent with the canister's state (hook condition \
                 satisfied: false).";
