@@ -3,7 +3,6 @@ impl Fleet {
 }
 impl Fleet {
     /// Provisions a member of the role `worker`.
-    #[must_use]
     pub fn worker() -> ::canic::fleet::ProvisionRole<Args> {
         ::canic::fleet::ProvisionRole::new("worker")
     }

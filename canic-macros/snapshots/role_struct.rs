@@ -1,4 +1,10 @@
 pub struct Worker;
+impl Worker {
+    /// Provisions a member of the role `page`.
+    pub fn page() -> ::canic::fleet::ProvisionRole<PageArgs> {
+        ::canic::fleet::ProvisionRole::new("page")
+    }
+}
 #[doc(hidden)]
 #[macro_export]
 macro_rules! one_root_or_role_per_crate {

@@ -8,12 +8,10 @@ impl Fleet {
 }
 impl Fleet {
     /// Provisions a member of the role `hub`.
-    #[must_use]
     pub fn hub() -> other::fleet::Provision {
         other::fleet::Provision::role("hub")
     }
     /// Provisions a member of the role `worker`.
-    #[must_use]
     pub fn worker() -> other::fleet::ProvisionRole<worker_api::WorkerArgs> {
         other::fleet::ProvisionRole::new("worker")
     }

@@ -9,6 +9,7 @@
 mod crate_path;
 mod diag;
 mod endpoint;
+mod handles;
 mod hooks;
 mod options;
 mod role;
@@ -147,8 +148,40 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `"worker"` | the role's name; it stands first | required |
+/// | `child(name = "shard", ..)` | a role that this member provisions; may be repeated | none by name |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
 /// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
+///
+/// ## `child(..)`
+///
+/// As a root has a function for each of its roles, so has a member for what it provisions. Whether it may is for
+/// root to say, with the role's `parents`.
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `name = "shard"` | the role; its own may be among them | required |
+/// | `args = path::Type` | the argument of its `init`, which types `Hub::shard()`; a type with `<..>` in quotes | untyped |
+///
+/// ```
+/// use canic::prelude::*;
+///
+/// #[derive(CandidType)]
+/// pub struct ShardArgs {
+///     first: u64,
+/// }
+///
+/// pub struct Hub;
+///
+/// #[canic::role("hub", child(name = "shard", args = ShardArgs))]
+/// impl Hub {}
+///
+/// #[canic::update]
+/// async fn grow(first: u64) -> Result<Principal, ProvisionError> {
+///     let args = ShardArgs { first };
+///     let shard = Hub::shard().key(first.to_string()).args(args).provision().await?;
+///     Ok(shard.canister)
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     role::role(attribute.into(), item.into()).into()

@@ -65,7 +65,7 @@ fn root_full() {
 #[test]
 fn role_struct() {
     let expansion = role(
-        quote!("worker"),
+        quote!("worker", child(name = "page", args = PageArgs)),
         quote!(
             pub struct Worker;
         ),

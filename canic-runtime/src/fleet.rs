@@ -152,7 +152,24 @@ impl<A: CandidType> ProvisionRole<A> {
             args,
         }
     }
+
+    /// Cannot be called: it is there so that the compiler says what is missing.
+    #[doc(hidden)]
+    pub fn provision(self) -> Answer<Result<Provisioned, ProvisionError>>
+    where
+        Self: HasArgument,
+    {
+        Box::pin(provision(self.request))
+    }
 }
+
+/// What no request is before it is given its argument.
+#[diagnostic::on_unimplemented(
+    message = "the argument of the role's `init` is missing",
+    label = "write `.args(..)` before this"
+)]
+#[doc(hidden)]
+pub trait HasArgument {}
 
 /// A complete request for a member of a role whose argument type is known.
 #[derive(Clone, Debug)]

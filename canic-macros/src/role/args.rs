@@ -6,6 +6,7 @@ use syn::{Lit, LitStr, Meta, Path};
 
 use crate::crate_path::CratePath;
 use crate::diag::Errors;
+use crate::handles::HandleArgs;
 use crate::options::{self, Given, Known, Options};
 use crate::values::{Flag, PathValue};
 
@@ -13,6 +14,7 @@ pub(super) struct RoleArgs {
     pub(super) crate_path: CratePath,
     /// The role's name, which stands first and without an option's name.
     pub(super) name: Name,
+    pub(super) children: Vec<Given<HandleArgs>>,
     pub(super) http: Option<Given<Flag>>,
 }
 
@@ -30,6 +32,10 @@ pub(super) enum Name {
 
 const ROLE: Known = Known {
     once: &["http", "crate"],
+    repeated: &["child"],
+};
+const CHILD: Known = Known {
+    once: &["name", "args"],
     repeated: &[],
 };
 
@@ -49,9 +55,18 @@ impl RoleArgs {
         Self {
             crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
             name,
+            children: options
+                .lists("child", "child(name = \"shard\")", errors)
+                .into_iter()
+                .map(|list| list.map(|tokens| child(tokens, errors)))
+                .collect(),
             http: options.one("http", errors),
         }
     }
+}
+
+fn child(tokens: TokenStream, errors: &mut Errors) -> HandleArgs {
+    HandleArgs::parse(&Options::parse(tokens, &CHILD, errors), errors)
 }
 
 impl Name {

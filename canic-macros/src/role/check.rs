@@ -6,16 +6,24 @@ use syn::Item;
 use super::args::{Name, RoleArgs};
 use super::model::Role;
 use crate::diag::Errors;
+use crate::handles;
 use crate::hooks::Canister;
 use crate::values::RoleName;
 
 pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
     let canister = Canister::check(item, "role", errors);
     let name = name(args, errors);
+    let children: Vec<_> = args
+        .children
+        .iter()
+        .map(|child| child.check("child", child, errors))
+        .collect();
+    handles::distinct(children.iter().flatten(), errors);
     Some(Role {
         crate_path: args.crate_path.clone(),
         canister: canister?,
         name: name?,
+        children: children.into_iter().collect::<Option<_>>()?,
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })
 }

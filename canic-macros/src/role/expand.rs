@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::Item;
 
 use super::model::Role;
+use crate::handles;
 use crate::hooks::{self, Side};
 use crate::service;
 
@@ -13,8 +14,10 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
         crate_path,
         canister,
         name,
+        children,
         http,
     } = role;
+    let children = handles::functions(crate_path, item, children);
     let start = hooks::start_hook(canister);
     let side = Side {
         module: format_ident!("member"),
@@ -30,6 +33,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     quote! {
         #allowed
         #item
+        #children
         #only_one
         const _: () = {
             use #crate_path::__private as __canic;

@@ -11,9 +11,10 @@ use syn::Item;
 
 use self::args::RoleArgs;
 use crate::diag::Errors;
+use crate::handles;
 use crate::hooks::mended;
 
-/// Parse, check, expand. On an error the author's item stays.
+/// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its children.
 pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = RoleArgs::parse(attribute, &mut errors);
@@ -28,8 +29,10 @@ pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(role) => expand::role(&role, &item),
         Err(errors) => {
+            let children = handles::surviving(args.children.iter().map(|child| &child.value));
+            let children = handles::functions(&args.crate_path, &item, &children);
             let item = mended(&item);
-            quote!(#item #errors)
+            quote!(#item #children #errors)
         }
     }
 }

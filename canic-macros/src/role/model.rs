@@ -1,6 +1,7 @@
 //! A member whose options have been checked.
 
 use crate::crate_path::CratePath;
+use crate::handles::Handle;
 use crate::hooks::Canister;
 use crate::values::RoleName;
 
@@ -8,5 +9,7 @@ pub(super) struct Role {
     pub(super) crate_path: CratePath,
     pub(super) canister: Canister,
     pub(super) name: RoleName,
+    /// The roles it provisions by name.
+    pub(super) children: Vec<Handle>,
     pub(super) http: bool,
 }

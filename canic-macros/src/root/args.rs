@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 
 use crate::crate_path::CratePath;
 use crate::diag::Errors;
+use crate::handles::HandleArgs;
 use crate::options::{Given, Known, Options};
-use crate::values::{Controllers, Count, Cycles, Flag, PathValue, Text, Texts, TypeValue};
+use crate::values::{Controllers, Count, Cycles, Flag, PathValue, Text, Texts};
 
 pub(super) struct RootArgs {
     pub(super) crate_path: CratePath,
@@ -23,8 +24,7 @@ pub(super) struct PoolArgs {
 }
 
 pub(super) struct RoleArgs {
-    pub(super) name: Option<Given<Text>>,
-    pub(super) lacks_name: bool,
+    pub(super) handle: HandleArgs,
     pub(super) max: Option<Given<Count>>,
     pub(super) singleton: Option<Given<Flag>>,
     pub(super) cycles: Option<Given<Cycles>>,
@@ -32,7 +32,6 @@ pub(super) struct RoleArgs {
     pub(super) controllers: Option<Given<Controllers>>,
     pub(super) rollback: Option<Given<Text>>,
     pub(super) wasm: Option<Given<Text>>,
-    pub(super) args: Option<Given<TypeValue>>,
 }
 
 const ROOT: Known = Known {
@@ -96,8 +95,7 @@ impl RoleArgs {
     fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &ROLE, errors);
         Self {
-            name: options.one("name", errors),
-            lacks_name: options.lack("name"),
+            handle: HandleArgs::parse(&options, errors),
             max: options.one("max", errors),
             singleton: options.one("singleton", errors),
             cycles: options.one("cycles", errors),
@@ -105,7 +103,6 @@ impl RoleArgs {
             controllers: options.one("controllers", errors),
             rollback: options.one("rollback", errors),
             wasm: options.one("wasm", errors),
-            args: options.one("args", errors),
         }
     }
 }

@@ -3,12 +3,13 @@
 use syn::{Item, LitStr, parse_quote};
 
 use super::args::{PoolArgs, RoleArgs, RootArgs};
-use super::model::{Handle, Pool, Role, Rollback, Root};
+use super::model::{Pool, Role, Rollback, Root};
 use super::wasm;
 use crate::diag::{Errors, instead_of};
+use crate::handles::{self, Handle};
 use crate::hooks::Canister;
 use crate::options::Given;
-use crate::values::{Controller, Controllers, Count, Cycles, RoleName, Text};
+use crate::values::{Controller, Controllers, Count, Cycles, Text};
 
 /// The most controllers that the platform lets a canister have, root among them.
 const MOST_CONTROLLERS: usize = 10;
@@ -16,15 +17,19 @@ const MOST_CONTROLLERS: usize = 10;
 pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<Root> {
     let canister = Canister::check(item, "root", errors);
     let pool = args.pool.as_ref().map(|args| pool(args, errors));
-    let names: Vec<_> = args.roles.iter().map(|role| name(role, errors)).collect();
+    let handles: Vec<_> = args
+        .roles
+        .iter()
+        .map(|role| role.handle.check("role", role, errors))
+        .collect();
     let roles: Vec<_> = args
         .roles
         .iter()
-        .zip(&names)
-        .map(|(args, name)| role(args, name.clone(), errors))
+        .zip(&handles)
+        .map(|(args, handle)| role(args, handle.clone(), errors))
         .collect();
 
-    distinct_names(names.iter().flatten(), errors);
+    handles::distinct(handles.iter().flatten(), errors);
     family(&args.roles, errors);
 
     Some(Root {
@@ -38,29 +43,6 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
         roles: roles.into_iter().collect::<Option<_>>()?,
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })
-}
-
-/// The roles that can be named, for the functions that stand for them when something else is wrong.
-pub(super) fn handles(args: &RootArgs) -> Vec<Handle> {
-    let mut handles: Vec<Handle> = Vec::new();
-    for role in &args.roles {
-        // What is wrong with a name has been reported.
-        let Some(name) = name(role, &mut Errors::default()) else {
-            continue;
-        };
-        if handles
-            .iter()
-            .all(|other| other.name.function() != name.function())
-        {
-            handles.push(handle(role, name));
-        }
-    }
-    handles
-}
-
-fn handle(args: &RoleArgs, name: RoleName) -> Handle {
-    let args = args.args.as_ref().map(|ty| ty.0.clone());
-    Handle { name, args }
 }
 
 fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
@@ -114,19 +96,7 @@ fn some_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors)
     }
 }
 
-fn name(args: &Given<RoleArgs>, errors: &mut Errors) -> Option<RoleName> {
-    match &args.name {
-        Some(name) => RoleName::check(&name.0, errors),
-        None => {
-            if args.lacks_name {
-                errors.at(args, "a role needs a name: `role(name = \"worker\")`");
-            }
-            None
-        }
-    }
-}
-
-fn role(args: &Given<RoleArgs>, name: Option<RoleName>, errors: &mut Errors) -> Option<Role> {
+fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<Role> {
     some_members(args.max.as_ref(), errors);
     one_singleton(args, errors);
     some_cycles(args.cycles.as_ref(), "a member", errors);
@@ -136,7 +106,7 @@ fn role(args: &Given<RoleArgs>, name: Option<RoleName>, errors: &mut Errors) -> 
     let wasm = args.wasm.as_ref().map(|path| wasm::check(&path.0, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
-        handle: handle(args, name?),
+        handle: handle?,
         max: args.max.as_ref().map(|max| max.0),
         singleton,
         cycles: args.cycles.as_ref().map(|cycles| cycles.0),
@@ -244,48 +214,11 @@ fn rollback(given: Option<&Given<Text>>, errors: &mut Errors) -> Option<Rollback
     }
 }
 
-/// No two roles have the same name, nor names that the generated functions could not tell apart.
-fn distinct_names<'a>(names: impl Iterator<Item = &'a RoleName>, errors: &mut Errors) {
-    let mut seen: Vec<&RoleName> = Vec::new();
-    for name in names {
-        let earlier = seen
-            .iter()
-            .find(|other| other.function() == name.function())
-            .copied();
-        seen.push(name);
-        let Some(earlier) = earlier else {
-            continue;
-        };
-        if earlier.text() == name.text() {
-            errors.conflict(
-                (
-                    name,
-                    format!("the role `{}` is given twice; keep one", name.text()),
-                ),
-                (earlier, format!("`{}` is first given here", name.text())),
-            );
-        } else {
-            errors.conflict(
-                (
-                    name,
-                    format!(
-                        "`{}` and `{}` both become the function `{}()`; rename one",
-                        earlier.text(),
-                        name.text(),
-                        name.function()
-                    ),
-                ),
-                (earlier, "the other one is this"),
-            );
-        }
-    }
-}
-
 /// The roles by the names that were written, well-formed or not, and their parents.
 fn family(roles: &[Given<RoleArgs>], errors: &mut Errors) {
     let named: Vec<(String, &RoleArgs)> = roles
         .iter()
-        .filter_map(|args| Some((args.name.as_ref()?.0.value(), &args.value)))
+        .filter_map(|args| Some((args.handle.name.as_ref()?.0.value(), &args.value)))
         .collect();
     // With a name unread, a parent may be that one.
     if named.len() == roles.len() && known_parents(&named, errors) {

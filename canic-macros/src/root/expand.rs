@@ -1,14 +1,13 @@
 //! What a checked root becomes.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
-use super::model::{Handle, Pool, Role, Rollback, Root};
-use crate::crate_path::CratePath;
-use crate::hooks::{self, Canister, Side};
+use super::model::{Pool, Role, Rollback, Root};
+use crate::handles;
+use crate::hooks::{self, Side};
 use crate::service;
-use crate::signature::located_at;
 use crate::values::Controller;
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -18,7 +17,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         ..
     } = root;
     let handles = root.roles.iter().map(|role| &role.handle);
-    let handles = self::handles(crate_path, item, handles);
+    let handles = handles::functions(crate_path, item, handles);
     let config = config(root);
     let start = hooks::start_hook(canister);
     let side = Side {
@@ -52,53 +51,6 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
             #endpoints
             #http
         };
-    }
-}
-
-/// The functions by which the author's code names a role: `Fleet::worker()`.
-pub(super) fn handles<'a>(
-    crate_path: &CratePath,
-    item: &Item,
-    handles: impl IntoIterator<Item = &'a Handle>,
-) -> Option<TokenStream> {
-    let ty = Canister::type_of(item)?;
-    let functions: Vec<_> = handles
-        .into_iter()
-        .map(|handle| function(crate_path, handle))
-        .collect();
-    (!functions.is_empty()).then(|| {
-        quote! {
-            impl #ty {
-                #(#functions)*
-            }
-        }
-    })
-}
-
-fn function(crate_path: &CratePath, handle: &Handle) -> TokenStream {
-    let Handle { name, args } = handle;
-    let function = name.function();
-    let doc = format!(" Provisions a member of the role `{}`.", name.text());
-    let (ty, new) = match args {
-        Some(args) => {
-            let site = located_at(Some(args));
-            let located = crate_path.located_at(site);
-            (
-                quote!(#crate_path::fleet::ProvisionRole<#args>),
-                quote_spanned!(site=> #located::fleet::ProvisionRole::new(#name)),
-            )
-        }
-        None => (
-            quote!(#crate_path::fleet::Provision),
-            quote!(#crate_path::fleet::Provision::role(#name)),
-        ),
-    };
-    quote! {
-        #[doc = #doc]
-        #[must_use]
-        pub fn #function() -> #ty {
-            #new
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use syn::Item;
 
 use self::args::RootArgs;
 use crate::diag::Errors;
+use crate::handles;
 use crate::hooks::mended;
 
 /// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its roles.
@@ -25,7 +26,8 @@ pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(root) => expand::root(&root, &item),
         Err(errors) => {
-            let handles = expand::handles(&args.crate_path, &item, &check::handles(&args));
+            let handles = handles::surviving(args.roles.iter().map(|role| &role.handle));
+            let handles = handles::functions(&args.crate_path, &item, &handles);
             with_errors(mended(&item), quote::quote!(#handles #errors))
         }
     }

@@ -1,10 +1,11 @@
 //! A root whose options have been checked.
 
-use syn::{LitStr, Type};
+use syn::LitStr;
 
 use crate::crate_path::CratePath;
+use crate::handles::Handle;
 use crate::hooks::Canister;
-use crate::values::{Controller, RoleName};
+use crate::values::Controller;
 
 pub(super) struct Root {
     pub(super) crate_path: CratePath,
@@ -33,13 +34,6 @@ pub(super) struct Role {
     pub(super) rollback: Rollback,
     /// The path of the module, relative to the crate's manifest.
     pub(super) wasm: Option<LitStr>,
-}
-
-/// What the function that stands for a role is made of.
-pub(super) struct Handle {
-    pub(super) name: RoleName,
-    /// The type of the argument of its `init`, where the author named it.
-    pub(super) args: Option<Type>,
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -8,7 +8,9 @@ use syn::LitStr;
 
 use crate::diag::Errors;
 
-const WASM: [u8; 4] = *b"\0asm";
+/// What a module begins with, and what a component does: the same magic, and another layer than 0.
+const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
+const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The command that makes a module; what it is for depends on the author's workspace.
@@ -32,7 +34,7 @@ fn fault(manifest: &Path, path: &str) -> Option<String> {
             "expected the path of a Wasm file, relative to the Cargo.toml of this crate".to_owned(),
         );
     }
-    let mut head = [0; WASM.len()];
+    let mut head = [0; MODULE.len()];
     let read = File::open(manifest.join(path)).and_then(|mut file| {
         let mut filled = 0;
         loop {
@@ -50,7 +52,10 @@ fn fault(manifest: &Path, path: &str) -> Option<String> {
         Ok(0) => Some(format!(
             "the file `{path}` is empty; build the module again: {BUILD}"
         )),
-        Ok(_) if head == WASM || head.starts_with(&GZIP) => None,
+        Ok(_) if head == MODULE || head.starts_with(&GZIP) => None,
+        Ok(_) if head == COMPONENT => Some(format!(
+            "the file `{path}` is a Wasm component, which no canister can run; a module is built by {BUILD}"
+        )),
         Ok(_) => Some(format!(
             "the file `{path}` is neither Wasm nor gzipped Wasm; a module is built by {BUILD}"
         )),

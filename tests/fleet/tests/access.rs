@@ -225,6 +225,28 @@ fn a_hub_has_members_of_its_own() {
 }
 
 #[test]
+fn a_hubs_typed_request_brings_its_argument() {
+    let (fleet, [one, _]) = fleet_of_hubs();
+    let worker = hire(&fleet, one, user(1));
+    let note = ("title", "text");
+    let put = |caller| -> Result<Result<(), String>, RejectResponse> {
+        fleet.update(worker, caller, "put", note)
+    };
+    assert_eq!(put(user(1)).expect("the owner is let in"), Ok(()));
+    put(user(2)).expect_err("the argument named another owner");
+
+    let refused: Result<Provisioned, ProvisionError> = fleet
+        .update(one, user(7), "hire", (Principal::anonymous(),))
+        .expect("the hub answers");
+    let Err(ProvisionError::InstallFailed { reason, .. }) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(reason.contains("can't own a notebook"), "{reason}");
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
 fn a_parent_retires_its_own_children_only() {
     let (fleet, [one, two]) = fleet_of_hubs();
     let worker = hire(&fleet, one, user(1));

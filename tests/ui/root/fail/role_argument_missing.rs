@@ -1,3 +1,6 @@
+//# not: no method named
+//# not: E0282
+
 use candid::CandidType;
 
 #[derive(CandidType)]

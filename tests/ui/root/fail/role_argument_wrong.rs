@@ -1,3 +1,6 @@
+//# not: E0277
+//# not: E0282
+
 use candid::CandidType;
 
 #[derive(CandidType)]

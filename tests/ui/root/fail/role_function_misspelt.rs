@@ -1,3 +1,6 @@
+//# not: ProvisionRole
+//# not: E0282
+
 use candid::CandidType;
 
 #[derive(CandidType)]

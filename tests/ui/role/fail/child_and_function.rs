@@ -1,0 +1,10 @@
+//# not: unused
+
+#[canic::role("hub", child(name = "shard"))]
+struct Hub;
+
+impl Hub {
+    fn shard() {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("hub", child(name = "shard", args = 7))]
+struct Hub;
+
+fn main() {}

@@ -1,0 +1,18 @@
+//# not: E0282
+//# not: no method named
+
+use canic::prelude::*;
+
+#[derive(CandidType)]
+struct ShardArgs {
+    owner: String,
+}
+
+#[canic::role("hub", child(name = "shard", args = ShardArgs))]
+struct Hub;
+
+async fn grow() {
+    let _ = Hub::shard().key("alice").provision().await;
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//# not: ProvisionRole
+//# not: E0282
+
+use canic::prelude::*;
+
+#[derive(CandidType)]
+struct ShardArgs {
+    owner: String,
+}
+
+#[canic::role("hub", child(name = "shard", args = ShardArgs))]
+struct Hub;
+
+async fn grow() {
+    let _ = Hub::shrad();
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("hub", child(name = "Shard"))]
+struct Hub;
+
+fn main() {}

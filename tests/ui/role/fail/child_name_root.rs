@@ -1,0 +1,4 @@
+#[canic::role("hub", child(name = "root"))]
+struct Hub;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("hub", child = "shard")]
+struct Hub;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::role("hub", child(name = "shard", arsg = u64))]
+struct Hub;
+
+fn main() {}

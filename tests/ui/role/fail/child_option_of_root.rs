@@ -1,0 +1,4 @@
+#[canic::role("hub", child(name = "shard", max = 3))]
+struct Hub;
+
+fn main() {}

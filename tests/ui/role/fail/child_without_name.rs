@@ -1,0 +1,4 @@
+#[canic::role("hub", child(args = u64))]
+struct Hub;
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! What a member provisions is a function of its type, as a role is of root's; members of its own role among it.
+
+use canic::fleet::{Provision, ProvisionRole, ProvisionWith};
+
+/// The hub.
+pub struct Hub;
+
+#[canic::role(
+    "hub",
+    child(name = "shard", args = (u64, String)),
+    child(name = "user-list"),
+    child(name = "hub")
+)]
+impl Hub {
+    fn init(_: u64) {}
+}
+
+/// Names each kind of child.
+pub fn children() -> (ProvisionWith<(u64, String)>, Provision, Provision) {
+    let shard: ProvisionRole<_> = Hub::shard();
+    let shard = shard.key("first").args((1, String::new()));
+    (shard, Hub::user_list().key("all"), Hub::hub())
+}
+
+fn main() {}

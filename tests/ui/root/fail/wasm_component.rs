@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", wasm = "fixtures/component.wasm"))]
+struct Fleet;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[canic::root(role(name = "worker", wasm = "fixtures/cut_short.wasm"))]
+struct Fleet;
+
+fn main() {}
