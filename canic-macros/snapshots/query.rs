@@ -21,7 +21,7 @@ const _: () = {
             |(): ()| __canic::entry::reply((jobs_done(),)),
         )
     }
-    #[__canic::candid::candid_method(query, rename = "jobs_done")]
+    #[::canic::__private::candid::candid_method(query, rename = "jobs_done")]
     fn __candid() -> u64 {
         __canic::entry::candid_only()
     }

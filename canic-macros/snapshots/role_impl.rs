@@ -60,7 +60,7 @@ const _: () = {
     fn canister_on_low_wasm_memory() {
         __canic::entry::on_low_wasm_memory(<Worker>::on_low_wasm_memory)
     }
-    #[__canic::candid::candid_method(init)]
+    #[::canic::__private::candid::candid_method(init)]
     fn candid_init(_: WorkerArgs) {
         __canic::entry::candid_only()
     }
@@ -72,7 +72,7 @@ const _: () = {
     fn canic_env() {
         __canic::entry::member::canic_env(&MEMBER)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_env")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_env")]
     fn canic_env_candid() -> ::canic::api::Env {
         __canic::entry::candid_only()
     }
@@ -87,7 +87,7 @@ const _: () = {
     fn canic_metrics() {
         __canic::entry::member::canic_metrics(&MEMBER)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_metrics")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
     fn canic_metrics_candid(
         _: ::canic::api::PageRequest,
     ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {
@@ -104,7 +104,7 @@ const _: () = {
     fn canic_sync() {
         __canic::entry::member::canic_sync(&MEMBER)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_sync")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_sync")]
     fn canic_sync_candid(
         _: ::canic::api::SyncRequest,
     ) -> ::core::result::Result<(), ::canic::api::Denied> {
@@ -121,7 +121,7 @@ const _: () = {
     fn http_request() {
         __canic::entry::member::http_request(&MEMBER)
     }
-    #[__canic::candid::candid_method(query, rename = "http_request")]
+    #[::canic::__private::candid::candid_method(query, rename = "http_request")]
     fn http_request_candid(_: ::canic::api::HttpRequest) -> ::canic::api::HttpResponse {
         __canic::entry::candid_only()
     }

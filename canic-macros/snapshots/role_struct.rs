@@ -41,7 +41,7 @@ const _: () = {
     fn canic_env() {
         __canic::entry::member::canic_env(&MEMBER)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_env")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_env")]
     fn canic_env_candid() -> ::canic::api::Env {
         __canic::entry::candid_only()
     }
@@ -56,7 +56,7 @@ const _: () = {
     fn canic_metrics() {
         __canic::entry::member::canic_metrics(&MEMBER)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_metrics")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
     fn canic_metrics_candid(
         _: ::canic::api::PageRequest,
     ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {
@@ -73,7 +73,7 @@ const _: () = {
     fn canic_sync() {
         __canic::entry::member::canic_sync(&MEMBER)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_sync")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_sync")]
     fn canic_sync_candid(
         _: ::canic::api::SyncRequest,
     ) -> ::core::result::Result<(), ::canic::api::Denied> {

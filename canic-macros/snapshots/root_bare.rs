@@ -42,7 +42,7 @@ const _: () = {
     fn canic_provision() {
         __canic::entry::root::canic_provision(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_provision")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_provision")]
     fn canic_provision_candid(
         _: ::canic::api::ProvisionRequest,
     ) -> ::core::result::Result<
@@ -62,7 +62,10 @@ const _: () = {
     fn canic_provision_batch() {
         __canic::entry::root::canic_provision_batch(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_provision_batch")]
+    #[::canic::__private::candid::candid_method(
+        update,
+        rename = "canic_provision_batch"
+    )]
     fn canic_provision_batch_candid(
         _: ::std::vec::Vec<::canic::api::ProvisionRequest>,
     ) -> ::core::result::Result<
@@ -82,7 +85,7 @@ const _: () = {
     fn canic_retire() {
         __canic::entry::root::canic_retire(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_retire")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_retire")]
     fn canic_retire_candid(
         _: ::canic::api::RetireRequest,
     ) -> ::core::result::Result<::canic::api::Retired, ::canic::api::RetireError> {
@@ -99,7 +102,7 @@ const _: () = {
     fn canic_import() {
         __canic::entry::root::canic_import(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_import")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_import")]
     fn canic_import_candid(
         _: ::canic::api::ImportRequest,
     ) -> ::core::result::Result<::canic::api::Imported, ::canic::api::ImportError> {
@@ -116,7 +119,7 @@ const _: () = {
     fn canic_module_stage() {
         __canic::entry::root::canic_module_stage(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_module_stage")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_module_stage")]
     fn canic_module_stage_candid(
         _: ::canic::api::StageRequest,
     ) -> ::core::result::Result<::canic::api::StagedChunk, ::canic::api::ModuleError> {
@@ -133,7 +136,7 @@ const _: () = {
     fn canic_module_approve() {
         __canic::entry::root::canic_module_approve(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_module_approve")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_module_approve")]
     fn canic_module_approve_candid(
         _: ::canic::api::ApproveRequest,
     ) -> ::core::result::Result<::canic::api::ModuleInfo, ::canic::api::ModuleError> {
@@ -150,7 +153,7 @@ const _: () = {
     fn canic_prune() {
         __canic::entry::root::canic_prune(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_prune")]
+    #[::canic::__private::candid::candid_method(update, rename = "canic_prune")]
     fn canic_prune_candid(
         _: ::canic::api::PruneRequest,
     ) -> ::core::result::Result<::canic::api::Pruned, ::canic::api::Denied> {
@@ -167,7 +170,7 @@ const _: () = {
     fn canic_members() {
         __canic::entry::root::canic_members(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_members")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_members")]
     fn canic_members_candid(
         _: ::canic::api::MembersRequest,
     ) -> ::core::result::Result<::canic::api::MembersPage, ::canic::api::Denied> {
@@ -184,7 +187,7 @@ const _: () = {
     fn canic_member() {
         __canic::entry::root::canic_member(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_member")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_member")]
     fn canic_member_candid(
         _: ::canic::api::MemberRequest,
     ) -> ::core::result::Result<
@@ -204,7 +207,7 @@ const _: () = {
     fn canic_modules() {
         __canic::entry::root::canic_modules(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_modules")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_modules")]
     fn canic_modules_candid(
         _: ::canic::api::PageRequest,
     ) -> ::core::result::Result<::canic::api::ModulesPage, ::canic::api::Denied> {
@@ -221,7 +224,7 @@ const _: () = {
     fn canic_pool() {
         __canic::entry::root::canic_pool(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_pool")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_pool")]
     fn canic_pool_candid(
         _: ::canic::api::PageRequest,
     ) -> ::core::result::Result<::canic::api::PoolPage, ::canic::api::Denied> {
@@ -238,7 +241,7 @@ const _: () = {
     fn canic_operations() {
         __canic::entry::root::canic_operations(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_operations")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_operations")]
     fn canic_operations_candid(
         _: ::canic::api::OperationsRequest,
     ) -> ::core::result::Result<::canic::api::OperationsPage, ::canic::api::Denied> {
@@ -255,7 +258,7 @@ const _: () = {
     fn canic_operation() {
         __canic::entry::root::canic_operation(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_operation")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_operation")]
     fn canic_operation_candid(
         _: u64,
     ) -> ::core::result::Result<
@@ -275,7 +278,7 @@ const _: () = {
     fn canic_metrics() {
         __canic::entry::root::canic_metrics(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_metrics")]
+    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
     fn canic_metrics_candid(
         _: ::canic::api::PageRequest,
     ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {

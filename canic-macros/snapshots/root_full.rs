@@ -82,7 +82,7 @@ const _: () = {
     fn canister_inspect_message() {
         __canic::entry::root::inspect_message(&ROOT, || <Fleet>::inspect_message())
     }
-    #[__canic::candid::candid_method(init)]
+    #[other::__private::candid::candid_method(init)]
     fn candid_init(_: Principal) {
         __canic::entry::candid_only()
     }
@@ -97,7 +97,7 @@ const _: () = {
     fn canic_provision() {
         __canic::entry::root::canic_provision(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_provision")]
+    #[other::__private::candid::candid_method(update, rename = "canic_provision")]
     fn canic_provision_candid(
         _: other::api::ProvisionRequest,
     ) -> ::core::result::Result<other::api::Provisioned, other::api::ProvisionError> {
@@ -114,7 +114,7 @@ const _: () = {
     fn canic_provision_batch() {
         __canic::entry::root::canic_provision_batch(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_provision_batch")]
+    #[other::__private::candid::candid_method(update, rename = "canic_provision_batch")]
     fn canic_provision_batch_candid(
         _: ::std::vec::Vec<other::api::ProvisionRequest>,
     ) -> ::core::result::Result<
@@ -134,7 +134,7 @@ const _: () = {
     fn canic_retire() {
         __canic::entry::root::canic_retire(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_retire")]
+    #[other::__private::candid::candid_method(update, rename = "canic_retire")]
     fn canic_retire_candid(
         _: other::api::RetireRequest,
     ) -> ::core::result::Result<other::api::Retired, other::api::RetireError> {
@@ -151,7 +151,7 @@ const _: () = {
     fn canic_import() {
         __canic::entry::root::canic_import(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_import")]
+    #[other::__private::candid::candid_method(update, rename = "canic_import")]
     fn canic_import_candid(
         _: other::api::ImportRequest,
     ) -> ::core::result::Result<other::api::Imported, other::api::ImportError> {
@@ -168,7 +168,7 @@ const _: () = {
     fn canic_module_stage() {
         __canic::entry::root::canic_module_stage(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_module_stage")]
+    #[other::__private::candid::candid_method(update, rename = "canic_module_stage")]
     fn canic_module_stage_candid(
         _: other::api::StageRequest,
     ) -> ::core::result::Result<other::api::StagedChunk, other::api::ModuleError> {
@@ -185,7 +185,7 @@ const _: () = {
     fn canic_module_approve() {
         __canic::entry::root::canic_module_approve(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_module_approve")]
+    #[other::__private::candid::candid_method(update, rename = "canic_module_approve")]
     fn canic_module_approve_candid(
         _: other::api::ApproveRequest,
     ) -> ::core::result::Result<other::api::ModuleInfo, other::api::ModuleError> {
@@ -202,7 +202,7 @@ const _: () = {
     fn canic_prune() {
         __canic::entry::root::canic_prune(&ROOT)
     }
-    #[__canic::candid::candid_method(update, rename = "canic_prune")]
+    #[other::__private::candid::candid_method(update, rename = "canic_prune")]
     fn canic_prune_candid(
         _: other::api::PruneRequest,
     ) -> ::core::result::Result<other::api::Pruned, other::api::Denied> {
@@ -219,7 +219,7 @@ const _: () = {
     fn canic_members() {
         __canic::entry::root::canic_members(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_members")]
+    #[other::__private::candid::candid_method(query, rename = "canic_members")]
     fn canic_members_candid(
         _: other::api::MembersRequest,
     ) -> ::core::result::Result<other::api::MembersPage, other::api::Denied> {
@@ -236,7 +236,7 @@ const _: () = {
     fn canic_member() {
         __canic::entry::root::canic_member(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_member")]
+    #[other::__private::candid::candid_method(query, rename = "canic_member")]
     fn canic_member_candid(
         _: other::api::MemberRequest,
     ) -> ::core::result::Result<
@@ -256,7 +256,7 @@ const _: () = {
     fn canic_modules() {
         __canic::entry::root::canic_modules(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_modules")]
+    #[other::__private::candid::candid_method(query, rename = "canic_modules")]
     fn canic_modules_candid(
         _: other::api::PageRequest,
     ) -> ::core::result::Result<other::api::ModulesPage, other::api::Denied> {
@@ -273,7 +273,7 @@ const _: () = {
     fn canic_pool() {
         __canic::entry::root::canic_pool(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_pool")]
+    #[other::__private::candid::candid_method(query, rename = "canic_pool")]
     fn canic_pool_candid(
         _: other::api::PageRequest,
     ) -> ::core::result::Result<other::api::PoolPage, other::api::Denied> {
@@ -290,7 +290,7 @@ const _: () = {
     fn canic_operations() {
         __canic::entry::root::canic_operations(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_operations")]
+    #[other::__private::candid::candid_method(query, rename = "canic_operations")]
     fn canic_operations_candid(
         _: other::api::OperationsRequest,
     ) -> ::core::result::Result<other::api::OperationsPage, other::api::Denied> {
@@ -307,7 +307,7 @@ const _: () = {
     fn canic_operation() {
         __canic::entry::root::canic_operation(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_operation")]
+    #[other::__private::candid::candid_method(query, rename = "canic_operation")]
     fn canic_operation_candid(
         _: u64,
     ) -> ::core::result::Result<
@@ -327,7 +327,7 @@ const _: () = {
     fn canic_metrics() {
         __canic::entry::root::canic_metrics(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "canic_metrics")]
+    #[other::__private::candid::candid_method(query, rename = "canic_metrics")]
     fn canic_metrics_candid(
         _: other::api::PageRequest,
     ) -> ::core::result::Result<other::api::MetricsPage, other::api::Denied> {
@@ -355,7 +355,7 @@ const _: () = {
     fn http_request() {
         __canic::entry::root::http_request(&ROOT)
     }
-    #[__canic::candid::candid_method(query, rename = "http_request")]
+    #[other::__private::candid::candid_method(query, rename = "http_request")]
     fn http_request_candid(_: other::api::HttpRequest) -> other::api::HttpResponse {
         __canic::entry::candid_only()
     }

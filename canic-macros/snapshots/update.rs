@@ -29,7 +29,7 @@ const _: () = {
         )
     }
     /// Does a job.
-    #[__canic::candid::candid_method(update, rename = "work")]
+    #[::canic::__private::candid::candid_method(update, rename = "work")]
     fn __candid(_: Job) -> Result<Receipt, WorkError> {
         __canic::entry::candid_only()
     }

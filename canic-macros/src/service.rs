@@ -112,6 +112,7 @@ pub(crate) fn endpoints(
                 let arguments = (!arguments.is_empty()).then(|| quote!(_: #arguments));
                 let function = format_ident!("{name}_candid");
                 self::candid(
+                    crate_path,
                     mode,
                     name,
                     &function,
@@ -126,7 +127,11 @@ pub(crate) fn endpoints(
 }
 
 /// The function that Candid reads an endpoint's types from. Nothing calls it.
+///
+/// The attribute must be found without an import of ours: the compiler reads such imports later, and by then
+/// `export_candid!` has written the interface without this endpoint.
 pub(crate) fn candid(
+    crate_path: &CratePath,
     mode: Mode,
     name: &str,
     function: &Ident,
@@ -138,7 +143,7 @@ pub(crate) fn candid(
     let arguments = arguments.into_iter();
     quote! {
         #docs
-        #[__canic::candid::candid_method(#kind, rename = #name)]
+        #[#crate_path::__private::candid::candid_method(#kind, rename = #name)]
         fn #function(#(#arguments),*) #output {
             __canic::entry::candid_only()
         }

@@ -30,7 +30,8 @@
 //!   `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers made-up ones all the same.
 //! - Keys are drawn from the numbers of the subnets: what they sign is genuine, but nothing about them is secret.
 //!
-//! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
+//! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`]. Its command `did` prints the
+//! Candid interface of a module; see [`candid_interface`].
 
 mod bounded;
 mod canister;
@@ -42,6 +43,7 @@ mod execution;
 pub mod faults;
 pub mod http;
 mod inputs;
+mod interface;
 mod management;
 mod memory;
 mod messages;
@@ -56,6 +58,7 @@ mod wasm;
 
 pub use certification::ReadStateError;
 pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
+pub use interface::{candid_interface, with_candid_interface};
 pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
 pub use outcall_fees::Replication;
 pub use reject::{Reject, RejectCode};

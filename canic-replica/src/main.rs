@@ -1,13 +1,15 @@
-//! `canic-replica`: the server binary. It takes the arguments of PocketIC's server, so that `POCKET_IC_BIN` can name it.
+//! `canic-replica`: the server binary. It takes the arguments of PocketIC's server, so that `POCKET_IC_BIN` can name it; and
+//! `did`, which needs no server.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use canic_replica::http::Server;
+use canic_replica::{candid_interface, with_candid_interface};
 
 /// The client accepts servers of its own major version.
 const VERSION: &str = "pocket-ic-server 16.1.0";
@@ -16,6 +18,7 @@ const HELP: &str = "\
 canic-replica: a light local replica of the Internet Computer that speaks PocketIC's HTTP protocol
 
 Usage: canic-replica [OPTIONS]
+       canic-replica did <MODULE> [-o <FILE>] [--embed <FILE>]
 
 Options:
   -i, --ip-addr <IP>       address to listen on [default: 127.0.0.1]
@@ -26,21 +29,31 @@ Options:
   -l, --log-levels <ANY>   accepted for compatibility; no log is written
   -V, --version            prints the version of the protocol
   -h, --help               prints this
+
+The command `did` prints the Candid interface of a canister's module, Wasm or gzipped Wasm.
+  -o, --output <FILE>      writes it to this file instead
+      --embed <FILE>       writes the module, decompressed, with the interface as public metadata `candid:service` instead
 ";
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(Command::Serve(arguments)) => arguments,
+    let mut arguments = std::env::args().skip(1).peekable();
+    let command = match arguments.next_if(|first| first == "did") {
+        Some(_) => Did::parse(arguments),
+        None => Arguments::parse(arguments),
+    };
+    let done = match command {
+        Ok(Command::Serve(arguments)) => serve(arguments),
+        Ok(Command::Did(did)) => did.run(),
         Ok(Command::Print(text)) => {
             println!("{}", text.trim_end());
-            return ExitCode::SUCCESS;
+            Ok(())
         }
         Err(message) => {
             eprintln!("error: {message}; see canic-replica --help");
             return ExitCode::from(2);
         }
     };
-    match serve(arguments) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e}");
@@ -51,6 +64,7 @@ fn main() -> ExitCode {
 
 enum Command {
     Serve(Arguments),
+    Did(Did),
     Print(&'static str),
 }
 
@@ -95,6 +109,65 @@ impl Arguments {
         }
         Ok(Command::Serve(parsed))
     }
+}
+
+/// The command `did`.
+struct Did {
+    module: PathBuf,
+    output: Option<PathBuf>,
+    embed: Option<PathBuf>,
+}
+
+impl Did {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+        let (mut module, mut output, mut embed) = (None, None, None);
+        while let Some(argument) = arguments.next() {
+            let (place, file) = match argument.as_str() {
+                "-h" | "--help" => return Ok(Command::Print(HELP)),
+                "-o" | "--output" => (&mut output, arguments.next()),
+                "--embed" => (&mut embed, arguments.next()),
+                other if other.starts_with('-') => {
+                    return Err(format!("unknown argument `{argument}`"));
+                }
+                _ => (&mut module, Some(argument.clone())),
+            };
+            let file = file.ok_or_else(|| format!("{argument} needs a file"))?;
+            if place.replace(file.into()).is_some() {
+                return Err(format!("`{argument}` is one too many"));
+            }
+        }
+        let module = module.ok_or("did needs the file of a module")?;
+        Ok(Command::Did(Self {
+            module,
+            output,
+            embed,
+        }))
+    }
+
+    fn run(self) -> io::Result<()> {
+        let module = fs::read(&self.module).map_err(|e| about(&self.module, e))?;
+        let invalid = |why| {
+            about(
+                &self.module,
+                io::Error::new(io::ErrorKind::InvalidData, why),
+            )
+        };
+        let interface = candid_interface(&module).map_err(invalid)?;
+        if let Some(file) = &self.embed {
+            let module = with_candid_interface(&module, &interface).map_err(invalid)?;
+            fs::write(file, module).map_err(|e| about(file, e))?;
+        }
+        match &self.output {
+            Some(file) => fs::write(file, interface).map_err(|e| about(file, e)),
+            None if self.embed.is_some() => Ok(()),
+            None => io::stdout().write_all(interface.as_bytes()),
+        }
+    }
+}
+
+/// An error that names the file it is about.
+fn about(file: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }
 
 fn read<T: std::str::FromStr<Err: std::fmt::Display>>(

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod did;
 mod faults;
 mod serve;
 mod test;
@@ -23,6 +24,7 @@ Usage: cargo xtask COMMAND
   faults [--json] [--every N] [--pairs N] [--histories N] [--seed N]
                  fails at every await of every operation, alone, in pairs and at random, and audits the books;
                  --every N takes one of N single failures; `--case LINE` or `--history SEED` repeats what it found
+  did            writes the Candid interface of each canister beside its manifest
   wasm           builds the canisters and prints the sizes of their modules
   serve [ARGS]   builds and runs canic-replica; `cargo xtask serve --help` lists its arguments
 ";
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["bench", "replica"] => bench::run(false),
         ["bench", "replica", "--json"] => bench::run(true),
         ["faults", rest @ ..] => faults::run(rest),
+        ["did"] => did::run(),
         ["test"] => test::run(),
         ["wasm"] => wasm::run(),
         ["serve", rest @ ..] => serve::run(rest),

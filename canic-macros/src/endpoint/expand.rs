@@ -136,6 +136,7 @@ fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
     };
     let docs = attributes(endpoint.function, "doc");
     service::candid(
+        &endpoint.crate_path,
         endpoint.mode,
         &endpoint.name,
         &format_ident!("__candid"),

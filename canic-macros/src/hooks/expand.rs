@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Item, LitStr, Type};
 
 use super::{Canister, Heartbeat, Hook};
+use crate::crate_path::CratePath;
 use crate::signature::{located_at, names};
 
 /// Which half of the runtime a canister talks to.
@@ -112,11 +113,11 @@ pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
     }
 }
 
-/// What tells Candid the argument of the install.
-pub(crate) fn candid_init(canister: &Canister) -> Option<TokenStream> {
+/// What tells Candid the argument of the install; as to the attribute's path, see `service::candid`.
+pub(crate) fn candid_init(crate_path: &CratePath, canister: &Canister) -> Option<TokenStream> {
     let types = canister.hooks.init.as_ref()?;
     Some(quote! {
-        #[__canic::candid::candid_method(init)]
+        #[#crate_path::__private::candid::candid_method(init)]
         fn candid_init(#(_: #types),*) {
             __canic::entry::candid_only()
         }

@@ -24,7 +24,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
         config: format_ident!("MEMBER"),
     };
     let lifecycle = hooks::lifecycle(&side, canister);
-    let init = hooks::candid_init(canister);
+    let init = hooks::candid_init(crate_path, canister);
     let endpoints = service::endpoints(&side, crate_path, service::member());
     let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
     let ty = &canister.ty;

@@ -25,7 +25,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         config: format_ident!("ROOT"),
     };
     let lifecycle = hooks::lifecycle(&side, canister);
-    let init = hooks::candid_init(canister);
+    let init = hooks::candid_init(crate_path, canister);
     let endpoints = service::endpoints(&side, crate_path, service::root());
     let http = root
         .http

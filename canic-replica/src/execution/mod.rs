@@ -188,7 +188,7 @@ fn call_closure(
 }
 
 /// The platform's word for what wasmtime says.
-fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
+pub(crate) fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {
             Trap::Instructions(_) => Trap::Instructions(limit),

@@ -19,6 +19,8 @@ use cache::Cache;
 use engine::ENGINE;
 use rewrite::{RESERVED, Survey, decompress, rewrite};
 
+pub(crate) use rewrite::with_metadata;
+
 /// Compiled modules that are kept in memory although no canister uses them.
 const MAX_IDLE: usize = 500;
 /// Bytes that these may have as Wasm.

@@ -357,6 +357,30 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
     Ok(module.finish())
 }
 
+/// The module, decompressed, with public metadata of this name in place of any that it has.
+pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec<u8>, String> {
+    let plain = decompress(bytes)?;
+    let own = format!("icp:public {name}");
+    let replaced = [own.clone(), format!("icp:private {name}")];
+    let mut module = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(&plain) {
+        let payload = payload.map_err(unreadable)?;
+        if matches!(&payload, Payload::CustomSection(custom) if replaced.iter().any(|name| name == custom.name()))
+        {
+            continue;
+        }
+        if let Some((id, range)) = payload.as_section() {
+            let data = &plain[range];
+            module.section(&wasm_encoder::RawSection { id, data });
+        }
+    }
+    module.section(&wasm_encoder::CustomSection {
+        name: own.into(),
+        data: data.into(),
+    });
+    Ok(module.finish())
+}
+
 /// The functions, with [`PADDING`] before each of the operators at these places.
 fn pad(
     bytes: &[u8],

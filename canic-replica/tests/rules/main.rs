@@ -12,6 +12,7 @@ mod fuzz;
 mod hostile;
 mod imports;
 mod installation;
+mod interface;
 mod interpreter;
 mod lifecycle;
 mod limits;

@@ -8,6 +8,7 @@
 pub mod artifacts;
 pub mod audit;
 pub mod fleet;
+pub mod interface;
 pub mod observe;
 
 pub use audit::Audit;

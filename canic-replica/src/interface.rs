@@ -1,0 +1,84 @@
+//! The Candid interface of a module: what it tells itself, and where the network's tools look for it.
+
+use wasmtime::{Extern, Instance, Store};
+
+use crate::execution::explain;
+use crate::system_api::Host;
+use crate::wasm::{Module, with_metadata};
+
+/// The function of a module that answers where in its memory the text stands, closed by a zero byte.
+const FUNCTION: &str = "get_candid_pointer";
+/// The metadata of a canister that holds the text.
+const METADATA: &str = "candid:service";
+/// Instructions that writing the text may take: a query's share of them does for thousands of types.
+const MAX_INSTRUCTIONS: u64 = 1_000_000_000;
+
+/// The Candid interface of a module, which is Wasm or gzipped Wasm: a `.did` file that ends with a newline.
+///
+/// The module tells it by its function `get_candid_pointer`, which `export_candid!` makes; where that is missing, it may
+/// have metadata named `candid:service`.
+///
+/// # Errors
+/// A sentence that says what is wrong with the module, or that it has no interface.
+pub fn candid_interface(module: &[u8]) -> Result<String, String> {
+    let module = Module::load(module)?;
+    let text = if module.exports(FUNCTION) {
+        told(&module)?
+    } else if let Some((_, text)) = module.metadata.get(METADATA) {
+        text.clone()
+    } else {
+        return Err(format!(
+            "The module has no Candid interface: it neither exports '{FUNCTION}', which `export_candid!()` at the end \
+             of the crate makes, nor has metadata '{METADATA}'."
+        ));
+    };
+    let mut text = String::from_utf8(text)
+        .map_err(|error| format!("The module's Candid interface is no text: {error}."))?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The module, decompressed, with this Candid interface as public metadata: there the network's tools look for it.
+///
+/// # Errors
+/// A sentence that says what is wrong with the module.
+pub fn with_candid_interface(module: &[u8], interface: &str) -> Result<Vec<u8>, String> {
+    with_metadata(module, METADATA, interface.as_bytes())
+}
+
+/// The text that the module's own function answers.
+fn told(module: &Module) -> Result<Vec<u8>, String> {
+    let failed = |why: String| format!("The module's '{FUNCTION}' failed: {why}.");
+    let mut store = module.store(Host::idle());
+    let instance = module
+        .instantiate(&mut store)
+        .map_err(|error| failed(format!("{error:#}")))?;
+    let memory = module
+        .reach
+        .memory
+        .and_then(|index| instance.get_module_export(&mut store, &index))
+        .and_then(Extern::into_memory)
+        .ok_or_else(|| failed("there is no memory".into()))?;
+    // What it says when it panics is read from there.
+    store.data_mut().memory = Some(memory);
+    let pointer = call(&mut store, &instance)
+        .map_err(|error| failed(explain(&error, MAX_INSTRUCTIONS).to_string()))?;
+    let mut text = memory
+        .data(&store)
+        .get(pointer as usize..)
+        .ok_or_else(|| failed(format!("it answered {pointer}, beyond its memory")))?
+        .splitn(2, |byte| *byte == 0);
+    match (text.next(), text.next()) {
+        (Some(text), Some(_)) => Ok(text.to_vec()),
+        _ => Err(failed("its text has no end".into())),
+    }
+}
+
+fn call(store: &mut Store<Host>, instance: &Instance) -> wasmtime::Result<u32> {
+    store.set_fuel(MAX_INSTRUCTIONS)?;
+    instance
+        .get_typed_func::<(), u32>(&mut *store, FUNCTION)?
+        .call(store, ())
+}
