@@ -75,7 +75,7 @@ fn expansions_raise_no_lint() {
             let output = Command::new(env!("CARGO"))
                 .args(["clippy", "--offline", "--quiet", "--keep-going", targets])
                 .arg("--target-dir")
-                .arg(project.with_file_name("lint-target"))
+                .arg(project.with_file_name("packages-target"))
                 .arg("--")
                 .args(lints)
                 .current_dir(&project)

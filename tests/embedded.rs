@@ -1,0 +1,115 @@
+//! A module that root embeds is a file that its author builds over and over: what cargo makes of that.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The smallest module, and one with a custom section besides.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+const OTHER: &[u8] = b"\0asm\x01\0\0\0\0\x05\x04note";
+
+const SOURCE: &str = r#"#[canic::root(role(name = "worker", wasm = "worker.wasm"))]
+pub struct Fleet;
+"#;
+/// Where the path stands in it.
+const LITERAL: &str = "src/lib.rs:1:44";
+
+#[test]
+fn the_build_notices_when_the_module_changes() {
+    let root = Package::new("changes");
+    root.write(MODULE);
+    root.compiles(Fresh(false));
+    root.compiles(Fresh(true));
+    root.write(OTHER);
+    root.compiles(Fresh(false));
+    root.compiles(Fresh(true));
+    root.write(b"no module");
+    root.is_refused("is neither Wasm nor gzipped Wasm");
+    root.remove();
+    root.is_refused("there is no file `worker.wasm`");
+}
+
+#[test]
+fn a_mended_module_is_enough() {
+    let root = Package::new("mended");
+    root.remove();
+    root.is_refused("there is no file `worker.wasm`");
+    root.write(b"");
+    root.is_refused("the file `worker.wasm` is empty");
+    root.write(MODULE);
+    root.compiles(Fresh(false));
+}
+
+/// Whether cargo had nothing to do.
+#[derive(Debug, PartialEq)]
+struct Fresh(bool);
+
+/// A root with an embedded module, in a folder of its own.
+struct Package(PathBuf);
+
+impl Package {
+    fn new(name: &str) -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("embedded-{name}"));
+        fs::create_dir_all(folder.join("src")).expect("the folder can be made");
+        let manifest = format!(
+            "[workspace]\n[package]\nname = \"embedded-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+             [dependencies]\ncanic = {{ path = {workspace:?} }}\n"
+        );
+        fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock"))
+            .expect("the lock is there");
+        fs::write(folder.join("Cargo.toml"), manifest).expect("the manifest can be written");
+        fs::write(folder.join("src/lib.rs"), SOURCE).expect("the source can be written");
+        Self(folder)
+    }
+
+    fn module(&self) -> PathBuf {
+        self.0.join("worker.wasm")
+    }
+
+    fn write(&self, module: &[u8]) {
+        fs::write(self.module(), module).expect("the module can be written");
+    }
+
+    fn remove(&self) {
+        // An earlier run may have left it.
+        if self.module().exists() {
+            fs::remove_file(self.module()).expect("the module can be removed");
+        }
+    }
+
+    #[track_caller]
+    fn compiles(&self, expected: Fresh) {
+        assert_eq!(self.check(), Ok(expected));
+    }
+
+    #[track_caller]
+    fn is_refused(&self, because: &str) {
+        let errors = self.check().expect_err("it does not compile");
+        assert!(errors.contains(because), "{errors}");
+        assert!(errors.contains(LITERAL), "{errors}");
+    }
+
+    /// Runs `cargo check`; the error is what it prints.
+    fn check(&self) -> Result<Fresh, String> {
+        let output = Command::new(env!("CARGO"))
+            .args(["check", "--offline", "--quiet"])
+            .arg("--message-format=json-render-diagnostics")
+            .arg("--target-dir")
+            .arg(self.0.with_file_name("packages-target"))
+            .current_dir(&self.0)
+            .output()
+            .expect("cargo runs");
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let messages = String::from_utf8(output.stdout).expect("cargo writes text");
+        let manifest = self.0.join("Cargo.toml");
+        let fresh = messages.lines().find_map(|line| {
+            let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let ours = message["manifest_path"].as_str().map(Path::new) == Some(&manifest);
+            message["fresh"].as_bool().filter(|_| ours)
+        });
+        Ok(Fresh(fresh.expect("cargo tells of the package")))
+    }
+}
