@@ -1,5 +1,7 @@
 //! The Candid interface of a module: what it tells itself, and where the network's tools look for it.
 
+use std::sync::Arc;
+
 use wasmtime::{Extern, Instance, Store};
 
 use crate::execution::explain;
@@ -21,7 +23,7 @@ const MAX_INSTRUCTIONS: u64 = 1_000_000_000;
 /// # Errors
 /// A sentence that says what is wrong with the module, or that it has no interface.
 pub fn candid_interface(module: &[u8]) -> Result<String, String> {
-    let module = Module::load(module)?;
+    let module = load(module)?;
     let text = if module.exports(FUNCTION) {
         told(&module)?
     } else if let Some((_, text)) = module.metadata.get(METADATA) {
@@ -45,7 +47,15 @@ pub fn candid_interface(module: &[u8]) -> Result<String, String> {
 /// # Errors
 /// A sentence that says what is wrong with the module.
 pub fn with_candid_interface(module: &[u8], interface: &str) -> Result<Vec<u8>, String> {
+    load(module)?;
     with_metadata(module, METADATA, interface.as_bytes())
+}
+
+fn load(file: &[u8]) -> Result<Arc<Module>, String> {
+    if !file.starts_with(b"\0asm") && !file.starts_with(&[0x1f, 0x8b]) {
+        return Err("This is neither Wasm nor gzipped Wasm.".into());
+    }
+    Module::load(file)
 }
 
 /// The text that the module's own function answers.

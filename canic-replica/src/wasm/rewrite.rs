@@ -357,7 +357,7 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
     Ok(module.finish())
 }
 
-/// The module, decompressed, with public metadata of this name in place of any that it has.
+/// A valid module, decompressed, with public metadata of this name in place of any that it has.
 pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec<u8>, String> {
     let plain = decompress(bytes)?;
     let own = format!("icp:public {name}");
