@@ -133,7 +133,7 @@ pub struct Imported {
 /// A piece of a module.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct StageRequest {
-    /// At most [`MAX_CHUNK`] bytes.
+    /// At most 1 MiB: `MAX_CHUNK`.
     #[serde(with = "serde_bytes")]
     pub chunk: Vec<u8>,
 }
