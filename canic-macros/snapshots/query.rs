@@ -4,11 +4,11 @@ fn jobs_done() -> u64 {
 }
 const _: () = {
     use ::canic::__private as __canic;
-    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
-        name: "jobs_done",
-        allow: &[__canic::Allow::Anyone],
-        guards: &[],
-    };
+    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(
+        "jobs_done",
+        &[__canic::Allow::Anyone],
+        &[],
+    );
     #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_query jobs_done"))]
     #[cfg_attr(
         not(target_family = "wasm"),
@@ -17,7 +17,7 @@ const _: () = {
     fn __endpoint() {
         __canic::entry::query(
             &__ENDPOINT,
-            |bytes| __canic::entry::candid_args(bytes),
+            __canic::entry::no_argument,
             |(): ()| __canic::entry::reply((jobs_done(),)),
         )
     }

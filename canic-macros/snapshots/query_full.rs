@@ -4,11 +4,11 @@ async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
 }
 const _: () = {
     use ::canic::__private as __canic;
-    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
-        name: "jobs-of",
-        allow: &[__canic::Allow::Anyone],
-        guards: &[],
-    };
+    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(
+        "jobs-of",
+        &[__canic::Allow::Anyone],
+        &[],
+    );
     #[cfg_attr(
         target_family = "wasm",
         unsafe(export_name = "canister_composite_query jobs-of")
@@ -20,7 +20,7 @@ const _: () = {
     fn __endpoint() {
         __canic::entry::query_async(
             &__ENDPOINT,
-            |bytes| ::core::result::Result::Ok(read(bytes)),
+            |argument| ::core::result::Result::Ok(read(argument.bytes())),
             |(arg0, arg1): ((u8, u8), u64)| async move {
                 __canic::entry::reply_bytes(write(jobs(arg0, arg1).await))
             },

@@ -5,15 +5,15 @@ async fn work(job: Job) -> Result<Receipt, WorkError> {
 }
 const _: () = {
     use ::canic::__private as __canic;
-    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
-        name: "work",
-        allow: &[
+    static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(
+        "work",
+        &[
             __canic::Allow::Root,
             __canic::Allow::Role("hub"),
             __canic::Allow::Guard(is_friend),
         ],
-        guards: &[is_open],
-    };
+        &[is_open],
+    );
     #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_update work"))]
     #[cfg_attr(
         not(target_family = "wasm"),
@@ -22,7 +22,7 @@ const _: () = {
     fn __endpoint() {
         __canic::entry::update_async(
             &__ENDPOINT,
-            |bytes| __canic::entry::candid_args(bytes),
+            |argument| __canic::entry::candid_args(argument),
             |(arg0,): (Job,)| async move {
                 __canic::entry::reply_result(work(arg0).await)
             },

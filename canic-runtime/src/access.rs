@@ -2,7 +2,7 @@
 
 use crate::{api::Membership, platform::ic};
 use candid::Principal;
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 
 /// A condition of an endpoint beside its access list.
 pub type Guard = fn() -> Result<(), String>;
@@ -91,10 +91,16 @@ pub(crate) enum Verdict {
     AskRoot,
 }
 
-pub(crate) fn check(allow: &[Allow], caller: Principal, known: &Known) -> Verdict {
+/// `known` says what this canister knows about the caller. It is asked only where that matters, and once.
+pub(crate) fn check(
+    allow: &[Allow],
+    caller: Principal,
+    known: impl FnOnce(Principal) -> Known,
+) -> Verdict {
+    let known = LazyCell::new(|| known(caller));
     let mut unsure = false;
     for entry in allow {
-        match admits(*entry, caller, known) {
+        match admits(*entry, caller, || &known) {
             Some(true) => return Verdict::Welcome,
             Some(false) => {}
             None => unsure = true,
@@ -108,9 +114,9 @@ pub(crate) fn check(allow: &[Allow], caller: Principal, known: &Known) -> Verdic
 }
 
 /// None: only root can tell.
-fn admits(entry: Allow, caller: Principal, known: &Known) -> Option<bool> {
+fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Known) -> Option<bool> {
     let root = || membership().map(|membership| membership.root);
-    let member = |accepts: &dyn Fn(&Standing) -> bool| match known {
+    let member = |accepts: &dyn Fn(&Standing) -> bool| match known() {
         Known::Member(member) => Some(member.as_ref().is_some_and(accepts)),
         // People are no members, and an unmanaged canister has no fleet: there is nothing to ask.
         Known::NotHere if root().is_none() || !is_canister(caller) => Some(false),
@@ -176,7 +182,7 @@ mod tests {
             parent: Principal::from_slice(&[7, 1]),
         };
         let caller = Principal::from_slice(&[8, 1]);
-        let verdict = |known| check(&[Allow::Role("shard")], caller, &known);
+        let verdict = |known| check(&[Allow::Role("shard")], caller, |_| known);
         assert_eq!(verdict(Known::Member(Some(shard))), Verdict::Welcome);
         let stranger = verdict(Known::Member(None));
         assert!(matches!(stranger, Verdict::Denied(_)));

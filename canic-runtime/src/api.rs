@@ -303,7 +303,7 @@ pub struct PoolPage {
 }
 
 /// What an operation is for.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum OperationKind {
     /// Makes a member.
     Provision,
@@ -422,7 +422,7 @@ pub struct Metric {
 /// Some metrics.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
 pub struct MetricsPage {
-    /// The rows, by name.
+    /// The rows.
     pub metrics: Vec<Metric>,
     /// Where the next page goes on.
     pub next: Option<u64>,

@@ -114,7 +114,7 @@ impl Books {
     }
 
     pub(crate) fn open_operations(&self) -> u32 {
-        self.journal.list(Section::Open, None).count() as u32
+        u32::try_from(self.journal.open_count()).unwrap_or(u32::MAX)
     }
 
     /// What root can spend: its balance without its reserve and without what open operations still have to send.

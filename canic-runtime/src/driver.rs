@@ -11,17 +11,18 @@ use crate::{
     journal::{End, Operation, Purpose, Section, Step},
     machine,
     memory::Cycles,
-    metrics,
+    metrics::{self, StepOutcome},
     next::{Next, backoff},
     platform::{
         Call, Outcome, Reply, ic,
-        ic::{SelfCall, TimerId},
+        ic::{Level, SelfCall, TimerId},
     },
     policy, recovery, search, uploads,
 };
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
+    fmt,
     time::Duration,
 };
 
@@ -116,6 +117,14 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
         if op.end.is_some() || op.not_before > now {
             return None;
         }
+        if op.in_flight {
+            let step = op.step;
+            log(
+                Level::Warn,
+                &op,
+                format_args!("was cut off at {step:?} and is taken up"),
+            );
+        }
         match recovery::resume(&mut op) {
             Next::Call => {}
             Next::Later(wait) => {
@@ -166,6 +175,9 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
             close(books, op, End::Quarantined, now);
             return None;
         };
+        if op.calls == 0 {
+            log(Level::Info, &op, format_args!("begins"));
+        }
         let attached = attached(&call);
         books.intend(&mut op, attached, now);
         Some((call, attached))
@@ -190,9 +202,9 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
             return false;
         };
         op.in_flight = false;
+        metrics::step(op.step, outcome(&reply), now.saturating_sub(op.updated));
         op.updated = now;
-        metrics::step(step_name(op.step), outcome(&reply));
-        let was = op.step;
+        let (was, went_forward) = (op.step, op.clearing.is_none());
         match &reply {
             Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {
                 books.refund(&mut op, attached)
@@ -224,7 +236,16 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
             }
         }
         let room = books.pool_has_room(&op);
-        match machine::advance(&mut op, reply, room) {
+        let next = machine::advance(&mut op, reply, room);
+        if went_forward && op.clearing.is_some() {
+            let reason = op.failure.as_deref().unwrap_or("no reason on record");
+            log(
+                Level::Warn,
+                &op,
+                format_args!("rolls back after {was:?}: {reason:.200}"),
+            );
+        }
+        match next {
             Next::Call => {
                 books.journal.put(op);
                 true
@@ -243,7 +264,8 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
 }
 
 fn close(books: &mut Books, op: Operation, end: End, now: u64) {
-    metrics::operation(kind(&op), ended(end));
+    metrics::operation(op.kind(), end, now.saturating_sub(op.accepted));
+    log_end(&op, end);
     if op.purpose == Purpose::Refill {
         refilled(end);
     }
@@ -433,58 +455,43 @@ fn refill(now: u64) -> Vec<OperationId> {
     })
 }
 
-// Words for the metrics
+// What is told about it
 
-fn kind(op: &Operation) -> &'static str {
-    match op.purpose {
-        Purpose::Provision(..) => "provision",
-        Purpose::Refill => "refill",
-        Purpose::Retire(_) => "retire",
-        Purpose::ImportToPool => "import_to_pool",
-        Purpose::Adopt(..) => "adopt",
-    }
-}
-
-fn ended(end: End) -> &'static str {
-    match end {
-        End::Done => "done",
-        End::Nothing => "nothing",
-        End::Recycled => "recycled",
-        End::Deleted => "deleted",
-        End::Untouched => "untouched",
-        End::Quarantined => "quarantined",
-    }
-}
-
-fn step_name(step: Step) -> &'static str {
-    match step {
-        Step::Create => "create",
-        Step::Configure => "configure",
-        Step::Fund => "fund",
-        Step::Install => "install",
-        Step::Verify => "verify",
-        Step::Sync => "sync",
-        Step::Inspect => "inspect",
-        Step::Uninstall => "uninstall",
-        Step::Start => "start",
-        Step::Reset => "reset",
-        Step::DropSnapshots => "drop_snapshots",
-        Step::LoadDrain => "load_drain",
-        Step::Drain => "drain",
-        Step::Stop => "stop",
-        Step::Delete => "delete",
-        Step::Shelve => "shelve",
-        Step::Search => "search",
-        Step::Children => "children",
-    }
-}
-
-fn outcome(reply: &Reply) -> &'static str {
+fn outcome(reply: &Reply) -> StepOutcome {
     match reply {
         Reply::Failed(failure) => match failure.outcome {
-            Outcome::NotApplied => "not_applied",
-            Outcome::Unknown => "unknown",
+            Outcome::NotApplied => StepOutcome::NotApplied,
+            Outcome::Unknown => StepOutcome::Unknown,
         },
-        Reply::Done | Reply::Created(_) | Reply::Status(_) | Reply::Info { .. } => "applied",
+        Reply::Done | Reply::Created(_) | Reply::Status(_) | Reply::Info { .. } => {
+            StepOutcome::Applied
+        }
+    }
+}
+
+fn log(level: Level, op: &Operation, what: fmt::Arguments<'_>) {
+    ic::log(
+        level,
+        format_args!("operation {} ({:?}) {what}", op.id, op.kind()),
+    );
+}
+
+fn log_end(op: &Operation, end: End) {
+    let reason = op.failure.as_deref().unwrap_or("no reason on record");
+    match end {
+        End::Done => log(Level::Info, op, format_args!("is done")),
+        End::Quarantined => {
+            let step = op.step;
+            log(
+                Level::Error,
+                op,
+                format_args!("is in quarantine after {step:?}: {reason:.200}"),
+            );
+        }
+        End::Nothing | End::Recycled | End::Deleted | End::Untouched => log(
+            Level::Warn,
+            op,
+            format_args!("failed and ended as {end:?}: {reason:.200}"),
+        ),
     }
 }

@@ -1,23 +1,46 @@
 //! What `http` serves: `/metrics`, for Prometheus.
+//!
+//! Answers are not certified: the certified data of a canister is its author's.
 
 use crate::{
-    api::{HttpRequest, HttpResponse, Metric},
-    metrics,
+    api::{HttpRequest, HttpResponse},
+    entry::decode_args,
+    metrics::{self, Family},
     platform::ic,
 };
+use ic_cdk::futures::internals::in_query_executor_context;
 
-pub(crate) fn serve(request: &HttpRequest, measure: fn() -> Vec<Metric>) -> HttpResponse {
-    let path = request.url.split('?').next().unwrap_or_default();
+/// Serves `http_request`.
+pub(crate) fn serve(families: impl Iterator<Item = &'static Family>) {
+    in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
+        Ok((request,)) => ic::reply(&answer(&request, families)),
+        Err(reason) => ic_cdk::api::msg_reject(reason),
+    });
+}
+
+fn answer(request: &HttpRequest, families: impl Iterator<Item = &'static Family>) -> HttpResponse {
+    let path = request.url.split(['?', '#']).next().unwrap_or_default();
     if path != "/metrics" {
         return text(404, b"there is only /metrics here\n".to_vec());
     }
-    if request.method != "GET" {
-        return text(405, b"/metrics can only be read\n".to_vec());
-    }
-    match metrics::prometheus(&measure(), ic::now()) {
+    let whole = match request.method.as_str() {
+        "GET" => true,
+        "HEAD" => false,
+        _ => {
+            let mut refusal = text(405, b"/metrics can only be read\n".to_vec());
+            let allow = ("Allow".to_string(), "GET, HEAD".to_string());
+            refusal.headers.push(allow);
+            return refusal;
+        }
+    };
+    let mut answer = match metrics::prometheus(families, ic::now()) {
         Ok(body) => text(200, body),
-        Err(reason) => text(500, reason.into_bytes()),
+        Err(error) => text(500, error.to_string().into_bytes()),
+    };
+    if !whole {
+        answer.body.clear();
     }
+    answer
 }
 
 fn text(status_code: u16, body: Vec<u8>) -> HttpResponse {

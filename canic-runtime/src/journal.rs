@@ -4,7 +4,7 @@
 //! recovers; closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
 
 use crate::{
-    api::{Membership, OperationId, Pruned, Retirement, RolledBack, Source},
+    api::{Membership, OperationId, OperationKind, Pruned, Retirement, RolledBack, Source},
     config::Rollback,
     memory::{self, Cycles, Id, Memory, Record},
 };
@@ -360,6 +360,16 @@ impl Operation {
         self.canister.map(|id| id.0)
     }
 
+    pub(crate) fn kind(&self) -> OperationKind {
+        match self.purpose {
+            Purpose::Provision(..) => OperationKind::Provision,
+            Purpose::Refill => OperationKind::Refill,
+            Purpose::Retire(_) => OperationKind::Retire,
+            Purpose::ImportToPool => OperationKind::ImportToPool,
+            Purpose::Adopt(..) => OperationKind::Adopt,
+        }
+    }
+
     /// Goes on with another step, whose tries are counted anew.
     pub(crate) fn go(&mut self, step: Step) {
         self.step = step;
@@ -418,21 +428,26 @@ pub(crate) struct Journal {
     /// The open or quarantined operation that holds a canister.
     holders: StableBTreeMap<Principal, OperationId, Memory>,
     closed: u64,
+    quarantined: u64,
 }
 
 impl Journal {
     pub(crate) fn open(records: u8, arguments: u8, holders: u8) -> Self {
         let records: StableBTreeMap<(u8, u64), Record<Operation>, Memory> =
             StableBTreeMap::init(memory::open(records));
-        let others = records
-            .keys_range((Section::Open.byte(), 0)..(Section::Closed.byte(), 0))
-            .count() as u64;
-        let closed = records.len() - others;
+        let count = |from: Section, to: Section| {
+            let keys = records.keys_range((from.byte(), 0)..(to.byte(), 0));
+            keys.count() as u64
+        };
+        let open = count(Section::Open, Section::Quarantined);
+        let quarantined = count(Section::Quarantined, Section::Closed);
+        let closed = records.len() - open - quarantined;
         Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
             holders: StableBTreeMap::init(memory::open(holders)),
             closed,
+            quarantined,
         }
     }
 
@@ -475,9 +490,15 @@ impl Journal {
             return;
         }
         for other in Section::ALL {
-            if other != section {
-                self.records.remove(&(other.byte(), id));
+            if other != section
+                && self.records.remove(&(other.byte(), id)).is_some()
+                && other == Section::Quarantined
+            {
+                self.quarantined -= 1;
             }
+        }
+        if section == Section::Quarantined {
+            self.quarantined += 1;
         }
         if section != Section::Open {
             self.arguments.remove(&id);
@@ -515,6 +536,16 @@ impl Journal {
             self.records.remove(&key);
             self.closed -= 1;
         }
+    }
+
+    /// How many operations have not ended.
+    pub(crate) fn open_count(&self) -> u64 {
+        self.records.len() - self.quarantined - self.closed
+    }
+
+    /// How many operations are in quarantine.
+    pub(crate) fn quarantined(&self) -> u64 {
+        self.quarantined
     }
 
     pub(crate) fn list(
@@ -556,6 +587,16 @@ mod tests {
 
     fn ids(journal: &Journal, section: Section) -> Vec<u64> {
         journal.list(section, None).map(|op| op.id).collect()
+    }
+
+    /// What the journal counts, by section.
+    fn counts(journal: &Journal) -> [u64; 3] {
+        [journal.open_count(), journal.quarantined(), journal.closed]
+    }
+
+    /// The same, counted anew.
+    fn listed(journal: &Journal) -> [u64; 3] {
+        Section::ALL.map(|section| ids(journal, section).len() as u64)
     }
 
     /// An operation of one of four canisters, or of none, open or ended.
@@ -611,6 +652,7 @@ mod tests {
                         .collect();
                     prop_assert_eq!(ids(&journal, section), expected);
                 }
+                prop_assert_eq!(counts(&journal), listed(&journal));
                 let held = |canister| {
                     let holds = |(held, end): &(Option<Principal>, Option<End>)| {
                         *held == Some(canister) && is_held(*end)
@@ -626,7 +668,7 @@ mod tests {
             // The index can be made anew, and a journal that is opened again is the same.
             let mut again = Journal::open(0, 1, 2);
             again.index_holders();
-            prop_assert_eq!(again.closed, ids(&journal, Section::Closed).len() as u64);
+            prop_assert_eq!(counts(&again), listed(&journal));
             for n in 0..4 {
                 let canister = Principal::from_slice(&[n, 9]);
                 prop_assert_eq!(again.holder(canister), journal.holder(canister));

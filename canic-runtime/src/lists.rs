@@ -3,12 +3,11 @@
 use crate::{
     api::{
         MAX_PAGE, MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest,
-        ModuleInfo, ModulesPage, OperationId, OperationInfo, OperationKind, OperationState,
-        OperationsFilter, OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage,
-        Source,
+        ModuleInfo, ModulesPage, OperationId, OperationInfo, OperationState, OperationsFilter,
+        OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage, Source,
     },
     books::Books,
-    journal::{End, Hash, Operation, Purpose, Section},
+    journal::{End, Hash, Operation, Section},
     registry::{Holder, Member},
 };
 use candid::Principal;
@@ -171,13 +170,7 @@ fn operation_info(op: Operation) -> OperationInfo {
     let place = op.place().cloned();
     OperationInfo {
         id: op.id,
-        kind: match op.purpose {
-            Purpose::Provision(..) => OperationKind::Provision,
-            Purpose::Refill => OperationKind::Refill,
-            Purpose::Retire(_) => OperationKind::Retire,
-            Purpose::ImportToPool => OperationKind::ImportToPool,
-            Purpose::Adopt(..) => OperationKind::Adopt,
-        },
+        kind: op.kind(),
         state,
         role: place.as_ref().map(|place| place.role.clone()),
         key: place.and_then(|place| place.key),

@@ -1,144 +1,149 @@
-//! Metrics: one vocabulary for root and members, with bounded labels.
+//! Metrics: what is counted while the canister runs.
 //!
-//! Counters live on the heap and begin anew with every upgrade, as Prometheus expects of a process that restarts.
-//! What an update that traps had counted is rolled back with it; traps after an await are counted by the cleanup.
+//! `vocabulary` says which families of values there are, what they mean and how they are measured; `forms` tells them as
+//! Candid and as Prometheus text. Counters live on the heap and begin anew with every upgrade, as Prometheus expects of
+//! a process that restarts. What an update that traps had counted is rolled back with it; traps after an await are
+//! counted by the cleanup.
 
-use crate::{api::Metric, platform::ic};
-use std::{cell::RefCell, collections::BTreeMap};
+mod forms;
+mod vocabulary;
 
-/// One endpoint's counters.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct EndpointCounters {
-    pub(crate) calls: u64,
-    pub(crate) denied: u64,
-    pub(crate) errors: u64,
-    pub(crate) traps: u64,
-    pub(crate) instructions: u64,
-}
+pub(crate) use forms::{page, prometheus};
+pub(crate) use vocabulary::{Family, MEMBER, ROOT};
 
-type Labelled = BTreeMap<(&'static str, &'static str), u64>;
+use crate::{api::OperationKind, entry::Endpoint, journal::End, journal::Step, platform::ic};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 thread_local! {
-    static ENDPOINTS: RefCell<BTreeMap<&'static str, EndpointCounters>> = const { RefCell::new(BTreeMap::new()) };
-    static OPERATIONS: RefCell<Labelled> = const { RefCell::new(BTreeMap::new()) };
-    static STEPS: RefCell<Labelled> = const { RefCell::new(BTreeMap::new()) };
+    static LAST_CALLED: Cell<Option<&'static Endpoint>> = const { Cell::new(None) };
+    static OPERATIONS: RefCell<Latencies> = const { RefCell::new(BTreeMap::new()) };
+    static STEPS: RefCell<Latencies> = const { RefCell::new(BTreeMap::new()) };
 }
 
-pub(crate) fn endpoint(name: &'static str, count: impl FnOnce(&mut EndpointCounters)) {
-    ENDPOINTS.with_borrow_mut(|endpoints| count(endpoints.entry(name).or_default()));
+// Endpoints
+
+/// How a call of an endpoint ended.
+#[derive(Clone, Copy)]
+pub(crate) enum CallOutcome {
+    Ok,
+    /// It answered an `Err`, or could not read its argument.
+    Error,
+    Denied,
+    Trap,
 }
 
-/// Counts an operation that ended.
-pub(crate) fn operation(kind: &'static str, outcome: &'static str) {
-    OPERATIONS.with_borrow_mut(|counts| *counts.entry((kind, outcome)).or_default() += 1);
+/// The calls of an endpoint that ended, by outcome, and the instructions they took.
+///
+/// Part of the endpoint's own static, so that nothing has to be looked up. A static must be one that threads could
+/// share; where there are none, as in a canister, these atomics are plain numbers.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// Set with the first call: the endpoint whose first call came before, if there is one.
+    before: OnceLock<Option<&'static Endpoint>>,
+    ended: [AtomicU64; 4],
+    instructions: AtomicU64,
 }
 
-/// Counts a step that came back.
-pub(crate) fn step(step: &'static str, outcome: &'static str) {
-    STEPS.with_borrow_mut(|counts| *counts.entry((step, outcome)).or_default() += 1);
-}
-
-/// A value without labels.
-pub(crate) fn plain(name: &str, value: f64) -> Metric {
-    Metric {
-        name: name.to_string(),
-        labels: Vec::new(),
-        value,
-    }
-}
-
-/// A value with one label.
-pub(crate) fn labelled(name: &str, label: (&str, &str), value: f64) -> Metric {
-    Metric {
-        name: name.to_string(),
-        labels: vec![(label.0.to_string(), label.1.to_string())],
-        value,
-    }
-}
-
-/// What every canister of a fleet measures.
-pub(crate) fn common() -> Vec<Metric> {
-    let mut metrics = vec![
-        plain("canic_cycles_balance", ic::whole_balance() as f64),
-        plain("canic_heap_bytes", ic::heap_bytes() as f64),
-        plain("canic_stable_bytes", ic::stable_bytes() as f64),
-    ];
-    ENDPOINTS.with_borrow(|endpoints| {
-        type Column = (&'static str, fn(&EndpointCounters) -> u64);
-        let columns: [Column; 5] = [
-            ("canic_endpoint_calls_total", |counters| counters.calls),
-            ("canic_endpoint_denied_total", |counters| counters.denied),
-            ("canic_endpoint_errors_total", |counters| counters.errors),
-            ("canic_endpoint_traps_total", |counters| counters.traps),
-            ("canic_endpoint_instructions_total", |counters| {
-                counters.instructions
-            }),
-        ];
-        for (name, column) in columns {
-            for (endpoint, counters) in endpoints {
-                metrics.push(labelled(
-                    name,
-                    ("endpoint", endpoint),
-                    column(counters) as f64,
-                ));
-            }
+impl Calls {
+    pub(crate) const fn new() -> Self {
+        Self {
+            before: OnceLock::new(),
+            ended: [const { AtomicU64::new(0) }; 4],
+            instructions: AtomicU64::new(0),
         }
-    });
-    metrics
-}
-
-/// What operations and their steps did.
-pub(crate) fn operations() -> Vec<Metric> {
-    let rows = |name: &'static str, what: &'static str, counts: &Labelled| -> Vec<Metric> {
-        let row = |(&(kind, outcome), &count): (&(&str, &str), &u64)| Metric {
-            name: name.to_string(),
-            labels: vec![
-                (what.to_string(), kind.to_string()),
-                ("outcome".to_string(), outcome.to_string()),
-            ],
-            value: count as f64,
-        };
-        counts.iter().map(row).collect()
-    };
-    let mut metrics =
-        OPERATIONS.with_borrow(|counts| rows("canic_operations_total", "kind", counts));
-    metrics.extend(STEPS.with_borrow(|counts| rows("canic_steps_total", "step", counts)));
-    metrics
-}
-
-/// Metrics as Prometheus reads them.
-pub(crate) fn prometheus(metrics: &[Metric], now: u64) -> Result<Vec<u8>, String> {
-    let mut encoder = ic_metrics_encoder::MetricsEncoder::new(Vec::new(), (now / 1_000_000) as i64);
-    let mut rest = metrics;
-    while let Some(first) = rest.first() {
-        let family = rest
-            .iter()
-            .take_while(|metric| metric.name == first.name)
-            .count();
-        let (rows, others) = rest.split_at(family);
-        rest = others;
-        let written = if first.name.ends_with("_total") {
-            write_family(encoder.counter_vec(&first.name, &first.name), rows)
-        } else {
-            write_family(encoder.gauge_vec(&first.name, &first.name), rows)
-        };
-        written.map_err(|error| error.to_string())?;
     }
-    Ok(encoder.into_inner())
 }
 
-fn write_family(
-    builder: std::io::Result<ic_metrics_encoder::LabeledMetricsBuilder<'_, Vec<u8>>>,
-    rows: &[Metric],
-) -> std::io::Result<()> {
-    let mut builder = builder?;
-    for row in rows {
-        let labels: Vec<(&str, &str)> = row
-            .labels
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        builder = builder.value(&labels, row.value)?;
+/// Counts a call that ends.
+pub(crate) fn called(endpoint: &'static Endpoint, outcome: CallOutcome) {
+    let calls = &endpoint.calls;
+    calls
+        .before
+        .get_or_init(|| LAST_CALLED.replace(Some(endpoint)));
+    calls.ended[outcome as usize].fetch_add(1, Relaxed);
+    calls.instructions.fetch_add(ic::instructions(), Relaxed);
+}
+
+/// The endpoints that were called, in the order of their first calls.
+fn called_endpoints() -> Vec<&'static Endpoint> {
+    let before = |endpoint: &&'static Endpoint| endpoint.calls.before.get().copied().flatten();
+    let mut endpoints: Vec<_> = std::iter::successors(LAST_CALLED.get(), before).collect();
+    endpoints.reverse();
+    endpoints
+}
+
+// Operations and their steps
+
+/// How the call of a step ended.
+#[derive(Clone, Copy)]
+pub(crate) enum StepOutcome {
+    Applied,
+    NotApplied,
+    Unknown,
+}
+
+/// Latencies by two labels, each the number of its word in the vocabulary.
+type Latencies = BTreeMap<[usize; 2], Histogram>;
+
+/// Upper bounds of the buckets of latencies, in seconds.
+const BOUNDS: [u32; 8] = [1, 2, 5, 10, 30, 60, 300, 3_600];
+
+/// How often something took how long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Histogram {
+    /// One for each of [`BOUNDS`], and one for what took longer.
+    buckets: [u64; BOUNDS.len() + 1],
+    nanoseconds: u64,
+}
+
+impl Histogram {
+    fn observe(&mut self, nanoseconds: u64) {
+        let fits = |bound: &u32| nanoseconds <= u64::from(*bound) * 1_000_000_000;
+        let bucket = BOUNDS.iter().position(fits).unwrap_or(BOUNDS.len());
+        self.buckets[bucket] += 1;
+        self.nanoseconds += nanoseconds;
     }
-    Ok(())
+
+    fn seconds(&self) -> f64 {
+        self.nanoseconds as f64 / 1e9
+    }
+}
+
+/// Counts an operation that ended so many nanoseconds after it was accepted.
+pub(crate) fn operation(kind: OperationKind, end: End, nanoseconds: u64) {
+    let words = [kind as usize, end as usize];
+    OPERATIONS.with_borrow_mut(|all| all.entry(words).or_default().observe(nanoseconds));
+}
+
+/// Counts a step whose call came back after so many nanoseconds.
+pub(crate) fn step(step: Step, outcome: StepOutcome, nanoseconds: u64) {
+    let words = [step as usize, outcome as usize];
+    STEPS.with_borrow_mut(|all| all.entry(words).or_default().observe(nanoseconds));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_counts_in_the_first_bucket_that_holds_it() {
+        let mut histogram = Histogram::default();
+        for nanoseconds in [
+            0,
+            1_000_000_000,
+            1_000_000_001,
+            3_600_000_000_000,
+            u64::MAX / 2,
+        ] {
+            histogram.observe(nanoseconds);
+        }
+        assert_eq!(histogram.buckets, [2, 1, 0, 0, 0, 0, 0, 1, 1]);
+    }
 }

@@ -143,16 +143,20 @@ pub(crate) struct Registry {
     roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
     /// The names of the roles by number; read once, there are few.
     names: BTreeMap<u16, String>,
+    /// Places taken in all roles.
+    taken: u64,
 }
 
 impl Registry {
     pub(crate) fn open(members: u8, by_role: u8, by_parent: u8, by_key: u8, roles: u8) -> Self {
         let roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
             StableBTreeMap::init(memory::open(roles));
-        let names = roles
-            .iter()
-            .map(|entry| (entry.value().0.number, entry.key().0.clone()))
-            .collect();
+        let (mut names, mut taken) = (BTreeMap::new(), 0);
+        for entry in roles.iter() {
+            let role = entry.value().0;
+            names.insert(role.number, entry.key().0.clone());
+            taken += u64::from(role.taken);
+        }
         Self {
             members: StableBTreeMap::init(memory::open(members)),
             by_role: StableBTreeMap::init(memory::open(by_role)),
@@ -160,6 +164,7 @@ impl Registry {
             by_key: StableBTreeMap::init(memory::open(by_key)),
             roles,
             names,
+            taken,
         }
     }
 
@@ -181,6 +186,21 @@ impl Registry {
             .map(|entry| (entry.key().0.clone(), entry.value().0))
     }
 
+    pub(crate) fn number_of_roles(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Places taken in all roles, those of members being made included.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The places taken in each of the roles that came first, so many at most.
+    pub(crate) fn taken_by_role(&self, limit: usize) -> impl Iterator<Item = (&str, u32)> {
+        let names = self.names.values().take(limit);
+        names.filter_map(|name| Some((name.as_str(), self.role(name)?.taken)))
+    }
+
     pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
         self.change_role(name, |role| role.module = Some(module));
     }
@@ -192,7 +212,9 @@ impl Registry {
             taken: 0,
             module: None,
         });
+        self.taken -= u64::from(role.taken);
         change(&mut role);
+        self.taken += u64::from(role.taken);
         self.names
             .entry(role.number)
             .or_insert_with(|| name.to_string());
@@ -374,6 +396,9 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!(registry.len(), model.len() as u64);
+                prop_assert_eq!(registry.taken(), model.len() as u64);
+                let of_roles: u32 = registry.taken_by_role(3).map(|(_, taken)| taken).sum();
+                prop_assert_eq!(of_roles as usize, model.len());
                 let all: Vec<Principal> = registry.after(None).collect();
                 let expected: Vec<Principal> = model.keys().copied().collect();
                 prop_assert_eq!(all, expected);

@@ -36,11 +36,8 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         const _: () = {
             use #crate_path::__private as __canic;
 
-            static __ENDPOINT: __canic::Endpoint = __canic::Endpoint {
-                name: #name,
-                allow: &[#(#allow),*],
-                guards: &[#(#guards),*],
-            };
+            static __ENDPOINT: __canic::Endpoint =
+                __canic::Endpoint::new(#name, &[#(#allow),*], &[#(#guards),*]);
             #export
             #candid
         };
@@ -92,15 +89,19 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
     }
 }
 
-/// As with ic-cdk, a function of the author's decodes one argument as itself, and several as a tuple.
+/// As with ic-cdk, who takes no argument reads none, and a function of the author's decodes one argument as itself,
+/// several as a tuple.
 fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
     match (&endpoint.decode_with, endpoint.arguments.len()) {
+        (None, 0) => quote!(__canic::entry::no_argument),
         (None, _) => {
             let site = located_at(endpoint.arguments.first());
-            quote_spanned!(site=> |bytes| __canic::entry::candid_args(bytes))
+            quote_spanned!(site=> |argument| __canic::entry::candid_args(argument))
         }
-        (Some(path), 1) => quote!(|bytes| ::core::result::Result::Ok((#path(bytes),))),
-        (Some(path), _) => quote!(|bytes| ::core::result::Result::Ok(#path(bytes))),
+        (Some(path), 1) => {
+            quote!(|argument| ::core::result::Result::Ok((#path(argument.bytes()),)))
+        }
+        (Some(path), _) => quote!(|argument| ::core::result::Result::Ok(#path(argument.bytes()))),
     }
 }
 

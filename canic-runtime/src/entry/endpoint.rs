@@ -2,8 +2,8 @@
 
 use crate::{
     access::{self, Allow, Guard, Known, Standing, Verdict},
-    metrics,
-    platform::ic,
+    metrics::{self, CallOutcome, Calls},
+    platform::ic::{self, Level},
 };
 use candid::{
     CandidType, DecoderConfig, Principal,
@@ -17,11 +17,30 @@ use std::future::Future;
 #[derive(Debug)]
 pub struct Endpoint {
     /// The name under which it is exported.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Whom it lets in: any one entry suffices. Empty means everybody.
-    pub allow: &'static [Allow],
+    pub(crate) allow: &'static [Allow],
     /// What must hold besides.
-    pub guards: &'static [Guard],
+    pub(crate) guards: &'static [Guard],
+    /// What became of its calls.
+    pub(crate) calls: Calls,
+}
+
+impl Endpoint {
+    /// An endpoint that nobody has called.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        allow: &'static [Allow],
+        guards: &'static [Guard],
+    ) -> Self {
+        Self {
+            name,
+            allow,
+            guards,
+            calls: Calls::new(),
+        }
+    }
 }
 
 /// What an endpoint answers.
@@ -83,12 +102,37 @@ pub fn candid_only() -> ! {
 /// How much of a message Candid may skip: the same as in ic-cdk.
 const SKIPPING_QUOTA: usize = 10_000;
 
-/// Decodes Candid arguments. No bytes at all mean no arguments.
+/// The bytes that an endpoint was called with.
+#[derive(Debug)]
+pub struct Argument(Option<Vec<u8>>);
+
+impl Argument {
+    /// Not read before they are wanted, which must be before anything is awaited: in a callback the platform answers with
+    /// the reply instead.
+    const UNREAD: Self = Self(None);
+
+    fn read() -> Self {
+        Self(Some(ic_cdk::api::msg_arg_data()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(self) -> Vec<u8> {
+        self.0.unwrap_or_else(ic_cdk::api::msg_arg_data)
+    }
+}
+
+/// Decodes the Candid arguments of an endpoint.
 ///
 /// # Errors
 ///
-/// If the bytes are something else.
-pub fn candid_args<A: for<'a> ArgumentDecoder<'a>>(bytes: Vec<u8>) -> Result<A, String> {
+/// If they are something else.
+pub fn candid_args<A: for<'a> ArgumentDecoder<'a>>(argument: Argument) -> Result<A, String> {
+    decode_args(argument.bytes())
+}
+
+/// Decodes Candid arguments. No bytes at all mean no arguments.
+pub(crate) fn decode_args<A: for<'a> ArgumentDecoder<'a>>(bytes: Vec<u8>) -> Result<A, String> {
     let bytes: &[u8] = if bytes.is_empty() {
         b"DIDL\0\0"
     } else {
@@ -103,14 +147,14 @@ pub fn candid_args<A: for<'a> ArgumentDecoder<'a>>(bytes: Vec<u8>) -> Result<A, 
 /// Serves an update whose function does not await.
 pub fn update<A: 'static>(
     endpoint: &'static Endpoint,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
     in_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, argument(), decode, run),
+        Admission::Welcome => answer(endpoint, Argument::UNREAD, decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(caller) => {
-            let argument = argument();
+            let argument = Argument::read();
             ic_cdk::futures::spawn(async move {
                 match ask_about(endpoint, caller).await {
                     Ok(()) => answer(endpoint, argument, decode, run),
@@ -124,7 +168,7 @@ pub fn update<A: 'static>(
 /// Serves an update whose function may await.
 pub fn update_async<A: 'static, F>(
     endpoint: &'static Endpoint,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> F + 'static,
 ) where
     F: Future<Output = Reply> + 'static,
@@ -134,7 +178,10 @@ pub fn update_async<A: 'static, F>(
         if let Admission::Denied(reason) = admission {
             return deny(endpoint, &reason);
         }
-        let argument = argument();
+        let argument = match admission {
+            Admission::Ask(_) => Argument::read(),
+            _ => Argument::UNREAD,
+        };
         ic_cdk::futures::spawn(async move {
             if let Admission::Ask(caller) = admission
                 && let Err(reason) = ask_about(endpoint, caller).await
@@ -149,11 +196,11 @@ pub fn update_async<A: 'static, F>(
 /// Serves a query whose function does not await.
 pub fn query<A>(
     endpoint: &'static Endpoint,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
     in_query_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, argument(), decode, run),
+        Admission::Welcome => answer(endpoint, Argument::UNREAD, decode, run),
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
     });
@@ -162,14 +209,14 @@ pub fn query<A>(
 /// Serves a query whose function may await: a composite one.
 pub fn query_async<A: 'static, F>(
     endpoint: &'static Endpoint,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String> + 'static,
+    decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> F + 'static,
 ) where
     F: Future<Output = Reply> + 'static,
 {
     in_query_executor_context(|| match admit(endpoint) {
         Admission::Welcome => {
-            ic_cdk::futures::spawn(answer_async(endpoint, argument(), decode, run))
+            ic_cdk::futures::spawn(answer_async(endpoint, Argument::UNREAD, decode, run))
         }
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
@@ -193,11 +240,11 @@ fn admit(endpoint: &'static Endpoint) -> Admission {
             return Admission::Denied(reason);
         }
     }
-    if endpoint.allow.is_empty() {
+    if let [] | [Allow::Anyone] = endpoint.allow {
         return Admission::Welcome;
     }
     let caller = ic::caller();
-    match access::check(endpoint.allow, caller, &access::known(caller)) {
+    match access::check(endpoint.allow, caller, access::known) {
         Verdict::Welcome => Admission::Welcome,
         Verdict::Denied(allowed) => Admission::Denied(denied(caller, &allowed)),
         Verdict::AskRoot => Admission::Ask(caller),
@@ -210,7 +257,7 @@ fn denied(caller: Principal, allowed: &str) -> String {
 
 async fn ask_about(endpoint: &'static Endpoint, caller: Principal) -> Result<(), String> {
     let known = Known::Member(ask_root(caller).await);
-    match access::check(endpoint.allow, caller, &known) {
+    match access::check(endpoint.allow, caller, |_| known) {
         Verdict::Welcome => Ok(()),
         Verdict::Denied(_) | Verdict::AskRoot => {
             Err(denied(caller, &access::words(endpoint.allow)))
@@ -232,9 +279,10 @@ async fn ask_root(caller: Principal) -> Option<Standing> {
         match ic::ask(root, "canic_member", &request).await {
             Ok(answer) => answer,
             Err(reason) => {
-                ic::log(&format!(
-                    "canic: root was not reached about {caller}: {reason}"
-                ));
+                ic::log(
+                    Level::Warn,
+                    format_args!("root was not reached about {caller}: {reason:.200}"),
+                );
                 return None;
             }
         };
@@ -247,19 +295,13 @@ async fn ask_root(caller: Principal) -> Option<Standing> {
 
 // Answers
 
-/// The bytes that the endpoint was called with. To be read before anything is awaited: in a callback the platform
-/// answers with the reply instead.
-fn argument() -> Vec<u8> {
-    ic_cdk::api::msg_arg_data()
-}
-
 fn answer<A>(
     endpoint: &'static Endpoint,
-    argument: Vec<u8>,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
+    argument: Argument,
+    decode: impl FnOnce(Argument) -> Result<A, String>,
     run: impl FnOnce(A) -> Reply,
 ) {
-    let calling = Calling::begin(endpoint.name);
+    let calling = Calling(endpoint);
     let reply = match decode(argument) {
         Ok(arguments) => run(arguments),
         Err(reason) => return calling.reject(&reason),
@@ -269,11 +311,11 @@ fn answer<A>(
 
 async fn answer_async<A, F: Future<Output = Reply>>(
     endpoint: &'static Endpoint,
-    argument: Vec<u8>,
-    decode: impl FnOnce(Vec<u8>) -> Result<A, String>,
+    argument: Argument,
+    decode: impl FnOnce(Argument) -> Result<A, String>,
     run: impl FnOnce(A) -> F,
 ) {
-    let calling = Calling::begin(endpoint.name);
+    let calling = Calling(endpoint);
     let reply = match decode(argument) {
         Ok(arguments) => run(arguments).await,
         Err(reason) => return calling.reject(&reason),
@@ -282,31 +324,28 @@ async fn answer_async<A, F: Future<Output = Reply>>(
 }
 
 fn deny(endpoint: &'static Endpoint, reason: &str) {
-    metrics::endpoint(endpoint.name, |counters| counters.denied += 1);
+    metrics::called(endpoint, CallOutcome::Denied);
     ic_cdk::api::msg_reject(reason);
 }
 
 /// A call under way. Dropped by cleanup it counts as a trap.
-struct Calling(&'static str);
+struct Calling(&'static Endpoint);
 
 impl Calling {
-    fn begin(name: &'static str) -> Self {
-        metrics::endpoint(name, |counters| counters.calls += 1);
-        Self(name)
-    }
-
     fn end(self, reply: Reply) {
-        metrics::endpoint(self.0, |counters| {
-            counters.errors += u64::from(reply.failed);
-            counters.instructions += ic_cdk::api::call_context_instruction_counter();
-        });
+        let outcome = if reply.failed {
+            CallOutcome::Error
+        } else {
+            CallOutcome::Ok
+        };
+        metrics::called(self.0, outcome);
         if let Some(bytes) = reply.bytes {
             ic_cdk::api::msg_reply(bytes);
         }
     }
 
     fn reject(self, reason: &str) {
-        metrics::endpoint(self.0, |counters| counters.errors += 1);
+        metrics::called(self.0, CallOutcome::Error);
         ic_cdk::api::msg_reject(reason);
     }
 }
@@ -314,7 +353,7 @@ impl Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         if ic_cdk::futures::is_recovering_from_trap() {
-            metrics::endpoint(self.0, |counters| counters.traps += 1);
+            metrics::called(self.0, CallOutcome::Trap);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A member's lifecycle and endpoints.
 
-use super::{candid_args, lifecycle, schedule_start};
+use super::{decode_args, lifecycle, schedule_start};
 use crate::{
     access,
-    api::{HttpRequest, HttpResponse, MetricsPage, PageRequest, SyncRequest},
+    api::{MetricsPage, PageRequest, SyncRequest},
     config::Member,
-    env, envelope, http, lists, memory, metrics,
+    env, envelope, http, memory, metrics,
     platform::ic,
 };
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
@@ -69,13 +69,13 @@ pub fn canic_env(member: &'static Member) {
 /// `canic_metrics`.
 pub fn canic_metrics(_member: &'static Member) {
     in_query_executor_context(
-        || match candid_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
+        || match decode_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
             Ok((request,)) => {
                 let root = access::membership().map(|membership| membership.root);
                 let caller = ic::caller();
                 if ic::is_controller(caller) || root == Some(caller) {
-                    let (metrics, next) = lists::page(metrics::common().into_iter(), request);
-                    ic::reply(&Ok::<_, crate::api::Denied>(MetricsPage { metrics, next }));
+                    let page = metrics::page(metrics::MEMBER.iter(), request);
+                    ic::reply(&Ok::<_, crate::api::Denied>(page));
                 } else {
                     let allowed = "controllers, root".to_string();
                     ic::reply(&Err::<MetricsPage, _>(crate::api::Denied {
@@ -92,7 +92,7 @@ pub fn canic_metrics(_member: &'static Member) {
 /// `canic_sync`.
 pub fn canic_sync(member: &'static Member) {
     in_executor_context(
-        || match candid_args::<(SyncRequest,)>(ic_cdk::api::msg_arg_data()) {
+        || match decode_args::<(SyncRequest,)>(ic_cdk::api::msg_arg_data()) {
             Ok((request,)) => {
                 let was_unmanaged = access::membership().is_none();
                 let answer = env::sync(member, &request);
@@ -108,13 +108,5 @@ pub fn canic_sync(member: &'static Member) {
 
 /// `http_request`.
 pub fn http_request(_member: &'static Member) {
-    in_query_executor_context(
-        || match candid_args::<(HttpRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => {
-                let response: HttpResponse = http::serve(&request, metrics::common);
-                ic::reply(&response);
-            }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        },
-    );
+    http::serve(metrics::MEMBER.iter());
 }

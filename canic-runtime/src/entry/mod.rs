@@ -7,12 +7,16 @@ pub mod member;
 pub mod root;
 
 pub use crate::access::{Allow, Guard};
+pub(crate) use endpoint::decode_args;
 pub use endpoint::{
-    Endpoint, Reply, candid_args, candid_only, query, query_async, reply, reply_bytes,
+    Argument, Endpoint, Reply, candid_args, candid_only, query, query_async, reply, reply_bytes,
     reply_manually, reply_result, update, update_async,
 };
 
-use crate::{config::StartHook, platform::ic};
+use crate::{
+    config::StartHook,
+    platform::ic::{self, Level},
+};
 use candid::utils::ArgumentDecoder;
 use std::{cell::Cell, fmt::Display, future::Future, pin::Pin, time::Duration};
 
@@ -49,7 +53,7 @@ where
     A: for<'a> ArgumentDecoder<'a>,
     R: HookResult,
 {
-    hook(candid_args(bytes)?).into_result()
+    hook(decode_args(bytes)?).into_result()
 }
 
 /// Calls a hook without arguments.
@@ -61,12 +65,13 @@ pub fn hook_result(result: impl HookResult) -> Result<(), String> {
     result.into_result()
 }
 
-/// Stands for a hook that the author did not write: it takes any argument, and no notice of it.
+/// Takes any argument, and no notice of it: for an endpoint without arguments, as in ic-cdk, and for a hook that the
+/// author did not write.
 ///
 /// # Errors
 ///
 /// Never.
-pub fn no_argument(_bytes: Vec<u8>) -> Result<(), String> {
+pub fn no_argument<T>(_argument: T) -> Result<(), String> {
     Ok(())
 }
 
@@ -145,7 +150,10 @@ pub(crate) fn schedule_start(hook: StartHook, attempt: u32) {
         schedule_start(hook, attempt + 1);
         match hook().await {
             Ok(()) => START.set(Start::Done),
-            Err(reason) => ic::log(&format!("canic: start failed, try {attempt}: {reason}")),
+            Err(reason) => ic::log(
+                Level::Error,
+                format_args!("start failed, try {}: {reason:.200}", attempt + 1),
+            ),
         }
     });
 }

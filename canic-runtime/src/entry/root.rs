@@ -1,13 +1,13 @@
 //! Root's lifecycle and endpoints.
 
-use super::{candid_args, lifecycle, schedule_start};
+use super::{decode_args, lifecycle, schedule_start};
 use crate::{
     access::{self, Fleet, Standing},
     api::{
-        ApproveRequest, BatchError, Denied, HttpRequest, ImportError, ImportRequest, MemberRequest,
-        MembersRequest, Membership, MetricsPage, ModuleError, OperationId, OperationsRequest,
-        PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned, RetireError,
-        RetireRequest, StageRequest,
+        ApproveRequest, BatchError, Denied, ImportError, ImportRequest, MemberRequest,
+        MembersRequest, Membership, ModuleError, OperationId, OperationsRequest, PageRequest,
+        ProvisionError, ProvisionRequest, PruneRequest, Pruned, RetireError, RetireRequest,
+        StageRequest,
     },
     books::{self, Books},
     config::Root,
@@ -214,7 +214,7 @@ where
     F: Future<Output = R> + 'static,
     R: CandidType,
 {
-    in_executor_context(|| match candid_args(ic_cdk::api::msg_arg_data()) {
+    in_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
         Ok(arguments) => {
             let answer = run(arguments);
             ic_cdk::futures::spawn(async move { ic::reply(&answer.await) });
@@ -257,22 +257,24 @@ pub fn canic_operation(_root: &'static Root) {
 
 /// `canic_metrics`.
 pub fn canic_metrics(_root: &'static Root) {
-    list(|books, (request,): (PageRequest,)| {
-        let (metrics, next) = lists::page(measure_books(books).into_iter(), request);
-        MetricsPage { metrics, next }
-    });
+    in_query_executor_context(
+        || match decode_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => {
+                let asker = requests::asker(ic::caller());
+                ic::reply(&asker.map(|_| metrics::page(families(), request)));
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        },
+    );
 }
 
 /// `http_request`.
 pub fn http_request(_root: &'static Root) {
-    in_query_executor_context(
-        || match candid_args::<(HttpRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => ic::reply(&http::serve(&request, || {
-                books::with(|books| measure_books(books))
-            })),
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        },
-    );
+    http::serve(families());
+}
+
+fn families() -> impl Iterator<Item = &'static metrics::Family> {
+    metrics::MEMBER.iter().chain(&metrics::ROOT)
 }
 
 /// Serves a list to controllers and members.
@@ -281,7 +283,7 @@ where
     A: for<'a> candid::utils::ArgumentDecoder<'a>,
     R: CandidType,
 {
-    in_query_executor_context(|| match candid_args(ic_cdk::api::msg_arg_data()) {
+    in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
         Ok(arguments) => {
             let answer: Result<R, Denied> =
                 requests::asker(ic::caller()).map(|_| books::with(|books| read(books, arguments)));
@@ -289,35 +291,4 @@ where
         }
         Err(reason) => ic_cdk::api::msg_reject(reason),
     });
-}
-
-/// What root measures beside what every canister does.
-fn measure_books(books: &Books) -> Vec<crate::api::Metric> {
-    let count = |section| books.journal.list(section, None).count() as f64;
-    let mut all = metrics::common();
-    all.extend(metrics::operations());
-    all.extend([
-        metrics::plain("canic_members", books.registry.len() as f64),
-        metrics::plain("canic_operations_open", count(Section::Open)),
-        metrics::plain("canic_operations_quarantined", count(Section::Quarantined)),
-        metrics::labelled("canic_pool", ("state", "ready"), books.pool.ready() as f64),
-        metrics::labelled(
-            "canic_pool",
-            ("state", "claimed"),
-            books.pool.claimed() as f64,
-        ),
-    ]);
-    let ledger = &books.head.ledger;
-    let purposes = [
-        ("creation_fees", ledger.creation_fees),
-        ("to_pool", ledger.to_pool),
-        ("to_members", ledger.to_members),
-        ("drained", ledger.drained),
-        ("deleted", ledger.deleted),
-        ("unknown", ledger.unknown),
-    ];
-    all.extend(purposes.map(|(purpose, cycles)| {
-        metrics::labelled("canic_cycles_total", ("purpose", purpose), cycles.0 as f64)
-    }));
-    all
 }

@@ -14,7 +14,7 @@ use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 pub(crate) use ic_cdk_timers::TimerId;
 use serde::Deserialize;
 use serde_bytes::{ByteBuf, Bytes};
-use std::{cell::Cell, future::Future, time::Duration};
+use std::{cell::Cell, fmt, future::Future, time::Duration};
 
 pub(crate) fn now() -> u64 {
     ic_cdk::api::time()
@@ -71,9 +71,29 @@ pub(crate) fn is_stopped() -> bool {
     ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
 }
 
-/// Writes to the canister's log.
-pub(crate) fn log(text: &str) {
-    ic_cdk::api::debug_print(text);
+/// Instructions of this call so far, those of its callbacks included.
+pub(crate) fn instructions() -> u64 {
+    ic_cdk::api::call_context_instruction_counter()
+}
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy)]
+pub(crate) enum Level {
+    /// Somebody has to do something.
+    Error,
+    /// Something went wrong, and is being dealt with.
+    Warn,
+    Info,
+}
+
+/// Writes a line to the canister's log. The platform keeps no level beside it, so the line begins with it.
+pub(crate) fn log(level: Level, text: fmt::Arguments<'_>) {
+    let level = match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARN",
+        Level::Info => "INFO",
+    };
+    ic_cdk::api::debug_print(format!("{level} canic: {text}"));
 }
 
 pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {

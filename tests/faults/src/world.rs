@@ -478,14 +478,17 @@ impl World {
         page.expect("root's controller may ask").operations
     }
 
-    /// Root's balance sheet: cycles by purpose.
+    /// Root's balance sheet: cycles by purpose, and those of which nothing is known as `unknown`.
     pub fn sheet(&mut self) -> BTreeMap<String, u128> {
         let page: Result<MetricsPage, Denied> = self.query("canic_metrics", (first_page(),));
         let metrics = page.expect("root's controller may ask").metrics;
-        let purpose = |metric: &Metric| Some(metric.labels.first()?.1.clone());
+        let purpose = |metric: &Metric| match metric.name.as_str() {
+            "canic_cycles_total" => Some(metric.labels.first()?.1.clone()),
+            "canic_cycles_unknown" => Some("unknown".to_string()),
+            _ => None,
+        };
         metrics
             .iter()
-            .filter(|metric| metric.name == "canic_cycles_total")
             .filter_map(|metric| Some((purpose(metric)?, metric.value as u128)))
             .collect()
     }

@@ -22,6 +22,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
+        "fixture-measured",
         "fixture-small-root",
         "fixture-tight-root",
     ],

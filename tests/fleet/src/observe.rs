@@ -45,4 +45,15 @@ impl Observer {
             .map(|e| e.method)
             .collect()
     }
+
+    /// The instructions that each call of a method took from event `from` on, those of its callbacks excepted.
+    #[must_use]
+    pub fn instructions(&self, canister: Principal, method: &str, from: u64) -> Vec<u64> {
+        let calls = self.0.trace(from).unwrap().into_iter();
+        let is_call = |kind| matches!(kind, Kind::Ingress | Kind::Update | Kind::Query);
+        calls
+            .filter(|e| is_call(e.kind) && e.canister == canister && e.method == method)
+            .map(|e| e.instructions)
+            .collect()
+    }
 }
