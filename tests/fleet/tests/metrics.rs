@@ -409,6 +409,32 @@ fn http_serves_one_page_to_be_read() {
 }
 
 #[test]
+fn a_gateway_that_wants_no_certificate_hands_the_page_on() {
+    let mut fleet = fleet();
+    let member = measured(&fleet);
+    let gateway = fleet.pic.make_live(None);
+    let port = gateway.port().expect("it listens");
+    let client = reqwest::blocking::Client::new();
+    for canister in [fleet.root, member] {
+        let ask = |method: reqwest::Method, path: &str| {
+            let url = format!("http://127.0.0.1:{port}{path}");
+            let request = client.request(method, url);
+            let request = request.header("Host", format!("{canister}.raw.localhost"));
+            request.send().expect("the gateway answers")
+        };
+        let page = ask(reqwest::Method::GET, "/metrics");
+        assert_eq!(page.status(), 200);
+        assert_eq!(page.headers()["Content-Type"], "text/plain; version=0.0.4");
+        let text = page.text().expect("it is text");
+        assert!(text.starts_with("# HELP canic_cycles_balance "), "{text}");
+        let head = ask(reqwest::Method::HEAD, "/metrics");
+        assert_eq!(head.status(), 200);
+        assert_eq!(ask(reqwest::Method::PUT, "/metrics").status(), 405);
+        assert_eq!(ask(reqwest::Method::GET, "/").status(), 404);
+    }
+}
+
+#[test]
 fn an_empty_endpoint_costs_little_more_than_one_of_ic_cdk() {
     /// Instructions that the wiring may add.
     const MOST: u64 = 3_000;
