@@ -2,19 +2,60 @@
 //!
 //! See the README for a start.
 
+mod generated;
+
 pub use canic_macros::{query, role, root, update};
 pub use canic_runtime::memory::{Memory, memory};
 pub use canic_runtime::{api, config, error, fleet, stable_structures};
 
-/// Exports the Candid interface of this canister, canic's endpoints included. Stands once, at the end of the crate.
+/// Exports the Candid interface of this canister, canic's endpoints included.
 ///
-/// The crate needs `candid` among its dependencies.
+/// It stands once, at the end of the crate's root file, in place of `ic_cdk::export_candid!()`. What is written below it,
+/// it does not know.
+///
+/// ```
+/// use canic::prelude::*;
+///
+/// #[canic::role("worker")]
+/// pub struct Worker;
+///
+/// #[canic::query]
+/// fn greet() -> String {
+///     "hello".to_string()
+/// }
+///
+/// canic::export_candid!();
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export_candid {
     () => {
+        // What `#[canic::root]` and `#[canic::role]` look for.
+        #[doc(hidden)]
+        #[allow(dead_code, unreachable_pub)]
+        pub const CANDID_IS_EXPORTED: bool = true;
+
+        // What endpoints tell their types to.
+        #[doc(hidden)]
+        #[allow(dead_code, unreachable_pub)]
+        pub enum CandidInterface {}
+        #[doc(hidden)]
+        #[allow(dead_code, unreachable_pub)]
+        pub type CandidTypes<const ID: u64, const N: usize> =
+            $crate::__private::entry::interface::Described<CandidInterface, ID, N>;
+
         #[allow(missing_docs)]
         const _: () = {
-            $crate::__private::ic_cdk::export_candid!();
+            $crate::__private::candid::export_service!($crate::__private::candid);
+
+            /// The interface as a C string, in the form in which the tools of the platform read it from a module.
+            #[unsafe(no_mangle)]
+            pub fn get_candid_pointer() -> *mut ::core::ffi::c_char {
+                match ::std::ffi::CString::new(__export_service()) {
+                    Ok(interface) => interface.into_raw(),
+                    Err(_) => ::core::ptr::null_mut(),
+                }
+            }
         };
     };
 }
@@ -34,4 +75,10 @@ pub mod __private {
     pub use canic_runtime::config::{self, *};
     pub use canic_runtime::entry::{self, Allow, Endpoint};
     pub use canic_runtime::{candid, ic_cdk};
+
+    pub use crate::{describe, serve};
+    pub use canic_macros::read_already;
+
+    /// Hidden by what `export_candid!` leaves at the root of the author's crate.
+    pub const CANDID_IS_EXPORTED: bool = false;
 }

@@ -10,6 +10,7 @@ const OTHER: &[u8] = b"\0asm\x01\0\0\0\0\x05\x04note";
 
 const SOURCE: &str = r#"#[canic::root(role(name = "worker", wasm = "worker.wasm"))]
 pub struct Fleet;
+canic::export_candid!();
 "#;
 /// Where the path stands in it.
 const LITERAL: &str = "src/lib.rs:1:44";

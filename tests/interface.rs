@@ -10,8 +10,26 @@ impl Worker {
     fn init(_: u64) {}
 }
 
+/// The type of this name that no endpoint speaks of.
+#[derive(candid::CandidType)]
+pub struct Job {
+    /// A field.
+    pub root: bool,
+}
+
 mod nested {
     use canic::update;
+
+    /// A type that is known here alone.
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Job {
+        nested: u64,
+    }
+
+    #[update]
+    fn of_a_type_of_its_own(job: Job) -> (u64, Option<Job>) {
+        (job.nested, Some(job))
+    }
 
     #[update]
     fn by_an_import() {}
@@ -50,7 +68,7 @@ fn the_interface_has_every_endpoint() {
     // SAFETY: this crate defines the function, with that signature; it answers a `CString` that it has let go of.
     let text = unsafe { CStr::from_ptr(get_candid_pointer()) };
     let text = text.to_str().expect("Candid is text");
-    let (_, service) = text.split_once("service : ").expect("a service");
+    let (types, service) = text.split_once("service : ").expect("a service");
     assert_eq!(
         service,
         "(nat64) -> {
@@ -62,6 +80,10 @@ fn the_interface_has_every_endpoint() {
   canic_metrics : (PageRequest) -> (Result) query;
   canic_sync : (SyncRequest) -> (Result_1);
   http_request : (HttpRequest) -> (HttpResponse) query;
+  of_a_type_of_its_own : (Job) -> (nat64, opt Job);
 }"
     );
+    // The type is the one that the endpoint sees, not the one of its name at the root.
+    let job = "type Job = record { nested : nat64 };";
+    assert!(types.contains(job), "{types}");
 }

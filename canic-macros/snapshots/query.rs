@@ -2,6 +2,11 @@
 fn jobs_done() -> u64 {
     7
 }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! endpoint_jobs_done {
+    () => {};
+}
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(
@@ -21,8 +26,7 @@ const _: () = {
             |(): ()| __canic::entry::reply((jobs_done(),)),
         )
     }
-    #[::canic::__private::candid::candid_method(query, rename = "jobs_done")]
-    fn __candid() -> u64 {
-        __canic::entry::candid_only()
+    ::canic::__private::describe! {
+        8044244839043072489 query "jobs_done"() -> (0 : u64)
     }
 };

@@ -2,6 +2,11 @@
 async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
     vec![a, b]
 }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! endpoint_hex_6a6f62732d6f66 {
+    () => {};
+}
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(

@@ -22,7 +22,18 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
-        start: ::core::option::Option::Some(|| __canic::entry::start(<Worker>::start())),
+        start: ::core::option::Option::Some(|| __canic::entry::start(async {
+            __canic::entry::hook_result(<Worker>::start().await)
+        })),
+    };
+    use __canic::CANDID_IS_EXPORTED;
+    const _: bool = CANDID_IS_EXPORTED;
+    const _: () = {
+        use crate::*;
+        ::core::assert!(
+            CANDID_IS_EXPORTED,
+            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+        );
     };
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
@@ -30,7 +41,9 @@ const _: () = {
             &MEMBER,
             |bytes| __canic::entry::call_hook(
                 bytes,
-                |(arg0,): (WorkerArgs,)| <Worker>::init(arg0),
+                |(arg0,): (WorkerArgs,)| __canic::entry::hook_result(
+                    <Worker>::init(arg0),
+                ),
             ),
         )
     }
@@ -45,7 +58,10 @@ const _: () = {
     fn canister_post_upgrade() {
         __canic::entry::member::post_upgrade(
             &MEMBER,
-            |bytes| __canic::entry::call_hook(bytes, |(): ()| <Worker>::post_upgrade()),
+            |bytes| __canic::entry::call_hook(
+                bytes,
+                |(): ()| __canic::entry::hook_result(<Worker>::post_upgrade()),
+            ),
         )
     }
     #[unsafe(export_name = "canister_inspect_message")]
@@ -60,69 +76,22 @@ const _: () = {
     fn canister_on_low_wasm_memory() {
         __canic::entry::on_low_wasm_memory(<Worker>::on_low_wasm_memory)
     }
-    #[::canic::__private::candid::candid_method(init)]
-    fn candid_init(_: WorkerArgs) {
-        __canic::entry::candid_only()
+    ::canic::__private::describe! {
+        17713413547103711763 init(0 : WorkerArgs)
     }
-    #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_query canic_env"))]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_env")
-    )]
-    fn canic_env() {
-        __canic::entry::member::canic_env(&MEMBER)
+    ::canic::__private::serve! {
+        member, MEMBER, query canic_env() -> ::canic::api::Env
     }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_env")]
-    fn canic_env_candid() -> ::canic::api::Env {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        member, MEMBER, query canic_metrics(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::MetricsPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_metrics")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_metrics")
-    )]
-    fn canic_metrics() {
-        __canic::entry::member::canic_metrics(&MEMBER)
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        ::core::result::Result < (), ::canic::api::Denied >
     }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
-    fn canic_metrics_candid(
-        _: ::canic::api::PageRequest,
-    ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_sync")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_sync")
-    )]
-    fn canic_sync() {
-        __canic::entry::member::canic_sync(&MEMBER)
-    }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_sync")]
-    fn canic_sync_candid(
-        _: ::canic::api::SyncRequest,
-    ) -> ::core::result::Result<(), ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query http_request")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.http_request")
-    )]
-    fn http_request() {
-        __canic::entry::member::http_request(&MEMBER)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "http_request")]
-    fn http_request_candid(_: ::canic::api::HttpRequest) -> ::canic::api::HttpResponse {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        member, MEMBER, query http_request(::canic::api::HttpRequest) ->
+        ::canic::api::HttpResponse
     }
 };

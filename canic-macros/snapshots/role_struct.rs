@@ -17,6 +17,15 @@ const _: () = {
         role: "worker",
         start: ::core::option::Option::None,
     };
+    use __canic::CANDID_IS_EXPORTED;
+    const _: bool = CANDID_IS_EXPORTED;
+    const _: () = {
+        use crate::*;
+        ::core::assert!(
+            CANDID_IS_EXPORTED,
+            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+        );
+    };
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
         __canic::entry::member::init(&MEMBER, __canic::entry::no_argument)
@@ -33,50 +42,15 @@ const _: () = {
     fn canister_inspect_message() {
         __canic::entry::member::inspect_message(&MEMBER, || true)
     }
-    #[cfg_attr(target_family = "wasm", unsafe(export_name = "canister_query canic_env"))]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_env")
-    )]
-    fn canic_env() {
-        __canic::entry::member::canic_env(&MEMBER)
+    ::canic::__private::serve! {
+        member, MEMBER, query canic_env() -> ::canic::api::Env
     }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_env")]
-    fn canic_env_candid() -> ::canic::api::Env {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        member, MEMBER, query canic_metrics(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::MetricsPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_metrics")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_metrics")
-    )]
-    fn canic_metrics() {
-        __canic::entry::member::canic_metrics(&MEMBER)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
-    fn canic_metrics_candid(
-        _: ::canic::api::PageRequest,
-    ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_sync")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_sync")
-    )]
-    fn canic_sync() {
-        __canic::entry::member::canic_sync(&MEMBER)
-    }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_sync")]
-    fn canic_sync_candid(
-        _: ::canic::api::SyncRequest,
-    ) -> ::core::result::Result<(), ::canic::api::Denied> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        ::core::result::Result < (), ::canic::api::Denied >
     }
 };

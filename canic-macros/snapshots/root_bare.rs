@@ -15,6 +15,15 @@ const _: () = {
         },
         start: ::core::option::Option::None,
     };
+    use __canic::CANDID_IS_EXPORTED;
+    const _: bool = CANDID_IS_EXPORTED;
+    const _: () = {
+        use crate::*;
+        ::core::assert!(
+            CANDID_IS_EXPORTED,
+            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+        );
+    };
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
         __canic::entry::root::init(&ROOT, __canic::entry::no_argument)
@@ -31,268 +40,67 @@ const _: () = {
     fn canister_inspect_message() {
         __canic::entry::root::inspect_message(&ROOT, || true)
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_provision")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_provision")
-    )]
-    fn canic_provision() {
-        __canic::entry::root::canic_provision(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, update canic_provision(::canic::api::ProvisionRequest) ->
+        ::core::result::Result < ::canic::api::Provisioned, ::canic::api::ProvisionError
+        >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_provision")]
-    fn canic_provision_candid(
-        _: ::canic::api::ProvisionRequest,
-    ) -> ::core::result::Result<
-        ::canic::api::Provisioned,
-        ::canic::api::ProvisionError,
-    > {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, update canic_provision_batch(::std::vec::Vec <
+        ::canic::api::ProvisionRequest >) -> ::core::result::Result < ::std::vec::Vec <
+        ::core::result::Result < u64, ::canic::api::ProvisionError >>,
+        ::canic::api::BatchError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_provision_batch")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_provision_batch")
-    )]
-    fn canic_provision_batch() {
-        __canic::entry::root::canic_provision_batch(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, update canic_retire(::canic::api::RetireRequest) ->
+        ::core::result::Result < ::canic::api::Retired, ::canic::api::RetireError >
     }
-    #[::canic::__private::candid::candid_method(
-        update,
-        rename = "canic_provision_batch"
-    )]
-    fn canic_provision_batch_candid(
-        _: ::std::vec::Vec<::canic::api::ProvisionRequest>,
-    ) -> ::core::result::Result<
-        ::std::vec::Vec<::core::result::Result<u64, ::canic::api::ProvisionError>>,
-        ::canic::api::BatchError,
-    > {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, update canic_import(::canic::api::ImportRequest) ->
+        ::core::result::Result < ::canic::api::Imported, ::canic::api::ImportError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_retire")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_retire")
-    )]
-    fn canic_retire() {
-        __canic::entry::root::canic_retire(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, update canic_module_stage(::canic::api::StageRequest) ->
+        ::core::result::Result < ::canic::api::StagedChunk, ::canic::api::ModuleError >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_retire")]
-    fn canic_retire_candid(
-        _: ::canic::api::RetireRequest,
-    ) -> ::core::result::Result<::canic::api::Retired, ::canic::api::RetireError> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, update canic_module_approve(::canic::api::ApproveRequest) ->
+        ::core::result::Result < ::canic::api::ModuleInfo, ::canic::api::ModuleError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_import")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_import")
-    )]
-    fn canic_import() {
-        __canic::entry::root::canic_import(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, update canic_prune(::canic::api::PruneRequest) ->
+        ::core::result::Result < ::canic::api::Pruned, ::canic::api::Denied >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_import")]
-    fn canic_import_candid(
-        _: ::canic::api::ImportRequest,
-    ) -> ::core::result::Result<::canic::api::Imported, ::canic::api::ImportError> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, query canic_members(::canic::api::MembersRequest) ->
+        ::core::result::Result < ::canic::api::MembersPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_module_stage")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_module_stage")
-    )]
-    fn canic_module_stage() {
-        __canic::entry::root::canic_module_stage(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, query canic_member(::canic::api::MemberRequest) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::MemberInfo >,
+        ::canic::api::Denied >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_module_stage")]
-    fn canic_module_stage_candid(
-        _: ::canic::api::StageRequest,
-    ) -> ::core::result::Result<::canic::api::StagedChunk, ::canic::api::ModuleError> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, query canic_modules(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::ModulesPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_module_approve")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_module_approve")
-    )]
-    fn canic_module_approve() {
-        __canic::entry::root::canic_module_approve(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, query canic_pool(::canic::api::PageRequest) -> ::core::result::Result
+        < ::canic::api::PoolPage, ::canic::api::Denied >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_module_approve")]
-    fn canic_module_approve_candid(
-        _: ::canic::api::ApproveRequest,
-    ) -> ::core::result::Result<::canic::api::ModuleInfo, ::canic::api::ModuleError> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, query canic_operations(::canic::api::OperationsRequest) ->
+        ::core::result::Result < ::canic::api::OperationsPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_prune")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_prune")
-    )]
-    fn canic_prune() {
-        __canic::entry::root::canic_prune(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, query canic_operation(u64) -> ::core::result::Result <
+        ::core::option::Option < ::canic::api::OperationInfo >, ::canic::api::Denied >
     }
-    #[::canic::__private::candid::candid_method(update, rename = "canic_prune")]
-    fn canic_prune_candid(
-        _: ::canic::api::PruneRequest,
-    ) -> ::core::result::Result<::canic::api::Pruned, ::canic::api::Denied> {
-        __canic::entry::candid_only()
+    ::canic::__private::serve! {
+        root, ROOT, query canic_metrics(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::MetricsPage, ::canic::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_members")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_members")
-    )]
-    fn canic_members() {
-        __canic::entry::root::canic_members(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_members")]
-    fn canic_members_candid(
-        _: ::canic::api::MembersRequest,
-    ) -> ::core::result::Result<::canic::api::MembersPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_member")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_member")
-    )]
-    fn canic_member() {
-        __canic::entry::root::canic_member(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_member")]
-    fn canic_member_candid(
-        _: ::canic::api::MemberRequest,
-    ) -> ::core::result::Result<
-        ::core::option::Option<::canic::api::MemberInfo>,
-        ::canic::api::Denied,
-    > {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_modules")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_modules")
-    )]
-    fn canic_modules() {
-        __canic::entry::root::canic_modules(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_modules")]
-    fn canic_modules_candid(
-        _: ::canic::api::PageRequest,
-    ) -> ::core::result::Result<::canic::api::ModulesPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_pool")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_pool")
-    )]
-    fn canic_pool() {
-        __canic::entry::root::canic_pool(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_pool")]
-    fn canic_pool_candid(
-        _: ::canic::api::PageRequest,
-    ) -> ::core::result::Result<::canic::api::PoolPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_operations")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_operations")
-    )]
-    fn canic_operations() {
-        __canic::entry::root::canic_operations(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_operations")]
-    fn canic_operations_candid(
-        _: ::canic::api::OperationsRequest,
-    ) -> ::core::result::Result<::canic::api::OperationsPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_operation")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_operation")
-    )]
-    fn canic_operation() {
-        __canic::entry::root::canic_operation(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_operation")]
-    fn canic_operation_candid(
-        _: u64,
-    ) -> ::core::result::Result<
-        ::core::option::Option<::canic::api::OperationInfo>,
-        ::canic::api::Denied,
-    > {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_metrics")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_metrics")
-    )]
-    fn canic_metrics() {
-        __canic::entry::root::canic_metrics(&ROOT)
-    }
-    #[::canic::__private::candid::candid_method(query, rename = "canic_metrics")]
-    fn canic_metrics_candid(
-        _: ::canic::api::PageRequest,
-    ) -> ::core::result::Result<::canic::api::MetricsPage, ::canic::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_drive")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_drive")
-    )]
-    fn canic_drive() {
-        __canic::entry::root::canic_drive(&ROOT)
+    ::canic::__private::serve! {
+        root, ROOT, update canic_drive
     }
 };

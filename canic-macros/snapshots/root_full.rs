@@ -58,7 +58,18 @@ const _: () = {
                 },
             ],
         },
-        start: ::core::option::Option::Some(|| __canic::entry::start(<Fleet>::start())),
+        start: ::core::option::Option::Some(|| __canic::entry::start(async {
+            __canic::entry::hook_result(<Fleet>::start().await)
+        })),
+    };
+    use __canic::CANDID_IS_EXPORTED;
+    const _: bool = CANDID_IS_EXPORTED;
+    const _: () = {
+        use crate::*;
+        ::core::assert!(
+            CANDID_IS_EXPORTED,
+            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+        );
     };
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
@@ -66,7 +77,7 @@ const _: () = {
             &ROOT,
             |bytes| __canic::entry::call_hook(
                 bytes,
-                |(arg0,): (Principal,)| <Fleet>::init(arg0),
+                |(arg0,): (Principal,)| __canic::entry::hook_result(<Fleet>::init(arg0)),
             ),
         )
     }
@@ -82,281 +93,73 @@ const _: () = {
     fn canister_inspect_message() {
         __canic::entry::root::inspect_message(&ROOT, || <Fleet>::inspect_message())
     }
-    #[other::__private::candid::candid_method(init)]
-    fn candid_init(_: Principal) {
-        __canic::entry::candid_only()
+    other::__private::describe! {
+        17713413547103711763 init(0 : Principal)
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_provision")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_provision")
-    )]
-    fn canic_provision() {
-        __canic::entry::root::canic_provision(&ROOT)
+    other::__private::serve! {
+        root, ROOT, update canic_provision(other::api::ProvisionRequest) ->
+        ::core::result::Result < other::api::Provisioned, other::api::ProvisionError >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_provision")]
-    fn canic_provision_candid(
-        _: other::api::ProvisionRequest,
-    ) -> ::core::result::Result<other::api::Provisioned, other::api::ProvisionError> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, update canic_provision_batch(::std::vec::Vec <
+        other::api::ProvisionRequest >) -> ::core::result::Result < ::std::vec::Vec <
+        ::core::result::Result < u64, other::api::ProvisionError >>,
+        other::api::BatchError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_provision_batch")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_provision_batch")
-    )]
-    fn canic_provision_batch() {
-        __canic::entry::root::canic_provision_batch(&ROOT)
+    other::__private::serve! {
+        root, ROOT, update canic_retire(other::api::RetireRequest) ->
+        ::core::result::Result < other::api::Retired, other::api::RetireError >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_provision_batch")]
-    fn canic_provision_batch_candid(
-        _: ::std::vec::Vec<other::api::ProvisionRequest>,
-    ) -> ::core::result::Result<
-        ::std::vec::Vec<::core::result::Result<u64, other::api::ProvisionError>>,
-        other::api::BatchError,
-    > {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, update canic_import(other::api::ImportRequest) ->
+        ::core::result::Result < other::api::Imported, other::api::ImportError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_retire")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_retire")
-    )]
-    fn canic_retire() {
-        __canic::entry::root::canic_retire(&ROOT)
+    other::__private::serve! {
+        root, ROOT, update canic_module_stage(other::api::StageRequest) ->
+        ::core::result::Result < other::api::StagedChunk, other::api::ModuleError >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_retire")]
-    fn canic_retire_candid(
-        _: other::api::RetireRequest,
-    ) -> ::core::result::Result<other::api::Retired, other::api::RetireError> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, update canic_module_approve(other::api::ApproveRequest) ->
+        ::core::result::Result < other::api::ModuleInfo, other::api::ModuleError >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_import")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_import")
-    )]
-    fn canic_import() {
-        __canic::entry::root::canic_import(&ROOT)
+    other::__private::serve! {
+        root, ROOT, update canic_prune(other::api::PruneRequest) ->
+        ::core::result::Result < other::api::Pruned, other::api::Denied >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_import")]
-    fn canic_import_candid(
-        _: other::api::ImportRequest,
-    ) -> ::core::result::Result<other::api::Imported, other::api::ImportError> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, query canic_members(other::api::MembersRequest) ->
+        ::core::result::Result < other::api::MembersPage, other::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_module_stage")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_module_stage")
-    )]
-    fn canic_module_stage() {
-        __canic::entry::root::canic_module_stage(&ROOT)
+    other::__private::serve! {
+        root, ROOT, query canic_member(other::api::MemberRequest) ->
+        ::core::result::Result < ::core::option::Option < other::api::MemberInfo >,
+        other::api::Denied >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_module_stage")]
-    fn canic_module_stage_candid(
-        _: other::api::StageRequest,
-    ) -> ::core::result::Result<other::api::StagedChunk, other::api::ModuleError> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, query canic_modules(other::api::PageRequest) ->
+        ::core::result::Result < other::api::ModulesPage, other::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_module_approve")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_module_approve")
-    )]
-    fn canic_module_approve() {
-        __canic::entry::root::canic_module_approve(&ROOT)
+    other::__private::serve! {
+        root, ROOT, query canic_pool(other::api::PageRequest) -> ::core::result::Result <
+        other::api::PoolPage, other::api::Denied >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_module_approve")]
-    fn canic_module_approve_candid(
-        _: other::api::ApproveRequest,
-    ) -> ::core::result::Result<other::api::ModuleInfo, other::api::ModuleError> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, query canic_operations(other::api::OperationsRequest) ->
+        ::core::result::Result < other::api::OperationsPage, other::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_prune")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_prune")
-    )]
-    fn canic_prune() {
-        __canic::entry::root::canic_prune(&ROOT)
+    other::__private::serve! {
+        root, ROOT, query canic_operation(u64) -> ::core::result::Result <
+        ::core::option::Option < other::api::OperationInfo >, other::api::Denied >
     }
-    #[other::__private::candid::candid_method(update, rename = "canic_prune")]
-    fn canic_prune_candid(
-        _: other::api::PruneRequest,
-    ) -> ::core::result::Result<other::api::Pruned, other::api::Denied> {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, query canic_metrics(other::api::PageRequest) ->
+        ::core::result::Result < other::api::MetricsPage, other::api::Denied >
     }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_members")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_members")
-    )]
-    fn canic_members() {
-        __canic::entry::root::canic_members(&ROOT)
+    other::__private::serve! {
+        root, ROOT, update canic_drive
     }
-    #[other::__private::candid::candid_method(query, rename = "canic_members")]
-    fn canic_members_candid(
-        _: other::api::MembersRequest,
-    ) -> ::core::result::Result<other::api::MembersPage, other::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_member")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_member")
-    )]
-    fn canic_member() {
-        __canic::entry::root::canic_member(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_member")]
-    fn canic_member_candid(
-        _: other::api::MemberRequest,
-    ) -> ::core::result::Result<
-        ::core::option::Option<other::api::MemberInfo>,
-        other::api::Denied,
-    > {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_modules")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_modules")
-    )]
-    fn canic_modules() {
-        __canic::entry::root::canic_modules(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_modules")]
-    fn canic_modules_candid(
-        _: other::api::PageRequest,
-    ) -> ::core::result::Result<other::api::ModulesPage, other::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_pool")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_pool")
-    )]
-    fn canic_pool() {
-        __canic::entry::root::canic_pool(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_pool")]
-    fn canic_pool_candid(
-        _: other::api::PageRequest,
-    ) -> ::core::result::Result<other::api::PoolPage, other::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_operations")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_operations")
-    )]
-    fn canic_operations() {
-        __canic::entry::root::canic_operations(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_operations")]
-    fn canic_operations_candid(
-        _: other::api::OperationsRequest,
-    ) -> ::core::result::Result<other::api::OperationsPage, other::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_operation")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_operation")
-    )]
-    fn canic_operation() {
-        __canic::entry::root::canic_operation(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_operation")]
-    fn canic_operation_candid(
-        _: u64,
-    ) -> ::core::result::Result<
-        ::core::option::Option<other::api::OperationInfo>,
-        other::api::Denied,
-    > {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query canic_metrics")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.canic_metrics")
-    )]
-    fn canic_metrics() {
-        __canic::entry::root::canic_metrics(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "canic_metrics")]
-    fn canic_metrics_candid(
-        _: other::api::PageRequest,
-    ) -> ::core::result::Result<other::api::MetricsPage, other::api::Denied> {
-        __canic::entry::candid_only()
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_update canic_drive")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_update.canic_drive")
-    )]
-    fn canic_drive() {
-        __canic::entry::root::canic_drive(&ROOT)
-    }
-    #[cfg_attr(
-        target_family = "wasm",
-        unsafe(export_name = "canister_query http_request")
-    )]
-    #[cfg_attr(
-        not(target_family = "wasm"),
-        unsafe(export_name = "canister_query.http_request")
-    )]
-    fn http_request() {
-        __canic::entry::root::http_request(&ROOT)
-    }
-    #[other::__private::candid::candid_method(query, rename = "http_request")]
-    fn http_request_candid(_: other::api::HttpRequest) -> other::api::HttpResponse {
-        __canic::entry::candid_only()
+    other::__private::serve! {
+        root, ROOT, query http_request(other::api::HttpRequest) ->
+        other::api::HttpResponse
     }
 };

@@ -3,6 +3,11 @@
 async fn work(job: Job) -> Result<Receipt, WorkError> {
     job.run().await
 }
+#[doc(hidden)]
+#[macro_export]
+macro_rules! endpoint_work {
+    () => {};
+}
 const _: () = {
     use ::canic::__private as __canic;
     static __ENDPOINT: __canic::Endpoint = __canic::Endpoint::new(
@@ -28,9 +33,8 @@ const _: () = {
             },
         )
     }
-    /// Does a job.
-    #[::canic::__private::candid::candid_method(update, rename = "work")]
-    fn __candid(_: Job) -> Result<Receipt, WorkError> {
-        __canic::entry::candid_only()
+    ::canic::__private::describe! {
+        #[doc = r" Does a job."] 1532362021606261941 update "work"(0 : Job) -> (1 :
+        Result < Receipt, WorkError >)
     }
 };

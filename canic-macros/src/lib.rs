@@ -11,6 +11,7 @@ mod diag;
 mod endpoint;
 mod handles;
 mod hooks;
+mod interface;
 mod options;
 mod role;
 mod root;
@@ -45,8 +46,14 @@ use proc_macro::TokenStream;
 /// pub struct Fleet;
 ///
 /// // Each role has become a function, typed by its argument: a misspelt role does not compile.
-/// let _ = Fleet::worker();
-/// let _ = Fleet::hub();
+/// #[canic::update(allow(controller))]
+/// async fn hire(owner: Principal) -> Result<Principal, ProvisionError> {
+///     let worker = Fleet::worker().key(owner.to_text()).args(WorkerArgs { owner });
+///     Ok(worker.provision().await?.canister)
+/// }
+///
+/// canic::export_candid!();
+/// # fn main() {}
 /// ```
 ///
 /// # Options
@@ -108,6 +115,8 @@ use proc_macro::TokenStream;
 ///
 ///     async fn start() {}
 /// }
+/// # canic::export_candid!();
+/// # fn main() {}
 /// ```
 #[proc_macro_attribute]
 pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -141,6 +150,8 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 ///     async fn start() {}
 /// }
+/// # canic::export_candid!();
+/// # fn main() {}
 /// ```
 ///
 /// # Options
@@ -181,6 +192,8 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///     let shard = Hub::shard().key(first.to_string()).args(args).provision().await?;
 ///     Ok(shard.canister)
 /// }
+/// # canic::export_candid!();
+/// # fn main() {}
 /// ```
 #[proc_macro_attribute]
 pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -264,4 +277,11 @@ pub fn update(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn query(attribute: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::endpoint(endpoint::Kind::Query, attribute.into(), item.into()).into()
+}
+
+/// Takes a function away that Candid's macro, which stands above it, has read by then.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn read_already(_attribute: TokenStream, _item: TokenStream) -> TokenStream {
+    TokenStream::new()
 }

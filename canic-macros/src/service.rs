@@ -1,10 +1,10 @@
 //! The endpoints that a canister serves because it is a root or a member: their exports and their Candid.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use crate::crate_path::CratePath;
-use crate::hooks::{Side, export};
+use crate::hooks::Side;
 
 /// How an endpoint is called.
 #[derive(Clone, Copy)]
@@ -93,61 +93,24 @@ pub(crate) fn http() -> Vec<Served> {
 }
 
 /// The exports of endpoints, and what tells Candid about them.
+///
+/// As to the path of the macro, see `interface`.
 pub(crate) fn endpoints(
     side: &Side,
     crate_path: &CratePath,
     served: impl IntoIterator<Item = Served>,
 ) -> TokenStream {
-    served
-        .into_iter()
-        .map(|endpoint| {
-            let Side { module, config } = side;
-            let Served { mode, name, candid } = endpoint;
-            let function = format_ident!("{name}");
-            let body = quote!(__canic::entry::#module::#function(&#config));
-            let export = export(&mode.symbol(name), &function, &body);
-            let candid = candid.map(|(arguments, reply)| {
-                let arguments = absolute(arguments, crate_path);
-                let reply = absolute(reply, crate_path);
-                let arguments = (!arguments.is_empty()).then(|| quote!(_: #arguments));
-                let function = format_ident!("{name}_candid");
-                self::candid(
-                    crate_path,
-                    mode,
-                    name,
-                    &function,
-                    &quote!(),
-                    arguments,
-                    &quote!(-> #reply),
-                )
-            });
-            quote!(#export #candid)
-        })
-        .collect()
-}
-
-/// The function that Candid reads an endpoint's types from. Nothing calls it.
-///
-/// The attribute must be found without an import of ours: the compiler reads such imports later, and by then
-/// `export_candid!` has written the interface without this endpoint.
-pub(crate) fn candid(
-    crate_path: &CratePath,
-    mode: Mode,
-    name: &str,
-    function: &Ident,
-    docs: &TokenStream,
-    arguments: impl IntoIterator<Item = TokenStream>,
-    output: &TokenStream,
-) -> TokenStream {
-    let kind = format_ident!("{}", mode.name());
-    let arguments = arguments.into_iter();
-    quote! {
-        #docs
-        #[#crate_path::__private::candid::candid_method(#kind, rename = #name)]
-        fn #function(#(#arguments),*) #output {
-            __canic::entry::candid_only()
-        }
-    }
+    let Side { module, config } = side;
+    let endpoints = served.into_iter().map(|Served { mode, name, candid }| {
+        let (mode, name) = (format_ident!("{}", mode.name()), format_ident!("{name}"));
+        let types = candid.map(|(arguments, reply)| {
+            let arguments = absolute(arguments, crate_path);
+            let reply = absolute(reply, crate_path);
+            quote!((#arguments) -> #reply)
+        });
+        quote!(#crate_path::__private::serve! { #module, #config, #mode #name #types })
+    });
+    endpoints.collect()
 }
 
 /// Candid's types are resolved where the interface is exported, which is elsewhere: every path must be absolute.

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, Signature, Type};
+use syn::{FnArg, Ident, ReturnType, Signature, Type};
 
 use crate::diag::Errors;
 
@@ -29,6 +29,14 @@ pub(crate) fn located_at(ty: Option<&Type>) -> Span {
     match ty {
         Some(ty) => Span::call_site().located_at(ty.span()),
         None => Span::call_site(),
+    }
+}
+
+/// Where an error about what a function returns is shown.
+pub(crate) fn output_site(signature: &Signature) -> Span {
+    match &signature.output {
+        ReturnType::Type(_, ty) => located_at(Some(ty)),
+        ReturnType::Default => located_at(None),
     }
 }
 
@@ -86,6 +94,18 @@ pub(crate) fn owned_arguments(signature: &Signature, errors: &mut Errors) {
             ),
             _ => {}
         }
+    }
+}
+
+/// Candid's tuples end there.
+const MOST_ARGUMENTS: usize = 16;
+
+pub(crate) fn few_arguments(signature: &Signature, what: &str, errors: &mut Errors) {
+    if let Some(first) = signature.inputs.iter().nth(MOST_ARGUMENTS) {
+        errors.at(
+            first,
+            format!("{what} has at most {MOST_ARGUMENTS} arguments; put them into one record"),
+        );
     }
 }
 

@@ -71,12 +71,22 @@ pub(crate) fn called(endpoint: &'static Endpoint, outcome: CallOutcome) {
     calls.instructions.fetch_add(ic::instructions(), Relaxed);
 }
 
+/// The endpoint of a name, if it has been called.
+pub(crate) fn called_endpoint(name: &str) -> Option<&'static Endpoint> {
+    last_called_first().find(|endpoint| endpoint.name == name)
+}
+
 /// The endpoints that were called, in the order of their first calls.
 fn called_endpoints() -> Vec<&'static Endpoint> {
-    let before = |endpoint: &&'static Endpoint| endpoint.calls.before.get().copied().flatten();
-    let mut endpoints: Vec<_> = std::iter::successors(LAST_CALLED.get(), before).collect();
+    let mut endpoints: Vec<_> = last_called_first().collect();
     endpoints.reverse();
     endpoints
+}
+
+fn last_called_first() -> impl Iterator<Item = &'static Endpoint> {
+    std::iter::successors(LAST_CALLED.get(), |endpoint| {
+        endpoint.calls.before.get().copied().flatten()
+    })
 }
 
 // Operations and their steps

@@ -30,6 +30,7 @@ pub(super) fn endpoint<'a>(
     signature::generics(&function.sig, WHAT, errors);
     signature::qualifiers(&function.sig, WHAT, errors);
     signature::owned_arguments(&function.sig, errors);
+    signature::few_arguments(&function.sig, WHAT, errors);
     named_output(function, errors);
     Some(Endpoint {
         crate_path: args.crate_path.clone(),

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, ItemFn, ReturnType};
+use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
 
 use super::model::{Allow, Endpoint, Reply};
 use crate::hooks::export;
-use crate::service::{self, Mode};
-use crate::signature::{located_at, names};
+use crate::interface;
+use crate::service::Mode;
+use crate::signature::{located_at, names, output_site};
 
 pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     let Endpoint {
@@ -20,6 +21,7 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let conditions = attributes(function, "cfg");
+    let only_one = only_one_of_its_name(function, name);
     let allow = allow.iter().map(self::allow);
     // Names that no path of the author's has: his functions are called from among these.
     let export = export(
@@ -33,6 +35,8 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         #[allow(clippy::needless_pass_by_value)]
         #function
         #(#conditions)*
+        #only_one
+        #(#conditions)*
         const _: () = {
             use #crate_path::__private as __canic;
 
@@ -41,6 +45,27 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
             #export
             #candid
         };
+    }
+}
+
+/// A name at the crate's root for each name that is called, so that the compiler refuses a second one.
+///
+/// Without this the linker would complain of two updates, and nobody of an update and a query.
+fn only_one_of_its_name(function: &ItemFn, name: &str) -> TokenStream {
+    let site = Span::call_site().located_at(function.sig.ident.span());
+    let plain = format!("endpoint_{name}");
+    let ident = if syn::parse_str::<Ident>(&plain).is_ok() {
+        Ident::new(&plain, site)
+    } else {
+        let bytes = name.bytes().map(|byte| format!("{byte:02x}"));
+        format_ident!("endpoint_hex_{}", bytes.collect::<String>(), span = site)
+    };
+    quote_spanned! {site=>
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! #ident {
+            () => {};
+        }
     }
 }
 
@@ -63,12 +88,8 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
     let names = names(types.len());
     let decode = decode(endpoint);
     let is_async = endpoint.function.sig.asyncness.is_some();
-    let site = match &endpoint.function.sig.output {
-        ReturnType::Type(_, ty) => located_at(Some(ty)),
-        ReturnType::Default => located_at(None),
-    };
-    let mut function = endpoint.function.sig.ident.clone();
-    function.set_span(site);
+    let site = output_site(&endpoint.function.sig);
+    let function = &endpoint.function.sig.ident;
     let call = match is_async {
         true => quote_spanned!(site=> #function(#(#names),*).await),
         false => quote_spanned!(site=> #function(#(#names),*)),
@@ -124,27 +145,37 @@ fn reply(reply: &Reply, call: &TokenStream, site: Span) -> TokenStream {
     }
 }
 
+/// What tells Candid about the endpoint.
 fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
-    let bytes = quote!(::std::vec::Vec<u8>);
+    let Endpoint {
+        crate_path,
+        function,
+        name,
+        ..
+    } = endpoint;
+    let bytes: Type = parse_quote!(::std::vec::Vec<u8>);
     let arguments = match endpoint.decode_with {
-        Some(_) => vec![quote!(_: #bytes)],
-        None => endpoint.arguments.iter().map(|ty| quote!(_: #ty)).collect(),
+        Some(_) => vec![bytes.clone()],
+        None => endpoint.arguments.clone(),
     };
-    let output = &endpoint.function.sig.output;
-    let output = match endpoint.reply {
-        Reply::Encoded { .. } => quote!(-> #bytes),
-        _ => quote!(#output),
+    let replies = match (&endpoint.reply, &function.sig.output) {
+        (Reply::Encoded { .. }, _) => vec![bytes],
+        (_, ReturnType::Default) => Vec::new(),
+        (_, ReturnType::Type(_, ty)) => match &**ty {
+            Type::Tuple(tuple) => tuple.elems.iter().cloned().collect(),
+            ty => vec![ty.clone()],
+        },
     };
-    let docs = attributes(endpoint.function, "doc");
-    service::candid(
-        &endpoint.crate_path,
-        endpoint.mode,
-        &endpoint.name,
-        &format_ident!("__candid"),
-        &quote!(#(#docs)*),
-        arguments,
-        &output,
-    )
+    let docs = attributes(function, "doc");
+    let mode = format_ident!("{}", endpoint.mode.name());
+    let id = interface::id(&quote!(#name #function));
+    let (arguments, replies) = interface::numbered(&arguments, &replies);
+    quote! {
+        #crate_path::__private::describe! {
+            #(#docs)*
+            #id #mode #name (#arguments) -> (#replies)
+        }
+    }
 }
 
 fn attributes<'a>(function: &'a ItemFn, name: &str) -> Vec<&'a Attribute> {

@@ -6,7 +6,7 @@ use syn::{
     Signature, Type,
 };
 
-use super::{Heartbeat, Hook, Hooks, Returns};
+use super::{Heartbeat, Hook, Hooks, Returns, Written};
 use crate::diag::{Errors, instead_of};
 use crate::signature;
 
@@ -42,10 +42,10 @@ fn model(found: &[(Hook, &Signature)]) -> Hooks {
     let mut hooks = Hooks::default();
     for (hook, signature) in found {
         match hook {
-            Hook::Init => hooks.init = Some(signature::types(signature)),
-            Hook::PostUpgrade => hooks.post_upgrade = Some(signature::types(signature)),
-            Hook::PreUpgrade => hooks.pre_upgrade = true,
-            Hook::Start => hooks.start = true,
+            Hook::Init => hooks.init = Some(written(signature)),
+            Hook::PostUpgrade => hooks.post_upgrade = Some(written(signature)),
+            Hook::PreUpgrade => hooks.pre_upgrade = Some(written(signature)),
+            Hook::Start => hooks.start = Some(written(signature)),
             Hook::InspectMessage => hooks.inspect_message = true,
             Hook::OnLowWasmMemory => hooks.on_low_wasm_memory = true,
             Hook::Heartbeat => {
@@ -57,6 +57,13 @@ fn model(found: &[(Hook, &Signature)]) -> Hooks {
         }
     }
     hooks
+}
+
+fn written(signature: &Signature) -> Written {
+    Written {
+        types: signature::types(signature),
+        output: signature::output_site(signature),
+    }
 }
 
 fn function<'a>(item: &'a ImplItem, errors: &mut Errors) -> Option<&'a ImplItemFn> {
@@ -174,6 +181,7 @@ fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
 fn arguments(hook: Hook, signature: &Signature, errors: &mut Errors) {
     if hook.takes_arguments() {
         signature::owned_arguments(signature, errors);
+        signature::few_arguments(signature, "a hook", errors);
     } else if signature.receiver().is_none() && !signature.inputs.is_empty() {
         errors.at(
             &signature.inputs,

@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Item, LitStr, Type};
 
-use super::{Canister, Heartbeat, Hook};
+use super::{Canister, Heartbeat, Hook, Written};
 use crate::crate_path::CratePath;
+use crate::interface;
 use crate::signature::{located_at, names};
 
 /// Which half of the runtime a canister talks to.
@@ -22,11 +23,14 @@ pub(crate) fn lifecycle(side: &Side, canister: &Canister) -> TokenStream {
     let Side { module, config } = side;
     let entry = quote!(__canic::entry);
 
-    let init = with_arguments(ty, Hook::Init, hooks.init.as_deref());
-    let post_upgrade = with_arguments(ty, Hook::PostUpgrade, hooks.post_upgrade.as_deref());
-    let pre_upgrade = match hooks.pre_upgrade {
-        true => quote!(#entry::hook_result(<#ty>::pre_upgrade())),
-        false => quote!(::core::result::Result::Ok(())),
+    let init = with_arguments(ty, Hook::Init, hooks.init.as_ref());
+    let post_upgrade = with_arguments(ty, Hook::PostUpgrade, hooks.post_upgrade.as_ref());
+    let pre_upgrade = match &hooks.pre_upgrade {
+        Some(written) => {
+            let site = written.output;
+            hook_result(written, &quote_spanned!(site=> <#ty>::pre_upgrade()))
+        }
+        None => quote!(::core::result::Result::Ok(())),
     };
     let inspect_message = match hooks.inspect_message {
         true => quote!(<#ty>::inspect_message()),
@@ -83,6 +87,23 @@ pub(crate) fn only_one_in_the_crate() -> TokenStream {
     }
 }
 
+/// Refuses a crate that does not export its Candid interface, which nobody could call then.
+///
+/// What stands at the root of the author's crate hides a constant of the runtime.
+pub(crate) fn candid_is_exported() -> TokenStream {
+    quote! {
+        use __canic::CANDID_IS_EXPORTED;
+        const _: bool = CANDID_IS_EXPORTED;
+        const _: () = {
+            use crate::*;
+            ::core::assert!(
+                CANDID_IS_EXPORTED,
+                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+            );
+        };
+    }
+}
+
 /// Lints about what the rules for hooks ask of the author: owned arguments, and a `start` that may have nothing to await.
 pub(crate) fn allowed_lints(item: &Item) -> Option<TokenStream> {
     matches!(item, Item::Impl(_))
@@ -90,37 +111,49 @@ pub(crate) fn allowed_lints(item: &Item) -> Option<TokenStream> {
 }
 
 /// A closure over the raw argument that calls the hook, or the runtime's answer where there is none.
-fn with_arguments(ty: &Type, hook: Hook, types: Option<&[Type]>) -> TokenStream {
-    let Some(types) = types else {
+fn with_arguments(ty: &Type, hook: Hook, written: Option<&Written>) -> TokenStream {
+    let Some(written) = written else {
         return quote!(__canic::entry::no_argument);
     };
-    let function = format_ident!("{}", hook.name());
+    let types = &written.types;
+    let site = written.output;
+    let function = format_ident!("{}", hook.name(), span = site);
     let names = names(types.len());
+    let result = hook_result(
+        written,
+        &quote_spanned!(site=> <#ty>::#function(#(#names),*)),
+    );
     let site = located_at(types.first());
     quote_spanned! {site=>
-        |bytes| __canic::entry::call_hook(bytes, |(#(#names,)*): (#(#types,)*)| <#ty>::#function(#(#names),*))
+        |bytes| __canic::entry::call_hook(bytes, |(#(#names,)*): (#(#types,)*)| #result)
     }
+}
+
+/// What a hook returned, as the runtime wants it.
+fn hook_result(written: &Written, call: &TokenStream) -> TokenStream {
+    quote_spanned!(written.output=> __canic::entry::hook_result(#call))
 }
 
 /// The value of `start` in the canister's description.
 pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
+    let Some(written) = &canister.hooks.start else {
+        return quote!(::core::option::Option::None);
+    };
     let ty = &canister.ty;
-    match canister.hooks.start {
-        true => quote! {
-            ::core::option::Option::Some(|| __canic::entry::start(<#ty>::start()))
-        },
-        false => quote!(::core::option::Option::None),
+    let site = written.output;
+    let result = hook_result(written, &quote_spanned!(site=> <#ty>::start().await));
+    quote! {
+        ::core::option::Option::Some(|| __canic::entry::start(async { #result }))
     }
 }
 
-/// What tells Candid the argument of the install; as to the attribute's path, see `service::candid`.
+/// What tells Candid the argument of the install.
 pub(crate) fn candid_init(crate_path: &CratePath, canister: &Canister) -> Option<TokenStream> {
-    let types = canister.hooks.init.as_ref()?;
+    let types = &canister.hooks.init.as_ref()?.types;
+    let id = interface::id(&quote!(init));
+    let (arguments, _) = interface::numbered(types, &[]);
     Some(quote! {
-        #[#crate_path::__private::candid::candid_method(init)]
-        fn candid_init(#(_: #types),*) {
-            __canic::entry::candid_only()
-        }
+        #crate_path::__private::describe! { #id init (#arguments) }
     })
 }
 

@@ -6,10 +6,12 @@ mod check;
 mod expand;
 mod item;
 
+use proc_macro2::Span;
 use syn::Type;
 
 pub(crate) use self::expand::{
-    Side, allowed_lints, candid_init, export, lifecycle, only_one_in_the_crate, start_hook,
+    Side, allowed_lints, candid_init, candid_is_exported, export, lifecycle, only_one_in_the_crate,
+    start_hook,
 };
 pub(crate) use self::item::{Canister, mended};
 
@@ -87,15 +89,21 @@ enum Returns {
 /// The hooks that an author wrote, checked.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    /// The types of its arguments.
-    pub(crate) init: Option<Vec<Type>>,
-    pub(crate) pre_upgrade: bool,
-    /// The types of its arguments: none, or those of `init`.
-    pub(crate) post_upgrade: Option<Vec<Type>>,
-    pub(crate) start: bool,
+    pub(crate) init: Option<Written>,
+    pub(crate) pre_upgrade: Option<Written>,
+    pub(crate) post_upgrade: Option<Written>,
+    pub(crate) start: Option<Written>,
     pub(crate) inspect_message: bool,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) on_low_wasm_memory: bool,
+}
+
+/// The signature of a hook that may refuse.
+pub(crate) struct Written {
+    /// The types of its arguments; in `post_upgrade` none, or those of `init`.
+    pub(crate) types: Vec<Type>,
+    /// Where an error about what it returns is shown.
+    pub(crate) output: Span,
 }
 
 #[derive(Clone, Copy)]

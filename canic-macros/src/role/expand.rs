@@ -30,6 +30,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let only_one = hooks::only_one_in_the_crate();
+    let candid = hooks::candid_is_exported();
     quote! {
         #allowed
         #item
@@ -43,6 +44,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
                 role: #name,
                 start: #start,
             };
+            #candid
             #lifecycle
             #init
             #endpoints

@@ -49,7 +49,7 @@ fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
     pool_needs_max(args, errors);
     pool_holds_something(args, errors);
     min_within_max(args, errors);
-    some_cycles(args.cycles.as_ref(), "a canister in the pool", errors);
+    enough_cycles(args.cycles.as_ref(), "a canister in the pool", errors);
     Some(Pool {
         min: args.min.as_ref().map_or(0, |min| min.0),
         max: args.max.as_ref()?.0,
@@ -87,11 +87,18 @@ fn min_within_max(args: &PoolArgs, errors: &mut Errors) {
     }
 }
 
-fn some_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors) {
-    if let Some(cycles) = cycles.filter(|cycles| cycles.0 == 0) {
+/// What creating a canister costs on a subnet of 13 nodes, in cycles. An install takes up to 300 B in advance, and 100 B
+/// more may be frozen: with less than this, members would be refused one after the other.
+const LEAST_CYCLES: u128 = 500_000_000_000;
+
+fn enough_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors) {
+    if let Some(cycles) = cycles.filter(|cycles| cycles.0 < LEAST_CYCLES) {
         errors.at(
             cycles,
-            format!("{whose} cannot live on 0 cycles; write an amount such as \"1T\""),
+            format!(
+                "{whose} cannot live on less than the \"500B\" that its creation costs; \
+                 write an amount such as \"1T\""
+            ),
         );
     }
 }
@@ -99,7 +106,7 @@ fn some_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors)
 fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<Role> {
     some_members(args.max.as_ref(), errors);
     one_singleton(args, errors);
-    some_cycles(args.cycles.as_ref(), "a member", errors);
+    enough_cycles(args.cycles.as_ref(), "a member", errors);
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
     let rollback = rollback(args.rollback.as_ref(), errors);

@@ -33,6 +33,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let only_one = hooks::only_one_in_the_crate();
+    let candid = hooks::candid_is_exported();
     quote! {
         #allowed
         #item
@@ -46,6 +47,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
                 config: #config,
                 start: #start,
             };
+            #candid
             #lifecycle
             #init
             #endpoints

@@ -1,14 +1,12 @@
 //! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
 
+use super::values::{CandidArguments, CandidValue, CandidValues, decode_args};
 use crate::{
     access::{self, Allow, Guard, Known, Standing, Verdict},
     metrics::{self, CallOutcome, Calls},
     platform::ic::{self, Level},
 };
-use candid::{
-    CandidType, DecoderConfig, Principal,
-    utils::{ArgumentDecoder, ArgumentEncoder, decode_args_with_config},
-};
+use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 use serde::Deserialize;
 use std::future::Future;
@@ -51,12 +49,12 @@ pub struct Reply {
 }
 
 /// Values, encoded as Candid.
-pub fn reply<R: ArgumentEncoder>(values: R) -> Reply {
+pub fn reply<R: CandidValues>(values: R) -> Reply {
     encoded(candid::encode_args(values), false)
 }
 
 /// A result, encoded as Candid; an `Err` counts as an error of the endpoint.
-pub fn reply_result<T: CandidType, E: CandidType>(result: Result<T, E>) -> Reply {
+pub fn reply_result<T: CandidValue, E: CandidValue>(result: Result<T, E>) -> Reply {
     let failed = result.is_err();
     encoded(candid::encode_one(result), failed)
 }
@@ -90,18 +88,6 @@ fn encoded(bytes: candid::Result<Vec<u8>>, failed: bool) -> Reply {
     }
 }
 
-/// Stands in the bodies of functions that only describe an endpoint to Candid.
-///
-/// # Panics
-///
-/// Always: it is never called.
-pub fn candid_only() -> ! {
-    panic!("this function describes an endpoint and is never called")
-}
-
-/// How much of a message Candid may skip: the same as in ic-cdk.
-const SKIPPING_QUOTA: usize = 10_000;
-
 /// The bytes that an endpoint was called with.
 #[derive(Debug)]
 pub struct Argument(Option<Vec<u8>>);
@@ -127,21 +113,8 @@ impl Argument {
 /// # Errors
 ///
 /// If they are something else.
-pub fn candid_args<A: for<'a> ArgumentDecoder<'a>>(argument: Argument) -> Result<A, String> {
+pub fn candid_args<A: CandidArguments>(argument: Argument) -> Result<A, String> {
     decode_args(argument.bytes())
-}
-
-/// Decodes Candid arguments. No bytes at all mean no arguments.
-pub(crate) fn decode_args<A: for<'a> ArgumentDecoder<'a>>(bytes: Vec<u8>) -> Result<A, String> {
-    let bytes: &[u8] = if bytes.is_empty() {
-        b"DIDL\0\0"
-    } else {
-        &bytes
-    };
-    let mut config = DecoderConfig::new();
-    config.set_skipping_quota(SKIPPING_QUOTA);
-    decode_args_with_config(bytes, &config)
-        .map_err(|error| format!("the argument does not fit: {error}"))
 }
 
 /// Serves an update whose function does not await.
@@ -232,6 +205,15 @@ enum Admission {
     Welcome,
     Denied(String),
     Ask(Principal),
+}
+
+/// Whether ingress for a method would be turned away by its endpoint.
+///
+/// No list in the code names all endpoints, but each makes itself known with the first call in a life of the code, which
+/// it refuses by itself.
+pub(crate) fn refuses(method: &str) -> bool {
+    metrics::called_endpoint(method)
+        .is_some_and(|endpoint| matches!(admit(endpoint), Admission::Denied(_)))
 }
 
 fn admit(endpoint: &'static Endpoint) -> Admission {

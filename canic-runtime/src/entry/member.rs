@@ -53,10 +53,11 @@ fn start(member: &'static Member) {
     }
 }
 
-/// `canister_inspect_message`: only root's canisters call what is canic's, and they send no ingress.
+/// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
 pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
     let method = ic_cdk::api::msg_method_name();
-    if method != "canic_sync" && !super::is_internal(&method) && hook() {
+    // Root calls `canic_sync`, and a canister sends no ingress.
+    if method != "canic_sync" && super::may_be_called(&method) && hook() {
         ic_cdk::api::accept_message();
     }
 }

@@ -2,22 +2,26 @@
 //!
 //! Generated code is thin: it names the author's types and functions and hands them to one function of this module.
 
+mod values;
+
 pub mod endpoint;
+pub mod interface;
 pub mod member;
 pub mod root;
 
 pub use crate::access::{Allow, Guard};
-pub(crate) use endpoint::decode_args;
 pub use endpoint::{
-    Argument, Endpoint, Reply, candid_args, candid_only, query, query_async, reply, reply_bytes,
-    reply_manually, reply_result, update, update_async,
+    Argument, Endpoint, Reply, candid_args, query, query_async, reply, reply_bytes, reply_manually,
+    reply_result, update, update_async,
 };
+
+pub(crate) use values::decode_args;
+pub use values::{CandidArgument, CandidArguments, CandidValue, CandidValues};
 
 use crate::{
     config::StartHook,
     platform::ic::{self, Level},
 };
-use candid::utils::ArgumentDecoder;
 use std::{cell::Cell, fmt::Display, future::Future, pin::Pin, time::Duration};
 
 /// What a lifecycle hook may answer: nothing, or a reason why not.
@@ -37,6 +41,7 @@ impl HookResult for () {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Display> HookResult for Result<(), E> {
     fn into_result(self) -> Result<(), String> {
         self.map_err(|error| error.to_string())
@@ -48,15 +53,14 @@ impl<E: Display> HookResult for Result<(), E> {
 /// # Errors
 ///
 /// If the bytes are not the Candid arguments, or if the hook refuses.
-pub fn call_hook<A, R>(bytes: Vec<u8>, hook: impl FnOnce(A) -> R) -> Result<(), String>
-where
-    A: for<'a> ArgumentDecoder<'a>,
-    R: HookResult,
-{
-    hook(decode_args(bytes)?).into_result()
+pub fn call_hook<A: CandidArguments>(
+    bytes: Vec<u8>,
+    hook: impl FnOnce(A) -> Result<(), String>,
+) -> Result<(), String> {
+    hook(decode_args(bytes)?)
 }
 
-/// Calls a hook without arguments.
+/// What a hook returned.
 ///
 /// # Errors
 ///
@@ -76,10 +80,10 @@ pub fn no_argument<T>(_argument: T) -> Result<(), String> {
 }
 
 /// The author's `start` hook as a task.
-pub fn start<R: HookResult>(
-    hook: impl Future<Output = R> + 'static,
+pub fn start(
+    hook: impl Future<Output = Result<(), String>> + 'static,
 ) -> Pin<Box<dyn Future<Output = Result<(), String>>>> {
-    Box::pin(async move { hook.await.into_result() })
+    Box::pin(hook)
 }
 
 /// The author's `heartbeat`.
@@ -158,7 +162,8 @@ pub(crate) fn schedule_start(hook: StartHook, attempt: u32) {
     });
 }
 
-/// Whether a method is ic-cdk's own, which nobody calls from outside.
-pub(crate) fn is_internal(method: &str) -> bool {
-    method.starts_with("<ic-cdk internal>")
+/// Whether ingress for a method may be taken: it is not ic-cdk's own, which nobody calls from outside, and its endpoint
+/// would not refuse.
+pub(crate) fn may_be_called(method: &str) -> bool {
+    !method.starts_with("<ic-cdk internal>") && !endpoint::refuses(method)
 }

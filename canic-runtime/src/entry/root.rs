@@ -1,6 +1,6 @@
 //! Root's lifecycle and endpoints.
 
-use super::{decode_args, lifecycle, schedule_start};
+use super::{CandidArguments, decode_args, lifecycle, schedule_start};
 use crate::{
     access::{self, Fleet, Standing},
     api::{
@@ -115,7 +115,7 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
     let welcome = if GUARDED.contains(&method.as_str()) {
         requests::asker(ic::caller()).is_ok()
     } else {
-        method != "canic_drive" && !super::is_internal(&method) && hook()
+        method != "canic_drive" && super::may_be_called(&method) && hook()
     };
     if welcome {
         ic_cdk::api::accept_message();
@@ -210,7 +210,7 @@ pub fn canic_prune(_root: &'static Root) {
 
 fn update<A, F, R>(run: impl FnOnce(A) -> F)
 where
-    A: for<'a> candid::utils::ArgumentDecoder<'a>,
+    A: CandidArguments,
     F: Future<Output = R> + 'static,
     R: CandidType,
 {
@@ -280,7 +280,7 @@ fn families() -> impl Iterator<Item = &'static metrics::Family> {
 /// Serves a list to controllers and members.
 fn list<A, R>(read: impl FnOnce(&Books, A) -> R)
 where
-    A: for<'a> candid::utils::ArgumentDecoder<'a>,
+    A: CandidArguments,
     R: CandidType,
 {
     in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {

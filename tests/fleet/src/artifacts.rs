@@ -18,6 +18,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "baseline-worker",
         "fixture-bare-root",
         "fixture-careless-root",
+        "fixture-doors",
         "fixture-foreign",
         "fixture-hooks",
         "fixture-hub",

@@ -300,6 +300,52 @@ fn allow_lets_in_whom_it_names() {
 }
 
 #[test]
+fn a_recycled_canister_keeps_nothing_of_its_membership() {
+    let fleet = Fleet::start("fixture-small-root");
+    fleet.approve("hub", &artifacts::module("fixture-hub"));
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let request = ProvisionRequest {
+        role: "hub".into(),
+        key: None,
+        parent: None,
+        arg: Vec::new(),
+    };
+    let hub = fleet.provision(&request).expect("a hub").canister;
+    let is_child = |canister: Principal| {
+        let answer: Result<bool, RejectResponse> = fleet.update(hub, canister, "for_children", ());
+        answer.is_ok()
+    };
+    let serves_lists = |canister: Principal| {
+        let members = MembersRequest {
+            filter: MembersFilter::All,
+            after: None,
+            limit: 1,
+        };
+        let answer: Result<Result<Reserved, Denied>, RejectResponse> =
+            fleet.query(fleet.root, canister, "canic_members", (members,));
+        answer.expect("root answers").is_ok()
+    };
+    let worker = hire(&fleet, hub, user(1));
+    assert!(is_child(worker) && serves_lists(worker));
+
+    fleet
+        .retire(worker, Retirement::Recycle)
+        .expect("into the pool");
+    fleet.quiet();
+    assert!(!is_child(worker) && !serves_lists(worker));
+
+    // The pool gives it away again, to another parent.
+    let reborn = [2, 3].map(|number| {
+        let request = notebook(user(number));
+        fleet.provision(&request).expect("a member").canister
+    });
+    assert!(reborn.contains(&worker), "{reborn:?}");
+    assert!(!is_child(worker) && serves_lists(worker));
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
 fn a_notebook_is_for_its_owner_and_root() {
     let fleet = Fleet::of_notebooks();
     let notebook = fleet

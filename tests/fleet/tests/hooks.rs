@@ -72,6 +72,36 @@ fn inspect_message_is_the_authors() {
 }
 
 #[test]
+fn what_an_endpoint_refuses_is_turned_away_whatever_the_author_says() {
+    let fleet = fleet();
+    let member = fleet
+        .provision(&request("hello"))
+        .expect("a member")
+        .canister;
+    fleet.quiet();
+    let nothing = encode_args(()).expect("encoded");
+    let cost = |caller| {
+        let before = fleet.pic.cycle_balance(member);
+        let answer = fleet
+            .pic
+            .update_call(member, caller, "reserved", nothing.clone());
+        (answer.is_ok(), before - fleet.pic.cycle_balance(member))
+    };
+    // The first time it runs, and refuses by itself.
+    let (_, paid) = cost(user(1));
+    assert!(paid > 1_000_000, "{paid} cycles");
+    for caller in [user(1), user(2)] {
+        let (served, paid) = cost(caller);
+        assert!(!served);
+        // Beating hearts cost as much as that.
+        assert!(paid < 500_000, "{paid} cycles by {caller}");
+    }
+    assert!(cost(fleet.root).0, "a controller is served");
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
 fn an_init_that_refuses_says_why() {
     let fleet = fleet();
     let error = fleet.provision(&request("")).expect_err("it refuses");

@@ -2,3 +2,5 @@
 unsafe fn work<T>(_job: &T) {}
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 fn work() {}
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 fn work(_job: impl Into<String>) {}
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 fn work(_job: &str, _bytes: &[u8]) {}
 
 fn main() {}
+
+//# not: error[E

@@ -5,3 +5,5 @@ fn jobs() -> u64 {
 }
 
 fn main() {}
+
+//# not: error[E

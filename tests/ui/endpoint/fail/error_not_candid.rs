@@ -6,3 +6,7 @@ async fn work() -> Result<u64, Failure> {
 struct Failure;
 
 fn main() {}
+
+//# not: E0308
+//# not: E0412
+//# not: E0425

@@ -7,3 +7,5 @@ fn check() -> Result<(), String> {
 }
 
 fn main() {}
+
+//# not: error[E

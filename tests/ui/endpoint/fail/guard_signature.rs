@@ -6,3 +6,7 @@ fn check() -> bool {
 }
 
 fn main() {}
+
+//# not: E0277
+//# not: E0412
+//# not: E0425

@@ -4,3 +4,5 @@ fn jobs() -> std::marker::PhantomData<u64> {
 }
 
 fn main() {}
+
+//# not: error[E

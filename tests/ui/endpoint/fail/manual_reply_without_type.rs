@@ -2,3 +2,5 @@
 fn jobs() {}
 
 fn main() {}
+
+//# not: error[E

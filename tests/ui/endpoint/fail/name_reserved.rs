@@ -2,3 +2,5 @@
 fn canic_work() {}
 
 fn main() {}
+
+//# not: error[E

@@ -4,3 +4,5 @@ impl Work {}
 struct Work;
 
 fn main() {}
+
+//# not: error[E

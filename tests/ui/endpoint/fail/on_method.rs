@@ -8,3 +8,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 struct Work;
 
 fn main() {}
+
+//# not: error[E

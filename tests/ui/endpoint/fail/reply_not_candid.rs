@@ -6,3 +6,7 @@ fn job() -> Job {
 struct Job;
 
 fn main() {}
+
+//# not: E0308
+//# not: E0412
+//# not: E0425

@@ -4,3 +4,5 @@ fn work() -> impl Future<Output = u64> {
 }
 
 fn main() {}
+
+//# not: error[E

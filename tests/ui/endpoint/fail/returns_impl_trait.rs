@@ -4,3 +4,5 @@ fn jobs() -> impl Iterator<Item = u64> {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -4,3 +4,7 @@ fn work(_urgent: bool, _job: Job) {}
 struct Job;
 
 fn main() {}
+
+//# not: E0308
+//# not: E0412
+//# not: E0425

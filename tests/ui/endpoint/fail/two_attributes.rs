@@ -3,3 +3,5 @@
 fn work() {}
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 unsafe fn work() {}
 
 fn main() {}
+
+//# not: error[E

@@ -19,4 +19,6 @@ mod checks {
     }
 }
 
+canic::export_candid!();
+
 fn main() {}

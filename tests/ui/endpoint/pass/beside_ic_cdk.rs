@@ -15,4 +15,6 @@ async fn theirs_too(job: u64) -> u64 {
     std::future::ready(job).await
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -13,4 +13,6 @@ fn always() -> u64 {
     7
 }
 
+canic::export_candid!();
+
 fn main() {}

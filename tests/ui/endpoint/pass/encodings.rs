@@ -44,4 +44,6 @@ fn nothing() -> Vec<u8> {
     Vec::new()
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -8,11 +8,13 @@ mod deep {
         #[derive(CandidType, Deserialize)]
         struct Job(u64);
 
-        #[canic::update(hidden)]
+        #[canic::update]
         async fn work(job: Job) -> Job {
             std::future::ready(job).await
         }
     }
 }
+
+canic::export_candid!();
 
 fn main() {}

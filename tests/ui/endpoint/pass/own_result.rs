@@ -7,4 +7,6 @@ fn work(job: u64) -> Result<u64> {
     job.checked_add(1).ok_or_else(|| "too many".to_owned())
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -20,4 +20,6 @@ fn composite_but_sync() -> u64 {
     7
 }
 
+canic::export_candid!();
+
 fn main() {}

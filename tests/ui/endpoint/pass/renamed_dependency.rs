@@ -7,4 +7,6 @@ fn seven() -> u64 {
     7
 }
 
+other::export_candid!();
+
 fn main() {}

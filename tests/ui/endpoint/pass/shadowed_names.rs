@@ -2,27 +2,36 @@
 
 #![allow(dead_code, non_camel_case_types)]
 
-struct Result;
-struct Option;
-struct Vec;
-struct String;
-struct Ok;
-struct Endpoint;
-struct Allow;
 mod core {}
 mod std {}
 mod canic {}
-mod entry {}
 
-fn endpoint() {}
+// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
+mod app {
+    struct Result;
+    struct Option;
+    struct Vec;
+    struct String;
+    struct Ok;
+    struct Endpoint;
+    struct Allow;
+    mod core {}
+    mod std {}
+    mod canic {}
+    mod entry {}
 
-fn reply() {}
+    fn endpoint() {}
 
-#[::canic::update(allow(controller))]
-fn candid() -> u64 {
-    endpoint();
-    reply();
-    7
+    fn reply() {}
+
+    #[::canic::update(allow(controller))]
+    fn candid() -> u64 {
+        endpoint();
+        reply();
+        7
+    }
 }
+
+::canic::export_candid!();
 
 fn main() {}

@@ -46,4 +46,6 @@ fn arg0(arg0: u64) -> u64 {
     arg0
 }
 
+canic::export_candid!();
+
 fn main() {}

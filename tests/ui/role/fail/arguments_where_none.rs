@@ -10,3 +10,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

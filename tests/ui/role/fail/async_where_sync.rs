@@ -12,3 +12,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

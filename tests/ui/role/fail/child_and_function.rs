@@ -7,4 +7,6 @@ impl Hub {
     fn shard() {}
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -9,4 +9,6 @@ fn grow() {
     let _ = Hub::shard();
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -15,4 +15,6 @@ async fn grow() {
     let _ = Hub::shard().args("alice").provision().await;
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -15,4 +15,6 @@ async fn grow() {
     let _ = Hub::shrad();
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -2,3 +2,5 @@
 struct Hub;
 
 fn main() {}
+
+//# not: error[E

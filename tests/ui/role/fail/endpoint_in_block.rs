@@ -9,3 +9,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -9,4 +9,10 @@ impl Worker {
     }
 }
 
+canic::export_candid!();
+
 fn main() {}
+
+//# not: E0308
+//# not: E0412
+//# not: E0425

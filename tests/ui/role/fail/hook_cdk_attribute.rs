@@ -7,3 +7,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

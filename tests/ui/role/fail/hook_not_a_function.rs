@@ -6,3 +6,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 fn worker() {}
 
 fn main() {}
+
+//# not: error[E

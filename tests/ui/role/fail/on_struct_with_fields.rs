@@ -2,3 +2,5 @@
 struct Worker(u64);
 
 fn main() {}
+
+//# not: error[E

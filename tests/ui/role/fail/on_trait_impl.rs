@@ -8,3 +8,5 @@ impl Default for Worker {
 }
 
 fn main() {}
+
+//# not: error[E

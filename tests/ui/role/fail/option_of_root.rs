@@ -2,3 +2,5 @@
 struct Worker;
 
 fn main() {}
+
+//# not: error[E

@@ -11,3 +11,5 @@ impl Worker {
 }
 
 fn main() {}
+
+//# not: error[E

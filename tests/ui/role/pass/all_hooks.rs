@@ -32,4 +32,6 @@ impl Worker {
     fn on_low_wasm_memory() {}
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -22,4 +22,6 @@ pub fn children() -> (ProvisionWith<(u64, String)>, Provision, Provision) {
     (shard, Hub::user_list().key("all"), Hub::hub())
 }
 
+canic::export_candid!();
+
 fn main() {}

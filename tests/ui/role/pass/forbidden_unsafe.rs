@@ -14,4 +14,6 @@ fn seven() -> u64 {
     7
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -13,4 +13,6 @@ impl Worker {
     fn count() {}
 }
 
+canic::export_candid!();
+
 fn main() {}

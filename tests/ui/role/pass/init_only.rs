@@ -10,4 +10,6 @@ impl Worker {
     }
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -7,4 +7,6 @@ mod inner {
     struct Worker;
 }
 
+other::export_candid!();
+
 fn main() {}

@@ -2,29 +2,39 @@
 
 #![allow(dead_code, non_camel_case_types)]
 
-struct Result;
-struct Option;
-struct Vec;
-struct String;
-struct Ok;
-struct Member;
 mod core {}
 mod std {}
 mod canic {}
-mod entry {}
 
-struct Worker;
+// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
+mod app {
+    mod core {}
+    mod std {}
+    mod canic {}
+    mod config {}
+    mod entry {}
+    struct Result;
+    struct Option;
+    struct Vec;
+    struct String;
+    struct Ok;
+    struct Member;
 
-#[::canic::role("worker", http)]
-impl Worker {
-    fn init(_: u64) {}
-    async fn start() {
-        ::std::future::ready(()).await;
-    }
+    struct Worker;
 
-    fn inspect_message() -> bool {
-        true
+    #[::canic::role("worker", http)]
+    impl Worker {
+        fn init(_: u64) {}
+        async fn start() {
+            ::std::future::ready(()).await;
+        }
+
+        fn inspect_message() -> bool {
+            true
+        }
     }
 }
+
+::canic::export_candid!();
 
 fn main() {}

@@ -7,4 +7,6 @@ impl Worker {
     fn heartbeat() {}
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -3,4 +3,6 @@
 #[canic::role("worker")]
 struct Worker;
 
+canic::export_candid!();
+
 fn main() {}

@@ -12,3 +12,5 @@ impl Fleet {
 struct Fleet;
 
 fn main() {}
+
+//# not: error[E

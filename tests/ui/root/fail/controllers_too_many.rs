@@ -16,3 +16,5 @@
 struct Fleet;
 
 fn main() {}
+
+//# not: error[E

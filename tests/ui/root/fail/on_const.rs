@@ -2,3 +2,5 @@
 const FLEET: u8 = 0;
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 enum Fleet {}
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 fn fleet() {}
 
 fn main() {}
+
+//# not: error[E

@@ -6,3 +6,5 @@ impl<T> Fleet<T> {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 struct Fleet<const N: usize>;
 
 fn main() {}
+
+//# not: error[E

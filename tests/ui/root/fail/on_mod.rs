@@ -2,3 +2,5 @@
 mod fleet {}
 
 fn main() {}
+
+//# not: error[E

@@ -4,3 +4,5 @@ struct Fleet {
 }
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 trait Fleet {}
 
 fn main() {}
+
+//# not: error[E

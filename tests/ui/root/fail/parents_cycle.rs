@@ -6,3 +6,5 @@
 struct Fleet;
 
 fn main() {}
+
+//# not: error[E

@@ -2,3 +2,5 @@
 struct Fleet;
 
 fn main() {}
+
+//# not: error[E

@@ -15,4 +15,6 @@ async fn sign_up() {
     let _ = Fleet::worker().key("alice").provision().await;
 }
 
+canic::export_candid!();
+
 fn main() {}

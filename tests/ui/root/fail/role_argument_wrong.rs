@@ -15,4 +15,10 @@ async fn sign_up() {
     let _ = Fleet::worker().args("alice").provision().await;
 }
 
+canic::export_candid!();
+
 fn main() {}
+
+//# not: E0277
+//# not: E0412
+//# not: E0425

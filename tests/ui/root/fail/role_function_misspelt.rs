@@ -15,4 +15,10 @@ async fn sign_up() {
     let _ = Fleet::wroker();
 }
 
+canic::export_candid!();
+
 fn main() {}
+
+//# not: E0277
+//# not: E0308
+//# not: E0412

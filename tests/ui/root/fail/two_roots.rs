@@ -8,4 +8,10 @@ mod other {
     struct Fleet;
 }
 
+canic::export_candid!();
+
 fn main() {}
+
+//# not: E0277
+//# not: E0308
+//# not: E0412

@@ -3,4 +3,6 @@
 #[canic::root]
 struct Fleet;
 
+canic::export_candid!();
+
 fn main() {}

@@ -5,4 +5,6 @@
 #[canic::root(role(name = "worker"))]
 struct Fleet;
 
+canic::export_candid!();
+
 fn main() {}

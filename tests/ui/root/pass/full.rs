@@ -48,4 +48,6 @@ impl Fleet {
     }
 }
 
+canic::export_candid!();
+
 fn main() {}

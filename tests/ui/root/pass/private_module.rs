@@ -7,4 +7,6 @@ mod deep {
     }
 }
 
+canic::export_candid!();
+
 fn main() {}

@@ -5,4 +5,6 @@ extern crate canic as other;
 #[other::root(role(name = "worker"), crate = other)]
 struct Fleet;
 
+other::export_candid!();
+
 fn main() {}

@@ -14,4 +14,6 @@ pub fn roles() -> (ProvisionRole<u64>, Provision, Provision) {
     (Fleet::worker(), Fleet::r#type(), Fleet::user_list())
 }
 
+canic::export_candid!();
+
 fn main() {}

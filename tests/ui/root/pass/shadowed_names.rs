@@ -2,20 +2,29 @@
 
 #![allow(dead_code, non_camel_case_types)]
 
-struct Result;
-struct Option;
-struct Vec;
-struct String;
-struct Ok;
-struct Some;
-struct Root;
 mod core {}
 mod std {}
 mod canic {}
-mod config {}
-mod entry {}
 
-#[::canic::root(pool(max = 1), role(name = "worker", max = 3))]
-struct Fleet;
+// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
+mod app {
+    mod core {}
+    mod std {}
+    mod canic {}
+    mod config {}
+    mod entry {}
+    struct Result;
+    struct Option;
+    struct Vec;
+    struct String;
+    struct Ok;
+    struct Some;
+    struct Root;
+
+    #[::canic::root(pool(max = 1), role(name = "worker", max = 3))]
+    struct Fleet;
+}
+
+::canic::export_candid!();
 
 fn main() {}

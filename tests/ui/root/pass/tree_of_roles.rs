@@ -6,4 +6,6 @@
 )]
 struct Fleet;
 
+canic::export_candid!();
+
 fn main() {}

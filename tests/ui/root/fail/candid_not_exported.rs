@@ -1,0 +1,8 @@
+#[canic::root]
+struct Fleet;
+
+fn main() {}
+
+//# not: E0277
+//# not: E0308
+//# not: E0412
