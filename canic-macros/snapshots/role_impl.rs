@@ -22,9 +22,11 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
-        start: ::core::option::Option::Some(|| __canic::entry::start(async {
-            __canic::entry::hook_result(<Worker>::start().await)
-        })),
+        start: ::core::option::Option::Some(|| {
+            __canic::entry::start(|| ::std::boxed::Box::pin(async {
+                __canic::entry::hook_result(<Worker>::start().await)
+            }))
+        }),
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;

@@ -58,9 +58,11 @@ const _: () = {
                 },
             ],
         },
-        start: ::core::option::Option::Some(|| __canic::entry::start(async {
-            __canic::entry::hook_result(<Fleet>::start().await)
-        })),
+        start: ::core::option::Option::Some(|| {
+            __canic::entry::start(|| ::std::boxed::Box::pin(async {
+                __canic::entry::hook_result(<Fleet>::start().await)
+            }))
+        }),
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;

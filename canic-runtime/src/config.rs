@@ -2,8 +2,6 @@
 //!
 //! The attribute macros build these as constants; nothing here is read from a file or changed at run time.
 
-use std::{future::Future, pin::Pin};
-
 /// Cycles below which root starts nothing that costs, unless `reserve = ".."` says otherwise: 1 T.
 pub const DEFAULT_RESERVE: u128 = 1_000_000_000_000;
 
@@ -96,8 +94,8 @@ pub enum Rollback {
     Delete,
 }
 
-/// The author's `start` hook.
-pub type StartHook = fn() -> Pin<Box<dyn Future<Output = Result<(), String>>>>;
+/// Has the author's `start` hook run. A canister without one links nothing of what that takes.
+pub type StartHook = fn();
 
 /// A root canister, as `#[canic::root]` describes it to the runtime.
 #[derive(Debug)]

@@ -143,7 +143,9 @@ pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
     let site = written.output;
     let result = hook_result(written, &quote_spanned!(site=> <#ty>::start().await));
     quote! {
-        ::core::option::Option::Some(|| __canic::entry::start(async { #result }))
+        ::core::option::Option::Some(|| {
+            __canic::entry::start(|| ::std::boxed::Box::pin(async { #result }))
+        })
     }
 }
 

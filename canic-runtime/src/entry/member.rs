@@ -1,6 +1,6 @@
 //! A member's lifecycle and endpoints.
 
-use super::{decode_args, lifecycle, schedule_start};
+use super::{decode_args, lifecycle};
 use crate::{
     access,
     api::{MetricsPage, PageRequest, SyncRequest},
@@ -49,7 +49,7 @@ fn open_envelope(member: &'static Member) -> Result<Vec<u8>, String> {
 /// Runs `start` once root and parent are known.
 fn start(member: &'static Member) {
     if let (Some(hook), Some(_)) = (member.start, access::membership()) {
-        schedule_start(hook, 0);
+        hook();
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Generated code is thin: it names the author's types and functions and hands them to one function of this module.
 
+mod start;
 mod values;
 
 pub mod endpoint;
@@ -15,14 +16,11 @@ pub use endpoint::{
     reply_result, update, update_async,
 };
 
+pub use start::start;
 pub(crate) use values::decode_args;
 pub use values::{CandidArgument, CandidArguments, CandidValue, CandidValues};
 
-use crate::{
-    config::StartHook,
-    platform::ic::{self, Level},
-};
-use std::{cell::Cell, fmt::Display, future::Future, pin::Pin, time::Duration};
+use std::{fmt::Display, future::Future};
 
 /// What a lifecycle hook may answer: nothing, or a reason why not.
 #[diagnostic::on_unimplemented(
@@ -79,13 +77,6 @@ pub fn no_argument<T>(_argument: T) -> Result<(), String> {
     Ok(())
 }
 
-/// The author's `start` hook as a task.
-pub fn start(
-    hook: impl Future<Output = Result<(), String>> + 'static,
-) -> Pin<Box<dyn Future<Output = Result<(), String>>>> {
-    Box::pin(hook)
-}
-
 /// The author's `heartbeat`.
 pub fn heartbeat(hook: impl FnOnce()) {
     ic_cdk::futures::internals::in_executor_context(hook);
@@ -106,58 +97,6 @@ pub(crate) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
     ic_cdk::futures::internals::in_executor_context(|| {
         if let Err(reason) = run() {
             ic_cdk::api::trap(format!("{name}: {reason}"));
-        }
-    });
-}
-
-/// How the author's `start` stands in this life of the code.
-#[derive(Clone, Copy, PartialEq)]
-enum Start {
-    Due,
-    Running,
-    Done,
-}
-
-thread_local! {
-    static START: Cell<Start> = const { Cell::new(Start::Due) };
-}
-
-/// A run of `start`. When it is over without success, be it by a trap, another one is due.
-struct Running;
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if START.get() == Start::Running {
-            START.set(Start::Due);
-        }
-    }
-}
-
-/// How long `start` waits before its next try: at once, then 1, 2, 4, .. seconds, ten minutes at most.
-fn start_pause(attempt: u32) -> Duration {
-    match attempt {
-        0 => Duration::ZERO,
-        _ => Duration::from_secs((1 << (attempt - 1).min(10)).min(600)),
-    }
-}
-
-/// Runs `start` after the present message, and again until it has succeeded; never twice at once.
-pub(crate) fn schedule_start(hook: StartHook, attempt: u32) {
-    ic::after(start_pause(attempt), async move {
-        match START.get() {
-            Start::Done => return,
-            Start::Running => return schedule_start(hook, attempt),
-            Start::Due => START.set(Start::Running),
-        }
-        let _running = Running;
-        // Armed before the hook runs: a trap in it must not be the end of it.
-        schedule_start(hook, attempt + 1);
-        match hook().await {
-            Ok(()) => START.set(Start::Done),
-            Err(reason) => ic::log(
-                Level::Error,
-                format_args!("start failed, try {}: {reason:.200}", attempt + 1),
-            ),
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Root's lifecycle and endpoints.
 
-use super::{CandidArguments, decode_args, lifecycle, schedule_start};
+use super::{CandidArguments, decode_args, lifecycle};
 use crate::{
     access::{self, Fleet, Standing},
     api::{
@@ -69,7 +69,7 @@ fn begin(
     requests::approve_embedded();
     hook(ic_cdk::api::msg_arg_data())?;
     if let Some(start) = root.start {
-        schedule_start(start, 0);
+        start();
     }
     driver::start();
     Ok(())

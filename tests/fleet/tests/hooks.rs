@@ -1,8 +1,9 @@
 //! The author's hooks: when they run, and what is known by then.
 
-use candid::encode_args;
+use candid::{Principal, encode_args};
 use canic::api::{MembersFilter, ProvisionError, ProvisionRequest, Source};
 use canic_fleet_tests::{Fleet, artifacts, user};
+use std::time::Duration;
 
 fn request(greeting: &str) -> ProvisionRequest {
     ProvisionRequest {
@@ -50,6 +51,78 @@ fn they_run_in_order_through_a_members_life() {
         .query(member, user(1), "heartbeats", ())
         .expect("it answers");
     assert!(heartbeats > 0, "the heart beats");
+    fleet.audit().passes();
+}
+
+fn diary(fleet: &Fleet, member: Principal) -> Vec<String> {
+    fleet
+        .query(member, user(1), "diary", ())
+        .expect("it answers")
+}
+
+fn member(fleet: &Fleet, greeting: &str) -> Principal {
+    let member = fleet.provision(&request(greeting)).expect("a member");
+    member.canister
+}
+
+const STARTED: &str = "start Some(\"hooks\")";
+
+#[test]
+fn a_start_that_refuses_is_asked_again() {
+    let fleet = fleet();
+    let member = member(&fleet, "later");
+    fleet.quiet();
+    let expected = [
+        "init later true true",
+        "start refuses",
+        "start refuses",
+        STARTED,
+    ];
+    assert_eq!(diary(&fleet, member), expected);
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_start_that_traps_is_asked_again() {
+    for greeting in ["trap", "trap later"] {
+        let fleet = fleet();
+        let member = member(&fleet, greeting);
+        let first = format!("init {greeting} true true");
+        assert_eq!(diary(&fleet, member), [first.as_str()]);
+        fleet.until("start has succeeded", |fleet| {
+            diary(fleet, member).len() > 1
+        });
+        for _ in 0..100 {
+            fleet.pic.advance_time(Duration::from_secs(2));
+            fleet.pic.tick();
+        }
+        // Once, and never again.
+        assert_eq!(diary(&fleet, member), [first.as_str(), STARTED]);
+        fleet.quiet();
+        fleet.audit().passes();
+    }
+}
+
+#[test]
+fn timers_of_the_author_and_of_canic_live_side_by_side() {
+    let fleet = fleet();
+    let member = member(&fleet, "tick");
+    fleet.until("the author's timer has run five times", |fleet| {
+        let entries = diary(fleet, member);
+        entries.iter().filter(|entry| *entry == "tick").count() == 5
+    });
+    let entries = diary(&fleet, member);
+    let others: Vec<&String> = entries.iter().filter(|entry| *entry != "tick").collect();
+    assert_eq!(
+        others,
+        [
+            "init tick true true",
+            "start refuses",
+            "start refuses",
+            STARTED
+        ]
+    );
+    fleet.quiet();
     fleet.audit().passes();
 }
 
@@ -109,6 +182,18 @@ fn an_init_that_refuses_says_why() {
         panic!("{error:?}")
     };
     assert!(reason.contains("a greeting is needed"), "{reason}");
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn an_init_that_traps_says_why() {
+    let fleet = fleet();
+    let error = fleet.provision(&request("go away")).expect_err("it traps");
+    let ProvisionError::InstallFailed { reason, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(reason.contains("that is no greeting"), "{reason}");
     fleet.quiet();
     fleet.audit().passes();
 }

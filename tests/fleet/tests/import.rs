@@ -92,6 +92,42 @@ fn a_canister_is_adopted_with_its_data() {
 }
 
 #[test]
+fn a_canister_that_ran_other_code_is_upgraded_and_adopted() {
+    let fleet = Fleet::start("fixture-hub-root");
+    fleet.approve("hooks", &artifacts::module("fixture-hooks"));
+    let canister = fleet.stranger_canister(fleet.controller);
+    let sender = Some(fleet.controller);
+    let nothing = encode_args(()).expect("no argument");
+    // The smallest of programs, which has no stable memory.
+    let before = b"\0asm\x01\0\0\0".to_vec();
+    fleet
+        .pic
+        .install_canister(canister, before, nothing.clone(), sender);
+    let module = artifacts::module("fixture-hooks");
+    fleet
+        .pic
+        .upgrade_canister(canister, module, nothing, sender)
+        .expect("upgraded");
+    fleet
+        .pic
+        .set_controllers(canister, sender, vec![fleet.controller, fleet.root])
+        .expect("root becomes a controller");
+    let adopted = ImportAs::Member {
+        role: "hooks".into(),
+        key: None,
+        parent: None,
+    };
+    fleet.import(canister, adopted).expect("adopted");
+    fleet.quiet();
+    let diary: Vec<String> = fleet
+        .query(canister, user(1), "diary", ())
+        .expect("it answers");
+    // `start` waited until the canister knew who it is.
+    assert_eq!(diary, ["post_upgrade", "start Some(\"hooks\")"]);
+    fleet.audit().passes();
+}
+
+#[test]
 fn a_canister_that_root_does_not_control_is_refused() {
     let fleet = Fleet::of_notebooks();
     let canister = fleet.stranger_canister(fleet.controller);
