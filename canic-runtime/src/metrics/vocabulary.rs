@@ -116,8 +116,8 @@ pub(crate) static MEMBER: [Family; 5] = [
         ],
         help: "Calls of endpoints that ended, by outcome.",
         measure: |rows| {
-            for endpoint in called_endpoints() {
-                for (outcome, ended) in CALL_OUTCOMES.iter().zip(&endpoint.calls.ended) {
+            for (endpoint, counters) in called_endpoints() {
+                for (outcome, ended) in CALL_OUTCOMES.iter().zip(&counters.ended) {
                     rows.add(&[endpoint.name, outcome], ended.load(Relaxed) as f64);
                 }
             }
@@ -132,8 +132,8 @@ pub(crate) static MEMBER: [Family; 5] = [
         }],
         help: "Instructions that these calls took.",
         measure: |rows| {
-            for endpoint in called_endpoints() {
-                let instructions = &endpoint.calls.instructions;
+            for (endpoint, counters) in called_endpoints() {
+                let instructions = &counters.instructions;
                 rows.add(&[endpoint.name], instructions.load(Relaxed) as f64);
             }
         },
