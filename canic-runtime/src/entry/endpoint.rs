@@ -1,14 +1,14 @@
 //! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
 
+use super::asking::ask_root;
 use super::values::{CandidArguments, CandidValue, CandidValues, decode_args};
 use crate::{
-    access::{self, Allow, Guard, Known, Standing, Verdict},
+    access::{self, Allow, Guard, Known, Verdict},
     metrics::{self, CallOutcome, Calls},
-    platform::ic::{self, Level},
+    platform::ic,
 };
-use candid::{CandidType, Principal};
+use candid::Principal;
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
-use serde::Deserialize;
 use std::future::Future;
 
 /// An endpoint of the author's.
@@ -20,6 +20,9 @@ pub struct Endpoint {
     pub(crate) allow: &'static [Allow],
     /// What must hold besides.
     pub(crate) guards: &'static [Guard],
+    /// How it asks root about a caller, where its list may depend on that. Not called by name, so that a member that
+    /// never asks has no code for it.
+    ask: Option<Ask>,
     /// What became of its calls.
     pub(crate) calls: Calls,
 }
@@ -36,6 +39,11 @@ impl Endpoint {
             name,
             allow,
             guards,
+            ask: if access::may_ask(allow) {
+                Some(ask_root_first)
+            } else {
+                None
+            },
             calls: Calls::new(),
         }
     }
@@ -123,19 +131,10 @@ pub fn update<A: 'static>(
     decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
-    in_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, Argument::UNREAD, decode, run),
-        Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(caller) => {
-            let argument = Argument::read();
-            ic_cdk::futures::spawn(async move {
-                match ask_about(endpoint, caller).await {
-                    Ok(()) => answer(endpoint, argument, decode, run),
-                    Err(reason) => deny(endpoint, &reason),
-                }
-            })
-        }
-    });
+    serve_update(
+        endpoint,
+        Box::new(|endpoint, argument| answer(endpoint, || Ok(run(decode(argument)?)))),
+    );
 }
 
 /// Serves an update whose function may await.
@@ -146,24 +145,12 @@ pub fn update_async<A: 'static, F>(
 ) where
     F: Future<Output = Reply> + 'static,
 {
-    in_executor_context(|| {
-        let admission = admit(endpoint);
-        if let Admission::Denied(reason) = admission {
-            return deny(endpoint, &reason);
-        }
-        let argument = match admission {
-            Admission::Ask(_) => Argument::read(),
-            _ => Argument::UNREAD,
-        };
-        ic_cdk::futures::spawn(async move {
-            if let Admission::Ask(caller) = admission
-                && let Err(reason) = ask_about(endpoint, caller).await
-            {
-                return deny(endpoint, &reason);
-            }
-            answer_async(endpoint, argument, decode, run).await;
-        });
-    });
+    serve_update(
+        endpoint,
+        Box::new(|endpoint, argument| {
+            ic_cdk::futures::spawn(answer_async(endpoint, argument, decode, run));
+        }),
+    );
 }
 
 /// Serves a query whose function does not await.
@@ -172,11 +159,10 @@ pub fn query<A>(
     decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
     run: impl FnOnce(A) -> Reply + 'static,
 ) {
-    in_query_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => answer(endpoint, Argument::UNREAD, decode, run),
-        Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
-    });
+    serve_query(
+        endpoint,
+        Box::new(|endpoint, argument| answer(endpoint, || Ok(run(decode(argument)?)))),
+    );
 }
 
 /// Serves a query whose function may await: a composite one.
@@ -187,12 +173,31 @@ pub fn query_async<A: 'static, F>(
 ) where
     F: Future<Output = Reply> + 'static,
 {
-    in_query_executor_context(|| match admit(endpoint) {
-        Admission::Welcome => {
-            ic_cdk::futures::spawn(answer_async(endpoint, Argument::UNREAD, decode, run))
-        }
+    serve_query(
+        endpoint,
+        Box::new(|endpoint, argument| {
+            ic_cdk::futures::spawn(answer_async(endpoint, argument, decode, run));
+        }),
+    );
+}
+
+/// What is done for a caller who is let in. Boxed, which takes no memory as generated code captures nothing: so what
+/// leads there exists once, and not once for each endpoint.
+type Serve = Box<dyn FnOnce(&'static Endpoint, Argument)>;
+
+fn serve_update(endpoint: &'static Endpoint, serve: Serve) {
+    in_executor_context(|| match admit(endpoint) {
+        Admission::Welcome => serve(endpoint, Argument::UNREAD),
         Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(_) => deny(endpoint, NOT_IN_QUERIES),
+        Admission::Ask(ask, caller) => ask(endpoint, caller, serve),
+    });
+}
+
+fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
+    in_query_executor_context(|| match admit(endpoint) {
+        Admission::Welcome => serve(endpoint, Argument::UNREAD),
+        Admission::Denied(reason) => deny(endpoint, &reason),
+        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
     });
 }
 
@@ -204,8 +209,11 @@ const NOT_IN_QUERIES: &str =
 enum Admission {
     Welcome,
     Denied(String),
-    Ask(Principal),
+    Ask(Ask, Principal),
 }
+
+/// Asks root about a caller, and lets it in or turns it away when the answer comes.
+type Ask = fn(&'static Endpoint, Principal, Serve);
 
 /// Whether ingress for a method would be turned away by its endpoint.
 ///
@@ -226,69 +234,35 @@ fn admit(endpoint: &'static Endpoint) -> Admission {
         return Admission::Welcome;
     }
     let caller = ic::caller();
-    match access::check(endpoint.allow, caller, access::known) {
-        Verdict::Welcome => Admission::Welcome,
-        Verdict::Denied(allowed) => Admission::Denied(denied(caller, &allowed)),
-        Verdict::AskRoot => Admission::Ask(caller),
+    let verdict = access::check(endpoint.allow, caller, access::known);
+    match (verdict, endpoint.ask) {
+        (Verdict::Welcome, _) => Admission::Welcome,
+        (Verdict::AskRoot, Some(ask)) => Admission::Ask(ask, caller),
+        (Verdict::AskRoot | Verdict::Denied, _) => Admission::Denied(denied(endpoint, caller)),
     }
 }
 
-fn denied(caller: Principal, allowed: &str) -> String {
+fn denied(endpoint: &Endpoint, caller: Principal) -> String {
+    let allowed = access::words(endpoint.allow);
     format!("{caller} may not call this: allowed are {allowed}")
 }
 
-async fn ask_about(endpoint: &'static Endpoint, caller: Principal) -> Result<(), String> {
-    let known = Known::Member(ask_root(caller).await);
-    match access::check(endpoint.allow, caller, |_| known) {
-        Verdict::Welcome => Ok(()),
-        Verdict::Denied(_) | Verdict::AskRoot => {
-            Err(denied(caller, &access::words(endpoint.allow)))
+fn ask_root_first(endpoint: &'static Endpoint, caller: Principal, serve: Serve) {
+    let argument = Argument::read();
+    ic_cdk::futures::spawn(async move {
+        let known = Known::Member(ask_root(caller).await);
+        match access::check(endpoint.allow, caller, |_| known) {
+            Verdict::Welcome => serve(endpoint, argument),
+            Verdict::Denied | Verdict::AskRoot => deny(endpoint, &denied(endpoint, caller)),
         }
-    }
-}
-
-/// Asks root for a caller's role and parent. That root can't be reached counts as not knowing it.
-async fn ask_root(caller: Principal) -> Option<Standing> {
-    /// The fields of a member that matter here.
-    #[derive(CandidType, Deserialize)]
-    struct Member {
-        role: String,
-        parent: Principal,
-    }
-    let root = access::membership()?.root;
-    let request = crate::api::MemberRequest::Canister(caller);
-    let answer: Result<Option<Member>, candid::Reserved> =
-        match ic::ask(root, "canic_member", &request).await {
-            Ok(answer) => answer,
-            Err(reason) => {
-                ic::log(
-                    Level::Warn,
-                    format_args!("root was not reached about {caller}: {reason:.200}"),
-                );
-                return None;
-            }
-        };
-    let member = answer.ok().flatten()?;
-    Some(Standing {
-        role: member.role,
-        parent: member.parent,
-    })
+    });
 }
 
 // Answers
 
-fn answer<A>(
-    endpoint: &'static Endpoint,
-    argument: Argument,
-    decode: impl FnOnce(Argument) -> Result<A, String>,
-    run: impl FnOnce(A) -> Reply,
-) {
+fn answer(endpoint: &'static Endpoint, run: impl FnOnce() -> Result<Reply, String>) {
     let calling = Calling(endpoint);
-    let reply = match decode(argument) {
-        Ok(arguments) => run(arguments),
-        Err(reason) => return calling.reject(&reason),
-    };
-    calling.end(reply);
+    calling.end(run());
 }
 
 async fn answer_async<A, F: Future<Output = Reply>>(
@@ -299,8 +273,8 @@ async fn answer_async<A, F: Future<Output = Reply>>(
 ) {
     let calling = Calling(endpoint);
     let reply = match decode(argument) {
-        Ok(arguments) => run(arguments).await,
-        Err(reason) => return calling.reject(&reason),
+        Ok(arguments) => Ok(run(arguments).await),
+        Err(reason) => Err(reason),
     };
     calling.end(reply);
 }
@@ -314,21 +288,21 @@ fn deny(endpoint: &'static Endpoint, reason: &str) {
 struct Calling(&'static Endpoint);
 
 impl Calling {
-    fn end(self, reply: Reply) {
-        let outcome = if reply.failed {
-            CallOutcome::Error
-        } else {
-            CallOutcome::Ok
+    /// With a reply, or the reason why the argument can't be read.
+    fn end(self, reply: Result<Reply, String>) {
+        let outcome = match &reply {
+            Ok(reply) if !reply.failed => CallOutcome::Ok,
+            Ok(_) | Err(_) => CallOutcome::Error,
         };
         metrics::called(self.0, outcome);
-        if let Some(bytes) = reply.bytes {
-            ic_cdk::api::msg_reply(bytes);
+        match reply {
+            Ok(reply) => {
+                if let Some(bytes) = reply.bytes {
+                    ic_cdk::api::msg_reply(bytes);
+                }
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
         }
-    }
-
-    fn reject(self, reason: &str) {
-        metrics::called(self.0, CallOutcome::Error);
-        ic_cdk::api::msg_reject(reason);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Generated code is thin: it names the author's types and functions and hands them to one function of this module.
 
+mod asking;
 mod start;
 mod values;
 

@@ -1,0 +1,34 @@
+//! What the framework costs in Wasm: the example worker beside the same worker written by hand.
+
+use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
+use canic_fleet_tests::artifacts;
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write;
+
+fn gzipped(module: &[u8]) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(module).expect("memory takes it");
+    encoder.finish().expect("memory takes it").len()
+}
+
+#[test]
+fn a_managed_worker_is_at_most_a_quarter_larger_than_its_hand_written_twin() {
+    let managed = gzipped(&artifacts::module("example-worker"));
+    let by_hand = gzipped(&artifacts::module("baseline-worker"));
+    assert!(
+        managed * 4 <= by_hand * 5,
+        "{managed} bytes gzipped, its twin {by_hand}: {:.3} times as many",
+        managed as f64 / by_hand as f64
+    );
+}
+
+/// Otherwise there would be nothing to compare.
+#[test]
+fn the_managed_worker_serves_whom_its_twin_serves() {
+    let told = |package| canic_replica::candid_interface(&artifacts::module(package));
+    let managed = told("example-worker").expect("it has an interface");
+    let by_hand = told("baseline-worker").expect("it has an interface");
+    let breaks =
+        service_compatibility_report(Text(&managed), Text(&by_hand)).expect("both are Candid");
+    assert!(breaks.is_empty(), "{breaks:?}");
+}
