@@ -46,14 +46,19 @@ macro_rules! export_candid {
 
         #[allow(missing_docs)]
         const _: () = {
+            // What Candid's macro takes for given, whatever the author's crate calls by these names.
+            use ::std::{option::Option::Some, string::String, vec::Vec};
+
             $crate::__private::candid::export_service!($crate::__private::candid);
 
             /// The interface as a C string, in the form in which the tools of the platform read it from a module.
             #[unsafe(no_mangle)]
             pub fn get_candid_pointer() -> *mut ::core::ffi::c_char {
-                match ::std::ffi::CString::new(__export_service()) {
-                    Ok(interface) => interface.into_raw(),
-                    Err(_) => ::core::ptr::null_mut(),
+                let interface: Vec<u8> = String::into_bytes(__export_service());
+                match ::std::ffi::CString::new(interface).ok() {
+                    Some(interface) => interface.into_raw(),
+                    // Candid's text has no zero byte.
+                    _ => ::core::ptr::null_mut(),
                 }
             }
         };

@@ -175,25 +175,18 @@ fn what_an_endpoint_refuses_is_turned_away_whatever_the_author_says() {
 }
 
 #[test]
-fn an_init_that_refuses_says_why() {
+fn an_init_that_refuses_or_traps_says_why() {
     let fleet = fleet();
-    let error = fleet.provision(&request("")).expect_err("it refuses");
-    let ProvisionError::InstallFailed { reason, .. } = error else {
-        panic!("{error:?}")
-    };
-    assert!(reason.contains("a greeting is needed"), "{reason}");
-    fleet.quiet();
-    fleet.audit().passes();
-}
-
-#[test]
-fn an_init_that_traps_says_why() {
-    let fleet = fleet();
-    let error = fleet.provision(&request("go away")).expect_err("it traps");
-    let ProvisionError::InstallFailed { reason, .. } = error else {
-        panic!("{error:?}")
-    };
-    assert!(reason.contains("that is no greeting"), "{reason}");
+    for (greeting, why) in [
+        ("", "a greeting is needed"),
+        ("go away", "that is no greeting"),
+    ] {
+        let error = fleet.provision(&request(greeting)).expect_err(why);
+        let ProvisionError::InstallFailed { reason, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(reason.contains(why), "{reason}");
+    }
     fleet.quiet();
     fleet.audit().passes();
 }

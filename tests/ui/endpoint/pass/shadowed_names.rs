@@ -2,34 +2,28 @@
 
 #![allow(dead_code, non_camel_case_types)]
 
+struct Result;
+struct Option;
+struct Vec;
+struct String;
+struct Ok;
+struct Some;
+struct Endpoint;
+struct Allow;
 mod core {}
 mod std {}
 mod canic {}
+mod entry {}
 
-// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
-mod app {
-    struct Result;
-    struct Option;
-    struct Vec;
-    struct String;
-    struct Ok;
-    struct Endpoint;
-    struct Allow;
-    mod core {}
-    mod std {}
-    mod canic {}
-    mod entry {}
+fn endpoint() {}
 
-    fn endpoint() {}
+fn reply() {}
 
-    fn reply() {}
-
-    #[::canic::update(allow(controller))]
-    fn candid() -> u64 {
-        endpoint();
-        reply();
-        7
-    }
+#[::canic::update(allow(controller))]
+fn candid() -> u64 {
+    endpoint();
+    reply();
+    7
 }
 
 ::canic::export_candid!();

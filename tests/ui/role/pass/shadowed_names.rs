@@ -5,33 +5,27 @@
 mod core {}
 mod std {}
 mod canic {}
+mod config {}
+mod entry {}
+struct Result;
+struct Option;
+struct Vec;
+struct String;
+struct Ok;
+struct Some;
+struct Member;
 
-// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
-mod app {
-    mod core {}
-    mod std {}
-    mod canic {}
-    mod config {}
-    mod entry {}
-    struct Result;
-    struct Option;
-    struct Vec;
-    struct String;
-    struct Ok;
-    struct Member;
+struct Worker;
 
-    struct Worker;
+#[::canic::role("worker", http)]
+impl Worker {
+    fn init(_: u64) {}
+    async fn start() {
+        ::std::future::ready(()).await;
+    }
 
-    #[::canic::role("worker", http)]
-    impl Worker {
-        fn init(_: u64) {}
-        async fn start() {
-            ::std::future::ready(()).await;
-        }
-
-        fn inspect_message() -> bool {
-            true
-        }
+    fn inspect_message() -> bool {
+        true
     }
 }
 

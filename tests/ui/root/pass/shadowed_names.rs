@@ -5,25 +5,18 @@
 mod core {}
 mod std {}
 mod canic {}
+mod config {}
+mod entry {}
+struct Result;
+struct Option;
+struct Vec;
+struct String;
+struct Ok;
+struct Some;
+struct Root;
 
-// Candid's own macro, which writes the interface, takes `String`, `Vec` and `Some` from the crate's root.
-mod app {
-    mod core {}
-    mod std {}
-    mod canic {}
-    mod config {}
-    mod entry {}
-    struct Result;
-    struct Option;
-    struct Vec;
-    struct String;
-    struct Ok;
-    struct Some;
-    struct Root;
-
-    #[::canic::root(pool(max = 1), role(name = "worker", max = 3))]
-    struct Fleet;
-}
+#[::canic::root(pool(max = 1), role(name = "worker", max = 3))]
+struct Fleet;
 
 ::canic::export_candid!();
 
