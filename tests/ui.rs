@@ -99,53 +99,6 @@ fn expansions_raise_no_lint() {
     }
 }
 
-/// The attributes and the export need no dependency but canic. Candid's own derive does, and says so at the type.
-#[test]
-fn a_crate_without_candid() {
-    let plain = "use canic::prelude::*;
-        #[canic::role(\"worker\")]
-        pub struct Worker;
-        #[canic::query(allow(controller))]
-        fn owner() -> Option<Principal> { None }
-        canic::export_candid!();";
-    let (compiled, stderr) = check_without_candid(plain);
-    assert!(compiled, "{stderr}");
-    let derived = format!("{plain} #[derive(CandidType)] pub struct Job;");
-    let (compiled, stderr) = check_without_candid(&derived);
-    assert!(!compiled, "Candid's derive needs candid");
-    let reason = "could not find `candid` in the list of imported crates";
-    assert!(
-        stderr.contains(reason) && stderr.contains("#[derive(CandidType)]"),
-        "{stderr}"
-    );
-}
-
-/// Whether a crate that depends on canic alone compiles, and what the compiler says.
-fn check_without_candid(source: &str) -> (bool, String) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-candid");
-    fs::create_dir_all(&project).expect("the folder can be made");
-    fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock is there");
-    let manifest = format!(
-        "[workspace]\n\
-         [package]\nname = \"without-candid\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
-         [lib]\npath = \"lib.rs\"\n\
-         [dependencies]\ncanic = {{ path = {:?} }}\n",
-        root.display().to_string()
-    );
-    fs::write(project.join("Cargo.toml"), manifest).expect("the manifest can be written");
-    fs::write(project.join("lib.rs"), source).expect("the source can be written");
-    let output = Command::new(env!("CARGO"))
-        .args(["check", "--offline", "--quiet"])
-        .arg("--target-dir")
-        .arg(project.with_file_name("lint-target"))
-        .current_dir(&project)
-        .output()
-        .expect("cargo runs");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), stderr)
-}
-
 /// A package with each pass case as a program and as a library.
 fn manifest(root: &Path, edition: &str) -> String {
     let mut manifest = format!(

@@ -1,4 +1,5 @@
-//! A module that root embeds is a file that its author builds over and over: what cargo makes of that.
+//! Packages of their own, as an author has them: what cargo makes of a module that is built over and over, and of a
+//! crate that depends on canic alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::Command;
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const OTHER: &[u8] = b"\0asm\x01\0\0\0\0\x05\x04note";
 
-const SOURCE: &str = r#"#[canic::root(role(name = "worker", wasm = "worker.wasm"))]
+const EMBEDS: &str = r#"#[canic::root(role(name = "worker", wasm = "worker.wasm"))]
 pub struct Fleet;
 canic::export_candid!();
 "#;
@@ -17,7 +18,7 @@ const LITERAL: &str = "src/lib.rs:1:44";
 
 #[test]
 fn the_build_notices_when_the_module_changes() {
-    let root = Package::new("changes");
+    let root = Package::new("changes", EMBEDS);
     root.write(MODULE);
     root.compiles(Fresh(false));
     root.compiles(Fresh(true));
@@ -32,7 +33,7 @@ fn the_build_notices_when_the_module_changes() {
 
 #[test]
 fn a_mended_module_is_enough() {
-    let root = Package::new("mended");
+    let root = Package::new("mended", EMBEDS);
     root.remove();
     root.is_refused("there is no file `worker.wasm`");
     root.write(b"");
@@ -41,26 +42,48 @@ fn a_mended_module_is_enough() {
     root.compiles(Fresh(false));
 }
 
+/// The attributes and the export need no dependency but canic. Candid's own derive does, and says so at the type.
+#[test]
+fn a_crate_without_candid() {
+    let plain = "use canic::prelude::*;
+        #[canic::role(\"worker\")]
+        pub struct Worker;
+        #[canic::query(allow(controller))]
+        fn owner() -> Option<Principal> { None }
+        canic::export_candid!();";
+    let package = Package::new("without-candid", plain);
+    package.check().expect("it compiles");
+    let derived = format!("{plain} #[derive(CandidType)] pub struct Job;");
+    let stderr = Package::new("without-candid", &derived)
+        .check()
+        .expect_err("Candid's derive needs candid");
+    let reason = "could not find `candid` in the list of imported crates";
+    assert!(
+        stderr.contains(reason) && stderr.contains("#[derive(CandidType)]"),
+        "{stderr}"
+    );
+}
+
 /// Whether cargo had nothing to do.
 #[derive(Debug, PartialEq)]
 struct Fresh(bool);
 
-/// A root with an embedded module, in a folder of its own.
+/// A package that depends on canic alone, in a folder of its own.
 struct Package(PathBuf);
 
 impl Package {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, source: &str) -> Self {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("embedded-{name}"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("package-{name}"));
         fs::create_dir_all(folder.join("src")).expect("the folder can be made");
         let manifest = format!(
-            "[workspace]\n[package]\nname = \"embedded-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+            "[workspace]\n[package]\nname = \"package-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
              [dependencies]\ncanic = {{ path = {workspace:?} }}\n"
         );
         fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock"))
             .expect("the lock is there");
         fs::write(folder.join("Cargo.toml"), manifest).expect("the manifest can be written");
-        fs::write(folder.join("src/lib.rs"), SOURCE).expect("the source can be written");
+        fs::write(folder.join("src/lib.rs"), source).expect("the source can be written");
         Self(folder)
     }
 
