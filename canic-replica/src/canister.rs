@@ -11,7 +11,7 @@ use crate::inputs::Inputs;
 use crate::memory::{Heap, Stable, WASM_PAGE};
 use crate::scheduler::Task;
 use crate::wasm::Module;
-use crate::{MessageId, Reject};
+use crate::{CallerInfo, MessageId, Reject};
 
 /// Entries of its history that a canister keeps.
 const HISTORY: usize = 20;
@@ -125,6 +125,9 @@ pub(crate) enum Number {
     V128(u128),
 }
 
+/// In Candid, the two are the same.
+pub(crate) type StatusVisibility = management::LogVisibility;
+
 /// What controllers decide about a canister.
 #[derive(Clone, Hash)]
 pub(crate) struct Settings {
@@ -139,6 +142,9 @@ pub(crate) struct Settings {
     pub(crate) reserved_cycles_limit: u128,
     pub(crate) log_visibility: management::LogVisibility,
     pub(crate) snapshot_visibility: management::SnapshotVisibility,
+    pub(crate) status_visibility: StatusVisibility,
+    /// Cycles that a call of another canister has to bring.
+    pub(crate) minimum_incoming_call_cycles: u128,
     /// Bytes that the log may take.
     pub(crate) log_memory_limit: u64,
     /// Bytes; 0 is no limit.
@@ -180,6 +186,7 @@ pub(crate) struct Request {
     pub(crate) callee: Principal,
     pub(crate) method: String,
     pub(crate) payload: Vec<u8>,
+    pub(crate) caller_info: Option<Arc<CallerInfo>>,
     /// Cycles attached.
     pub(crate) cycles: u128,
     /// When a best-effort call expires, in nanoseconds since 1970; 0 for a guaranteed answer.
@@ -219,6 +226,7 @@ pub(crate) struct Response {
 pub(crate) struct CallContext {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
+    pub(crate) caller_info: Option<Arc<CallerInfo>>,
     pub(crate) deadline: u64,
     /// Attached cycles not accepted yet.
     pub(crate) available: u128,
@@ -303,6 +311,8 @@ impl Default for Settings {
             reserved_cycles_limit: 5_000_000_000_000,
             log_visibility: management::LogVisibility::default(),
             snapshot_visibility: management::SnapshotVisibility::default(),
+            status_visibility: StatusVisibility::default(),
+            minimum_incoming_call_cycles: 0,
             log_memory_limit: LOG_BYTES as u64,
             wasm_memory_limit: 3 << 30,
             wasm_memory_threshold: 0,
@@ -410,6 +420,25 @@ impl Canister {
         self.timer = None;
         self.chunks.clear();
         self.logs.clear();
+    }
+
+    /// Whether somebody may read its log.
+    pub(crate) fn shows_log_to(&self, reader: &Principal) -> bool {
+        self.shows(&self.settings.log_visibility, reader)
+    }
+
+    /// Whether somebody else may read its status.
+    pub(crate) fn shows_status_to(&self, reader: &Principal) -> bool {
+        self.shows(&self.settings.status_visibility, reader)
+    }
+
+    fn shows(&self, visibility: &management::LogVisibility, reader: &Principal) -> bool {
+        let visible = match visibility {
+            management::LogVisibility::Controllers => false,
+            management::LogVisibility::Public => true,
+            management::LogVisibility::AllowedViewers(viewers) => viewers.contains(reader),
+        };
+        visible || self.is_controller(reader)
     }
 
     /// Whether somebody may read its snapshots.

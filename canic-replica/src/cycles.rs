@@ -67,11 +67,9 @@ impl Prices {
         outcalls: true,
     };
 
-    /// System subnets charge nothing.
+    /// Cloud engines count like other subnets, and charge nothing.
     const FREE: Self = Self {
         creation: 0,
-        installs_per_round: 1_000_000_000_000_000,
-        dirty_page: 0,
         message: 0,
         instruction: 0,
         ingress: 0,
@@ -81,6 +79,14 @@ impl Prices {
         gib_second: 0,
         percent_second: 0,
         outcalls: false,
+        ..Self::APPLICATION
+    };
+
+    /// System subnets charge nothing, and do not even count pages.
+    const SYSTEM: Self = Self {
+        installs_per_round: 1_000_000_000_000_000,
+        dirty_page: 0,
+        ..Self::FREE
     };
 
     /// What a subnet of this kind charges.
@@ -90,8 +96,9 @@ impl Prices {
             VerifiedApplication,
         };
         match kind {
-            Application | CloudEngine | Fiduciary | SNS | VerifiedApplication => Self::APPLICATION,
-            Bitcoin | II | NNS | System | TestThresholdKeys => Self::FREE,
+            Application | Fiduciary | SNS | VerifiedApplication => Self::APPLICATION,
+            CloudEngine => Self::FREE,
+            Bitcoin | II | NNS | System | TestThresholdKeys => Self::SYSTEM,
         }
     }
 

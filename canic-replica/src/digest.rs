@@ -211,6 +211,7 @@ mod tests {
             callee: ID,
             method: "method".into(),
             payload: vec![payload],
+            caller_info: None,
             cycles: 7,
             deadline: 8,
             subnet: None,

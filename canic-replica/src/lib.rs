@@ -8,24 +8,27 @@
 //! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at installation.
 //! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*` functions of signatures
 //!   answer that there is no such key.
-//! - So are `canister_metrics`, `subnet_metrics`, `list_canisters` and `rename_canister`, and the settings
-//!   `status_visibility` and `minimum_incoming_canister_call_cycles`.
+//! - So are `canister_metrics`, `subnet_metrics`, `list_canisters` and `rename_canister`.
 //!
 //! Where it differs from the platform:
-//! - A message runs in one piece and within one round, however long it is; on the platform it may take many rounds.
+//! - A message runs in one piece and within one round, however long it is. On the platform a long one takes many rounds,
+//!   during which other canisters go on; its limit, its price and what it leaves behind are the same.
 //! - Canisters take turns in the order of their ids, one after the other: compute allocations buy no precedence.
 //! - Traps and rejects are told with the platform's first line and code; the advice and links that it appends are left out.
 //! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code traps.
 //! - A module has at most 5,000,000 locals, and a million instructions that grow memory or drop segments.
-//! - All subnets have 13 nodes; system subnets charge nothing.
+//! - A call that brings fewer cycles than its callee wants is rejected in words of our own.
+//! - All subnets have 13 nodes; system subnets and cloud engines charge nothing. Those that the network has by name cannot be
+//!   deleted, as on PocketIC, and neither can the one whose key verifies all certificates.
 //! - Storage is never so full that cycles are reserved for it: `reserved_cycles` is always 0, whatever
 //!   `reserved_cycles_limit` says. Queries are not counted: `query_stats` are 0.
 //! - Reception is charged for the method's name and the argument, not for the envelope around them.
 //! - The sizes of history and log in `memory_metrics` are close to the platform's, not equal.
 //! - Installs wait for the instructions of earlier ones (`IC0209`, unless [`Config::rate_limited`] or PocketIC's flag says
 //!   otherwise); writes to memory never do.
-//! - Canisters fetch logs for nothing. A subnet takes as many canisters as it has ids; `node_metrics_history` knows one
-//!   node that makes all blocks. There are no subnet admins.
+//! - Canisters fetch logs for nothing. A subnet takes as many canisters as it has ids; the first node makes all blocks, if
+//!   nobody says otherwise ([`Replica::tick_with`]). There are no subnet admins.
+//! - What a canister vouches for about a caller ([`CallerInfo`]) is passed on, and not verified.
 //! - HTTP outcalls are answered by whoever runs the instance ([`Replica::answer_outcall`]). Responses beyond
 //!   `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers made-up ones all the same.
 //! - Keys are drawn from the numbers of the subnets: what they sign is genuine, but nothing about them is secret.
@@ -38,6 +41,7 @@ mod canister;
 mod certification;
 pub mod client;
 mod cycles;
+mod deletion;
 mod digest;
 mod execution;
 pub mod faults;
@@ -63,6 +67,7 @@ pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
 pub use outcall_fees::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::{
-    Config, EffectivePrincipal, Ingress, IngressStatus, MessageId, Replica, SubnetInfo, SubnetKind,
+    Blockmakers, CallerInfo, Config, EffectivePrincipal, Ingress, IngressStatus, MessageId,
+    Replica, SubnetInfo, SubnetKind,
 };
 pub use trace::{Accounts, Event, Fees, Kind, Outcome};

@@ -61,6 +61,7 @@ impl Replica {
         );
         message.payload.clone_from(&request.payload);
         message.method.clone_from(&request.method);
+        message.caller_info.clone_from(&request.caller_info);
         message.deadline = request.deadline;
         message.responded = false;
         message.fault = fault;
@@ -72,6 +73,7 @@ impl Replica {
         let id = canister.id;
         self.in_time(request)?;
         accepts_calls(canister)?;
+        brings_enough(canister, request)?;
         let code = canister
             .code
             .as_ref()
@@ -170,6 +172,7 @@ impl Replica {
             callee: id,
             method: export.into(),
             payload: Vec::new(),
+            caller_info: None,
             cycles: 0,
             deadline: 0,
             subnet: None,
@@ -208,6 +211,7 @@ impl Replica {
             CallContext {
                 origin: request.origin,
                 sender: request.sender,
+                caller_info: request.caller_info.clone(),
                 deadline: request.deadline,
                 available: request.cycles,
                 responded: request.origin == Origin::System,
@@ -307,6 +311,7 @@ impl Replica {
             callee: id,
             method: callback.method.clone(),
             payload: Vec::new(),
+            caller_info: None,
             cycles: response.refund,
             deadline: 0,
             subnet: None,
@@ -469,6 +474,7 @@ impl Replica {
             callee: call.callee,
             method: call.method,
             payload: call.payload,
+            caller_info: None,
             cycles: call.cycles,
             deadline: call.deadline,
             subnet: self.subnet_index(call.callee).or(Some(subnet)),
@@ -573,6 +579,22 @@ pub(crate) fn accepts_calls(canister: &Canister) -> Result<(), Reject> {
     }
 }
 
+/// Whether a call brings the cycles that its callee wants from other canisters.
+fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
+    let least = callee.settings.minimum_incoming_call_cycles;
+    if !matches!(request.origin, Origin::Callback(_))
+        || request.sender == callee.id
+        || request.cycles >= least
+    {
+        return Ok(());
+    }
+    let why = format!(
+        "Canister {} requires at least {least} transferred cycles per call of another canister, but {} brought {}.",
+        callee.id, request.sender, request.cycles
+    );
+    Err(Reject::new(RejectCode::CanisterError, 520, why))
+}
+
 fn callback_message(
     context: &CallContext,
     closure: Closure,
@@ -590,6 +612,7 @@ fn callback_message(
         Ok(reply) => message.payload.clone_from(reply),
         Err(reject) => message.reject = Some((reject.code, reject.text())),
     }
+    message.caller_info.clone_from(&context.caller_info);
     message.deadline = context.deadline;
     message.available = context.available;
     message.refunded = response.refund;

@@ -13,7 +13,7 @@ use crate::messages::accepts_calls;
 use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
 use crate::trace::{Kind, Outcome};
-use crate::{EffectivePrincipal, Ingress, Reject, RejectCode};
+use crate::{CallerInfo, EffectivePrincipal, Ingress, Reject, RejectCode};
 
 /// Bytes of a message from outside at most.
 const MAX_INGRESS: usize = 2 * 1024 * 1024;
@@ -108,8 +108,9 @@ impl Replica {
         message.method.clone_from(&query.method);
         message.responded = false;
         path.push(id);
-        let result =
-            Composite::new(Arc::clone(canister), query.sender).run(self, message, path, used);
+        let caller_info = query.caller_info.clone().map(Arc::new);
+        let result = Composite::new(Arc::clone(canister), query.sender, caller_info)
+            .run(self, message, path, used);
         path.pop();
         result
     }
@@ -215,6 +216,7 @@ impl Replica {
             INSPECT_LIMIT,
         );
         message.payload.clone_from(&ingress.payload);
+        message.caller_info = ingress.caller_info.clone().map(Arc::new);
         message.method.clone_from(&ingress.method);
         match execute(canister, &self.subnets[canister.subnet].place, message).outcome {
             Ok(changes) if changes.accepted => Ok(()),
@@ -232,6 +234,7 @@ impl Replica {
 struct Composite {
     canister: Arc<Canister>,
     sender: Principal,
+    caller_info: Option<Arc<CallerInfo>>,
     calls: VecDeque<Call>,
     answer: Option<Result<Vec<u8>, Reject>>,
     /// Instructions of its own messages so far, those of its callees left out.
@@ -239,10 +242,15 @@ struct Composite {
 }
 
 impl Composite {
-    fn new(canister: Arc<Canister>, sender: Principal) -> Self {
+    fn new(
+        canister: Arc<Canister>,
+        sender: Principal,
+        caller_info: Option<Arc<CallerInfo>>,
+    ) -> Self {
         Self {
             canister,
             sender,
+            caller_info,
             calls: VecDeque::new(),
             answer: None,
             instructions: 0,
@@ -264,6 +272,7 @@ impl Composite {
                 method: call.method.clone(),
                 payload: call.payload.clone(),
                 effective: None,
+                caller_info: None,
             };
             let near = replica
                 .canisters
@@ -296,6 +305,7 @@ impl Composite {
     ) -> Result<(), Trap> {
         message.limit = QUERY_LIMIT.saturating_sub(*used).max(1);
         message.responded = self.answer.is_some();
+        message.caller_info.clone_from(&self.caller_info);
         message.earlier = self.instructions;
         let place = &replica.subnets[self.canister.subnet].place;
         let Executed {

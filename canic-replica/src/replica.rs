@@ -57,6 +57,8 @@ pub struct SubnetInfo {
     pub nodes: Vec<Principal>,
     /// The canister ids it may host: first and last of each range.
     pub canister_ranges: Vec<(Principal, Principal)>,
+    /// It is no more. It keeps its place, as subnets are known by their numbers.
+    pub(crate) deleted: bool,
 }
 
 /// A message from outside.
@@ -72,6 +74,17 @@ pub struct Ingress {
     pub payload: Vec<u8>,
     /// Where a call to the management canister is to run.
     pub effective: Option<EffectivePrincipal>,
+    /// What some canister vouches for about the sender.
+    pub caller_info: Option<CallerInfo>,
+}
+
+/// What a canister vouches for about the sender of a message. The replica passes it on to the callee unseen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallerInfo {
+    /// The information.
+    pub data: Vec<u8>,
+    /// Which canister vouches for it.
+    pub signer: Principal,
 }
 
 /// Where a call to the management canister is to run.
@@ -81,6 +94,17 @@ pub enum EffectivePrincipal {
     Canister(Principal),
     /// On this subnet.
     Subnet(Principal),
+}
+
+/// Who makes the block of a round on one subnet.
+#[derive(Clone, Debug)]
+pub struct Blockmakers {
+    /// The subnet.
+    pub subnet: Principal,
+    /// The node whose block it is.
+    pub blockmaker: Principal,
+    /// Nodes whose turn it had been before, and that made none.
+    pub failed: Vec<Principal>,
 }
 
 /// Names a submitted ingress message.
@@ -227,6 +251,7 @@ impl Replica {
                 kind,
                 nodes,
                 canister_ranges,
+                deleted: false,
             });
             subnets.push(Subnet {
                 place: Arc::new(place),
@@ -266,8 +291,8 @@ impl Replica {
     }
 
     /// All subnets, in the order of the configuration.
-    pub fn subnets(&self) -> &[SubnetInfo] {
-        &self.infos
+    pub fn subnets(&self) -> Vec<&SubnetInfo> {
+        self.infos.iter().filter(|info| !info.deleted).collect()
     }
 
     /// The canister id whose subnet runs management calls that name no other: the first that the first application
@@ -276,7 +301,7 @@ impl Replica {
         let index = self
             .infos
             .iter()
-            .position(|info| info.kind == SubnetKind::Application)
+            .position(|info| info.kind == SubnetKind::Application && !info.deleted)
             .unwrap_or(0);
         canister_id(allocation(index as u64).0)
     }
@@ -315,7 +340,28 @@ impl Replica {
 
     /// Executes one round: see the scheduler for what that is.
     pub fn tick(&mut self) {
-        self.execute_round();
+        self.execute_round(Vec::new());
+    }
+
+    /// The same, with blocks made by others than the first node of a subnet; `node_metrics_history` tells of it. Errors: no
+    /// such subnet, or it has no such node; then there is no round.
+    pub fn tick_with(&mut self, blockmakers: Vec<Blockmakers>) -> Result<(), String> {
+        for Blockmakers {
+            subnet,
+            blockmaker,
+            failed,
+        } in &blockmakers
+        {
+            let index = self.subnet_index(*subnet);
+            let index = index.ok_or_else(|| format!("there is no subnet {subnet}"))?;
+            let nodes = &self.infos[index].nodes;
+            let mut makers = std::iter::once(blockmaker).chain(failed);
+            if let Some(node) = makers.find(|node| !nodes.contains(node)) {
+                return Err(format!("{node} is not a node of subnet {subnet}"));
+            }
+        }
+        self.execute_round(blockmakers);
+        Ok(())
     }
 
     /// Hands in an update call: checks that its callee takes it, lets `canister_inspect_message` decide, and charges the
@@ -356,6 +402,7 @@ impl Replica {
             callee: ingress.canister,
             method: ingress.method,
             payload: ingress.payload,
+            caller_info: ingress.caller_info.map(Arc::new),
             cycles: 0,
             deadline: 0,
             subnet: Some(subnet),
@@ -614,11 +661,13 @@ impl Replica {
         };
         self.infos
             .iter()
-            .position(|info| info.canister_ranges.iter().any(within))
+            .position(|info| !info.deleted && info.canister_ranges.iter().any(within))
     }
 
     pub(crate) fn subnet_index(&self, subnet: Principal) -> Option<usize> {
-        self.infos.iter().position(|info| info.id == subnet)
+        self.infos
+            .iter()
+            .position(|info| info.id == subnet && !info.deleted)
     }
 
     /// Which subnet is the NNS: as on PocketIC, the first one if none of that kind is there.
@@ -678,7 +727,6 @@ impl Replica {
     }
 }
 
-/// Beyond it there is no room left for deadlines.
 /// Bytes that an outcome takes, roughly.
 fn bytes_of(result: &Result<Vec<u8>, Reject>) -> usize {
     match result {
@@ -687,6 +735,7 @@ fn bytes_of(result: &Result<Vec<u8>, Reject>) -> usize {
     }
 }
 
+/// Beyond the last time there is no room left for deadlines.
 fn check_time(ns: u64) -> Result<(), String> {
     if i64::try_from(ns).is_err() {
         return Err(format!(
@@ -697,7 +746,7 @@ fn check_time(ns: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn is_named(kind: SubnetKind) -> bool {
+pub(crate) fn is_named(kind: SubnetKind) -> bool {
     !mainnet_ranges(kind).is_empty() || kind == SubnetKind::TestThresholdKeys
 }
 

@@ -14,10 +14,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use candid::Principal;
 
 use crate::canister::{Input, LowMemory, Origin, Request, Response, Status};
+use crate::deletion::no_route;
 use crate::faults::{Effect, Site, Way};
+use crate::reject::not_found;
 use crate::replica::Replica;
 use crate::trace::{Event, Kind, Outcome};
-use crate::{Reject, RejectCode};
+use crate::{Blockmakers, Reject};
 
 /// Instructions of one round.
 const ROUND: u64 = 7_000_000_000;
@@ -29,10 +31,10 @@ const PAY_INTERVAL: u64 = 10_000_000_000;
 const EVENTS: usize = 10_000;
 
 impl Replica {
-    pub(crate) fn execute_round(&mut self) {
+    pub(crate) fn execute_round(&mut self, blockmakers: Vec<Blockmakers>) {
         self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
-        self.count_blocks();
+        self.count_blocks(blockmakers);
         self.keep_house();
         self.deliver();
         let mut tasks = self.due_tasks();
@@ -278,11 +280,10 @@ impl Replica {
         if self.canisters.contains_key(&request.callee) {
             return self.enqueue(request.callee, Input::Request(request));
         }
-        let why = match self.subnet_of(request.callee) {
-            Some(_) => format!("Canister {} not found", request.callee),
-            None => format!("No route to canister {}", request.callee),
+        let reject = match self.subnet_of(request.callee) {
+            Some(_) => not_found(request.callee),
+            None => no_route(request.callee),
         };
-        let reject = Reject::new(RejectCode::DestinationInvalid, 301, why);
         self.turn_away(request, reject, None);
     }
 

@@ -29,6 +29,7 @@ fn call(replica: &mut Replica, canister: Principal, method: &str, payload: Vec<u
         method: method.into(),
         payload,
         effective: None,
+        caller_info: None,
     };
     let id = replica.submit(ingress).unwrap();
     replica.await_ingress(&id).unwrap().unwrap()

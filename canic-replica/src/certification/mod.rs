@@ -40,6 +40,7 @@ struct Certified {
     /// The first canister id, and all ranges in CBOR.
     first: Vec<u8>,
     ranges: Vec<u8>,
+    deleted: bool,
 }
 
 impl Topology {
@@ -56,6 +57,7 @@ impl Topology {
                     .first()
                     .map_or(Vec::new(), |(first, _)| first.as_slice().to_vec()),
                 ranges: cbor(&ranges),
+                deleted: info.deleted,
             }
         };
         Self {
@@ -75,9 +77,15 @@ impl Topology {
         &self.subnets[subnet].keys.public
     }
 
+    /// The subnets that there still are, with their numbers.
+    fn present(&self) -> impl Iterator<Item = (usize, &Certified)> {
+        let all = self.subnets.iter().enumerate();
+        all.filter(|(_, subnet)| !subnet.deleted)
+    }
+
     /// What is at `/subnet` in the tree of subnet number `own`, which alone lists its nodes.
     fn subnets(&self, own: Option<usize>) -> Node {
-        Node::labels(self.subnets.iter().enumerate().map(|(index, subnet)| {
+        Node::labels(self.present().map(|(index, subnet)| {
             let mut nodes = vec![
                 ("canister_ranges", Node::Leaf(subnet.ranges.clone())),
                 ("public_key", Node::Leaf(subnet.keys.public.clone())),
@@ -99,7 +107,7 @@ impl Topology {
 
     /// What is at `/canister_ranges`.
     fn ranges(&self) -> Node {
-        Node::labels(self.subnets.iter().map(|subnet| {
+        Node::labels(self.present().map(|(_, subnet)| {
             let ranges = Node::Leaf(subnet.ranges.clone());
             let shard = Node::labels([(subnet.first.as_slice(), ranges)]);
             (subnet.id.as_slice(), shard)

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::RejectCode;
 use crate::canister::{Canister, Closure, Code};
 use crate::certification::DataCertificate;
 use crate::cycles::Prices;
 use crate::faults::Effect;
 use crate::memory::Stable;
+use crate::{CallerInfo, RejectCode};
 
 /// The subnet as its canisters see it.
 pub(crate) struct Place {
@@ -99,6 +99,7 @@ pub(crate) struct Message {
     pub(crate) context: Context,
     pub(crate) entry: Entry,
     pub(crate) caller: Principal,
+    pub(crate) caller_info: Option<Arc<CallerInfo>>,
     /// The argument; in a reply callback, the answer.
     pub(crate) payload: Vec<u8>,
     /// In a reject callback and its cleanup, why.
@@ -135,6 +136,7 @@ impl Message {
             context,
             entry,
             caller,
+            caller_info: None,
             payload: Vec::new(),
             reject: None,
             method: String::new(),

@@ -355,6 +355,7 @@ fn ingress(
         payload: payload.to_vec(),
         // Under its own id, the management canister runs where it does by default.
         effective: (effective != EffectivePrincipal::Canister(management)).then_some(effective),
+        caller_info: None,
     })
 }
 

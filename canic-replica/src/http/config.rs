@@ -83,14 +83,14 @@ fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
     let mut kinds = Vec::new();
     for (kind, specs) in all {
         for spec in specs {
-            check_subnet(spec)?;
+            check_subnet(kind, spec)?;
             kinds.push(from_rest(kind));
         }
     }
     Ok(kinds)
 }
 
-fn check_subnet(spec: &SubnetSpec) -> Answer<()> {
+fn check_subnet(kind: RestKind, spec: &SubnetSpec) -> Answer<()> {
     if spec.get_state_path().is_some() || !spec.is_supported() {
         return Err(Failure::not_served("subnets with an existing state"));
     }
@@ -99,10 +99,23 @@ fn check_subnet(spec: &SubnetSpec) -> Answer<()> {
             "benchmarking subnets (other instruction limits than production)",
         ));
     }
-    if spec.get_cost_schedule() != CanisterCyclesCostSchedule::Normal {
-        return Err(Failure::not_served("subnets with a free cost schedule"));
+    if spec.get_subnet_admins().is_some() {
+        return Err(Failure::not_served("subnets with admins"));
+    }
+    if spec.get_cost_schedule() != cost_schedule(kind) {
+        return Err(Failure::not_served(
+            "application subnets with a free cost schedule",
+        ));
     }
     Ok(())
+}
+
+/// Cloud engines charge nothing: PocketIC takes no others.
+pub(super) fn cost_schedule(kind: RestKind) -> CanisterCyclesCostSchedule {
+    match kind {
+        RestKind::CloudEngine => CanisterCyclesCostSchedule::Free,
+        _ => CanisterCyclesCostSchedule::Normal,
+    }
 }
 
 /// The time a new instance starts at; under automatic progress the first round sets it.

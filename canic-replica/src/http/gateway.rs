@@ -460,6 +460,7 @@ fn ingress(canister: Principal, method: &str, payload: Vec<u8>) -> Ingress {
         method: method.to_owned(),
         payload,
         effective,
+        caller_info: None,
     }
 }
 

@@ -19,13 +19,12 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, function names of any length, or rate-limited execution (there is
-//!   none by default, other than in PocketIC); or with subnets that have an existing state, benchmarking limits,
-//!   admins or a free cost schedule (which includes every cloud engine);
+//!   subnet under its mainnet id, or function names of any length; or with subnets that have an existing state,
+//!   benchmarking limits or admins, or with application subnets that have a free cost schedule;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
-//! - `delete_subnet`;
-//! - calls with sender info; requests of agents that are signed by web authentication. There are no metrics of subnets
-//!   (`get_subnet_metrics` answers `None`).
+//! - requests of agents with sender info (calls and queries of the client may have it), or signed by web authentication.
+//!
+//! There are no metrics of subnets: `get_subnet_metrics` answers `None`.
 //!
 //! HTTP outcalls are answered by tests alone: under automatic progress, too, the server does not make them itself, so that
 //! they are rejected after a minute (`Canister http request timed out`).
@@ -203,7 +202,7 @@ fn router(server: Shared) -> Router {
         ),
         (
             "/instances/{id}/update/delete_subnet",
-            refuse("delete_subnet"),
+            with(operations::delete_subnet),
         ),
         (
             "/instances/{id}/update/canister_snapshot_download",
@@ -274,11 +273,6 @@ fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
                 .await
         },
     )
-}
-
-/// A route for what PocketIC serves and we do not.
-fn refuse(what: &'static str) -> MethodRouter<Shared> {
-    any(async move || Failure::not_served(what))
 }
 
 async fn unknown_path(uri: Uri) -> Failure {

@@ -2,17 +2,19 @@
 
 use candid::Principal;
 use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId,
-    RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId,
-    RawPrincipalId, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
-    SubnetInstructionConfig, Topology,
+    CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult, RawCycles,
+    RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawStableMemory,
+    RawSubnetId, RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
 };
 use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Failure};
 use super::config;
-use crate::{EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica, SubnetInfo};
+use crate::{
+    Blockmakers, CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject,
+    Replica, SubnetInfo,
+};
 
 pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
     let subnet_configs = replica
@@ -28,10 +30,11 @@ pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
 }
 
 fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
+    let subnet_kind = config::to_rest(subnet.kind);
     SubnetConfig {
-        subnet_kind: config::to_rest(subnet.kind),
+        subnet_kind,
         subnet_admins: None,
-        cost_schedule: CanisterCyclesCostSchedule::Normal,
+        cost_schedule: config::cost_schedule(subnet_kind),
         // PocketIC draws a subnet's id from its seed; ours are given, so that the seed only tells subnets apart.
         subnet_seed: Sha256::digest(subnet.id.as_slice()).into(),
         instruction_config: SubnetInstructionConfig::Production,
@@ -64,23 +67,23 @@ pub(super) fn set_certified_time(replica: &mut Replica, time: RawTime) -> Answer
         .map_err(Failure::bad_request)
 }
 
-/// One round. Who makes the block is only seen in a node's metrics, which no canister can ask for here.
+/// One round. Who makes the blocks is seen in the nodes' metrics.
 pub(super) fn tick(replica: &mut Replica, configs: RawTickConfigs) -> Answer<()> {
-    for blockmakers in configs.blockmakers.into_iter().flatten() {
-        let id = principal(&blockmakers.subnet.subnet_id)?;
-        let subnet = subnet(replica, id)?;
-        for node in std::iter::once(&blockmakers.blockmaker).chain(&blockmakers.failed_blockmakers)
-        {
-            let node = principal(&node.node_id)?;
-            if !subnet.nodes.contains(&node) {
-                return Err(Failure::bad_request(format!(
-                    "{node} is not a node of subnet {id}"
-                )));
-            }
-        }
-    }
-    replica.tick();
-    Ok(())
+    let blockmakers = configs.blockmakers.into_iter().flatten();
+    let blockmakers = blockmakers.map(|makers| {
+        Ok(Blockmakers {
+            subnet: principal(&makers.subnet.subnet_id)?,
+            blockmaker: principal(&makers.blockmaker.node_id)?,
+            failed: makers
+                .failed_blockmakers
+                .iter()
+                .map(|node| principal(&node.node_id))
+                .collect::<Answer<_>>()?,
+        })
+    });
+    replica
+        .tick_with(blockmakers.collect::<Answer<_>>()?)
+        .map_err(Failure::bad_request)
 }
 
 pub(super) fn get_cycles(replica: &mut Replica, canister: RawCanisterId) -> Answer<RawCycles> {
@@ -138,12 +141,18 @@ pub(super) fn get_subnet(
     })
 }
 
+pub(super) fn delete_subnet(replica: &mut Replica, id: RawSubnetId) -> Answer<()> {
+    let id = principal(&id.subnet_id)?;
+    if !replica.subnets().iter().any(|subnet| subnet.id == id) {
+        return Err(no_subnet(id));
+    }
+    replica.delete_subnet(id).map_err(Failure::bad_request)
+}
+
 /// The public key of a subnet, DER.
 pub(super) fn pub_key(replica: &mut Replica, id: RawSubnetId) -> Answer<Vec<u8>> {
     let id = principal(&id.subnet_id)?;
-    replica
-        .public_key(id)
-        .ok_or_else(|| Failure::not_found(format!("there is no subnet {id}")))
+    replica.public_key(id).ok_or_else(|| no_subnet(id))
 }
 
 pub(super) fn submit_ingress_message(
@@ -195,10 +204,14 @@ pub(super) fn query(replica: &mut Replica, call: RawCanisterCall) -> Answer<RawC
 }
 
 fn ingress(call: RawCanisterCall) -> Answer<Ingress> {
-    if call.sender_info.is_some() {
-        return Err(Failure::not_served("sender info"));
-    }
+    let caller_info = call.sender_info.map(|info| {
+        Ok(CallerInfo {
+            data: info.info,
+            signer: principal(&info.signer)?,
+        })
+    });
     Ok(Ingress {
+        caller_info: caller_info.transpose()?,
         sender: principal(&call.sender)?,
         canister: principal(&call.canister_id)?,
         method: call.method,
@@ -256,12 +269,8 @@ pub(super) fn principal(bytes: &[u8]) -> Answer<Principal> {
     })
 }
 
-fn subnet(replica: &Replica, id: Principal) -> Answer<&SubnetInfo> {
-    replica
-        .subnets()
-        .iter()
-        .find(|subnet| subnet.id == id)
-        .ok_or_else(|| Failure::not_found(format!("there is no subnet {id}")))
+fn no_subnet(id: Principal) -> Failure {
+    Failure::not_found(format!("there is no subnet {id}"))
 }
 
 fn no_canister(id: Principal) -> Failure {

@@ -250,6 +250,7 @@ impl<'a> Mover<'a> {
             method: method.into(),
             payload: encode_args(args).map_err(|e| failed(&e))?,
             effective: Some(EffectivePrincipal::Canister(self.canister)),
+            caller_info: None,
         };
         let message = self
             .replica

@@ -6,7 +6,8 @@ use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::{Managed, check_settings, decode, number, origin, reply, reply_and_refund};
+use super::settings::{Newer, newer};
+use super::{Managed, decode, number, origin, reply, reply_and_refund};
 use crate::canister::{Canister, Request, Settings};
 use crate::reject::{invalid, oversubscribed, refused};
 use crate::replica::Replica;
@@ -121,10 +122,13 @@ impl Replica {
         request: &Request,
         sender_version: Option<u64>,
     ) -> Result<Principal, Reject> {
-        check_settings(request)?;
+        let newer = match change {
+            Some(_) => newer(request)?,
+            None => Newer::default(),
+        };
         let change = change.unwrap_or_default();
         let environment = change.environment_variables.is_some();
-        canister.settings = self.settle(&canister, change)?;
+        canister.settings = self.settle(&canister, change, newer)?;
         canister.id = match specified {
             Some(id) => {
                 self.check_specified(id, canister.subnet)?;

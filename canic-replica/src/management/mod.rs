@@ -7,6 +7,7 @@ pub(crate) mod outcalls;
 mod settings;
 mod snapshot_transfer;
 mod snapshots;
+mod status;
 mod storage;
 mod subnet;
 
@@ -155,7 +156,7 @@ impl Replica {
         }
         Err(contract(format!(
             "Incorrect sender subnet id: {}. Sender should be on the same subnet or on the NNS subnet.",
-            self.subnets()[sender.subnet].id
+            self.infos[sender.subnet].id
         )))
     }
 
@@ -165,7 +166,7 @@ impl Replica {
         let method = ingress.method.as_str();
         match door(method) {
             Some(Door::Anyone) => Ok(None),
-            Some(Door::Controllers | Door::Viewers | Door::Nobody) => {
+            Some(Door::Controllers | Door::Viewers | Door::StatusReaders | Door::Nobody) => {
                 target(&ingress.payload).map(Some).map_err(|why| {
                     invalid(format!(
                         "Failed to parse payload for ic00 method {method}: IC0408: {why}"
@@ -196,6 +197,7 @@ impl Replica {
             Some(Door::Nobody) => Err(refused(format!(
                 "Only canisters can call ic00 method {method}"
             ))),
+            Some(Door::StatusReaders) => canister.check_status_reader(&ingress.sender),
             Some(Door::Viewers) if canister.shows_snapshots_to(&ingress.sender) => Ok(()),
             _ if canister.is_controller(&ingress.sender) => Ok(()),
             _ => {
@@ -293,6 +295,8 @@ enum Door {
     Controllers,
     /// The same, and those to whom the canister shows its snapshots.
     Viewers,
+    /// The same, and those to whom the canister shows its status.
+    StatusReaders,
     /// It is for canisters, and about one.
     Nobody,
     /// It is for canisters.
@@ -303,8 +307,8 @@ enum Door {
 fn door(method: &str) -> Option<Door> {
     Some(match method {
         "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Door::Anyone,
-        "canister_status"
-        | "start_canister"
+        "canister_status" => Door::StatusReaders,
+        "start_canister"
         | "stop_canister"
         | "delete_canister"
         | "update_settings"
@@ -351,6 +355,10 @@ fn is_unsupported(method: &str) -> bool {
             | "bitcoin_send_transaction"
             | "bitcoin_get_current_fee_percentiles"
             | "bitcoin_get_block_headers"
+            | "canister_metrics"
+            | "subnet_metrics"
+            | "list_canisters"
+            | "rename_canister"
     )
 }
 
@@ -369,6 +377,7 @@ impl From<Ingress> for Request {
             callee: ingress.canister,
             method: ingress.method,
             payload: ingress.payload,
+            caller_info: ingress.caller_info.map(Arc::new),
             cycles: 0,
             deadline: 0,
             subnet: None,
@@ -409,38 +418,6 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
 
 pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Result<A, Reject> {
     decode_bounded(&request.payload).map_err(|error| invalid(undecodable(error)))
-}
-
-/// Refuses settings that this replica does not have: that they have no effect must not go unnoticed.
-fn check_settings(request: &Request) -> Result<(), Reject> {
-    #[derive(candid::CandidType, candid::Deserialize)]
-    struct Args {
-        settings: Option<Settings>,
-    }
-    #[derive(candid::CandidType, candid::Deserialize)]
-    struct Settings {
-        status_visibility: Option<candid::Reserved>,
-        minimum_incoming_canister_call_cycles: Option<candid::Reserved>,
-    }
-    let Ok((Args {
-        settings: Some(settings),
-    },)) = decode_skipping(&request.payload, 50)
-    else {
-        return Ok(());
-    };
-    let missing = [
-        ("status_visibility", settings.status_visibility),
-        (
-            "minimum_incoming_canister_call_cycles",
-            settings.minimum_incoming_canister_call_cycles,
-        ),
-    ];
-    match missing.iter().find(|(_, value)| value.is_some()) {
-        Some((name, _)) => Err(invalid(format!(
-            "The setting {name} is not supported by this replica"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Says why an argument cannot be read. The text names all causes, and not the argument.

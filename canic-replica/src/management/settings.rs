@@ -1,12 +1,13 @@
-//! What controllers decide about a canister, and what can be known about it.
+//! What controllers decide about a canister.
 
 use std::collections::BTreeMap;
 
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, charged_afterwards, check_settings, decode, origin, reply};
-use crate::canister::{Canister, Input, Request, Settings, Status};
+use super::{Managed, charged_afterwards, decode, origin, reply, undecodable};
+use crate::bounded::decode_skipping;
+use crate::canister::{Canister, Request, Settings, StatusVisibility};
 use crate::reject::{contract, invalid, not_found, oversubscribed, refused};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
@@ -28,7 +29,7 @@ impl Replica {
     pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;
-        let result = check_settings(request).and_then(|()| self.change_settings(request, args));
+        let result = self.change_settings(request, args);
         if charged_afterwards(&request.method, request.payload.len()) {
             self.charge_reception(id, request);
         }
@@ -41,7 +42,7 @@ impl Replica {
         self.controlled(id, request)?;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let controllers = args.settings.controllers.is_some();
-        let settings = self.settle(canister, args.settings)?;
+        let settings = self.settle(canister, args.settings, newer(request)?)?;
         let canister = self.canister(id)?;
         canister.settings = settings;
         canister.trim_log();
@@ -57,120 +58,16 @@ impl Replica {
         reply(())
     }
 
-    pub(crate) fn canister_status(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        if args.canister_id != request.sender {
-            self.controlled(args.canister_id, request)?;
-        }
-        let canister = self
-            .canisters
-            .get(&args.canister_id)
-            .ok_or_else(|| not_found(args.canister_id))?;
-        const DAY: u64 = 24 * 3600 * 1_000_000_000;
-        let settings = &canister.settings;
-        reply((types::CanisterStatusResult {
-            status: match canister.status {
-                Status::Running => types::CanisterStatusType::Running,
-                Status::Stopping(_) => types::CanisterStatusType::Stopping,
-                Status::Stopped => types::CanisterStatusType::Stopped,
-            },
-            ready_for_migration: self.is_ready_for_migration(canister),
-            version: canister.version,
-            settings: types::DefiniteCanisterSettings {
-                controllers: settings.controllers.clone(),
-                compute_allocation: settings.compute_allocation.into(),
-                memory_allocation: settings.memory_allocation.into(),
-                freezing_threshold: settings.freezing_threshold.into(),
-                reserved_cycles_limit: settings.reserved_cycles_limit.into(),
-                log_visibility: settings.log_visibility.clone(),
-                log_memory_limit: settings.log_memory_limit.into(),
-                snapshot_visibility: settings.snapshot_visibility.clone(),
-                wasm_memory_limit: settings.wasm_memory_limit.into(),
-                wasm_memory_threshold: settings.wasm_memory_threshold.into(),
-                environment_variables: (settings.environment_variables.iter())
-                    .map(|(name, value)| types::EnvironmentVariable {
-                        name: name.clone(),
-                        value: value.clone(),
-                    })
-                    .collect(),
-            },
-            module_hash: canister.code.as_ref().map(|code| code.module.hash.to_vec()),
-            memory_size: canister.memory_bytes().into(),
-            memory_metrics: canister.memory(),
-            cycles: canister.balance.into(),
-            reserved_cycles: 0_u8.into(),
-            idle_cycles_burned_per_day: canister.idle_burn(&self.prices(canister), DAY).into(),
-            query_stats: types::QueryStats {
-                num_calls_total: 0_u8.into(),
-                num_instructions_total: 0_u8.into(),
-                request_payload_bytes_total: 0_u8.into(),
-                response_payload_bytes_total: 0_u8.into(),
-            },
-        },))
-    }
-
-    pub(crate) fn canister_info(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterInfoArgs,)>(request)?;
-        let canister = self.canister(args.canister_id)?;
-        let wanted = args
-            .num_requested_changes
-            .unwrap_or(0)
-            .min(canister.history.len() as u64) as usize;
-        reply((types::CanisterInfoResult {
-            total_num_changes: canister.total_changes,
-            recent_changes: canister
-                .history
-                .iter()
-                .skip(canister.history.len() - wanted)
-                .cloned()
-                .collect(),
-            module_hash: canister.code.as_ref().map(|code| code.module.hash.to_vec()),
-            controllers: canister.settings.controllers.clone(),
-        },))
-    }
-
-    pub(crate) fn canister_metadata(&mut self, request: &Request) -> Managed {
-        let (args,) = decode::<(types::CanisterMetadataArgs,)>(request)?;
-        let id = args.canister_id;
-        let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
-        let Some(code) = &canister.code else {
-            return Err(refused(format!(
-                "The canister {id} has no Wasm module and hence no metadata is available."
-            )));
-        };
-        match code.module.metadata.get(&args.name) {
-            Some((public, value)) if *public || canister.is_controller(&request.sender) => {
-                let value = value.clone();
-                reply((types::CanisterMetadataResult { value },))
-            }
-            _ => Err(refused(format!(
-                "The canister {id} has no metadata section with the name {}.",
-                args.name
-            ))),
-        }
-    }
-
-    /// Whether it has stopped for good: nothing waits for it or is on its way from it.
-    fn is_ready_for_migration(&self, canister: &Canister) -> bool {
-        let id = canister.id;
-        let concerns = |input: &Input| match input {
-            Input::Request(request) => request.callee == id || request.sender == id,
-            Input::Response(response) => response.to == id,
-        };
-        matches!(canister.status, Status::Stopped)
-            && canister.inputs.is_empty()
-            && !self.transit.iter().any(|(_, input)| concerns(input))
-    }
-
     /// The settings of a canister after a change, if it is a valid one, the subnet has room for it, and the canister
     /// doesn't freeze itself by allocating more.
-    pub(crate) fn settle(
+    pub(super) fn settle(
         &self,
         canister: &Canister,
         change: types::CanisterSettings,
+        newer: Newer,
     ) -> Result<Settings, Reject> {
         let old = &canister.settings;
-        let new = changed(old.clone(), change)?;
+        let new = newer.apply(changed(old.clone(), change)?)?;
         let bytes = canister.memory_bytes();
         if new.memory_allocation > old.memory_allocation {
             let requested = bytes.max(new.memory_allocation);
@@ -232,6 +129,41 @@ impl Replica {
     }
 }
 
+/// Settings that are newer than the client's types.
+#[derive(candid::CandidType, candid::Deserialize, Default)]
+pub(super) struct Newer {
+    status_visibility: Option<StatusVisibility>,
+    minimum_incoming_canister_call_cycles: Option<Nat>,
+}
+
+/// The newer settings in the argument of a call that changes some.
+pub(super) fn newer(request: &Request) -> Result<Newer, Reject> {
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Args {
+        settings: Option<Newer>,
+    }
+    // All the others are skipped.
+    let (args,) = decode_skipping::<(Args,)>(&request.payload, 50)
+        .map_err(|error| invalid(undecodable(error)))?;
+    Ok(args.settings.unwrap_or_default())
+}
+
+impl Newer {
+    fn apply(self, mut settings: Settings) -> Result<Settings, Reject> {
+        if let Some(visibility) = self.status_visibility {
+            if let StatusVisibility::AllowedViewers(viewers) = &visibility {
+                check_number(viewers)?;
+            }
+            settings.status_visibility = visibility;
+        }
+        if let Some(cycles) = self.minimum_incoming_canister_call_cycles {
+            settings.minimum_incoming_call_cycles =
+                cycles_in(cycles, "Minimum incoming canister call cycles")?;
+        }
+        Ok(settings)
+    }
+}
+
 /// The settings after a change, if each of its values is a valid one.
 fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Settings, Reject> {
     if let Some(mut controllers) = change.controllers {
@@ -279,11 +211,7 @@ fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Se
             .ok_or_else(|| contract(format!("{what}, got {value}")))?;
     }
     if let Some(limit) = change.reserved_cycles_limit {
-        settings.reserved_cycles_limit = u128::try_from(limit.0.clone()).map_err(|_| {
-            contract(format!(
-                "Reserved cycles limit expected to be in the range of [0..2^128-1], got {limit}"
-            ))
-        })?;
+        settings.reserved_cycles_limit = cycles_in(limit, "Reserved cycles limit")?;
     }
     if let Some(limit) = change.log_memory_limit {
         settings.log_memory_limit = log_limit(&limit)?;
@@ -304,6 +232,14 @@ fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Se
         settings.environment_variables = environment(variables)?;
     }
     Ok(settings)
+}
+
+fn cycles_in(number: Nat, what: &str) -> Result<u128, Reject> {
+    u128::try_from(number.0.clone()).map_err(|_| {
+        contract(format!(
+            "{what} expected to be in the range of [0..2^128-1], got {number}"
+        ))
+    })
 }
 
 /// The platform's lists of principals are bounded in their Candid type.

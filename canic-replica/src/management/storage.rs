@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use candid::Principal;
 use ic_management_canister_types as types;
+use ic_management_canister_types::CanisterLogFilter as Filter;
 use sha2::{Digest, Sha256};
 
 use super::{Managed, decode, reply};
 use crate::canister::{Canister, Request};
 use crate::cycles::UPLOAD_CHUNK;
-use crate::reject::invalid;
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 
@@ -91,26 +91,24 @@ impl Replica {
 
     pub(crate) fn read_logs(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
-        if args.filter.is_some() {
-            return Err(invalid(
-                "fetch_canister_logs: filters are not supported by this replica",
-            ));
-        }
         let id = args.canister_id;
         let canister = self.known(id)?;
-        let allowed = match &canister.settings.log_visibility {
-            types::LogVisibility::Controllers => false,
-            types::LogVisibility::Public => true,
-            types::LogVisibility::AllowedViewers(viewers) => viewers.contains(&request.sender),
-        };
-        if !allowed && !canister.is_controller(&request.sender) {
+        if !canister.shows_log_to(&request.sender) {
             let why = format!(
                 "Caller {} is not allowed to access canister logs",
                 request.sender
             );
             return Err(Reject::new(RejectCode::CanisterReject, 406, why));
         }
-        let canister_log_records = canister.logs.iter().cloned().collect();
+        // The ends of both ranges are not part of them.
+        let wanted = |record: &&types::CanisterLogRecord| match args.filter {
+            None => true,
+            Some(Filter::ByIdx { start, end }) => (start..end).contains(&record.idx),
+            Some(Filter::ByTimestampNanos { start, end }) => {
+                (start..end).contains(&record.timestamp_nanos)
+            }
+        };
+        let canister_log_records = canister.logs.iter().filter(wanted).cloned().collect();
         reply((types::FetchCanisterLogsResult {
             canister_log_records,
         },))

@@ -96,14 +96,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         msg_caller_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
             copy(g, "msg_caller_copy", "id", (dst, offset, size), |host| Ok(host.message.caller.as_slice()))
         }
-        // No caller of this replica ever brings such information.
-        msg_caller_info_data_size [CALLER_INFO, 500] (_g) -> u32 { Ok(0) }
+        msg_caller_info_data_size [CALLER_INFO, 500] (g) -> u32 { Ok(caller_info(g.data()).0.len() as u32) }
         msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |_| Ok(&[]))
+            copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |host| Ok(caller_info(host).0))
         }
-        msg_caller_info_signer_size [CALLER_INFO, 500] (_g) -> u32 { Ok(0) }
+        msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> u32 { Ok(caller_info(g.data()).1.len() as u32) }
         msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |_| Ok(&[]))
+            copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |host| Ok(caller_info(host).1))
         }
         msg_reject_code [RY | RT | CRY | CRT | C, 500] (g) -> u32 {
             Ok(g.data().message.reject.as_ref().map_or(0, |reject| reject.0 as u32))
@@ -380,6 +379,14 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         }
     }
     Ok(linker)
+}
+
+/// What some canister vouches for about the caller, and which one; both empty if none does.
+fn caller_info(host: &Host) -> (&[u8], &[u8]) {
+    host.message
+        .caller_info
+        .as_ref()
+        .map_or((&[], &[]), |info| (&info.data, info.signer.as_slice()))
 }
 
 /// Why the call was rejected. There is always a message where it may be asked for.

@@ -10,7 +10,7 @@ use ic_agent::identity::{
 };
 use ic_agent::{Agent, AgentError, Identity};
 use ic_certification::{HashTree, labeled, leaf};
-use pocket_ic::PocketIc;
+use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -437,6 +437,26 @@ fn an_agent_finds_the_nodes_of_a_subnet() {
         let own = live.pic.get_subnet(live.counter) == Some(subnet);
         assert_eq!(found.contains_canister(&live.counter), own);
     }
+}
+
+#[test]
+fn a_tick_names_who_makes_the_block() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    let subnet = live.pic.topology().get_app_subnets()[0];
+    let found = agent.fetch_subnet_by_id(&subnet);
+    let found = live.runtime.block_on(found).unwrap();
+    let nodes: Vec<_> = found.iter_nodes().collect();
+    live.pic.stop_progress();
+    let before = live.pic.get_time();
+    live.pic.tick_with_configs(TickConfigs {
+        blockmakers: Some(vec![SubnetBlockmakers {
+            subnet,
+            blockmaker: nodes[0],
+            failed_blockmakers: nodes[1..].to_vec(),
+        }]),
+    });
+    assert!(live.pic.get_time() > before);
 }
 
 #[test]

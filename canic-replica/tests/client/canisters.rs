@@ -7,7 +7,7 @@ use candid::Principal;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ic_management_canister_types::{CanisterSettings, CanisterStatusType};
-use pocket_ic::common::rest::BlobCompression;
+use pocket_ic::common::rest::{BlobCompression, RawSenderInfo};
 use pocket_ic::{ErrorCode, IngressStatusResult, RejectCode, RejectResponse};
 
 use crate::common::{COUNTER, counter, counter_wasm, instance, number, query, update};
@@ -377,4 +377,62 @@ fn endless_recursion_is_a_trap() {
     // The server and the instance go on.
     let canister = counter(&pic);
     assert_eq!(update(&pic, canister, "inc"), Ok(1));
+}
+
+#[test]
+fn a_canister_learns_what_another_vouches_for_about_its_caller() {
+    let wasm = wat::parse_str(
+        r#"
+        (module
+          (import "ic0" "msg_caller_info_data_size" (func $data_size (result i32)))
+          (import "ic0" "msg_caller_info_data_copy" (func $data_copy (param i32 i32 i32)))
+          (import "ic0" "msg_caller_info_signer_size" (func $signer_size (result i32)))
+          (import "ic0" "msg_caller_info_signer_copy" (func $signer_copy (param i32 i32 i32)))
+          (import "ic0" "canister_self_copy" (func $self_copy (param i32 i32 i32)))
+          (import "ic0" "call_new" (func $call_new (param i32 i32 i32 i32 i32 i32 i32 i32)))
+          (import "ic0" "call_perform" (func $call_perform (result i32)))
+          (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+          (import "ic0" "msg_reply" (func $msg_reply))
+          (memory 1)
+          (table 1 funcref)
+          (elem (i32.const 0) $answer)
+          (data (i32.const 0) "who")
+          (func $answer (param i32)
+            (call $data_copy (i32.const 100) (i32.const 0) (call $data_size))
+            (call $append (i32.const 100) (call $data_size))
+            (call $signer_copy (i32.const 100) (i32.const 0) (call $signer_size))
+            (call $append (i32.const 100) (call $signer_size))
+            (call $msg_reply))
+          (func (export "canister_query who") (call $answer (i32.const 0)))
+          ;; Asks itself, and answers in the callback what its own caller brought.
+          (func (export "canister_update who_later")
+            (call $self_copy (i32.const 10) (i32.const 0) (i32.const 10))
+            (call $call_new (i32.const 10) (i32.const 10) (i32.const 0) (i32.const 3)
+              (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+            (drop (call $call_perform))))
+        "#,
+    )
+    .unwrap();
+    let pic = instance();
+    let canister = pic.create_canister();
+    pic.install_canister(canister, wasm, vec![], None);
+    let sender = Principal::self_authenticating("sender");
+    let signer = Principal::from_slice(&[9, 8, 7]);
+    let info = || RawSenderInfo {
+        info: b"a person".to_vec(),
+        signer: signer.as_slice().to_vec(),
+    };
+    let told = Ok([b"a person", signer.as_slice()].concat());
+    for method in ["who", "who_later"] {
+        let update = pic.update_call_with_sender_info(canister, sender, method, vec![], info());
+        assert_eq!(update, told, "{method}");
+    }
+    let query = pic.query_call_with_sender_info(canister, sender, "who", vec![], info());
+    assert_eq!(query, told);
+    // Others bring nothing.
+    assert_eq!(
+        pic.update_call(canister, sender, "who_later", vec![]),
+        Ok(vec![])
+    );
+    assert_eq!(pic.query_call(canister, sender, "who", vec![]), Ok(vec![]));
 }

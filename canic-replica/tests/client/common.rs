@@ -5,13 +5,19 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 
 use candid::Principal;
+use pocket_ic::common::rest::ExtendedSubnetConfigSet;
 use pocket_ic::{PocketIc, PocketIcBuilder};
 
 /// A description of an instance without subnets yet.
 pub(crate) fn builder() -> PocketIcBuilder {
+    builder_of(ExtendedSubnetConfigSet::default())
+}
+
+/// A description of an instance with these subnets.
+pub(crate) fn builder_of(subnets: ExtendedSubnetConfigSet) -> PocketIcBuilder {
     let own = PathBuf::from(env!("CARGO_BIN_EXE_canic-replica"));
     let server = std::env::var_os("POCKET_IC_BIN").map_or(own, PathBuf::from);
-    PocketIcBuilder::new().with_server_binary(server)
+    PocketIcBuilder::new_with_config(subnets).with_server_binary(server)
 }
 
 /// An instance with one application subnet.

@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use candid::Principal;
-use pocket_ic::common::rest::SubnetKind;
+use pocket_ic::common::rest::{
+    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec,
+};
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs, Time};
 
-use crate::common::{builder, counter, instance, number, query, update};
+use crate::common::{builder, builder_of, counter, counter_wasm, instance, number, query, update};
 
 /// 2021-05-06T19:17:10Z.
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
@@ -72,6 +74,28 @@ fn topology_lists_every_subnet_asked_for() {
 }
 
 #[test]
+fn a_cloud_engine_charges_nothing() {
+    let engine = SubnetSpec::default().with_cost_schedule(CanisterCyclesCostSchedule::Free);
+    let pic = builder_of(ExtendedSubnetConfigSet {
+        cloud_engine: vec![engine],
+        ..Default::default()
+    })
+    .build();
+    let topology = pic.topology();
+    let engines = topology.get_cloud_engines();
+    assert_eq!(engines.len(), 1);
+    assert_eq!(
+        topology.subnet_configs[&engines[0]].cost_schedule,
+        CanisterCyclesCostSchedule::Free
+    );
+    let canister = pic.create_canister_on_subnet(None, None, engines[0]);
+    pic.install_canister(canister, counter_wasm(), vec![], None);
+    let before = pic.cycle_balance(canister);
+    assert_eq!(update(&pic, canister, "inc"), Ok(1));
+    assert_eq!(pic.cycle_balance(canister), before);
+}
+
+#[test]
 fn canisters_live_on_the_subnet_they_were_created_on() {
     let pic = builder()
         .with_nns_subnet()
@@ -89,6 +113,28 @@ fn canisters_live_on_the_subnet_they_were_created_on() {
     // Without a word, a canister lands on an application subnet.
     let subnet = pic.get_subnet(pic.create_canister()).unwrap();
     assert!(topology.get_app_subnets().contains(&subnet));
+}
+
+#[test]
+fn a_subnet_can_be_deleted() {
+    let pic = builder()
+        .with_nns_subnet()
+        .with_application_subnet()
+        .with_application_subnet()
+        .build();
+    let topology = pic.topology();
+    let [stays, goes] = [0, 1].map(|index| {
+        let canister = pic.create_canister_on_subnet(None, None, topology.get_app_subnets()[index]);
+        pic.install_canister(canister, counter_wasm(), vec![], None);
+        canister
+    });
+    pic.delete_subnet(topology.get_app_subnets()[1]);
+    assert_eq!(pic.topology().get_app_subnets().len(), 1);
+    assert!(!pic.canister_exists(goes));
+    assert_eq!(update(&pic, stays, "inc"), Ok(1));
+    let nns = topology.get_nns().unwrap();
+    let refused = catch_unwind(AssertUnwindSafe(|| pic.delete_subnet(nns)));
+    assert!(refused.is_err());
 }
 
 #[test]

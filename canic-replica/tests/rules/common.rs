@@ -42,6 +42,7 @@ impl Net {
             method: method.into(),
             payload: payload.to_vec(),
             effective: None,
+            caller_info: None,
         }
     }
 

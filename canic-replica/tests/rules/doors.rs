@@ -11,19 +11,19 @@ fn only_controllers_control() {
     let mut net = Net::new();
     let id = net.create(T);
     let stranger = Principal::self_authenticating("stranger");
-    for method in [
-        "stop_canister",
-        "start_canister",
-        "canister_status",
-        "delete_canister",
-        "uninstall_code",
+    for (method, code) in [
+        ("stop_canister", "IC0512"),
+        ("start_canister", "IC0512"),
+        ("canister_status", "IC0542"),
+        ("delete_canister", "IC0512"),
+        ("uninstall_code", "IC0512"),
     ] {
         let reject = net
             .manage_as::<()>(stranger, method, record(id))
             .unwrap_err();
         assert_eq!(
             (reject.code, reject.error_code.as_str()),
-            (RejectCode::CanisterError, "IC0512"),
+            (RejectCode::CanisterError, code),
             "{method}"
         );
         assert!(!reject.certified, "{method} is not even taken in");

@@ -25,5 +25,6 @@ mod refusals;
 mod rollback;
 mod settings;
 mod snapshots;
+mod subnets;
 mod system_api;
 mod tasks;

@@ -1,8 +1,10 @@
 //! The management canister, called from outside and by canisters.
 
+use std::collections::BTreeMap;
+
 use crate::common::{CALLER, NOTHING, Net, T, canister, encode, record, through};
 use candid::Principal;
-use canic_replica::Ingress;
+use canic_replica::{Blockmakers, Ingress, SubnetInfo};
 use ic_management_canister_types as types;
 use types::CanisterInstallMode::Install;
 
@@ -187,13 +189,63 @@ fn logs_keep_what_was_printed_even_by_messages_that_trapped() {
 }
 
 #[test]
+fn logs_can_be_read_from_one_number_or_time_up_to_another() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(func (export "canister_update go") (call $debug_print (i32.const 0) (call $argument)) (call $reply (i32.const 0)))"#,
+    );
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        net.update(id, "go", &[]).unwrap();
+        times.push(net.replica.time());
+    }
+    let numbers = |net: &mut Net, filter| {
+        let args = encode(types::FetchCanisterLogsArgs {
+            canister_id: id,
+            filter: Some(filter),
+        });
+        let management = Principal::management_canister();
+        let reply = net.query(management, "fetch_canister_logs", &args).unwrap();
+        let (logs,) = candid::decode_args::<(types::FetchCanisterLogsResult,)>(&reply).unwrap();
+        let records = logs.canister_log_records.into_iter();
+        records.map(|record| record.idx).collect::<Vec<_>>()
+    };
+    let by_idx = |start, end| types::CanisterLogFilter::ByIdx { start, end };
+    let by_time = |start, end| types::CanisterLogFilter::ByTimestampNanos { start, end };
+    assert_eq!(numbers(&mut net, by_idx(1, 3)), [1, 2]);
+    assert_eq!(numbers(&mut net, by_idx(2, u64::MAX)), [2, 3]);
+    assert_eq!(numbers(&mut net, by_idx(3, 1)), [0; 0]);
+    assert_eq!(numbers(&mut net, by_time(0, times[1])), [0]);
+    assert_eq!(numbers(&mut net, by_time(times[1], times[3])), [1, 2]);
+}
+
+#[test]
 fn what_the_replica_does_not_have_is_refused_by_name() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
-    let text =
-        "IC0407: Management canister method 'sign_with_ecdsa' is not supported by this replica.";
-    let (_, answer) = net.through(caller, "sign_with_ecdsa", 0, NOTHING);
-    assert_eq!(answer, Err((4, text.into())));
+    for method in [
+        "ecdsa_public_key",
+        "sign_with_ecdsa",
+        "schnorr_public_key",
+        "sign_with_schnorr",
+        "vetkd_public_key",
+        "vetkd_derive_key",
+        "bitcoin_get_balance",
+        "bitcoin_get_utxos",
+        "bitcoin_send_transaction",
+        "bitcoin_get_current_fee_percentiles",
+        "bitcoin_get_block_headers",
+        "canister_metrics",
+        "subnet_metrics",
+        "list_canisters",
+        "rename_canister",
+    ] {
+        let text = format!(
+            "IC0407: Management canister method '{method}' is not supported by this replica."
+        );
+        let (_, answer) = net.through(caller, method, 0, NOTHING);
+        assert_eq!(answer, Err((4, text)));
+    }
 }
 
 #[test]
@@ -334,7 +386,7 @@ fn metadata_is_for_canisters_and_what_is_private_for_controllers() {
 fn a_subnet_tells_of_its_blocks_day_by_day() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
-    let subnet = net.replica.subnets()[0].clone();
+    let subnet = SubnetInfo::clone(net.replica.subnets()[0]);
     let history = |net: &mut Net, subnet_id: Principal, start_at_timestamp_nanos: u64| {
         let args = types::NodeMetricsHistoryArgs {
             subnet_id,
@@ -364,6 +416,44 @@ fn a_subnet_tells_of_its_blocks_day_by_day() {
     assert!(counted(&blocks[0]).1 > before);
     assert_eq!(history(&mut net, subnet.id, 0).unwrap().len(), 2);
     assert_eq!(history(&mut net, caller, 0).unwrap_err().0, 3);
+
+    // Others may make blocks, or miss their turn.
+    let [first, second, third] = [0, 1, 2].map(|index| subnet.nodes[index]);
+    let made_by = |subnet: Principal, blockmaker: Principal| Blockmakers {
+        subnet,
+        blockmaker,
+        failed: vec![third, first],
+    };
+    let totals = |net: &mut Net| -> BTreeMap<Principal, (u64, u64)> {
+        let days = history(net, subnet.id, tomorrow).unwrap();
+        let nodes = days[0].node_metrics.iter();
+        nodes
+            .map(|node| {
+                let totals = (
+                    node.num_blocks_proposed_total,
+                    node.num_block_failures_total,
+                );
+                (node.node_id, totals)
+            })
+            .collect()
+    };
+    let before = totals(&mut net);
+    assert_eq!(before.len(), 1);
+    net.replica
+        .tick_with(vec![made_by(subnet.id, second)])
+        .unwrap();
+    let after = totals(&mut net);
+    assert_eq!(
+        (after[&second], after[&third], after[&first].1),
+        ((1, 0), (0, 1), 1)
+    );
+    for (asked, maker) in [(caller, second), (subnet.id, caller)] {
+        let round = net.replica.trace().last().unwrap().round;
+        net.replica
+            .tick_with(vec![made_by(asked, maker)])
+            .unwrap_err();
+        assert_eq!(net.replica.trace().last().unwrap().round, round);
+    }
 
     let args = encode(types::SubnetInfoArgs {
         subnet_id: subnet.id,

@@ -251,6 +251,16 @@ fn a_page_of_the_heap_costs_if_the_message_changed_it() {
 }
 
 #[test]
+fn a_cloud_engine_counts_what_it_does_not_charge() {
+    let mut net = Net::with(vec![canic_replica::SubnetKind::CloudEngine]);
+    let none = update(&mut net, "");
+    let changed = update(&mut net, "(i32.store (i32.const 8192) (i32.const 1))");
+    assert_eq!(changed - none, 1_003);
+    let accounts = net.replica.accounts();
+    assert_eq!(accounts.balances, accounts.minted, "{accounts:?}");
+}
+
+#[test]
 fn the_pages_of_a_system_subnet_cost_nothing() {
     let mut net = Net::with(vec![canic_replica::SubnetKind::System]);
     let none = update(&mut net, "");

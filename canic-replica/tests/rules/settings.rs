@@ -1,8 +1,8 @@
 //! Settings: their ranges, what a subnet has room for, and what a canister must be able to pay.
 
-use crate::common::{Net, T, encode};
+use crate::common::{Net, T, encode, record};
 use candid::{Nat, Principal};
-use canic_replica::Reject;
+use canic_replica::{Ingress, Reject};
 use ic_management_canister_types as types;
 use types::CanisterSettings;
 
@@ -313,45 +313,179 @@ fn defaults_are_those_of_the_platform() {
     assert_eq!(status.settings.wasm_memory_limit, Nat::from(3_u64 << 30));
 }
 
-#[test]
-fn settings_that_are_not_there_are_refused_by_name() {
-    #[derive(candid::CandidType, Clone, Default)]
-    struct Settings {
-        minimum_incoming_canister_call_cycles: Option<Nat>,
-        compute_allocation: Option<Nat>,
-    }
+/// The settings that the client's types lack.
+#[derive(candid::CandidType, Clone, Default)]
+struct Newer {
+    status_visibility: Option<types::LogVisibility>,
+    minimum_incoming_canister_call_cycles: Option<Nat>,
+    compute_allocation: Option<Nat>,
+}
+
+fn change_newer(net: &mut Net, canister_id: Principal, settings: Newer) -> Result<(), Reject> {
     #[derive(candid::CandidType)]
     struct Args {
         canister_id: Principal,
-        settings: Settings,
+        settings: Newer,
     }
+    let args = Args {
+        canister_id,
+        settings,
+    };
+    net.manage::<()>("update_settings", (args,))
+}
+
+#[test]
+fn a_status_is_shown_to_those_whom_the_settings_name() {
+    let mut net = Net::new();
+    let id = net.create(T);
+    let caller = net.install(crate::common::CALLER);
+    let stranger = Principal::self_authenticating("stranger");
+    let see = |net: &mut Net, status_visibility| {
+        let settings = Newer {
+            status_visibility: Some(status_visibility),
+            ..Newer::default()
+        };
+        change_newer(net, id, settings)
+    };
+    // From outside, as a query, and from a canister.
+    let ask = |net: &mut Net| {
+        let args = candid::encode_args(record(id)).unwrap();
+        let update = net.manage_as::<(types::CanisterStatusResult,)>(
+            stranger,
+            "canister_status",
+            record(id),
+        );
+        let query = net.replica.query(Ingress {
+            sender: stranger,
+            ..net.ingress(Principal::management_canister(), "canister_status", &args)
+        });
+        let (_, call) = net.through(caller, "canister_status", 0, &args);
+        let code = |reject: Reject| (reject.error_code, reject.message);
+        (
+            update.map(|_| ()).map_err(code),
+            query.map(|_| ()).map_err(code),
+            call.map(|_| ()),
+        )
+    };
+    let denied = |who| format!("Caller {who} is not allowed to call canister_status");
+    let closed = (
+        Err(("IC0542".into(), denied(stranger))),
+        Err(("IC0542".into(), denied(stranger))),
+        Err((5, format!("IC0542: {}", denied(caller)))),
+    );
+    assert_eq!(ask(&mut net), closed);
+    let viewers = types::LogVisibility::AllowedViewers(vec![caller]);
+    see(&mut net, viewers).unwrap();
+    assert_eq!(ask(&mut net).2, Ok(()));
+    assert_eq!(
+        (ask(&mut net).0, ask(&mut net).1),
+        (closed.0.clone(), closed.1.clone())
+    );
+    see(&mut net, types::LogVisibility::Public).unwrap();
+    assert_eq!(ask(&mut net), (Ok(()), Ok(()), Ok(())));
+    let crowd = types::LogVisibility::AllowedViewers(vec![caller; 11]);
+    assert_eq!(see(&mut net, crowd).unwrap_err().error_code, "IC0408");
+}
+
+#[test]
+fn a_canister_may_want_cycles_with_each_call_of_another() {
+    let mut net = Net::new();
+    let [caller, callee] = [(); 2].map(|()| net.install(NEIGHBOUR));
+    let call = |net: &mut Net, callee: Principal, cycles: u64| {
+        let order = [callee.as_slice(), &cycles.to_le_bytes()].concat();
+        let answer = net.update(caller, "go", &order).unwrap();
+        let text = String::from_utf8(answer[1..].to_vec()).unwrap();
+        (answer[0], text)
+    };
+    let least = |cycles| Newer {
+        minimum_incoming_canister_call_cycles: Some(cycles),
+        ..Newer::default()
+    };
+    change_newer(&mut net, callee, least(Nat::from(1_000_u32))).unwrap();
+    let before = net.replica.cycles(callee);
+    let (code, text) = call(&mut net, callee, 999);
+    assert_eq!(code, 5);
+    let begin = format!("IC0520: Canister {callee} requires at least 1000 transferred cycles");
+    assert!(text.starts_with(&begin), "{text}");
+    let after = net.replica.cycles(callee);
+    assert_eq!(after, before, "it costs the callee nothing");
+    assert_eq!(call(&mut net, callee, 1_000).0, 0);
+    // Calls from outside bring none, nor do those to oneself.
+    net.update(callee, "take", &[]).unwrap();
+    change_newer(&mut net, caller, least(Nat::from(u128::MAX))).unwrap();
+    assert_eq!(call(&mut net, caller, 0).0, 0);
+    let much = Nat::from(u128::MAX) + 1_u8;
+    let reject = change_newer(&mut net, callee, least(much)).unwrap_err();
+    assert_eq!(reject.error_code, "IC0504");
+}
+
+/// A program whose method `go` calls `take` of the canister that its argument names, with so many cycles as follow it. It
+/// answers the reject code and message, or zeros.
+const NEIGHBOUR: &str = r#"
+    (table 4 funcref)
+    (elem (i32.const 1) $on_reply $on_reject)
+    (data (i32.const 0) "take")
+    (func $on_reply (param i32) (call $reply (i32.const 0)))
+    (func $on_reject (param i32)
+        (i32.store8 (i32.const 600) (call $msg_reject_code))
+        (call $msg_reject_msg_copy (i32.const 601) (i32.const 0) (call $msg_reject_msg_size))
+        (call $answer (i32.const 600) (i32.add (i32.const 1) (call $msg_reject_msg_size))))
+    (func (export "canister_update take") (call $reply (i32.const 0)))
+    (func (export "canister_update go")
+        (drop (call $argument))
+        (call $new_call (i32.const 0) (i32.const 4) (i32.const 1) (i32.const 2))
+        (call $call_cycles_add128 (i64.const 0) (i64.load (i32.const 1010)))
+        (if (call $call_perform) (then (unreachable))))
+"#;
+
+#[test]
+fn a_creation_takes_and_a_status_tells_all_settings() {
     #[derive(candid::CandidType)]
     struct Creation {
-        settings: Option<Settings>,
+        settings: Option<Newer>,
+    }
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Told {
+        settings: Definite,
+    }
+    #[derive(candid::CandidType, candid::Deserialize, Debug, PartialEq)]
+    struct Definite {
+        status_visibility: types::LogVisibility,
+        minimum_incoming_canister_call_cycles: Nat,
+        compute_allocation: Nat,
     }
     let mut net = Net::new();
-    let canister_id = net.create(T);
-    let settings = Settings {
-        minimum_incoming_canister_call_cycles: nat(1),
-        compute_allocation: None,
-    };
-    let text = "The setting minimum_incoming_canister_call_cycles is not supported by this replica";
-    let args = Args {
-        canister_id,
-        settings: settings.clone(),
-    };
-    let reject = net.manage::<()>("update_settings", (args,)).unwrap_err();
-    assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
     let args = Creation {
-        settings: Some(settings),
+        settings: Some(Newer {
+            status_visibility: Some(types::LogVisibility::Public),
+            minimum_incoming_canister_call_cycles: nat(7),
+            compute_allocation: nat(3),
+        }),
     };
     let create = "provisional_create_canister_with_cycles";
-    let reject = net.manage::<()>(create, (args,)).unwrap_err();
-    assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
-    // Left empty, they do no harm.
-    let args = Args {
-        canister_id,
-        settings: Settings::default(),
+    let (created,) = net
+        .manage::<(types::CanisterIdRecord,)>(create, (args,))
+        .unwrap();
+    let told = |net: &mut Net, id| {
+        let (told,) = net
+            .manage::<(Told,)>("canister_status", record(id))
+            .unwrap();
+        told.settings
     };
-    net.manage::<()>("update_settings", (args,)).unwrap();
+    let all = Definite {
+        status_visibility: types::LogVisibility::Public,
+        minimum_incoming_canister_call_cycles: Nat::from(7_u8),
+        compute_allocation: Nat::from(3_u8),
+    };
+    assert_eq!(told(&mut net, created.canister_id), all);
+    // What a change leaves empty stays.
+    change_newer(&mut net, created.canister_id, Newer::default()).unwrap();
+    assert_eq!(told(&mut net, created.canister_id), all);
+    let plain = net.create(T);
+    let defaults = Definite {
+        status_visibility: types::LogVisibility::Controllers,
+        minimum_incoming_canister_call_cycles: Nat::from(0_u8),
+        compute_allocation: Nat::from(0_u8),
+    };
+    assert_eq!(told(&mut net, plain), defaults);
 }

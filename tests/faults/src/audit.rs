@@ -321,6 +321,7 @@ fn env(world: &mut World, canister: Principal) -> Option<Env> {
         method: "canic_env".to_string(),
         payload: candid::encode_args(()).ok()?,
         effective: None,
+        caller_info: None,
     });
     Decode!(&answer.ok()?, Env).ok()
 }

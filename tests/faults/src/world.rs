@@ -218,6 +218,7 @@ impl World {
             method: method.to_string(),
             payload,
             effective: None,
+            caller_info: None,
         })
     }
 
@@ -319,6 +320,7 @@ impl World {
             method: method.to_string(),
             payload: Encode!(args).expect("the argument can be encoded"),
             effective: Some(EffectivePrincipal::Canister(canister)),
+            caller_info: None,
         })?;
         self.wait_for(&message)
     }
@@ -445,6 +447,7 @@ impl World {
             method: method.to_string(),
             payload: encode_args(args).expect("the argument can be encoded"),
             effective: None,
+            caller_info: None,
         });
         let bytes = answer.unwrap_or_else(|reject| panic!("{method}: {reject:?}"));
         Decode!(&bytes, R).unwrap_or_else(|e| panic!("{method}: {e}"))

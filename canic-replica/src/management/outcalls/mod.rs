@@ -120,7 +120,7 @@ impl Replica {
         answers: Vec<OutcallAnswer>,
     ) -> Result<(), String> {
         let key = self.waiting(subnet, id)?;
-        let nodes = self.subnets()[key.0].nodes.clone();
+        let nodes = self.infos[key.0].nodes.clone();
         if answers.len() != 1 && answers.len() != nodes.len() {
             return Err(format!(
                 "InvalidMockCanisterHttpResponses(({}, {})): an outcall is answered once for all nodes of its subnet, \

@@ -182,6 +182,7 @@ impl Replica {
             method,
             payload,
             effective: None,
+            caller_info: None,
         })
     }
 }

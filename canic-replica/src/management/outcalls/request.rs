@@ -105,7 +105,7 @@ impl Replica {
                 "A canister can make HTTP outcalls on its own subnet only.",
             ));
         };
-        let nodes = self.subnets()[subnet].nodes.clone();
+        let nodes = self.infos[subnet].nodes.clone();
         let replication = check(&args, request.sender, nodes.len() as u32, flexible)?;
         let waiting = self
             .outcalls

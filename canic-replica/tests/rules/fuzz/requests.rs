@@ -250,7 +250,7 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
                 json!({ "subnet_id": subnet_id, "request_id": 1, "responses": [reply, reject] }),
             ),
         ),
-        gives(501, post(&format!("{i}/update/delete_subnet"), subnet_id)),
+        gives(400, post(&format!("{i}/update/delete_subnet"), subnet_id)),
         gives(
             400,
             post(

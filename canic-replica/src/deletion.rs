@@ -1,0 +1,97 @@
+//! The end of a subnet, with all that is on it.
+
+use candid::Principal;
+
+use crate::canister::{Canister, Input, Request, Response, Status};
+use crate::certification::Topology;
+use crate::management::outcalls;
+use crate::replica::{Replica, is_named};
+use crate::{Reject, RejectCode};
+
+impl Replica {
+    /// Deletes a subnet. Its canisters go with their cycles; who waits for an answer of theirs is rejected. Errors: no such
+    /// subnet; one that the network has by name; the one whose key verifies all certificates.
+    pub fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
+        let index = self
+            .subnet_index(subnet)
+            .ok_or_else(|| format!("there is no subnet {subnet}"))?;
+        let kind = self.infos[index].kind;
+        if is_named(kind) {
+            return Err(format!("{kind:?}, a named subnet, cannot be deleted"));
+        }
+        let root = self.nns();
+        if index == root {
+            return Err(format!(
+                "subnet {subnet} cannot be deleted: its key verifies all certificates"
+            ));
+        }
+        self.infos[index].deleted = true;
+        self.topology = Topology::new(&self.infos, root).into();
+
+        let gone = self.canisters.values().filter(|c| c.subnet == index);
+        for id in gone.map(|canister| canister.id).collect::<Vec<_>>() {
+            self.ready.remove(&id);
+            self.stopping.remove(&id);
+            if let Some(canister) = self.canisters.remove(&id) {
+                self.bury(&canister, index);
+            }
+        }
+        // Calls to its management canister have no other address; those to its canisters will find none.
+        let management = Principal::management_canister();
+        for (round, input) in std::mem::take(&mut self.transit) {
+            match input {
+                Input::Request(request)
+                    if request.callee == management && request.subnet == Some(index) =>
+                {
+                    self.reject_unroutable(request, index);
+                }
+                other => self.transit.push_back((round, other)),
+            }
+        }
+        self.outcalls.retain(|(of, _), outcall| {
+            if *of == index {
+                self.ledger.destroyed += outcalls::held(outcall);
+            }
+            *of != index
+        });
+        Ok(())
+    }
+
+    /// Answers what a canister of the subnet of this number will not answer any more.
+    fn bury(&mut self, canister: &Canister, subnet: usize) {
+        self.ledger.destroyed += canister.balance;
+        let set_aside = canister.callbacks.values().map(|call| call.set_aside);
+        self.ledger.destroyed += set_aside.sum::<u128>();
+        for context in canister.contexts.values() {
+            if context.responded {
+                self.ledger.destroyed += context.available;
+                continue;
+            }
+            let (origin, sender, refund) = (context.origin, context.sender, context.available);
+            let reject = no_route(canister.id);
+            self.respond(origin, sender, Err(reject), refund, Some(subnet));
+        }
+        for input in canister.inputs.iter().cloned() {
+            match input {
+                Input::Request(request) => self.reject_unroutable(request, subnet),
+                Input::Response(Response { refund, .. }) => self.ledger.destroyed += refund,
+            }
+        }
+        if let Status::Stopping(stoppers) = &canister.status {
+            for stopper in stoppers {
+                self.reject_unroutable(stopper.request.clone(), subnet);
+            }
+        }
+    }
+
+    fn reject_unroutable(&mut self, request: Request, subnet: usize) {
+        let reject = no_route(request.callee);
+        self.turn_away(request, reject, Some(subnet));
+    }
+}
+
+/// The reject for calls to canisters that belong to no subnet.
+pub(crate) fn no_route(canister: Principal) -> Reject {
+    let why = format!("No route to canister {canister}");
+    Reject::new(RejectCode::DestinationInvalid, 301, why)
+}
