@@ -179,7 +179,7 @@ impl Replica {
     /// Puts a draft in the place of its canister. It has paid so many cycles for the work on it.
     pub(crate) fn accept(&mut self, draft: Canister, paid: u128) {
         self.ledger.fees.execution += paid;
-        self.canisters.insert(draft.id, draft.into());
+        self.canisters.insert(draft.into());
     }
 
     /// Charges a canister for the platform's work on it, whatever comes of it.

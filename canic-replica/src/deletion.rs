@@ -32,7 +32,7 @@ impl Replica {
         for id in gone.map(|canister| canister.id).collect::<Vec<_>>() {
             self.ready.remove(&id);
             self.stopping.remove(&id);
-            if let Some(canister) = self.canisters.remove(&id) {
+            if let Some(canister) = self.canisters.remove(id) {
                 self.bury(&canister, index);
             }
         }

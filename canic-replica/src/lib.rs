@@ -38,6 +38,7 @@
 
 mod bounded;
 mod canister;
+mod canisters;
 mod certification;
 pub mod client;
 mod cycles;

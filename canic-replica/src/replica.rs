@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Reject;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
+use crate::canisters::Canisters;
 use crate::certification::{Hash, NodeKey, State, SubnetKeys, Topology};
 use crate::cycles::Prices;
 use crate::execution::Place;
@@ -133,7 +134,7 @@ pub struct Replica {
     pub(crate) topology: Arc<Topology>,
     pub(crate) infos: Vec<SubnetInfo>,
     pub(crate) subnets: Vec<Subnet>,
-    pub(crate) canisters: BTreeMap<Principal, Arc<Canister>>,
+    pub(crate) canisters: Canisters,
     /// Canisters whose queues are not empty.
     pub(crate) ready: BTreeSet<Principal>,
     /// Canisters that wait for their open calls, to stop.
@@ -271,7 +272,7 @@ impl Replica {
             topology: Arc::new(Topology::new(&infos, root)),
             infos,
             subnets,
-            canisters: BTreeMap::new(),
+            canisters: Canisters::default(),
             ready: BTreeSet::new(),
             stopping: BTreeSet::new(),
             transit: VecDeque::new(),
@@ -613,7 +614,7 @@ impl Replica {
 // What the other rooms need.
 impl Replica {
     pub(crate) fn canister_mut(&mut self, id: Principal) -> Option<&mut Canister> {
-        self.canisters.get_mut(&id).map(Arc::make_mut)
+        self.canisters.get_mut(id)
     }
 
     pub(crate) fn prices(&self, canister: &Canister) -> Prices {
@@ -709,7 +710,8 @@ impl Replica {
         hasher.finalize().into()
     }
 
-    /// Equal messages are different ones, as the client puts no nonce into them: they are numbered.
+    /// Equal messages are different ones, as the client puts no nonce into them: they are numbered. That makes names enough;
+    /// the payload, which may be a module, is left out.
     fn message_id(&mut self, ingress: &Ingress) -> MessageId {
         self.submitted += 1;
         let mut hasher = Sha256::new();
@@ -718,7 +720,6 @@ impl Replica {
             ingress.sender.as_slice(),
             ingress.canister.as_slice(),
             ingress.method.as_bytes(),
-            &ingress.payload,
         ] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);

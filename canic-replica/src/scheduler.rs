@@ -10,10 +10,11 @@
 //! so do their answers. A message is executed in one piece, however long it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{Input, LowMemory, Origin, Request, Response, Status};
+use crate::canister::{Canister, Input, LowMemory, Origin, Request, Response, Status};
 use crate::deletion::no_route;
 use crate::faults::{Effect, Site, Way};
 use crate::reject::not_found;
@@ -25,8 +26,6 @@ use crate::{Blockmakers, Reject};
 const ROUND: u64 = 7_000_000_000;
 /// Instructions that a message counts for beside its own: a round ends, whatever canisters do.
 const OVERHEAD: u64 = 2_000_000;
-/// Resources are paid at most so often, in nanoseconds.
-const PAY_INTERVAL: u64 = 10_000_000_000;
 /// Events kept; twice as many before the older half is dropped.
 const EVENTS: usize = 10_000;
 
@@ -139,21 +138,13 @@ impl Replica {
     /// Charges for resources, expires best-effort calls and stop requests, and settles outcalls.
     fn keep_house(&mut self) {
         let now = self.time;
-        let mut to_pay = Vec::new();
-        let mut expired = Vec::new();
-        for (id, canister) in &self.canisters {
-            if now.saturating_sub(canister.paid_until) >= PAY_INTERVAL {
-                to_pay.push(*id);
-            }
-            if canister
-                .callbacks
-                .values()
-                .any(|callback| callback.has_expired(now))
-            {
-                expired.push(*id);
-            }
-        }
-        for id in to_pay {
+        let has_expired = |canister: &&Arc<Canister>| {
+            let mut callbacks = canister.callbacks.values();
+            callbacks.any(|callback| callback.has_expired(now))
+        };
+        let expired = self.canisters.restless().filter(has_expired);
+        let expired: Vec<_> = expired.map(|canister| canister.id).collect();
+        for id in self.canisters.payers(now) {
             self.pay_resources(id);
         }
         for id in expired {
@@ -169,10 +160,11 @@ impl Replica {
         let now = self.time;
         let mut due = BTreeMap::new();
         let mut rotated = Vec::new();
-        for (id, canister) in &self.canisters {
+        for canister in self.canisters.restless() {
+            let id = canister.id;
             let memory = canister.low_memory();
             if memory != canister.low_memory || memory == LowMemory::Ready {
-                due.insert(*id, Vec::new());
+                due.insert(id, Vec::new());
             }
             let (Some(code), Status::Running) = (&canister.code, &canister.status) else {
                 continue;
@@ -184,10 +176,10 @@ impl Replica {
                 .rotation
                 .turn(timer, code.module.heartbeat, messages);
             if next != canister.rotation {
-                rotated.push((*id, next));
+                rotated.push((id, next));
             }
             if !tasks.is_empty() {
-                due.insert(*id, tasks);
+                due.insert(id, tasks);
             }
         }
         for (id, next) in rotated {
@@ -195,6 +187,7 @@ impl Replica {
                 canister.rotation = next;
             }
         }
+        self.canisters.rest();
         due
     }
 

@@ -151,7 +151,7 @@ impl Replica {
             types::ChangeDetails::Creation(creation),
         );
         let id = canister.id;
-        self.canisters.insert(id, canister.into());
+        self.canisters.insert(canister.into());
         Ok(id)
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use candid::Principal;
 use ic_management_canister_types as types;
-use sha2::{Digest, Sha256};
 
 use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
 use super::{Managed, decode, origin, reply};
@@ -73,7 +72,7 @@ impl Source {
                 chunk.ok_or_else(|| chunk_error(format!("Chunk hash {hash:?} was not found")))?;
             module.extend_from_slice(chunk);
         }
-        let found: [u8; 32] = Sha256::digest(&module).into();
+        let found = Module::hash_of(&module);
         if found != *wanted {
             return Err(chunk_error(format!(
                 "Wasm module hash {found:?} does not match given hash {wanted:?}"
@@ -230,7 +229,7 @@ impl Replica {
         if result.is_ok() {
             Arc::make_mut(&mut installed).balance += in_advance - cost;
             self.ledger.burnt += burnt;
-            self.canisters.insert(id, installed);
+            self.canisters.insert(installed);
         } else {
             // Only what it cost and what was printed is left of it: as on the platform, a reinstall begins with an empty log.
             let logs = (installed.logs.clone(), installed.logs_written);

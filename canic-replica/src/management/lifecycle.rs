@@ -117,7 +117,7 @@ impl Replica {
             return Err(Reject::new(RejectCode::SysTransient, 203, why));
         }
         self.pay_resources(id);
-        if let Some(canister) = self.canisters.remove(&id) {
+        if let Some(canister) = self.canisters.remove(id) {
             self.ledger.destroyed += canister.balance;
         }
         self.ready.remove(&id);

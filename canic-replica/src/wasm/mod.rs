@@ -6,7 +6,7 @@ mod machine_code;
 mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
@@ -25,6 +25,12 @@ pub(crate) use rewrite::with_metadata;
 const MAX_IDLE: usize = 500;
 /// Bytes that these may have as Wasm.
 const MAX_IDLE_BYTES: usize = 256 << 20;
+
+fn cache() -> MutexGuard<'static, Cache> {
+    static CACHE: LazyLock<Mutex<Cache>> =
+        LazyLock::new(|| Mutex::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
+    CACHE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A compiled module.
 pub(crate) struct Module {
@@ -73,16 +79,16 @@ impl Module {
     /// after it was unused and many others came. The error is a
     /// sentence that says why the module is not valid.
     pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Self>, String> {
-        static CACHE: LazyLock<Mutex<Cache>> =
-            LazyLock::new(|| Mutex::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
-
-        let hash = Sha256::digest(bytes).into();
-        let slot = CACHE
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .slot(hash);
+        let hash = Self::hash_of(bytes);
+        let slot = cache().slot(hash);
         slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new))
             .clone()
+    }
+
+    /// SHA-256 of a module's bytes.
+    pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
+        let known = cache().hash_of(bytes);
+        known.unwrap_or_else(|| Sha256::digest(bytes).into())
     }
 
     fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {

@@ -1,0 +1,233 @@
+//! All canisters of an instance, and those of them that a round has to look at.
+//!
+//! A round must not cost more because many canisters are there that do nothing. So whoever is changed is looked at in the
+//! next round, and again in each that follows as long as something may happen to it by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use candid::Principal;
+
+use crate::canister::{Canister, LowMemory};
+
+/// Resources are paid at most so often, in nanoseconds.
+const PAY_INTERVAL: u64 = 10_000_000_000;
+
+/// All canisters, by their ids.
+#[derive(Clone)]
+pub(crate) struct Canisters {
+    pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
+    /// Those that were changed since a round looked at them, and those that are [`restless`].
+    restless: BTreeSet<Principal>,
+    /// Nobody has to pay for resources before that, in nanoseconds since 1970.
+    pay_at: u64,
+}
+
+impl Default for Canisters {
+    fn default() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            restless: BTreeSet::new(),
+            pay_at: u64::MAX,
+        }
+    }
+}
+
+/// To look at; changes go through the functions below.
+impl Deref for Canisters {
+    type Target = BTreeMap<Principal, Arc<Canister>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.all
+    }
+}
+
+impl Canisters {
+    /// A canister, to change it.
+    pub(crate) fn get_mut(&mut self, id: Principal) -> Option<&mut Canister> {
+        let canister = self.all.get_mut(&id)?;
+        self.restless.insert(id);
+        Some(Arc::make_mut(canister))
+    }
+
+    /// Takes a canister in, in place of the one that had its id.
+    pub(crate) fn insert(&mut self, canister: Arc<Canister>) {
+        self.pay_at = self.pay_at.min(pays_at(&canister));
+        self.restless.insert(canister.id);
+        self.all.insert(canister.id, canister);
+    }
+
+    pub(crate) fn remove(&mut self, id: Principal) -> Option<Arc<Canister>> {
+        self.restless.remove(&id);
+        self.all.remove(&id)
+    }
+
+    /// Those to which something may happen in this round, in the order of their ids.
+    pub(crate) fn restless(&self) -> impl Iterator<Item = &Arc<Canister>> {
+        self.restless.iter().filter_map(|id| self.all.get(id))
+    }
+
+    /// The round has looked at all: the others need not be looked at before they are changed.
+    pub(crate) fn rest(&mut self) {
+        let Self { all, restless, .. } = self;
+        restless.retain(|id| all.get(id).is_some_and(|canister| is_restless(canister)));
+    }
+
+    /// Those that have to pay for their resources now.
+    pub(crate) fn payers(&mut self, now: u64) -> Vec<Principal> {
+        if now < self.pay_at {
+            return Vec::new();
+        }
+        let due = |canister: &&Arc<Canister>| pays_at(canister) <= now;
+        let due = self.all.values().filter(due).map(|canister| canister.id);
+        let due: Vec<_> = due.collect();
+        // Once they have paid, nobody pays before that.
+        let others = self.all.values().map(|canister| pays_at(canister));
+        let others = others.filter(|at| *at > now);
+        let paid = now.saturating_add(PAY_INTERVAL);
+        self.pay_at = others.min().map_or(paid, |at| at.min(paid));
+        due
+    }
+}
+
+fn pays_at(canister: &Canister) -> u64 {
+    canister.paid_until.saturating_add(PAY_INTERVAL)
+}
+
+/// Whether something may happen to a canister because time passes, or because a round could not do all.
+fn is_restless(canister: &Canister) -> bool {
+    let memory = canister.low_memory();
+    canister.timer.is_some()
+        || canister
+            .code
+            .as_ref()
+            .is_some_and(|code| code.module.heartbeat)
+        || !canister.inputs.is_empty()
+        || canister.callbacks.values().any(|call| call.deadline > 0)
+        || memory == LowMemory::Ready
+        || memory != canister.low_memory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canister::{Callback, Closure, Code, Input, Origin, Request, Settings};
+    use crate::inputs::Source;
+    use crate::wasm::Module;
+
+    const ID: Principal = Principal::from_slice(&[1]);
+    const OTHER: Principal = Principal::from_slice(&[2]);
+
+    fn canister(id: Principal, paid_until: u64) -> Canister {
+        Canister::new(id, 0, Settings::default(), 0, paid_until)
+    }
+
+    fn install(canister: &mut Canister, module: &str) {
+        let module = Module::load(&wat::parse_str(module).unwrap()).unwrap();
+        canister.code = Some(Code::fresh(module));
+    }
+
+    fn call(canister: &mut Canister, deadline: u64) {
+        let closure = Closure {
+            function: 0,
+            environment: 0,
+        };
+        canister.open_call(Callback {
+            context: 0,
+            callee: OTHER,
+            method: String::new(),
+            on_reply: closure,
+            on_reject: closure,
+            on_cleanup: None,
+            set_aside: 0,
+            deadline,
+            answered: false,
+        });
+    }
+
+    fn wait(canister: &mut Canister) {
+        let request = Request {
+            origin: Origin::System,
+            sender: OTHER,
+            callee: ID,
+            method: String::new(),
+            payload: Vec::new(),
+            caller_info: None,
+            cycles: 0,
+            deadline: 0,
+            subnet: None,
+            spared: false,
+        };
+        canister.inputs.push(Source::User, Input::Request(request));
+    }
+
+    type Change = fn(&mut Canister);
+
+    /// What can be done to a canister, and whether something may come of it by itself.
+    const CHANGES: &[(Change, bool)] = &[
+        (|c| c.balance += 1, false),
+        (|c| install(c, "(module (memory 1))"), false),
+        (
+            |c| install(c, r#"(module (func (export "canister_heartbeat")))"#),
+            true,
+        ),
+        (|c| c.timer = Some(u64::MAX), true),
+        (|c| call(c, 0), false),
+        (|c| call(c, 1), true),
+        (wait, true),
+        (
+            |c| {
+                install(c, "(module (memory 1))");
+                c.settings.wasm_memory_threshold = u64::MAX;
+            },
+            true,
+        ),
+        (|c| c.low_memory = LowMemory::Executed, true),
+    ];
+
+    #[test]
+    fn a_round_looks_at_whom_was_changed_and_again_if_something_may_happen_by_itself() {
+        for (index, (change, goes_on)) in CHANGES.iter().enumerate() {
+            let mut canisters = Canisters::default();
+            canisters.insert(canister(ID, 0).into());
+            canisters.insert(canister(OTHER, 0).into());
+            let restless = |canisters: &Canisters| -> Vec<_> {
+                canisters.restless().map(|canister| canister.id).collect()
+            };
+            assert_eq!(restless(&canisters), [ID, OTHER]);
+            canisters.rest();
+            assert_eq!(restless(&canisters), []);
+            change(canisters.get_mut(ID).unwrap());
+            assert_eq!(restless(&canisters), [ID]);
+            canisters.rest();
+            assert_eq!(!restless(&canisters).is_empty(), *goes_on, "change {index}");
+            canisters.remove(ID);
+            assert_eq!(restless(&canisters), []);
+        }
+    }
+
+    #[test]
+    fn each_pays_ten_seconds_after_it_paid_last() {
+        let mut canisters = Canisters::default();
+        assert_eq!(canisters.payers(u64::MAX), []);
+        canisters.insert(canister(ID, 5).into());
+        canisters.insert(canister(OTHER, 3).into());
+        let mut pay = |now| {
+            let payers = canisters.payers(now);
+            for id in &payers {
+                canisters.get_mut(*id).unwrap().paid_until = now;
+            }
+            payers
+        };
+        assert_eq!(pay(PAY_INTERVAL + 2), []);
+        assert_eq!(pay(PAY_INTERVAL + 3), [OTHER]);
+        assert_eq!(pay(PAY_INTERVAL + 4), []);
+        assert_eq!(pay(PAY_INTERVAL + 9), [ID]);
+        assert_eq!(pay(2 * PAY_INTERVAL + 8), [OTHER]);
+        assert_eq!(pay(3 * PAY_INTERVAL + 9), [ID, OTHER]);
+        // One that comes later may have to pay before the others.
+        canisters.insert(canister(ID, 0).into());
+        assert_eq!(canisters.payers(3 * PAY_INTERVAL + 10), [ID]);
+    }
+}
