@@ -211,8 +211,8 @@ mod tests {
     fn each_pays_ten_seconds_after_it_paid_last() {
         let mut canisters = Canisters::default();
         assert_eq!(canisters.payers(u64::MAX), []);
-        canisters.insert(canister(ID, 5).into());
         canisters.insert(canister(OTHER, 3).into());
+        canisters.insert(canister(ID, 5).into());
         let mut pay = |now| {
             let payers = canisters.payers(now);
             for id in &payers {

@@ -13,8 +13,8 @@ use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
 use crate::faults::Effect;
 
 /// Tables that a module may have, and entries that one may have: the platform's limits.
-const MAX_TABLES: usize = 1;
-const MAX_TABLE: usize = 1_000_000;
+pub(crate) const MAX_TABLES: usize = 1;
+pub(crate) const MAX_TABLE: usize = 1_000_000;
 
 /// Bytes of a printed line that are kept, what the log adds to each line, and the bytes that the largest log holds.
 const MAX_LINE: usize = 32 * 1024;

@@ -18,7 +18,7 @@ use crate::outcall_fees;
 use guest::{Guest, charge, copy, give, join, load, narrow};
 use host::SENT_BYTE;
 
-pub(crate) use host::{Host, store};
+pub(crate) use host::{Host, MAX_TABLE, MAX_TABLES, store};
 
 // The contexts, as sets; named as in the specification's overview of imports.
 const fn set(context: Context) -> u32 {

@@ -2,13 +2,48 @@
 
 use std::sync::LazyLock;
 
-use wasmtime::{Engine, OperatorCost};
+use wasmtime::{Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig};
+
+use crate::system_api::MAX_TABLE;
 
 /// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
 const STACK: usize = 1024 * 1024;
 
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let mut config = wasmtime::Config::new();
+    // Memories that are used again save most of what the kernel does for a message. Where so much address space is not to
+    // be had, each message gets a memory of its own.
+    let mut pooled = options();
+    pooled.allocation_strategy(pool());
+    let engine = Engine::new(&pooled).or_else(|_| Engine::new(&options()));
+    // The options are constants that fit together; no input can make this fail.
+    engine.expect("the engine's options fit together")
+});
+
+/// Messages that can run at the same time; others wait for them.
+pub(crate) const SLOTS: u32 = 1_000;
+/// Bytes of a memory or table that stay with their slot when a message has ended.
+const KEPT: usize = 1 << 20;
+/// Slots that stay ready for the module that they were used for last.
+const WARM: u32 = 16;
+
+/// Places for instances of all modules that the platform allows.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(SLOTS)
+        .total_memories(SLOTS)
+        .total_tables(SLOTS)
+        .max_unused_warm_slots(WARM)
+        .max_core_instance_size(256 << 20)
+        .max_memory_size(4 << 30)
+        .table_elements(MAX_TABLE)
+        .linear_memory_keep_resident(KEPT)
+        .table_keep_resident(KEPT)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+fn options() -> Config {
+    let mut config = Config::new();
     config
         .consume_fuel(true)
         .operator_cost(weights())
@@ -23,9 +58,8 @@ pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .memory_init_cow(true);
-    // The options above are constants that fit together; no input can make this fail.
-    Engine::new(&config).expect("the engine's options fit together")
-});
+    config
+}
 
 /// The most that one operator can be charged.
 const MOST: u8 = 255;

@@ -7,9 +7,11 @@ mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, Store};
+use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
 
 use crate::canister::Number;
 use crate::certification;
@@ -21,6 +23,8 @@ use rewrite::{RESERVED, Survey, decompress, rewrite};
 
 pub(crate) use rewrite::with_metadata;
 
+/// How long a message waits before it looks again whether it can run.
+const WAIT: Duration = Duration::from_millis(1);
 /// Compiled modules that are kept in memory although no canister uses them.
 const MAX_IDLE: usize = 500;
 /// Bytes that these may have as Wasm.
@@ -152,8 +156,14 @@ impl Module {
         &self,
         store: &mut Store<Host>,
     ) -> wasmtime::Result<wasmtime::Instance> {
-        store.set_fuel(u64::MAX)?;
-        self.pre.instantiate(store)
+        loop {
+            store.set_fuel(u64::MAX)?;
+            match self.pre.instantiate(&mut *store) {
+                // So many messages run at this moment. One of them will end.
+                Err(error) if error.is::<PoolConcurrencyLimitError>() => thread::sleep(WAIT),
+                result => return result,
+            }
+        }
     }
 
     /// Whether a heap of so many pages is one that an instance can have.
@@ -261,4 +271,25 @@ static LINKER: LazyLock<Linker<Host>> =
 fn knows(name: &str) -> bool {
     let mut store = system_api::store(&ENGINE, Host::idle());
     LINKER.get(&mut store, "ic0", name).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_waits_for_others_if_too_many_run_at_once() {
+        let module = Module::load(&wat::parse_str("(module (memory 1))").unwrap()).unwrap();
+        let start = move || {
+            let mut store = module.store(Host::idle());
+            module.instantiate(&mut store).unwrap();
+            store
+        };
+        let running: Vec<_> = (0..engine::SLOTS).map(|_| start()).collect();
+        let last = thread::spawn(start);
+        // It finds no room.
+        thread::sleep(20 * WAIT);
+        drop(running);
+        last.join().unwrap();
+    }
 }

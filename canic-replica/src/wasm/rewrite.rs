@@ -13,6 +13,7 @@ use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
 use super::engine::PADDING;
+use crate::system_api::{MAX_TABLE, MAX_TABLES};
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;
@@ -105,7 +106,15 @@ impl Survey {
                 Payload::FunctionSection(functions) => {
                     limit("functions", functions.count() as usize, MAX_FUNCTIONS)?
                 }
-                Payload::TableSection(tables) => survey.table = tables.count() > 0,
+                Payload::TableSection(tables) => {
+                    survey.table = tables.count() > 0;
+                    limit("tables", tables.count() as usize, MAX_TABLES)?;
+                    for table in tables {
+                        let entries = table.map_err(unreadable)?.ty.initial;
+                        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+                        limit("table entries", entries, MAX_TABLE)?;
+                    }
+                }
                 Payload::MemorySection(memories) => {
                     for memory in memories {
                         survey.memory = true;

@@ -275,7 +275,7 @@ fn bad_modules_are_refused_with_the_reason() {
     refuse(
         &mut net,
         "(module (table 2000000 funcref))",
-        "Failed to instantiate",
+        "2000000 table entries",
     );
 }
 
