@@ -22,6 +22,7 @@ fn topology_lists_every_subnet_asked_for() {
         .with_ii_subnet()
         .with_fiduciary_subnet()
         .with_bitcoin_subnet()
+        .with_test_threshold_keys_subnet()
         .with_system_subnet()
         .with_application_subnet()
         .with_application_subnet()
@@ -45,6 +46,7 @@ fn topology_lists_every_subnet_asked_for() {
             SubnetKind::NNS,
             SubnetKind::SNS,
             SubnetKind::System,
+            SubnetKind::TestThresholdKeys,
             SubnetKind::VerifiedApplication,
         ]
     );
