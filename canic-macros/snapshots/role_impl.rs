@@ -27,6 +27,7 @@ const _: () = {
                 __canic::entry::hook_result(<Worker>::start().await)
             }))
         }),
+        listens: ::core::option::Option::None,
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;
@@ -90,6 +91,10 @@ const _: () = {
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_announce(::canic::api::Announcement) ->
         ::core::result::Result < (), ::canic::api::Denied >
     }
     ::canic::__private::serve! {

@@ -16,6 +16,7 @@ const _: () = {
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
         start: ::core::option::Option::None,
+        listens: ::core::option::Option::Some(__canic::entry::listen),
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;
@@ -51,6 +52,10 @@ const _: () = {
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_announce(::canic::api::Announcement) ->
         ::core::result::Result < (), ::canic::api::Denied >
     }
 };

@@ -56,6 +56,15 @@ const _: () = {
         ::core::result::Result < ::canic::api::Retired, ::canic::api::RetireError >
     }
     ::canic::__private::serve! {
+        root, ROOT, update canic_move(::canic::api::MoveRequest) ->
+        ::core::result::Result < ::canic::api::Moved, ::canic::api::MoveError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_standing(::canic::api::Principal) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::Standing >,
+        ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
         root, ROOT, update canic_import(::canic::api::ImportRequest) ->
         ::core::result::Result < ::canic::api::Imported, ::canic::api::ImportError >
     }
@@ -81,6 +90,10 @@ const _: () = {
         ::canic::api::Denied >
     }
     ::canic::__private::serve! {
+        root, ROOT, query canic_catch_up(::canic::api::CatchUpRequest) ->
+        ::core::result::Result < ::canic::api::CatchUpPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
         root, ROOT, query canic_modules(::canic::api::PageRequest) ->
         ::core::result::Result < ::canic::api::ModulesPage, ::canic::api::Denied >
     }
@@ -95,6 +108,10 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, query canic_operation(u64) -> ::core::result::Result <
         ::core::option::Option < ::canic::api::OperationInfo >, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
+        ::core::result::Result < ::canic::api::Progress, ::canic::api::BatchError >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_metrics(::canic::api::PageRequest) ->

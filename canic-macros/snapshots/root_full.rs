@@ -36,9 +36,11 @@ const _: () = {
                 __config::RoleConfig {
                     name: "hub",
                     max: ::core::option::Option::None,
+                    max_per_parent: ::core::option::Option::None,
                     singleton: true,
                     cycles: 5_000_000_000_000,
                     parents: &["root"],
+                    watches: &[],
                     controllers: &[],
                     rollback: __config::Rollback::Recycle,
                     wasm: ::core::option::Option::None,
@@ -46,9 +48,11 @@ const _: () = {
                 __config::RoleConfig {
                     name: "worker",
                     max: ::core::option::Option::Some(100),
+                    max_per_parent: ::core::option::Option::None,
                     singleton: false,
                     cycles: 1_500_000_000_000,
                     parents: &["root", "hub"],
+                    watches: &[],
                     controllers: &[
                         __config::Controller::Parent,
                         __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
@@ -113,6 +117,15 @@ const _: () = {
         ::core::result::Result < other::api::Retired, other::api::RetireError >
     }
     other::__private::serve! {
+        root, ROOT, update canic_move(other::api::MoveRequest) -> ::core::result::Result
+        < other::api::Moved, other::api::MoveError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_standing(other::api::Principal) ->
+        ::core::result::Result < ::core::option::Option < other::api::Standing >,
+        other::api::Denied >
+    }
+    other::__private::serve! {
         root, ROOT, update canic_import(other::api::ImportRequest) ->
         ::core::result::Result < other::api::Imported, other::api::ImportError >
     }
@@ -138,6 +151,10 @@ const _: () = {
         other::api::Denied >
     }
     other::__private::serve! {
+        root, ROOT, query canic_catch_up(other::api::CatchUpRequest) ->
+        ::core::result::Result < other::api::CatchUpPage, other::api::Denied >
+    }
+    other::__private::serve! {
         root, ROOT, query canic_modules(other::api::PageRequest) ->
         ::core::result::Result < other::api::ModulesPage, other::api::Denied >
     }
@@ -152,6 +169,10 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, query canic_operation(u64) -> ::core::result::Result <
         ::core::option::Option < other::api::OperationInfo >, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
+        ::core::result::Result < other::api::Progress, other::api::BatchError >
     }
     other::__private::serve! {
         root, ROOT, query canic_metrics(other::api::PageRequest) ->

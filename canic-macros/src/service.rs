@@ -55,16 +55,20 @@ pub(crate) fn root() -> Vec<Served> {
         served(Update, "canic_provision", quote!(ProvisionRequest), quote!(Result<Provisioned, ProvisionError>)),
         served(Update, "canic_provision_batch", quote!(Vec<ProvisionRequest>), quote!(Result<Vec<Result<u64, ProvisionError>>, BatchError>)),
         served(Update, "canic_retire", quote!(RetireRequest), quote!(Result<Retired, RetireError>)),
+        served(Update, "canic_move", quote!(MoveRequest), quote!(Result<Moved, MoveError>)),
+        served(Update, "canic_standing", quote!(Principal), quote!(Result<Option<Standing>, Denied>)),
         served(Update, "canic_import", quote!(ImportRequest), quote!(Result<Imported, ImportError>)),
         served(Update, "canic_module_stage", quote!(StageRequest), quote!(Result<StagedChunk, ModuleError>)),
         served(Update, "canic_module_approve", quote!(ApproveRequest), quote!(Result<ModuleInfo, ModuleError>)),
         served(Update, "canic_prune", quote!(PruneRequest), quote!(Result<Pruned, Denied>)),
         served(Query, "canic_members", quote!(MembersRequest), quote!(Result<MembersPage, Denied>)),
         served(Query, "canic_member", quote!(MemberRequest), quote!(Result<Option<MemberInfo>, Denied>)),
+        served(Query, "canic_catch_up", quote!(CatchUpRequest), quote!(Result<CatchUpPage, Denied>)),
         served(Query, "canic_modules", quote!(PageRequest), quote!(Result<ModulesPage, Denied>)),
         served(Query, "canic_pool", quote!(PageRequest), quote!(Result<PoolPage, Denied>)),
         served(Query, "canic_operations", quote!(OperationsRequest), quote!(Result<OperationsPage, Denied>)),
         served(Query, "canic_operation", quote!(u64), quote!(Result<Option<OperationInfo>, Denied>)),
+        served(Query, "canic_progress", quote!(Vec<u64>), quote!(Result<Progress, BatchError>)),
         served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
         // Root calls this one itself, to end a message: nobody else has a use for it.
         Served { mode: Update, name: "canic_drive", candid: None },
@@ -79,6 +83,7 @@ pub(crate) fn member() -> Vec<Served> {
         served(Query, "canic_env", quote!(), quote!(Env)),
         served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
         served(Update, "canic_sync", quote!(SyncRequest), quote!(Result<(), Denied>)),
+        served(Update, "canic_announce", quote!(Announcement), quote!(Result<(), Denied>)),
     ]
 }
 

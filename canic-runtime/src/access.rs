@@ -1,6 +1,9 @@
 //! Who may call what.
 
-use crate::{api::Membership, platform::ic};
+use crate::{
+    api::{Membership, Standing},
+    platform::ic,
+};
 use candid::Principal;
 use std::cell::{Cell, LazyCell};
 
@@ -30,26 +33,23 @@ pub enum Allow {
 
 /// What this canister knows of its fleet; set when its lifecycle hooks run.
 ///
-/// Root answers from its registry. A member knows its root and its parent for certain; about other members it has to
-/// ask root (see [`Endpoint::ask`](crate::entry::Endpoint)).
+/// Root answers from its registry. A member knows its root and its parent for certain, other members as far as they were
+/// announced or asked for; about the others it has to ask root (see [`Endpoint::ask`](crate::entry::Endpoint)).
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet {
     pub(crate) membership: fn() -> Option<Membership>,
     /// This canister's role; root has none.
     pub(crate) role: Option<&'static str>,
-    /// What a member is, where this canister can tell.
-    pub(crate) lookup: Option<fn(Principal) -> Option<Standing>>,
-}
-
-/// What a member is to its fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) role: String,
-    pub(crate) parent: Principal,
+    /// What this canister knows about another one.
+    pub(crate) known: fn(Principal) -> Known,
 }
 
 thread_local! {
-    static FLEET: Cell<Fleet> = const { Cell::new(Fleet { membership: || None, role: None, lookup: None }) };
+    static FLEET: Cell<Fleet> = const { Cell::new(Fleet {
+        membership: || None,
+        role: None,
+        known: |_| Known::NotHere,
+    }) };
 }
 
 pub(crate) fn set_fleet(fleet: Fleet) {
@@ -69,15 +69,22 @@ pub(crate) fn role() -> Option<&'static str> {
 pub(crate) enum Known {
     /// What it is; none if it is no member.
     Member(Option<Standing>),
+    /// What it was when root last spoke of it, which is some time ago: enough for who can't ask.
+    Once(Standing),
     /// Only root can tell.
     NotHere,
 }
 
 /// What this canister itself knows about a caller.
 pub(crate) fn known(caller: Principal) -> Known {
-    match FLEET.get().lookup {
-        Some(lookup) => Known::Member(lookup(caller)),
-        None => Known::NotHere,
+    (FLEET.get().known)(caller)
+}
+
+/// The same, for a query: it can't ask root, and makes do with what was announced last.
+pub(crate) fn known_without_asking(caller: Principal) -> Known {
+    match known(caller) {
+        Known::Once(standing) => Known::Member(Some(standing)),
+        other => other,
     }
 }
 
@@ -131,7 +138,7 @@ fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Known
         Known::Member(member) => Some(member.as_ref().is_some_and(accepts)),
         // People are no members, and an unmanaged canister has no fleet: there is nothing to ask.
         Known::NotHere if root().is_none() || !is_canister(caller) => Some(false),
-        Known::NotHere => None,
+        Known::NotHere | Known::Once(_) => None,
     };
     match entry {
         Allow::Anyone => Some(true),
@@ -191,6 +198,7 @@ mod tests {
         let shard = Standing {
             role: "shard".to_string(),
             parent: Principal::from_slice(&[7, 1]),
+            key: None,
         };
         let caller = Principal::from_slice(&[8, 1]);
         let verdict = |known| check(&[Allow::Role("shard")], caller, |_| known);

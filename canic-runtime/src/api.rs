@@ -3,11 +3,13 @@
 //! Lists are paged: a request names where to go on (`after`) and how many rows it wants (`limit`, at most
 //! [`MAX_PAGE`]); a page names where the next one starts, or nothing when it was the last.
 
-use candid::{CandidType, Principal};
+use candid::CandidType;
+pub use candid::Principal;
 use serde::Deserialize;
 
 pub use crate::error::{
-    BatchError, Denied, ImportError, ModuleError, ProvisionError, RetireError, RolledBack,
+    BatchError, Denied, ImportError, ModuleError, MoveError, ProvisionError, RetireError,
+    RolledBack,
 };
 
 /// Names one operation, for ever.
@@ -187,6 +189,8 @@ pub enum MemberState {
     Active,
     /// It is being retired.
     Retiring,
+    /// It is being put below another parent.
+    Moving,
 }
 
 /// A member.
@@ -240,7 +244,7 @@ pub struct MembersPage {
     pub members: Vec<MemberInfo>,
     /// Where the next page goes on.
     pub next: Option<Principal>,
-    /// How many members there are in all, whatever the filter.
+    /// How many the filter names in all, those being provisioned included.
     pub total: u64,
 }
 
@@ -303,7 +307,7 @@ pub struct PoolPage {
 }
 
 /// What an operation is for.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
     /// Makes a member.
     Provision,
@@ -315,6 +319,8 @@ pub enum OperationKind {
     ImportToPool,
     /// Makes an existing canister a member.
     Adopt,
+    /// Puts a member below another parent.
+    Move,
 }
 
 /// How far an operation is.
@@ -392,6 +398,23 @@ pub struct OperationsPage {
     pub next: Option<OperationId>,
 }
 
+/// How far some operations are: those of a batch, say.
+#[derive(Clone, Copy, Debug, Default, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Progress {
+    /// They wait for their turn.
+    pub waiting: u32,
+    /// They are under way.
+    pub running: u32,
+    /// They did what they were for.
+    pub done: u32,
+    /// They failed, and nothing of them is left.
+    pub rolled_back: u32,
+    /// They can be neither finished nor undone.
+    pub quarantined: u32,
+    /// Root does not know them, or no longer.
+    pub unknown: u32,
+}
+
 /// Forgets operations that are closed: root keeps the last 10,000 otherwise.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct PruneRequest {
@@ -448,6 +471,83 @@ pub struct Membership {
     pub parent: Principal,
     /// The key, if it has one.
     pub key: Option<String>,
+}
+
+/// What a member is to its fleet.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Standing {
+    /// Its role.
+    pub role: String,
+    /// Its parent.
+    pub parent: Principal,
+    /// Its key, if it has one.
+    pub key: Option<String>,
+}
+
+/// What became of a member.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Change {
+    /// Its number: changes that come later have higher ones.
+    pub number: u64,
+    /// The member.
+    pub canister: Principal,
+    /// What it is now. None: it is no member, or no concern of the listener's, any more.
+    pub now: Option<Standing>,
+}
+
+/// Changes that a member is told because it is the parent, because its role watches that of the member, or because it
+/// asked about it.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Announcement {
+    /// The change that the listener was told before these; 0 if there was none.
+    pub after: u64,
+    /// The last one of these.
+    pub upto: u64,
+    /// The changes, by number.
+    pub changes: Vec<Change>,
+}
+
+/// Asks for all that concerns the caller: its children, and the members of the roles that its own watches.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct CatchUpRequest {
+    /// Go on after this row.
+    pub after: Option<CatchUpCursor>,
+}
+
+/// A row of what concerns a member.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct CatchUpCursor {
+    /// 0 for the children, then one for each watched role.
+    pub list: u32,
+    /// The row's member.
+    pub canister: Principal,
+}
+
+/// Some of what concerns a member.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct CatchUpPage {
+    /// The last change that the rows show. Each of them has this number.
+    pub upto: u64,
+    /// The rows.
+    pub changes: Vec<Change>,
+    /// Where the next page goes on.
+    pub next: Option<CatchUpCursor>,
+}
+
+/// Puts a member, and those below it, under another parent.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct MoveRequest {
+    /// The member.
+    pub canister: Principal,
+    /// Its new parent: root, or a member whose role may have such children.
+    pub parent: Principal,
+}
+
+/// A member that stands below another parent.
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct Moved {
+    /// The operation that moved it.
+    pub operation: OperationId,
 }
 
 /// What root tells a member.

@@ -4,9 +4,13 @@
 //! member, in the pool, in an open operation or in quarantine.
 
 use crate::{
-    api::OperationId,
+    allocation,
+    announce::Announcements,
+    api::{OperationId, OperationKind},
     config::RootConfig,
-    journal::{Clearing, End, Journal, Operation, Origin, Place, Purpose, Section, Step},
+    journal::{
+        Clearing, End, Journal, Operation, Origin, Place, Purpose, Relocation, Section, Step, Turn,
+    },
     memory::{self, Cycles, Id},
     modules::Modules,
     platform::ic,
@@ -33,6 +37,10 @@ const MODULES: u8 = 209;
 const PIECES: u8 = 210;
 const UPLOADED: u8 = 211;
 const HOLDERS: u8 = 212;
+const BELOW: u8 = 213;
+const ANNOUNCED: u8 = 214;
+const LISTENERS: u8 = 215;
+const RELIANCE: u8 = 216;
 
 /// The facts that fit no table.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -41,6 +49,10 @@ pub(crate) struct Head {
     last_operation: OperationId,
     #[n(1)]
     pub(crate) ledger: Ledger,
+    /// The last change that somebody was told; on the heap, the last one there was.
+    #[n(2)]
+    #[cbor(default)]
+    last_change: u64,
 }
 
 /// Cycles by purpose, since root was installed.
@@ -74,6 +86,7 @@ pub(crate) struct Books {
     pub(crate) registry: Registry,
     pub(crate) pool: Pool,
     pub(crate) modules: Modules,
+    pub(crate) announcements: Announcements,
 }
 
 thread_local! {
@@ -87,12 +100,17 @@ pub(crate) fn open(config: &'static RootConfig) {
         config,
         head,
         journal: Journal::open(OPERATIONS, ARGUMENTS, HOLDERS),
-        registry: Registry::open(MEMBERS, BY_ROLE, BY_PARENT, BY_KEY, ROLES),
+        registry: Registry::open([MEMBERS, BY_ROLE, BY_PARENT, BY_KEY, ROLES, BELOW]),
         pool: Pool::open(POOL, POOL_PLACES),
         modules: Modules::open(MODULES, PIECES, UPLOADED),
+        announcements: Announcements::open(ANNOUNCED, LISTENERS, RELIANCE),
     };
-    // There is one older layout, 1.
-    memory::migrate(|_| books.journal.index_holders());
+    memory::migrate(|version| {
+        if version < 2 {
+            books.journal.index_holders();
+        }
+        books.count_places_below();
+    });
     BOOKS.with_borrow_mut(|slot| *slot = Some(books));
 }
 
@@ -107,26 +125,73 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Books) -> R) -> R {
 }
 
 impl Books {
+    /// Counts the places below each parent: layout 2 did not keep that.
+    fn count_places_below(&mut self) {
+        let members: Vec<Principal> = self.registry.after(None).collect();
+        for canister in members {
+            if let Some(member) = self.registry.member(canister) {
+                self.registry.take_below(member.parent.0, member.role);
+            }
+        }
+        let registry = &self.registry;
+        let coming: Vec<(Principal, u16)> = self
+            .journal
+            .open_operations()
+            .filter(|op| op.plan().is_some())
+            .filter(|op| !op.canister().is_some_and(|id| registry.is_member(id)))
+            .filter_map(|op| op.place())
+            .filter_map(|place| Some((place.parent.0, registry.role(&place.role)?.number)))
+            .collect();
+        for (parent, role) in coming {
+            self.registry.take_below(parent, role);
+        }
+    }
+
     pub(crate) fn next_operation(&mut self) -> OperationId {
         self.head.last_operation += 1;
-        memory::write_head(&self.head);
+        self.write_head();
         self.head.last_operation
     }
 
-    pub(crate) fn open_operations(&self) -> u32 {
-        u32::try_from(self.journal.open_count()).unwrap_or(u32::MAX)
+    /// The number of a change that somebody may have to be told.
+    pub(crate) fn next_change(&mut self) -> u64 {
+        self.head.last_change += 1;
+        self.head.last_change
+    }
+
+    pub(crate) fn write_head(&self) {
+        memory::write_head(&self.head);
+    }
+
+    /// Operations under way that did not have to wait for their turn.
+    pub(crate) fn running(&self) -> u32 {
+        let others = self.journal.waiting() + self.journal.in_background();
+        u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
+    }
+
+    /// Begins the operation that has waited longest for its turn, unless enough of them are under way.
+    pub(crate) fn begin_waiting(&mut self) -> Option<OperationId> {
+        if self.journal.in_background() >= policy::MAX_BACKGROUND {
+            return None;
+        }
+        let mut op = self.journal.get(self.journal.next_waiting()?)?;
+        op.turn = Turn::Came;
+        if self.claim(&mut op) {
+            let wanted = op.plan().map_or(0, |plan| plan.cycles.0);
+            op.shortfall = Cycles(policy::shortfall(op.held.0, wanted));
+            op.reserved = op.shortfall;
+            op.step = allocation::first_step(&op, ic::this());
+        }
+        let id = op.id;
+        self.journal.put(op);
+        Some(id)
     }
 
     /// What root can spend: its balance without its reserve and without what open operations still have to send.
     pub(crate) fn available(&self) -> u128 {
-        let promised: u128 = self
-            .journal
-            .list(Section::Open, None)
-            .map(|op| op.reserved.0)
-            .sum();
         ic::balance()
             .saturating_sub(self.config.reserve)
-            .saturating_sub(promised)
+            .saturating_sub(self.journal.reserved())
     }
 
     /// Whether root has this canister on record.
@@ -139,7 +204,7 @@ impl Books {
 
     /// Whether the answer to a creation is awaited: whoever finds a canister now may have found that one.
     pub(crate) fn creating(&self) -> bool {
-        let mut open = self.journal.list(Section::Open, None);
+        let mut open = self.journal.open_operations();
         open.any(|op| op.step == Step::Create && op.in_flight)
     }
 
@@ -166,7 +231,7 @@ impl Books {
         now: u64,
     ) -> Option<Vec<OperationId>> {
         let canister = parent.canister()?;
-        let room = policy::MAX_OPEN.saturating_sub(self.open_operations()) as usize;
+        let room = policy::MAX_RUNNING.saturating_sub(self.running()) as usize;
         let (mut below, mut active) = (false, Vec::new());
         for child in self.registry.children(canister, None) {
             below = true;
@@ -179,7 +244,7 @@ impl Books {
                 break;
             }
         }
-        if !below && self.coming_below(canister).is_none() {
+        if !below && self.journal.below(canister).is_none() {
             return None;
         }
         let retired = active.into_iter().take(room).map(|(child, member)| {
@@ -212,24 +277,17 @@ impl Books {
         let mut op = Operation::new(id, Purpose::Retire(place), step, now);
         op.canister = Some(Id(canister));
         op.clearing = Some(how);
-        self.registry.retiring(canister, id);
+        self.registry.set_state(canister, State::Retiring, id);
+        if let Purpose::Retire(place) = &op.purpose {
+            self.announce(canister, Some(place), None, now);
+        }
         self.journal.put(op);
         id
     }
 
-    /// An open operation whose canister is to stand below this one.
-    pub(crate) fn coming_below(&self, parent: Principal) -> Option<OperationId> {
-        let below = |op: &Operation| op.place().is_some_and(|place| place.parent.0 == parent);
-        let mut open = self.journal.list(Section::Open, None);
-        open.find(below).map(|op| op.id)
-    }
-
     /// Canisters on their way into the pool.
     pub(crate) fn coming(&self) -> u64 {
-        self.journal
-            .list(Section::Open, None)
-            .filter(|op| matches!(op.purpose, Purpose::Refill))
-            .count() as u64
+        self.journal.open_of(OperationKind::Refill)
     }
 
     /// Whether the pool can take a canister that `op` holds.
@@ -249,7 +307,7 @@ impl Books {
     pub(crate) fn refill(&self) -> u64 {
         self.config.pool.as_ref().map_or(0, |pool| {
             policy::refill(
-                pool.min,
+                policy::target(pool.min, pool.max, self.pool.demand(ic::now())),
                 pool.max,
                 self.pool.ready(),
                 self.pool.len(),
@@ -293,13 +351,13 @@ impl Books {
         } else {
             ledger.to_members.0 += given;
         }
-        memory::write_head(&self.head);
+        self.write_head();
     }
 
     /// What was sent with a creation went to a canister of which nothing more is known.
     pub(crate) fn missing(&mut self, op: &Operation) {
         self.head.ledger.unknown.0 += op.paid.0;
-        memory::write_head(&self.head);
+        self.write_head();
     }
 
     /// The canister was found.
@@ -324,7 +382,7 @@ impl Books {
 
     pub(crate) fn drained(&mut self, amount: u128) {
         self.head.ledger.drained.0 += amount;
-        memory::write_head(&self.head);
+        self.write_head();
     }
 
     /// The operation ended: what it held goes to where it belongs.
@@ -336,6 +394,12 @@ impl Books {
                     self.registry
                         .register(canister, place, State::Active, plan.module, op.id, now);
                     self.pool.remove(canister);
+                    self.announce(canister, None, Some(place), now);
+                }
+            }
+            (Purpose::Move(place, relocation), end) => {
+                if let Some(canister) = canister {
+                    self.moved(canister, place, relocation, end == End::Done, op.id, now);
                 }
             }
             (
@@ -343,6 +407,9 @@ impl Books {
                 _,
             ) => {
                 self.registry.give_up(place, canister);
+                if let Some(canister) = canister {
+                    self.announcements.forget(canister);
+                }
             }
             (Purpose::Refill | Purpose::ImportToPool, _) => {}
         }
@@ -361,7 +428,7 @@ impl Books {
             }
             if gone {
                 self.head.ledger.deleted.0 += op.held.0;
-                memory::write_head(&self.head);
+                self.write_head();
             }
         }
         // Nobody saw the canister again: whoever has them, root has not.
@@ -379,8 +446,45 @@ impl Books {
         self.journal.put(op);
     }
 
+    /// A member stands below its new parent, or is left where it was.
+    fn moved(
+        &mut self,
+        canister: Principal,
+        place: &Place,
+        relocation: &Relocation,
+        done: bool,
+        operation: OperationId,
+        now: u64,
+    ) {
+        self.registry.set_state(canister, State::Active, operation);
+        if done {
+            self.registry.set_parent(canister, place.parent.0);
+            let parent = relocation.from;
+            let before = Place {
+                parent,
+                ..place.clone()
+            };
+            self.announce(canister, Some(&before), Some(place), now);
+        } else if let Some(role) = self.registry.role(&place.role) {
+            self.registry.give_up_below(place.parent.0, role.number);
+        }
+    }
+
+    /// Whether a canister stands below another one, or is the same.
+    pub(crate) fn is_within(&self, canister: Principal, upper: Principal) -> bool {
+        let mut above = Some(canister);
+        while let Some(at) = above {
+            if at == upper {
+                return true;
+            }
+            above = self.registry.member(at).map(|member| member.parent.0);
+        }
+        false
+    }
+
     /// Puts a claimed pool canister's operation on record, or one that will create its own.
     pub(crate) fn claim(&mut self, op: &mut Operation) -> bool {
+        self.pool.wanted(ic::now());
         match self.pool.claim(op.id) {
             Some(entry) => {
                 op.canister = Some(entry.canister);

@@ -45,12 +45,16 @@ pub struct RoleConfig {
     pub name: &'static str,
     /// At most this many members, those being provisioned included. `None`: no limit.
     pub max: Option<u32>,
+    /// At most this many of them below one parent. `None`: no limit.
+    pub max_per_parent: Option<u32>,
     /// One member at most, and every request for the role means that one.
     pub singleton: bool,
     /// Cycles that a member starts with; the platform's creation fee comes on top.
     pub cycles: u128,
     /// Who may be the parent: [`ROOT_PARENT`] or names of roles.
     pub parents: &'static [&'static str],
+    /// Roles whose members root announces to each member of this one.
+    pub watches: &'static [&'static str],
     /// Controllers beside root.
     pub controllers: &'static [Controller],
     /// What becomes of the canister when its install fails.
@@ -66,9 +70,11 @@ impl RoleConfig {
         Self {
             name,
             max: None,
+            max_per_parent: None,
             singleton: false,
             cycles: DEFAULT_MEMBER_CYCLES,
             parents: &[ROOT_PARENT],
+            watches: &[],
             controllers: &[],
             rollback: Rollback::Recycle,
             wasm: None,
@@ -113,4 +119,6 @@ pub struct Member {
     pub role: &'static str,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
+    /// Has it take notice of what root announces, from the first moment on.
+    pub listens: Option<fn()>,
 }

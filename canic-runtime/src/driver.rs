@@ -7,8 +7,8 @@
 use crate::{
     api::OperationId,
     books::{self, Books},
-    envelope,
-    journal::{End, Operation, Purpose, Section, Step},
+    deliver, envelope,
+    journal::{End, Operation, Purpose, Step, Turn},
     machine,
     memory::Cycles,
     metrics::{self, StepOutcome},
@@ -98,8 +98,17 @@ pub(crate) async fn drive(id: OperationId) {
             }
         }
     }
-    // An ended operation may have freed a place in the pool, or left it short.
+    // An ended operation may have made way for another, freed a place in the pool, or left it short.
+    begin_waiting();
+    wake_to_deliver();
     wake_if_short();
+}
+
+/// Begins operations that wait for their turn, as many as may run in the background at once.
+pub(crate) fn begin_waiting() {
+    while let Some(id) = books::with(Books::begin_waiting) {
+        spawn(id);
+    }
 }
 
 /// Drives an operation in a task of its own, so that a trap in it ends no other.
@@ -297,7 +306,7 @@ fn call_of(op: &Operation, books: &Books) -> Option<Call> {
         Step::Create | Step::Shelve | Step::Search | Step::Children => return None,
         Step::Configure => Call::Configure {
             canister,
-            controllers: op.plan()?.controllers.iter().map(|id| id.0).collect(),
+            controllers: op.controllers()?.iter().map(|id| id.0).collect(),
         },
         Step::Fund => Call::Deposit {
             canister,
@@ -390,6 +399,14 @@ fn wake_if_short() {
     }
 }
 
+/// Makes sure that what is announced is delivered.
+pub(crate) fn wake_to_deliver() {
+    if let Some(at) = deliver::next() {
+        watch();
+        wake_within(at.saturating_sub(ic::now()));
+    }
+}
+
 /// Remembers how a refill ended. Several that may have lost a canister are not followed by another one soon.
 fn refilled(end: End) {
     let (times, _) = REFUSED.get();
@@ -404,27 +421,37 @@ fn refilled(end: End) {
 /// Takes up what nobody drives, and refills the pool. Sleeps for good when there is nothing to do.
 fn tick() {
     let now = ic::now();
-    let open: Vec<Operation> =
-        books::with(|books| books.journal.list(Section::Open, None).collect());
-    if open.is_empty() {
+    begin_waiting();
+    let is_driven = |id: OperationId| DRIVEN.with_borrow(|driven| driven.contains(&id));
+    let (idle, due, next) = books::with(|books| {
+        let journal = &books.journal;
+        let begun = || {
+            let open = journal.open_operations();
+            open.filter(|op| op.turn != Turn::Waits)
+        };
+        let due: Vec<OperationId> = begun()
+            .filter(|op| op.not_before <= now && !is_driven(op.id))
+            .map(|op| op.id)
+            .collect();
+        let later = begun().map(|op| op.not_before).filter(|at| *at > now);
+        let idle = books.journal.open_count() == 0 && books.announcements.waiting() == 0;
+        (idle, due, later.min())
+    });
+    if idle {
         WATCH.take().into_iter().for_each(ic::cancel);
     } else {
         watch();
     }
-    let is_driven = |id| DRIVEN.with_borrow(|driven| driven.contains(id));
-    let (due, waiting): (Vec<_>, Vec<_>) = open.iter().partition(|op| op.not_before <= now);
-    for op in due {
-        if !is_driven(&op.id) {
-            spawn(op.id);
-        }
-    }
-    if let Some(next) = waiting.iter().map(|op| op.not_before).min() {
+    due.into_iter().for_each(spawn);
+    if let Some(next) = next {
         wake_within(next - now);
     }
     if REFUSED.get().1 <= now {
         refill(now).into_iter().for_each(spawn);
     }
-    if open.is_empty() && books::with(|books| books.refill()) > 0 {
+    deliver::begin();
+    wake_to_deliver();
+    if idle && books::with(|books| books.refill()) > 0 {
         // It failed lately, or root can't pay for it now: perhaps later.
         let pause = REFUSED.get().1.saturating_sub(now);
         wake_within(if pause > 0 { pause } else { POOR_AGAIN });
@@ -440,7 +467,8 @@ fn refill(now: u64) -> Vec<OperationId> {
         let price = pool.cycles + ic::creation_fee();
         let mut accepted = Vec::new();
         for _ in 0..books.refill() {
-            if books.open_operations() >= policy::MAX_OPEN
+            if books.coming() >= policy::MAX_BACKGROUND
+                || books.running() >= policy::MAX_RUNNING
                 || books.available() < price + policy::FEES
             {
                 break;

@@ -23,6 +23,10 @@ pub(crate) struct Address {
     parent: Id,
     #[n(3)]
     key: Option<String>,
+    /// Whether root has ever announced something to the member.
+    #[n(4)]
+    #[cbor(default)]
+    pub(crate) listens: bool,
 }
 
 impl Address {
@@ -32,6 +36,7 @@ impl Address {
             root: Id(membership.root),
             parent: Id(membership.parent),
             key: membership.key.clone(),
+            listens: false,
         }
     }
 

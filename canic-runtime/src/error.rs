@@ -62,6 +62,15 @@ pub enum ProvisionError {
         /// Its limit.
         max: u32,
     },
+    /// The parent has as many members of the role below it as it may have, those being provisioned included.
+    ParentFull {
+        /// The parent.
+        parent: Principal,
+        /// The role.
+        role: String,
+        /// Its limit below one parent.
+        max: u32,
+    },
     /// The key is empty or too long.
     InvalidKey {
         /// Its length in bytes.
@@ -253,6 +262,49 @@ pub enum ImportError {
     },
 }
 
+/// Why a member was not put below another parent. It is where it was.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum MoveError {
+    /// The caller may not do this.
+    Denied(Denied),
+    /// It is no member.
+    NotAMember {
+        /// What was asked for.
+        canister: Principal,
+    },
+    /// It would break a limit of its role.
+    Refused(ProvisionError),
+    /// The new parent is the member itself, or below it.
+    BelowItself {
+        /// The new parent.
+        parent: Principal,
+    },
+    /// Too much is under way.
+    Busy {
+        /// Operations under way.
+        open: u32,
+        /// Ask again after this many seconds.
+        retry_after: u64,
+    },
+    /// An operation is at work on it, or another member is being moved. If it is the move itself, it goes on.
+    Pending {
+        /// The operation.
+        operation: u64,
+    },
+    /// Its controllers could not be changed.
+    Failed {
+        /// The operation.
+        operation: u64,
+        /// The platform's reason.
+        reason: String,
+    },
+    /// Root did not answer (asked from a member).
+    RootUnreachable {
+        /// The reason.
+        reason: String,
+    },
+}
+
 /// Why a module was not staged or approved.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum ModuleError {
@@ -332,6 +384,7 @@ display_as_debug!(
     BatchError,
     RetireError,
     ImportError,
+    MoveError,
     ModuleError
 );
 impl std::error::Error for Denied {}

@@ -3,12 +3,14 @@
 //! In root these functions work on the books; in a member they ask root.
 
 use crate::{
-    access,
+    access::{self, Known},
     api::{
         Denied, MAX_PAGE, MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest,
-        ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
-        Retirement,
+        MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest, Provisioned, RetireError,
+        RetireRequest, Retired, Retirement, Source, Standing,
     },
+    entry::asking,
+    knowledge,
     platform::ic,
 };
 use candid::{CandidType, Principal, utils::ArgumentEncoder};
@@ -22,6 +24,8 @@ type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
 pub(crate) struct RootCalls {
     pub(crate) provision: fn(ProvisionRequest) -> Answer<Result<Provisioned, ProvisionError>>,
     pub(crate) retire: fn(RetireRequest) -> Answer<Result<Retired, RetireError>>,
+    pub(crate) move_member: fn(MoveRequest) -> Answer<Result<Moved, MoveError>>,
+    pub(crate) standing: fn(Principal) -> Option<Standing>,
     pub(crate) member: fn(MemberRequest) -> Option<MemberInfo>,
     pub(crate) members: fn(MembersRequest) -> MembersPage,
 }
@@ -199,10 +203,20 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     if let Some(root) = ROOT.get() {
         return (root.provision)(request.0).await;
     }
-    match ask_root("canic_provision", &request.0).await {
-        Ok(answer) => answer,
-        Err(reason) => Err(ProvisionError::RootUnreachable { reason }),
+    let answer: Result<Provisioned, ProvisionError> =
+        match ask_root("canic_provision", &request.0).await {
+            Ok(answer) => answer,
+            Err(reason) => return Err(ProvisionError::RootUnreachable { reason }),
+        };
+    if let Ok(made) = &answer
+        && made.source != Source::Existing
+    {
+        let ProvisionRequest { role, key, .. } = request.0;
+        let parent = ic::this();
+        let standing = Standing { role, parent, key };
+        knowledge::made(made.canister, standing);
     }
+    answer
 }
 
 /// Ends a member that has no children, and waits for it.
@@ -244,7 +258,26 @@ async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
     }
 }
 
-/// The member that a key means.
+/// Puts a member, and those below it, below another parent, and waits for it. Root and the controllers of root may, and the
+/// member's parent.
+///
+/// The member learns of its new parent by an announcement, soon afterwards.
+///
+/// # Errors
+///
+/// See [`MoveError`]. The member is where it was, unless it is [`Pending`](MoveError::Pending) with its own operation.
+pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, MoveError> {
+    let request = MoveRequest { canister, parent };
+    if let Some(root) = ROOT.get() {
+        return (root.move_member)(request).await;
+    }
+    match ask_root("canic_move", &request).await {
+        Ok(answer) => answer,
+        Err(reason) => Err(MoveError::RootUnreachable { reason }),
+    }
+}
+
+/// The member that a key means: as announced, if it is a child or of a role that this one watches; else root is asked.
 ///
 /// # Errors
 ///
@@ -253,49 +286,109 @@ pub async fn lookup(
     role: impl Into<String>,
     key: impl Into<String>,
 ) -> Result<Option<Principal>, String> {
-    let request = MemberRequest::Key {
-        role: role.into(),
-        key: key.into(),
-    };
+    let (role, key) = (role.into(), key.into());
     if let Some(root) = ROOT.get() {
+        let request = MemberRequest::Key { role, key };
         return Ok((root.member)(request).map(|member| member.canister));
     }
+    knowledge::listen();
+    let announced = knowledge::lookup(&role, &key);
+    if announced.is_some() {
+        return Ok(announced);
+    }
+    let request = MemberRequest::Key { role, key };
     let answer: Result<Option<MemberInfo>, Denied> = ask_root("canic_member", &request).await?;
     answer
         .map(|member| member.map(|member| member.canister))
         .map_err(|denied| denied.to_string())
 }
 
-/// The member that a key means, as far as root's own books tell: for queries of root.
-///
-/// In a member this answers nothing: use [`lookup`].
+/// The member that a key means, as far as this canister knows without asking: in root all members, elsewhere those that root
+/// announces. For queries.
 #[must_use]
 pub fn lookup_local(role: &str, key: &str) -> Option<Principal> {
+    let Some(root) = ROOT.get() else {
+        return knowledge::lookup(role, key);
+    };
     let request = MemberRequest::Key {
         role: role.to_string(),
         key: key.to_string(),
     };
-    (ROOT.get()?.member)(request).map(|member| member.canister)
+    (root.member)(request).map(|member| member.canister)
 }
 
-/// Members below this canister, at most 1,000 of them, those that come `after` a canister.
+/// Whether a canister is a member of this fleet. What was announced, or asked for, within the last five minutes is not asked
+/// again.
 ///
 /// # Errors
 ///
 /// In a member: the reason why root did not answer.
-pub async fn children(after: Option<Principal>) -> Result<Vec<MemberInfo>, String> {
+pub async fn is_member(canister: Principal) -> Result<bool, String> {
+    Ok(standing(canister).await?.is_some())
+}
+
+/// The role of a canister; none if it is no member. Known as in [`is_member`].
+///
+/// # Errors
+///
+/// In a member: the reason why root did not answer.
+pub async fn role_of(canister: Principal) -> Result<Option<String>, String> {
+    Ok(standing(canister).await?.map(|standing| standing.role))
+}
+
+async fn standing(canister: Principal) -> Result<Option<Standing>, String> {
+    if let Some(root) = ROOT.get() {
+        return Ok((root.standing)(canister));
+    }
+    knowledge::listen();
+    match access::known(canister) {
+        Known::Member(standing) => Ok(standing),
+        Known::Once(_) | Known::NotHere => asking::standing(canister).await,
+    }
+}
+
+/// A member below this canister.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The member.
+    pub canister: Principal,
+    /// Its role.
+    pub role: String,
+    /// Its key, if it has one.
+    pub key: Option<String>,
+}
+
+/// Members below this canister, by canister, at most 1,000 of them, those that come `after` one. In a member: as announced;
+/// root is asked only if something was missed, as after an upgrade.
+///
+/// # Errors
+///
+/// In a member: the reason why root did not answer.
+pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, String> {
+    let Some(root) = ROOT.get() else {
+        let known = knowledge::children(after, MAX_PAGE as usize).await?;
+        let child = |(canister, standing): (Principal, Standing)| Child {
+            canister,
+            role: standing.role,
+            key: standing.key,
+        };
+        return Ok(known.into_iter().map(child).collect());
+    };
     let request = MembersRequest {
         filter: MembersFilter::Parent(ic::this()),
         after,
         limit: MAX_PAGE,
     };
-    if let Some(root) = ROOT.get() {
-        return Ok((root.members)(request).members);
-    }
-    let answer: Result<MembersPage, Denied> = ask_root("canic_members", &request).await?;
-    answer
-        .map(|page| page.members)
-        .map_err(|denied| denied.to_string())
+    let child = |member: MemberInfo| Child {
+        canister: member.canister,
+        role: member.role,
+        key: member.key,
+    };
+    Ok((root.members)(request)
+        .members
+        .into_iter()
+        .map(child)
+        .collect())
 }
 
 /// The fleet's root; none in an unmanaged canister.
@@ -326,10 +419,10 @@ pub fn role() -> Option<String> {
         .filter(|_| access::membership().is_some())
 }
 
-async fn ask_root<T>(method: &str, request: &impl CandidType) -> Result<T, String>
+pub(crate) async fn ask_root<T>(method: &str, request: &impl CandidType) -> Result<T, String>
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let root = root().ok_or("this canister has no root yet")?;
+    let root = root().ok_or(asking::NO_ROOT)?;
     ic::ask(root, method, request).await
 }

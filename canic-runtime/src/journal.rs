@@ -11,6 +11,7 @@ use crate::{
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Closed operations that are kept.
 pub(crate) const MAX_CLOSED: u64 = 10_000;
@@ -98,6 +99,25 @@ pub(crate) struct Operation {
     #[n(26)]
     #[cbor(default)]
     pub(crate) absent: bool,
+    #[n(27)]
+    #[cbor(default)]
+    pub(crate) turn: Turn,
+}
+
+/// When an operation begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Turn {
+    /// At once: somebody waits for it.
+    #[n(0)]
+    #[default]
+    AtOnce,
+    /// When others of its kind have ended.
+    #[n(1)]
+    Waits,
+    /// It has waited, and began.
+    #[n(2)]
+    Came,
 }
 
 /// What an operation is for.
@@ -113,6 +133,9 @@ pub(crate) enum Purpose {
     ImportToPool,
     #[n(4)]
     Adopt(#[n(0)] Place, #[n(1)] Plan),
+    /// The place is the new one.
+    #[n(5)]
+    Move(#[n(0)] Place, #[n(1)] Relocation),
 }
 
 /// Where a member stands in the fleet.
@@ -172,6 +195,20 @@ pub(crate) struct Plan {
     pub(crate) controllers: Vec<Id>,
     #[n(3)]
     pub(crate) rollback: Clearing,
+}
+
+/// How a member comes to stand below another parent.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct Relocation {
+    /// The old parent.
+    #[n(0)]
+    pub(crate) from: Id,
+    /// Who is a controller only because it is the old parent.
+    #[n(1)]
+    pub(crate) leaves: Option<Id>,
+    /// All controllers afterwards, sorted; known once the canister was looked at.
+    #[n(2)]
+    pub(crate) controllers: Vec<Id>,
 }
 
 /// How a canister is cleared.
@@ -353,6 +390,7 @@ impl Operation {
             searches: 0,
             unknown: Cycles(0),
             absent: false,
+            turn: Turn::AtOnce,
         }
     }
 
@@ -367,6 +405,7 @@ impl Operation {
             Purpose::Retire(_) => OperationKind::Retire,
             Purpose::ImportToPool => OperationKind::ImportToPool,
             Purpose::Adopt(..) => OperationKind::Adopt,
+            Purpose::Move(..) => OperationKind::Move,
         }
     }
 
@@ -376,12 +415,31 @@ impl Operation {
         self.attempts = 0;
     }
 
+    /// The parents below which the canister stands or is to stand.
+    fn parents(&self) -> impl Iterator<Item = Principal> + use<> {
+        let from = match &self.purpose {
+            Purpose::Move(_, relocation) => Some(relocation.from.0),
+            _ => None,
+        };
+        let to = self.place().map(|place| place.parent.0);
+        from.into_iter().chain(to)
+    }
+
     pub(crate) fn place(&self) -> Option<&Place> {
         match &self.purpose {
-            Purpose::Provision(place, _) | Purpose::Adopt(place, _) | Purpose::Retire(place) => {
-                Some(place)
-            }
+            Purpose::Provision(place, _)
+            | Purpose::Adopt(place, _)
+            | Purpose::Retire(place)
+            | Purpose::Move(place, _) => Some(place),
             Purpose::Refill | Purpose::ImportToPool => None,
+        }
+    }
+
+    /// The controllers that the canister is to have.
+    pub(crate) fn controllers(&self) -> Option<&[Id]> {
+        match &self.purpose {
+            Purpose::Move(_, relocation) => Some(&relocation.controllers),
+            _ => self.plan().map(|plan| plan.controllers.as_slice()),
         }
     }
 
@@ -429,6 +487,57 @@ pub(crate) struct Journal {
     holders: StableBTreeMap<Principal, OperationId, Memory>,
     closed: u64,
     quarantined: u64,
+    open: Open,
+}
+
+/// The open operations, as they are on record, and what decisions ask of all of them.
+#[derive(Default)]
+struct Open {
+    operations: BTreeMap<OperationId, Operation>,
+    waiting: BTreeSet<OperationId>,
+    /// How many had to wait, and have begun.
+    in_background: u64,
+    /// What they still have to send, in cycles.
+    reserved: u128,
+    /// How many there are of each kind.
+    kinds: BTreeMap<OperationKind, u64>,
+    /// Those whose canister is to stand below a parent.
+    below: BTreeSet<(Principal, OperationId)>,
+}
+
+impl Open {
+    fn insert(&mut self, operation: Operation) {
+        self.remove(operation.id);
+        match operation.turn {
+            Turn::AtOnce => {}
+            Turn::Waits => drop(self.waiting.insert(operation.id)),
+            Turn::Came => self.in_background += 1,
+        }
+        self.reserved += operation.reserved.0;
+        *self.kinds.entry(operation.kind()).or_default() += 1;
+        for parent in operation.parents() {
+            self.below.insert((parent, operation.id));
+        }
+        self.operations.insert(operation.id, operation);
+    }
+
+    fn remove(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.remove(&id) else {
+            return;
+        };
+        match operation.turn {
+            Turn::AtOnce => {}
+            Turn::Waits => drop(self.waiting.remove(&id)),
+            Turn::Came => self.in_background -= 1,
+        }
+        self.reserved -= operation.reserved.0;
+        if let Some(count) = self.kinds.get_mut(&operation.kind()) {
+            *count -= 1;
+        }
+        for parent in operation.parents() {
+            self.below.remove(&(parent, id));
+        }
+    }
 }
 
 impl Journal {
@@ -439,15 +548,21 @@ impl Journal {
             let keys = records.keys_range((from.byte(), 0)..(to.byte(), 0));
             keys.count() as u64
         };
-        let open = count(Section::Open, Section::Quarantined);
+        let open_count = count(Section::Open, Section::Quarantined);
         let quarantined = count(Section::Quarantined, Section::Closed);
-        let closed = records.len() - open - quarantined;
+        let closed = records.len() - open_count - quarantined;
+        let mut open = Open::default();
+        let first = (Section::Open.byte(), 0);
+        for entry in records.range(first..(Section::Quarantined.byte(), 0)) {
+            open.insert(entry.value().0);
+        }
         Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
             holders: StableBTreeMap::init(memory::open(holders)),
             closed,
             quarantined,
+            open,
         }
     }
 
@@ -466,7 +581,10 @@ impl Journal {
     }
 
     pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
-        Section::ALL
+        if let Some(open) = self.open.operations.get(&id) {
+            return Some(open.clone());
+        }
+        [Section::Closed, Section::Quarantined]
             .into_iter()
             .find_map(|section| self.records.get(&(section.byte(), id)))
             .map(|record| record.0)
@@ -481,6 +599,11 @@ impl Journal {
             } else if self.holders.get(&canister) == Some(id) {
                 self.holders.remove(&canister);
             }
+        }
+        if section == Section::Open {
+            self.open.insert(operation.clone());
+        } else {
+            self.open.remove(id);
         }
         let is_new = self
             .records
@@ -538,9 +661,53 @@ impl Journal {
         }
     }
 
+    /// The operations that have not ended, oldest first.
+    pub(crate) fn open_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.open.operations.values()
+    }
+
     /// How many operations have not ended.
     pub(crate) fn open_count(&self) -> u64 {
-        self.records.len() - self.quarantined - self.closed
+        self.open.operations.len() as u64
+    }
+
+    /// How many of them wait for their turn.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.open.waiting.len() as u64
+    }
+
+    /// How many of them had to wait, and have begun.
+    pub(crate) fn in_background(&self) -> u64 {
+        self.open.in_background
+    }
+
+    /// The one that has waited longest.
+    pub(crate) fn next_waiting(&self) -> Option<OperationId> {
+        self.open.waiting.first().copied()
+    }
+
+    /// A member that is being moved.
+    pub(crate) fn moving(&self) -> Option<OperationId> {
+        let is_move = |op: &&Operation| op.kind() == OperationKind::Move;
+        let none = self.open_of(OperationKind::Move) == 0;
+        let moves = (!none).then(|| self.open_operations().find(is_move));
+        moves.flatten().map(|op| op.id)
+    }
+
+    /// How many operations of a kind have not ended.
+    pub(crate) fn open_of(&self, kind: OperationKind) -> u64 {
+        self.open.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Cycles that open operations still have to send.
+    pub(crate) fn reserved(&self) -> u128 {
+        self.open.reserved
+    }
+
+    /// An open operation whose canister is to stand below a parent, or stands there and is to leave.
+    pub(crate) fn below(&self, parent: Principal) -> Option<OperationId> {
+        let mut below = self.open.below.range((parent, 0)..=(parent, u64::MAX));
+        below.next().map(|(_, id)| *id)
     }
 
     /// How many operations are in quarantine.
@@ -579,10 +746,13 @@ impl Journal {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     fn operation(id: u64) -> Operation {
-        Operation::new(id, Purpose::Refill, Step::Create, 0)
+        Operation {
+            reserved: Cycles(id.into()),
+            turn: [Turn::AtOnce, Turn::Waits, Turn::Came][id as usize % 3],
+            ..Operation::new(id, Purpose::Refill, Step::Create, 0)
+        }
     }
 
     fn ids(journal: &Journal, section: Section) -> Vec<u64> {
@@ -592,6 +762,19 @@ mod tests {
     /// What the journal counts, by section.
     fn counts(journal: &Journal) -> [u64; 3] {
         [journal.open_count(), journal.quarantined(), journal.closed]
+    }
+
+    /// What is asked of all open operations.
+    fn at_hand(journal: &Journal) -> (u64, u64, u64, u128, Option<u64>) {
+        let refills = journal.open_of(OperationKind::Refill);
+        let (waiting, begun) = (journal.waiting(), journal.in_background());
+        (
+            waiting,
+            begun,
+            refills,
+            journal.reserved(),
+            journal.next_waiting(),
+        )
     }
 
     /// The same, counted anew.
@@ -668,6 +851,8 @@ mod tests {
             // The index can be made anew, and a journal that is opened again is the same.
             let mut again = Journal::open(0, 1, 2);
             again.index_holders();
+            prop_assert!(again.open_operations().eq(journal.open_operations()));
+            prop_assert_eq!(at_hand(&again), at_hand(&journal));
             prop_assert_eq!(counts(&again), listed(&journal));
             for n in 0..4 {
                 let canister = Principal::from_slice(&[n, 9]);

@@ -4,10 +4,10 @@ use crate::{
     api::{
         MAX_PAGE, MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest,
         ModuleInfo, ModulesPage, OperationId, OperationInfo, OperationState, OperationsFilter,
-        OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage, Source,
+        OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage, Progress, Source,
     },
     books::Books,
-    journal::{End, Hash, Operation, Section},
+    journal::{End, Hash, Operation, Section, Turn},
     registry::{Holder, Member},
 };
 use candid::Principal;
@@ -59,10 +59,18 @@ pub(crate) fn members(books: &Books, request: &MembersRequest) -> MembersPage {
         .peek()
         .and(members.last())
         .map(|last| last.canister);
+    let total = match &request.filter {
+        MembersFilter::All => books.registry.taken(),
+        MembersFilter::Role(role) => {
+            let role = books.registry.role(role);
+            role.map_or(0, |role| u64::from(role.taken))
+        }
+        MembersFilter::Parent(parent) => books.registry.children_taken(*parent),
+    };
     MembersPage {
         members,
         next,
-        total: books.registry.len(),
+        total,
     }
 }
 
@@ -157,8 +165,27 @@ pub(crate) fn operation(books: &Books, id: OperationId) -> Option<OperationInfo>
     books.journal.get(id).map(operation_info)
 }
 
+/// How far operations are.
+pub(crate) fn progress(books: &Books, operations: &[OperationId]) -> Progress {
+    let mut progress = Progress::default();
+    for id in operations {
+        let op = books.journal.get(*id);
+        let count = match op.map(|op| (op.end, op.turn)) {
+            None => &mut progress.unknown,
+            Some((None, Turn::Waits)) => &mut progress.waiting,
+            Some((None, Turn::AtOnce | Turn::Came)) => &mut progress.running,
+            Some((Some(End::Done), _)) => &mut progress.done,
+            Some((Some(End::Quarantined), _)) => &mut progress.quarantined,
+            Some((Some(_), _)) => &mut progress.rolled_back,
+        };
+        *count += 1;
+    }
+    progress
+}
+
 fn operation_info(op: Operation) -> OperationInfo {
     let state = match op.end {
+        None if op.turn == Turn::Waits => OperationState::Open("Waits".to_string()),
         None => OperationState::Open(format!("{:?}", op.step)),
         Some(End::Quarantined) => {
             OperationState::Quarantined(op.failure.clone().unwrap_or_default())

@@ -2,20 +2,23 @@
 //!
 //! Plain functions of an operation and a reply; `driver` performs what they decide. Going forward, an operation
 //! allocates a canister (`allocation`) and installs a member (`install`). Going back, or when clearing is the
-//! purpose, it empties or deletes the canister (`rollback`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
+//! purpose, it empties or deletes the canister (`rollback`). A member is moved (`relocation`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
 //! take up the thread.
 
 use crate::{
     allocation, install,
-    journal::{End, Operation, Step},
+    journal::{End, Operation, Purpose, Step},
     next::Next,
     platform::Reply,
-    rollback, search,
+    relocation, rollback, search,
 };
 
 /// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Next {
+    let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
+        Step::Verify if moving => relocation::seen(op, reply),
+        Step::Configure if moving => relocation::configured(op, reply),
         Step::Create => allocation::created(op, reply),
         Step::Configure | Step::Fund => allocation::prepared(op, reply),
         Step::Install => install::installed(op, reply),
@@ -41,7 +44,7 @@ mod tests {
     use super::*;
     use crate::{
         drain,
-        journal::{Clearing, Origin, Place, Plan, Purpose},
+        journal::{Clearing, Origin, Place, Plan},
         memory::Id,
         platform::{Failure, Outcome, Run, Status},
         recovery,

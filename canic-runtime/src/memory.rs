@@ -29,8 +29,9 @@ pub(crate) const META: u8 = 254;
 
 const MAGIC: &[u8; 5] = b"CANIC";
 
-/// The layout that this version writes. 2: the journal finds operations by the canister that they hold.
-const LAYOUT: u8 = 2;
+/// The layout that this version writes. 2: the journal finds operations by the canister that they hold. 3: the registry
+/// counts the places below each parent.
+const LAYOUT: u8 = 3;
 
 /// Where `MemoryManager` keeps its facts: "MGR", a version, and from byte 40 on each memory's size in pages.
 const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
@@ -377,7 +378,7 @@ mod tests {
     fn a_newer_layout_is_refused() {
         let memory = VectorMemory::default();
         meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
-        assert!(check_layout(&memory).unwrap_err().contains("layout 3"));
+        assert!(check_layout(&memory).unwrap_err().contains("layout 4"));
     }
 
     #[test]

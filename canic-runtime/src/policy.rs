@@ -3,15 +3,25 @@
 use crate::{
     api::{MAX_ARGUMENT, MAX_KEY, MAX_ROLE, ProvisionError},
     config::{ROOT_PARENT, RoleConfig, RootConfig},
-    journal::Hash,
+    journal::{Hash, Turn},
 };
 use candid::{Principal, de::IDLDeserialize};
 
-/// Operations under way at most. More would only queue up at the platform: a subnet installs one at a time.
-pub(crate) const MAX_OPEN: u32 = 50;
+/// Operations under way at most that somebody waits for. More would only queue up at the platform: a subnet installs one
+/// at a time.
+pub(crate) const MAX_RUNNING: u32 = 50;
+
+/// Operations of batches under way at once. Each has at most two calls in flight, and the others leave it room.
+pub(crate) const MAX_BACKGROUND: u64 = 16;
+
+/// Operations of batches that wait for their turn at most: each costs memory and cycles that are set aside for it.
+pub(crate) const MAX_WAITING: u64 = 5_000;
 
 /// Seconds after which a request that was turned away as too many may come again.
 pub(crate) const RETRY_AFTER: u64 = 10;
+
+/// The same for one of a batch: so long do some hundred that wait before it take.
+pub(crate) const RETRY_BATCH_AFTER: u64 = 120;
 
 /// Cycles set aside for the fees of an operation's calls beside those that have a price of their own.
 ///
@@ -31,14 +41,39 @@ pub(crate) struct Facts {
     pub(crate) parent_role: Option<String>,
     /// Members of the role, those being provisioned included.
     pub(crate) taken: u32,
+    /// Those of them below this parent.
+    pub(crate) taken_below: u32,
     pub(crate) module: Option<Hash>,
-    pub(crate) open: u32,
+    /// Whether too much is under way.
+    pub(crate) busy: Option<Busy>,
     /// Root's balance without its reserve and without what open operations still have to send.
     pub(crate) available: u128,
     /// What a ready canister of the pool holds; none if there is none.
     pub(crate) pooled: Option<u128>,
     /// The platform's fee for a new canister.
     pub(crate) creation_fee: u128,
+}
+
+/// Too much is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy {
+    /// Operations under way, or waiting.
+    pub(crate) open: u32,
+    /// Seconds.
+    pub(crate) retry_after: u64,
+}
+
+/// Whether too much is under way for one more, given what runs while somebody waits for it and what waits for its turn.
+pub(crate) fn busy(turn: Turn, running: u32, waiting: u64) -> Option<Busy> {
+    let (open, max, retry_after) = match turn {
+        Turn::Waits => (
+            u32::try_from(waiting).unwrap_or(u32::MAX),
+            MAX_WAITING,
+            RETRY_BATCH_AFTER,
+        ),
+        Turn::AtOnce | Turn::Came => (running, u64::from(MAX_RUNNING), RETRY_AFTER),
+    };
+    (u64::from(open) >= max).then_some(Busy { open, retry_after })
 }
 
 /// What an admitted request may spend.
@@ -145,11 +180,9 @@ pub(crate) fn admit(
         });
     };
     check_room(role, name, facts.taken)?;
-    if facts.open >= MAX_OPEN {
-        return Err(ProvisionError::Busy {
-            open: facts.open,
-            retry_after: RETRY_AFTER,
-        });
+    check_room_below(role, name, facts.parent, facts.taken_below)?;
+    if let Some(Busy { open, retry_after }) = facts.busy {
+        return Err(ProvisionError::Busy { open, retry_after });
     }
     let shortfall = facts.pooled.map_or(0, |held| shortfall(held, role.cycles));
     let price = match facts.pooled {
@@ -181,6 +214,23 @@ pub(crate) fn check_room(role: &RoleConfig, name: &str, taken: u32) -> Result<()
     }
 }
 
+/// Whether a parent may have one more member of a role below it.
+pub(crate) fn check_room_below(
+    role: &RoleConfig,
+    name: &str,
+    parent: Principal,
+    taken: u32,
+) -> Result<(), ProvisionError> {
+    match role.max_per_parent {
+        Some(max) if taken >= max => Err(ProvisionError::ParentFull {
+            parent,
+            role: name.to_string(),
+            max,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// What a canister lacks to what it should hold; nothing if the difference is small.
 pub(crate) fn shortfall(held: u128, wanted: u128) -> u128 {
     let lacks = wanted.saturating_sub(held);
@@ -191,9 +241,14 @@ pub(crate) fn shortfall(held: u128, wanted: u128) -> u128 {
     }
 }
 
-/// How many canisters to create for the pool now.
-pub(crate) fn refill(min: u32, max: u32, ready: u64, in_pool: u64, coming: u64) -> u64 {
-    let lacks = u64::from(min).saturating_sub(ready + coming);
+/// How many ready canisters the pool is to have: as many as were wanted lately, within its limits.
+pub(crate) fn target(min: u32, max: u32, demand: u32) -> u32 {
+    demand.clamp(min, max.max(min))
+}
+
+/// How many canisters to create for the pool now, so that it has a number of ready ones.
+pub(crate) fn refill(target: u32, max: u32, ready: u64, in_pool: u64, coming: u64) -> u64 {
+    let lacks = u64::from(target).saturating_sub(ready + coming);
     let room = u64::from(max).saturating_sub(in_pool + coming);
     lacks.min(room)
 }
@@ -211,9 +266,11 @@ mod tests {
     const WORKER: RoleConfig = RoleConfig {
         name: "worker",
         max: Some(3),
+        max_per_parent: Some(2),
         singleton: false,
         cycles: 2 * T,
         parents: &[ROOT_PARENT],
+        watches: &[],
         controllers: &[],
         rollback: Rollback::Recycle,
         wasm: None,
@@ -225,8 +282,9 @@ mod tests {
             parent: ROOT,
             parent_role: None,
             taken: 0,
+            taken_below: 0,
             module: Some([7; 32]),
-            open: 0,
+            busy: None,
             available: 100 * T,
             pooled: None,
             creation_fee: FEE,
@@ -354,17 +412,41 @@ mod tests {
                 role: "worker".to_string()
             })
         );
+        let (open, retry_after) = (MAX_RUNNING, RETRY_AFTER);
         let busy = admit(&Facts {
-            open: MAX_OPEN,
+            busy: Some(Busy { open, retry_after }),
             ..facts()
         });
-        assert_eq!(
-            busy,
-            Err(ProvisionError::Busy {
-                open: MAX_OPEN,
-                retry_after: RETRY_AFTER
+        assert_eq!(busy, Err(ProvisionError::Busy { open, retry_after }));
+    }
+
+    #[test]
+    fn who_waits_and_who_is_waited_for_have_room_of_their_own() {
+        let max = MAX_WAITING;
+        assert_eq!(busy(Turn::AtOnce, MAX_RUNNING - 1, max), None);
+        let full = busy(Turn::AtOnce, MAX_RUNNING, 0).map(|busy| busy.open);
+        assert_eq!(full, Some(MAX_RUNNING));
+        assert_eq!(busy(Turn::Waits, MAX_RUNNING, max - 1), None);
+        let full = busy(Turn::Waits, 0, max).map(|busy| busy.retry_after);
+        assert_eq!(full, Some(RETRY_BATCH_AFTER));
+    }
+
+    #[test]
+    fn a_parent_has_its_own_limit_beside_that_of_the_role() {
+        let below = |taken_below| {
+            admit(&Facts {
+                taken_below,
+                taken: 2,
+                ..facts()
             })
-        );
+        };
+        assert!(below(1).is_ok());
+        let full = ProvisionError::ParentFull {
+            parent: ROOT,
+            role: "worker".to_string(),
+            max: 2,
+        };
+        assert_eq!(below(2), Err(full));
     }
 
     #[test]
@@ -427,7 +509,14 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_is_refilled_to_min_and_never_beyond_max() {
+    fn the_pools_target_follows_demand_within_its_limits() {
+        let targets = [0, 2, 3, 9, 10, 11, 1_000].map(|demand| target(3, 10, demand));
+        assert_eq!(targets, [3, 3, 3, 9, 10, 10, 10]);
+        assert_eq!(target(0, 0, 5), 0);
+    }
+
+    #[test]
+    fn the_pool_is_refilled_to_its_target_and_never_beyond_max() {
         for (min, max) in [(0, 0), (0, 5), (2, 10), (3, 3), (10, 10)] {
             for ready in 0..12 {
                 for claimed in 0..12 {

@@ -30,6 +30,29 @@ pub(crate) struct Pool {
     entries: StableBTreeMap<(u8, u64), Record<Entry>, Memory>,
     /// Which entry a canister has: its number, and whether it is claimed.
     places: StableBTreeMap<Principal, (u8, u64), Memory>,
+    demand: Demand,
+}
+
+/// Nanoseconds over which demand is counted: ten minutes.
+const WINDOW: u64 = 600_000_000_000;
+
+/// How many canisters were wanted: in the present ten minutes, and in those before. Begins anew in each life of the code.
+#[derive(Default)]
+struct Demand {
+    window: u64,
+    wanted: u32,
+    before: u32,
+}
+
+impl Demand {
+    fn turn_to(&mut self, window: u64) {
+        if window > self.window {
+            let next = window == self.window + 1;
+            self.before = if next { self.wanted } else { 0 };
+            self.wanted = 0;
+            self.window = window;
+        }
+    }
 }
 
 impl Pool {
@@ -37,6 +60,22 @@ impl Pool {
         Self {
             entries: StableBTreeMap::init(memory::open(entries)),
             places: StableBTreeMap::init(memory::open(places)),
+            demand: Demand::default(),
+        }
+    }
+
+    /// Somebody wants a canister, whether there is one or not.
+    pub(crate) fn wanted(&mut self, now: u64) {
+        self.demand.turn_to(now / WINDOW);
+        self.demand.wanted += 1;
+    }
+
+    /// How many were wanted lately, within some ten minutes.
+    pub(crate) fn demand(&self, now: u64) -> u32 {
+        match (now / WINDOW).saturating_sub(self.demand.window) {
+            0 => self.demand.wanted.max(self.demand.before),
+            1 => self.demand.wanted,
+            _ => 0,
         }
     }
 
@@ -135,6 +174,22 @@ mod tests {
             Just(Change::Claim),
             (0..20u8).prop_map(Change::Remove),
         ]
+    }
+
+    #[test]
+    fn demand_is_what_was_wanted_in_the_last_ten_minutes_or_those_before() {
+        memory::forget();
+        let mut pool = Pool::open(0, 1);
+        for _ in 0..3 {
+            pool.wanted(WINDOW);
+        }
+        assert_eq!(pool.demand(2 * WINDOW - 1), 3);
+        pool.wanted(2 * WINDOW);
+        assert_eq!(pool.demand(2 * WINDOW), 3);
+        assert_eq!(pool.demand(3 * WINDOW), 1);
+        assert_eq!(pool.demand(4 * WINDOW), 0);
+        pool.wanted(9 * WINDOW);
+        assert_eq!(pool.demand(9 * WINDOW), 1, "long ago is forgotten");
     }
 
     proptest! {

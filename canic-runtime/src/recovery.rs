@@ -2,9 +2,9 @@
 //! was upgraded meanwhile, is taken up again by looking at what really is.
 
 use crate::{
-    journal::{End, Operation, Step},
+    journal::{End, Operation, Purpose, Step},
     next::Next,
-    rollback::MAX_CALLS,
+    rollback::{self, MAX_CALLS},
     search,
 };
 
@@ -15,6 +15,10 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
     }
     op.in_flight = false;
     op.attempts += 1;
+    if op.calls >= MAX_CALLS && matches!(op.purpose, Purpose::Move(..)) {
+        // A member stays one whatever becomes of its move.
+        return rollback::begin(op, format!("{:?} was cut off again and again", op.step));
+    }
     if op.calls >= MAX_CALLS {
         op.failure = Some(format!("{:?} was cut off again and again", op.step));
         return Next::Close(End::Quarantined);

@@ -44,6 +44,8 @@ pub(crate) enum State {
     Active,
     #[n(2)]
     Retiring,
+    #[n(3)]
+    Moving,
 }
 
 impl From<State> for MemberState {
@@ -52,6 +54,7 @@ impl From<State> for MemberState {
             State::Installing => Self::Installing,
             State::Active => Self::Active,
             State::Retiring => Self::Retiring,
+            State::Moving => Self::Moving,
         }
     }
 }
@@ -141,6 +144,8 @@ pub(crate) struct Registry {
     by_parent: Set<(Principal, Principal)>,
     by_key: StableBTreeMap<(u16, Text<MAX_KEY>), Holder, Memory>,
     roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
+    /// Places taken below each parent, by role.
+    below: StableBTreeMap<(Principal, u16), u32, Memory>,
     /// The names of the roles by number; read once, there are few.
     names: BTreeMap<u16, String>,
     /// Places taken in all roles.
@@ -148,7 +153,8 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn open(members: u8, by_role: u8, by_parent: u8, by_key: u8, roles: u8) -> Self {
+    pub(crate) fn open(memories: [u8; 6]) -> Self {
+        let [members, by_role, by_parent, by_key, roles, below] = memories;
         let roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
             StableBTreeMap::init(memory::open(roles));
         let (mut names, mut taken) = (BTreeMap::new(), 0);
@@ -162,6 +168,7 @@ impl Registry {
             by_role: StableBTreeMap::init(memory::open(by_role)),
             by_parent: StableBTreeMap::init(memory::open(by_parent)),
             by_key: StableBTreeMap::init(memory::open(by_key)),
+            below: StableBTreeMap::init(memory::open(below)),
             roles,
             names,
             taken,
@@ -205,7 +212,8 @@ impl Registry {
         self.change_role(name, |role| role.module = Some(module));
     }
 
-    fn change_role(&mut self, name: &str, change: impl FnOnce(&mut Role)) {
+    /// Answers the role's number.
+    fn change_role(&mut self, name: &str, change: impl FnOnce(&mut Role)) -> u16 {
         let number = || self.names.keys().next_back().map_or(0, |last| last + 1);
         let mut role = self.role(name).unwrap_or_else(|| Role {
             number: number(),
@@ -218,7 +226,9 @@ impl Registry {
         self.names
             .entry(role.number)
             .or_insert_with(|| name.to_string());
+        let number = role.number;
         self.roles.insert(Text(name.to_string()), Record(role));
+        number
     }
 
     // Places: counted and named from the moment an operation is accepted
@@ -230,8 +240,34 @@ impl Registry {
 
     /// Takes a place for an operation.
     pub(crate) fn take(&mut self, place: &Place, operation: u64) {
-        self.change_role(&place.role, |role| role.taken += 1);
+        let role = self.change_role(&place.role, |role| role.taken += 1);
+        self.take_below(place.parent.0, role);
         self.set_holder(place, Holder::Operation(operation));
+    }
+
+    /// Places taken below a parent in a role.
+    pub(crate) fn taken_below(&self, parent: Principal, role: u16) -> u32 {
+        self.below.get(&(parent, role)).unwrap_or_default()
+    }
+
+    /// Places taken below a parent in all roles.
+    pub(crate) fn children_taken(&self, parent: Principal) -> u64 {
+        let roles = self.below.range((parent, 0)..=(parent, u16::MAX));
+        roles.map(|entry| u64::from(entry.value())).sum()
+    }
+
+    /// Takes a place below a parent for a member that has its place in the role.
+    pub(crate) fn take_below(&mut self, parent: Principal, role: u16) {
+        let taken = self.taken_below(parent, role);
+        self.below.insert((parent, role), taken + 1);
+    }
+
+    /// Gives a place below a parent up.
+    pub(crate) fn give_up_below(&mut self, parent: Principal, role: u16) {
+        match self.taken_below(parent, role) {
+            0 | 1 => drop(self.below.remove(&(parent, role))),
+            taken => drop(self.below.insert((parent, role), taken - 1)),
+        }
     }
 
     /// Gives a place up, together with the member that may have had it.
@@ -242,11 +278,12 @@ impl Registry {
             self.by_role.remove(&(member.role, canister));
             self.by_parent.remove(&(member.parent.0, canister));
         }
-        self.change_role(&place.role, |role| {
+        let role = self.change_role(&place.role, |role| {
             role.taken = role.taken.saturating_sub(1)
         });
-        if let (Some(key), Some(role)) = (&place.key, self.role(&place.role)) {
-            self.by_key.remove(&(role.number, Text(key.clone())));
+        self.give_up_below(place.parent.0, role);
+        if let Some(key) = &place.key {
+            self.by_key.remove(&(role, Text(key.clone())));
         }
     }
 
@@ -264,10 +301,6 @@ impl Registry {
 
     pub(crate) fn is_member(&self, canister: Principal) -> bool {
         self.members.contains_key(&canister)
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.members.len()
     }
 
     /// Registers a member in a place that was taken before.
@@ -300,10 +333,22 @@ impl Registry {
         }
     }
 
-    pub(crate) fn retiring(&mut self, canister: Principal, operation: u64) {
+    /// An operation is at work on a member.
+    pub(crate) fn set_state(&mut self, canister: Principal, state: State, operation: u64) {
         if let Some(mut member) = self.member(canister) {
-            member.state = State::Retiring;
+            member.state = state;
             member.operation = operation;
+            self.members.insert(canister, Record(member));
+        }
+    }
+
+    /// Puts a member below another parent, where its place was taken before.
+    pub(crate) fn set_parent(&mut self, canister: Principal, parent: Principal) {
+        if let Some(mut member) = self.member(canister) {
+            let before = std::mem::replace(&mut member.parent, Id(parent)).0;
+            self.by_parent.remove(&(before, canister));
+            self.by_parent.insert((parent, canister), ());
+            self.give_up_below(before, member.role);
             self.members.insert(canister, Record(member));
         }
     }
@@ -377,7 +422,7 @@ mod tests {
                 (0..30u8, 0..3u8, 0..3u8, prop::option::of(0..40u8), any::<bool>()), 1..120)
         ) {
             memory::forget();
-            let mut registry = Registry::open(0, 1, 2, 3, 4);
+            let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
             let mut model: BTreeMap<Principal, Place> = BTreeMap::new();
             for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
                 let (canister, place) = (id(n), place(role, parent, key));
@@ -393,9 +438,14 @@ mod tests {
                         registry.give_up(&place, Some(canister));
                         model.remove(&canister);
                     }
+                    (true, Some(before)) => {
+                        let role = registry.role(&before.role).map_or(0, |role| role.number);
+                        registry.take_below(place.parent.0, role);
+                        registry.set_parent(canister, place.parent.0);
+                        model.insert(canister, Place { parent: place.parent, ..before });
+                    }
                     _ => {}
                 }
-                prop_assert_eq!(registry.len(), model.len() as u64);
                 prop_assert_eq!(registry.taken(), model.len() as u64);
                 let of_roles: u32 = registry.taken_by_role(3).map(|(_, taken)| taken).sum();
                 prop_assert_eq!(of_roles as usize, model.len());
@@ -416,6 +466,13 @@ mod tests {
                     let parent = id(100 + parent);
                     let expected: Vec<Principal> =
                         model.iter().filter(|(_, place)| place.parent.0 == parent).map(|(c, _)| *c).collect();
+                    prop_assert_eq!(registry.children_taken(parent), expected.len() as u64);
+                    for role in 0..3u8 {
+                        let name = format!("role-{role}");
+                        let of_role = expected.iter().filter(|member| model[member].role == name).count();
+                        let counted = registry.role(&name).map_or(0, |role| registry.taken_below(parent, role.number));
+                        prop_assert_eq!(counted as usize, of_role);
+                    }
                     prop_assert_eq!(registry.children(parent, None).collect::<Vec<_>>(), expected);
                 }
                 for (canister, place) in &model {
@@ -429,7 +486,7 @@ mod tests {
 
     #[test]
     fn a_key_belongs_to_the_operation_until_the_member_lives() {
-        let mut registry = Registry::open(0, 1, 2, 3, 4);
+        let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
         let place = place(0, 0, Some(1));
         registry.take(&place, 7);
         assert_eq!(
@@ -453,7 +510,7 @@ mod tests {
 
     #[test]
     fn pages_go_on_after_a_canister() {
-        let mut registry = Registry::open(0, 1, 2, 3, 4);
+        let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
         for n in 1..=5 {
             let place = place(0, 0, None);
             registry.take(&place, 0);

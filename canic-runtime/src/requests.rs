@@ -6,18 +6,19 @@
 use crate::{
     allocation,
     api::{
-        ApproveRequest, BatchError, Denied, ImportAs, ImportError, ImportRequest, Imported,
-        ModuleError, ModuleInfo, OperationId, ProvisionError, ProvisionRequest, Provisioned,
+        ApproveRequest, BatchError, CatchUpPage, CatchUpRequest, Denied, ImportAs, ImportError,
+        ImportRequest, Imported, ModuleError, ModuleInfo, MoveError, MoveRequest, Moved,
+        OperationId, OperationKind, Progress, ProvisionError, ProvisionRequest, Provisioned,
         RetireError, RetireRequest, Retired, Retirement, Source, StageRequest, StagedChunk,
     },
     books::{self, Books},
     config::{Controller, RoleConfig},
     driver,
-    journal::{Clearing, End, Operation, Origin, Place, Plan, Purpose, Section, Step},
+    journal::{Clearing, End, Operation, Origin, Place, Plan, Purpose, Relocation, Step, Turn},
     lists,
     memory::{Cycles, Id},
     platform::ic,
-    policy::{self, Facts},
+    policy::{self, Busy, Facts},
     registry::{Holder, State},
     uploads,
 };
@@ -72,42 +73,57 @@ pub(crate) async fn provision(
     asker: Asker,
     request: ProvisionRequest,
 ) -> Result<Provisioned, ProvisionError> {
-    match books::with(|books| accept(books, asker, request))? {
+    match books::with(|books| accept(books, asker, request, Turn::AtOnce))? {
         Accepted::Existing(member) => Ok(member),
         Accepted::Operation(id) => provisioned(id, driver::run(id).await),
     }
 }
 
-/// Accepts as many requests as there is room for, and lets them run in the background.
+/// Accepts as many requests as there is room for, and lets them run in the background, one after the other and some at once.
 pub(crate) fn provision_batch(
     asker: Asker,
     requests: Vec<ProvisionRequest>,
 ) -> Result<Vec<Result<OperationId, ProvisionError>>, BatchError> {
-    if requests.len() > MAX_BATCH {
+    check_batch(requests.len())?;
+    let accept_one = |request| {
+        let accepted = books::with(|books| accept(books, asker, request, Turn::Waits))?;
+        Ok(match accepted {
+            Accepted::Existing(member) => member.operation,
+            Accepted::Operation(id) => id,
+        })
+    };
+    let accepted = requests.into_iter().map(accept_one).collect();
+    driver::begin_waiting();
+    Ok(accepted)
+}
+
+/// How far the operations of a batch are.
+pub(crate) fn progress(operations: &[OperationId]) -> Result<Progress, BatchError> {
+    check_batch(operations.len())?;
+    Ok(books::with(|books| lists::progress(books, operations)))
+}
+
+fn check_batch(requests: usize) -> Result<(), BatchError> {
+    if requests > MAX_BATCH {
         return Err(BatchError::TooMany {
-            requests: requests.len() as u32,
+            requests: requests as u32,
             max: MAX_BATCH as u32,
         });
     }
-    let accept_one = |request| match books::with(|books| accept(books, asker, request))? {
-        Accepted::Existing(member) => Ok(member.operation),
-        Accepted::Operation(id) => {
-            driver::spawn(id);
-            Ok(id)
-        }
-    };
-    Ok(requests.into_iter().map(accept_one).collect())
+    Ok(())
 }
 
+/// `turn`: whether it begins at once or waits.
 fn accept(
     books: &mut Books,
     asker: Asker,
     request: ProvisionRequest,
+    turn: Turn,
 ) -> Result<Accepted, ProvisionError> {
     let role = role_config(books, &request.role)?;
     policy::check_key(request.key.as_deref())?;
     let place = place(asker, request.role, request.key, request.parent, &role);
-    let facts = facts(books, &place);
+    let facts = facts(books, &place, turn);
     policy::check_parent(&role, &facts)?;
     if let Some(answer) = holder(books, &place) {
         return answer;
@@ -129,9 +145,10 @@ fn accept(
         Step::Create,
         ic::now(),
     );
+    op.turn = turn;
     op.reserved = Cycles(admitted.reserve);
     op.shortfall = Cycles(admitted.shortfall);
-    if books.claim(&mut op) {
+    if turn == Turn::AtOnce && books.claim(&mut op) {
         op.step = allocation::first_step(&op, ic::this());
     }
     books.registry.take(&place, id);
@@ -201,11 +218,6 @@ fn controllers(role: &RoleConfig, parent: Principal) -> Vec<Id> {
     all
 }
 
-pub(crate) fn role_of(books: &Books, canister: Principal) -> Option<String> {
-    let member = books.registry.member(canister)?;
-    Some(books.registry.role_name(member.role).to_string())
-}
-
 /// The limits of a role, if the fleet has it.
 fn role_config(books: &Books, role: &str) -> Result<RoleConfig, ProvisionError> {
     let known = books.registry.role(role);
@@ -213,26 +225,39 @@ fn role_config(books: &Books, role: &str) -> Result<RoleConfig, ProvisionError> 
     policy::role_config(books.config, role, has_module)
 }
 
-/// What decides about a place, as it stands now.
-fn facts(books: &Books, place: &Place) -> Facts {
+/// What decides about a place, as it stands now. Who waits for its turn can't count on a canister of the pool.
+fn facts(books: &Books, place: &Place, turn: Turn) -> Facts {
     let known = books.registry.role(&place.role);
+    let pooled = match turn {
+        Turn::Waits => None,
+        Turn::AtOnce | Turn::Came => books.pool.first_ready().map(|entry| entry.cycles.0),
+    };
     Facts {
         root: ic::this(),
         parent: place.parent.0,
         parent_role: parent_role(books, place.parent.0),
         taken: known.as_ref().map_or(0, |role| role.taken),
-        module: known.and_then(|role| role.module),
-        open: books.open_operations(),
+        module: known.as_ref().and_then(|role| role.module),
+        taken_below: known.as_ref().map_or(0, |role| {
+            books.registry.taken_below(place.parent.0, role.number)
+        }),
+        busy: policy::busy(turn, books.running(), books.journal.waiting()),
         available: books.available(),
-        pooled: books.pool.first_ready().map(|entry| entry.cycles.0),
+        pooled,
         creation_fee: ic::creation_fee(),
     }
+}
+
+/// Whether too much is under way for what somebody waits for.
+fn busy_now(books: &Books) -> Option<Busy> {
+    policy::busy(Turn::AtOnce, books.running(), books.journal.waiting())
 }
 
 /// The role of a member that may get children: one that lives.
 fn parent_role(books: &Books, parent: Principal) -> Option<String> {
     let member = books.registry.member(parent)?;
-    (member.state == State::Active).then(|| books.registry.role_name(member.role).to_string())
+    matches!(member.state, State::Active | State::Moving)
+        .then(|| books.registry.role_name(member.role).to_string())
 }
 
 fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, ProvisionError> {
@@ -321,13 +346,11 @@ fn accept_retirement(
         if let Some(child) = books.registry.children(canister, None).next() {
             return Err(RetireError::HasChildren { child });
         }
-        if let Some(operation) = books.coming_below(canister) {
+        if let Some(operation) = books.journal.below(canister) {
             return Err(RetireError::Pending { operation });
         }
     }
-    let open = books.open_operations();
-    if open >= policy::MAX_OPEN {
-        let retry_after = policy::RETRY_AFTER;
+    if let Some(Busy { open, retry_after }) = busy_now(books) {
         return Err(RetireError::Busy { open, retry_after });
     }
     Ok(books.retire(canister, member, request.how.into(), subtree, ic::now()))
@@ -339,10 +362,14 @@ fn quarantined(books: &Books, canister: Principal) -> Option<Operation> {
 }
 
 fn denied_retirement(caller: Principal) -> RetireError {
-    RetireError::Denied(Denied {
+    RetireError::Denied(not_the_parent(caller))
+}
+
+fn not_the_parent(caller: Principal) -> Denied {
+    Denied {
         caller,
         allowed: "controllers of root, the member's parent".to_string(),
-    })
+    }
 }
 
 /// A quarantined operation held no place any more; what is left is to clear its canister.
@@ -358,6 +385,110 @@ fn clear_quarantined(books: &mut Books, mut op: Operation, how: Retirement) -> O
     let id = op.id;
     books.journal.put(op);
     id
+}
+
+/// What concerns a member.
+pub(crate) fn catch_up(caller: Principal, request: CatchUpRequest) -> Result<CatchUpPage, Denied> {
+    match asker(caller) {
+        Ok(Asker::Member(member)) => Ok(books::with(|books| books.catch_up(member, request))),
+        Ok(Asker::Owner) | Err(_) => Err(Denied {
+            caller,
+            allowed: "members".to_string(),
+        }),
+    }
+}
+
+// Move
+
+/// Puts a member below another parent, and waits for it.
+pub(crate) async fn move_member(asker: Asker, request: MoveRequest) -> Result<Moved, MoveError> {
+    let operation = match books::with(|books| accept_move(books, asker, request))? {
+        Moving::Stands(operation) => return Ok(Moved { operation }),
+        Moving::Operation(id) => id,
+    };
+    let op = driver::run(operation).await;
+    let reason = |op: Operation| op.failure.unwrap_or_default();
+    match op {
+        Some(op) if op.end == Some(End::Done) => Ok(Moved { operation }),
+        Some(op) if op.end.is_some() => Err(MoveError::Failed {
+            operation,
+            reason: reason(op),
+        }),
+        Some(_) | None => Err(MoveError::Pending { operation }),
+    }
+}
+
+enum Moving {
+    /// It stands there already.
+    Stands(OperationId),
+    Operation(OperationId),
+}
+
+fn accept_move(
+    books: &mut Books,
+    asker: Asker,
+    MoveRequest { canister, parent }: MoveRequest,
+) -> Result<Moving, MoveError> {
+    let Some(member) = books.registry.member(canister) else {
+        return Err(MoveError::NotAMember { canister });
+    };
+    let from = member.parent.0;
+    if let Asker::Member(caller) = asker
+        && from != caller
+    {
+        return Err(MoveError::Denied(not_the_parent(caller)));
+    }
+    if member.state != State::Active {
+        let operation = member.operation;
+        return Err(MoveError::Pending { operation });
+    }
+    if from == parent {
+        return Ok(Moving::Stands(member.operation));
+    }
+    // One after the other: what two of them would make together, neither could see.
+    if let Some(operation) = books.journal.moving() {
+        return Err(MoveError::Pending { operation });
+    }
+    if books.is_within(parent, canister) {
+        return Err(MoveError::BelowItself { parent });
+    }
+    let name = books.registry.role_name(member.role).to_string();
+    let role = role_config(books, &name).map_err(MoveError::Refused)?;
+    let place = Place {
+        role: name,
+        parent: Id(parent),
+        key: member.key,
+    };
+    let facts = facts(books, &place, Turn::AtOnce);
+    policy::check_parent(&role, &facts).map_err(MoveError::Refused)?;
+    policy::check_room_below(&role, &place.role, parent, facts.taken_below)
+        .map_err(MoveError::Refused)?;
+    if let Some(Busy { open, retry_after }) = facts.busy {
+        return Err(MoveError::Busy { open, retry_after });
+    }
+
+    let named = |id: &Id| {
+        let keeps = |controller: &Controller| matches!(controller, Controller::Text(text) if *text == id.0.to_text());
+        id.0 == ic::this() || role.controllers.iter().any(keeps)
+    };
+    let relocation = Relocation {
+        from: member.parent,
+        leaves: Some(member.parent).filter(|id| !named(id)),
+        controllers: Vec::new(),
+    };
+    let step = if role.controllers.contains(&Controller::Parent) {
+        Step::Verify
+    } else {
+        Step::Shelve
+    };
+    let id = books.next_operation();
+    let purpose = Purpose::Move(place, relocation);
+    let mut op = Operation::new(id, purpose, step, ic::now());
+    op.canister = Some(Id(canister));
+    books.registry.take_below(parent, member.role);
+    books.registry.set_state(canister, State::Moving, id);
+    books.journal.put(op);
+    Ok(Moving::Operation(id))
 }
 
 // Import
@@ -402,21 +533,13 @@ fn accept_import(books: &mut Books, request: &ImportRequest) -> Result<Operation
     if books.knows(canister) {
         return Err(ImportError::AlreadyKnown { canister });
     }
-    let open = books.open_operations();
-    if open >= policy::MAX_OPEN {
-        let retry_after = policy::RETRY_AFTER;
+    if let Some(Busy { open, retry_after }) = busy_now(books) {
         return Err(ImportError::Busy { open, retry_after });
     }
     let (purpose, step) = match &request.import_as {
         ImportAs::Pool => {
             let max = books.config.pool.as_ref().map_or(0, |pool| pool.max);
-            let incoming =
-                |op: &Operation| matches!(op.purpose, Purpose::ImportToPool | Purpose::Refill);
-            let coming = books
-                .journal
-                .list(Section::Open, None)
-                .filter(incoming)
-                .count() as u64;
+            let coming = books.coming() + books.journal.open_of(OperationKind::ImportToPool);
             if books.pool.len() + coming >= u64::from(max) {
                 return Err(ImportError::PoolFull { max });
             }
@@ -468,7 +591,7 @@ fn adoption(
     let facts = Facts {
         available: u128::MAX,
         pooled: Some(u128::MAX),
-        ..facts(books, &place)
+        ..facts(books, &place, Turn::AtOnce)
     };
     let admitted = policy::admit(&config, role, &facts)?;
     let plan = Plan {
@@ -536,7 +659,7 @@ fn forget_unused_modules(books: &mut Books) {
     let approved = books.registry.roles().filter_map(|(_, role)| role.module);
     let planned = books
         .journal
-        .list(Section::Open, None)
+        .open_operations()
         .filter_map(|op| op.plan().map(|plan| plan.module));
     let needed: std::collections::BTreeSet<_> = approved.chain(planned).collect();
     books.modules.retain(|hash| needed.contains(&hash));

@@ -25,7 +25,9 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Next {
             op.go(Step::Inspect);
             Next::Call
         }
-        Purpose::Adopt(..) | Purpose::ImportToPool => Next::Close(End::Untouched),
+        Purpose::Adopt(..) | Purpose::ImportToPool | Purpose::Move(..) => {
+            Next::Close(End::Untouched)
+        }
         Purpose::Refill | Purpose::Retire(_) => Next::Close(End::Quarantined),
     }
 }

@@ -16,6 +16,7 @@ pub(super) struct RoleArgs {
     pub(super) name: Name,
     pub(super) children: Vec<Given<HandleArgs>>,
     pub(super) http: Option<Given<Flag>>,
+    pub(super) listens: Option<Given<Flag>>,
 }
 
 /// What stands where the name should.
@@ -31,7 +32,7 @@ pub(super) enum Name {
 }
 
 const ROLE: Known = Known {
-    once: &["http", "crate"],
+    once: &["http", "listens", "crate"],
     repeated: &["child"],
 };
 const CHILD: Known = Known {
@@ -61,6 +62,7 @@ impl RoleArgs {
                 .map(|list| list.map(|tokens| child(tokens, errors)))
                 .collect(),
             http: options.one("http", errors),
+            listens: options.one("listens", errors),
         }
     }
 }

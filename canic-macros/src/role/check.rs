@@ -24,6 +24,8 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         canister: canister?,
         name: name?,
         children: children.into_iter().collect::<Option<_>>()?,
+        // Who has children wants to know them.
+        listens: !args.children.is_empty() || args.listens.as_ref().is_some_and(|flag| flag.0),
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })
 }

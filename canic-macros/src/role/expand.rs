@@ -16,7 +16,13 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
         name,
         children,
         http,
+        listens,
     } = role;
+    let listens = if *listens {
+        quote!(::core::option::Option::Some(__canic::entry::listen))
+    } else {
+        quote!(::core::option::Option::None)
+    };
     let children = handles::functions(crate_path, item, children);
     let start = hooks::start_hook(canister);
     let side = Side {
@@ -43,6 +49,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
             static MEMBER: __canic::Member = __canic::Member {
                 role: #name,
                 start: #start,
+                listens: #listens,
             };
             #candid
             #lifecycle

@@ -12,4 +12,6 @@ pub(super) struct Role {
     /// The roles it provisions by name.
     pub(super) children: Vec<Handle>,
     pub(super) http: bool,
+    /// Whether it takes notice of other members from the first moment on.
+    pub(super) listens: bool,
 }

@@ -105,7 +105,9 @@ fn enough_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Error
 
 fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<Role> {
     some_members(args.max.as_ref(), errors);
+    some_members(args.max_per_parent.as_ref(), errors);
     one_singleton(args, errors);
+    parents_share(args, errors);
     enough_cycles(args.cycles.as_ref(), "a member", errors);
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
@@ -115,9 +117,11 @@ fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<
     Some(Role {
         handle: handle?,
         max: args.max.as_ref().map(|max| max.0),
+        max_per_parent: args.max_per_parent.as_ref().map(|max| max.0),
         singleton,
         cycles: args.cycles.as_ref().map(|cycles| cycles.0),
         parents,
+        watches: watches(args, errors),
         controllers,
         rollback: rollback?,
         wasm: match wasm {
@@ -149,6 +153,31 @@ fn one_singleton(args: &RoleArgs, errors: &mut Errors) {
             (singleton, "the role is a singleton here"),
         );
     }
+}
+
+/// What one parent may have is part of what all may have.
+fn parents_share(args: &RoleArgs, errors: &mut Errors) {
+    if let (Some(one), Some(all)) = (&args.max_per_parent, &args.max)
+        && one.0 > all.0
+        && all.0 > 0
+    {
+        errors.conflict(
+            (
+                one,
+                format!(
+                    "one parent can't have more members than all: `max` is {}",
+                    all.0
+                ),
+            ),
+            (all, "the role has at most so many members"),
+        );
+    }
+}
+
+fn watches(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
+    let watched = args.watches.as_ref().map_or(&[][..], |roles| &roles.0);
+    repeated(watched, "watched role", LitStr::value, errors);
+    watched.to_vec()
 }
 
 fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
@@ -228,8 +257,29 @@ fn family(roles: &[Given<RoleArgs>], errors: &mut Errors) {
         .filter_map(|args| Some((args.handle.name.as_ref()?.0.value(), &args.value)))
         .collect();
     // With a name unread, a parent may be that one.
-    if named.len() == roles.len() && known_parents(&named, errors) {
-        reachable(&named, errors);
+    if named.len() == roles.len() {
+        known_watched(&named, errors);
+        if known_parents(&named, errors) {
+            reachable(&named, errors);
+        }
+    }
+}
+
+/// Every role that is watched is one of this list.
+fn known_watched(roles: &[(String, &RoleArgs)], errors: &mut Errors) {
+    let known: Vec<_> = roles.iter().map(|(name, _)| name.as_str()).collect();
+    let watched = roles.iter().flat_map(|(_, args)| &args.watches);
+    for role in watched.flat_map(|roles| &roles.0) {
+        let name = role.value();
+        if !known.contains(&name.as_str()) {
+            errors.at(
+                role,
+                format!(
+                    "`{name}`, which is watched, is not a role of this fleet; {}",
+                    instead_of(&name, &known)
+                ),
+            );
+        }
     }
 }
 

@@ -78,9 +78,10 @@ fn pool(pool: &Pool) -> TokenStream {
 fn role(role: &Role) -> TokenStream {
     let name = &role.handle.name;
     let max = optional(role.max.map(count));
+    let max_per_parent = optional(role.max_per_parent.map(count));
     let singleton = role.singleton;
     let cycles = cycles(role.cycles, "DEFAULT_MEMBER_CYCLES");
-    let parents = &role.parents;
+    let (parents, watches) = (&role.parents, &role.watches);
     let controllers = role.controllers.iter().map(|controller| match controller {
         Controller::Parent(_) => quote!(__config::Controller::Parent),
         Controller::Text(text) => quote!(__config::Controller::Text(#text)),
@@ -98,9 +99,11 @@ fn role(role: &Role) -> TokenStream {
         __config::RoleConfig {
             name: #name,
             max: #max,
+            max_per_parent: #max_per_parent,
             singleton: #singleton,
             cycles: #cycles,
             parents: &[#(#parents),*],
+            watches: &[#(#watches),*],
             controllers: &[#(#controllers),*],
             rollback: #rollback,
             wasm: #wasm,

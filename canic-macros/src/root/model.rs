@@ -26,10 +26,13 @@ pub(super) struct Pool {
 pub(super) struct Role {
     pub(super) handle: Handle,
     pub(super) max: Option<u32>,
+    pub(super) max_per_parent: Option<u32>,
     pub(super) singleton: bool,
     pub(super) cycles: Option<u128>,
     /// Names of roles, or `root`; at least one.
     pub(super) parents: Vec<LitStr>,
+    /// Names of roles.
+    pub(super) watches: Vec<LitStr>,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
     /// The path of the module, relative to the crate's manifest.

@@ -1,8 +1,9 @@
 //! What root says of a caller.
 
 use crate::{
-    access::{self, Standing},
-    api::MemberRequest,
+    access,
+    api::Standing,
+    knowledge::Question,
     platform::ic::{self, Level},
 };
 use candid::{CandidType, Principal, Reserved};
@@ -12,16 +13,10 @@ use serde::{
 };
 use std::fmt;
 
-/// Asks root for a caller's role and parent. That root can't be reached counts as not knowing it.
-pub(super) async fn ask_root(caller: Principal) -> Option<Standing> {
-    let root = access::membership()?.root;
-    let request = MemberRequest::Canister(caller);
-    match ic::ask(root, "canic_member", &request).await {
-        Ok(Answer::Ok(member)) => member.map(|member| Standing {
-            role: member.role,
-            parent: member.parent,
-        }),
-        Ok(Answer::Err(_)) => None,
+/// Asks root what a caller is, and remembers the answer. That root can't be reached counts as not knowing it.
+pub(crate) async fn ask_root(caller: Principal) -> Option<Standing> {
+    match standing(caller).await {
+        Ok(standing) => standing,
         Err(reason) => {
             ic::log(
                 Level::Warn,
@@ -32,20 +27,33 @@ pub(super) async fn ask_root(caller: Principal) -> Option<Standing> {
     }
 }
 
-/// The fields of a member that matter here.
-#[derive(CandidType, Deserialize)]
-struct Member {
-    role: String,
-    parent: Principal,
+/// Asks root what a canister is, and remembers the answer.
+///
+/// # Errors
+///
+/// The reason why root did not answer.
+pub(crate) async fn standing(canister: Principal) -> Result<Option<Standing>, String> {
+    let root = access::membership().ok_or(NO_ROOT)?.root;
+    let question = Question::new();
+    match ic::ask(root, "canic_standing", &canister).await? {
+        Answer::Ok(standing) => {
+            question.answered(canister, standing.as_ref());
+            Ok(standing)
+        }
+        Answer::Err(_) => Ok(None),
+    }
 }
 
-/// The answer of `canic_member`.
+/// What a canister says that wants to ask and is unmanaged.
+pub(crate) const NO_ROOT: &str = "this canister has no root yet";
+
+/// The answer of `canic_standing`.
 ///
 /// Not read by what serde derives, nor as a `Result`: these can complain of any value in a variant's place, and to write
 /// a float takes 15 kB of a member's Wasm.
 #[derive(CandidType)]
 enum Answer {
-    Ok(Option<Member>),
+    Ok(Option<Standing>),
     Err(Reserved),
 }
 
@@ -74,7 +82,7 @@ impl<'de> Visitor<'de> for AnswerVisitor {
 
     fn visit_enum<A: EnumAccess<'de>>(self, answer: A) -> Result<Answer, A::Error> {
         match answer.variant()? {
-            (Variant::Ok, member) => member.newtype_variant().map(Answer::Ok),
+            (Variant::Ok, standing) => standing.newtype_variant().map(Answer::Ok),
             (Variant::Err, denied) => denied.newtype_variant().map(Answer::Err),
         }
     }
@@ -83,9 +91,9 @@ impl<'de> Visitor<'de> for AnswerVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Denied, MemberInfo, MemberState};
+    use crate::api::Denied;
 
-    fn read(answer: &Result<Option<MemberInfo>, Denied>) -> Answer {
+    fn read(answer: &Result<Option<Standing>, Denied>) -> Answer {
         let bytes = candid::encode_one(answer).expect("root can encode it");
         candid::decode_one(&bytes).expect("a member can read it")
     }
@@ -93,18 +101,13 @@ mod tests {
     #[test]
     fn every_answer_of_root_is_read() {
         let parent = Principal::from_slice(&[2, 1]);
-        let member = MemberInfo {
-            canister: Principal::from_slice(&[3, 1]),
+        let shard = Standing {
             role: "shard".to_string(),
             parent,
             key: None,
-            state: MemberState::Active,
-            module: vec![7; 32],
-            since: 1,
-            operation: 1,
         };
-        let known = read(&Ok(Some(member)));
-        assert!(matches!(known, Answer::Ok(Some(m)) if m.role == "shard" && m.parent == parent));
+        let known = read(&Ok(Some(shard.clone())));
+        assert!(matches!(known, Answer::Ok(Some(standing)) if standing == shard));
         assert!(matches!(read(&Ok(None)), Answer::Ok(None)));
         let denied = Denied {
             caller: parent,

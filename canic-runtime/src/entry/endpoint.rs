@@ -4,6 +4,7 @@ use super::asking::ask_root;
 use super::values::{CandidArguments, CandidValue, CandidValues, decode_args};
 use crate::{
     access::{self, Allow, Guard, Known, Verdict},
+    knowledge,
     metrics::{self, CallOutcome, Calls},
     platform::ic,
 };
@@ -22,7 +23,7 @@ pub struct Endpoint {
     pub(crate) guards: &'static [Guard],
     /// How it asks root about a caller, where its list may depend on that. Not called by name, so that a member that
     /// never asks has no code for it.
-    ask: Option<Ask>,
+    ask: Option<Asking>,
     /// What became of its calls.
     pub(crate) calls: Calls,
 }
@@ -40,7 +41,10 @@ impl Endpoint {
             allow,
             guards,
             ask: if access::may_ask(allow) {
-                Some(ask_root_first)
+                Some(Asking {
+                    listen: knowledge::listen,
+                    ask: ask_root_first,
+                })
             } else {
                 None
             },
@@ -186,7 +190,7 @@ pub fn query_async<A: 'static, F>(
 type Serve = Box<dyn FnOnce(&'static Endpoint, Argument)>;
 
 fn serve_update(endpoint: &'static Endpoint, serve: Serve) {
-    in_executor_context(|| match admit(endpoint) {
+    in_executor_context(|| match admit_update(endpoint) {
         Admission::Welcome => serve(endpoint, Argument::UNREAD),
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(ask, caller) => ask(endpoint, caller, serve),
@@ -194,7 +198,7 @@ fn serve_update(endpoint: &'static Endpoint, serve: Serve) {
 }
 
 fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
-    in_query_executor_context(|| match admit(endpoint) {
+    in_query_executor_context(|| match admit(endpoint, access::known_without_asking) {
         Admission::Welcome => serve(endpoint, Argument::UNREAD),
         Admission::Denied(reason) => deny(endpoint, &reason),
         Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
@@ -202,7 +206,7 @@ fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
 }
 
 const NOT_IN_QUERIES: &str =
-    "root itself, or an update: a member can't ask root about its caller from a query";
+    "who this member knows, or an update: it can't ask root about its caller from a query";
 
 // Access
 
@@ -210,6 +214,13 @@ enum Admission {
     Welcome,
     Denied(String),
     Ask(Ask, Principal),
+}
+
+/// How a member knows other members.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    listen: fn(),
+    ask: Ask,
 }
 
 /// Asks root about a caller, and lets it in or turns it away when the answer comes.
@@ -221,10 +232,19 @@ type Ask = fn(&'static Endpoint, Principal, Serve);
 /// it refuses by itself.
 pub(crate) fn refuses(method: &str) -> bool {
     metrics::called_endpoint(method)
-        .is_some_and(|endpoint| matches!(admit(endpoint), Admission::Denied(_)))
+        .is_some_and(|endpoint| matches!(admit(endpoint, access::known), Admission::Denied(_)))
 }
 
-fn admit(endpoint: &'static Endpoint) -> Admission {
+/// Whose list may depend on what root knows takes notice of what root announces.
+fn admit_update(endpoint: &'static Endpoint) -> Admission {
+    if let Some(asking) = endpoint.ask {
+        (asking.listen)();
+    }
+    admit(endpoint, access::known)
+}
+
+/// `known`: what this canister knows about a caller.
+fn admit(endpoint: &'static Endpoint, known: fn(Principal) -> Known) -> Admission {
     for guard in endpoint.guards {
         if let Err(reason) = guard() {
             return Admission::Denied(reason);
@@ -234,10 +254,10 @@ fn admit(endpoint: &'static Endpoint) -> Admission {
         return Admission::Welcome;
     }
     let caller = ic::caller();
-    let verdict = access::check(endpoint.allow, caller, access::known);
+    let verdict = access::check(endpoint.allow, caller, known);
     match (verdict, endpoint.ask) {
         (Verdict::Welcome, _) => Admission::Welcome,
-        (Verdict::AskRoot, Some(ask)) => Admission::Ask(ask, caller),
+        (Verdict::AskRoot, Some(asking)) => Admission::Ask(asking.ask, caller),
         (Verdict::AskRoot | Verdict::Denied, _) => Admission::Denied(denied(endpoint, caller)),
     }
 }

@@ -15,7 +15,7 @@ pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), St
     lifecycle("init", || {
         // A member keeps what every layout had.
         memory::migrate(|_| ());
-        env::load(member);
+        load(member);
         hook(open_envelope(member)?)?;
         start(member);
         Ok(())
@@ -31,11 +31,18 @@ pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), S
 pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("post_upgrade", || {
         memory::migrate(|_| ());
-        env::load(member);
+        load(member);
         hook(open_envelope(member)?)?;
         start(member);
         Ok(())
     });
+}
+
+fn load(member: &'static Member) {
+    env::load(member);
+    if let Some(listen) = member.listens {
+        listen();
+    }
 }
 
 fn open_envelope(member: &'static Member) -> Result<Vec<u8>, String> {
@@ -56,8 +63,9 @@ fn start(member: &'static Member) {
 /// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
 pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
     let method = ic_cdk::api::msg_method_name();
-    // Root calls `canic_sync`, and a canister sends no ingress.
-    if method != "canic_sync" && super::may_be_called(&method) && hook() {
+    // Root calls these, and a canister sends no ingress.
+    let is_roots = matches!(method.as_str(), "canic_sync" | "canic_announce");
+    if !is_roots && super::may_be_called(&method) && hook() {
         ic_cdk::api::accept_message();
     }
 }
@@ -105,6 +113,14 @@ pub fn canic_sync(member: &'static Member) {
             Err(reason) => ic_cdk::api::msg_reject(reason),
         },
     );
+}
+
+/// `canic_announce`.
+pub fn canic_announce(_member: &'static Member) {
+    in_executor_context(|| match env::hear(ic_cdk::api::msg_arg_data()) {
+        Ok(answer) => ic::reply(&answer),
+        Err(reason) => ic_cdk::api::msg_reject(reason),
+    });
 }
 
 /// `http_request`.

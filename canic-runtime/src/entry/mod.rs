@@ -2,7 +2,7 @@
 //!
 //! Generated code is thin: it names the author's types and functions and hands them to one function of this module.
 
-mod asking;
+pub(crate) mod asking;
 mod start;
 mod values;
 
@@ -17,6 +17,7 @@ pub use endpoint::{
     reply_result, update, update_async,
 };
 
+pub use crate::knowledge::listen;
 pub use start::start;
 pub(crate) use values::decode_args;
 pub use values::{CandidArgument, CandidArguments, CandidValue, CandidValues};

@@ -2,24 +2,22 @@
 
 use super::{CandidArguments, decode_args, lifecycle};
 use crate::{
-    access::{self, Fleet, Standing},
+    access::{self, Fleet, Known},
     api::{
-        ApproveRequest, BatchError, Denied, ImportError, ImportRequest, MemberRequest,
-        MembersRequest, Membership, ModuleError, OperationId, OperationsRequest, PageRequest,
-        ProvisionError, ProvisionRequest, PruneRequest, Pruned, RetireError, RetireRequest,
-        StageRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, ImportError, ImportRequest,
+        MemberRequest, MembersRequest, Membership, ModuleError, MoveError, MoveRequest,
+        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
+        PruneRequest, Pruned, RetireError, RetireRequest, StageRequest,
     },
     books::{self, Books},
     config::Root,
     driver,
     fleet::{self, RootCalls},
-    http,
-    journal::Section,
-    lists, memory, metrics,
+    http, lists, memory, metrics,
     platform::ic,
     requests::{self, Asker},
 };
-use candid::CandidType;
+use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 use std::future::Future;
 
@@ -50,21 +48,15 @@ fn begin(
             })
         },
         role: None,
-        lookup: Some(|canister| {
-            books::with(|books| {
-                let parent = books.registry.member(canister)?.parent.0;
-                Some(Standing {
-                    role: requests::role_of(books, canister)?,
-                    parent,
-                })
-            })
-        }),
+        known: |canister| Known::Member(books::with(|books| books.standing(canister))),
     });
     fleet::set_root(RootCalls {
         provision: |request| Box::pin(requests::provision(Asker::Owner, request)),
         retire: |request| Box::pin(requests::retire(Asker::Owner, request)),
         member: |request| books::with(|books| lists::member(books, &request)),
+        move_member: |request| Box::pin(requests::move_member(Asker::Owner, request)),
         members: |request| books::with(|books| lists::members(books, &request)),
+        standing: |canister| books::with(|books| books.standing(canister)),
     });
     requests::approve_embedded();
     hook(ic_cdk::api::msg_arg_data())?;
@@ -86,11 +78,11 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
             return hook();
         }
         let in_flight = books::with(|books| {
-            let mut open = books.journal.list(Section::Open, None);
-            open.find(|op| op.in_flight)
+            let mut open = books.journal.open_operations();
+            open.find(|op| op.in_flight).map(|op| (op.id, op.step))
         });
-        let who = in_flight.map_or("root".to_string(), |op| {
-            format!("operation {} at its step {:?}", op.id, op.step)
+        let who = in_flight.map_or("root".to_string(), |(id, step)| {
+            format!("operation {id} at its step {step:?}")
         });
         Err(format!(
             "{who} waits for the answer to a call ({awaited} in all); upgrade again when it has come, or stop root first"
@@ -99,10 +91,12 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 7] = [
+const GUARDED: [&str; 9] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
+    "canic_move",
+    "canic_standing",
     "canic_import",
     "canic_module_stage",
     "canic_module_approve",
@@ -161,6 +155,25 @@ pub fn canic_retire(_root: &'static Root) {
     update(|(request,): (RetireRequest,)| {
         let asker = requests::asker(ic::caller());
         async move { requests::retire(asker.map_err(RetireError::Denied)?, request).await }
+    });
+}
+
+/// `canic_move`.
+pub fn canic_move(_root: &'static Root) {
+    update(|(request,): (MoveRequest,)| {
+        let asker = requests::asker(ic::caller());
+        async move { requests::move_member(asker.map_err(MoveError::Denied)?, request).await }
+    });
+}
+
+/// `canic_standing`.
+pub fn canic_standing(_root: &'static Root) {
+    update(|(canister,): (Principal,)| {
+        let caller = ic::caller();
+        let asker = requests::asker(caller);
+        async move {
+            asker.map(|_| books::with(|books| books.standing_for(canister, caller, ic::now())))
+        }
     });
 }
 
@@ -230,6 +243,16 @@ pub fn canic_members(_root: &'static Root) {
     list(|books, (request,): (MembersRequest,)| lists::members(books, &request));
 }
 
+/// `canic_catch_up`.
+pub fn canic_catch_up(_root: &'static Root) {
+    in_query_executor_context(|| {
+        match decode_args::<(CatchUpRequest,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((request,)) => ic::reply(&requests::catch_up(ic::caller(), request)),
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        }
+    });
+}
+
 /// `canic_member`.
 pub fn canic_member(_root: &'static Root) {
     list(|books, (request,): (MemberRequest,)| lists::member(books, &request));
@@ -253,6 +276,19 @@ pub fn canic_operations(_root: &'static Root) {
 /// `canic_operation`.
 pub fn canic_operation(_root: &'static Root) {
     list(|books, (id,): (OperationId,)| lists::operation(books, id));
+}
+
+/// `canic_progress`.
+pub fn canic_progress(_root: &'static Root) {
+    in_query_executor_context(|| {
+        match decode_args::<(Vec<OperationId>,)>(ic_cdk::api::msg_arg_data()) {
+            Ok((operations,)) => {
+                let asker = requests::asker(ic::caller()).map_err(BatchError::Denied);
+                ic::reply(&asker.and_then(|_| requests::progress(&operations)));
+            }
+            Err(reason) => ic_cdk::api::msg_reject(reason),
+        }
+    });
 }
 
 /// `canic_metrics`.

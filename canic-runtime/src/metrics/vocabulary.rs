@@ -4,7 +4,7 @@
 //! the same table; a test compares them.
 
 use super::{Latencies, OPERATIONS, STEPS, called_endpoints, forms::Rows};
-use crate::{books, journal::Section, platform::ic};
+use crate::{books, platform::ic};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Values of one meaning.
@@ -33,7 +33,14 @@ pub(super) struct Label {
 
 // Words, in the order of the types that they stand for.
 const CALL_OUTCOMES: &[&str] = &["ok", "error", "denied", "trap"];
-const KINDS: &[&str] = &["provision", "refill", "retire", "import_to_pool", "adopt"];
+const KINDS: &[&str] = &[
+    "provision",
+    "refill",
+    "retire",
+    "import_to_pool",
+    "adopt",
+    "move",
+];
 const ENDS: &[&str] = &[
     "done",
     "nothing",
@@ -141,7 +148,7 @@ pub(crate) static MEMBER: [Family; 5] = [
 ];
 
 /// What root measures besides.
-pub(crate) static ROOT: [Family; 10] = [
+pub(crate) static ROOT: [Family; 12] = [
     Family {
         name: "canic_operation_duration_seconds",
         kind: Kind::Histogram,
@@ -185,7 +192,7 @@ pub(crate) static ROOT: [Family; 10] = [
         measure: |rows| {
             let mut open = [0_u32; KINDS.len()];
             books::with(|books| {
-                for op in books.journal.list(Section::Open, None) {
+                for op in books.journal.open_operations() {
                     open[op.kind() as usize] += 1;
                 }
             });
@@ -195,13 +202,33 @@ pub(crate) static ROOT: [Family; 10] = [
         },
     },
     Family {
+        name: "canic_operations_waiting",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Operations among them that wait for their turn.",
+        measure: |rows| rows.add(&[], books::with(|books| books.journal.waiting()) as f64),
+    },
+    Family {
+        name: "canic_listeners_waiting",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Members that have not heard yet what was announced to them.",
+        measure: |rows| {
+            rows.add(
+                &[],
+                books::with(|books| books.announcements.waiting()) as f64,
+            )
+        },
+    },
+    Family {
         name: "canic_operations_oldest_seconds",
         kind: Kind::Gauge,
         labels: &[],
         help: "Age of the open operation with the lowest number; 0 if none is open.",
         measure: |rows| {
-            let oldest = books::with(|books| books.journal.list(Section::Open, None).next());
-            let age = oldest.map_or(0, |op| ic::now().saturating_sub(op.accepted));
+            let oldest =
+                books::with(|books| Some(books.journal.open_operations().next()?.accepted));
+            let age = oldest.map_or(0, |accepted| ic::now().saturating_sub(accepted));
             rows.add(&[], age as f64 / 1e9);
         },
     },
@@ -337,6 +364,7 @@ mod tests {
             OperationKind::Retire,
             OperationKind::ImportToPool,
             OperationKind::Adopt,
+            OperationKind::Move,
         ];
         assert_eq!(names(kinds), KINDS);
     }

@@ -6,7 +6,7 @@
 
 use super::{Call, Failure, Reply, Run, Status};
 use crate::{
-    api::{OperationId, SyncRequest},
+    api::{Announcement, Membership, OperationId, Standing, SyncRequest},
     drain,
 };
 use candid::{CandidType, Nat, Principal};
@@ -178,6 +178,33 @@ where
         .await
         .map_err(|error| error.to_string())?;
     candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
+}
+
+/// Tells a member what became of others. Answers whether it heard.
+pub(crate) async fn announce(listener: Principal, announcement: &Announcement) -> bool {
+    let call = CdkCall::bounded_wait(listener, "canic_announce").change_timeout(ANNOUNCE_TIMEOUT);
+    send(call.with_arg(announcement)).await.is_ok()
+}
+
+/// Tells a member where it stands. Answers whether it heard.
+pub(crate) async fn sync(member: Principal, standing: Standing) -> bool {
+    let Standing { role, parent, key } = standing;
+    let membership = Membership {
+        root: this(),
+        parent,
+        key,
+    };
+    let request = SyncRequest { role, membership };
+    let call = CdkCall::bounded_wait(member, "canic_sync").change_timeout(ANNOUNCE_TIMEOUT);
+    send(call.with_arg(&request)).await.is_ok()
+}
+
+/// Seconds until a listener that does not answer is told again.
+const ANNOUNCE_TIMEOUT: u32 = 30;
+
+/// Runs a task within the present message, and after it.
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
+    ic_cdk::futures::spawn(task);
 }
 
 /// Makes a call, and says what came of it.

@@ -1,4 +1,4 @@
-//! A notebook for every user: the root, which gives each user a worker canister of their own.
+//! A notebook for every user, and a guest book for every club: the root of both, which makes all canisters.
 
 use canic::api::{ProvisionError, Provisioned};
 use canic::prelude::*;
@@ -14,6 +14,8 @@ pub struct WorkerArgs {
 #[canic::root(
     pool(min = 2, max = 10, cycles = "2T"),
     role(name = "worker", args = WorkerArgs, max = 100, cycles = "2T"),
+    role(name = "club", max = 20, cycles = "2T"),
+    role(name = "page", parents("club"), max_per_parent = 10, cycles = "2T"),
 )]
 pub struct Fleet;
 
@@ -33,6 +35,12 @@ async fn sign_up() -> Result<Provisioned, ProvisionError> {
         .args(WorkerArgs { owner })
         .provision()
         .await
+}
+
+/// The club of a name: made at the first call, and the same one ever after. It makes its pages itself.
+#[canic::update(guard = is_signed_in)]
+async fn open_club(name: String) -> Result<Provisioned, ProvisionError> {
+    Fleet::club().key(name).provision().await
 }
 
 /// A user's worker, if there is one.

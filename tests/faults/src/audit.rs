@@ -7,8 +7,9 @@
 use crate::world::{Asked, T, World, controller};
 use candid::{CandidType, Decode, Principal};
 use canic::api::{
-    Env, ImportAs, ImportError, ImportRequest, Imported, MemberState, OperationsFilter,
-    ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
+    Env, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState, MoveError,
+    MoveRequest, Moved, OperationsFilter, ProvisionError, ProvisionRequest, Provisioned,
+    RetireError, RetireRequest, Retired,
 };
 use canic_fleet_tests::{fleet::notebook, user};
 use canic_replica::{Ingress, Kind, Outcome};
@@ -32,6 +33,7 @@ pub fn audit_books(world: &mut World) -> Vec<String> {
     wrong.extend(asked_again(world));
     wrong.extend(filled(world));
     wrong.extend(books(world, true));
+    wrong.extend(knowledge(world));
     wrong.sort();
     wrong.dedup();
     wrong
@@ -81,6 +83,16 @@ fn answers(world: &mut World) -> Vec<String> {
                     && is_member(request.canister)
                 {
                     wrong.push(format!("{} is retired, and a member", request.canister));
+                }
+            }
+            "canic_move" => {
+                let request: MoveRequest = argument(asked);
+                let mut stands = members.iter();
+                let stands = stands.find(|member| member.canister == request.canister);
+                if decode::<Result<Moved, MoveError>>(&bytes).is_ok()
+                    && stands.is_some_and(|member| member.parent != request.parent)
+                {
+                    wrong.push(format!("{} is moved, and is not there", request.canister));
                 }
             }
             "canic_import" => {
@@ -312,6 +324,37 @@ fn filled(world: &mut World) -> Vec<String> {
     }
     wrong
 }
+
+/// Whether those who are told of others know what is true: parents their children, watchers all listeners.
+fn knowledge(world: &mut World) -> Vec<String> {
+    let members = world.members();
+    let mut wrong = Vec::new();
+    let is_told = |member: &&MemberInfo| ["listener", "watcher"].contains(&member.role.as_str());
+    for told in members.iter().filter(is_told) {
+        for key in KEYS {
+            let mut named = members.iter();
+            let named = named.find(|m| m.role == "listener" && m.key.as_deref() == Some(key));
+            let concerned = named.filter(|m| told.role == "watcher" || m.parent == told.canister);
+            let truth = concerned.map(|member| member.canister);
+            let answer = world.replica.query(Ingress {
+                sender: controller(),
+                canister: told.canister,
+                method: "knows".to_string(),
+                payload: candid::encode_args(("listener", key)).expect("an argument"),
+                effective: None,
+            });
+            let known = answer.map(|bytes| decode::<Option<Principal>>(&bytes));
+            if known.as_ref() != Ok(&truth) {
+                let who = told.key.as_deref().unwrap_or_default();
+                wrong.push(format!("{who} knows {key} as {known:?}, not as {truth:?}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// The keys of listeners in all scenarios.
+const KEYS: [&str; 5] = ["old", "new", "a", "aa", "b"];
 
 /// Who a member thinks it is.
 fn env(world: &mut World, canister: Principal) -> Option<Env> {

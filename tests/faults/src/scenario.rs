@@ -3,8 +3,8 @@
 use crate::world::{T, World, controller};
 use candid::{Encode, Principal};
 use canic::api::{
-    ApproveRequest, ImportAs, ImportRequest, OperationsFilter, ProvisionError, ProvisionRequest,
-    Provisioned, RetireRequest, Retirement, StageRequest,
+    ApproveRequest, ImportAs, ImportRequest, MoveRequest, OperationsFilter, ProvisionError,
+    ProvisionRequest, Provisioned, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -13,6 +13,9 @@ use canic_fleet_tests::{
 };
 use canic_replica::{Effect, Fault, RejectCode};
 use std::sync::OnceLock;
+
+/// Seconds, as the platform has it: 30 days.
+const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 
 /// An operation, and how a world gets to where it begins.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +136,87 @@ pub const SCENARIOS: &[Scenario] = &[
             let hub = worker.parent;
             world.begin(user(1), hub, "dismiss", (worker.canister,));
         },
+    },
+    Scenario {
+        name: "move_to_another_parent",
+        world: tree,
+        act: |world| move_member(world, "a", "new"),
+    },
+    Scenario {
+        name: "move_while_others_come_and_go",
+        world: tree,
+        act: |world| {
+            move_member(world, "a", "new");
+            let new = named_member(world, "new");
+            provision(world, &listener("b", Some(new)));
+            retire_named(world, "aa", None);
+        },
+    },
+    Scenario {
+        name: "announce_to_a_parent_and_a_watcher",
+        world: tree,
+        act: |world| {
+            let old = named_member(world, "old");
+            provision(world, &listener("b", Some(old)));
+            retire_named(world, "aa", None);
+        },
+    },
+    Scenario {
+        name: "announce_to_who_is_stopped",
+        world: tree,
+        act: |world| {
+            let watcher = named_member(world, "watcher");
+            world.on_member("stop_canister", watcher);
+            provision(world, &listener("b", None));
+            retire_named(world, "aa", None);
+            // Root tries in vain for a while.
+            world.rounds(40);
+            world.on_member("start_canister", watcher);
+        },
+    },
+    Scenario {
+        name: "announce_to_who_is_out_of_cycles",
+        world: tree,
+        act: |world| {
+            let watcher = named_member(world, "watcher");
+            // With all that it has kept back, it is as good as without.
+            world.freeze(watcher, 1 << 40);
+            provision(world, &listener("b", None));
+            world.rounds(40);
+            world.freeze(watcher, DEFAULT_FREEZING_THRESHOLD);
+        },
+    },
+    Scenario {
+        name: "announce_to_who_is_upgraded",
+        world: tree,
+        act: |world| {
+            let watcher = named_member(world, "watcher");
+            provision(world, &listener("b", None));
+            retire_named(world, "aa", None);
+            for _ in 0..4 {
+                world.rounds(2);
+                world.upgrade(watcher, "fixture-watcher");
+            }
+        },
+    },
+    Scenario {
+        name: "announce_to_who_is_slow",
+        world: tree,
+        act: |world| {
+            let slow = Effect::Delay { rounds: 50 };
+            let watcher = named_member(world, "watcher");
+            let fault = Fault::on_call(slow)
+                .callee(watcher)
+                .method("canic_announce");
+            world.replica.inject(Fault { times: 2, ..fault });
+            provision(world, &listener("b", None));
+            retire_named(world, "aa", None);
+        },
+    },
+    Scenario {
+        name: "retire_a_tree",
+        world: tree,
+        act: |world| retire_named(world, "old", Some(true)),
     },
     Scenario {
         name: "retire_by_recycling",
@@ -302,6 +386,61 @@ fn with_stranger() -> World {
     let both = vec![controller(), world.root];
     world.set_controllers(controller(), stranger, both);
     rest(world)
+}
+
+/// Two hubs, one of which has a listener below it, which has one, too; and a watcher of all of them.
+fn tree() -> World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(new_tree).clone()
+}
+
+fn new_tree() -> World {
+    let mut world = World::start("fixture-tree-root", 60 * T);
+    (world.capacity, world.floor) = (4, T);
+    world.approve("worker", "example-worker");
+    world.approve("listener", "fixture-listener");
+    world.approve("watcher", "fixture-watcher");
+    let mut world = rest(world);
+    let watcher = ProvisionRequest {
+        role: "watcher".to_string(),
+        ..listener("watcher", None)
+    };
+    member(&mut world, &watcher);
+    let old = member(&mut world, &listener("old", None));
+    member(&mut world, &listener("new", None));
+    let a = member(&mut world, &listener("a", Some(old)));
+    member(&mut world, &listener("aa", Some(a)));
+    rest(world)
+}
+
+fn listener(key: &str, parent: Option<Principal>) -> ProvisionRequest {
+    ProvisionRequest {
+        role: "listener".to_string(),
+        key: Some(key.to_string()),
+        parent,
+        arg: Encode!().expect("no argument"),
+    }
+}
+
+fn named_member(world: &mut World, key: &str) -> Principal {
+    let members = world.members();
+    let named = members.iter().find(|m| m.key.as_deref() == Some(key));
+    named.expect("a member of that key").canister
+}
+
+fn move_member(world: &mut World, key: &str, parent: &str) {
+    let (canister, parent) = (named_member(world, key), named_member(world, parent));
+    let request = MoveRequest { canister, parent };
+    world.begin(controller(), world.root, "canic_move", (request,));
+}
+
+fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
+    let request = RetireRequest {
+        canister: named_member(world, key),
+        how: Retirement::Recycle,
+        subtree,
+    };
+    world.begin(controller(), world.root, "canic_retire", (request,));
 }
 
 /// Lets a world come to rest, and forgets what was asked so far.

@@ -15,8 +15,8 @@ use canic_fleet_tests::{
     user,
 };
 use canic_replica::{
-    Config, Effect, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject, Replica,
-    SubnetKind,
+    Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
+    Reject, Replica, SubnetKind,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -381,13 +381,55 @@ impl World {
         }
     }
 
+    /// Stops or starts a canister that root controls. A fault may strike that, too.
+    pub fn on_member(&mut self, method: &str, canister: Principal) {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        drop(self.manage(self.root, method, canister, &args));
+    }
+
+    /// Upgrades a member to its own module; one that can't be upgraded now stays as it is.
+    pub fn upgrade(&mut self, canister: Principal, package: &str) {
+        let args = InstallCodeArgs {
+            mode: CanisterInstallMode::Upgrade(None),
+            canister_id: canister,
+            wasm_module: artifacts::module(package),
+            arg: Encode!().expect("no argument"),
+            sender_canister_version: None,
+        };
+        drop(self.manage(self.root, "install_code", canister, &args));
+    }
+
+    /// Sets a canister's freezing threshold, in seconds: one that is long freezes it. A fault may strike that, too.
+    pub fn freeze(&mut self, canister: Principal, seconds: u64) {
+        let args = ic_management_canister_types::UpdateSettingsArgs {
+            canister_id: canister,
+            settings: CanisterSettings {
+                freezing_threshold: Some(seconds.into()),
+                ..Default::default()
+            },
+            sender_canister_version: None,
+        };
+        drop(self.manage(self.root, "update_settings", canister, &args));
+    }
+
     // Time
+
+    /// Lets so many rounds go by.
+    pub fn rounds(&mut self, count: u32) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
 
     /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
     pub fn step(&mut self) {
         let before = self.events();
         self.replica.tick();
-        if self.events() > before {
+        let new = self.replica.trace().iter().rev();
+        let mut new = new.take_while(|event| event.seq >= before);
+        if new.any(|event| !is_in_vain(event)) {
             self.idle = 0;
         } else {
             self.idle += 1;
@@ -528,6 +570,14 @@ impl World {
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
     }
+}
+
+/// Whether an event is part of telling something to a member that can't hear it: root does so again and again, and a fleet is
+/// at rest all the same.
+fn is_in_vain(event: &Event) -> bool {
+    let told = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
+    let came_to_nothing = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
+    event.kind == Kind::Timer || event.method == TIMER || (told && came_to_nothing)
 }
 
 fn first_page() -> PageRequest {

@@ -13,6 +13,8 @@ use std::{
 /// The canisters of the workspace, in the order in which they must be built: a later batch embeds modules of an earlier one.
 pub const CANISTERS: &[&[&str]] = &[
     &[
+        "example-club",
+        "example-page",
         "example-root",
         "example-worker",
         "baseline-worker",
@@ -23,9 +25,12 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
+        "fixture-listener",
         "fixture-measured",
         "fixture-small-root",
         "fixture-tight-root",
+        "fixture-tree-root",
+        "fixture-watcher",
     ],
     &["fixture-embedded-root"],
 ];

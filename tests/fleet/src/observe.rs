@@ -46,6 +46,17 @@ impl Observer {
             .collect()
     }
 
+    /// The calls that `caller` made to other canisters from event `from` on: whom, and which method.
+    #[must_use]
+    pub fn calls_to_canisters(&self, caller: Principal, from: u64) -> Vec<(Principal, String)> {
+        let calls = self.0.trace(from).unwrap().into_iter();
+        calls
+            .filter(|e| matches!(e.kind, Kind::Update | Kind::Query))
+            .filter(|e| e.caller == caller && e.canister != caller)
+            .map(|e| (e.canister, e.method))
+            .collect()
+    }
+
     /// The instructions that each call of a method took from event `from` on, those of its callbacks excepted.
     #[must_use]
     pub fn instructions(&self, canister: Principal, method: &str, from: u64) -> Vec<u64> {

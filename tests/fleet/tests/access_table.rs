@@ -2,10 +2,10 @@
 
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
-    ApproveRequest, Denied, ImportAs, ImportRequest, MemberRequest, MembersFilter, MembersRequest,
-    Membership, OperationsFilter, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-    Provisioned, PruneRequest, RetireError, RetireRequest, Retired, Retirement, StageRequest,
-    SyncRequest,
+    Announcement, ApproveRequest, CatchUpRequest, Denied, ImportAs, ImportRequest, MemberRequest,
+    MembersFilter, MembersRequest, Membership, MoveRequest, OperationsFilter, OperationsRequest,
+    PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError,
+    RetireRequest, Retired, Retirement, StageRequest, SyncRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 use std::{collections::BTreeMap, fs};
@@ -186,9 +186,9 @@ fn every_word_of_allow_lets_in_whom_the_page_says() {
             for caller in &world.to_target[column] {
                 for kind in ["update", "query", "composite"] {
                     let expected = match cell {
-                        "yes" => true,
+                        // Queries come after the update, which has asked.
+                        "yes" | "asks" => true,
                         "no" => false,
-                        "asks" => kind == "update",
                         "guard" => caller.principal == Principal::anonymous(),
                         other => panic!("`{other}` in the line of `{line}`"),
                     };
@@ -300,6 +300,18 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         }),
         "canic_prune" => Encode!(&PruneRequest { before: 0 }),
         "canic_drive" => Encode!(&None::<u64>),
+        "canic_move" => Encode!(&MoveRequest {
+            canister: world.to_target["parent"][0].principal,
+            parent: nowhere,
+        }),
+        "canic_standing" => Encode!(&nowhere),
+        "canic_progress" => Encode!(&vec![1_u64]),
+        "canic_catch_up" => Encode!(&CatchUpRequest { after: None }),
+        "canic_announce" => Encode!(&Announcement {
+            after: 0,
+            upto: 0,
+            changes: Vec::new(),
+        }),
         "canic_sync" => Encode!(&SyncRequest {
             role: "doors".into(),
             membership: Membership {
@@ -325,6 +337,8 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         other => panic!("the test knows no argument for {other}"),
     };
     let queries = [
+        "canic_progress",
+        "canic_catch_up",
         "canic_members",
         "canic_member",
         "canic_modules",

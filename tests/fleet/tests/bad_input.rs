@@ -169,7 +169,7 @@ fn an_unknown_role() {
             ..notebook(user(1))
         },
     );
-    let known = vec!["worker".to_string()];
+    let known = ["worker", "club", "page"].map(String::from).to_vec();
     assert_eq!(
         error,
         ProvisionError::UnknownRole {

@@ -204,21 +204,8 @@ fn limits_hold_for_imports() {
         fleet.pool().len() == 1
     });
     fleet.quiet();
-    let taken: Vec<_> = [1, 2, 3]
-        .map(|n| fleet.provision(&notebook(user(n))))
-        .into();
-    assert!(taken.iter().all(Result::is_ok), "{taken:?}");
-    fleet.quiet();
-    let canister = handmade(&fleet);
-    let answer = fleet.import(canister, as_member("alice"));
-    let full = ProvisionError::RoleFull {
-        role: "worker".into(),
-        max: 3,
-    };
-    assert_eq!(answer, Err(ImportError::Refused(full)));
-
     fleet
-        .import(canister, ImportAs::Pool)
+        .import(handmade(&fleet), ImportAs::Pool)
         .expect("the pool has room for one more");
     fleet.quiet();
     let other = handmade(&fleet);
@@ -226,5 +213,17 @@ fn limits_hold_for_imports() {
         fleet.import(other, ImportAs::Pool),
         Err(ImportError::PoolFull { max: 2 })
     );
+
+    let taken: Vec<_> = [1, 2, 3]
+        .map(|n| fleet.provision(&notebook(user(n))))
+        .into();
+    assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+    fleet.quiet();
+    let answer = fleet.import(other, as_member("alice"));
+    let full = ProvisionError::RoleFull {
+        role: "worker".into(),
+        max: 3,
+    };
+    assert_eq!(answer, Err(ImportError::Refused(full)));
     fleet.audit().passes_except(&[other]);
 }

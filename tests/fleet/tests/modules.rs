@@ -209,7 +209,7 @@ fn sizes_hashes_and_roles_are_checked() {
         answer,
         Err(ModuleError::UnknownRole {
             role: "gardener".into(),
-            known: vec!["worker".into()]
+            known: ["worker", "club", "page"].map(String::from).to_vec()
         })
     );
     fleet.audit().passes();

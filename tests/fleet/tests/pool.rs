@@ -90,6 +90,8 @@ fn a_full_pool_turns_recycling_into_deletion() {
         fleet.quiet();
         made.canister
     });
+    // Three were wanted lately, so that the pool holds as many as it may.
+    assert_eq!(fleet.pool().len(), 2);
     let mut deleted = 0;
     for canister in members {
         let retired = fleet
@@ -103,6 +105,33 @@ fn a_full_pool_turns_recycling_into_deletion() {
         assert_eq!(in_pool, fleet.pic.canister_exists(canister));
         deleted += u32::from(!in_pool);
     }
-    assert_eq!(deleted, 2, "the pool held one of two already");
+    assert_eq!(deleted, 3);
+    fleet.audit().passes();
+}
+
+#[test]
+fn the_pool_follows_what_was_wanted_lately_within_its_limits() {
+    let fleet = Fleet::of_notebooks();
+    let ready = |fleet: &Fleet| {
+        fleet.quiet();
+        fleet.pool().len()
+    };
+    let provision = |numbers: std::ops::Range<u8>| {
+        for number in numbers {
+            fleet.provision(&notebook(user(number))).expect("a member");
+        }
+    };
+    provision(1..3);
+    assert_eq!(ready(&fleet), 2, "its minimum");
+    provision(3..6);
+    assert_eq!(ready(&fleet), 5, "as many as were wanted");
+    provision(6..20);
+    assert_eq!(ready(&fleet), 10, "its maximum");
+    // What is there stays, but is not replaced once nobody has wanted it for long.
+    fleet
+        .pic
+        .advance_time(std::time::Duration::from_secs(2_000));
+    provision(20..22);
+    assert_eq!(ready(&fleet), 8);
     fleet.audit().passes();
 }

@@ -34,7 +34,7 @@ fn root_keeps_members_pool_operations_and_modules() {
         )
     };
     let before = standing(&fleet);
-    assert_eq!((before.0.len(), before.1.len(), before.3.len()), (3, 2, 1));
+    assert_eq!((before.0.len(), before.1.len(), before.3.len()), (3, 3, 1));
     fleet
         .upgrade_root("example-root")
         .expect("root takes the upgrade");
@@ -47,6 +47,13 @@ fn root_keeps_members_pool_operations_and_modules() {
     assert_eq!(again.source, Source::Existing);
     let new = fleet.provision(&notebook(user(4))).expect("a member");
     assert_eq!(new.source, Source::Pool);
+    fleet.quiet();
+    assert_eq!(
+        fleet.pool().len(),
+        2,
+        "an upgrade forgets what was wanted before"
+    );
+    fleet.provision(&notebook(user(5))).expect("a member");
     fleet.quiet();
     assert_eq!(
         fleet.pool().len(),

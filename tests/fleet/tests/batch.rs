@@ -1,0 +1,167 @@
+//! Batches: many requests at once, made one after the other while root serves others.
+
+use canic::api::{
+    BatchError, MembersFilter, OperationId, Progress, ProvisionError, ProvisionRequest, Source,
+};
+use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
+
+/// The most requests that wait for their turn.
+const MAX_WAITING: usize = 5_000;
+
+fn fleet() -> Fleet {
+    let fleet = Fleet::start_with("fixture-bare-root", 20_000_000_000_000_000);
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet
+}
+
+fn named(n: usize) -> ProvisionRequest {
+    ProvisionRequest {
+        key: Some(format!("member {n}")),
+        ..notebook(user(1))
+    }
+}
+
+fn batch(
+    fleet: &Fleet,
+    numbers: std::ops::Range<usize>,
+) -> Vec<Result<OperationId, ProvisionError>> {
+    let batch: Vec<_> = numbers.map(named).collect();
+    let answer: Result<Vec<_>, BatchError> = fleet.command("canic_provision_batch", (batch,));
+    answer.expect("the batch is accepted")
+}
+
+fn accepted(fleet: &Fleet, numbers: std::ops::Range<usize>) -> Vec<OperationId> {
+    let ids: Result<Vec<_>, _> = batch(fleet, numbers).into_iter().collect();
+    ids.expect("every request is accepted")
+}
+
+fn progress(fleet: &Fleet, operations: &[OperationId]) -> Progress {
+    let answer: Result<Progress, BatchError> = fleet.ask("canic_progress", (operations,));
+    answer.expect("a controller may ask")
+}
+
+fn done(count: usize) -> Progress {
+    Progress {
+        done: count as u32,
+        ..Progress::default()
+    }
+}
+
+#[test]
+fn a_batch_runs_beside_single_requests_and_tells_how_far_it_is() {
+    const MANY: usize = 120;
+    let fleet = fleet();
+    let operations = accepted(&fleet, 0..MANY);
+    let first = progress(&fleet, &operations);
+    assert_eq!((first.waiting + first.running) as usize, MANY);
+    assert!(first.waiting > 0 && first.running > 0, "{first:?}");
+
+    // Whoever waits for an answer gets it long before the batch is done.
+    let single = fleet.provision(&named(MANY)).expect("a member");
+    assert_eq!(single.source, Source::Fresh);
+    let then = progress(&fleet, &operations);
+    assert!(then.waiting > 0, "{then:?}");
+
+    fleet.until("the batch is done", |fleet| fleet.open().is_empty());
+    assert_eq!(progress(&fleet, &operations), done(MANY));
+    assert_eq!(fleet.members(&MembersFilter::All).len(), MANY + 1);
+    let unknown = progress(&fleet, &[9_999, operations[0]]);
+    assert_eq!((unknown.unknown, unknown.done), (1, 1));
+    fleet.audit().passes();
+}
+
+#[test]
+fn never_are_more_than_some_of_a_batch_under_way() {
+    let fleet = fleet();
+    let operations = accepted(&fleet, 0..60);
+    let mut most = 0;
+    for _ in 0..400 {
+        let now = progress(&fleet, &operations);
+        most = most.max(now.running);
+        if now == done(60) {
+            break;
+        }
+        fleet.pic.tick();
+    }
+    assert_eq!(progress(&fleet, &operations), done(60));
+    assert!((2..=16).contains(&most), "{most} at once");
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_batch_survives_upgrades_of_root() {
+    let fleet = fleet();
+    let operations = accepted(&fleet, 0..40);
+    for _ in 0..3 {
+        fleet.upgrade_root("fixture-bare-root").expect("upgraded");
+        for _ in 0..10 {
+            fleet.pic.tick();
+        }
+    }
+    fleet.until("the batch is done", |fleet| fleet.open().is_empty());
+    assert_eq!(progress(&fleet, &operations), done(40));
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_key_in_two_batches_is_one_member_and_a_failure_ends_nothing_else() {
+    let fleet = fleet();
+    let first = accepted(&fleet, 0..20);
+    let again = batch(&fleet, 10..30);
+    for (n, answer) in again[..10].iter().enumerate() {
+        let operation = first[10 + n];
+        assert_eq!(answer, &Err(ProvisionError::Pending { operation }));
+    }
+    // Nobody can own a notebook: `init` refuses.
+    let refused = ProvisionRequest {
+        key: Some("nobody".into()),
+        ..notebook(candid::Principal::anonymous())
+    };
+    let mixed: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
+        fleet.command("canic_provision_batch", (vec![refused, named(30)],));
+    let mixed: Vec<OperationId> = mixed.expect("accepted").into_iter().flatten().collect();
+    fleet.until("all are done", |fleet| fleet.open().is_empty());
+    let ended = progress(&fleet, &mixed);
+    assert_eq!((ended.done, ended.rolled_back), (1, 1));
+    assert_eq!(fleet.members(&MembersFilter::All).len(), 31);
+    fleet.audit().passes();
+}
+
+#[test]
+fn what_root_cannot_carry_is_turned_away_before_anything_is_paid() {
+    let fleet = fleet();
+    for thousand in 0..5 {
+        accepted(&fleet, thousand * 1_000..(thousand + 1) * 1_000);
+    }
+    // A few have begun meanwhile, so that there is room for as many.
+    let more = batch(&fleet, MAX_WAITING..MAX_WAITING + 1_000);
+    let refused = more.iter().filter(|answer| {
+        matches!(answer, Err(ProvisionError::Busy { open, retry_after })
+            if *open as usize == MAX_WAITING && *retry_after > 0)
+    });
+    let (refused, accepted) = (refused.count(), more.iter().filter(|a| a.is_ok()).count());
+    assert_eq!(refused + accepted, 1_000);
+    assert!(refused > 500, "{refused} were turned away");
+    // What root sets aside for them, it does not promise to anybody else.
+    let too_many: Vec<_> = (0..1_001).map(named).collect();
+    let answer: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
+        fleet.command("canic_provision_batch", (too_many,));
+    let (requests, max) = (1_001, 1_000);
+    assert_eq!(answer, Err(BatchError::TooMany { requests, max }));
+}
+
+#[test]
+fn a_batch_takes_no_more_than_root_has() {
+    // A creation and what a member starts with is 1.5 T, and root keeps 1 T.
+    let fleet = Fleet::start_with("fixture-bare-root", 12_000_000_000_000);
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let answers = batch(&fleet, 0..20);
+    let poor = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(ProvisionError::InsufficientCycles { .. })));
+    let poor = poor.count();
+    assert!((13..=15).contains(&poor), "{poor} were turned away");
+    fleet.until("the others are done", |fleet| fleet.open().is_empty());
+    assert_eq!(fleet.members(&MembersFilter::All).len(), 20 - poor);
+    fleet.audit().passes();
+}

@@ -1,0 +1,6 @@
+#[canic::root(role(name = "worker", watches("worker", "worker")))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E
