@@ -342,6 +342,7 @@ fn knowledge(world: &mut World) -> Vec<String> {
                 method: "knows".to_string(),
                 payload: candid::encode_args(("listener", key)).expect("an argument"),
                 effective: None,
+                caller_info: None,
             });
             let known = answer.map(|bytes| decode::<Option<Principal>>(&bytes));
             if known.as_ref() != Ok(&truth) {

@@ -12,7 +12,7 @@ pub struct WorkerArgs {
 
 struct Worker;
 
-#[canic::role("worker", http)]
+#[canic::role("worker", http, listens)]
 impl Worker {
     fn init(args: WorkerArgs) -> Result<(), String> {
         if args.owner.is_empty() {

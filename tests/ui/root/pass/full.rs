@@ -18,6 +18,7 @@ pub struct Fleet;
     role(
         name = "worker",
         max = 100,
+        max_per_parent = 10,
         cycles = "500B",
         parents("root", "hub"),
         controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
@@ -25,7 +26,7 @@ pub struct Fleet;
         wasm = "fixtures/module.wasm",
         args = WorkerArgs,
     ),
-    role(name = "user-list", rollback = "recycle", args = "Option<WorkerArgs>"),
+    role(name = "user-list", watches("worker", "user-list"), rollback = "recycle", args = "Option<WorkerArgs>"),
     reserve = "5T",
     http,
     crate = ::canic,
