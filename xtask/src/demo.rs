@@ -299,8 +299,8 @@ impl Demo {
         self.claim("it leaves no member behind", before == after);
     }
 
-    /// Carol's worker goes to the pool; sign-ups take the pool's canisters in turn until hers is used again. Answers the
-    /// management calls of the first of them, a pool hit.
+    /// Carol's worker goes to the pool; the next sign-up takes the one that has waited longest. Answers the
+    /// management calls of that pool hit.
     fn retire_and_reuse(&mut self) -> Option<u64> {
         let carols = self.notebook(3)?;
         let retired = self.fleet.retire(carols, Retirement::Recycle);
@@ -319,16 +319,8 @@ impl Demo {
 
         let first = self.sign_up(4);
         let hit = first.as_ref().ok()?.operation;
-        let mut reused = matches!(first, Ok(there) if there.canister == carols);
-        // Those that came before hers go first.
-        for _ in 0..10 {
-            if reused {
-                break;
-            }
-            let number = 5;
-            reused = matches!(self.sign_up(number), Ok(there) if there.canister == carols);
-        }
-        self.claim("her canister is used again", reused);
+        let from_pool = first.is_ok_and(|there| there.source == Source::Pool);
+        self.claim("the next user gets one that waited before hers", from_pool);
         self.fleet.quiet();
         // Root's own count, which agreed with the replica's.
         Some(u64::from(self.fleet.operation(hit).calls))
