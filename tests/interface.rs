@@ -76,9 +76,10 @@ fn the_interface_has_every_endpoint() {
   by_an_import : () -> ();
   by_another_name : () -> () query;
   by_its_path : () -> ();
+  canic_announce : (Announcement) -> (Result);
   canic_env : () -> (Env) query;
-  canic_metrics : (PageRequest) -> (Result) query;
-  canic_sync : (SyncRequest) -> (Result_1);
+  canic_metrics : (PageRequest) -> (Result_1) query;
+  canic_sync : (SyncRequest) -> (Result);
   http_request : (HttpRequest) -> (HttpResponse) query;
   of_a_type_of_its_own : (Job) -> (nat64, opt Job);
 }"
