@@ -2,6 +2,7 @@
 //!
 //! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
 
+mod encoding;
 pub(crate) mod ic;
 
 use crate::{api::Membership, journal::Hash};

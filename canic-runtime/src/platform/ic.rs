@@ -4,7 +4,7 @@
 //! call could lose both. Their Candid types name only the fields that the machine reads or sets, so that neither an
 //! older nor a newer platform breaks them.
 
-use super::{Call, Failure, Reply, Run, Status};
+use super::{Call, Failure, Reply, Run, Status, encoding::encode};
 use crate::{
     api::{Announcement, Membership, OperationId, Standing, SyncRequest},
     drain,
@@ -112,7 +112,7 @@ pub(crate) fn cancel(timer: TimerId) {
 
 /// Answers the present message.
 pub(crate) fn reply(value: &impl CandidType) {
-    match candid::encode_one(value) {
+    match encode(value) {
         Ok(bytes) => ic_cdk::api::msg_reply(bytes),
         Err(error) => ic_cdk::api::msg_reject(format!("the answer can't be encoded: {error}")),
     }
@@ -128,16 +128,20 @@ pub(crate) fn awaited() -> u32 {
 }
 
 /// Makes a call, and counts it until its answer comes, or until a trap in its callback drops it.
-async fn send(call: CdkCall<'_, '_>) -> Result<Response, CallFailed> {
+async fn send(call: CdkCall<'_, '_>, args: &impl CandidType) -> Result<Response, CallFailed> {
     struct Awaited;
     impl Drop for Awaited {
         fn drop(&mut self) {
             AWAITED.set(AWAITED.get() - 1);
         }
     }
+    let args = match encode(args) {
+        Ok(args) => args,
+        Err(error) => unreachable!("canic's own types have values: {error}"),
+    };
     AWAITED.set(AWAITED.get() + 1);
     let _awaited = Awaited;
-    call.await
+    call.take_raw_args(args).await
 }
 
 /// Calls root's own method [`DRIVE`].
@@ -146,7 +150,7 @@ async fn send(call: CdkCall<'_, '_>) -> Result<Response, CallFailed> {
 /// the operation, the task that waits for its calls lives on. Without one it does nothing: the current message ends and
 /// a new one begins, and what was written is safe.
 pub(crate) async fn call_self(operation: Option<OperationId>) -> Result<(), SelfCall> {
-    match send(CdkCall::unbounded_wait(this(), DRIVE).with_arg(operation)).await {
+    match send(CdkCall::unbounded_wait(this(), DRIVE), &operation).await {
         Ok(_) => Ok(()),
         Err(CallFailed::CallRejected(_)) => Err(SelfCall::Rejected),
         Err(_) => Err(SelfCall::NotSent),
@@ -174,7 +178,7 @@ pub(crate) async fn ask<T>(
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let reply = send(CdkCall::unbounded_wait(canister, method).with_arg(request))
+    let reply = send(CdkCall::unbounded_wait(canister, method), request)
         .await
         .map_err(|error| error.to_string())?;
     candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
@@ -183,7 +187,7 @@ where
 /// Tells a member what became of others. Answers whether it heard.
 pub(crate) async fn announce(listener: Principal, announcement: &Announcement) -> bool {
     let call = CdkCall::bounded_wait(listener, "canic_announce").change_timeout(ANNOUNCE_TIMEOUT);
-    send(call.with_arg(announcement)).await.is_ok()
+    send(call, announcement).await.is_ok()
 }
 
 /// Tells a member where it stands. Answers whether it heard.
@@ -196,7 +200,7 @@ pub(crate) async fn sync(member: Principal, standing: Standing) -> bool {
     };
     let request = SyncRequest { role, membership };
     let call = CdkCall::bounded_wait(member, "canic_sync").change_timeout(ANNOUNCE_TIMEOUT);
-    send(call.with_arg(&request)).await.is_ok()
+    send(call, &request).await.is_ok()
 }
 
 /// Seconds until a listener that does not answer is told again.
@@ -288,7 +292,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
             membership,
         } => {
             let request = SyncRequest { role, membership };
-            match send(CdkCall::unbounded_wait(canister, "canic_sync").with_arg(&request)).await {
+            match send(CdkCall::unbounded_wait(canister, "canic_sync"), &request).await {
                 Ok(reply) => {
                     match candid::decode_one::<Result<(), crate::api::Denied>>(&reply.into_bytes())
                     {
@@ -344,7 +348,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
             let root = CanisterId {
                 canister_id: this(),
             };
-            match send(CdkCall::unbounded_wait(canister, drain::METHOD).with_arg(&root)).await {
+            match send(CdkCall::unbounded_wait(canister, drain::METHOD), &root).await {
                 Ok(_) => Reply::Done,
                 Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
             }
@@ -378,7 +382,7 @@ async fn management(
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
     let call = CdkCall::unbounded_wait(Principal::management_canister(), method);
-    send(call.with_arg(args).with_cycles(cycles))
+    send(call.with_cycles(cycles), args)
         .await
         .map(Response::into_bytes)
         .map_err(|error| {
