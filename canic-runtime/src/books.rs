@@ -11,6 +11,7 @@ use crate::{
     journal::{
         Clearing, End, Journal, Operation, Origin, Place, Purpose, Relocation, Section, Step, Turn,
     },
+    layouts,
     memory::{self, Cycles, Id},
     modules::Modules,
     platform::ic,
@@ -24,23 +25,18 @@ use minicbor::{Decode, Encode};
 use std::cell::RefCell;
 
 // Memory ids. They are part of the layout: never reuse one for something else.
-const MEMBERS: u8 = 200;
-const BY_ROLE: u8 = 201;
-const BY_PARENT: u8 = 202;
-const BY_KEY: u8 = 203;
+// Earlier layouts used 200 to 203, 205 to 207, 212 and 213 (`layouts`).
 const ROLES: u8 = 204;
-const POOL: u8 = 205;
-const POOL_PLACES: u8 = 206;
-const OPERATIONS: u8 = 207;
 const ARGUMENTS: u8 = 208;
 const MODULES: u8 = 209;
 const PIECES: u8 = 210;
 const UPLOADED: u8 = 211;
-const HOLDERS: u8 = 212;
-const BELOW: u8 = 213;
 const ANNOUNCED: u8 = 214;
 const LISTENERS: u8 = 215;
 const RELIANCE: u8 = 216;
+const OPERATIONS: u8 = 217;
+const MEMBERS: u8 = 218;
+const POOL: u8 = 219;
 
 /// The facts that fit no table.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -99,18 +95,14 @@ pub(crate) fn open(config: &'static RootConfig) {
     let mut books = Books {
         config,
         head,
-        journal: Journal::open(OPERATIONS, ARGUMENTS, HOLDERS),
-        registry: Registry::open([MEMBERS, BY_ROLE, BY_PARENT, BY_KEY, ROLES, BELOW]),
-        pool: Pool::open(POOL, POOL_PLACES),
+        journal: Journal::open(OPERATIONS, ARGUMENTS),
+        registry: Registry::open(MEMBERS, ROLES),
+        pool: Pool::open(POOL),
         modules: Modules::open(MODULES, PIECES, UPLOADED),
         announcements: Announcements::open(ANNOUNCED, LISTENERS, RELIANCE),
     };
-    memory::migrate(|version| {
-        if version < 2 {
-            books.journal.index_holders();
-        }
-        books.count_places_below();
-    });
+    memory::migrate(|_| layouts::take_over(&mut books));
+    books.take_again();
     BOOKS.with_borrow_mut(|slot| *slot = Some(books));
 }
 
@@ -125,25 +117,27 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Books) -> R) -> R {
 }
 
 impl Books {
-    /// Counts the places below each parent: layout 2 did not keep that.
-    fn count_places_below(&mut self) {
-        let members: Vec<Principal> = self.registry.after(None).collect();
-        for canister in members {
-            if let Some(member) = self.registry.member(canister) {
-                self.registry.take_below(member.parent.0, member.role);
+    /// What open operations take of pool and registry is known from the operations alone: canisters of the pool, and places
+    /// that are not a member's yet.
+    fn take_again(&mut self) {
+        for op in self.journal.open_operations() {
+            if let Some(canister) = op.canister() {
+                self.pool.held(canister, op.id);
             }
-        }
-        let registry = &self.registry;
-        let coming: Vec<(Principal, u16)> = self
-            .journal
-            .open_operations()
-            .filter(|op| op.plan().is_some())
-            .filter(|op| !op.canister().is_some_and(|id| registry.is_member(id)))
-            .filter_map(|op| op.place())
-            .filter_map(|place| Some((place.parent.0, registry.role(&place.role)?.number)))
-            .collect();
-        for (parent, role) in coming {
-            self.registry.take_below(parent, role);
+            let is_member = |id| self.registry.is_member(id);
+            match &op.purpose {
+                Purpose::Provision(place, _) | Purpose::Adopt(place, _) => {
+                    if !op.canister().is_some_and(is_member) {
+                        self.registry.take(place, op.id);
+                    }
+                }
+                Purpose::Move(place, _) => {
+                    if let Some(role) = self.registry.role(&place.role).map(|role| role.number) {
+                        self.registry.take_below(place.parent.0, role);
+                    }
+                }
+                Purpose::Refill | Purpose::Retire(_) | Purpose::ImportToPool => {}
+            }
         }
     }
 
@@ -320,7 +314,6 @@ impl Books {
     pub(crate) fn intend(&mut self, op: &mut Operation, attached: u128, now: u64) {
         if let (Step::Install, Purpose::Provision(place, plan), Some(canister)) =
             (op.step, &op.purpose, op.canister())
-            && !self.registry.is_member(canister)
         {
             self.registry
                 .register(canister, place, State::Installing, plan.module, op.id, now);
@@ -465,8 +458,8 @@ impl Books {
                 ..place.clone()
             };
             self.announce(canister, Some(&before), Some(place), now);
-        } else if let Some(role) = self.registry.role(&place.role) {
-            self.registry.give_up_below(place.parent.0, role.number);
+        } else if let Some(role) = self.registry.role(&place.role).map(|role| role.number) {
+            self.registry.give_up_below(place.parent.0, role);
         }
     }
 

@@ -1,20 +1,23 @@
 //! The journal: one record per operation, written before each call (the intent) and after it (the fact).
 //!
-//! A record lies in one of three sections: open, quarantined, closed. Only open ones are looked through when root
-//! recovers; closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
+//! An operation is in one of three sections: open, quarantined, closed. The open ones are on the heap as well ([`Open`]);
+//! closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
 
 use crate::{
     api::{Membership, OperationId, OperationKind, Pruned, Retirement, RolledBack, Source},
     config::Rollback,
-    memory::{self, Cycles, Id, Memory, Record},
+    memory::{self, Cycles, Id, Memory},
+    open::Open,
+    platform,
+    shelf::{Shelf, Spot},
 };
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Closed operations that are kept.
-pub(crate) const MAX_CLOSED: u64 = 10_000;
+pub(crate) const MAX_CLOSED: usize = 10_000;
 
 /// Closed operations that are forgotten in one message at most.
 const MAX_FORGOTTEN: usize = 1_000;
@@ -416,7 +419,7 @@ impl Operation {
     }
 
     /// The parents below which the canister stands or is to stand.
-    fn parents(&self) -> impl Iterator<Item = Principal> + use<> {
+    pub(crate) fn parents(&self) -> impl Iterator<Item = Principal> + use<> {
         let from = match &self.purpose {
             Purpose::Move(_, relocation) => Some(relocation.from.0),
             _ => None,
@@ -460,6 +463,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
+    #[cfg(test)]
     const ALL: [Self; 3] = [Self::Open, Self::Quarantined, Self::Closed];
 
     fn of(operation: &Operation) -> Self {
@@ -469,221 +473,141 @@ impl Section {
             Some(_) => Self::Closed,
         }
     }
-
-    fn byte(self) -> u8 {
-        match self {
-            Self::Open => 0,
-            Self::Quarantined => 1,
-            Self::Closed => 2,
-        }
-    }
 }
 
 /// All operations, and the arguments of those that are open.
 pub(crate) struct Journal {
-    records: StableBTreeMap<(u8, u64), Record<Operation>, Memory>,
+    records: Shelf<Operation, 320>,
     arguments: StableBTreeMap<u64, Vec<u8>, Memory>,
-    /// The open or quarantined operation that holds a canister.
-    holders: StableBTreeMap<Principal, OperationId, Memory>,
-    closed: u64,
-    quarantined: u64,
     open: Open,
-}
-
-/// The open operations, as they are on record, and what decisions ask of all of them.
-#[derive(Default)]
-struct Open {
-    operations: BTreeMap<OperationId, Operation>,
-    waiting: BTreeSet<OperationId>,
-    /// How many had to wait, and have begun.
-    in_background: u64,
-    /// What they still have to send, in cycles.
-    reserved: u128,
-    /// How many there are of each kind.
-    kinds: BTreeMap<OperationKind, u64>,
-    /// Those whose canister is to stand below a parent.
-    below: BTreeSet<(Principal, OperationId)>,
-}
-
-impl Open {
-    fn insert(&mut self, operation: Operation) {
-        self.remove(operation.id);
-        match operation.turn {
-            Turn::AtOnce => {}
-            Turn::Waits => drop(self.waiting.insert(operation.id)),
-            Turn::Came => self.in_background += 1,
-        }
-        self.reserved += operation.reserved.0;
-        *self.kinds.entry(operation.kind()).or_default() += 1;
-        for parent in operation.parents() {
-            self.below.insert((parent, operation.id));
-        }
-        self.operations.insert(operation.id, operation);
-    }
-
-    fn remove(&mut self, id: OperationId) {
-        let Some(operation) = self.operations.remove(&id) else {
-            return;
-        };
-        match operation.turn {
-            Turn::AtOnce => {}
-            Turn::Waits => drop(self.waiting.remove(&id)),
-            Turn::Came => self.in_background -= 1,
-        }
-        self.reserved -= operation.reserved.0;
-        if let Some(count) = self.kinds.get_mut(&operation.kind()) {
-            *count -= 1;
-        }
-        for parent in operation.parents() {
-            self.below.remove(&(parent, id));
-        }
-    }
+    quarantined: BTreeMap<OperationId, Spot>,
+    closed: BTreeMap<OperationId, Spot>,
+    /// Where the records of the open ones lie.
+    spots: BTreeMap<OperationId, Spot>,
+    /// The open or quarantined operation that holds a canister.
+    holders: BTreeMap<Principal, OperationId>,
+    /// The operation that ended last: whoever waited for it asks for it next.
+    ended: Option<Operation>,
 }
 
 impl Journal {
-    pub(crate) fn open(records: u8, arguments: u8, holders: u8) -> Self {
-        let records: StableBTreeMap<(u8, u64), Record<Operation>, Memory> =
-            StableBTreeMap::init(memory::open(records));
-        let count = |from: Section, to: Section| {
-            let keys = records.keys_range((from.byte(), 0)..(to.byte(), 0));
-            keys.count() as u64
-        };
-        let open_count = count(Section::Open, Section::Quarantined);
-        let quarantined = count(Section::Quarantined, Section::Closed);
-        let closed = records.len() - open_count - quarantined;
-        let mut open = Open::default();
-        let first = (Section::Open.byte(), 0);
-        for entry in records.range(first..(Section::Quarantined.byte(), 0)) {
-            open.insert(entry.value().0);
-        }
-        Self {
+    pub(crate) fn open(records: u8, arguments: u8) -> Self {
+        let mut all = Vec::new();
+        let records = Shelf::open(records, |spot, op| all.push((spot, op)));
+        let mut journal = Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
-            holders: StableBTreeMap::init(memory::open(holders)),
-            closed,
-            quarantined,
-            open,
+            open: Open::default(),
+            quarantined: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            spots: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            ended: None,
+        };
+        for (spot, op) in all {
+            journal.keep(spot, op);
         }
+        journal
     }
 
-    /// Finds out anew who holds which canister: layout 1 did not keep that.
-    pub(crate) fn index_holders(&mut self) {
-        self.holders.clear_new();
-        for section in [Section::Open, Section::Quarantined] {
-            let held: Vec<_> = self
-                .list(section, None)
-                .filter_map(|op| Some((op.canister()?, op.id)))
-                .collect();
-            for (canister, id) in held {
+    /// Puts an operation of which the record lies at a spot where it belongs on the heap.
+    fn keep(&mut self, spot: Spot, op: Operation) {
+        let (id, section) = (op.id, Section::of(&op));
+        if let Some(canister) = op.canister() {
+            if section != Section::Closed {
                 self.holders.insert(canister, id);
+            } else if self.holders.get(&canister) == Some(&id) {
+                self.holders.remove(&canister);
             }
+        }
+        match section {
+            Section::Open => {
+                self.spots.insert(id, spot);
+                self.open.put(op);
+            }
+            Section::Quarantined => drop(self.quarantined.insert(id, spot)),
+            Section::Closed => drop(self.closed.insert(id, spot)),
         }
     }
 
     pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
-        if let Some(open) = self.open.operations.get(&id) {
-            return Some(open.clone());
+        let ended = self.ended.as_ref().filter(|op| op.id == id);
+        if let Some(op) = self.open.get(id).or(ended) {
+            return Some(op.clone());
         }
-        [Section::Closed, Section::Quarantined]
-            .into_iter()
-            .find_map(|section| self.records.get(&(section.byte(), id)))
-            .map(|record| record.0)
+        let spot = self.closed.get(&id).or(self.quarantined.get(&id))?;
+        Some(self.records.get(*spot))
     }
 
-    /// Writes an operation into the section where it belongs now.
-    pub(crate) fn put(&mut self, operation: Operation) {
-        let (id, section) = (operation.id, Section::of(&operation));
-        if let Some(canister) = operation.canister() {
-            if section != Section::Closed {
-                self.holders.insert(canister, id);
-            } else if self.holders.get(&canister) == Some(id) {
-                self.holders.remove(&canister);
+    /// Writes an operation, which belongs into another section if it ended, or was taken up again.
+    pub(crate) fn put(&mut self, mut op: Operation) {
+        let id = op.id;
+        if let Some(reason) = &mut op.failure {
+            reason.truncate(platform::shorten(reason).len());
+        }
+        let before = [&mut self.spots, &mut self.quarantined, &mut self.closed]
+            .into_iter()
+            .find_map(|section| section.remove(&id));
+        let spot = self.records.put(before, &op);
+        match Section::of(&op) {
+            Section::Open => drop(self.ended.take_if(|ended| ended.id == id)),
+            Section::Quarantined | Section::Closed => {
+                self.open.remove(id);
+                self.arguments.remove(&id);
+                self.ended = Some(op.clone());
             }
         }
-        if section == Section::Open {
-            self.open.insert(operation.clone());
-        } else {
-            self.open.remove(id);
-        }
-        let is_new = self
-            .records
-            .insert((section.byte(), id), Record(operation))
-            .is_none();
-        if !is_new {
-            return;
-        }
-        for other in Section::ALL {
-            if other != section
-                && self.records.remove(&(other.byte(), id)).is_some()
-                && other == Section::Quarantined
-            {
-                self.quarantined -= 1;
-            }
-        }
-        if section == Section::Quarantined {
-            self.quarantined += 1;
-        }
-        if section != Section::Open {
-            self.arguments.remove(&id);
-        }
-        if section == Section::Closed {
-            self.closed += 1;
-            self.prune();
+        self.keep(spot, op);
+        while self.closed.len() > MAX_CLOSED
+            && let Some((_, spot)) = self.closed.pop_first()
+        {
+            self.records.remove(spot);
         }
     }
 
     /// Forgets closed operations below a number, so many as one message is good for.
     pub(crate) fn forget(&mut self, before: OperationId) -> Pruned {
-        let section = Section::Closed.byte();
-        let mut old = self.records.keys_range((section, 0)..(section, before));
-        let forgotten: Vec<_> = old.by_ref().take(MAX_FORGOTTEN).collect();
+        let mut old = self.closed.range(..before);
+        let forgotten: Vec<(OperationId, Spot)> = old
+            .by_ref()
+            .take(MAX_FORGOTTEN)
+            .map(|(id, spot)| (*id, *spot))
+            .collect();
         let more = old.next().is_some();
-        drop(old);
-        for key in &forgotten {
-            self.records.remove(key);
+        for (id, spot) in &forgotten {
+            self.closed.remove(id);
+            self.records.remove(*spot);
+            self.ended.take_if(|ended| ended.id == *id);
         }
-        self.closed -= forgotten.len() as u64;
         Pruned {
             forgotten: forgotten.len() as u64,
             more,
         }
     }
 
-    fn prune(&mut self) {
-        while self.closed > MAX_CLOSED {
-            let oldest = self
-                .records
-                .keys_range((Section::Closed.byte(), 0)..)
-                .next();
-            let Some(key) = oldest else { return };
-            self.records.remove(&key);
-            self.closed -= 1;
-        }
-    }
-
     /// The operations that have not ended, oldest first.
     pub(crate) fn open_operations(&self) -> impl Iterator<Item = &Operation> {
-        self.open.operations.values()
+        self.open.from(0)
     }
 
     /// How many operations have not ended.
     pub(crate) fn open_count(&self) -> u64 {
-        self.open.operations.len() as u64
+        self.open.len()
     }
 
     /// How many of them wait for their turn.
     pub(crate) fn waiting(&self) -> u64 {
-        self.open.waiting.len() as u64
+        self.open.waiting()
     }
 
     /// How many of them had to wait, and have begun.
     pub(crate) fn in_background(&self) -> u64 {
-        self.open.in_background
+        self.open.in_background()
     }
 
     /// The one that has waited longest.
     pub(crate) fn next_waiting(&self) -> Option<OperationId> {
-        self.open.waiting.first().copied()
+        self.open.next_waiting()
     }
 
     /// A member that is being moved.
@@ -696,34 +620,40 @@ impl Journal {
 
     /// How many operations of a kind have not ended.
     pub(crate) fn open_of(&self, kind: OperationKind) -> u64 {
-        self.open.kinds.get(&kind).copied().unwrap_or_default()
+        self.open.of_kind(kind)
     }
 
     /// Cycles that open operations still have to send.
     pub(crate) fn reserved(&self) -> u128 {
-        self.open.reserved
+        self.open.reserved()
     }
 
     /// An open operation whose canister is to stand below a parent, or stands there and is to leave.
     pub(crate) fn below(&self, parent: Principal) -> Option<OperationId> {
-        let mut below = self.open.below.range((parent, 0)..=(parent, u64::MAX));
-        below.next().map(|(_, id)| *id)
+        self.open.below(parent)
     }
 
     /// How many operations are in quarantine.
     pub(crate) fn quarantined(&self) -> u64 {
-        self.quarantined
+        self.quarantined.len() as u64
     }
 
     pub(crate) fn list(
         &self,
         section: Section,
         after: Option<OperationId>,
-    ) -> impl Iterator<Item = Operation> + '_ {
+    ) -> Box<dyn Iterator<Item = Operation> + '_> {
         let from = after.map_or(0, |id| id.saturating_add(1));
-        self.records
-            .range((section.byte(), from)..=(section.byte(), u64::MAX))
-            .map(|entry| entry.value().0)
+        let records = match section {
+            Section::Open => return Box::new(self.open.from(from).cloned()),
+            Section::Quarantined => &self.quarantined,
+            Section::Closed => &self.closed,
+        };
+        Box::new(
+            records
+                .range(from..)
+                .map(|(_, spot)| self.records.get(*spot)),
+        )
     }
 
     pub(crate) fn set_argument(&mut self, id: OperationId, argument: Vec<u8>) {
@@ -738,7 +668,7 @@ impl Journal {
 
     /// The open or quarantined operation that holds a canister.
     pub(crate) fn holder(&self, canister: Principal) -> Option<Operation> {
-        self.get(self.holders.get(&canister)?)
+        self.get(*self.holders.get(&canister)?)
     }
 }
 
@@ -761,7 +691,11 @@ mod tests {
 
     /// What the journal counts, by section.
     fn counts(journal: &Journal) -> [u64; 3] {
-        [journal.open_count(), journal.quarantined(), journal.closed]
+        [
+            journal.open_count(),
+            journal.quarantined(),
+            journal.closed.len() as u64,
+        ]
     }
 
     /// What is asked of all open operations.
@@ -798,7 +732,7 @@ mod tests {
         #[test]
         fn behaves_like_a_map_of_operations(changes in prop::collection::vec(change(), 1..80)) {
             memory::forget();
-            let mut journal = Journal::open(0, 1, 2);
+            let mut journal = Journal::open(0, 1);
             let mut model: BTreeMap<u64, (Option<Principal>, Option<End>)> = BTreeMap::new();
             let is_held = |end: Option<End>| matches!(end, None | Some(End::Quarantined));
             for (id, canister, end) in changes {
@@ -848,9 +782,8 @@ mod tests {
                     prop_assert_eq!(holder, held(canister));
                 }
             }
-            // The index can be made anew, and a journal that is opened again is the same.
-            let mut again = Journal::open(0, 1, 2);
-            again.index_holders();
+            // A journal that is opened again is the same.
+            let again = Journal::open(0, 1);
             prop_assert!(again.open_operations().eq(journal.open_operations()));
             prop_assert_eq!(at_hand(&again), at_hand(&journal));
             prop_assert_eq!(counts(&again), listed(&journal));
@@ -863,7 +796,7 @@ mod tests {
 
     #[test]
     fn an_operation_is_in_the_section_where_it_belongs_and_in_no_other() {
-        let mut journal = Journal::open(0, 1, 2);
+        let mut journal = Journal::open(0, 1);
         for id in 1..=3 {
             journal.put(operation(id));
         }
@@ -886,7 +819,7 @@ mod tests {
 
     #[test]
     fn an_argument_goes_when_its_operation_is_closed() {
-        let mut journal = Journal::open(0, 1, 2);
+        let mut journal = Journal::open(0, 1);
         journal.put(operation(1));
         journal.set_argument(1, vec![1, 2, 3]);
         assert_eq!(journal.argument(1), [1, 2, 3]);
@@ -899,18 +832,15 @@ mod tests {
 
     #[test]
     fn the_oldest_closed_operations_give_way_and_open_ones_never() {
-        let mut journal = Journal::open(0, 1, 2);
+        let mut journal = Journal::open(0, 1);
         journal.put(operation(1));
-        for id in 2..MAX_CLOSED + 12 {
+        for id in 2..MAX_CLOSED as u64 + 12 {
             journal.put(Operation {
                 end: Some(End::Done),
                 ..operation(id)
             });
         }
-        assert_eq!(
-            journal.list(Section::Closed, None).count() as u64,
-            MAX_CLOSED
-        );
+        assert_eq!(journal.list(Section::Closed, None).count(), MAX_CLOSED);
         assert_eq!(journal.list(Section::Closed, None).next().unwrap().id, 12);
         assert!(journal.get(1).is_some() && journal.get(2).is_none());
     }
@@ -918,7 +848,7 @@ mod tests {
     #[test]
     fn closed_operations_can_be_forgotten_piece_by_piece() {
         memory::forget();
-        let mut journal = Journal::open(0, 1, 2);
+        let mut journal = Journal::open(0, 1);
         for id in 1..=2_500 {
             let end = match id {
                 10 => None,
@@ -941,7 +871,7 @@ mod tests {
         );
         assert_eq!(ids(&journal, Section::Open), [10]);
         assert_eq!(ids(&journal, Section::Quarantined), [20]);
-        assert_eq!(Journal::open(0, 1, 2).closed, journal.closed);
+        assert_eq!(Journal::open(0, 1).closed, journal.closed);
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(crate) fn modules(books: &Books, request: PageRequest) -> ModulesPage {
     let (rows, next) = page(approved, request);
     let modules = rows
         .into_iter()
-        .map(|(name, hash)| module_info(books, &name, hash))
+        .map(|(name, hash)| module_info(books, name, hash))
         .collect();
     ModulesPage { modules, next }
 }

@@ -15,11 +15,11 @@ use std::{borrow::Cow, cell::RefCell};
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
 
-/// Pages (64 KiB) of a bucket, the unit in which memories grow: 512 KiB.
+/// Pages (64 KiB) of a bucket, the unit in which memories grow: 128 KiB.
 ///
-/// The manager has 32,768 buckets, so a canister's stable memory can grow to 16 GiB. Larger buckets would make every
+/// The manager has 32,768 buckets, so a canister's stable memory can grow to 4 GiB. Larger buckets would make every
 /// small member pay for empty space.
-pub const BUCKET_PAGES: u16 = 8;
+pub const BUCKET_PAGES: u16 = 2;
 
 /// The lowest memory id that belongs to canic.
 pub const FIRST_RESERVED: u8 = 200;
@@ -30,8 +30,9 @@ pub(crate) const META: u8 = 254;
 const MAGIC: &[u8; 5] = b"CANIC";
 
 /// The layout that this version writes. 2: the journal finds operations by the canister that they hold. 3: the registry
-/// counts the places below each parent.
-const LAYOUT: u8 = 3;
+/// counts the places below each parent. 4: members, operations and the pool lie on shelves, and all
+/// indexes are on the heap.
+const LAYOUT: u8 = 4;
 
 /// Where `MemoryManager` keeps its facts: "MGR", a version, and from byte 40 on each memory's size in pages.
 const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
@@ -247,7 +248,7 @@ where
 /// # Panics
 ///
 /// On bytes that canic did not write. The trap keeps them as they are.
-fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
+pub(crate) fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
     match minicbor::decode(bytes) {
         Ok(value) => value,
         Err(error) => panic!("canic: corrupt record in stable memory: {error}"),
@@ -378,7 +379,7 @@ mod tests {
     fn a_newer_layout_is_refused() {
         let memory = VectorMemory::default();
         meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
-        assert!(check_layout(&memory).unwrap_err().contains("layout 4"));
+        assert!(check_layout(&memory).unwrap_err().contains("layout 5"));
     }
 
     #[test]

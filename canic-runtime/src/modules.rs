@@ -10,7 +10,7 @@ use crate::{
 use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A module.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -34,11 +34,14 @@ impl Module {
     }
 }
 
+/// Modules and uploads are on the heap as well: there are few, and each provision asks for them.
 pub(crate) struct Modules {
-    modules: StableBTreeMap<Hash, Record<Module>, Memory>,
+    modules: BTreeMap<Hash, Module>,
     pieces: StableBTreeMap<Hash, Vec<u8>, Memory>,
     /// Pieces that root's chunk store is known to hold.
-    uploaded: StableBTreeMap<Hash, (), Memory>,
+    uploaded: BTreeSet<Hash>,
+    module_table: StableBTreeMap<Hash, Record<Module>, Memory>,
+    upload_table: StableBTreeMap<Hash, (), Memory>,
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
@@ -47,15 +50,29 @@ pub(crate) fn sha256(bytes: &[u8]) -> Hash {
 
 impl Modules {
     pub(crate) fn open(modules: u8, pieces: u8, uploaded: u8) -> Self {
+        let module_table: StableBTreeMap<Hash, Record<Module>, Memory> =
+            StableBTreeMap::init(memory::open(modules));
+        let upload_table: StableBTreeMap<Hash, (), Memory> =
+            StableBTreeMap::init(memory::open(uploaded));
         Self {
-            modules: StableBTreeMap::init(memory::open(modules)),
+            modules: module_table
+                .iter()
+                .map(|row| (*row.key(), row.value().0))
+                .collect(),
             pieces: StableBTreeMap::init(memory::open(pieces)),
-            uploaded: StableBTreeMap::init(memory::open(uploaded)),
+            uploaded: upload_table.keys().collect(),
+            module_table,
+            upload_table,
         }
     }
 
-    pub(crate) fn get(&self, hash: Hash) -> Option<Module> {
-        self.modules.get(&hash).map(|record| record.0)
+    pub(crate) fn get(&self, hash: Hash) -> Option<&Module> {
+        self.modules.get(&hash)
+    }
+
+    fn insert(&mut self, hash: Hash, module: Module) {
+        self.module_table.insert(hash, Record(module.clone()));
+        self.modules.insert(hash, module);
     }
 
     pub(crate) fn pieces(&self) -> u32 {
@@ -87,9 +104,7 @@ impl Modules {
 
     /// Drops pieces that were staged and never approved as part of a module.
     fn drop_loose_pieces(&mut self) {
-        let used: BTreeSet<Hash> = (self.modules.iter())
-            .flat_map(|entry| entry.value().0.chunks().collect::<Vec<_>>())
-            .collect();
+        let used: BTreeSet<Hash> = self.modules.values().flat_map(Module::chunks).collect();
         let loose: Vec<Hash> = (self.pieces.keys())
             .filter(|piece| !used.contains(piece))
             .collect();
@@ -125,14 +140,12 @@ impl Modules {
         if !is_wasm {
             return Err(ModuleError::NotWasm);
         }
-        self.modules.insert(
-            expected,
-            Record(Module {
-                size,
-                chunks,
-                embedded: false,
-            }),
-        );
+        let module = Module {
+            size,
+            chunks,
+            embedded: false,
+        };
+        self.insert(expected, module);
         Ok(expected)
     }
 
@@ -148,30 +161,25 @@ impl Modules {
             self.pieces.insert(hash, piece.to_vec());
             chunks.extend_from_slice(&hash);
         }
-        self.modules.insert(
-            hash,
-            Record(Module {
-                size: wasm.len() as u64,
-                chunks,
-                embedded: true,
-            }),
-        );
+        let module = Module {
+            size: wasm.len() as u64,
+            chunks,
+            embedded: true,
+        };
+        self.insert(hash, module);
         hash
     }
 
     /// Forgets modules that nobody needs any more, with the pieces that only they were made of.
     pub(crate) fn retain(&mut self, needed: impl Fn(Hash) -> bool) {
-        let (keep, drop): (Vec<_>, Vec<_>) = self
-            .modules
-            .iter()
-            .map(|entry| (*entry.key(), entry.value().0))
-            .partition(|(hash, _)| needed(*hash));
-        let kept: BTreeSet<Hash> = keep
-            .iter()
-            .flat_map(|(_, module)| module.chunks())
-            .collect();
+        let (keep, drop): (BTreeMap<Hash, Module>, BTreeMap<Hash, Module>) =
+            std::mem::take(&mut self.modules)
+                .into_iter()
+                .partition(|(hash, _)| needed(*hash));
+        self.modules = keep;
+        let kept: BTreeSet<Hash> = self.modules.values().flat_map(Module::chunks).collect();
         for (hash, module) in drop {
-            self.modules.remove(&hash);
+            self.module_table.remove(&hash);
             for piece in module.chunks().filter(|piece| !kept.contains(piece)) {
                 self.pieces.remove(&piece);
             }
@@ -181,11 +189,12 @@ impl Modules {
     // The chunk store
 
     pub(crate) fn is_uploaded(&self, piece: Hash) -> bool {
-        self.uploaded.contains_key(&piece)
+        self.uploaded.contains(&piece)
     }
 
     pub(crate) fn set_uploaded(&mut self, piece: Hash) {
-        self.uploaded.insert(piece, ());
+        self.uploaded.insert(piece);
+        self.upload_table.insert(piece, ());
     }
 
     /// A piece that the chunk store lacks.
@@ -199,11 +208,12 @@ impl Modules {
     /// Whether the chunk store must be cleared before these pieces fit in.
     pub(crate) fn store_overflows(&self, pieces: &[Hash]) -> bool {
         let missing = pieces.iter().filter(|piece| !self.is_uploaded(**piece));
-        self.uploaded.len() + missing.count() as u64 > MAX_CHUNKS as u64
+        self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
     pub(crate) fn forget_uploads(&mut self) {
-        self.uploaded.clear_new();
+        self.uploaded.clear();
+        self.upload_table.clear_new();
     }
 }
 

@@ -1,13 +1,16 @@
 //! The pool: empty canisters that root controls, ready to be given a role.
 //!
-//! A canister that an operation takes is *claimed*: it stays in the pool, marked with the operation, until the
-//! operation ends. Ready entries and claimed ones are two ranges of one table, so that finding the next ready
-//! canister takes one look-up however many there are.
+//! A canister that an operation takes is *claimed*: it stays in the pool until the operation ends. Which ones are claimed is
+//! not on record here: they are those that an open operation holds. All entries are on the heap as well, so that claiming
+//! one writes nothing but the operation.
 
-use crate::memory::{self, Cycles, Id, Memory, Record};
+use crate::{
+    memory::{Cycles, Id},
+    shelf::{Shelf, Spot},
+};
 use candid::Principal;
-use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A canister of the pool.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -19,17 +22,20 @@ pub(crate) struct Entry {
     pub(crate) cycles: Cycles,
     #[n(2)]
     pub(crate) since: u64,
+    /// Counts those that ever came.
     #[n(3)]
+    number: u64,
+    /// Known on the heap only.
+    #[cbor(skip)]
     pub(crate) claimed_by: Option<u64>,
 }
 
-const READY: u8 = 0;
-const CLAIMED: u8 = 1;
-
 pub(crate) struct Pool {
-    entries: StableBTreeMap<(u8, u64), Record<Entry>, Memory>,
-    /// Which entry a canister has: its number, and whether it is claimed.
-    places: StableBTreeMap<Principal, (u8, u64), Memory>,
+    records: Shelf<Entry, 48>,
+    /// By number, in the order of their arrival.
+    entries: BTreeMap<u64, (Spot, Entry)>,
+    numbers: BTreeMap<Principal, u64>,
+    ready: BTreeSet<u64>,
     demand: Demand,
 }
 
@@ -56,11 +62,29 @@ impl Demand {
 }
 
 impl Pool {
-    pub(crate) fn open(entries: u8, places: u8) -> Self {
-        Self {
-            entries: StableBTreeMap::init(memory::open(entries)),
-            places: StableBTreeMap::init(memory::open(places)),
+    /// All are ready until it is told who holds one.
+    pub(crate) fn open(memory: u8) -> Self {
+        let mut all = Vec::new();
+        let mut pool = Self {
+            records: Shelf::open(memory, |spot, entry| all.push((spot, entry))),
+            entries: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            ready: BTreeSet::new(),
             demand: Demand::default(),
+        };
+        for (spot, entry) in all {
+            pool.keep(spot, entry);
+        }
+        pool
+    }
+
+    /// An open operation holds a canister, be it of the pool or not.
+    pub(crate) fn held(&mut self, canister: Principal, operation: u64) {
+        if let Some(number) = self.numbers.get(&canister)
+            && let Some((_, entry)) = self.entries.get_mut(number)
+        {
+            entry.claimed_by = Some(operation);
+            self.ready.remove(number);
         }
     }
 
@@ -81,79 +105,85 @@ impl Pool {
 
     /// Ready and claimed together.
     pub(crate) fn len(&self) -> u64 {
-        self.entries.len()
+        self.entries.len() as u64
     }
 
     pub(crate) fn claimed(&self) -> u64 {
-        self.entries.keys_range((CLAIMED, 0)..).count() as u64
+        self.len() - self.ready()
     }
 
     pub(crate) fn ready(&self) -> u64 {
-        self.len() - self.claimed()
+        self.ready.len() as u64
     }
 
     pub(crate) fn contains(&self, canister: Principal) -> bool {
-        self.places.contains_key(&canister)
+        self.numbers.contains_key(&canister)
     }
 
     /// Adds a canister, ready; one that is there already becomes ready again, with what it holds now.
     pub(crate) fn put_ready(&mut self, canister: Principal, cycles: u128, now: u64) {
-        let number = self.remove(canister).unwrap_or_else(|| self.next_number());
+        let number = self.numbers.get(&canister).copied();
+        let spot = number.and_then(|number| Some(self.entries.get(&number)?.0));
         let entry = Entry {
             canister: Id(canister),
             cycles: Cycles(cycles),
             since: now,
+            number: number.unwrap_or_else(|| self.next_number()),
             claimed_by: None,
         };
-        self.insert(READY, number, entry);
+        let spot = self.records.put(spot, &entry);
+        self.keep(spot, entry);
     }
 
     /// The canister that is claimed next.
-    pub(crate) fn first_ready(&self) -> Option<Entry> {
-        let first = self.entries.range((READY, 0)..(CLAIMED, 0)).next()?;
-        Some(first.value().0)
+    pub(crate) fn first_ready(&self) -> Option<&Entry> {
+        self.entries
+            .get(self.ready.first()?)
+            .map(|(_, entry)| entry)
     }
 
-    /// Marks the first ready canister as taken by an operation.
+    /// Marks the first ready canister as taken by an operation, which must have it on record before this message ends.
     pub(crate) fn claim(&mut self, operation: u64) -> Option<Entry> {
-        let (_, number) = self.entries.keys_range((READY, 0)..(CLAIMED, 0)).next()?;
-        let mut entry = self.entries.remove(&(READY, number))?.0;
-        entry.claimed_by = Some(operation);
-        self.insert(CLAIMED, number, entry.clone());
-        Some(entry)
+        let canister = self.first_ready()?.canister.0;
+        self.held(canister, operation);
+        let (_, entry) = self.entries.get(self.numbers.get(&canister)?)?;
+        Some(entry.clone())
     }
 
-    /// The canister is no longer empty, or no longer there. Answers its number in the order of arrival.
-    pub(crate) fn remove(&mut self, canister: Principal) -> Option<u64> {
-        let place = self.places.remove(&canister)?;
-        self.entries.remove(&place);
-        Some(place.1)
+    /// The canister is no longer empty, or no longer there.
+    pub(crate) fn remove(&mut self, canister: Principal) {
+        if let Some(number) = self.numbers.remove(&canister)
+            && let Some((spot, _)) = self.entries.remove(&number)
+        {
+            self.ready.remove(&number);
+            self.records.remove(spot);
+        }
     }
 
-    fn insert(&mut self, section: u8, number: u64, entry: Entry) {
-        self.places.insert(entry.canister.0, (section, number));
-        self.entries.insert((section, number), Record(entry));
+    fn keep(&mut self, spot: Spot, entry: Entry) {
+        self.numbers.insert(entry.canister.0, entry.number);
+        self.ready.insert(entry.number);
+        self.entries.insert(entry.number, (spot, entry));
     }
 
     fn next_number(&self) -> u64 {
-        let last = |section: u8| {
-            self.entries
-                .keys_range((section, 0)..=(section, u64::MAX))
-                .next_back()
-                .map_or(0, |(_, number)| number)
-        };
-        last(READY).max(last(CLAIMED)) + 1
+        self.entries.keys().next_back().map_or(1, |last| last + 1)
     }
 
-    /// Claimed entries come after the ready ones: the row number of a page is its place in this order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.entries.iter().map(|entry| entry.value().0)
+    /// The ready ones first: the row number of a page is an entry's place in this order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        let of = |claimed: bool| {
+            let entries = self.entries.values().map(|(_, entry)| entry);
+            entries.filter(move |entry| entry.claimed_by.is_some() == claimed)
+        };
+        of(false).chain(of(true))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, VecDeque};
 
@@ -179,7 +209,7 @@ mod tests {
     #[test]
     fn demand_is_what_was_wanted_in_the_last_ten_minutes_or_those_before() {
         memory::forget();
-        let mut pool = Pool::open(0, 1);
+        let mut pool = Pool::open(0);
         for _ in 0..3 {
             pool.wanted(WINDOW);
         }
@@ -197,7 +227,7 @@ mod tests {
         #[test]
         fn behaves_like_a_queue_with_claims(changes in prop::collection::vec(change(), 1..100)) {
             memory::forget();
-            let mut pool = Pool::open(0, 1);
+            let mut pool = Pool::open(0);
             let mut numbers: BTreeMap<u8, u64> = BTreeMap::new();
             let (mut ready, mut claimed): (VecDeque<u8>, BTreeMap<u8, u64>) = Default::default();
             for (at, change) in changes.into_iter().enumerate() {
@@ -220,7 +250,8 @@ mod tests {
                         claimed.extend(expected.map(|n| (n, at)));
                     }
                     Change::Remove(n) => {
-                        prop_assert_eq!(pool.remove(canister(n)).is_some(), numbers.remove(&n).is_some());
+                        pool.remove(canister(n));
+                        numbers.remove(&n);
                         ready.retain(|other| *other != n);
                         claimed.remove(&n);
                     }
@@ -238,7 +269,14 @@ mod tests {
                     .map(|n| (canister(*n), None))
                     .chain(claimed.iter().map(|(n, by)| (canister(*n), Some(*by))))
                     .collect();
-                prop_assert_eq!(rows, model);
+                prop_assert_eq!(&rows, &model);
+                // What is opened again is the same, once it is told who holds what.
+                let mut again = Pool::open(0);
+                for (n, by) in &claimed {
+                    again.held(canister(*n), *by);
+                }
+                again.held(canister(99), 1);
+                prop_assert!(again.iter().eq(pool.iter()));
             }
         }
     }

@@ -1,19 +1,21 @@
 //! The registry: who is a member, by canister, by role, by parent and by key, and how many there are of each role.
 //!
-//! Every look-up and every change costs O(log n); nothing here walks through all members but the pages of a list.
+//! The members' records lie in stable memory; the indexes and all counts follow from them, and are on the heap. Every look-up and
+//! every change costs O(log n); nothing here walks through all members but the pages of a list, and opening the registry.
 
 use crate::{
-    api::{MAX_KEY, MAX_ROLE, MemberState},
+    api::{MAX_ROLE, MemberState},
     journal::{Hash, Place},
     memory::{self, Id, Memory, Record},
+    shelf::{Shelf, Spot},
 };
 use candid::Principal;
 use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
 use minicbor::{Decode, Encode};
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
-    ops::Bound::{Excluded, Included},
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Included, Unbounded},
 };
 
 /// A member's record.
@@ -64,8 +66,8 @@ impl From<State> for MemberState {
 pub(crate) struct Role {
     #[n(0)]
     pub(crate) number: u16,
-    /// Members, those being provisioned included.
-    #[n(1)]
+    /// Members, those being provisioned included. Known on the heap only.
+    #[cbor(skip)]
     pub(crate) taken: u32,
     /// The approved module.
     #[cbor(n(2), with = "minicbor::bytes")]
@@ -77,37 +79,6 @@ pub(crate) struct Role {
 pub(crate) enum Holder {
     Operation(u64),
     Member(Principal),
-}
-
-impl Storable for Holder {
-    const BOUND: Bound = Bound::Bounded {
-        max_size: 30,
-        is_fixed_size: false,
-    };
-
-    fn to_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.into_bytes())
-    }
-
-    fn into_bytes(self) -> Vec<u8> {
-        match self {
-            Self::Operation(id) => [&[0][..], &id.to_be_bytes()].concat(),
-            Self::Member(canister) => [&[1][..], canister.as_slice()].concat(),
-        }
-    }
-
-    fn from_bytes(bytes: Cow<'_, [u8]>) -> Self {
-        let corrupt = || panic!("canic: corrupt key index in stable memory");
-        match bytes.split_first() {
-            Some((0, id)) => id
-                .try_into()
-                .map_or_else(|_| corrupt(), |id| Self::Operation(u64::from_be_bytes(id))),
-            Some((1, canister)) => {
-                Principal::try_from_slice(canister).map_or_else(|_| corrupt(), Self::Member)
-            }
-            _ => corrupt(),
-        }
-    }
 }
 
 /// A short text of stable memory.
@@ -136,61 +107,113 @@ impl<const MAX: usize> Storable for Text<MAX> {
     }
 }
 
-type Set<K> = StableBTreeMap<K, (), Memory>;
+/// A member's record, and whose it is.
+#[derive(Encode, Decode)]
+struct Row {
+    #[n(0)]
+    canister: Id,
+    #[n(1)]
+    member: Member,
+}
 
 pub(crate) struct Registry {
-    members: StableBTreeMap<Principal, Record<Member>, Memory>,
-    by_role: Set<(u16, Principal)>,
-    by_parent: Set<(Principal, Principal)>,
-    by_key: StableBTreeMap<(u16, Text<MAX_KEY>), Holder, Memory>,
+    rows: Shelf<Row, 96>,
     roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
-    /// Places taken below each parent, by role.
-    below: StableBTreeMap<(Principal, u16), u32, Memory>,
-    /// The names of the roles by number; read once, there are few.
+    /// The roles, and their names by number: there are few.
+    known: BTreeMap<String, Role>,
     names: BTreeMap<u16, String>,
+    members: BTreeMap<Principal, Spot>,
+    by_role: BTreeSet<(u16, Principal)>,
+    by_parent: BTreeSet<(Principal, Principal)>,
+    by_key: BTreeMap<(u16, String), Holder>,
+    /// Places taken below each parent, by role.
+    below: BTreeMap<(Principal, u16), u32>,
     /// Places taken in all roles.
     taken: u64,
 }
 
 impl Registry {
-    pub(crate) fn open(memories: [u8; 6]) -> Self {
-        let [members, by_role, by_parent, by_key, roles, below] = memories;
+    pub(crate) fn open(rows: u8, roles: u8) -> Self {
         let roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
             StableBTreeMap::init(memory::open(roles));
-        let (mut names, mut taken) = (BTreeMap::new(), 0);
+        let (mut known, mut names) = (BTreeMap::new(), BTreeMap::new());
         for entry in roles.iter() {
-            let role = entry.value().0;
-            names.insert(role.number, entry.key().0.clone());
-            taken += u64::from(role.taken);
+            let (name, role) = (entry.key().0.clone(), entry.value().0);
+            names.insert(role.number, name.clone());
+            known.insert(name, role);
         }
-        Self {
-            members: StableBTreeMap::init(memory::open(members)),
-            by_role: StableBTreeMap::init(memory::open(by_role)),
-            by_parent: StableBTreeMap::init(memory::open(by_parent)),
-            by_key: StableBTreeMap::init(memory::open(by_key)),
-            below: StableBTreeMap::init(memory::open(below)),
+        let mut all = Vec::new();
+        let mut registry = Self {
+            rows: Shelf::open(rows, |spot, row| all.push((spot, row))),
             roles,
+            known,
             names,
-            taken,
+            members: BTreeMap::new(),
+            by_role: BTreeSet::new(),
+            by_parent: BTreeSet::new(),
+            by_key: BTreeMap::new(),
+            below: BTreeMap::new(),
+            taken: 0,
+        };
+        for (spot, Row { canister, member }) in all {
+            registry.count(&member);
+            registry.index(canister.0, spot, &member);
+        }
+        registry
+    }
+
+    /// Brings a member in with whom all its places come, as an earlier layout had it.
+    pub(crate) fn take_over(&mut self, canister: Principal, member: Member) {
+        self.count(&member);
+        self.write(canister, member);
+    }
+
+    /// Takes a member's places, and its key.
+    fn count(&mut self, member: &Member) {
+        let role = self.role_name(member.role).to_string();
+        let place = Place {
+            role,
+            parent: member.parent,
+            key: member.key.clone(),
+        };
+        self.take(&place, member.operation);
+    }
+
+    /// Writes a member's record.
+    fn write(&mut self, canister: Principal, member: Member) {
+        let row = Row {
+            canister: Id(canister),
+            member,
+        };
+        let spot = self.rows.put(self.members.get(&canister).copied(), &row);
+        self.index(canister, spot, &row.member);
+    }
+
+    /// Has a member found, whose places are taken and whose record lies at a spot.
+    fn index(&mut self, canister: Principal, spot: Spot, member: &Member) {
+        if self.members.insert(canister, spot).is_none() {
+            self.by_role.insert((member.role, canister));
+            self.by_parent.insert((member.parent.0, canister));
+        }
+        // While it is being installed, the key means the operation.
+        if let (Some(key), true) = (&member.key, member.state != State::Installing) {
+            let key = (member.role, key.clone());
+            self.by_key.insert(key, Holder::Member(canister));
         }
     }
 
     // Roles
 
-    pub(crate) fn role(&self, name: &str) -> Option<Role> {
-        self.roles
-            .get(&Text(name.to_string()))
-            .map(|record| record.0)
+    pub(crate) fn role(&self, name: &str) -> Option<&Role> {
+        self.known.get(name)
     }
 
     pub(crate) fn role_name(&self, number: u16) -> &str {
         self.names.get(&number).map_or("", String::as_str)
     }
 
-    pub(crate) fn roles(&self) -> impl Iterator<Item = (String, Role)> + '_ {
-        self.roles
-            .iter()
-            .map(|entry| (entry.key().0.clone(), entry.value().0))
+    pub(crate) fn roles(&self) -> impl Iterator<Item = (&str, &Role)> {
+        self.known.iter().map(|(name, role)| (name.as_str(), role))
     }
 
     pub(crate) fn number_of_roles(&self) -> usize {
@@ -209,57 +232,62 @@ impl Registry {
     }
 
     pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
-        self.change_role(name, |role| role.module = Some(module));
+        let role = self.known_role(name);
+        role.module = Some(module);
+        let record = Record(role.clone());
+        self.roles.insert(Text(name.to_string()), record);
     }
 
-    /// Answers the role's number.
-    fn change_role(&mut self, name: &str, change: impl FnOnce(&mut Role)) -> u16 {
-        let number = || self.names.keys().next_back().map_or(0, |last| last + 1);
-        let mut role = self.role(name).unwrap_or_else(|| Role {
-            number: number(),
-            taken: 0,
-            module: None,
-        });
-        self.taken -= u64::from(role.taken);
-        change(&mut role);
-        self.taken += u64::from(role.taken);
-        self.names
-            .entry(role.number)
-            .or_insert_with(|| name.to_string());
-        let number = role.number;
-        self.roles.insert(Text(name.to_string()), Record(role));
-        number
+    /// A role, which gets its number here if it is new.
+    fn known_role(&mut self, name: &str) -> &mut Role {
+        let next = self.names.keys().next_back().map_or(0, |last| last + 1);
+        let (names, table) = (&mut self.names, &mut self.roles);
+        self.known.entry(name.to_string()).or_insert_with(|| {
+            let role = Role {
+                number: next,
+                taken: 0,
+                module: None,
+            };
+            names.insert(next, name.to_string());
+            table.insert(Text(name.to_string()), Record(role.clone()));
+            role
+        })
     }
 
     // Places: counted and named from the moment an operation is accepted
 
     pub(crate) fn holder(&self, role: &str, key: &str) -> Option<Holder> {
         let role = self.role(role)?;
-        self.by_key.get(&(role.number, Text(key.to_string())))
+        self.by_key.get(&(role.number, key.to_string())).copied()
     }
 
     /// Takes a place for an operation.
     pub(crate) fn take(&mut self, place: &Place, operation: u64) {
-        let role = self.change_role(&place.role, |role| role.taken += 1);
-        self.take_below(place.parent.0, role);
-        self.set_holder(place, Holder::Operation(operation));
+        let role = self.known_role(&place.role);
+        role.taken += 1;
+        let number = role.number;
+        self.taken += 1;
+        self.take_below(place.parent.0, number);
+        if let Some(key) = &place.key {
+            let key = (number, key.clone());
+            self.by_key.insert(key, Holder::Operation(operation));
+        }
     }
 
     /// Places taken below a parent in a role.
     pub(crate) fn taken_below(&self, parent: Principal, role: u16) -> u32 {
-        self.below.get(&(parent, role)).unwrap_or_default()
+        self.below.get(&(parent, role)).copied().unwrap_or_default()
     }
 
     /// Places taken below a parent in all roles.
     pub(crate) fn children_taken(&self, parent: Principal) -> u64 {
         let roles = self.below.range((parent, 0)..=(parent, u16::MAX));
-        roles.map(|entry| u64::from(entry.value())).sum()
+        roles.map(|(_, taken)| u64::from(*taken)).sum()
     }
 
     /// Takes a place below a parent for a member that has its place in the role.
     pub(crate) fn take_below(&mut self, parent: Principal, role: u16) {
-        let taken = self.taken_below(parent, role);
-        self.below.insert((parent, role), taken + 1);
+        *self.below.entry((parent, role)).or_default() += 1;
     }
 
     /// Gives a place below a parent up.
@@ -272,31 +300,31 @@ impl Registry {
 
     /// Gives a place up, together with the member that may have had it.
     pub(crate) fn give_up(&mut self, place: &Place, canister: Option<Principal>) {
-        if let Some((canister, member)) =
-            canister.and_then(|canister| Some((canister, self.members.remove(&canister)?.0)))
+        if let Some(canister) = canister
+            && let Some(member) = self.member(canister)
+            && let Some(spot) = self.members.remove(&canister)
         {
+            self.rows.remove(spot);
             self.by_role.remove(&(member.role, canister));
             self.by_parent.remove(&(member.parent.0, canister));
         }
-        let role = self.change_role(&place.role, |role| {
-            role.taken = role.taken.saturating_sub(1)
-        });
-        self.give_up_below(place.parent.0, role);
-        if let Some(key) = &place.key {
-            self.by_key.remove(&(role, Text(key.clone())));
+        let role = self.known_role(&place.role);
+        let number = role.number;
+        if role.taken > 0 {
+            role.taken -= 1;
+            self.taken -= 1;
         }
-    }
-
-    fn set_holder(&mut self, place: &Place, holder: Holder) {
-        if let (Some(key), Some(role)) = (&place.key, self.role(&place.role)) {
-            self.by_key.insert((role.number, Text(key.clone())), holder);
+        self.give_up_below(place.parent.0, number);
+        if let Some(key) = &place.key {
+            self.by_key.remove(&(number, key.clone()));
         }
     }
 
     // Members
 
     pub(crate) fn member(&self, canister: Principal) -> Option<Member> {
-        self.members.get(&canister).map(|record| record.0)
+        let spot = self.members.get(&canister)?;
+        Some(self.rows.get(*spot).member)
     }
 
     pub(crate) fn is_member(&self, canister: Principal) -> bool {
@@ -313,11 +341,11 @@ impl Registry {
         operation: u64,
         now: u64,
     ) {
-        let Some(role) = self.role(&place.role) else {
+        let Some(role) = self.role(&place.role).map(|role| role.number) else {
             return;
         };
         let member = Member {
-            role: role.number,
+            role,
             parent: place.parent,
             key: place.key.clone(),
             state,
@@ -325,12 +353,7 @@ impl Registry {
             since: now,
             operation,
         };
-        self.by_role.insert((role.number, canister), ());
-        self.by_parent.insert((place.parent.0, canister), ());
-        self.members.insert(canister, Record(member));
-        if state == State::Active {
-            self.set_holder(place, Holder::Member(canister));
-        }
+        self.write(canister, member);
     }
 
     /// An operation is at work on a member.
@@ -338,7 +361,7 @@ impl Registry {
         if let Some(mut member) = self.member(canister) {
             member.state = state;
             member.operation = operation;
-            self.members.insert(canister, Record(member));
+            self.write(canister, member);
         }
     }
 
@@ -347,9 +370,9 @@ impl Registry {
         if let Some(mut member) = self.member(canister) {
             let before = std::mem::replace(&mut member.parent, Id(parent)).0;
             self.by_parent.remove(&(before, canister));
-            self.by_parent.insert((parent, canister), ());
+            self.by_parent.insert((parent, canister));
             self.give_up_below(before, member.role);
-            self.members.insert(canister, Record(member));
+            self.write(canister, member);
         }
     }
 
@@ -357,7 +380,8 @@ impl Registry {
 
     pub(crate) fn after(&self, after: Option<Principal>) -> impl Iterator<Item = Principal> + '_ {
         let start = after.map_or(Included(Principal::management_canister()), Excluded);
-        self.members.keys_range((start, std::ops::Bound::Unbounded))
+        let members = self.members.range((start, Unbounded));
+        members.map(|(canister, _)| *canister)
     }
 
     pub(crate) fn of_role(
@@ -377,24 +401,20 @@ impl Registry {
     }
 }
 
-/// The second halves of the keys whose first half is `first`.
-fn second<A>(
-    set: &Set<(A, Principal)>,
+/// The second halves of the pairs whose first half is `first`.
+fn second<A: Ord + Copy>(
+    set: &BTreeSet<(A, Principal)>,
     first: A,
     after: Option<Principal>,
-) -> impl Iterator<Item = Principal> + '_
-where
-    A: Storable + Ord + Clone + 'static,
-    (A, Principal): Storable,
-{
+) -> impl Iterator<Item = Principal> + '_ {
     let start = match after {
-        Some(after) => Excluded((first.clone(), after)),
+        Some(after) => Excluded((first, after)),
         // The management canister's id is empty: it comes before all others.
-        None => Included((first.clone(), Principal::management_canister())),
+        None => Included((first, Principal::management_canister())),
     };
-    set.keys_range((start, std::ops::Bound::Unbounded))
+    set.range((start, Unbounded))
         .take_while(move |(a, _)| *a == first)
-        .map(|(_, canister)| canister)
+        .map(|(_, canister)| *canister)
 }
 
 #[cfg(test)]
@@ -422,7 +442,7 @@ mod tests {
                 (0..30u8, 0..3u8, 0..3u8, prop::option::of(0..40u8), any::<bool>()), 1..120)
         ) {
             memory::forget();
-            let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
+            let mut registry = Registry::open(0, 1);
             let mut model: BTreeMap<Principal, Place> = BTreeMap::new();
             for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
                 let (canister, place) = (id(n), place(role, parent, key));
@@ -481,12 +501,22 @@ mod tests {
                     }
                 }
             }
+            // All of that follows from what is in stable memory.
+            let again = Registry::open(0, 1);
+            prop_assert_eq!(again.known, registry.known);
+            prop_assert_eq!(again.names, registry.names);
+            prop_assert_eq!(again.members, registry.members);
+            prop_assert_eq!(again.by_role, registry.by_role);
+            prop_assert_eq!(again.by_parent, registry.by_parent);
+            prop_assert_eq!(again.by_key, registry.by_key);
+            prop_assert_eq!(again.below, registry.below);
+            prop_assert_eq!(again.taken, registry.taken);
         }
     }
 
     #[test]
     fn a_key_belongs_to_the_operation_until_the_member_lives() {
-        let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
+        let mut registry = Registry::open(0, 1);
         let place = place(0, 0, Some(1));
         registry.take(&place, 7);
         assert_eq!(
@@ -510,7 +540,7 @@ mod tests {
 
     #[test]
     fn pages_go_on_after_a_canister() {
-        let mut registry = Registry::open([0, 1, 2, 3, 4, 5]);
+        let mut registry = Registry::open(0, 1);
         for n in 1..=5 {
             let place = place(0, 0, None);
             registry.take(&place, 0);
