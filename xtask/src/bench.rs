@@ -1,120 +1,77 @@
-//! `cargo xtask bench replica`: what a test suite pays for on this machine, through the ordinary client.
+//! `cargo xtask bench`: what a fleet costs; `cargo xtask bench replica`: what a test suite pays for.
 
-use candid::{CandidType, Encode, Principal};
+mod builds;
+mod fleet;
+mod replica;
+mod report;
+
 use canic_fleet_tests::artifacts;
-use canic_replica::client::Control;
-use pocket_ic::{PocketIc, PocketIcBuilder};
-use serde::Serialize;
-use std::time::Instant;
+use std::fs;
 
-/// The canister: an ordinary one, written with ic-cdk.
-const CANISTER: &str = "baseline-worker";
+const USAGE: &str = "\
+Usage: cargo xtask bench [--members N,..] [--builds] [--json] [--write]
+       cargo xtask bench replica [--json]";
 
-#[derive(CandidType)]
-struct Args {
-    owner: Principal,
-}
+/// Where `--write` writes.
+const PAGE: &str = "docs/performance.md";
 
-/// Median times in milliseconds; `null` is what this server can't do.
-#[derive(Serialize)]
-struct Figures {
-    instance_ms: f64,
-    create_fund_install_ms: f64,
-    update_ms: f64,
-    query_ms: f64,
-    fork_ms: Option<f64>,
-}
-
-/// What the medians should stay below, in milliseconds, in the order of [`Figures`].
-const GOALS: [(&str, f64); 5] = [
-    ("an instance", 10.0),
-    ("create, fund and install a canister", 7.0),
-    ("an update call", 2.0),
-    ("a query call", 1.0),
-    ("a fork", 10.0),
-];
-
-/// Measures and prints; with `json`, the figures once more as the last line. Never fails for being slow: that is for
-/// the reader to judge, who knows what else the machine was doing.
+/// Measures and prints; fails after that if a bound is missed.
 ///
 /// # Errors
-/// When the canister or the server can't be had.
-pub(crate) fn run(json: bool) -> Result<(), String> {
-    crate::toolchain::ensure_wasm_target()?;
-    let module = artifacts::module(CANISTER);
-    // Starts the server, and lets it compile what will be installed.
-    let pic = instance();
-    let (canister, owner) = install(&pic, &module);
-
-    let note = Encode!(&"title", &"text").map_err(|e| e.to_string())?;
-    let title = Encode!(&"title").map_err(|e| e.to_string())?;
-    let control = Control::of(&pic);
-    let figures = Figures {
-        instance_ms: median(50, || drop(instance())),
-        create_fund_install_ms: median(200, || {
-            install(&pic, &module);
-        }),
-        update_ms: median(500, || {
-            let answer = pic.update_call(canister, owner, "put", note.clone());
-            answer.expect("the canister takes notes");
-        }),
-        query_ms: median(1_000, || {
-            let answer = pic.query_call(canister, owner, "get", title.clone());
-            answer.expect("the canister shows notes");
-        }),
-        fork_ms: control.map(|control| {
-            median(50, || {
-                drop(control.fork().expect("an instance can be forked"));
-            })
-        }),
-    };
-    let medians = [
-        Some(figures.instance_ms),
-        Some(figures.create_fund_install_ms),
-        Some(figures.update_ms),
-        Some(figures.query_ms),
-        figures.fork_ms,
-    ];
-    println!("{:<38} {:>9} {:>9}", "median", "ms", "goal");
-    for ((what, goal), median) in GOALS.into_iter().zip(medians) {
-        match median {
-            Some(median) => println!("{what:<38} {median:>9.3} {goal:>9}"),
-            None => println!("{what:<38} {:>9} {goal:>9}", "can't"),
+/// When something can't be measured, a bound is missed, or the arguments are wrong.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    match args {
+        ["replica"] => return replica::run(false),
+        ["replica", "--json"] => return replica::run(true),
+        _ => {}
+    }
+    let mut members = vec![10, 1_000, 10_000, 100_000];
+    let (mut builds, mut json, mut write) = (false, false, false);
+    let mut args = args.iter();
+    while let Some(option) = args.next() {
+        match *option {
+            "--members" => members = counts(args.next().copied().unwrap_or_default())?,
+            "--builds" => builds = true,
+            "--json" => json = true,
+            "--write" => write = true,
+            _ => return Err(format!("unknown option {option}\n{USAGE}")),
         }
+    }
+    crate::toolchain::ensure_wasm_target()?;
+    let mut figures = fleet::measure(&members)?;
+    if builds {
+        figures.builds = builds::measure()?;
+    }
+    let report = report::tables(&figures);
+    println!("{report}");
+    if write {
+        let path = artifacts::workspace().join(PAGE);
+        fs::write(&path, report::page(&report)).map_err(|e| format!("{PAGE}: {e}"))?;
+        println!("written to {PAGE}");
     }
     if json {
         let line = serde_json::to_string(&figures).map_err(|e| e.to_string())?;
         println!("{line}");
     }
-    Ok(())
+    let missed: Vec<_> = figures.bounds.iter().filter(|b| !b.held()).collect();
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let missed: Vec<_> = missed.iter().map(|bound| bound.what.as_str()).collect();
+    Err(format!("missed: {}", missed.join("; ")))
 }
 
-fn instance() -> PocketIc {
-    PocketIcBuilder::new()
-        .with_server_binary(artifacts::server())
-        .with_application_subnet()
-        .build()
+/// Ascending, each once.
+fn counts(text: &str) -> Result<Vec<usize>, String> {
+    let counts: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
+    let mut counts = counts.map_err(|_| format!("{text:?} are not numbers\n{USAGE}"))?;
+    counts.sort_unstable();
+    counts.dedup();
+    Ok(counts)
 }
 
-/// A funded canister with the module on it, and who may use it.
-fn install(pic: &PocketIc, module: &[u8]) -> (Principal, Principal) {
-    let owner = canic_fleet_tests::user(1);
-    let canister = pic.create_canister_with_settings(Some(owner), None);
-    pic.add_cycles(canister, 10_000_000_000_000);
-    let args = Encode!(&Args { owner }).expect("the argument is small");
-    pic.install_canister(canister, module.to_vec(), args, Some(owner));
-    (canister, owner)
-}
-
-/// The median of so many runs, in milliseconds.
-fn median(runs: usize, mut run: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
-            let started = Instant::now();
-            run();
-            started.elapsed().as_secs_f64() * 1_000.0
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[runs / 2]
+#[test]
+fn counts_ascend() {
+    assert_eq!(counts("1000,10,10"), Ok(vec![10, 1_000]));
+    assert!(counts("").is_err() && counts("10,").is_err());
 }

@@ -23,7 +23,11 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Gzipped at the highest level.
+///
+/// # Errors
+/// Never: memory takes it.
+pub(crate) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()

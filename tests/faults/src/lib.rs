@@ -10,6 +10,7 @@ pub mod audit;
 pub mod case;
 pub mod history;
 pub mod matrix;
+pub mod measure;
 pub mod scenario;
 pub mod world;
 

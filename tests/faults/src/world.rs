@@ -37,6 +37,9 @@ const TIMER: &str = "<ic-cdk internal> timer_executor";
 /// Rounds until a fleet must be quiet. Operations that wait do so for a minute at most, and time jumps when nothing runs.
 const PATIENCE: u32 = 2_000;
 
+/// Rounds in which nothing runs until a fleet is quiet: longer than any pause of an open operation, or of the pool's refilling.
+const QUIET: u32 = 9;
+
 /// An instance with a root on it. A clone is another future of the same past.
 #[derive(Clone)]
 pub struct World {
@@ -111,7 +114,14 @@ impl World {
     /// # Panics
     /// When root refuses.
     pub fn approve(&mut self, role: &str, package: &str) {
-        let wasm = artifacts::module(package);
+        self.approve_module(role, &artifacts::module(package));
+    }
+
+    /// The same, with any module.
+    ///
+    /// # Panics
+    /// When root refuses.
+    pub fn approve_module(&mut self, role: &str, wasm: &[u8]) {
         let mut chunks = Vec::new();
         for chunk in wasm.chunks(CHUNK) {
             let chunk = chunk.to_vec();
@@ -125,7 +135,7 @@ impl World {
         let role = role.to_string();
         let request = ApproveRequest {
             role,
-            hash: sha256(&wasm),
+            hash: sha256(wasm),
             chunks,
         };
         let approved: Result<ModuleInfo, ModuleError> =
@@ -270,7 +280,13 @@ impl World {
         self.wait_for(&message)
     }
 
-    fn wait_for(&mut self, message: &MessageId) -> Answer {
+    /// Waits for the answer to a call that was handed in.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When there is no answer for very long.
+    pub fn wait_for(&mut self, message: &MessageId) -> Answer {
         for round in 0..PATIENCE {
             if let Some(answer) = self.answer(message) {
                 return answer;
@@ -334,6 +350,16 @@ impl World {
     pub fn upgrade_root(&mut self) -> Answer {
         let args = self.install_args(CanisterInstallMode::Upgrade(None));
         self.manage(controller(), "install_code", self.root, &args)
+    }
+
+    /// Upgrades root to the module of another package.
+    ///
+    /// # Panics
+    /// When it can't be upgraded.
+    pub fn become_root(&mut self, package: &'static str) {
+        self.package = package;
+        self.module = Arc::new(artifacts::module(package));
+        self.upgrade_root().expect("root can be upgraded");
     }
 
     /// Whether a call of root's timers to root itself, or its answer, is delayed by a fault.
@@ -446,6 +472,21 @@ impl World {
         self.replica.set_time(then).expect("it is not so late yet");
     }
 
+    /// Lets time pass until nothing has run for minutes. Asks root nothing, so that any root will do.
+    ///
+    /// # Errors
+    /// When something runs all the time.
+    pub fn rest(&mut self) -> Result<(), String> {
+        self.idle = 0;
+        for _ in 0..PATIENCE {
+            self.step();
+            if self.idle >= QUIET {
+                return Ok(());
+            }
+        }
+        Err("something runs all the time".to_string())
+    }
+
     /// The number of the next event of the trace.
     #[must_use]
     pub fn events(&self) -> u64 {
@@ -460,8 +501,7 @@ impl World {
         for _ in 0..PATIENCE {
             self.step();
             watch(self);
-            // Longer than any pause of an open operation, or of the pool's refilling.
-            if self.idle >= 9 && self.operations(OperationsFilter::Open).is_empty() {
+            if self.idle >= QUIET && self.operations(OperationsFilter::Open).is_empty() {
                 return Ok(());
             }
         }

@@ -1,53 +1,129 @@
-//! What a provision costs does not depend on how many members there are.
+//! What a fleet costs, beside one written by hand. `cargo xtask bench` measures the same with many more members.
 
-use canic::api::{ProvisionError, ProvisionRequest, Provisioned};
+use canic::api::Source;
 use canic_fault_tests::{
     World,
-    world::{T, controller},
+    measure::{self, Cost},
 };
-use canic_fleet_tests::{fleet::notebook, user};
-use canic_replica::Kind;
+use canic_fleet_tests::artifacts;
 
-/// Provisions a member. Answers the instructions that root took for it, and its calls to the management canister.
-fn provision(world: &mut World, number: usize) -> (u64, usize) {
-    let from = world.events();
-    let request = ProvisionRequest {
-        key: Some(format!("member {number}")),
-        ..notebook(user(1))
-    };
-    let answer: Result<Provisioned, ProvisionError> =
-        world.ask(controller(), "canic_provision", (request,));
-    answer.expect("a member");
-    world.settle(|_| ()).expect("nothing fails");
-    let root = world.root;
-    let events = world.replica.trace().iter().filter(|e| e.seq >= from);
-    let instructions = events
-        .clone()
-        .filter(|e| e.canister == root && e.kind != Kind::Query)
-        .map(|e| e.instructions);
-    let calls = events.filter(|e| e.kind == Kind::Management && e.caller == root);
-    (instructions.sum(), calls.count())
+const FEW: usize = 20;
+const MANY: usize = 300;
+const SAMPLES: usize = 5;
+
+/// What many members may add to the instructions of one provision, as a ratio.
+const GROWTH: f64 = 1.3;
+
+/// What canic may take beside a root that only creates and installs, as a ratio of instructions.
+const FRESH_TO_BY_HAND: f64 = 2.5;
+const POOL_HIT_TO_BY_HAND: f64 = 2.5;
+
+/// The same for what a worker burns in a day, and its memory in bytes.
+const BURN_TO_BY_HAND: f64 = 2.5;
+const IDLE_MEMORY: u64 = 2_500_000;
+
+/// A fleet with few members, and the same one with many; the next members are workers.
+fn few_and_many() -> [World; 2] {
+    let mut few = measure::managed();
+    measure::grow(&mut few, 0, FEW, |_| ());
+    let mut many = few.clone();
+    measure::grow(&mut many, FEW, MANY, |_| ());
+    [few, many].map(|mut world| {
+        world.approve("worker", "example-worker");
+        world.rest().expect("it comes to rest");
+        world
+    })
+}
+
+fn by_hand() -> World {
+    let mut world = measure::by_hand();
+    measure::grow_by_hand(&mut world, 0, FEW, |_| ());
+    measure::approve_by_hand(&mut world, &artifacts::module("baseline-worker"));
+    world
+}
+
+fn assert_costs(what: &str, [few, many]: &[Cost; 2], by_hand: &Cost, at_most: f64) {
+    let ratio = |cost: &Cost, other: &Cost| cost.instructions as f64 / other.instructions as f64;
+    let (growth, to_by_hand) = (ratio(many, few), ratio(many, by_hand));
+    println!(
+        "{what}: {} instructions of root, {growth:.3} times that with {FEW} members, {to_by_hand:.3} times that by hand",
+        many.instructions
+    );
+    assert!(growth <= GROWTH, "{what}: {few:#?} became {many:#?}");
+    assert!(
+        to_by_hand <= at_most,
+        "{what}: {many:#?}, by hand {by_hand:#?}"
+    );
 }
 
 #[test]
-fn the_cost_of_a_provision_does_not_grow_with_the_fleet() {
-    const FEW: usize = 20;
-    const MANY: usize = 400;
-    let mut world = World::start("fixture-hub-root", 1_000 * T);
+fn a_fresh_canister_takes_two_calls_however_many_members_there_are() {
+    let mut next = [FEW, MANY].into_iter();
+    let costs = few_and_many().map(|mut world| {
+        let first = next.next().expect("two worlds");
+        measure::provision(&mut world, first, SAMPLES, Source::Fresh)
+    });
+    for cost in &costs {
+        assert_eq!(cost.management_calls, 2, "{cost:#?}");
+    }
+    let by_hand = measure::provision_by_hand(&mut by_hand(), SAMPLES);
+    assert_eq!(by_hand.management_calls, 2);
+    assert_costs("fresh", &costs, &by_hand, FRESH_TO_BY_HAND);
+}
+
+#[test]
+fn a_pool_hit_takes_one_call_however_many_members_there_are() {
+    let mut next = [FEW, MANY].into_iter();
+    let costs = few_and_many().map(|mut world| {
+        let first = next.next().expect("two worlds");
+        world.become_root("bench-pool-root");
+        world.rest().expect("it comes to rest");
+        measure::stock(&mut world, 12);
+        measure::provision(&mut world, first, SAMPLES, Source::Pool)
+    });
+    for cost in &costs {
+        assert_eq!(cost.management_calls, 1, "{cost:#?}");
+    }
+    let mut world = by_hand();
+    measure::stock_by_hand(&mut world, SAMPLES);
+    let by_hand = measure::provision_by_hand(&mut world, SAMPLES);
+    assert_eq!(by_hand.management_calls, 1);
+    assert_costs("pool hit", &costs, &by_hand, POOL_HIT_TO_BY_HAND);
+}
+
+#[test]
+fn a_worker_that_nobody_calls_costs_little_more_than_its_twin() {
+    let mut managed = measure::managed();
+    managed.approve("worker", "example-worker");
+    managed.rest().expect("it comes to rest");
+    measure::provision(&mut managed, 0, 1, Source::Fresh);
+    let mut by_hand = by_hand();
+    measure::provision_by_hand(&mut by_hand, 1);
+    // Ids ascend: the last one is the worker.
+    let [(memory, burned), (twins_memory, twin_burned)] = [managed, by_hand].map(|mut world| {
+        let worker = *world.controlled().last().expect("a worker");
+        let memory = measure::memory(&mut world, worker);
+        (memory, measure::burned_in_a_day(&world, worker))
+    });
+    println!(
+        "memory {memory}, its twin's {twins_memory}; a day burns {burned} cycles, its twin's {twin_burned}"
+    );
+    assert!(memory <= IDLE_MEMORY, "{memory} bytes");
+    assert!(twin_burned > 0, "time passes");
+    let ratio = burned as f64 / twin_burned as f64;
+    assert!(
+        ratio <= BURN_TO_BY_HAND,
+        "{burned} cycles, its twin {twin_burned}"
+    );
+}
+
+#[test]
+fn a_batch_never_has_many_calls_in_flight() {
+    let mut world = measure::managed();
     world.approve("worker", "example-worker");
-    world.settle(|_| ()).expect("nothing fails");
-    let costs: Vec<_> = (0..MANY).map(|n| provision(&mut world, n)).collect();
-    assert!(costs.iter().all(|(_, calls)| *calls == 2), "two calls each");
-    // The median of some: now and then a node of a table is split.
-    let median = |costs: &[(u64, usize)]| {
-        let mut all: Vec<u64> = costs
-            .iter()
-            .map(|(instructions, _)| *instructions)
-            .collect();
-        all.sort_unstable();
-        all[all.len() / 2]
-    };
-    let (few, many) = (median(&costs[5..FEW]), median(&costs[MANY - FEW..]));
-    println!("instructions of root for one provision: {few} with few members, {many} with {MANY}");
-    assert!(many < few + few / 2, "{few} became {many}");
+    let batch = measure::whole_batch(&mut world, 200);
+    println!("{batch:?}");
+    assert_eq!(batch.failed, 0);
+    // Sixteen at once, each a call to the management canister within a call to itself.
+    assert!((32..=50).contains(&batch.in_flight), "{batch:?}");
 }

@@ -1,0 +1,176 @@
+//! A root written by hand with ic-cdk alone, which only creates and installs: what the framework's root is measured against.
+//!
+//! It keeps the worker's module in its own chunk store, reuses the empty canisters that were handed to it, and keeps a map of
+//! its members in stable memory. There are no keys, no limits and no pool that is refilled, and what fails on the way is lost.
+#![allow(
+    missing_docs,
+    reason = "ic_cdk::export_candid! writes a public function without docs"
+)]
+
+use candid::{CandidType, Principal};
+use ic_cdk::{
+    api::{canister_self, cost_create_canister, is_controller, msg_caller},
+    call::{Call, Response},
+};
+use ic_stable_structures::{DefaultMemoryImpl, StableBTreeMap};
+use serde::Deserialize;
+use serde_bytes::ByteBuf;
+use std::cell::RefCell;
+
+/// What a worker starts with, in cycles.
+const CYCLES: u128 = 2_000_000_000_000;
+
+thread_local! {
+    /// The owner of each member.
+    static MEMBERS: RefCell<StableBTreeMap<Principal, Principal, DefaultMemoryImpl>> =
+        RefCell::new(StableBTreeMap::init(DefaultMemoryImpl::default()));
+    static MODULE: RefCell<Option<Module>> = const { RefCell::new(None) };
+    static EMPTY: RefCell<Vec<Principal>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A piece of a module in the chunk store.
+#[derive(CandidType, Clone, Deserialize)]
+pub struct ChunkHash {
+    /// Its SHA-256.
+    pub hash: ByteBuf,
+}
+
+/// The worker's module.
+#[derive(CandidType, Clone, Deserialize)]
+pub struct Module {
+    /// Its SHA-256.
+    pub hash: ByteBuf,
+    /// Its pieces, in order.
+    pub chunks: Vec<ChunkHash>,
+}
+
+/// What a worker is installed with.
+#[derive(CandidType, Deserialize)]
+pub struct WorkerArgs {
+    /// The user whose notes these are.
+    pub owner: Principal,
+}
+
+// What the management canister takes and answers, as far as it matters here.
+
+#[derive(CandidType)]
+struct UploadChunk {
+    canister_id: Principal,
+    chunk: ByteBuf,
+}
+
+#[derive(CandidType)]
+struct Settings {
+    controllers: Option<Vec<Principal>>,
+}
+
+#[derive(CandidType)]
+struct CreateCanister {
+    settings: Option<Settings>,
+}
+
+#[derive(Deserialize, CandidType)]
+struct Created {
+    canister_id: Principal,
+}
+
+#[derive(CandidType, Deserialize)]
+enum Mode {
+    #[serde(rename = "install")]
+    Install,
+}
+
+#[derive(CandidType)]
+struct InstallChunkedCode {
+    mode: Mode,
+    target_canister: Principal,
+    store_canister: Option<Principal>,
+    chunk_hashes_list: Vec<ChunkHash>,
+    wasm_module_hash: ByteBuf,
+    arg: ByteBuf,
+}
+
+fn by_controller() -> Result<(), String> {
+    let caller = msg_caller();
+    if is_controller(&caller) {
+        Ok(())
+    } else {
+        Err(format!("{caller} is not a controller"))
+    }
+}
+
+/// Calls the management canister.
+async fn manage(method: &str, args: &impl CandidType, cycles: u128) -> Result<Response, String> {
+    Call::unbounded_wait(Principal::management_canister(), method)
+        .with_arg(args)
+        .with_cycles(cycles)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Puts a piece of the worker's module into the chunk store.
+#[ic_cdk::update(guard = "by_controller")]
+async fn stage(chunk: ByteBuf) -> Result<ChunkHash, String> {
+    let canister_id = canister_self();
+    let stored = manage("upload_chunk", &UploadChunk { canister_id, chunk }, 0).await?;
+    stored.candid().map_err(|error| error.to_string())
+}
+
+/// The module that is installed from now on.
+#[ic_cdk::update(guard = "by_controller")]
+fn approve(module: Module) {
+    MODULE.set(Some(module));
+}
+
+/// Hands in an empty canister that this one controls.
+#[ic_cdk::update(guard = "by_controller")]
+fn keep(canister: Principal) {
+    EMPTY.with_borrow_mut(|empty| empty.push(canister));
+}
+
+/// Makes a worker.
+#[ic_cdk::update(guard = "by_controller")]
+async fn provision(args: WorkerArgs) -> Result<Principal, String> {
+    let canister = match EMPTY.with_borrow_mut(Vec::pop) {
+        Some(canister) => canister,
+        None => create().await?,
+    };
+    install(canister, &args).await?;
+    MEMBERS.with_borrow_mut(|members| members.insert(canister, args.owner));
+    Ok(canister)
+}
+
+async fn create() -> Result<Principal, String> {
+    let controllers = Some(vec![canister_self()]);
+    let args = CreateCanister {
+        settings: Some(Settings { controllers }),
+    };
+    let created = manage("create_canister", &args, CYCLES + cost_create_canister()).await?;
+    let created: Created = created.candid().map_err(|error| error.to_string())?;
+    Ok(created.canister_id)
+}
+
+async fn install(canister: Principal, args: &WorkerArgs) -> Result<(), String> {
+    let module = MODULE
+        .with_borrow(Option::clone)
+        .ok_or("no module is approved")?;
+    let arg = candid::encode_one(args).map_err(|error| error.to_string())?;
+    let args = InstallChunkedCode {
+        mode: Mode::Install,
+        target_canister: canister,
+        store_canister: Some(canister_self()),
+        chunk_hashes_list: module.chunks,
+        wasm_module_hash: module.hash,
+        arg: arg.into(),
+    };
+    manage("install_chunked_code", &args, 0).await?;
+    Ok(())
+}
+
+/// The owner of a member.
+#[ic_cdk::query]
+fn owner(member: Principal) -> Option<Principal> {
+    MEMBERS.with_borrow(|members| members.get(&member))
+}
+
+ic_cdk::export_candid!();

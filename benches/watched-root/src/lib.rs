@@ -1,0 +1,10 @@
+//! A root of workers, and of members that hear of each of them.
+
+/// The fleet.
+#[canic::root(
+    role(name = "worker", cycles = "2T"),
+    role(name = "watcher", cycles = "2T", watches("worker"))
+)]
+pub struct Fleet;
+
+canic::export_candid!();

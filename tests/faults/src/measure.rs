@@ -1,0 +1,483 @@
+//! What a request costs: the messages that it takes, where they run, and who pays.
+//!
+//! Two fleets are measured in the same way: the one of a managed root, and that of a root written by hand. Each is grown
+//! with an empty module, so that a hundred thousand members fit into memory; the module of a worker comes after that.
+
+use crate::world::{Answer, SECOND, T, World, controller};
+use candid::{
+    CandidType, Decode, Encode, Principal,
+    utils::{ArgumentEncoder, encode_args},
+};
+use canic::api::{
+    BatchError, ImportAs, ImportError, ImportRequest, Imported, OperationId, Progress,
+    ProvisionError, ProvisionRequest, Provisioned, Source,
+};
+use canic_fleet_tests::{
+    fleet::{CHUNK, notebook, sha256},
+    user,
+};
+use canic_replica::{Event, Kind};
+use ic_management_canister_types::ChunkHash;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A module of nothing.
+pub const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// More than any number of members needs.
+const RICHES: u128 = 10_000_000 * T;
+
+/// What a canister that is handed in holds: what a worker starts with.
+const STOCK: u128 = 2 * T;
+
+/// What one request took, until nothing ran any more.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cost {
+    /// Root's calls to the management canister.
+    pub management_calls: usize,
+    /// Messages that ran, anywhere: calls, callbacks and timers.
+    pub messages: usize,
+    /// Rounds until the answer was there.
+    pub rounds: u64,
+    /// Instructions of root.
+    pub instructions: u64,
+    /// Instructions of other canisters, their hooks excepted.
+    pub elsewhere: u64,
+    /// Cycles that root paid in fees, beside what it pays for its memory and what went to new canisters.
+    pub fees: u128,
+    /// Where root's instructions went, in the order in which it began.
+    pub steps: Vec<Step>,
+}
+
+/// Messages of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// What ran.
+    pub kind: Kind,
+    /// The method; of a callback, the one that was called.
+    pub method: String,
+    /// How many of them.
+    pub messages: usize,
+    /// Their instructions.
+    pub instructions: u64,
+}
+
+/// Calls a method of root, and waits until nothing runs any more.
+///
+/// # Panics
+/// When the call is not answered.
+pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Answer, Cost) {
+    let root = world.root;
+    let balance = |world: &World| world.replica.cycles(root).expect("root is there");
+    let mut otherwise = world.clone();
+    let (from, before) = (world.events(), balance(world));
+    let payload = encode_args(args).expect("the argument can be encoded");
+    let message = world.submit(controller(), root, method, payload);
+    let message = message.expect("the call is taken in");
+    let mut rounds = 0;
+    let answer = loop {
+        if let Some(answer) = world.answer(&message) {
+            break answer;
+        }
+        assert!(rounds < 1_000, "{method} is not answered");
+        world.replica.tick();
+        rounds += 1;
+    };
+    world.rest().expect("it comes to rest");
+    // What root pays for its memory in that time it would have paid anyway. It is paid every ten seconds.
+    world.pass(60 * SECOND);
+    world.replica.tick();
+    otherwise.pass(world.replica.time() - otherwise.replica.time());
+    otherwise.replica.tick();
+
+    let events = world.replica.trace().iter().filter(|e| e.seq >= from);
+    let events: Vec<&Event> = events.collect();
+    assert_eq!(events[0].seq, from, "the trace is long enough");
+    let managed = |e: &&&Event| e.kind == Kind::Management && e.caller == root;
+    let sent: u128 = events.iter().filter(managed).map(|e| e.cycles).sum();
+    let steps = steps(&events, root);
+    let cost = Cost {
+        management_calls: events.iter().filter(managed).count(),
+        messages: events.iter().filter(|e| is_message(e)).count(),
+        rounds,
+        elsewhere: {
+            let others = events
+                .iter()
+                .filter(|e| e.canister != root && is_message(e));
+            others.map(|e| e.instructions).sum()
+        },
+        instructions: steps.iter().map(|step| step.instructions).sum(),
+        fees: balance(&otherwise) - balance(world) - sent,
+        steps,
+    };
+    assert!(before >= balance(world), "nobody pays root");
+    (answer, cost)
+}
+
+/// Hooks run within the calls that install, start and stop.
+fn is_message(event: &Event) -> bool {
+    !matches!(event.kind, Kind::Query | Kind::Lifecycle)
+}
+
+/// What a canister executed, by kind and method.
+fn steps(events: &[&Event], canister: Principal) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for event in events
+        .iter()
+        .filter(|e| e.canister == canister && is_message(e))
+    {
+        let known = |step: &&mut Step| step.kind == event.kind && step.method == event.method;
+        match steps.iter_mut().find(known) {
+            Some(step) => {
+                step.messages += 1;
+                step.instructions += event.instructions;
+            }
+            None => steps.push(Step {
+                kind: event.kind,
+                method: event.method.clone(),
+                messages: 1,
+                instructions: event.instructions,
+            }),
+        }
+    }
+    steps
+}
+
+/// The one in the middle, by instructions: now and then a node of a table is split.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn median(mut costs: Vec<Cost>) -> Cost {
+    costs.sort_by_key(|cost| cost.instructions);
+    let middle = costs.len() / 2;
+    costs.swap_remove(middle)
+}
+
+/// Root's memory in bytes: heap, stable memory, chunks, and the rest of what it pays for.
+///
+/// # Panics
+/// When the platform does not tell.
+pub fn memory(world: &mut World, canister: Principal) -> u64 {
+    let status = world.status(canister).expect("root controls it");
+    status.memory_size.0.try_into().expect("it is not so large")
+}
+
+/// The cycles that a canister burns in a day on which nobody calls it.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn burned_in_a_day(world: &World, canister: Principal) -> u128 {
+    let mut world = world.clone();
+    let balance = |world: &World| world.replica.cycles(canister).expect("it is there");
+    // What it owes already is paid first.
+    let minute = |world: &mut World| {
+        world.pass(60 * SECOND);
+        world.replica.tick();
+    };
+    minute(&mut world);
+    let before = balance(&world);
+    (0..24 * 60).for_each(|_| minute(&mut world));
+    before - balance(&world)
+}
+
+// The managed root
+
+/// A request for the worker of a number.
+#[must_use]
+pub fn numbered(number: usize) -> ProvisionRequest {
+    ProvisionRequest {
+        key: Some(format!("member {number}")),
+        ..notebook(user(1))
+    }
+}
+
+/// A fleet without members, of a managed root whose workers have an empty module.
+#[must_use]
+pub fn managed() -> World {
+    let mut world = World::start("bench-root", RICHES);
+    world.approve_module("worker", EMPTY_MODULE);
+    world.rest().expect("it comes to rest");
+    world
+}
+
+/// Gives the managed fleet members up to so many. `tell` hears how many there are.
+///
+/// # Panics
+/// When one can't be made.
+pub fn grow(world: &mut World, from: usize, to: usize, mut tell: impl FnMut(usize)) {
+    let mut at = from;
+    while at < to {
+        let next = to.min(at + 1_000);
+        batch(world, at..next);
+        world.settle(|_| ()).expect("it comes to rest");
+        at = next;
+        tell(at);
+    }
+}
+
+/// Hands in a batch of workers.
+///
+/// # Panics
+/// When one is not accepted.
+pub fn batch(world: &mut World, numbers: std::ops::Range<usize>) -> Vec<OperationId> {
+    let requests: Vec<_> = numbers.map(numbered).collect();
+    let accepted: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
+        world.ask(controller(), "canic_provision_batch", (requests,));
+    let accepted: Result<Vec<_>, _> = accepted
+        .expect("the batch is accepted")
+        .into_iter()
+        .collect();
+    accepted.expect("every request is accepted")
+}
+
+/// Makes so many workers, one after the other, the first of this number. Answers what the one in the middle took.
+///
+/// # Panics
+/// When one can't be made, or comes from elsewhere.
+pub fn provision(world: &mut World, first: usize, count: usize, source: Source) -> Cost {
+    let one = |number| {
+        let (answer, cost) = cost(world, "canic_provision", (numbered(number),));
+        let bytes = answer.expect("root answers");
+        let made = Decode!(&bytes, Result<Provisioned, ProvisionError>).expect("root's type");
+        assert_eq!(made.expect("a worker").source, source);
+        cost
+    };
+    median((first..first + count).map(one).collect())
+}
+
+/// Fills the pool with so many canisters, each of which has what a worker starts with.
+///
+/// # Panics
+/// When root does not take one.
+pub fn stock(world: &mut World, count: usize) {
+    for _ in 0..count {
+        let canister = empty_canister(world);
+        let request = ImportRequest {
+            canister,
+            import_as: ImportAs::Pool,
+        };
+        let imported: Result<Imported, ImportError> =
+            world.ask(controller(), "canic_import", (request,));
+        imported.expect("the canister is taken");
+    }
+    world.settle(|_| ()).expect("it comes to rest");
+    assert_eq!(world.pool().len(), count);
+}
+
+/// Root's alone.
+fn empty_canister(world: &mut World) -> Principal {
+    let canister = world.create(controller(), STOCK);
+    world.set_controllers(controller(), canister, vec![world.root]);
+    canister
+}
+
+/// What a batch took.
+#[derive(Clone, Debug, Serialize)]
+pub struct Batch {
+    /// Workers that were asked for.
+    pub workers: usize,
+    /// Of these, how many were not made.
+    pub failed: usize,
+    /// Rounds from the request to the last worker.
+    pub rounds: u64,
+    /// Calls of root that waited for their answers at the same time, at most.
+    pub in_flight: usize,
+    /// Root's memory at the end, in bytes. It never shrinks: this is its peak.
+    pub memory: u64,
+}
+
+/// Makes so many workers by one batch.
+///
+/// # Panics
+/// When it is not accepted.
+pub fn whole_batch(world: &mut World, workers: usize) -> Batch {
+    let mut events: Vec<Event> = Vec::new();
+    let mut next = world.events();
+    let mut collect = |world: &mut World| {
+        let new = world.replica.trace().iter().filter(|e| e.seq >= next);
+        events.extend(new.cloned());
+        next = world.events();
+    };
+    let operations = batch(world, 0..workers);
+    collect(world);
+    world.settle(&mut collect).expect("it comes to rest");
+    let progress: Result<Progress, BatchError> = world.query("canic_progress", (operations,));
+    let done = progress.expect("a controller may ask").done as usize;
+    let root = world.root;
+    let answers = events
+        .iter()
+        .filter(|e| e.kind == Kind::Reply && e.method == "install_chunked_code");
+    let last = answers.map(|e| e.round).max().expect("some were installed");
+    Batch {
+        workers,
+        failed: workers - done,
+        rounds: last - events[0].round + 1,
+        in_flight: most_in_flight(&events, root),
+        memory: memory(world, root),
+    }
+}
+
+/// The most calls of a canister that are open at the end of a round. Calls to the management canister are under way for a
+/// round before they are executed; calls on the subnet arrive in the round in which they are made.
+fn most_in_flight(events: &[Event], canister: Principal) -> usize {
+    let mut change: BTreeMap<u64, isize> = BTreeMap::new();
+    for event in events {
+        let called = event.caller == canister;
+        match event.kind {
+            Kind::Management if called => *change.entry(event.round - 1).or_default() += 1,
+            Kind::Update | Kind::Call if called => *change.entry(event.round).or_default() += 1,
+            Kind::Reply | Kind::Reject if event.canister == canister => {
+                *change.entry(event.round).or_default() -= 1;
+            }
+            _ => {}
+        }
+    }
+    let open = change.values().scan(0, |open, change| {
+        *open += change;
+        Some(*open)
+    });
+    open.max().map_or(0, |most: isize| most.max(0) as usize)
+}
+
+/// Bytes of the tables of root's registry. A table grows by pages of 64 KiB.
+///
+/// # Panics
+/// When root has none.
+#[must_use]
+pub fn registry_bytes(world: &World) -> u64 {
+    /// The registry's memories: members, by role, by parent, by key, roles; places below each parent.
+    const IDS: [u64; 6] = [200, 201, 202, 203, 204, 213];
+    /// Where the memory manager keeps the size of its first memory, in pages.
+    const SIZES: u64 = 40;
+    let stable = world.replica.stable_memory(world.root);
+    let stable = stable.expect("root is there");
+    let pages = |id: u64| {
+        let at = (SIZES + 8 * id) as usize;
+        u64::from_le_bytes(stable[at..at + 8].try_into().expect("8 bytes"))
+    };
+    IDS.into_iter().map(pages).sum::<u64>() * 65_536
+}
+
+/// What it costs that one listener hears of one change.
+#[derive(Clone, Debug, Serialize)]
+pub struct Announcement {
+    /// Messages more.
+    pub messages: i64,
+    /// Instructions more of root.
+    pub root: i64,
+    /// Instructions of the listener.
+    pub listener: i64,
+}
+
+/// Compares how a worker is made when a member watches workers with how it is made when none does.
+///
+/// # Panics
+/// When one can't be made.
+#[must_use]
+pub fn announcement(fleet: &World, members: usize) -> Announcement {
+    const SAMPLES: usize = 5;
+    let mut world = fleet.clone();
+    world.become_root("bench-watched-root");
+    world.approve("watcher", "fixture-watcher");
+    world.rest().expect("it comes to rest");
+    let unheard = provision(&mut world.clone(), members, SAMPLES, Source::Fresh);
+    let watcher = ProvisionRequest {
+        role: "watcher".to_string(),
+        key: None,
+        parent: None,
+        arg: Encode!().expect("no argument"),
+    };
+    let made: Result<Provisioned, ProvisionError> =
+        world.ask(controller(), "canic_provision", (watcher,));
+    made.expect("a watcher");
+    world.settle(|_| ()).expect("it comes to rest");
+    let heard = provision(&mut world, members, SAMPLES, Source::Fresh);
+    let more = |now: u64, before: u64| now as i64 - before as i64;
+    Announcement {
+        messages: more(heard.messages as u64, unheard.messages as u64),
+        root: more(heard.instructions, unheard.instructions),
+        listener: more(heard.elsewhere, unheard.elsewhere),
+    }
+}
+
+// The root written by hand
+
+#[derive(CandidType)]
+struct WorkerArgs {
+    owner: Principal,
+}
+
+#[derive(CandidType)]
+struct Module {
+    hash: Vec<u8>,
+    chunks: Vec<ChunkHash>,
+}
+
+/// A fleet without members, of the root written by hand, whose workers have an empty module.
+#[must_use]
+pub fn by_hand() -> World {
+    let mut world = World::start("baseline-root", RICHES);
+    approve_by_hand(&mut world, EMPTY_MODULE);
+    world
+}
+
+/// Hands the worker's module to the root written by hand.
+///
+/// # Panics
+/// When it is not taken.
+pub fn approve_by_hand(world: &mut World, wasm: &[u8]) {
+    let mut chunks = Vec::new();
+    for chunk in wasm.chunks(CHUNK) {
+        let stored: Result<ChunkHash, String> = world.ask(controller(), "stage", (chunk.to_vec(),));
+        chunks.push(stored.expect("the chunk is taken"));
+    }
+    let hash = sha256(wasm).to_vec();
+    world.ask::<()>(controller(), "approve", (Module { hash, chunks },));
+}
+
+/// The same for the root written by hand as [`grow`].
+///
+/// # Panics
+/// When a member can't be made.
+pub fn grow_by_hand(world: &mut World, from: usize, to: usize, mut tell: impl FnMut(usize)) {
+    let payload = Encode!(&WorkerArgs { owner: user(1) }).expect("it can be encoded");
+    let mut at = from;
+    while at < to {
+        let next = to.min(at + 100);
+        let submit = |_| world.submit(controller(), world.root, "provision", payload.clone());
+        let messages: Result<Vec<_>, _> = (at..next).map(submit).collect();
+        for message in messages.expect("the calls are taken in") {
+            let answer = world.wait_for(&message).expect("root answers");
+            let made = Decode!(&answer, Result<Principal, String>).expect("its type");
+            made.expect("a worker");
+        }
+        at = next;
+        tell(at);
+    }
+    world.rest().expect("it comes to rest");
+}
+
+/// The same for the root written by hand as [`provision`].
+///
+/// # Panics
+/// When a worker can't be made.
+pub fn provision_by_hand(world: &mut World, count: usize) -> Cost {
+    let one = |_| {
+        let args = WorkerArgs { owner: user(1) };
+        let (answer, cost) = cost(world, "provision", (args,));
+        let made = Decode!(&answer.expect("root answers"), Result<Principal, String>);
+        made.expect("its type").expect("a worker");
+        cost
+    };
+    median((0..count).map(one).collect())
+}
+
+/// Hands so many empty canisters to the root written by hand.
+pub fn stock_by_hand(world: &mut World, count: usize) {
+    for _ in 0..count {
+        let canister = empty_canister(world);
+        world.ask::<()>(controller(), "keep", (canister,));
+    }
+}

@@ -1,0 +1,58 @@
+//! How long cargo takes for the worker and for its twin.
+
+use super::fleet::{Build, TWINS};
+use canic_fleet_tests::artifacts;
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    time::{Instant, SystemTime},
+};
+
+/// Builds each into an empty folder, and again after a change of its own code.
+///
+/// # Errors
+/// When cargo can't be run, or a build fails.
+pub(super) fn measure() -> Result<Vec<Build>, String> {
+    TWINS
+        .iter()
+        .map(|(package, source)| build(package, source))
+        .collect()
+}
+
+fn build(package: &'static str, source: &str) -> Result<Build, String> {
+    eprintln!("building {package}");
+    let target = env::temp_dir().join(format!("canic-bench-{}-{package}", std::process::id()));
+    let cold = cargo(package, &target);
+    // To cargo a file has changed when it is newer.
+    let source = artifacts::workspace().join(source);
+    let touched = fs::File::options()
+        .append(true)
+        .open(&source)
+        .and_then(|file| file.set_modified(SystemTime::now()))
+        .map_err(|e| format!("{}: {e}", source.display()));
+    let incremental = touched.and_then(|()| cargo(package, &target));
+    // What can't be removed is in the way of nobody.
+    drop(fs::remove_dir_all(&target));
+    Ok(Build {
+        package,
+        cold_seconds: cold?,
+        incremental_seconds: incremental?,
+    })
+}
+
+fn cargo(package: &str, target: &Path) -> Result<f64, String> {
+    let started = Instant::now();
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(artifacts::workspace())
+        .args(["build", "--quiet", "--profile", "canister"])
+        .args(["--target", "wasm32-unknown-unknown", "--package", package])
+        .arg("--target-dir")
+        .arg(target)
+        .status()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    if !status.success() {
+        return Err(format!("{package} can't be built"));
+    }
+    Ok(started.elapsed().as_secs_f64())
+}
