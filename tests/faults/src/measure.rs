@@ -5,7 +5,7 @@
 
 use crate::world::{Answer, SECOND, T, World, controller};
 use candid::{
-    CandidType, Decode, Encode, Principal,
+    CandidType, Decode, Encode, Nat, Principal,
     utils::{ArgumentEncoder, encode_args},
 };
 use canic::api::{
@@ -17,7 +17,7 @@ use canic_fleet_tests::{
     user,
 };
 use canic_replica::{Event, Kind};
-use ic_management_canister_types::ChunkHash;
+use ic_management_canister_types::{CanisterIdRecord, CanisterStatusResult, ChunkHash};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -154,13 +154,51 @@ pub fn median(mut costs: Vec<Cost>) -> Cost {
     costs.swap_remove(middle)
 }
 
-/// Root's memory in bytes: heap, stable memory, chunks, and the rest of what it pays for.
+/// The memory that a canister pays for, in bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// All of it, history and log included.
+    pub total: u64,
+    /// The heap.
+    pub heap: u64,
+    /// Stable memory.
+    pub stable: u64,
+    /// The module with its custom sections.
+    pub module: u64,
+    /// The chunk store.
+    pub chunks: u64,
+}
+
+impl Memory {
+    /// What a canister's code occupies: heap and stable memory.
+    #[must_use]
+    pub fn working(&self) -> u64 {
+        self.heap + self.stable
+    }
+}
+
+/// What the platform tells a canister's controller.
 ///
 /// # Panics
-/// When the platform does not tell.
-pub fn memory(world: &mut World, canister: Principal) -> u64 {
-    let status = world.status(canister).expect("root controls it");
-    status.memory_size.0.try_into().expect("it is not so large")
+/// When the canister is not there.
+pub fn memory(world: &mut World, canister: Principal) -> Memory {
+    let controllers = world.replica.controllers(canister);
+    let controller = controllers.expect("it is there")[0];
+    let args = CanisterIdRecord {
+        canister_id: canister,
+    };
+    let status = world.manage(controller, "canister_status", canister, &args);
+    let status = status.expect("a controller may ask");
+    let status = Decode!(&status, CanisterStatusResult).expect("the platform's type");
+    let bytes = |nat: Nat| -> u64 { nat.0.try_into().expect("it is not so large") };
+    let parts = status.memory_metrics;
+    Memory {
+        total: bytes(status.memory_size),
+        heap: bytes(parts.wasm_memory_size),
+        stable: bytes(parts.stable_memory_size),
+        module: bytes(parts.wasm_binary_size) + bytes(parts.custom_sections_size),
+        chunks: bytes(parts.wasm_chunk_store_size),
+    }
 }
 
 /// The cycles that a canister burns in a day on which nobody calls it.
@@ -247,6 +285,51 @@ pub fn provision(world: &mut World, first: usize, count: usize, source: Source) 
     median((first..first + count).map(one).collect())
 }
 
+/// What root does in the background to refill the pool by one canister.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refill {
+    /// Root's calls to the management canister.
+    pub management_calls: usize,
+    /// Messages that ran, anywhere.
+    pub messages: usize,
+    /// Instructions of root.
+    pub instructions: u64,
+    /// Cycles that root paid in fees.
+    pub fees: u128,
+}
+
+/// Compares the last hit that leaves as many canisters as were wanted lately with the next one, after which two are made.
+/// The fleet has no members, and its next ones are workers.
+///
+/// # Panics
+/// When the pool is refilled otherwise.
+#[must_use]
+pub fn refill(fleet: &World) -> Refill {
+    const FULL: usize = 12;
+    let mut world = fleet.clone();
+    world.become_root("bench-pool-root");
+    world.rest().expect("it comes to rest");
+    stock(&mut world, FULL);
+    // No time passes between them: all are wanted in the same minutes.
+    let hit = |world: &mut World, number| {
+        let made: Result<Provisioned, ProvisionError> =
+            world.ask(controller(), "canic_provision", (numbered(number),));
+        made.expect("a worker");
+    };
+    (1..FULL / 2).for_each(|number| hit(&mut world, number));
+    let without = provision(&mut world.clone(), FULL, 1, Source::Pool);
+    hit(&mut world, FULL / 2);
+    let with = provision(&mut world, FULL, 1, Source::Pool);
+    let creations = with.management_calls - without.management_calls;
+    assert_eq!((without.management_calls, creations), (1, 2));
+    Refill {
+        management_calls: 1,
+        messages: (with.messages - without.messages) / creations,
+        instructions: (with.instructions - without.instructions) / creations as u64,
+        fees: (with.fees - without.fees) / creations as u128,
+    }
+}
+
 /// Fills the pool with so many canisters, each of which has what a worker starts with.
 ///
 /// # Panics
@@ -284,8 +367,8 @@ pub struct Batch {
     pub rounds: u64,
     /// Calls of root that waited for their answers at the same time, at most.
     pub in_flight: usize,
-    /// Root's memory at the end, in bytes. It never shrinks: this is its peak.
-    pub memory: u64,
+    /// Root's memory at the end. Neither heap nor stable memory ever shrinks: this is its peak.
+    pub memory: Memory,
 }
 
 /// Makes so many workers by one batch.

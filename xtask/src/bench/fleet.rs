@@ -4,7 +4,7 @@ use crate::wasm::gzip;
 use canic::api::Source;
 use canic_fault_tests::{
     World,
-    measure::{self, Announcement, Batch, Cost},
+    measure::{self, Announcement, Batch, Cost, Memory, Refill},
 };
 use canic_fleet_tests::artifacts;
 use serde::Serialize;
@@ -18,8 +18,8 @@ pub(super) const TWINS: [(&str, &str); 2] = [
 /// Provisions of which the one in the middle counts.
 const SAMPLES: usize = 5;
 
-/// With so few members a table's pages say nothing about one of them.
-const MANY: usize = 1_000;
+/// With fewer members the last page of each table, which is not full, says more than they do.
+const MANY: usize = 10_000;
 
 /// All that is measured.
 #[derive(Serialize)]
@@ -46,15 +46,6 @@ pub(super) struct At {
     pub(super) announcement: Announcement,
 }
 
-/// What root does in the background after a hit that leaves the pool short.
-#[derive(Serialize)]
-pub(super) struct Refill {
-    pub(super) management_calls: usize,
-    pub(super) messages: usize,
-    pub(super) instructions: u64,
-    pub(super) fees: u128,
-}
-
 #[derive(Serialize)]
 pub(super) struct Module {
     pub(super) package: &'static str,
@@ -65,7 +56,7 @@ pub(super) struct Module {
 #[derive(Serialize)]
 pub(super) struct Idle {
     pub(super) package: &'static str,
-    pub(super) memory: u64,
+    pub(super) memory: Memory,
     pub(super) burned_a_day: u128,
 }
 
@@ -99,7 +90,7 @@ pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
     eprintln!("1,000 workers by batch");
     let batch = measure::whole_batch(&mut workers(), 1_000);
     let mut figures = Figures {
-        refill: refill(),
+        refill: measure::refill(&workers()),
         batch,
         modules: modules()?,
         idle: idle(),
@@ -148,7 +139,7 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
         now.rest()?;
         measure::stock(&mut now, 12);
         let pool_hit = measure::provision(&mut now, members, SAMPLES, Source::Pool);
-        let keys: usize = (0..members).map(|n| key_bytes(n)).sum();
+        let keys: usize = (0..members).map(key_bytes).sum();
         let bytes = (measure::registry_bytes(&world) - empty) as f64 - keys as f64;
         managed.push(Managed {
             fresh,
@@ -191,24 +182,6 @@ fn key_bytes(number: usize) -> usize {
 fn progress(what: &str, now: usize, most: usize) {
     if now == most || now % 1_000 == 0 {
         eprintln!("{what}: {now} of {most} members");
-    }
-}
-
-/// Of two hits, the one that leaves the pool short is followed by a refill.
-fn refill() -> Refill {
-    let mut world = workers();
-    world.become_root("bench-pool-root");
-    world.rest().expect("it comes to rest");
-    let mut full = world.clone();
-    measure::stock(&mut full, 12);
-    measure::stock(&mut world, 1);
-    let without = measure::provision(&mut full, 0, 1, Source::Pool);
-    let with = measure::provision(&mut world, 0, 1, Source::Pool);
-    Refill {
-        management_calls: with.management_calls - without.management_calls,
-        messages: with.messages - without.messages,
-        instructions: with.instructions - without.instructions,
-        fees: with.fees - without.fees,
     }
 }
 
@@ -303,8 +276,8 @@ fn bounds(figures: &Figures) -> Vec<Bound> {
     }
     if let [worker, twin] = figures.idle.as_slice() {
         bound(
-            "memory of an idle worker, MB".into(),
-            worker.memory as f64 / 1e6,
+            "heap and stable memory of an idle worker, MB".into(),
+            worker.memory.working() as f64 / 1e6,
             2.5,
         );
         bound(

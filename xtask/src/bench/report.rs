@@ -77,14 +77,18 @@ pub(super) fn tables(figures: &Figures) -> String {
             "failed",
             "rounds",
             "most calls in flight",
-            "root's memory, MB",
+            "root's heap, MB",
+            "stable memory, MB",
+            "in all, MB",
         ],
         vec![vec![
             grouped(batch.workers as u64),
             batch.failed.to_string(),
             grouped(batch.rounds),
             batch.in_flight.to_string(),
-            millions(batch.memory.into()),
+            millions(batch.memory.heap.into()),
+            millions(batch.memory.stable.into()),
+            millions(batch.memory.total.into()),
         ]],
     );
     let module = |m: &super::fleet::Module| {
@@ -102,13 +106,21 @@ pub(super) fn tables(figures: &Figures) -> String {
     let idle = |i: &super::fleet::Idle| {
         vec![
             i.package.to_string(),
-            millions(i.memory.into()),
+            millions(i.memory.heap.into()),
+            millions(i.memory.stable.into()),
+            millions(i.memory.total.into()),
             millions(i.burned_a_day),
         ]
     };
     section(
         "An idle worker",
-        &["worker", "memory, MB", "M cycles a day"],
+        &[
+            "worker",
+            "heap, MB",
+            "stable memory, MB",
+            "in all, with the module, MB",
+            "M cycles a day",
+        ],
         figures.idle.iter().map(idle).collect(),
     );
     if !figures.builds.is_empty() {
