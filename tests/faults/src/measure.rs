@@ -573,3 +573,62 @@ pub fn stock_by_hand(world: &mut World, count: usize) {
         world.ask::<()>(controller(), "keep", (canister,));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canic_replica::Outcome;
+
+    const ROOT: Principal = Principal::from_slice(&[1, 1]);
+    const OTHER: Principal = Principal::from_slice(&[2, 1]);
+
+    fn event(round: u64, kind: Kind, caller: Principal, canister: Principal) -> Event {
+        Event {
+            seq: 0,
+            round,
+            time: 0,
+            kind,
+            caller,
+            canister,
+            method: "method".to_string(),
+            outcome: Outcome::Ok,
+            cycles: 0,
+            instructions: round,
+        }
+    }
+
+    #[test]
+    fn a_call_to_the_platform_is_open_from_the_round_before_to_the_round_after() {
+        let management = Principal::management_canister();
+        let events = [
+            event(5, Kind::Ingress, OTHER, ROOT),
+            event(5, Kind::Update, ROOT, ROOT),
+            event(6, Kind::Management, ROOT, management),
+            event(6, Kind::Management, OTHER, management),
+            event(7, Kind::Reply, management, ROOT),
+            event(8, Kind::Management, ROOT, management),
+            event(9, Kind::Reply, management, ROOT),
+            event(9, Kind::Reply, ROOT, ROOT),
+        ];
+        // The call to itself, and one after the other within it: the second is made when the first is answered.
+        assert_eq!(most_in_flight(&events, ROOT), 2);
+        assert_eq!(most_in_flight(&events[..1], ROOT), 0);
+    }
+
+    #[test]
+    fn steps_are_what_one_canister_ran() {
+        let events = [
+            event(1, Kind::Update, OTHER, ROOT),
+            event(2, Kind::Update, ROOT, OTHER),
+            event(3, Kind::Query, OTHER, ROOT),
+            event(4, Kind::Reply, OTHER, ROOT),
+            event(5, Kind::Update, OTHER, ROOT),
+        ];
+        let steps = steps(&events.iter().collect::<Vec<_>>(), ROOT);
+        let found: Vec<_> = steps
+            .iter()
+            .map(|s| (s.kind, s.messages, s.instructions))
+            .collect();
+        assert_eq!(found, [(Kind::Update, 2, 6), (Kind::Reply, 1, 4)]);
+    }
+}

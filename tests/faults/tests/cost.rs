@@ -124,6 +124,6 @@ fn a_batch_never_has_many_calls_in_flight() {
     let batch = measure::whole_batch(&mut world, 200);
     println!("{batch:?}");
     assert_eq!(batch.failed, 0);
-    // Sixteen at once, each a call to the management canister within a call to itself.
-    assert!((32..=50).contains(&batch.in_flight), "{batch:?}");
+    // Some at once: otherwise there would be nothing to limit.
+    assert!((16..=50).contains(&batch.in_flight), "{batch:?}");
 }

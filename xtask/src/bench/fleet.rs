@@ -180,7 +180,7 @@ fn key_bytes(number: usize) -> usize {
 }
 
 fn progress(what: &str, now: usize, most: usize) {
-    if now == most || now % 1_000 == 0 {
+    if now == most || now.is_multiple_of(1_000) {
         eprintln!("{what}: {now} of {most} members");
     }
 }
