@@ -13,37 +13,103 @@ use std::{env, fs, io, process};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
-/// Files kept; those go first that were not used for longest.
-const MAX_FILES: usize = 200;
-
-/// Bytes that they may have in all.
-const MAX_BYTES: u64 = 1 << 30;
-
 /// Bytes of the digest that a file begins with.
 const DIGEST: usize = 32;
 
-/// Modules of fewer bytes are compiled faster than they are found, and would only push out larger ones.
+/// Modules of fewer bytes have a shelf of their own: tests bring them by the hundred, and would push out the few large ones.
 const SMALL: usize = 16 * 1024;
+
+/// A directory of files. Those go first that were not used for longest.
+struct Shelf {
+    directory: PathBuf,
+    max_files: usize,
+    /// What the files may have in all.
+    max_bytes: u64,
+}
+
+impl Shelf {
+    /// Where a module of this size is kept, if that is a place of this user alone.
+    fn of(cache: &Path, size: usize) -> Option<Self> {
+        let (directory, max_files, max_bytes) = match size {
+            ..SMALL => (cache.join("small"), 1_000, 64 << 20),
+            _ => (cache.to_owned(), 200, 1 << 30),
+        };
+        (is_private(cache) && is_private(&directory)).then_some(Self {
+            directory,
+            max_files,
+            max_bytes,
+        })
+    }
+
+    /// Writes the file whole or not at all: other processes may be reading.
+    fn keep(&self, file: &Path, code: &[u8]) -> io::Result<()> {
+        // Nobody else writes this draft: not another thread, nor a process of the same number elsewhere.
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = file.with_extension(format!("{}.{number}.draft", process::id()));
+        let mut open = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&draft)?;
+        open.write_all(&Sha256::digest(code))?;
+        open.write_all(code)?;
+        fs::rename(&draft, file)?;
+        // To look through a full shelf takes longer than to compile what is small: one file in sixteen has it done.
+        match file.as_os_str().as_encoded_bytes().last() {
+            Some(b'0') => self.tidy(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what was not used for longest, if there are too many files or too many bytes.
+    fn tidy(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            // Another process may be tidying too.
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            if metadata.is_file() {
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push((used, metadata.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut bytes = 0;
+        for (kept, (_, length, file)) in files.iter().rev().enumerate() {
+            bytes += length;
+            if kept >= self.max_files || bytes > self.max_bytes {
+                match fs::remove_file(file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The machine code of a module.
 pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
     match directory() {
-        Some(directory) if wasm.len() >= SMALL && is_private(&directory) => {
-            load_from(&directory, engine, wasm)
-        }
-        _ => Module::new(engine, wasm),
+        Some(cache) => load_from(&cache, engine, wasm),
+        None => Module::new(engine, wasm),
     }
 }
 
-/// The same, by way of a directory that is this user's alone.
-fn load_from(directory: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
-    let file = directory.join(name(engine, wasm));
+/// The same, by way of this directory.
+fn load_from(cache: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
+    let Some(shelf) = Shelf::of(cache, wasm.len()) else {
+        return Module::new(engine, wasm);
+    };
+    let file = shelf.directory.join(name(engine, wasm));
     if let Some(module) = find(engine, &file) {
         return Ok(module);
     }
     let module = Module::new(engine, wasm)?;
     // A cache that can't be written costs time, nothing else.
-    drop(module.serialize().map(|code| keep(&file, &code)));
+    drop(module.serialize().map(|code| shelf.keep(&file, &code)));
     Ok(module)
 }
 
@@ -96,51 +162,6 @@ fn is_private(directory: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_private(_directory: &Path) -> bool {
     false
-}
-
-/// Writes the file whole or not at all: other processes may be reading.
-fn keep(file: &Path, code: &[u8]) -> io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    // Nobody else writes this draft: not another thread, nor a process of the same number elsewhere.
-    static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let draft = file.with_extension(format!("{}.{number}.draft", process::id()));
-    let mut open = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&draft)?;
-    open.write_all(&Sha256::digest(code))?;
-    open.write_all(code)?;
-    fs::rename(&draft, file)?;
-    tidy(directory, MAX_FILES, MAX_BYTES)
-}
-
-/// Removes what was not used for longest, if there are too many files or too many bytes.
-fn tidy(directory: &Path, max_files: usize, max_bytes: u64) -> io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        // Another process may be tidying too.
-        let Ok(metadata) = entry.metadata() else {
-            continue;
-        };
-        if metadata.is_file() {
-            let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            files.push((used, metadata.len(), entry.path()));
-        }
-    }
-    files.sort();
-    let mut bytes = 0;
-    for (kept, (_, length, file)) in files.iter().rev().enumerate() {
-        bytes += length;
-        if kept >= max_files || bytes > max_bytes {
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(unix)]
@@ -198,6 +219,35 @@ mod tests {
         }
     }
 
+    /// A module with one function of this name, as large as asked for.
+    fn exporting(function: &str, bytes: usize) -> Vec<u8> {
+        let filler = "x".repeat(bytes);
+        let text = format!(
+            r#"(module (memory 1) (data (i32.const 0) "{filler}") (func (export "{function}")))"#
+        );
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn modules_of_every_size_are_found_again() {
+        let scratch = Scratch::new("sizes");
+        let engine = Engine::default();
+        for bytes in [0, SMALL] {
+            let [wasm, other] = ["f", "g"].map(|function| exporting(function, bytes));
+            assert_eq!(wasm.len() < SMALL, bytes == 0);
+            for wasm in [&wasm, &other] {
+                load_from(&scratch.0, &engine, wasm).unwrap();
+            }
+            // Whoever compiles gets `f`; who finds, what lies there.
+            let shelf = Shelf::of(&scratch.0, wasm.len()).unwrap();
+            let [file, another] =
+                [&wasm, &other].map(|wasm| shelf.directory.join(name(&engine, wasm)));
+            fs::copy(another, file).unwrap();
+            let found = load_from(&scratch.0, &engine, &wasm).unwrap();
+            assert!(found.get_export("g").is_some(), "{bytes}");
+        }
+    }
+
     #[test]
     fn what_is_damaged_is_compiled_again() {
         let scratch = Scratch::new("damage");
@@ -205,8 +255,7 @@ mod tests {
         let wasm =
             wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
         load_from(&scratch.0, &engine, &wasm).unwrap();
-        let file = scratch.0.join(name(&engine, &wasm));
-        assert_eq!(scratch.files(), std::slice::from_ref(&file));
+        let file = scratch.0.join("small").join(name(&engine, &wasm));
         let whole = fs::read(&file).unwrap();
         assert!(find(&engine, &file).is_some());
 
@@ -236,9 +285,20 @@ mod tests {
             fs::File::open(&path).unwrap().set_modified(used).unwrap();
         }
         let left = |names: [&str; 2]| names.map(|name| scratch.0.join(name)).to_vec();
-        tidy(&scratch.0, 4, 100).unwrap();
+        let shelf = |max_files, max_bytes| Shelf {
+            directory: scratch.0.clone(),
+            max_files,
+            max_bytes,
+        };
+        shelf(4, 100).tidy().unwrap();
         assert_eq!(scratch.files().len(), 4);
-        tidy(&scratch.0, 4, 25).unwrap();
+        shelf(4, 25).tidy().unwrap();
         assert_eq!(scratch.files(), left(["0", "1"]));
+        // Whoever keeps files sees to it, though not with each.
+        for i in 0..=0x20 {
+            let file = scratch.0.join(format!("{i:02x}"));
+            shelf(4, 1_000).keep(&file, b"code").unwrap();
+        }
+        assert_eq!(scratch.files().len(), 4);
     }
 }
