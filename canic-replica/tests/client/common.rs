@@ -3,10 +3,39 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use candid::Principal;
+use canic_replica::client::Control;
 use pocket_ic::common::rest::ExtendedSubnetConfigSet;
 use pocket_ic::{PocketIc, PocketIcBuilder};
+
+/// The server that `POCKET_IC_BIN` names, or our own.
+pub(crate) fn server() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_canic-replica"));
+    std::env::var_os("POCKET_IC_BIN").map_or(own, PathBuf::from)
+}
+
+/// Whether the server is our own.
+pub(crate) fn is_ours() -> bool {
+    static OURS: LazyLock<bool> = LazyLock::new(|| {
+        let ours = Control::of(&instance()).is_some();
+        assert!(ours || std::env::var_os("POCKET_IC_BIN").is_some());
+        ours
+    });
+    *OURS
+}
+
+/// Whether the server is our own. If not, what follows in the test is skipped, and a line tells why.
+pub(crate) fn only_ours(why: &str) -> bool {
+    if !is_ours() {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        // Not by `eprintln`: nobody sees what that prints in a test that passes.
+        drop(writeln!(std::io::stderr(), "skipped in {test}: {why}"));
+    }
+    is_ours()
+}
 
 /// A description of an instance without subnets yet.
 pub(crate) fn builder() -> PocketIcBuilder {
@@ -15,9 +44,7 @@ pub(crate) fn builder() -> PocketIcBuilder {
 
 /// A description of an instance with these subnets.
 pub(crate) fn builder_of(subnets: ExtendedSubnetConfigSet) -> PocketIcBuilder {
-    let own = PathBuf::from(env!("CARGO_BIN_EXE_canic-replica"));
-    let server = std::env::var_os("POCKET_IC_BIN").map_or(own, PathBuf::from);
-    PocketIcBuilder::new_with_config(subnets).with_server_binary(server)
+    PocketIcBuilder::new_with_config(subnets).with_server_binary(server())
 }
 
 /// An instance with one application subnet.

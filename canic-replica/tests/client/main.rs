@@ -2,7 +2,7 @@
 //!
 //! To run these on a real PocketIC server instead, name it:
 //! `POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test client`.
-//! (`raw` is about our binary alone and ignores the variable.)
+//! What only ours does or says is skipped there, and a line for each tells why.
 
 mod agent;
 mod canisters;
@@ -12,5 +12,7 @@ mod gateway;
 mod instances;
 mod methods;
 mod outcalls;
+mod own;
 mod raw;
+mod server;
 mod snapshots;
