@@ -358,6 +358,21 @@ mod tests {
         bytes
     }
 
+    #[test]
+    fn a_copy_shares_all_pages_that_neither_writes() {
+        const PAGES: usize = 3 * CHUNK_PAGES;
+        let mut origin = Pages::new();
+        (0..PAGES).for_each(|index| origin.set(index, [1; PAGE]));
+        let mut copy = origin.clone();
+        copy.get_mut(CHUNK_PAGES)[0] = 2;
+        origin.set(7, [3; PAGE]);
+        let at = |pages: &Pages, index| pages.get(index).map(std::ptr::from_ref);
+        let apart: Vec<_> = (0..PAGES)
+            .filter(|index| at(&origin, *index) != at(&copy, *index))
+            .collect();
+        assert_eq!(apart, [7, CHUNK_PAGES]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
