@@ -12,7 +12,12 @@ use crate::{
     platform::ic::{self, Level},
 };
 use candid::Principal;
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
+    time::Duration,
+};
 
 /// For how long what was told counts without asking root again, in nanoseconds: five minutes, as in root.
 const LEASE: u64 = crate::announce::LEASE;
@@ -32,6 +37,86 @@ struct Entry {
     until: u64,
 }
 
+/// Members that are known, found by key and by parent as well.
+struct Members {
+    entries: BTreeMap<Principal, Entry>,
+    by_key: BTreeSet<(String, String, Principal)>,
+    by_parent: BTreeSet<(Principal, Principal)>,
+}
+
+impl Members {
+    const NONE: Self = Self {
+        entries: BTreeMap::new(),
+        by_key: BTreeSet::new(),
+        by_parent: BTreeSet::new(),
+    };
+
+    fn get(&self, canister: Principal) -> Option<&Entry> {
+        self.entries.get(&canister)
+    }
+
+    fn insert(&mut self, canister: Principal, entry: Entry) {
+        self.remove(canister);
+        let Standing { role, parent, key } = &entry.standing;
+        if let Some(key) = key {
+            let key = (role.clone(), key.clone(), canister);
+            self.by_key.insert(key);
+        }
+        self.by_parent.insert((*parent, canister));
+        self.entries.insert(canister, entry);
+    }
+
+    fn remove(&mut self, canister: Principal) {
+        let Some(entry) = self.entries.remove(&canister) else {
+            return;
+        };
+        let Standing { role, parent, key } = entry.standing;
+        if let Some(key) = key {
+            self.by_key.remove(&(role, key, canister));
+        }
+        self.by_parent.remove(&(parent, canister));
+    }
+
+    /// Forgets what was asked for and does not count any more.
+    fn drop_what_is_over(&mut self, now: u64) {
+        let over = |(_, entry): &(&Principal, &Entry)| entry.number.is_none() && entry.until <= now;
+        let over: Vec<Principal> = self
+            .entries
+            .iter()
+            .filter(over)
+            .map(|(id, _)| *id)
+            .collect();
+        for canister in over {
+            self.remove(canister);
+        }
+    }
+
+    /// Those that a key means; it is one, unless something has not been heard yet.
+    fn of_key(&self, role: &str, key: &str) -> impl Iterator<Item = (Principal, &Entry)> {
+        let nobody = Principal::management_canister();
+        let from = (role.to_string(), key.to_string(), nobody);
+        let (role, key) = (from.0.clone(), from.1.clone());
+        self.by_key
+            .range(from..)
+            .take_while(move |(a, b, _)| (a, b) == (&role, &key))
+            .filter_map(|(.., canister)| Some((*canister, self.get(*canister)?)))
+    }
+
+    /// Those below a parent, in the order of their ids.
+    fn below(
+        &self,
+        parent: Principal,
+        after: Option<Principal>,
+    ) -> impl Iterator<Item = (Principal, &Entry)> {
+        // The management canister's id is empty: it comes before all others.
+        let after = after.unwrap_or(Principal::management_canister());
+        self.by_parent
+            .range((Excluded((parent, after)), Unbounded))
+            .take_while(move |(above, _)| *above == parent)
+            .filter_map(|(_, canister)| Some((*canister, self.get(*canister)?)))
+    }
+}
+
 /// How much is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -44,7 +129,7 @@ enum State {
 }
 
 struct Knowledge {
-    known: BTreeMap<Principal, Entry>,
+    known: Members,
     heard: u64,
     state: State,
     /// The last change that was announced, and not taken up because pages are to tell it.
@@ -64,7 +149,7 @@ fn with<R>(f: impl FnOnce(&mut Knowledge) -> R) -> R {
 
 impl Knowledge {
     const NONE: Self = Self {
-        known: BTreeMap::new(),
+        known: Members::NONE,
         heard: 0,
         state: State::Current,
         missed: 0,
@@ -75,7 +160,7 @@ impl Knowledge {
     /// Takes a change up, unless something newer is known.
     fn learn(&mut self, change: Change, now: u64) {
         let number = Some(change.number);
-        let known = self.known.get(&change.canister);
+        let known = self.known.get(change.canister);
         let gone = self.gone.get(&change.canister).copied();
         if known.and_then(|entry| entry.number).max(gone) > number {
             return;
@@ -91,7 +176,7 @@ impl Knowledge {
                 self.known.insert(change.canister, entry);
             }
             None => {
-                self.known.remove(&change.canister);
+                self.known.remove(change.canister);
                 if self.state == State::CatchingUp {
                     self.gone.insert(change.canister, change.number);
                 }
@@ -102,7 +187,7 @@ impl Knowledge {
     /// Forgets everything that was announced, to learn it anew.
     fn fall_behind(&mut self) {
         self.state = State::Behind;
-        self.known.clear();
+        self.known = Members::NONE;
         self.gone.clear();
     }
 
@@ -127,7 +212,7 @@ impl Knowledge {
     }
 
     fn standing(&self, canister: Principal, now: u64) -> Option<(Standing, bool)> {
-        let entry = self.known.get(&canister)?;
+        let entry = self.known.get(canister)?;
         let fresh = entry.until > now;
         (fresh || entry.number.is_some()).then(|| (entry.standing.clone(), fresh))
     }
@@ -135,19 +220,18 @@ impl Knowledge {
     /// Remembers what was not announced.
     fn remember(&mut self, canister: Principal, standing: Option<Standing>, until: u64, now: u64) {
         let Some(standing) = standing else {
-            self.known.remove(&canister);
+            self.known.remove(canister);
             return;
         };
-        let number = self.known.get(&canister).and_then(|entry| entry.number);
+        let number = self.known.get(canister).and_then(|entry| entry.number);
         let entry = Entry {
             standing,
             number,
             until,
         };
         self.known.insert(canister, entry);
-        if self.known.len().is_multiple_of(MANY) {
-            self.known
-                .retain(|_, entry| entry.number.is_some() || entry.until > now);
+        if self.known.entries.len().is_multiple_of(MANY) {
+            self.known.drop_what_is_over(now);
         }
     }
 
@@ -277,7 +361,7 @@ impl Question {
 
 /// A member was just made, or found to be there: it counts until it is announced.
 pub(crate) fn made(canister: Principal, standing: Standing) {
-    let known = with(|knowledge| knowledge.known.contains_key(&canister));
+    let known = with(|knowledge| knowledge.known.get(canister).is_some());
     if !known {
         remember(canister, Some(standing), ic::now() + UNTIL_ANNOUNCED);
     }
@@ -301,13 +385,10 @@ pub(crate) async fn children(
     catch_up().await?;
     let (this, now) = (ic::this(), ic::now());
     Ok(with(|knowledge| {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, Excluded);
-        let known = knowledge.known.range((from, Unbounded));
-        known
-            .filter(|(_, entry)| entry.standing.parent == this)
+        let below = knowledge.known.below(this, after);
+        below
             .filter(|(_, entry)| entry.number.is_some() || entry.until > now)
-            .map(|(canister, entry)| (*canister, entry.standing.clone()))
+            .map(|(canister, entry)| (canister, entry.standing.clone()))
             .take(limit)
             .collect()
     }))
@@ -316,14 +397,9 @@ pub(crate) async fn children(
 /// The member that a key means, if it is among those that root announces.
 pub(crate) fn lookup(role: &str, key: &str) -> Option<Principal> {
     with(|knowledge| {
-        let mut announced = knowledge
-            .known
-            .iter()
-            .filter(|(_, entry)| entry.number.is_some());
-        let found = announced.find(|(_, entry)| {
-            entry.standing.role == role && entry.standing.key.as_deref() == Some(key)
-        });
-        found.map(|(canister, _)| *canister)
+        let mut found = knowledge.known.of_key(role, key);
+        let announced = found.find(|(_, entry)| entry.number.is_some());
+        announced.map(|(canister, _)| canister)
     })
 }
 
@@ -479,10 +555,18 @@ mod tests {
             }
             prop_assert!(world.member.state == State::Current);
             let known: BTreeMap<Principal, Standing> =
-                world.member.known.iter().map(|(id, entry)| (*id, entry.standing.clone())).collect();
+                world.member.known.entries.iter().map(|(id, entry)| (*id, entry.standing.clone())).collect();
             let truth: BTreeMap<Principal, Standing> =
                 world.truth.iter().map(|(id, place)| (*id, place.clone().into())).collect();
-            prop_assert_eq!(known, truth);
+            prop_assert_eq!(&known, &truth);
+            let known = &world.member.known;
+            let below: Vec<Principal> = known.below(LISTENER, None).map(|(id, _)| id).collect();
+            prop_assert_eq!(below, truth.keys().copied().collect::<Vec<_>>());
+            for key in ["0", "1", "2"] {
+                let found: Vec<Principal> = known.of_key("worker", key).map(|(id, _)| id).collect();
+                let of_key = truth.iter().filter(|(_, one)| one.key.as_deref() == Some(key));
+                prop_assert_eq!(found, of_key.map(|(id, _)| *id).collect::<Vec<_>>());
+            }
         }
     }
 
