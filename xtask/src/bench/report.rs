@@ -147,7 +147,8 @@ const INTRODUCTION: &str = "\
 # Performance
 
 What a fleet costs, measured on `canic-replica` beside a root and a worker that are written by hand with ic-cdk 0.20 alone
-(`benches/baseline`): that root creates and installs, keeps a map of its members, and does nothing else. `cargo xtask bench
+(`benches/baseline`): that root creates and installs, keeps a map of its members, and does nothing else; its calls name only
+the fields that it sets. `cargo xtask bench
 --write` measures all this again and writes this page; `--members 10,1000` takes less time, `--builds` times cargo as
 well, `--json` adds the figures as one line. A missed bound makes it fail.
 
@@ -155,9 +156,11 @@ How it is measured: one request after the other, each with all that follows unti
 the middle of five counts. Rounds are those until the answer. Fees are what root pays beside its memory and beside the cycles that
 go to new canisters, their creation included. The hits are those after which the pool is still as full as it should
 be; what a refill takes is a line of its own. The members that are there already have an empty module, so that many of them fit
-into the memory of one machine. Times of builds are as good as the machine was idle.
+into the memory of one machine. A worker's memory is held to its bound as its code sees it, heap and stable memory; what it pays for
+besides, its module above all, is in the column beside it. A build after a change compiles the worker's crate again, and
+nothing else. Builds are timed on whatever else the machine is doing.
 
-Measured in the same way on a real PocketIC, to compare with: a root written by hand that only creates and installs takes 5
+For orientation, measured on a real PocketIC: a root written by hand that only creates and installs takes 5
 rounds, 0.86 M instructions and 18.4 M cycles of fees for a fresh canister; 3 rounds, 0.37 M instructions and 12.5 M cycles to
 reuse an empty one. Its module has 526 KB (194 KB gzipped), its memory 3.4 MB, its child's 1.25 MB. An existing toolkit
 takes 6 calls of root (8 and 9 rounds from its pool), N + 9 calls in the whole system for N members, 116 M cycles at 1 member and
