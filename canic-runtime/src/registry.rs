@@ -564,6 +564,28 @@ mod tests {
     }
 
     #[test]
+    fn a_member_takes_250_bytes_of_stable_memory_at_most_beyond_its_key() {
+        const MEMBERS: usize = 20_000;
+        for length in [5, 20, crate::api::MAX_KEY] {
+            memory::forget();
+            let mut registry = Registry::open(0, 1);
+            for n in 0..MEMBERS {
+                let place = Place {
+                    key: Some(format!("{n:length$}")),
+                    ..Place::sample(Principal::from_slice(&[0xff; 10]))
+                };
+                let canister = [&(u64::MAX - n as u64).to_be_bytes()[..], &[1, 1]].concat();
+                let canister = Principal::from_slice(&canister);
+                registry.take(&place, n as u64);
+                registry.register(canister, &place, State::Active, [7; 32], n as u64, u64::MAX);
+            }
+            let pages = ic_stable_structures::Memory::size(&memory::open(0));
+            let each = pages as usize * 65_536 / MEMBERS;
+            assert!(each <= 250 + length, "{each} bytes with a key of {length}");
+        }
+    }
+
+    #[test]
     fn a_key_belongs_to_the_operation_until_the_member_lives() {
         let mut registry = Registry::open(0, 1);
         let place = place(0, 0, Some(1));

@@ -175,14 +175,6 @@ pub struct Memory {
     pub chunks: u64,
 }
 
-impl Memory {
-    /// What a canister's code occupies: heap and stable memory.
-    #[must_use]
-    pub fn working(&self) -> u64 {
-        self.heap + self.stable
-    }
-}
-
 /// What the platform tells a canister's controller.
 ///
 /// # Panics
@@ -439,8 +431,8 @@ fn most_in_flight(events: &[Event], canister: Principal) -> usize {
 /// When root has none.
 #[must_use]
 pub fn registry_bytes(world: &World) -> u64 {
-    /// The registry's memories: members, by role, by parent, by key, roles; places below each parent.
-    const IDS: [u64; 6] = [200, 201, 202, 203, 204, 213];
+    /// The registry's memories: roles, members.
+    const IDS: [u64; 2] = [204, 218];
     /// Where the memory manager keeps the size of its first memory, in pages.
     const SIZES: u64 = 40;
     let stable = world.replica.stable_memory(world.root);
@@ -450,6 +442,23 @@ pub fn registry_bytes(world: &World) -> u64 {
         u64::from_le_bytes(stable[at..at + 8].try_into().expect("8 bytes"))
     };
     IDS.into_iter().map(pages).sum::<u64>() * 65_536
+}
+
+/// Instructions of root when it is upgraded to its own module.
+///
+/// # Panics
+/// When it can't be upgraded.
+#[must_use]
+pub fn upgrade(world: &World) -> u64 {
+    let mut world = world.clone();
+    let from = world.events();
+    world.upgrade_root().expect("root can be upgraded");
+    let root = world.root;
+    let events = world.replica.trace().iter();
+    let hooks = events
+        .filter(|e| e.seq >= from && e.canister == root && e.kind == Kind::Lifecycle)
+        .map(|e| e.instructions);
+    hooks.sum()
 }
 
 /// What it costs that one listener hears of one change.

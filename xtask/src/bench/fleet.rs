@@ -44,6 +44,10 @@ pub(super) struct At {
     /// Bytes of the registry a member, beyond its key.
     pub(super) registry_bytes: Option<f64>,
     pub(super) announcement: Announcement,
+    /// Root's memory.
+    pub(super) memory: Memory,
+    /// Instructions of root when it is upgraded.
+    pub(super) upgrade: u64,
 }
 
 #[derive(Serialize)]
@@ -121,6 +125,8 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
         pool_hit: Cost,
         registry_bytes: Option<f64>,
         announcement: Announcement,
+        memory: Memory,
+        upgrade: u64,
     }
     let most = *counts.last().ok_or("no number of members")?;
     let (mut world, mut there) = (measure::managed(), 0);
@@ -146,6 +152,8 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
             pool_hit,
             registry_bytes: (members >= MANY).then(|| bytes / members as f64),
             announcement,
+            memory: measure::memory(&mut world.clone(), world.root),
+            upgrade: measure::upgrade(&world),
         });
     }
     drop(world);
@@ -170,6 +178,8 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
             reused_by_hand: measure::provision_by_hand(&mut now, SAMPLES),
             registry_bytes: managed.registry_bytes,
             announcement: managed.announcement,
+            memory: managed.memory,
+            upgrade: managed.upgrade,
         });
     }
     Ok(at)
@@ -276,8 +286,8 @@ fn bounds(figures: &Figures) -> Vec<Bound> {
     }
     if let [worker, twin] = figures.idle.as_slice() {
         bound(
-            "heap and stable memory of an idle worker, MB".into(),
-            worker.memory.working() as f64 / 1e6,
+            "memory of an idle worker, its module included, MB".into(),
+            worker.memory.total as f64 / 1e6,
             2.5,
         );
         bound(
