@@ -45,8 +45,12 @@ fn main() -> ExitCode {
         Ok(Command::Serve(arguments)) => serve(arguments),
         Ok(Command::Did(did)) => did.run(),
         Ok(Command::Print(text)) => {
-            println!("{}", text.trim_end());
-            Ok(())
+            let printed = writeln!(io::stdout(), "{}", text.trim_end());
+            // Whoever reads the first line only has seen enough.
+            printed.or_else(|e| match e.kind() {
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(e),
+            })
         }
         Err(message) => {
             eprintln!("error: {message}; see canic-replica --help");

@@ -48,6 +48,9 @@ const CALLER_INFO: u32 = U | RQ | NRQ | CQ | RY | RT | CRY | CRT | C | CC | F;
 const ANSWER: u32 = U | RQ | NRQ | CQ | RY | RT | CRY | CRT;
 const CALL: u32 = U | CQ | RY | RT | CRY | CRT | T;
 
+/// The one canister that may mint cycles.
+const CYCLES_MINTING_CANISTER: &str = "rkp4c-7iaaa-aaaaa-aaaca-cai";
+
 /// Longest message of `ic0.trap`, in bytes.
 const MAX_TRAP: u32 = 32 * 1024;
 
@@ -161,8 +164,12 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             give(g, "cycles_burn128", dst, burnt)
         }
         // The platform has it too, and lets one canister use it, which is not here.
-        mint_cycles128 [U | RY | RT | T, 0] (_g, _high: u64, _low: u64, _dst: u32) -> () {
-            Err(Trap::Contract("ic0.mint_cycles128 can only be called by the cycles minting canister".into()).into())
+        mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: u32) -> () {
+            Err(Trap::Contract(format!(
+                "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: {} != {CYCLES_MINTING_CANISTER}",
+                g.data().canister.id
+            ))
+            .into())
         }
         canister_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
             let balance = g.data().changes.balance;

@@ -79,6 +79,14 @@ fn what_is_answered_once_is_answered() {
 }
 
 #[test]
+fn cycles_are_minted_by_one_canister_only() {
+    violations(&[(
+        "(call $mint_cycles128 (i64.const 0) (i64.const 1) (i32.const 0))",
+        "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: ID != rkp4c-7iaaa-aaaaa-aaaca-cai",
+    )]);
+}
+
+#[test]
 fn answers_and_calls_have_their_greatest_length() {
     violations(&[
         (
