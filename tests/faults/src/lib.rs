@@ -12,6 +12,7 @@ pub mod history;
 pub mod matrix;
 pub mod measure;
 pub mod scenario;
+mod seed;
 pub mod world;
 
 pub use case::{Act, Blow, Case};

@@ -3,7 +3,10 @@
 //! Two fleets are measured in the same way: the one of a managed root, and that of a root written by hand. Each is grown
 //! with an empty module, so that a hundred thousand members fit into memory; the module of a worker comes after that.
 
-use crate::world::{Answer, SECOND, T, World, controller};
+use crate::{
+    seed::seed,
+    world::{Answer, SECOND, T, World, controller},
+};
 use candid::{
     CandidType, Decode, Encode, Nat, Principal,
     utils::{ArgumentEncoder, encode_args},
@@ -224,9 +227,18 @@ pub fn burned_in_a_day(world: &World, canister: Principal) -> u128 {
 #[must_use]
 pub fn numbered(number: usize) -> ProvisionRequest {
     ProvisionRequest {
-        key: Some(format!("member {number}")),
+        key: Some(key(number)),
         ..notebook(user(1))
     }
+}
+
+/// Digits of a number in a key.
+pub const DIGITS: usize = 6;
+
+/// The key of a number; all are equally long.
+#[must_use]
+pub fn key(number: usize) -> String {
+    format!("member {number:0DIGITS$}")
 }
 
 /// A fleet without members, of a managed root whose workers have an empty module.
@@ -238,18 +250,22 @@ pub fn managed() -> World {
     world
 }
 
-/// Gives the managed fleet members up to so many. `tell` hears how many there are.
+/// Members that are made; those beyond are only put on record.
+const MADE: usize = 1_000;
+
+/// Gives the managed fleet members up to so many.
 ///
 /// # Panics
 /// When one can't be made.
-pub fn grow(world: &mut World, from: usize, to: usize, mut tell: impl FnMut(usize)) {
-    let mut at = from;
-    while at < to {
-        let next = to.min(at + 1_000);
-        batch(world, at..next);
+pub fn grow(world: &mut World, from: usize, to: usize) {
+    let made = to.min(MADE);
+    if from < made {
+        batch(world, from..made);
         world.rest().expect("it comes to rest");
-        at = next;
-        tell(at);
+    }
+    if to > made {
+        seed(world, from.max(made)..to);
+        world.rest().expect("it comes to rest");
     }
 }
 

@@ -24,9 +24,9 @@ const IDLE_MEMORY: u64 = 2_500_000;
 /// A fleet with few members, and the same one with many; the next members are workers.
 fn few_and_many() -> [World; 2] {
     let mut few = measure::managed();
-    measure::grow(&mut few, 0, FEW, |_| ());
+    measure::grow(&mut few, 0, FEW);
     let mut many = few.clone();
-    measure::grow(&mut many, FEW, MANY, |_| ());
+    measure::grow(&mut many, FEW, MANY);
     [few, many].map(|mut world| {
         world.approve("worker", "example-worker");
         world.rest().expect("it comes to rest");

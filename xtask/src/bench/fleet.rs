@@ -133,9 +133,8 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
     let empty = measure::registry_bytes(&world);
     let mut managed = Vec::new();
     for &members in counts {
-        measure::grow(&mut world, there, members, |now| {
-            progress("managed", now, most)
-        });
+        eprintln!("managed: {members} members");
+        measure::grow(&mut world, there, members);
         there = members;
         let mut now = world.clone();
         begin_workers(&mut now);
@@ -145,12 +144,12 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
         now.rest()?;
         measure::stock(&mut now, 12);
         let pool_hit = measure::provision(&mut now, members, SAMPLES, Source::Pool);
-        let keys: usize = (0..members).map(key_bytes).sum();
-        let bytes = (measure::registry_bytes(&world) - empty) as f64 - keys as f64;
+        let bytes = measure::registry_bytes(&world) - empty;
+        let key = measure::key(0).len() as f64;
         managed.push(Managed {
             fresh,
             pool_hit,
-            registry_bytes: (members >= MANY).then(|| bytes / members as f64),
+            registry_bytes: (members >= MANY).then(|| bytes as f64 / members as f64 - key),
             announcement,
             memory: measure::memory(&mut world.clone(), world.root),
             upgrade: measure::upgrade(&world),
@@ -163,7 +162,9 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
     let mut at = Vec::new();
     for (&members, managed) in counts.iter().zip(managed) {
         measure::grow_by_hand(&mut world, there, members, |now| {
-            progress("by hand", now, most)
+            if now == most || now.is_multiple_of(1_000) {
+                eprintln!("by hand: {now} of {most} members");
+            }
         });
         there = members;
         let mut now = world.clone();
@@ -183,16 +184,6 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
         });
     }
     Ok(at)
-}
-
-fn key_bytes(number: usize) -> usize {
-    measure::numbered(number).key.map_or(0, |key| key.len())
-}
-
-fn progress(what: &str, now: usize, most: usize) {
-    if now == most || now.is_multiple_of(1_000) {
-        eprintln!("{what}: {now} of {most} members");
-    }
 }
 
 fn modules() -> Result<Vec<Module>, String> {

@@ -157,8 +157,8 @@ well, `--json` adds the figures as one line. A missed bound makes it fail.
 How it is measured: one request after the other, each with all that follows until root sleeps again, timers included; the one in
 the middle of five counts. Rounds are those until the answer. Fees are what root pays beside its memory and beside the cycles that
 go to new canisters, their creation included. The hits are those after which the pool is still as full as it should
-be; what a refill takes is a line of its own. The members that are there already have an empty module, so that many of them fit
-into the memory of one machine. What root finds by its indexes is on its heap, so that an upgrade reads all records once: the last
+be; what a refill takes is a line of its own. Of the members that are there already, a thousand are canisters with an empty module;
+the others are only on record in root, which can't tell the difference. What root finds by its indexes is on its heap, so that an upgrade reads all records once: the last
 column of the table about the fleet's size (an upgrade may take 300 B instructions). A build after a change compiles the
 worker's crate again, and nothing else. Builds are timed on whatever else the machine is doing.
 
