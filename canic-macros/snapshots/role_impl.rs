@@ -22,6 +22,7 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
+        max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::Some(|| {
             __canic::entry::start(|| ::std::boxed::Box::pin(async {
                 __canic::entry::hook_result(<Worker>::start().await)

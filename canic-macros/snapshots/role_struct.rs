@@ -15,6 +15,7 @@ const _: () = {
     const _: ::core::marker::PhantomData<Worker> = ::core::marker::PhantomData;
     static MEMBER: __canic::Member = __canic::Member {
         role: "worker",
+        max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
         listens: ::core::option::Option::Some(__canic::entry::listen),
     };

@@ -13,6 +13,7 @@ const _: () = {
             reserve: __config::DEFAULT_RESERVE,
             roles: &[],
         },
+        max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
     };
     use __canic::CANDID_IS_EXPORTED;

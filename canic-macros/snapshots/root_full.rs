@@ -62,6 +62,7 @@ const _: () = {
                 },
             ],
         },
+        max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::Some(|| {
             __canic::entry::start(|| ::std::boxed::Box::pin(async {
                 __canic::entry::hook_result(<Fleet>::start().await)

@@ -63,6 +63,7 @@ use proc_macro::TokenStream;
 /// | `pool(..)` | keep empty canisters ready | no pool |
 /// | `role(..)` | name a role and its limits; may be repeated | any role with an approved module |
 /// | `reserve = "5T"` | cycles below which root starts nothing that costs | `"1T"` |
+/// | `stable_memory = "64GiB"` | what its stable memory can grow to; fixed by the first install | `"4GiB"` |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
 /// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
 ///
@@ -80,9 +81,11 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `name = "worker"` | `a-z`, then `a-z`, `0-9`, `_` and `-`, at most 40 bytes; not `root`, nor a hook's name | required |
 /// | `max = 100` | at most so many members, those being provisioned included | no limit |
+/// | `max_per_parent = 10` | at most so many of them below one parent | no limit |
 /// | `singleton` | one member, and every request means that one | not one |
 /// | `cycles = "2T"` | what a member starts with; the creation fee comes on top | `"1T"` |
 /// | `parents("root", "hub")` | who may be its members' parent | `"root"` |
+/// | `watches("worker")` | roles whose members root announces to members of this one | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | what becomes of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
 /// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; the build notices when it changes | staged at run time |
@@ -161,6 +164,8 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `"worker"` | the role's name; it stands first | required |
 /// | `child(name = "shard", ..)` | a role that this member provisions; may be repeated | none by name |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
+/// | `listens` | know what root announces from the first moment on | from the first question on |
+/// | `stable_memory = "64GiB"` | what its stable memory can grow to; fixed by the first install | `"4GiB"` |
 /// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
 ///
 /// ## `child(..)`

@@ -13,6 +13,9 @@ pub const DEFAULT_MEMBER_CYCLES: u128 = 1_000_000_000_000;
 /// Cycles that a pool canister is created with, unless the pool says otherwise: 1 T.
 pub const DEFAULT_POOL_CYCLES: u128 = 1_000_000_000_000;
 
+/// GiB to which a canister's stable memory can grow, unless `stable_memory = ".."` says otherwise: 4.
+pub const DEFAULT_STABLE_GIB: u16 = 4;
+
 /// The word that stands for root itself among the parents of a role.
 pub const ROOT_PARENT: &str = "root";
 
@@ -108,6 +111,8 @@ pub type StartHook = fn();
 pub struct Root {
     /// Limits.
     pub config: RootConfig,
+    /// GiB to which its stable memory can grow.
+    pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
 }
@@ -117,6 +122,8 @@ pub struct Root {
 pub struct Member {
     /// The role's name.
     pub role: &'static str,
+    /// GiB to which its stable memory can grow.
+    pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
     /// Has it take notice of what root announces, from the first moment on.

@@ -4,22 +4,26 @@
 //! and a layout version. Opening refuses, with a message and before anything is written, what another program laid
 //! out, and what a newer version of canic did. An older layout is opened, and [`migrate`]d.
 
+use crate::config::DEFAULT_STABLE_GIB;
 use candid::Principal;
 use ic_stable_structures::{
     DefaultMemoryImpl, Memory as _, Storable,
     memory_manager::{MemoryId, MemoryManager, VirtualMemory},
     storable::Bound,
 };
-use std::{borrow::Cow, cell::RefCell};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+};
 
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
 
-/// Pages (64 KiB) of a bucket, the unit in which memories grow: 128 KiB.
-///
-/// The manager has 32,768 buckets, so a canister's stable memory can grow to 4 GiB. Larger buckets would make every
-/// small member pay for empty space.
-pub const BUCKET_PAGES: u16 = 2;
+/// Pages (64 KiB) of a bucket, the unit in which memories grow, where stable memory may grow to so many GiB: the manager has
+/// 32,768 buckets, 2 GiB for each page. Larger ones would make every small member pay for empty space.
+const fn bucket_pages(max_gib: u16) -> u16 {
+    max_gib.div_ceil(2)
+}
 
 /// The lowest memory id that belongs to canic.
 pub const FIRST_RESERVED: u8 = 200;
@@ -40,6 +44,7 @@ const MANAGER_SIZES: u64 = 40;
 
 thread_local! {
     static MANAGER: RefCell<Option<MemoryManager<DefaultMemoryImpl>>> = const { RefCell::new(None) };
+    static MAX_GIB: Cell<u16> = const { Cell::new(DEFAULT_STABLE_GIB) };
 }
 
 /// The author's memory number `id`, from 0 to 199.
@@ -64,6 +69,11 @@ pub fn memory(id: u8) -> Memory {
     open(id)
 }
 
+/// How many GiB stable memory may grow to. Comes before all else, and counts in a canister that has none yet.
+pub(crate) fn may_grow_to(gib: u16) {
+    MAX_GIB.set(gib);
+}
+
 /// Any memory, canic's own included.
 pub(crate) fn open(id: u8) -> Memory {
     MANAGER.with_borrow_mut(|manager| {
@@ -77,7 +87,9 @@ fn open_manager() -> MemoryManager<DefaultMemoryImpl> {
     if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
         panic!("canic: {refusal}");
     }
-    let manager = MemoryManager::init_with_bucket_size(DefaultMemoryImpl::default(), BUCKET_PAGES);
+    // One that is there keeps the buckets that it has.
+    let pages = bucket_pages(MAX_GIB.get());
+    let manager = MemoryManager::init_with_bucket_size(DefaultMemoryImpl::default(), pages);
     stamp(&manager.get(MemoryId::new(META)));
     manager
 }
@@ -317,7 +329,7 @@ mod tests {
     use ic_stable_structures::VectorMemory;
 
     fn managed(memory: &VectorMemory) -> MemoryManager<VectorMemory> {
-        MemoryManager::init_with_bucket_size(memory.clone(), BUCKET_PAGES)
+        MemoryManager::init_with_bucket_size(memory.clone(), bucket_pages(DEFAULT_STABLE_GIB))
     }
 
     fn meta(memory: &VectorMemory, bytes: &[u8]) {
@@ -380,6 +392,27 @@ mod tests {
         let memory = VectorMemory::default();
         meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
         assert!(check_layout(&memory).unwrap_err().contains("layout 5"));
+    }
+
+    #[test]
+    fn stable_memory_can_grow_to_what_was_asked_for_and_keeps_its_buckets() {
+        for (gib, pages) in [(1, 1), (2, 1), (3, 2), (DEFAULT_STABLE_GIB, 2), (500, 250)] {
+            forget();
+            may_grow_to(gib);
+            open(0).grow(1);
+            let raw = VectorMemory::default();
+            let manager = MemoryManager::init_with_bucket_size(raw.clone(), bucket_pages(gib));
+            assert!(manager.get(MemoryId::new(0)).grow(1) >= 0);
+            // One page for the manager's own facts.
+            assert_eq!(raw.size(), 1 + pages, "{gib} GiB");
+            assert!(32_768 * pages * WASM_PAGE >= u64::from(gib) << 30);
+            // Another wish comes too late.
+            let again = MemoryManager::init_with_bucket_size(raw.clone(), 7);
+            assert!(again.get(MemoryId::new(1)).grow(1) >= 0);
+            assert_eq!(raw.size(), 1 + 2 * pages);
+        }
+        may_grow_to(DEFAULT_STABLE_GIB);
+        forget();
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The exports of a canister's life.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::{Ident, Item, LitStr, Type};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Ident, Item, LitInt, LitStr, Type};
 
 use super::{Canister, Heartbeat, Hook, Written};
 use crate::crate_path::CratePath;
@@ -146,6 +146,16 @@ pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
         ::core::option::Option::Some(|| {
             __canic::entry::start(|| ::std::boxed::Box::pin(async { #result }))
         })
+    }
+}
+
+/// GiB to which the canister's stable memory can grow.
+pub(crate) fn max_stable_gib(given: Option<u16>) -> TokenStream {
+    match given {
+        Some(gib) => {
+            LitInt::new(&gib.to_string(), proc_macro2::Span::call_site()).into_token_stream()
+        }
+        None => quote!(__canic::DEFAULT_STABLE_GIB),
     }
 }
 

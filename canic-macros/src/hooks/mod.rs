@@ -10,8 +10,8 @@ use proc_macro2::Span;
 use syn::Type;
 
 pub(crate) use self::expand::{
-    Side, allowed_lints, candid_init, candid_is_exported, export, lifecycle, only_one_in_the_crate,
-    start_hook,
+    Side, allowed_lints, candid_init, candid_is_exported, export, lifecycle, max_stable_gib,
+    only_one_in_the_crate, start_hook,
 };
 pub(crate) use self::item::{Canister, mended};
 

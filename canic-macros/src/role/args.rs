@@ -8,7 +8,7 @@ use crate::crate_path::CratePath;
 use crate::diag::Errors;
 use crate::handles::HandleArgs;
 use crate::options::{self, Given, Known, Options};
-use crate::values::{Flag, PathValue};
+use crate::values::{Flag, Gibibytes, PathValue};
 
 pub(super) struct RoleArgs {
     pub(super) crate_path: CratePath,
@@ -17,6 +17,7 @@ pub(super) struct RoleArgs {
     pub(super) children: Vec<Given<HandleArgs>>,
     pub(super) http: Option<Given<Flag>>,
     pub(super) listens: Option<Given<Flag>>,
+    pub(super) stable_memory: Option<Given<Gibibytes>>,
 }
 
 /// What stands where the name should.
@@ -32,7 +33,7 @@ pub(super) enum Name {
 }
 
 const ROLE: Known = Known {
-    once: &["http", "listens", "crate"],
+    once: &["http", "listens", "stable_memory", "crate"],
     repeated: &["child"],
 };
 const CHILD: Known = Known {
@@ -63,6 +64,7 @@ impl RoleArgs {
                 .collect(),
             http: options.one("http", errors),
             listens: options.one("listens", errors),
+            stable_memory: options.one("stable_memory", errors),
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         children: children.into_iter().collect::<Option<_>>()?,
         // Who has children wants to know them.
         listens: !args.children.is_empty() || args.listens.as_ref().is_some_and(|flag| flag.0),
+        stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })
 }

@@ -17,7 +17,9 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
         children,
         http,
         listens,
+        stable_memory,
     } = role;
+    let max_stable_gib = hooks::max_stable_gib(*stable_memory);
     let listens = if *listens {
         quote!(::core::option::Option::Some(__canic::entry::listen))
     } else {
@@ -48,6 +50,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
             const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
             static MEMBER: __canic::Member = __canic::Member {
                 role: #name,
+                max_stable_gib: #max_stable_gib,
                 start: #start,
                 listens: #listens,
             };

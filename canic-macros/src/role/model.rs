@@ -14,4 +14,6 @@ pub(super) struct Role {
     pub(super) http: bool,
     /// Whether it takes notice of other members from the first moment on.
     pub(super) listens: bool,
+    /// GiB; `None` is the runtime's default.
+    pub(super) stable_memory: Option<u16>,
 }

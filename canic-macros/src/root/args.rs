@@ -6,13 +6,14 @@ use crate::crate_path::CratePath;
 use crate::diag::Errors;
 use crate::handles::HandleArgs;
 use crate::options::{Given, Known, Options};
-use crate::values::{Controllers, Count, Cycles, Flag, PathValue, Text, Texts};
+use crate::values::{Controllers, Count, Cycles, Flag, Gibibytes, PathValue, Text, Texts};
 
 pub(super) struct RootArgs {
     pub(super) crate_path: CratePath,
     pub(super) pool: Option<Given<PoolArgs>>,
     pub(super) roles: Vec<Given<RoleArgs>>,
     pub(super) reserve: Option<Given<Cycles>>,
+    pub(super) stable_memory: Option<Given<Gibibytes>>,
     pub(super) http: Option<Given<Flag>>,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct RoleArgs {
 }
 
 const ROOT: Known = Known {
-    once: &["pool", "reserve", "http", "crate"],
+    once: &["pool", "reserve", "stable_memory", "http", "crate"],
     repeated: &["role"],
 };
 const POOL: Known = Known {
@@ -78,6 +79,7 @@ impl RootArgs {
                 .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
                 .collect(),
             reserve: options.one("reserve", errors),
+            stable_memory: options.one("stable_memory", errors),
             http: options.one("http", errors),
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let handles = root.roles.iter().map(|role| &role.handle);
     let handles = handles::functions(crate_path, item, handles);
     let config = config(root);
+    let max_stable_gib = hooks::max_stable_gib(root.stable_memory);
     let start = hooks::start_hook(canister);
     let side = Side {
         module: format_ident!("root"),
@@ -45,6 +46,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
             const _: ::core::marker::PhantomData<#ty> = ::core::marker::PhantomData;
             static ROOT: __canic::Root = __canic::Root {
                 config: #config,
+                max_stable_gib: #max_stable_gib,
                 start: #start,
             };
             #candid

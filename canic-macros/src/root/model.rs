@@ -13,6 +13,8 @@ pub(super) struct Root {
     pub(super) pool: Option<Pool>,
     /// Cycles; `None` is the runtime's default.
     pub(super) reserve: Option<u128>,
+    /// GiB; `None` is the runtime's default.
+    pub(super) stable_memory: Option<u16>,
     pub(super) roles: Vec<Role>,
     pub(super) http: bool,
 }

@@ -1,6 +1,7 @@
 //! What an option's value may be, and what to write when it is not.
 
 mod cycles;
+mod gibibytes;
 mod principal;
 mod role_name;
 
@@ -11,6 +12,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token, Type};
 
 pub(crate) use self::cycles::Cycles;
+pub(crate) use self::gibibytes::Gibibytes;
 pub(crate) use self::principal::{Controller, Controllers};
 pub(crate) use self::role_name::RoleName;
 use crate::options::{Expected, name_of, path_text};

@@ -13,6 +13,7 @@ use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context}
 /// `canister_init`: who the member is, then the author's hook, then `start`.
 pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("init", || {
+        memory::may_grow_to(member.max_stable_gib);
         // A member keeps what every layout had.
         memory::migrate(|_| ());
         load(member);

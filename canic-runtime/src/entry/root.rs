@@ -37,6 +37,7 @@ fn begin(
     root: &'static Root,
     hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
 ) -> Result<(), String> {
+    memory::may_grow_to(root.max_stable_gib);
     memory::open(memory::META);
     books::open(&root.config);
     access::set_fleet(Fleet {

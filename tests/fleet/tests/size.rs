@@ -1,7 +1,7 @@
 //! What the framework costs in Wasm: the example worker beside the same worker written by hand.
 
 use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
-use canic_fleet_tests::artifacts;
+use canic_fleet_tests::{Fleet, artifacts, user};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 
@@ -31,4 +31,25 @@ fn the_managed_worker_serves_whom_its_twin_serves() {
     let breaks =
         service_compatibility_report(Text(&managed), Text(&by_hand)).expect("both are Candid");
     assert!(breaks.is_empty(), "{breaks:?}");
+}
+
+#[test]
+fn stable_memory_grows_in_buckets_that_suit_what_it_may_grow_to() {
+    let fleet = Fleet::start("fixture-bare-root");
+    let owner = user(1);
+    // 4 GiB, unless it says otherwise; a page for every two of them.
+    for (package, bucket) in [("fixture-listener", 2), ("fixture-measured", 32)] {
+        let canister = fleet.stranger_canister(owner);
+        let nothing = candid::encode_args(()).expect("no argument");
+        fleet
+            .pic
+            .install_canister(canister, artifacts::module(package), nothing, Some(owner));
+        let status = fleet.pic.canister_status(canister, Some(owner));
+        let stable = status
+            .expect("its owner may ask")
+            .memory_metrics
+            .stable_memory_size;
+        // The memory manager's own page, and one memory of canic's.
+        assert_eq!(stable, (1 + bucket) * 65_536_u64, "{package}");
+    }
 }

@@ -29,6 +29,7 @@ pub struct Fleet;
     role(name = "user-list", watches("worker", "user-list"), rollback = "recycle", args = "Option<WorkerArgs>"),
     reserve = "5T",
     http,
+    stable_memory = "16GiB",
     crate = ::canic,
 )]
 impl Fleet {
