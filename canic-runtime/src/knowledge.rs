@@ -9,11 +9,11 @@ use crate::{
     api::{Announcement, CatchUpCursor, CatchUpPage, CatchUpRequest, Change, Denied, Standing},
     entry::decode_args,
     env::{self, Listening},
-    platform::ic::{self, Level},
+    platform::ic::{self, Level, TimerId},
 };
 use candid::Principal;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     ops::Bound::{Excluded, Unbounded},
     time::Duration,
@@ -27,6 +27,9 @@ const UNTIL_ANNOUNCED: u64 = 60_000_000_000;
 
 /// How many members may be known by asking before those whose time is over are dropped.
 const MANY: usize = 1_000;
+
+/// How long to wait before root is asked again for what is missing.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What is known about a member.
 struct Entry {
@@ -141,6 +144,8 @@ struct Knowledge {
 
 thread_local! {
     static KNOWLEDGE: RefCell<Knowledge> = const { RefCell::new(Knowledge::NONE) };
+    /// What tries to catch up as long as something is missing.
+    static AGAIN: Cell<Option<TimerId>> = const { Cell::new(None) };
 }
 
 fn with<R>(f: impl FnOnce(&mut Knowledge) -> R) -> R {
@@ -266,7 +271,7 @@ pub fn listen() {
         },
         forgot: || {
             with(Knowledge::fall_behind);
-            catch_up_after(Duration::ZERO);
+            catch_up_soon();
         },
     });
 }
@@ -279,21 +284,31 @@ fn hear(argument: Vec<u8>) -> Result<(), String> {
         .retain(|change| change.canister != ic::this());
     let now = ic::now();
     if with(|knowledge| knowledge.hear(announcement, now)) {
-        catch_up_after(Duration::ZERO);
+        catch_up_soon();
     }
     Ok(())
 }
 
-fn catch_up_after(pause: Duration) {
-    ic::after(pause, async {
-        if let Err(reason) = catch_up().await {
-            ic::log(
-                Level::Warn,
-                format_args!("root was not reached to catch up: {reason:.200}"),
-            );
-            catch_up_after(Duration::from_secs(10));
-        }
-    });
+/// Catches up now, and tries it again as long as something is missing. A timer that runs once can be lost, with the message that it
+/// sends; the one that does not is there before.
+fn catch_up_soon() {
+    if AGAIN.get().is_none() {
+        let timer = ic::every(PAUSE, || ic::spawn(try_to_catch_up()));
+        AGAIN.set(Some(timer));
+    }
+    ic::after(Duration::ZERO, try_to_catch_up());
+}
+
+async fn try_to_catch_up() {
+    if let Err(reason) = catch_up().await {
+        ic::log(
+            Level::Warn,
+            format_args!("root was not reached to catch up: {reason:.200}"),
+        );
+    }
+    if with(|knowledge| knowledge.state == State::Current) {
+        AGAIN.take().into_iter().for_each(ic::cancel);
+    }
 }
 
 /// The mark that a task asks for pages. It goes when the task does.

@@ -407,12 +407,19 @@ impl World {
         }
     }
 
-    /// Stops or starts a canister that root controls. A fault may strike that, too.
+    /// Stops or starts a canister that root controls.
     pub fn on_member(&mut self, method: &str, canister: Principal) {
         let args = CanisterIdRecord {
             canister_id: canister,
         };
-        drop(self.manage(self.root, method, canister, &args));
+        self.manage_again(method, canister, &args);
+    }
+
+    /// A fault may strike the first call, too: then its maker tries again.
+    fn manage_again(&mut self, method: &str, canister: Principal, args: &impl CandidType) {
+        if self.manage(self.root, method, canister, args).is_err() {
+            drop(self.manage(self.root, method, canister, args));
+        }
     }
 
     /// Upgrades a member to its own module; one that can't be upgraded now stays as it is.
@@ -427,7 +434,7 @@ impl World {
         drop(self.manage(self.root, "install_code", canister, &args));
     }
 
-    /// Sets a canister's freezing threshold, in seconds: one that is long freezes it. A fault may strike that, too.
+    /// Sets a canister's freezing threshold, in seconds: one that is long freezes it.
     pub fn freeze(&mut self, canister: Principal, seconds: u64) {
         let args = ic_management_canister_types::UpdateSettingsArgs {
             canister_id: canister,
@@ -437,7 +444,7 @@ impl World {
             },
             sender_canister_version: None,
         };
-        drop(self.manage(self.root, "update_settings", canister, &args));
+        self.manage_again("update_settings", canister, &args);
     }
 
     // Time
@@ -498,6 +505,8 @@ impl World {
     /// # Errors
     /// What is still open after a very long time.
     pub fn settle(&mut self, mut watch: impl FnMut(&mut Self)) -> Result<(), String> {
+        // What was quiet before says nothing about what was asked for since.
+        self.idle = 0;
         for _ in 0..PATIENCE {
             self.step();
             watch(self);

@@ -151,23 +151,24 @@ const INTRODUCTION: &str = "\
 
 What a fleet costs, measured on `canic-replica` beside a root and a worker that are written by hand with ic-cdk 0.20 alone
 (`benches/baseline`): that root creates and installs, keeps a map of its members, and does nothing else; its calls name only
-the fields that it sets. `cargo xtask bench --write` measures all this again and writes this page; `--members 10,1000` takes less time, `--builds` times cargo as
-well, `--json` adds the figures as one line. A missed bound makes it fail.
+the fields that it sets. `cargo xtask bench --write` measures all this again and writes this page; `--members 10,1000` takes
+less time, `--builds` times cargo as well, `--json` adds the figures as one line. A missed bound makes it fail.
 
-How it is measured: one request after the other, each with all that follows until root sleeps again, timers included; the one in
-the middle of five counts. Rounds are those until the answer. Fees are what root pays beside its memory and beside the cycles that
-go to new canisters, their creation included. The hits are those after which the pool is still as full as it should
-be; what a refill takes is a line of its own. Of the members that are there already, a thousand are canisters with an empty module;
-the others are only on record in root, which can't tell the difference. What root finds by its indexes is on its heap, so that an upgrade reads all records once: the last
-column of the table about the fleet's size (an upgrade may take 300 B instructions). A build after a change compiles the
-worker's crate again, and nothing else. Builds are timed on whatever else the machine is doing.
+How it is measured: one request after the other, each with all that follows until root sleeps again, timers included; the one
+in the middle of five counts. Rounds are those until the answer. Fees are what root pays beside its memory and beside the
+cycles that go to new canisters, their creation included. The hits are those after which the pool is still as full as it
+should be; what a refill takes is a line of its own. Of the members that are there already, a thousand are canisters with an
+empty module; the others are only on record in root, which can't tell the difference. What root finds by its indexes is on
+its heap, so that an upgrade reads all records once: the last column of the table about the fleet's size (an upgrade may take
+300 B instructions). A build after a change compiles the worker's crate again, and nothing else. Builds are timed on whatever
+else the machine is doing.
 
-For orientation, measured on a real PocketIC: a root written by hand that only creates and installs takes 5
-rounds, 0.86 M instructions and 18.4 M cycles of fees for a fresh canister; 3 rounds, 0.37 M instructions and 12.5 M cycles to
-reuse an empty one. Its module has 526 KB (194 KB gzipped), its memory 3.4 MB, its child's 1.25 MB. An existing toolkit
-takes 6 calls of root (8 and 9 rounds from its pool), N + 9 calls in the whole system for N members, 116 M cycles at 1 member and
-1,357 M at 100, 12.7 M and 32 M instructions; its worker has 1,869 KB (550 KB gzipped) and occupies 178 MB, its root 3,902 KB
-(1,567 KB) and 233 MB.
+For orientation, measured on a real PocketIC: a root written by hand that only creates and installs takes 5 rounds, 0.86 M
+instructions and 18.4 M cycles of fees for a fresh canister; 3 rounds, 0.37 M instructions and 12.5 M cycles to reuse an
+empty one. Its module has 526 KB (194 KB gzipped), its memory 3.4 MB, its child's 1.25 MB. An existing toolkit takes 6 calls
+of root (8 and 9 rounds from its pool), N + 9 calls in the whole system for N members, 116 M cycles at 1 member and 1,357 M
+at 100, 12.7 M and 32 M instructions; its worker has 1,869 KB (550 KB gzipped) and occupies 178 MB, its root 3,902 KB (1,567
+KB) and 233 MB.
 ";
 
 fn ways(at: &At) -> [(&'static str, &Cost); 4] {
