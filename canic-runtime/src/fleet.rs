@@ -9,8 +9,8 @@ use crate::{
         MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest, Provisioned, RetireError,
         RetireRequest, Retired, Retirement, Source, Standing,
     },
-    entry::asking,
     knowledge,
+    member::lookup as asking,
     platform::ic,
 };
 use candid::{CandidType, Principal, utils::ArgumentEncoder};

@@ -10,40 +10,33 @@ pub mod config;
 pub mod entry;
 pub mod error;
 pub mod fleet;
-pub mod memory;
 
-mod access;
-mod allocation;
-mod announce;
-mod audience;
-mod books;
-mod deliver;
-mod drain;
-mod driver;
-mod env;
+mod codec;
+mod endpoint;
 mod envelope;
-mod http;
-mod install;
-mod journal;
-mod knowledge;
-mod layouts;
-mod lists;
-mod machine;
+mod member;
 mod metrics;
-mod modules;
-mod next;
-mod open;
+mod operation;
 mod platform;
-mod policy;
-mod pool;
-mod recovery;
-mod registry;
-mod relocation;
-mod requests;
-mod rollback;
-mod search;
-mod shelf;
-mod uploads;
+mod root;
+mod stable;
+mod state;
+
+pub use stable::memory;
+
+use endpoint::access;
+use member::{identity as env, subscription as knowledge};
+use metrics::http;
+use operation::{
+    allocation, drain, install, machine, policy, recovery, reparent as relocation, search,
+    teardown as rollback, transition as next,
+};
+use root::{chunk_store as uploads, delivery as deliver, driver, queries as lists, requests};
+use stable::record_store as shelf;
+use state::{
+    self as books, journal, migration as layouts, modules, open_operations as open,
+    outbox as announce, pool, registry,
+};
 
 pub use candid;
 pub use ic_cdk;

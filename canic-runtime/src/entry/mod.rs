@@ -2,25 +2,22 @@
 //!
 //! Generated code is thin: it names the author's types and functions and hands them to one function of this module.
 
-pub(crate) mod asking;
 mod start;
-mod values;
 
-pub mod endpoint;
 pub mod interface;
 pub mod member;
 pub mod root;
 
 pub use crate::access::{Allow, Guard};
-pub use endpoint::{
+pub use crate::endpoint::{
     Argument, Endpoint, Reply, candid_args, query, query_async, reply, reply_bytes, reply_manually,
     reply_result, update, update_async,
 };
 
+pub(crate) use crate::codec::decode::decode_args;
+pub use crate::codec::decode::{CandidArgument, CandidArguments, CandidValue, CandidValues};
 pub use crate::knowledge::listen;
 pub use start::start;
-pub(crate) use values::decode_args;
-pub use values::{CandidArgument, CandidArguments, CandidValue, CandidValues};
 
 use std::{fmt::Display, future::Future};
 
@@ -106,5 +103,5 @@ pub(crate) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
 /// Whether ingress for a method may be taken: it is not ic-cdk's own, which nobody calls from outside, and its endpoint
 /// would not refuse.
 pub(crate) fn may_be_called(method: &str) -> bool {
-    !method.starts_with("<ic-cdk internal>") && !endpoint::refuses(method)
+    !method.starts_with("<ic-cdk internal>") && !crate::endpoint::refuses(method)
 }

@@ -4,10 +4,11 @@
 //! call could lose both. Their Candid types name only the fields that the machine reads or sets, so that neither an
 //! older nor a newer platform breaks them.
 
-use super::{Call, Failure, Reply, Run, Status, encoding::encode};
 use crate::{
     api::{Announcement, Membership, OperationId, Standing, SyncRequest},
+    codec::encode::encode,
     drain,
+    platform::{Call, Failure, Reply, Run, Status},
 };
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
@@ -298,7 +299,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
                     {
                         Ok(Ok(())) => Reply::Done,
                         Ok(Err(denied)) => Reply::Failed(Failure {
-                            outcome: super::Outcome::NotApplied,
+                            outcome: crate::platform::Outcome::NotApplied,
                             ..Failure::unreadable(&denied.to_string())
                         }),
                         Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),

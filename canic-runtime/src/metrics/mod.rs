@@ -6,6 +6,7 @@
 //! counted by the cleanup.
 
 mod forms;
+pub(crate) mod http;
 mod vocabulary;
 
 pub(crate) use forms::{page, prometheus};

@@ -2,9 +2,6 @@
 //!
 //! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
 
-mod encoding;
-pub(crate) mod ic;
-
 use crate::{api::Membership, journal::Hash};
 use candid::Principal;
 

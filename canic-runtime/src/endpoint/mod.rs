@@ -1,10 +1,12 @@
 //! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
 
-use super::asking::ask_root;
-use super::values::{CandidArguments, CandidValue, CandidValues, decode_args};
+pub(crate) mod access;
+
 use crate::{
-    access::{self, Allow, Guard, Known, Verdict},
+    codec::decode::{CandidArguments, CandidValue, CandidValues, decode_args},
+    endpoint::access::{Allow, Guard, Known, Verdict},
     knowledge,
+    member::lookup::ask_root,
     metrics::{self, CallOutcome, Calls},
     platform::ic,
 };

@@ -3,6 +3,15 @@
 //! Each function here runs between two awaits and leaves the books balanced: every canister that root created is a
 //! member, in the pool, in an open operation or in quarantine.
 
+pub(crate) mod journal;
+pub(crate) mod migration;
+pub(crate) mod modules;
+pub(crate) mod open_operations;
+pub(crate) mod outbox;
+pub(crate) mod pool;
+pub(crate) mod registry;
+pub(crate) mod subscribers;
+
 use crate::{
     allocation,
     announce::Announcements,

@@ -1,0 +1,3 @@
+pub(crate) mod identity;
+pub(crate) mod lookup;
+pub(crate) mod subscription;

@@ -1,0 +1,11 @@
+pub(crate) mod allocation;
+pub(crate) mod call;
+pub(crate) mod drain;
+pub(crate) mod install;
+pub(crate) mod machine;
+pub(crate) mod policy;
+pub(crate) mod recovery;
+pub(crate) mod reparent;
+pub(crate) mod search;
+pub(crate) mod teardown;
+pub(crate) mod transition;

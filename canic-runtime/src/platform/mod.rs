@@ -1,0 +1,3 @@
+pub(crate) mod ic;
+
+pub(crate) use crate::operation::call::*;

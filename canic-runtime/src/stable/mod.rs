@@ -1,0 +1,2 @@
+pub mod memory;
+pub(crate) mod record_store;
