@@ -33,6 +33,9 @@ pub const MAX_CHUNK: usize = 1024 * 1024;
 /// Chunks in root's chunk store at most, the platform's limit.
 pub const MAX_CHUNKS: usize = 100;
 
+/// For how long a member may rely on what it was told without asking root again, in nanoseconds: five minutes.
+pub(crate) const LEASE: u64 = 300_000_000_000;
+
 /// Asks for a member.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct ProvisionRequest {
@@ -475,7 +478,7 @@ pub struct Membership {
 
 /// What a member is to its fleet.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
-pub struct Standing {
+pub struct MemberRef {
     /// Its role.
     pub role: String,
     /// Its parent.
@@ -492,7 +495,7 @@ pub struct Change {
     /// The member.
     pub canister: Principal,
     /// What it is now. None: it is no member, or no concern of the listener's, any more.
-    pub now: Option<Standing>,
+    pub now: Option<MemberRef>,
 }
 
 /// Changes that a member is told because it is the parent, because its role watches that of the member, or because it

@@ -3,10 +3,7 @@
 //! It begins with a magic that no Candid message has, so that a member can tell it from a plain argument: the same
 //! module installs by hand too.
 
-use crate::{
-    api::Membership,
-    memory::{self, Id},
-};
+use crate::{api::Membership, stable::record, stable::record::Id};
 use minicbor::{Decode, Encode};
 
 const MAGIC: &[u8; 5] = b"CANIC";
@@ -51,7 +48,7 @@ impl Address {
 
 /// Puts an argument into an envelope: magic, version, the length of the address in four bytes, the address, the argument.
 pub(crate) fn seal(role: &str, membership: &Membership, argument: &[u8]) -> Vec<u8> {
-    let address = memory::encode(&Address::new(role, membership));
+    let address = record::encode(&Address::new(role, membership));
     let mut sealed = Vec::with_capacity(MAGIC.len() + 5 + address.len() + argument.len());
     sealed.extend_from_slice(MAGIC);
     sealed.push(VERSION);

@@ -3,14 +3,13 @@
 //! In root these functions work on the books; in a member they ask root.
 
 use crate::{
-    access::{self, Known},
     api::{
-        Denied, MAX_PAGE, MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest,
-        MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest, Provisioned, RetireError,
-        RetireRequest, Retired, Retirement, Source, Standing,
+        Denied, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter, MembersPage,
+        MembersRequest, MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest,
+        Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
     },
-    knowledge,
-    member::lookup as asking,
+    endpoint::access::{self, Cached},
+    member::subscription,
     platform::ic,
 };
 use candid::{CandidType, Principal, utils::ArgumentEncoder};
@@ -25,7 +24,7 @@ pub(crate) struct RootCalls {
     pub(crate) provision: fn(ProvisionRequest) -> Answer<Result<Provisioned, ProvisionError>>,
     pub(crate) retire: fn(RetireRequest) -> Answer<Result<Retired, RetireError>>,
     pub(crate) move_member: fn(MoveRequest) -> Answer<Result<Moved, MoveError>>,
-    pub(crate) standing: fn(Principal) -> Option<Standing>,
+    pub(crate) standing: fn(Principal) -> Option<MemberRef>,
     pub(crate) member: fn(MemberRequest) -> Option<MemberInfo>,
     pub(crate) members: fn(MembersRequest) -> MembersPage,
 }
@@ -213,8 +212,8 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     {
         let ProvisionRequest { role, key, .. } = request.0;
         let parent = ic::this();
-        let standing = Standing { role, parent, key };
-        knowledge::made(made.canister, standing);
+        let standing = MemberRef { role, parent, key };
+        subscription::made(made.canister, standing);
     }
     answer
 }
@@ -291,8 +290,8 @@ pub async fn lookup(
         let request = MemberRequest::Key { role, key };
         return Ok((root.member)(request).map(|member| member.canister));
     }
-    knowledge::listen();
-    let announced = knowledge::lookup(&role, &key);
+    subscription::listen();
+    let announced = subscription::lookup(&role, &key);
     if announced.is_some() {
         return Ok(announced);
     }
@@ -308,7 +307,7 @@ pub async fn lookup(
 #[must_use]
 pub fn lookup_local(role: &str, key: &str) -> Option<Principal> {
     let Some(root) = ROOT.get() else {
-        return knowledge::lookup(role, key);
+        return subscription::lookup(role, key);
     };
     let request = MemberRequest::Key {
         role: role.to_string(),
@@ -327,7 +326,7 @@ pub async fn is_member(canister: Principal) -> Result<bool, String> {
     Ok(standing(canister).await?.is_some())
 }
 
-/// The role of a canister; none if it is no member. Known as in [`is_member`].
+/// The role of a canister; none if it is no member. Cached as in [`is_member`].
 ///
 /// # Errors
 ///
@@ -336,14 +335,14 @@ pub async fn role_of(canister: Principal) -> Result<Option<String>, String> {
     Ok(standing(canister).await?.map(|standing| standing.role))
 }
 
-async fn standing(canister: Principal) -> Result<Option<Standing>, String> {
+async fn standing(canister: Principal) -> Result<Option<MemberRef>, String> {
     if let Some(root) = ROOT.get() {
         return Ok((root.standing)(canister));
     }
-    knowledge::listen();
+    subscription::listen();
     match access::known(canister) {
-        Known::Member(standing) => Ok(standing),
-        Known::Once(_) | Known::NotHere => asking::standing(canister).await,
+        Cached::Fresh(standing) => Ok(standing),
+        Cached::Stale(_) | Cached::Unknown => crate::member::lookup::standing(canister).await,
     }
 }
 
@@ -366,8 +365,8 @@ pub struct Child {
 /// In a member: the reason why root did not answer.
 pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, String> {
     let Some(root) = ROOT.get() else {
-        let known = knowledge::children(after, MAX_PAGE as usize).await?;
-        let child = |(canister, standing): (Principal, Standing)| Child {
+        let known = subscription::children(after, MAX_PAGE as usize).await?;
+        let child = |(canister, standing): (Principal, MemberRef)| Child {
             canister,
             role: standing.role,
             key: standing.key,
@@ -423,6 +422,6 @@ pub(crate) async fn ask_root<T>(method: &str, request: &impl CandidType) -> Resu
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let root = root().ok_or(asking::NO_ROOT)?;
+    let root = root().ok_or(crate::member::lookup::NO_ROOT)?;
     ic::ask(root, method, request).await
 }

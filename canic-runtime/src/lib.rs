@@ -24,20 +24,6 @@ mod state;
 
 pub use stable::memory;
 
-use endpoint::access;
-use member::{identity as env, subscription as knowledge};
-use metrics::http;
-use operation::{
-    allocation, drain, install, machine, policy, recovery, reparent as relocation, search,
-    teardown as rollback, transition as next,
-};
-use root::{chunk_store as uploads, delivery as deliver, driver, queries as lists, requests};
-use stable::record_store as shelf;
-use state::{
-    self as books, journal, migration as layouts, modules, open_operations as open,
-    outbox as announce, pool, registry,
-};
-
 pub use candid;
 pub use ic_cdk;
 pub use ic_stable_structures as stable_structures;

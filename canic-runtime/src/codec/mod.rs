@@ -1,2 +1,3 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod paging;

@@ -1,7 +1,7 @@
 //! Who may call what.
 
 use crate::{
-    api::{Membership, Standing},
+    api::{MemberRef, Membership},
     platform::ic,
 };
 use candid::Principal;
@@ -34,21 +34,21 @@ pub enum Allow {
 /// What this canister knows of its fleet; set when its lifecycle hooks run.
 ///
 /// Root answers from its registry. A member knows its root and its parent for certain, other members as far as they were
-/// announced or asked for; about the others it has to ask root (see [`Endpoint::ask`](crate::entry::Endpoint)).
+/// announced or asked for; about the others it has to ask root (see [`Endpoint::ask`](crate::endpoint::Endpoint)).
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet {
     pub(crate) membership: fn() -> Option<Membership>,
     /// This canister's role; root has none.
     pub(crate) role: Option<&'static str>,
     /// What this canister knows about another one.
-    pub(crate) known: fn(Principal) -> Known,
+    pub(crate) known: fn(Principal) -> Cached,
 }
 
 thread_local! {
     static FLEET: Cell<Fleet> = const { Cell::new(Fleet {
         membership: || None,
         role: None,
-        known: |_| Known::NotHere,
+        known: |_| Cached::Unknown,
     }) };
 }
 
@@ -66,24 +66,24 @@ pub(crate) fn role() -> Option<&'static str> {
 
 /// What is known about a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Cached {
     /// What it is; none if it is no member.
-    Member(Option<Standing>),
+    Fresh(Option<MemberRef>),
     /// What it was when root last spoke of it, which is some time ago: enough for who can't ask.
-    Once(Standing),
+    Stale(MemberRef),
     /// Only root can tell.
-    NotHere,
+    Unknown,
 }
 
 /// What this canister itself knows about a caller.
-pub(crate) fn known(caller: Principal) -> Known {
+pub(crate) fn known(caller: Principal) -> Cached {
     (FLEET.get().known)(caller)
 }
 
 /// The same, for a query: it can't ask root, and makes do with what was announced last.
-pub(crate) fn known_without_asking(caller: Principal) -> Known {
+pub(crate) fn known_without_asking(caller: Principal) -> Cached {
     match known(caller) {
-        Known::Once(standing) => Known::Member(Some(standing)),
+        Cached::Stale(standing) => Cached::Fresh(Some(standing)),
         other => other,
     }
 }
@@ -113,7 +113,7 @@ pub(crate) enum Verdict {
 pub(crate) fn check(
     allow: &[Allow],
     caller: Principal,
-    known: impl FnOnce(Principal) -> Known,
+    known: impl FnOnce(Principal) -> Cached,
 ) -> Verdict {
     let known = LazyCell::new(|| known(caller));
     let mut unsure = false;
@@ -132,13 +132,13 @@ pub(crate) fn check(
 }
 
 /// None: only root can tell.
-fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Known) -> Option<bool> {
+fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Cached) -> Option<bool> {
     let root = || membership().map(|membership| membership.root);
-    let member = |accepts: &dyn Fn(&Standing) -> bool| match known() {
-        Known::Member(member) => Some(member.as_ref().is_some_and(accepts)),
+    let member = |accepts: &dyn Fn(&MemberRef) -> bool| match known() {
+        Cached::Fresh(member) => Some(member.as_ref().is_some_and(accepts)),
         // People are no members, and an unmanaged canister has no fleet: there is nothing to ask.
-        Known::NotHere if root().is_none() || !is_canister(caller) => Some(false),
-        Known::NotHere | Known::Once(_) => None,
+        Cached::Unknown if root().is_none() || !is_canister(caller) => Some(false),
+        Cached::Unknown | Cached::Stale(_) => None,
     };
     match entry {
         Allow::Anyone => Some(true),
@@ -195,17 +195,17 @@ mod tests {
 
     #[test]
     fn what_root_knows_decides_about_members() {
-        let shard = Standing {
+        let shard = MemberRef {
             role: "shard".to_string(),
             parent: Principal::from_slice(&[7, 1]),
             key: None,
         };
         let caller = Principal::from_slice(&[8, 1]);
         let verdict = |known| check(&[Allow::Role("shard")], caller, |_| known);
-        assert_eq!(verdict(Known::Member(Some(shard))), Verdict::Welcome);
-        assert_eq!(verdict(Known::Member(None)), Verdict::Denied);
+        assert_eq!(verdict(Cached::Fresh(Some(shard))), Verdict::Welcome);
+        assert_eq!(verdict(Cached::Fresh(None)), Verdict::Denied);
         // Without a fleet there is nobody to ask.
-        assert_eq!(verdict(Known::NotHere), Verdict::Denied);
+        assert_eq!(verdict(Cached::Unknown), Verdict::Denied);
     }
 
     #[test]

@@ -4,9 +4,8 @@ pub(crate) mod access;
 
 use crate::{
     codec::decode::{CandidArguments, CandidValue, CandidValues, decode_args},
-    endpoint::access::{Allow, Guard, Known, Verdict},
-    knowledge,
-    member::lookup::ask_root,
+    endpoint::access::{Allow, Cached, Guard, Verdict},
+    member::{lookup::ask_root, subscription},
     metrics::{self, CallOutcome, Calls},
     platform::ic,
 };
@@ -44,7 +43,7 @@ impl Endpoint {
             guards,
             ask: if access::may_ask(allow) {
                 Some(Asking {
-                    listen: knowledge::listen,
+                    listen: subscription::listen,
                     ask: ask_root_first,
                 })
             } else {
@@ -246,7 +245,7 @@ fn admit_update(endpoint: &'static Endpoint) -> Admission {
 }
 
 /// `known`: what this canister knows about a caller.
-fn admit(endpoint: &'static Endpoint, known: fn(Principal) -> Known) -> Admission {
+fn admit(endpoint: &'static Endpoint, known: fn(Principal) -> Cached) -> Admission {
     for guard in endpoint.guards {
         if let Err(reason) = guard() {
             return Admission::Denied(reason);
@@ -272,7 +271,7 @@ fn denied(endpoint: &Endpoint, caller: Principal) -> String {
 fn ask_root_first(endpoint: &'static Endpoint, caller: Principal, serve: Serve) {
     let argument = Argument::read();
     ic_cdk::futures::spawn(async move {
-        let known = Known::Member(ask_root(caller).await);
+        let known = Cached::Fresh(ask_root(caller).await);
         match access::check(endpoint.allow, caller, |_| known) {
             Verdict::Welcome => serve(endpoint, argument),
             Verdict::Denied | Verdict::AskRoot => deny(endpoint, &denied(endpoint, caller)),

@@ -2,11 +2,14 @@
 
 use super::{decode_args, lifecycle};
 use crate::{
-    access,
     api::{MetricsPage, PageRequest, SyncRequest},
     config::Member,
-    env, envelope, http, memory, metrics,
+    endpoint::access,
+    envelope,
+    member::identity,
+    metrics::{self, http},
     platform::ic,
+    stable::memory,
 };
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 
@@ -40,7 +43,7 @@ pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Resul
 }
 
 fn load(member: &'static Member) {
-    env::load(member);
+    identity::load(member);
     if let Some(listen) = member.listens {
         listen();
     }
@@ -49,7 +52,7 @@ fn load(member: &'static Member) {
 fn open_envelope(member: &'static Member) -> Result<Vec<u8>, String> {
     let (address, argument) = envelope::open(ic_cdk::api::msg_arg_data())?;
     if let Some(address) = address {
-        env::accept(member, &address)?;
+        identity::accept(member, &address)?;
     }
     Ok(argument)
 }
@@ -71,9 +74,9 @@ pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
     }
 }
 
-/// `canic_env`.
-pub fn canic_env(member: &'static Member) {
-    in_query_executor_context(|| ic::reply(&env::env(member)));
+/// `canic_identity`.
+pub fn canic_identity(member: &'static Member) {
+    in_query_executor_context(|| ic::reply(&identity::env(member)));
 }
 
 /// `canic_metrics`.
@@ -105,7 +108,7 @@ pub fn canic_sync(member: &'static Member) {
         || match decode_args::<(SyncRequest,)>(ic_cdk::api::msg_arg_data()) {
             Ok((request,)) => {
                 let was_unmanaged = access::membership().is_none();
-                let answer = env::sync(member, &request);
+                let answer = identity::sync(member, &request);
                 if was_unmanaged && answer.is_ok() {
                     start(member);
                 }
@@ -118,7 +121,7 @@ pub fn canic_sync(member: &'static Member) {
 
 /// `canic_announce`.
 pub fn canic_announce(_member: &'static Member) {
-    in_executor_context(|| match env::hear(ic_cdk::api::msg_arg_data()) {
+    in_executor_context(|| match identity::hear(ic_cdk::api::msg_arg_data()) {
         Ok(answer) => ic::reply(&answer),
         Err(reason) => ic_cdk::api::msg_reject(reason),
     });

@@ -8,7 +8,7 @@ pub mod interface;
 pub mod member;
 pub mod root;
 
-pub use crate::access::{Allow, Guard};
+pub use crate::endpoint::access::{Allow, Guard};
 pub use crate::endpoint::{
     Argument, Endpoint, Reply, candid_args, query, query_async, reply, reply_bytes, reply_manually,
     reply_result, update, update_async,
@@ -16,7 +16,7 @@ pub use crate::endpoint::{
 
 pub(crate) use crate::codec::decode::decode_args;
 pub use crate::codec::decode::{CandidArgument, CandidArguments, CandidValue, CandidValues};
-pub use crate::knowledge::listen;
+pub use crate::member::subscription::listen;
 pub use start::start;
 
 use std::{fmt::Display, future::Future};

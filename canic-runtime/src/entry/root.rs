@@ -2,20 +2,23 @@
 
 use super::{CandidArguments, decode_args, lifecycle};
 use crate::{
-    access::{self, Fleet, Known},
     api::{
         ApproveRequest, BatchError, CatchUpRequest, Denied, ImportError, ImportRequest,
         MemberRequest, MembersRequest, Membership, ModuleError, MoveError, MoveRequest,
         OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
         PruneRequest, Pruned, RetireError, RetireRequest, StageRequest,
     },
-    books::{self, Books},
     config::Root,
-    driver,
+    endpoint::access::{self, Cached, Fleet},
     fleet::{self, RootCalls},
-    http, lists, memory, metrics,
+    metrics::{self, http},
     platform::ic,
-    requests::{self, Asker},
+    root::{
+        driver, queries,
+        requests::{self, Caller},
+    },
+    stable::memory,
+    state::{self, State},
 };
 use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
@@ -39,7 +42,7 @@ fn begin(
 ) -> Result<(), String> {
     memory::may_grow_to(root.max_stable_gib);
     memory::open(memory::META);
-    books::open(&root.config);
+    state::open(&root.config);
     access::set_fleet(Fleet {
         membership: || {
             Some(Membership {
@@ -49,15 +52,15 @@ fn begin(
             })
         },
         role: None,
-        known: |canister| Known::Member(books::with(|books| books.standing(canister))),
+        known: |canister| Cached::Fresh(state::with(|state| state.standing(canister))),
     });
     fleet::set_root(RootCalls {
-        provision: |request| Box::pin(requests::provision(Asker::Owner, request)),
-        retire: |request| Box::pin(requests::retire(Asker::Owner, request)),
-        member: |request| books::with(|books| lists::member(books, &request)),
-        move_member: |request| Box::pin(requests::move_member(Asker::Owner, request)),
-        members: |request| books::with(|books| lists::members(books, &request)),
-        standing: |canister| books::with(|books| books.standing(canister)),
+        provision: |request| Box::pin(requests::provision(Caller::Controller, request)),
+        retire: |request| Box::pin(requests::retire(Caller::Controller, request)),
+        member: |request| state::with(|state| queries::member(state, &request)),
+        move_member: |request| Box::pin(requests::move_member(Caller::Controller, request)),
+        members: |request| state::with(|state| queries::members(state, &request)),
+        standing: |canister| state::with(|state| state.standing(canister)),
     });
     requests::approve_embedded();
     hook(ic_cdk::api::msg_arg_data())?;
@@ -78,8 +81,8 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
         if awaited == 0 || ic::is_stopped() {
             return hook();
         }
-        let in_flight = books::with(|books| {
-            let mut open = books.journal.open_operations();
+        let in_flight = state::with(|state| {
+            let mut open = state.journal.open_operations();
             open.find(|op| op.in_flight).map(|op| (op.id, op.step))
         });
         let who = in_flight.map_or("root".to_string(), |(id, step)| {
@@ -97,7 +100,7 @@ const GUARDED: [&str; 9] = [
     "canic_provision_batch",
     "canic_retire",
     "canic_move",
-    "canic_standing",
+    "canic_lookup",
     "canic_import",
     "canic_module_stage",
     "canic_module_approve",
@@ -167,13 +170,13 @@ pub fn canic_move(_root: &'static Root) {
     });
 }
 
-/// `canic_standing`.
-pub fn canic_standing(_root: &'static Root) {
+/// `canic_lookup`.
+pub fn canic_lookup(_root: &'static Root) {
     update(|(canister,): (Principal,)| {
         let caller = ic::caller();
         let asker = requests::asker(caller);
         async move {
-            asker.map(|_| books::with(|books| books.standing_for(canister, caller, ic::now())))
+            asker.map(|_| state::with(|state| state.standing_for(canister, caller, ic::now())))
         }
     });
 }
@@ -217,7 +220,7 @@ pub fn canic_prune(_root: &'static Root) {
         let owner = requests::owner(ic::caller());
         async move {
             owner?;
-            Ok::<Pruned, Denied>(books::with(|books| books.journal.forget(request.before)))
+            Ok::<Pruned, Denied>(state::with(|state| state.journal.forget(request.before)))
         }
     });
 }
@@ -241,7 +244,7 @@ where
 
 /// `canic_members`.
 pub fn canic_members(_root: &'static Root) {
-    list(|books, (request,): (MembersRequest,)| lists::members(books, &request));
+    list(|state, (request,): (MembersRequest,)| queries::members(state, &request));
 }
 
 /// `canic_catch_up`.
@@ -256,27 +259,27 @@ pub fn canic_catch_up(_root: &'static Root) {
 
 /// `canic_member`.
 pub fn canic_member(_root: &'static Root) {
-    list(|books, (request,): (MemberRequest,)| lists::member(books, &request));
+    list(|state, (request,): (MemberRequest,)| queries::member(state, &request));
 }
 
 /// `canic_modules`.
 pub fn canic_modules(_root: &'static Root) {
-    list(|books, (request,): (PageRequest,)| lists::modules(books, request));
+    list(|state, (request,): (PageRequest,)| queries::modules(state, request));
 }
 
 /// `canic_pool`.
 pub fn canic_pool(_root: &'static Root) {
-    list(|books, (request,): (PageRequest,)| lists::pool(books, request));
+    list(|state, (request,): (PageRequest,)| queries::pool(state, request));
 }
 
 /// `canic_operations`.
 pub fn canic_operations(_root: &'static Root) {
-    list(|books, (request,): (OperationsRequest,)| lists::operations(books, request));
+    list(|state, (request,): (OperationsRequest,)| queries::operations(state, request));
 }
 
 /// `canic_operation`.
 pub fn canic_operation(_root: &'static Root) {
-    list(|books, (id,): (OperationId,)| lists::operation(books, id));
+    list(|state, (id,): (OperationId,)| queries::operation(state, id));
 }
 
 /// `canic_progress`.
@@ -315,7 +318,7 @@ fn families() -> impl Iterator<Item = &'static metrics::Family> {
 }
 
 /// Serves a list to controllers and members.
-fn list<A, R>(read: impl FnOnce(&Books, A) -> R)
+fn list<A, R>(read: impl FnOnce(&State, A) -> R)
 where
     A: CandidArguments,
     R: CandidType,
@@ -323,7 +326,7 @@ where
     in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
         Ok(arguments) => {
             let answer: Result<R, Denied> =
-                requests::asker(ic::caller()).map(|_| books::with(|books| read(books, arguments)));
+                requests::asker(ic::caller()).map(|_| state::with(|state| read(state, arguments)));
             ic::reply(&answer);
         }
         Err(reason) => ic_cdk::api::msg_reject(reason),

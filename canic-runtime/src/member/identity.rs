@@ -1,12 +1,13 @@
 //! Who this member is: told by root with the install or by `canic_sync`, kept in stable memory.
 
 use crate::{
-    access::{self, Fleet, Known},
     api::{Denied, Env, Membership, SyncRequest},
     config::Member,
+    endpoint::access::{self, Cached, Fleet},
     envelope::Address,
-    fleet, memory,
+    fleet,
     platform::ic,
+    stable::memory,
 };
 use candid::Principal;
 use std::cell::{Cell, RefCell};
@@ -27,7 +28,7 @@ pub(crate) fn load(member: &'static Member) {
 pub(crate) struct Listening {
     /// Root announced something: the argument of `canic_announce`.
     pub(crate) hear: fn(Vec<u8>) -> Result<(), String>,
-    pub(crate) known: fn(Principal) -> Known,
+    pub(crate) known: fn(Principal) -> Cached,
     /// An earlier life of the code heard something that this one does not know.
     pub(crate) forgot: fn(),
 }
@@ -54,7 +55,7 @@ fn set(member: &'static Member, membership: Option<Membership>) {
         role: Some(member.role),
         known: |canister| match LISTENING.get() {
             Some(listening) => (listening.known)(canister),
-            None => Known::NotHere,
+            None => Cached::Unknown,
         },
     });
 }

@@ -1,9 +1,9 @@
 //! What root says of a caller.
 
 use crate::{
-    access,
-    api::Standing,
-    knowledge::Question,
+    api::MemberRef,
+    endpoint::access,
+    member::subscription::Question,
     platform::ic::{self, Level},
 };
 use candid::{CandidType, Principal, Reserved};
@@ -14,7 +14,7 @@ use serde::{
 use std::fmt;
 
 /// Asks root what a caller is, and remembers the answer. That root can't be reached counts as not knowing it.
-pub(crate) async fn ask_root(caller: Principal) -> Option<Standing> {
+pub(crate) async fn ask_root(caller: Principal) -> Option<MemberRef> {
     match standing(caller).await {
         Ok(standing) => standing,
         Err(reason) => {
@@ -32,10 +32,10 @@ pub(crate) async fn ask_root(caller: Principal) -> Option<Standing> {
 /// # Errors
 ///
 /// The reason why root did not answer.
-pub(crate) async fn standing(canister: Principal) -> Result<Option<Standing>, String> {
+pub(crate) async fn standing(canister: Principal) -> Result<Option<MemberRef>, String> {
     let root = access::membership().ok_or(NO_ROOT)?.root;
     let question = Question::new();
-    match ic::ask(root, "canic_standing", &canister).await? {
+    match ic::ask(root, "canic_lookup", &canister).await? {
         Answer::Ok(standing) => {
             question.answered(canister, standing.as_ref());
             Ok(standing)
@@ -47,13 +47,13 @@ pub(crate) async fn standing(canister: Principal) -> Result<Option<Standing>, St
 /// What a canister says that wants to ask and is unmanaged.
 pub(crate) const NO_ROOT: &str = "this canister has no root yet";
 
-/// The answer of `canic_standing`.
+/// The answer of `canic_lookup`.
 ///
 /// Not read by what serde derives, nor as a `Result`: these can complain of any value in a variant's place, and to write
 /// a float takes 15 kB of a member's Wasm.
 #[derive(CandidType)]
 enum Answer {
-    Ok(Option<Standing>),
+    Ok(Option<MemberRef>),
     Err(Reserved),
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::api::Denied;
 
-    fn read(answer: &Result<Option<Standing>, Denied>) -> Answer {
+    fn read(answer: &Result<Option<MemberRef>, Denied>) -> Answer {
         let bytes = candid::encode_one(answer).expect("root can encode it");
         candid::decode_one(&bytes).expect("a member can read it")
     }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn every_answer_of_root_is_read() {
         let parent = Principal::from_slice(&[2, 1]);
-        let shard = Standing {
+        let shard = MemberRef {
             role: "shard".to_string(),
             parent,
             key: None,

@@ -5,10 +5,10 @@
 //! that concerns it, and until it has them it knows nothing for certain.
 
 use crate::{
-    access::Known,
-    api::{Announcement, CatchUpCursor, CatchUpPage, CatchUpRequest, Change, Denied, Standing},
-    entry::decode_args,
-    env::{self, Listening},
+    api::{Announcement, CatchUpCursor, CatchUpPage, CatchUpRequest, Change, Denied, MemberRef},
+    codec::decode::decode_args,
+    endpoint::access::Cached,
+    member::identity::{self, Listening},
     platform::ic::{self, Level, TimerId},
 };
 use candid::Principal;
@@ -20,7 +20,7 @@ use std::{
 };
 
 /// For how long what was told counts without asking root again, in nanoseconds: five minutes, as in root.
-const LEASE: u64 = crate::announce::LEASE;
+const LEASE: u64 = crate::api::LEASE;
 
 /// For how long a member that was just made counts before root announces it.
 const UNTIL_ANNOUNCED: u64 = 60_000_000_000;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// What is known about a member.
 struct Entry {
-    standing: Standing,
+    standing: MemberRef,
     /// The change that told it; none: it was asked for, and does not count any more after [`until`](Self::until).
     number: Option<u64>,
     /// Nanoseconds since the epoch.
@@ -60,7 +60,7 @@ impl Members {
 
     fn insert(&mut self, canister: Principal, entry: Entry) {
         self.remove(canister);
-        let Standing { role, parent, key } = &entry.standing;
+        let MemberRef { role, parent, key } = &entry.standing;
         if let Some(key) = key {
             let key = (role.clone(), key.clone(), canister);
             self.by_key.insert(key);
@@ -73,7 +73,7 @@ impl Members {
         let Some(entry) = self.entries.remove(&canister) else {
             return;
         };
-        let Standing { role, parent, key } = entry.standing;
+        let MemberRef { role, parent, key } = entry.standing;
         if let Some(key) = key {
             self.by_key.remove(&(role, key, canister));
         }
@@ -216,14 +216,14 @@ impl Knowledge {
         page.next
     }
 
-    fn standing(&self, canister: Principal, now: u64) -> Option<(Standing, bool)> {
+    fn standing(&self, canister: Principal, now: u64) -> Option<(MemberRef, bool)> {
         let entry = self.known.get(canister)?;
         let fresh = entry.until > now;
         (fresh || entry.number.is_some()).then(|| (entry.standing.clone(), fresh))
     }
 
     /// Remembers what was not announced.
-    fn remember(&mut self, canister: Principal, standing: Option<Standing>, until: u64, now: u64) {
+    fn remember(&mut self, canister: Principal, standing: Option<MemberRef>, until: u64, now: u64) {
         let Some(standing) = standing else {
             self.known.remove(canister);
             return;
@@ -262,12 +262,12 @@ impl Knowledge {
 
 /// Takes notice of what root announces, from now on. In an update: what was missed is asked for.
 pub fn listen() {
-    env::listen(Listening {
+    identity::listen(Listening {
         hear,
         known: |canister| match standing(canister) {
-            Some((standing, true)) => Known::Member(Some(standing)),
-            Some((standing, false)) => Known::Once(standing),
-            None => Known::NotHere,
+            Some((standing, true)) => Cached::Fresh(Some(standing)),
+            Some((standing, false)) => Cached::Stale(standing),
+            None => Cached::Unknown,
         },
         forgot: || {
             with(Knowledge::fall_behind);
@@ -347,7 +347,7 @@ async fn catch_up() -> Result<(), String> {
 }
 
 /// What is known about a canister, and whether it was told so lately that root need not be asked.
-pub(crate) fn standing(canister: Principal) -> Option<(Standing, bool)> {
+pub(crate) fn standing(canister: Principal) -> Option<(MemberRef, bool)> {
     let now = ic::now();
     with(|knowledge| knowledge.standing(canister, now))
 }
@@ -367,7 +367,7 @@ impl Question {
     }
 
     /// Relies on the answer for a while; unless root has announced something since, which may be newer.
-    pub(crate) fn answered(self, canister: Principal, standing: Option<&Standing>) {
+    pub(crate) fn answered(self, canister: Principal, standing: Option<&MemberRef>) {
         if with(|knowledge| knowledge.heard) == self.heard {
             remember(canister, standing.cloned(), self.asked + LEASE);
         }
@@ -375,14 +375,14 @@ impl Question {
 }
 
 /// A member was just made, or found to be there: it counts until it is announced.
-pub(crate) fn made(canister: Principal, standing: Standing) {
+pub(crate) fn made(canister: Principal, standing: MemberRef) {
     let known = with(|knowledge| knowledge.known.get(canister).is_some());
     if !known {
         remember(canister, Some(standing), ic::now() + UNTIL_ANNOUNCED);
     }
 }
 
-fn remember(canister: Principal, standing: Option<Standing>, until: u64) {
+fn remember(canister: Principal, standing: Option<MemberRef>, until: u64) {
     let now = ic::now();
     with(|knowledge| knowledge.remember(canister, standing, until, now));
 }
@@ -395,7 +395,7 @@ fn remember(canister: Principal, standing: Option<Standing>, until: u64) {
 pub(crate) async fn children(
     after: Option<Principal>,
     limit: usize,
-) -> Result<Vec<(Principal, Standing)>, String> {
+) -> Result<Vec<(Principal, MemberRef)>, String> {
     listen();
     catch_up().await?;
     let (this, now) = (ic::this(), ic::now());
@@ -421,7 +421,11 @@ pub(crate) fn lookup(role: &str, key: &str) -> Option<Principal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{announce::Announcements, journal::Place, memory, memory::Id};
+    use crate::{
+        operation::Position,
+        stable::{memory, record::Id},
+        state::outbox::Outbox,
+    };
     use proptest::prelude::*;
 
     const LISTENER: Principal = Principal::from_slice(&[200, 1]);
@@ -460,9 +464,9 @@ mod tests {
 
     /// A root that tells, and a member that listens.
     struct World {
-        all: Announcements,
+        all: Outbox,
         number: u64,
-        truth: BTreeMap<Principal, Place>,
+        truth: BTreeMap<Principal, Position>,
         member: Knowledge,
         /// Where the member goes on asking, and the page that is on its way.
         after: Option<CatchUpCursor>,
@@ -474,9 +478,9 @@ mod tests {
             match event {
                 Event::Change(n, key) => {
                     self.number += 1;
-                    let place = key.map(|key| Place {
+                    let place = key.map(|key| Position {
                         key: Some(key.to_string()),
-                        ..Place::sample(LISTENER)
+                        ..Position::sample(LISTENER)
                     });
                     match &place {
                         Some(place) => drop(self.truth.insert(id(n), place.clone())),
@@ -551,7 +555,7 @@ mod tests {
         fn what_is_known_in_the_end_is_true(events in prop::collection::vec(event(), 1..80)) {
             memory::forget();
             let mut world = World {
-                all: Announcements::open(0, 1, 2),
+                all: Outbox::open(0, 1, 2),
                 number: 0,
                 truth: BTreeMap::new(),
                 member: Knowledge::NONE,
@@ -569,9 +573,9 @@ mod tests {
                 world.happens(Event::Page);
             }
             prop_assert!(world.member.state == State::Current);
-            let known: BTreeMap<Principal, Standing> =
+            let known: BTreeMap<Principal, MemberRef> =
                 world.member.known.entries.iter().map(|(id, entry)| (*id, entry.standing.clone())).collect();
-            let truth: BTreeMap<Principal, Standing> =
+            let truth: BTreeMap<Principal, MemberRef> =
                 world.truth.iter().map(|(id, place)| (*id, place.clone().into())).collect();
             prop_assert_eq!(&known, &truth);
             let known = &world.member.known;
@@ -607,9 +611,9 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_counts_for_its_time_and_what_was_announced_is_not_asked_again() {
-        let standing = Standing::from(Place {
+        let standing = MemberRef::from(Position {
             parent: Id(LISTENER),
-            ..Place::sample(LISTENER)
+            ..Position::sample(LISTENER)
         });
         let mut member = Knowledge::NONE;
         let change = Change {

@@ -4,10 +4,7 @@ use super::{
     BOUNDS, Histogram,
     vocabulary::{Family, Kind, Label},
 };
-use crate::{
-    api::{Metric, MetricsPage, PageRequest},
-    lists,
-};
+use crate::api::{Metric, MetricsPage, PageRequest};
 use ic_metrics_encoder::{LabeledHistogramBuilder, LabeledMetricsBuilder, MetricsEncoder};
 use std::io;
 
@@ -82,7 +79,7 @@ pub(crate) fn page(
     families: impl Iterator<Item = &'static Family>,
     request: PageRequest,
 ) -> MetricsPage {
-    let limit = lists::rows(request.limit);
+    let limit = crate::codec::paging::rows(request.limit);
     let (mut metrics, mut last) = (Vec::new(), None);
     for (number, family) in families.enumerate() {
         for row in Rows::of(family) {
@@ -158,7 +155,7 @@ fn borrowed(labels: &[(String, String)]) -> Vec<(&str, &str)> {
 mod tests {
     use super::super::{ROOT, operation};
     use super::*;
-    use crate::{api::OperationKind, journal::End};
+    use crate::{api::OperationKind, operation::End};
 
     /// Families that only count what the tests count.
     fn latencies() -> impl Iterator<Item = &'static Family> {

@@ -4,7 +4,7 @@
 
 use crate::{
     api::{HttpRequest, HttpResponse},
-    entry::decode_args,
+    codec::decode::decode_args,
     metrics::{self, Family},
     platform::ic,
 };

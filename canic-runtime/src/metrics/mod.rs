@@ -12,7 +12,12 @@ mod vocabulary;
 pub(crate) use forms::{page, prometheus};
 pub(crate) use vocabulary::{Family, MEMBER, ROOT};
 
-use crate::{api::OperationKind, entry::Endpoint, journal::End, journal::Step, platform::ic};
+use crate::{
+    api::OperationKind,
+    endpoint::Endpoint,
+    operation::{End, Step},
+    platform::ic,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,

@@ -4,7 +4,7 @@
 //! the same table; a test compares them.
 
 use super::{Latencies, OPERATIONS, STEPS, called_endpoints, forms::Rows};
-use crate::{books, platform::ic};
+use crate::{platform::ic, state};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Values of one meaning.
@@ -191,8 +191,8 @@ pub(crate) static ROOT: [Family; 12] = [
         help: "Operations that have not ended.",
         measure: |rows| {
             let mut open = [0_u32; KINDS.len()];
-            books::with(|books| {
-                for op in books.journal.open_operations() {
+            state::with(|state| {
+                for op in state.journal.open_operations() {
                     open[op.kind() as usize] += 1;
                 }
             });
@@ -206,19 +206,14 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Operations among them that wait for their turn.",
-        measure: |rows| rows.add(&[], books::with(|books| books.journal.waiting()) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.waiting()) as f64),
     },
     Family {
         name: "canic_listeners_waiting",
         kind: Kind::Gauge,
         labels: &[],
         help: "Members that have not heard yet what was announced to them.",
-        measure: |rows| {
-            rows.add(
-                &[],
-                books::with(|books| books.announcements.waiting()) as f64,
-            )
-        },
+        measure: |rows| rows.add(&[], state::with(|state| state.outbox.waiting()) as f64),
     },
     Family {
         name: "canic_operations_oldest_seconds",
@@ -227,7 +222,7 @@ pub(crate) static ROOT: [Family; 12] = [
         help: "Age of the open operation with the lowest number; 0 if none is open.",
         measure: |rows| {
             let oldest =
-                books::with(|books| Some(books.journal.open_operations().next()?.accepted));
+                state::with(|state| Some(state.journal.open_operations().next()?.accepted));
             let age = oldest.map_or(0, |accepted| ic::now().saturating_sub(accepted));
             rows.add(&[], age as f64 / 1e9);
         },
@@ -237,7 +232,7 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Operations that could be neither finished nor undone, and wait for an operator.",
-        measure: |rows| rows.add(&[], books::with(|books| books.journal.quarantined()) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.quarantined()) as f64),
     },
     Family {
         name: "canic_members",
@@ -248,13 +243,13 @@ pub(crate) static ROOT: [Family; 12] = [
         }],
         help: "Members, those being made included.",
         measure: |rows| {
-            books::with(|books| {
-                let mut others = books.registry.taken();
-                for (name, taken) in books.registry.taken_by_role(MAX_ROLES) {
+            state::with(|state| {
+                let mut others = state.registry.taken();
+                for (name, taken) in state.registry.taken_by_role(MAX_ROLES) {
                     others -= u64::from(taken);
                     rows.add(&[name], f64::from(taken));
                 }
-                if books.registry.number_of_roles() > MAX_ROLES {
+                if state.registry.number_of_roles() > MAX_ROLES {
                     rows.add(&[OTHER_ROLES], others as f64);
                 }
             });
@@ -269,7 +264,7 @@ pub(crate) static ROOT: [Family; 12] = [
         }],
         help: "Canisters of the pool.",
         measure: |rows| {
-            let counts = books::with(|books| [books.pool.ready(), books.pool.claimed()]);
+            let counts = state::with(|state| [state.pool.ready(), state.pool.claimed()]);
             for (state, count) in POOL_STATES.iter().zip(counts) {
                 rows.add(&[state], count as f64);
             }
@@ -284,7 +279,7 @@ pub(crate) static ROOT: [Family; 12] = [
         }],
         help: "Cycles spent, or come back, since root was installed.",
         measure: |rows| {
-            let ledger = books::with(|books| books.head.ledger.clone());
+            let ledger = state::with(|state| state.head.ledger.clone());
             let cycles = [
                 ledger.creation_fees,
                 ledger.to_pool,
@@ -302,14 +297,14 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Cycles sent with creations of which it is not known whether they happened.",
-        measure: |rows| rows.add(&[], books::with(|books| books.head.ledger.unknown.0) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.head.ledger.unknown.0) as f64),
     },
     Family {
         name: "canic_cycles_available",
         kind: Kind::Gauge,
         labels: &[],
         help: "Cycles that root can spend: without its reserve and what open operations still have to send.",
-        measure: |rows| rows.add(&[], books::with(|books| books.available()) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.available()) as f64),
     },
 ];
 
@@ -325,8 +320,8 @@ mod tests {
     use crate::{
         api::{OperationKind, PageRequest},
         config::RootConfig,
-        journal::{End, Place, Step},
-        memory,
+        operation::{End, Position, Step},
+        stable::memory,
     };
     use candid::Principal;
     use minicbor::Decode;
@@ -410,12 +405,12 @@ mod tests {
         };
         memory::forget();
         memory::open(memory::META);
-        books::open(&CONFIG);
-        books::with(|books| {
+        state::open(&CONFIG);
+        state::with(|state| {
             for number in 0..MAX_ROLES + 3 {
-                let mut place = Place::sample(Principal::anonymous());
+                let mut place = Position::sample(Principal::anonymous());
                 place.role = format!("role-{number}");
-                books.registry.take(&place, 1);
+                state.registry.take(&place, 1);
             }
         });
         let members = ROOT.iter().find(|family| family.name == "canic_members");
@@ -432,7 +427,7 @@ mod tests {
             (others.labels[0].1.as_str(), others.value),
             (OTHER_ROLES, 3.0)
         );
-        assert!(!crate::policy::is_role_name(OTHER_ROLES));
+        assert!(!crate::operation::policy::is_role_name(OTHER_ROLES));
     }
 
     #[test]

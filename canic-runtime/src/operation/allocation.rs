@@ -1,12 +1,13 @@
 //! Allocation: a canister from the pool or a fresh one, made to fit the role.
 
 use crate::{
-    install,
-    journal::{End, Operation, Origin, Purpose, Step},
-    memory::Id,
-    next::Next,
-    platform::{Outcome, Reply},
-    rollback,
+    operation::{
+        End, Operation, Origin, Purpose, Step,
+        call::{Outcome, Reply},
+        install, teardown,
+        transition::Next,
+    },
+    stable::record::Id,
 };
 use candid::Principal;
 
@@ -34,7 +35,7 @@ pub(crate) fn created(op: &mut Operation, reply: Reply) -> Next {
             op.source = Some(Origin::Fresh);
             op.room.clear();
             op.go(match op.purpose {
-                Purpose::Refill => Step::Shelve,
+                Purpose::Refill => Step::AddToPool,
                 _ => Step::Install,
             });
             Next::Call
@@ -56,8 +57,8 @@ pub(crate) fn created(op: &mut Operation, reply: Reply) -> Next {
 pub(crate) fn prepared(op: &mut Operation, reply: Reply) -> Next {
     match reply {
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => install::verify(op),
-        Reply::Failed(failure) if failure.passing => install::try_again(op, failure.reason),
-        Reply::Failed(failure) => rollback::begin(op, failure.reason),
+        Reply::Failed(failure) if failure.transient => install::try_again(op, failure.reason),
+        Reply::Failed(failure) => teardown::begin(op, failure.reason),
         _ => {
             let next = if op.step == Step::Configure {
                 after_configure(op)
@@ -74,9 +75,8 @@ pub(crate) fn prepared(op: &mut Operation, reply: Reply) -> Next {
 mod tests {
     use super::*;
     use crate::{
-        journal::{Clearing, Place, Plan},
-        memory::Cycles,
-        platform::Failure,
+        operation::{Plan, Position, Teardown, call::Failure},
+        stable::record::Cycles,
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
@@ -84,8 +84,8 @@ mod tests {
 
     /// An operation that claimed a canister which lacks so many cycles.
     fn claimed(controllers: &[Principal], shortfall: u128) -> Operation {
-        let plan = Plan::sample(controllers, 10, Clearing::Recycle);
-        let purpose = Purpose::Provision(Place::sample(ROOT), plan);
+        let plan = Plan::sample(controllers, 10, Teardown::Recycle);
+        let purpose = Purpose::Provision(Position::sample(ROOT), plan);
         let mut op = Operation::new(1, purpose, Step::Create, 0);
         op.canister = Some(Id(OTHER));
         op.shortfall = Cycles(shortfall);
@@ -136,7 +136,7 @@ mod tests {
             let (next, at, clearing) = outcome(2);
             assert!(matches!(next, Next::Later(_)), "{next:?}");
             assert_eq!((at, clearing), (step, None));
-            let given_up = (Next::Call, Step::Inspect, Some(Clearing::Recycle));
+            let given_up = (Next::Call, Step::Inspect, Some(Teardown::Recycle));
             assert_eq!(outcome(5), given_up);
         }
     }
@@ -147,7 +147,7 @@ mod tests {
         op.room = vec![0; 64];
         assert_eq!(created(&mut op, Reply::Created(OTHER)), Next::Call);
         assert_eq!(op.canister(), Some(OTHER));
-        assert_eq!((op.source, op.step), (Some(Origin::Fresh), Step::Shelve));
+        assert_eq!((op.source, op.step), (Some(Origin::Fresh), Step::AddToPool));
         assert!(op.room.is_empty(), "the room is used");
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
 
-use crate::{api::Membership, journal::Hash};
+use crate::{api::Membership, operation::Hash};
 use candid::Principal;
 
 /// A call that an operation makes.
@@ -96,7 +96,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Failure {
     pub(crate) outcome: Outcome,
     /// Whether the platform was merely short of something, so that the same call may succeed later.
-    pub(crate) passing: bool,
+    pub(crate) transient: bool,
     /// Whether the canister does not exist.
     pub(crate) no_such_canister: bool,
     /// For people.
@@ -113,7 +113,7 @@ impl Failure {
             } else {
                 Outcome::NotApplied
             },
-            passing: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
+            transient: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
             no_such_canister: code == DESTINATION_INVALID,
             reason: shorten(message),
         }
@@ -143,7 +143,7 @@ impl Failure {
     pub(crate) fn not_sent(reason: &str) -> Self {
         Self {
             outcome: Outcome::NotApplied,
-            passing: true,
+            transient: true,
             no_such_canister: false,
             reason: shorten(reason),
         }
@@ -153,7 +153,7 @@ impl Failure {
     pub(crate) fn unreadable(reason: &str) -> Self {
         Self {
             outcome: Outcome::Unknown,
-            passing: false,
+            transient: false,
             no_such_canister: false,
             reason: shorten(reason),
         }

@@ -3,7 +3,7 @@
 //! Its only method, [`METHOD`], calls `deposit_cycles` with the bytes it was called with (root's own id, in Candid) and
 //! with everything that the canister can spend. `drain.wat` beside this file is its source.
 
-use crate::{journal::Hash, modules};
+use crate::operation::{Hash, sha256};
 
 /// The module.
 pub(crate) const WASM: &[u8] = include_bytes!("drain.wasm");
@@ -22,7 +22,7 @@ pub(crate) const PRICE: u128 = 400_000_000_000;
 pub(crate) const MAX_TRIES: u32 = 3;
 
 pub(crate) fn hash() -> Hash {
-    modules::sha256(WASM)
+    sha256(WASM)
 }
 
 #[cfg(test)]

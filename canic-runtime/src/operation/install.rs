@@ -1,19 +1,21 @@
 //! Install: the member's code, and, where the outcome is not known, what really is there.
 
 use crate::{
-    journal::{End, Operation, Purpose, Step},
-    memory::Cycles,
-    next::{MAX_ATTEMPTS, Next, backoff},
-    platform::{Outcome, Reply},
-    policy, rollback,
+    operation::{
+        End, Operation, Purpose, Step,
+        call::{Outcome, Reply},
+        policy, teardown,
+        transition::{MAX_ATTEMPTS, Next, backoff},
+    },
+    stable::record::Cycles,
 };
 
 /// `install_chunked_code` came back.
 pub(crate) fn installed(op: &mut Operation, reply: Reply) -> Next {
     match reply {
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => verify(op),
-        Reply::Failed(failure) if failure.passing => try_again(op, failure.reason),
-        Reply::Failed(failure) => rollback::begin(op, failure.reason),
+        Reply::Failed(failure) if failure.transient => try_again(op, failure.reason),
+        Reply::Failed(failure) => teardown::begin(op, failure.reason),
         _ => Next::Close(End::Done),
     }
 }
@@ -23,7 +25,7 @@ pub(crate) fn verify(op: &mut Operation) -> Next {
     op.step = Step::Verify;
     op.attempts += 1;
     if op.attempts > MAX_ATTEMPTS {
-        return rollback::begin(op, "the outcome of a call stayed unknown".to_string());
+        return teardown::begin(op, "the outcome of a call stayed unknown".to_string());
     }
     Next::Call
 }
@@ -32,7 +34,7 @@ pub(crate) fn verify(op: &mut Operation) -> Next {
 pub(crate) fn try_again(op: &mut Operation, reason: String) -> Next {
     op.attempts += 1;
     if op.attempts >= MAX_ATTEMPTS {
-        return rollback::begin(op, reason);
+        return teardown::begin(op, reason);
     }
     op.failure = Some(reason);
     Next::Later(backoff(op.attempts))
@@ -43,24 +45,24 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
     let status = match reply {
         Reply::Status(status) => status,
         // Looking costs nothing but patience.
-        Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
+        Reply::Failed(failure) if failure.transient => return Next::Later(backoff(MAX_ATTEMPTS)),
         Reply::Failed(failure) if matches!(op.purpose, Purpose::Adopt(..)) => {
             op.failure = Some(failure.reason);
             return Next::Close(End::Untouched);
         }
-        Reply::Failed(failure) if rollback::may_look_again(op) => {
+        Reply::Failed(failure) if teardown::may_look_again(op) => {
             op.failure = Some(failure.reason);
             return Next::Later(backoff(op.attempts));
         }
         other => {
-            return rollback::begin(
+            return teardown::begin(
                 op,
                 format!("its canister can't be seen any more: {other:?}"),
             );
         }
     };
     let Some(plan) = op.plan().cloned() else {
-        return rollback::begin(op, "it has no plan".to_string());
+        return teardown::begin(op, "it has no plan".to_string());
     };
     op.held = Cycles(status.cycles);
     let adopting = matches!(op.purpose, Purpose::Adopt(..));
@@ -68,12 +70,12 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
         Some(module) if module == plan.module && adopting => Step::Sync,
         Some(module) if module == plan.module => return Next::Close(End::Done),
         Some(_) => {
-            return rollback::begin(
+            return teardown::begin(
                 op,
                 "it runs another module than the approved one".to_string(),
             );
         }
-        None if adopting => return rollback::begin(op, "it runs no module".to_string()),
+        None if adopting => return teardown::begin(op, "it runs no module".to_string()),
         None => {
             let mut controllers = status.controllers;
             controllers.sort_unstable();
@@ -100,10 +102,10 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
 pub(crate) fn synced(op: &mut Operation, reply: Reply) -> Next {
     match reply {
         // Telling it twice does no harm.
-        Reply::Failed(failure) if failure.passing || failure.outcome == Outcome::Unknown => {
+        Reply::Failed(failure) if failure.transient || failure.outcome == Outcome::Unknown => {
             try_again(op, failure.reason)
         }
-        Reply::Failed(failure) => rollback::begin(op, failure.reason),
+        Reply::Failed(failure) => teardown::begin(op, failure.reason),
         _ => Next::Close(End::Done),
     }
 }
@@ -112,18 +114,20 @@ pub(crate) fn synced(op: &mut Operation, reply: Reply) -> Next {
 mod tests {
     use super::*;
     use crate::{
-        journal::{Clearing, Place, Plan},
-        memory::Id,
-        platform::{Failure, Status},
+        operation::{
+            Plan, Position, Teardown,
+            call::{Failure, Status},
+        },
+        stable::record::Id,
     };
     use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const MODULE: [u8; 32] = [7; 32];
 
-    fn at(step: Step, purpose: fn(Place, Plan) -> Purpose) -> Operation {
-        let plan = Plan::sample(&[ROOT], 0, Clearing::Delete);
-        let mut op = Operation::new(1, purpose(Place::sample(ROOT), plan), step, 0);
+    fn at(step: Step, purpose: fn(Position, Plan) -> Purpose) -> Operation {
+        let plan = Plan::sample(&[ROOT], 0, Teardown::Delete);
+        let mut op = Operation::new(1, purpose(Position::sample(ROOT), plan), step, 0);
         op.canister = Some(Id(ROOT));
         op
     }
@@ -148,7 +152,7 @@ mod tests {
         };
         assert_eq!(outcome(6), (Next::Call, Step::Verify, None));
         assert_eq!(outcome(2), (Next::Later(backoff(1)), Step::Install, None));
-        let undone = (Next::Call, Step::Inspect, Some(Clearing::Delete));
+        let undone = (Next::Call, Step::Inspect, Some(Teardown::Delete));
         assert_eq!(outcome(5), undone);
     }
 

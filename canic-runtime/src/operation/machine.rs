@@ -2,29 +2,26 @@
 //!
 //! Plain functions of an operation and a reply; `driver` performs what they decide. Going forward, an operation
 //! allocates a canister (`allocation`) and installs a member (`install`). Going back, or when clearing is the
-//! purpose, it empties or deletes the canister (`rollback`). A member is moved (`relocation`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
+//! purpose, it empties or deletes the canister (`rollback`). A member is moved (`reparent`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
 //! take up the thread.
 
-use crate::{
-    allocation, install,
-    journal::{End, Operation, Purpose, Step},
-    next::Next,
-    platform::Reply,
-    relocation, rollback, search,
+use crate::operation::{
+    End, Operation, Purpose, Step, allocation, call::Reply, install, reparent, search, teardown,
+    transition::Next,
 };
 
 /// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Next {
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
-        Step::Verify if moving => relocation::seen(op, reply),
-        Step::Configure if moving => relocation::configured(op, reply),
+        Step::Verify if moving => reparent::seen(op, reply),
+        Step::Configure if moving => reparent::configured(op, reply),
         Step::Create => allocation::created(op, reply),
         Step::Configure | Step::Fund => allocation::prepared(op, reply),
         Step::Install => install::installed(op, reply),
         Step::Verify => install::verified(op, reply),
         Step::Sync => install::synced(op, reply),
-        Step::Inspect => rollback::inspected(op, reply, pool_has_room),
+        Step::Inspect => teardown::inspected(op, reply, pool_has_room),
         Step::Search => search::looked(op, reply),
         Step::Uninstall
         | Step::Start
@@ -33,9 +30,9 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         | Step::LoadDrain
         | Step::Drain
         | Step::Stop
-        | Step::Delete => rollback::cleared(op, reply),
+        | Step::Delete => teardown::cleared(op, reply),
         // They make no call.
-        Step::Shelve | Step::Children => Next::Close(End::Done),
+        Step::AddToPool | Step::RetireChildren => Next::Close(End::Done),
     }
 }
 
@@ -43,11 +40,12 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
 mod tests {
     use super::*;
     use crate::{
-        drain,
-        journal::{Clearing, Origin, Place, Plan},
-        memory::Id,
-        platform::{Failure, Outcome, Run, Status},
-        recovery,
+        operation::{
+            Origin, Plan, Position, Teardown,
+            call::{Failure, Outcome, Run, Status},
+            drain, recovery,
+        },
+        stable::record::Id,
     };
     use candid::Principal;
 
@@ -56,13 +54,13 @@ mod tests {
     const MODULE: [u8; 32] = [7; 32];
     const T: u128 = 1_000_000_000_000;
 
-    fn provision(rollback: Clearing) -> Operation {
+    fn provision(rollback: Teardown) -> Operation {
         let plan = Plan::sample(&[ROOT], 2 * T, rollback);
-        let purpose = Purpose::Provision(Place::sample(ROOT), plan);
+        let purpose = Purpose::Provision(Position::sample(ROOT), plan);
         Operation::new(1, purpose, Step::Create, 0)
     }
 
-    fn installing(rollback: Clearing) -> Operation {
+    fn installing(rollback: Teardown) -> Operation {
         let mut op = provision(rollback);
         op.canister = Some(Id(CANISTER));
         op.source = Some(Origin::Fresh);
@@ -70,10 +68,10 @@ mod tests {
         op
     }
 
-    fn failed(outcome: Outcome, passing: bool) -> Reply {
+    fn failed(outcome: Outcome, transient: bool) -> Reply {
         Reply::Failed(Failure {
             outcome,
-            passing,
+            transient,
             no_such_canister: false,
             reason: "refused".to_string(),
         })
@@ -89,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_fresh_canister_is_created_and_installed() {
-        let mut op = provision(Clearing::Recycle);
+        let mut op = provision(Teardown::Recycle);
         assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
         assert_eq!((op.step, op.canister()), (Step::Install, Some(CANISTER)));
         assert_eq!(advance(&mut op, Reply::Done, true), Next::Close(End::Done));
@@ -97,13 +95,13 @@ mod tests {
 
     #[test]
     fn a_refused_creation_leaves_nothing_to_undo() {
-        let mut op = provision(Clearing::Recycle);
+        let mut op = provision(Teardown::Recycle);
         assert_eq!(advance(&mut op, refused(), true), Next::Close(End::Nothing));
     }
 
     #[test]
     fn a_creation_whose_outcome_is_unknown_is_kept_on_record() {
-        let mut op = provision(Clearing::Recycle);
+        let mut op = provision(Teardown::Recycle);
         let unknown = failed(Outcome::Unknown, true);
         assert_eq!(
             advance(&mut op, unknown, true),
@@ -113,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_refused_install_is_rolled_back_into_the_pool() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         assert_eq!(advance(&mut op, refused(), true), Next::Call);
         assert_eq!(op.step, Step::Inspect);
         assert_eq!(
@@ -124,18 +122,18 @@ mod tests {
 
     #[test]
     fn a_full_pool_turns_recycling_into_deletion() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), false);
         assert_eq!(advance(&mut op, Reply::Status(empty()), false), Next::Call);
         assert_eq!(
             (op.clearing, op.step),
-            (Some(Clearing::Delete), Step::LoadDrain)
+            (Some(Teardown::Delete), Step::LoadDrain)
         );
     }
 
     #[test]
     fn cycles_are_drained_before_a_canister_is_stopped_and_deleted() {
-        let mut op = installing(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let mut steps = Vec::new();
         let mut status = empty();
@@ -173,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_canister_that_cannot_be_drained_is_deleted_all_the_same() {
-        let mut op = installing(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         for _ in 0..drain::MAX_TRIES {
             advance(&mut op, Reply::Status(empty()), true);
@@ -186,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_passing_failure_never_costs_a_canister_its_cycles() {
-        let mut op = installing(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         loop {
             assert_ne!(op.step, Step::Stop);
@@ -203,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_canister_too_poor_to_pay_for_being_drained_is_deleted() {
-        let mut op = installing(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let poor = Status {
             cycles: drain::PRICE - 1,
@@ -218,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_is_frozen_is_thawed_before_it_is_drained() {
-        let mut op = installing(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let frozen = Status {
             default_settings: false,
@@ -230,11 +228,11 @@ mod tests {
 
     #[test]
     fn a_member_whose_settings_others_could_change_is_reset_once() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         if let Purpose::Provision(place, _) = op.purpose.clone() {
             op.purpose = Purpose::Retire(place);
         }
-        op.clearing = Some(Clearing::Recycle);
+        op.clearing = Some(Teardown::Recycle);
         op.step = Step::Inspect;
         advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(op.step, Step::Reset);
@@ -248,7 +246,7 @@ mod tests {
         let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
         op.canister = Some(Id(CANISTER));
         op.source = Some(Origin::Imported);
-        op.clearing = Some(Clearing::Recycle);
+        op.clearing = Some(Teardown::Recycle);
         let next = advance(&mut op, Reply::Status(empty()), false);
         assert_eq!(next, Next::Close(End::Untouched));
     }
@@ -257,16 +255,16 @@ mod tests {
     fn a_canister_of_the_pool_is_shelved_in_a_message_of_its_own() {
         let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
         assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
-        assert_eq!((op.step, op.canister()), (Step::Shelve, Some(CANISTER)));
+        assert_eq!((op.step, op.canister()), (Step::AddToPool, Some(CANISTER)));
     }
 
     #[test]
     fn an_outage_is_waited_out_by_looking() {
         for (step, clearing) in [
-            (Step::Inspect, Some(Clearing::Recycle)),
+            (Step::Inspect, Some(Teardown::Recycle)),
             (Step::Verify, None),
         ] {
-            let mut op = installing(Clearing::Recycle);
+            let mut op = installing(Teardown::Recycle);
             op.step = step;
             op.clearing = clearing;
             for _ in 0..100 {
@@ -288,7 +286,7 @@ mod tests {
             default_settings: false,
             root_controls_alone: false,
         };
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let mut status = used;
         let mut steps = Vec::new();
@@ -330,7 +328,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_looked_at_and_never_repeated_blindly() {
         for step in [Step::Configure, Step::Fund, Step::Install] {
-            let mut op = installing(Clearing::Recycle);
+            let mut op = installing(Teardown::Recycle);
             op.step = step;
             advance(&mut op, failed(Outcome::Unknown, true), true);
             assert_eq!(op.step, Step::Verify, "after {step:?}");
@@ -340,7 +338,7 @@ mod tests {
     #[test]
     fn verifying_finds_what_is_missing() {
         let verify = |status: Status| {
-            let mut op = installing(Clearing::Recycle);
+            let mut op = installing(Teardown::Recycle);
             op.step = Step::Verify;
             let next = advance(&mut op, Reply::Status(status), true);
             (next, op.step, op.shortfall.0)
@@ -370,7 +368,7 @@ mod tests {
 
     #[test]
     fn passing_failures_are_tried_again_with_growing_pauses_and_then_rolled_back() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         let mut last = 0;
         loop {
             match advance(&mut op, failed(Outcome::NotApplied, true), true) {
@@ -384,13 +382,13 @@ mod tests {
         }
         assert_eq!(
             (op.step, op.clearing),
-            (Step::Inspect, Some(Clearing::Recycle))
+            (Step::Inspect, Some(Teardown::Recycle))
         );
     }
 
     #[test]
     fn what_can_be_neither_emptied_nor_deleted_is_quarantined_with_both_reasons() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let not_ours = Failure::of_management(5, "not a controller");
         assert_eq!(end_of_looking(&mut op, &not_ours), End::Quarantined);
@@ -403,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_canister_that_never_gets_clean_is_quarantined_and_not_tried_for_ever() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let stubborn = Status {
             module: Some(MODULE),
@@ -425,8 +423,8 @@ mod tests {
 
     #[test]
     fn a_deletion_whose_reply_was_lost_counts_once_the_canister_is_gone() {
-        let mut op = installing(Clearing::Delete);
-        op.clearing = Some(Clearing::Delete);
+        let mut op = installing(Teardown::Delete);
+        op.clearing = Some(Teardown::Delete);
         op.step = Step::Delete;
         op.in_flight = true;
         assert_eq!(recovery::resume(&mut op), Next::Call);
@@ -439,19 +437,19 @@ mod tests {
 
     #[test]
     fn a_canister_that_is_gone_does_not_go_to_the_pool() {
-        let mut op = installing(Clearing::Recycle);
-        op.clearing = Some(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
+        op.clearing = Some(Teardown::Recycle);
         op.step = Step::Inspect;
         op.deleting = true;
         let gone = Reply::Failed(Failure::of_management(3, "not found"));
         advance(&mut op, gone.clone(), true);
         assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
-        assert_eq!(op.clearing, Some(Clearing::Delete));
+        assert_eq!(op.clearing, Some(Teardown::Delete));
     }
 
     #[test]
     fn a_canister_that_is_gone_without_our_doing_is_not_called_deleted() {
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let gone = Failure::of_management(3, "not found");
         assert_eq!(end_of_looking(&mut op, &gone), End::Quarantined);
@@ -488,7 +486,7 @@ mod tests {
             (Step::Stop, Step::Inspect),
         ];
         for (cut_off, resumed) in cases {
-            let mut op = installing(Clearing::Recycle);
+            let mut op = installing(Teardown::Recycle);
             op.step = cut_off;
             op.in_flight = true;
             assert_eq!(recovery::resume(&mut op), Next::Call);
@@ -496,12 +494,12 @@ mod tests {
             assert_eq!(op.attempts, 1, "being cut off counts");
         }
         // What is cut off again and again is kept for people to look at.
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         op.in_flight = true;
-        op.calls = rollback::MAX_CALLS;
+        op.calls = teardown::MAX_CALLS;
         assert_eq!(recovery::resume(&mut op), Next::Close(End::Quarantined));
         // What was not sent yet is simply sent.
-        let mut op = installing(Clearing::Recycle);
+        let mut op = installing(Teardown::Recycle);
         assert_eq!(
             (recovery::resume(&mut op), op.step),
             (Next::Call, Step::Install)

@@ -3,7 +3,7 @@
 use crate::{
     api::{MAX_ARGUMENT, MAX_KEY, MAX_ROLE, ProvisionError},
     config::{ROOT_PARENT, RoleConfig, RootConfig},
-    journal::{Hash, Turn},
+    operation::{Admission, Hash},
 };
 use candid::{Principal, de::IDLDeserialize};
 
@@ -14,7 +14,7 @@ pub(crate) const MAX_RUNNING: u32 = 50;
 /// Operations of batches under way at once. Each has at most two calls in flight, and the others leave it room.
 pub(crate) const MAX_BACKGROUND: u64 = 16;
 
-/// Operations of batches that wait for their turn at most: each costs memory and cycles that are set aside for it.
+/// Operations of batches that wait for their admission at most: each costs memory and cycles that are set aside for it.
 pub(crate) const MAX_WAITING: u64 = 5_000;
 
 /// Seconds after which a request that was turned away as too many may come again.
@@ -63,15 +63,17 @@ pub(crate) struct Busy {
     pub(crate) retry_after: u64,
 }
 
-/// Whether too much is under way for one more, given what runs while somebody waits for it and what waits for its turn.
-pub(crate) fn busy(turn: Turn, running: u32, waiting: u64) -> Option<Busy> {
-    let (open, max, retry_after) = match turn {
-        Turn::Waits => (
+/// Whether too much is under way for one more, given what runs while somebody waits for it and what waits for its admission.
+pub(crate) fn busy(admission: Admission, running: u32, waiting: u64) -> Option<Busy> {
+    let (open, max, retry_after) = match admission {
+        Admission::Queued => (
             u32::try_from(waiting).unwrap_or(u32::MAX),
             MAX_WAITING,
             RETRY_BATCH_AFTER,
         ),
-        Turn::AtOnce | Turn::Came => (running, u64::from(MAX_RUNNING), RETRY_AFTER),
+        Admission::Immediate | Admission::Dequeued => {
+            (running, u64::from(MAX_RUNNING), RETRY_AFTER)
+        }
     };
     (u64::from(open) >= max).then_some(Busy { open, retry_after })
 }
@@ -141,7 +143,7 @@ pub(crate) fn check_argument(arg: &[u8]) -> Result<(), ProvisionError> {
     match IDLDeserialize::new(arg) {
         Ok(_) => Ok(()),
         Err(error) => Err(ProvisionError::InvalidArgument {
-            reason: crate::platform::shorten(&error.to_string()),
+            reason: crate::operation::call::shorten(&error.to_string()),
         }),
     }
 }
@@ -423,11 +425,11 @@ mod tests {
     #[test]
     fn who_waits_and_who_is_waited_for_have_room_of_their_own() {
         let max = MAX_WAITING;
-        assert_eq!(busy(Turn::AtOnce, MAX_RUNNING - 1, max), None);
-        let full = busy(Turn::AtOnce, MAX_RUNNING, 0).map(|busy| busy.open);
+        assert_eq!(busy(Admission::Immediate, MAX_RUNNING - 1, max), None);
+        let full = busy(Admission::Immediate, MAX_RUNNING, 0).map(|busy| busy.open);
         assert_eq!(full, Some(MAX_RUNNING));
-        assert_eq!(busy(Turn::Waits, MAX_RUNNING, max - 1), None);
-        let full = busy(Turn::Waits, 0, max).map(|busy| busy.retry_after);
+        assert_eq!(busy(Admission::Queued, MAX_RUNNING, max - 1), None);
+        let full = busy(Admission::Queued, 0, max).map(|busy| busy.retry_after);
         assert_eq!(full, Some(RETRY_BATCH_AFTER));
     }
 

@@ -1,11 +1,10 @@
 //! Recovery: an operation whose call was issued and whose reply is not on record, because a callback trapped or root
 //! was upgraded meanwhile, is taken up again by looking at what really is.
 
-use crate::{
-    journal::{End, Operation, Purpose, Step},
-    next::Next,
-    rollback::{self, MAX_CALLS},
-    search,
+use crate::operation::{
+    End, Operation, Purpose, Step, search,
+    teardown::{self, MAX_CALLS},
+    transition::Next,
 };
 
 /// Where to take up an operation that was cut off.
@@ -17,7 +16,7 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
     op.attempts += 1;
     if op.calls >= MAX_CALLS && matches!(op.purpose, Purpose::Move(..)) {
         // A member stays one whatever becomes of its move.
-        return rollback::begin(op, format!("{:?} was cut off again and again", op.step));
+        return teardown::begin(op, format!("{:?} was cut off again and again", op.step));
     }
     if op.calls >= MAX_CALLS {
         op.failure = Some(format!("{:?} was cut off again and again", op.step));
@@ -32,7 +31,7 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
             );
             return Next::Close(End::Quarantined);
         }
-        Step::Children => {}
+        Step::RetireChildren => {}
         Step::Search => search::again(op),
         Step::Fund => {
             op.unknown = op.shortfall;
@@ -57,7 +56,7 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
         | Step::Reset
         | Step::DropSnapshots
         | Step::LoadDrain
-        | Step::Shelve
+        | Step::AddToPool
         | Step::Stop => op.step = Step::Inspect,
     }
     Next::Call

@@ -1,15 +1,16 @@
-//! Relocation: a member, and those below it, come to stand below another parent.
+//! Reparent: a member, and those below it, come to stand below another parent.
 //!
 //! Where the parent is a controller of such members, the canister's controllers are changed first. Until that is done, and if
 //! it can't be, the member is where it was. The member itself and those concerned are told afterwards.
 
 use crate::{
-    install,
-    journal::{End, Operation, Purpose, Step},
-    memory::Id,
-    next::{MAX_ATTEMPTS, Next, backoff},
-    platform::{Outcome, Reply},
-    rollback,
+    operation::{
+        End, Operation, Purpose, Step,
+        call::{Outcome, Reply},
+        install, teardown,
+        transition::{MAX_ATTEMPTS, Next, backoff},
+    },
+    stable::record::Id,
 };
 
 /// `canister_status` came back: the old parent gives way to the new one among the controllers.
@@ -17,17 +18,17 @@ pub(crate) fn seen(op: &mut Operation, reply: Reply) -> Next {
     let status = match reply {
         Reply::Status(status) => status,
         // Looking costs nothing but patience.
-        Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
-        Reply::Failed(failure) if rollback::may_look_again(op) => {
+        Reply::Failed(failure) if failure.transient => return Next::Later(backoff(MAX_ATTEMPTS)),
+        Reply::Failed(failure) if teardown::may_look_again(op) => {
             op.failure = Some(failure.reason);
             return Next::Later(backoff(op.attempts));
         }
         other => {
-            return rollback::begin(op, format!("its canister can't be seen: {other:?}"));
+            return teardown::begin(op, format!("its canister can't be seen: {other:?}"));
         }
     };
-    let Purpose::Move(place, relocation) = &mut op.purpose else {
-        return rollback::begin(op, "it moves nothing".to_string());
+    let Purpose::Move(place, reparent) = &mut op.purpose else {
+        return teardown::begin(op, "it moves nothing".to_string());
     };
     let sorted = |mut ids: Vec<Id>| {
         ids.sort_unstable();
@@ -35,12 +36,12 @@ pub(crate) fn seen(op: &mut Operation, reply: Reply) -> Next {
         ids
     };
     let before = sorted(status.controllers.into_iter().map(Id).collect());
-    let stay = before.iter().filter(|id| Some(**id) != relocation.leaves);
+    let stay = before.iter().filter(|id| Some(**id) != reparent.leaves);
     let after = sorted(stay.copied().chain([place.parent]).collect());
     if after == before {
         return Next::Close(End::Done);
     }
-    relocation.controllers = after;
+    reparent.controllers = after;
     op.step = Step::Configure;
     Next::Call
 }
@@ -54,8 +55,8 @@ pub(crate) fn configured(op: &mut Operation, reply: Reply) -> Next {
             op.step = Step::Verify;
             Next::Later(backoff(1))
         }
-        Reply::Failed(failure) if failure.passing => install::try_again(op, failure.reason),
-        Reply::Failed(failure) => rollback::begin(op, failure.reason),
+        Reply::Failed(failure) if failure.transient => install::try_again(op, failure.reason),
+        Reply::Failed(failure) => teardown::begin(op, failure.reason),
         _ => Next::Close(End::Done),
     }
 }
@@ -63,9 +64,9 @@ pub(crate) fn configured(op: &mut Operation, reply: Reply) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        journal::{Place, Relocation},
-        platform::{Failure, Status},
+    use crate::operation::{
+        Position, Reparent,
+        call::{Failure, Status},
     };
     use candid::Principal;
 
@@ -75,12 +76,12 @@ mod tests {
     const OTHER: Principal = Principal::from_slice(&[4, 1]);
 
     fn moving(leaves: Option<Principal>) -> Operation {
-        let relocation = Relocation {
+        let reparent = Reparent {
             from: Id(OLD),
             leaves: leaves.map(Id),
             controllers: Vec::new(),
         };
-        let purpose = Purpose::Move(Place::sample(NEW), relocation);
+        let purpose = Purpose::Move(Position::sample(NEW), reparent);
         Operation::new(1, purpose, Step::Verify, 0)
     }
 
@@ -93,7 +94,7 @@ mod tests {
 
     fn planned(op: &Operation) -> Vec<Principal> {
         match &op.purpose {
-            Purpose::Move(_, relocation) => relocation.controllers.iter().map(|id| id.0).collect(),
+            Purpose::Move(_, reparent) => reparent.controllers.iter().map(|id| id.0).collect(),
             other => panic!("{other:?} is no move"),
         }
     }

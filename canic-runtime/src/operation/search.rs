@@ -6,10 +6,12 @@
 //! downwards, with `canister_info`, for a canister that it created itself and has nowhere on record.
 
 use crate::{
-    journal::{Clearing, End, Operation, Origin, Purpose, Step},
-    memory::Id,
-    next::{MAX_ATTEMPTS, Next, backoff},
-    platform::Reply,
+    operation::{
+        End, Operation, Origin, Purpose, Step, Teardown,
+        call::Reply,
+        transition::{MAX_ATTEMPTS, Next, backoff},
+    },
+    stable::record::Id,
 };
 use candid::Principal;
 
@@ -32,7 +34,7 @@ pub(crate) fn is_wanted(op: &Operation) -> bool {
 pub(crate) fn begin(op: &mut Operation, upper: Principal) {
     op.purpose = Purpose::ImportToPool;
     op.source = Some(Origin::Fresh);
-    op.clearing = Some(Clearing::Recycle);
+    op.clearing = Some(Teardown::Recycle);
     op.candidate = Some(Id(upper));
     op.searches += 1;
     op.calls = 0;
@@ -63,7 +65,7 @@ pub(crate) fn looked(op: &mut Operation, reply: Reply) -> Next {
         }
         // It may be the one: passed over, it would not be found again soon.
         Reply::Failed(failure)
-            if failure.passing || (!failure.no_such_canister && op.attempts < MAX_ATTEMPTS) =>
+            if failure.transient || (!failure.no_such_canister && op.attempts < MAX_ATTEMPTS) =>
         {
             op.attempts += 1;
             again(op);
@@ -109,7 +111,7 @@ fn neighbour(canister: Principal, step: fn(u64, u64) -> Option<u64>) -> Option<P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::{Failure, Outcome};
+    use crate::operation::call::{Failure, Outcome};
 
     fn numbered(number: u64) -> Principal {
         Principal::from_slice(&[&number.to_be_bytes()[..], &[1, 1]].concat())
@@ -142,7 +144,7 @@ mod tests {
         };
         assert_eq!(looked(&mut op, ours), Next::Call);
         assert_eq!((op.canister(), op.step), (found, Step::Inspect));
-        assert_eq!(op.clearing, Some(Clearing::Recycle));
+        assert_eq!(op.clearing, Some(Teardown::Recycle));
     }
 
     #[test]
@@ -188,7 +190,7 @@ mod tests {
         let candidate = next(&mut op, |_| false);
         let outage = Reply::Failed(Failure {
             outcome: Outcome::NotApplied,
-            passing: true,
+            transient: true,
             no_such_canister: false,
             reason: "later".to_string(),
         });

@@ -4,11 +4,13 @@
 //! matter where an earlier try was cut off. What can be neither emptied nor deleted is quarantined.
 
 use crate::{
-    drain,
-    journal::{Clearing, End, Operation, Origin, Purpose, Step},
-    memory::Cycles,
-    next::{MAX_ATTEMPTS, Next, backoff},
-    platform::{Reply, Run, Status},
+    operation::{
+        End, Operation, Origin, Purpose, Step, Teardown,
+        call::{Reply, Run, Status},
+        drain,
+        transition::{MAX_ATTEMPTS, Next, backoff},
+    },
+    stable::record::Cycles,
 };
 
 /// Calls of one operation at most. A canister that takes more is kept for people to look at.
@@ -41,11 +43,11 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
             if !std::mem::replace(&mut op.absent, true) {
                 return Next::Later(backoff(1));
             }
-            op.clearing = Some(Clearing::Delete);
+            op.clearing = Some(Teardown::Delete);
             return Next::Close(deleted(op));
         }
         // Looking costs nothing but patience.
-        Reply::Failed(failure) if failure.passing => return Next::Later(backoff(MAX_ATTEMPTS)),
+        Reply::Failed(failure) if failure.transient => return Next::Later(backoff(MAX_ATTEMPTS)),
         Reply::Failed(failure) if is_untouched_import(op) => {
             return begin(op, failure.reason);
         }
@@ -64,14 +66,14 @@ pub(crate) fn inspected(op: &mut Operation, reply: Reply, pool_has_room: bool) -
         return begin(op, "the pool is full".to_string());
     }
     let clearing = match op.clearing {
-        Some(Clearing::Delete) => Clearing::Delete,
-        _ if !pool_has_room => Clearing::Delete,
-        _ => Clearing::Recycle,
+        Some(Teardown::Delete) => Teardown::Delete,
+        _ if !pool_has_room => Teardown::Delete,
+        _ => Teardown::Recycle,
     };
     op.clearing = Some(clearing);
     let step = match clearing {
-        Clearing::Recycle => to_empty(op, &status),
-        Clearing::Delete => Some(to_delete(op, &status)),
+        Teardown::Recycle => to_empty(op, &status),
+        Teardown::Delete => Some(to_delete(op, &status)),
     };
     match step {
         Some(step) => {
@@ -142,9 +144,13 @@ pub(crate) fn cleared(op: &mut Operation, reply: Reply) -> Next {
         // Too poor to pay for being drained, or refusing to be: not a reason to keep it for ever.
         Reply::Failed(failure)
             if matches!(step, Step::LoadDrain | Step::Drain)
-                && (!failure.passing || op.held.0 < drain::PRICE) =>
+                && (!failure.transient || op.held.0 < drain::PRICE) =>
         {
-            op.drains += if failure.passing { drain::MAX_TRIES } else { 1 };
+            op.drains += if failure.transient {
+                drain::MAX_TRIES
+            } else {
+                1
+            };
             op.go(Step::Inspect);
             Next::Call
         }
@@ -181,7 +187,7 @@ fn quarantine(op: &mut Operation, reason: String) -> Next {
         Some(first) if first != reason => format!("{first}; then: {reason}"),
         _ => reason,
     };
-    op.failure = Some(crate::platform::shorten(&reason));
+    op.failure = Some(crate::operation::call::shorten(&reason));
     Next::Close(End::Quarantined)
 }
 
@@ -203,9 +209,8 @@ fn deleted(op: &Operation) -> End {
 mod tests {
     use super::*;
     use crate::{
-        journal::{Place, Plan},
-        memory::Id,
-        platform::Failure,
+        operation::{Plan, Position, call::Failure},
+        stable::record::Id,
     };
     use candid::Principal;
 
@@ -215,7 +220,7 @@ mod tests {
         let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
         op.canister = Some(Id(CANISTER));
         op.source = Some(Origin::Imported);
-        op.clearing = Some(Clearing::Recycle);
+        op.clearing = Some(Teardown::Recycle);
         op
     }
 
@@ -266,9 +271,9 @@ mod tests {
     #[test]
     fn what_others_could_change_is_set_back() {
         let provision = |controllers: &[Principal]| {
-            let plan = Plan::sample(controllers, 0, Clearing::Recycle);
+            let plan = Plan::sample(controllers, 0, Teardown::Recycle);
             Operation {
-                purpose: Purpose::Provision(Place::sample(CANISTER), plan),
+                purpose: Purpose::Provision(Position::sample(CANISTER), plan),
                 ..importing()
             }
         };
@@ -296,7 +301,7 @@ mod tests {
     fn what_is_worth_it_is_drained_before_it_is_stopped() {
         let step = |cycles, drains| {
             let mut op = importing();
-            op.clearing = Some(Clearing::Delete);
+            op.clearing = Some(Teardown::Delete);
             op.drains = drains;
             to_delete(&op, &Status::sample(CANISTER, cycles))
         };

@@ -1,6 +1,6 @@
 //! What a decision may answer, and how long to wait before the next try.
 
-use crate::journal::End;
+use crate::operation::End;
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,12 @@
 //! older nor a newer platform breaks them.
 
 use crate::{
-    api::{Announcement, Membership, OperationId, Standing, SyncRequest},
+    api::{Announcement, MemberRef, Membership, OperationId, SyncRequest},
     codec::encode::encode,
-    drain,
-    platform::{Call, Failure, Reply, Run, Status},
+    operation::{
+        call::{Call, Failure, Reply, Run, Status},
+        drain,
+    },
 };
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
@@ -192,8 +194,8 @@ pub(crate) async fn announce(listener: Principal, announcement: &Announcement) -
 }
 
 /// Tells a member where it stands. Answers whether it heard.
-pub(crate) async fn sync(member: Principal, standing: Standing) -> bool {
-    let Standing { role, parent, key } = standing;
+pub(crate) async fn sync(member: Principal, standing: MemberRef) -> bool {
+    let MemberRef { role, parent, key } = standing;
     let membership = Membership {
         root: this(),
         parent,
@@ -299,7 +301,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
                     {
                         Ok(Ok(())) => Reply::Done,
                         Ok(Err(denied)) => Reply::Failed(Failure {
-                            outcome: crate::platform::Outcome::NotApplied,
+                            outcome: crate::operation::call::Outcome::NotApplied,
                             ..Failure::unreadable(&denied.to_string())
                         }),
                         Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),

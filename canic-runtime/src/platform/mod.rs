@@ -1,3 +1,1 @@
 pub(crate) mod ic;
-
-pub(crate) use crate::operation::call::*;

@@ -4,7 +4,7 @@
 //! The calls are best-effort ones: what is told has a number, so that telling it twice does no harm, and an answer that does
 //! not come keeps root from nothing.
 
-use crate::{api::Change, books, driver, platform::ic};
+use crate::{api::Change, platform::ic, root::driver, state};
 use candid::Principal;
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -31,8 +31,8 @@ impl Drop for Telling {
 
 /// Begins to tell those who are due, as many as may be told something at once.
 pub(crate) fn begin() {
-    let due = TELLING
-        .with_borrow(|telling| books::with(|books| books.announcements.due(ic::now(), telling)));
+    let due =
+        TELLING.with_borrow(|telling| state::with(|state| state.outbox.due(ic::now(), telling)));
     for listener in due {
         ic::spawn(tell(listener));
     }
@@ -40,7 +40,7 @@ pub(crate) fn begin() {
 
 /// When somebody is to be told something whom nobody is telling it: nanoseconds since the epoch.
 pub(crate) fn next() -> Option<u64> {
-    TELLING.with_borrow(|telling| books::with(|books| books.announcements.next(telling)))
+    TELLING.with_borrow(|telling| state::with(|state| state.outbox.next(telling)))
 }
 
 /// Tells a listener all that there is, unless it does not hear.
@@ -48,7 +48,7 @@ async fn tell(listener: Principal) {
     let Some(telling) = Telling::begin(listener) else {
         return;
     };
-    while let Some(announcement) = books::with(|books| books.announcements.announcement(listener)) {
+    while let Some(announcement) = state::with(|state| state.outbox.announcement(listener)) {
         let upto = announcement.upto;
         let of_itself = |change: &&Change| change.canister == listener;
         let standing = announcement.changes.iter().rfind(of_itself);
@@ -57,11 +57,11 @@ async fn tell(listener: Principal) {
             None => true,
         };
         let heard = heard && ic::announce(listener, &announcement).await;
-        books::with(|books| {
+        state::with(|state| {
             if heard {
-                books.announcements.heard(listener, upto);
+                state.outbox.heard(listener, upto);
             } else {
-                books.announcements.unheard(listener, ic::now());
+                state.outbox.unheard(listener, ic::now());
             }
         });
         if !heard {

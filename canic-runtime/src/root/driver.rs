@@ -6,18 +6,18 @@
 
 use crate::{
     api::OperationId,
-    books::{self, Books},
-    deliver, envelope,
-    journal::{End, Operation, Purpose, Step, Turn},
-    machine,
-    memory::Cycles,
+    envelope,
     metrics::{self, StepOutcome},
-    next::{Next, backoff},
-    platform::{
-        Call, Outcome, Reply, ic,
-        ic::{Level, SelfCall, TimerId},
+    operation::{
+        Admission, End, Operation, Purpose, Step,
+        call::{Call, Outcome, Reply},
+        machine, policy, recovery, search,
+        transition::{Next, backoff},
     },
-    policy, recovery, search, uploads,
+    platform::ic::{self, Level, SelfCall, TimerId},
+    root::{chunk_store, delivery},
+    stable::record::Cycles,
+    state::{self, State},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -74,7 +74,7 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
     if ic::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
-    books::with(|books| books.journal.get(id))
+    state::with(|state| state.journal.get(id))
 }
 
 /// Drives an operation until it ends, has to wait, or is driven already.
@@ -92,7 +92,7 @@ pub(crate) async fn drive(id: OperationId) {
                     wake_within(0);
                     break;
                 }
-                books::with(|books| books.search_below(id))
+                state::with(|state| state.search_below(id))
                     .into_iter()
                     .for_each(spawn);
             }
@@ -106,7 +106,7 @@ pub(crate) async fn drive(id: OperationId) {
 
 /// Begins operations that wait for their turn, as many as may run in the background at once.
 pub(crate) fn begin_waiting() {
-    while let Some(id) = books::with(Books::begin_waiting) {
+    while let Some(id) = state::with(State::begin_waiting) {
         spawn(id);
     }
 }
@@ -121,8 +121,8 @@ pub(crate) fn spawn(id: OperationId) {
 /// Puts the next call's intent on record and answers the call with the cycles that go with it.
 fn begin(id: OperationId) -> Option<(Call, u128)> {
     let now = ic::now();
-    books::with(|books| {
-        let mut op = books.journal.get(id)?;
+    state::with(|state| {
+        let mut op = state.journal.get(id)?;
         if op.end.is_some() || op.not_before > now {
             return None;
         }
@@ -138,57 +138,57 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
             Next::Call => {}
             Next::Later(wait) => {
                 later(&mut op, wait, now);
-                books.journal.put(op);
+                state.journal.put(op);
                 return None;
             }
             Next::Close(end) => {
                 if op.step == Step::Create {
-                    books.missing(&op);
+                    state.missing(&op);
                 }
-                close(books, op, end, now);
+                close(state, op, end, now);
                 return None;
             }
         }
-        if op.step == Step::Shelve {
-            close(books, op, End::Done, now);
+        if op.step == Step::AddToPool {
+            close(state, op, End::Done, now);
             return None;
         }
-        if op.step == Step::Children {
-            match books.retire_children(&op, now) {
+        if op.step == Step::RetireChildren {
+            match state.retire_children(&op, now) {
                 None => op.go(Step::Inspect),
                 Some(children) => {
                     children.into_iter().for_each(spawn);
                     later(&mut op, backoff(0), now);
-                    books.journal.put(op);
+                    state.journal.put(op);
                     return None;
                 }
             }
         }
         if op.step == Step::Search {
-            if books.creating() {
+            if state.creating() {
                 // What is being created now looks like what is lost.
                 later(&mut op, backoff(1), now);
-                books.journal.put(op);
+                state.journal.put(op);
                 return None;
             }
-            let Some(canister) = search::next(&mut op, |canister| books.knows(canister)) else {
+            let Some(canister) = search::next(&mut op, |canister| state.knows(canister)) else {
                 let end = search::given_up(&mut op);
-                close(books, op, end, now);
+                close(state, op, end, now);
                 return None;
             };
-            books.intend(&mut op, 0, now);
+            state.record_intent(&mut op, 0, now);
             return Some((Call::Info { canister }, 0));
         }
-        let Some(call) = call_of(&op, books) else {
+        let Some(call) = call_of(&op, state) else {
             op.failure = Some(format!("its record lacks what {:?} needs", op.step));
-            close(books, op, End::Quarantined, now);
+            close(state, op, End::Quarantined, now);
             return None;
         };
         if op.calls == 0 {
             log(Level::Info, &op, format_args!("begins"));
         }
         let attached = attached(&call);
-        books.intend(&mut op, attached, now);
+        state.record_intent(&mut op, attached, now);
         Some((call, attached))
     })
 }
@@ -196,7 +196,7 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
 /// Makes the call, after what must precede an install.
 async fn perform(call: Call) -> Reply {
     if let Call::Install { chunks, .. } = &call
-        && let Err(failure) = uploads::ensure(chunks).await
+        && let Err(failure) = chunk_store::ensure(chunks).await
     {
         return Reply::Failed(failure);
     }
@@ -206,8 +206,8 @@ async fn perform(call: Call) -> Reply {
 /// Puts what came back on record. Answers whether the operation goes on.
 fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
     let now = ic::now();
-    books::with(|books| {
-        let Some(mut op) = books.journal.get(id) else {
+    state::with(|state| {
+        let Some(mut op) = state.journal.get(id) else {
             return false;
         };
         op.in_flight = false;
@@ -216,10 +216,10 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
         let (was, went_forward) = (op.step, op.clearing.is_none());
         match &reply {
             Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {
-                books.refund(&mut op, attached)
+                state.refund(&mut op, attached)
             }
             Reply::Failed(_) if was == Step::Fund => op.unknown = Cycles(attached),
-            Reply::Failed(_) if was == Step::Create => books.missing(&op),
+            Reply::Failed(_) if was == Step::Create => state.missing(&op),
             _ if attached > 0 => {
                 let fee = if was == Step::Create {
                     ic::creation_fee()
@@ -227,24 +227,24 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
                     0
                 };
                 op.held.0 += attached.saturating_sub(fee);
-                books.spent(&op, attached, fee);
+                state.spent(&op, attached, fee);
             }
             _ => {}
         }
         if let Reply::Status(status) = &reply {
-            books.deposited(&mut op, status.cycles);
+            state.deposited(&mut op, status.cycles);
             if std::mem::take(&mut op.drained) {
-                books.drained(op.held.0.saturating_sub(status.cycles));
+                state.drained(op.held.0.saturating_sub(status.cycles));
             }
         }
         if let (Reply::Info { created_by_root }, Some(candidate)) = (&mut reply, op.candidate) {
             // One that is on record by the time of this answer is lost no longer.
-            *created_by_root &= !books.knows(candidate.0);
+            *created_by_root &= !state.knows(candidate.0);
             if *created_by_root {
-                books.found(&op, ic::creation_fee());
+                state.found(&op, ic::creation_fee());
             }
         }
-        let room = books.pool_has_room(&op);
+        let room = state.pool_has_room(&op);
         let next = machine::advance(&mut op, reply, room);
         if went_forward && op.clearing.is_some() {
             let reason = op.failure.as_deref().unwrap_or("no reason on record");
@@ -256,29 +256,29 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
         }
         match next {
             Next::Call => {
-                books.journal.put(op);
+                state.journal.put(op);
                 true
             }
             Next::Later(wait) => {
                 later(&mut op, wait, now);
-                books.journal.put(op);
+                state.journal.put(op);
                 false
             }
             Next::Close(end) => {
-                close(books, op, end, now);
+                close(state, op, end, now);
                 false
             }
         }
     })
 }
 
-fn close(books: &mut Books, op: Operation, end: End, now: u64) {
+fn close(state: &mut State, op: Operation, end: End, now: u64) {
     metrics::operation(op.kind(), end, now.saturating_sub(op.accepted));
     log_end(&op, end);
     if op.purpose == Purpose::Refill {
         refilled(end);
     }
-    books.close(op, end, now);
+    state.close(op, end, now);
 }
 
 fn later(op: &mut Operation, wait: u64, now: u64) {
@@ -287,7 +287,7 @@ fn later(op: &mut Operation, wait: u64, now: u64) {
 }
 
 /// The call that an operation's step makes.
-fn call_of(op: &Operation, books: &Books) -> Option<Call> {
+fn call_of(op: &Operation, state: &State) -> Option<Call> {
     if op.step == Step::Create {
         return Some(match op.plan() {
             Some(plan) => Call::Create {
@@ -296,14 +296,14 @@ fn call_of(op: &Operation, books: &Books) -> Option<Call> {
             },
             None => Call::Create {
                 controllers: vec![ic::this()],
-                cycles: books.config.pool.as_ref().map_or(0, |pool| pool.cycles)
+                cycles: state.config.pool.as_ref().map_or(0, |pool| pool.cycles)
                     + ic::creation_fee(),
             },
         });
     }
     let canister = op.canister()?;
     Some(match op.step {
-        Step::Create | Step::Shelve | Step::Search | Step::Children => return None,
+        Step::Create | Step::AddToPool | Step::Search | Step::RetireChildren => return None,
         Step::Configure => Call::Configure {
             canister,
             controllers: op.controllers()?.iter().map(|id| id.0).collect(),
@@ -315,11 +315,11 @@ fn call_of(op: &Operation, books: &Books) -> Option<Call> {
         Step::Install => {
             let module = op.plan()?.module;
             let place = op.place()?;
-            let argument = books.journal.argument(op.id);
+            let argument = state.journal.argument(op.id);
             Call::Install {
                 canister,
                 module,
-                chunks: books.modules.get(module)?.chunks().collect(),
+                chunks: state.modules.get(module)?.chunks().collect(),
                 argument: envelope::seal(&place.role, &place.membership(ic::this()), &argument),
             }
         }
@@ -393,7 +393,7 @@ fn watch() {
 
 /// Wakes the background if the pool is short: at once, unless refilling it failed lately.
 fn wake_if_short() {
-    if books::with(|books| books.refill()) > 0 {
+    if state::with(|state| state.refill()) > 0 {
         let (_, until) = REFUSED.get();
         wake_within(until.saturating_sub(ic::now()));
     }
@@ -401,7 +401,7 @@ fn wake_if_short() {
 
 /// Makes sure that what is announced is delivered.
 pub(crate) fn wake_to_deliver() {
-    if let Some(at) = deliver::next() {
+    if let Some(at) = delivery::next() {
         watch();
         wake_within(at.saturating_sub(ic::now()));
     }
@@ -423,18 +423,18 @@ fn tick() {
     let now = ic::now();
     begin_waiting();
     let is_driven = |id: OperationId| DRIVEN.with_borrow(|driven| driven.contains(&id));
-    let (idle, due, next) = books::with(|books| {
-        let journal = &books.journal;
+    let (idle, due, next) = state::with(|state| {
+        let journal = &state.journal;
         let begun = || {
             let open = journal.open_operations();
-            open.filter(|op| op.turn != Turn::Waits)
+            open.filter(|op| op.admission != Admission::Queued)
         };
         let due: Vec<OperationId> = begun()
             .filter(|op| op.not_before <= now && !is_driven(op.id))
             .map(|op| op.id)
             .collect();
         let later = begun().map(|op| op.not_before).filter(|at| *at > now);
-        let idle = books.journal.open_count() == 0 && books.announcements.waiting() == 0;
+        let idle = state.journal.open_count() == 0 && state.outbox.waiting() == 0;
         (idle, due, later.min())
     });
     if idle {
@@ -449,9 +449,9 @@ fn tick() {
     if REFUSED.get().1 <= now {
         refill(now).into_iter().for_each(spawn);
     }
-    deliver::begin();
+    delivery::begin();
     wake_to_deliver();
-    if idle && books::with(|books| books.refill()) > 0 {
+    if idle && state::with(|state| state.refill()) > 0 {
         // It failed lately, or root can't pay for it now: perhaps later.
         let pause = REFUSED.get().1.saturating_sub(now);
         wake_within(if pause > 0 { pause } else { POOR_AGAIN });
@@ -460,23 +460,23 @@ fn tick() {
 
 /// Accepts as many refills as the pool lacks and root can pay for.
 fn refill(now: u64) -> Vec<OperationId> {
-    books::with(|books| {
-        let Some(pool) = &books.config.pool else {
+    state::with(|state| {
+        let Some(pool) = &state.config.pool else {
             return Vec::new();
         };
         let price = pool.cycles + ic::creation_fee();
         let mut accepted = Vec::new();
-        for _ in 0..books.refill() {
-            if books.coming() >= policy::MAX_BACKGROUND
-                || books.running() >= policy::MAX_RUNNING
-                || books.available() < price + policy::FEES
+        for _ in 0..state.refill() {
+            if state.refills_in_flight() >= policy::MAX_BACKGROUND
+                || state.running() >= policy::MAX_RUNNING
+                || state.available() < price + policy::FEES
             {
                 break;
             }
-            let id = books.next_operation();
+            let id = state.next_operation();
             let mut op = Operation::new(id, Purpose::Refill, Step::Create, now);
             op.reserved = Cycles(price);
-            books.journal.put(op);
+            state.journal.put(op);
             accepted.push(id);
         }
         accepted

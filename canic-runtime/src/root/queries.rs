@@ -2,44 +2,29 @@
 
 use crate::{
     api::{
-        MAX_PAGE, MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest,
-        ModuleInfo, ModulesPage, OperationId, OperationInfo, OperationState, OperationsFilter,
-        OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage, Progress, Source,
+        MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest, ModuleInfo,
+        ModulesPage, OperationId, OperationInfo, OperationState, OperationsFilter, OperationsPage,
+        OperationsRequest, PageRequest, PoolEntry, PoolPage, Progress, Source,
     },
-    books::Books,
-    journal::{End, Hash, Operation, Section, Turn},
-    registry::{Holder, Member},
+    codec::paging::{page, rows},
+    operation::{Admission, End, Hash, Operation},
+    state::{
+        State,
+        journal::Section,
+        registry::{Holder, Member},
+    },
 };
 use candid::Principal;
 
-/// Rows of a page: at least one, so that a caller who pages on gets to the end.
-pub(crate) fn rows(limit: u32) -> usize {
-    limit.clamp(1, MAX_PAGE) as usize
-}
-
-/// Takes a page from an iterator of numbered rows. Answers the rows and where the next page goes on.
-pub(crate) fn page<T>(
-    rows: impl Iterator<Item = T>,
-    request: PageRequest,
-) -> (Vec<T>, Option<u64>) {
-    let start = request.after.map_or(0, |after| after.saturating_add(1));
-    let limit = self::rows(request.limit);
-    let mut rows = rows.skip(usize::try_from(start).unwrap_or(usize::MAX));
-    let page: Vec<T> = rows.by_ref().take(limit).collect();
-    let more = rows.next().is_some();
-    let last = start + page.len() as u64;
-    (page, more.then(|| last - 1))
-}
-
-pub(crate) fn members(books: &Books, request: &MembersRequest) -> MembersPage {
+pub(crate) fn members(state: &State, request: &MembersRequest) -> MembersPage {
     let after = request.after;
     let canisters: Box<dyn Iterator<Item = Principal> + '_> = match &request.filter {
-        MembersFilter::All => Box::new(books.registry.after(after)),
-        MembersFilter::Role(role) => match books.registry.role(role) {
-            Some(role) => Box::new(books.registry.of_role(role.number, after)),
+        MembersFilter::All => Box::new(state.registry.after(after)),
+        MembersFilter::Role(role) => match state.registry.role(role) {
+            Some(role) => Box::new(state.registry.of_role(role.number, after)),
             None => Box::new(std::iter::empty()),
         },
-        MembersFilter::Parent(parent) => Box::new(books.registry.children(*parent, after)),
+        MembersFilter::Parent(parent) => Box::new(state.registry.children(*parent, after)),
     };
     let limit = rows(request.limit);
     let mut canisters = canisters.peekable();
@@ -49,10 +34,10 @@ pub(crate) fn members(books: &Books, request: &MembersRequest) -> MembersPage {
             break;
         };
         members.extend(
-            books
+            state
                 .registry
                 .member(canister)
-                .map(|member| member_info(books, canister, member)),
+                .map(|member| member_info(state, canister, member)),
         );
     }
     let next = canisters
@@ -60,12 +45,12 @@ pub(crate) fn members(books: &Books, request: &MembersRequest) -> MembersPage {
         .and(members.last())
         .map(|last| last.canister);
     let total = match &request.filter {
-        MembersFilter::All => books.registry.taken(),
+        MembersFilter::All => state.registry.taken(),
         MembersFilter::Role(role) => {
-            let role = books.registry.role(role);
+            let role = state.registry.role(role);
             role.map_or(0, |role| u64::from(role.taken))
         }
-        MembersFilter::Parent(parent) => books.registry.children_taken(*parent),
+        MembersFilter::Parent(parent) => state.registry.children_taken(*parent),
     };
     MembersPage {
         members,
@@ -74,22 +59,22 @@ pub(crate) fn members(books: &Books, request: &MembersRequest) -> MembersPage {
     }
 }
 
-pub(crate) fn member(books: &Books, request: &MemberRequest) -> Option<MemberInfo> {
+pub(crate) fn member(state: &State, request: &MemberRequest) -> Option<MemberInfo> {
     let canister = match request {
         MemberRequest::Canister(canister) => *canister,
-        MemberRequest::Key { role, key } => match books.registry.holder(role, key)? {
+        MemberRequest::Key { role, key } => match state.registry.holder(role, key)? {
             Holder::Member(canister) => canister,
             Holder::Operation(_) => return None,
         },
     };
-    let member = books.registry.member(canister)?;
-    Some(member_info(books, canister, member))
+    let member = state.registry.member(canister)?;
+    Some(member_info(state, canister, member))
 }
 
-pub(crate) fn member_info(books: &Books, canister: Principal, member: Member) -> MemberInfo {
+pub(crate) fn member_info(state: &State, canister: Principal, member: Member) -> MemberInfo {
     MemberInfo {
         canister,
-        role: books.registry.role_name(member.role).to_string(),
+        role: state.registry.role_name(member.role).to_string(),
         parent: member.parent.0,
         key: member.key,
         state: member.state.into(),
@@ -99,34 +84,34 @@ pub(crate) fn member_info(books: &Books, canister: Principal, member: Member) ->
     }
 }
 
-pub(crate) fn modules(books: &Books, request: PageRequest) -> ModulesPage {
-    let approved = books
+pub(crate) fn modules(state: &State, request: PageRequest) -> ModulesPage {
+    let approved = state
         .registry
         .roles()
         .filter_map(|(name, role)| Some((name, role.module?)));
     let (rows, next) = page(approved, request);
     let modules = rows
         .into_iter()
-        .map(|(name, hash)| module_info(books, name, hash))
+        .map(|(name, hash)| module_info(state, name, hash))
         .collect();
     ModulesPage { modules, next }
 }
 
-pub(crate) fn module_info(books: &Books, role: &str, hash: Hash) -> ModuleInfo {
-    let module = books.modules.get(hash);
+pub(crate) fn module_info(state: &State, role: &str, hash: Hash) -> ModuleInfo {
+    let module = state.modules.get(hash);
     let chunks: Vec<Hash> = module.iter().flat_map(|module| module.chunks()).collect();
     ModuleInfo {
         role: role.to_string(),
         hash: hash.to_vec(),
         size: module.as_ref().map_or(0, |module| module.size),
         chunks: chunks.len() as u32,
-        uploaded: chunks.iter().all(|chunk| books.modules.is_uploaded(*chunk)),
+        uploaded: chunks.iter().all(|chunk| state.modules.is_uploaded(*chunk)),
         embedded: module.is_some_and(|module| module.embedded),
     }
 }
 
-pub(crate) fn pool(books: &Books, request: PageRequest) -> PoolPage {
-    let (rows, next) = page(books.pool.iter(), request);
+pub(crate) fn pool(state: &State, request: PageRequest) -> PoolPage {
+    let (rows, next) = page(state.pool.iter(), request);
     let entries = rows
         .into_iter()
         .map(|entry| PoolEntry {
@@ -139,18 +124,18 @@ pub(crate) fn pool(books: &Books, request: PageRequest) -> PoolPage {
     PoolPage {
         entries,
         next,
-        ready: books.pool.ready(),
-        claimed: books.pool.claimed(),
+        ready: state.pool.ready(),
+        claimed: state.pool.claimed(),
     }
 }
 
-pub(crate) fn operations(books: &Books, request: OperationsRequest) -> OperationsPage {
+pub(crate) fn operations(state: &State, request: OperationsRequest) -> OperationsPage {
     let section = match request.filter {
         OperationsFilter::Open => Section::Open,
         OperationsFilter::Quarantined => Section::Quarantined,
         OperationsFilter::Closed => Section::Closed,
     };
-    let mut rows_after = books.journal.list(section, request.after);
+    let mut rows_after = state.journal.list(section, request.after);
     let operations: Vec<OperationInfo> = rows_after
         .by_ref()
         .take(rows(request.limit))
@@ -161,19 +146,19 @@ pub(crate) fn operations(books: &Books, request: OperationsRequest) -> Operation
     OperationsPage { operations, next }
 }
 
-pub(crate) fn operation(books: &Books, id: OperationId) -> Option<OperationInfo> {
-    books.journal.get(id).map(operation_info)
+pub(crate) fn operation(state: &State, id: OperationId) -> Option<OperationInfo> {
+    state.journal.get(id).map(operation_info)
 }
 
 /// How far operations are.
-pub(crate) fn progress(books: &Books, operations: &[OperationId]) -> Progress {
+pub(crate) fn progress(state: &State, operations: &[OperationId]) -> Progress {
     let mut progress = Progress::default();
     for id in operations {
-        let op = books.journal.get(*id);
-        let count = match op.map(|op| (op.end, op.turn)) {
+        let op = state.journal.get(*id);
+        let count = match op.map(|op| (op.end, op.admission)) {
             None => &mut progress.unknown,
-            Some((None, Turn::Waits)) => &mut progress.waiting,
-            Some((None, Turn::AtOnce | Turn::Came)) => &mut progress.running,
+            Some((None, Admission::Queued)) => &mut progress.waiting,
+            Some((None, Admission::Immediate | Admission::Dequeued)) => &mut progress.running,
             Some((Some(End::Done), _)) => &mut progress.done,
             Some((Some(End::Quarantined), _)) => &mut progress.quarantined,
             Some((Some(_), _)) => &mut progress.rolled_back,
@@ -185,7 +170,7 @@ pub(crate) fn progress(books: &Books, operations: &[OperationId]) -> Progress {
 
 fn operation_info(op: Operation) -> OperationInfo {
     let state = match op.end {
-        None if op.turn == Turn::Waits => OperationState::Open("Waits".to_string()),
+        None if op.admission == Admission::Queued => OperationState::Open("Waits".to_string()),
         None => OperationState::Open(format!("{:?}", op.step)),
         Some(End::Quarantined) => {
             OperationState::Quarantined(op.failure.clone().unwrap_or_default())

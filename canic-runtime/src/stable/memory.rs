@@ -4,17 +4,15 @@
 //! and a layout version. Opening refuses, with a message and before anything is written, what another program laid
 //! out, and what a newer version of canic did. An older layout is opened, and [`migrate`]d.
 
-use crate::config::DEFAULT_STABLE_GIB;
-use candid::Principal;
+use crate::{
+    config::DEFAULT_STABLE_GIB,
+    stable::record::{decode, encode},
+};
 use ic_stable_structures::{
-    DefaultMemoryImpl, Memory as _, Storable,
+    DefaultMemoryImpl, Memory as _,
     memory_manager::{MemoryId, MemoryManager, VirtualMemory},
-    storable::Bound,
 };
-use std::{
-    borrow::Cow,
-    cell::{Cell, RefCell},
-};
+use std::cell::{Cell, RefCell};
 
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
@@ -233,94 +231,6 @@ pub(crate) fn write_head(value: &impl minicbor::Encode<()>) {
     grow_to(&meta, HEAD_END + bytes.len() as u64);
     meta.write(HEAD_LENGTH, &(bytes.len() as u32).to_le_bytes());
     meta.write(HEAD_END, &bytes);
-}
-
-/// A record in CBOR: fields are numbered, so newer versions can add some and still read the older ones.
-pub(crate) struct Record<T>(pub(crate) T);
-
-impl<T> Storable for Record<T>
-where
-    T: minicbor::Encode<()> + for<'a> minicbor::Decode<'a, ()>,
-{
-    const BOUND: Bound = Bound::Unbounded;
-
-    fn to_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(encode(&self.0))
-    }
-
-    fn into_bytes(self) -> Vec<u8> {
-        encode(&self.0)
-    }
-
-    fn from_bytes(bytes: Cow<'_, [u8]>) -> Self {
-        Self(decode(&bytes))
-    }
-}
-
-/// # Panics
-///
-/// On bytes that canic did not write. The trap keeps them as they are.
-pub(crate) fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
-    match minicbor::decode(bytes) {
-        Ok(value) => value,
-        Err(error) => panic!("canic: corrupt record in stable memory: {error}"),
-    }
-}
-
-pub(crate) fn encode(value: &impl minicbor::Encode<()>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match minicbor::encode(value, &mut bytes) {
-        Ok(()) => bytes,
-        Err(error) => unreachable!("writing to a Vec can't fail: {error:?}"),
-    }
-}
-
-/// A principal in CBOR: its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Id(pub(crate) Principal);
-
-impl<C> minicbor::Encode<C> for Id {
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        e: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.bytes(self.0.as_slice())?.ok()
-    }
-}
-
-impl<'b, C> minicbor::Decode<'b, C> for Id {
-    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let at = d.position();
-        match Principal::try_from_slice(d.bytes()?) {
-            Ok(principal) => Ok(Self(principal)),
-            Err(_) => Err(minicbor::decode::Error::message("not a principal").at(at)),
-        }
-    }
-}
-
-/// An amount of cycles in CBOR: two numbers, the high and the low half.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cycles(pub(crate) u128);
-
-impl<C> minicbor::Encode<C> for Cycles {
-    fn encode<W: minicbor::encode::Write>(
-        &self,
-        e: &mut minicbor::Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(2)?
-            .u64((self.0 >> 64) as u64)?
-            .u64(self.0 as u64)?
-            .ok()
-    }
-}
-
-impl<'b, C> minicbor::Decode<'b, C> for Cycles {
-    fn decode(d: &mut minicbor::Decoder<'b>, c: &mut C) -> Result<Self, minicbor::decode::Error> {
-        let [high, low] = <[u64; 2]>::decode(d, c)?;
-        Ok(Self(u128::from(high) << 64 | u128::from(low)))
-    }
 }
 
 #[cfg(test)]

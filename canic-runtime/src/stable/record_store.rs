@@ -4,12 +4,15 @@
 //! many there are; in exchange nothing is sorted here. Where which record lies is known on the heap: whoever opens a shelf
 //! is shown all of them.
 
-use crate::memory::{self, Memory};
+use crate::{
+    stable::memory::{self, Memory},
+    stable::record,
+};
 use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
 use std::{borrow::Cow, marker::PhantomData};
 
 /// Where a record lies: its first piece.
-pub(crate) type Spot = u32;
+pub(crate) type RecordId = u32;
 
 /// What a piece begins with: what it is, and which one comes next.
 const HEAD: usize = 5;
@@ -18,9 +21,9 @@ const FURTHER: u8 = 2;
 const LAST: u32 = u32::MAX;
 
 /// What lies in a piece: a part of a record behind its head, or nothing.
-struct Piece<const SIZE: u32>(Vec<u8>);
+struct Slot<const SIZE: u32>(Vec<u8>);
 
-impl<const SIZE: u32> Storable for Piece<SIZE> {
+impl<const SIZE: u32> Storable for Slot<SIZE> {
     const BOUND: Bound = Bound::Bounded {
         max_size: SIZE,
         is_fixed_size: false,
@@ -39,7 +42,7 @@ impl<const SIZE: u32> Storable for Piece<SIZE> {
     }
 }
 
-impl<const SIZE: u32> Piece<SIZE> {
+impl<const SIZE: u32> Slot<SIZE> {
     /// What it is, which one comes next, and its part of the record; none if it is free.
     fn parts(&self) -> Option<(u8, u32, &[u8])> {
         let (kind, rest) = self.0.split_first()?;
@@ -49,18 +52,18 @@ impl<const SIZE: u32> Piece<SIZE> {
 }
 
 /// Records of a kind, in pieces of `SIZE` bytes.
-pub(crate) struct Shelf<T, const SIZE: u32> {
-    pieces: StableVec<Piece<SIZE>, Memory>,
+pub(crate) struct RecordStore<T, const SIZE: u32> {
+    pieces: StableVec<Slot<SIZE>, Memory>,
     free: Vec<u32>,
     records: PhantomData<T>,
 }
 
-impl<T, const SIZE: u32> Shelf<T, SIZE>
+impl<T, const SIZE: u32> RecordStore<T, SIZE>
 where
     T: minicbor::Encode<()> + for<'a> minicbor::Decode<'a, ()>,
 {
     /// Opens a shelf and shows each record.
-    pub(crate) fn open(memory: u8, mut show: impl FnMut(Spot, T)) -> Self {
+    pub(crate) fn open(memory: u8, mut show: impl FnMut(RecordId, T)) -> Self {
         let mut shelf = Self {
             pieces: StableVec::init(memory::open(memory)),
             free: Vec::new(),
@@ -81,15 +84,15 @@ where
     ///
     /// # Panics
     /// If stable memory is damaged. The trap keeps it as it is.
-    pub(crate) fn get(&self, spot: Spot) -> T {
+    pub(crate) fn get(&self, spot: RecordId) -> T {
         let mut record = Vec::new();
         self.follow(spot, |_, part| record.extend_from_slice(part));
-        memory::decode(&record)
+        record::decode(&record)
     }
 
     /// Writes a record, to where it lies already or to a spot that is free, and answers where it lies.
-    pub(crate) fn put(&mut self, spot: Option<Spot>, record: &T) -> Spot {
-        let record = memory::encode(record);
+    pub(crate) fn put(&mut self, spot: Option<RecordId>, record: &T) -> RecordId {
+        let record = record::encode(record);
         let mut chain = Vec::new();
         if let Some(spot) = spot {
             self.follow(spot, |at, _| chain.push(at));
@@ -112,13 +115,13 @@ where
             piece.push(kind);
             piece.extend_from_slice(&next.to_le_bytes());
             piece.extend_from_slice(part);
-            self.write(chain[index], Piece(piece));
+            self.write(chain[index], Slot(piece));
         }
         chain[0]
     }
 
     /// Takes a record away.
-    pub(crate) fn remove(&mut self, spot: Spot) {
+    pub(crate) fn remove(&mut self, spot: RecordId) {
         let mut chain = Vec::new();
         self.follow(spot, |at, _| chain.push(at));
         for at in chain {
@@ -127,11 +130,11 @@ where
     }
 
     fn clear(&mut self, at: u32) {
-        self.write(at, Piece(Vec::new()));
+        self.write(at, Slot(Vec::new()));
         self.free.push(at);
     }
 
-    fn write(&self, at: u32, piece: Piece<SIZE>) {
+    fn write(&self, at: u32, piece: Slot<SIZE>) {
         if u64::from(at) == self.pieces.len() {
             self.pieces.push(&piece);
         } else {
@@ -139,7 +142,7 @@ where
         }
     }
 
-    fn piece(&self, at: u32) -> Piece<SIZE> {
+    fn piece(&self, at: u32) -> Slot<SIZE> {
         match self.pieces.get(at.into()) {
             Some(piece) => piece,
             None => corrupt(),
@@ -147,7 +150,7 @@ where
     }
 
     /// Goes along the pieces of a record.
-    fn follow(&self, spot: Spot, mut go: impl FnMut(u32, &[u8])) {
+    fn follow(&self, spot: RecordId, mut go: impl FnMut(u32, &[u8])) {
         let (mut at, mut expected) = (spot, FIRST);
         // A chain that is damaged may go in circles.
         for _ in 0..self.pieces.len() {
@@ -176,9 +179,9 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    type Texts = Shelf<String, 16>;
+    type Texts = RecordStore<String, 16>;
 
-    fn all(memory: u8) -> (Texts, BTreeMap<Spot, String>) {
+    fn all(memory: u8) -> (Texts, BTreeMap<RecordId, String>) {
         let mut all = BTreeMap::new();
         let shelf = Texts::open(memory, |spot, text| drop(all.insert(spot, text)));
         (shelf, all)
@@ -190,7 +193,7 @@ mod tests {
         fn keeps_what_is_put_there(changes in prop::collection::vec((0..8usize, 0..60usize), 1..80)) {
             memory::forget();
             let (mut shelf, _) = all(0);
-            let mut model: BTreeMap<usize, (Spot, String)> = BTreeMap::new();
+            let mut model: BTreeMap<usize, (RecordId, String)> = BTreeMap::new();
             for (who, length) in changes {
                 let before = model.remove(&who).map(|(spot, _)| spot);
                 if length == 0 {
@@ -206,7 +209,7 @@ mod tests {
                 }
                 let (again, shown) = all(0);
                 prop_assert_eq!(shown, model.values().cloned().collect());
-                let used: usize = model.values().map(|(_, text)| (memory::encode(text).len()).div_ceil(11)).sum();
+                let used: usize = model.values().map(|(_, text)| (record::encode(text).len()).div_ceil(11)).sum();
                 prop_assert_eq!(again.pieces.len() as usize, used + again.free.len(), "no piece is lost");
             }
         }

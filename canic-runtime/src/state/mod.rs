@@ -4,7 +4,6 @@
 //! member, in the pool, in an open operation or in quarantine.
 
 pub(crate) mod journal;
-pub(crate) mod migration;
 pub(crate) mod modules;
 pub(crate) mod open_operations;
 pub(crate) mod outbox;
@@ -13,21 +12,24 @@ pub(crate) mod registry;
 pub(crate) mod subscribers;
 
 use crate::{
-    allocation,
-    announce::Announcements,
     api::{OperationId, OperationKind},
     config::RootConfig,
-    journal::{
-        Clearing, End, Journal, Operation, Origin, Place, Purpose, Relocation, Section, Step, Turn,
+    operation::{
+        Admission, End, Operation, Origin, Position, Purpose, Reparent, Step, Teardown, allocation,
+        policy, search,
     },
-    layouts,
-    memory::{self, Cycles, Id},
-    modules::Modules,
     platform::ic,
-    policy,
-    pool::Pool,
-    registry::{Member, Registry, State},
-    search,
+    stable::{
+        memory,
+        record::{Cycles, Id},
+    },
+    state::{
+        journal::{Journal, Section},
+        modules::Modules,
+        outbox::Outbox,
+        pool::Pool,
+        registry::{Member, MemberStatus, Registry},
+    },
 };
 use candid::Principal;
 use minicbor::{Decode, Encode};
@@ -84,54 +86,54 @@ pub(crate) struct Ledger {
     pub(crate) unknown: Cycles,
 }
 
-pub(crate) struct Books {
+pub(crate) struct State {
     pub(crate) config: &'static RootConfig,
     pub(crate) head: Head,
     pub(crate) journal: Journal,
     pub(crate) registry: Registry,
     pub(crate) pool: Pool,
     pub(crate) modules: Modules,
-    pub(crate) announcements: Announcements,
+    pub(crate) outbox: Outbox,
 }
 
 thread_local! {
-    static BOOKS: RefCell<Option<Books>> = const { RefCell::new(None) };
+    static BOOKS: RefCell<Option<State>> = const { RefCell::new(None) };
 }
 
 /// Opens the books: once, before anything else, in each life of root's code.
 pub(crate) fn open(config: &'static RootConfig) {
     let head = memory::read_head().unwrap_or_default();
-    let mut books = Books {
+    let mut state = State {
         config,
         head,
         journal: Journal::open(OPERATIONS, ARGUMENTS),
         registry: Registry::open(MEMBERS, ROLES),
         pool: Pool::open(POOL),
         modules: Modules::open(MODULES, PIECES, UPLOADED),
-        announcements: Announcements::open(ANNOUNCED, LISTENERS, RELIANCE),
+        outbox: Outbox::open(ANNOUNCED, LISTENERS, RELIANCE),
     };
-    memory::migrate(|_| layouts::take_over(&mut books));
-    books.take_again();
-    BOOKS.with_borrow_mut(|slot| *slot = Some(books));
+    memory::migrate(|_| ());
+    state.restore_claims();
+    BOOKS.with_borrow_mut(|slot| *slot = Some(state));
 }
 
 /// # Panics
 ///
 /// In a canister that is no root. Generated code opens the books before it calls anything else.
-pub(crate) fn with<R>(f: impl FnOnce(&mut Books) -> R) -> R {
-    BOOKS.with_borrow_mut(|books| match books {
-        Some(books) => f(books),
+pub(crate) fn with<R>(f: impl FnOnce(&mut State) -> R) -> R {
+    BOOKS.with_borrow_mut(|state| match state {
+        Some(state) => f(state),
         None => panic!("canic: this canister is no root"),
     })
 }
 
-impl Books {
+impl State {
     /// What open operations take of pool and registry is known from the operations alone: canisters of the pool, and places
     /// that are not a member's yet.
-    fn take_again(&mut self) {
+    fn restore_claims(&mut self) {
         for op in self.journal.open_operations() {
             if let Some(canister) = op.canister() {
-                self.pool.held(canister, op.id);
+                self.pool.mark_claimed(canister, op.id);
             }
             let is_member = |id| self.registry.is_member(id);
             match &op.purpose {
@@ -178,7 +180,7 @@ impl Books {
             return None;
         }
         let mut op = self.journal.get(self.journal.next_waiting()?)?;
-        op.turn = Turn::Came;
+        op.admission = Admission::Dequeued;
         if self.claim(&mut op) {
             let wanted = op.plan().map_or(0, |plan| plan.cycles.0);
             op.shortfall = Cycles(policy::shortfall(op.held.0, wanted));
@@ -239,7 +241,7 @@ impl Books {
         for child in self.registry.children(canister, None) {
             below = true;
             if let Some(member) = self.registry.member(child)
-                && member.state == State::Active
+                && member.state == MemberStatus::Active
             {
                 active.push((child, member));
             }
@@ -251,7 +253,7 @@ impl Books {
             return None;
         }
         let retired = active.into_iter().take(room).map(|(child, member)| {
-            let how = parent.clearing.unwrap_or(Clearing::Delete);
+            let how = parent.clearing.unwrap_or(Teardown::Delete);
             self.retire(child, member, how, true, now)
         });
         Some(retired.collect())
@@ -262,17 +264,17 @@ impl Books {
         &mut self,
         canister: Principal,
         member: Member,
-        how: Clearing,
+        how: Teardown,
         subtree: bool,
         now: u64,
     ) -> OperationId {
-        let place = Place {
+        let place = Position {
             role: self.registry.role_name(member.role).to_string(),
             parent: member.parent,
             key: member.key,
         };
         let step = if subtree {
-            Step::Children
+            Step::RetireChildren
         } else {
             Step::Inspect
         };
@@ -280,7 +282,8 @@ impl Books {
         let mut op = Operation::new(id, Purpose::Retire(place), step, now);
         op.canister = Some(Id(canister));
         op.clearing = Some(how);
-        self.registry.set_state(canister, State::Retiring, id);
+        self.registry
+            .set_state(canister, MemberStatus::Retiring, id);
         if let Purpose::Retire(place) = &op.purpose {
             self.announce(canister, Some(place), None, now);
         }
@@ -289,7 +292,7 @@ impl Books {
     }
 
     /// Canisters on their way into the pool.
-    pub(crate) fn coming(&self) -> u64 {
+    pub(crate) fn refills_in_flight(&self) -> u64 {
         self.journal.open_of(OperationKind::Refill)
     }
 
@@ -303,7 +306,7 @@ impl Books {
         let counted = op
             .canister()
             .is_some_and(|canister| self.pool.contains(canister));
-        counted || self.pool.len() + self.coming() < max
+        counted || self.pool.len() + self.refills_in_flight() < max
     }
 
     /// How many canisters the pool lacks now.
@@ -314,18 +317,24 @@ impl Books {
                 pool.max,
                 self.pool.ready(),
                 self.pool.len(),
-                self.coming(),
+                self.refills_in_flight(),
             )
         })
     }
 
     /// The intent: what is on record before a call is made.
-    pub(crate) fn intend(&mut self, op: &mut Operation, attached: u128, now: u64) {
+    pub(crate) fn record_intent(&mut self, op: &mut Operation, attached: u128, now: u64) {
         if let (Step::Install, Purpose::Provision(place, plan), Some(canister)) =
             (op.step, &op.purpose, op.canister())
         {
-            self.registry
-                .register(canister, place, State::Installing, plan.module, op.id, now);
+            self.registry.register(
+                canister,
+                place,
+                MemberStatus::Installing,
+                plan.module,
+                op.id,
+                now,
+            );
         }
         // As much as a canister's id and the numbers that change with it take.
         op.room = vec![0; if op.step == Step::Create { 64 } else { 0 }];
@@ -393,15 +402,21 @@ impl Books {
         match (&op.purpose, end) {
             (Purpose::Provision(place, plan) | Purpose::Adopt(place, plan), End::Done) => {
                 if let Some(canister) = canister {
-                    self.registry
-                        .register(canister, place, State::Active, plan.module, op.id, now);
+                    self.registry.register(
+                        canister,
+                        place,
+                        MemberStatus::Active,
+                        plan.module,
+                        op.id,
+                        now,
+                    );
                     self.pool.remove(canister);
                     self.announce(canister, None, Some(place), now);
                 }
             }
-            (Purpose::Move(place, relocation), end) => {
+            (Purpose::Move(place, reparent), end) => {
                 if let Some(canister) = canister {
-                    self.moved(canister, place, relocation, end == End::Done, op.id, now);
+                    self.moved(canister, place, reparent, end == End::Done, op.id, now);
                 }
             }
             (
@@ -410,7 +425,7 @@ impl Books {
             ) => {
                 self.registry.give_up(place, canister);
                 if let Some(canister) = canister {
-                    self.announcements.forget(canister);
+                    self.outbox.forget(canister);
                 }
             }
             (Purpose::Refill | Purpose::ImportToPool, _) => {}
@@ -418,11 +433,11 @@ impl Books {
         if let Some(canister) = canister {
             let into_pool = match (&op.purpose, op.clearing) {
                 (Purpose::Refill, _) => end == End::Done,
-                (_, Some(Clearing::Recycle)) => matches!(end, End::Done | End::Recycled),
+                (_, Some(Teardown::Recycle)) => matches!(end, End::Done | End::Recycled),
                 _ => false,
             };
             let gone =
-                op.clearing == Some(Clearing::Delete) && matches!(end, End::Done | End::Deleted);
+                op.clearing == Some(Teardown::Delete) && matches!(end, End::Done | End::Deleted);
             if into_pool {
                 self.pool.put_ready(canister, op.held.0, now);
             } else if end != End::Untouched {
@@ -452,17 +467,18 @@ impl Books {
     fn moved(
         &mut self,
         canister: Principal,
-        place: &Place,
-        relocation: &Relocation,
+        place: &Position,
+        reparent: &Reparent,
         done: bool,
         operation: OperationId,
         now: u64,
     ) {
-        self.registry.set_state(canister, State::Active, operation);
+        self.registry
+            .set_state(canister, MemberStatus::Active, operation);
         if done {
             self.registry.set_parent(canister, place.parent.0);
-            let parent = relocation.from;
-            let before = Place {
+            let parent = reparent.from;
+            let before = Position {
                 parent,
                 ..place.clone()
             };
@@ -486,7 +502,7 @@ impl Books {
 
     /// Puts a claimed pool canister's operation on record, or one that will create its own.
     pub(crate) fn claim(&mut self, op: &mut Operation) -> bool {
-        self.pool.wanted(ic::now());
+        self.pool.record_demand(ic::now());
         match self.pool.claim(op.id) {
             Some(entry) => {
                 op.canister = Some(entry.canister);

@@ -4,8 +4,12 @@
 
 use crate::{
     api::{ApproveRequest, MAX_CHUNK, MAX_CHUNKS, ModuleError},
-    journal::Hash,
-    memory::{self, Memory, Record},
+    operation::Hash,
+    operation::sha256,
+    stable::{
+        memory::{self, Memory},
+        record::Record,
+    },
 };
 use ic_stable_structures::StableBTreeMap;
 use minicbor::{Decode, Encode};
@@ -42,10 +46,6 @@ pub(crate) struct Modules {
     uploaded: BTreeSet<Hash>,
     module_table: StableBTreeMap<Hash, Record<Module>, Memory>,
     upload_table: StableBTreeMap<Hash, (), Memory>,
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> Hash {
-    Sha256::digest(bytes).into()
 }
 
 impl Modules {

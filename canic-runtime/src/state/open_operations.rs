@@ -2,7 +2,7 @@
 
 use crate::{
     api::{OperationId, OperationKind},
-    journal::{Operation, Turn},
+    operation::{Admission, Operation},
 };
 use candid::Principal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +25,10 @@ pub(crate) struct Open {
 impl Open {
     pub(crate) fn put(&mut self, operation: Operation) {
         self.remove(operation.id);
-        match operation.turn {
-            Turn::AtOnce => {}
-            Turn::Waits => drop(self.waiting.insert(operation.id)),
-            Turn::Came => self.in_background += 1,
+        match operation.admission {
+            Admission::Immediate => {}
+            Admission::Queued => drop(self.waiting.insert(operation.id)),
+            Admission::Dequeued => self.in_background += 1,
         }
         self.reserved += operation.reserved.0;
         *self.kinds.entry(operation.kind()).or_default() += 1;
@@ -42,10 +42,10 @@ impl Open {
         let Some(operation) = self.operations.remove(&id) else {
             return;
         };
-        match operation.turn {
-            Turn::AtOnce => {}
-            Turn::Waits => drop(self.waiting.remove(&id)),
-            Turn::Came => self.in_background -= 1,
+        match operation.admission {
+            Admission::Immediate => {}
+            Admission::Queued => drop(self.waiting.remove(&id)),
+            Admission::Dequeued => self.in_background -= 1,
         }
         self.reserved -= operation.reserved.0;
         if let Some(count) = self.kinds.get_mut(&operation.kind()) {

@@ -1,4 +1,4 @@
-//! Announcements: what root has to tell members about other members.
+//! Outbox: what root has to tell members about other members.
 //!
 //! Every change has a number. A listener, the parent of a member or one whose role watches that of the member, hears its
 //! changes in order, several at once; what it has not heard stays on record. One that is down misses nothing, and one that is
@@ -7,9 +7,13 @@
 //! Who asks root about a member relies on the answer for [`LEASE`]. Until then root tells it, too, if that changes.
 
 use crate::{
-    api::{Announcement, Change, Standing},
-    journal::Place,
-    memory::{self, Id, Memory, Record},
+    api::LEASE,
+    api::{Announcement, Change, MemberRef},
+    operation::Position,
+    stable::{
+        memory::{self, Memory},
+        record::{Id, Record},
+    },
 };
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
@@ -18,9 +22,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound::{Excluded, Unbounded},
 };
-
-/// For how long a member may rely on what it was told without asking root again, in nanoseconds: five minutes.
-pub(crate) const LEASE: u64 = 300_000_000_000;
 
 /// Changes that are sent at once.
 const BATCH: usize = 200;
@@ -48,7 +49,7 @@ struct Kept {
     canister: Id,
     /// What it is now; none if that is no concern of the listener's any more.
     #[n(1)]
-    now: Option<Place>,
+    now: Option<Position>,
 }
 
 /// How far a listener is.
@@ -71,7 +72,7 @@ struct Due {
     not_before: u64,
 }
 
-pub(crate) struct Announcements {
+pub(crate) struct Outbox {
     kept: StableBTreeMap<(Principal, u64), Record<Kept>, Memory>,
     listeners: StableBTreeMap<Principal, Record<Listener>, Memory>,
     /// Until when a member relies on what root said about another: by the other, then by who relies on it.
@@ -81,7 +82,7 @@ pub(crate) struct Announcements {
     swept: Option<(Principal, Principal)>,
 }
 
-impl Announcements {
+impl Outbox {
     pub(crate) fn open(kept: u8, listeners: u8, reliance: u8) -> Self {
         let kept: StableBTreeMap<(Principal, u64), Record<Kept>, Memory> =
             StableBTreeMap::init(memory::open(kept));
@@ -126,7 +127,7 @@ impl Announcements {
         listener: Principal,
         number: u64,
         canister: Principal,
-        now: Option<Place>,
+        now: Option<Position>,
     ) {
         let mut state = self.listener(listener);
         if state.kept >= MAX_KEPT {
@@ -199,7 +200,7 @@ impl Announcements {
                 Change {
                     number: entry.key().1,
                     canister: canister.0,
-                    now: now.map(Standing::from),
+                    now: now.map(MemberRef::from),
                 }
             })
             .collect();
@@ -281,8 +282,8 @@ impl Announcements {
     }
 }
 
-impl From<Place> for Standing {
-    fn from(place: Place) -> Self {
+impl From<Position> for MemberRef {
+    fn from(place: Position) -> Self {
         Self {
             role: place.role,
             parent: place.parent.0,
@@ -299,15 +300,15 @@ mod tests {
         Principal::from_slice(&[n, 1])
     }
 
-    fn opened() -> Announcements {
-        Announcements::open(0, 1, 2)
+    fn opened() -> Outbox {
+        Outbox::open(0, 1, 2)
     }
 
-    fn tell(all: &mut Announcements, listener: u8, number: u64) {
+    fn tell(all: &mut Outbox, listener: u8, number: u64) {
         all.tell(id(listener), number, id(100), None);
     }
 
-    fn numbers(all: &Announcements, listener: u8) -> Option<(u64, Vec<u64>, u64)> {
+    fn numbers(all: &Outbox, listener: u8) -> Option<(u64, Vec<u64>, u64)> {
         let Announcement {
             after,
             upto,

@@ -4,9 +4,9 @@
 //! not on record here: they are those that an open operation holds. All entries are on the heap as well, so that claiming
 //! one writes nothing but the operation.
 
-use crate::{
-    memory::{Cycles, Id},
-    shelf::{Shelf, Spot},
+use crate::stable::{
+    record::{Cycles, Id},
+    record_store::{RecordId, RecordStore},
 };
 use candid::Principal;
 use minicbor::{Decode, Encode};
@@ -25,15 +25,15 @@ pub(crate) struct Entry {
     /// Counts those that ever came.
     #[n(3)]
     number: u64,
-    /// Known on the heap only.
+    /// Cached on the heap only.
     #[cbor(skip)]
     pub(crate) claimed_by: Option<u64>,
 }
 
 pub(crate) struct Pool {
-    records: Shelf<Entry, 48>,
+    records: RecordStore<Entry, 48>,
     /// By number, in the order of their arrival.
-    entries: BTreeMap<u64, (Spot, Entry)>,
+    entries: BTreeMap<u64, (RecordId, Entry)>,
     numbers: BTreeMap<Principal, u64>,
     ready: BTreeSet<u64>,
     demand: Demand,
@@ -66,7 +66,7 @@ impl Pool {
     pub(crate) fn open(memory: u8) -> Self {
         let mut all = Vec::new();
         let mut pool = Self {
-            records: Shelf::open(memory, |spot, entry| all.push((spot, entry))),
+            records: RecordStore::open(memory, |spot, entry| all.push((spot, entry))),
             entries: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -79,7 +79,7 @@ impl Pool {
     }
 
     /// An open operation holds a canister, be it of the pool or not.
-    pub(crate) fn held(&mut self, canister: Principal, operation: u64) {
+    pub(crate) fn mark_claimed(&mut self, canister: Principal, operation: u64) {
         if let Some(number) = self.numbers.get(&canister)
             && let Some((_, entry)) = self.entries.get_mut(number)
         {
@@ -89,7 +89,7 @@ impl Pool {
     }
 
     /// Somebody wants a canister, whether there is one or not.
-    pub(crate) fn wanted(&mut self, now: u64) {
+    pub(crate) fn record_demand(&mut self, now: u64) {
         self.demand.turn_to(now / WINDOW);
         self.demand.wanted += 1;
     }
@@ -145,7 +145,7 @@ impl Pool {
     /// Marks the first ready canister as taken by an operation, which must have it on record before this message ends.
     pub(crate) fn claim(&mut self, operation: u64) -> Option<Entry> {
         let canister = self.first_ready()?.canister.0;
-        self.held(canister, operation);
+        self.mark_claimed(canister, operation);
         let (_, entry) = self.entries.get(self.numbers.get(&canister)?)?;
         Some(entry.clone())
     }
@@ -160,7 +160,7 @@ impl Pool {
         }
     }
 
-    fn keep(&mut self, spot: Spot, entry: Entry) {
+    fn keep(&mut self, spot: RecordId, entry: Entry) {
         self.numbers.insert(entry.canister.0, entry.number);
         self.ready.insert(entry.number);
         self.entries.insert(entry.number, (spot, entry));
@@ -183,7 +183,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory;
+    use crate::stable::memory;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, VecDeque};
 
@@ -211,14 +211,14 @@ mod tests {
         memory::forget();
         let mut pool = Pool::open(0);
         for _ in 0..3 {
-            pool.wanted(WINDOW);
+            pool.record_demand(WINDOW);
         }
         assert_eq!(pool.demand(2 * WINDOW - 1), 3);
-        pool.wanted(2 * WINDOW);
+        pool.record_demand(2 * WINDOW);
         assert_eq!(pool.demand(2 * WINDOW), 3);
         assert_eq!(pool.demand(3 * WINDOW), 1);
         assert_eq!(pool.demand(4 * WINDOW), 0);
-        pool.wanted(9 * WINDOW);
+        pool.record_demand(9 * WINDOW);
         assert_eq!(pool.demand(9 * WINDOW), 1, "long ago is forgotten");
     }
 
@@ -273,9 +273,9 @@ mod tests {
                 // What is opened again is the same, once it is told who holds what.
                 let mut again = Pool::open(0);
                 for (n, by) in &claimed {
-                    again.held(canister(*n), *by);
+                    again.mark_claimed(canister(*n), *by);
                 }
-                again.held(canister(99), 1);
+                again.mark_claimed(canister(99), 1);
                 prop_assert!(again.iter().eq(pool.iter()));
             }
         }

@@ -5,9 +5,12 @@
 
 use crate::{
     api::{MAX_ROLE, MemberState},
-    journal::{Hash, Place},
-    memory::{self, Id, Memory, Record},
-    shelf::{Shelf, Spot},
+    operation::{Hash, Position},
+    stable::{
+        memory::{self, Memory},
+        record::{Id, Record},
+        record_store::{RecordId, RecordStore},
+    },
 };
 use candid::Principal;
 use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
@@ -28,7 +31,7 @@ pub(crate) struct Member {
     #[n(2)]
     pub(crate) key: Option<String>,
     #[n(3)]
-    pub(crate) state: State,
+    pub(crate) state: MemberStatus,
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(crate) module: Hash,
     #[n(5)]
@@ -39,7 +42,7 @@ pub(crate) struct Member {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
-pub(crate) enum State {
+pub(crate) enum MemberStatus {
     #[n(0)]
     Installing,
     #[n(1)]
@@ -50,13 +53,13 @@ pub(crate) enum State {
     Moving,
 }
 
-impl From<State> for MemberState {
-    fn from(state: State) -> Self {
+impl From<MemberStatus> for MemberState {
+    fn from(state: MemberStatus) -> Self {
         match state {
-            State::Installing => Self::Installing,
-            State::Active => Self::Active,
-            State::Retiring => Self::Retiring,
-            State::Moving => Self::Moving,
+            MemberStatus::Installing => Self::Installing,
+            MemberStatus::Active => Self::Active,
+            MemberStatus::Retiring => Self::Retiring,
+            MemberStatus::Moving => Self::Moving,
         }
     }
 }
@@ -66,7 +69,7 @@ impl From<State> for MemberState {
 pub(crate) struct Role {
     #[n(0)]
     pub(crate) number: u16,
-    /// Members, those being provisioned included. Known on the heap only.
+    /// Members, those being provisioned included. Cached on the heap only.
     #[cbor(skip)]
     pub(crate) taken: u32,
     /// The approved module.
@@ -153,12 +156,12 @@ impl From<Sorted> for Principal {
 }
 
 pub(crate) struct Registry {
-    rows: Shelf<Row, 96>,
+    rows: RecordStore<Row, 96>,
     roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
     /// The roles, and their names by number: there are few.
     known: BTreeMap<String, Role>,
     names: BTreeMap<u16, String>,
-    members: BTreeMap<Sorted, Spot>,
+    members: BTreeMap<Sorted, RecordId>,
     by_role: BTreeSet<(u16, Sorted)>,
     by_parent: BTreeSet<(Sorted, Sorted)>,
     by_key: BTreeMap<(u16, String), Holder>,
@@ -180,7 +183,7 @@ impl Registry {
         }
         let mut all = Vec::new();
         let mut registry = Self {
-            rows: Shelf::open(rows, |spot, row| all.push((spot, row))),
+            rows: RecordStore::open(rows, |spot, row| all.push((spot, row))),
             roles,
             known,
             names,
@@ -198,16 +201,11 @@ impl Registry {
         registry
     }
 
-    /// Brings a member in with whom all its places come, as an earlier layout had it.
-    pub(crate) fn take_over(&mut self, canister: Principal, member: Member) {
-        self.count(&member);
-        self.write(canister, member);
-    }
 
     /// Takes a member's places, and its key.
     fn count(&mut self, member: &Member) {
         let role = self.role_name(member.role).to_string();
-        let place = Place {
+        let place = Position {
             role,
             parent: member.parent,
             key: member.key.clone(),
@@ -227,14 +225,14 @@ impl Registry {
     }
 
     /// Has a member found, whose places are taken and whose record lies at a spot.
-    fn index(&mut self, canister: Principal, spot: Spot, member: &Member) {
+    fn index(&mut self, canister: Principal, spot: RecordId, member: &Member) {
         let id = Sorted::from(canister);
         if self.members.insert(id, spot).is_none() {
             self.by_role.insert((member.role, id));
             self.by_parent.insert((member.parent.0.into(), id));
         }
         // While it is being installed, the key means the operation.
-        if let (Some(key), true) = (&member.key, member.state != State::Installing) {
+        if let (Some(key), true) = (&member.key, member.state != MemberStatus::Installing) {
             let key = (member.role, key.clone());
             self.by_key.insert(key, Holder::Member(canister));
         }
@@ -300,7 +298,7 @@ impl Registry {
     }
 
     /// Takes a place for an operation.
-    pub(crate) fn take(&mut self, place: &Place, operation: u64) {
+    pub(crate) fn take(&mut self, place: &Position, operation: u64) {
         let role = self.known_role(&place.role);
         role.taken += 1;
         let number = role.number;
@@ -339,7 +337,7 @@ impl Registry {
     }
 
     /// Gives a place up, together with the member that may have had it.
-    pub(crate) fn give_up(&mut self, place: &Place, canister: Option<Principal>) {
+    pub(crate) fn give_up(&mut self, place: &Position, canister: Option<Principal>) {
         if let Some(canister) = canister
             && let Some(member) = self.member(canister)
             && let Some(spot) = self.members.remove(&canister.into())
@@ -376,8 +374,8 @@ impl Registry {
     pub(crate) fn register(
         &mut self,
         canister: Principal,
-        place: &Place,
-        state: State,
+        place: &Position,
+        state: MemberStatus,
         module: Hash,
         operation: u64,
         now: u64,
@@ -398,7 +396,7 @@ impl Registry {
     }
 
     /// An operation is at work on a member.
-    pub(crate) fn set_state(&mut self, canister: Principal, state: State, operation: u64) {
+    pub(crate) fn set_state(&mut self, canister: Principal, state: MemberStatus, operation: u64) {
         if let Some(mut member) = self.member(canister) {
             member.state = state;
             member.operation = operation;
@@ -466,8 +464,8 @@ mod tests {
         Principal::from_slice(&[n, 1])
     }
 
-    fn place(role: u8, parent: u8, key: Option<u8>) -> Place {
-        Place {
+    fn place(role: u8, parent: u8, key: Option<u8>) -> Position {
+        Position {
             role: format!("role-{role}"),
             parent: Id(id(100 + parent)),
             key: key.map(|key| format!("key-{key}")),
@@ -492,15 +490,15 @@ mod tests {
         ) {
             memory::forget();
             let mut registry = Registry::open(0, 1);
-            let mut model: BTreeMap<Principal, Place> = BTreeMap::new();
+            let mut model: BTreeMap<Principal, Position> = BTreeMap::new();
             for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
                 let (canister, place) = (id(n), place(role, parent, key));
                 let taken = place.key.as_ref().is_some_and(|key| registry.holder(&place.role, key).is_some());
                 match (add, model.get(&canister).cloned()) {
                     (true, None) if !taken => {
                         registry.take(&place, at as u64);
-                        registry.register(canister, &place, State::Installing, [n; 32], at as u64, 0);
-                        registry.register(canister, &place, State::Active, [n; 32], at as u64, 0);
+                        registry.register(canister, &place, MemberStatus::Installing, [n; 32], at as u64, 0);
+                        registry.register(canister, &place, MemberStatus::Active, [n; 32], at as u64, 0);
                         model.insert(canister, place);
                     }
                     (false, Some(place)) => {
@@ -511,7 +509,7 @@ mod tests {
                         let role = registry.role(&before.role).map_or(0, |role| role.number);
                         registry.take_below(place.parent.0, role);
                         registry.set_parent(canister, place.parent.0);
-                        model.insert(canister, Place { parent: place.parent, ..before });
+                        model.insert(canister, Position { parent: place.parent, ..before });
                     }
                     _ => {}
                 }
@@ -570,14 +568,21 @@ mod tests {
             memory::forget();
             let mut registry = Registry::open(0, 1);
             for n in 0..MEMBERS {
-                let place = Place {
+                let place = Position {
                     key: Some(format!("{n:length$}")),
-                    ..Place::sample(Principal::from_slice(&[0xff; 10]))
+                    ..Position::sample(Principal::from_slice(&[0xff; 10]))
                 };
                 let canister = [&(u64::MAX - n as u64).to_be_bytes()[..], &[1, 1]].concat();
                 let canister = Principal::from_slice(&canister);
                 registry.take(&place, n as u64);
-                registry.register(canister, &place, State::Active, [7; 32], n as u64, u64::MAX);
+                registry.register(
+                    canister,
+                    &place,
+                    MemberStatus::Active,
+                    [7; 32],
+                    n as u64,
+                    u64::MAX,
+                );
             }
             let pages = ic_stable_structures::Memory::size(&memory::open(0));
             let each = pages as usize * 65_536 / MEMBERS;
@@ -594,12 +599,12 @@ mod tests {
             registry.holder(&place.role, "key-1"),
             Some(Holder::Operation(7))
         );
-        registry.register(id(1), &place, State::Installing, [0; 32], 7, 0);
+        registry.register(id(1), &place, MemberStatus::Installing, [0; 32], 7, 0);
         assert_eq!(
             registry.holder(&place.role, "key-1"),
             Some(Holder::Operation(7))
         );
-        registry.register(id(1), &place, State::Active, [0; 32], 7, 0);
+        registry.register(id(1), &place, MemberStatus::Active, [0; 32], 7, 0);
         assert_eq!(
             registry.holder(&place.role, "key-1"),
             Some(Holder::Member(id(1)))
@@ -615,7 +620,7 @@ mod tests {
         for n in 1..=5 {
             let place = place(0, 0, None);
             registry.take(&place, 0);
-            registry.register(id(n), &place, State::Active, [0; 32], 0, 0);
+            registry.register(id(n), &place, MemberStatus::Active, [0; 32], 0, 0);
         }
         assert_eq!(
             registry.after(Some(id(2))).collect::<Vec<_>>(),

@@ -2,43 +2,42 @@
 //! the member itself if it stands elsewhere.
 
 use crate::{
-    api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE, Standing},
-    books::Books,
-    journal::Place,
-    registry::State,
+    api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE, MemberRef},
+    operation::Position,
+    state::{State, registry::MemberStatus},
 };
 use candid::Principal;
 use std::collections::BTreeMap;
 
-impl Books {
+impl State {
     /// Has those concerned told that a member is now somewhere, or nowhere, where it was somewhere before, or nowhere.
     pub(crate) fn announce(
         &mut self,
         canister: Principal,
-        before: Option<&Place>,
-        now: Option<&Place>,
+        before: Option<&Position>,
+        now: Option<&Position>,
         time: u64,
     ) {
         let number = self.next_change();
-        let mut audience: BTreeMap<Principal, Option<&Place>> = BTreeMap::new();
+        let mut audience: BTreeMap<Principal, Option<&Position>> = BTreeMap::new();
         // Who had it as a child, and has it no longer, learns just that.
         audience.extend(before.map(|place| (place.parent.0, None)));
         audience.extend(now.map(|place| (place.parent.0, now)));
         if let Some(role) = before.or(now).map(|place| place.role.as_str()) {
             audience.extend(self.watching(role).into_iter().map(|one| (one, now)));
         }
-        let relying = self.announcements.relying(canister, time);
+        let relying = self.outbox.relying(canister, time);
         audience.extend(relying.into_iter().map(|one| (one, now)));
         match (before, now) {
             (Some(_), Some(_)) => drop(audience.insert(canister, now)),
             // A new watcher has to catch up: that it is there is a change, too.
             (None, Some(place)) if !self.watched_by(&place.role).is_empty() => {
-                self.announcements.begins_after(canister, number - 1);
+                self.outbox.begins_after(canister, number - 1);
                 audience.insert(canister, now);
             }
             (None, Some(_)) => {}
             (_, None) => {
-                self.announcements.release(canister);
+                self.outbox.release(canister);
                 audience.remove(&canister);
             }
         }
@@ -47,7 +46,7 @@ impl Books {
             if self.listens(listener) {
                 told = true;
                 let now = now.cloned();
-                self.announcements.tell(listener, number, canister, now);
+                self.outbox.tell(listener, number, canister, now);
             }
         }
         if told {
@@ -58,7 +57,9 @@ impl Books {
     /// Whether a canister is there to be told something.
     fn listens(&self, canister: Principal) -> bool {
         let member = self.registry.member(canister);
-        member.is_some_and(|member| matches!(member.state, State::Active | State::Moving))
+        member.is_some_and(|member| {
+            matches!(member.state, MemberStatus::Active | MemberStatus::Moving)
+        })
     }
 
     /// The roles that a role watches.
@@ -77,9 +78,9 @@ impl Books {
     }
 
     /// What a canister is to the fleet; none if it is no member, or about to be none.
-    pub(crate) fn standing(&self, canister: Principal) -> Option<Standing> {
+    pub(crate) fn standing(&self, canister: Principal) -> Option<MemberRef> {
         let member = self.registry.member(canister)?;
-        (member.state != State::Retiring).then(|| Standing {
+        (member.state != MemberStatus::Retiring).then(|| MemberRef {
             role: self.registry.role_name(member.role).to_string(),
             parent: member.parent.0,
             key: member.key,
@@ -92,10 +93,10 @@ impl Books {
         canister: Principal,
         who: Principal,
         now: u64,
-    ) -> Option<Standing> {
+    ) -> Option<MemberRef> {
         let standing = self.standing(canister)?;
         if self.registry.is_member(who) {
-            self.announcements.rely(canister, who, now);
+            self.outbox.rely(canister, who, now);
         }
         Some(standing)
     }
@@ -104,7 +105,7 @@ impl Books {
     pub(crate) fn catch_up(&self, listener: Principal, request: CatchUpRequest) -> CatchUpPage {
         let role = self.standing(listener).map(|standing| standing.role);
         let watched = role.map_or(&[][..], |role| self.watched_by(&role));
-        let upto = self.announcements.last(listener);
+        let upto = self.outbox.last(listener);
         let (first, mut after) = match request.after {
             Some(cursor) => (cursor.list as usize, Some(cursor.canister)),
             None => (0, None),

@@ -4,23 +4,25 @@
 //! set aside and the operation put on record, all or nothing.
 
 use crate::{
-    allocation,
     api::{
         ApproveRequest, BatchError, CatchUpPage, CatchUpRequest, Denied, ImportAs, ImportError,
         ImportRequest, Imported, ModuleError, ModuleInfo, MoveError, MoveRequest, Moved,
         OperationId, OperationKind, Progress, ProvisionError, ProvisionRequest, Provisioned,
         RetireError, RetireRequest, Retired, Retirement, Source, StageRequest, StagedChunk,
     },
-    books::{self, Books},
     config::{Controller, RoleConfig},
-    driver,
-    journal::{Clearing, End, Operation, Origin, Place, Plan, Purpose, Relocation, Step, Turn},
-    lists,
-    memory::{Cycles, Id},
+    operation::{
+        Admission, End, Operation, Origin, Plan, Position, Purpose, Reparent, Step, Teardown,
+        allocation,
+        policy::{self, Busy, Facts},
+    },
     platform::ic,
-    policy::{self, Busy, Facts},
-    registry::{Holder, State},
-    uploads,
+    root::{chunk_store, driver, queries},
+    stable::record::{Cycles, Id},
+    state::{
+        self, State,
+        registry::{Holder, MemberStatus},
+    },
 };
 use candid::Principal;
 
@@ -29,20 +31,20 @@ pub(crate) const MAX_BATCH: usize = 1_000;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asker {
+pub(crate) enum Caller {
     /// Root's own code, or one of its controllers: may name a parent.
-    Owner,
+    Controller,
     /// A member: is the parent.
     Member(Principal),
 }
 
 /// Finds out who asks; strangers are turned away.
-pub(crate) fn asker(caller: Principal) -> Result<Asker, Denied> {
+pub(crate) fn asker(caller: Principal) -> Result<Caller, Denied> {
     if ic::is_controller(caller) || caller == ic::this() {
-        return Ok(Asker::Owner);
+        return Ok(Caller::Controller);
     }
-    if books::with(|books| books.registry.is_member(caller)) {
-        return Ok(Asker::Member(caller));
+    if state::with(|state| state.registry.is_member(caller)) {
+        return Ok(Caller::Member(caller));
     }
     Err(Denied {
         caller,
@@ -53,7 +55,7 @@ pub(crate) fn asker(caller: Principal) -> Result<Asker, Denied> {
 /// Only controllers of root, and root itself.
 pub(crate) fn owner(caller: Principal) -> Result<(), Denied> {
     match asker(caller) {
-        Ok(Asker::Owner) => Ok(()),
+        Ok(Caller::Controller) => Ok(()),
         _ => Err(Denied {
             caller,
             allowed: "controllers of root".to_string(),
@@ -70,10 +72,10 @@ enum Accepted {
 
 /// Provisions a member, and waits for it.
 pub(crate) async fn provision(
-    asker: Asker,
+    asker: Caller,
     request: ProvisionRequest,
 ) -> Result<Provisioned, ProvisionError> {
-    match books::with(|books| accept(books, asker, request, Turn::AtOnce))? {
+    match state::with(|state| accept(state, asker, request, Admission::Immediate))? {
         Accepted::Existing(member) => Ok(member),
         Accepted::Operation(id) => provisioned(id, driver::run(id).await),
     }
@@ -81,12 +83,12 @@ pub(crate) async fn provision(
 
 /// Accepts as many requests as there is room for, and lets them run in the background, one after the other and some at once.
 pub(crate) fn provision_batch(
-    asker: Asker,
+    asker: Caller,
     requests: Vec<ProvisionRequest>,
 ) -> Result<Vec<Result<OperationId, ProvisionError>>, BatchError> {
     check_batch(requests.len())?;
     let accept_one = |request| {
-        let accepted = books::with(|books| accept(books, asker, request, Turn::Waits))?;
+        let accepted = state::with(|state| accept(state, asker, request, Admission::Queued))?;
         Ok(match accepted {
             Accepted::Existing(member) => member.operation,
             Accepted::Operation(id) => id,
@@ -100,7 +102,7 @@ pub(crate) fn provision_batch(
 /// How far the operations of a batch are.
 pub(crate) fn progress(operations: &[OperationId]) -> Result<Progress, BatchError> {
     check_batch(operations.len())?;
-    Ok(books::with(|books| lists::progress(books, operations)))
+    Ok(state::with(|state| queries::progress(state, operations)))
 }
 
 fn check_batch(requests: usize) -> Result<(), BatchError> {
@@ -113,19 +115,19 @@ fn check_batch(requests: usize) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// `turn`: whether it begins at once or waits.
+/// `admission`: whether it begins at once or waits.
 fn accept(
-    books: &mut Books,
-    asker: Asker,
+    state: &mut State,
+    asker: Caller,
     request: ProvisionRequest,
-    turn: Turn,
+    admission: Admission,
 ) -> Result<Accepted, ProvisionError> {
-    let role = role_config(books, &request.role)?;
+    let role = role_config(state, &request.role)?;
     policy::check_key(request.key.as_deref())?;
     let place = place(asker, request.role, request.key, request.parent, &role);
-    let facts = facts(books, &place, turn);
+    let facts = facts(state, &place, admission);
     policy::check_parent(&role, &facts)?;
-    if let Some(answer) = holder(books, &place) {
+    if let Some(answer) = holder(state, &place) {
         return answer;
     }
     policy::check_argument(&request.arg)?;
@@ -138,43 +140,43 @@ fn accept(
         controllers: controllers(&role, place.parent.0),
         rollback: role.rollback.into(),
     };
-    let id = books.next_operation();
+    let id = state.next_operation();
     let mut op = Operation::new(
         id,
         Purpose::Provision(place.clone(), plan),
         Step::Create,
         ic::now(),
     );
-    op.turn = turn;
+    op.admission = admission;
     op.reserved = Cycles(admitted.reserve);
     op.shortfall = Cycles(admitted.shortfall);
-    if turn == Turn::AtOnce && books.claim(&mut op) {
+    if admission == Admission::Immediate && state.claim(&mut op) {
         op.step = allocation::first_step(&op, ic::this());
     }
-    books.registry.take(&place, id);
-    books.journal.set_argument(id, request.arg);
-    books.journal.put(op);
+    state.registry.take(&place, id);
+    state.journal.set_argument(id, request.arg);
+    state.journal.put(op);
     Ok(Accepted::Operation(id))
 }
 
 /// Where the member will stand. A singleton has one key, the same for everybody.
 fn place(
-    asker: Asker,
+    asker: Caller,
     role: String,
     key: Option<String>,
     parent: Option<Principal>,
     config: &RoleConfig,
-) -> Place {
+) -> Position {
     let parent = match asker {
-        Asker::Owner => parent.unwrap_or_else(ic::this),
-        Asker::Member(parent) => parent,
+        Caller::Controller => parent.unwrap_or_else(ic::this),
+        Caller::Member(parent) => parent,
     };
     let key = if config.singleton {
         Some(SINGLETON_KEY.to_string())
     } else {
         key
     };
-    Place {
+    Position {
         role,
         parent: Id(parent),
         key,
@@ -185,16 +187,18 @@ fn place(
 pub(crate) const SINGLETON_KEY: &str = "singleton";
 
 /// What the key already means, if it means something.
-fn holder(books: &Books, place: &Place) -> Option<Result<Accepted, ProvisionError>> {
-    let holder = books.registry.holder(&place.role, place.key.as_deref()?)?;
+fn holder(state: &State, place: &Position) -> Option<Result<Accepted, ProvisionError>> {
+    let holder = state.registry.holder(&place.role, place.key.as_deref()?)?;
     Some(match holder {
         Holder::Operation(operation) => Err(ProvisionError::Pending { operation }),
-        Holder::Member(canister) => match books.registry.member(canister) {
-            Some(member) if member.state == State::Active => Ok(Accepted::Existing(Provisioned {
-                canister,
-                source: Source::Existing,
-                operation: member.operation,
-            })),
+        Holder::Member(canister) => match state.registry.member(canister) {
+            Some(member) if member.state == MemberStatus::Active => {
+                Ok(Accepted::Existing(Provisioned {
+                    canister,
+                    source: Source::Existing,
+                    operation: member.operation,
+                }))
+            }
             Some(member) => Err(ProvisionError::Pending {
                 operation: member.operation,
             }),
@@ -219,45 +223,51 @@ fn controllers(role: &RoleConfig, parent: Principal) -> Vec<Id> {
 }
 
 /// The limits of a role, if the fleet has it.
-fn role_config(books: &Books, role: &str) -> Result<RoleConfig, ProvisionError> {
-    let known = books.registry.role(role);
+fn role_config(state: &State, role: &str) -> Result<RoleConfig, ProvisionError> {
+    let known = state.registry.role(role);
     let has_module = known.is_some_and(|role| role.module.is_some());
-    policy::role_config(books.config, role, has_module)
+    policy::role_config(state.config, role, has_module)
 }
 
-/// What decides about a place, as it stands now. Who waits for its turn can't count on a canister of the pool.
-fn facts(books: &Books, place: &Place, turn: Turn) -> Facts {
-    let known = books.registry.role(&place.role);
-    let pooled = match turn {
-        Turn::Waits => None,
-        Turn::AtOnce | Turn::Came => books.pool.first_ready().map(|entry| entry.cycles.0),
+/// What decides about a place, as it stands now. Who waits for its admission can't count on a canister of the pool.
+fn facts(state: &State, place: &Position, admission: Admission) -> Facts {
+    let known = state.registry.role(&place.role);
+    let pooled = match admission {
+        Admission::Queued => None,
+        Admission::Immediate | Admission::Dequeued => {
+            state.pool.first_ready().map(|entry| entry.cycles.0)
+        }
     };
     Facts {
         root: ic::this(),
         parent: place.parent.0,
-        parent_role: parent_role(books, place.parent.0),
+        parent_role: parent_role(state, place.parent.0),
         taken: known.as_ref().map_or(0, |role| role.taken),
         module: known.as_ref().and_then(|role| role.module),
         taken_below: known.as_ref().map_or(0, |role| {
-            books.registry.taken_below(place.parent.0, role.number)
+            state.registry.taken_below(place.parent.0, role.number)
         }),
-        busy: policy::busy(turn, books.running(), books.journal.waiting()),
-        available: books.available(),
+        busy: policy::busy(admission, state.running(), state.journal.waiting()),
+        available: state.available(),
         pooled,
         creation_fee: ic::creation_fee(),
     }
 }
 
 /// Whether too much is under way for what somebody waits for.
-fn busy_now(books: &Books) -> Option<Busy> {
-    policy::busy(Turn::AtOnce, books.running(), books.journal.waiting())
+fn busy_now(state: &State) -> Option<Busy> {
+    policy::busy(
+        Admission::Immediate,
+        state.running(),
+        state.journal.waiting(),
+    )
 }
 
 /// The role of a member that may get children: one that lives.
-fn parent_role(books: &Books, parent: Principal) -> Option<String> {
-    let member = books.registry.member(parent)?;
-    matches!(member.state, State::Active | State::Moving)
-        .then(|| books.registry.role_name(member.role).to_string())
+fn parent_role(state: &State, parent: Principal) -> Option<String> {
+    let member = state.registry.member(parent)?;
+    matches!(member.state, MemberStatus::Active | MemberStatus::Moving)
+        .then(|| state.registry.role_name(member.role).to_string())
 }
 
 fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, ProvisionError> {
@@ -295,8 +305,8 @@ fn provisioned(id: OperationId, op: Option<Operation>) -> Result<Provisioned, Pr
 // Retire
 
 /// Ends a member, and waits for it.
-pub(crate) async fn retire(asker: Asker, request: RetireRequest) -> Result<Retired, RetireError> {
-    let id = books::with(|books| accept_retirement(books, asker, &request))?;
+pub(crate) async fn retire(asker: Caller, request: RetireRequest) -> Result<Retired, RetireError> {
+    let id = state::with(|state| accept_retirement(state, asker, &request))?;
     let Some(op) = driver::run(id).await else {
         return Err(RetireError::Pending { operation: id });
     };
@@ -308,7 +318,7 @@ pub(crate) async fn retire(asker: Asker, request: RetireRequest) -> Result<Retir
         Some(_) => Ok(Retired {
             operation: id,
             how: match op.clearing {
-                Some(Clearing::Recycle) => Retirement::Recycle,
+                Some(Teardown::Recycle) => Retirement::Recycle,
                 _ => Retirement::Delete,
             },
         }),
@@ -317,47 +327,47 @@ pub(crate) async fn retire(asker: Asker, request: RetireRequest) -> Result<Retir
 }
 
 fn accept_retirement(
-    books: &mut Books,
-    asker: Asker,
+    state: &mut State,
+    asker: Caller,
     request: &RetireRequest,
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
-    if let Some(op) = quarantined(books, canister) {
-        if let Asker::Member(caller) = asker {
+    if let Some(op) = quarantined(state, canister) {
+        if let Caller::Member(caller) = asker {
             return Err(denied_retirement(caller));
         }
-        return Ok(clear_quarantined(books, op, request.how));
+        return Ok(clear_quarantined(state, op, request.how));
     }
-    let Some(member) = books.registry.member(canister) else {
+    let Some(member) = state.registry.member(canister) else {
         return Err(RetireError::NotAMember { canister });
     };
-    if let Asker::Member(caller) = asker
+    if let Caller::Member(caller) = asker
         && member.parent.0 != caller
     {
         return Err(denied_retirement(caller));
     }
-    if member.state != State::Active {
+    if member.state != MemberStatus::Active {
         return Err(RetireError::Pending {
             operation: member.operation,
         });
     }
     let subtree = request.subtree == Some(true);
     if !subtree {
-        if let Some(child) = books.registry.children(canister, None).next() {
+        if let Some(child) = state.registry.children(canister, None).next() {
             return Err(RetireError::HasChildren { child });
         }
-        if let Some(operation) = books.journal.below(canister) {
+        if let Some(operation) = state.journal.below(canister) {
             return Err(RetireError::Pending { operation });
         }
     }
-    if let Some(Busy { open, retry_after }) = busy_now(books) {
+    if let Some(Busy { open, retry_after }) = busy_now(state) {
         return Err(RetireError::Busy { open, retry_after });
     }
-    Ok(books.retire(canister, member, request.how.into(), subtree, ic::now()))
+    Ok(state.retire(canister, member, request.how.into(), subtree, ic::now()))
 }
 
-fn quarantined(books: &Books, canister: Principal) -> Option<Operation> {
-    let holder = books.journal.holder(canister)?;
+fn quarantined(state: &State, canister: Principal) -> Option<Operation> {
+    let holder = state.journal.holder(canister)?;
     (holder.end == Some(End::Quarantined)).then_some(holder)
 }
 
@@ -373,7 +383,7 @@ fn not_the_parent(caller: Principal) -> Denied {
 }
 
 /// A quarantined operation held no place any more; what is left is to clear its canister.
-fn clear_quarantined(books: &mut Books, mut op: Operation, how: Retirement) -> OperationId {
+fn clear_quarantined(state: &mut State, mut op: Operation, how: Retirement) -> OperationId {
     op.purpose = Purpose::ImportToPool;
     op.clearing = Some(how.into());
     op.go(Step::Inspect);
@@ -383,15 +393,15 @@ fn clear_quarantined(books: &mut Books, mut op: Operation, how: Retirement) -> O
     op.reset = false;
     op.not_before = 0;
     let id = op.id;
-    books.journal.put(op);
+    state.journal.put(op);
     id
 }
 
 /// What concerns a member.
 pub(crate) fn catch_up(caller: Principal, request: CatchUpRequest) -> Result<CatchUpPage, Denied> {
     match asker(caller) {
-        Ok(Asker::Member(member)) => Ok(books::with(|books| books.catch_up(member, request))),
-        Ok(Asker::Owner) | Err(_) => Err(Denied {
+        Ok(Caller::Member(member)) => Ok(state::with(|state| state.catch_up(member, request))),
+        Ok(Caller::Controller) | Err(_) => Err(Denied {
             caller,
             allowed: "members".to_string(),
         }),
@@ -401,8 +411,8 @@ pub(crate) fn catch_up(caller: Principal, request: CatchUpRequest) -> Result<Cat
 // Move
 
 /// Puts a member below another parent, and waits for it.
-pub(crate) async fn move_member(asker: Asker, request: MoveRequest) -> Result<Moved, MoveError> {
-    let operation = match books::with(|books| accept_move(books, asker, request))? {
+pub(crate) async fn move_member(asker: Caller, request: MoveRequest) -> Result<Moved, MoveError> {
+    let operation = match state::with(|state| accept_move(state, asker, request))? {
         Moving::Stands(operation) => return Ok(Moved { operation }),
         Moving::Operation(id) => id,
     };
@@ -425,20 +435,20 @@ enum Moving {
 }
 
 fn accept_move(
-    books: &mut Books,
-    asker: Asker,
+    state: &mut State,
+    asker: Caller,
     MoveRequest { canister, parent }: MoveRequest,
 ) -> Result<Moving, MoveError> {
-    let Some(member) = books.registry.member(canister) else {
+    let Some(member) = state.registry.member(canister) else {
         return Err(MoveError::NotAMember { canister });
     };
     let from = member.parent.0;
-    if let Asker::Member(caller) = asker
+    if let Caller::Member(caller) = asker
         && from != caller
     {
         return Err(MoveError::Denied(not_the_parent(caller)));
     }
-    if member.state != State::Active {
+    if member.state != MemberStatus::Active {
         let operation = member.operation;
         return Err(MoveError::Pending { operation });
     }
@@ -446,20 +456,20 @@ fn accept_move(
         return Ok(Moving::Stands(member.operation));
     }
     // One after the other: what two of them would make together, neither could see.
-    if let Some(operation) = books.journal.moving() {
+    if let Some(operation) = state.journal.moving() {
         return Err(MoveError::Pending { operation });
     }
-    if books.is_within(parent, canister) {
+    if state.is_within(parent, canister) {
         return Err(MoveError::BelowItself { parent });
     }
-    let name = books.registry.role_name(member.role).to_string();
-    let role = role_config(books, &name).map_err(MoveError::Refused)?;
-    let place = Place {
+    let name = state.registry.role_name(member.role).to_string();
+    let role = role_config(state, &name).map_err(MoveError::Refused)?;
+    let place = Position {
         role: name,
         parent: Id(parent),
         key: member.key,
     };
-    let facts = facts(books, &place, Turn::AtOnce);
+    let facts = facts(state, &place, Admission::Immediate);
     policy::check_parent(&role, &facts).map_err(MoveError::Refused)?;
     policy::check_room_below(&role, &place.role, parent, facts.taken_below)
         .map_err(MoveError::Refused)?;
@@ -471,7 +481,7 @@ fn accept_move(
         let keeps = |controller: &Controller| matches!(controller, Controller::Text(text) if *text == id.0.to_text());
         id.0 == ic::this() || role.controllers.iter().any(keeps)
     };
-    let relocation = Relocation {
+    let reparent = Reparent {
         from: member.parent,
         leaves: Some(member.parent).filter(|id| !named(id)),
         controllers: Vec::new(),
@@ -479,15 +489,15 @@ fn accept_move(
     let step = if role.controllers.contains(&Controller::Parent) {
         Step::Verify
     } else {
-        Step::Shelve
+        Step::AddToPool
     };
-    let id = books.next_operation();
-    let purpose = Purpose::Move(place, relocation);
+    let id = state.next_operation();
+    let purpose = Purpose::Move(place, reparent);
     let mut op = Operation::new(id, purpose, step, ic::now());
     op.canister = Some(Id(canister));
-    books.registry.take_below(parent, member.role);
-    books.registry.set_state(canister, State::Moving, id);
-    books.journal.put(op);
+    state.registry.take_below(parent, member.role);
+    state.registry.set_state(canister, MemberStatus::Moving, id);
+    state.journal.put(op);
     Ok(Moving::Operation(id))
 }
 
@@ -495,7 +505,7 @@ fn accept_move(
 
 /// Brings a canister into the fleet, and waits for it.
 pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportError> {
-    let id = books::with(|books| accept_import(books, &request))?;
+    let id = state::with(|state| accept_import(state, &request))?;
     let Some(op) = driver::run(id).await else {
         return Err(ImportError::Pending { operation: id });
     };
@@ -514,7 +524,7 @@ pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportErr
         }
         // It was seen, and there was no place for it.
         Some(_) if op.held.0 > 0 => Err(ImportError::PoolFull {
-            max: books::with(|books| books.config.pool.as_ref().map_or(0, |pool| pool.max)),
+            max: state::with(|state| state.config.pool.as_ref().map_or(0, |pool| pool.max)),
         }),
         Some(_) => Err(ImportError::NotControlled {
             operation: id,
@@ -524,62 +534,63 @@ pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportErr
     }
 }
 
-fn accept_import(books: &mut Books, request: &ImportRequest) -> Result<OperationId, ImportError> {
+fn accept_import(state: &mut State, request: &ImportRequest) -> Result<OperationId, ImportError> {
     let canister = request.canister;
-    let holder = books.journal.holder(canister);
+    let holder = state.journal.holder(canister);
     if let Some(op) = holder.filter(|op| op.end.is_none()) {
         return Err(ImportError::Pending { operation: op.id });
     }
-    if books.knows(canister) {
+    if state.knows(canister) {
         return Err(ImportError::AlreadyKnown { canister });
     }
-    if let Some(Busy { open, retry_after }) = busy_now(books) {
+    if let Some(Busy { open, retry_after }) = busy_now(state) {
         return Err(ImportError::Busy { open, retry_after });
     }
     let (purpose, step) = match &request.import_as {
         ImportAs::Pool => {
-            let max = books.config.pool.as_ref().map_or(0, |pool| pool.max);
-            let coming = books.coming() + books.journal.open_of(OperationKind::ImportToPool);
-            if books.pool.len() + coming >= u64::from(max) {
+            let max = state.config.pool.as_ref().map_or(0, |pool| pool.max);
+            let coming =
+                state.refills_in_flight() + state.journal.open_of(OperationKind::ImportToPool);
+            if state.pool.len() + coming >= u64::from(max) {
                 return Err(ImportError::PoolFull { max });
             }
             (Purpose::ImportToPool, Step::Inspect)
         }
         ImportAs::Member { role, key, parent } => {
             let (place, plan) =
-                adoption(books, role, key.as_deref(), *parent).map_err(ImportError::Refused)?;
+                adoption(state, role, key.as_deref(), *parent).map_err(ImportError::Refused)?;
             (Purpose::Adopt(place, plan), Step::Verify)
         }
     };
-    let id = books.next_operation();
+    let id = state.next_operation();
     let mut op = Operation::new(id, purpose, step, ic::now());
     op.canister = Some(Id(canister));
     op.source = Some(Origin::Imported);
     match &op.purpose {
-        Purpose::Adopt(place, _) => books.registry.take(place, id),
-        _ => op.clearing = Some(Clearing::Recycle),
+        Purpose::Adopt(place, _) => state.registry.take(place, id),
+        _ => op.clearing = Some(Teardown::Recycle),
     }
-    books.journal.put(op);
+    state.journal.put(op);
     Ok(id)
 }
 
 /// The same policy as for a new member, but that nothing is paid.
 fn adoption(
-    books: &Books,
+    state: &State,
     role: &str,
     key: Option<&str>,
     parent: Option<Principal>,
-) -> Result<(Place, Plan), ProvisionError> {
-    let config = role_config(books, role)?;
+) -> Result<(Position, Plan), ProvisionError> {
+    let config = role_config(state, role)?;
     policy::check_key(key)?;
     let place = place(
-        Asker::Owner,
+        Caller::Controller,
         role.to_string(),
         key.map(str::to_string),
         parent,
         &config,
     );
-    match holder(books, &place) {
+    match holder(state, &place) {
         Some(Err(error)) => return Err(error),
         Some(Ok(
             Accepted::Existing(Provisioned { operation, .. }) | Accepted::Operation(operation),
@@ -591,7 +602,7 @@ fn adoption(
     let facts = Facts {
         available: u128::MAX,
         pooled: Some(u128::MAX),
-        ..facts(books, &place, Turn::AtOnce)
+        ..facts(state, &place, Admission::Immediate)
     };
     let admitted = policy::admit(&config, role, &facts)?;
     let plan = Plan {
@@ -607,22 +618,22 @@ fn adoption(
 
 /// Keeps a piece of a module, in stable memory and in root's chunk store.
 pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleError> {
-    let hash = books::with(|books| books.modules.stage(request.chunk))?;
-    uploads::ensure(&[hash])
+    let hash = state::with(|state| state.modules.stage(request.chunk))?;
+    chunk_store::ensure(&[hash])
         .await
         .map_err(|failure| ModuleError::UploadFailed {
             reason: failure.reason,
         })?;
     Ok(StagedChunk {
         hash: hash.to_vec(),
-        chunks: books::with(|books| books.modules.pieces()),
+        chunks: state::with(|state| state.modules.pieces()),
     })
 }
 
 /// Approves a module that was staged.
 pub(crate) fn approve(request: &ApproveRequest) -> Result<ModuleInfo, ModuleError> {
-    books::with(|books| {
-        let roles = books.config.roles;
+    state::with(|state| {
+        let roles = state.config.roles;
         let known = if roles.is_empty() {
             policy::is_role_name(&request.role)
         } else {
@@ -634,33 +645,33 @@ pub(crate) fn approve(request: &ApproveRequest) -> Result<ModuleInfo, ModuleErro
                 known: roles.iter().map(|role| role.name.to_string()).collect(),
             });
         }
-        let hash = books.modules.assemble(request)?;
-        books.registry.set_module(&request.role, hash);
-        forget_unused_modules(books);
-        Ok(lists::module_info(books, &request.role, hash))
+        let hash = state.modules.assemble(request)?;
+        state.registry.set_module(&request.role, hash);
+        forget_unused_modules(state);
+        Ok(queries::module_info(state, &request.role, hash))
     })
 }
 
 /// Approves what was built into root; in `canister_init` and after each upgrade.
 pub(crate) fn approve_embedded() {
-    books::with(|books| {
-        for role in books.config.roles {
+    state::with(|state| {
+        for role in state.config.roles {
             if let Some(wasm) = role.wasm {
-                let hash = books.modules.embed(wasm);
-                books.registry.set_module(role.name, hash);
+                let hash = state.modules.embed(wasm);
+                state.registry.set_module(role.name, hash);
             }
         }
-        forget_unused_modules(books);
+        forget_unused_modules(state);
     });
 }
 
 /// A module is needed while a role has it approved or an open operation is to install it.
-fn forget_unused_modules(books: &mut Books) {
-    let approved = books.registry.roles().filter_map(|(_, role)| role.module);
-    let planned = books
+fn forget_unused_modules(state: &mut State) {
+    let approved = state.registry.roles().filter_map(|(_, role)| role.module);
+    let planned = state
         .journal
         .open_operations()
         .filter_map(|op| op.plan().map(|plan| plan.module));
     let needed: std::collections::BTreeSet<_> = approved.chain(planned).collect();
-    books.modules.retain(|hash| needed.contains(&hash));
+    state.modules.retain(|hash| needed.contains(&hash));
 }
