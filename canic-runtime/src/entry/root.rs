@@ -14,8 +14,11 @@ use crate::{
     metrics::{self, http},
     platform::ic,
     root::{
-        driver, queries,
-        requests::{self, Caller},
+        background, driver, queries,
+        requests::{
+            self,
+            caller::{self, Caller},
+        },
     },
     stable::memory,
     state::{self, State},
@@ -52,22 +55,24 @@ fn begin(
             })
         },
         role: None,
-        known: |canister| Cached::Fresh(state::with(|state| state.standing(canister))),
+        known: |canister| Cached::Fresh(state::with(|state| state.registry.member_ref(canister))),
     });
     fleet::set_root(RootCalls {
-        provision: |request| Box::pin(requests::provision(Caller::Controller, request)),
-        retire: |request| Box::pin(requests::retire(Caller::Controller, request)),
+        provision: |request| Box::pin(requests::provision::provision(Caller::Controller, request)),
+        retire: |request| Box::pin(requests::retire::retire(Caller::Controller, request)),
         member: |request| state::with(|state| queries::member(state, &request)),
-        move_member: |request| Box::pin(requests::move_member(Caller::Controller, request)),
+        move_member: |request| {
+            Box::pin(requests::reparent::move_member(Caller::Controller, request))
+        },
         members: |request| state::with(|state| queries::members(state, &request)),
-        standing: |canister| state::with(|state| state.standing(canister)),
+        standing: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    requests::approve_embedded();
+    state::with(requests::modules::approve_embedded);
     hook(ic_cdk::api::msg_arg_data())?;
     if let Some(start) = root.start {
         start();
     }
-    driver::start();
+    background::start();
     Ok(())
 }
 
@@ -111,7 +116,7 @@ const GUARDED: [&str; 9] = [
 pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
     let method = ic_cdk::api::msg_method_name();
     let welcome = if GUARDED.contains(&method.as_str()) {
-        requests::asker(ic::caller()).is_ok()
+        caller::identify(ic::caller()).is_ok()
     } else {
         method != "canic_drive" && super::may_be_called(&method) && hook()
     };
@@ -137,18 +142,20 @@ pub fn canic_drive(_root: &'static Root) {
 /// `canic_provision`.
 pub fn canic_provision(_root: &'static Root) {
     update(|(request,): (ProvisionRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::provision(asker.map_err(ProvisionError::Denied)?, request).await }
+        let asker = caller::identify(ic::caller());
+        async move {
+            requests::provision::provision(asker.map_err(ProvisionError::Denied)?, request).await
+        }
     });
 }
 
 /// `canic_provision_batch`.
 pub fn canic_provision_batch(_root: &'static Root) {
     update(|(batch,): (Vec<ProvisionRequest>,)| {
-        let asker = requests::asker(ic::caller());
+        let asker = caller::identify(ic::caller());
         async move {
             let asker = asker.map_err(BatchError::Denied)?;
-            requests::provision_batch(asker, batch)
+            requests::provision::provision_batch(asker, batch)
                 as Result<Vec<Result<OperationId, ProvisionError>>, BatchError>
         }
     });
@@ -157,16 +164,16 @@ pub fn canic_provision_batch(_root: &'static Root) {
 /// `canic_retire`.
 pub fn canic_retire(_root: &'static Root) {
     update(|(request,): (RetireRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::retire(asker.map_err(RetireError::Denied)?, request).await }
+        let asker = caller::identify(ic::caller());
+        async move { requests::retire::retire(asker.map_err(RetireError::Denied)?, request).await }
     });
 }
 
 /// `canic_move`.
 pub fn canic_move(_root: &'static Root) {
     update(|(request,): (MoveRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::move_member(asker.map_err(MoveError::Denied)?, request).await }
+        let asker = caller::identify(ic::caller());
+        async move { requests::reparent::move_member(asker.map_err(MoveError::Denied)?, request).await }
     });
 }
 
@@ -174,9 +181,9 @@ pub fn canic_move(_root: &'static Root) {
 pub fn canic_lookup(_root: &'static Root) {
     update(|(canister,): (Principal,)| {
         let caller = ic::caller();
-        let asker = requests::asker(caller);
+        let asker = caller::identify(caller);
         async move {
-            asker.map(|_| state::with(|state| state.standing_for(canister, caller, ic::now())))
+            asker.map(|_| state::with(|state| state.lease_member_ref(canister, caller, ic::now())))
         }
     });
 }
@@ -184,10 +191,10 @@ pub fn canic_lookup(_root: &'static Root) {
 /// `canic_import`.
 pub fn canic_import(_root: &'static Root) {
     update(|(request,): (ImportRequest,)| {
-        let owner = requests::owner(ic::caller());
+        let owner = caller::require_controller(ic::caller());
         async move {
             owner.map_err(ImportError::Denied)?;
-            requests::import(request).await
+            requests::import::import(request).await
         }
     });
 }
@@ -195,10 +202,10 @@ pub fn canic_import(_root: &'static Root) {
 /// `canic_module_stage`.
 pub fn canic_module_stage(_root: &'static Root) {
     update(|(request,): (StageRequest,)| {
-        let owner = requests::owner(ic::caller());
+        let owner = caller::require_controller(ic::caller());
         async move {
             owner.map_err(ModuleError::Denied)?;
-            requests::stage(request).await
+            requests::modules::stage(request).await
         }
     });
 }
@@ -206,10 +213,10 @@ pub fn canic_module_stage(_root: &'static Root) {
 /// `canic_module_approve`.
 pub fn canic_module_approve(_root: &'static Root) {
     update(|(request,): (ApproveRequest,)| {
-        let owner = requests::owner(ic::caller());
+        let owner = caller::require_controller(ic::caller());
         async move {
             owner.map_err(ModuleError::Denied)?;
-            requests::approve(&request)
+            state::with(|state| requests::modules::approve(state, &request))
         }
     });
 }
@@ -217,7 +224,7 @@ pub fn canic_module_approve(_root: &'static Root) {
 /// `canic_prune`.
 pub fn canic_prune(_root: &'static Root) {
     update(|(request,): (PruneRequest,)| {
-        let owner = requests::owner(ic::caller());
+        let owner = caller::require_controller(ic::caller());
         async move {
             owner?;
             Ok::<Pruned, Denied>(state::with(|state| state.journal.forget(request.before)))
@@ -251,7 +258,10 @@ pub fn canic_members(_root: &'static Root) {
 pub fn canic_catch_up(_root: &'static Root) {
     in_query_executor_context(|| {
         match decode_args::<(CatchUpRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => ic::reply(&requests::catch_up(ic::caller(), request)),
+            Ok((request,)) => ic::reply(
+                &caller::require_member(ic::caller())
+                    .map(|member| state::with(|state| state.catch_up(member, request))),
+            ),
             Err(reason) => ic_cdk::api::msg_reject(reason),
         }
     });
@@ -287,8 +297,8 @@ pub fn canic_progress(_root: &'static Root) {
     in_query_executor_context(|| {
         match decode_args::<(Vec<OperationId>,)>(ic_cdk::api::msg_arg_data()) {
             Ok((operations,)) => {
-                let asker = requests::asker(ic::caller()).map_err(BatchError::Denied);
-                ic::reply(&asker.and_then(|_| requests::progress(&operations)));
+                let asker = caller::identify(ic::caller()).map_err(BatchError::Denied);
+                ic::reply(&asker.and_then(|_| requests::provision::progress(&operations)));
             }
             Err(reason) => ic_cdk::api::msg_reject(reason),
         }
@@ -300,7 +310,7 @@ pub fn canic_metrics(_root: &'static Root) {
     in_query_executor_context(
         || match decode_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
             Ok((request,)) => {
-                let asker = requests::asker(ic::caller());
+                let asker = caller::identify(ic::caller());
                 ic::reply(&asker.map(|_| metrics::page(families(), request)));
             }
             Err(reason) => ic_cdk::api::msg_reject(reason),
@@ -326,7 +336,7 @@ where
     in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
         Ok(arguments) => {
             let answer: Result<R, Denied> =
-                requests::asker(ic::caller()).map(|_| state::with(|state| read(state, arguments)));
+                caller::identify(ic::caller()).map(|_| state::with(|state| read(state, arguments)));
             ic::reply(&answer);
         }
         Err(reason) => ic_cdk::api::msg_reject(reason),

@@ -486,20 +486,20 @@ mod tests {
                         Some(place) => drop(self.truth.insert(id(n), place.clone())),
                         None => drop(self.truth.remove(&id(n))),
                     }
-                    self.all.tell(LISTENER, self.number, id(n), place);
+                    self.all.push(LISTENER, self.number, id(n), place);
                 }
                 Event::Tell(answered) => {
                     if let Some(announcement) = self.all.announcement(LISTENER) {
                         let upto = announcement.upto;
                         self.member.hear(announcement, 0);
                         if answered {
-                            self.all.heard(LISTENER, upto);
+                            self.all.ack(LISTENER, upto);
                         }
                     }
                 }
                 Event::Overflow => {
                     let last = self.all.last(LISTENER);
-                    self.all.heard(LISTENER, last);
+                    self.all.ack(LISTENER, last);
                 }
                 Event::Ask => {
                     if self.member.state != State::Current && self.page.is_none() {

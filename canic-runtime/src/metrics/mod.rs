@@ -103,7 +103,7 @@ fn last_called_first() -> impl Iterator<Item = (&'static Endpoint, &'static Coun
 // Operations and their steps
 
 /// How the call of a step ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepOutcome {
     Applied,
     NotApplied,

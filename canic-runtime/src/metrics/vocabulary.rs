@@ -65,9 +65,9 @@ const STEP_WORDS: &[&str] = &[
     "drain",
     "stop",
     "delete",
-    "shelve",
+    "add_to_pool",
     "search",
-    "children",
+    "retire_children",
 ];
 const STEP_OUTCOMES: &[&str] = &["applied", "not_applied", "unknown"];
 const POOL_STATES: &[&str] = &["ready", "claimed"];
@@ -206,14 +206,19 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Operations among them that wait for their turn.",
-        measure: |rows| rows.add(&[], state::with(|state| state.journal.waiting()) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.queued()) as f64),
     },
     Family {
         name: "canic_listeners_waiting",
         kind: Kind::Gauge,
         labels: &[],
         help: "Members that have not heard yet what was announced to them.",
-        measure: |rows| rows.add(&[], state::with(|state| state.outbox.waiting()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.outbox.subscribers_pending()) as f64,
+            )
+        },
     },
     Family {
         name: "canic_operations_oldest_seconds",
@@ -304,7 +309,12 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Cycles that root can spend: without its reserve and what open operations still have to send.",
-        measure: |rows| rows.add(&[], state::with(|state| state.available()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.available(ic::balance())) as f64,
+            )
+        },
     },
 ];
 
@@ -408,9 +418,9 @@ mod tests {
         state::open(&CONFIG);
         state::with(|state| {
             for number in 0..MAX_ROLES + 3 {
-                let mut place = Position::sample(Principal::anonymous());
-                place.role = format!("role-{number}");
-                state.registry.take(&place, 1);
+                let mut position = Position::sample(Principal::anonymous());
+                position.role = format!("role-{number}");
+                state.registry.take(&position, 1);
             }
         });
         let members = ROOT.iter().find(|family| family.name == "canic_members");

@@ -64,6 +64,16 @@ pub(crate) enum Call {
     },
 }
 
+impl Call {
+    /// Cycles that go with the call.
+    pub(crate) fn attached(&self) -> u128 {
+        match self {
+            Self::Create { cycles, .. } | Self::Deposit { cycles, .. } => *cycles,
+            _ => 0,
+        }
+    }
+}
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {

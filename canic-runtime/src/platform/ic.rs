@@ -8,6 +8,7 @@ use crate::{
     api::{Announcement, MemberRef, Membership, OperationId, SyncRequest},
     codec::encode::encode,
     operation::{
+        Moment,
         call::{Call, Failure, Reply, Run, Status},
         drain,
     },
@@ -38,6 +39,16 @@ pub(crate) fn is_controller(principal: Principal) -> bool {
 /// What root can send away: what it must keep to survive its freezing threshold does not count.
 pub(crate) fn balance() -> u128 {
     ic_cdk::api::canister_liquid_cycle_balance()
+}
+
+/// The facts that root's decisions need, as they are in this message.
+pub(crate) fn moment() -> Moment {
+    Moment {
+        now: now(),
+        root: this(),
+        balance: balance(),
+        creation_fee: creation_fee(),
+    }
 }
 
 /// All cycles this canister has.
