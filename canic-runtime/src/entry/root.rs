@@ -12,7 +12,7 @@ use crate::{
     endpoint::access::{self, Cached, Fleet},
     fleet::{self, RootCalls},
     metrics::{self, http},
-    platform::ic,
+    platform::{calls, ic},
     root::{
         driver, queries,
         requests::{self, Caller},
@@ -77,7 +77,7 @@ fn begin(
 /// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
-        let awaited = ic::awaited();
+        let awaited = calls::awaited();
         if awaited == 0 || ic::is_stopped() {
             return hook();
         }

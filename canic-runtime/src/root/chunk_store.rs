@@ -2,7 +2,7 @@
 
 use crate::{
     operation::{Hash, call::Failure},
-    platform::ic,
+    platform::management,
     state,
 };
 
@@ -23,10 +23,10 @@ pub(crate) async fn ensure(pieces: &[Hash]) -> Result<(), Failure> {
             // while this call is under way.
             let forget = || state::with(|state| state.modules.forget_uploads());
             forget();
-            ic::clear_chunk_store().await?;
+            management::clear_chunk_store().await?;
             forget();
         }
-        ic::upload_chunk(&piece).await?;
+        management::upload_chunk(&piece).await?;
         state::with(|state| state.modules.set_uploaded(hash));
     }
 }

@@ -4,7 +4,12 @@
 //! The calls are best-effort ones: what is told has a number, so that telling it twice does no harm, and an answer that does
 //! not come keeps root from nothing.
 
-use crate::{api::Change, platform::ic, root::driver, state};
+use crate::{
+    api::Change,
+    platform::{calls, ic},
+    root::driver,
+    state,
+};
 use candid::Principal;
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -53,10 +58,10 @@ async fn tell(listener: Principal) {
         let of_itself = |change: &&Change| change.canister == listener;
         let standing = announcement.changes.iter().rfind(of_itself);
         let heard = match standing.and_then(|change| change.now.clone()) {
-            Some(standing) => ic::sync(listener, standing).await,
+            Some(standing) => calls::sync(listener, standing).await,
             None => true,
         };
-        let heard = heard && ic::announce(listener, &announcement).await;
+        let heard = heard && calls::announce(listener, &announcement).await;
         state::with(|state| {
             if heard {
                 state.outbox.heard(listener, upto);

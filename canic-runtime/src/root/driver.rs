@@ -14,7 +14,11 @@ use crate::{
         machine, policy, recovery, search,
         transition::{Next, backoff},
     },
-    platform::ic::{self, Level, SelfCall, TimerId},
+    platform::{
+        calls::{self, SelfCall},
+        ic::{self, Level, TimerId},
+        management,
+    },
     root::{chunk_store, delivery},
     stable::record::Cycles,
     state::{self, State},
@@ -71,7 +75,7 @@ impl Drop for Driving {
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
     // Should nobody come back from this call, this finds the operation.
     watch();
-    if ic::call_self(Some(id)).await != Ok(()) {
+    if calls::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
     state::with(|state| state.journal.get(id))
@@ -87,7 +91,7 @@ pub(crate) async fn drive(id: OperationId) {
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
                 // The new id must not be lost to a trap in what follows: let this message end first.
-                if ic::call_self(None).await == Err(SelfCall::NotSent) {
+                if calls::call_self(None).await == Err(SelfCall::NotSent) {
                     // It did not: then somebody else goes on, in another message.
                     wake_within(0);
                     break;
@@ -200,7 +204,7 @@ async fn perform(call: Call) -> Reply {
     {
         return Reply::Failed(failure);
     }
-    ic::perform(call).await
+    management::perform(call).await
 }
 
 /// Puts what came back on record. Answers whether the operation goes on.
