@@ -14,7 +14,9 @@ use crate::{
     metrics::{self, http},
     platform::{calls, ic},
     root::{
-        driver, queries,
+        driver,
+        metrics::ROOT,
+        queries,
         requests::{self, Caller},
     },
     stable::memory,
@@ -77,7 +79,7 @@ fn begin(
 /// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
-        let awaited = calls::awaited();
+        let awaited = calls::in_flight();
         if awaited == 0 || ic::is_stopped() {
             return hook();
         }
@@ -314,7 +316,7 @@ pub fn http_request(_root: &'static Root) {
 }
 
 fn families() -> impl Iterator<Item = &'static metrics::Family> {
-    metrics::MEMBER.iter().chain(&metrics::ROOT)
+    metrics::MEMBER.iter().chain(&ROOT)
 }
 
 /// Serves a list to controllers and members.

@@ -1,70 +1,84 @@
-//! Calls within the fleet.
+//! Calls to canisters of the fleet, and the count of calls in flight.
 
-use super::ic::this;
 use crate::{
     api::{Announcement, MemberRef, Membership, OperationId, SyncRequest},
     codec::encode::encode,
+    platform::ic,
 };
 use candid::{CandidType, Principal};
-use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
+use ic_cdk::call::{Call, CallFailed, Response};
 use serde::Deserialize;
 use std::cell::Cell;
 
 thread_local! {
-    static AWAITED: Cell<u32> = const { Cell::new(0) };
+    static IN_FLIGHT: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The calls of this module whose answers have not come.
-pub(crate) fn awaited() -> u32 {
-    AWAITED.get()
+/// The number of calls, to the fleet and to the management canister, whose answers are awaited.
+pub(crate) fn in_flight() -> u32 {
+    IN_FLIGHT.get()
 }
 
-/// Makes a call, and counts it until its answer comes, or until a trap in its callback drops it.
+/// Makes a call. It counts as in flight until its answer comes, or until a trap in its callback drops
+/// it.
 pub(super) async fn send(
-    call: CdkCall<'_, '_>,
+    call: Call<'_, '_>,
     args: &impl CandidType,
 ) -> Result<Response, CallFailed> {
-    struct Awaited;
-    impl Drop for Awaited {
+    struct InFlight;
+    impl Drop for InFlight {
         fn drop(&mut self) {
-            AWAITED.set(AWAITED.get() - 1);
+            IN_FLIGHT.set(IN_FLIGHT.get() - 1);
         }
     }
     let args = match encode(args) {
         Ok(args) => args,
         Err(error) => unreachable!("canic's own types have values: {error}"),
     };
-    AWAITED.set(AWAITED.get() + 1);
-    let _awaited = Awaited;
+    IN_FLIGHT.set(IN_FLIGHT.get() + 1);
+    let _in_flight = InFlight;
     call.take_raw_args(args).await
 }
 
+// Root to itself
+
 /// Calls root's own method [`DRIVE`].
 ///
-/// With an operation, that method drives it: in a call of its own, so that whatever becomes of the code that asked for
-/// the operation, the task that waits for its calls lives on. Without one it does nothing: the current message ends and
-/// a new one begins, and what was written is safe.
+/// With an operation, the method drives it in a call of its own. So the task that awaits the
+/// operation's calls survives whatever happens to the code that requested the operation. Without an
+/// operation, the method does nothing: the call is a message boundary, which commits all changes made
+/// before it.
+///
+/// # Errors
+///
+/// If the call was not sent, not executed, or trapped.
 pub(crate) async fn call_self(operation: Option<OperationId>) -> Result<(), SelfCall> {
-    match send(CdkCall::unbounded_wait(this(), DRIVE), &operation).await {
+    match send(Call::unbounded_wait(ic::this(), DRIVE), &operation).await {
         Ok(_) => Ok(()),
         Err(CallFailed::CallRejected(_)) => Err(SelfCall::Rejected),
         Err(_) => Err(SelfCall::NotSent),
     }
 }
 
-/// Why a call of root to itself did not do what it should.
+/// The failure of root's call to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SelfCall {
-    /// No message was sent: what comes next runs in the same message.
+    /// No message was sent: the code after the call runs in the same message.
     NotSent,
-    /// It was not executed, or trapped.
+    /// The call was not executed, or trapped.
     Rejected,
 }
 
 /// The method that root calls on itself.
 const DRIVE: &str = "canic_drive";
 
-/// Asks another canister of the fleet.
+// To others
+
+/// Calls a method of another canister and decodes its answer.
+///
+/// # Errors
+///
+/// If the call failed, or its answer is no `T`.
 pub(crate) async fn ask<T>(
     canister: Principal,
     method: &str,
@@ -73,30 +87,32 @@ pub(crate) async fn ask<T>(
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let reply = send(CdkCall::unbounded_wait(canister, method), request)
+    let reply = send(Call::unbounded_wait(canister, method), request)
         .await
         .map_err(|error| error.to_string())?;
     candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
 }
 
-/// Tells a member what became of others. Answers whether it heard.
-pub(crate) async fn announce(listener: Principal, announcement: &Announcement) -> bool {
-    let call = CdkCall::bounded_wait(listener, "canic_announce").change_timeout(ANNOUNCE_TIMEOUT);
+/// Sends changes of other members to a subscriber, in a best-effort call. Answers whether the
+/// subscriber acknowledged them.
+pub(crate) async fn announce(subscriber: Principal, announcement: &Announcement) -> bool {
+    let call = Call::bounded_wait(subscriber, "canic_announce").change_timeout(TIMEOUT);
     send(call, announcement).await.is_ok()
 }
 
-/// Tells a member where it stands. Answers whether it heard.
-pub(crate) async fn sync(member: Principal, standing: MemberRef) -> bool {
-    let MemberRef { role, parent, key } = standing;
+/// Sends a member its own position, in a best-effort call. Answers whether the member acknowledged
+/// it.
+pub(crate) async fn sync(member: Principal, position: MemberRef) -> bool {
+    let MemberRef { role, parent, key } = position;
     let membership = Membership {
-        root: this(),
+        root: ic::this(),
         parent,
         key,
     };
     let request = SyncRequest { role, membership };
-    let call = CdkCall::bounded_wait(member, "canic_sync").change_timeout(ANNOUNCE_TIMEOUT);
+    let call = Call::bounded_wait(member, "canic_sync").change_timeout(TIMEOUT);
     send(call, &request).await.is_ok()
 }
 
-/// Seconds until a listener that does not answer is told again.
-const ANNOUNCE_TIMEOUT: u32 = 30;
+/// The timeout of a best-effort call, in seconds.
+const TIMEOUT: u32 = 30;

@@ -1,37 +1,41 @@
-//! The Internet Computer as one canister sees it: clock, ids, balances, timers, log.
+//! The platform as one canister sees it: clock, ids, balances, timers, log.
 
 use crate::codec::encode::encode;
 use candid::{CandidType, Principal};
 pub(crate) use ic_cdk_timers::TimerId;
 use std::{fmt, future::Future, time::Duration};
 
+/// Nanoseconds since the epoch.
 pub(crate) fn now() -> u64 {
     ic_cdk::api::time()
 }
 
+/// This canister.
 pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
 }
 
+/// The caller of the present message.
 pub(crate) fn caller() -> Principal {
     ic_cdk::api::msg_caller()
 }
 
+/// Whether a principal is a controller of this canister.
 pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)
 }
 
-/// What root can send away: what it must keep to survive its freezing threshold does not count.
+/// The cycles that this canister can send away: without those that its freezing threshold holds back.
 pub(crate) fn balance() -> u128 {
     ic_cdk::api::canister_liquid_cycle_balance()
 }
 
-/// All cycles this canister has.
+/// All cycles of this canister.
 pub(crate) fn whole_balance() -> u128 {
     ic_cdk::api::canister_cycle_balance()
 }
 
-/// Bytes of heap this canister occupies.
+/// The size of this canister's heap in bytes.
 pub(crate) fn heap_bytes() -> u64 {
     #[cfg(target_arch = "wasm32")]
     {
@@ -43,39 +47,39 @@ pub(crate) fn heap_bytes() -> u64 {
     }
 }
 
-/// Bytes of stable memory this canister occupies.
+/// The size of this canister's stable memory in bytes.
 pub(crate) fn stable_bytes() -> u64 {
     ic_cdk::api::stable_size() * WASM_PAGE
 }
 
 const WASM_PAGE: u64 = 65_536;
 
-/// The platform's fee for a new canister, on this subnet, today.
+/// The platform's present fee for a new canister on this subnet, in cycles.
 pub(crate) fn creation_fee() -> u128 {
     ic_cdk::api::cost_create_canister()
 }
 
-/// Whether this canister is stopped, and so waits for no answer.
+/// Whether this canister is stopped. A stopped canister awaits no answer.
 pub(crate) fn is_stopped() -> bool {
     ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
 }
 
-/// Instructions of this call so far, those of its callbacks included.
+/// The instructions of the present call so far, those of its callbacks included.
 pub(crate) fn instructions() -> u64 {
     ic_cdk::api::call_context_instruction_counter()
 }
 
-/// How much a line of the log matters.
+/// The severity of a line in the log.
 #[derive(Clone, Copy)]
 pub(crate) enum Level {
-    /// Somebody has to do something.
+    /// An operator has to act.
     Error,
-    /// Something went wrong, and is being dealt with.
+    /// A failure that canic deals with itself.
     Warn,
     Info,
 }
 
-/// Writes a line to the canister's log. The platform keeps no level beside it, so the line begins with it.
+/// Writes a line to the canister's log. It begins with its level, because the platform stores none.
 pub(crate) fn log(level: Level, text: fmt::Arguments<'_>) {
     let level = match level {
         Level::Error => "ERROR",
@@ -85,13 +89,15 @@ pub(crate) fn log(level: Level, text: fmt::Arguments<'_>) {
     ic_cdk::api::debug_print(format!("{level} canic: {text}"));
 }
 
+/// Runs a task once, after a delay.
 pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {
     ic_cdk_timers::set_timer(delay, task);
 }
 
-/// Runs a task again and again, until it is cancelled. Unlike [`after`], it outlives a message that the platform turns away.
+/// Runs a task at every interval until the timer is cancelled. Unlike a timer of [`after`], it
+/// survives when the platform refuses the message that would run it.
 pub(crate) fn every(interval: Duration, task: fn()) -> TimerId {
-    // Inside the future, the task may cancel its own timer.
+    // The timer may be cancelled by its own task, because that runs inside the future.
     ic_cdk_timers::set_timer_interval(interval, move || async move { task() })
 }
 
@@ -99,7 +105,7 @@ pub(crate) fn cancel(timer: TimerId) {
     ic_cdk_timers::clear_timer(timer);
 }
 
-/// Answers the present message.
+/// Replies to the present message.
 pub(crate) fn reply(value: &impl CandidType) {
     match encode(value) {
         Ok(bytes) => ic_cdk::api::msg_reply(bytes),
@@ -107,7 +113,7 @@ pub(crate) fn reply(value: &impl CandidType) {
     }
 }
 
-/// Runs a task within the present message, and after it.
+/// Runs a task in the present message and in its callbacks.
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     ic_cdk::futures::spawn(task);
 }

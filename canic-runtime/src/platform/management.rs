@@ -1,186 +1,218 @@
-//! The management canister.
+//! The calls of operations and of root's chunk store: to the management canister, but for two.
 //!
-//! Calls to the management canister use guaranteed responses: creating canisters or moving cycles with a best-effort
-//! call could lose both. Their Candid types name only the fields that the machine reads or sets, so that neither an
-//! older nor a newer platform breaks them.
+//! Calls to the management canister use guaranteed responses: a best-effort call could lose a created
+//! canister, or cycles. The Candid types name only the fields that root reads or sets, so that
+//! neither an older nor a newer platform breaks them.
 
-use super::{calls::send, ic::this};
 use crate::{
-    api::SyncRequest,
+    api::{Denied, Membership, SyncRequest},
     operation::{
-        call::{Call, Failure, Reply, Run, Status},
+        Hash,
+        call::{Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
+    platform::{calls::send, ic},
 };
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 use serde::Deserialize;
 use serde_bytes::{ByteBuf, Bytes};
 
-/// Makes a call, and says what came of it.
+/// Makes the call of a step.
 pub(crate) async fn perform(call: Call) -> Reply {
-    match call {
+    let reply = match call {
         Call::Create {
             controllers,
             cycles,
-        } => {
-            let settings = Settings {
-                controllers: Some(controllers),
-                ..Settings::default()
-            };
-            let args = CreateArgs {
-                settings: Some(settings),
-            };
-            match management("create_canister", &args, cycles).await {
-                Ok(reply) => match candid::decode_one::<CanisterId>(&reply) {
-                    Ok(created) => Reply::Created(created.canister_id),
-                    Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
-                },
-                Err(failure) => Reply::Failed(failure),
-            }
-        }
+        } => create(controllers, cycles).await,
         Call::Configure {
             canister,
             controllers,
-        } => {
-            let settings = Settings {
-                controllers: Some(controllers),
-                ..Settings::default()
-            };
-            done(
-                management(
-                    "update_settings",
-                    &UpdateArgs {
-                        canister_id: canister,
-                        settings,
-                    },
-                    0,
-                )
-                .await,
-            )
-        }
-        Call::Deposit { canister, cycles } => done(
-            management(
-                "deposit_cycles",
-                &CanisterId {
-                    canister_id: canister,
-                },
-                cycles,
-            )
-            .await,
-        ),
+        } => update_settings(canister, Settings::of_controllers(controllers)).await,
+        Call::Reset { canister } => update_settings(canister, Settings::defaults(ic::this())).await,
+        Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
             canister,
             module,
             chunks,
             argument,
-        } => {
-            let args = InstallChunkedArgs {
-                mode: Mode::Install,
-                target_canister: canister,
-                store_canister: Some(this()),
-                chunk_hashes_list: chunks
-                    .iter()
-                    .map(|hash| ChunkHash {
-                        hash: Bytes::new(hash),
-                    })
-                    .collect(),
-                wasm_module_hash: Bytes::new(&module),
-                arg: Bytes::new(&argument),
-            };
-            done(management("install_chunked_code", &args, 0).await)
-        }
+        } => install(canister, module, &chunks, &argument).await,
+        Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
+        Call::Uninstall { canister } => command("uninstall_code", canister, 0).await,
+        Call::Start { canister } => command("start_canister", canister, 0).await,
+        Call::Stop { canister } => command("stop_canister", canister, 0).await,
+        Call::Delete { canister } => command("delete_canister", canister, 0).await,
+        Call::DropSnapshots { canister } => drop_snapshots(canister).await,
         Call::Sync {
             canister,
             role,
             membership,
-        } => {
-            let request = SyncRequest { role, membership };
-            match send(CdkCall::unbounded_wait(canister, "canic_sync"), &request).await {
-                Ok(reply) => {
-                    match candid::decode_one::<Result<(), crate::api::Denied>>(&reply.into_bytes())
-                    {
-                        Ok(Ok(())) => Reply::Done,
-                        Ok(Err(denied)) => Reply::Failed(Failure {
-                            outcome: crate::operation::call::Outcome::NotApplied,
-                            ..Failure::unreadable(&denied.to_string())
-                        }),
-                        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
-                    }
-                }
-                Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
-            }
-        }
-        Call::Uninstall { canister } => done(
-            management(
-                "uninstall_code",
-                &CanisterId {
-                    canister_id: canister,
-                },
-                0,
-            )
-            .await,
-        ),
-        Call::Start { canister } => done(
-            management(
-                "start_canister",
-                &CanisterId {
-                    canister_id: canister,
-                },
-                0,
-            )
-            .await,
-        ),
-        Call::Reset { canister } => {
-            let args = UpdateArgs {
-                canister_id: canister,
-                settings: Settings::defaults(this()),
-            };
-            done(management("update_settings", &args, 0).await)
-        }
-        Call::DropSnapshots { canister } => done(drop_snapshots(canister).await),
-        Call::LoadDrain { canister } => {
-            let args = InstallArgs {
-                mode: Mode::Reinstall,
-                canister_id: canister,
-                wasm_module: Bytes::new(drain::WASM),
-                arg: Bytes::new(&[]),
-            };
-            done(management("install_code", &args, 0).await)
-        }
-        Call::Drain { canister } => {
-            let root = CanisterId {
-                canister_id: this(),
-            };
-            match send(CdkCall::unbounded_wait(canister, drain::METHOD), &root).await {
-                Ok(_) => Reply::Done,
-                Err(error) => Reply::Failed(failure(error, Failure::of_canister)),
-            }
-        }
-        Call::Stop { canister } => done(
-            management(
-                "stop_canister",
-                &CanisterId {
-                    canister_id: canister,
-                },
-                0,
-            )
-            .await,
-        ),
-        Call::Delete { canister } => done(
-            management(
-                "delete_canister",
-                &CanisterId {
-                    canister_id: canister,
-                },
-                0,
-            )
-            .await,
-        ),
+        } => sync(canister, role, membership).await,
+        Call::Drain { canister } => run_drain(canister).await,
+    };
+    reply.unwrap_or_else(Reply::Failed)
+}
+
+// The management canister
+
+async fn create(controllers: Vec<Principal>, cycles: u128) -> Result<Reply, Failure> {
+    let args = CreateArgs {
+        settings: Some(Settings::of_controllers(controllers)),
+    };
+    let reply = management("create_canister", &args, cycles).await?;
+    let CanisterId { canister_id } = decode(&reply)?;
+    Ok(Reply::Created(canister_id))
+}
+
+async fn update_settings(canister: Principal, settings: Settings) -> Result<Reply, Failure> {
+    let args = UpdateArgs {
+        canister_id: canister,
+        settings,
+    };
+    management("update_settings", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+/// A method that takes a canister's id, and cycles if need be, and answers nothing.
+async fn command(method: &str, canister: Principal, cycles: u128) -> Result<Reply, Failure> {
+    management(method, &CanisterId::from(canister), cycles).await?;
+    Ok(Reply::Done)
+}
+
+async fn install(
+    canister: Principal,
+    module: Hash,
+    chunks: &[Hash],
+    argument: &[u8],
+) -> Result<Reply, Failure> {
+    let chunks = chunks.iter().map(|hash| ChunkHash {
+        hash: Bytes::new(hash),
+    });
+    let args = InstallChunkedArgs {
+        mode: Mode::Install,
+        target_canister: canister,
+        store_canister: Some(ic::this()),
+        chunk_hashes_list: chunks.collect(),
+        wasm_module_hash: Bytes::new(&module),
+        arg: Bytes::new(argument),
+    };
+    management("install_chunked_code", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
+    let args = InstallArgs {
+        mode: Mode::Reinstall,
+        canister_id: canister,
+        wasm_module: Bytes::new(drain::WASM),
+        arg: Bytes::new(&[]),
+    };
+    management("install_code", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+async fn status(canister: Principal) -> Result<Reply, Failure> {
+    let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
+    let status: StatusResult = decode(&reply)?;
+    Ok(Reply::Status(Status {
+        run: match status.status {
+            RunResult::Running => Run::Running,
+            RunResult::Stopping => Run::Stopping,
+            RunResult::Stopped => Run::Stopped,
+        },
+        module: status
+            .module_hash
+            .and_then(|hash| hash.into_vec().try_into().ok()),
+        cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
+        snapshots: status
+            .memory_metrics
+            .is_some_and(|metrics| metrics.snapshots_size != 0u8),
+        default_settings: status.settings.are_defaults(),
+        root_controls_alone: status.settings.controllers == [ic::this()],
+        controllers: status.settings.controllers,
+    }))
+}
+
+async fn info(canister: Principal) -> Result<Reply, Failure> {
+    let args = InfoArgs {
+        canister_id: canister,
+        num_requested_changes: Some(MAX_CHANGES),
+    };
+    let reply = management("canister_info", &args, 0).await?;
+    let info: InfoResult = decode(&reply)?;
+    // The first change is the creation, unless the platform has forgotten some.
+    let all = info.recent_changes.len() as u64 == info.total_num_changes;
+    let first = info.recent_changes.first().filter(|_| all);
+    let by_root = first.is_some_and(|change| match change.origin {
+        ChangeOrigin::FromCanister { canister_id } => canister_id == ic::this(),
+        ChangeOrigin::FromUser {} => false,
+    });
+    Ok(Reply::Info {
+        created_by_root: by_root && info.controllers.contains(&ic::this()),
+    })
+}
+
+async fn drop_snapshots(canister: Principal) -> Result<Reply, Failure> {
+    let id = CanisterId::from(canister);
+    let reply = management("list_canister_snapshots", &id, 0).await?;
+    for snapshot in decode::<Vec<Snapshot>>(&reply)? {
+        let args = DeleteSnapshotArgs {
+            canister_id: canister,
+            snapshot_id: snapshot.id,
+        };
+        management("delete_canister_snapshot", &args, 0).await?;
+    }
+    Ok(Reply::Done)
+}
+
+// Root's chunk store
+
+/// Puts a chunk of a module into root's chunk store.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
+    let args = UploadArgs {
+        canister_id: ic::this(),
+        chunk: Bytes::new(chunk),
+    };
+    management("upload_chunk", &args, 0).await.map(drop)
+}
+
+/// Empties root's chunk store. The platform can't delete a single chunk.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
+    let root = CanisterId::from(ic::this());
+    management("clear_chunk_store", &root, 0).await.map(drop)
+}
+
+// The canister of an operation
+
+async fn sync(canister: Principal, role: String, membership: Membership) -> Result<Reply, Failure> {
+    let request = SyncRequest { role, membership };
+    let reply = canister_call(canister, "canic_sync", &request).await?;
+    match decode::<Result<(), Denied>>(&reply)? {
+        Ok(()) => Ok(Reply::Done),
+        Err(denied) => Err(Failure {
+            outcome: Outcome::NotApplied,
+            ..Failure::unreadable(&denied.to_string())
+        }),
     }
 }
+
+async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
+    let root = CanisterId::from(ic::this());
+    canister_call(canister, drain::METHOD, &root).await?;
+    Ok(Reply::Done)
+}
+
+// Calls, and how they fail
 
 async fn management(
     method: &str,
@@ -192,7 +224,8 @@ async fn management(
         .await
         .map(Response::into_bytes)
         .map_err(|error| {
-            // Cycles that came back whole were never taken: then nothing was done, whatever the reject says.
+            // If all cycles came back, the platform took none and did nothing, whatever the reject
+            // says.
             let untouched = cycles > 0
                 && matches!(error, CallFailed::CallRejected(_))
                 && ic_cdk::api::msg_cycles_refunded() == cycles;
@@ -203,6 +236,17 @@ async fn management(
                 failure
             }
         })
+}
+
+async fn canister_call(
+    canister: Principal,
+    method: &str,
+    args: &impl CandidType,
+) -> Result<Vec<u8>, Failure> {
+    send(CdkCall::unbounded_wait(canister, method), args)
+        .await
+        .map(Response::into_bytes)
+        .map_err(|error| failure(error, Failure::of_canister))
 }
 
 fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
@@ -216,116 +260,24 @@ fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
     }
 }
 
-fn done(result: Result<Vec<u8>, Failure>) -> Reply {
-    match result {
-        Ok(_) => Reply::Done,
-        Err(failure) => Reply::Failed(failure),
-    }
+fn decode<T>(reply: &[u8]) -> Result<T, Failure>
+where
+    T: CandidType + for<'a> Deserialize<'a>,
+{
+    candid::decode_one(reply).map_err(|error| Failure::unreadable(&error.to_string()))
 }
 
-/// Puts a piece of a module into this canister's chunk store.
-pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
-    let args = UploadArgs {
-        canister_id: this(),
-        chunk: Bytes::new(chunk),
-    };
-    management("upload_chunk", &args, 0).await.map(|_| ())
-}
-
-/// Empties this canister's chunk store: there is no deleting of one chunk.
-pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
-    let root = CanisterId {
-        canister_id: this(),
-    };
-    management("clear_chunk_store", &root, 0).await.map(|_| ())
-}
-
-async fn status(canister: Principal) -> Reply {
-    let reply = match management(
-        "canister_status",
-        &CanisterId {
-            canister_id: canister,
-        },
-        0,
-    )
-    .await
-    {
-        Ok(reply) => reply,
-        Err(failure) => return Reply::Failed(failure),
-    };
-    match candid::decode_one::<StatusResult>(&reply) {
-        Ok(status) => Reply::Status(Status {
-            run: match status.status {
-                RunResult::Running => Run::Running,
-                RunResult::Stopping => Run::Stopping,
-                RunResult::Stopped => Run::Stopped,
-            },
-            module: status
-                .module_hash
-                .and_then(|hash| hash.into_vec().try_into().ok()),
-            cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
-            snapshots: status
-                .memory_metrics
-                .is_some_and(|metrics| metrics.snapshots_size != 0u8),
-            default_settings: status.settings.are_defaults(),
-            root_controls_alone: status.settings.controllers == [this()],
-            controllers: status.settings.controllers,
-        }),
-        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
-    }
-}
-
-async fn info(canister: Principal) -> Reply {
-    let args = InfoArgs {
-        canister_id: canister,
-        num_requested_changes: Some(MAX_CHANGES),
-    };
-    let reply = match management("canister_info", &args, 0).await {
-        Ok(reply) => reply,
-        Err(failure) => return Reply::Failed(failure),
-    };
-    match candid::decode_one::<InfoResult>(&reply) {
-        Ok(info) => {
-            // The first change is the creation, unless it has been forgotten.
-            let all = info.recent_changes.len() as u64 == info.total_num_changes;
-            let first = info.recent_changes.first().filter(|_| all);
-            let by_root = first.is_some_and(|change| {
-                matches!(change.origin, ChangeOrigin::FromCanister { canister_id } if canister_id == this())
-            });
-            Reply::Info {
-                created_by_root: by_root && info.controllers.contains(&this()),
-            }
-        }
-        Err(error) => Reply::Failed(Failure::unreadable(&error.to_string())),
-    }
-}
-
-async fn drop_snapshots(canister: Principal) -> Result<Vec<u8>, Failure> {
-    let reply = management(
-        "list_canister_snapshots",
-        &CanisterId {
-            canister_id: canister,
-        },
-        0,
-    )
-    .await?;
-    let snapshots: Vec<Snapshot> =
-        candid::decode_one(&reply).map_err(|error| Failure::unreadable(&error.to_string()))?;
-    for snapshot in snapshots {
-        let args = DeleteSnapshotArgs {
-            canister_id: canister,
-            snapshot_id: snapshot.id,
-        };
-        management("delete_canister_snapshot", &args, 0).await?;
-    }
-    Ok(reply)
-}
-
-// The management canister's types, as far as they are used here.
+// The management canister's types: the fields that root reads or sets.
 
 #[derive(CandidType, Deserialize)]
 struct CanisterId {
     canister_id: Principal,
+}
+
+impl From<Principal> for CanisterId {
+    fn from(canister_id: Principal) -> Self {
+        Self { canister_id }
+    }
 }
 
 #[derive(CandidType)]
@@ -368,6 +320,15 @@ enum LogVisibility {
 const FREEZING_THRESHOLD: u32 = 2_592_000;
 
 impl Settings {
+    /// Sets the controllers and leaves all else as it is.
+    fn of_controllers(controllers: Vec<Principal>) -> Self {
+        Self {
+            controllers: Some(controllers),
+            ..Self::default()
+        }
+    }
+
+    /// The platform's defaults, with root as the only controller.
     fn defaults(root: Principal) -> Self {
         Self {
             controllers: Some(vec![root]),
@@ -437,7 +398,7 @@ struct DeleteSnapshotArgs {
     snapshot_id: ByteBuf,
 }
 
-/// As many changes of a canister as the platform remembers.
+/// The number of changes of a canister that the platform remembers.
 const MAX_CHANGES: u64 = 20;
 
 #[derive(CandidType)]

@@ -7,7 +7,6 @@
 use crate::{
     api::OperationId,
     envelope,
-    metrics::{self, StepOutcome},
     operation::{
         Admission, End, Operation, Purpose, Step,
         call::{Call, Outcome, Reply},
@@ -19,7 +18,10 @@ use crate::{
         ic::{self, Level, TimerId},
         management,
     },
-    root::{chunk_store, delivery},
+    root::{
+        chunk_store, delivery,
+        metrics::{self, StepOutcome},
+    },
     stable::record::Cycles,
     state::{self, State},
 };
@@ -215,7 +217,7 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
             return false;
         };
         op.in_flight = false;
-        metrics::step(op.step, outcome(&reply), now.saturating_sub(op.updated));
+        metrics::observe_step(op.step, outcome(&reply), now.saturating_sub(op.updated));
         op.updated = now;
         let (was, went_forward) = (op.step, op.clearing.is_none());
         match &reply {
@@ -277,7 +279,7 @@ fn finish(id: OperationId, mut reply: Reply, attached: u128) -> bool {
 }
 
 fn close(state: &mut State, op: Operation, end: End, now: u64) {
-    metrics::operation(op.kind(), end, now.saturating_sub(op.accepted));
+    metrics::observe_operation(op.kind(), end, now.saturating_sub(op.accepted));
     log_end(&op, end);
     if op.purpose == Purpose::Refill {
         refilled(end);
