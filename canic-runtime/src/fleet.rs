@@ -10,7 +10,7 @@ use crate::{
     },
     endpoint::access::{self, Cached},
     member::subscription,
-    platform::ic,
+    platform::{calls, ic},
 };
 use candid::{CandidType, Principal, utils::ArgumentEncoder};
 use serde::Deserialize;
@@ -423,5 +423,5 @@ where
     T: CandidType + for<'a> Deserialize<'a>,
 {
     let root = root().ok_or(crate::member::lookup::NO_ROOT)?;
-    ic::ask(root, method, request).await
+    calls::ask(root, method, request).await
 }

@@ -12,9 +12,11 @@ use crate::{
     endpoint::access::{self, Cached, Fleet},
     fleet::{self, RootCalls},
     metrics::{self, http},
-    platform::ic,
+    platform::{calls, ic},
     root::{
-        background, driver, queries,
+        background, driver,
+        metrics::ROOT,
+        queries,
         requests::{
             self,
             caller::{self, Caller},
@@ -82,7 +84,7 @@ fn begin(
 /// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
-        let awaited = ic::awaited();
+        let awaited = calls::in_flight();
         if awaited == 0 || ic::is_stopped() {
             return hook();
         }
@@ -324,7 +326,7 @@ pub fn http_request(_root: &'static Root) {
 }
 
 fn families() -> impl Iterator<Item = &'static metrics::Family> {
-    metrics::MEMBER.iter().chain(&metrics::ROOT)
+    metrics::MEMBER.iter().chain(&ROOT)
 }
 
 /// Serves a list to controllers and members.

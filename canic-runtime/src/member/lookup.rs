@@ -4,7 +4,10 @@ use crate::{
     api::MemberRef,
     endpoint::access,
     member::subscription::Question,
-    platform::ic::{self, Level},
+    platform::{
+        calls,
+        ic::{self, Level},
+    },
 };
 use candid::{CandidType, Principal, Reserved};
 use serde::{
@@ -35,7 +38,7 @@ pub(crate) async fn ask_root(caller: Principal) -> Option<MemberRef> {
 pub(crate) async fn standing(canister: Principal) -> Result<Option<MemberRef>, String> {
     let root = access::membership().ok_or(NO_ROOT)?.root;
     let question = Question::new();
-    match ic::ask(root, "canic_lookup", &canister).await? {
+    match calls::ask(root, "canic_lookup", &canister).await? {
         Answer::Ok(standing) => {
             question.answered(canister, standing.as_ref());
             Ok(standing)

@@ -1,97 +1,37 @@
-//! The two forms in which metrics are told: rows of Candid, in pages, and the text that Prometheus reads.
+//! The two forms of metrics: Candid rows in pages, and the text that Prometheus reads.
 
 use super::{
-    BOUNDS, Histogram,
-    vocabulary::{Family, Kind, Label},
+    family::{Family, Kind, Row, Rows},
+    histogram::{BOUNDS, ROWS},
 };
-use crate::api::{Metric, MetricsPage, PageRequest};
+use crate::{
+    api::{Metric, MetricsPage, PageRequest},
+    codec::paging,
+};
 use ic_metrics_encoder::{LabeledHistogramBuilder, LabeledMetricsBuilder, MetricsEncoder};
-use std::io;
-
-/// The values of a family at one moment.
-pub(super) struct Rows {
-    labels: &'static [Label],
-    rows: Vec<Row>,
-}
-
-struct Row {
-    /// Stays the same while others come: pages go on after it.
-    number: usize,
-    /// What a histogram's lines have behind the family's name.
-    suffix: &'static str,
-    labels: Vec<(String, String)>,
-    value: f64,
-}
-
-impl Rows {
-    fn of(family: &Family) -> Vec<Row> {
-        let mut rows = Self {
-            labels: family.labels,
-            rows: Vec::new(),
-        };
-        (family.measure)(&mut rows);
-        rows.rows
-    }
-
-    /// The next value of a family that always tells the same ones, or more of them behind these.
-    pub(super) fn add(&mut self, labels: &[&str], value: f64) {
-        self.push(self.rows.len(), "", labels, value);
-    }
-
-    /// A histogram of a family with two labels, given by the numbers of their words: how many lie below each bound, then
-    /// their sum and their count.
-    pub(super) fn add_histogram(&mut self, words: [usize; 2], histogram: &Histogram) {
-        let [one, other] = [&self.labels[0].words, &self.labels[1].words];
-        let labels = [one[words[0]], other[words[1]]];
-        let first = (words[0] * other.len() + words[1]) * LINES;
-        let mut count = 0;
-        for (at, counted) in histogram.buckets.into_iter().enumerate() {
-            count += counted;
-            self.push(first + at, "_bucket", &labels, count as f64);
-            let bound = BOUNDS.get(at).map_or("+Inf".to_string(), u32::to_string);
-            if let Some(row) = self.rows.last_mut() {
-                row.labels.push(("le".to_string(), bound));
-            }
-        }
-        self.push(first + LINES - 2, "_sum", &labels, histogram.seconds());
-        self.push(first + LINES - 1, "_count", &labels, count as f64);
-    }
-
-    fn push(&mut self, number: usize, suffix: &'static str, labels: &[&str], value: f64) {
-        let names = self.labels.iter().map(|label| label.name.to_string());
-        let values = labels.iter().map(|value| value.to_string());
-        self.rows.push(Row {
-            number,
-            suffix,
-            labels: names.zip(values).collect(),
-            value,
-        });
-    }
-}
-
-/// The lines of a histogram: one for each bucket, sum, count.
-const LINES: usize = BOUNDS.len() + 3;
+use std::{io, mem};
 
 // Candid
 
-/// A page of all values. Its cursor is a place that a value keeps until the next upgrade, whatever else is counted.
+/// A page of all values. Its cursor is the position of a value. A value keeps its position until
+/// the next upgrade, also when other values are counted for the first time.
 pub(crate) fn page(
     families: impl Iterator<Item = &'static Family>,
     request: PageRequest,
 ) -> MetricsPage {
-    let limit = crate::codec::paging::rows(request.limit);
+    let limit = paging::rows(request.limit);
     let (mut metrics, mut last) = (Vec::new(), None);
     for (number, family) in families.enumerate() {
         for row in Rows::of(family) {
-            let place = (number as u64) << 32 | row.number as u64;
-            if request.after.is_some_and(|after| place <= after) {
+            let position = (number as u64) << 32 | row.number as u64;
+            if request.after.is_some_and(|after| position <= after) {
                 continue;
             }
             if metrics.len() == limit {
                 let next = last;
                 return MetricsPage { metrics, next };
             }
-            last = Some(place);
+            last = Some(position);
             metrics.push(Metric {
                 name: [family.name, row.suffix].concat(),
                 labels: row.labels,
@@ -105,7 +45,11 @@ pub(crate) fn page(
 
 // Prometheus
 
-/// All values as Prometheus reads them; those of `now`, in nanoseconds since the epoch.
+/// All values as Prometheus reads them, with the time `now` in nanoseconds since the epoch.
+///
+/// # Errors
+///
+/// If the encoder can't write into memory, which does not happen.
 pub(crate) fn prometheus(
     families: impl Iterator<Item = &'static Family>,
     now: u64,
@@ -130,16 +74,16 @@ fn numbers(mut builder: LabeledMetricsBuilder<'_, Vec<u8>>, rows: &[Row]) -> io:
     Ok(())
 }
 
-/// The encoder adds up by itself: it wants to know how many lie between the bounds.
+/// The encoder adds up the buckets itself, so it gets the number of latencies between two bounds.
 fn histograms(mut builder: LabeledHistogramBuilder<'_, Vec<u8>>, rows: &[Row]) -> io::Result<()> {
-    for lines in rows.chunks_exact(LINES) {
-        let labels = borrowed(&lines[LINES - 1].labels);
+    for rows in rows.chunks_exact(ROWS) {
+        let labels = borrowed(&rows[ROWS - 1].labels);
         let bounds = BOUNDS.map(f64::from).into_iter().chain([f64::INFINITY]);
         let mut below = 0.0;
-        let between = lines
+        let between = rows
             .iter()
-            .map(|line| line.value - std::mem::replace(&mut below, line.value));
-        builder = builder.histogram(&labels, bounds.zip(between), lines[LINES - 2].value)?;
+            .map(|row| row.value - mem::replace(&mut below, row.value));
+        builder = builder.histogram(&labels, bounds.zip(between), rows[ROWS - 2].value)?;
     }
     Ok(())
 }
@@ -153,84 +97,87 @@ fn borrowed(labels: &[(String, String)]) -> Vec<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ROOT, operation};
     use super::*;
-    use crate::{api::OperationKind, operation::End};
+    use crate::metrics::{family::Label, histogram::Latencies};
+    use std::cell::RefCell;
 
-    /// Families that only count what the tests count.
-    fn latencies() -> impl Iterator<Item = &'static Family> {
-        ROOT.iter().filter(|family| family.kind == Kind::Histogram)
+    thread_local! {
+        static TRIPS: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
     }
 
-    fn next_page(after: Option<u64>) -> MetricsPage {
-        page(latencies(), PageRequest { after, limit: 4 })
+    static FAMILIES: [Family; 1] = [Family {
+        name: "canic_trip_seconds",
+        kind: Kind::Histogram,
+        labels: &[
+            Label {
+                name: "by",
+                words: &["air", "land", "sea"],
+            },
+            Label {
+                name: "outcome",
+                words: &["arrived", "lost"],
+            },
+        ],
+        help: "How long trips took.",
+        measure: |rows| TRIPS.with_borrow(|trips| rows.add_histograms(trips)),
+    }];
+
+    /// Counts a trip by the index of its label's word. All trips arrive.
+    fn observe(by: usize, nanoseconds: u64) {
+        TRIPS.with_borrow_mut(|trips| trips.entry([by, 0]).or_default().observe(nanoseconds));
+    }
+
+    fn page_after(after: Option<u64>, limit: u32) -> MetricsPage {
+        page(FAMILIES.iter(), PageRequest { after, limit })
     }
 
     #[test]
     fn a_page_goes_on_where_the_last_one_ended_whatever_is_counted_meanwhile() {
-        operation(OperationKind::Refill, End::Done, 4_500_000_000);
-        let whole = page(
-            latencies(),
-            PageRequest {
-                after: None,
-                limit: 100,
-            },
-        );
-        assert_eq!((whole.metrics.len(), whole.next), (LINES, None));
+        observe(1, 4_500_000_000);
+        let whole = page_after(None, 100);
+        assert_eq!((whole.metrics.len(), whole.next), (ROWS, None));
 
-        let first = next_page(None);
-        // These come before and behind it.
-        operation(OperationKind::Provision, End::Done, 1);
-        operation(OperationKind::Retire, End::Done, 1);
-        let second = next_page(first.next);
-        let third = next_page(second.next);
-        let told = [first.metrics, second.metrics, third.metrics].concat();
-        assert_eq!(told[..LINES], whole.metrics);
-        assert_eq!(told[LINES].labels[0].1, "retire");
+        let first = page_after(None, 4);
+        // The rows of these come before and behind the cursor.
+        observe(0, 1);
+        observe(2, 1);
+        let second = page_after(first.next, 4);
+        let third = page_after(second.next, 4);
+        let pages = [first.metrics, second.metrics, third.metrics].concat();
+        assert_eq!(pages[..ROWS], whole.metrics);
+        assert_eq!(pages[ROWS].labels[0].1, "sea");
     }
 
     #[test]
-    fn prometheus_reads_what_candid_tells() {
-        operation(OperationKind::Refill, End::Done, 1_500_000_000);
-        operation(OperationKind::Refill, End::Done, 7_200_000_000_000);
-        let text = prometheus(latencies(), 12_000_000).expect("memory takes it");
+    fn prometheus_text_and_candid_have_the_same_values() {
+        observe(1, 1_500_000_000);
+        observe(1, 7_200_000_000_000);
+        let text = prometheus(FAMILIES.iter(), 12_000_000).expect("memory takes it");
         let text = String::from_utf8(text).expect("it is text");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..5],
             [
-                "# HELP canic_operation_duration_seconds How long operations that ended took since they were accepted.",
-                "# TYPE canic_operation_duration_seconds histogram",
-                "canic_operation_duration_seconds_bucket{kind=\"refill\",outcome=\"done\",le=\"1\"} 0 12",
-                "canic_operation_duration_seconds_bucket{kind=\"refill\",outcome=\"done\",le=\"2\"} 1 12",
-                "canic_operation_duration_seconds_bucket{kind=\"refill\",outcome=\"done\",le=\"5\"} 1 12",
+                "# HELP canic_trip_seconds How long trips took.",
+                "# TYPE canic_trip_seconds histogram",
+                "canic_trip_seconds_bucket{by=\"land\",outcome=\"arrived\",le=\"1\"} 0 12",
+                "canic_trip_seconds_bucket{by=\"land\",outcome=\"arrived\",le=\"2\"} 1 12",
+                "canic_trip_seconds_bucket{by=\"land\",outcome=\"arrived\",le=\"5\"} 1 12",
             ]
         );
-        let told = page(
-            latencies(),
-            PageRequest {
-                after: None,
-                limit: 100,
-            },
-        )
-        .metrics;
-        let same: Vec<String> = told
-            .iter()
-            .map(|metric| {
-                let label = |(name, value): &(String, String)| format!("{name}=\"{value}\"");
-                let labels: Vec<String> = metric.labels.iter().map(label).collect();
-                format!(
-                    "{}{{{}}} {} 12",
-                    metric.name,
-                    labels.join(","),
-                    metric.value
-                )
-            })
-            .collect();
-        let read: Vec<&str> = lines
+        let metrics = page_after(None, 100).metrics;
+        let expected: Vec<String> = metrics.iter().map(prometheus_line).collect();
+        let values: Vec<&str> = lines
             .into_iter()
             .filter(|line| !line.starts_with('#'))
             .collect();
-        assert_eq!(read, same);
+        assert_eq!(values, expected);
+    }
+
+    fn prometheus_line(metric: &Metric) -> String {
+        let label = |(name, value): &(String, String)| format!("{name}=\"{value}\"");
+        let labels: Vec<String> = metric.labels.iter().map(label).collect();
+        let Metric { name, value, .. } = metric;
+        format!("{name}{{{}}} {value} 12", labels.join(","))
     }
 }

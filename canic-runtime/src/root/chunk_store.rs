@@ -4,7 +4,7 @@
 
 use crate::{
     operation::{Hash, call::Failure},
-    platform::ic,
+    platform::management,
     state,
 };
 
@@ -28,10 +28,10 @@ pub(crate) async fn upload_missing(chunks: &[Hash]) -> Result<(), Failure> {
             // The platform can only clear the whole store. Its content is unknown during the call.
             let forget = || state::with(|state| state.modules.forget_uploads());
             forget();
-            ic::clear_chunk_store().await?;
+            management::clear_chunk_store().await?;
             forget();
         }
-        ic::upload_chunk(&chunk).await?;
+        management::upload_chunk(&chunk).await?;
         state::with(|state| state.modules.set_uploaded(hash));
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     api::{Change, MemberRef},
-    platform::ic,
+    platform::{calls, ic},
     root::alarm,
     state,
 };
@@ -62,10 +62,10 @@ async fn deliver(subscriber: Principal) {
     while let Some(announcement) = state::with(|state| state.outbox.announcement(subscriber)) {
         let upto = announcement.upto;
         let synced = match own_position(subscriber, &announcement.changes) {
-            Some(position) => ic::sync(subscriber, position).await,
+            Some(position) => calls::sync(subscriber, position).await,
             None => true,
         };
-        let acked = synced && ic::announce(subscriber, &announcement).await;
+        let acked = synced && calls::announce(subscriber, &announcement).await;
         let now = ic::now();
         state::with(|state| {
             if acked {

@@ -10,9 +10,13 @@ use crate::{
         End, Operation, Purpose,
         call::{Call, Reply},
     },
-    platform::ic::{self, Level, SelfCall},
+    platform::{
+        calls::{self, SelfCall},
+        ic::{self, Level},
+        management,
+    },
     root::{
-        alarm, chunk_store, delivery, refill,
+        alarm, chunk_store, delivery, metrics, refill,
         steps::{self, Begin, Event, Finish},
     },
     state,
@@ -50,7 +54,7 @@ pub(crate) fn is_driven(id: OperationId) -> bool {
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
     // If the task of this call is lost, the watchdog finds the operation.
     alarm::watch();
-    if ic::call_self(Some(id)).await != Ok(()) {
+    if calls::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
     state::with(|state| state.journal.get(id))
@@ -66,7 +70,7 @@ pub(crate) async fn drive(id: OperationId) {
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
                 // A trap in what follows must not lose the new id: let this message end first.
-                if ic::call_self(None).await == Err(SelfCall::NotSent) {
+                if calls::call_self(None).await == Err(SelfCall::NotSent) {
                     // It did not end, so the background work goes on in another message.
                     alarm::wake_within(0);
                     break;
@@ -118,7 +122,7 @@ async fn perform(call: Call) -> Reply {
     {
         return Reply::Failed(failure);
     }
-    ic::perform(call).await
+    management::perform(call).await
 }
 
 /// Finishes the step. Answers whether the operation goes on now.
@@ -148,14 +152,14 @@ fn report(op: &Operation, event: Event) {
         Event::Returned {
             outcome,
             nanoseconds,
-        } => crate::metrics::step(op.step, outcome, nanoseconds),
+        } => metrics::observe_step(op.step, outcome, nanoseconds),
         Event::RollsBack { after } => log(
             Level::Warn,
             op,
             format_args!("rolls back after {after:?}: {reason:.200}"),
         ),
         Event::Ended { end, nanoseconds } => {
-            crate::metrics::operation(op.kind(), end, nanoseconds);
+            metrics::observe_operation(op.kind(), end, nanoseconds);
             log_end(op, end, reason);
             if op.purpose == Purpose::Refill {
                 refill::record(end, ic::now());

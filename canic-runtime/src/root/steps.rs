@@ -7,13 +7,13 @@
 use crate::{
     api::OperationId,
     envelope,
-    metrics::StepOutcome,
     operation::{
         End, Moment, Operation, Step,
         call::{Call, Outcome, Reply},
         machine, recovery, search,
         transition::{Transition, backoff},
     },
+    root::metrics::StepOutcome,
     stable::record::Id,
     state::State,
 };

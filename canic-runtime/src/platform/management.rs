@@ -1,0 +1,473 @@
+//! The calls of operations and of root's chunk store: to the management canister, but for two.
+//!
+//! Calls to the management canister use guaranteed responses: a best-effort call could lose a created
+//! canister, or cycles. The Candid types name only the fields that root reads or sets, so that
+//! neither an older nor a newer platform breaks them.
+
+use crate::{
+    api::{Denied, Membership, SyncRequest},
+    operation::{
+        Hash,
+        call::{Call, Failure, Outcome, Reply, Run, Status},
+        drain,
+    },
+    platform::{calls::send, ic},
+};
+use candid::{CandidType, Nat, Principal};
+use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
+use serde::Deserialize;
+use serde_bytes::{ByteBuf, Bytes};
+
+/// Makes the call of a step.
+pub(crate) async fn perform(call: Call) -> Reply {
+    let reply = match call {
+        Call::Create {
+            controllers,
+            cycles,
+        } => create(controllers, cycles).await,
+        Call::Configure {
+            canister,
+            controllers,
+        } => update_settings(canister, Settings::of_controllers(controllers)).await,
+        Call::Reset { canister } => update_settings(canister, Settings::defaults(ic::this())).await,
+        Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
+        Call::Install {
+            canister,
+            module,
+            chunks,
+            argument,
+        } => install(canister, module, &chunks, &argument).await,
+        Call::LoadDrain { canister } => load_drain(canister).await,
+        Call::Status { canister } => status(canister).await,
+        Call::Info { canister } => info(canister).await,
+        Call::Uninstall { canister } => command("uninstall_code", canister, 0).await,
+        Call::Start { canister } => command("start_canister", canister, 0).await,
+        Call::Stop { canister } => command("stop_canister", canister, 0).await,
+        Call::Delete { canister } => command("delete_canister", canister, 0).await,
+        Call::DropSnapshots { canister } => drop_snapshots(canister).await,
+        Call::Sync {
+            canister,
+            role,
+            membership,
+        } => sync(canister, role, membership).await,
+        Call::Drain { canister } => run_drain(canister).await,
+    };
+    reply.unwrap_or_else(Reply::Failed)
+}
+
+// The management canister
+
+async fn create(controllers: Vec<Principal>, cycles: u128) -> Result<Reply, Failure> {
+    let args = CreateArgs {
+        settings: Some(Settings::of_controllers(controllers)),
+    };
+    let reply = management("create_canister", &args, cycles).await?;
+    let CanisterId { canister_id } = decode(&reply)?;
+    Ok(Reply::Created(canister_id))
+}
+
+async fn update_settings(canister: Principal, settings: Settings) -> Result<Reply, Failure> {
+    let args = UpdateArgs {
+        canister_id: canister,
+        settings,
+    };
+    management("update_settings", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+/// A method that takes a canister's id, and cycles if need be, and answers nothing.
+async fn command(method: &str, canister: Principal, cycles: u128) -> Result<Reply, Failure> {
+    management(method, &CanisterId::from(canister), cycles).await?;
+    Ok(Reply::Done)
+}
+
+async fn install(
+    canister: Principal,
+    module: Hash,
+    chunks: &[Hash],
+    argument: &[u8],
+) -> Result<Reply, Failure> {
+    let chunks = chunks.iter().map(|hash| ChunkHash {
+        hash: Bytes::new(hash),
+    });
+    let args = InstallChunkedArgs {
+        mode: Mode::Install,
+        target_canister: canister,
+        store_canister: Some(ic::this()),
+        chunk_hashes_list: chunks.collect(),
+        wasm_module_hash: Bytes::new(&module),
+        arg: Bytes::new(argument),
+    };
+    management("install_chunked_code", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
+    let args = InstallArgs {
+        mode: Mode::Reinstall,
+        canister_id: canister,
+        wasm_module: Bytes::new(drain::WASM),
+        arg: Bytes::new(&[]),
+    };
+    management("install_code", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
+async fn status(canister: Principal) -> Result<Reply, Failure> {
+    let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
+    let status: StatusResult = decode(&reply)?;
+    Ok(Reply::Status(Status {
+        run: match status.status {
+            RunResult::Running => Run::Running,
+            RunResult::Stopping => Run::Stopping,
+            RunResult::Stopped => Run::Stopped,
+        },
+        module: status
+            .module_hash
+            .and_then(|hash| hash.into_vec().try_into().ok()),
+        cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
+        snapshots: status
+            .memory_metrics
+            .is_some_and(|metrics| metrics.snapshots_size != 0u8),
+        default_settings: status.settings.are_defaults(),
+        root_controls_alone: status.settings.controllers == [ic::this()],
+        controllers: status.settings.controllers,
+    }))
+}
+
+async fn info(canister: Principal) -> Result<Reply, Failure> {
+    let args = InfoArgs {
+        canister_id: canister,
+        num_requested_changes: Some(MAX_CHANGES),
+    };
+    let reply = management("canister_info", &args, 0).await?;
+    let info: InfoResult = decode(&reply)?;
+    // The first change is the creation, unless the platform has forgotten some.
+    let all = info.recent_changes.len() as u64 == info.total_num_changes;
+    let first = info.recent_changes.first().filter(|_| all);
+    let by_root = first.is_some_and(|change| match change.origin {
+        ChangeOrigin::FromCanister { canister_id } => canister_id == ic::this(),
+        ChangeOrigin::FromUser {} => false,
+    });
+    Ok(Reply::Info {
+        created_by_root: by_root && info.controllers.contains(&ic::this()),
+    })
+}
+
+async fn drop_snapshots(canister: Principal) -> Result<Reply, Failure> {
+    let id = CanisterId::from(canister);
+    let reply = management("list_canister_snapshots", &id, 0).await?;
+    for snapshot in decode::<Vec<Snapshot>>(&reply)? {
+        let args = DeleteSnapshotArgs {
+            canister_id: canister,
+            snapshot_id: snapshot.id,
+        };
+        management("delete_canister_snapshot", &args, 0).await?;
+    }
+    Ok(Reply::Done)
+}
+
+// Root's chunk store
+
+/// Puts a chunk of a module into root's chunk store.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
+    let args = UploadArgs {
+        canister_id: ic::this(),
+        chunk: Bytes::new(chunk),
+    };
+    management("upload_chunk", &args, 0).await.map(drop)
+}
+
+/// Empties root's chunk store. The platform can't delete a single chunk.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
+    let root = CanisterId::from(ic::this());
+    management("clear_chunk_store", &root, 0).await.map(drop)
+}
+
+// The canister of an operation
+
+async fn sync(canister: Principal, role: String, membership: Membership) -> Result<Reply, Failure> {
+    let request = SyncRequest { role, membership };
+    let reply = canister_call(canister, "canic_sync", &request).await?;
+    match decode::<Result<(), Denied>>(&reply)? {
+        Ok(()) => Ok(Reply::Done),
+        Err(denied) => Err(Failure {
+            outcome: Outcome::NotApplied,
+            ..Failure::unreadable(&denied.to_string())
+        }),
+    }
+}
+
+async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
+    let root = CanisterId::from(ic::this());
+    canister_call(canister, drain::METHOD, &root).await?;
+    Ok(Reply::Done)
+}
+
+// Calls, and how they fail
+
+async fn management(
+    method: &str,
+    args: &impl CandidType,
+    cycles: u128,
+) -> Result<Vec<u8>, Failure> {
+    let call = CdkCall::unbounded_wait(Principal::management_canister(), method);
+    send(call.with_cycles(cycles), args)
+        .await
+        .map(Response::into_bytes)
+        .map_err(|error| {
+            // If all cycles came back, the platform took none and did nothing, whatever the reject
+            // says.
+            let untouched = cycles > 0
+                && matches!(error, CallFailed::CallRejected(_))
+                && ic_cdk::api::msg_cycles_refunded() == cycles;
+            let failure = failure(error, Failure::of_management);
+            if untouched {
+                failure.not_applied()
+            } else {
+                failure
+            }
+        })
+}
+
+async fn canister_call(
+    canister: Principal,
+    method: &str,
+    args: &impl CandidType,
+) -> Result<Vec<u8>, Failure> {
+    send(CdkCall::unbounded_wait(canister, method), args)
+        .await
+        .map(Response::into_bytes)
+        .map_err(|error| failure(error, Failure::of_canister))
+}
+
+fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
+    match error {
+        CallFailed::CallRejected(rejected) => {
+            classify(rejected.raw_reject_code(), rejected.reject_message())
+        }
+        CallFailed::InsufficientLiquidCycleBalance(_) | CallFailed::CallPerformFailed(_) => {
+            Failure::not_sent(&error.to_string())
+        }
+    }
+}
+
+fn decode<T>(reply: &[u8]) -> Result<T, Failure>
+where
+    T: CandidType + for<'a> Deserialize<'a>,
+{
+    candid::decode_one(reply).map_err(|error| Failure::unreadable(&error.to_string()))
+}
+
+// The management canister's types: the fields that root reads or sets.
+
+#[derive(CandidType, Deserialize)]
+struct CanisterId {
+    canister_id: Principal,
+}
+
+impl From<Principal> for CanisterId {
+    fn from(canister_id: Principal) -> Self {
+        Self { canister_id }
+    }
+}
+
+#[derive(CandidType)]
+struct CreateArgs {
+    settings: Option<Settings>,
+}
+
+#[derive(CandidType)]
+struct UpdateArgs {
+    canister_id: Principal,
+    settings: Settings,
+}
+
+#[derive(CandidType, Default)]
+struct Settings {
+    controllers: Option<Vec<Principal>>,
+    compute_allocation: Option<Nat>,
+    memory_allocation: Option<Nat>,
+    freezing_threshold: Option<Nat>,
+    environment_variables: Option<Vec<EnvironmentVariable>>,
+    log_visibility: Option<LogVisibility>,
+    reserved_cycles_limit: Option<Nat>,
+    wasm_memory_limit: Option<Nat>,
+    wasm_memory_threshold: Option<Nat>,
+}
+
+/// The platform's default: 5 T cycles.
+const RESERVED_CYCLES_LIMIT: u64 = 5_000_000_000_000;
+
+/// The platform's default: 3 GiB.
+const WASM_MEMORY_LIMIT: u64 = 3 << 30;
+
+#[derive(CandidType, Deserialize)]
+enum LogVisibility {
+    #[serde(rename = "controllers")]
+    Controllers,
+}
+
+/// The platform's default: 30 days, in seconds.
+const FREEZING_THRESHOLD: u32 = 2_592_000;
+
+impl Settings {
+    /// Sets the controllers and leaves all else as it is.
+    fn of_controllers(controllers: Vec<Principal>) -> Self {
+        Self {
+            controllers: Some(controllers),
+            ..Self::default()
+        }
+    }
+
+    /// The platform's defaults, with root as the only controller.
+    fn defaults(root: Principal) -> Self {
+        Self {
+            controllers: Some(vec![root]),
+            compute_allocation: Some(Nat::from(0u8)),
+            memory_allocation: Some(Nat::from(0u8)),
+            freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
+            environment_variables: Some(Vec::new()),
+            log_visibility: Some(LogVisibility::Controllers),
+            reserved_cycles_limit: Some(Nat::from(RESERVED_CYCLES_LIMIT)),
+            wasm_memory_limit: Some(Nat::from(WASM_MEMORY_LIMIT)),
+            wasm_memory_threshold: Some(Nat::from(0u8)),
+        }
+    }
+}
+
+#[derive(CandidType, Deserialize)]
+struct EnvironmentVariable {
+    name: String,
+    value: String,
+}
+
+#[derive(CandidType, Deserialize)]
+enum Mode {
+    #[serde(rename = "install")]
+    Install,
+    #[serde(rename = "reinstall")]
+    Reinstall,
+}
+
+#[derive(CandidType)]
+struct ChunkHash<'a> {
+    hash: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct InstallChunkedArgs<'a> {
+    mode: Mode,
+    target_canister: Principal,
+    store_canister: Option<Principal>,
+    chunk_hashes_list: Vec<ChunkHash<'a>>,
+    wasm_module_hash: &'a Bytes,
+    arg: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct InstallArgs<'a> {
+    mode: Mode,
+    canister_id: Principal,
+    wasm_module: &'a Bytes,
+    arg: &'a Bytes,
+}
+
+#[derive(CandidType)]
+struct UploadArgs<'a> {
+    canister_id: Principal,
+    chunk: &'a Bytes,
+}
+
+#[derive(CandidType, Deserialize)]
+struct Snapshot {
+    id: ByteBuf,
+}
+
+#[derive(CandidType)]
+struct DeleteSnapshotArgs {
+    canister_id: Principal,
+    snapshot_id: ByteBuf,
+}
+
+/// The number of changes of a canister that the platform remembers.
+const MAX_CHANGES: u64 = 20;
+
+#[derive(CandidType)]
+struct InfoArgs {
+    canister_id: Principal,
+    num_requested_changes: Option<u64>,
+}
+
+#[derive(CandidType, Deserialize)]
+struct InfoResult {
+    controllers: Vec<Principal>,
+    total_num_changes: u64,
+    recent_changes: Vec<Change>,
+}
+
+#[derive(CandidType, Deserialize)]
+struct Change {
+    origin: ChangeOrigin,
+}
+
+#[derive(CandidType, Deserialize)]
+enum ChangeOrigin {
+    #[serde(rename = "from_user")]
+    FromUser {},
+    #[serde(rename = "from_canister")]
+    FromCanister { canister_id: Principal },
+}
+
+#[derive(CandidType, Deserialize)]
+struct StatusResult {
+    status: RunResult,
+    settings: SettingsResult,
+    module_hash: Option<ByteBuf>,
+    memory_metrics: Option<MemoryMetrics>,
+    cycles: Nat,
+}
+
+#[derive(CandidType, Deserialize)]
+struct MemoryMetrics {
+    snapshots_size: Nat,
+}
+
+#[derive(CandidType, Deserialize)]
+enum RunResult {
+    #[serde(rename = "running")]
+    Running,
+    #[serde(rename = "stopping")]
+    Stopping,
+    #[serde(rename = "stopped")]
+    Stopped,
+}
+
+#[derive(CandidType, Deserialize)]
+struct SettingsResult {
+    controllers: Vec<Principal>,
+    compute_allocation: Nat,
+    memory_allocation: Nat,
+    freezing_threshold: Nat,
+    environment_variables: Option<Vec<EnvironmentVariable>>,
+}
+
+impl SettingsResult {
+    fn are_defaults(&self) -> bool {
+        self.compute_allocation == 0u8
+            && self.memory_allocation == 0u8
+            && self.freezing_threshold == FREEZING_THRESHOLD
+            && self
+                .environment_variables
+                .as_ref()
+                .is_none_or(Vec::is_empty)
+    }
+}

@@ -1,0 +1,415 @@
+//! Root's metrics: its families, beside those of every canister, and the latencies of operations.
+
+use crate::{
+    api::OperationKind,
+    metrics::{Family, Kind, Label, Latencies},
+    operation::{End, Step},
+    platform::ic,
+    state,
+};
+use std::{cell::RefCell, thread::LocalKey};
+
+thread_local! {
+    static OPERATION_LATENCIES: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
+    static STEP_LATENCIES: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
+}
+
+/// The outcome of a step's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepOutcome {
+    Applied,
+    NotApplied,
+    Unknown,
+}
+
+/// Counts an operation that ended so many nanoseconds after it was accepted.
+pub(crate) fn observe_operation(kind: OperationKind, end: End, nanoseconds: u64) {
+    observe(
+        &OPERATION_LATENCIES,
+        [kind as usize, end as usize],
+        nanoseconds,
+    );
+}
+
+/// Counts a step whose call was answered after so many nanoseconds.
+pub(crate) fn observe_step(step: Step, outcome: StepOutcome, nanoseconds: u64) {
+    observe(
+        &STEP_LATENCIES,
+        [step as usize, outcome as usize],
+        nanoseconds,
+    );
+}
+
+fn observe(latencies: &'static LocalKey<RefCell<Latencies>>, words: [usize; 2], nanoseconds: u64) {
+    latencies.with_borrow_mut(|all| all.entry(words).or_default().observe(nanoseconds));
+}
+
+// Words, in the order of the variants that they name. An enum's value as a number is the index of
+// its word.
+
+/// The words of `OperationKind`.
+const KINDS: &[&str] = &[
+    "provision",
+    "refill",
+    "retire",
+    "import_to_pool",
+    "adopt",
+    "move",
+];
+
+/// The words of `End`.
+const ENDS: &[&str] = &[
+    "done",
+    "nothing",
+    "recycled",
+    "deleted",
+    "untouched",
+    "quarantined",
+];
+
+/// The words of `Step`.
+const STEPS: &[&str] = &[
+    "create",
+    "configure",
+    "fund",
+    "install",
+    "verify",
+    "sync",
+    "inspect",
+    "uninstall",
+    "start",
+    "reset",
+    "drop_snapshots",
+    "load_drain",
+    "drain",
+    "stop",
+    "delete",
+    "add_to_pool",
+    "search",
+    "retire_children",
+];
+
+/// The words of [`StepOutcome`].
+const STEP_OUTCOMES: &[&str] = &["applied", "not_applied", "unknown"];
+
+const POOL_STATES: &[&str] = &["ready", "claimed"];
+
+/// The words of a ledger's sums.
+const PURPOSES: &[&str] = &[
+    "creation_fees",
+    "to_pool",
+    "to_members",
+    "drained",
+    "deleted",
+];
+
+/// Roles with a row of their own. An open root may have any number of roles.
+const MAX_ROLES: usize = 50;
+
+/// The label of the row that sums up the other roles. No role can have this name.
+const OTHER_ROLES: &str = "(other)";
+
+/// The families of root, beside those of every canister.
+pub(crate) static ROOT: [Family; 12] = [
+    Family {
+        name: "canic_operation_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[
+            Label {
+                name: "kind",
+                words: KINDS,
+            },
+            Label {
+                name: "outcome",
+                words: ENDS,
+            },
+        ],
+        help: "Time from an operation's acceptance to its end.",
+        measure: |rows| OPERATION_LATENCIES.with_borrow(|all| rows.add_histograms(all)),
+    },
+    Family {
+        name: "canic_step_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[
+            Label {
+                name: "step",
+                words: STEPS,
+            },
+            Label {
+                name: "outcome",
+                words: STEP_OUTCOMES,
+            },
+        ],
+        help: "Time from the call of a step to its answer.",
+        measure: |rows| STEP_LATENCIES.with_borrow(|all| rows.add_histograms(all)),
+    },
+    Family {
+        name: "canic_operations_open",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "kind",
+            words: KINDS,
+        }],
+        help: "Operations that have not ended.",
+        measure: |rows| {
+            let mut open = [0_u32; KINDS.len()];
+            state::with(|state| {
+                for op in state.journal.open_operations() {
+                    open[op.kind() as usize] += 1;
+                }
+            });
+            for (kind, count) in KINDS.iter().zip(open) {
+                rows.add(&[kind], count.into());
+            }
+        },
+    },
+    Family {
+        name: "canic_operations_queued",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Open operations that are queued and have not begun.",
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.queued()) as f64),
+    },
+    Family {
+        name: "canic_subscribers_pending",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Subscribers that have not acknowledged all changes.",
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.outbox.subscribers_pending()) as f64,
+            )
+        },
+    },
+    Family {
+        name: "canic_operations_oldest_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Age of the open operation with the lowest number; 0 if none is open.",
+        measure: |rows| {
+            let oldest =
+                state::with(|state| Some(state.journal.open_operations().next()?.accepted));
+            let age = oldest.map_or(0, |accepted| ic::now().saturating_sub(accepted));
+            rows.add(&[], age as f64 / 1e9);
+        },
+    },
+    Family {
+        name: "canic_operations_quarantined",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Operations that root could neither finish nor undo, and that wait for an operator.",
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.quarantined()) as f64),
+    },
+    Family {
+        name: "canic_members",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "role",
+            words: &[],
+        }],
+        help: "Members, those being provisioned included.",
+        measure: |rows| {
+            state::with(|state| {
+                let mut others = state.registry.taken();
+                for (name, taken) in state.registry.taken_by_role(MAX_ROLES) {
+                    others -= u64::from(taken);
+                    rows.add(&[name], f64::from(taken));
+                }
+                if state.registry.number_of_roles() > MAX_ROLES {
+                    rows.add(&[OTHER_ROLES], others as f64);
+                }
+            });
+        },
+    },
+    Family {
+        name: "canic_pool_canisters",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "state",
+            words: POOL_STATES,
+        }],
+        help: "Canisters of the pool.",
+        measure: |rows| {
+            let counts = state::with(|state| [state.pool.ready(), state.pool.claimed()]);
+            for (state, count) in POOL_STATES.iter().zip(counts) {
+                rows.add(&[state], count as f64);
+            }
+        },
+    },
+    Family {
+        name: "canic_cycles_total",
+        kind: Kind::Counter,
+        labels: &[Label {
+            name: "purpose",
+            words: PURPOSES,
+        }],
+        help: "Cycles that root spent, or got back, since it was installed.",
+        measure: |rows| {
+            let ledger = state::with(|state| state.head.ledger);
+            let cycles = [
+                ledger.creation_fees,
+                ledger.to_pool,
+                ledger.to_members,
+                ledger.drained,
+                ledger.deleted,
+            ];
+            for (purpose, cycles) in PURPOSES.iter().zip(cycles) {
+                rows.add(&[purpose], cycles.0 as f64);
+            }
+        },
+    },
+    Family {
+        name: "canic_cycles_unknown",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Cycles sent with creations whose outcome root does not know.",
+        measure: |rows| rows.add(&[], state::with(|state| state.head.ledger.unknown.0) as f64),
+    },
+    Family {
+        name: "canic_cycles_available",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Cycles that root can spend: \
+               its balance less its reserve and the cycles reserved by open operations.",
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.available(ic::balance())) as f64,
+            )
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::PageRequest,
+        config::RootConfig,
+        metrics::{self, MEMBER},
+        operation::{Position, policy},
+        stable::memory,
+    };
+    use candid::Principal;
+    use minicbor::Decode;
+    use std::fmt::Debug;
+
+    /// The words of a type's variants: `load_drain` for `LoadDrain`.
+    fn names<T: Debug>(variants: impl IntoIterator<Item = T>) -> Vec<String> {
+        let snake = |variant: T| {
+            let name = format!("{variant:?}");
+            let parts = name.char_indices().map(|(at, letter)| {
+                let gap = if at > 0 && letter.is_uppercase() {
+                    "_"
+                } else {
+                    ""
+                };
+                format!("{gap}{}", letter.to_lowercase())
+            });
+            parts.collect()
+        };
+        variants.into_iter().map(snake).collect()
+    }
+
+    /// All variants of a type whose record is one number.
+    fn all<T: for<'b> Decode<'b, ()>>() -> impl Iterator<Item = T> {
+        (0..24_u8).map_while(|number| minicbor::decode(&[number]).ok())
+    }
+
+    #[test]
+    fn every_step_end_and_kind_has_its_word() {
+        assert_eq!(names(all::<Step>()), STEPS);
+        assert_eq!(names(all::<End>()), ENDS);
+        let kinds = [
+            OperationKind::Provision,
+            OperationKind::Refill,
+            OperationKind::Retire,
+            OperationKind::ImportToPool,
+            OperationKind::Adopt,
+            OperationKind::Move,
+        ];
+        assert_eq!(names(kinds), KINDS);
+    }
+
+    /// The table of these families as `docs/metrics.md` has it.
+    fn table(families: &[Family]) -> String {
+        let label = |label: &Label| match label.words {
+            [] => format!("`{}`", label.name),
+            words => format!("`{}`: {}", label.name, words.join(", ")),
+        };
+        let row = |family: &Family| {
+            let labels: Vec<String> = match family.labels {
+                [] => vec!["none".to_string()],
+                labels => labels.iter().map(label).collect(),
+            };
+            format!(
+                "| `{}` | {} | {} | {} |\n",
+                family.name,
+                format!("{:?}", family.kind).to_lowercase(),
+                labels.join("; "),
+                family.help,
+            )
+        };
+        let rows: String = families.iter().map(row).collect();
+        format!("| name | kind | labels | meaning |\n|---|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_documentation_has_the_same_tables() {
+        let docs = include_str!("../../../docs/metrics.md");
+        for families in [&MEMBER[..], &ROOT[..]] {
+            let table = table(families);
+            assert!(docs.contains(&table), "docs/metrics.md lacks:\n\n{table}");
+        }
+    }
+
+    #[test]
+    fn roles_have_rows_of_their_own_up_to_a_limit_and_the_others_share_one() {
+        static CONFIG: RootConfig = RootConfig {
+            pool: None,
+            reserve: 0,
+            roles: &[],
+        };
+        memory::forget();
+        memory::open(memory::META);
+        state::open(&CONFIG);
+        state::with(|state| {
+            for number in 0..MAX_ROLES + 3 {
+                let mut position = Position::sample(Principal::anonymous());
+                position.role = format!("role-{number}");
+                state.registry.take(&position, 1);
+            }
+        });
+        let members = ROOT.iter().find(|family| family.name == "canic_members");
+        let families = || members.into_iter();
+        let request = PageRequest {
+            after: None,
+            limit: 1_000,
+        };
+        let rows = metrics::page(families(), request).metrics;
+        assert_eq!(rows.len(), MAX_ROLES + 1);
+        assert!(rows[..MAX_ROLES].iter().all(|row| row.value == 1.0));
+        let others = &rows[MAX_ROLES];
+        assert_eq!(
+            (others.labels[0].1.as_str(), others.value),
+            (OTHER_ROLES, 3.0)
+        );
+        assert!(!policy::is_role_name(OTHER_ROLES));
+    }
+
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        for family in MEMBER.iter().chain(&ROOT) {
+            let Family {
+                name, kind, help, ..
+            } = family;
+            assert!(name.starts_with("canic_"), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert!(
+                help.ends_with('.') && !help.contains(['\n', '|']),
+                "{name}: {help}"
+            );
+        }
+    }
+}
