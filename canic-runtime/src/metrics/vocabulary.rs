@@ -3,8 +3,8 @@
 //! Label values come from code or from the names of roles and endpoints, never from a caller. `docs/metrics.md` shows
 //! the same table; a test compares them.
 
-use super::{Latencies, OPERATIONS, STEPS, called_endpoints, forms::Rows};
-use crate::{platform::ic, state};
+use super::{Latencies, OPERATIONS, STEPS, forms::Rows};
+use crate::{endpoint::called_endpoints, platform::ic, state};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Values of one meaning.

@@ -13,7 +13,7 @@ pub(crate) mod teardown;
 pub(crate) mod transition;
 
 use crate::{
-    api::{Membership, OperationId, OperationKind, Retirement, RolledBack, Source},
+    api::{Identity, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
     stable::record::{Cycles, Id},
 };
@@ -181,9 +181,11 @@ impl Position {
 }
 
 impl Position {
-    pub(crate) fn membership(&self, root: Principal) -> Membership {
-        Membership {
+    /// The identity of a member at this position.
+    pub(crate) fn identity(&self, root: Principal) -> Identity {
+        Identity {
             root,
+            role: self.role.clone(),
             parent: self.parent.0,
             key: self.key.clone(),
         }

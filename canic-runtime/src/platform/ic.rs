@@ -5,7 +5,7 @@
 //! older nor a newer platform breaks them.
 
 use crate::{
-    api::{Announcement, MemberRef, Membership, OperationId, SyncRequest},
+    api::{Announcement, Identity, MemberRef, OperationId},
     codec::encode::encode,
     operation::{
         call::{Call, Failure, Reply, Run, Status},
@@ -25,10 +25,6 @@ pub(crate) fn now() -> u64 {
 
 pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
-}
-
-pub(crate) fn caller() -> Principal {
-    ic_cdk::api::msg_caller()
 }
 
 pub(crate) fn is_controller(principal: Principal) -> bool {
@@ -113,14 +109,6 @@ pub(crate) fn cancel(timer: TimerId) {
     ic_cdk_timers::clear_timer(timer);
 }
 
-/// Answers the present message.
-pub(crate) fn reply(value: &impl CandidType) {
-    match encode(value) {
-        Ok(bytes) => ic_cdk::api::msg_reply(bytes),
-        Err(error) => ic_cdk::api::msg_reject(format!("the answer can't be encoded: {error}")),
-    }
-}
-
 thread_local! {
     static AWAITED: Cell<u32> = const { Cell::new(0) };
 }
@@ -196,23 +184,18 @@ pub(crate) async fn announce(listener: Principal, announcement: &Announcement) -
 /// Tells a member where it stands. Answers whether it heard.
 pub(crate) async fn sync(member: Principal, standing: MemberRef) -> bool {
     let MemberRef { role, parent, key } = standing;
-    let membership = Membership {
+    let identity = Identity {
         root: this(),
+        role,
         parent,
         key,
     };
-    let request = SyncRequest { role, membership };
     let call = CdkCall::bounded_wait(member, "canic_sync").change_timeout(ANNOUNCE_TIMEOUT);
-    send(call, &request).await.is_ok()
+    send(call, &identity).await.is_ok()
 }
 
 /// Seconds until a listener that does not answer is told again.
 const ANNOUNCE_TIMEOUT: u32 = 30;
-
-/// Runs a task within the present message, and after it.
-pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
-    ic_cdk::futures::spawn(task);
-}
 
 /// Makes a call, and says what came of it.
 pub(crate) async fn perform(call: Call) -> Reply {
@@ -289,13 +272,8 @@ pub(crate) async fn perform(call: Call) -> Reply {
         }
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
-        Call::Sync {
-            canister,
-            role,
-            membership,
-        } => {
-            let request = SyncRequest { role, membership };
-            match send(CdkCall::unbounded_wait(canister, "canic_sync"), &request).await {
+        Call::Sync { canister, identity } => {
+            match send(CdkCall::unbounded_wait(canister, "canic_sync"), &identity).await {
                 Ok(reply) => {
                     match candid::decode_one::<Result<(), crate::api::Denied>>(&reply.into_bytes())
                     {

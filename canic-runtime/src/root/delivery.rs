@@ -4,7 +4,12 @@
 //! The calls are best-effort ones: what is told has a number, so that telling it twice does no harm, and an answer that does
 //! not come keeps root from nothing.
 
-use crate::{api::Change, platform::ic, root::driver, state};
+use crate::{
+    api::Change,
+    platform::{ic, message},
+    root::driver,
+    state,
+};
 use candid::Principal;
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -34,7 +39,7 @@ pub(crate) fn begin() {
     let due =
         TELLING.with_borrow(|telling| state::with(|state| state.outbox.due(ic::now(), telling)));
     for listener in due {
-        ic::spawn(tell(listener));
+        message::spawn(tell(listener));
     }
 }
 

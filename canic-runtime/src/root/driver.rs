@@ -320,17 +320,13 @@ fn call_of(op: &Operation, state: &State) -> Option<Call> {
                 canister,
                 module,
                 chunks: state.modules.get(module)?.chunks().collect(),
-                argument: envelope::seal(&place.role, &place.membership(ic::this()), &argument),
+                argument: envelope::seal(&place.identity(ic::this()), &argument),
             }
         }
         Step::Verify | Step::Inspect => Call::Status { canister },
         Step::Sync => {
-            let place = op.place()?;
-            Call::Sync {
-                canister,
-                role: place.role.clone(),
-                membership: place.membership(ic::this()),
-            }
+            let identity = op.place()?.identity(ic::this());
+            Call::Sync { canister, identity }
         }
         Step::Uninstall => Call::Uninstall { canister },
         Step::Start => Call::Start { canister },

@@ -201,7 +201,6 @@ impl Registry {
         registry
     }
 
-
     /// Takes a member's places, and its key.
     fn count(&mut self, member: &Member) {
         let role = self.role_name(member.role).to_string();
