@@ -2,7 +2,7 @@
 //!
 //! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
 
-use crate::{api::Membership, operation::Hash};
+use crate::{api::Identity, operation::Hash};
 use candid::Principal;
 
 /// A call that an operation makes.
@@ -35,8 +35,7 @@ pub(crate) enum Call {
     },
     Sync {
         canister: Principal,
-        role: String,
-        membership: Membership,
+        identity: Identity,
     },
     Uninstall {
         canister: Principal,

@@ -16,7 +16,7 @@ pub(crate) mod teardown;
 pub(crate) mod transition;
 
 use crate::{
-    api::{MemberRef, Membership, OperationId, OperationKind, Retirement, RolledBack, Source},
+    api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
     stable::record::{Cycles, Id},
 };
@@ -226,9 +226,11 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn membership(&self, root: Principal) -> Membership {
-        Membership {
+    /// The identity that root tells the member in this position.
+    pub(crate) fn identity(&self, root: Principal) -> Identity {
+        Identity {
             root,
+            role: self.role.clone(),
             parent: self.parent.0,
             key: self.key.clone(),
         }

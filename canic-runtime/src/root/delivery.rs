@@ -6,7 +6,7 @@
 
 use crate::{
     api::{Change, MemberRef},
-    platform::{calls, ic},
+    platform::{calls, ic, message},
     root::alarm,
     state,
 };
@@ -40,7 +40,7 @@ pub(crate) fn begin() {
     let due =
         DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.due(now, delivering)));
     for subscriber in due {
-        ic::spawn(deliver(subscriber));
+        message::spawn(deliver(subscriber));
     }
 }
 

@@ -234,22 +234,17 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
             let module = op.plan()?.module;
             let position = op.position()?;
             let argument = state.journal.argument(op.id);
-            let membership = position.membership(moment.root);
             Call::Install {
                 canister,
                 module,
                 chunks: state.modules.get(module)?.chunks().collect(),
-                argument: envelope::seal(&position.role, &membership, &argument),
+                argument: envelope::seal(&position.identity(moment.root), &argument),
             }
         }
         Step::Verify | Step::Inspect => Call::Status { canister },
         Step::Sync => {
-            let position = op.position()?;
-            Call::Sync {
-                canister,
-                role: position.role.clone(),
-                membership: position.membership(moment.root),
-            }
+            let identity = op.position()?.identity(moment.root);
+            Call::Sync { canister, identity }
         }
         Step::Uninstall => Call::Uninstall { canister },
         Step::Start => Call::Start { canister },
