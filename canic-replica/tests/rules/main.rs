@@ -1,12 +1,10 @@
 //! The platform's rules, one room per idea: each test runs small canisters through the library.
-
 mod best_effort;
 mod calls;
 mod certification;
 mod common;
 mod cycles;
 mod determinism;
-mod doors;
 mod faults;
 mod fuzz;
 mod hostile;
@@ -19,6 +17,7 @@ mod limits;
 mod management;
 mod metering;
 mod outcalls;
+mod permissions;
 mod properties;
 mod queues;
 mod refusals;
