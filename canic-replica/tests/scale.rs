@@ -1,7 +1,9 @@
 //! Ten thousand small canisters in one instance. A process of its own: it looks at how much memory that takes.
 
-use candid::utils::{decode_args, encode_args};
-use candid::{Nat, Principal};
+use candid::{
+    Nat, Principal,
+    utils::{decode_args, encode_args},
+};
 use canic_replica::{Config, Ingress, Replica, SubnetKind};
 use ic_management_canister_types as types;
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use candid::Principal;
-use ic_agent::agent::RejectCode;
-use ic_agent::identity::{
-    AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
-    Prime256v1Identity, Secp256k1Identity, SignedDelegation,
+use ic_agent::{
+    Agent, AgentError, Identity,
+    agent::RejectCode,
+    identity::{
+        AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
+        Prime256v1Identity, Secp256k1Identity, SignedDelegation,
+    },
 };
-use ic_agent::{Agent, AgentError, Identity};
 use ic_certification::{HashTree, labeled, leaf};
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};

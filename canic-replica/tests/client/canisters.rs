@@ -1,14 +1,14 @@
 //! Canisters through the ordinary client: their lives, their answers and their failures.
 
-use std::io::Write;
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use candid::Principal;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compression, write::GzEncoder};
 use ic_management_canister_types::{CanisterSettings, CanisterStatusType};
-use pocket_ic::common::rest::{BlobCompression, RawSenderInfo};
-use pocket_ic::{ErrorCode, IngressStatusResult, RejectCode, RejectResponse};
+use pocket_ic::{
+    ErrorCode, IngressStatusResult, RejectCode, RejectResponse,
+    common::rest::{BlobCompression, RawSenderInfo},
+};
 
 use crate::common::{COUNTER, counter, counter_wasm, instance, number, query, update};
 

@@ -1,14 +1,15 @@
 //! What the client tests share.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    sync::LazyLock,
+};
 
 use candid::Principal;
 use canic_replica::client::Control;
-use pocket_ic::common::rest::ExtendedSubnetConfigSet;
-use pocket_ic::{PocketIc, PocketIcBuilder};
+use pocket_ic::{PocketIc, PocketIcBuilder, common::rest::ExtendedSubnetConfigSet};
 
 /// The server that `POCKET_IC_BIN` names, or our own.
 pub(crate) fn server() -> PathBuf {

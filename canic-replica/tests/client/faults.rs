@@ -1,8 +1,7 @@
 //! Failing on purpose, and forks, through our own paths. Another server has none of this: these tests are skipped there.
 
 use candid::Principal;
-use canic_replica::client::Control;
-use canic_replica::{Chaos, Effect, Fault, Outcome, RejectCode};
+use canic_replica::{Chaos, Effect, Fault, Outcome, RejectCode, client::Control};
 use pocket_ic::PocketIc;
 
 use crate::common::{counter, instance, only_ours, query, raw, update};

@@ -3,8 +3,7 @@
 use std::net::TcpStream;
 
 use candid::{CandidType, Principal, encode_one};
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::InstanceHttpGatewayConfig;
+use pocket_ic::{PocketIc, common::rest::InstanceHttpGatewayConfig};
 use serde_bytes::ByteBuf;
 
 use crate::common::{builder, instance, raw};

@@ -1,13 +1,15 @@
 //! Instances, their subnets and their time, through the ordinary client.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use candid::Principal;
-use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec,
+use pocket_ic::{
+    PocketIc, SubnetBlockmakers, TickConfigs, Time,
+    common::rest::{CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec},
 };
-use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs, Time};
 
 use crate::common::{builder, builder_of, counter, counter_wasm, instance, number, query, update};
 

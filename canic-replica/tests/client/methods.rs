@@ -5,8 +5,10 @@ use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings,
     ProvisionalCreateCanisterWithCyclesArgs,
 };
-use pocket_ic::RejectResponse;
-use pocket_ic::common::rest::{BlobCompression, RawEffectivePrincipal};
+use pocket_ic::{
+    RejectResponse,
+    common::rest::{BlobCompression, RawEffectivePrincipal},
+};
 use sha2::{Digest, Sha256};
 
 use crate::common::{builder, counter, counter_wasm, instance, query, update};

@@ -1,15 +1,19 @@
 //! HTTP outcalls, answered by the test through the ordinary client.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use candid::{CandidType, Principal, Reserved, decode_one, encode_one};
 use ic_management_canister_types as types;
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::{
-    CanisterHttpMethod, CanisterHttpReject, CanisterHttpReplication, CanisterHttpReply,
-    CanisterHttpRequest, CanisterHttpResponse, IcpConfig, IcpConfigFlag, MockCanisterHttpResponse,
-    MockFlexibleCanisterHttpResponse, RawMessageId,
+use pocket_ic::{
+    PocketIc,
+    common::rest::{
+        CanisterHttpMethod, CanisterHttpReject, CanisterHttpReplication, CanisterHttpReply,
+        CanisterHttpRequest, CanisterHttpResponse, IcpConfig, IcpConfigFlag,
+        MockCanisterHttpResponse, MockFlexibleCanisterHttpResponse, RawMessageId,
+    },
 };
 
 use crate::common::{builder, instance};

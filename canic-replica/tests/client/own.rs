@@ -1,15 +1,19 @@
 //! What only our own server says or does: paths of its own, what it refuses where PocketIC serves or gives up, and what it
 //! keeps between runs. On another server these tests are skipped, and say so.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::SystemTime;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
 
 use serde_json::{Value, json};
 
-use crate::common::{self, counter, only_ours, raw, update};
-use crate::raw::NOBODY;
-use crate::server::{Server, one_subnet, run};
+use crate::{
+    common::{self, counter, only_ours, raw, update},
+    raw::NOBODY,
+    server::{Server, one_subnet, run},
+};
 
 #[test]
 fn an_instance_tells_about_itself() {

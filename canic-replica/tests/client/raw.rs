@@ -4,8 +4,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::is_ours;
-use crate::server::{Server, one_subnet, run};
+use crate::{
+    common::is_ours,
+    server::{Server, one_subnet, run},
+};
 
 /// 30 bytes; a principal has 29 at most.
 const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

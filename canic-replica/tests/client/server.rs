@@ -1,8 +1,10 @@
 //! A server of a test's own, over a plain socket.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output},
+    time::Duration,
+};
 
 use pocket_ic::PocketIcBuilder;
 use serde_json::{Value, json};

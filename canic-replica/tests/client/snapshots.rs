@@ -1,12 +1,13 @@
 //! Snapshots that go to a directory and come back from there.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
 
 use candid::Principal;
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::BlobCompression;
+use pocket_ic::{PocketIc, common::rest::BlobCompression};
 
 use crate::common::{counter, counter_wasm, instance, query, update};
 

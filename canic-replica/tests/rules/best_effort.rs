@@ -1,9 +1,9 @@
 //! Calls that wait for an answer for a while only.
 
 use candid::Principal;
+use canic_replica::{IngressStatus, Kind, SubnetKind};
 
 use crate::common::{Net, T, canister, record};
-use canic_replica::{IngressStatus, Kind, SubnetKind};
 
 const SECOND: u64 = 1_000_000_000;
 

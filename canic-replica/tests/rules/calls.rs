@@ -1,8 +1,9 @@
 //! Calls between canisters.
 
-use crate::common::{Net, T, record};
 use candid::Principal;
 use canic_replica::{Kind, Outcome, RejectCode, SubnetKind};
+
+use crate::common::{Net, T, record};
 
 /// Answers, refuses, traps, keeps silent, takes or leaves cycles.
 const CALLEE: &str = r#"

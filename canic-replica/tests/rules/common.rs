@@ -1,8 +1,10 @@
 //! An instance under test, and the vocabulary of its small canisters.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
-use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
-use candid::{Nat, Principal};
+use candid::{
+    Nat, Principal,
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args},
+};
 use canic_replica::{
     Config, EffectivePrincipal, Event, Ingress, Kind, Outcome, Reject, Replica, SubnetKind,
 };

@@ -1,11 +1,10 @@
 //! What things cost, to the cycle, and what becomes of those who cannot pay.
 
-use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record};
 use candid::{Nat, Principal};
 use canic_replica::Kind;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
-use types::CanisterSettings;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install, CanisterSettings};
+
+use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record};
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 /// Replies with four bytes.

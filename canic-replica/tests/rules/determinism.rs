@@ -1,7 +1,8 @@
 //! The same inputs give the same results, and a fork is a world of its own.
 
-use crate::common::{Net, T, record};
 use candid::Principal;
+
+use crate::common::{Net, T, record};
 
 /// A canister that mixes what it is told, the time and randomness of its own into all its memories, and passes it on.
 const MIXER: &str = r#"

@@ -1,11 +1,10 @@
 //! Faults strike what they name, do what they say, and leave everything else alone.
 
+use candid::Principal;
 use canic_replica::{Chaos, Effect, Fault, Kind, Outcome, RejectCode};
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
 
 use crate::common::{Net, T, canister, record};
-use candid::Principal;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
 
 /// A caller that answers its caller with what it learned: the reply's first word, or 1000 plus the reject code; and a callee
 /// that counts, and keeps 500 of the cycles that come.

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use crate::common::{Net, T};
-use crate::imports::module;
 use candid::Principal;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
 
-use ic_management_canister_types as types;
+use crate::{
+    common::{Net, T},
+    imports::module,
+};
 
 /// Why a module is not installed.
 fn refused(net: &mut Net, wasm: Vec<u8>) -> String {

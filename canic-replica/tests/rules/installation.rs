@@ -2,12 +2,15 @@
 
 use std::io::Write;
 
-use crate::common::{Net, T, canister, record};
 use candid::Principal;
 use canic_replica::{Kind, Outcome, Reject};
-use ic_management_canister_types as types;
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Reinstall, Upgrade},
+};
 use sha2::{Digest, Sha256};
-use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+
+use crate::common::{Net, T, canister, record};
 
 /// Keeps its argument's first byte in a global, and a mark in stable memory.
 const KEEPER: &str = r#"

@@ -1,8 +1,10 @@
 //! The Candid interface of a module: from the library, and by the command `did`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
 use candid::decode_args;
 use canic_replica::{candid_interface, with_candid_interface};

@@ -8,8 +8,10 @@ use std::collections::VecDeque;
 
 use candid::Principal;
 
-use crate::certification;
-use crate::common::{Net, T, canister};
+use crate::{
+    certification,
+    common::{Net, T, canister},
+};
 
 pub const NOTHING: u8 = 0;
 /// Writes the number to the heap.

@@ -1,10 +1,10 @@
 //! Canisters are created, funded, stopped, started and deleted.
 
-use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record, through};
 use candid::{Nat, Principal};
 use canic_replica::{EffectivePrincipal, Ingress, IngressStatus, Kind, Outcome, SubnetKind};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+
+use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record, through};
 
 /// The info that a canister gets about another.
 fn info(net: &mut Net, caller: Principal, id: Principal) -> types::CanisterInfoResult {

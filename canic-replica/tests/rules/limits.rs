@@ -1,10 +1,10 @@
 //! Instructions, memory, stack, cycles: what runs out, runs out inside; the host stays up.
 
-use crate::common::{Net, T, canister, record};
 use candid::Nat;
 use canic_replica::{IngressStatus, Kind, RejectCode};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+
+use crate::common::{Net, T, canister, record};
 
 #[test]
 fn an_endless_loop_traps_at_the_limit() {

@@ -1,4 +1,5 @@
 //! The platform's rules, one room per idea: each test runs small canisters through the library.
+
 mod best_effort;
 mod calls;
 mod certification;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{CALLER, NOTHING, Net, T, canister, encode, record, through};
 use candid::Principal;
 use canic_replica::{Blockmakers, Ingress, SubnetInfo};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+
+use crate::common::{CALLER, NOTHING, Net, T, canister, encode, record, through};
 
 #[test]
 fn an_install_whose_init_traps_is_a_canister_error_for_the_caller() {

@@ -1,7 +1,8 @@
 //! What a message is charged: each instruction, each system call, each page that it changes.
 
-use crate::common::Net;
 use canic_replica::Kind;
+
+use crate::common::Net;
 
 /// Instructions between two looks at the counter, and what looking itself takes.
 fn count(net: &mut Net, code: &str) -> u64 {

@@ -1,15 +1,16 @@
 //! Random programs against models.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use candid::Principal;
-use proptest::prelude::*;
-
-use crate::common::{Net, T, canister, record};
-use crate::interpreter::{CALL, Model, Stage};
 use canic_replica::{Ingress, IngressStatus};
 use ic_management_canister_types::CanisterInstallMode;
+use proptest::prelude::*;
+
+use crate::{
+    common::{Net, T, canister, record},
+    interpreter::{CALL, Model, Stage},
+};
 
 /// One step of the interpreter that does not call.
 fn plain() -> impl Strategy<Value = Vec<u8>> {

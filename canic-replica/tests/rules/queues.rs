@@ -1,9 +1,9 @@
 //! How many messages wait, whose turn it is, and who has to wait for whom.
 
 use candid::Principal;
+use canic_replica::{Ingress, IngressStatus, Kind, RejectCode, SubnetKind};
 
 use crate::common::{Net, T, record};
-use canic_replica::{Ingress, IngressStatus, Kind, RejectCode, SubnetKind};
 
 /// `take` notes the byte that it is called with; `order` answers all of them. `flood` calls `take` of the canister that
 /// its argument names with 1 T cycles and the byte behind the id, until that fails or so many calls are sent as the

@@ -1,10 +1,12 @@
 //! How system calls refuse what they are asked: in the platform's words, and never with the host's.
 
-use crate::common::{Net, T};
-use crate::imports::module;
 use canic_replica::Kind;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+
+use crate::{
+    common::{Net, T},
+    imports::module,
+};
 
 /// What a message is told that runs this code in an update method and does not reply: code and text, with `ID` for the
 /// canister's id. `IC0506` says that all went well.

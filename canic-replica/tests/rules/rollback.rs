@@ -1,13 +1,13 @@
 //! A message commits whole or not at all: heap, globals of all types, stable memory, certified data, the timer, accepted
 //! cycles and outgoing calls, in every kind of message.
 
+use canic_replica::{Kind, Outcome};
 use ic_management_canister_types::CanisterInstallMode;
 
-use crate::interpreter::{
-    ACCEPT, CALL, CERTIFY, NOTHING, REPLY, STATE, Stage, TIMER, TRAP, Visible,
+use crate::{
+    interpreter::{ACCEPT, CALL, CERTIFY, NOTHING, REPLY, STATE, Stage, TIMER, TRAP, Visible},
+    tasks::set_memory,
 };
-use crate::tasks::set_memory;
-use canic_replica::{Kind, Outcome};
 
 const CALL_SINK: [u8; 14] = [CALL, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 

@@ -1,10 +1,10 @@
 //! Settings: their ranges, what a subnet has room for, and what a canister must be able to pay.
 
-use crate::common::{Net, T, encode, record};
 use candid::{Nat, Principal};
 use canic_replica::{Ingress, Reject};
-use ic_management_canister_types as types;
-use types::CanisterSettings;
+use ic_management_canister_types::{self as types, CanisterSettings};
+
+use crate::common::{Net, T, encode, record};
 
 fn none() -> CanisterSettings {
     CanisterSettings::default()

@@ -2,11 +2,11 @@
 
 use candid::{Nat, Principal, Reserved};
 use canic_replica::Reject;
-use ic_management_canister_types as types;
-use sha2::{Digest, Sha256};
-use types::{
-    SnapshotDataKind as Kind, SnapshotDataOffset as Offset, SnapshotMetadataGlobal as Global,
+use ic_management_canister_types::{
+    self as types, SnapshotDataKind as Kind, SnapshotDataOffset as Offset,
+    SnapshotMetadataGlobal as Global,
 };
+use sha2::{Digest, Sha256};
 
 use crate::common::{Net, T, canister, record};
 

@@ -2,7 +2,6 @@
 
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, Ingress, MessageId, RejectCode, SubnetKind};
-
 use ic_certification::{Certificate, LookupResult};
 use ic_management_canister_types::CanisterInstallMode::Install;
 

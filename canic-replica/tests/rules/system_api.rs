@@ -1,11 +1,16 @@
 //! `ic0`: what may be imported, from where each function may be called, and how it refuses what it is asked.
 
-use crate::common::{Net, T, record};
-use crate::imports::{Import, imports, module};
 use candid::{Nat, Principal};
 use canic_replica::{Kind, Outcome, Reject};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Reinstall, Upgrade},
+};
+
+use crate::{
+    common::{Net, T, record},
+    imports::{Import, imports, module},
+};
 
 /// Answers `yes` and rejects `no`, however it is asked.
 const HELPER: &str = r#"

@@ -1,8 +1,9 @@
 //! What canisters do on their own, and what they let in.
 
-use crate::common::Net;
 use candid::{Principal, encode_one};
 use canic_replica::{Kind, Outcome};
+
+use crate::common::Net;
 
 /// Counts how often its timer fires.
 const COUNTER: &str = r#"

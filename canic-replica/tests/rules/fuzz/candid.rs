@@ -1,8 +1,7 @@
 //! Arguments of the management canister, and whoever sends them.
 
 use candid::{Encode, Principal};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Reinstall;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Reinstall};
 
 use super::draws::Draws;
 use crate::common::{Net, canister};

@@ -1,24 +1,30 @@
 //! Requests to a running server, over a socket.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
 use candid::Principal;
 use canic_replica::http::Server;
 use ic_management_canister_types as types;
-use pocket_ic::RejectResponse;
-use pocket_ic::common::rest::{
-    HttpGatewayDetails, RawCanisterCall, RawCanisterResult, RawEffectivePrincipal, RawMessageId,
-    RawTime, Topology,
+use pocket_ic::{
+    RejectResponse,
+    common::rest::{
+        HttpGatewayDetails, RawCanisterCall, RawCanisterResult, RawEffectivePrincipal,
+        RawMessageId, RawTime, Topology,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
-use super::draws::Draws;
-use super::requests::{Door, Request, Scene, all, spoil};
+use super::{
+    draws::Draws,
+    requests::{Door, Request, Scene, all, spoil},
+};
 use crate::common::{T, canister, encode};
 
 /// A server of one instance with one canister, a blob, and a gateway.

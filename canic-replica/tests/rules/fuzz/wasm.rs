@@ -3,14 +3,17 @@
 
 use candid::Principal;
 use canic_replica::{Effect, Fault};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::{Install, Upgrade};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Upgrade},
+};
 use wasm_smith::{Config, Module};
 
-use super::candid::FORWARDER;
-use super::draws::Draws;
-use crate::common::{Net, canister, encode, record};
-use crate::imports::{imports, module};
+use super::{candid::FORWARDER, draws::Draws};
+use crate::{
+    common::{Net, canister, encode, record},
+    imports::{imports, module},
+};
 
 #[derive(Clone)]
 struct Start {
