@@ -1,16 +1,17 @@
-//! Modules that mean harm: refused by name or trapped, in bounded time and memory, and the host stays up.
+//! Hostile modules: the replica refuses them by name or traps them, in bounded time and memory, and
+//! the host stays up.
 
 use std::io::Write;
 
 use candid::Principal;
-use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+use ic_management_canister_types::CanisterInstallMode::Install;
 
 use crate::{
     common::{Net, T},
     imports::module,
 };
 
-/// Why a module is not installed.
+/// Installs a module that is refused; returns the reason.
 fn refused(net: &mut Net, wasm: Vec<u8>) -> String {
     let id = net.create(100 * T);
     let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
@@ -38,7 +39,7 @@ fn gzip(bytes: &[u8], times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_the_replica_does_not_run_is_refused_by_name() {
+fn unsupported_features_are_refused_by_name() {
     let mut net = Net::new();
     for (text, why) in [
         (
@@ -85,22 +86,24 @@ fn what_the_replica_does_not_run_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_module_is_refused() {
+fn damaged_modules_are_refused() {
     let mut net = Net::new();
     let whole = wat(
-        "(module (type (func)) (memory 1) (func (nop)) (export \"canister_init\" (func 0)) (data (i32.const 0) \"x\"))",
+        "(module (type (func)) (memory 1) (func (nop)) (export \"canister_init\" (func 0)) \
+         (data (i32.const 0) \"x\"))",
     );
     let mut cases = vec![
         Vec::new(),
         b"\0asm".to_vec(),
         b"not a module at all".to_vec(),
         b"\x1f\x8bnot gzip".to_vec(),
-        // A section of a length that is not there; one of an id that is not known; the same one twice.
+        // A section longer than the module; a section with an unknown id; all sections twice.
         [&whole[..8], &[1, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
         [&whole[..], &[99, 0]].concat(),
         [&whole[..], &whole[8..]].concat(),
     ];
-    // Cut off anywhere but between two sections: each has an id, a length of one byte here, and its content.
+    // The module cut off anywhere but between two sections. A section has an id, a length (one byte
+    // here), and its content.
     let mut ends = vec![8];
     while let Some(&end) = ends.last()
         && end < whole.len()
@@ -119,12 +122,12 @@ fn what_is_no_module_is_refused() {
             panic!("installed {shown}");
         }
     }
-    // With any byte turned it is another module or none.
-    for place in 0..whole.len() {
-        let mut turned = whole.clone();
-        turned[place] ^= 0xff;
+    // With any byte inverted it may be another valid module.
+    for at in 0..whole.len() {
+        let mut inverted = whole.clone();
+        inverted[at] ^= 0xff;
         let id = net.create(T);
-        if let Err(reject) = net.install_as(Install, id, turned, &[]) {
+        if let Err(reject) = net.install_as(Install, id, inverted, &[]) {
             assert_eq!(reject.error_code, "IC0505", "{}", reject.message);
         }
     }
@@ -148,9 +151,9 @@ fn compressed_modules_are_not_unpacked_beyond_their_limit() {
 }
 
 #[test]
-fn what_a_module_defines_is_counted() {
+fn definitions_of_a_module_are_limited() {
     let mut net = Net::new();
-    let many = |what: &str, times: usize| wat(&format!("(module {})", what.repeat(times)));
+    let many = |item: &str, times: usize| wat(&format!("(module {})", item.repeat(times)));
     for (wasm, why) in [
         (
             many("(global i32 (i32.const 0))", 1_001),
@@ -162,7 +165,8 @@ fn what_a_module_defines_is_counted() {
         ),
         (
             wat(&format!("(module (func {}))", "nop ".repeat(1_000_000))),
-            "Wasm module contains a function at index 0 of size 1000001 that exceeds the maximum allowed size of 1000000",
+            "Wasm module contains a function at index 0 of size 1000001 that exceeds the maximum \
+             allowed size of 1000000",
         ),
     ] {
         assert_eq!(refused(&mut net, wasm), why);
@@ -180,9 +184,10 @@ fn what_a_module_defines_is_counted() {
     );
     assert_eq!(
         refused(&mut net, methods(10, &"m".repeat(2_000))),
-        "Wasm module defined 20010 bytes of method names which exceeds the maximum number allowed 20000."
+        "Wasm module defined 20010 bytes of method names which exceeds the maximum number allowed \
+         20000."
     );
-    // Other exports are nobody's business.
+    // Other exports are not limited.
     let exports: String = (0..20_000)
         .map(|i| format!("(export \"{i}\" (func 0))"))
         .collect();
@@ -195,7 +200,8 @@ fn tables_and_segments_stay_within_their_bounds() {
     let why = refused(&mut net, wat("(module (table 1000001 funcref))"));
     assert_eq!(
         why,
-        "Wasm module defined 1000001 table entries which exceeds the maximum number allowed 1000000."
+        "Wasm module defined 1000001 table entries which exceeds the maximum number allowed \
+         1000000."
     );
     let why = refused(
         &mut net,
@@ -218,7 +224,7 @@ fn tables_and_segments_stay_within_their_bounds() {
     assert!(why.contains("out of bounds memory access"), "{why}");
     let why = refused(&mut net, wat("(module (memory 1) (memory 1))"));
     assert!(why.contains("multiple memories"), "{why}");
-    // A segment of many entries costs its place and no more.
+    // A segment of many entries fits into a table of that size.
     let entries = "0 ".repeat(500_000);
     installed(
         &mut net,
@@ -270,7 +276,7 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
 }
 
 #[test]
-fn a_stack_of_large_frames_overflows_inside() {
+fn a_stack_of_large_frames_overflows_with_a_trap() {
     let mut net = Net::new();
     let locals = "i64 ".repeat(10_000);
     let id = installed(

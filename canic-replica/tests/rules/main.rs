@@ -1,4 +1,5 @@
-//! The platform's rules, one room per idea: each test runs small canisters through the library.
+//! Tests of the platform's rules, one module per idea: each runs small canisters through the
+//! library.
 
 mod best_effort;
 mod calls;

@@ -1,4 +1,4 @@
-//! Subnets come to an end with all that is on them.
+//! Deletion of subnets with all that is on them.
 
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, Ingress, MessageId, RejectCode, SubnetKind};
@@ -7,8 +7,9 @@ use ic_management_canister_types::CanisterInstallMode::Install;
 
 use crate::common::{Net, T, canister, record};
 
-/// `take` and `wait` call the methods `ask` and `await` of the canister that the argument names, with 1,000 cycles, and answer
-/// the reject code, 0 for a reply, and the refund. `ask` answers at once, `await` when the management canister has.
+/// A program whose methods `take` and `wait` call `ask` and `await` of the canister in the argument
+/// with 1,000 cycles. They reply with the reject code (0 for a reply) and the refund. `ask` replies
+/// at once, `await` after the management canister has replied.
 const PROGRAM: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $on_reply $on_reject $on_random)
@@ -36,7 +37,7 @@ const PROGRAM: &str = r#"
         (if (call $call_perform) (then (unreachable))))
 "#;
 
-/// Three subnets, with the program on the second and on the third.
+/// Three subnets, with the program on the second and the third.
 fn far_apart() -> (Net, Principal, Principal) {
     let mut net = Net::with(vec![
         SubnetKind::NNS,
@@ -59,8 +60,8 @@ fn delete(net: &mut Net, canister: Principal) -> Result<(), String> {
     result
 }
 
-/// The reject code and the refund that a call came to.
-fn came_to(net: &mut Net, message: &MessageId) -> (u32, u128) {
+/// Waits for a call; returns its reject code and refund.
+fn outcome(net: &mut Net, message: &MessageId) -> (u32, u128) {
     let answer = net.replica.await_ingress(message).unwrap().unwrap();
     net.check_accounts();
     let (code, refund) = answer.split_at(4);
@@ -71,9 +72,10 @@ fn came_to(net: &mut Net, message: &MessageId) -> (u32, u128) {
 }
 
 #[test]
-fn who_waits_for_a_canister_of_a_deleted_subnet_is_rejected() {
+fn calls_to_a_deleted_subnet_are_rejected() {
     for method in ["take", "wait"] {
-        // The subnet goes when the call is on its way, when it waits or is under execution, and when it was answered.
+        // The subnet is deleted while the call is on its way, while it waits or is under execution,
+        // and after it was answered.
         for (rounds, open) in [(0, true), (1, true), (2, method == "wait"), (9, false)] {
             let (mut net, caller, callee) = far_apart();
             let call = net.ingress(caller, method, callee.as_slice());
@@ -83,14 +85,14 @@ fn who_waits_for_a_canister_of_a_deleted_subnet_is_rejected() {
             }
             delete(&mut net, callee).unwrap();
             let expected = if open { (3, 1_000) } else { (0, 1_000) };
-            let found = came_to(&mut net, &message);
+            let found = outcome(&mut net, &message);
             assert_eq!(found, expected, "{method} after {rounds} rounds");
         }
     }
 }
 
 #[test]
-fn what_waits_on_a_deleted_subnet_is_rejected() {
+fn messages_that_wait_on_a_deleted_subnet_are_rejected() {
     let (mut net, caller, callee) = far_apart();
     let call = net.ingress(caller, "take", callee.as_slice());
     let waits = net.replica.submit(call).unwrap();
@@ -107,9 +109,9 @@ fn what_waits_on_a_deleted_subnet_is_rejected() {
         assert_eq!(reject.code, RejectCode::DestinationInvalid);
         assert_eq!(reject.message, format!("No route to canister {caller}"));
     }
-    // That one was done.
+    // The management call was done before.
     net.replica.await_ingress(&managed).unwrap().unwrap();
-    // What the callee answers comes to nobody.
+    // The callee's answers are dropped.
     for _ in 0..5 {
         net.replica.tick();
         net.check_accounts();
@@ -151,11 +153,11 @@ fn nothing_of_a_deleted_subnet_is_left() {
         delete_by_id(&mut net, subnet),
         Err(format!("there is no subnet {subnet}"))
     );
-    // The others go on, and so does a fork.
+    // The other subnets and a fork go on.
     net.update(other, "ask", &[]).unwrap();
     fork.update(gone, "ask", &[]).unwrap();
     assert_ne!(net.replica.state_hash(), fork.replica.state_hash());
-    // The root subnet vouches for those that are left.
+    // The root subnet certifies only the keys of the subnets that are left.
     let nns = net.replica.subnets()[0].id;
     let path = [
         b"subnet".to_vec(),
