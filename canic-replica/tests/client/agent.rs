@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::common::{COUNTER, builder, counter, number, raw};
 
-/// A live instance with a counter on the application subnet. The NNS subnet delegates to that.
+/// A live instance with a counter on an application subnet, to which the NNS subnet delegates.
 struct Live {
     pic: PocketIc,
     counter: Principal,

@@ -68,10 +68,10 @@ fn chaos_is_switched_on_and_off() {
         callee: Some(canister),
     };
     control.set_chaos(Some(&chaos)).unwrap();
-    let struck = (0..10)
+    let failed = (0..10)
         .filter(|_| update(&pic, canister, "inc").is_err())
         .count();
-    assert!(struck > 0);
+    assert!(failed > 0);
     assert_eq!(control.strikes().unwrap().len(), 10);
     control.set_chaos(None).unwrap();
     update(&pic, canister, "inc").unwrap();

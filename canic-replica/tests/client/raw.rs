@@ -116,8 +116,8 @@ fn malformed_bodies_are_refused() {
     post(await_message, id("AAAA"), (400, "32 bytes"));
     let unknown = id("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     post(await_message, unknown.clone(), (400, ""));
-    let asked = json!({ "raw_message_id": unknown, "raw_caller": null }).to_string();
-    let status = server.send("POST", &format!("{instance}/read/ingress_status"), asked);
+    let question = json!({ "raw_message_id": unknown, "raw_caller": null }).to_string();
+    let status = server.send("POST", &format!("{instance}/read/ingress_status"), question);
     assert_eq!(status, (200, "null".to_owned()));
     let past = json!({ "nanos_since_epoch": 1 });
     post("update/set_time", past, (400, ""));

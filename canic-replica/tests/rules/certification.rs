@@ -174,7 +174,7 @@ fn of_a_composite_query_only_the_first_canister_gets_a_certificate() {
 }
 
 #[test]
-fn a_certificate_tells_the_time_of_the_last_round() {
+fn a_certificate_has_the_time_of_the_last_round() {
     let mut net = Net::new();
     let id = net.install(CERTIFIER);
     let times = |net: &mut Net| {

@@ -33,7 +33,7 @@ const MIXER: &str = r#"
         (call $reply (i32.const 0)))
 "#;
 
-fn story(net: &mut Net) -> (Principal, Principal) {
+fn run_history(net: &mut Net) -> (Principal, Principal) {
     let (a, b) = (net.install(MIXER), net.install(MIXER));
     for round in 0..5 {
         net.update(a, "pass", b.as_slice()).unwrap();
@@ -49,8 +49,8 @@ fn story(net: &mut Net) -> (Principal, Principal) {
 #[test]
 fn equal_histories_give_equal_states_bit_for_bit() {
     let (mut one, mut two) = (Net::new(), Net::new());
-    story(&mut one);
-    story(&mut two);
+    run_history(&mut one);
+    run_history(&mut two);
     assert_eq!(one.replica.trace(), two.replica.trace());
     assert_eq!(one.replica.accounts(), two.replica.accounts());
     assert_eq!(one.replica.state_hash(), two.replica.state_hash());
@@ -62,7 +62,7 @@ fn equal_histories_give_equal_states_bit_for_bit() {
 #[test]
 fn a_fork_and_its_original_do_not_affect_each_other() {
     let mut net = Net::new();
-    let (a, b) = story(&mut net);
+    let (a, b) = run_history(&mut net);
     let hash = net.replica.state_hash();
     let mut fork = net.clone();
     assert_eq!(fork.replica.state_hash(), hash);

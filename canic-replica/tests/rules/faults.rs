@@ -14,10 +14,10 @@ const PAIR: &str = r#"
     (elem (i32.const 1) $replied $rejected $cleaned)
     (data (i32.const 0) "count")
     (global $count (mut i32) (i32.const 0))
-    (global $heard (mut i32) (i32.const 0))
+    (global $replies (mut i32) (i32.const 0))
     (global $cleanups (mut i32) (i32.const 0))
     (func $replied (param i32)
-        (global.set $heard (i32.add (global.get $heard) (i32.const 1)))
+        (global.set $replies (i32.add (global.get $replies) (i32.const 1)))
         (drop (call $argument)) (call $reply (i32.load (i32.const 1000))))
     (func $rejected (param i32) (call $reply (i32.add (i32.const 1000) (call $msg_reject_code))))
     (func $cleaned (param i32)
@@ -33,7 +33,7 @@ const PAIR: &str = r#"
         (call $msg_cycles_accept128 (i64.const 0) (i64.const 500) (i32.const 100))
         (call $reply (global.get $count)))
     (func (export "canister_query counted") (call $reply (global.get $count)))
-    (func (export "canister_query heard") (call $reply (global.get $heard)))
+    (func (export "canister_query replies") (call $reply (global.get $replies)))
     (func (export "canister_query cleanups") (call $reply (global.get $cleanups)))
     (func (export "canister_update alarm")
         (drop (call $global_timer_set (call $time))) (call $reply (i32.const 0)))
@@ -96,7 +96,7 @@ fn a_rejected_call_is_not_delivered_and_all_cycles_come_back() {
 }
 
 #[test]
-fn a_lost_reply_leaves_what_the_callee_did() {
+fn a_lost_reply_keeps_the_changes_of_the_callee() {
     let mut pair = Pair::new();
     let (caller, callee) = (pair.caller, pair.callee);
     let fault = Fault::on_answer(Effect::reject(RejectCode::SysUnknown))
@@ -122,7 +122,7 @@ fn a_trapped_callback_is_rolled_back_and_cleaned_up() {
         "{error}"
     );
     assert_eq!(pair.counted(), 1);
-    assert_eq!(pair.net.number(pair.caller, "heard"), 0);
+    assert_eq!(pair.net.number(pair.caller, "replies"), 0);
     assert_eq!(pair.net.number(pair.caller, "cleanups"), 1);
     let events = pair.net.events(Kind::Reply);
     assert_eq!(events.len(), 1);
@@ -189,7 +189,7 @@ fn a_callback_out_of_cycles_cannot_call() {
         (func $again (param i32) (call $reply (call $call)))
         (func (export "canister_update ask") (drop (call $argument)) (drop (call $call)))
     "#;
-    for (fault, heard) in [(false, 0), (true, 2)] {
+    for (fault, expected) in [(false, 0), (true, 2)] {
         let mut net = Net::new();
         let (caller, callee) = (net.install(AGAIN), net.install(PAIR));
         if fault {
@@ -197,13 +197,13 @@ fn a_callback_out_of_cycles_cannot_call() {
                 .inject(Fault::on_answer(Effect::OutOfCycles).caller(caller));
         }
         let reply = net.update(caller, "ask", callee.as_slice()).unwrap();
-        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), heard);
+        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), expected);
     }
 }
 
 #[test]
 fn a_delayed_message_waits_while_others_pass() {
-    for (fault, heard) in [
+    for (fault, expected) in [
         (Fault::on_call(Effect::Delay { rounds: 3 }), 2),
         (Fault::on_answer(Effect::Delay { rounds: 3 }), 1),
     ] {
@@ -218,7 +218,7 @@ fn a_delayed_message_waits_while_others_pass() {
         pair.net.check_accounts();
         let round = pair.net.replica.strikes()[0].round;
         let reply = pair.net.replica.await_ingress(&id).unwrap().unwrap();
-        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), heard);
+        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), expected);
         let answered = pair.net.events(Kind::Reply)[0].round;
         assert_eq!(answered, round + 3);
         assert_eq!(pair.counted(), 2);
@@ -299,10 +299,10 @@ fn a_fault_on_a_timer_delays_it_or_traps_it() {
 
 #[test]
 fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
-    let story = |pair: &mut Pair| -> Vec<_> {
-        let heard = (0..60).map(|_| pair.ask()).collect();
+    let run = |pair: &mut Pair| -> Vec<_> {
+        let answers = (0..60).map(|_| pair.ask()).collect();
         pair.net.check_accounts();
-        heard
+        answers
     };
     let mut pair = Pair::new();
     let calm = Pair {
@@ -316,7 +316,7 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
         callee: None,
     };
     pair.net.replica.set_chaos(Some(chaos(1)));
-    let heard = story(&mut pair);
+    let answers = run(&mut pair);
     let strikes = pair.net.replica.strikes().to_vec();
     assert!(strikes.len() > 10, "{}", strikes.len());
 
@@ -326,14 +326,14 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
     };
     let mut other = fork();
     other.net.replica.set_chaos(Some(chaos(2)));
-    story(&mut other);
+    run(&mut other);
     assert_ne!(other.net.replica.strikes(), strikes);
 
     let mut again = fork();
     for strike in &strikes {
         again.net.replica.inject(strike.fault.clone());
     }
-    assert_eq!(story(&mut again), heard);
+    assert_eq!(run(&mut again), answers);
     assert_eq!(again.net.replica.strikes(), strikes);
     assert_eq!(again.net.replica.trace(), pair.net.replica.trace());
     // The states are equal except for the armed faults.

@@ -427,7 +427,7 @@ fn only_modules_with_orthogonal_persistence_keep_their_heap() {
     );
 }
 
-/// A module whose compilation takes a little more instructions than one round takes off the debt.
+/// A module whose compilation takes slightly more instructions than a round takes off the debt.
 fn large() -> Vec<u8> {
     let function = format!("(func {})", "nop ".repeat(40_000));
     wat::parse_str(format!("(module {})", function.repeat(9))).unwrap()

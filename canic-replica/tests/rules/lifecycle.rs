@@ -24,7 +24,7 @@ fn info(net: &mut Net, caller: Principal, id: Principal) -> types::CanisterInfoR
 }
 
 #[test]
-fn a_canister_creates_a_canister_with_what_it_attaches_less_the_fee() {
+fn a_created_canister_gets_the_attached_cycles_less_the_fee() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let (refund, reply) = call_through(
@@ -270,7 +270,7 @@ fn a_top_up_without_an_amount_is_the_default_one() {
 fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
     let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
     let [nns, app] = [0, 1].map(|index| net.replica.subnets()[index].id);
-    let mut creates = |home: Principal, target: Principal| {
+    let mut creates = |own: Principal, target: Principal| {
         let args = types::ProvisionalCreateCanisterWithCyclesArgs {
             amount: None,
             settings: None,
@@ -280,7 +280,7 @@ fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
         let management = Principal::management_canister();
         let method = "provisional_create_canister_with_cycles";
         let mut ingress = net.ingress(management, method, &encode(args));
-        ingress.effective = Some(EffectivePrincipal::Subnet(home));
+        ingress.effective = Some(EffectivePrincipal::Subnet(own));
         let reply = net.send(ingress).unwrap();
         let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
         // Calls the subnet by its id.

@@ -150,7 +150,7 @@ fn snapshots_bring_memory_and_code_back() {
 }
 
 #[test]
-fn logs_keep_what_was_printed_even_by_messages_that_trapped() {
+fn logs_keep_the_lines_of_messages_that_trapped() {
     let mut net = Net::new();
     let id = net.install(
         r#"
@@ -457,10 +457,10 @@ fn node_metrics_count_the_blocks_of_a_subnet_day_by_day() {
         (after[&second], after[&third], after[&first].1),
         ((1, 0), (0, 1), 1)
     );
-    for (asked, maker) in [(caller, second), (subnet.id, caller)] {
+    for (subnet_id, blockmaker) in [(caller, second), (subnet.id, caller)] {
         let round = net.replica.trace().last().unwrap().round;
         net.replica
-            .tick_with(vec![made_by(asked, maker)])
+            .tick_with(vec![made_by(subnet_id, blockmaker)])
             .unwrap_err();
         assert_eq!(net.replica.trace().last().unwrap().round, round);
     }

@@ -130,16 +130,16 @@ fn canister_status(net: &Net, id: Principal) -> Ingress {
 
 #[test]
 fn nothing_of_a_deleted_subnet_is_left() {
-    let (mut net, other, gone) = far_apart();
-    let subnet = net.replica.subnet_of(gone).unwrap();
+    let (mut net, other, deleted) = far_apart();
+    let subnet = net.replica.subnet_of(deleted).unwrap();
     let mut fork = net.clone();
-    let status = canister_status(&net, gone);
+    let status = canister_status(&net, deleted);
     let managed = net.replica.submit(status).unwrap();
-    delete(&mut net, gone).unwrap();
+    delete(&mut net, deleted).unwrap();
     let reject = net.replica.await_ingress(&managed).unwrap().unwrap_err();
     assert_eq!(reject.code, RejectCode::DestinationInvalid);
-    assert!(!net.replica.canister_exists(gone));
-    assert_eq!(net.replica.subnet_of(gone), None);
+    assert!(!net.replica.canister_exists(deleted));
+    assert_eq!(net.replica.subnet_of(deleted), None);
     assert_eq!(net.replica.public_key(subnet), None);
     assert!(net.replica.subnets().iter().all(|info| info.id != subnet));
     let mut create = net.ingress(
@@ -155,7 +155,7 @@ fn nothing_of_a_deleted_subnet_is_left() {
     );
     // The other subnets and a fork go on.
     net.update(other, "ask", &[]).unwrap();
-    fork.update(gone, "ask", &[]).unwrap();
+    fork.update(deleted, "ask", &[]).unwrap();
     assert_ne!(net.replica.state_hash(), fork.replica.state_hash());
     // The root subnet certifies only the keys of the subnets that are left.
     let nns = net.replica.subnets()[0].id;

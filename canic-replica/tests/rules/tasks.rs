@@ -247,7 +247,7 @@ fn composite_queries_call_other_queries() {
             105_u32.to_le_bytes()
         );
     }
-    // The canister itself has no such method; and an update cannot call a composite query.
+    // The canister itself has no such method; and a composite query cannot be called as an update.
     assert_eq!(
         net.query(id, "sum", id.as_slice()).unwrap(),
         5_u32.to_le_bytes()
@@ -481,10 +481,10 @@ fn a_reject_names_the_traps_of_the_callback_and_of_the_cleanup() {
         called("cleanup")
     );
     let replicated = net.update(caller, "go", callee.as_slice()).unwrap_err();
-    let asked = net
+    let queried = net
         .query(caller, "go_asking", callee.as_slice())
         .unwrap_err();
-    for reject in [replicated, asked] {
+    for reject in [replicated, queried] {
         assert_eq!(
             (reject.message, reject.error_code.as_str()),
             (expected.clone(), "IC0503")

@@ -455,9 +455,9 @@ fn corrupt_json(draws: &mut Draws<'_>, value: &mut Value) {
     match value {
         Value::Object(fields) if !fields.is_empty() && draws.below(2) == 0 => {
             let keys: Vec<String> = fields.keys().cloned().collect();
-            let gone = fields.remove(draws.pick(&keys));
-            if let (Some(gone), true) = (gone, draws.below(2) == 0) {
-                fields.insert("other".to_owned(), gone);
+            let removed = fields.remove(draws.pick(&keys));
+            if let (Some(removed), true) = (removed, draws.below(2) == 0) {
+                fields.insert("other".to_owned(), removed);
             }
         }
         Value::Array(items) if !items.is_empty() && draws.below(2) == 0 => {
