@@ -345,7 +345,7 @@ const FUNCTIONS: &str = r#"
             (local.get $reply) (i32.const 0) (local.get $reject) (i32.const 0)))
 "#;
 
-/// [`Net::through`], in tenths of T cycles.
+/// [`Net::call_through`], in tenths of T cycles.
 pub fn call_through(
     net: &mut Net,
     caller: Principal,

@@ -760,10 +760,10 @@ fn pricing_version_2_runs_out_of_cycles() {
         9_490 * encoded_size(&reply(&[7; 500])),
     );
     assert_eq!(text(proxy.wait(message)), (4, expected));
-    // No node can pay for the response.
     let message = proxy.ask("http", &args, base + 13 * (spent - 1) + 1_000_000_000);
     proxy.mock(vec![reply(&[7; 500])]).unwrap();
     assert_eq!(proxy.wait(message).0, 0);
+    // No node can pay for its response.
     let poor = proxy.ask("http", &args, base + 13 * (spent - 1));
     proxy.mock(vec![reply(&[7; 500])]).unwrap();
     assert_eq!(text(proxy.wait(poor)), (4, "Insufficient cycles".into()));
