@@ -81,7 +81,10 @@ fn ed25519(seed: u8) -> BasicIdentity {
 }
 
 /// An identity to which `from` delegates.
-fn delegated(from: &BasicIdentity, change: impl FnOnce(&mut Delegation)) -> DelegatedIdentity {
+fn delegated_identity(
+    from: &BasicIdentity,
+    change: impl FnOnce(&mut Delegation),
+) -> DelegatedIdentity {
     let to = ed25519(2);
     let mut delegation = Delegation {
         pubkey: to.public_key().unwrap(),
@@ -103,7 +106,7 @@ fn delegated(from: &BasicIdentity, change: impl FnOnce(&mut Delegation)) -> Dele
 }
 
 /// The status and the text with which a request was refused.
-fn refused<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
+fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
     match result {
         Err(AgentError::HttpError(error)) => (
             error.status,
@@ -184,7 +187,7 @@ fn every_kind_of_key_can_sign() {
         live.agent(ed25519(1)),
         live.agent(Secp256k1Identity::from_private_key(secp256k1)),
         live.agent(Prime256v1Identity::from_private_key(p256)),
-        live.agent(delegated(&ed25519(1), |_| {})),
+        live.agent(delegated_identity(&ed25519(1), |_| {})),
     ];
     for (agent, count) in agents.iter().zip(1..) {
         assert_eq!(live.update(agent, "inc").unwrap(), count);
@@ -313,16 +316,16 @@ fn a_canister_can_sign_a_delegation() {
     let last = forged.len() - 1;
     forged[last] ^= 1;
     let agent = live.agent(identity(forged));
-    assert_eq!(refused(live.update(&agent, "inc")).0, 400);
+    assert_eq!(refusal(live.update(&agent, "inc")).0, 400);
 }
 
 #[test]
 fn a_wrong_signature_is_refused() {
     let live = Live::start();
     let agent = live.agent(Impostor(ed25519(9)));
-    let (status, why) = refused(live.update(&agent, "inc"));
+    let (status, why) = refusal(live.update(&agent, "inc"));
     assert!(status == 400 && why.contains("signature"), "{status} {why}");
-    let (status, why) = refused(live.query(&agent, "get"));
+    let (status, why) = refusal(live.query(&agent, "get"));
     assert!(status == 400 && why.contains("signature"), "{status} {why}");
     assert_eq!(
         live.query(&live.agent(AnonymousIdentity), "get").unwrap(),
@@ -333,17 +336,17 @@ fn a_wrong_signature_is_refused() {
 #[test]
 fn a_delegation_is_limited_in_time_targets_and_kinds_of_requests() {
     let live = Live::start();
-    let of = |change: fn(&mut Delegation)| live.agent(delegated(&ed25519(1), change));
+    let of = |change: fn(&mut Delegation)| live.agent(delegated_identity(&ed25519(1), change));
     let expired = of(|delegation| delegation.expiration = 1);
     let elsewhere =
         of(|delegation| delegation.targets = Some(vec![Principal::management_canister()]));
     for agent in [expired, elsewhere] {
-        let (status, why) = refused(live.update(&agent, "inc"));
+        let (status, why) = refusal(live.update(&agent, "inc"));
         assert!((400..500).contains(&status), "{status} {why}");
     }
     let reader = of(|delegation| delegation.permissions = Some(DelegationPermissions::Queries));
     assert_eq!(live.query(&reader, "get").unwrap(), 0);
-    let (status, why) = refused(live.update(&reader, "inc"));
+    let (status, why) = refusal(live.update(&reader, "inc"));
     assert!((400..500).contains(&status), "{status} {why}");
 }
 
@@ -356,7 +359,7 @@ fn a_request_that_expires_too_late_is_refused() {
         .build()
         .unwrap();
     agent.set_root_key(live.pic.root_key().unwrap());
-    let (status, why) = refused(live.update(&agent, "inc"));
+    let (status, why) = refusal(live.update(&agent, "inc"));
     assert!(
         status == 400 && why.contains("ingress_expiry"),
         "{status} {why}"
@@ -398,8 +401,8 @@ fn an_agent_reads_the_certified_state_of_a_canister() {
 
     let stranger = live.agent(AnonymousIdentity);
     assert_eq!(metadata(&stranger, "motto").unwrap(), b"for all");
-    assert_eq!(refused(metadata(&stranger, "diary")).0, 403);
-    assert!((400..500).contains(&refused(info(&stranger, "certified_data")).0));
+    assert_eq!(refusal(metadata(&stranger, "diary")).0, 403);
+    assert!((400..500).contains(&refusal(info(&stranger, "certified_data")).0));
 }
 
 #[test]
@@ -423,7 +426,7 @@ fn only_the_sender_of_a_request_can_poll_for_its_outcome() {
 
     let stranger = live.agent(ed25519(3));
     let status = stranger.request_status_raw(&signed.request_id, live.counter);
-    assert_eq!(refused(live.runtime.block_on(status)).0, 403);
+    assert_eq!(refusal(live.runtime.block_on(status)).0, 403);
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn take(pic: &PocketIc, canister: Principal) -> Vec<u8> {
     snapshot.id
 }
 
-fn fails(operation: impl FnOnce()) -> bool {
+fn panics(operation: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(operation)).is_err()
 }
 
@@ -127,7 +127,7 @@ fn invalid_directories_and_snapshots_are_refused() {
     let directory = Directory::new("wrong");
     let path = directory.0.clone();
     let download = |sender, snapshot: &[u8], path: &Path| {
-        fails(|| {
+        panics(|| {
             pic.canister_snapshot_download(canister, sender, snapshot.to_vec(), path.to_owned());
         })
     };
@@ -137,11 +137,11 @@ fn invalid_directories_and_snapshots_are_refused() {
     fs::create_dir_all(path.join("occupied")).unwrap();
     assert!(download(anonymous, &snapshot, &path));
     // The directory has no snapshot to upload.
-    assert!(fails(|| {
+    assert!(panics(|| {
         pic.canister_snapshot_upload(canister, anonymous, None, path.clone());
     }));
     fs::write(path.join("metadata.json"), "{}").unwrap();
-    assert!(fails(|| {
+    assert!(panics(|| {
         pic.canister_snapshot_upload(canister, anonymous, None, path);
     }));
     assert_eq!(

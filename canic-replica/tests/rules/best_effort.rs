@@ -85,7 +85,7 @@ const FOREVER: u8 = 3;
 const TAKE: u8 = 4;
 
 /// Two canisters on two subnets.
-fn far_apart() -> (Net, Principal, Principal) {
+fn distant_pair() -> (Net, Principal, Principal) {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let near = net.install(CANISTER);
     let far = net.create_on(1, T);
@@ -121,7 +121,7 @@ fn deadline(bytes: &[u8]) -> u64 {
 
 #[test]
 fn a_call_that_waits_too_long_ends_unknown_and_the_late_answer_is_dropped() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 1);
     // The call travels in the first round and is executed in the second. Its answer would arrive in
     // the third.
@@ -137,7 +137,7 @@ fn a_call_that_waits_too_long_ends_unknown_and_the_late_answer_is_dropped() {
 
 #[test]
 fn an_answer_in_the_last_second_is_in_time() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 1);
     net.replica.tick();
     let last = (net.replica.time() / SECOND + 10) * SECOND;
@@ -148,7 +148,7 @@ fn an_answer_in_the_last_second_is_in_time() {
 
 #[test]
 fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let messages = [
         ask(&mut net, near, far, TAKE, 1),
         ask(&mut net, near, far, TAKE, 1),
@@ -172,7 +172,7 @@ fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
 
 #[test]
 fn the_cycles_of_a_late_answer_come_back() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let before = net.replica.cycles(near).unwrap();
     let message = ask(&mut net, near, far, TAKE_HALF, 1);
     net.replica.tick();
@@ -186,7 +186,7 @@ fn the_cycles_of_a_late_answer_come_back() {
 
 #[test]
 fn a_call_that_is_late_itself_is_not_executed_and_its_cycles_come_back() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let before = net.replica.cycles(near).unwrap();
     let message = ask(&mut net, near, far, TAKE, 1);
     net.replica.tick();
@@ -271,7 +271,7 @@ fn a_canister_can_stop_once_its_best_effort_call_timed_out() {
 
 #[test]
 fn a_guaranteed_call_gets_its_answer_however_late() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 0);
     net.replica.tick();
     advance(&mut net, 86_400);

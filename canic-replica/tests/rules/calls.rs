@@ -69,7 +69,7 @@ fn caller() -> String {
 }
 
 /// Decodes the reply of a [`caller`] that got a reject: the refund, the code and the message.
-fn rejected(answer: &[u8]) -> (u128, u32, String) {
+fn decode_reject(answer: &[u8]) -> (u128, u32, String) {
     let refund = u128::from_le_bytes(answer[..16].try_into().unwrap());
     let code = u32::from_le_bytes(answer[16..20].try_into().unwrap());
     (
@@ -115,7 +115,7 @@ fn a_reject_reaches_the_callback_with_code_and_message() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let answer = net.update(caller, "refuse", callee.as_slice()).unwrap();
-    assert_eq!(rejected(&answer), (T, 4, "no, thanks".into()));
+    assert_eq!(decode_reject(&answer), (T, 4, "no, thanks".into()));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_trap_of_the_callee_is_a_reject_for_the_caller_and_rolls_the_callee_back() {
     let (caller, callee) = pair(&mut net);
     let answer = net.update(caller, "explode", callee.as_slice()).unwrap();
     let message = format!("IC0502: Error from Canister {callee}: Canister trapped: unreachable.");
-    assert_eq!(rejected(&answer), (T, 5, message));
+    assert_eq!(decode_reject(&answer), (T, 5, message));
     assert_eq!(net.number(callee, "count"), 0);
 }
 
@@ -133,7 +133,7 @@ fn a_callee_that_never_replies_is_rejected_and_keeps_its_state() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let (refund, code, message) =
-        rejected(&net.update(caller, "silent", callee.as_slice()).unwrap());
+        decode_reject(&net.update(caller, "silent", callee.as_slice()).unwrap());
     assert_eq!((refund, code), (T, 5));
     assert!(message.starts_with("IC0506: "), "{message}");
     assert_eq!(net.number(callee, "count"), 1);
@@ -146,7 +146,7 @@ fn a_missing_method_is_a_reject() {
     let answer = net.update(caller, "nowhere", callee.as_slice()).unwrap();
     let message =
         format!("IC0536: Error from Canister {callee}: Canister has no update method 'nowhere'.");
-    assert_eq!(rejected(&answer), (T, 5, message));
+    assert_eq!(decode_reject(&answer), (T, 5, message));
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn a_missing_canister_is_an_invalid_destination() {
     let mut net = Net::new();
     let (caller, _) = pair(&mut net);
     let mut id = *b"\xff\xff\xff\xff\xff\xe0\x00\x77\x01\x01";
-    let (refund, code, message) = rejected(&net.update(caller, "reply", &id).unwrap());
+    let (refund, code, message) = decode_reject(&net.update(caller, "reply", &id).unwrap());
     assert_eq!((refund, code), (T, 3));
     assert!(message.contains("not found"), "{message}");
     id[0] = 0;
     assert!(
-        rejected(&net.update(caller, "reply", &id).unwrap())
+        decode_reject(&net.update(caller, "reply", &id).unwrap())
             .2
             .contains("No route")
     );
@@ -185,7 +185,7 @@ fn a_trap_gives_accepted_cycles_back() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let before = net.replica.cycles(callee).unwrap();
-    let (refund, code, _) = rejected(
+    let (refund, code, _) = decode_reject(
         &net.update(caller, "take_and_trap", callee.as_slice())
             .unwrap(),
     );
@@ -219,7 +219,7 @@ fn a_stopped_canister_takes_no_calls() {
     let (caller, callee) = pair(&mut net);
     net.manage::<()>("stop_canister", record(callee)).unwrap();
     let (refund, code, message) =
-        rejected(&net.update(caller, "reply", callee.as_slice()).unwrap());
+        decode_reject(&net.update(caller, "reply", callee.as_slice()).unwrap());
     assert_eq!(
         (refund, code, message),
         (T, 5, format!("IC0508: Canister {callee} is stopped"))

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Installs a module that is refused; returns the reason.
-fn refused(net: &mut Net, wasm: Vec<u8>) -> String {
+fn refusal(net: &mut Net, wasm: Vec<u8>) -> String {
     let id = net.create(100 * T);
     let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0505", "{}", reject.message);
@@ -20,7 +20,7 @@ fn refused(net: &mut Net, wasm: Vec<u8>) -> String {
     reject.message.strip_prefix(&prefix).unwrap().to_owned()
 }
 
-fn installed(net: &mut Net, wasm: Vec<u8>) -> Principal {
+fn install(net: &mut Net, wasm: Vec<u8>) -> Principal {
     let id = net.create(100 * T);
     net.install_as(Install, id, wasm, &[]).unwrap();
     id
@@ -56,7 +56,7 @@ fn unsupported_features_are_refused_by_name() {
             "Wasm exceptions are not supported.",
         ),
     ] {
-        assert_eq!(refused(&mut net, wat(text)), why);
+        assert_eq!(refusal(&mut net, wat(text)), why);
     }
     for (instruction, code) in [
         ("table.set", "(table.set (i32.const 0) (ref.null func))"),
@@ -81,7 +81,7 @@ fn unsupported_features_are_refused_by_name() {
         let why = format!(
             "Wasm module contains a function at index 1 with unsupported instruction {instruction}"
         );
-        assert_eq!(refused(&mut net, wat(&text)), why);
+        assert_eq!(refusal(&mut net, wat(&text)), why);
     }
 }
 
@@ -139,14 +139,14 @@ fn compressed_modules_are_not_unpacked_beyond_their_limit() {
     let mut net = Net::new();
     let bomb = gzip(&[0; 1 << 20], 101);
     assert!(bomb.len() < 1 << 20);
-    let why = refused(&mut net, bomb);
+    let why = refusal(&mut net, bomb);
     assert!(
         why.contains("larger than the limit of 104857600 bytes"),
         "{why}"
     );
     let whole = gzip(&wat("(module)"), 1);
-    installed(&mut net, whole.clone());
-    let why = refused(&mut net, whole[..whole.len() - 9].to_vec());
+    install(&mut net, whole.clone());
+    let why = refusal(&mut net, whole[..whole.len() - 9].to_vec());
     assert!(why.starts_with("Failed to decompress Wasm module"), "{why}");
 }
 
@@ -169,7 +169,7 @@ fn definitions_of_a_module_are_limited() {
              allowed size of 1000000",
         ),
     ] {
-        assert_eq!(refused(&mut net, wasm), why);
+        assert_eq!(refusal(&mut net, wasm), why);
     }
     let methods = |count: usize, name: &str| {
         let exports: String = (0..count)
@@ -177,13 +177,13 @@ fn definitions_of_a_module_are_limited() {
             .collect();
         wat(&format!("(module (func) {exports})"))
     };
-    installed(&mut net, methods(1_000, ""));
+    install(&mut net, methods(1_000, ""));
     assert_eq!(
-        refused(&mut net, methods(1_001, "")),
+        refusal(&mut net, methods(1_001, "")),
         "Wasm module defined 1001 exported methods which exceeds the maximum number allowed 1000."
     );
     assert_eq!(
-        refused(&mut net, methods(10, &"m".repeat(2_000))),
+        refusal(&mut net, methods(10, &"m".repeat(2_000))),
         "Wasm module defined 20010 bytes of method names which exceeds the maximum number allowed \
          20000."
     );
@@ -191,19 +191,19 @@ fn definitions_of_a_module_are_limited() {
     let exports: String = (0..20_000)
         .map(|i| format!("(export \"{i}\" (func 0))"))
         .collect();
-    installed(&mut net, wat(&format!("(module (func) {exports})")));
+    install(&mut net, wat(&format!("(module (func) {exports})")));
 }
 
 #[test]
 fn tables_and_segments_stay_within_their_bounds() {
     let mut net = Net::new();
-    let why = refused(&mut net, wat("(module (table 1000001 funcref))"));
+    let why = refusal(&mut net, wat("(module (table 1000001 funcref))"));
     assert_eq!(
         why,
         "Wasm module defined 1000001 table entries which exceeds the maximum number allowed \
          1000000."
     );
-    let why = refused(
+    let why = refusal(
         &mut net,
         wat("(module (table 1 funcref) (table 1 funcref))"),
     );
@@ -211,29 +211,29 @@ fn tables_and_segments_stay_within_their_bounds() {
         why,
         "Wasm module defined 2 tables which exceeds the maximum number allowed 1."
     );
-    installed(&mut net, wat("(module (table 1000000 funcref))"));
-    let why = refused(
+    install(&mut net, wat("(module (table 1000000 funcref))"));
+    let why = refusal(
         &mut net,
         wat("(module (table 1 funcref) (func) (elem (i32.const 1) 0))"),
     );
     assert!(why.contains("out of bounds table access"), "{why}");
-    let why = refused(
+    let why = refusal(
         &mut net,
         wat("(module (memory 1) (data (i32.const 65535) \"ab\"))"),
     );
     assert!(why.contains("out of bounds memory access"), "{why}");
-    let why = refused(&mut net, wat("(module (memory 1) (memory 1))"));
+    let why = refusal(&mut net, wat("(module (memory 1) (memory 1))"));
     assert!(why.contains("multiple memories"), "{why}");
     // A segment of many entries fits into a table of that size.
     let entries = "0 ".repeat(500_000);
-    installed(
+    install(
         &mut net,
         wat(&format!(
             "(module (table 500000 funcref) (func) (elem (i32.const 0) {entries}))"
         )),
     );
     // Memory that is declared and not touched costs nothing.
-    installed(&mut net, wat("(module (memory 49152))"));
+    install(&mut net, wat("(module (memory 49152))"));
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
         let tables = format!("(block (br_table {targets} (i32.const 5)))").repeat(20);
         wat(&format!("(module (func {tables}))"))
     };
-    installed(&mut net, branches(65_000));
-    let why = refused(&mut net, branches(66_000));
+    install(&mut net, branches(65_000));
+    let why = refusal(&mut net, branches(66_000));
     assert!(why.contains("`br_table` has 65999 targets"), "{why}");
     let depth = 50_000;
     let deep = format!(
@@ -253,11 +253,11 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
         "block ".repeat(depth),
         "end ".repeat(depth)
     );
-    installed(&mut net, wat(&deep));
+    install(&mut net, wat(&deep));
     let locals = format!("(func (local {}))", "i64 ".repeat(50_000));
     let wasm = wat(&format!("(module {})", locals.repeat(101)));
     assert_eq!(
-        refused(&mut net, wasm),
+        refusal(&mut net, wasm),
         "Wasm module defined 5050000 locals which exceeds the maximum number allowed 5000000."
     );
     let grows = |functions: usize, times: usize| {
@@ -267,8 +267,8 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
             function.repeat(functions)
         ))
     };
-    installed(&mut net, grows(2, 20_000));
-    let why = refused(&mut net, gzip(&grows(11, 100_000), 1));
+    install(&mut net, grows(2, 20_000));
+    let why = refusal(&mut net, gzip(&grows(11, 100_000), 1));
     assert!(
         why.starts_with("The module has 1100000 instructions that grow memory"),
         "{why}"
@@ -279,7 +279,7 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
 fn a_stack_of_large_frames_overflows_with_a_trap() {
     let mut net = Net::new();
     let locals = "i64 ".repeat(10_000);
-    let id = installed(
+    let id = install(
         &mut net,
         module(&format!(
             r#"(func $deep (local {locals}) (call $deep) (local.set 9999 (local.get 1)))

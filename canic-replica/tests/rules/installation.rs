@@ -207,7 +207,7 @@ fn gzipped_modules_install_and_their_hash_is_that_of_the_gzip() {
 }
 
 /// Installs a module that must be refused with this reason.
-fn refused(net: &mut Net, module: Vec<u8>, because: &str) {
+fn assert_refused(net: &mut Net, module: Vec<u8>, because: &str) {
     let id = net.create(100 * T);
     let reject = net.install_as(Install, id, module, &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0505");
@@ -219,19 +219,20 @@ fn refused(net: &mut Net, module: Vec<u8>, because: &str) {
 fn bad_modules_are_refused_with_the_reason() {
     let mut net = Net::new();
     let good = canister(KEEPER);
-    refused(
+    assert_refused(
         &mut net,
         good[..good.len() / 2].to_vec(),
         "Failed to decode wasm module",
     );
-    refused(
+    assert_refused(
         &mut net,
         b"not wasm at all".to_vec(),
         "Failed to decode wasm module",
     );
-    refused(&mut net, Vec::new(), "Failed to decode wasm module");
-    let refuse =
-        |net: &mut Net, text: &str, because| refused(net, wat::parse_str(text).unwrap(), because);
+    assert_refused(&mut net, Vec::new(), "Failed to decode wasm module");
+    let refuse = |net: &mut Net, text: &str, because| {
+        assert_refused(net, wat::parse_str(text).unwrap(), because)
+    };
     let import = r#"(module (import "ic0" "frobnicate" (func)))"#;
     refuse(
         &mut net,

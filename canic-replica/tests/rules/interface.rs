@@ -32,7 +32,7 @@ fn text(fields: &str) -> Vec<u8> {
     wat::parse_str(format!("(module {fields})")).unwrap()
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -42,7 +42,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 fn the_interface_is_read_from_the_module() {
     let module = module("(i32.const 16)");
     assert_eq!(candid_interface(&module).as_deref(), Ok(TEXT));
-    assert_eq!(candid_interface(&gzipped(&module)).as_deref(), Ok(TEXT));
+    assert_eq!(candid_interface(&gzip(&module)).as_deref(), Ok(TEXT));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_module_without_interface_is_refused_with_the_reason() {
 #[test]
 fn an_embedded_interface_is_the_metadata_that_canisters_read() {
     let module = module("(i32.const 16)");
-    let old = with_candid_interface(&gzipped(&module), "service : {}").unwrap();
+    let old = with_candid_interface(&gzip(&module), "service : {}").unwrap();
     let new = with_candid_interface(&old, TEXT).unwrap();
     let sections = new.windows(14).filter(|bytes| bytes == b"candid:service");
     assert_eq!(sections.count(), 1, "the new interface replaces the old");

@@ -160,7 +160,7 @@ fn reply(body: &[u8]) -> OutcallAnswer {
     }
 }
 
-fn refused() -> OutcallAnswer {
+fn connection_refused() -> OutcallAnswer {
     OutcallAnswer::reject(RejectCode::SysTransient, "Connection refused")
 }
 
@@ -224,7 +224,7 @@ impl Proxy {
 
     /// Makes a flexible outcall to which as many nodes get an answer as there are answers.
     fn flexible(&mut self, counts: [u32; 3], answers: Vec<OutcallAnswer>) -> FlexibleResult {
-        let message = self.ask("flexible", &flexible(counts), T);
+        let message = self.ask("flexible", &flexible_args(counts), T);
         let outcall = self.pending();
         let replica = &mut self.net.replica;
         replica
@@ -236,7 +236,7 @@ impl Proxy {
     }
 
     /// The fees for outcalls so far.
-    fn charged(&self) -> u128 {
+    fn charges(&self) -> u128 {
         self.net.replica.accounts().fees.outcalls
     }
 
@@ -247,7 +247,7 @@ impl Proxy {
     }
 }
 
-fn flexible([total_requests, min_responses, max_responses]: [u32; 3]) -> Args {
+fn flexible_args([total_requests, min_responses, max_responses]: [u32; 3]) -> Args {
     Args {
         replication: Some(Counts {
             total_requests,
@@ -274,7 +274,7 @@ fn bodies(result: FlexibleResult) -> Vec<Vec<u8>> {
     }
 }
 
-fn failed(result: FlexibleResult) -> FlexibleErr {
+fn failure(result: FlexibleResult) -> FlexibleErr {
     match result {
         FlexibleResult::Ok(responses) => panic!("{responses:?}"),
         FlexibleResult::Err(error) => error,
@@ -305,14 +305,14 @@ fn an_outcall_waits_until_the_nodes_got_an_answer() {
     assert!(!outcall.pay_as_you_go);
     // The whole payment is taken while the outcall waits; the rest above the fee comes back.
     let before = proxy.net.replica.cycles(proxy.id).unwrap();
-    assert_eq!(proxy.charged(), fee(19 + 2 + 4, 1_000));
+    assert_eq!(proxy.charges(), fee(19 + 2 + 4, 1_000));
     proxy.mock(vec![reply(b"hello")]).unwrap();
     assert!(proxy.net.replica.pending_outcalls().is_empty());
     let response = response(proxy.wait(message));
     assert_eq!(response.status, 200_u16);
     assert_eq!(response.body, b"hello");
     assert_eq!(response.headers[0].value, "yz");
-    assert_eq!(proxy.charged(), fee(25, 1_000));
+    assert_eq!(proxy.charges(), fee(25, 1_000));
     let after = proxy.net.replica.cycles(proxy.id).unwrap();
     assert!(after > before + T - 2 * fee(25, 1_000));
 }
@@ -417,10 +417,10 @@ fn invalid_arguments_are_refused_and_the_cycles_come_back() {
         ),
     ];
     for (counts, expected) in counts {
-        let message = proxy.ask("flexible", &flexible(counts), T);
+        let message = proxy.ask("flexible", &flexible_args(counts), T);
         assert_eq!(text(proxy.wait(message)), (4, expected.into()));
     }
-    assert_eq!(proxy.charged(), 0);
+    assert_eq!(proxy.charges(), 0);
     assert!(proxy.net.replica.pending_outcalls().is_empty());
 }
 
@@ -451,13 +451,13 @@ fn an_outcall_that_cannot_be_paid_for_is_not_made() {
     let message = proxy.ask("http", &args(), needed);
     proxy.mock(vec![reply(b"")]).unwrap();
     assert_eq!(proxy.wait(message).0, 0);
-    assert_eq!(proxy.charged(), needed);
+    assert_eq!(proxy.charges(), needed);
     // On a system subnet outcalls are free.
     let mut free = Proxy::on(SubnetKind::System);
     let message = free.ask("http", &args(), 0);
     free.mock(vec![reply(b"")]).unwrap();
     assert_eq!(free.wait(message).0, 0);
-    assert_eq!(free.charged(), 0);
+    assert_eq!(free.charges(), 0);
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn two_thirds_of_the_nodes_must_get_the_same_response() {
     );
     // A reject is an answer, too.
     let message = proxy.ask("http", &args(), T);
-    proxy.mock(vec![refused()]).unwrap();
+    proxy.mock(vec![connection_refused()]).unwrap();
     assert_eq!(text(proxy.wait(message)), (2, "Connection refused".into()));
 }
 
@@ -716,7 +716,7 @@ fn pricing_version_2_charges_for_used_resources() {
     // 13 nodes downloaded the response, and it was put into a block.
     let base = 13 * (1_000_000 + 50 * 19 + 140_000 * 13 + 800 * 169);
     let cost = base + 13 * 50 * downloaded + 9_490 * encoded_size(&answer);
-    assert_eq!(proxy.charged(), cost);
+    assert_eq!(proxy.charges(), cost);
     // One node downloaded the response, and passed it to 13.
     let alone = Args {
         is_replicated: Some(false),
@@ -725,12 +725,12 @@ fn pricing_version_2_charges_for_used_resources() {
     proxy.outcall(&alone, answer.clone());
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 2_000 * 13 + 100_000);
     let alone = base + 50 * downloaded + (13 * 50 + 9_490) * encoded_size(&answer);
-    assert_eq!(proxy.charged(), cost + alone);
+    assert_eq!(proxy.charges(), cost + alone);
     // A reject costs little more than the base fee.
-    let before = proxy.charged();
-    proxy.outcall(&replicated, refused());
+    let before = proxy.charges();
+    proxy.outcall(&replicated, connection_refused());
     let base = 13 * (1_000_000 + 50 * 19 + 140_000 * 13 + 800 * 169);
-    assert_eq!(proxy.charged() - before, base + 9_490 * (1 + 18));
+    assert_eq!(proxy.charges() - before, base + 9_490 * (1 + 18));
 }
 
 #[test]
@@ -868,7 +868,7 @@ fn a_flexible_outcall_delivers_several_responses() {
         vec![b"x".to_vec(); 13]
     );
     // With a minimum of 0 responses the outcall does not wait for an answer.
-    for answer in [reply(b"x"), refused()] {
+    for answer in [reply(b"x"), connection_refused()] {
         assert!(bodies(proxy.flexible([4, 0, 0], vec![answer])).is_empty());
     }
 }
@@ -881,14 +881,19 @@ fn a_flexible_outcall_is_charged_for_delivered_responses() {
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 2 * (2_000 * 13 + 100_000));
     let nodes = 4 * (50 * 503 + 13 * 50 * encoded_size(&answer));
     let block = 3 * 9_490 * (181 + encoded_size(&answer)) + 13 * (2_000 * 13 + 100_000);
-    assert_eq!(proxy.charged(), base + nodes + block);
+    assert_eq!(proxy.charges(), base + nodes + block);
 }
 
 #[test]
 fn too_many_rejects_end_a_flexible_outcall() {
     let mut proxy = Proxy::new();
-    let answers = vec![refused(), refused(), reply(b"x"), reply(b"x")];
-    let error = failed(proxy.flexible([4, 3, 4], answers));
+    let answers = vec![
+        connection_refused(),
+        connection_refused(),
+        reply(b"x"),
+        reply(b"x"),
+    ];
+    let error = failure(proxy.flexible([4, 3, 4], answers));
     assert_eq!(
         error.global_error,
         Some(GlobalError::TooManyRejects(Reserved))
@@ -910,7 +915,7 @@ fn too_many_rejects_end_a_flexible_outcall() {
 #[test]
 fn a_flexible_outcall_waits_for_silent_nodes_until_it_times_out() {
     let mut proxy = Proxy::new();
-    let message = proxy.ask("flexible", &flexible([4, 3, 4]), T);
+    let message = proxy.ask("flexible", &flexible_args([4, 3, 4]), T);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
     let replica = &mut proxy.net.replica;
     let error = replica
@@ -928,7 +933,7 @@ fn a_flexible_outcall_waits_for_silent_nodes_until_it_times_out() {
     proxy.advance(60_000_000_001);
     let (code, result) = proxy.wait(message);
     assert_eq!(code, 0);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(error.global_error, Some(GlobalError::Timeout(Reserved)));
     assert_eq!(error.message, "Flexible HTTP request timed out");
 }
@@ -938,7 +943,7 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
     let mut proxy = Proxy::new();
     let large = Args {
         max_response_bytes: None,
-        ..flexible([2, 2, 2])
+        ..flexible_args([2, 2, 2])
     };
     let message = proxy.ask("flexible", &large, T);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
@@ -949,7 +954,7 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
         .answer_flexible_outcall(subnet, id, answers)
         .unwrap();
     let (_, result) = proxy.wait(message);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(
         error.global_error,
         Some(GlobalError::ResponsesTooLarge(Reserved))
@@ -959,7 +964,7 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
     assert_eq!(error.node_details.len(), 2);
     // One of the two responses fits.
     let large = Args {
-        replication: flexible([2, 1, 2]).replication,
+        replication: flexible_args([2, 1, 2]).replication,
         ..large
     };
     let message = proxy.ask("flexible", &large, T);
@@ -980,7 +985,7 @@ fn a_flexible_outcall_runs_out_of_cycles() {
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 4 * (2_000 * 13 + 100_000));
     let answer = reply(&[7; 500]);
     let spent = 50 * 503 + 13 * 50 * encoded_size(&answer);
-    let message = proxy.ask("flexible", &flexible([4, 4, 4]), base + 4 * 2 * spent);
+    let message = proxy.ask("flexible", &flexible_args([4, 4, 4]), base + 4 * 2 * spent);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
     proxy
         .net
@@ -988,7 +993,7 @@ fn a_flexible_outcall_runs_out_of_cycles() {
         .answer_flexible_outcall(subnet, id, vec![answer; 4])
         .unwrap();
     let (_, result) = proxy.wait(message);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(error.global_error, Some(GlobalError::OutOfCycles(Reserved)));
     let start = format!(
         "Out of cycles: 4 of the assigned replicas reported a collective spend of {} cycles, \

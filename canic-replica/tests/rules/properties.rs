@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A step of the interpreter that is no call.
-fn plain() -> impl Strategy<Value = Vec<u8>> {
+fn plain_step() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => (0_u8..9, any::<u8>()),
         2 => (10_u8..11, any::<u8>()),
@@ -26,7 +26,7 @@ fn plain() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A step of a callback. It may be a call, whose callbacks do nothing.
-fn within_callback() -> impl Strategy<Value = [u8; 2]> {
+fn callback_step() -> impl Strategy<Value = [u8; 2]> {
     prop_oneof![
         10 => (0_u8..11, any::<u8>()),
         2 => (11_u8..12, any::<u8>()),
@@ -35,13 +35,13 @@ fn within_callback() -> impl Strategy<Value = [u8; 2]> {
 }
 
 fn call() -> impl Strategy<Value = Vec<u8>> {
-    let callbacks = prop::collection::vec(within_callback(), 6);
+    let callbacks = prop::collection::vec(callback_step(), 6);
     (any::<u8>(), callbacks)
         .prop_map(|(number, callbacks)| [&[CALL, number], &*callbacks.concat()].concat())
 }
 
 fn steps() -> impl Strategy<Value = Vec<u8>> {
-    let step = prop_oneof![4 => plain(), 1 => call()];
+    let step = prop_oneof![4 => plain_step(), 1 => call()];
     prop::collection::vec(step, 0..12).prop_map(|steps| steps.concat())
 }
 

@@ -28,7 +28,7 @@ fn installation() -> Vec<u8> {
     [&STATE[..], &[CERTIFY, 5, TIMER, 5]].concat()
 }
 
-fn trapping(steps: &[u8]) -> Vec<u8> {
+fn with_trap(steps: &[u8]) -> Vec<u8> {
     [steps, &[TRAP, 0]].concat()
 }
 
@@ -48,7 +48,7 @@ fn assert_all_changed(before: &Visible, after: &Visible, steps: &[u8]) {
 fn an_update_that_traps_changes_nothing() {
     let mut stage = Stage::new("");
     let before = stage.visible();
-    assert_eq!(stage.run(&trapping(&update())), (1_000_000, 5));
+    assert_eq!(stage.run(&with_trap(&update())), (1_000_000, 5));
     assert_eq!(stage.visible(), before);
     // Without the trap the update changes all of it, and keeps the accepted cycles.
     let steps = [update(), vec![REPLY, 0]].concat();
@@ -168,7 +168,7 @@ fn assert_task_is_rolled_back(exports: &str, kind: Kind, arm: impl Fn(&mut Stage
         stage.net.update(stage.id, "store", &[]).unwrap();
         stage.visible()
     };
-    let trapped = run(&trapping(&task()), |outcome| {
+    let trapped = run(&with_trap(&task()), |outcome| {
         matches!(outcome, Outcome::Trap { .. })
     });
     assert_eq!(trapped, before);
@@ -227,7 +227,7 @@ fn an_init_that_traps_leaves_the_old_state() {
     stage.run(&[update(), vec![REPLY, 0]].concat());
     let before = stage.visible();
     let mode = CanisterInstallMode::Reinstall;
-    let failed = install(&mut stage, mode, &trapping(&installation()));
+    let failed = install(&mut stage, mode, &with_trap(&installation()));
     assert_eq!(failed, Err("IC0502".into()));
     assert_eq!(stage.visible(), before);
     // A reinstallation begins with no state, and the changes of its init are kept.
@@ -243,7 +243,7 @@ fn a_pre_upgrade_that_traps_leaves_the_old_state() {
     stage.run(&[update(), vec![REPLY, 0]].concat());
     let before = stage.visible();
     let mode = CanisterInstallMode::Upgrade(None);
-    store(&mut stage, &trapping(&installation()));
+    store(&mut stage, &with_trap(&installation()));
     assert_eq!(install(&mut stage, mode, &[]), Err("IC0502".into()));
     assert_eq!(stage.visible(), before);
     // The changes of pre_upgrade to stable memory are there after the upgrade.
@@ -259,7 +259,7 @@ fn a_post_upgrade_that_traps_leaves_the_state_before_pre_upgrade() {
     let before = stage.visible();
     let mode = CanisterInstallMode::Upgrade(None);
     store(&mut stage, &installation());
-    let failed = install(&mut stage, mode, &trapping(&installation()));
+    let failed = install(&mut stage, mode, &with_trap(&installation()));
     assert_eq!(failed, Err("IC0502".into()));
     assert_eq!(stage.visible(), before);
     install(&mut stage, mode, &installation()).unwrap();

@@ -171,7 +171,7 @@ fn download(net: &mut Net, id: Principal, snapshot: &[u8]) -> Whole {
 }
 
 /// A filled canister, and a snapshot of it.
-fn full(net: &mut Net) -> (Principal, Vec<u8>) {
+fn filled_canister(net: &mut Net) -> (Principal, Vec<u8>) {
     let id = net.install(FULL);
     net.update(id, "fill", &[]).unwrap();
     let snapshot = take(net, id);
@@ -181,7 +181,7 @@ fn full(net: &mut Net) -> (Principal, Vec<u8>) {
 #[test]
 fn all_of_a_snapshot_can_be_read() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let version = net.status(id).version;
     let (metadata, module, heap, stable) = download(&mut net, id, &snapshot);
     assert_eq!(module, canister(FULL));
@@ -236,7 +236,7 @@ fn write_pieces(net: &mut Net, id: Principal, copy: &[u8], (_, module, heap, sta
 #[test]
 fn an_uploaded_snapshot_can_be_loaded_into_another_canister() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let chunk = b"a chunk".to_vec();
     let args = types::UploadChunkArgs {
         canister_id: id,
@@ -282,7 +282,7 @@ fn an_uploaded_snapshot_can_be_loaded_into_another_canister() {
 #[test]
 fn zeros_that_overwrote_initial_data_stay_zeros() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     let copy = upload_with(&mut net, upload_args(id, metadata), &module);
     load(&mut net, id, &copy).unwrap();
@@ -292,7 +292,7 @@ fn zeros_that_overwrote_initial_data_stay_zeros() {
 #[test]
 fn reads_and_writes_beyond_a_snapshot_are_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let kinds = [
         Kind::WasmMemory {
             offset: 131_072,
@@ -402,7 +402,7 @@ fn invalid_uploads(
 #[test]
 fn invalid_metadata_is_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let metadata = metadata(&mut net, id, &snapshot);
     let good = || upload_args(id, metadata.clone());
     for (index, args) in invalid_uploads(good).into_iter().enumerate() {
@@ -442,7 +442,7 @@ fn invalid_metadata_is_refused() {
 #[test]
 fn an_inconsistent_snapshot_is_not_loaded() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     // The module is not uploaded yet.
     let copy = upload(&mut net, upload_args(id, metadata.clone())).unwrap();
@@ -463,7 +463,7 @@ fn an_inconsistent_snapshot_is_not_loaded() {
 #[test]
 fn only_controllers_move_snapshots() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let metadata = metadata(&mut net, id, &snapshot);
     let stranger = Principal::self_authenticating("stranger");
     let reject = metadata_as(&mut net, stranger, id, &snapshot).unwrap_err();
@@ -481,7 +481,7 @@ fn only_controllers_move_snapshots() {
 #[test]
 fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let other = net.create(100 * T);
     load(&mut net, other, &snapshot).unwrap();
     assert_eq!(net.number(other, "small"), 11);
@@ -508,7 +508,7 @@ fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
 #[test]
 fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let other = net.create(100 * T);
     let name = hex::encode(&snapshot);
     let args = types::DeleteCanisterSnapshotArgs {
@@ -539,7 +539,7 @@ fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
 #[test]
 fn a_timer_survives_loading_a_snapshot_unless_an_upload_deactivates_it() {
     let mut net = Net::new();
-    let (id, before) = full(&mut net);
+    let (id, before) = filled_canister(&mut net);
     let timer = |net: &mut Net| {
         let now = take(net, id);
         match metadata(net, id, &now).global_timer {
@@ -563,7 +563,7 @@ fn a_timer_survives_loading_a_snapshot_unless_an_upload_deactivates_it() {
 #[test]
 fn a_hook_status_that_does_not_fit_the_memory_is_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     let mut args = upload_args(id, metadata);
     args.on_low_wasm_memory_hook_status = Some(types::OnLowWasmMemoryHookStatus::Ready);
@@ -577,7 +577,7 @@ fn a_hook_status_that_does_not_fit_the_memory_is_refused() {
 #[test]
 fn a_snapshot_that_would_freeze_its_canister_is_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let metadata = metadata(&mut net, id, &snapshot);
     let mut huge = upload_args(id, metadata);
     huge.stable_memory_size = 500 << 30;

@@ -38,7 +38,7 @@ const PROGRAM: &str = r#"
 "#;
 
 /// Three subnets, with the program on the second and the third.
-fn far_apart() -> (Net, Principal, Principal) {
+fn distant_pair() -> (Net, Principal, Principal) {
     let mut net = Net::with(vec![
         SubnetKind::NNS,
         SubnetKind::Application,
@@ -77,7 +77,7 @@ fn calls_to_a_deleted_subnet_are_rejected() {
         // The subnet is deleted while the call is on its way, while it waits or is under execution,
         // and after it was answered.
         for (rounds, open) in [(0, true), (1, true), (2, method == "wait"), (9, false)] {
-            let (mut net, caller, callee) = far_apart();
+            let (mut net, caller, callee) = distant_pair();
             let call = net.ingress(caller, method, callee.as_slice());
             let message = net.replica.submit(call).unwrap();
             for _ in 0..rounds {
@@ -93,7 +93,7 @@ fn calls_to_a_deleted_subnet_are_rejected() {
 
 #[test]
 fn messages_that_wait_on_a_deleted_subnet_are_rejected() {
-    let (mut net, caller, callee) = far_apart();
+    let (mut net, caller, callee) = distant_pair();
     let call = net.ingress(caller, "take", callee.as_slice());
     let waits = net.replica.submit(call).unwrap();
     let call = net.ingress(caller, "wait", callee.as_slice());
@@ -130,7 +130,7 @@ fn canister_status(net: &Net, id: Principal) -> Ingress {
 
 #[test]
 fn nothing_of_a_deleted_subnet_is_left() {
-    let (mut net, other, deleted) = far_apart();
+    let (mut net, other, deleted) = distant_pair();
     let subnet = net.replica.subnet_of(deleted).unwrap();
     let mut fork = net.clone();
     let status = canister_status(&net, deleted);
@@ -181,7 +181,7 @@ fn delete_by_id(net: &mut Net, subnet: Principal) -> Result<(), String> {
 
 #[test]
 fn named_subnets_and_the_root_subnet_stay() {
-    let (mut net, ..) = far_apart();
+    let (mut net, ..) = distant_pair();
     let nns = net.replica.subnets()[0].id;
     let text = "NNS, a named subnet, cannot be deleted";
     assert_eq!(delete_by_id(&mut net, nns), Err(text.into()));

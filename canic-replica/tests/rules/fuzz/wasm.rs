@@ -81,9 +81,9 @@ pub(crate) fn check(data: &[u8]) {
     let draws = &mut Draws::new(data);
     let start = START.with(Start::clone);
     let wasm = match draws.below(3) {
-        0 => damaged(draws, &start.modules),
-        1 => valid(draws),
-        _ => hostile(draws),
+        0 => damaged_module(draws, &start.modules),
+        1 => valid_module(draws),
+        _ => hostile_module(draws),
     };
     let hashes = [(); 2].map(|()| {
         let mut start = start.clone();
@@ -122,7 +122,7 @@ fn run(Start { net, id, sane, .. }: &mut Start, wasm: &[u8]) {
 }
 
 /// A valid module with a few bytes changed.
-fn damaged(draws: &mut Draws<'_>, modules: &[Vec<u8>]) -> Vec<u8> {
+fn damaged_module(draws: &mut Draws<'_>, modules: &[Vec<u8>]) -> Vec<u8> {
     let mut module = draws.pick(modules).clone();
     // Spares the list of imports: most changes there make the module invalid at once.
     let tail = module.len() - draws.below(module.len() / 3) - 1;
@@ -146,7 +146,7 @@ const ENTRIES: [&str; 9] = [
 ];
 
 /// A random valid module. Some use features that this replica does not run.
-fn valid(draws: &mut Draws<'_>) -> Vec<u8> {
+fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
     let mut config = Config {
         available_imports: Some(module("")),
         exports: Some(exports(draws)),
@@ -188,7 +188,7 @@ fn entries(draws: &mut Draws<'_>) -> Vec<&'static str> {
 }
 
 /// A module whose functions execute a few random instructions each, with numbers at the limits.
-fn hostile(draws: &mut Draws<'_>) -> Vec<u8> {
+fn hostile_module(draws: &mut Draws<'_>) -> Vec<u8> {
     let imports = imports();
     let entries = entries(draws);
     let mut body = String::from("(table 8 funcref) (elem (i32.const 1) $f0 $f1 $f2 $f3) ");
