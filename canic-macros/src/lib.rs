@@ -4,21 +4,21 @@
 //! of it or says everything that is wrong, and `expand` turns the model into code, which cannot fail. Generated code
 //! is thin: it names types and calls `canic::__private::entry`, where what happens is written down once.
 //!
-//! [`root`] and [`role`] share `hooks`, the item they stand on; `service` lists the endpoints that they add.
+//! [`root`] and [`role`] share `hooks`, the item they stand on; `system_endpoints` lists the endpoints that they add.
 
 mod crate_path;
 mod diag;
 mod endpoint;
-mod handles;
 mod hooks;
 mod interface;
 mod options;
 mod role;
+mod role_fns;
 mod root;
-mod service;
 mod signature;
 #[cfg(test)]
 mod snapshots;
+mod system_endpoints;
 mod values;
 
 use proc_macro::TokenStream;

@@ -7,8 +7,8 @@ use syn::{Item, ItemFn, PathArguments, ReturnType, Type};
 use super::args::{AllowArgs, EndpointArgs, Who};
 use super::model::{Allow, Endpoint, Kind, Reply};
 use crate::diag::Errors;
-use crate::service::Mode;
 use crate::signature;
+use crate::system_endpoints::Mode;
 use crate::values::RoleName;
 
 const WHAT: &str = "an endpoint";

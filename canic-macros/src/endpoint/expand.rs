@@ -7,8 +7,8 @@ use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
 use super::model::{Allow, Endpoint, Reply};
 use crate::hooks::export;
 use crate::interface;
-use crate::service::Mode;
 use crate::signature::{located_at, names, output_site};
+use crate::system_endpoints::Mode;
 
 pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     let Endpoint {

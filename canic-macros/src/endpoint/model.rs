@@ -3,7 +3,7 @@
 use syn::{ItemFn, Path, Type};
 
 use crate::crate_path::CratePath;
-use crate::service::Mode;
+use crate::system_endpoints::Mode;
 use crate::values::RoleName;
 
 /// Which attribute stands on the function.

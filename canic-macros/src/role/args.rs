@@ -6,8 +6,8 @@ use syn::{Lit, LitStr, Meta, Path};
 
 use crate::crate_path::CratePath;
 use crate::diag::Errors;
-use crate::handles::HandleArgs;
 use crate::options::{self, Given, Known, Options};
+use crate::role_fns::HandleArgs;
 use crate::values::{Flag, Gibibytes, PathValue};
 
 pub(super) struct RoleArgs {

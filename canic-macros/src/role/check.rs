@@ -6,8 +6,8 @@ use syn::Item;
 use super::args::{Name, RoleArgs};
 use super::model::Role;
 use crate::diag::Errors;
-use crate::handles;
 use crate::hooks::Canister;
+use crate::role_fns;
 use crate::values::RoleName;
 
 pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
@@ -18,7 +18,7 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         .iter()
         .map(|child| child.check("child", child, errors))
         .collect();
-    handles::distinct(children.iter().flatten(), errors);
+    role_fns::distinct(children.iter().flatten(), errors);
     Some(Role {
         crate_path: args.crate_path.clone(),
         canister: canister?,

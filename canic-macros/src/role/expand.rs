@@ -5,9 +5,9 @@ use quote::{format_ident, quote};
 use syn::Item;
 
 use super::model::Role;
-use crate::handles;
 use crate::hooks::{self, Side};
-use crate::service;
+use crate::role_fns;
+use crate::system_endpoints;
 
 pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let Role {
@@ -25,7 +25,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     } else {
         quote!(::core::option::Option::None)
     };
-    let children = handles::functions(crate_path, item, children);
+    let children = role_fns::functions(crate_path, item, children);
     let start = hooks::start_hook(canister);
     let side = Side {
         module: format_ident!("member"),
@@ -33,8 +33,9 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     };
     let lifecycle = hooks::lifecycle(&side, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = service::endpoints(&side, crate_path, service::member());
-    let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
+    let endpoints = system_endpoints::endpoints(&side, crate_path, system_endpoints::member());
+    let pages =
+        http.then(|| system_endpoints::endpoints(&side, crate_path, system_endpoints::http()));
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let only_one = hooks::only_one_in_the_crate();

@@ -11,8 +11,8 @@ use syn::Item;
 
 use self::args::RoleArgs;
 use crate::diag::Errors;
-use crate::handles;
 use crate::hooks::mended;
+use crate::role_fns;
 
 /// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its children.
 pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -29,8 +29,8 @@ pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(role) => expand::role(&role, &item),
         Err(errors) => {
-            let children = handles::surviving(args.children.iter().map(|child| &child.value));
-            let children = handles::functions(&args.crate_path, &item, &children);
+            let children = role_fns::surviving(args.children.iter().map(|child| &child.value));
+            let children = role_fns::functions(&args.crate_path, &item, &children);
             let item = mended(&item);
             quote!(#item #children #errors)
         }

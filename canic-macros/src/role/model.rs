@@ -1,8 +1,8 @@
 //! A member whose options have been checked.
 
 use crate::crate_path::CratePath;
-use crate::handles::Handle;
 use crate::hooks::Canister;
+use crate::role_fns::Handle;
 use crate::values::RoleName;
 
 pub(super) struct Role {

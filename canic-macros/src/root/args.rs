@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 
 use crate::crate_path::CratePath;
 use crate::diag::Errors;
-use crate::handles::HandleArgs;
 use crate::options::{Given, Known, Options};
+use crate::role_fns::HandleArgs;
 use crate::values::{Controllers, Count, Cycles, Flag, Gibibytes, PathValue, Text, Texts};
 
 pub(super) struct RootArgs {

@@ -6,9 +6,9 @@ use super::args::{PoolArgs, RoleArgs, RootArgs};
 use super::model::{Pool, Role, Rollback, Root};
 use super::wasm;
 use crate::diag::{Errors, instead_of};
-use crate::handles::{self, Handle};
 use crate::hooks::Canister;
 use crate::options::Given;
+use crate::role_fns::{self, Handle};
 use crate::values::{Controller, Controllers, Count, Cycles, Text};
 
 /// The most controllers that the platform lets a canister have, root among them.
@@ -29,7 +29,7 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
         .map(|(args, handle)| role(args, handle.clone(), errors))
         .collect();
 
-    handles::distinct(handles.iter().flatten(), errors);
+    role_fns::distinct(handles.iter().flatten(), errors);
     family(&args.roles, errors);
 
     Some(Root {

@@ -5,9 +5,9 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
 use super::model::{Pool, Role, Rollback, Root};
-use crate::handles;
 use crate::hooks::{self, Side};
-use crate::service;
+use crate::role_fns;
+use crate::system_endpoints;
 use crate::values::Controller;
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -17,7 +17,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         ..
     } = root;
     let handles = root.roles.iter().map(|role| &role.handle);
-    let handles = handles::functions(crate_path, item, handles);
+    let handles = role_fns::functions(crate_path, item, handles);
     let config = config(root);
     let max_stable_gib = hooks::max_stable_gib(root.stable_memory);
     let start = hooks::start_hook(canister);
@@ -27,10 +27,10 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     };
     let lifecycle = hooks::lifecycle(&side, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = service::endpoints(&side, crate_path, service::root());
+    let endpoints = system_endpoints::endpoints(&side, crate_path, system_endpoints::root());
     let http = root
         .http
-        .then(|| service::endpoints(&side, crate_path, service::http()));
+        .then(|| system_endpoints::endpoints(&side, crate_path, system_endpoints::http()));
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let only_one = hooks::only_one_in_the_crate();

@@ -11,8 +11,8 @@ use syn::Item;
 
 use self::args::RootArgs;
 use crate::diag::Errors;
-use crate::handles;
 use crate::hooks::mended;
+use crate::role_fns;
 
 /// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its roles.
 pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -26,8 +26,8 @@ pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(root) => expand::root(&root, &item),
         Err(errors) => {
-            let handles = handles::surviving(args.roles.iter().map(|role| &role.handle));
-            let handles = handles::functions(&args.crate_path, &item, &handles);
+            let handles = role_fns::surviving(args.roles.iter().map(|role| &role.handle));
+            let handles = role_fns::functions(&args.crate_path, &item, &handles);
             with_errors(mended(&item), quote::quote!(#handles #errors))
         }
     }

@@ -3,8 +3,8 @@
 use syn::LitStr;
 
 use crate::crate_path::CratePath;
-use crate::handles::Handle;
 use crate::hooks::Canister;
+use crate::role_fns::Handle;
 use crate::values::Controller;
 
 pub(super) struct Root {
