@@ -6,9 +6,11 @@
 //!
 //! [`root`] and [`role`] share `hooks`, the item they stand on; `system_endpoints` lists the endpoints that they add.
 
+mod canister_kind;
 mod crate_path;
 mod diag;
 mod endpoint;
+mod export;
 mod hooks;
 mod interface;
 mod options;

@@ -1,124 +1,105 @@
-//! The endpoints that a canister serves because it is a root or a member: their exports and their Candid.
+//! System endpoints: those that canic adds to a root or a member, with their exports and Candid.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
-use crate::crate_path::CratePath;
-use crate::hooks::Side;
-
-/// How an endpoint is called.
-#[derive(Clone, Copy)]
-pub(crate) enum Mode {
-    Update,
-    Query,
-    CompositeQuery,
-}
-
-impl Mode {
-    /// As the platform and Candid spell it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::Query => "query",
-            Self::CompositeQuery => "composite_query",
-        }
-    }
-
-    /// The symbol of an endpoint's export.
-    pub(crate) fn symbol(self, endpoint: &str) -> String {
-        format!("canister_{} {endpoint}", self.name())
-    }
-}
+use crate::{canister_kind::CanisterKind, crate_path::CratePath, export::Mode};
 
 /// An endpoint of the runtime.
-pub(crate) struct Served {
+struct SystemEndpoint {
     mode: Mode,
     name: &'static str,
-    /// Its arguments and what it replies, as types of `canic::api`; an endpoint without is not part of the Candid
-    /// interface.
+    /// Argument and reply as types of `canic::api`; `None` keeps it out of the Candid interface.
     candid: Option<(TokenStream, TokenStream)>,
 }
 
-fn served(mode: Mode, name: &'static str, arguments: TokenStream, reply: TokenStream) -> Served {
-    Served {
-        mode,
-        name,
-        candid: Some((arguments, reply)),
-    }
+/// A list of system endpoints, each written like a method of a Candid service.
+macro_rules! system_endpoints {
+    ($($mode:ident $name:ident $(($($argument:tt)*) -> ($($reply:tt)*))?;)*) => {
+        vec![$(
+            SystemEndpoint {
+                mode: Mode::$mode,
+                name: stringify!($name),
+                candid: system_endpoints!(@candid $(($($argument)*) ($($reply)*))?),
+            }
+        ),*]
+    };
+    (@candid) => {
+        None
+    };
+    (@candid ($($argument:tt)*) ($($reply:tt)*)) => {
+        Some((quote!($($argument)*), quote!($($reply)*)))
+    };
 }
 
-/// What a root serves.
-#[rustfmt::skip]
-pub(crate) fn root() -> Vec<Served> {
-    use Mode::{Query, Update};
-    vec![
-        served(Update, "canic_provision", quote!(ProvisionRequest), quote!(Result<Provisioned, ProvisionError>)),
-        served(Update, "canic_provision_batch", quote!(Vec<ProvisionRequest>), quote!(Result<Vec<Result<u64, ProvisionError>>, BatchError>)),
-        served(Update, "canic_retire", quote!(RetireRequest), quote!(Result<Retired, RetireError>)),
-        served(Update, "canic_move", quote!(MoveRequest), quote!(Result<Moved, MoveError>)),
-        served(Update, "canic_standing", quote!(Principal), quote!(Result<Option<Standing>, Denied>)),
-        served(Update, "canic_import", quote!(ImportRequest), quote!(Result<Imported, ImportError>)),
-        served(Update, "canic_module_stage", quote!(StageRequest), quote!(Result<StagedChunk, ModuleError>)),
-        served(Update, "canic_module_approve", quote!(ApproveRequest), quote!(Result<ModuleInfo, ModuleError>)),
-        served(Update, "canic_prune", quote!(PruneRequest), quote!(Result<Pruned, Denied>)),
-        served(Query, "canic_members", quote!(MembersRequest), quote!(Result<MembersPage, Denied>)),
-        served(Query, "canic_member", quote!(MemberRequest), quote!(Result<Option<MemberInfo>, Denied>)),
-        served(Query, "canic_catch_up", quote!(CatchUpRequest), quote!(Result<CatchUpPage, Denied>)),
-        served(Query, "canic_modules", quote!(PageRequest), quote!(Result<ModulesPage, Denied>)),
-        served(Query, "canic_pool", quote!(PageRequest), quote!(Result<PoolPage, Denied>)),
-        served(Query, "canic_operations", quote!(OperationsRequest), quote!(Result<OperationsPage, Denied>)),
-        served(Query, "canic_operation", quote!(u64), quote!(Result<Option<OperationInfo>, Denied>)),
-        served(Query, "canic_progress", quote!(Vec<u64>), quote!(Result<Progress, BatchError>)),
-        served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
-        // Root calls this one itself, to end a message: nobody else has a use for it.
-        Served { mode: Update, name: "canic_drive", candid: None },
-    ]
-}
-
-/// What a member serves.
-#[rustfmt::skip]
-pub(crate) fn member() -> Vec<Served> {
-    use Mode::{Query, Update};
-    vec![
-        served(Query, "canic_env", quote!(), quote!(Env)),
-        served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
-        served(Update, "canic_sync", quote!(SyncRequest), quote!(Result<(), Denied>)),
-        served(Update, "canic_announce", quote!(Announcement), quote!(Result<(), Denied>)),
-    ]
-}
-
-/// What either serves besides, where `http` is given.
-pub(crate) fn http() -> Vec<Served> {
-    vec![served(
-        Mode::Query,
-        "http_request",
-        quote!(HttpRequest),
-        quote!(HttpResponse),
-    )]
-}
-
-/// The exports of endpoints, and what tells Candid about them.
+/// The exports of a canister's system endpoints, and their declarations for Candid.
 ///
-/// As to the path of the macro, see `interface`.
-pub(crate) fn endpoints(
-    side: &Side,
-    crate_path: &CratePath,
-    served: impl IntoIterator<Item = Served>,
-) -> TokenStream {
-    let Side { module, config } = side;
-    let endpoints = served.into_iter().map(|Served { mode, name, candid }| {
-        let (mode, name) = (format_ident!("{}", mode.name()), format_ident!("{name}"));
-        let types = candid.map(|(arguments, reply)| {
-            let arguments = absolute(arguments, crate_path);
+/// The path of the macro is absolute; `interface` says why.
+pub(crate) fn exports(kind: CanisterKind, crate_path: &CratePath, http: bool) -> TokenStream {
+    let (module, config) = (kind.module(), kind.description());
+    let mut endpoints = match kind {
+        CanisterKind::Root => of_root(),
+        CanisterKind::Member => of_member(),
+    };
+    if http {
+        endpoints.extend(of_http());
+    }
+    let exports = endpoints.into_iter().map(|endpoint| {
+        let mode = format_ident!("{}", endpoint.mode.name());
+        let name = format_ident!("{}", endpoint.name);
+        let types = endpoint.candid.map(|(argument, reply)| {
+            let argument = absolute(argument, crate_path);
             let reply = absolute(reply, crate_path);
-            quote!((#arguments) -> #reply)
+            quote!((#argument) -> #reply)
         });
         quote!(#crate_path::__private::serve! { #module, #config, #mode #name #types })
     });
-    endpoints.collect()
+    exports.collect()
 }
 
-/// Candid's types are resolved where the interface is exported, which is elsewhere: every path must be absolute.
+fn of_root() -> Vec<SystemEndpoint> {
+    system_endpoints! {
+        Update canic_provision(ProvisionRequest) -> (Result<Provisioned, ProvisionError>);
+        Update canic_provision_batch(Vec<ProvisionRequest>)
+            -> (Result<Vec<Result<u64, ProvisionError>>, BatchError>);
+        Update canic_retire(RetireRequest) -> (Result<Retired, RetireError>);
+        Update canic_move(MoveRequest) -> (Result<Moved, MoveError>);
+        Update canic_standing(Principal) -> (Result<Option<Standing>, Denied>);
+        Update canic_import(ImportRequest) -> (Result<Imported, ImportError>);
+        Update canic_module_stage(StageRequest) -> (Result<StagedChunk, ModuleError>);
+        Update canic_module_approve(ApproveRequest) -> (Result<ModuleInfo, ModuleError>);
+        Update canic_prune(PruneRequest) -> (Result<Pruned, Denied>);
+        Query canic_members(MembersRequest) -> (Result<MembersPage, Denied>);
+        Query canic_member(MemberRequest) -> (Result<Option<MemberInfo>, Denied>);
+        Query canic_catch_up(CatchUpRequest) -> (Result<CatchUpPage, Denied>);
+        Query canic_modules(PageRequest) -> (Result<ModulesPage, Denied>);
+        Query canic_pool(PageRequest) -> (Result<PoolPage, Denied>);
+        Query canic_operations(OperationsRequest) -> (Result<OperationsPage, Denied>);
+        Query canic_operation(u64) -> (Result<Option<OperationInfo>, Denied>);
+        Query canic_progress(Vec<u64>) -> (Result<Progress, BatchError>);
+        Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
+        // Only root itself calls this one, to end a message.
+        Update canic_drive;
+    }
+}
+
+fn of_member() -> Vec<SystemEndpoint> {
+    system_endpoints! {
+        Query canic_env() -> (Env);
+        Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
+        Update canic_sync(SyncRequest) -> (Result<(), Denied>);
+        Update canic_announce(Announcement) -> (Result<(), Denied>);
+    }
+}
+
+fn of_http() -> Vec<SystemEndpoint> {
+    system_endpoints! {
+        Query http_request(HttpRequest) -> (HttpResponse);
+    }
+}
+
+/// The same types with absolute paths, because Candid resolves them where the crate exports its
+/// interface.
 fn absolute(types: TokenStream, crate_path: &CratePath) -> TokenStream {
     types
         .into_iter()
