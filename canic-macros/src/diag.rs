@@ -1,8 +1,8 @@
 //! Collected errors: the author sees all mistakes of one attribute at once.
 //!
-//! darling's accumulator keeps one span per error; a stable compiler narrows that span to its first
-//! token. `Errors` keeps both ends, so that the compiler underlines a whole type or receiver. It can
-//! also point at the two sites of a conflict.
+//! darling's accumulator keeps one span per error; a stable compiler narrows that span to its
+//! first token. `Errors` keeps both ends, so that the compiler underlines a whole type or
+//! receiver. It can also point at the two sites of a conflict.
 
 use std::fmt::Display;
 

@@ -1,8 +1,8 @@
 //! The types of endpoints in the form in which expansions hand them to Candid's macro.
 //!
-//! The documentation of `canic_runtime::entry::interface` gives the reasons for this form. Expansions
-//! name these macros by an absolute path: the compiler resolves an expansion's imports later, and by
-//! then `export_candid!` has written the interface without this endpoint.
+//! The documentation of `canic_runtime::entry::interface` gives the reasons for this form.
+//! Expansions name these macros by an absolute path: the compiler resolves an expansion's imports
+//! later, and by then `export_candid!` has written the interface without this endpoint.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;

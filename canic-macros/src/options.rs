@@ -11,8 +11,8 @@ use crate::diag::{Errors, suggestion};
 
 /// The options of a list: each has a known name, and each is unique unless it may repeat.
 ///
-/// Reading goes on after an error: an option that is unknown, repeated or unreadable is reported and
-/// left out.
+/// Reading goes on after an error: an option that is unknown, repeated or unreadable is reported
+/// and left out.
 pub(crate) struct Options {
     metas: Vec<Meta>,
     /// Whether the whole list could be read. If not, an option that seems missing may be misspelt.

@@ -89,7 +89,7 @@ pub(crate) fn distinct<'a>(role_fns: impl Iterator<Item = &'a RoleFn>, errors: &
                         name.function()
                     ),
                 ),
-                (earlier, "the other one is this"),
+                (earlier, format!("`{}` is first given here", earlier.text())),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! The signatures of functions that exports call, which are hooks and endpoints, and rules for them.
+//! Signatures of the functions that exports call, hooks and endpoints, and rules for them.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
@@ -45,7 +45,8 @@ pub(crate) fn receiver(signature: &Signature, subject: &str, errors: &mut Errors
         errors.report(
             receiver,
             format!(
-                "{subject} has no `self`: a canister's state is not a Rust value that it could be given"
+                "{subject} has no `self`: \
+                 a canister's state is not a Rust value that it could be given"
             ),
         );
     }

@@ -130,14 +130,17 @@ impl AllowItem {
                 (Some(_), _) => {
                     errors.report(
                         meta,
-                        format!("`{word}` takes no value: the word alone says it"),
+                        format!("`{word}` takes no value: write the word alone"),
                     );
                     return None;
                 }
                 (None, _) => {
                     errors.report(
                         meta.path(),
-                        format!("`{word}` is nobody to allow; {}", suggestion(word, &KNOWN)),
+                        format!(
+                            "`{word}` is not a kind of caller; {}",
+                            suggestion(word, &KNOWN)
+                        ),
                     );
                     return None;
                 }

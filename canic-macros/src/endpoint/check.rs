@@ -170,7 +170,8 @@ fn anyone_alone(args: &AllowArgs, errors: &mut Errors) {
     if let Some(anyone) = anyone.filter(|_| args.items.len() > 1) {
         errors.report(
             &anyone.site,
-            "`anyone` lets everybody in, whoever else is named; name it alone, or remove it",
+            "`anyone` allows every caller, so the other items have no effect; \
+             keep `anyone` alone, or remove it",
         );
     }
 }
@@ -287,7 +288,10 @@ fn returns_result(output: &ReturnType) -> bool {
         return false;
     };
     path.path.segments.last().is_some_and(|last| {
-        last.ident == "Result"
-            && matches!(&last.arguments, PathArguments::AngleBracketed(list) if list.args.len() == 2)
+        let types = match &last.arguments {
+            PathArguments::AngleBracketed(list) => list.args.len(),
+            _ => 0,
+        };
+        last.ident == "Result" && types == 2
     })
 }

@@ -51,8 +51,8 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
 
 /// A macro at the crate's root for each exported name, so that the compiler refuses a second one.
 ///
-/// Without this macro only the linker would report two updates of one name, and no tool an update and
-/// a query.
+/// Without this macro only the linker would report two updates of one name, and no tool an update
+/// and a query.
 fn unique_name(function: &ItemFn, name: &str) -> TokenStream {
     let site = Span::call_site().located_at(function.sig.ident.span());
     let plain = format!("endpoint_{name}");

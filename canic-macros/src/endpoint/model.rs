@@ -48,6 +48,6 @@ pub(super) enum Reply {
     Result,
     /// The function replies itself.
     Manual,
-    /// A function of the author's encodes the return value, unless there is none.
+    /// A function of the author's encodes the return value; it takes no argument if there is none.
     Encoded { path: Path, takes_value: bool },
 }

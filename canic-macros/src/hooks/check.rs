@@ -140,7 +140,7 @@ fn reject_attributes(function: &ImplItemFn, errors: &mut Errors) -> bool {
             }
             Some(Misplaced::Lifecycle) => errors.report(
                 attribute.path(),
-                "the hook's name says it already; remove this attribute",
+                "the function's name makes it a hook already; remove this attribute",
             ),
             None => {}
         }
@@ -209,7 +209,7 @@ fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
         return;
     };
     let (fits, expected) = match hook.output() {
-        Output::Nothing => (is_unit(ty), "nothing: nobody would see it"),
+        Output::Nothing => (is_unit(ty), "nothing: its message has no caller"),
         Output::NothingOrResult => (
             is_unit(ty) || is_result_of_unit(ty),
             "nothing, or `Result<(), E>`",
@@ -242,9 +242,9 @@ fn same_arguments(found: &[(Hook, &Signature)], errors: &mut Errors) {
         errors.report_conflict(
             (
                 &upgrade.inputs,
-                "`post_upgrade` is given what `init` is given: the same types, or take none",
+                "`post_upgrade` receives the argument of `init`: take the same types, or none",
             ),
-            (&init.inputs, "`init` takes these"),
+            (&init.inputs, "`init` takes these types"),
         );
     }
 }

@@ -77,8 +77,8 @@ pub(crate) fn lifecycle(kind: CanisterKind, canister: &Canister) -> TokenStream 
 
 /// A macro whose name is unique in the crate, so that the compiler refuses a second root or role.
 ///
-/// An attribute sees none of the crate's other items. Without this macro only the linker would report
-/// the conflict, and `cargo check` would pass.
+/// An attribute sees none of the crate's other items. Without this macro only the linker would
+/// report the conflict, and `cargo check` would pass.
 pub(crate) fn unique_root_or_role() -> TokenStream {
     quote! {
         #[doc(hidden)]
@@ -89,7 +89,8 @@ pub(crate) fn unique_root_or_role() -> TokenStream {
     }
 }
 
-/// An assertion that the crate exports its Candid interface: without it tools cannot call the canister.
+/// An assertion that the crate exports its Candid interface, without which no tool can call the
+/// canister.
 ///
 /// `export_candid!` defines a constant at the root of the author's crate, which hides the runtime's
 /// constant of the same name.

@@ -94,8 +94,8 @@ fn item_kind(item: &Item, attribute: &str, errors: &mut Errors) {
     errors.report(
         site,
         format!(
-            "`#[canic::{attribute}]` does not go on {kind}, but on a unit struct, `pub struct Name;`, \
-             or on an `impl` block with hooks, `impl Name {{ .. }}`"
+            "`#[canic::{attribute}]` does not go on {kind}, but on a unit struct, \
+             `pub struct Name;`, or on an `impl` block with hooks, `impl Name {{ .. }}`"
         ),
     );
 }

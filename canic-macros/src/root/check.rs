@@ -195,7 +195,8 @@ fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
     if parents.0.is_empty() {
         errors.report(
             parents,
-            "a role without parents could have no members; leave `parents` out for `parents(\"root\")`",
+            "a role without parents could have no members; \
+             leave `parents` out for `parents(\"root\")`",
         );
     }
     no_duplicates(&parents.0, "parent", |parent| parent.value(), errors);

@@ -79,7 +79,7 @@ impl FromMeta for Flag {
                 ..
             }) => Ok(Self(literal.value)),
             _ => Err(darling::Error::custom(format!(
-                "`{}` takes no value: the word alone says it",
+                "`{}` takes no value: write the word alone",
                 name_of(meta)
             ))
             .with_span(meta)),
