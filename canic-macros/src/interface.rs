@@ -19,7 +19,7 @@ pub(crate) fn id(tokens: &TokenStream) -> Literal {
 }
 
 /// Each type with its index, arguments first.
-pub(crate) fn numbered(arguments: &[Type], replies: &[Type]) -> (TokenStream, TokenStream) {
+pub(crate) fn numbered_types(arguments: &[Type], replies: &[Type]) -> (TokenStream, TokenStream) {
     let list = |types: &[Type], first: usize| {
         let items = types.iter().enumerate().map(|(index, ty)| {
             let index = Literal::usize_unsuffixed(first + index);

@@ -94,7 +94,7 @@ impl Options {
 
     /// The values of a repeatable option.
     pub(crate) fn repeated<T: FromMeta>(&self, name: &str, errors: &mut Errors) -> Vec<Spanned<T>> {
-        self.named(name)
+        self.occurrences(name)
             .filter_map(|meta| errors.handle(Spanned::from_meta(meta)))
             .collect()
     }
@@ -107,7 +107,7 @@ impl Options {
         errors: &mut Errors,
     ) -> Vec<Spanned<TokenStream>> {
         let mut lists = Vec::new();
-        for meta in self.named(name) {
+        for meta in self.occurrences(name) {
             match meta {
                 Meta::List(list) => lists.push(Spanned {
                     site: list.path.to_token_stream(),
@@ -128,7 +128,7 @@ impl Options {
         self.metas.iter().find(|meta| name_of(meta) == name)
     }
 
-    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
+    fn occurrences<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
         self.metas.iter().filter(move |meta| name_of(meta) == name)
     }
 }
@@ -166,7 +166,7 @@ impl Expected {
     /// The expression in `name = expression`.
     pub(crate) fn expression(self, meta: &Meta) -> darling::Result<&Expr> {
         match meta {
-            Meta::NameValue(pair) => Ok(ungrouped(&pair.value)),
+            Meta::NameValue(pair) => Ok(without_groups(&pair.value)),
             Meta::Path(_) | Meta::List(_) => Err(self.error(meta, meta)),
         }
     }
@@ -190,9 +190,9 @@ impl Expected {
 }
 
 /// The expression within the invisible groups that a `macro_rules!` puts around its fragments.
-fn ungrouped(expr: &Expr) -> &Expr {
+fn without_groups(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Group(group) => ungrouped(&group.expr),
+        Expr::Group(group) => without_groups(&group.expr),
         other => other,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     diag::Errors,
     hooks::Canister,
     options::{Options, Spanned},
-    signature::located_at,
+    signature::type_site,
     values::{RoleName, Text, TypeValue},
 };
 
@@ -143,7 +143,7 @@ fn function(crate_path: &CratePath, role_fn: &RoleFn) -> TokenStream {
     let doc = format!(" Provisions a member of the role `{}`.", name.text());
     let (ty, new) = match args {
         Some(args) => {
-            let bound = located_at(Some(args));
+            let bound = type_site(Some(args));
             let located = crate_path.located_at(bound);
             (
                 quote_spanned!(site=> #crate_path::fleet::ProvisionRole<#args>),

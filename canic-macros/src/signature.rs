@@ -24,7 +24,7 @@ pub(crate) fn names(count: usize) -> Vec<Ident> {
 }
 
 /// The span for generated code about a type of the author's: the compiler shows its errors there.
-pub(crate) fn located_at(ty: Option<&Type>) -> Span {
+pub(crate) fn type_site(ty: Option<&Type>) -> Span {
     match ty {
         Some(ty) => Span::call_site().located_at(ty.span()),
         None => Span::call_site(),
@@ -34,8 +34,8 @@ pub(crate) fn located_at(ty: Option<&Type>) -> Span {
 /// The span at which the compiler shows an error about a function's return value.
 pub(crate) fn output_site(signature: &Signature) -> Span {
     match &signature.output {
-        ReturnType::Type(_, ty) => located_at(Some(ty)),
-        ReturnType::Default => located_at(None),
+        ReturnType::Type(_, ty) => type_site(Some(ty)),
+        ReturnType::Default => type_site(None),
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn owned_arguments(signature: &Signature, errors: &mut Errors) {
             Type::ImplTrait(bound) => {
                 errors.report(bound, "an argument has one type, which Candid can describe");
             }
-            other if mentions_self(other) => errors.report(
+            other if has_self_type(other) => errors.report(
                 other,
                 "`Self` has no meaning in the generated export; name the type",
             ),
@@ -114,7 +114,7 @@ pub(crate) fn argument_count(signature: &Signature, subject: &str, errors: &mut 
     }
 }
 
-fn mentions_self(ty: &Type) -> bool {
+fn has_self_type(ty: &Type) -> bool {
     fn within(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
             TokenTree::Ident(ident) => ident == "Self",

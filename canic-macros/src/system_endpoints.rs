@@ -48,8 +48,8 @@ pub(crate) fn exports(kind: CanisterKind, crate_path: &CratePath, http: bool) ->
         let mode = format_ident!("{}", endpoint.mode.name());
         let name = format_ident!("{}", endpoint.name);
         let types = endpoint.candid.map(|(argument, reply)| {
-            let argument = absolute(argument, crate_path);
-            let reply = absolute(reply, crate_path);
+            let argument = absolute_paths(argument, crate_path);
+            let reply = absolute_paths(reply, crate_path);
             quote!((#argument) -> #reply)
         });
         quote!(#crate_path::__private::serve! { #module, #config, #mode #name #types })
@@ -100,7 +100,7 @@ fn of_http() -> Vec<SystemEndpoint> {
 
 /// The same types with absolute paths, because Candid resolves them where the crate exports its
 /// interface.
-fn absolute(types: TokenStream, crate_path: &CratePath) -> TokenStream {
+fn absolute_paths(types: TokenStream, crate_path: &CratePath) -> TokenStream {
     types
         .into_iter()
         .map(|token| match token {

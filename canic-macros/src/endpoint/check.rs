@@ -19,7 +19,7 @@ pub(super) fn endpoint<'a>(
 ) -> Option<Endpoint<'a>> {
     let mode = mode(kind, args, errors);
     let allow = allow(args.allow.as_ref(), errors);
-    one_way_to_reply(args, errors);
+    manual_reply_excludes_encode(args, errors);
     manual_reply_has_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
@@ -29,7 +29,7 @@ pub(super) fn endpoint<'a>(
     signature::qualifiers(&function.sig, SUBJECT, errors);
     signature::owned_arguments(&function.sig, errors);
     signature::argument_count(&function.sig, SUBJECT, errors);
-    named_output(function, errors);
+    output_is_one_type(function, errors);
     Some(Endpoint {
         crate_path: args.crate_path.clone(),
         function,
@@ -135,9 +135,9 @@ fn allow(args: Option<&AllowArgs>, errors: &mut Errors) -> Vec<Allow> {
     let Some(args) = args else {
         return vec![Allow::Anyone];
     };
-    allow_somebody(args, errors);
-    anyone_alone(args, errors);
-    allow_once(args, errors);
+    allow_is_not_empty(args, errors);
+    anyone_is_alone(args, errors);
+    allow_items_are_distinct(args, errors);
     let callers = args.items.iter().filter_map(|item| {
         Some(match &item.caller {
             Caller::Anyone => Allow::Anyone,
@@ -153,7 +153,7 @@ fn allow(args: Option<&AllowArgs>, errors: &mut Errors) -> Vec<Allow> {
     callers.collect()
 }
 
-fn allow_somebody(args: &AllowArgs, errors: &mut Errors) {
+fn allow_is_not_empty(args: &AllowArgs, errors: &mut Errors) {
     if args.is_empty {
         errors.report(
             &args.site,
@@ -162,7 +162,7 @@ fn allow_somebody(args: &AllowArgs, errors: &mut Errors) {
     }
 }
 
-fn anyone_alone(args: &AllowArgs, errors: &mut Errors) {
+fn anyone_is_alone(args: &AllowArgs, errors: &mut Errors) {
     let anyone = args
         .items
         .iter()
@@ -176,7 +176,7 @@ fn anyone_alone(args: &AllowArgs, errors: &mut Errors) {
     }
 }
 
-fn allow_once(args: &AllowArgs, errors: &mut Errors) {
+fn allow_items_are_distinct(args: &AllowArgs, errors: &mut Errors) {
     for (index, item) in args.items.iter().enumerate() {
         let text = item.text();
         if let Some(earlier) = args.items[..index]
@@ -202,7 +202,7 @@ fn allowed_role(name: &syn::LitStr, errors: &mut Errors) -> Option<RoleName> {
     RoleName::check(name, errors)
 }
 
-fn one_way_to_reply(args: &EndpointArgs, errors: &mut Errors) {
+fn manual_reply_excludes_encode(args: &EndpointArgs, errors: &mut Errors) {
     if let (Some(manual), Some(encode)) = (&args.manual_reply, &args.encode_with)
         && manual.0
     {
@@ -230,7 +230,7 @@ fn manual_reply_has_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) 
     }
 }
 
-fn named_output(function: &ItemFn, errors: &mut Errors) {
+fn output_is_one_type(function: &ItemFn, errors: &mut Errors) {
     let ReturnType::Type(_, ty) = &function.sig.output else {
         return;
     };
@@ -257,18 +257,18 @@ fn reply(args: &EndpointArgs, output: &ReturnType) -> Reply {
         Reply::Manual
     } else if let Some(path) = &args.encode_with {
         let path = path.0.clone();
-        let takes_value = !returns_nothing(output);
+        let takes_value = !is_without_value(output);
         Reply::Encoded { path, takes_value }
     } else if values {
         Reply::Values
-    } else if returns_result(output) {
+    } else if is_result(output) {
         Reply::Result
     } else {
         Reply::Value
     }
 }
 
-fn returns_nothing(output: &ReturnType) -> bool {
+fn is_without_value(output: &ReturnType) -> bool {
     match output {
         ReturnType::Default => true,
         ReturnType::Type(_, ty) => {
@@ -280,7 +280,7 @@ fn returns_nothing(output: &ReturnType) -> bool {
 /// Whether the return type is written as a `Result` with both of its types.
 ///
 /// An alias with one type is replied as a value.
-fn returns_result(output: &ReturnType) -> bool {
+fn is_result(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else {
         return false;
     };

@@ -8,7 +8,7 @@ use super::model::{Allow, Endpoint, Reply};
 use crate::{
     export::{Mode, export},
     interface,
-    signature::{located_at, names, output_site},
+    signature::{names, output_site, type_site},
 };
 
 pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
@@ -120,7 +120,7 @@ fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
     match (&endpoint.decode_with, endpoint.arguments.len()) {
         (None, 0) => quote!(__canic::entry::no_argument),
         (None, _) => {
-            let site = located_at(endpoint.arguments.first());
+            let site = type_site(endpoint.arguments.first());
             quote_spanned!(site=> |argument| __canic::entry::candid_args(argument))
         }
         (Some(path), 1) => {
@@ -177,7 +177,7 @@ fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
     let docs = attributes(function, "doc");
     let mode = format_ident!("{}", endpoint.mode.name());
     let id = interface::id(&quote!(#name #function));
-    let (arguments, replies) = interface::numbered(&arguments, &replies);
+    let (arguments, replies) = interface::numbered_types(&arguments, &replies);
     quote! {
         #crate_path::__private::describe! {
             #(#docs)*

@@ -130,15 +130,15 @@ fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
 fn reject_attributes(function: &ImplItemFn, errors: &mut Errors) -> bool {
     let mut is_endpoint = false;
     for attribute in &function.attrs {
-        match misplaced(attribute) {
-            Some(Misplaced::Endpoint) => {
+        match export_attribute(attribute) {
+            Some(ExportAttribute::Endpoint) => {
                 is_endpoint = true;
                 errors.report(
                     attribute.path(),
                     "an endpoint is a function of its own; move it out of the `impl` block",
                 );
             }
-            Some(Misplaced::Lifecycle) => errors.report(
+            Some(ExportAttribute::Lifecycle) => errors.report(
                 attribute.path(),
                 "the function's name makes it a hook already; remove this attribute",
             ),
@@ -148,17 +148,17 @@ fn reject_attributes(function: &ImplItemFn, errors: &mut Errors) -> bool {
     is_endpoint
 }
 
-/// An attribute that generates an export, which inside the block is the block's own task.
-pub(super) enum Misplaced {
+/// An attribute that generates an export; inside the block only the block's attribute may do so.
+pub(super) enum ExportAttribute {
     Endpoint,
     Lifecycle,
 }
 
-pub(super) fn misplaced(attribute: &Attribute) -> Option<Misplaced> {
+pub(super) fn export_attribute(attribute: &Attribute) -> Option<ExportAttribute> {
     let name = attribute.path().segments.last()?.ident.to_string();
     match name.as_str() {
-        "update" | "query" => Some(Misplaced::Endpoint),
-        other => Hook::from_name(other).map(|_| Misplaced::Lifecycle),
+        "update" | "query" => Some(ExportAttribute::Endpoint),
+        other => Hook::from_name(other).map(|_| ExportAttribute::Lifecycle),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     crate_path::CratePath,
     export::export,
     interface,
-    signature::{located_at, names},
+    signature::{names, type_site},
 };
 
 /// The lifecycle exports, `canister_init` and so on.
@@ -95,6 +95,8 @@ pub(crate) fn unique_root_or_role() -> TokenStream {
 /// `export_candid!` defines a constant at the root of the author's crate, which hides the runtime's
 /// constant of the same name.
 pub(crate) fn candid_export_check() -> TokenStream {
+    const MISSING: &str = "no Candid interface: \
+        write `canic::export_candid!();` at the end of the crate's root file";
     let author_crate = quote!(crate);
     quote! {
         use __canic::CANDID_IS_EXPORTED;
@@ -103,7 +105,7 @@ pub(crate) fn candid_export_check() -> TokenStream {
             use #author_crate::*;
             ::core::assert!(
                 CANDID_IS_EXPORTED,
-                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+                #MISSING
             );
         };
     }
@@ -130,7 +132,7 @@ fn with_arguments(ty: &Type, hook: Hook, signature: Option<&HookSignature>) -> T
         signature,
         &quote_spanned!(site=> <#ty>::#function(#(#names),*)),
     );
-    let site = located_at(types.first());
+    let site = type_site(types.first());
     quote_spanned! {site=>
         |bytes| __canic::entry::call_hook(bytes, |(#(#names,)*): (#(#types,)*)| #result)
     }
@@ -168,7 +170,7 @@ pub(crate) fn max_stable_gib(limit: Option<u16>) -> TokenStream {
 pub(crate) fn candid_init(crate_path: &CratePath, canister: &Canister) -> Option<TokenStream> {
     let types = &canister.hooks.init.as_ref()?.types;
     let id = interface::id(&quote!(init));
-    let (arguments, _) = interface::numbered(types, &[]);
+    let (arguments, _) = interface::numbered_types(types, &[]);
     Some(quote! {
         #crate_path::__private::describe! { #id init (#arguments) }
     })

@@ -76,7 +76,7 @@ pub(crate) fn fallback_item(item: &Item) -> TokenStream {
             if let ImplItem::Fn(function) = inner {
                 function
                     .attrs
-                    .retain(|attribute| check::misplaced(attribute).is_none());
+                    .retain(|attribute| check::export_attribute(attribute).is_none());
             }
         }
     }
