@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Stages a module at a root canister, piece by piece, and approves it for a role.
-# Usage: approve.sh ROOT ROLE MODULE; ICP_CLI_ENVIRONMENT names the environment, `local` by default.
+# Stages a module at a root canister, chunk by chunk, and approves it for a role.
+# Usage: approve.sh ROOT ROLE MODULE
+# ICP_CLI_ENVIRONMENT names the environment, `local` by default.
 set -euo pipefail
 root=$1 role=$2 module=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Bytes as Candid text writes them inside a blob: \00\61\73\6d
+# Bytes as in a blob of Candid text: \00\61\73\6d
 hex() { od -An -v -tx1 "$1" | tr -d '\n' | sed 's/ /\\/g'; }
 digest() { sha256sum "$1" | cut -c 1-64 | sed 's/../\\&/g'; }
 
 call() {
-    icp canister call -e "${ICP_CLI_ENVIRONMENT:-local}" "$root" "$1" --args-file "$work/args" | tee "$work/answer"
-    # `icp` names a variant where it knows the interface, else it prints the hash of the name.
-    if ! grep -Eq '\b(Ok|17_724)\b' "$work/answer"; then
+    icp canister call -e "${ICP_CLI_ENVIRONMENT:-local}" "$root" "$1" --args-file "$work/args" |
+        tee "$work/reply"
+    # `icp` prints the name of a variant if it knows the interface, and otherwise its hash.
+    if ! grep -Eq '\b(Ok|17_724)\b' "$work/reply"; then
         echo "$1 was refused" >&2
         exit 1
     fi

@@ -1,39 +1,54 @@
-//! What expansions of the attributes consist of where a function of the runtime won't do: exports, and what Candid reads.
+//! Macros that the attributes' expansions call, for code that no function of the runtime can hold.
+//!
+//! They export endpoints, and declare them for Candid.
 
-/// Exports an endpoint of `$side`, whose static is `$config`; with types it is part of the Candid interface.
+/// Exports a system endpoint of `$kind`, the module of `entry`; `$config` is the canister's static.
 ///
-/// Candid keeps types as text and resolves them where the interface is exported: their paths must be absolute.
+/// With types the endpoint is part of the Candid interface. Candid keeps types as text and resolves
+/// them where the crate exports the interface: their paths must be absolute.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! serve {
-    ($side:ident, $config:ident, $mode:ident $name:ident($($argument:ty)?) -> $reply:ty) => {
-        $crate::serve! { $side, $config, $mode $name }
+    ($kind:ident, $config:ident, $mode:ident $name:ident($($argument:ty)?) -> $reply:ty) => {
+        $crate::serve! { $kind, $config, $mode $name }
         const _: () = {
             #[$crate::__private::candid::candid_method($mode)]
             #[$crate::__private::read_already]
             fn $name($(_: $argument)?) -> $reply {}
         };
     };
-    ($side:ident, $config:ident, $mode:ident $name:ident) => {
+    ($kind:ident, $config:ident, $mode:ident $name:ident) => {
         const _: () = {
-            // On the host, whose linkers dislike spaces, another name lets the crate link for its tests.
+            // Linkers of the host reject spaces. There another name lets the crate link for its
+            // tests.
             #[cfg_attr(
                 target_family = "wasm",
-                unsafe(export_name = ::core::concat!("canister_", ::core::stringify!($mode), " ", ::core::stringify!($name)))
+                unsafe(export_name = ::core::concat!(
+                    "canister_",
+                    ::core::stringify!($mode),
+                    " ",
+                    ::core::stringify!($name)
+                ))
             )]
             #[cfg_attr(
                 not(target_family = "wasm"),
-                unsafe(export_name = ::core::concat!("canister_", ::core::stringify!($mode), ".", ::core::stringify!($name)))
+                unsafe(export_name = ::core::concat!(
+                    "canister_",
+                    ::core::stringify!($mode),
+                    ".",
+                    ::core::stringify!($name)
+                ))
             )]
             fn endpoint() {
-                $crate::__private::entry::$side::$name(&$config)
+                $crate::__private::entry::$kind::$name(&$config)
             }
         };
     };
 }
 
-/// Tells Candid about an endpoint of the author's, or about `init`: its number, how it is called, then each type
-/// with its index.
+/// Declares an endpoint of the author's, or `init`, for Candid.
+///
+/// The arguments are its number and mode, then each type with its index.
 #[doc(hidden)]
 #[macro_export]
 #[expect(
@@ -50,7 +65,8 @@ macro_rules! describe {
     };
     (
         $(#[$doc:meta])*
-        $id:literal $mode:ident $name:literal ($($n:literal: $argument:ty),*) -> ($($m:literal: $reply:ty),*)
+        $id:literal $mode:ident $name:literal
+            ($($n:literal: $argument:ty),*) -> ($($m:literal: $reply:ty),*)
     ) => {
         $(#[$doc])*
         #[$crate::__private::candid::candid_method($mode, rename = $name)]
@@ -66,12 +82,13 @@ macro_rules! describe {
                 (&$crate::__private::entry::interface::Shape::<$ty>::new()).describe()
             }),*
         ];
-        // Hidden by the type of this name that `export_candid!` leaves at the crate's root.
+        // The type of this name that `export_candid!` defines at the crate's root hides this one.
         enum CandidInterface {}
         const _: () = {
             use crate::*;
             impl $crate::__private::entry::interface::Describe<$id> for CandidInterface {
-                const TYPES: &'static [fn() -> $crate::__private::candid::types::Type] = __CANIC_TYPES;
+                const TYPES: &'static [fn() -> $crate::__private::candid::types::Type] =
+                    __CANIC_TYPES;
             }
         };
     };

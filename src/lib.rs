@@ -1,17 +1,18 @@
-//! Annotate crates, own a fleet of Internet Computer canisters, lose none of them.
-//!
-//! See the README for a start.
+#![doc = include_str!("../README.md")]
 
 mod generated;
 
 pub use canic_macros::{query, role, root, update};
-pub use canic_runtime::memory::{Memory, memory};
-pub use canic_runtime::{api, config, error, fleet, stable_structures};
+pub use canic_runtime::{
+    api, config, error, fleet,
+    memory::{Memory, memory},
+    stable_structures,
+};
 
 /// Exports the Candid interface of this canister, canic's endpoints included.
 ///
-/// It stands once, at the end of the crate's root file, in place of `ic_cdk::export_candid!()`. What is written below it,
-/// it does not know.
+/// The author writes it once, at the end of the crate's root file, in place of
+/// `ic_cdk::export_candid!()`. The interface lacks endpoints that are defined below it.
 ///
 /// ```
 /// use canic::prelude::*;
@@ -30,12 +31,12 @@ pub use canic_runtime::{api, config, error, fleet, stable_structures};
 #[macro_export]
 macro_rules! export_candid {
     () => {
-        // What `#[canic::root]` and `#[canic::role]` look for.
+        // `#[canic::root]` and `#[canic::role]` assert that it is true.
         #[doc(hidden)]
         #[allow(dead_code, unreachable_pub)]
         pub const CANDID_IS_EXPORTED: bool = true;
 
-        // What endpoints tell their types to.
+        // Each endpoint implements a trait for this type, with its own types as a constant.
         #[doc(hidden)]
         #[allow(dead_code, unreachable_pub)]
         pub enum CandidInterface {}
@@ -46,12 +47,12 @@ macro_rules! export_candid {
 
         #[allow(missing_docs)]
         const _: () = {
-            // What Candid's macro takes for given, whatever the author's crate calls by these names.
+            // Candid's macro expects these names; the author's crate may define others by them.
             use ::std::{option::Option::Some, string::String, vec::Vec};
 
             $crate::__private::candid::export_service!($crate::__private::candid);
 
-            /// The interface as a C string, in the form in which the tools of the platform read it from a module.
+            /// The interface as a C string, the form in which the platform's tools read it.
             #[unsafe(no_mangle)]
             pub fn get_candid_pointer() -> *mut ::core::ffi::c_char {
                 let interface: Vec<u8> = String::into_bytes(__export_service());
@@ -65,25 +66,33 @@ macro_rules! export_candid {
     };
 }
 
-/// What nearly every canister of a fleet needs.
+/// The names that nearly every canister of a fleet needs.
 pub mod prelude {
-    pub use crate::api::{Provisioned, Retirement, Source};
-    pub use crate::error::{ProvisionError, RetireError};
-    pub use crate::fleet::{self, Provision};
-    pub use canic_runtime::candid::{CandidType, Deserialize, Principal};
-    pub use canic_runtime::ic_cdk::api::msg_caller;
+    pub use canic_runtime::{
+        candid::{CandidType, Deserialize, Principal},
+        ic_cdk::api::msg_caller,
+    };
+
+    pub use crate::{
+        api::{Provisioned, Retirement, Source},
+        error::{ProvisionError, RetireError},
+        fleet::{self, Provision},
+    };
 }
 
-/// What generated code names. Not for authors.
+/// The names that generated code uses. Not for authors.
 #[doc(hidden)]
 pub mod __private {
-    pub use canic_runtime::config::{self, *};
-    pub use canic_runtime::entry::{self, Allow, Endpoint};
-    pub use canic_runtime::{candid, ic_cdk};
+    pub use canic_macros::read_already;
+    pub use canic_runtime::{
+        candid,
+        config::{DEFAULT_STABLE_GIB, Member, Root},
+        entry::{self, Allow, Endpoint},
+        ic_cdk,
+    };
 
     pub use crate::{describe, serve};
-    pub use canic_macros::read_already;
 
-    /// Hidden by what `export_candid!` leaves at the root of the author's crate.
+    /// The constant that `export_candid!` defines at the root of the author's crate hides this one.
     pub const CANDID_IS_EXPORTED: bool = false;
 }

@@ -1,4 +1,5 @@
-//! The Candid interface of a crate has every endpoint, wherever it stands and however its attribute is named.
+//! The Candid interface of a crate: it has every endpoint, in any module and with any path to the
+//! attribute.
 
 use std::ffi::{CStr, c_char};
 
@@ -10,7 +11,7 @@ impl Worker {
     fn init(_: u64) {}
 }
 
-/// The type of this name that no endpoint speaks of.
+/// A type that no endpoint uses, with the name of one that an endpoint does use.
 #[derive(candid::CandidType)]
 pub struct Job {
     /// A field.
@@ -20,7 +21,7 @@ pub struct Job {
 mod nested {
     use canic::update;
 
-    /// A type that is known here alone.
+    /// A type that only this module knows.
     #[derive(candid::CandidType, candid::Deserialize)]
     struct Job {
         nested: u64,
@@ -65,7 +66,8 @@ unsafe extern "Rust" {
 
 #[test]
 fn the_interface_has_every_endpoint() {
-    // SAFETY: this crate defines the function, with that signature; it answers a `CString` that it has let go of.
+    // SAFETY: this crate defines the function with that signature. The function returns a pointer
+    // from `CString::into_raw`, so the string has a NUL at its end and is never freed.
     let text = unsafe { CStr::from_ptr(get_candid_pointer()) };
     let text = text.to_str().expect("Candid is text");
     let (types, service) = text.split_once("service : ").expect("a service");
@@ -84,7 +86,7 @@ fn the_interface_has_every_endpoint() {
   of_a_type_of_its_own : (Job) -> (nat64, opt Job);
 }"
     );
-    // The type is the one that the endpoint sees, not the one of its name at the root.
+    // The type is the one in the endpoint's module, not the one with its name at the crate's root.
     let job = "type Job = record { nested : nat64 };";
     assert!(types.contains(job), "{types}");
 }

@@ -1,11 +1,13 @@
-//! Packages of their own, as an author has them: what cargo makes of a module that is built over and over, and of a
-//! crate that depends on canic alone.
+//! Packages outside the workspace, like an author's: rebuilds after a change of an embedded module,
+//! and a crate that depends on canic alone.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-/// The smallest module, and one with a custom section besides.
+/// The smallest module, and one with a custom section.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const OTHER: &[u8] = b"\0asm\x01\0\0\0\0\x05\x04note";
 
@@ -13,11 +15,11 @@ const EMBEDS: &str = r#"#[canic::root(role(name = "worker", wasm = "worker.wasm"
 pub struct Fleet;
 canic::export_candid!();
 "#;
-/// Where the path stands in it.
+/// The position of the module's path in `EMBEDS`.
 const LITERAL: &str = "src/lib.rs:1:44";
 
 #[test]
-fn the_build_notices_when_the_module_changes() {
+fn a_changed_module_causes_a_rebuild() {
     let root = Package::new("changes", EMBEDS);
     root.write(MODULE);
     root.compiles(Fresh(false));
@@ -32,8 +34,8 @@ fn the_build_notices_when_the_module_changes() {
 }
 
 #[test]
-fn a_mended_module_is_enough() {
-    let root = Package::new("mended", EMBEDS);
+fn a_build_succeeds_once_the_module_is_there() {
+    let root = Package::new("built-later", EMBEDS);
     root.remove();
     root.is_refused("there is no file `worker.wasm`");
     root.write(b"");
@@ -42,9 +44,10 @@ fn a_mended_module_is_enough() {
     root.compiles(Fresh(false));
 }
 
-/// The attributes and the export need no dependency but canic. Candid's own derive does, and says so at the type.
+/// The attributes and the export need no dependency but canic. Candid's derive needs candid, and
+/// the error points at the type.
 #[test]
-fn a_crate_without_candid() {
+fn a_crate_without_candid_compiles_unless_it_derives() {
     let plain = "use canic::prelude::*;
         #[canic::role(\"worker\")]
         pub struct Worker;
@@ -64,7 +67,7 @@ fn a_crate_without_candid() {
     );
 }
 
-/// Whether cargo had nothing to do.
+/// Whether cargo found the package up to date.
 #[derive(Debug, PartialEq)]
 struct Fresh(bool);
 
@@ -77,7 +80,8 @@ impl Package {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("package-{name}"));
         fs::create_dir_all(folder.join("src")).expect("the folder can be made");
         let manifest = format!(
-            "[workspace]\n[package]\nname = \"package-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+            "[workspace]\n\
+             [package]\nname = \"package-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
              [dependencies]\ncanic = {{ path = {workspace:?} }}\n"
         );
         fs::copy(workspace.join("Cargo.lock"), folder.join("Cargo.lock"))
@@ -96,7 +100,7 @@ impl Package {
     }
 
     fn remove(&self) {
-        // An earlier run may have left it.
+        // An earlier run may have left the file.
         if self.module().exists() {
             fs::remove_file(self.module()).expect("the module can be removed");
         }
@@ -114,7 +118,7 @@ impl Package {
         assert!(errors.contains(LITERAL), "{errors}");
     }
 
-    /// Runs `cargo check`; the error is what it prints.
+    /// Runs `cargo check`; the error is its output.
     fn check(&self) -> Result<Fresh, String> {
         let output = Command::new(env!("CARGO"))
             .args(["check", "--offline", "--quiet"])
@@ -134,6 +138,6 @@ impl Package {
             let ours = message["manifest_path"].as_str().map(Path::new) == Some(&manifest);
             message["fresh"].as_bool().filter(|_| ours)
         });
-        Ok(Fresh(fresh.expect("cargo tells of the package")))
+        Ok(Fresh(fresh.expect("cargo has a message about the package")))
     }
 }

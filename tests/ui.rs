@@ -1,18 +1,22 @@
-//! What the macros accept, and what they say where they don't: one case per rule.
+//! UI cases of the macros: code that they accept, and their errors about other code, a case a rule.
 //!
-//! A new case is a file `tests/ui/{root,role,endpoint}/{pass,fail}/<rule>.rs`; nothing lists it elsewhere.
-//! `TRYBUILD=overwrite cargo test --test ui` writes the `.stderr` beside each fail case, to be reviewed like code.
-//! A line `//# not: fragment` in a fail case names what must not appear there, such as a follow-up error.
+//! A new case is a file `tests/ui/{root,role,endpoint}/{pass,fail}/<rule>.rs`; no list names it.
+//! `TRYBUILD=overwrite cargo test --test ui` writes the `.stderr` beside each fail case, to be
+//! reviewed like code. A line `//# not: fragment` in a fail case names text that must not appear in
+//! its errors, such as a follow-up error.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Once;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Once,
+};
 
 use trybuild::TestCases;
 
-/// What no fail case may show: the inside of an expansion, a panic of a macro, lints about the author's item.
-const NEVER: [&str; 4] = [
+/// Text that no fail case may show: names inside an expansion, a panic of a macro, lints about the
+/// author's item.
+const FORBIDDEN: [&str; 4] = [
     "__canic",
     "attribute panicked",
     "warning:",
@@ -31,9 +35,9 @@ fn fail() {
     TestCases::new().compile_fail("tests/ui/*/fail/*.rs");
 }
 
-/// A mistake is reported, and nothing else is.
+/// A mistake raises its own error and no follow-up error.
 #[test]
-fn nothing_cascades() {
+fn errors_do_not_cascade() {
     let mut broken = Vec::new();
     for case in cases("fail") {
         let name = case.display();
@@ -48,9 +52,9 @@ fn nothing_cascades() {
             .filter_map(|line| line.strip_prefix("//# not: "))
             .collect();
         if own.is_empty() {
-            broken.push(format!("{name}: does not say what must not appear"));
+            broken.push(format!("{name}: has no line `//# not: fragment`"));
         }
-        let forbidden = own.into_iter().chain(NEVER);
+        let forbidden = own.into_iter().chain(FORBIDDEN);
         for fragment in forbidden.filter(|fragment| output.contains(fragment)) {
             broken.push(format!("{name}: shows {fragment:?}"));
         }
@@ -58,10 +62,10 @@ fn nothing_cascades() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// What the pass cases expand to raises no lint, in either edition.
+/// The expansions of the pass cases raise no lint, in either edition.
 #[test]
 fn expansions_raise_no_lint() {
-    // As programs, where nothing unused goes unnoticed; as libraries, where what is public needs docs.
+    // As programs, where rustc reports unused items; as libraries, where public items need docs.
     let lints: [(&str, &[&str]); 2] = [
         (
             "--bins",
@@ -99,7 +103,7 @@ fn expansions_raise_no_lint() {
     }
 }
 
-/// A package with each pass case as a program and as a library.
+/// The manifest of a package with each pass case as a program and as a library.
 fn manifest(root: &Path, edition: &str) -> String {
     let mut manifest = format!(
         "[workspace]\n\
@@ -136,7 +140,7 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// Prepares the package that trybuild compiles the cases in; once, since its tests run side by side.
+/// Prepares the package in which trybuild compiles the cases; once, because tests run in parallel.
 fn prepare_trybuild() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
@@ -145,7 +149,8 @@ fn prepare_trybuild() {
     });
 }
 
-/// Puts the modules that cases embed where the paths in `wasm = ".."` start: beside the package's manifest.
+/// Copies the modules that cases embed beside the package's manifest, where the paths in
+/// `wasm = ".."` start.
 fn place_fixtures(project: &Path) {
     let target = project.join("fixtures");
     fs::create_dir_all(&target).expect("the folder can be made");

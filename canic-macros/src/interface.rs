@@ -1,13 +1,14 @@
-//! How an expansion tells Candid the types of an endpoint; `canic_runtime::entry::interface` says why in this way.
+//! The types of endpoints in the form in which expansions hand them to Candid's macro.
 //!
-//! Expansions name such macros by an absolute path: the compiler reads their imports later, and by then `export_candid!`
-//! has written the interface without this endpoint.
+//! The documentation of `canic_runtime::entry::interface` gives the reasons for this form.
+//! Expansions name these macros by an absolute path: the compiler resolves an expansion's imports
+//! later, and by then `export_candid!` has written the interface without this endpoint.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use syn::Type;
 
-/// A number that no other endpoint of the crate has: a hash (FNV-1a) of what is written there.
+/// A number that identifies an endpoint within its crate: the FNV-1a hash of its tokens.
 pub(crate) fn id(tokens: &TokenStream) -> Literal {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -18,7 +19,7 @@ pub(crate) fn id(tokens: &TokenStream) -> Literal {
 }
 
 /// Each type with its index, arguments first.
-pub(crate) fn numbered(arguments: &[Type], replies: &[Type]) -> (TokenStream, TokenStream) {
+pub(crate) fn numbered_types(arguments: &[Type], replies: &[Type]) -> (TokenStream, TokenStream) {
     let list = |types: &[Type], first: usize| {
         let items = types.iter().enumerate().map(|(index, ty)| {
             let index = Literal::usize_unsuffixed(first + index);

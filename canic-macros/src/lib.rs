@@ -1,33 +1,38 @@
-//! The attribute macros of canic. Authors reach them through the `canic` crate, which re-exports them.
+//! The attribute macros of canic. The `canic` crate re-exports them for authors.
 //!
-//! Each attribute is three steps, each in a file of its own: `args` reads what is written, `check` makes a typed model
-//! of it or says everything that is wrong, and `expand` turns the model into code, which cannot fail. Generated code
-//! is thin: it names types and calls `canic::__private::entry`, where what happens is written down once.
+//! Each attribute has three steps, each in a file of its own. `args` parses the options, `check`
+//! builds a typed model or reports every error, and `expand` turns the model into code, which
+//! cannot fail. Generated code is thin: it names types and calls functions of
+//! `canic::__private::entry`, which hold the logic.
 //!
-//! [`root`] and [`role`] share `hooks`, the item they stand on; `service` lists the endpoints that they add.
+//! [`macro@root`] and [`macro@role`] share `hooks` (the item under the attribute), `role_fns` (the
+//! functions for roles) and `system_endpoints` (the endpoints that canic adds).
 
+mod canister_kind;
 mod crate_path;
 mod diag;
 mod endpoint;
-mod handles;
+mod export;
 mod hooks;
 mod interface;
 mod options;
 mod role;
+mod role_fns;
 mod root;
-mod service;
 mod signature;
 #[cfg(test)]
 mod snapshots;
+mod system_endpoints;
 mod values;
 
 use proc_macro::TokenStream;
 
 /// The canister that owns a fleet.
 ///
-/// It goes on a unit struct, or on an inherent `impl` block whose functions are the canister's hooks; one crate has one
-/// root, or one [`role`]. Without options there is no pool, and any role with an approved module may be provisioned;
-/// naming roles closes the set.
+/// The attribute goes on a unit struct, or on an inherent `impl` block whose functions are the
+/// canister's hooks. A crate has one root, or one [`macro@role`]. Without options the fleet has no
+/// pool, and callers may provision any role with an approved module. With a `role(..)`, they may
+/// provision only roles that are named.
 ///
 /// ```
 /// use canic::prelude::*;
@@ -45,7 +50,7 @@ use proc_macro::TokenStream;
 /// )]
 /// pub struct Fleet;
 ///
-/// // Each role has become a function, typed by its argument: a misspelt role does not compile.
+/// // Each role is a function, typed by its argument: a misspelt role does not compile.
 /// #[canic::update(allow(controller))]
 /// async fn hire(owner: Principal) -> Result<Principal, ProvisionError> {
 ///     let worker = Fleet::worker().key(owner.to_text()).args(WorkerArgs { owner });
@@ -61,51 +66,51 @@ use proc_macro::TokenStream;
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `pool(..)` | keep empty canisters ready | no pool |
-/// | `role(..)` | name a role and its limits; may be repeated | any role with an approved module |
+/// | `role(..)` | a role and its limits; may be repeated | any role with an approved module |
 /// | `reserve = "5T"` | cycles below which root starts nothing that costs | `"1T"` |
-/// | `stable_memory = "64GiB"` | what its stable memory can grow to; fixed by the first install | `"4GiB"` |
+/// | `stable_memory = "64GiB"` | the limit of root's stable memory; fixed by the first install | `"4GiB"` |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
-/// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
+/// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///
 /// ## `pool(..)`
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
-/// | `max = 10` | never more canisters than these | required |
-/// | `min = 2` | refilled in the background up to these | 0: only what is recycled |
-/// | `cycles = "1T"` | what a canister of the pool is created with | `"1T"` |
+/// | `max = 10` | the most canisters in the pool | required |
+/// | `min = 2` | the number of canisters up to which root refills the pool in the background | 0: recycled canisters only |
+/// | `cycles = "1T"` | the balance with which root creates a canister of the pool | `"1T"` |
 ///
 /// ## `role(..)`
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `name = "worker"` | `a-z`, then `a-z`, `0-9`, `_` and `-`, at most 40 bytes; not `root`, nor a hook's name | required |
-/// | `max = 100` | at most so many members, those being provisioned included | no limit |
-/// | `max_per_parent = 10` | at most so many of them below one parent | no limit |
-/// | `singleton` | one member, and every request means that one | not one |
-/// | `cycles = "2T"` | what a member starts with; the creation fee comes on top | `"1T"` |
-/// | `parents("root", "hub")` | who may be its members' parent | `"root"` |
-/// | `watches("worker")` | roles whose members root announces to members of this one | none |
+/// | `max = 100` | the most members, including those that are being provisioned | no limit |
+/// | `max_per_parent = 10` | the most members below one parent | no limit |
+/// | `singleton` | one member, which every request returns | any number |
+/// | `cycles = "2T"` | a member's first balance; root pays the creation fee on top | `"1T"` |
+/// | `parents("root", "hub")` | the possible parents of a member: root, or members of these roles | `"root"` |
+/// | `watches("worker")` | roles whose changes root announces to members of this role | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
-/// | `rollback = "delete"` | what becomes of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
-/// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; the build notices when it changes | staged at run time |
-/// | `args = path::Type` | the argument of its `init`, which types `Fleet::worker()`; a type with `<..>` in quotes | untyped |
+/// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
+/// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; a change of the file causes a rebuild | staged at run time |
+/// | `args = path::Type` | the argument of `init`, which types `Fleet::worker()`; a type with `<..>` in quotes | untyped |
 ///
-/// An amount of cycles is a number, or in quotes with a unit: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
+/// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///
 /// # Hooks
 ///
 /// | Function | Arguments | Returns | Runs |
 /// |---|---|---|---|
-/// | `fn init` | what the install was given, decoded | nothing, or `Result<(), E>` | inside `canister_init`; an error fails the install |
-/// | `fn pre_upgrade` | none | nothing, or `Result<(), E>` | before an upgrade; an error stops it |
-/// | `fn post_upgrade` | those of `init`, or none | nothing, or `Result<(), E>` | after an upgrade; an error undoes it |
+/// | `fn init` | the decoded argument of the install | nothing, or `Result<(), E>` | inside `canister_init`; an error fails the install |
+/// | `fn pre_upgrade` | none | nothing, or `Result<(), E>` | before an upgrade; an error stops the upgrade |
+/// | `fn post_upgrade` | those of `init`, or none | nothing, or `Result<(), E>` | after an upgrade; an error undoes the upgrade |
 /// | `async fn start` | none | nothing, or `Result<(), E>` | after the install and after every upgrade; may await |
-/// | `fn inspect_message` | none | `bool` | on ingress, besides canic's own checks: whether to take the message |
+/// | `fn inspect_message` | none | `bool`: whether the canister accepts the message | on ingress, after canic's own checks |
 /// | `fn heartbeat`, `async` or not | none | nothing | every round |
-/// | `fn on_low_wasm_memory` | none | nothing | when memory runs low |
+/// | `fn on_low_wasm_memory` | none | nothing | when Wasm memory runs low |
 ///
-/// Every hook is optional, and the block holds nothing else: a helper belongs in another `impl` block.
+/// Every hook is optional. The block holds hooks only: a helper belongs in another `impl` block.
 ///
 /// ```
 /// struct Fleet;
@@ -128,8 +133,8 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// A member of a fleet, by the name of its role.
 ///
-/// It goes on a unit struct, or on an inherent `impl` block whose functions are the canister's hooks, which are those of
-/// [`root`].
+/// The attribute goes on a unit struct, or on an inherent `impl` block whose functions are the
+/// canister's hooks, the same as those of [`macro@root`].
 ///
 /// ```
 /// use canic::prelude::*;
@@ -161,22 +166,22 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
-/// | `"worker"` | the role's name; it stands first | required |
+/// | `"worker"` | the role's name, the first item of the list | required |
 /// | `child(name = "shard", ..)` | a role that this member provisions; may be repeated | none by name |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
-/// | `listens` | know what root announces from the first moment on | from the first question on |
-/// | `stable_memory = "64GiB"` | what its stable memory can grow to; fixed by the first install | `"4GiB"` |
-/// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
+/// | `listens` | subscribe to root's announcements in `init` and after each upgrade | with `child(..)` the same, else with the first lookup |
+/// | `stable_memory = "64GiB"` | the limit of the member's stable memory; fixed by the first install | `"4GiB"` |
+/// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///
 /// ## `child(..)`
 ///
-/// As a root has a function for each of its roles, so has a member for what it provisions. Whether it may is for
-/// root to say, with the role's `parents`.
+/// A member has a function for each role that it provisions, as a root has for each of its roles.
+/// Root decides whether the member may, by the `parents` of that role.
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
-/// | `name = "shard"` | the role; its own may be among them | required |
-/// | `args = path::Type` | the argument of its `init`, which types `Hub::shard()`; a type with `<..>` in quotes | untyped |
+/// | `name = "shard"` | the role, which may be the member's own | required |
+/// | `args = path::Type` | the argument of `init`, which types `Hub::shard()`; a type with `<..>` in quotes | untyped |
 ///
 /// ```
 /// use canic::prelude::*;
@@ -207,8 +212,9 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// An endpoint that may change the canister's state.
 ///
-/// It goes on a function, `async` or not, whose arguments are decoded from the message and whose value is replied.
-/// A returned `Result<T, E>` is replied as such, and counted as failed if it is an error.
+/// The attribute goes on a function, `async` or not. canic decodes the function's arguments from
+/// the message and replies with its value. A `Result<T, E>` is replied as such, and an error counts
+/// as a failed call.
 ///
 /// ```
 /// use canic::prelude::*;
@@ -228,31 +234,31 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// They are those of `ic_cdk::update`, with paths that stand without quotes, and `allow`.
+/// The options are those of `ic_cdk::update`, with paths without quotes, and `allow`.
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
-/// | `allow(..)` | who may call: any one of these is enough | `anyone` |
-/// | `guard = path` | a `fn() -> Result<(), String>` that must pass besides; may be repeated | none |
-/// | `name = "work"` | the name it is called by; `canic_..` is reserved | the function's |
-/// | `hidden` | leave it out of the Candid interface | shown |
-/// | `manual_reply` | the function replies itself, and returns `PhantomData<T>` to say what | the value is replied |
+/// | `allow(..)` | the allowed callers: a caller passes if one item matches | `anyone` |
+/// | `guard = path` | a `fn() -> Result<(), String>` that must pass as well; may be repeated | none |
+/// | `name = "work"` | the exported name; `canic_..` is reserved | the function's |
+/// | `hidden` | leave the endpoint out of the Candid interface | shown |
+/// | `manual_reply` | the function replies itself, and returns `PhantomData<T>` to declare the type | the value is replied |
 /// | `decode_with = path` | a `fn(Vec<u8>)` that returns the argument, or a tuple of several | Candid |
 /// | `encode_with = path` | a function of the returned value that returns `Vec<u8>` | Candid |
-/// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
+/// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///
 /// ## `allow(..)`
 ///
-/// | Word | Who |
+/// | Item | Callers |
 /// |---|---|
-/// | `anyone` | everybody; it stands alone |
+/// | `anyone` | every caller; it is the only item then |
 /// | `controller` | the controllers of this canister |
 /// | `root` | the root of this canister's fleet |
 /// | `parent` | the parent of this canister |
 /// | `child` | the canisters whose parent this canister is |
 /// | `member` | the members of this canister's fleet |
 /// | `role = "hub"` | the members of that role; may be repeated |
-/// | `guard = path` | whom a `fn() -> Result<(), String>` lets pass; may be repeated |
+/// | `guard = path` | callers that a `fn() -> Result<(), String>` lets pass; may be repeated |
 #[proc_macro_attribute]
 pub fn update(attribute: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::endpoint(endpoint::Kind::Update, attribute.into(), item.into()).into()
@@ -274,17 +280,17 @@ pub fn update(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// Those of [`update`], and:
+/// The options of [`macro@update`], and:
 ///
 /// | Option | Meaning | Default |
 /// |---|---|---|
-/// | `composite` | it may call queries of other canisters; only ingress may call it | not composite |
+/// | `composite` | the query may call queries of other canisters; only ingress may call it | not composite |
 #[proc_macro_attribute]
 pub fn query(attribute: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::endpoint(endpoint::Kind::Query, attribute.into(), item.into()).into()
 }
 
-/// Takes a function away that Candid's macro, which stands above it, has read by then.
+/// Removes a function after Candid's macro, which stands above this one, has read it.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn read_already(_attribute: TokenStream, _item: TokenStream) -> TokenStream {

@@ -5,48 +5,52 @@ use std::ops::Deref;
 use darling::{FromMeta, ast::NestedMeta};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::spanned::Spanned;
-use syn::{Expr, Lit, Meta, Path};
+use syn::{Expr, Lit, Meta, Path, spanned};
 
-use crate::diag::{Errors, instead_of};
+use crate::diag::{Errors, suggestion};
 
-/// The options that were given, each known, and each given once unless it may repeat.
+/// The options of a list: each has a known name, and each is unique unless it may repeat.
 ///
-/// Reading never stops at an error: what is unknown, given twice or unreadable is reported and left out.
+/// Reading goes on after an error: an option that is unknown, repeated or unreadable is reported
+/// and left out.
 pub(crate) struct Options {
-    given: Vec<Meta>,
-    /// Whether all of the list could be read. Else what seems to be missing may only be misspelt.
-    whole: bool,
+    metas: Vec<Meta>,
+    /// Whether the whole list could be read. If not, an option that seems missing may be misspelt.
+    is_complete: bool,
 }
 
 /// The names of the options that a list takes.
-pub(crate) struct Known {
-    pub(crate) once: &'static [&'static str],
-    pub(crate) repeated: &'static [&'static str],
+pub(crate) struct OptionNames {
+    pub(crate) unique: &'static [&'static str],
+    pub(crate) repeatable: &'static [&'static str],
 }
 
 impl Options {
-    pub(crate) fn parse(tokens: TokenStream, known: &Known, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(tokens: TokenStream, known: &OptionNames, errors: &mut Errors) -> Self {
         match list(tokens, errors) {
-            Some(items) => Self::sort(items, known, errors),
+            Some(items) => Self::from_items(items, known, errors),
             None => Self {
-                given: Vec::new(),
-                whole: false,
+                metas: Vec::new(),
+                is_complete: false,
             },
         }
     }
 
-    /// Sorts the items of a list that has been parsed already.
-    pub(crate) fn sort(items: Vec<NestedMeta>, known: &Known, errors: &mut Errors) -> Self {
+    /// The options of a list that has been parsed already.
+    pub(crate) fn from_items(
+        items: Vec<NestedMeta>,
+        known: &OptionNames,
+        errors: &mut Errors,
+    ) -> Self {
         let mut options = Self {
-            given: Vec::new(),
-            whole: true,
+            metas: Vec::new(),
+            is_complete: true,
         };
         for item in items {
             match item {
                 NestedMeta::Lit(literal) => {
-                    options.whole = false;
-                    errors.at(
+                    options.is_complete = false;
+                    errors.report(
                         literal,
                         "a value without a name; options are written `name = value`",
                     );
@@ -57,77 +61,81 @@ impl Options {
         options
     }
 
-    fn add(&mut self, meta: Meta, known: &Known, errors: &mut Errors) {
+    fn add(&mut self, meta: Meta, known: &OptionNames, errors: &mut Errors) {
         let name = name_of(&meta);
-        if known.repeated.contains(&name.as_str()) {
-            self.given.push(meta);
-        } else if !known.once.contains(&name.as_str()) {
-            self.whole = false;
-            let names = [known.once, known.repeated].concat();
-            errors.at(
+        if known.repeatable.contains(&name.as_str()) {
+            self.metas.push(meta);
+        } else if !known.unique.contains(&name.as_str()) {
+            self.is_complete = false;
+            let names = [known.unique, known.repeatable].concat();
+            errors.report(
                 meta.path(),
-                format!("unknown option `{name}`; {}", instead_of(&name, &names)),
+                format!("unknown option `{name}`; {}", suggestion(&name, &names)),
             );
         } else if let Some(earlier) = self.find(&name) {
-            errors.conflict(
+            errors.report_conflict(
                 (meta.path(), format!("`{name}` is given twice; keep one")),
                 (earlier.path(), format!("`{name}` is first given here")),
             );
         } else {
-            self.given.push(meta);
+            self.metas.push(meta);
         }
     }
 
-    /// The value of an option that may be given once.
-    pub(crate) fn one<T: FromMeta>(&self, name: &str, errors: &mut Errors) -> Option<Given<T>> {
+    /// The value of a unique option.
+    pub(crate) fn single<T: FromMeta>(
+        &self,
+        name: &str,
+        errors: &mut Errors,
+    ) -> Option<Spanned<T>> {
         self.find(name)
-            .and_then(|meta| errors.take(Given::from_meta(meta)))
+            .and_then(|meta| errors.handle(Spanned::from_meta(meta)))
     }
 
-    /// The values of an option that may be repeated.
-    pub(crate) fn all<T: FromMeta>(&self, name: &str, errors: &mut Errors) -> Vec<Given<T>> {
-        self.named(name)
-            .filter_map(|meta| errors.take(Given::from_meta(meta)))
+    /// The values of a repeatable option.
+    pub(crate) fn repeated<T: FromMeta>(&self, name: &str, errors: &mut Errors) -> Vec<Spanned<T>> {
+        self.occurrences(name)
+            .filter_map(|meta| errors.handle(Spanned::from_meta(meta)))
             .collect()
     }
 
-    /// The tokens between the parentheses of `name(..)`, for each time it is given; `example` shows how to write it.
+    /// The tokens within the parentheses of each `name(..)`; `example` shows how to write it.
     pub(crate) fn lists(
         &self,
         name: &str,
         example: &str,
         errors: &mut Errors,
-    ) -> Vec<Given<TokenStream>> {
+    ) -> Vec<Spanned<TokenStream>> {
         let mut lists = Vec::new();
-        for meta in self.named(name) {
+        for meta in self.occurrences(name) {
             match meta {
-                Meta::List(list) => lists.push(Given {
+                Meta::List(list) => lists.push(Spanned {
                     site: list.path.to_token_stream(),
                     value: list.tokens.clone(),
                 }),
-                _ => errors.at(meta, format!("`{name}` takes a list: `{example}`")),
+                _ => errors.report(meta, format!("`{name}` takes a list: `{example}`")),
             }
         }
         lists
     }
 
-    /// Whether an option was left out.
-    pub(crate) fn lack(&self, name: &str) -> bool {
-        self.whole && self.find(name).is_none()
+    /// Whether the author left an option out.
+    pub(crate) fn is_missing(&self, name: &str) -> bool {
+        self.is_complete && self.find(name).is_none()
     }
 
     fn find(&self, name: &str) -> Option<&Meta> {
-        self.given.iter().find(|meta| name_of(meta) == name)
+        self.metas.iter().find(|meta| name_of(meta) == name)
     }
 
-    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
-        self.given.iter().filter(move |meta| name_of(meta) == name)
+    fn occurrences<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
+        self.metas.iter().filter(move |meta| name_of(meta) == name)
     }
 }
 
-/// The items of an option list; a syntax error is reported where it is.
+/// The items of an option list; a syntax error is reported at its own place.
 pub(crate) fn list(tokens: TokenStream, errors: &mut Errors) -> Option<Vec<NestedMeta>> {
-    errors.take(NestedMeta::parse_meta_list(tokens))
+    errors.handle(NestedMeta::parse_meta_list(tokens))
 }
 
 /// The name of an option, as it is written.
@@ -139,10 +147,10 @@ pub(crate) fn path_text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// What a value should be, and how an option with such a value is written.
+/// The kind of value that an option takes, and an example of one.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected {
-    pub(crate) what: &'static str,
+    pub(crate) kind: &'static str,
     pub(crate) example: &'static str,
 }
 
@@ -158,48 +166,53 @@ impl Expected {
     /// The expression in `name = expression`.
     pub(crate) fn expression(self, meta: &Meta) -> darling::Result<&Expr> {
         match meta {
-            Meta::NameValue(pair) => Ok(ungrouped(&pair.value)),
+            Meta::NameValue(pair) => Ok(without_groups(&pair.value)),
             Meta::Path(_) | Meta::List(_) => Err(self.error(meta, meta)),
         }
     }
 
-    /// The error about a value at `site` that is something else.
-    pub(crate) fn error(self, meta: &Meta, site: &impl Spanned) -> darling::Error {
-        self.instead(meta, self.example, site)
+    /// The error about a value of another kind at `site`.
+    pub(crate) fn error(self, meta: &Meta, site: &impl spanned::Spanned) -> darling::Error {
+        self.error_suggesting(meta, self.example, site)
     }
 
-    /// The same, with a value that fits better than the usual example.
-    pub(crate) fn instead(self, meta: &Meta, value: &str, site: &impl Spanned) -> darling::Error {
+    /// The same error, with a value that fits better than the usual example.
+    pub(crate) fn error_suggesting(
+        self,
+        meta: &Meta,
+        value: &str,
+        site: &impl spanned::Spanned,
+    ) -> darling::Error {
         let name = name_of(meta);
-        darling::Error::custom(format!("expected {}: `{name} = {value}`", self.what))
+        darling::Error::custom(format!("expected {}: `{name} = {value}`", self.kind))
             .with_span(site)
     }
 }
 
-/// Sees through the invisible groups that a `macro_rules!` puts around its fragments.
-fn ungrouped(expr: &Expr) -> &Expr {
+/// The expression within the invisible groups that a `macro_rules!` puts around its fragments.
+fn without_groups(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Group(group) => ungrouped(&group.expr),
+        Expr::Group(group) => without_groups(&group.expr),
         other => other,
     }
 }
 
-/// A value and the tokens it was given in, where its errors are shown.
-pub(crate) struct Given<T> {
+/// A value and the tokens it was read from, at which its errors are shown.
+pub(crate) struct Spanned<T> {
     pub(crate) value: T,
     site: TokenStream,
 }
 
-impl<T> Given<T> {
-    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Given<U> {
-        Given {
+impl<T> Spanned<T> {
+    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned {
             value: read(self.value),
             site: self.site,
         }
     }
 }
 
-impl<T: FromMeta> FromMeta for Given<T> {
+impl<T: FromMeta> FromMeta for Spanned<T> {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let site = match meta {
             Meta::NameValue(pair) => pair.value.to_token_stream(),
@@ -210,7 +223,7 @@ impl<T: FromMeta> FromMeta for Given<T> {
     }
 }
 
-impl<T> Deref for Given<T> {
+impl<T> Deref for Spanned<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -218,7 +231,7 @@ impl<T> Deref for Given<T> {
     }
 }
 
-impl<T> ToTokens for Given<T> {
+impl<T> ToTokens for Spanned<T> {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.site.to_tokens(tokens);
     }

@@ -1,9 +1,8 @@
-//! Rules for the signatures of the functions that exports call: hooks and endpoints.
+//! Signatures of the functions that exports call, hooks and endpoints, and rules for them.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::spanned::Spanned;
-use syn::{FnArg, Ident, ReturnType, Signature, Type};
+use syn::{FnArg, Ident, ReturnType, Signature, Type, spanned::Spanned};
 
 use crate::diag::Errors;
 
@@ -16,7 +15,7 @@ pub(crate) fn types(signature: &Signature) -> Vec<Type> {
     typed.collect()
 }
 
-/// Names for `count` arguments that no name of the author's can collide with.
+/// Names for `count` arguments, which cannot collide with the author's names.
 pub(crate) fn names(count: usize) -> Vec<Ident> {
     let hygienic = Span::mixed_site();
     (0..count)
@@ -24,71 +23,77 @@ pub(crate) fn names(count: usize) -> Vec<Ident> {
         .collect()
 }
 
-/// Where generated code about a type of the author's says it stands, so that an error about the type is shown there.
-pub(crate) fn located_at(ty: Option<&Type>) -> Span {
+/// The span for generated code about a type of the author's: the compiler shows its errors there.
+pub(crate) fn type_site(ty: Option<&Type>) -> Span {
     match ty {
         Some(ty) => Span::call_site().located_at(ty.span()),
         None => Span::call_site(),
     }
 }
 
-/// Where an error about what a function returns is shown.
+/// The span at which the compiler shows an error about a function's return value.
 pub(crate) fn output_site(signature: &Signature) -> Span {
     match &signature.output {
-        ReturnType::Type(_, ty) => located_at(Some(ty)),
-        ReturnType::Default => located_at(None),
+        ReturnType::Type(_, ty) => type_site(Some(ty)),
+        ReturnType::Default => type_site(None),
     }
 }
 
-/// `what` is the kind of function, with its article.
-pub(crate) fn receiver(signature: &Signature, what: &str, errors: &mut Errors) {
+/// `subject` is the kind of function, with its article.
+pub(crate) fn receiver(signature: &Signature, subject: &str, errors: &mut Errors) {
     if let Some(receiver) = signature.receiver() {
-        errors.at(
+        errors.report(
             receiver,
             format!(
-                "{what} has no `self`: a canister's state is not a Rust value that it could be given"
+                "{subject} has no `self`: \
+                 a canister's state is not a Rust value that it could be given"
             ),
         );
     }
 }
 
-pub(crate) fn generics(signature: &Signature, what: &str, errors: &mut Errors) {
+pub(crate) fn generics(signature: &Signature, subject: &str, errors: &mut Errors) {
     if !signature.generics.params.is_empty() {
-        errors.at(
+        errors.report(
             &signature.generics,
             format!(
-                "{what} has no parameters of type, lifetime or const: its Candid types are fixed"
+                "{subject} has no parameters of type, lifetime or const: its Candid types are fixed"
             ),
         );
     }
 }
 
 /// `unsafe`, `extern` and C-style variadics.
-pub(crate) fn qualifiers(signature: &Signature, what: &str, errors: &mut Errors) {
+pub(crate) fn qualifiers(signature: &Signature, subject: &str, errors: &mut Errors) {
     if let Some(keyword) = &signature.unsafety {
-        errors.at(
+        errors.report(
             keyword,
-            format!("remove `unsafe`: {what} is called by a message, which can keep no contract"),
+            format!(
+                "remove `unsafe`: {subject} is called by a message, which can keep no contract"
+            ),
         );
     }
     if let Some(abi) = &signature.abi {
-        errors.at(abi, format!("remove this: {what} is a plain Rust function"));
+        errors.report(
+            abi,
+            format!("remove this: {subject} is a plain Rust function"),
+        );
     }
 }
 
-/// Arguments are decoded from a message, so they own what they hold and have a type that can be named.
+/// Arguments are decoded from a message, so they own their content and have a type with a name.
 pub(crate) fn owned_arguments(signature: &Signature, errors: &mut Errors) {
     for ty in types(signature) {
         match &ty {
-            Type::Reference(reference) => errors.at(
+            Type::Reference(reference) => errors.report(
                 reference,
                 "an argument is decoded from a message, so it owns what it holds: \
                  `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`",
             ),
             Type::ImplTrait(bound) => {
-                errors.at(bound, "an argument has one type, which Candid can describe");
+                errors.report(bound, "an argument has one type, which Candid can describe");
             }
-            other if mentions_self(other) => errors.at(
+            other if has_self_type(other) => errors.report(
                 other,
                 "`Self` has no meaning in the generated export; name the type",
             ),
@@ -97,23 +102,23 @@ pub(crate) fn owned_arguments(signature: &Signature, errors: &mut Errors) {
     }
 }
 
-/// Candid's tuples end there.
-const MOST_ARGUMENTS: usize = 16;
+/// Candid implements its traits for tuples of up to this many values.
+const MAX_ARGUMENTS: usize = 16;
 
-pub(crate) fn few_arguments(signature: &Signature, what: &str, errors: &mut Errors) {
-    if let Some(first) = signature.inputs.iter().nth(MOST_ARGUMENTS) {
-        errors.at(
+pub(crate) fn argument_count(signature: &Signature, subject: &str, errors: &mut Errors) {
+    if let Some(first) = signature.inputs.iter().nth(MAX_ARGUMENTS) {
+        errors.report(
             first,
-            format!("{what} has at most {MOST_ARGUMENTS} arguments; put them into one record"),
+            format!("{subject} has at most {MAX_ARGUMENTS} arguments; put them into one record"),
         );
     }
 }
 
-fn mentions_self(ty: &Type) -> bool {
-    fn within(tokens: proc_macro2::TokenStream) -> bool {
+fn has_self_type(ty: &Type) -> bool {
+    fn within(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
-            proc_macro2::TokenTree::Ident(ident) => ident == "Self",
-            proc_macro2::TokenTree::Group(group) => within(group.stream()),
+            TokenTree::Ident(ident) => ident == "Self",
+            TokenTree::Group(group) => within(group.stream()),
             _ => false,
         })
     }

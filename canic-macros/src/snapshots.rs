@@ -6,9 +6,11 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::endpoint::{Kind, endpoint};
-use crate::role::role;
-use crate::root::root;
+use crate::{
+    endpoint::{Kind, endpoint},
+    role::role,
+    root::root,
+};
 
 fn check(expansion: &TokenStream, snapshot: &ExpectFile) {
     let file = syn::parse2(expansion.clone()).expect("the expansion is a list of items");

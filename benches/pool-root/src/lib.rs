@@ -1,4 +1,6 @@
-//! A root of workers that has canisters in stock: each with what a worker starts with. It makes none before they are wanted.
+//! A root of workers with a pool whose canisters have exactly the cycles that a worker starts with.
+//!
+//! Root creates no canister for the pool before there is demand.
 
 /// The fleet.
 #[canic::root(

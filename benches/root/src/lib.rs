@@ -1,4 +1,4 @@
-//! A root of workers that creates each canister when it is asked for one.
+//! A root of workers without a pool: it creates each canister on request.
 
 /// The fleet.
 #[canic::root(role(name = "worker", cycles = "2T"))]

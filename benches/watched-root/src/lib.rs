@@ -1,4 +1,4 @@
-//! A root of workers, and of members that hear of each of them.
+//! A root of workers, and of watchers to which it announces each worker.
 
 /// The fleet.
 #[canic::root(

@@ -5,40 +5,42 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{LitStr, Meta, Path};
 
-use crate::crate_path::CratePath;
-use crate::diag::{Errors, instead_of};
-use crate::options::{self, Given, Known, Options, name_of};
-use crate::values::{Flag, PathValue, Text};
+use crate::{
+    crate_path::CratePath,
+    diag::{Errors, suggestion},
+    options::{self, OptionNames, Options, Spanned, name_of},
+    values::{Flag, PathValue, Text},
+};
 
 pub(super) struct EndpointArgs {
     pub(super) crate_path: CratePath,
-    pub(super) name: Option<Given<Text>>,
-    pub(super) composite: Option<Given<Flag>>,
-    pub(super) manual_reply: Option<Given<Flag>>,
-    pub(super) hidden: Option<Given<Flag>>,
-    pub(super) decode_with: Option<Given<PathValue>>,
-    pub(super) encode_with: Option<Given<PathValue>>,
-    pub(super) guards: Vec<Given<PathValue>>,
+    pub(super) name: Option<Spanned<Text>>,
+    pub(super) composite: Option<Spanned<Flag>>,
+    pub(super) manual_reply: Option<Spanned<Flag>>,
+    pub(super) hidden: Option<Spanned<Flag>>,
+    pub(super) decode_with: Option<Spanned<PathValue>>,
+    pub(super) encode_with: Option<Spanned<PathValue>>,
+    pub(super) guards: Vec<Spanned<PathValue>>,
     pub(super) allow: Option<AllowArgs>,
 }
 
 /// `allow(..)`.
 pub(super) struct AllowArgs {
-    /// Those of its items that can be read.
+    /// The items that could be read.
     pub(super) items: Vec<AllowItem>,
-    /// Whether nothing stands between its parentheses.
-    pub(super) empty: bool,
+    /// Whether the parentheses are empty.
+    pub(super) is_empty: bool,
     /// The word `allow`.
     pub(super) site: TokenStream,
 }
 
-/// One item of `allow(..)`, and where it stands.
+/// One item of `allow(..)`, and its tokens.
 pub(super) struct AllowItem {
-    pub(super) who: Who,
+    pub(super) caller: Caller,
     pub(super) site: Meta,
 }
 
-pub(super) enum Who {
+pub(super) enum Caller {
     Anyone,
     Controller,
     Root,
@@ -49,8 +51,8 @@ pub(super) enum Who {
     Guard(Path),
 }
 
-const ENDPOINT: Known = Known {
-    once: &[
+const ENDPOINT: OptionNames = OptionNames {
+    unique: &[
         "name",
         "composite",
         "manual_reply",
@@ -60,22 +62,22 @@ const ENDPOINT: Known = Known {
         "allow",
         "crate",
     ],
-    repeated: &["guard"],
+    repeatable: &["guard"],
 };
 
 impl EndpointArgs {
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &ENDPOINT, errors);
-        let crate_path = options.one::<PathValue>("crate", errors);
+        let crate_path = options.single::<PathValue>("crate", errors);
         Self {
             crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
-            name: options.one("name", errors),
-            composite: options.one("composite", errors),
-            manual_reply: options.one("manual_reply", errors),
-            hidden: options.one("hidden", errors),
-            decode_with: options.one("decode_with", errors),
-            encode_with: options.one("encode_with", errors),
-            guards: options.all("guard", errors),
+            name: options.single("name", errors),
+            composite: options.single("composite", errors),
+            manual_reply: options.single("manual_reply", errors),
+            hidden: options.single("hidden", errors),
+            decode_with: options.single("decode_with", errors),
+            encode_with: options.single("encode_with", errors),
+            guards: options.repeated("guard", errors),
             allow: options
                 .lists("allow", "allow(controller, role = \"hub\")", errors)
                 .into_iter()
@@ -86,14 +88,14 @@ impl EndpointArgs {
 }
 
 impl AllowArgs {
-    fn parse(list: &Given<TokenStream>, errors: &mut Errors) -> Self {
+    fn parse(list: &Spanned<TokenStream>, errors: &mut Errors) -> Self {
         let items = options::list(list.value.clone(), errors).unwrap_or_default();
         Self {
             items: items
                 .iter()
                 .filter_map(|item| AllowItem::parse(item, errors))
                 .collect(),
-            empty: list.value.is_empty(),
+            is_empty: list.value.is_empty(),
             site: list.to_token_stream(),
         }
     }
@@ -112,52 +114,59 @@ impl AllowItem {
             "guard",
         ];
         let NestedMeta::Meta(meta) = item else {
-            errors.at(
+            errors.report(
                 item.to_token_stream(),
-                "a role is named `role = \"..\"` here; principals are for a `guard = path` to check",
+                "a role is named `role = \"..\"` here; \
+                 principals are for a `guard = path` to check",
             );
             return None;
         };
         let name = name_of(meta);
-        let who = match name.as_str() {
-            "role" => Who::Role(errors.take(Text::from_meta(meta))?.0),
-            "guard" => Who::Guard(errors.take(PathValue::from_meta(meta))?.0),
-            word => match (plain(word), meta) {
-                (Some(who), Meta::Path(_)) => who,
+        let caller = match name.as_str() {
+            "role" => Caller::Role(errors.handle(Text::from_meta(meta))?.0),
+            "guard" => Caller::Guard(errors.handle(PathValue::from_meta(meta))?.0),
+            word => match (Caller::from_word(word), meta) {
+                (Some(caller), Meta::Path(_)) => caller,
                 (Some(_), _) => {
-                    errors.at(
+                    errors.report(
                         meta,
-                        format!("`{word}` takes no value: the word alone says it"),
+                        format!("`{word}` takes no value: write the word alone"),
                     );
                     return None;
                 }
                 (None, _) => {
-                    errors.at(
+                    errors.report(
                         meta.path(),
-                        format!("`{word}` is nobody to allow; {}", instead_of(word, &KNOWN)),
+                        format!(
+                            "`{word}` is not a kind of caller; {}",
+                            suggestion(word, &KNOWN)
+                        ),
                     );
                     return None;
                 }
             },
         };
         let site = meta.clone();
-        Some(Self { who, site })
+        Some(Self { caller, site })
     }
 
-    /// The item, to tell whether two are the same.
+    /// The item as text, to compare two of them.
     pub(super) fn text(&self) -> String {
         self.site.to_token_stream().to_string()
     }
 }
 
-fn plain(word: &str) -> Option<Who> {
-    Some(match word {
-        "anyone" => Who::Anyone,
-        "controller" => Who::Controller,
-        "root" => Who::Root,
-        "parent" => Who::Parent,
-        "child" => Who::Child,
-        "member" => Who::Member,
-        _ => return None,
-    })
+impl Caller {
+    /// The caller that a word without a value names.
+    fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "anyone" => Self::Anyone,
+            "controller" => Self::Controller,
+            "root" => Self::Root,
+            "parent" => Self::Parent,
+            "child" => Self::Child,
+            "member" => Self::Member,
+            _ => return None,
+        })
+    }
 }

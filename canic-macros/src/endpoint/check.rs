@@ -1,17 +1,15 @@
-//! The rules for endpoints: one function each.
+//! Rules for endpoints, one function for each.
 
 use quote::ToTokens;
-use syn::ext::IdentExt;
-use syn::{Item, ItemFn, PathArguments, ReturnType, Type};
+use syn::{Item, ItemFn, PathArguments, ReturnType, Type, ext::IdentExt};
 
-use super::args::{AllowArgs, EndpointArgs, Who};
-use super::model::{Allow, Endpoint, Kind, Reply};
-use crate::diag::Errors;
-use crate::service::Mode;
-use crate::signature;
-use crate::values::RoleName;
+use super::{
+    args::{AllowArgs, Caller, EndpointArgs},
+    model::{Allow, Endpoint, Kind, Reply},
+};
+use crate::{diag::Errors, export::Mode, signature, values::RoleName};
 
-const WHAT: &str = "an endpoint";
+const SUBJECT: &str = "an endpoint";
 
 pub(super) fn endpoint<'a>(
     kind: Kind,
@@ -21,17 +19,17 @@ pub(super) fn endpoint<'a>(
 ) -> Option<Endpoint<'a>> {
     let mode = mode(kind, args, errors);
     let allow = allow(args.allow.as_ref(), errors);
-    one_way_to_reply(args, errors);
-    manual_reply_says_its_type(args, item, errors);
+    manual_reply_excludes_encode(args, errors);
+    manual_reply_has_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
     one_endpoint(function, errors);
-    signature::receiver(&function.sig, WHAT, errors);
-    signature::generics(&function.sig, WHAT, errors);
-    signature::qualifiers(&function.sig, WHAT, errors);
+    signature::receiver(&function.sig, SUBJECT, errors);
+    signature::generics(&function.sig, SUBJECT, errors);
+    signature::qualifiers(&function.sig, SUBJECT, errors);
     signature::owned_arguments(&function.sig, errors);
-    signature::few_arguments(&function.sig, WHAT, errors);
-    named_output(function, errors);
+    signature::argument_count(&function.sig, SUBJECT, errors);
+    output_is_one_type(function, errors);
     Some(Endpoint {
         crate_path: args.crate_path.clone(),
         function,
@@ -57,19 +55,19 @@ fn function<'a>(kind: Kind, item: &'a Item, errors: &mut Errors) -> Option<&'a I
         other => other.to_token_stream(),
     };
     let attribute = attribute(kind);
-    errors.at(
+    errors.report(
         site,
         format!("`#[canic::{attribute}]` goes on a function: an endpoint is one function"),
     );
     None
 }
 
-/// A second attribute of the kind, canic's or ic-cdk's, would export the function once more.
+/// A second attribute of this kind, from canic or ic-cdk, would export the function again.
 fn one_endpoint(function: &ItemFn, errors: &mut Errors) {
     for attribute in &function.attrs {
         let last = attribute.path().segments.last();
         if last.is_some_and(|last| last.ident == "update" || last.ident == "query") {
-            errors.at(
+            errors.report(
                 attribute.path(),
                 "the function is an endpoint already; keep one of the attributes",
             );
@@ -91,7 +89,7 @@ fn mode(kind: Kind, args: &EndpointArgs, errors: &mut Errors) -> Option<Mode> {
         (Kind::Query, None) => Some(Mode::Query),
         (Kind::Query, Some(_)) => Some(Mode::CompositeQuery),
         (Kind::Update, Some(composite)) => {
-            errors.at(
+            errors.report(
                 composite,
                 "an update may call other canisters as it is; remove `composite`, \
                  or make this a `#[canic::query(composite)]`",
@@ -101,7 +99,7 @@ fn mode(kind: Kind, args: &EndpointArgs, errors: &mut Errors) -> Option<Mode> {
     }
 }
 
-/// The name that the endpoint is called by: its own, or the function's.
+/// The exported name: that of the option, or the function's.
 fn name(args: &EndpointArgs, item: &Item, errors: &mut Errors) -> Option<String> {
     let function = match item {
         Item::Fn(function) => &function.sig.ident,
@@ -112,17 +110,18 @@ fn name(args: &EndpointArgs, item: &Item, errors: &mut Errors) -> Option<String>
         None => (function.unraw().to_string(), function.to_token_stream()),
     };
     if name.is_empty() {
-        errors.at(
+        errors.report(
             site,
             "an endpoint needs a name; leave `name` out to call it by the function's",
         );
     } else if name.starts_with("canic_") {
-        errors.at(
+        errors.report(
             site,
-            "names that start with `canic_` are kept for the fleet's own endpoints; call it otherwise",
+            "names that start with `canic_` are kept for the fleet's own endpoints; \
+             call it otherwise",
         );
     } else if name.starts_with("<ic-cdk internal>") {
-        errors.at(
+        errors.report(
             site,
             "names that start with `<ic-cdk internal>` are kept for ic-cdk; call it otherwise",
         );
@@ -136,54 +135,55 @@ fn allow(args: Option<&AllowArgs>, errors: &mut Errors) -> Vec<Allow> {
     let Some(args) = args else {
         return vec![Allow::Anyone];
     };
-    allow_somebody(args, errors);
-    anyone_alone(args, errors);
-    allow_once(args, errors);
-    let who = args.items.iter().filter_map(|item| {
-        Some(match &item.who {
-            Who::Anyone => Allow::Anyone,
-            Who::Controller => Allow::Controller,
-            Who::Root => Allow::Root,
-            Who::Parent => Allow::Parent,
-            Who::Child => Allow::Child,
-            Who::Member => Allow::Member,
-            Who::Role(name) => Allow::Role(allowed_role(name, errors)?),
-            Who::Guard(path) => Allow::Guard(path.clone()),
+    allow_is_not_empty(args, errors);
+    anyone_is_alone(args, errors);
+    allow_items_are_distinct(args, errors);
+    let callers = args.items.iter().filter_map(|item| {
+        Some(match &item.caller {
+            Caller::Anyone => Allow::Anyone,
+            Caller::Controller => Allow::Controller,
+            Caller::Root => Allow::Root,
+            Caller::Parent => Allow::Parent,
+            Caller::Child => Allow::Child,
+            Caller::Member => Allow::Member,
+            Caller::Role(name) => Allow::Role(allowed_role(name, errors)?),
+            Caller::Guard(path) => Allow::Guard(path.clone()),
         })
     });
-    who.collect()
+    callers.collect()
 }
 
-fn allow_somebody(args: &AllowArgs, errors: &mut Errors) {
-    if args.empty {
-        errors.at(
+fn allow_is_not_empty(args: &AllowArgs, errors: &mut Errors) {
+    if args.is_empty {
+        errors.report(
             &args.site,
             "nobody could call this endpoint; name who may, such as `allow(controller)`",
         );
     }
 }
 
-fn anyone_alone(args: &AllowArgs, errors: &mut Errors) {
+fn anyone_is_alone(args: &AllowArgs, errors: &mut Errors) {
     let anyone = args
         .items
         .iter()
-        .find(|item| matches!(item.who, Who::Anyone));
+        .find(|item| matches!(item.caller, Caller::Anyone));
     if let Some(anyone) = anyone.filter(|_| args.items.len() > 1) {
-        errors.at(
+        errors.report(
             &anyone.site,
-            "`anyone` lets everybody in, whoever else is named; name it alone, or remove it",
+            "`anyone` allows every caller, so the other items have no effect; \
+             keep `anyone` alone, or remove it",
         );
     }
 }
 
-fn allow_once(args: &AllowArgs, errors: &mut Errors) {
+fn allow_items_are_distinct(args: &AllowArgs, errors: &mut Errors) {
     for (index, item) in args.items.iter().enumerate() {
         let text = item.text();
         if let Some(earlier) = args.items[..index]
             .iter()
             .find(|other| other.text() == text)
         {
-            errors.conflict(
+            errors.report_conflict(
                 (&item.site, format!("`{text}` is allowed twice; keep one")),
                 (&earlier.site, format!("`{text}` is first allowed here")),
             );
@@ -193,7 +193,7 @@ fn allow_once(args: &AllowArgs, errors: &mut Errors) {
 
 fn allowed_role(name: &syn::LitStr, errors: &mut Errors) -> Option<RoleName> {
     if name.value() == "root" {
-        errors.at(
+        errors.report(
             name,
             "root is no role; write `allow(root)`, a word without quotes",
         );
@@ -202,44 +202,45 @@ fn allowed_role(name: &syn::LitStr, errors: &mut Errors) -> Option<RoleName> {
     RoleName::check(name, errors)
 }
 
-fn one_way_to_reply(args: &EndpointArgs, errors: &mut Errors) {
+fn manual_reply_excludes_encode(args: &EndpointArgs, errors: &mut Errors) {
     if let (Some(manual), Some(encode)) = (&args.manual_reply, &args.encode_with)
         && manual.0
     {
-        errors.conflict(
+        errors.report_conflict(
             (
                 encode,
-                "with `manual_reply` the function replies itself, so there is nothing to encode; keep one",
+                "with `manual_reply` the function replies itself, so there is nothing to encode; \
+                 keep one",
             ),
             (manual, "`manual_reply` is given here"),
         );
     }
 }
 
-/// A function that replies itself still has to say what, for the Candid interface.
-fn manual_reply_says_its_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) {
+/// A function that replies itself has a return type all the same, for the Candid interface.
+fn manual_reply_has_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) {
     if let (Some(manual), Item::Fn(function)) = (&args.manual_reply, item)
         && manual.0
         && matches!(function.sig.output, ReturnType::Default)
     {
-        errors.at(
+        errors.report(
             manual,
             "Candid has to know what will be replied: let the function return `PhantomData<T>`",
         );
     }
 }
 
-fn named_output(function: &ItemFn, errors: &mut Errors) {
+fn output_is_one_type(function: &ItemFn, errors: &mut Errors) {
     let ReturnType::Type(_, ty) = &function.sig.output else {
         return;
     };
     match &**ty {
         Type::ImplTrait(bound) if bound.to_token_stream().to_string().contains("Future") => errors
-            .at(
+            .report(
                 bound,
                 "an endpoint that awaits is an `async fn` returning the value",
             ),
-        Type::ImplTrait(bound) => errors.at(
+        Type::ImplTrait(bound) => errors.report(
             bound,
             "an endpoint returns one type, which Candid can describe",
         ),
@@ -256,18 +257,18 @@ fn reply(args: &EndpointArgs, output: &ReturnType) -> Reply {
         Reply::Manual
     } else if let Some(path) = &args.encode_with {
         let path = path.0.clone();
-        let given = !returns_nothing(output);
-        Reply::Encoded { path, given }
+        let takes_value = !is_without_value(output);
+        Reply::Encoded { path, takes_value }
     } else if values {
         Reply::Values
-    } else if returns_result(output) {
+    } else if is_result(output) {
         Reply::Result
     } else {
         Reply::Value
     }
 }
 
-fn returns_nothing(output: &ReturnType) -> bool {
+fn is_without_value(output: &ReturnType) -> bool {
     match output {
         ReturnType::Default => true,
         ReturnType::Type(_, ty) => {
@@ -276,8 +277,10 @@ fn returns_nothing(output: &ReturnType) -> bool {
     }
 }
 
-/// Whether the return type is written as a `Result` with both of its types; an alias with one is replied as a value.
-fn returns_result(output: &ReturnType) -> bool {
+/// Whether the return type is written as a `Result` with both of its types.
+///
+/// An alias with one type is replied as a value.
+fn is_result(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else {
         return false;
     };
@@ -285,7 +288,10 @@ fn returns_result(output: &ReturnType) -> bool {
         return false;
     };
     path.path.segments.last().is_some_and(|last| {
-        last.ident == "Result"
-            && matches!(&last.arguments, PathArguments::AngleBracketed(list) if list.args.len() == 2)
+        let types = match &last.arguments {
+            PathArguments::AngleBracketed(list) => list.args.len(),
+            _ => 0,
+        };
+        last.ident == "Result" && types == 2
     })
 }

@@ -1,14 +1,15 @@
-//! What a checked endpoint becomes.
+//! The expansion of a checked endpoint.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
 
 use super::model::{Allow, Endpoint, Reply};
-use crate::hooks::export;
-use crate::interface;
-use crate::service::Mode;
-use crate::signature::{located_at, names, output_site};
+use crate::{
+    export::{Mode, export},
+    interface,
+    signature::{names, output_site, type_site},
+};
 
 pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     let Endpoint {
@@ -21,9 +22,9 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let conditions = attributes(function, "cfg");
-    let only_one = only_one_of_its_name(function, name);
+    let unique = unique_name(function, name);
     let allow = allow.iter().map(self::allow);
-    // Names that no path of the author's has: his functions are called from among these.
+    // Authors' functions are called beside these names, so no path of an author's may use them.
     let export = export(
         &mode.symbol(name),
         &format_ident!("__endpoint"),
@@ -31,11 +32,11 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     );
     let candid = (!endpoint.hidden).then(|| candid(endpoint));
     quote! {
-        // Arguments are owned because they are decoded: that is not for the author to mend.
+        // Arguments are owned because they are decoded: the author cannot fix the lint.
         #[allow(clippy::needless_pass_by_value)]
         #function
         #(#conditions)*
-        #only_one
+        #unique
         #(#conditions)*
         const _: () = {
             use #crate_path::__private as __canic;
@@ -48,10 +49,11 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
     }
 }
 
-/// A name at the crate's root for each name that is called, so that the compiler refuses a second one.
+/// A macro at the crate's root for each exported name, so that the compiler refuses a second one.
 ///
-/// Without this the linker would complain of two updates, and nobody of an update and a query.
-fn only_one_of_its_name(function: &ItemFn, name: &str) -> TokenStream {
+/// Without this macro only the linker would report two updates of one name, and no tool an update
+/// and a query.
+fn unique_name(function: &ItemFn, name: &str) -> TokenStream {
     let site = Span::call_site().located_at(function.sig.ident.span());
     let plain = format!("endpoint_{name}");
     let ident = if syn::parse_str::<Ident>(&plain).is_ok() {
@@ -82,7 +84,7 @@ fn allow(allow: &Allow) -> TokenStream {
     }
 }
 
-/// The call of the runtime: how to decode, then how to call and to reply.
+/// The call of the runtime, with closures that decode, call and reply.
 fn body(endpoint: &Endpoint<'_>) -> TokenStream {
     let types = &endpoint.arguments;
     let names = names(types.len());
@@ -110,13 +112,15 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
     }
 }
 
-/// As with ic-cdk, who takes no argument reads none, and a function of the author's decodes one argument as itself,
-/// several as a tuple.
+/// The function that decodes the argument, with the rules of ic-cdk.
+///
+/// A function without arguments decodes none. A `decode_with` function returns a single argument
+/// itself, and several as a tuple.
 fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
     match (&endpoint.decode_with, endpoint.arguments.len()) {
         (None, 0) => quote!(__canic::entry::no_argument),
         (None, _) => {
-            let site = located_at(endpoint.arguments.first());
+            let site = type_site(endpoint.arguments.first());
             quote_spanned!(site=> |argument| __canic::entry::candid_args(argument))
         }
         (Some(path), 1) => {
@@ -135,17 +139,21 @@ fn reply(reply: &Reply, call: &TokenStream, site: Span) -> TokenStream {
             let _ = #call;
             __canic::entry::reply_manually()
         }),
-        Reply::Encoded { path, given: true } => {
-            quote!(__canic::entry::reply_bytes(#path(#call)))
-        }
-        Reply::Encoded { path, given: false } => quote!({
+        Reply::Encoded {
+            path,
+            takes_value: true,
+        } => quote!(__canic::entry::reply_bytes(#path(#call))),
+        Reply::Encoded {
+            path,
+            takes_value: false,
+        } => quote!({
             #call;
             __canic::entry::reply_bytes(#path())
         }),
     }
 }
 
-/// What tells Candid about the endpoint.
+/// The declaration of the endpoint for Candid.
 fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
     let Endpoint {
         crate_path,
@@ -169,7 +177,7 @@ fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
     let docs = attributes(function, "doc");
     let mode = format_ident!("{}", endpoint.mode.name());
     let id = interface::id(&quote!(#name #function));
-    let (arguments, replies) = interface::numbered(&arguments, &replies);
+    let (arguments, replies) = interface::numbered_types(&arguments, &replies);
     quote! {
         #crate_path::__private::describe! {
             #(#docs)*

@@ -1,12 +1,10 @@
-//! An endpoint that has been checked.
+//! The checked model of an endpoint.
 
 use syn::{ItemFn, Path, Type};
 
-use crate::crate_path::CratePath;
-use crate::service::Mode;
-use crate::values::RoleName;
+use crate::{crate_path::CratePath, export::Mode, values::RoleName};
 
-/// Which attribute stands on the function.
+/// The attribute on the function.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Update,
@@ -17,18 +15,18 @@ pub(super) struct Endpoint<'a> {
     pub(super) crate_path: CratePath,
     pub(super) function: &'a ItemFn,
     pub(super) mode: Mode,
-    /// The name it is called by.
+    /// The exported name.
     pub(super) name: String,
     pub(super) hidden: bool,
     pub(super) allow: Vec<Allow>,
-    /// Guards that must pass besides.
+    /// Guards that must pass in addition to `allow`.
     pub(super) guards: Vec<Path>,
     pub(super) arguments: Vec<Type>,
     pub(super) decode_with: Option<Path>,
     pub(super) reply: Reply,
 }
 
-/// Who may call; any one of them is enough.
+/// Callers that the endpoint allows; a caller passes if one of them matches.
 pub(super) enum Allow {
     Anyone,
     Controller,
@@ -40,16 +38,16 @@ pub(super) enum Allow {
     Guard(Path),
 }
 
-/// How the reply comes about.
+/// The way in which the function's return value becomes the reply.
 pub(super) enum Reply {
-    /// What the function returns is a list of values already: nothing, or a tuple.
+    /// The return value is a list of values already: nothing, or a tuple.
     Values,
-    /// It returns the one value that is replied.
+    /// The return value is the one value of the reply.
     Value,
-    /// It returns a `Result`, which is replied, and counted as failed if it is an error.
+    /// The return value is a `Result`, which is replied; an error counts as a failed call.
     Result,
-    /// It replies itself.
+    /// The function replies itself.
     Manual,
-    /// A function of the author's encodes what it returns; it is given nothing if that is nothing.
-    Encoded { path: Path, given: bool },
+    /// A function of the author's encodes the return value; it takes no argument if there is none.
+    Encoded { path: Path, takes_value: bool },
 }

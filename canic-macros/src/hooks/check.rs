@@ -1,4 +1,4 @@
-//! The rules for hooks: one function each.
+//! Rules for hooks, one function for each.
 
 use quote::ToTokens;
 use syn::{
@@ -6,9 +6,11 @@ use syn::{
     Signature, Type,
 };
 
-use super::{Heartbeat, Hook, Hooks, Returns, Written};
-use crate::diag::{Errors, instead_of};
-use crate::signature;
+use super::model::{Heartbeat, Hook, HookSignature, Hooks, Output};
+use crate::{
+    diag::{Errors, suggestion},
+    signature,
+};
 
 /// The hooks of an `impl` block.
 pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
@@ -17,13 +19,13 @@ pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
         let Some(function) = function(item, errors) else {
             continue;
         };
-        if misplaced_attribute(function, errors) {
+        if reject_attributes(function, errors) {
             continue;
         }
         let Some(hook) = name(&function.sig, errors) else {
             continue;
         };
-        given_once(hook, &function.sig, &found, errors);
+        defined_once(hook, &function.sig, &found, errors);
         unconditional(function, errors);
         signature::receiver(&function.sig, "a hook", errors);
         signature::generics(&function.sig, "a hook", errors);
@@ -37,15 +39,15 @@ pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
     model(&found)
 }
 
-/// What has been checked, as a model.
+/// The model of the hooks that have been checked.
 fn model(found: &[(Hook, &Signature)]) -> Hooks {
     let mut hooks = Hooks::default();
     for (hook, signature) in found {
         match hook {
-            Hook::Init => hooks.init = Some(written(signature)),
-            Hook::PostUpgrade => hooks.post_upgrade = Some(written(signature)),
-            Hook::PreUpgrade => hooks.pre_upgrade = Some(written(signature)),
-            Hook::Start => hooks.start = Some(written(signature)),
+            Hook::Init => hooks.init = Some(hook_signature(signature)),
+            Hook::PostUpgrade => hooks.post_upgrade = Some(hook_signature(signature)),
+            Hook::PreUpgrade => hooks.pre_upgrade = Some(hook_signature(signature)),
+            Hook::Start => hooks.start = Some(hook_signature(signature)),
             Hook::InspectMessage => hooks.inspect_message = true,
             Hook::OnLowWasmMemory => hooks.on_low_wasm_memory = true,
             Hook::Heartbeat => {
@@ -59,8 +61,8 @@ fn model(found: &[(Hook, &Signature)]) -> Hooks {
     hooks
 }
 
-fn written(signature: &Signature) -> Written {
-    Written {
+fn hook_signature(signature: &Signature) -> HookSignature {
+    HookSignature {
         types: signature::types(signature),
         output: signature::output_site(signature),
     }
@@ -70,7 +72,7 @@ fn function<'a>(item: &'a ImplItem, errors: &mut Errors) -> Option<&'a ImplItemF
     match item {
         ImplItem::Fn(function) => Some(function),
         other => {
-            errors.at(
+            errors.report(
                 other,
                 "this block holds hooks only; move this to another `impl` block",
             );
@@ -81,20 +83,20 @@ fn function<'a>(item: &'a ImplItem, errors: &mut Errors) -> Option<&'a ImplItemF
 
 fn name(signature: &Signature, errors: &mut Errors) -> Option<Hook> {
     let name = signature.ident.to_string();
-    let hook = Hook::named(&name);
+    let hook = Hook::from_name(&name);
     if hook.is_none() {
-        errors.at(
+        errors.report(
             &signature.ident,
             format!(
                 "`{name}` is not a hook; {} (a helper belongs in another `impl` block)",
-                instead_of(&name, &Hook::ALL.map(Hook::name))
+                suggestion(&name, &Hook::ALL.map(Hook::name))
             ),
         );
     }
     hook
 }
 
-fn given_once(
+fn defined_once(
     hook: Hook,
     signature: &Signature,
     found: &[(Hook, &Signature)],
@@ -102,7 +104,7 @@ fn given_once(
 ) {
     if let Some((_, earlier)) = found.iter().find(|(other, _)| *other == hook) {
         let name = hook.name();
-        errors.conflict(
+        errors.report_conflict(
             (
                 &signature.ident,
                 format!("a canister has one `{name}`; keep one"),
@@ -112,11 +114,11 @@ fn given_once(
     }
 }
 
-/// The export is generated outside the block, where the condition would not reach.
+/// The export is generated outside the block, so the condition would not apply to it.
 fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
     for attribute in &function.attrs {
         if attribute.path().is_ident("cfg") {
-            errors.at(
+            errors.report(
                 attribute,
                 "a hook cannot be conditional; put the condition inside it",
             );
@@ -124,21 +126,21 @@ fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
     }
 }
 
-/// Whether the function is no hook at all, but an endpoint.
-fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) -> bool {
+/// Rejects attributes that belong elsewhere; true if one of them makes the function an endpoint.
+fn reject_attributes(function: &ImplItemFn, errors: &mut Errors) -> bool {
     let mut is_endpoint = false;
     for attribute in &function.attrs {
-        match misplaced(attribute) {
-            Some(Misplaced::Endpoint) => {
+        match export_attribute(attribute) {
+            Some(ExportAttribute::Endpoint) => {
                 is_endpoint = true;
-                errors.at(
+                errors.report(
                     attribute.path(),
                     "an endpoint is a function of its own; move it out of the `impl` block",
                 );
             }
-            Some(Misplaced::Lifecycle) => errors.at(
+            Some(ExportAttribute::Lifecycle) => errors.report(
                 attribute.path(),
-                "the hook's name says it already; remove this attribute",
+                "the function's name makes it a hook already; remove this attribute",
             ),
             None => {}
         }
@@ -146,31 +148,31 @@ fn misplaced_attribute(function: &ImplItemFn, errors: &mut Errors) -> bool {
     is_endpoint
 }
 
-/// An attribute that makes an export, where the block makes the exports.
-pub(super) enum Misplaced {
+/// An attribute that generates an export; inside the block only the block's attribute may do so.
+pub(super) enum ExportAttribute {
     Endpoint,
     Lifecycle,
 }
 
-pub(super) fn misplaced(attribute: &Attribute) -> Option<Misplaced> {
+pub(super) fn export_attribute(attribute: &Attribute) -> Option<ExportAttribute> {
     let name = attribute.path().segments.last()?.ident.to_string();
     match name.as_str() {
-        "update" | "query" => Some(Misplaced::Endpoint),
-        other => Hook::named(other).map(|_| Misplaced::Lifecycle),
+        "update" | "query" => Some(ExportAttribute::Endpoint),
+        other => Hook::from_name(other).map(|_| ExportAttribute::Lifecycle),
     }
 }
 
 fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
     let name = hook.name();
     match (hook.is_async(), &signature.asyncness) {
-        (Some(false), Some(keyword)) => errors.at(
+        (Some(false), Some(keyword)) => errors.report(
             keyword,
             format!(
                 "`{name}` cannot await: the platform ends it with its message; \
                  remove `async`, and do in `start` what has to await"
             ),
         ),
-        (Some(true), None) => errors.at(
+        (Some(true), None) => errors.report(
             signature.fn_token,
             format!("`{name}` is asynchronous: `async fn {name}()`"),
         ),
@@ -181,9 +183,9 @@ fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
 fn arguments(hook: Hook, signature: &Signature, errors: &mut Errors) {
     if hook.takes_arguments() {
         signature::owned_arguments(signature, errors);
-        signature::few_arguments(signature, "a hook", errors);
+        signature::argument_count(signature, "a hook", errors);
     } else if signature.receiver().is_none() && !signature.inputs.is_empty() {
-        errors.at(
+        errors.report(
             &signature.inputs,
             format!(
                 "`{}` takes no arguments; only `init` and `post_upgrade` are given any",
@@ -195,8 +197,8 @@ fn arguments(hook: Hook, signature: &Signature, errors: &mut Errors) {
 
 fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
     let ReturnType::Type(_, ty) = &signature.output else {
-        if let Returns::Bool = hook.returns() {
-            errors.at(
+        if let Output::Bool = hook.output() {
+            errors.report(
                 &signature.ident,
                 format!(
                     "`{0}` says whether to take the message: `fn {0}() -> bool`",
@@ -206,23 +208,23 @@ fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
         }
         return;
     };
-    let (fits, instead) = match hook.returns() {
-        Returns::Nothing => (is_unit(ty), "nothing: nobody would see it"),
-        Returns::NothingOrResult => (
+    let (fits, expected) = match hook.output() {
+        Output::Nothing => (is_unit(ty), "nothing: its message has no caller"),
+        Output::NothingOrResult => (
             is_unit(ty) || is_result_of_unit(ty),
             "nothing, or `Result<(), E>`",
         ),
-        Returns::Bool => (
+        Output::Bool => (
             is_bool(ty),
             "`bool`: whether the canister takes the message",
         ),
     };
     if !fits {
-        errors.at(ty, format!("`{}` returns {instead}", hook.name()));
+        errors.report(ty, format!("`{}` returns {expected}", hook.name()));
     }
 }
 
-/// `init` and `post_upgrade` are given the same argument, so their types agree if both look at it.
+/// `init` and `post_upgrade` receive the same argument, so their types agree if both declare it.
 fn same_arguments(found: &[(Hook, &Signature)], errors: &mut Errors) {
     let of = |hook| {
         found
@@ -237,12 +239,12 @@ fn same_arguments(found: &[(Hook, &Signature)], errors: &mut Errors) {
         return;
     }
     if signature::types(init) != signature::types(upgrade) {
-        errors.conflict(
+        errors.report_conflict(
             (
                 &upgrade.inputs,
-                "`post_upgrade` is given what `init` is given: the same types, or take none",
+                "`post_upgrade` receives the argument of `init`: take the same types, or none",
             ),
-            (&init.inputs, "`init` takes these"),
+            (&init.inputs, "`init` takes these types"),
         );
     }
 }
@@ -255,7 +257,7 @@ fn is_bool(ty: &Type) -> bool {
     ty.to_token_stream().to_string() == "bool"
 }
 
-/// A path that ends in `Result`, whose first parameter, if it shows any, is `()`.
+/// Whether a type is a path that ends in `Result`, with `()` as its first parameter if it has any.
 fn is_result_of_unit(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
     let Some(last) = path.path.segments.last() else {

@@ -1,34 +1,35 @@
-//! The exports of a canister's life.
+//! Generated code that a root and a member have in common: lifecycle exports, and checks per crate.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, Item, LitInt, LitStr, Type};
+use syn::{Item, LitInt, Type};
 
-use super::{Canister, Heartbeat, Hook, Written};
-use crate::crate_path::CratePath;
-use crate::interface;
-use crate::signature::{located_at, names};
+use super::{
+    item::Canister,
+    model::{Heartbeat, Hook, HookSignature},
+};
+use crate::{
+    canister_kind::CanisterKind,
+    crate_path::CratePath,
+    export::export,
+    interface,
+    signature::{names, type_site},
+};
 
-/// Which half of the runtime a canister talks to.
-pub(crate) struct Side {
-    /// The module of `entry`.
-    pub(crate) module: Ident,
-    /// The static that describes the canister.
-    pub(crate) config: Ident,
-}
-
-/// The exports `canister_init` and so on: those that every canister has, and those that the author's hooks ask for.
-pub(crate) fn lifecycle(side: &Side, canister: &Canister) -> TokenStream {
+/// The lifecycle exports, `canister_init` and so on.
+///
+/// Every canister has some of them; the others are generated if the author wrote the hook.
+pub(crate) fn lifecycle(kind: CanisterKind, canister: &Canister) -> TokenStream {
     let Canister { ty, hooks } = canister;
-    let Side { module, config } = side;
+    let (module, config) = (kind.module(), kind.description());
     let entry = quote!(__canic::entry);
 
     let init = with_arguments(ty, Hook::Init, hooks.init.as_ref());
     let post_upgrade = with_arguments(ty, Hook::PostUpgrade, hooks.post_upgrade.as_ref());
     let pre_upgrade = match &hooks.pre_upgrade {
-        Some(written) => {
-            let site = written.output;
-            hook_result(written, &quote_spanned!(site=> <#ty>::pre_upgrade()))
+        Some(signature) => {
+            let site = signature.output;
+            hook_result(signature, &quote_spanned!(site=> <#ty>::pre_upgrade()))
         }
         None => quote!(::core::result::Result::Ok(())),
     };
@@ -74,10 +75,11 @@ pub(crate) fn lifecycle(side: &Side, canister: &Canister) -> TokenStream {
         .collect()
 }
 
-/// A name that stands at the crate's root wherever it is defined, so that the compiler refuses a second one.
+/// A macro whose name is unique in the crate, so that the compiler refuses a second root or role.
 ///
-/// A macro knows nothing of the crate's other items; without this the linker would complain, and `cargo check` not at all.
-pub(crate) fn only_one_in_the_crate() -> TokenStream {
+/// An attribute sees none of the crate's other items. Without this macro only the linker would
+/// report the conflict, and `cargo check` would pass.
+pub(crate) fn unique_root_or_role() -> TokenStream {
     quote! {
         #[doc(hidden)]
         #[macro_export]
@@ -87,61 +89,68 @@ pub(crate) fn only_one_in_the_crate() -> TokenStream {
     }
 }
 
-/// Refuses a crate that does not export its Candid interface, which nobody could call then.
+/// An assertion that the crate exports its Candid interface, without which no tool can call the
+/// canister.
 ///
-/// What stands at the root of the author's crate hides a constant of the runtime.
-pub(crate) fn candid_is_exported() -> TokenStream {
+/// `export_candid!` defines a constant at the root of the author's crate, which hides the runtime's
+/// constant of the same name.
+pub(crate) fn candid_export_check() -> TokenStream {
+    const MISSING: &str = "no Candid interface: \
+        write `canic::export_candid!();` at the end of the crate's root file";
+    let author_crate = quote!(crate);
     quote! {
         use __canic::CANDID_IS_EXPORTED;
         const _: bool = CANDID_IS_EXPORTED;
         const _: () = {
-            use crate::*;
+            use #author_crate::*;
             ::core::assert!(
                 CANDID_IS_EXPORTED,
-                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+                #MISSING
             );
         };
     }
 }
 
-/// Lints about what the rules for hooks ask of the author: owned arguments, and a `start` that may have nothing to await.
+/// Lints that the rules for hooks make an author violate.
+///
+/// Arguments are owned, and `start` is `async` even if it awaits nothing.
 pub(crate) fn allowed_lints(item: &Item) -> Option<TokenStream> {
     matches!(item, Item::Impl(_))
         .then(|| quote!(#[allow(clippy::needless_pass_by_value, clippy::unused_async)]))
 }
 
-/// A closure over the raw argument that calls the hook, or the runtime's answer where there is none.
-fn with_arguments(ty: &Type, hook: Hook, written: Option<&Written>) -> TokenStream {
-    let Some(written) = written else {
+/// A closure over the raw argument that calls the hook; a function of the runtime if there is none.
+fn with_arguments(ty: &Type, hook: Hook, signature: Option<&HookSignature>) -> TokenStream {
+    let Some(signature) = signature else {
         return quote!(__canic::entry::no_argument);
     };
-    let types = &written.types;
-    let site = written.output;
+    let types = &signature.types;
+    let site = signature.output;
     let function = format_ident!("{}", hook.name(), span = site);
     let names = names(types.len());
     let result = hook_result(
-        written,
+        signature,
         &quote_spanned!(site=> <#ty>::#function(#(#names),*)),
     );
-    let site = located_at(types.first());
+    let site = type_site(types.first());
     quote_spanned! {site=>
         |bytes| __canic::entry::call_hook(bytes, |(#(#names,)*): (#(#types,)*)| #result)
     }
 }
 
-/// What a hook returned, as the runtime wants it.
-fn hook_result(written: &Written, call: &TokenStream) -> TokenStream {
-    quote_spanned!(written.output=> __canic::entry::hook_result(#call))
+/// The return value of a hook, in the form that the runtime expects.
+fn hook_result(signature: &HookSignature, call: &TokenStream) -> TokenStream {
+    quote_spanned!(signature.output=> __canic::entry::hook_result(#call))
 }
 
 /// The value of `start` in the canister's description.
 pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
-    let Some(written) = &canister.hooks.start else {
+    let Some(signature) = &canister.hooks.start else {
         return quote!(::core::option::Option::None);
     };
     let ty = &canister.ty;
-    let site = written.output;
-    let result = hook_result(written, &quote_spanned!(site=> <#ty>::start().await));
+    let site = signature.output;
+    let result = hook_result(signature, &quote_spanned!(site=> <#ty>::start().await));
     quote! {
         ::core::option::Option::Some(|| {
             __canic::entry::start(|| ::std::boxed::Box::pin(async { #result }))
@@ -149,43 +158,20 @@ pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
     }
 }
 
-/// GiB to which the canister's stable memory can grow.
-pub(crate) fn max_stable_gib(given: Option<u16>) -> TokenStream {
-    match given {
-        Some(gib) => {
-            LitInt::new(&gib.to_string(), proc_macro2::Span::call_site()).into_token_stream()
-        }
+/// The limit of the canister's stable memory, in GiB.
+pub(crate) fn max_stable_gib(limit: Option<u16>) -> TokenStream {
+    match limit {
+        Some(gib) => LitInt::new(&gib.to_string(), Span::call_site()).into_token_stream(),
         None => quote!(__canic::DEFAULT_STABLE_GIB),
     }
 }
 
-/// What tells Candid the argument of the install.
+/// The declaration of the install's argument for Candid.
 pub(crate) fn candid_init(crate_path: &CratePath, canister: &Canister) -> Option<TokenStream> {
     let types = &canister.hooks.init.as_ref()?.types;
     let id = interface::id(&quote!(init));
-    let (arguments, _) = interface::numbered(types, &[]);
+    let (arguments, _) = interface::numbered_types(types, &[]);
     Some(quote! {
         #crate_path::__private::describe! { #id init (#arguments) }
     })
-}
-
-/// An exported function. On the host, whose linkers dislike some characters, another name lets the crate link for its
-/// tests.
-pub(crate) fn export(symbol: &str, function: &Ident, body: &TokenStream) -> TokenStream {
-    let wasm = LitStr::new(symbol, proc_macro2::Span::call_site());
-    let host = symbol.replace(' ', ".").replace('-', "_");
-    let attributes = if host == symbol {
-        quote!(#[unsafe(export_name = #wasm)])
-    } else {
-        quote! {
-            #[cfg_attr(target_family = "wasm", unsafe(export_name = #wasm))]
-            #[cfg_attr(not(target_family = "wasm"), unsafe(export_name = #host))]
-        }
-    };
-    quote! {
-        #attributes
-        fn #function() {
-            #body
-        }
-    }
 }

@@ -1,21 +1,22 @@
-//! The item under the attribute.
+//! The item under the attribute, and rules for it.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
 
-use super::{Hooks, check};
-use crate::diag::Errors;
+use super::{check, model::Hooks};
+use crate::{canister_kind::CanisterKind, diag::Errors};
 
-/// The type that stands for a canister, with its hooks.
+/// The type that represents a canister, with its hooks.
 pub(crate) struct Canister {
     pub(crate) ty: Type,
     pub(crate) hooks: Hooks,
 }
 
 impl Canister {
-    /// Checks the item; `attribute` is the name of the macro, for the messages.
-    pub(crate) fn check(item: &Item, attribute: &str, errors: &mut Errors) -> Option<Self> {
+    /// Checks the item under the attribute of `kind`.
+    pub(crate) fn check(item: &Item, kind: CanisterKind, errors: &mut Errors) -> Option<Self> {
+        let attribute = kind.attribute();
         let ty = Self::type_of(item);
         match item {
             Item::Struct(item) => {
@@ -39,7 +40,7 @@ impl Canister {
         }
     }
 
-    /// The type, where the item has one that can be named without parameters.
+    /// The type of the item, if it can be named without parameters.
     pub(crate) fn type_of(item: &Item) -> Option<Type> {
         match item {
             Item::Struct(item) if item.generics.params.is_empty() => {
@@ -54,9 +55,11 @@ impl Canister {
     }
 }
 
-/// The author's item as it stays beside our errors: without what would add the compiler's own about the same mistake,
-/// which are attributes that belong elsewhere and hooks that are defined again.
-pub(crate) fn mended(item: &Item) -> TokenStream {
+/// The author's item, as it is emitted beside the errors of a check.
+///
+/// It lacks the attributes that belong elsewhere and the hooks that are defined again: the compiler
+/// would report the same mistakes once more.
+pub(crate) fn fallback_item(item: &Item) -> TokenStream {
     let mut item = item.clone();
     if let Item::Impl(block) = &mut item {
         let mut seen = Vec::new();
@@ -73,7 +76,7 @@ pub(crate) fn mended(item: &Item) -> TokenStream {
             if let ImplItem::Fn(function) = inner {
                 function
                     .attrs
-                    .retain(|attribute| check::misplaced(attribute).is_none());
+                    .retain(|attribute| check::export_attribute(attribute).is_none());
             }
         }
     }
@@ -88,25 +91,25 @@ fn item_kind(item: &Item, attribute: &str, errors: &mut Errors) {
         Item::Mod(item) => (item.mod_token.to_token_stream(), "a module"),
         other => (other.to_token_stream(), "this item"),
     };
-    errors.at(
+    errors.report(
         site,
         format!(
-            "`#[canic::{attribute}]` does not go on {kind}, but on a unit struct, `pub struct Name;`, \
-             or on an `impl` block with hooks, `impl Name {{ .. }}`"
+            "`#[canic::{attribute}]` does not go on {kind}, but on a unit struct, \
+             `pub struct Name;`, or on an `impl` block with hooks, `impl Name {{ .. }}`"
         ),
     );
 }
 
 fn unit(item: &ItemStruct, attribute: &str, errors: &mut Errors) {
     if !item.generics.params.is_empty() {
-        errors.at(
+        errors.report(
             &item.generics,
             format!("`#[canic::{attribute}]` goes on one canister's type, which has no parameters"),
         );
     }
     if !matches!(item.fields, Fields::Unit) {
         let name = &item.ident;
-        errors.at(
+        errors.report(
             &item.fields,
             format!(
                 "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`: \
@@ -118,7 +121,7 @@ fn unit(item: &ItemStruct, attribute: &str, errors: &mut Errors) {
 
 fn inherent(item: &ItemImpl, attribute: &str, errors: &mut Errors) {
     if let Some((_, path, _)) = &item.trait_ {
-        errors.at(
+        errors.report(
             path,
             format!(
                 "`#[canic::{attribute}]` goes on an `impl` block of the type itself, not of a trait"
@@ -126,7 +129,7 @@ fn inherent(item: &ItemImpl, attribute: &str, errors: &mut Errors) {
         );
     }
     if !item.generics.params.is_empty() {
-        errors.at(
+        errors.report(
             &item.generics,
             format!("`#[canic::{attribute}]` goes on one canister's type, which has no parameters"),
         );

@@ -4,56 +4,58 @@ use darling::ast::NestedMeta;
 use proc_macro2::TokenStream;
 use syn::{Lit, LitStr, Meta, Path};
 
-use crate::crate_path::CratePath;
-use crate::diag::Errors;
-use crate::handles::HandleArgs;
-use crate::options::{self, Given, Known, Options};
-use crate::values::{Flag, Gibibytes, PathValue};
+use crate::{
+    crate_path::CratePath,
+    diag::Errors,
+    options::{self, OptionNames, Options, Spanned},
+    role_fns::RoleFnArgs,
+    values::{Flag, Gibibytes, PathValue},
+};
 
 pub(super) struct RoleArgs {
     pub(super) crate_path: CratePath,
-    /// The role's name, which stands first and without an option's name.
-    pub(super) name: Name,
-    pub(super) children: Vec<Given<HandleArgs>>,
-    pub(super) http: Option<Given<Flag>>,
-    pub(super) listens: Option<Given<Flag>>,
-    pub(super) stable_memory: Option<Given<Gibibytes>>,
+    /// The role's name: the first item of the list, without `name =`.
+    pub(super) name: NameArg,
+    pub(super) children: Vec<Spanned<RoleFnArgs>>,
+    pub(super) http: Option<Spanned<Flag>>,
+    pub(super) listens: Option<Spanned<Flag>>,
+    pub(super) stable_memory: Option<Spanned<Gibibytes>>,
 }
 
-/// What stands where the name should.
-pub(super) enum Name {
-    Given(LitStr),
+/// The item in the place of the name.
+pub(super) enum NameArg {
+    Literal(LitStr),
     /// `name = ".."`, as in `#[canic::root]`.
     Labelled(Path),
     /// A word without quotes.
-    Bare(Path),
+    Unquoted(Path),
     Missing,
-    /// The list could not be read at all.
-    Unread,
+    /// The list could not be parsed.
+    Unparsed,
 }
 
-const ROLE: Known = Known {
-    once: &["http", "listens", "stable_memory", "crate"],
-    repeated: &["child"],
+const ROLE: OptionNames = OptionNames {
+    unique: &["http", "listens", "stable_memory", "crate"],
+    repeatable: &["child"],
 };
-const CHILD: Known = Known {
-    once: &["name", "args"],
-    repeated: &[],
+const CHILD: OptionNames = OptionNames {
+    unique: &["name", "args"],
+    repeatable: &[],
 };
 
 impl RoleArgs {
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let list = options::list(tokens, errors);
         let name = match &list {
-            Some(items) => Name::of(items.first()),
-            None => Name::Unread,
+            Some(items) => NameArg::of(items.first()),
+            None => NameArg::Unparsed,
         };
         let mut items = list.unwrap_or_default();
-        if !matches!(name, Name::Missing | Name::Unread) {
+        if !matches!(name, NameArg::Missing | NameArg::Unparsed) {
             items.remove(0);
         }
-        let options = Options::sort(items, &ROLE, errors);
-        let crate_path = options.one::<PathValue>("crate", errors);
+        let options = Options::from_items(items, &ROLE, errors);
+        let crate_path = options.single::<PathValue>("crate", errors);
         Self {
             crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
             name,
@@ -62,28 +64,28 @@ impl RoleArgs {
                 .into_iter()
                 .map(|list| list.map(|tokens| child(tokens, errors)))
                 .collect(),
-            http: options.one("http", errors),
-            listens: options.one("listens", errors),
-            stable_memory: options.one("stable_memory", errors),
+            http: options.single("http", errors),
+            listens: options.single("listens", errors),
+            stable_memory: options.single("stable_memory", errors),
         }
     }
 }
 
-fn child(tokens: TokenStream, errors: &mut Errors) -> HandleArgs {
-    HandleArgs::parse(&Options::parse(tokens, &CHILD, errors), errors)
+fn child(tokens: TokenStream, errors: &mut Errors) -> RoleFnArgs {
+    RoleFnArgs::parse(&Options::parse(tokens, &CHILD, errors), errors)
 }
 
-impl Name {
+impl NameArg {
     fn of(first: Option<&NestedMeta>) -> Self {
         match first {
-            Some(NestedMeta::Lit(Lit::Str(name))) => Self::Given(name.clone()),
+            Some(NestedMeta::Lit(Lit::Str(name))) => Self::Literal(name.clone()),
             Some(NestedMeta::Meta(meta)) if meta.path().is_ident("name") => {
                 Self::Labelled(meta.path().clone())
             }
             Some(NestedMeta::Meta(Meta::Path(word)))
-                if !ROLE.once.iter().any(|option| word.is_ident(option)) =>
+                if !ROLE.unique.iter().any(|option| word.is_ident(option)) =>
             {
-                Self::Bare(word.clone())
+                Self::Unquoted(word.clone())
             }
             _ => Self::Missing,
         }

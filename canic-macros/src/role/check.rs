@@ -1,30 +1,31 @@
-//! The rules for the options of `#[canic::role]`: one function each.
+//! Rules for the options of `#[canic::role]`, one function for each.
 
 use proc_macro2::Span;
 use syn::Item;
 
-use super::args::{Name, RoleArgs};
-use super::model::Role;
-use crate::diag::Errors;
-use crate::handles;
-use crate::hooks::Canister;
-use crate::values::RoleName;
+use super::{
+    args::{NameArg, RoleArgs},
+    model::Role,
+};
+use crate::{
+    canister_kind::CanisterKind, diag::Errors, hooks::Canister, role_fns, values::RoleName,
+};
 
 pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
-    let canister = Canister::check(item, "role", errors);
+    let canister = Canister::check(item, CanisterKind::Member, errors);
     let name = name(args, errors);
     let children: Vec<_> = args
         .children
         .iter()
         .map(|child| child.check("child", child, errors))
         .collect();
-    handles::distinct(children.iter().flatten(), errors);
+    role_fns::distinct(children.iter().flatten(), errors);
     Some(Role {
         crate_path: args.crate_path.clone(),
         canister: canister?,
         name: name?,
         children: children.into_iter().collect::<Option<_>>()?,
-        // Who has children wants to know them.
+        // A member with children subscribes, so that it learns of them.
         listens: !args.children.is_empty() || args.listens.as_ref().is_some_and(|flag| flag.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         http: args.http.as_ref().is_some_and(|flag| flag.0),
@@ -34,17 +35,17 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
 fn name(args: &RoleArgs, errors: &mut Errors) -> Option<RoleName> {
     const EXAMPLE: &str = "`#[canic::role(\"worker\")]`";
     match &args.name {
-        Name::Given(name) => return RoleName::check(name, errors),
-        Name::Labelled(option) => errors.at(
+        NameArg::Literal(name) => return RoleName::check(name, errors),
+        NameArg::Labelled(option) => errors.report(
             option,
             format!("the role's name stands without `name =`, as in {EXAMPLE}"),
         ),
-        Name::Bare(word) => errors.at(
+        NameArg::Unquoted(word) => errors.report(
             word,
             format!("the role's name stands in quotes, as in {EXAMPLE}"),
         ),
-        Name::Unread => {}
-        Name::Missing => errors.at_span(
+        NameArg::Unparsed => {}
+        NameArg::Missing => errors.report_at(
             Span::call_site(),
             format!("a member has a role, whose name stands first, as in {EXAMPLE}"),
         ),

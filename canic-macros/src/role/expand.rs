@@ -1,13 +1,11 @@
-//! What a checked member becomes.
+//! The expansion of a checked member.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Item;
 
 use super::model::Role;
-use crate::handles;
-use crate::hooks::{self, Side};
-use crate::service;
+use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints};
 
 pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let Role {
@@ -25,25 +23,20 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     } else {
         quote!(::core::option::Option::None)
     };
-    let children = handles::functions(crate_path, item, children);
+    let children = role_fns::functions(crate_path, item, children);
     let start = hooks::start_hook(canister);
-    let side = Side {
-        module: format_ident!("member"),
-        config: format_ident!("MEMBER"),
-    };
-    let lifecycle = hooks::lifecycle(&side, canister);
+    let lifecycle = hooks::lifecycle(CanisterKind::Member, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = service::endpoints(&side, crate_path, service::member());
-    let pages = http.then(|| service::endpoints(&side, crate_path, service::http()));
+    let endpoints = system_endpoints::exports(CanisterKind::Member, crate_path, *http);
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
-    let only_one = hooks::only_one_in_the_crate();
-    let candid = hooks::candid_is_exported();
+    let unique = hooks::unique_root_or_role();
+    let candid = hooks::candid_export_check();
     quote! {
         #allowed
         #item
         #children
-        #only_one
+        #unique
         const _: () = {
             use #crate_path::__private as __canic;
 
@@ -58,7 +51,6 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
             #lifecycle
             #init
             #endpoints
-            #pages
         };
     }
 }

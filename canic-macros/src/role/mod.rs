@@ -10,11 +10,9 @@ use quote::quote;
 use syn::Item;
 
 use self::args::RoleArgs;
-use crate::diag::Errors;
-use crate::handles;
-use crate::hooks::mended;
+use crate::{diag::Errors, hooks::fallback_item, role_fns};
 
-/// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its children.
+/// Parse, check, expand. On an error the author's item stays, and so do the role functions.
 pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = RoleArgs::parse(attribute, &mut errors);
@@ -29,9 +27,9 @@ pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(role) => expand::role(&role, &item),
         Err(errors) => {
-            let children = handles::surviving(args.children.iter().map(|child| &child.value));
-            let children = handles::functions(&args.crate_path, &item, &children);
-            let item = mended(&item);
+            let children = role_fns::fallback(args.children.iter().map(|child| &child.value));
+            let children = role_fns::functions(&args.crate_path, &item, &children);
+            let item = fallback_item(&item);
             quote!(#item #children #errors)
         }
     }

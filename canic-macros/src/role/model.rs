@@ -1,18 +1,15 @@
-//! A member whose options have been checked.
+//! The checked model of a member.
 
-use crate::crate_path::CratePath;
-use crate::handles::Handle;
-use crate::hooks::Canister;
-use crate::values::RoleName;
+use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::RoleName};
 
 pub(super) struct Role {
     pub(super) crate_path: CratePath,
     pub(super) canister: Canister,
     pub(super) name: RoleName,
-    /// The roles it provisions by name.
-    pub(super) children: Vec<Handle>,
+    /// The roles that the member provisions, each with a role function.
+    pub(super) children: Vec<RoleFn>,
     pub(super) http: bool,
-    /// Whether it takes notice of other members from the first moment on.
+    /// Whether the member subscribes in `init`, before its first lookup.
     pub(super) listens: bool,
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,

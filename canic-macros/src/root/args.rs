@@ -2,51 +2,53 @@
 
 use proc_macro2::TokenStream;
 
-use crate::crate_path::CratePath;
-use crate::diag::Errors;
-use crate::handles::HandleArgs;
-use crate::options::{Given, Known, Options};
-use crate::values::{Controllers, Count, Cycles, Flag, Gibibytes, PathValue, Text, Texts};
+use crate::{
+    crate_path::CratePath,
+    diag::Errors,
+    options::{OptionNames, Options, Spanned},
+    role_fns::RoleFnArgs,
+    values::{Controllers, Count, Cycles, Flag, Gibibytes, PathValue, Text, Texts},
+};
 
 pub(super) struct RootArgs {
     pub(super) crate_path: CratePath,
-    pub(super) pool: Option<Given<PoolArgs>>,
-    pub(super) roles: Vec<Given<RoleArgs>>,
-    pub(super) reserve: Option<Given<Cycles>>,
-    pub(super) stable_memory: Option<Given<Gibibytes>>,
-    pub(super) http: Option<Given<Flag>>,
+    pub(super) pool: Option<Spanned<PoolArgs>>,
+    pub(super) roles: Vec<Spanned<RoleArgs>>,
+    pub(super) reserve: Option<Spanned<Cycles>>,
+    pub(super) stable_memory: Option<Spanned<Gibibytes>>,
+    pub(super) http: Option<Spanned<Flag>>,
 }
 
 pub(super) struct PoolArgs {
-    pub(super) min: Option<Given<Count>>,
-    pub(super) max: Option<Given<Count>>,
-    pub(super) lacks_max: bool,
-    pub(super) cycles: Option<Given<Cycles>>,
+    pub(super) min: Option<Spanned<Count>>,
+    pub(super) max: Option<Spanned<Count>>,
+    pub(super) max_is_missing: bool,
+    pub(super) cycles: Option<Spanned<Cycles>>,
 }
 
 pub(super) struct RoleArgs {
-    pub(super) handle: HandleArgs,
-    pub(super) max: Option<Given<Count>>,
-    pub(super) max_per_parent: Option<Given<Count>>,
-    pub(super) singleton: Option<Given<Flag>>,
-    pub(super) cycles: Option<Given<Cycles>>,
-    pub(super) parents: Option<Given<Texts>>,
-    pub(super) watches: Option<Given<Texts>>,
-    pub(super) controllers: Option<Given<Controllers>>,
-    pub(super) rollback: Option<Given<Text>>,
-    pub(super) wasm: Option<Given<Text>>,
+    pub(super) role_fn: RoleFnArgs,
+    pub(super) max: Option<Spanned<Count>>,
+    pub(super) max_per_parent: Option<Spanned<Count>>,
+    pub(super) singleton: Option<Spanned<Flag>>,
+    pub(super) cycles: Option<Spanned<Cycles>>,
+    pub(super) parents: Option<Spanned<Texts>>,
+    pub(super) watches: Option<Spanned<Texts>>,
+    pub(super) controllers: Option<Spanned<Controllers>>,
+    pub(super) rollback: Option<Spanned<Text>>,
+    pub(super) wasm: Option<Spanned<Text>>,
 }
 
-const ROOT: Known = Known {
-    once: &["pool", "reserve", "stable_memory", "http", "crate"],
-    repeated: &["role"],
+const ROOT: OptionNames = OptionNames {
+    unique: &["pool", "reserve", "stable_memory", "http", "crate"],
+    repeatable: &["role"],
 };
-const POOL: Known = Known {
-    once: &["min", "max", "cycles"],
-    repeated: &[],
+const POOL: OptionNames = OptionNames {
+    unique: &["min", "max", "cycles"],
+    repeatable: &[],
 };
-const ROLE: Known = Known {
-    once: &[
+const ROLE: OptionNames = OptionNames {
+    unique: &[
         "name",
         "max",
         "max_per_parent",
@@ -59,13 +61,13 @@ const ROLE: Known = Known {
         "wasm",
         "args",
     ],
-    repeated: &[],
+    repeatable: &[],
 };
 
 impl RootArgs {
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &ROOT, errors);
-        let crate_path = options.one::<PathValue>("crate", errors);
+        let crate_path = options.single::<PathValue>("crate", errors);
         Self {
             crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
             pool: options
@@ -78,9 +80,9 @@ impl RootArgs {
                 .into_iter()
                 .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
                 .collect(),
-            reserve: options.one("reserve", errors),
-            stable_memory: options.one("stable_memory", errors),
-            http: options.one("http", errors),
+            reserve: options.single("reserve", errors),
+            stable_memory: options.single("stable_memory", errors),
+            http: options.single("http", errors),
         }
     }
 }
@@ -89,10 +91,10 @@ impl PoolArgs {
     fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &POOL, errors);
         Self {
-            min: options.one("min", errors),
-            max: options.one("max", errors),
-            lacks_max: options.lack("max"),
-            cycles: options.one("cycles", errors),
+            min: options.single("min", errors),
+            max: options.single("max", errors),
+            max_is_missing: options.is_missing("max"),
+            cycles: options.single("cycles", errors),
         }
     }
 }
@@ -101,16 +103,16 @@ impl RoleArgs {
     fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &ROLE, errors);
         Self {
-            handle: HandleArgs::parse(&options, errors),
-            max: options.one("max", errors),
-            max_per_parent: options.one("max_per_parent", errors),
-            singleton: options.one("singleton", errors),
-            cycles: options.one("cycles", errors),
-            parents: options.one("parents", errors),
-            watches: options.one("watches", errors),
-            controllers: options.one("controllers", errors),
-            rollback: options.one("rollback", errors),
-            wasm: options.one("wasm", errors),
+            role_fn: RoleFnArgs::parse(&options, errors),
+            max: options.single("max", errors),
+            max_per_parent: options.single("max_per_parent", errors),
+            singleton: options.single("singleton", errors),
+            cycles: options.single("cycles", errors),
+            parents: options.single("parents", errors),
+            watches: options.single("watches", errors),
+            controllers: options.single("controllers", errors),
+            rollback: options.single("rollback", errors),
+            wasm: options.single("wasm", errors),
         }
     }
 }

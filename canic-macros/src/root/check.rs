@@ -1,36 +1,41 @@
-//! The rules for the options of `#[canic::root]`: one function each.
+//! Rules for the options of `#[canic::root]`, one function for each.
 
 use syn::{Item, LitStr, parse_quote};
 
-use super::args::{PoolArgs, RoleArgs, RootArgs};
-use super::model::{Pool, Role, Rollback, Root};
-use super::wasm;
-use crate::diag::{Errors, instead_of};
-use crate::handles::{self, Handle};
-use crate::hooks::Canister;
-use crate::options::Given;
-use crate::values::{Controller, Controllers, Count, Cycles, Text};
+use super::{
+    args::{PoolArgs, RoleArgs, RootArgs},
+    model::{Pool, Role, Rollback, Root},
+    role_graph, wasm,
+};
+use crate::{
+    canister_kind::CanisterKind,
+    diag::{Errors, suggestion},
+    hooks::Canister,
+    options::Spanned,
+    role_fns::{self, RoleFn},
+    values::{Controller, Controllers, Count, Cycles, Text},
+};
 
-/// The most controllers that the platform lets a canister have, root among them.
-const MOST_CONTROLLERS: usize = 10;
+/// The platform's limit for the controllers of a canister; root is one of them.
+const MAX_CONTROLLERS: usize = 10;
 
 pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<Root> {
-    let canister = Canister::check(item, "root", errors);
+    let canister = Canister::check(item, CanisterKind::Root, errors);
     let pool = args.pool.as_ref().map(|args| pool(args, errors));
-    let handles: Vec<_> = args
+    let role_fns: Vec<_> = args
         .roles
         .iter()
-        .map(|role| role.handle.check("role", role, errors))
+        .map(|role| role.role_fn.check("role", role, errors))
         .collect();
     let roles: Vec<_> = args
         .roles
         .iter()
-        .zip(&handles)
-        .map(|(args, handle)| role(args, handle.clone(), errors))
+        .zip(&role_fns)
+        .map(|(args, role_fn)| role(args, role_fn.clone(), errors))
         .collect();
 
-    handles::distinct(handles.iter().flatten(), errors);
-    family(&args.roles, errors);
+    role_fns::distinct(role_fns.iter().flatten(), errors);
+    role_graph::check(&args.roles, errors);
 
     Some(Root {
         crate_path: args.crate_path.clone(),
@@ -46,9 +51,9 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
     })
 }
 
-fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
-    pool_needs_max(args, errors);
-    pool_holds_something(args, errors);
+fn pool(args: &Spanned<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
+    pool_has_max(args, errors);
+    pool_max_is_positive(args, errors);
     min_within_max(args, errors);
     enough_cycles(args.cycles.as_ref(), "a canister in the pool", errors);
     Some(Pool {
@@ -58,18 +63,18 @@ fn pool(args: &Given<PoolArgs>, errors: &mut Errors) -> Option<Pool> {
     })
 }
 
-fn pool_needs_max(args: &Given<PoolArgs>, errors: &mut Errors) {
-    if args.lacks_max {
-        errors.at(
+fn pool_has_max(args: &Spanned<PoolArgs>, errors: &mut Errors) {
+    if args.max_is_missing {
+        errors.report(
             args,
             "a pool needs a bound: `pool(max = 10)`; nothing else limits what is paid for it",
         );
     }
 }
 
-fn pool_holds_something(args: &PoolArgs, errors: &mut Errors) {
+fn pool_max_is_positive(args: &PoolArgs, errors: &mut Errors) {
     if let Some(max) = args.max.as_ref().filter(|max| max.0 == 0) {
-        errors.at(
+        errors.report(
             max,
             "a pool of 0 holds nothing; for a fleet without one leave `pool` out",
         );
@@ -81,34 +86,36 @@ fn min_within_max(args: &PoolArgs, errors: &mut Errors) {
         && min.0 > max.0
         && max.0 > 0
     {
-        errors.conflict(
+        errors.report_conflict(
             (min, format!("`min` is above `max`, which is {}", max.0)),
             (max, format!("`max` is below `min`, which is {}", min.0)),
         );
     }
 }
 
-/// What creating a canister costs on a subnet of 13 nodes, in cycles. An install takes up to 300 B in advance, and 100 B
-/// more may be frozen: with less than this, members would be refused one after the other.
-const LEAST_CYCLES: u128 = 500_000_000_000;
+/// The platform's fee for creating a canister on a subnet of 13 nodes, in cycles.
+///
+/// An install prepays up to 300 B, and up to 100 B are frozen. With a smaller balance than this
+/// constant, the install of every member would fail.
+const MIN_CYCLES: u128 = 500_000_000_000;
 
-fn enough_cycles(cycles: Option<&Given<Cycles>>, whose: &str, errors: &mut Errors) {
-    if let Some(cycles) = cycles.filter(|cycles| cycles.0 < LEAST_CYCLES) {
-        errors.at(
+fn enough_cycles(cycles: Option<&Spanned<Cycles>>, owner: &str, errors: &mut Errors) {
+    if let Some(cycles) = cycles.filter(|cycles| cycles.0 < MIN_CYCLES) {
+        errors.report(
             cycles,
             format!(
-                "{whose} cannot live on less than the \"500B\" that its creation costs; \
+                "{owner} cannot live on less than the \"500B\" that its creation costs; \
                  write an amount such as \"1T\""
             ),
         );
     }
 }
 
-fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<Role> {
-    some_members(args.max.as_ref(), errors);
-    some_members(args.max_per_parent.as_ref(), errors);
-    one_singleton(args, errors);
-    parents_share(args, errors);
+fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option<Role> {
+    max_is_positive(args.max.as_ref(), errors);
+    max_is_positive(args.max_per_parent.as_ref(), errors);
+    singleton_has_one_member(args, errors);
+    max_per_parent_within_max(args, errors);
     enough_cycles(args.cycles.as_ref(), "a member", errors);
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
@@ -116,7 +123,7 @@ fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<
     let wasm = args.wasm.as_ref().map(|path| wasm::check(&path.0, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
-        handle: handle?,
+        role_fn: role_fn?,
         max: args.max.as_ref().map(|max| max.0),
         max_per_parent: args.max_per_parent.as_ref().map(|max| max.0),
         singleton,
@@ -132,21 +139,21 @@ fn role(args: &RoleArgs, handle: Option<Handle>, errors: &mut Errors) -> Option<
     })
 }
 
-fn some_members(max: Option<&Given<Count>>, errors: &mut Errors) {
+fn max_is_positive(max: Option<&Spanned<Count>>, errors: &mut Errors) {
     if let Some(max) = max.filter(|max| max.0 == 0) {
-        errors.at(
+        errors.report(
             max,
             "a role of at most 0 members has none; leave the role out instead",
         );
     }
 }
 
-fn one_singleton(args: &RoleArgs, errors: &mut Errors) {
+fn singleton_has_one_member(args: &RoleArgs, errors: &mut Errors) {
     if let (Some(singleton), Some(max)) = (&args.singleton, &args.max)
         && singleton.0
         && max.0 > 1
     {
-        errors.conflict(
+        errors.report_conflict(
             (
                 max,
                 "a singleton has one member; remove `max`, or remove `singleton`",
@@ -156,13 +163,13 @@ fn one_singleton(args: &RoleArgs, errors: &mut Errors) {
     }
 }
 
-/// What one parent may have is part of what all may have.
-fn parents_share(args: &RoleArgs, errors: &mut Errors) {
+/// A limit for one parent is no higher than the limit for all parents together.
+fn max_per_parent_within_max(args: &RoleArgs, errors: &mut Errors) {
     if let (Some(one), Some(all)) = (&args.max_per_parent, &args.max)
         && one.0 > all.0
         && all.0 > 0
     {
-        errors.conflict(
+        errors.report_conflict(
             (
                 one,
                 format!(
@@ -177,7 +184,7 @@ fn parents_share(args: &RoleArgs, errors: &mut Errors) {
 
 fn watches(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
     let watched = args.watches.as_ref().map_or(&[][..], |roles| &roles.0);
-    repeated(watched, "watched role", LitStr::value, errors);
+    no_duplicates(watched, "watched role", LitStr::value, errors);
     watched.to_vec()
 }
 
@@ -186,44 +193,45 @@ fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
         return vec![parse_quote!("root")];
     };
     if parents.0.is_empty() {
-        errors.at(
+        errors.report(
             parents,
-            "a role without parents could have no members; leave `parents` out for `parents(\"root\")`",
+            "a role without parents could have no members; \
+             leave `parents` out for `parents(\"root\")`",
         );
     }
-    repeated(&parents.0, "parent", |parent| parent.value(), errors);
+    no_duplicates(&parents.0, "parent", |parent| parent.value(), errors);
     parents.0.clone()
 }
 
-fn controllers(controllers: Option<&Given<Controllers>>, errors: &mut Errors) -> Vec<Controller> {
+fn controllers(controllers: Option<&Spanned<Controllers>>, errors: &mut Errors) -> Vec<Controller> {
     let Some(controllers) = controllers else {
         return Vec::new();
     };
-    repeated(&controllers.0, "controller", Controller::text, errors);
-    if controllers.0.len() >= MOST_CONTROLLERS {
-        errors.at(
-            &controllers.0[MOST_CONTROLLERS - 1],
+    no_duplicates(&controllers.0, "controller", Controller::text, errors);
+    if controllers.0.len() >= MAX_CONTROLLERS {
+        errors.report(
+            &controllers.0[MAX_CONTROLLERS - 1],
             format!(
-                "a canister has at most {MOST_CONTROLLERS} controllers, and root is one of them"
+                "a canister has at most {MAX_CONTROLLERS} controllers, and root is one of them"
             ),
         );
     }
     controllers.0.clone()
 }
 
-fn repeated<T: quote::ToTokens>(
+fn no_duplicates<T: quote::ToTokens>(
     items: &[T],
-    what: &str,
+    subject: &str,
     text: impl Fn(&T) -> String,
     errors: &mut Errors,
 ) {
     for (index, item) in items.iter().enumerate() {
         let name = text(item);
         if let Some(earlier) = items[..index].iter().find(|other| text(other) == name) {
-            errors.conflict(
+            errors.report_conflict(
                 (
                     item,
-                    format!("the {what} `{name}` is named twice; keep one"),
+                    format!("the {subject} `{name}` is named twice; keep one"),
                 ),
                 (earlier, format!("`{name}` is first named here")),
             );
@@ -231,110 +239,22 @@ fn repeated<T: quote::ToTokens>(
     }
 }
 
-fn rollback(given: Option<&Given<Text>>, errors: &mut Errors) -> Option<Rollback> {
-    let Some(given) = given else {
+fn rollback(name: Option<&Spanned<Text>>, errors: &mut Errors) -> Option<Rollback> {
+    let Some(name) = name else {
         return Some(Rollback::Recycle);
     };
-    match given.0.value().as_str() {
+    match name.0.value().as_str() {
         "recycle" => Some(Rollback::Recycle),
         "delete" => Some(Rollback::Delete),
         other => {
-            errors.at(
-                given,
+            errors.report(
+                name,
                 format!(
                     "unknown rollback `{other}`; {}",
-                    instead_of(other, &["recycle", "delete"])
+                    suggestion(other, &["recycle", "delete"])
                 ),
             );
             None
         }
     }
-}
-
-/// The roles by the names that were written, well-formed or not, and their parents.
-fn family(roles: &[Given<RoleArgs>], errors: &mut Errors) {
-    let named: Vec<(String, &RoleArgs)> = roles
-        .iter()
-        .filter_map(|args| Some((args.handle.name.as_ref()?.0.value(), &args.value)))
-        .collect();
-    // With a name unread, a parent may be that one.
-    if named.len() == roles.len() {
-        known_watched(&named, errors);
-        if known_parents(&named, errors) {
-            reachable(&named, errors);
-        }
-    }
-}
-
-/// Every role that is watched is one of this list.
-fn known_watched(roles: &[(String, &RoleArgs)], errors: &mut Errors) {
-    let known: Vec<_> = roles.iter().map(|(name, _)| name.as_str()).collect();
-    let watched = roles.iter().flat_map(|(_, args)| &args.watches);
-    for role in watched.flat_map(|roles| &roles.0) {
-        let name = role.value();
-        if !known.contains(&name.as_str()) {
-            errors.at(
-                role,
-                format!(
-                    "`{name}`, which is watched, is not a role of this fleet; {}",
-                    instead_of(&name, &known)
-                ),
-            );
-        }
-    }
-}
-
-/// Whether every parent is root or a role of this list.
-fn known_parents(roles: &[(String, &RoleArgs)], errors: &mut Errors) -> bool {
-    let known: Vec<_> = std::iter::once("root")
-        .chain(roles.iter().map(|(name, _)| name.as_str()))
-        .collect();
-    let mut all_known = true;
-    for parent in roles.iter().flat_map(|(_, args)| parents_of(args)) {
-        let name = parent.value();
-        if !known.contains(&name.as_str()) {
-            all_known = false;
-            errors.at(
-                parent,
-                format!(
-                    "the parent `{name}` is not a role of this fleet; {}",
-                    instead_of(&name, &known)
-                ),
-            );
-        }
-    }
-    all_known
-}
-
-/// Every role has a line of parents up to root; one that hasn't could never get its first member.
-fn reachable(roles: &[(String, &RoleArgs)], errors: &mut Errors) {
-    let mut reached = vec!["root"];
-    loop {
-        let next = roles.iter().find(|(name, args)| {
-            !reached.contains(&name.as_str())
-                && (args.parents.is_none()
-                    || parents_of(args).any(|parent| reached.contains(&parent.value().as_str())))
-        });
-        match next {
-            Some((name, _)) => reached.push(name),
-            None => break,
-        }
-    }
-    for (name, args) in roles {
-        let cut_off = !reached.contains(&name.as_str());
-        if let Some(parent) = parents_of(args).next().filter(|_| cut_off) {
-            errors.at(
-                parent,
-                format!(
-                    "no parent of `{}` leads up to root, so it could never have a member; \
-                     let root or a role that root can reach be one of its parents",
-                    name
-                ),
-            );
-        }
-    }
-}
-
-fn parents_of(args: &RoleArgs) -> impl Iterator<Item = &LitStr> {
-    args.parents.iter().flat_map(|parents| &parents.0)
 }

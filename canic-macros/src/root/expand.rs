@@ -1,14 +1,11 @@
-//! What a checked root becomes.
+//! The expansion of a checked root.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
 use super::model::{Pool, Role, Rollback, Root};
-use crate::handles;
-use crate::hooks::{self, Side};
-use crate::service;
-use crate::values::Controller;
+use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints, values::Controller};
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let Root {
@@ -16,30 +13,23 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
         canister,
         ..
     } = root;
-    let handles = root.roles.iter().map(|role| &role.handle);
-    let handles = handles::functions(crate_path, item, handles);
+    let role_fns = root.roles.iter().map(|role| &role.role_fn);
+    let role_fns = role_fns::functions(crate_path, item, role_fns);
     let config = config(root);
     let max_stable_gib = hooks::max_stable_gib(root.stable_memory);
     let start = hooks::start_hook(canister);
-    let side = Side {
-        module: format_ident!("root"),
-        config: format_ident!("ROOT"),
-    };
-    let lifecycle = hooks::lifecycle(&side, canister);
+    let lifecycle = hooks::lifecycle(CanisterKind::Root, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = service::endpoints(&side, crate_path, service::root());
-    let http = root
-        .http
-        .then(|| service::endpoints(&side, crate_path, service::http()));
+    let endpoints = system_endpoints::exports(CanisterKind::Root, crate_path, root.http);
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
-    let only_one = hooks::only_one_in_the_crate();
-    let candid = hooks::candid_is_exported();
+    let unique = hooks::unique_root_or_role();
+    let candid = hooks::candid_export_check();
     quote! {
         #allowed
         #item
-        #handles
-        #only_one
+        #role_fns
+        #unique
         const _: () = {
             use #crate_path::{__private as __canic, config as __config};
 
@@ -53,7 +43,6 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
             #lifecycle
             #init
             #endpoints
-            #http
         };
     }
 }
@@ -78,7 +67,7 @@ fn pool(pool: &Pool) -> TokenStream {
 }
 
 fn role(role: &Role) -> TokenStream {
-    let name = &role.handle.name;
+    let name = &role.role_fn.name;
     let max = optional(role.max.map(count));
     let max_per_parent = optional(role.max_per_parent.map(count));
     let singleton = role.singleton;
@@ -120,8 +109,8 @@ fn optional(value: Option<impl ToTokens>) -> TokenStream {
     }
 }
 
-fn cycles(given: Option<u128>, default: &str) -> TokenStream {
-    match given {
+fn cycles(amount: Option<u128>, default: &str) -> TokenStream {
+    match amount {
         Some(cycles) => number(cycles).into_token_stream(),
         None => {
             let default = format_ident!("{default}");
@@ -144,5 +133,5 @@ fn number(number: u128) -> LitInt {
         }
         grouped.push(digit);
     }
-    LitInt::new(&grouped, proc_macro2::Span::call_site())
+    LitInt::new(&grouped, Span::call_site())
 }

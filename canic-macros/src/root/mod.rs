@@ -4,17 +4,16 @@ mod args;
 mod check;
 mod expand;
 mod model;
+mod role_graph;
 mod wasm;
 
 use proc_macro2::TokenStream;
 use syn::Item;
 
 use self::args::RootArgs;
-use crate::diag::Errors;
-use crate::handles;
-use crate::hooks::mended;
+use crate::{diag::Errors, hooks::fallback_item, role_fns};
 
-/// Parse, check, expand. On an error the author's item stays, and so do the functions that stand for its roles.
+/// Parse, check, expand. On an error the author's item stays, and so do the role functions.
 pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = RootArgs::parse(attribute, &mut errors);
@@ -26,9 +25,9 @@ pub(crate) fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match errors.finish(checked) {
         Ok(root) => expand::root(&root, &item),
         Err(errors) => {
-            let handles = handles::surviving(args.roles.iter().map(|role| &role.handle));
-            let handles = handles::functions(&args.crate_path, &item, &handles);
-            with_errors(mended(&item), quote::quote!(#handles #errors))
+            let role_fns = role_fns::fallback(args.roles.iter().map(|role| &role.role_fn));
+            let role_fns = role_fns::functions(&args.crate_path, &item, &role_fns);
+            with_errors(fallback_item(&item), quote::quote!(#role_fns #errors))
         }
     }
 }

@@ -1,11 +1,8 @@
-//! A root whose options have been checked.
+//! The checked model of a root.
 
 use syn::LitStr;
 
-use crate::crate_path::CratePath;
-use crate::handles::Handle;
-use crate::hooks::Canister;
-use crate::values::Controller;
+use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
 
 pub(super) struct Root {
     pub(super) crate_path: CratePath,
@@ -26,12 +23,12 @@ pub(super) struct Pool {
 }
 
 pub(super) struct Role {
-    pub(super) handle: Handle,
+    pub(super) role_fn: RoleFn,
     pub(super) max: Option<u32>,
     pub(super) max_per_parent: Option<u32>,
     pub(super) singleton: bool,
     pub(super) cycles: Option<u128>,
-    /// Names of roles, or `root`; at least one.
+    /// Names of roles, or `root`; not empty.
     pub(super) parents: Vec<LitStr>,
     /// Names of roles.
     pub(super) watches: Vec<LitStr>,

@@ -1,4 +1,4 @@
-//! Amounts of cycles: `"1T"`, `"1.5T"`, `"500B"`, `"10M"`, or the number itself.
+//! Amounts of cycles: `"1T"`, `"1.5T"`, `"500B"`, `"10M"`, or a plain number.
 
 use darling::FromMeta;
 use syn::{Lit, Meta};
@@ -15,7 +15,7 @@ pub(crate) struct Cycles(pub(crate) u128);
 impl FromMeta for Cycles {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "an amount of cycles",
+            kind: "an amount of cycles",
             example: EXAMPLE,
         };
         let literal = expected.literal(meta)?;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "T",

@@ -5,8 +5,8 @@ use syn::{Lit, Meta};
 
 use crate::options::Expected;
 
-/// What the platform lets a canister's stable memory grow to.
-const MOST: u16 = 500;
+/// The platform's limit for a canister's stable memory, in GiB.
+const MAX_GIB: u16 = 500;
 
 /// A number of GiB.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) struct Gibibytes(pub(crate) u16);
 impl FromMeta for Gibibytes {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "a size of memory",
+            kind: "a size of memory",
             example: "\"64GiB\"",
         };
         match expected.literal(meta)? {
@@ -35,9 +35,9 @@ fn parse(text: &str) -> Result<u16, String> {
         ));
     }
     match digits.parse() {
-        Ok(size @ 1..=MOST) => Ok(size),
+        Ok(size @ 1..=MAX_GIB) => Ok(size),
         _ => Err(format!(
-            "`{text}` is not a size that stable memory can have: from \"1GiB\" to \"{MOST}GiB\""
+            "`{text}` is not a size that stable memory can have: from \"1GiB\" to \"{MAX_GIB}GiB\""
         )),
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "", "GiB", "4", "4GB", "4 GiB", "1.5GiB", "-1GiB", "0GiB", "501GiB", "99999GiB",
         ] {

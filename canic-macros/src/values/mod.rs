@@ -1,4 +1,4 @@
-//! What an option's value may be, and what to write when it is not.
+//! Values of options: the kinds that there are, and an example of each for the error messages.
 
 mod cycles;
 mod gibibytes;
@@ -7,14 +7,17 @@ mod role_name;
 
 use darling::FromMeta;
 use quote::ToTokens;
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token, Type};
+use syn::{
+    Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token, Type, parse::Parser,
+    punctuated::Punctuated,
+};
 
-pub(crate) use self::cycles::Cycles;
-pub(crate) use self::gibibytes::Gibibytes;
-pub(crate) use self::principal::{Controller, Controllers};
-pub(crate) use self::role_name::RoleName;
+pub(crate) use self::{
+    cycles::Cycles,
+    gibibytes::Gibibytes,
+    principal::{Controller, Controllers},
+    role_name::RoleName,
+};
 use crate::options::{Expected, name_of, path_text};
 
 /// A number of canisters.
@@ -24,7 +27,7 @@ pub(crate) struct Count(pub(crate) u32);
 impl FromMeta for Count {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "a number of canisters",
+            kind: "a number of canisters",
             example: "10",
         };
         match expected.literal(meta)? {
@@ -43,7 +46,7 @@ pub(crate) struct Text(pub(crate) LitStr);
 impl FromMeta for Text {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "text in quotes",
+            kind: "text in quotes",
             example: "\"..\"",
         };
         match expected.expression(meta)? {
@@ -53,14 +56,14 @@ impl FromMeta for Text {
             },
             Expr::Path(word) => {
                 let quoted = format!("\"{}\"", path_text(&word.path));
-                Err(expected.instead(meta, &quoted, word))
+                Err(expected.error_suggesting(meta, &quoted, word))
             }
             other => Err(expected.error(meta, other)),
         }
     }
 }
 
-/// A word that stands for itself; `word = true` and `word = false` are the same at length.
+/// A word alone, or in its long form `word = true` or `word = false`.
 pub(crate) struct Flag(pub(crate) bool);
 
 impl FromMeta for Flag {
@@ -70,13 +73,13 @@ impl FromMeta for Flag {
             Meta::NameValue(MetaNameValue {
                 value:
                     Expr::Lit(ExprLit {
-                        lit: Lit::Bool(given),
+                        lit: Lit::Bool(literal),
                         ..
                     }),
                 ..
-            }) => Ok(Self(given.value)),
+            }) => Ok(Self(literal.value)),
             _ => Err(darling::Error::custom(format!(
-                "`{}` takes no value: the word alone says it",
+                "`{}` takes no value: write the word alone",
                 name_of(meta)
             ))
             .with_span(meta)),
@@ -90,13 +93,13 @@ pub(crate) struct PathValue(pub(crate) Path);
 impl FromMeta for PathValue {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "a path, without quotes",
+            kind: "a path, without quotes",
             example: "some::path",
         };
         match expected.expression(meta)? {
             Expr::Path(path) if path.qself.is_none() => Ok(Self(path.path.clone())),
             Expr::Lit(literal) => Err(match &literal.lit {
-                Lit::Str(text) => expected.instead(meta, &text.value(), literal),
+                Lit::Str(text) => expected.error_suggesting(meta, &text.value(), literal),
                 other => expected.error(meta, other),
             }),
             other => Err(expected.error(meta, other)),
@@ -104,19 +107,19 @@ impl FromMeta for PathValue {
     }
 }
 
-/// A type: a path, a tuple, or, where its syntax is not that of an expression, either in quotes.
+/// A type: a path or a tuple, in quotes if its syntax is not that of an expression.
 pub(crate) struct TypeValue(pub(crate) Type);
 
 impl FromMeta for TypeValue {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         let expected = Expected {
-            what: "a type",
+            kind: "a type",
             example: "some::Type",
         };
-        let given = expected.expression(meta)?;
-        let ty = match given {
+        let value = expected.expression(meta)?;
+        let ty = match value {
             Expr::Path(_) | Expr::Tuple(_) | Expr::Paren(_) => {
-                syn::parse2(given.to_token_stream()).ok()
+                syn::parse2(value.to_token_stream()).ok()
             }
             Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => text.parse().ok(),
@@ -124,7 +127,7 @@ impl FromMeta for TypeValue {
             },
             _ => None,
         };
-        ty.map(Self).ok_or_else(|| expected.error(meta, given))
+        ty.map(Self).ok_or_else(|| expected.error(meta, value))
     }
 }
 

@@ -60,10 +60,10 @@ fn controller(item: &NestedMeta) -> darling::Result<Controller> {
         NestedMeta::Meta(Meta::Path(path)) if path.is_ident("parent") => {
             Ok(Controller::Parent(path.clone()))
         }
-        NestedMeta::Lit(Lit::Str(text)) => match fault(&text.value()) {
+        NestedMeta::Lit(Lit::Str(text)) => match text_error(&text.value()) {
             None => Ok(Controller::Text(text.clone())),
-            Some(fault) => {
-                Err(darling::Error::custom(format!("not a principal: {fault}")).with_span(text))
+            Some(error) => {
+                Err(darling::Error::custom(format!("not a principal: {error}")).with_span(text))
             }
         },
         _ => Err(darling::Error::custom(
@@ -73,10 +73,12 @@ fn controller(item: &NestedMeta) -> darling::Result<Controller> {
     }
 }
 
-/// What is wrong with the text of a principal: base32 of a CRC-32 and at most 29 bytes, in groups of five.
-fn fault(text: &str) -> Option<&'static str> {
+/// The error in the text of a principal, if there is one.
+///
+/// The text is the base32 form of a CRC-32 and at most 29 bytes, in groups of five characters.
+fn text_error(text: &str) -> Option<&'static str> {
     let characters = text.replace('-', "");
-    if text.is_empty() || grouped(&characters) != text {
+    if text.is_empty() || in_groups(&characters) != text {
         return Some("its text has groups of five characters, joined by dashes");
     }
     let Some(bytes) = base32(&characters) else {
@@ -90,7 +92,7 @@ fn fault(text: &str) -> Option<&'static str> {
     }
 }
 
-fn grouped(characters: &str) -> String {
+fn in_groups(characters: &str) -> String {
     let characters: Vec<_> = characters.chars().collect();
     let groups: Vec<String> = characters
         .chunks(5)
@@ -115,7 +117,7 @@ fn base32(characters: &str) -> Option<Vec<u8>> {
             bytes.push((buffer >> bits & 0xff) as u8);
         }
     }
-    // Bits of the last character that make no byte are zero in the one right spelling.
+    // Bits of the last character that are part of no byte are zero in the canonical spelling.
     let rest = buffer & ((1 << bits) - 1);
     (rest == 0).then_some(bytes)
 }
@@ -145,12 +147,12 @@ mod tests {
             "ryjl3-tyaaa-aaaaa-aaaba-cai",
             "un4fu-tqaaa-aaaab-qadjq-cai",
         ] {
-            assert_eq!(fault(text), None, "{text}");
+            assert_eq!(text_error(text), None, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_principal_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "aaaaa",
@@ -161,7 +163,7 @@ mod tests {
             "RYJL3-TYAAA-AAAAA-AAABA-CAI",
             "ryjl3-1yaaa-aaaaa-aaaba-cai",
         ] {
-            assert!(fault(text).is_some(), "{text}");
+            assert!(text_error(text).is_some(), "{text}");
         }
     }
 }

@@ -1,27 +1,27 @@
 //! The name of a role.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::LitStr;
 
-use crate::diag::{Errors, listed};
-use crate::hooks::Hook;
+use crate::{
+    diag::{Errors, quoted_list},
+    hooks::Hook,
+};
 
 /// The most bytes that a role's name may have.
-const LONGEST: usize = 40;
+const MAX_BYTES: usize = 40;
 
 /// A well-formed role name and where it was written.
 #[derive(Clone)]
 pub(crate) struct RoleName(LitStr);
 
 impl RoleName {
-    /// A name of its own: `root` and what would clash with generated functions is refused.
+    /// Checks the form of a name, and that it is neither `root` nor that of a hook or keyword.
     pub(crate) fn check(text: &LitStr, errors: &mut Errors) -> Option<Self> {
-        let name = text.value();
-        let fault = shape(&name).or_else(|| reserved(&name));
-        match fault {
-            Some(fault) => {
-                errors.at(text, fault);
+        match name_error(&text.value()) {
+            Some(error) => {
+                errors.report(text, error);
                 None
             }
             None => Some(Self(text.clone())),
@@ -32,12 +32,12 @@ impl RoleName {
         self.0.value()
     }
 
-    /// The name of the generated function that stands for the role.
+    /// The name of the role function.
     pub(crate) fn function(&self) -> Ident {
         let name = self.text().replace('-', "_");
         let plain = syn::parse_str::<Ident>(&name);
-        // What remains are keywords; those that cannot be raw are reserved above.
-        plain.unwrap_or_else(|_| Ident::new_raw(&name, proc_macro2::Span::call_site()))
+        // Names that do not parse are keywords; those that cannot be raw are refused by `check`.
+        plain.unwrap_or_else(|_| Ident::new_raw(&name, Span::call_site()))
     }
 }
 
@@ -47,13 +47,17 @@ impl ToTokens for RoleName {
     }
 }
 
-fn shape(name: &str) -> Option<String> {
+fn name_error(name: &str) -> Option<String> {
+    form_error(name).or_else(|| reservation_error(name))
+}
+
+fn form_error(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("a role needs a name, such as \"worker\"".to_owned());
     }
-    if name.len() > LONGEST {
+    if name.len() > MAX_BYTES {
         return Some(format!(
-            "a role's name has at most {LONGEST} bytes, this one has {}",
+            "a role's name has at most {MAX_BYTES} bytes, this one has {}",
             name.len()
         ));
     }
@@ -67,7 +71,7 @@ fn shape(name: &str) -> Option<String> {
     })
 }
 
-fn reserved(name: &str) -> Option<String> {
+fn reservation_error(name: &str) -> Option<String> {
     if name == "root" {
         return Some("`root` is the name of the fleet's root; a role needs another one".to_owned());
     }
@@ -80,7 +84,7 @@ fn reserved(name: &str) -> Option<String> {
     hooks.contains(&name).then(|| {
         format!(
             "`{name}` is the name of a hook; a role needs another one than {}",
-            listed(&hooks)
+            quoted_list(&hooks)
         )
     })
 }
@@ -89,12 +93,8 @@ fn reserved(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn accepts(name: &str) -> bool {
-        shape(name).or_else(|| reserved(name)).is_none()
-    }
-
     #[test]
-    fn names_of_the_right_shape_are_accepted() {
+    fn well_formed_names_are_accepted() {
         for name in [
             "worker",
             "a",
@@ -103,7 +103,7 @@ mod tests {
             "type",
             &"x".repeat(40),
         ] {
-            assert!(accepts(name), "{name}");
+            assert_eq!(name_error(name), None, "{name}");
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
             "init",
             &"x".repeat(41),
         ] {
-            assert!(!accepts(name), "{name}");
+            assert!(name_error(name).is_some(), "{name}");
         }
     }
 }

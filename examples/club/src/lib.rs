@@ -1,31 +1,32 @@
-//! A club's guest book: a hub. The entries are on pages, each of which is a canister below the club.
+//! A club's guest book, an example of a hub. The entries are on pages, each a canister below the
+//! club.
 
-use canic::prelude::*;
-use canic::stable_structures::StableCell;
-use ic_cdk::call::Call;
 use std::cell::RefCell;
+
+use canic::{prelude::*, stable_structures::StableCell};
+use ic_cdk::call::Call;
 
 /// The role of pages, as root names it.
 const PAGE: &str = "page";
 
 thread_local! {
-    /// The page that is written on.
+    /// The number of the page on which visitors sign.
     static LAST: RefCell<StableCell<u32, canic::Memory>> =
         RefCell::new(StableCell::init(canic::memory(0), 1));
 }
 
-/// What a page is installed with: the same Candid record as in the page's crate.
+/// The argument of a page's install: the same Candid record as in the page's crate.
 #[derive(CandidType, Deserialize)]
 pub struct PageArgs {
-    /// Which page of the book it is.
+    /// The number of the page in the book.
     pub number: u32,
 }
 
-/// The club. Its pages are announced to it, so that it need not ask root for them.
+/// The club. Root announces its pages to it, so that it need not ask root for them.
 #[canic::role("club", child(name = "page", args = PageArgs))]
 pub struct Club;
 
-/// Signs the guest book, and answers on which page. A full book gets another page.
+/// Signs the guest book and returns the number of the page. A full book gets another page.
 #[canic::update]
 async fn sign(name: String, text: String) -> Result<u32, String> {
     loop {
@@ -33,7 +34,7 @@ async fn sign(name: String, text: String) -> Result<u32, String> {
         if write(page(number).await?, &name, &text).await? {
             return Ok(number);
         }
-        // Whoever comes first turns the page.
+        // Of concurrent calls that find the page full, the first one turns it.
         LAST.with_borrow_mut(|last| {
             if *last.get() == number {
                 last.set(number + 1);
@@ -49,25 +50,25 @@ async fn pages() -> Result<Vec<Principal>, String> {
     Ok(children.into_iter().map(|child| child.canister).collect())
 }
 
-/// The page of a number: the one that is there, or a new one.
+/// The page with a number; the club provisions it if there is none.
 async fn page(number: u32) -> Result<Principal, String> {
-    let club = canic::fleet::key().ok_or("root makes clubs, each with a name")?;
+    let club = canic::fleet::key().ok_or("this club has no key: root provisions clubs by name")?;
     let key = format!("{club}, page {number}");
-    if let Some(there) = canic::fleet::lookup(PAGE, &*key).await? {
-        return Ok(there);
+    if let Some(page) = canic::fleet::lookup(PAGE, &*key).await? {
+        return Ok(page);
     }
     let request = Club::page().key(key).args(PageArgs { number });
-    let made = request.provision().await;
-    made.map(|made| made.canister)
-        .map_err(|error| error.to_string())
+    let provisioned = request.provision().await;
+    let provisioned = provisioned.map_err(|error| error.to_string())?;
+    Ok(provisioned.canister)
 }
 
-/// Writes on a page; false if it is full.
+/// Writes on a page; false if the page is full.
 async fn write(page: Principal, name: &str, text: &str) -> Result<bool, String> {
     let call = Call::unbounded_wait(page, "write").with_args(&(name, text));
-    let answer = call.await.map_err(|error| error.to_string())?;
-    let written: Result<bool, String> = answer.candid().map_err(|error| error.to_string())?;
-    written
+    let reply = call.await.map_err(|error| error.to_string())?;
+    let result: Result<bool, String> = reply.candid().map_err(|error| error.to_string())?;
+    result
 }
 
 canic::export_candid!();

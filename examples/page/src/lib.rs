@@ -1,10 +1,13 @@
-//! A page of a club's guest book: a shard. Its club writes, and everybody reads.
+//! A page of a club's guest book, an example of a shard. Its club writes, and everybody reads.
 
-use canic::prelude::*;
-use canic::stable_structures::{StableBTreeMap, StableCell};
 use std::cell::RefCell;
 
-/// Entries of a page: few, so that the book soon needs another one.
+use canic::{
+    prelude::*,
+    stable_structures::{StableBTreeMap, StableCell},
+};
+
+/// Entries of a page: few, so that the book soon needs another page.
 const ENTRIES: u64 = 3;
 
 /// The longest name and the longest text, in bytes.
@@ -17,10 +20,10 @@ thread_local! {
         RefCell::new(StableBTreeMap::init(canic::memory(1)));
 }
 
-/// What a page is installed with.
+/// The argument of a page's install.
 #[derive(CandidType, Deserialize)]
 pub struct PageArgs {
-    /// Which page of the book it is.
+    /// The number of the page in the book.
     pub number: u32,
 }
 
@@ -34,7 +37,7 @@ impl Page {
     }
 }
 
-/// Writes a line, for the club; answers false if the page is full.
+/// Writes a line for the club; returns false if the page is full.
 #[canic::update(allow(parent))]
 fn write(name: String, text: String) -> Result<bool, String> {
     if name.len() > LIMITS.0 || text.len() > LIMITS.1 {

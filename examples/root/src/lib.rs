@@ -1,16 +1,18 @@
-//! A notebook for every user, and a guest book for every club: the root of both, which makes all canisters.
+//! The root of a fleet with a notebook for every user and a guest book for every club.
 
-use canic::api::{ProvisionError, Provisioned};
 use canic::prelude::*;
 
-/// What a worker is installed with: the same Candid record as in the worker's crate.
+/// The argument of a worker's install: the same Candid record as in the worker's crate.
 #[derive(CandidType, Deserialize)]
 pub struct WorkerArgs {
-    /// The user whose notes these are.
+    /// The user to whom the notebook belongs.
     pub owner: Principal,
 }
 
-/// The fleet. A canister of the pool has just what a worker needs, so that using one takes a single call.
+/// The fleet.
+///
+/// A canister of the pool has exactly the cycles that a member starts with. A pool hit therefore
+/// takes a single management call.
 #[canic::root(
     pool(min = 2, max = 10, cycles = "2T"),
     role(name = "worker", args = WorkerArgs, max = 100, cycles = "2T"),
@@ -26,7 +28,7 @@ fn is_signed_in() -> Result<(), String> {
     Ok(())
 }
 
-/// The caller's own worker: made at the first call, and the same one ever after.
+/// The caller's own worker. The first call provisions it, and later calls return the same one.
 #[canic::update(guard = is_signed_in)]
 async fn sign_up() -> Result<Provisioned, ProvisionError> {
     let owner = ic_cdk::api::msg_caller();
@@ -37,13 +39,15 @@ async fn sign_up() -> Result<Provisioned, ProvisionError> {
         .await
 }
 
-/// The club of a name: made at the first call, and the same one ever after. It makes its pages itself.
+/// The club with a name. The first call provisions it, and later calls return the same one.
+///
+/// The club provisions its pages itself.
 #[canic::update(guard = is_signed_in)]
 async fn open_club(name: String) -> Result<Provisioned, ProvisionError> {
     Fleet::club().key(name).provision().await
 }
 
-/// A user's worker, if there is one.
+/// A user's worker, if the user has one.
 #[canic::query]
 fn where_is(user: Principal) -> Option<Principal> {
     canic::fleet::lookup_local("worker", &user.to_text())

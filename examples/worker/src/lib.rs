@@ -1,8 +1,11 @@
-//! One user's notebook: notes in stable memory, written by their owner and by root, and by nobody else.
+//! One user's notebook: notes in stable memory, for their owner and for root only.
 
-use canic::prelude::*;
-use canic::stable_structures::{StableBTreeMap, StableCell};
 use std::{cell::RefCell, ops::Bound};
+
+use canic::{
+    prelude::*,
+    stable_structures::{StableBTreeMap, StableCell},
+};
 
 /// The longest title and the longest text, in bytes, and the most rows of a page.
 const LIMITS: (usize, usize, usize) = (100, 10_000, 100);
@@ -14,10 +17,10 @@ thread_local! {
         RefCell::new(StableBTreeMap::init(canic::memory(1)));
 }
 
-/// What a worker is installed with.
+/// The argument of a worker's install.
 #[derive(CandidType, Deserialize)]
 pub struct WorkerArgs {
-    /// The user whose notes these are.
+    /// The user to whom the notebook belongs.
     pub owner: Principal,
 }
 
@@ -44,7 +47,7 @@ fn is_owner() -> Result<(), String> {
     }
 }
 
-/// Writes a note, over the one of the same title if there is one.
+/// Writes a note, and replaces an earlier note with the same title.
 #[canic::update(allow(root, guard = is_owner))]
 fn put(title: String, text: String) -> Result<(), String> {
     if title.len() > LIMITS.0 || text.len() > LIMITS.1 {
@@ -63,7 +66,7 @@ fn get(title: String) -> Option<String> {
     NOTES.with_borrow(|notes| notes.get(&title))
 }
 
-/// Titles and texts, by title, from the first one after `after` on.
+/// Notes as pairs of title and text, sorted by title, from the first title after `after` on.
 #[canic::query(allow(root, guard = is_owner))]
 fn list(after: Option<String>, limit: u32) -> Vec<(String, String)> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);

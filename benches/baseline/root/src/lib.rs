@@ -1,11 +1,14 @@
-//! A root written by hand with ic-cdk alone, which only creates and installs: what the framework's root is measured against.
+//! A root written by hand with ic-cdk alone: the baseline for measurements of canic's root.
 //!
-//! It keeps the worker's module in its own chunk store, reuses the empty canisters that were handed to it, and keeps a map of
-//! its members in stable memory. There are no keys, no limits and no pool that is refilled, and what fails on the way is lost.
+//! It only creates and installs. It keeps the worker's module in its own chunk store and a map of
+//! its members in stable memory, and reuses the empty canisters that a controller hands in. It has
+//! no keys, no limits and no refill of a pool, and a failure on the way loses a canister.
 #![allow(
     missing_docs,
     reason = "ic_cdk::export_candid! writes a public function without docs"
 )]
+
+use std::cell::RefCell;
 
 use candid::{CandidType, Principal};
 use ic_cdk::{
@@ -15,9 +18,8 @@ use ic_cdk::{
 use ic_stable_structures::{DefaultMemoryImpl, StableBTreeMap};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
-use std::cell::RefCell;
 
-/// What a worker starts with, in cycles.
+/// A worker's first balance, in cycles.
 const CYCLES: u128 = 2_000_000_000_000;
 
 thread_local! {
@@ -28,7 +30,7 @@ thread_local! {
     static EMPTY: RefCell<Vec<Principal>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A piece of a module in the chunk store.
+/// A chunk of a module in the chunk store.
 #[derive(CandidType, Clone, Deserialize)]
 pub struct ChunkHash {
     /// Its SHA-256.
@@ -40,18 +42,18 @@ pub struct ChunkHash {
 pub struct Module {
     /// Its SHA-256.
     pub hash: ByteBuf,
-    /// Its pieces, in order.
+    /// Its chunks, in order.
     pub chunks: Vec<ChunkHash>,
 }
 
-/// What a worker is installed with.
+/// The argument of a worker's install.
 #[derive(CandidType, Deserialize)]
 pub struct WorkerArgs {
-    /// The user whose notes these are.
+    /// The user to whom the notebook belongs.
     pub owner: Principal,
 }
 
-// What the management canister takes and answers, as far as it matters here.
+// Arguments and replies of the management canister, with the fields that matter here.
 
 #[derive(CandidType)]
 struct UploadChunk {
@@ -108,7 +110,7 @@ async fn manage(method: &str, args: &impl CandidType, cycles: u128) -> Result<Re
         .map_err(|error| error.to_string())
 }
 
-/// Puts a piece of the worker's module into the chunk store.
+/// Puts a chunk of the worker's module into the chunk store.
 #[ic_cdk::update(guard = "by_controller")]
 async fn stage(chunk: ByteBuf) -> Result<ChunkHash, String> {
     let canister_id = canister_self();
@@ -116,7 +118,7 @@ async fn stage(chunk: ByteBuf) -> Result<ChunkHash, String> {
     stored.candid().map_err(|error| error.to_string())
 }
 
-/// The module that is installed from now on.
+/// Sets the module of later installs.
 #[ic_cdk::update(guard = "by_controller")]
 fn approve(module: Module) {
     MODULE.set(Some(module));
@@ -128,7 +130,7 @@ fn keep(canister: Principal) {
     EMPTY.with_borrow_mut(|empty| empty.push(canister));
 }
 
-/// Makes a worker.
+/// Provisions a worker.
 #[ic_cdk::update(guard = "by_controller")]
 async fn provision(args: WorkerArgs) -> Result<Principal, String> {
     let canister = match EMPTY.with_borrow_mut(Vec::pop) {

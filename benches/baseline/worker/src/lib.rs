@@ -1,10 +1,13 @@
-//! The example worker written by hand with ic-cdk alone: what the framework's worker is measured against.
+//! The example worker written by hand with ic-cdk alone: the baseline for measurements of canic's
+//! worker.
 //!
-//! Same endpoints, same argument, same rules. Root is whoever installs it.
+//! It has the same endpoints, argument and rules. The canister that installs it is its root.
 #![allow(
     missing_docs,
     reason = "ic_cdk::export_candid! writes a public function without docs"
 )]
+
+use std::{cell::RefCell, ops::Bound};
 
 use candid::{CandidType, Principal};
 use ic_stable_structures::{
@@ -12,7 +15,6 @@ use ic_stable_structures::{
     memory_manager::{MemoryId, MemoryManager, VirtualMemory},
 };
 use serde::Deserialize;
-use std::{cell::RefCell, ops::Bound};
 
 const LIMITS: (usize, usize, usize) = (100, 10_000, 100);
 
@@ -33,10 +35,10 @@ thread_local! {
         RefCell::new(StableBTreeMap::init(memory(2)));
 }
 
-/// What a worker is installed with.
+/// The argument of a worker's install.
 #[derive(CandidType, Deserialize)]
 pub struct WorkerArgs {
-    /// The user whose notes these are.
+    /// The user to whom the notebook belongs.
     pub owner: Principal,
 }
 

@@ -1,9 +1,18 @@
-//! Everybody that `allow` knows, and guards.
+//! Every item of `allow`, and guards.
 
 #[canic::update(allow(anyone))]
 fn open() {}
 
-#[canic::update(allow(controller, root, parent, child, member, role = "hub", role = "user-list", guard = checks::is_friend))]
+#[canic::update(allow(
+    controller,
+    root,
+    parent,
+    child,
+    member,
+    role = "hub",
+    role = "user-list",
+    guard = checks::is_friend
+))]
 fn many() {}
 
 #[canic::query(guard = checks::is_open, guard = checks::is_friend, allow(controller))]

@@ -1,4 +1,4 @@
-//! Plain endpoints of ic-cdk's stand beside.
+//! Endpoints of ic-cdk beside those of canic.
 
 #[canic::query]
 fn ours() -> u64 {

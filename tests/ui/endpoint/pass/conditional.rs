@@ -1,4 +1,4 @@
-//! An endpoint that is compiled on a condition; its export follows.
+//! A conditional endpoint, whose export has the same condition.
 
 #[canic::update]
 #[cfg(any())]

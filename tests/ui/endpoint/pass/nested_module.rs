@@ -1,4 +1,4 @@
-//! In a nested module, with types of that module.
+//! An endpoint in a nested module, with types of that module.
 
 mod deep {
     pub(crate) mod deeper {

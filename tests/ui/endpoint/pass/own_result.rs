@@ -1,4 +1,4 @@
-//! An author's own `Result` with one parameter is a value like any other.
+//! An author's own `Result` with one parameter, which is a value like any other.
 
 type Result<T> = core::result::Result<T, String>;
 

@@ -1,4 +1,4 @@
-//! Queries, composite and not.
+//! Queries, plain and composite.
 
 #[canic::query]
 fn jobs_done() -> u64 {

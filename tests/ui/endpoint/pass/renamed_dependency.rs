@@ -1,4 +1,4 @@
-//! The dependency under another name.
+//! An endpoint with the dependency under another name.
 
 extern crate canic as other;
 

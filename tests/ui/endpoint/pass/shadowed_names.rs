@@ -1,4 +1,4 @@
-//! Items of the author's that are named like those of the standard library and of canic.
+//! An author's items with names from the standard library and canic.
 
 #![allow(dead_code, non_camel_case_types)]
 

@@ -1,4 +1,4 @@
-//! Updates, with any number of arguments and values.
+//! Updates with any number of arguments and values.
 
 use candid::CandidType;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 #[canic::role("worker")]
 struct Worker;
 
-// At the root of the crate it is looked for, and nowhere else.
+// The attribute finds the export at the root of the crate only.
 mod elsewhere {
     canic::export_candid!();
 }

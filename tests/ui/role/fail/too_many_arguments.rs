@@ -2,7 +2,10 @@ struct Worker;
 
 #[canic::role("worker")]
 impl Worker {
-    fn init(_: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8) {}
+    fn init(
+        _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8,
+        _: u8, _: u8, _: u8, _: u8,
+    ) {}
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! Every hook there is.
+//! Every hook.
 
 struct Worker;
 

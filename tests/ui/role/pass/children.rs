@@ -1,4 +1,4 @@
-//! What a member provisions is a function of its type, as a role is of root's; members of its own role among it.
+//! Functions of a member for the roles that it provisions, its own role among them.
 
 use canic::fleet::{Provision, ProvisionRole, ProvisionWith};
 

@@ -1,5 +1,4 @@
-//! A canister written with ic-cdk, which has become a member as the README shows it: nothing but the lines about its life
-//! have changed.
+//! A canister written with ic-cdk that became a member: only its lifecycle functions have changed.
 
 use canic::prelude::*;
 use std::cell::RefCell;

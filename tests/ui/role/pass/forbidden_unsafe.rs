@@ -1,4 +1,4 @@
-//! Generated exports do not trip over an author's `forbid(unsafe_code)`.
+//! Generated exports below an author's `forbid(unsafe_code)`.
 
 #![forbid(unsafe_code)]
 

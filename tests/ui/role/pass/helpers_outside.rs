@@ -1,4 +1,4 @@
-//! Other functions of the type stand in another block.
+//! Other functions of the type, in another block.
 
 struct Worker;
 

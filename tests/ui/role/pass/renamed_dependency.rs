@@ -1,4 +1,4 @@
-//! The dependency under another name, in a module below the crate's root.
+//! A member with the dependency under another name, in a module below the crate's root.
 
 extern crate canic as other;
 

@@ -1,4 +1,4 @@
-//! A heartbeat need not be asynchronous.
+//! A heartbeat that is not asynchronous.
 
 struct Worker;
 

@@ -1,12 +1,12 @@
-//! A whole member, its Candid interface exported.
+//! A member with endpoints and an exported Candid interface.
 
 use candid::CandidType;
 use serde::Deserialize;
 
-/// What it is installed with.
+/// The argument of its install.
 #[derive(CandidType, Deserialize)]
 pub struct WorkerArgs {
-    /// Whose it is.
+    /// The worker's owner.
     pub owner: String,
 }
 

@@ -1,4 +1,4 @@
-//! Generated code asks for no exception from an author's `forbid(warnings)`.
+//! Generated code below an author's `forbid(warnings)`.
 
 #![forbid(warnings, unsafe_code)]
 

@@ -2,10 +2,10 @@
 
 use candid::CandidType;
 
-/// What a worker is installed with.
+/// The argument of a worker's install.
 #[derive(CandidType)]
 pub struct WorkerArgs {
-    /// Whose it is.
+    /// The worker's owner.
     pub owner: String,
 }
 
@@ -26,7 +26,12 @@ pub struct Fleet;
         wasm = "fixtures/module.wasm",
         args = WorkerArgs,
     ),
-    role(name = "user-list", watches("worker", "user-list"), rollback = "recycle", args = "Option<WorkerArgs>"),
+    role(
+        name = "user-list",
+        watches("worker", "user-list"),
+        rollback = "recycle",
+        args = "Option<WorkerArgs>",
+    ),
     reserve = "5T",
     http,
     stable_memory = "16GiB",

@@ -1,4 +1,4 @@
-//! In a nested, private module.
+//! A root in a nested, private module.
 
 mod deep {
     mod deeper {

@@ -1,4 +1,4 @@
-//! A role is a function of the root's type, typed by its argument.
+//! Role functions of the root's type, each typed by the role's argument.
 
 use canic::fleet::{Provision, ProvisionRole};
 

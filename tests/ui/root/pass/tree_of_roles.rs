@@ -1,4 +1,4 @@
-//! Parents may be roles, the role itself among them, if root can reach them.
+//! Parents that are roles, among them the role itself, and that root can reach.
 
 #[canic::root(
     role(name = "leaf", parents("branch")),

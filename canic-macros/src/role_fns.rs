@@ -1,66 +1,67 @@
-//! The functions by which an author's code names the roles it provisions: `Fleet::worker()`, `Hub::shard()`.
+//! Role functions, with which an author's code provisions: `Fleet::worker()`, `Hub::shard()`.
 //!
-//! A root has one for each `role(..)` in its list, a member one for each `child(..)`.
+//! A root has one for each `role(..)` in its option list, a member one for each `child(..)`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Item, Type};
+use syn::{Item, Type, spanned::Spanned as _};
 
-use crate::crate_path::CratePath;
-use crate::diag::Errors;
-use crate::hooks::Canister;
-use crate::options::{Given, Options};
-use crate::signature::located_at;
-use crate::values::{RoleName, Text, TypeValue};
+use crate::{
+    crate_path::CratePath,
+    diag::Errors,
+    hooks::Canister,
+    options::{Options, Spanned},
+    signature::type_site,
+    values::{RoleName, Text, TypeValue},
+};
 
-/// What a list says about the function, as it is written.
-pub(crate) struct HandleArgs {
-    pub(crate) name: Option<Given<Text>>,
-    lacks_name: bool,
-    args: Option<Given<TypeValue>>,
+/// The options of a role function, as they are written.
+pub(crate) struct RoleFnArgs {
+    pub(crate) name: Option<Spanned<Text>>,
+    name_is_missing: bool,
+    args: Option<Spanned<TypeValue>>,
 }
 
-/// What the function is made of.
+/// A role function whose options have been checked.
 #[derive(Clone)]
-pub(crate) struct Handle {
+pub(crate) struct RoleFn {
     pub(crate) name: RoleName,
-    /// The type of the argument of its `init`, where the author named it.
+    /// The type of the role's `init` argument, if the author named it.
     args: Option<Type>,
 }
 
-impl HandleArgs {
+impl RoleFnArgs {
     pub(crate) fn parse(options: &Options, errors: &mut Errors) -> Self {
         Self {
-            name: options.one("name", errors),
-            lacks_name: options.lack("name"),
-            args: options.one("args", errors),
+            name: options.single("name", errors),
+            name_is_missing: options.is_missing("name"),
+            args: options.single("args", errors),
         }
     }
 
-    /// `option` is the list's name, and `site` where it stands.
+    /// `option` is the name of the list, and `site` its position.
     pub(crate) fn check(
         &self,
         option: &str,
         site: impl ToTokens,
         errors: &mut Errors,
-    ) -> Option<Handle> {
-        if self.lacks_name {
-            errors.at(
+    ) -> Option<RoleFn> {
+        if self.name_is_missing {
+            errors.report(
                 site,
                 format!("a {option} needs a name: `{option}(name = \"worker\")`"),
             );
         }
         let name = RoleName::check(&self.name.as_ref()?.0, errors)?;
         let args = self.args.as_ref().map(|ty| ty.0.clone());
-        Some(Handle { name, args })
+        Some(RoleFn { name, args })
     }
 }
 
-/// No two roles have the same name, nor names that the functions could not tell apart.
-pub(crate) fn distinct<'a>(handles: impl Iterator<Item = &'a Handle>, errors: &mut Errors) {
+/// No two roles have the same name, nor names that would become the same function.
+pub(crate) fn distinct<'a>(role_fns: impl Iterator<Item = &'a RoleFn>, errors: &mut Errors) {
     let mut seen: Vec<&RoleName> = Vec::new();
-    for Handle { name, .. } in handles {
+    for RoleFn { name, .. } in role_fns {
         let earlier = seen
             .iter()
             .find(|other| other.function() == name.function())
@@ -70,7 +71,7 @@ pub(crate) fn distinct<'a>(handles: impl Iterator<Item = &'a Handle>, errors: &m
             continue;
         };
         if earlier.text() == name.text() {
-            errors.conflict(
+            errors.report_conflict(
                 (
                     name,
                     format!("the role `{}` is given twice; keep one", name.text()),
@@ -78,7 +79,7 @@ pub(crate) fn distinct<'a>(handles: impl Iterator<Item = &'a Handle>, errors: &m
                 (earlier, format!("`{}` is first given here", name.text())),
             );
         } else {
-            errors.conflict(
+            errors.report_conflict(
                 (
                     name,
                     format!(
@@ -88,41 +89,41 @@ pub(crate) fn distinct<'a>(handles: impl Iterator<Item = &'a Handle>, errors: &m
                         name.function()
                     ),
                 ),
-                (earlier, "the other one is this"),
+                (earlier, format!("`{}` is first given here", earlier.text())),
             );
         }
     }
 }
 
-/// The functions that can be made although something else is wrong, so that calls of them raise no further errors.
-pub(crate) fn surviving<'a>(all: impl Iterator<Item = &'a HandleArgs>) -> Vec<Handle> {
-    let mut handles: Vec<Handle> = Vec::new();
+/// The functions that can be generated beside errors, so that calls of them raise no further ones.
+pub(crate) fn fallback<'a>(all: impl Iterator<Item = &'a RoleFnArgs>) -> Vec<RoleFn> {
+    let mut role_fns: Vec<RoleFn> = Vec::new();
     for args in all {
-        // What is wrong with a name has been reported.
-        let Some(handle) = args.check("role", TokenStream::new(), &mut Errors::default()) else {
+        // The check has reported the errors of a name already.
+        let Some(role_fn) = args.check("role", TokenStream::new(), &mut Errors::default()) else {
             continue;
         };
-        let function = handle.name.function();
-        if handles
+        let function = role_fn.name.function();
+        if role_fns
             .iter()
             .all(|other| other.name.function() != function)
         {
-            handles.push(handle);
+            role_fns.push(role_fn);
         }
     }
-    handles
+    role_fns
 }
 
-/// The functions, on the type that the attribute stands on.
+/// The role functions, as an `impl` block of the author's type.
 pub(crate) fn functions<'a>(
     crate_path: &CratePath,
     item: &Item,
-    handles: impl IntoIterator<Item = &'a Handle>,
+    role_fns: impl IntoIterator<Item = &'a RoleFn>,
 ) -> Option<TokenStream> {
     let ty = Canister::type_of(item)?;
-    let functions: Vec<_> = handles
+    let functions: Vec<_> = role_fns
         .into_iter()
-        .map(|handle| function(crate_path, handle))
+        .map(|role_fn| function(crate_path, role_fn))
         .collect();
     (!functions.is_empty()).then(|| {
         quote! {
@@ -133,16 +134,16 @@ pub(crate) fn functions<'a>(
     })
 }
 
-fn function(crate_path: &CratePath, handle: &Handle) -> TokenStream {
-    let Handle { name, args } = handle;
-    // Another function of that name is a mistake about the role.
+fn function(crate_path: &CratePath, role_fn: &RoleFn) -> TokenStream {
+    let RoleFn { name, args } = role_fn;
+    // With the span of the name, the error about another function of that name points at the role.
     let site = Span::call_site().located_at(name.span());
     let mut function = name.function();
     function.set_span(site);
     let doc = format!(" Provisions a member of the role `{}`.", name.text());
     let (ty, new) = match args {
         Some(args) => {
-            let bound = located_at(Some(args));
+            let bound = type_site(Some(args));
             let located = crate_path.located_at(bound);
             (
                 quote_spanned!(site=> #crate_path::fleet::ProvisionRole<#args>),
