@@ -1,77 +1,104 @@
-//! `cargo xtask bench`: what a fleet costs; `cargo xtask bench replica`: what a test suite pays for.
+//! `cargo xtask bench`: the costs of a fleet; `cargo xtask bench replica`: the times of a test
+//! suite.
 
+mod bounds;
 mod builds;
+mod figures;
 mod fleet;
 mod replica;
 mod report;
 
-use canic_fleet_tests::artifacts;
 use std::fs;
 
-const USAGE: &str = "\
-Usage: cargo xtask bench [--members N,..] [--builds] [--json] [--write]
-       cargo xtask bench replica [--json]";
+use canic_fleet_tests::artifacts;
+use clap::Subcommand;
 
-/// Where `--write` writes.
+use crate::toolchain;
+
+/// The page that `--write` writes.
 const PAGE: &str = "docs/performance.md";
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    subject: Option<Subject>,
+    /// Measures with each of these numbers of members
+    #[arg(
+        long,
+        value_name = "N,..",
+        value_delimiter = ',',
+        default_value = "10,1000,10000,100000"
+    )]
+    members: Vec<usize>,
+    /// Times cargo, too
+    #[arg(long)]
+    builds: bool,
+    /// Adds the figures as one line of JSON, the last one
+    #[arg(long)]
+    json: bool,
+    /// Writes docs/performance.md
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Subcommand)]
+enum Subject {
+    /// Times instances, installs and calls; POCKET_IC_BIN names another server to compare with
+    Replica {
+        /// Adds the figures as one line of JSON, the last one
+        #[arg(long)]
+        json: bool,
+    },
+}
 
 /// Measures and prints; fails after that if a bound is missed.
 ///
 /// # Errors
-/// When something can't be measured, a bound is missed, or the arguments are wrong.
-pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    match args {
-        ["replica"] => return replica::run(false),
-        ["replica", "--json"] => return replica::run(true),
-        _ => {}
+/// When a figure can't be measured, or a bound is missed.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    if let Some(Subject::Replica { json }) = args.subject {
+        return replica::run(json);
     }
-    let mut members = vec![10, 1_000, 10_000, 100_000];
-    let (mut builds, mut json, mut write) = (false, false, false);
-    let mut args = args.iter();
-    while let Some(option) = args.next() {
-        match *option {
-            "--members" => members = counts(args.next().copied().unwrap_or_default())?,
-            "--builds" => builds = true,
-            "--json" => json = true,
-            "--write" => write = true,
-            _ => return Err(format!("unknown option {option}\n{USAGE}")),
-        }
-    }
-    crate::toolchain::ensure_wasm_target()?;
-    let mut figures = fleet::measure(&members)?;
-    if builds {
+    toolchain::ensure_wasm_target()?;
+    let mut figures = fleet::measure(&ascending(&args.members))?;
+    if args.builds {
         figures.builds = builds::measure()?;
     }
+    figures.bounds = bounds::bounds(&figures);
     let report = report::tables(&figures);
     println!("{report}");
-    if write {
+    if args.write {
         let path = artifacts::workspace().join(PAGE);
         fs::write(&path, report::page(&report)).map_err(|e| format!("{PAGE}: {e}"))?;
         println!("written to {PAGE}");
     }
-    if json {
+    if args.json {
         let line = serde_json::to_string(&figures).map_err(|e| e.to_string())?;
         println!("{line}");
     }
-    let missed: Vec<_> = figures.bounds.iter().filter(|b| !b.held()).collect();
+    let missed: Vec<&str> = figures
+        .bounds
+        .iter()
+        .filter(|bound| !bound.is_held())
+        .map(|bound| bound.what.as_str())
+        .collect();
     if missed.is_empty() {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(format!("missed: {}", missed.join("; ")))
     }
-    let missed: Vec<_> = missed.iter().map(|bound| bound.what.as_str()).collect();
-    Err(format!("missed: {}", missed.join("; ")))
 }
 
-/// Ascending, each once.
-fn counts(text: &str) -> Result<Vec<usize>, String> {
-    let counts: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
-    let mut counts = counts.map_err(|_| format!("{text:?} are not numbers\n{USAGE}"))?;
-    counts.sort_unstable();
-    counts.dedup();
-    Ok(counts)
+/// The numbers in ascending order, each once.
+fn ascending(numbers: &[usize]) -> Vec<usize> {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 #[test]
-fn counts_ascend() {
-    assert_eq!(counts("1000,10,10"), Ok(vec![10, 1_000]));
-    assert!(counts("").is_err() && counts("10,").is_err());
+fn numbers_of_members_ascend() {
+    assert_eq!(ascending(&[1_000, 10, 10]), [10, 1_000]);
 }
