@@ -9,6 +9,7 @@ mod serve;
 mod test;
 mod toolchain;
 mod wasm;
+mod width;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::Args),
     /// Fails at every await of every operation and audits the state of the fleet
     Faults(faults::Args),
+    /// Lists the lines of more than 100 characters
+    Width,
     /// Writes the Candid interface of each canister beside its manifest
     Did,
     /// Builds the canisters and prints the sizes of their modules
@@ -61,6 +64,7 @@ fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Test) => test::run(),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Faults(args)) => faults::run(&args),
+        Some(Command::Width) => width::run(),
         Some(Command::Did) => did::run(),
         Some(Command::Wasm) => wasm::run(),
         Some(Command::Serve(args)) => serve::run(&args),
@@ -99,6 +103,7 @@ mod tests {
             "faults --json --every 4 --pairs 10 --histories 3 --seed 7",
             "faults --case {}",
             "faults --history 1000001",
+            "width",
             "did",
             "wasm",
             "serve",

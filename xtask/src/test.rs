@@ -10,7 +10,7 @@ use std::{
 
 use canic_fleet_tests::artifacts;
 
-use crate::{demo, toolchain};
+use crate::{demo, toolchain, width};
 
 /// The variable that names the server of the tests.
 const POCKET_IC_BIN: &str = "POCKET_IC_BIN";
@@ -48,6 +48,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut environment: Vec<(&str, OsString)> = Vec::new();
     let mut tally = Tally::default();
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]));
+    steps.run("width", width::run);
     steps.run("canisters", || {
         let canisters = artifacts::build_canisters()?;
         environment.push((artifacts::CANISTERS_DIR, canisters.into()));
