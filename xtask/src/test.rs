@@ -10,7 +10,7 @@ use std::{
 
 use canic_fleet_tests::artifacts;
 
-use crate::{demo, toolchain, width};
+use crate::{demo, rooms, toolchain, width};
 
 /// The variable that names the server of the tests.
 const POCKET_IC_BIN: &str = "POCKET_IC_BIN";
@@ -49,6 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut tally = Tally::default();
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]));
     steps.run("width", width::run);
+    steps.run("rooms", rooms::check);
     steps.run("canisters", || {
         let canisters = artifacts::build_canisters()?;
         environment.push((artifacts::CANISTERS_DIR, canisters.into()));
