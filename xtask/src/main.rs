@@ -41,9 +41,9 @@ enum Command {
     /// A room is a file or folder right below `src`. A file imports another one if a path in it
     /// leads to an item of that file; re-exports are seen through, tests are left out. A circle is
     /// a set of files that all import each other. An import runs up if it leads from a lower floor
-    /// to a higher one; inside a folder, and where no floors are declared, if it runs against the
-    /// order with the fewest such imports. The command fails on circles, on imports that run up, and
-    /// on rooms without a declared floor.
+    /// to a higher one. Inside a folder, and where no floors are declared, it runs up if it is
+    /// against the order with the fewest such imports. The command fails on circles, on imports
+    /// that run up, and on rooms without a declared floor.
     #[command(verbatim_doc_comment)]
     Rooms(rooms::Args),
     /// Lists the lines of more than 100 characters

@@ -359,6 +359,12 @@ fn millions(number: u128) -> String {
 }
 
 #[test]
+fn the_page_that_is_checked_in_begins_with_the_introduction() {
+    let page = include_str!("../../../docs/performance.md");
+    assert!(page.starts_with(&format!("{INTRODUCTION}\n## Bounds\n")));
+}
+
+#[test]
 fn numbers_are_grouped() {
     let all = [0, 999, 1_000, 1_234_567].map(grouped);
     assert_eq!(all, ["0", "999", "1,000", "1,234,567"]);

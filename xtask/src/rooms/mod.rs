@@ -139,9 +139,12 @@ fn print(plans: &[Plan]) {
 
 fn print_lists(plan: &Plan) {
     let package = &plan.package;
+    if !plan.long_functions.is_empty() {
+        println!("\n{package}: functions of more than 70 lines");
+    }
     for long in &plan.long_functions {
         let (file, line, name, lines) = (&long.file, long.line, &long.name, long.lines);
-        println!("\n{package}: {file}:{line}: `{name}` has {lines} lines");
+        println!("  {file}:{line}: {name}, {lines} lines");
     }
     for circle in &plan.circles {
         println!("\n{package}: a circle of {} files", circle.len());
