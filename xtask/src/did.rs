@@ -1,13 +1,16 @@
-//! `cargo xtask did`: the Candid interfaces that are checked in.
+//! `cargo xtask did`: the checked-in Candid interfaces.
 
-use crate::toolchain;
-use canic_fleet_tests::{artifacts, interface};
 use std::{env, fs};
 
-/// Builds all canisters and writes their interfaces beside their manifests; says which ones have changed.
+use canic_fleet_tests::{artifacts, interface};
+
+use crate::toolchain;
+
+/// Builds all canisters, writes their interfaces beside their manifests, and prints which of them
+/// have changed.
 ///
 /// # Errors
-/// When one can't be built, has no interface, or can't be written.
+/// When a canister can't be built or has no interface, or an interface can't be written.
 pub(crate) fn run() -> Result<(), String> {
     if env::var_os(artifacts::CANISTERS_DIR).is_none() {
         toolchain::ensure_wasm_target()?;
@@ -15,7 +18,7 @@ pub(crate) fn run() -> Result<(), String> {
     for interface in interface::all()? {
         let file = interface.file.display();
         if interface.checked_in.as_ref() == Some(&interface.told) {
-            println!("{file}: as it was");
+            println!("{file}: unchanged");
         } else {
             fs::write(artifacts::workspace().join(&interface.file), interface.told)
                 .map_err(|e| format!("{file}: {e}"))?;

@@ -2,84 +2,75 @@
 
 use canic_fault_tests::{Case, Report, Violation, history, matrix, scenario};
 
-/// What is tried.
-struct Plan {
+use crate::toolchain;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Adds the figures as one line of JSON, the last one
+    #[arg(long)]
     json: bool,
-    /// One of so many single faults.
+    /// Takes one of N single failures
+    #[arg(long, value_name = "N", default_value_t = 1)]
     every: usize,
+    /// Tries N pairs of failures
+    #[arg(long, value_name = "N", default_value_t = 2_100)]
     pairs: usize,
+    /// Tries N random histories of many operations
+    #[arg(long, value_name = "N", default_value_t = 300)]
     histories: usize,
+    /// Draws pairs and histories from this seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Repeats one case, given as the line that was printed
+    #[arg(long, value_name = "LINE", exclusive = true)]
+    case: Option<String>,
+    /// Repeats one history, given by its seed
+    #[arg(long, value_name = "SEED", exclusive = true)]
+    history: Option<u64>,
 }
 
-const USAGE: &str = "\
-Usage: cargo xtask faults [--json] [--every N] [--pairs N] [--histories N] [--seed N]
-       cargo xtask faults --case LINE | --history SEED";
-
-/// Runs the matrix, or one case of it. Every case that shows something wrong is printed as the line that repeats it.
+/// Runs the matrix, or one case of it. Each case with a violation is printed as the line that
+/// repeats it.
 ///
 /// # Errors
-/// When something is wrong, or the arguments are.
-pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    crate::toolchain::ensure_wasm_target()?;
-    let mut plan = Plan {
-        json: false,
-        every: 1,
-        pairs: 2_100,
-        histories: 300,
-        seed: 1,
-    };
-    let mut args = args.iter();
-    while let Some(option) = args.next() {
-        let mut value = || {
-            args.next()
-                .ok_or_else(|| format!("{option} needs a value\n{USAGE}"))
-        };
-        match *option {
-            "--json" => plan.json = true,
-            "--every" => plan.every = (number(value()?)? as usize).max(1),
-            "--pairs" => plan.pairs = number(value()?)? as usize,
-            "--histories" => plan.histories = number(value()?)? as usize,
-            "--seed" => plan.seed = number(value()?)?,
-            "--case" => return one_case(value()?),
-            "--history" => return one_history(number(value()?)?),
-            _ => return Err(format!("unknown option {option}\n{USAGE}")),
-        }
+/// When a case has a violation, or can't be run.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    toolchain::ensure_wasm_target()?;
+    if let Some(line) = &args.case {
+        run_case(line)
+    } else if let Some(seed) = args.history {
+        run_history(seed)
+    } else {
+        run_matrix(args)
     }
-    whole(&plan)
 }
 
-fn number(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not a number\n{USAGE}"))
-}
-
-fn one_case(line: &str) -> Result<(), String> {
+fn run_case(line: &str) -> Result<(), String> {
     let case: Case = line.parse()?;
     let scenario = scenario::named(&case.scenario)
         .ok_or_else(|| format!("there is no scenario {:?}", case.scenario))?;
     let run = matrix::run(&(scenario.world)(), &case);
-    println!("struck: {}", run.struck);
-    verdict(run.violation)
+    println!("fired: {}", run.struck);
+    conclude(run.violation)
 }
 
-fn one_history(seed: u64) -> Result<(), String> {
-    verdict(history::run(&history::world(), seed))
+fn run_history(seed: u64) -> Result<(), String> {
+    conclude(history::run(&history::world(), seed))
 }
 
-fn verdict(violation: Option<Violation>) -> Result<(), String> {
+fn conclude(violation: Option<Violation>) -> Result<(), String> {
     match violation {
         None => {
-            println!("the books balance");
+            println!("no violation");
             Ok(())
         }
         Some(violation) => Err(violation.what.join("\n")),
     }
 }
 
-fn whole(plan: &Plan) -> Result<(), String> {
+fn run_matrix(args: &Args) -> Result<(), String> {
     let mut violations = Vec::new();
-    let prepared = matrix::prepare().map_err(|wrong| format!("{wrong:#?}"))?;
+    let prepared = matrix::prepare().map_err(|failures| format!("{failures:#?}"))?;
     let mut report = Report {
         scenarios: prepared.len(),
         awaits: prepared.iter().map(matrix::Prepared::awaits).sum(),
@@ -88,27 +79,24 @@ fn whole(plan: &Plan) -> Result<(), String> {
     };
 
     let singles = prepared.iter().flat_map(matrix::Prepared::singles);
-    let singles: Vec<Case> = singles.step_by(plan.every).collect();
-    println!("{} cases in which one thing goes wrong", singles.len());
-    let (struck, wrong) = matrix::run_all(&prepared, &singles);
-    report.cases = struck;
-    violations.extend(wrong);
+    let singles: Vec<Case> = singles.step_by(args.every.max(1)).collect();
+    println!("{} cases with one failure", singles.len());
+    let (fired, found) = matrix::run_all(&prepared, &singles);
+    report.cases = fired;
+    violations.extend(found);
 
-    println!(
-        "{} cases in which two things go wrong, seed {}",
-        plan.pairs, plan.seed
-    );
-    let pairs = matrix::pairs(&prepared, plan.pairs, plan.seed);
-    let (struck, wrong) = matrix::run_all(&prepared, &pairs);
-    report.pairs = struck;
-    violations.extend(wrong);
+    println!("{} cases with two failures, seed {}", args.pairs, args.seed);
+    let pairs = matrix::pairs(&prepared, args.pairs, args.seed);
+    let (fired, found) = matrix::run_all(&prepared, &pairs);
+    report.pairs = fired;
+    violations.extend(found);
 
     println!(
         "{} random histories, from seed {}",
-        plan.histories, plan.seed
+        args.histories, args.seed
     );
-    let first = plan.seed * 1_000_000;
-    let seeds: Vec<u64> = (first..first + plan.histories as u64).collect();
+    let first = args.seed * 1_000_000;
+    let seeds: Vec<u64> = (first..first + args.histories as u64).collect();
     violations.extend(history::run_all(&seeds));
     report.histories = seeds.len();
 
@@ -116,6 +104,19 @@ fn whole(plan: &Plan) -> Result<(), String> {
     for violation in &violations {
         println!("\n{violation}");
     }
+    print(&report);
+    if args.json {
+        let line = serde_json::to_string(&report).map_err(|e| e.to_string())?;
+        println!("{line}");
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err("there are violations".to_string())
+    }
+}
+
+fn print(report: &Report) {
     println!(
         "\n{} scenarios, {} awaits, {} faults: {} cases, {} pairs, {} histories, {} violations",
         report.scenarios,
@@ -126,15 +127,4 @@ fn whole(plan: &Plan) -> Result<(), String> {
         report.histories,
         report.violations
     );
-    if plan.json {
-        println!(
-            "{}",
-            serde_json::to_string(&report).map_err(|e| e.to_string())?
-        );
-    }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err("the books do not balance".to_string())
-    }
 }

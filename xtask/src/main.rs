@@ -1,60 +1,154 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
 mod bench;
+mod completions;
 mod demo;
 mod did;
 mod faults;
+mod rooms;
 mod serve;
 mod test;
 mod toolchain;
 mod wasm;
+mod width;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-The project's own commands.
+use clap::{CommandFactory, Parser, Subcommand};
 
-Usage: cargo xtask COMMAND
+/// The project's own commands
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
-  demo [--json]  builds the example fleet, runs it on a replica and shows what it does; --json adds the figures as the
-                 last line. POCKET_IC_BIN names another server than canic-replica.
-  test           formatting, clippy, all builds and all tests: what CI runs
-  bench [--members N,..] [--builds] [--json] [--write]
-                 measures what a fleet costs beside what is written by hand, with 10 to 100,000 members or as many as
-                 --members says; --builds times cargo, too; --write writes docs/performance.md
-  bench replica [--json]
-                 times what tests pay for: instances, installs, calls; POCKET_IC_BIN names another server to compare with
-  faults [--json] [--every N] [--pairs N] [--histories N] [--seed N]
-                 fails at every await of every operation, alone, in pairs and at random, and audits the books;
-                 --every N takes one of N single failures; `--case LINE` or `--history SEED` repeats what it found
-  did            writes the Candid interface of each canister beside its manifest
-  wasm           builds the canisters and prints the sizes of their modules
-  serve [ARGS]   builds and runs canic-replica; `cargo xtask serve --help` lists its arguments
-";
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the example fleet on a replica and checks every claim it makes
+    ///
+    /// POCKET_IC_BIN names another server than canic-replica.
+    Demo(demo::Args),
+    /// Runs every check that CI runs: formatting, structure, clippy, builds and tests
+    Test,
+    /// Measures the costs of a fleet, with a handwritten one beside it
+    Bench(bench::Args),
+    /// Fails at every await of every operation and audits the state of the fleet
+    Faults(faults::Args),
+    /// Measures the structure of the crates: sizes, floors, import circles
+    ///
+    /// A room is a file or folder right below `src`. A file imports another one if a path in it
+    /// leads to an item of that file; re-exports are seen through, tests are left out. A circle is
+    /// a set of files that all import each other. An import runs up if it leads from a lower floor
+    /// to a higher one. Inside a folder, and where no floors are declared, it runs up if it is
+    /// against the order with the fewest such imports. The command fails on circles, on imports
+    /// that run up, and on rooms without a declared floor.
+    #[command(verbatim_doc_comment)]
+    Rooms(rooms::Args),
+    /// Lists the lines of more than 100 characters
+    Width,
+    /// Writes the Candid interface of each canister beside its manifest
+    Did,
+    /// Builds the canisters and prints the sizes of their modules
+    Wasm,
+    /// Builds and runs canic-replica with these arguments
+    Serve(serve::Args),
+    /// Prints a script of completions for a shell
+    Completions(completions::Args),
+}
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args.as_slice() {
-        ["demo"] => demo::run(false),
-        ["demo", "--json"] => demo::run(true),
-        ["bench", rest @ ..] => bench::run(rest),
-        ["faults", rest @ ..] => faults::run(rest),
-        ["did"] => did::run(),
-        ["test"] => test::run(),
-        ["wasm"] => wasm::run(),
-        ["serve", rest @ ..] => serve::run(rest),
-        [] | ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        unknown => Err(format!("no such command: {}\n\n{USAGE}", unknown.join(" "))),
-    };
-    match done {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("error: {reason}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), String> {
+    match cli.command {
+        None => Cli::command().print_help().map_err(|e| e.to_string()),
+        Some(Command::Demo(args)) => demo::run(args.json),
+        Some(Command::Test) => test::run(),
+        Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Faults(args)) => faults::run(&args),
+        Some(Command::Rooms(args)) => rooms::run(&args),
+        Some(Command::Width) => width::run(),
+        Some(Command::Did) => did::run(),
+        Some(Command::Wasm) => wasm::run(),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Completions(args)) => {
+            completions::run(&args, Cli::command());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(format!("xtask {line}").split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn documented_command_lines_are_accepted() {
+        let lines = [
+            "",
+            "demo",
+            "demo --json",
+            "test",
+            "bench",
+            "bench --members 10,1000 --builds --json --write",
+            "bench replica",
+            "bench replica --json",
+            "faults",
+            "faults --json --every 4 --pairs 10 --histories 3 --seed 7",
+            "faults --case {}",
+            "faults --history 1000001",
+            "rooms",
+            "rooms --json --checkout ../other",
+            "width",
+            "did",
+            "wasm",
+            "serve",
+            "serve --port 8000 --ttl=5",
+            "serve did module.wasm -o module.did",
+            "serve --help",
+            "completions zsh",
+        ];
+        for line in lines {
+            assert!(parses(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused() {
+        let lines = [
+            "dmo",
+            "demo --jsn",
+            "bench --members",
+            "bench --members ten",
+            "bench --members 10,",
+            "bench --write replica",
+            "bench replica --write",
+            "faults --every",
+            "faults --every x",
+            "faults --case {} --history 1",
+            "did all",
+            "completions",
+        ];
+        for line in lines {
+            assert!(!parses(line), "{line}");
         }
     }
 }

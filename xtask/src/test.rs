@@ -1,7 +1,5 @@
-//! `cargo xtask test`: all that must hold before a change lands.
+//! `cargo xtask test`: the checks that a change must pass before it lands.
 
-use crate::toolchain;
-use canic_fleet_tests::artifacts;
 use std::{
     env,
     ffi::OsString,
@@ -10,7 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tests counted from the closing lines of the test binaries.
+use canic_fleet_tests::artifacts;
+
+use crate::{demo, rooms, toolchain, width};
+
+/// The variable that names the server of the tests.
+const POCKET_IC_BIN: &str = "POCKET_IC_BIN";
+
+/// Tests, counted by the closing lines of the test binaries.
 #[derive(Default)]
 struct Tally {
     passed: u64,
@@ -18,96 +23,99 @@ struct Tally {
     skipped: u64,
 }
 
-/// Runs every step, also after one that failed, and sums up at the end.
+/// The steps that have run.
+struct Steps {
+    started: Instant,
+    done: Vec<Step>,
+}
+
+struct Step {
+    name: &'static str,
+    took: Duration,
+    result: Result<(), String>,
+}
+
+/// Runs every step, also after one that failed, and prints a summary.
 ///
 /// # Errors
 /// When any step failed.
 pub(crate) fn run() -> Result<(), String> {
     toolchain::ensure_wasm_target()?;
-    let started = Instant::now();
-    let mut steps: Vec<(&str, Duration, Result<(), String>)> = Vec::new();
-    let mut step = |name: &'static str, run: &mut dyn FnMut() -> Result<(), String>| {
-        println!("\n== {name}");
-        let since = Instant::now();
-        let done = run();
-        if let Err(reason) = &done {
-            eprintln!("failed: {reason}");
-        }
-        steps.push((name, since.elapsed(), done));
+    let mut steps = Steps {
+        started: Instant::now(),
+        done: Vec::new(),
     };
-
     let mut environment: Vec<(&str, OsString)> = Vec::new();
     let mut tally = Tally::default();
-    step("formatting", &mut || cargo(&["fmt", "--all", "--check"]));
-    step("canisters", &mut || {
-        environment.push((
-            artifacts::CANISTERS_DIR,
-            artifacts::build_canisters()?.into(),
-        ));
+    steps.run("formatting", || cargo(&["fmt", "--all", "--check"]));
+    steps.run("width", width::run);
+    steps.run("rooms", rooms::check);
+    steps.run("canisters", || {
+        let canisters = artifacts::build_canisters()?;
+        environment.push((artifacts::CANISTERS_DIR, canisters.into()));
         Ok(())
     });
-    step("replica", &mut || {
-        // Whoever names a server gets that one.
-        if env::var_os("POCKET_IC_BIN").is_none() {
-            environment.push(("POCKET_IC_BIN", artifacts::build_replica()?.into()));
+    steps.run("replica", || {
+        // A server that the environment names takes the place of ours.
+        if env::var_os(POCKET_IC_BIN).is_none() {
+            environment.push((POCKET_IC_BIN, artifacts::build_replica()?.into()));
         }
         Ok(())
     });
-    step("clippy, host", &mut || {
-        cargo(&[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
+    steps.run("clippy, host", || clippy(&["--workspace", "--all-targets"]));
+    steps.run("clippy, wasm", || {
+        let target = ["--target", "wasm32-unknown-unknown", "--package", "canic"];
+        let canisters = artifacts::CANISTERS.concat();
+        let packages = canisters.into_iter().flat_map(|name| ["--package", name]);
+        clippy(&target.into_iter().chain(packages).collect::<Vec<_>>())
     });
-    step("clippy, wasm", &mut || {
-        let mut args = vec![
-            "clippy",
-            "--quiet",
-            "--target",
-            "wasm32-unknown-unknown",
-            "--package",
-            "canic",
-        ];
-        args.extend(
-            artifacts::CANISTERS
-                .concat()
-                .into_iter()
-                .flat_map(|p| ["--package", p]),
-        );
-        args.extend(["--", "-D", "warnings"]);
-        cargo(&args)
-    });
-    step("tests", &mut || tests(&environment, &mut tally));
-    step("demo", &mut || crate::demo::run(true));
+    steps.run("tests", || tests(&environment, &mut tally));
+    steps.run("demo", || demo::run(true));
+    steps.summary(&tally)
+}
 
-    println!("\n== summary");
-    for (name, took, done) in &steps {
-        let word = if done.is_ok() { "ok" } else { "FAILED" };
-        println!("{word:<7} {:>5} s  {name}", took.as_secs());
+impl Steps {
+    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<(), String>) {
+        println!("\n== {name}");
+        let since = Instant::now();
+        let result = step();
+        if let Err(reason) = &result {
+            eprintln!("failed: {reason}");
+        }
+        self.done.push(Step {
+            name,
+            took: since.elapsed(),
+            result,
+        });
     }
-    println!("        {:>5} s  in all", started.elapsed().as_secs());
-    println!(
-        "{} passed, {} failed, {} skipped",
-        tally.passed, tally.failed, tally.skipped
-    );
-    let failed: Vec<&str> = steps
-        .iter()
-        .filter(|(_, _, done)| done.is_err())
-        .map(|s| s.0)
-        .collect();
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("failed: {}", failed.join(", ")))
+
+    fn summary(&self, tally: &Tally) -> Result<(), String> {
+        println!("\n== summary");
+        for step in &self.done {
+            let word = if step.result.is_ok() { "ok" } else { "FAILED" };
+            println!("{word:<7} {:>5} s  {}", step.took.as_secs(), step.name);
+        }
+        println!("        {:>5} s  in all", self.started.elapsed().as_secs());
+        println!(
+            "{} passed, {} failed, {} skipped",
+            tally.passed, tally.failed, tally.skipped
+        );
+        let failed = self.done.iter().filter(|step| step.result.is_err());
+        let failed: Vec<&str> = failed.map(|step| step.name).collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("failed: {}", failed.join(", ")))
+        }
     }
 }
 
-/// All tests of the workspace, doctests included, echoed as they run and counted.
+fn clippy(selection: &[&str]) -> Result<(), String> {
+    let args = [&["clippy", "--quiet"], selection, &["--", "-D", "warnings"]];
+    cargo(&args.concat())
+}
+
+/// Runs all tests of the workspace, doctests included; echoes their output and counts them.
 fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), String> {
     let mut child = command(&["test", "--workspace", "--no-fail-fast"])
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -141,13 +149,16 @@ impl Tally {
         };
         let counts = result.split_once(". ").map_or("", |(_, counts)| counts);
         for part in counts.split("; ") {
-            match part
+            let Some((Ok(number), word)) = part
                 .split_once(' ')
                 .map(|(number, word)| (number.parse::<u64>(), word))
-            {
-                Some((Ok(number), "passed")) => self.passed += number,
-                Some((Ok(number), "failed")) => self.failed += number,
-                Some((Ok(number), "ignored")) => self.skipped += number,
+            else {
+                continue;
+            };
+            match word {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
                 _ => {}
             }
         }
@@ -174,7 +185,10 @@ fn command(args: &[&str]) -> Command {
 #[test]
 fn closing_lines_are_counted() {
     let mut tally = Tally::default();
-    tally.count("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+    tally.count(
+        "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; \
+         finished in 0.00s",
+    );
     tally.count("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
     tally.count("test some::thing ... ok");
     assert_eq!((tally.passed, tally.failed, tally.skipped), (5, 4, 1));

@@ -1,13 +1,13 @@
-//! What must be installed before anything is built.
+//! The toolchain that builds canisters.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Installs the target that canisters are compiled for, where it is missing.
+/// Installs the target that canisters are compiled for, if it is missing.
 ///
 /// # Errors
-/// When it is missing and can't be installed, with what to do by hand.
+/// When it is missing and can't be installed; the message says how to install it by hand.
 pub(crate) fn ensure_wasm_target() -> Result<(), String> {
     if has_wasm_target()? {
         return Ok(());
@@ -23,7 +23,7 @@ pub(crate) fn ensure_wasm_target() -> Result<(), String> {
         )),
         Err(e) => Err(format!(
             "rustup can't be run ({e}). Install the Rust standard library for {TARGET} \
-             with whatever installed this Rust, then run this again"
+             with the program that installed this Rust, then run this again"
         )),
     }
 }
@@ -34,5 +34,5 @@ fn has_wasm_target() -> Result<bool, String> {
         .output()
         .map_err(|e| format!("rustc can't be run: {e}"))?;
     let folder = String::from_utf8_lossy(&output.stdout);
-    Ok(output.status.success() && std::path::Path::new(folder.trim()).is_dir())
+    Ok(output.status.success() && Path::new(folder.trim()).is_dir())
 }

@@ -1,14 +1,20 @@
 //! `cargo xtask wasm`: the canisters' modules and their sizes.
 
-use crate::toolchain;
+use std::{
+    fs,
+    io::{self, Write},
+};
+
 use canic_fleet_tests::artifacts;
 use flate2::{Compression, write::GzEncoder};
-use std::{fs, io::Write};
 
-/// Builds all canisters and prints the size of each module in bytes, as it is and gzipped at the highest level.
+use crate::toolchain;
+
+/// Builds all canisters and prints the size of each module in bytes, plain and gzipped at the
+/// highest level.
 ///
 /// # Errors
-/// When one can't be built or read.
+/// When a canister can't be built or read.
 pub(crate) fn run() -> Result<(), String> {
     toolchain::ensure_wasm_target()?;
     let folder = artifacts::build_canisters()?;
@@ -23,11 +29,11 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Gzipped at the highest level.
+/// Compresses bytes at the highest level of gzip.
 ///
 /// # Errors
-/// Never: memory takes it.
-pub(crate) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Never: writing to memory does not fail.
+pub(crate) fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()

@@ -1,15 +1,23 @@
-//! How long cargo takes for the worker and for its twin.
+//! The times that cargo takes to build the worker and its twin.
 
-use super::fleet::{Build, TWINS};
-use canic_fleet_tests::artifacts;
 use std::{
     env, fs,
     path::Path,
-    process::Command,
+    process::{self, Command},
     time::{Instant, SystemTime},
 };
 
-/// Builds each into an empty folder, and again after a change of its own code.
+use canic_fleet_tests::artifacts;
+
+use super::figures::Build;
+
+/// The worker and its twin: each package with the file of its code.
+const TWINS: [(&str, &str); 2] = [
+    ("example-worker", "examples/worker/src/lib.rs"),
+    ("baseline-worker", "benches/baseline/worker/src/lib.rs"),
+];
+
+/// Builds each of them into an empty folder, and again after a change of its own code.
 ///
 /// # Errors
 /// When cargo can't be run, or a build fails.
@@ -22,9 +30,9 @@ pub(super) fn measure() -> Result<Vec<Build>, String> {
 
 fn build(package: &'static str, source: &str) -> Result<Build, String> {
     eprintln!("building {package}");
-    let target = env::temp_dir().join(format!("canic-bench-{}-{package}", std::process::id()));
+    let target = env::temp_dir().join(format!("canic-bench-{}-{package}", process::id()));
     let cold = cargo(package, &target);
-    // To cargo a file has changed when it is newer.
+    // Cargo takes a file for changed when it is newer than its build.
     let source = artifacts::workspace().join(source);
     let touched = fs::File::options()
         .append(true)
@@ -32,7 +40,7 @@ fn build(package: &'static str, source: &str) -> Result<Build, String> {
         .and_then(|file| file.set_modified(SystemTime::now()))
         .map_err(|e| format!("{}: {e}", source.display()));
     let incremental = touched.and_then(|()| cargo(package, &target));
-    // What can't be removed is in the way of nobody.
+    // The folder is a temporary one: it may stay if it can't be removed.
     drop(fs::remove_dir_all(&target));
     Ok(Build {
         package,

@@ -1,99 +1,30 @@
-//! What a fleet costs, on the embedded replica, beside what is written by hand.
+//! The costs of a managed fleet and of one written by hand, on the embedded replica.
 
-use crate::wasm::gzip;
 use canic::api::Source;
 use canic_fault_tests::{
     World,
-    measure::{self, Announcement, Batch, Cost, Memory, Refill},
+    measure::{self, Announcement, Cost, Memory},
 };
 use canic_fleet_tests::artifacts;
-use serde::Serialize;
 
-/// The worker and its twin: packages, and where their code is.
-pub(super) const TWINS: [(&str, &str); 2] = [
-    ("example-worker", "examples/worker/src/lib.rs"),
-    ("baseline-worker", "benches/baseline/worker/src/lib.rs"),
-];
+use super::figures::{Figures, Idle, Module, WithMembers};
+use crate::wasm;
 
-/// Provisions of which the one in the middle counts.
+/// Provisions of which the median counts.
 const SAMPLES: usize = 5;
 
-/// With fewer members the last page of each table, which is not full, says more than they do.
+/// With fewer members the size of the registry is mostly that of its last, partly filled pages.
 const MANY: usize = 10_000;
 
-/// All that is measured.
-#[derive(Serialize)]
-pub(super) struct Figures {
-    pub(super) at: Vec<At>,
-    pub(super) refill: Refill,
-    pub(super) batch: Batch,
-    pub(super) modules: Vec<Module>,
-    pub(super) idle: Vec<Idle>,
-    pub(super) builds: Vec<Build>,
-    pub(super) bounds: Vec<Bound>,
-}
-
-/// With so many members.
-#[derive(Serialize)]
-pub(super) struct At {
-    pub(super) members: usize,
-    pub(super) fresh: Cost,
-    pub(super) pool_hit: Cost,
-    pub(super) fresh_by_hand: Cost,
-    pub(super) reused_by_hand: Cost,
-    /// Bytes of the registry a member, beyond its key.
-    pub(super) registry_bytes: Option<f64>,
-    pub(super) announcement: Announcement,
-    /// Root's memory.
-    pub(super) memory: Memory,
-    /// Instructions of root when it is upgraded.
-    pub(super) upgrade: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct Module {
-    pub(super) package: &'static str,
-    pub(super) bytes: usize,
-    pub(super) gzipped: usize,
-}
-
-#[derive(Serialize)]
-pub(super) struct Idle {
-    pub(super) package: &'static str,
-    pub(super) memory: Memory,
-    pub(super) burned_a_day: u128,
-}
-
-#[derive(Serialize)]
-pub(super) struct Build {
-    pub(super) package: &'static str,
-    pub(super) cold_seconds: f64,
-    pub(super) incremental_seconds: f64,
-}
-
-/// What must hold.
-#[derive(Serialize)]
-pub(super) struct Bound {
-    pub(super) what: String,
-    pub(super) measured: f64,
-    pub(super) at_most: f64,
-}
-
-impl Bound {
-    pub(super) fn held(&self) -> bool {
-        self.measured <= self.at_most
-    }
-}
-
-/// Measures with each of these numbers of members, which ascend; `--builds` comes extra.
+/// Measures with each of these numbers of members, which ascend. Leaves out builds and bounds.
 ///
 /// # Errors
-/// When a module can't be compressed, or there is no number of members.
+/// When a module can't be compressed, or `members` is empty.
 pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
     let at = with_members(members)?;
     eprintln!("1,000 workers by batch");
     let batch = measure::whole_batch(&mut workers(), 1_000);
-    let mut figures = Figures {
+    Ok(Figures {
         refill: measure::refill(&workers()),
         batch,
         modules: modules()?,
@@ -101,9 +32,7 @@ pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
         builds: Vec::new(),
         bounds: Vec::new(),
         at,
-    };
-    figures.bounds = bounds(&figures);
-    Ok(figures)
+    })
 }
 
 /// A managed fleet whose next members are workers.
@@ -119,16 +48,34 @@ fn begin_workers(world: &mut World) {
 }
 
 /// The managed fleet grows first, then the other one: only one of them has to fit into memory.
-fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
-    struct Managed {
-        fresh: Cost,
-        pool_hit: Cost,
-        registry_bytes: Option<f64>,
-        announcement: Announcement,
-        memory: Memory,
-        upgrade: u64,
-    }
-    let most = *counts.last().ok_or("no number of members")?;
+fn with_members(counts: &[usize]) -> Result<Vec<WithMembers>, String> {
+    let managed = managed(counts)?;
+    let by_hand = by_hand(counts)?;
+    let pairs = counts.iter().zip(managed).zip(by_hand);
+    let at = pairs.map(|((&members, managed), by_hand)| WithMembers {
+        members,
+        fresh: managed.fresh,
+        pool_hit: managed.pool_hit,
+        fresh_by_hand: by_hand.fresh,
+        reused_by_hand: by_hand.reused,
+        registry_bytes: managed.registry_bytes,
+        announcement: managed.announcement,
+        memory: managed.memory,
+        upgrade: managed.upgrade,
+    });
+    Ok(at.collect())
+}
+
+struct Managed {
+    fresh: Cost,
+    pool_hit: Cost,
+    registry_bytes: Option<f64>,
+    announcement: Announcement,
+    memory: Memory,
+    upgrade: u64,
+}
+
+fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
     let (mut world, mut there) = (measure::managed(), 0);
     let empty = measure::registry_bytes(&world);
     let mut managed = Vec::new();
@@ -155,12 +102,20 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
             upgrade: measure::upgrade(&world),
         });
     }
-    drop(world);
+    Ok(managed)
+}
 
+struct ByHand {
+    fresh: Cost,
+    reused: Cost,
+}
+
+fn by_hand(counts: &[usize]) -> Result<Vec<ByHand>, String> {
+    let most = *counts.last().ok_or("no number of members")?;
     let (mut world, mut there) = (measure::by_hand(), 0);
     let twin = artifacts::module("baseline-worker");
-    let mut at = Vec::new();
-    for (&members, managed) in counts.iter().zip(managed) {
+    let mut by_hand = Vec::new();
+    for &members in counts {
         measure::grow_by_hand(&mut world, there, members, |now| {
             if now == most || now.is_multiple_of(1_000) {
                 eprintln!("by hand: {now} of {most} members");
@@ -169,21 +124,12 @@ fn with_members(counts: &[usize]) -> Result<Vec<At>, String> {
         there = members;
         let mut now = world.clone();
         measure::approve_by_hand(&mut now, &twin);
-        let fresh_by_hand = measure::provision_by_hand(&mut now, SAMPLES);
+        let fresh = measure::provision_by_hand(&mut now, SAMPLES);
         measure::stock_by_hand(&mut now, SAMPLES);
-        at.push(At {
-            members,
-            fresh: managed.fresh,
-            pool_hit: managed.pool_hit,
-            fresh_by_hand,
-            reused_by_hand: measure::provision_by_hand(&mut now, SAMPLES),
-            registry_bytes: managed.registry_bytes,
-            announcement: managed.announcement,
-            memory: managed.memory,
-            upgrade: managed.upgrade,
-        });
+        let reused = measure::provision_by_hand(&mut now, SAMPLES);
+        by_hand.push(ByHand { fresh, reused });
     }
-    Ok(at)
+    Ok(by_hand)
 }
 
 fn modules() -> Result<Vec<Module>, String> {
@@ -198,7 +144,9 @@ fn modules() -> Result<Vec<Module>, String> {
         Ok(Module {
             package,
             bytes: module.len(),
-            gzipped: gzip(&module).map_err(|e| format!("{package}: {e}"))?.len(),
+            gzipped: wasm::gzip(&module)
+                .map_err(|e| format!("{package}: {e}"))?
+                .len(),
         })
     });
     sizes.collect()
@@ -222,87 +170,4 @@ fn idle() -> Vec<Idle> {
     [("example-worker", managed), ("baseline-worker", by_hand)]
         .map(one)
         .into()
-}
-
-fn bounds(figures: &Figures) -> Vec<Bound> {
-    let mut bounds = Vec::new();
-    let mut bound = |what: String, measured: f64, at_most: f64| {
-        bounds.push(Bound {
-            what,
-            measured,
-            at_most,
-        });
-    };
-    let ratio = |cost: &Cost, other: &Cost| cost.instructions as f64 / other.instructions as f64;
-    let all = |of: fn(&At) -> f64| figures.at.iter().map(of).fold(0.0, f64::max);
-    bound(
-        "management calls of a pool hit".into(),
-        all(|at| at.pool_hit.management_calls as f64),
-        1.0,
-    );
-    bound(
-        "management calls of a fresh canister".into(),
-        all(|at| at.fresh.management_calls as f64),
-        2.0,
-    );
-    if let (Some(few), Some(many)) = (figures.at.first(), figures.at.last()) {
-        let (n, m) = (few.members, many.members);
-        bound(
-            format!("instructions of a fresh canister, with {m} members to {n}"),
-            ratio(&many.fresh, &few.fresh),
-            1.3,
-        );
-        bound(
-            format!("instructions of a pool hit, with {m} members to {n}"),
-            ratio(&many.pool_hit, &few.pool_hit),
-            1.3,
-        );
-    }
-    bound(
-        "instructions of a fresh canister, to by hand".into(),
-        all(|at| at.fresh.instructions as f64 / at.fresh_by_hand.instructions as f64),
-        2.5,
-    );
-    bound(
-        "instructions of a pool hit, to by hand".into(),
-        all(|at| at.pool_hit.instructions as f64 / at.reused_by_hand.instructions as f64),
-        2.5,
-    );
-    if let [.., worker, twin] = figures.modules.as_slice() {
-        bound(
-            "the worker's module to its twin's, gzipped".into(),
-            worker.gzipped as f64 / twin.gzipped as f64,
-            1.25,
-        );
-    }
-    if let [worker, twin] = figures.idle.as_slice() {
-        bound(
-            "memory of an idle worker, its module included, MB".into(),
-            worker.memory.total as f64 / 1e6,
-            2.5,
-        );
-        bound(
-            "cycles that an idle worker burns a day, to its twin".into(),
-            worker.burned_a_day as f64 / twin.burned_a_day as f64,
-            2.5,
-        );
-    }
-    bound(
-        "failures in a batch of 1,000".into(),
-        figures.batch.failed as f64,
-        0.0,
-    );
-    bound(
-        "calls in flight in a batch of 1,000".into(),
-        figures.batch.in_flight as f64,
-        50.0,
-    );
-    if figures.at.iter().any(|at| at.registry_bytes.is_some()) {
-        bound(
-            "bytes of the registry a member, beyond its key".into(),
-            all(|at| at.registry_bytes.unwrap_or_default()),
-            250.0,
-        );
-    }
-    bounds
 }

@@ -1,13 +1,17 @@
-//! `cargo xtask bench replica`: what a test suite pays for on this machine, through the ordinary client.
+//! `cargo xtask bench replica`: the times of a test suite on this machine, through the ordinary
+//! client.
+
+use std::time::Instant;
 
 use candid::{CandidType, Encode, Principal};
-use canic_fleet_tests::artifacts;
+use canic_fleet_tests::{artifacts, user};
 use canic_replica::client::Control;
 use pocket_ic::{PocketIc, PocketIcBuilder};
 use serde::Serialize;
-use std::time::Instant;
 
-/// The canister: an ordinary one, written with ic-cdk.
+use crate::toolchain;
+
+/// The package of the canister that is called: an ordinary one, written with ic-cdk.
 const CANISTER: &str = "baseline-worker";
 
 #[derive(CandidType)]
@@ -15,7 +19,7 @@ struct Args {
     owner: Principal,
 }
 
-/// Median times in milliseconds; `null` is what this server can't do.
+/// Median times in milliseconds. A figure is `null` if this server lacks the feature.
 #[derive(Serialize)]
 struct Figures {
     instance_ms: f64,
@@ -25,7 +29,7 @@ struct Figures {
     fork_ms: Option<f64>,
 }
 
-/// What the medians should stay below, in milliseconds, in the order of [`Figures`].
+/// The goals of the medians in milliseconds, in the order of [`Figures`].
 const GOALS: [(&str, f64); 5] = [
     ("an instance", 10.0),
     ("create, fund and install a canister", 7.0),
@@ -34,15 +38,15 @@ const GOALS: [(&str, f64); 5] = [
     ("a fork", 10.0),
 ];
 
-/// Measures and prints; with `json`, the figures once more as the last line. Never fails for being slow: that is for
-/// the reader to judge, who knows what else the machine was doing.
+/// Measures and prints; with `json`, the figures once more as the last line. A missed goal is no
+/// error: the reader knows what else the machine was doing.
 ///
 /// # Errors
-/// When the canister or the server can't be had.
+/// When the canister can't be built, or an argument can't be encoded.
 pub(crate) fn run(json: bool) -> Result<(), String> {
-    crate::toolchain::ensure_wasm_target()?;
+    toolchain::ensure_wasm_target()?;
     let module = artifacts::module(CANISTER);
-    // Starts the server, and lets it compile what will be installed.
+    // Starts the server, and lets it compile the module.
     let pic = instance();
     let (canister, owner) = install(&pic, &module);
 
@@ -96,9 +100,9 @@ fn instance() -> PocketIc {
         .build()
 }
 
-/// A funded canister with the module on it, and who may use it.
+/// A funded canister with the module installed, and the user whom it serves.
 fn install(pic: &PocketIc, module: &[u8]) -> (Principal, Principal) {
-    let owner = canic_fleet_tests::user(1);
+    let owner = user(1);
     let canister = pic.create_canister_with_settings(Some(owner), None);
     pic.add_cycles(canister, 10_000_000_000_000);
     let args = Encode!(&Args { owner }).expect("the argument is small");
@@ -106,7 +110,7 @@ fn install(pic: &PocketIc, module: &[u8]) -> (Principal, Principal) {
     (canister, owner)
 }
 
-/// The median of so many runs, in milliseconds.
+/// The median time of so many runs, in milliseconds.
 fn median(runs: usize, mut run: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..runs)
         .map(|_| {

@@ -1,144 +1,25 @@
-//! The figures as tables of Markdown.
+//! The figures of a fleet as tables of Markdown.
 
-use super::fleet::{At, Figures};
-use canic_fault_tests::measure::Cost;
+use canic_fault_tests::measure::{Batch, Cost, Refill, Step};
+
+use super::figures::{Bound, Build, Figures, Idle, Module, WithMembers};
 
 /// All tables.
 pub(super) fn tables(figures: &Figures) -> String {
-    let mut report = String::new();
-    let mut section = |title: &str, head: &[&str], rows: Vec<Vec<String>>| {
-        report += &format!("## {title}\n\n{}\n", table(head, &rows));
-    };
-    section(
-        "What must hold",
-        &["what", "measured", "at most", ""],
-        figures.bounds.iter().map(bound).collect(),
-    );
-    section(
-        "One provision",
-        &[
-            "how",
-            "members",
-            "management calls",
-            "messages",
-            "rounds",
-            "root's instructions",
-            "fees, M cycles",
-            "to by hand",
-        ],
-        figures.at.iter().flat_map(provisions).collect(),
-    );
-    let refill = &figures.refill;
-    section(
-        "One refill of the pool, in the background",
-        &[
-            "management calls",
-            "messages",
-            "root's instructions",
-            "fees, M cycles",
-        ],
-        vec![vec![
-            refill.management_calls.to_string(),
-            refill.messages.to_string(),
-            grouped(refill.instructions),
-            millions(refill.fees),
-        ]],
-    );
-    if let Some(at) = figures.at.last() {
-        let title = format!(
-            "Where root's instructions go, with {} members",
-            grouped(at.members as u64)
-        );
-        section(
-            &title,
-            &["how", "message", "of", "times", "instructions"],
-            ways(at)
-                .into_iter()
-                .flat_map(|(how, cost)| steps(how, cost))
-                .collect(),
-        );
-    }
-    section(
-        "The size of the fleet",
-        &[
-            "members",
-            "registry bytes a member, beyond its key",
-            "one announcement: messages",
-            "root's instructions",
-            "the listener's",
-            "root's heap, MB",
-            "stable memory, MB",
-            "instructions of an upgrade of root",
-        ],
-        figures.at.iter().map(size).collect(),
-    );
-    let batch = &figures.batch;
-    section(
-        "A batch",
-        &[
-            "workers",
-            "failed",
-            "rounds",
-            "most calls in flight",
-            "root's heap, MB",
-            "stable memory, MB",
-            "in all, MB",
-        ],
-        vec![vec![
-            grouped(batch.workers as u64),
-            batch.failed.to_string(),
-            grouped(batch.rounds),
-            batch.in_flight.to_string(),
-            millions(batch.memory.heap.into()),
-            millions(batch.memory.stable.into()),
-            millions(batch.memory.total.into()),
-        ]],
-    );
-    let module = |m: &super::fleet::Module| {
-        vec![
-            m.package.to_string(),
-            grouped(m.bytes as u64),
-            grouped(m.gzipped as u64),
-        ]
-    };
-    section(
-        "Modules",
-        &["module", "bytes", "gzipped"],
-        figures.modules.iter().map(module).collect(),
-    );
-    let idle = |i: &super::fleet::Idle| {
-        vec![
-            i.package.to_string(),
-            millions(i.memory.heap.into()),
-            millions(i.memory.stable.into()),
-            millions(i.memory.total.into()),
-            millions(i.burned_a_day),
-        ]
-    };
-    section(
-        "An idle worker",
-        &[
-            "worker",
-            "heap, MB",
-            "stable memory, MB",
-            "in all, with the module, MB",
-            "M cycles a day",
-        ],
-        figures.idle.iter().map(idle).collect(),
-    );
+    let mut sections = vec![
+        bounds(&figures.bounds),
+        provisions(&figures.at),
+        refill(&figures.refill),
+    ];
+    sections.extend(figures.at.last().map(steps));
+    sections.push(sizes(&figures.at));
+    sections.push(batch(&figures.batch));
+    sections.push(modules(&figures.modules));
+    sections.push(idle(&figures.idle));
     if !figures.builds.is_empty() {
-        let seconds = |s: f64| format!("{s:.1}");
-        let build = |b: &super::fleet::Build| {
-            let (cold, again) = (seconds(b.cold_seconds), seconds(b.incremental_seconds));
-            vec![b.package.to_string(), cold, again]
-        };
-        section(
-            "Builds, on the machine at hand",
-            &["worker", "cold, s", "after a change, s"],
-            figures.builds.iter().map(build).collect(),
-        );
+        sections.push(builds(&figures.builds));
     }
-    report
+    sections.concat()
 }
 
 /// The page that is checked in.
@@ -149,38 +30,88 @@ pub(super) fn page(tables: &str) -> String {
 const INTRODUCTION: &str = "\
 # Performance
 
-What a fleet costs, measured on `canic-replica` beside a root and a worker that are written by hand with ic-cdk 0.20 alone
-(`benches/baseline`): that root creates and installs, keeps a map of its members, and does nothing else; its calls name only
-the fields that it sets. `cargo xtask bench --write` measures all this again and writes this page; `--members 10,1000` takes
-less time, `--builds` times cargo as well, `--json` adds the figures as one line. A missed bound makes it fail.
+This page holds the costs of a fleet, measured on `canic-replica`. The managed root and worker stand
+beside a root and a worker written by hand with ic-cdk 0.20 alone (`benches/baseline`). That root
+creates canisters, installs them and keeps a map of its members; its calls name only the fields that
+they set.
 
-How it is measured: one request after the other, each with all that follows until root sleeps again, timers included; the one
-in the middle of five counts. Rounds are those until the answer. Fees are what root pays beside its memory and beside the
-cycles that go to new canisters, their creation included. The hits are those after which the pool is still as full as it
-should be; what a refill takes is a line of its own. Of the members that are there already, a thousand are canisters with an
-empty module; the others are only on record in root, which can't tell the difference. What root finds by its indexes is on
-its heap, so that an upgrade reads all records once: the last column of the table about the fleet's size (an upgrade may take
-300 B instructions). A build after a change compiles the worker's crate again, and nothing else. Builds are timed on whatever
-else the machine is doing.
+`cargo xtask bench --write` measures all figures again and writes this page. `--members 10,1000`
+takes less time, `--builds` times cargo as well, and `--json` adds the figures as one line. The
+command fails if a bound is missed.
 
-For orientation, measured on a real PocketIC: a root written by hand that only creates and installs takes 5 rounds, 0.86 M
-instructions and 18.4 M cycles of fees for a fresh canister; 3 rounds, 0.37 M instructions and 12.5 M cycles to reuse an
-empty one. Its module has 526 KB (194 KB gzipped), its memory 3.4 MB, its child's 1.25 MB. An existing toolkit takes 6 calls
-of root (8 and 9 rounds from its pool), N + 9 calls in the whole system for N members, 116 M cycles at 1 member and 1,357 M
-at 100, 12.7 M and 32 M instructions; its worker has 1,869 KB (550 KB gzipped) and occupies 178 MB, its root 3,902 KB (1,567
-KB) and 233 MB.
+How the figures are measured:
+
+- Requests run one after the other. A figure covers all messages until root sleeps again, timers
+  included. It is the median of five requests.
+- Rounds are counted until the answer.
+- Fees are what root pays. They leave out its memory, the creation of canisters and the cycles sent
+  to them.
+- After each pool hit the pool is still as full as it should be. A refill has a table of its own.
+- A thousand of the members are canisters with an empty module. The others are only records in root,
+  which can't tell the difference.
+- Root keeps its indexes on the heap, so an upgrade reads all records once. Its instructions are the
+  last column of the fleet's size; the platform allows 300 B for an upgrade.
+- A build after a change compiles only the worker's crate again. The machine may do other work while
+  builds are timed.
+
+For orientation, these were measured on a real PocketIC:
+
+- A root written by hand that only creates and installs takes 5 rounds, 0.86 M instructions and
+  18.4 M cycles of fees for a fresh canister. To reuse an empty canister it takes 3 rounds, 0.37 M
+  instructions and 12.5 M cycles. Its module has 526 KB (194 KB gzipped), its memory 3.4 MB, its
+  child's memory 1.25 MB.
+- An existing toolkit takes 6 calls of root (8 and 9 rounds from its pool), and N + 9 calls in the
+  whole system for N members. That is 116 M cycles and 12.7 M instructions at 1 member, 1,357 M
+  cycles and 32 M instructions at 100. Its worker has 1,869 KB (550 KB gzipped) and occupies 178 MB;
+  its root has 3,902 KB (1,567 KB gzipped) and occupies 233 MB.
 ";
 
-fn ways(at: &At) -> [(&'static str, &Cost); 4] {
-    [
-        ("fresh", &at.fresh),
-        ("fresh, by hand", &at.fresh_by_hand),
-        ("pool hit", &at.pool_hit),
-        ("reuse, by hand", &at.reused_by_hand),
-    ]
+fn bounds(bounds: &[Bound]) -> String {
+    let number = |n: f64| {
+        if n.fract() == 0.0 {
+            n.to_string()
+        } else {
+            format!("{n:.2}")
+        }
+    };
+    let row = |bound: &Bound| {
+        let word = if bound.is_held() {
+            "held"
+        } else {
+            "**missed**"
+        };
+        vec![
+            bound.what.clone(),
+            number(bound.measured),
+            number(bound.at_most),
+            word.to_string(),
+        ]
+    };
+    section(
+        "Bounds",
+        &["figure", "measured", "at most", ""],
+        bounds.iter().map(row).collect(),
+    )
 }
 
-fn provisions(at: &At) -> Vec<Vec<String>> {
+fn provisions(at: &[WithMembers]) -> String {
+    section(
+        "One provision",
+        &[
+            "how",
+            "members",
+            "management calls",
+            "messages",
+            "rounds",
+            "root's instructions",
+            "fees, M cycles",
+            "ratio to by hand",
+        ],
+        at.iter().flat_map(provision).collect(),
+    )
+}
+
+fn provision(at: &WithMembers) -> [Vec<String>; 4] {
     let row = |(how, cost): (&str, &Cost), by_hand: Option<&Cost>| {
         let ratio = |other: &Cost| cost.instructions as f64 / other.instructions as f64;
         vec![
@@ -195,7 +126,7 @@ fn provisions(at: &At) -> Vec<Vec<String>> {
         ]
     };
     let [fresh, by_hand, hit, reuse] = ways(at);
-    vec![
+    [
         row(fresh, Some(by_hand.1)),
         row(by_hand, None),
         row(hit, Some(reuse.1)),
@@ -203,8 +134,36 @@ fn provisions(at: &At) -> Vec<Vec<String>> {
     ]
 }
 
-fn steps(how: &str, cost: &Cost) -> Vec<Vec<String>> {
-    let row = |step: &canic_fault_tests::measure::Step| {
+/// The ways to provision a canister.
+fn ways(at: &WithMembers) -> [(&'static str, &Cost); 4] {
+    [
+        ("fresh", &at.fresh),
+        ("fresh, by hand", &at.fresh_by_hand),
+        ("pool hit", &at.pool_hit),
+        ("reuse, by hand", &at.reused_by_hand),
+    ]
+}
+
+fn refill(refill: &Refill) -> String {
+    section(
+        "One refill of the pool, in the background",
+        &[
+            "management calls",
+            "messages",
+            "root's instructions",
+            "fees, M cycles",
+        ],
+        vec![vec![
+            refill.management_calls.to_string(),
+            refill.messages.to_string(),
+            grouped(refill.instructions),
+            millions(refill.fees),
+        ]],
+    )
+}
+
+fn steps(at: &WithMembers) -> String {
+    let row = |how: &str, step: &Step| {
         vec![
             how.to_string(),
             format!("{:?}", step.kind).to_lowercase(),
@@ -213,51 +172,135 @@ fn steps(how: &str, cost: &Cost) -> Vec<Vec<String>> {
             grouped(step.instructions),
         ]
     };
-    cost.steps.iter().map(row).collect()
+    let members = grouped(at.members as u64);
+    section(
+        &format!("Root's instructions by message, with {members} members"),
+        &["how", "message", "of", "times", "instructions"],
+        ways(at)
+            .into_iter()
+            .flat_map(|(how, cost)| cost.steps.iter().map(move |step| row(how, step)))
+            .collect(),
+    )
 }
 
-fn size(at: &At) -> Vec<String> {
-    let bytes = at
-        .registry_bytes
-        .map_or("too few to tell".to_string(), |b| format!("{b:.0}"));
-    let told = &at.announcement;
+fn sizes(at: &[WithMembers]) -> String {
     let signed = |n: i64| {
-        format!(
-            "{}{}",
-            if n < 0 { "-" } else { "" },
-            grouped(n.unsigned_abs())
-        )
+        let sign = if n < 0 { "-" } else { "" };
+        format!("{sign}{}", grouped(n.unsigned_abs()))
     };
-    vec![
-        grouped(at.members as u64),
-        bytes,
-        told.messages.to_string(),
-        signed(told.root),
-        signed(told.listener),
-        millions(at.memory.heap.into()),
-        millions(at.memory.stable.into()),
-        grouped(at.upgrade),
-    ]
+    let row = |at: &WithMembers| {
+        let bytes = at.registry_bytes.map(|bytes| format!("{bytes:.0}"));
+        vec![
+            grouped(at.members as u64),
+            bytes.unwrap_or("too few members".to_string()),
+            at.announcement.messages.to_string(),
+            signed(at.announcement.root),
+            signed(at.announcement.listener),
+            millions(at.memory.heap.into()),
+            millions(at.memory.stable.into()),
+            grouped(at.upgrade),
+        ]
+    };
+    section(
+        "The size of the fleet",
+        &[
+            "members",
+            "registry bytes per member, without its key",
+            "one subscriber: messages",
+            "root's instructions",
+            "the subscriber's",
+            "root's heap, MB",
+            "stable memory, MB",
+            "instructions of an upgrade of root",
+        ],
+        at.iter().map(row).collect(),
+    )
 }
 
-fn bound(bound: &super::fleet::Bound) -> Vec<String> {
-    let word = if bound.held() { "held" } else { "**missed**" };
-    let number = |n: f64| {
-        if n.fract() == 0.0 {
-            n.to_string()
-        } else {
-            format!("{n:.2}")
-        }
-    };
-    vec![
-        bound.what.clone(),
-        number(bound.measured),
-        number(bound.at_most),
-        word.to_string(),
-    ]
+fn batch(batch: &Batch) -> String {
+    section(
+        "A batch",
+        &[
+            "workers",
+            "failed",
+            "rounds",
+            "calls in flight, at most",
+            "root's heap, MB",
+            "stable memory, MB",
+            "total, MB",
+        ],
+        vec![vec![
+            grouped(batch.workers as u64),
+            batch.failed.to_string(),
+            grouped(batch.rounds),
+            batch.in_flight.to_string(),
+            millions(batch.memory.heap.into()),
+            millions(batch.memory.stable.into()),
+            millions(batch.memory.total.into()),
+        ]],
+    )
 }
 
-/// Columns of numbers are set to the right, so that they also read well where Markdown is not rendered.
+fn modules(modules: &[Module]) -> String {
+    let row = |module: &Module| {
+        vec![
+            module.package.to_string(),
+            grouped(module.bytes as u64),
+            grouped(module.gzipped as u64),
+        ]
+    };
+    section(
+        "Modules",
+        &["module", "bytes", "gzipped"],
+        modules.iter().map(row).collect(),
+    )
+}
+
+fn idle(workers: &[Idle]) -> String {
+    let row = |idle: &Idle| {
+        vec![
+            idle.package.to_string(),
+            millions(idle.memory.heap.into()),
+            millions(idle.memory.stable.into()),
+            millions(idle.memory.total.into()),
+            millions(idle.burned_a_day),
+        ]
+    };
+    section(
+        "An idle worker",
+        &[
+            "worker",
+            "heap, MB",
+            "stable memory, MB",
+            "total with the module, MB",
+            "M cycles per day",
+        ],
+        workers.iter().map(row).collect(),
+    )
+}
+
+fn builds(builds: &[Build]) -> String {
+    let seconds = |s: f64| format!("{s:.1}");
+    let row = |build: &Build| {
+        vec![
+            build.package.to_string(),
+            seconds(build.cold_seconds),
+            seconds(build.incremental_seconds),
+        ]
+    };
+    section(
+        "Builds on the machine of these measurements",
+        &["worker", "cold, s", "after a change, s"],
+        builds.iter().map(row).collect(),
+    )
+}
+
+fn section(title: &str, head: &[&str], rows: Vec<Vec<String>>) -> String {
+    format!("## {title}\n\n{}\n", table(head, &rows))
+}
+
+/// A table of Markdown. Columns of numbers are aligned to the right, which also reads well as plain
+/// text.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -299,14 +342,14 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     table
 }
 
-/// With a comma before each three digits.
+/// A number with a comma before each three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts: Vec<_> = digits
         .as_bytes()
         .rchunks(3)
         .rev()
-        .map(|p| String::from_utf8_lossy(p))
+        .map(|part| String::from_utf8_lossy(part))
         .collect();
     parts.join(",")
 }
@@ -316,13 +359,19 @@ fn millions(number: u128) -> String {
 }
 
 #[test]
+fn the_page_that_is_checked_in_begins_with_the_introduction() {
+    let page = include_str!("../../../docs/performance.md");
+    assert!(page.starts_with(&format!("{INTRODUCTION}\n## Bounds\n")));
+}
+
+#[test]
 fn numbers_are_grouped() {
     let all = [0, 999, 1_000, 1_234_567].map(grouped);
     assert_eq!(all, ["0", "999", "1,000", "1,234,567"]);
 }
 
 #[test]
-fn a_table_sets_numbers_to_the_right() {
+fn a_table_aligns_numbers_to_the_right() {
     let rows = [
         ["a".to_string(), "1".to_string()],
         ["bcd".to_string(), "20".to_string()],

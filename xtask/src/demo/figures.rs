@@ -1,10 +1,10 @@
-//! The figures of a demo, each asked of the canisters or of the replica.
+//! The figures of a demo, measured by asking the canisters and the replica.
 
 use canic::api::{MembersFilter, OperationKind, OperationState, OperationsFilter, Source};
 use canic_fleet_tests::Fleet;
 use serde::Serialize;
 
-/// The object that `--json` prints. `null` is what this server can't tell.
+/// The object that `--json` prints. A figure is `null` if this server can't measure it.
 #[derive(Serialize)]
 pub(super) struct Figures {
     pub(super) members: u64,
@@ -21,7 +21,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Counts members, pool and operations as root lists them, and audits the books from outside.
+    /// Counts members, pool and operations as root lists them, and audits the fleet from outside.
     pub(super) fn measure(
         fleet: &Fleet,
         same_key_same_member: bool,
@@ -31,13 +31,13 @@ impl Figures {
     ) -> Self {
         let audit = fleet.audit();
         let closed = fleet.operations(OperationsFilter::Closed);
-        let made = |source| {
-            let made = closed.iter().filter(|operation| {
+        let provisioned = |source| {
+            let done = closed.iter().filter(|operation| {
                 operation.kind == OperationKind::Provision
                     && operation.state == OperationState::Done
                     && operation.source == Some(source)
             });
-            made.count() as u64
+            done.count() as u64
         };
         let rolled_back = |state: &OperationState| matches!(state, OperationState::RolledBack(_));
         Self {
@@ -47,8 +47,8 @@ impl Figures {
                 .iter()
                 .filter(|entry| entry.claimed_by.is_none())
                 .count() as u64,
-            pool_hits: made(Source::Pool),
-            fresh: made(Source::Fresh),
+            pool_hits: provisioned(Source::Pool),
+            fresh: provisioned(Source::Fresh),
             rolled_back: closed.iter().filter(|o| rolled_back(&o.state)).count() as u64,
             same_key_same_member,
             survived_upgrade,
@@ -59,8 +59,8 @@ impl Figures {
         }
     }
 
-    /// Says which figures this server can't tell, and why.
-    pub(super) fn note_what_is_missing(&self) {
+    /// Prints the figures that this server can't measure, and the reason.
+    pub(super) fn print_unmeasured(&self) {
         let why = "only canic-replica lists its canisters, sums up its cycles and keeps a trace";
         let missing = [
             ("canisters_lost", self.canisters_lost.is_none()),

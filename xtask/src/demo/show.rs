@@ -1,4 +1,4 @@
-//! How the demo ends: the fleet as a tree, the pool, the operations, and where all cycles are.
+//! The end of the demo: the fleet as a tree, the pool, the operations, and a balance of all cycles.
 
 use candid::Principal;
 use canic::api::{MemberInfo, MembersFilter, OperationInfo, OperationsFilter};
@@ -95,13 +95,13 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
             .balances
             .saturating_sub(root + in_members + in_pool),
     );
-    line("on the way", accounts.in_flight);
+    line("in flight", accounts.in_flight);
     line("fee: creation of canisters", accounts.fees.creation);
     line("fee: execution", accounts.fees.execution);
     line("fee: reception of ingress", accounts.fees.ingress);
     line("fee: transmission of calls", accounts.fees.transmission);
     line("fee: storage and allocations", accounts.fees.resources);
-    line("burnt on purpose", accounts.burnt);
+    line("burned on purpose", accounts.burnt);
     line("destroyed with deleted canisters", accounts.destroyed);
     println!(
         "  {:<44} {:>22}",
@@ -112,8 +112,8 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
     println!();
 }
 
-/// Cycles as people say them.
+/// Cycles in trillions, as people write them.
 fn trillions(cycles: u128) -> String {
-    // A display of three decimals needs no more precision than a float has.
+    // A float is precise enough for three decimals.
     format!("{:.3} T", cycles as f64 / 1e12)
 }

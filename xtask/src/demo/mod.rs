@@ -1,44 +1,52 @@
-//! `cargo xtask demo`: a fleet of notebooks, from two crates to living canisters, with everything measured.
+//! `cargo xtask demo`: a fleet of notebooks, from two crates to running canisters, with figures.
 //!
-//! The story is told by the ordinary client; what it claims is checked as it goes, and a claim that does not hold makes
-//! the command fail.
+//! The demo acts through the ordinary client. It checks each claim that it prints, and fails if one
+//! does not hold.
 
 mod figures;
 mod show;
 
-use crate::toolchain;
 use candid::Principal;
 use canic::api::{
     Denied, MemberInfo, MembersFilter, ModuleInfo, ModulesPage, OperationId, OperationsFilter,
     PageRequest, PoolEntry, ProvisionError, ProvisionRequest, Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet, user};
-use figures::Figures;
 
-/// The users, by number.
+use self::figures::Figures;
+use crate::toolchain;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Adds the figures as one line of JSON, the last one
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The users, by number from 1 on.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];
 
-/// Tells the story; with `json` its last line is the figures as one object.
+/// Runs the demo; with `json` its last line is the figures as one object.
 ///
 /// # Errors
-/// When something can't be built, or when a claim did not hold.
+/// When a canister or the server can't be built, or a claim did not hold.
 pub(crate) fn run(json: bool) -> Result<(), String> {
     toolchain::ensure_wasm_target()?;
     say("build", "the example canisters, to Wasm");
     artifacts::build_canisters()?;
-    say("build", "the server that they run on");
+    say("build", "the server that runs them");
     say("start", &format!("{}", artifacts::server().display()));
 
     let mut demo = Demo {
         fleet: Fleet::start("example-root"),
         failed: Vec::new(),
     };
-    let figures = demo.tell();
+    let figures = demo.play();
     show::tree(&demo.fleet);
     show::pool(&demo.fleet);
     show::operations(&demo.fleet);
     show::balance_sheet(&demo.fleet);
-    figures.note_what_is_missing();
+    figures.print_unmeasured();
     if json {
         println!("{}", figures.to_json()?);
     }
@@ -63,22 +71,22 @@ type Answer = Result<Provisioned, ProvisionError>;
 impl Demo {
     /// Prints a claim and whether it holds.
     fn claim(&mut self, claim: &str, holds: bool) -> bool {
-        println!("{:>9}  {claim}", if holds { "ok" } else { "NOT SO" });
+        println!("{:>9}  {claim}", if holds { "ok" } else { "FAILED" });
         if !holds {
             self.failed.push(claim.to_string());
         }
         holds
     }
 
-    fn tell(&mut self) -> Figures {
+    fn play(&mut self) -> Figures {
         say("install", &format!("root is {}", self.fleet.root));
         self.approve();
-        let fresh = self.three_at_once();
-        let same_key_same_member = self.twice();
-        self.note("Alice's list", "milk, bread, cycles");
-        self.failing_init();
+        let fresh = self.sign_up_three_at_once();
+        let same_key_same_member = self.sign_up_twice();
+        self.write_note("Alice's list", "milk, bread, cycles");
+        self.fail_init();
         let pool_hit = self.retire_and_reuse();
-        self.guest_book();
+        self.fill_guest_book();
         let survived_upgrade = self.upgrade();
         let figures = Figures::measure(
             &self.fleet,
@@ -91,7 +99,7 @@ impl Demo {
         figures
     }
 
-    /// What this server can't tell is not claimed.
+    /// Claims the figures that this server can measure.
     fn claim_figures(&mut self, figures: &Figures) {
         let claims = [
             (
@@ -107,7 +115,7 @@ impl Demo {
                 figures.canisters_lost.map(|n| n == 0),
             ),
             (
-                "every cycle has its place",
+                "every cycle is accounted for",
                 figures.cycles_unaccounted.map(|n| n == 0),
             ),
         ];
@@ -141,11 +149,11 @@ impl Demo {
             .fleet
             .update(self.fleet.root, user(number), "sign_up", ());
         let answer = answer.unwrap_or_else(|reject| panic!("sign_up: {reject}"));
-        self.tell_sign_up(number, &answer);
+        self.say_sign_up(number, &answer);
         answer
     }
 
-    fn tell_sign_up(&self, number: u8, answer: &Answer) {
+    fn say_sign_up(&self, number: u8, answer: &Answer) {
         let name = NAMES[usize::from(number) - 1];
         match answer {
             Ok(there) => {
@@ -165,12 +173,13 @@ impl Demo {
         }
     }
 
-    /// Three users at once: two find a canister in the pool, for the third one is created. Answers the management calls that
-    /// the fresh one took.
+    /// Three users sign up at once: two get a canister of the pool, the third one a fresh canister.
+    /// Returns the management calls of the fresh one.
     ///
-    /// The pool refills at the same time, so the replica's trace alone can't tell whose a call was. Root's journal counts
-    /// per operation; the sum over all operations must be what the replica saw.
-    fn three_at_once(&mut self) -> Option<u64> {
+    /// The pool refills at the same time, so the replica's trace does not show to which operation a
+    /// call belongs. Root's journal counts the calls of each operation; their sum over all
+    /// operations must be the number of calls in the trace.
+    fn sign_up_three_at_once(&mut self) -> Option<u64> {
         let from = self.fleet.observer.as_ref().map(|observer| observer.now());
         let before = self.last_operation();
         let submitted = [1, 2, 3].map(|number| {
@@ -182,7 +191,7 @@ impl Demo {
             .map(|m| self.fleet.answer(m))
             .collect();
         for (number, answer) in (1..).zip(&answers) {
-            self.tell_sign_up(number, answer);
+            self.say_sign_up(number, answer);
         }
         let count = |source| {
             answers
@@ -203,7 +212,10 @@ impl Demo {
             .collect();
         canisters.sort();
         canisters.dedup();
-        self.claim("each has a canister of their own", canisters.len() == 3);
+        self.claim(
+            "each user has a canister of their own",
+            canisters.len() == 3,
+        );
 
         self.fleet.quiet();
         let observer = self.fleet.observer.as_ref()?;
@@ -233,7 +245,7 @@ impl Demo {
             .max()
     }
 
-    fn twice(&mut self) -> bool {
+    fn sign_up_twice(&mut self) -> bool {
         let root = self.fleet.root;
         let first: Option<Principal> = self
             .fleet
@@ -241,10 +253,10 @@ impl Demo {
             .unwrap_or_default();
         let again = self.sign_up(1);
         let same = again.is_ok_and(|there| Some(there.canister) == first);
-        self.claim("who signs up twice gets the same canister", same)
+        self.claim("a user who signs up twice gets the same canister", same)
     }
 
-    fn note(&mut self, title: &str, text: &str) {
+    fn write_note(&mut self, title: &str, text: &str) {
         let Some(notebook) = self.notebook(1) else {
             return;
         };
@@ -252,11 +264,11 @@ impl Demo {
             self.fleet.update(notebook, user(1), "put", (title, text));
         say("note", &format!("Alice writes '{text}'"));
         self.claim("a note is written", matches!(written, Ok(Ok(()))));
-        let read = self.read(1, title);
+        let read = self.read_note(1, title);
         self.claim("and read back", read.as_deref() == Some(text));
     }
 
-    fn read(&self, number: u8, title: &str) -> Option<String> {
+    fn read_note(&self, number: u8, title: &str) -> Option<String> {
         let notebook = self.notebook(number)?;
         self.fleet
             .query(notebook, user(number), "get", (title,))
@@ -271,8 +283,8 @@ impl Demo {
         found.unwrap_or_else(|reject| panic!("where_is: {reject}"))
     }
 
-    /// A worker whose `init` refuses: nobody can own a notebook.
-    fn failing_init(&mut self) {
+    /// A worker whose `init` fails: a notebook can't belong to the anonymous principal.
+    fn fail_init(&mut self) {
         let request = ProvisionRequest {
             key: Some("nobody".to_string()),
             ..fleet::notebook(Principal::anonymous())
@@ -285,13 +297,13 @@ impl Demo {
                 rolled_back,
                 ..
             }) => {
-                say("fail", &format!("an init refuses: {reason}"));
+                say("fail", &format!("an init fails: {reason}"));
                 say("fail", &format!("its canister: {rolled_back:?}"));
             }
             other => say("fail", &format!("{other:?}")),
         }
         self.claim(
-            "a failing init is told, and rolled back",
+            "a failing init is reported and rolled back",
             matches!(answer, Err(ProvisionError::InstallFailed { .. })),
         );
         self.fleet.quiet();
@@ -299,8 +311,8 @@ impl Demo {
         self.claim("it leaves no member behind", before == after);
     }
 
-    /// Carol's worker goes to the pool; the next sign-up takes the one that has waited longest. Answers the
-    /// management calls of that pool hit.
+    /// Root retires Carol's worker to its pool; the next sign-up takes the canister that has been
+    /// there longest. Returns the management calls of that pool hit.
     fn retire_and_reuse(&mut self) -> Option<u64> {
         let carols = self.notebook(3)?;
         let retired = self.fleet.retire(carols, Retirement::Recycle);
@@ -311,23 +323,23 @@ impl Demo {
             .pool()
             .iter()
             .any(|entry| entry.canister == carols);
-        self.claim("her canister waits in the pool", waits);
-        self.claim(
-            "and is nobody's notebook any more",
-            self.notebook(3).is_none(),
-        );
+        self.claim("her canister is in the pool", waits);
+        self.claim("Carol has no notebook any more", self.notebook(3).is_none());
 
         let first = self.sign_up(4);
         let hit = first.as_ref().ok()?.operation;
         let from_pool = first.is_ok_and(|there| there.source == Source::Pool);
-        self.claim("the next user gets one that waited before hers", from_pool);
+        self.claim(
+            "the next user gets the canister that was in the pool before hers",
+            from_pool,
+        );
         self.fleet.quiet();
-        // Root's own count, which agreed with the replica's.
+        // Root's count, which agreed with the replica's.
         Some(u64::from(self.fleet.operation(hit).calls))
     }
 
-    /// A club and its guest book: a hub, and below it as many pages as the book needs.
-    fn guest_book(&mut self) {
+    /// A club and its guest book: a hub, with as many pages below it as the book needs.
+    fn fill_guest_book(&mut self) {
         let root = self.fleet.root;
         let opened: Result<Answer, _> =
             self.fleet
@@ -352,45 +364,45 @@ impl Demo {
         self.fleet.quiet();
         let below = self.fleet.members(&MembersFilter::Parent(club));
         let mut below: Vec<Principal> = below.iter().map(|page| page.canister).collect();
-        let known: Result<Result<Vec<Principal>, String>, _> =
+        let listed: Result<Result<Vec<Principal>, String>, _> =
             self.fleet.update(club, user(1), "pages", ());
-        let mut known = known.ok().and_then(Result::ok).unwrap_or_default();
+        let mut listed = listed.ok().and_then(Result::ok).unwrap_or_default();
         below.sort();
-        known.sort();
+        listed.sort();
         self.claim(
-            "the club knows its pages, as root announced them",
-            known == below && known.len() == 2,
+            "root has notified the club of its pages",
+            listed == below && listed.len() == 2,
         );
     }
 
     fn upgrade(&mut self) -> bool {
-        let before = Standing::of(&self.fleet);
+        let before = Snapshot::of(&self.fleet);
         let upgraded = self.fleet.upgrade_root("example-root");
         say("upgrade", "root: stopped, upgraded, started");
         if !self.claim("root takes the upgrade", upgraded.is_ok()) {
             return false;
         }
         self.fleet.quiet();
-        let same = Standing::of(&self.fleet) == before;
+        let same = Snapshot::of(&self.fleet) == before;
         let held = self.claim(
             "members, pool, modules and operations are still there",
             same,
         );
-        let note = self.read(1, "Alice's list").is_some();
+        let note = self.read_note(1, "Alice's list").is_some();
         self.claim("so is Alice's note", note) && held
     }
 }
 
-/// What must survive an upgrade.
+/// The state of root that must survive an upgrade.
 #[derive(PartialEq)]
-struct Standing {
+struct Snapshot {
     members: Vec<MemberInfo>,
     pool: Vec<PoolEntry>,
     modules: Vec<ModuleInfo>,
     operations: Vec<OperationId>,
 }
 
-impl Standing {
+impl Snapshot {
     fn of(fleet: &Fleet) -> Self {
         let page = PageRequest {
             after: None,

@@ -1,0 +1,107 @@
+//! The bounds that the costs of a fleet must keep.
+
+use canic_fault_tests::measure::{Batch, Cost};
+
+use super::figures::{Bound, Figures, WithMembers};
+
+/// All bounds on these figures.
+pub(super) fn bounds(figures: &Figures) -> Vec<Bound> {
+    let mut bounds = provisions(&figures.at);
+    bounds.extend(twins(figures));
+    bounds.extend(batch(&figures.batch));
+    if figures.at.iter().any(|at| at.registry_bytes.is_some()) {
+        bounds.push(Bound::new(
+            "bytes of the registry per member, without its key",
+            largest(&figures.at, |at| at.registry_bytes.unwrap_or_default()),
+            250.0,
+        ));
+    }
+    bounds
+}
+
+/// One provision: its management calls, its growth with the fleet, its distance to by hand.
+fn provisions(at: &[WithMembers]) -> Vec<Bound> {
+    let mut bounds = vec![
+        Bound::new(
+            "management calls of a pool hit",
+            largest(at, |at| at.pool_hit.management_calls as f64),
+            1.0,
+        ),
+        Bound::new(
+            "management calls of a fresh canister",
+            largest(at, |at| at.fresh.management_calls as f64),
+            2.0,
+        ),
+    ];
+    if let (Some(few), Some(many)) = (at.first(), at.last()) {
+        let growth = |what: &str, few_cost: &Cost, many_cost: &Cost| {
+            let (few, many) = (few.members, many.members);
+            Bound::new(
+                format!("instructions of a {what}: ratio of {many} members to {few}"),
+                ratio(many_cost, few_cost),
+                1.3,
+            )
+        };
+        bounds.push(growth("fresh canister", &few.fresh, &many.fresh));
+        bounds.push(growth("pool hit", &few.pool_hit, &many.pool_hit));
+    }
+    bounds.extend([
+        Bound::new(
+            "instructions of a fresh canister: ratio to by hand",
+            largest(at, |at| ratio(&at.fresh, &at.fresh_by_hand)),
+            2.5,
+        ),
+        Bound::new(
+            "instructions of a pool hit: ratio to by hand",
+            largest(at, |at| ratio(&at.pool_hit, &at.reused_by_hand)),
+            2.5,
+        ),
+    ]);
+    bounds
+}
+
+/// The worker and its twin: their modules, and both of them idle.
+fn twins(figures: &Figures) -> Vec<Bound> {
+    let mut bounds = Vec::new();
+    if let [.., worker, twin] = figures.modules.as_slice() {
+        bounds.push(Bound::new(
+            "the worker's module, gzipped: ratio to its twin",
+            worker.gzipped as f64 / twin.gzipped as f64,
+            1.25,
+        ));
+    }
+    if let [worker, twin] = figures.idle.as_slice() {
+        bounds.extend([
+            Bound::new(
+                "memory of an idle worker with its module, MB",
+                worker.memory.total as f64 / 1e6,
+                2.5,
+            ),
+            Bound::new(
+                "cycles that an idle worker burns per day: ratio to its twin",
+                worker.burned_a_day as f64 / twin.burned_a_day as f64,
+                2.5,
+            ),
+        ]);
+    }
+    bounds
+}
+
+fn batch(batch: &Batch) -> [Bound; 2] {
+    [
+        Bound::new("failures in a batch of 1,000", batch.failed as f64, 0.0),
+        Bound::new(
+            "calls in flight in a batch of 1,000",
+            batch.in_flight as f64,
+            50.0,
+        ),
+    ]
+}
+
+fn ratio(cost: &Cost, other: &Cost) -> f64 {
+    cost.instructions as f64 / other.instructions as f64
+}
+
+fn largest(at: &[WithMembers], figure: impl Fn(&WithMembers) -> f64) -> f64 {
+    at.iter().map(figure).fold(0.0, f64::max)
+}
