@@ -50,7 +50,7 @@ fn run_case(line: &str) -> Result<(), String> {
     let scenario = scenario::named(&case.scenario)
         .ok_or_else(|| format!("there is no scenario {:?}", case.scenario))?;
     let run = matrix::run(&(scenario.world)(), &case);
-    println!("fired: {}", run.struck);
+    println!("fired: {}", run.fired);
     conclude(run.violation)
 }
 
@@ -64,7 +64,7 @@ fn conclude(violation: Option<Violation>) -> Result<(), String> {
             println!("no violation");
             Ok(())
         }
-        Some(violation) => Err(violation.what.join("\n")),
+        Some(violation) => Err(violation.problems.join("\n")),
     }
 }
 

@@ -1,15 +1,16 @@
-//! Root's books, held against what the replica knows.
+//! The audit after a case: root's records and ledger, compared with the replica's facts.
 //!
-//! The fleet is quiet, no fault is left. First the answers that were given must be true, and every canister, cycle and
-//! place accounted for. Then everything is asked for once more and every place of the workers' role is filled: a place,
-//! key or canister that was lost on the way is missing now.
+//! The audit starts when the fleet is quiet and no fault is left. First it checks root's answers,
+//! every canister, every cycle and every position. Then it repeats all requests and fills the
+//! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
+//! now.
 
-use crate::world::{Asked, T, World, controller};
+use crate::world::{Request, T, World, controller};
 use candid::{CandidType, Decode, Principal};
 use canic::api::{
     Env, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState, MoveError,
-    MoveRequest, Moved, OperationsFilter, ProvisionError, ProvisionRequest, Provisioned,
-    RetireError, RetireRequest, Retired,
+    MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
+    ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
 };
 use canic_fleet_tests::{fleet::notebook, user};
 use canic_replica::{Ingress, Kind, Outcome};
@@ -17,165 +18,220 @@ use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything that is wrong after a case.
+/// All violations after a case.
 pub fn audit(world: &mut World) -> Vec<String> {
     world.replica.clear_faults();
-    let mut wrong = answered(world);
-    wrong.extend(answers(world));
-    wrong.extend(audit_books(world));
-    wrong
+    let mut violations = check_answered(world);
+    violations.extend(check_answers(world));
+    violations.extend(audit_records(world));
+    violations
 }
 
-/// Everything that is wrong with the books, whatever was asked.
-pub fn audit_books(world: &mut World) -> Vec<String> {
+/// All violations in root's records and ledger, whatever the requests were.
+pub fn audit_records(world: &mut World) -> Vec<String> {
     world.all_members("start_canister");
-    // Who was stopped has yet to hear what became of it.
-    let mut wrong = Vec::from_iter(world.settle(|_| ()).err());
-    wrong.extend(books(world, false));
-    wrong.extend(asked_again(world));
-    wrong.extend(filled(world));
-    wrong.extend(books(world, true));
-    wrong.extend(knowledge(world));
-    wrong.sort();
-    wrong.dedup();
-    wrong
+    // A member that was stopped has yet to receive root's announcements.
+    let mut violations = Vec::from_iter(world.settle(|_| ()).err());
+    violations.extend(check_state(world, true));
+    violations.extend(check_repeated_requests(world));
+    violations.extend(check_capacity(world));
+    violations.extend(check_state(world, false));
+    violations.extend(check_directories(world));
+    violations.sort();
+    violations.dedup();
+    violations
 }
 
-/// Whether every call was answered.
-pub fn answered(world: &mut World) -> Vec<String> {
-    let asked = world.asked.iter();
-    asked
-        .filter(|asked| {
-            let message = asked.message.as_ref();
+/// Checks that every call was answered.
+pub fn check_answered(world: &mut World) -> Vec<String> {
+    let requests = world.requests.iter();
+    requests
+        .filter(|request| {
+            let message = request.message.as_ref();
             message.is_some_and(|message| world.answer(message).is_none())
         })
-        .map(|asked| format!("{} was never answered", asked.method))
+        .map(|request| format!("{} was never answered", request.method))
         .collect()
 }
 
-/// Whether what root answered is true.
-fn answers(world: &mut World) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let members = world.members();
-    let pool: BTreeSet<_> = world.pool().iter().map(|entry| entry.canister).collect();
-    let is_member = |canister| members.iter().any(|member| member.canister == canister);
-    let asked = world.asked.clone();
-    let retired = asked.iter().any(|asked| asked.method == "canic_retire");
-    for asked in &asked {
-        // A reject says nothing about the operation.
-        let answer = asked.message.and_then(|message| world.answer(&message));
-        let Some(Ok(bytes)) = answer else { continue };
-        match asked.method {
-            "canic_provision" => match decode::<Result<Provisioned, ProvisionError>>(&bytes) {
-                Ok(new) if !retired && !is_member(new.canister) => {
-                    wrong.push(format!("{} was answered, and is no member", new.canister));
-                }
-                Err(
-                    error @ (ProvisionError::CreateFailed { operation, .. }
-                    | ProvisionError::InstallFailed { operation, .. }
-                    | ProvisionError::Quarantined { operation, .. }),
-                ) if members.iter().any(|member| member.operation == operation) => {
-                    wrong.push(format!("there is a member, and the answer was {error:?}"));
-                }
-                _ => {}
-            },
-            "canic_retire" => {
-                let request: RetireRequest = argument(asked);
-                if let Ok(Retired { .. }) = decode::<Result<Retired, RetireError>>(&bytes)
-                    && is_member(request.canister)
-                {
-                    wrong.push(format!("{} is retired, and a member", request.canister));
-                }
-            }
-            "canic_move" => {
-                let request: MoveRequest = argument(asked);
-                let mut stands = members.iter();
-                let stands = stands.find(|member| member.canister == request.canister);
-                if decode::<Result<Moved, MoveError>>(&bytes).is_ok()
-                    && stands.is_some_and(|member| member.parent != request.parent)
-                {
-                    wrong.push(format!("{} is moved, and is not there", request.canister));
-                }
-            }
-            "canic_import" => {
-                let ImportRequest {
-                    canister,
-                    import_as,
-                } = argument(asked);
-                let is_there = match import_as {
-                    ImportAs::Pool => pool.contains(&canister) || is_member(canister),
-                    ImportAs::Member { .. } => is_member(canister),
-                };
-                if decode::<Result<Imported, ImportError>>(&bytes).is_ok() && !is_there {
-                    wrong.push(format!("{canister} is imported, and not there"));
-                }
-            }
-            _ => {}
-        }
-    }
-    wrong
+/// Members and canisters of the pool, as root lists them.
+struct Registered {
+    members: Vec<MemberInfo>,
+    pool: BTreeSet<Principal>,
+    /// Whether a request of the case retires members.
+    is_retiring: bool,
 }
 
-/// Whether every canister and every cycle is on record, and everything on record is there.
-fn books(world: &mut World, strict: bool) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut say = |what: String| wrong.push(what);
+impl Registered {
+    fn is_member(&self, canister: Principal) -> bool {
+        self.member(canister).is_some()
+    }
+
+    fn member(&self, canister: Principal) -> Option<&MemberInfo> {
+        let mut members = self.members.iter();
+        members.find(|member| member.canister == canister)
+    }
+}
+
+/// Checks root's answers against its records.
+fn check_answers(world: &mut World) -> Vec<String> {
+    let registered = Registered {
+        members: world.members(),
+        pool: world.pool().iter().map(|entry| entry.canister).collect(),
+        is_retiring: world.requests.iter().any(|r| r.method == "canic_retire"),
+    };
+    let requests = world.requests.clone();
+    let violations = requests.iter().filter_map(|request| {
+        // A reject says nothing about the operation.
+        let answer = request.message.and_then(|message| world.answer(&message));
+        let Some(Ok(bytes)) = answer else { return None };
+        match request.method {
+            "canic_provision" => check_provisioned(&registered, &bytes),
+            "canic_retire" => check_retired(&registered, &argument(request), &bytes),
+            "canic_move" => check_moved(&registered, &argument(request), &bytes),
+            "canic_import" => check_imported(&registered, argument(request), &bytes),
+            _ => None,
+        }
+    });
+    violations.collect()
+}
+
+fn check_provisioned(registered: &Registered, answer: &[u8]) -> Option<String> {
+    let members = &registered.members;
+    match decode::<Result<Provisioned, ProvisionError>>(answer) {
+        Ok(new) if !registered.is_retiring && !registered.is_member(new.canister) => Some(format!(
+            "{} is the answer to a provision, and no member",
+            new.canister
+        )),
+        Err(
+            error @ (ProvisionError::CreateFailed { operation, .. }
+            | ProvisionError::InstallFailed { operation, .. }
+            | ProvisionError::Quarantined { operation, .. }),
+        ) if members.iter().any(|member| member.operation == operation) => {
+            Some(format!("there is a member, and the answer was {error:?}"))
+        }
+        _ => None,
+    }
+}
+
+fn check_retired(
+    registered: &Registered,
+    request: &RetireRequest,
+    answer: &[u8],
+) -> Option<String> {
+    let retired = decode::<Result<Retired, RetireError>>(answer).is_ok();
+    (retired && registered.is_member(request.canister))
+        .then(|| format!("{} is retired, and a member", request.canister))
+}
+
+fn check_moved(registered: &Registered, request: &MoveRequest, answer: &[u8]) -> Option<String> {
+    let moved = decode::<Result<Moved, MoveError>>(answer).is_ok();
+    let member = registered.member(request.canister);
+    (moved && member.is_some_and(|member| member.parent != request.parent)).then(|| {
+        format!(
+            "{} is moved, and not below its new parent",
+            request.canister
+        )
+    })
+}
+
+fn check_imported(
+    registered: &Registered,
+    request: ImportRequest,
+    answer: &[u8],
+) -> Option<String> {
+    let canister = request.canister;
+    let is_member = registered.is_member(canister);
+    let is_registered = match request.import_as {
+        ImportAs::Pool => registered.pool.contains(&canister) || is_member,
+        ImportAs::Member { .. } => is_member,
+    };
+    let imported = decode::<Result<Imported, ImportError>>(answer).is_ok();
+    (imported && !is_registered).then(|| format!("{canister} is imported, and not on record"))
+}
+
+/// Checks registry, pool and ledger. With `creations_may_be_lost`, one canister may be on no record
+/// for each quarantined operation that does not know its canister's id.
+fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     let members = world.members();
     let pool = world.pool();
     let quarantined = world.operations(OperationsFilter::Quarantined);
-
-    // Every canister once.
-    let mut known: BTreeMap<Principal, &str> = BTreeMap::new();
-    let places = members
-        .iter()
-        .map(|member| (member.canister, "a member"))
-        .chain(pool.iter().map(|entry| (entry.canister, "in the pool")))
-        .chain(
-            quarantined
-                .iter()
-                .filter_map(|op| Some((op.canister?, "in quarantine"))),
-        );
-    for (canister, place) in places {
-        if let Some(other) = known.insert(canister, place) {
-            say(format!("{canister} is {other} and {place}"));
-        }
-        if !world.replica.canister_exists(canister) {
-            say(format!("{canister} is {place}, and does not exist"));
-        }
-    }
-    let nameless = quarantined
+    let mut violations = Vec::new();
+    let recorded = check_records(world, &members, &pool, &quarantined, &mut violations);
+    let lost = lost_canisters(world, &recorded);
+    let unknown_ids = quarantined
         .iter()
         .filter(|op| op.canister.is_none())
         .count();
+    let most_lost = if creations_may_be_lost {
+        unknown_ids
+    } else {
+        0
+    };
+    if lost.len() > most_lost {
+        violations.push(format!("lost canisters: {lost:?}"));
+    }
+    check_registry(world, &members, &mut violations);
+    check_pool(world, &pool, &mut violations);
+    check_cycles(world, &mut violations);
+    if lost.is_empty() {
+        check_ledger(world, &mut violations);
+    }
+    violations
+}
+
+/// Checks that each canister on record exists, and is on one record only. Returns all of them.
+fn check_records(
+    world: &World,
+    members: &[MemberInfo],
+    pool: &[PoolEntry],
+    quarantined: &[OperationInfo],
+    violations: &mut Vec<String>,
+) -> BTreeSet<Principal> {
+    let members = members.iter().map(|member| (member.canister, "a member"));
+    let pool = pool.iter().map(|entry| (entry.canister, "in the pool"));
+    let quarantined = quarantined.iter();
+    let quarantined = quarantined.filter_map(|op| Some((op.canister?, "in quarantine")));
+    let mut recorded: BTreeMap<Principal, &str> = BTreeMap::new();
+    for (canister, record) in members.chain(pool).chain(quarantined) {
+        if let Some(other) = recorded.insert(canister, record) {
+            violations.push(format!("{canister} is {other} and {record}"));
+        }
+        if !world.replica.canister_exists(canister) {
+            violations.push(format!("{canister} is {record}, and does not exist"));
+        }
+    }
+    recorded.into_keys().collect()
+}
+
+/// Canisters that root controls alone and that are on none of its records.
+fn lost_canisters(world: &World, recorded: &BTreeSet<Principal>) -> Vec<String> {
     let created: BTreeSet<Principal> = world.controlled().into_iter().collect();
     let strangers = world.controlled_by(controller());
-    let lost: Vec<String> = created
+    created
         .iter()
-        .filter(|canister| !known.contains_key(canister) && !strangers.contains(canister))
+        .filter(|canister| !recorded.contains(canister) && !strangers.contains(canister))
         .map(Principal::to_text)
-        .collect();
-    if lost.len() > if strict { 0 } else { nameless } {
-        say(format!("lost canisters: {lost:?}"));
-    }
+        .collect()
+}
 
-    // Members are what they are said to be, and as many as there may be.
+/// Checks that members are as their records say, and no more than root's limits allow.
+fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Vec<String>) {
     let mut keys = BTreeSet::new();
-    for member in &members {
+    for member in members {
         let canister = member.canister;
         if member.state != MemberState::Active {
-            say(format!(
-                "{canister} is {:?}, and nothing is under way",
-                member.state
-            ));
+            let state = &member.state;
+            violations.push(format!("{canister} is {state:?}, and no operation is open"));
         }
         if let Some(key) = &member.key
             && !keys.insert((&member.role, key))
         {
-            say(format!("two members have the key {key:?}"));
+            violations.push(format!("two members have the key {key:?}"));
         }
         match world.status(canister) {
             Ok(status) if status.module_hash.as_ref() == Some(&member.module) => {}
-            other => say(format!("{canister} does not run its module: {other:?}")),
+            other => violations.push(format!("{canister} does not run its module: {other:?}")),
         }
         match env(world, canister) {
             Some(env)
@@ -183,21 +239,23 @@ fn books(world: &mut World, strict: bool) -> Vec<String> {
                     && env.membership.as_ref().is_some_and(|membership| {
                         membership.key == member.key && membership.parent == member.parent
                     }) => {}
-            other => say(format!(
-                "{canister} knows itself as {other:?}, not as {member:?}"
+            other => violations.push(format!(
+                "the identity of {canister} is {other:?}, its record {member:?}"
             )),
         }
     }
     let workers = members.iter().filter(|member| member.role == "worker");
     if workers.count() > world.capacity {
-        say("there are more workers than there may be".to_string());
+        violations.push("there are more workers than their role allows".to_string());
     }
+}
 
-    // The pool's canisters are free, and as good as new.
-    for entry in &pool {
+/// Checks that the pool's canisters are unclaimed, and in the state of new ones.
+fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
+    for entry in pool {
         let canister = entry.canister;
         if let Some(operation) = entry.claimed_by {
-            say(format!(
+            violations.push(format!(
                 "{canister} is claimed by operation {operation}, which is not open"
             ));
         }
@@ -207,72 +265,84 @@ fn books(world: &mut World, strict: bool) -> Vec<String> {
                     && status.status == CanisterStatusType::Running
                     && status.settings.controllers == [world.root]
                     && status.memory_metrics.snapshots_size == 0u8 => {}
-            other => say(format!(
+            other => violations.push(format!(
                 "{canister} is in the pool, and is not empty: {other:?}"
             )),
         }
     }
+}
 
-    // Cycles.
+/// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.
+fn check_cycles(world: &World, violations: &mut Vec<String>) {
     let balance = world.replica.cycles(world.root).unwrap_or_default();
     if balance < world.floor {
         let floor = world.floor;
-        say(format!("root has {balance} cycles, and keeps {floor}"));
+        violations.push(format!(
+            "root has {balance} cycles, and its reserve is {floor}"
+        ));
     }
     let accounts = world.replica.accounts();
     if !accounts.balanced() {
-        say(format!(
+        violations.push(format!(
             "the replica's accounts do not balance: {accounts:?}"
         ));
     }
-    let from_root = |method: &str| {
-        let all = world.replica.trace().iter();
-        all.filter(|event| {
+    let deleted = attached_cycles(world, "delete_canister").len() as u128;
+    if accounts.destroyed > deleted * DESTROYED {
+        let destroyed = accounts.destroyed;
+        violations.push(format!(
+            "{destroyed} cycles went down with {deleted} canisters"
+        ));
+    }
+}
+
+/// Checks that root's ledger has all cycles that root sent to canisters.
+fn check_ledger(world: &mut World, violations: &mut Vec<String>) {
+    let sent: u128 = [
+        attached_cycles(world, "create_canister"),
+        attached_cycles(world, "deposit_cycles"),
+    ]
+    .concat()
+    .iter()
+    .sum();
+    let sheet = world.sheet();
+    let recorded: u128 = ["creation_fees", "to_pool", "to_members"]
+        .iter()
+        .filter_map(|purpose| sheet.get(*purpose))
+        .sum();
+    if recorded != sent {
+        violations.push(format!(
+            "root sent {sent} cycles, and its ledger has {recorded}: {sheet:?}"
+        ));
+    }
+}
+
+/// The cycles that root attached to each successful call of a management method.
+fn attached_cycles(world: &World, method: &str) -> Vec<u128> {
+    let events = world.replica.trace().iter();
+    events
+        .filter(|event| {
             event.kind == Kind::Management
                 && event.caller == world.root
                 && event.method == method
                 && event.outcome == Outcome::Reply
         })
         .map(|event| event.cycles)
-        .collect::<Vec<u128>>()
-    };
-    let deleted = from_root("delete_canister").len() as u128;
-    if accounts.destroyed > deleted * DESTROYED {
-        let destroyed = accounts.destroyed;
-        say(format!(
-            "{destroyed} cycles went down with {deleted} canisters"
-        ));
-    }
-    let sent: u128 = [from_root("create_canister"), from_root("deposit_cycles")]
-        .concat()
-        .iter()
-        .sum();
-    let sheet = world.sheet();
-    let booked: u128 = ["creation_fees", "to_pool", "to_members"]
-        .iter()
-        .filter_map(|purpose| sheet.get(*purpose))
-        .sum();
-    if booked != sent && lost.is_empty() {
-        say(format!(
-            "root sent {sent} cycles, and has booked {booked}: {sheet:?}"
-        ));
-    }
-    wrong
+        .collect()
 }
 
-/// Cycles that may go down with a canister that is deleted: what is left by draining it, see the runtime's `drain`.
+/// Cycles that may go down with a deleted canister: the rest after draining, see the runtime's
+/// `drain`.
 const DESTROYED: u128 = T / 10;
 
-/// Whether the same requests mean the same members.
-fn asked_again(world: &mut World) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// Repeats the requests for members, and checks that they mean the same members as before.
+fn check_repeated_requests(world: &mut World) -> Vec<String> {
+    let mut violations = Vec::new();
     world.replica.add_cycles(world.root, 60 * T);
-    let asked = world.asked.clone();
-    for asked in asked
-        .iter()
-        .filter(|asked| asked.method == "canic_provision")
-    {
-        let request: ProvisionRequest = argument(asked);
+    let mut requests = world.requests.clone();
+    requests.retain(|request| request.method == "canic_provision");
+    for request in &requests {
+        let request: ProvisionRequest = argument(request);
         let before = world.members();
         let holder = before.iter().find(|member| {
             member.role == request.role && (member.key == request.key || request.key.is_none())
@@ -284,7 +354,7 @@ fn asked_again(world: &mut World) -> Vec<String> {
         let answer: Result<Provisioned, ProvisionError> =
             world.ask(controller(), "canic_provision", (&request,));
         if let Err(why) = world.settle(|_| ()) {
-            wrong.push(why);
+            violations.push(why);
         }
         match (&answer, holder) {
             (Err(ProvisionError::InstallFailed { .. }), None)
@@ -292,15 +362,16 @@ fn asked_again(world: &mut World) -> Vec<String> {
             (Err(ProvisionError::RoleFull { .. }), None) if workers == world.capacity => {}
             (Ok(_), None) => {}
             (Ok(now), Some(then)) if now.canister == then.canister => {}
-            _ => wrong.push(format!("{:?} was {holder:?}, now: {answer:?}", request.key)),
+            _ => violations.push(format!("{:?} was {holder:?}, now: {answer:?}", request.key)),
         }
     }
-    wrong
+    violations
 }
 
-/// Whether every place is there to be taken, and none beyond.
-fn filled(world: &mut World) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// Fills the workers' role, and checks that it takes as many members as its maximum, and that the
+/// pool is refilled.
+fn check_capacity(world: &mut World) -> Vec<String> {
+    let mut violations = Vec::new();
     for number in 100.. {
         let workers = world
             .members()
@@ -313,53 +384,59 @@ fn filled(world: &mut World) -> Vec<String> {
             Ok(_) if workers < world.capacity => {}
             Err(ProvisionError::RoleFull { .. }) if workers == world.capacity => break,
             other => {
-                wrong.push(format!("of {workers} workers, the next is: {other:?}"));
+                violations.push(format!(
+                    "after {workers} workers the next provision answers: {other:?}"
+                ));
                 break;
             }
         }
     }
     if let Err(why) = world.settle(|_| ()) {
-        wrong.push(why);
+        violations.push(why);
     }
     if world.pool().is_empty() {
-        wrong.push("the pool is not refilled".to_string());
+        violations.push("the pool is not refilled".to_string());
     }
-    wrong
+    violations
 }
 
-/// Whether those who are told of others know what is true: parents their children, watchers all listeners.
-fn knowledge(world: &mut World) -> Vec<String> {
+/// Checks the directories of members: parents know their children, watchers all listeners.
+fn check_directories(world: &mut World) -> Vec<String> {
     let members = world.members();
-    let mut wrong = Vec::new();
-    let is_told = |member: &&MemberInfo| ["listener", "watcher"].contains(&member.role.as_str());
-    for told in members.iter().filter(is_told) {
+    let mut violations = Vec::new();
+    let is_subscriber =
+        |member: &&MemberInfo| ["listener", "watcher"].contains(&member.role.as_str());
+    for subscriber in members.iter().filter(is_subscriber) {
         for key in KEYS {
             let mut named = members.iter();
             let named = named.find(|m| m.role == "listener" && m.key.as_deref() == Some(key));
-            let concerned = named.filter(|m| told.role == "watcher" || m.parent == told.canister);
-            let truth = concerned.map(|member| member.canister);
+            let visible =
+                named.filter(|m| subscriber.role == "watcher" || m.parent == subscriber.canister);
+            let expected = visible.map(|member| member.canister);
             let answer = world.replica.query(Ingress {
                 sender: controller(),
-                canister: told.canister,
+                canister: subscriber.canister,
                 method: "knows".to_string(),
                 payload: candid::encode_args(("listener", key)).expect("an argument"),
                 effective: None,
                 caller_info: None,
             });
             let known = answer.map(|bytes| decode::<Option<Principal>>(&bytes));
-            if known.as_ref() != Ok(&truth) {
-                let who = told.key.as_deref().unwrap_or_default();
-                wrong.push(format!("{who} knows {key} as {known:?}, not as {truth:?}"));
+            if known.as_ref() != Ok(&expected) {
+                let subscriber = subscriber.key.as_deref().unwrap_or_default();
+                violations.push(format!(
+                    "{subscriber} finds {known:?} under {key}, not {expected:?}"
+                ));
             }
         }
     }
-    wrong
+    violations
 }
 
 /// The keys of listeners in all scenarios.
 const KEYS: [&str; 5] = ["old", "new", "a", "aa", "b"];
 
-/// Who a member thinks it is.
+/// The identity that a member answers.
 fn env(world: &mut World, canister: Principal) -> Option<Env> {
     let answer = world.replica.query(Ingress {
         sender: world.root,
@@ -373,9 +450,9 @@ fn env(world: &mut World, canister: Principal) -> Option<Env> {
 }
 
 fn decode<R: CandidType + DeserializeOwned>(bytes: &[u8]) -> R {
-    Decode!(bytes, R).expect("root's own type")
+    Decode!(bytes, R).expect("root answers its own type")
 }
 
-fn argument<R: CandidType + DeserializeOwned>(asked: &Asked) -> R {
-    decode(&asked.argument)
+fn argument<R: CandidType + DeserializeOwned>(request: &Request) -> R {
+    decode(&request.argument)
 }

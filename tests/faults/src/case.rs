@@ -1,32 +1,34 @@
-//! A case: a scenario, and what goes wrong in it. One line of JSON, which is the same case when it is read back.
+//! A case: a scenario and the failures in it. It is displayed as one line of JSON, which parses to
+//! the same case.
 
 use crate::world::{SECOND, World};
 use canic_replica::{Effect, Fault, RejectCode, Way};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// A scenario, and what goes wrong in it.
+/// A scenario and the failures in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The scenario's name.
     pub scenario: String,
-    /// What goes wrong.
-    pub blows: Vec<Blow>,
+    /// The failures.
+    #[serde(rename = "blows")]
+    pub failures: Vec<Failure>,
 }
 
-/// Something that goes wrong at one await.
+/// A failure at one await.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Blow {
-    /// The fault, and the message that it strikes.
+pub struct Failure {
+    /// The fault, and the message at which it fires.
     pub fault: Fault,
-    /// What is done while that message is delayed.
+    /// An act that is performed while the message is delayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Act>,
 }
 
-/// What an operator, or somebody else, may do at any time.
+/// Something that an operator or another controller may do at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
@@ -36,27 +38,28 @@ pub enum Act {
     StopRoot,
     /// Root is stopped, and started again ten days later.
     LongOutage,
-    /// Root is upgraded as it is; it may refuse.
+    /// Root is upgraded without being stopped; it may refuse.
     UpgradeRoot,
     /// Root is stopped, upgraded and started again.
     UpgradeStoppedRoot,
 }
 
-/// A call, or its answer, in the story of a scenario.
+/// A call or its answer in the trace of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site(
-    /// A fault without an effect of its own: who called whom, by which method, for the how-manieth time.
+    /// A fault without an effect of its own: caller, callee and method, and how many such messages
+    /// come before it.
     pub Fault,
 );
 
 impl Site {
-    /// Everything that can go wrong there.
+    /// Every failure that is possible there.
     #[must_use]
-    pub fn blows(&self) -> Vec<Blow> {
+    pub fn failures(&self) -> Vec<Failure> {
         use RejectCode::{
             CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
         };
-        let effect = |effect, act| Blow {
+        let failure = |effect, act| Failure {
             fault: Fault {
                 effect,
                 ..self.0.clone()
@@ -75,7 +78,7 @@ impl Site {
             .map(Effect::reject)
             .into_iter()
             .chain([Effect::OutOfCycles])
-            .map(|what| effect(what, None))
+            .map(|effect| failure(effect, None))
             .collect(),
             Way::Answer => {
                 let lost = [
@@ -90,27 +93,28 @@ impl Site {
                     Act::UpgradeRoot,
                     Act::UpgradeStoppedRoot,
                 ];
-                let lost = lost.into_iter().map(|what| effect(what, None));
+                let lost = lost.into_iter().map(|effect| failure(effect, None));
                 let late = Effect::Delay { rounds: DELAY };
-                let acts = acts.map(|act| effect(late.clone(), Some(act)));
+                let acts = acts.map(|act| failure(late.clone(), Some(act)));
                 lost.chain(acts).collect()
             }
         }
     }
 }
 
-/// Rounds that an answer is delayed while something else is done: that takes fewer.
+/// Rounds by which an answer is delayed while an act is performed, which takes fewer.
 const DELAY: u64 = 8;
 
 impl Act {
-    /// Does it. What the platform or root refuses is not done.
+    /// Performs the act. If the platform or root refuses it, nothing happens.
     pub(crate) fn perform(self, world: &mut World) {
         match self {
             Self::StopMembers => world.all_members("stop_canister"),
             Self::StopRoot => outage(world, 10),
             Self::LongOutage => outage(world, 10 * 86_400),
-            // Root refuses while it waits for an answer, but does not see the calls that its timers make to it; an answer that
-            // comes to new code is nobody's, whatever root does. Operators stop a canister before they upgrade it.
+            // Root refuses an upgrade while it waits for an answer, but it does not see the calls
+            // that its timers make to it. An answer that reaches new code is lost, whatever root
+            // does: operators stop a canister before they upgrade it.
             Self::UpgradeRoot if world.waits_for_its_timers() => {}
             Self::UpgradeRoot => drop(world.upgrade_root()),
             Self::UpgradeStoppedRoot => {
@@ -122,7 +126,7 @@ impl Act {
     }
 }
 
-/// Root is stopped for so many seconds.
+/// Stops root, and starts it after `seconds`.
 fn outage(world: &mut World, seconds: u64) {
     drop(world.stop_root());
     world.pass(seconds * SECOND);
@@ -135,7 +139,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Reads a case as it is displayed. The error says what is wrong, and where.
+/// Parses a displayed case. The error names the mistake and its position.
 impl FromStr for Case {
     type Err = String;
 

@@ -1,9 +1,9 @@
-//! Random histories: many operations that meet, while faults are drawn and root is upgraded now and then.
+//! Random histories: many concurrent operations, with random faults and upgrades of root.
 
 use crate::{
-    audit::{answered, audit_books},
+    audit::{audit_records, check_answered},
     case::Act,
-    matrix::{Violation, guarded, in_parallel},
+    matrix::{Violation, catch_panic, in_parallel},
     scenario::{self, hub, import, provision, refused},
     world::{T, World, controller},
 };
@@ -21,10 +21,10 @@ pub fn world() -> World {
     scenario::small()
 }
 
-/// Runs the history of a seed in a copy of this world.
+/// Runs the history of a seed in a copy of this world. Returns its violation, if there is one.
 #[must_use]
 pub fn run(world: &World, seed: u64) -> Option<Violation> {
-    let what = guarded(|| {
+    let problems = catch_panic(|| {
         let mut world = world.clone();
         let mut rng = Rng::with_seed(seed);
         world.replica.set_chaos(Some(Chaos {
@@ -34,7 +34,7 @@ pub fn run(world: &World, seed: u64) -> Option<Violation> {
             callee: None,
         }));
         for _ in 0..rng.usize(5..30) {
-            something(&mut world, &mut rng);
+            act_at_random(&mut world, &mut rng);
             for _ in 0..rng.usize(..20) {
                 world.step();
             }
@@ -42,20 +42,20 @@ pub fn run(world: &World, seed: u64) -> Option<Violation> {
         match world.settle(|_| ()) {
             Ok(()) => {
                 world.replica.clear_faults();
-                let mut wrong = answered(&mut world);
-                wrong.extend(audit_books(&mut world));
-                wrong
+                let mut problems = check_answered(&mut world);
+                problems.extend(audit_records(&mut world));
+                problems
             }
             Err(why) => vec![why],
         }
     });
-    (!what.is_empty()).then(|| Violation {
+    (!problems.is_empty()).then(|| Violation {
         repeat: format!("--history {seed}"),
-        what,
+        problems,
     })
 }
 
-/// Runs the histories of these seeds. Answers what is wrong.
+/// Runs the histories of these seeds, and returns the violations.
 #[must_use]
 pub fn run_all(seeds: &[u64]) -> Vec<Violation> {
     let world = world();
@@ -63,8 +63,8 @@ pub fn run_all(seeds: &[u64]) -> Vec<Violation> {
     runs.into_iter().flatten().collect()
 }
 
-/// Somebody does something.
-fn something(world: &mut World, rng: &mut Rng) {
+/// Makes a random request, or performs a random act.
+fn act_at_random(world: &mut World, rng: &mut Rng) {
     match rng.u32(..100) {
         0..35 => provision(world, &notebook(user(rng.u8(1..7)))),
         35..45 => provision(world, &refused()),

@@ -1,10 +1,13 @@
-//! The fault matrix: whatever fails, at whatever await, the fleet's books still balance.
+//! The fault matrix: after any failure at any await, root's records and ledger still agree with the
+//! replica.
 //!
-//! A [`World`] is an instance of the replica with a root of real Wasm on it. A [`Scenario`] brings a world to where an
-//! operation begins, and starts it. Its awaits are read off the trace of a run in which nothing fails
-//! ([`matrix::sites`]); at each of them every failure is tried ([`case::blows_at`]): alone, in pairs, and in random
-//! histories of many operations. After each [`Case`], time runs on until the fleet is quiet, and [`audit`] compares
-//! root's books with what the replica knows. A case is one line of JSON, and the same line is the same case again.
+//! A [`World`] is an instance of the replica with a root of real Wasm on it. A [`Scenario`]
+//! prepares a world for an operation, and starts the operation. The matrix reads the awaits of a
+//! scenario off the trace of a run without failures ([`matrix::Prepared`]). At each await it tries
+//! every failure ([`case::Site::failures`]): alone, in pairs, and in random histories of many
+//! operations. After each [`Case`], time runs on until the fleet is quiet, and [`audit`] compares
+//! root's records and ledger with the replica's facts. A case is one line of JSON, and the same
+//! line repeats the case.
 
 pub mod audit;
 pub mod case;
@@ -15,7 +18,7 @@ pub mod scenario;
 mod seed;
 pub mod world;
 
-pub use case::{Act, Blow, Case};
+pub use case::{Act, Case, Failure};
 pub use matrix::{Report, Violation};
 pub use scenario::Scenario;
 pub use world::World;

@@ -1,13 +1,14 @@
-//! The matrix: every scenario, every await in it, everything that can go wrong there, one at a time and two at a time.
+//! The matrix: every failure at every await of every scenario, alone and in pairs.
 
 use crate::{
     audit::audit,
-    case::{Blow, Case, Site},
+    case::{Case, Failure, Site},
     scenario::{self, SCENARIOS, Scenario},
     world::World,
 };
 use candid::Principal;
 use canic_replica::{Effect, Fault, Kind, Way};
+use fastrand::Rng;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -20,40 +21,40 @@ use std::{
     thread,
 };
 
-/// Something that is not as it should be, and the case that shows it.
+/// The problems that a case or history showed, and how to repeat it.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// The arguments with which `cargo xtask faults` repeats it.
+    /// The arguments with which `cargo xtask faults` repeats the case.
     pub repeat: String,
-    /// What is wrong.
-    pub what: Vec<String>,
+    /// The problems.
+    pub problems: Vec<String>,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cargo xtask faults {}", self.repeat)?;
-        self.what
+        self.problems
             .iter()
-            .try_for_each(|what| writeln!(f, "    {what}"))
+            .try_for_each(|problem| writeln!(f, "    {problem}"))
     }
 }
 
-/// What was tried.
+/// The size and the outcome of a run of the matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Scenarios.
     pub scenarios: usize,
-    /// Calls between canisters in all of them, when nothing fails.
+    /// Calls between canisters in all scenarios, when nothing fails.
     pub awaits: usize,
-    /// Kinds of failures at each.
+    /// Kinds of failures at each await.
     pub faults: usize,
-    /// Cases in which one thing went wrong.
+    /// Cases with one failure.
     pub cases: usize,
-    /// Cases in which two things went wrong.
+    /// Cases with two failures.
     pub pairs: usize,
     /// Random histories.
     pub histories: usize,
-    /// Cases and histories that showed something wrong.
+    /// Cases and histories with a violation.
     pub violations: usize,
 }
 
@@ -63,7 +64,7 @@ pub struct Prepared {
     pub scenario: Scenario,
     /// The world just before.
     pub world: World,
-    /// The calls, and their answers, when nothing fails.
+    /// The calls and their answers, when nothing fails.
     pub sites: Vec<Site>,
 }
 
@@ -71,12 +72,12 @@ impl Prepared {
     /// Prepares a scenario.
     ///
     /// # Errors
-    /// What is wrong even if nothing fails.
+    /// A violation without any failure.
     pub fn new(scenario: &Scenario) -> Result<Self, Violation> {
         let world = (scenario.world)();
         let case = Case {
             scenario: scenario.name.to_string(),
-            blows: Vec::new(),
+            failures: Vec::new(),
         };
         let run = run(&world, &case);
         let prepared = Self {
@@ -90,25 +91,25 @@ impl Prepared {
         }
     }
 
-    /// All cases in which one thing goes wrong.
+    /// All cases with one failure.
     #[must_use]
     pub fn singles(&self) -> Vec<Case> {
-        let blows = self.sites.iter().flat_map(Site::blows);
-        blows.map(|blow| self.case(vec![blow])).collect()
+        let failures = self.sites.iter().flat_map(Site::failures);
+        failures.map(|failure| self.case(vec![failure])).collect()
     }
 
-    /// One in which two things go wrong: the second is drawn from what happens after the first.
+    /// A random case with two failures; the second is possible when the first has happened.
     #[must_use]
-    pub fn pair(&self, rng: &mut fastrand::Rng) -> Case {
-        let first = draw(&self.sites, rng);
+    pub fn pair(&self, rng: &mut Rng) -> Case {
+        let first = random_failure(&self.sites, rng);
         let after = run(&self.world, &self.case(vec![first.clone()])).sites;
-        let same = |blow: &Blow| Fault {
+        let same = |failure: &Failure| Fault {
             effect: Effect::trap(),
-            ..blow.fault.clone()
+            ..failure.fault.clone()
         };
         let second = loop {
-            let second = draw(&after, rng);
-            // Of two faults that meet one message, only one can strike.
+            let second = random_failure(&after, rng);
+            // Of two faults armed for one message, only one can fire.
             if same(&second) != same(&first) {
                 break second;
             }
@@ -123,10 +124,10 @@ impl Prepared {
         answers.count()
     }
 
-    fn case(&self, blows: Vec<Blow>) -> Case {
+    fn case(&self, failures: Vec<Failure>) -> Case {
         Case {
             scenario: self.scenario.name.to_string(),
-            blows,
+            failures,
         }
     }
 }
@@ -138,52 +139,53 @@ pub fn faults() -> usize {
         Fault::on_call(Effect::trap()),
         Fault::on_answer(Effect::trap()),
     ]
-    .map(|fault| Site(fault).blows().len())
+    .map(|fault| Site(fault).failures().len())
     .iter()
     .sum()
 }
 
-fn draw(sites: &[Site], rng: &mut fastrand::Rng) -> Blow {
-    let blows = sites[rng.usize(..sites.len())].blows();
-    blows[rng.usize(..blows.len())].clone()
+fn random_failure(sites: &[Site], rng: &mut Rng) -> Failure {
+    let failures = sites[rng.usize(..sites.len())].failures();
+    failures[rng.usize(..failures.len())].clone()
 }
 
-/// How a case ended.
+/// The outcome of a case.
 pub struct Run {
-    /// What is wrong.
+    /// The violation, if there is one.
     pub violation: Option<Violation>,
-    /// Whether everything that should have gone wrong did.
-    pub struck: bool,
-    /// The calls between canisters, and their answers, up to when the fleet was quiet.
+    /// Whether all faults of the case fired.
+    pub fired: bool,
+    /// The calls between canisters and their answers, until the fleet was quiet.
     pub sites: Vec<Site>,
 }
 
-/// Runs a case in a world in which its scenario may begin.
+/// Runs a case in a copy of a world that its scenario prepared.
 #[must_use]
 pub fn run(world: &World, case: &Case) -> Run {
-    let mut struck = false;
+    let mut fired = false;
     let mut sites = Vec::new();
-    let what = guarded(|| {
+    let problems = catch_panic(|| {
         let mut world = world.clone();
         let Some(scenario) = scenario::named(&case.scenario) else {
             return vec![format!("there is no scenario {:?}", case.scenario)];
         };
         let from = world.events();
-        for blow in &case.blows {
-            world.replica.inject(blow.fault.clone());
+        for failure in &case.failures {
+            world.replica.inject(failure.fault.clone());
         }
         (scenario.act)(&mut world);
         let mut seen = 0;
         let settled = world.settle(|world| {
             while let Some(strike) = world.replica.strikes().get(seen) {
                 seen += 1;
-                let blow = case.blows.iter().find(|blow| blow.fault == strike.fault);
-                if let Some(act) = blow.and_then(|blow| blow.act) {
+                let mut failures = case.failures.iter();
+                let failure = failures.find(|failure| failure.fault == strike.fault);
+                if let Some(act) = failure.and_then(|failure| failure.act) {
                     act.perform(world);
                 }
             }
         });
-        struck = seen >= case.blows.len();
+        fired = seen >= case.failures.len();
         sites = sites_of(&world, from);
         match settled {
             Ok(()) => audit(&mut world),
@@ -191,25 +193,25 @@ pub fn run(world: &World, case: &Case) -> Run {
         }
     });
     Run {
-        violation: (!what.is_empty()).then(|| Violation {
+        violation: (!problems.is_empty()).then(|| Violation {
             repeat: format!("--case '{case}'"),
-            what,
+            problems,
         }),
-        struck,
+        fired,
         sites,
     }
 }
 
-/// What is wrong; a panic is, too.
-pub(crate) fn guarded(tried: impl FnOnce() -> Vec<String>) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(tried)).unwrap_or_else(|panic| {
+/// Runs `check`, and returns its problems; a panic is a problem, too.
+pub(crate) fn catch_panic(check: impl FnOnce() -> Vec<String>) -> Vec<String> {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()));
         vec![format!("panicked: {}", text.unwrap_or_default())]
     })
 }
 
-/// The calls between canisters, and their answers, from an event on.
+/// The calls between canisters and their answers, from event `from` on.
 fn sites_of(world: &World, from: u64) -> Vec<Site> {
     let mut passed: BTreeMap<(Way, Principal, Principal, String), u64> = BTreeMap::new();
     let events = world
@@ -252,7 +254,7 @@ fn is_canister(id: Principal) -> bool {
 /// Prepares all scenarios.
 ///
 /// # Errors
-/// What is wrong even if nothing fails.
+/// Violations without any failure.
 pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
     let (mut prepared, mut violations) = (Vec::new(), Vec::new());
     for result in in_parallel(SCENARIOS, Prepared::new) {
@@ -268,17 +270,18 @@ pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
     }
 }
 
-/// So many cases in which two things go wrong, drawn from a seed, in turn from each scenario.
+/// `count` random cases with two failures, in turn from each scenario.
 #[must_use]
 pub fn pairs(prepared: &[Prepared], count: usize, seed: u64) -> Vec<Case> {
     let numbers: Vec<usize> = (0..count).collect();
     in_parallel(&numbers, |number| {
-        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(1 << 32) + *number as u64);
+        let mut rng = Rng::with_seed(seed.wrapping_mul(1 << 32) + *number as u64);
         prepared[number % prepared.len()].pair(&mut rng)
     })
 }
 
-/// Runs cases, each in a copy of its scenario's world. Answers how many struck, and what is wrong.
+/// Runs cases, each in a copy of its scenario's world. Returns the number of cases whose faults all
+/// fired, and the violations.
 #[must_use]
 pub fn run_all(prepared: &[Prepared], cases: &[Case]) -> (usize, Vec<Violation>) {
     let runs = in_parallel(cases, |case| {
@@ -286,15 +289,15 @@ pub fn run_all(prepared: &[Prepared], cases: &[Case]) -> (usize, Vec<Violation>)
         let one = all.find(|one| one.scenario.name == case.scenario)?;
         Some(run(&one.world, case))
     });
-    let struck = runs.iter().flatten().filter(|run| run.struck).count();
+    let fired = runs.iter().flatten().filter(|run| run.fired).count();
     let violations = runs.into_iter().flatten().filter_map(|run| run.violation);
-    (struck, violations.collect())
+    (fired, violations.collect())
 }
 
-/// Does something with each of them, on all cores. Answers in the same order.
+/// Calls `work` for each item, on all cores. The results are in the order of the items.
 ///
 /// # Panics
-/// When the work does.
+/// When `work` panics.
 pub fn in_parallel<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
@@ -307,13 +310,15 @@ pub fn in_parallel<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -
                     let Some(one) = all.get(number) else { break };
                     let result = work(one);
                     done.lock()
-                        .expect("nobody panics with it")
+                        .expect("no thread panics while it holds the lock")
                         .push((number, result));
                 }
             });
         }
     });
-    let mut done = done.into_inner().expect("nobody panics with it");
+    let mut done = done
+        .into_inner()
+        .expect("no thread panics while it holds the lock");
     done.sort_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, result)| result).collect()
 }

@@ -1,7 +1,8 @@
-//! What a request costs: the messages that it takes, where they run, and who pays.
+//! The cost of a request: messages, instructions, and fees.
 //!
-//! Two fleets are measured in the same way: the one of a managed root, and that of a root written by hand. Each is grown
-//! with an empty module, so that a hundred thousand members fit into memory; the module of a worker comes after that.
+//! Two fleets are measured in the same way: one of a managed root, and one of a root written by
+//! hand. Each grows with an empty module, so that a hundred thousand members fit into memory. The
+//! worker's real module is approved after that.
 
 use crate::{
     seed::seed,
@@ -22,61 +23,61 @@ use canic_fleet_tests::{
 use canic_replica::{Event, Kind};
 use ic_management_canister_types::{CanisterIdRecord, CanisterStatusResult, ChunkHash};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-/// A module of nothing.
+/// The smallest module.
 pub const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
-/// More than any number of members needs.
-const RICHES: u128 = 10_000_000 * T;
+/// Cycles for any number of members.
+const FUNDS: u128 = 10_000_000 * T;
 
-/// What a canister that is handed in holds: what a worker starts with.
-const STOCK: u128 = 2 * T;
+/// Cycles of a canister that is imported into the pool: as many as a worker starts with.
+const POOL_CYCLES: u128 = 2 * T;
 
-/// What one request took, until nothing ran any more.
+/// The cost of one request, until the fleet is idle again.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
     /// Root's calls to the management canister.
     pub management_calls: usize,
-    /// Messages that ran, anywhere: calls, callbacks and timers.
+    /// Messages that any canister executed: calls, callbacks and timers.
     pub messages: usize,
-    /// Rounds until the answer was there.
+    /// Rounds until the answer.
     pub rounds: u64,
     /// Instructions of root.
     pub instructions: u64,
-    /// Instructions of other canisters, their hooks excepted.
+    /// Instructions of other canisters, except their hooks.
     pub elsewhere: u64,
-    /// Cycles that root paid in fees, beside what it pays for its memory and what went to new canisters.
+    /// Cycles that root paid in fees, without those for its memory and those sent to new canisters.
     pub fees: u128,
-    /// Where root's instructions went, in the order in which it began.
+    /// Root's instructions by kind and method, in the order of their first messages.
     pub steps: Vec<Step>,
 }
 
 /// Messages of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// What ran.
+    /// The kind.
     pub kind: Kind,
-    /// The method; of a callback, the one that was called.
+    /// The method; for a callback, the method of the call.
     pub method: String,
-    /// How many of them.
+    /// Their number.
     pub messages: usize,
     /// Their instructions.
     pub instructions: u64,
 }
 
-/// Calls a method of root, and waits until nothing runs any more. The world is at rest before.
+/// Calls a method of root, and waits until the fleet is idle. The world must be idle before.
 ///
 /// # Panics
-/// When the call is not answered, or the world is not at rest.
+/// When the call is not answered, or the world is not idle.
 pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Answer, Cost) {
     let root = world.root;
-    let balance = |world: &World| world.replica.cycles(root).expect("root is there");
+    let balance = |world: &World| world.replica.cycles(root).expect("root exists");
     let mut otherwise = world.clone();
     let (from, before) = (world.events(), balance(world));
     let payload = encode_args(args).expect("the argument can be encoded");
     let message = world.submit(controller(), root, method, payload);
-    let message = message.expect("the call is taken in");
+    let message = message.expect("the call is accepted");
     let mut rounds = 0;
     let answer = loop {
         if let Some(answer) = world.answer(&message) {
@@ -86,8 +87,9 @@ pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Ans
         world.replica.tick();
         rounds += 1;
     };
-    world.rest().expect("it comes to rest");
-    // What root pays for its memory in that time it would have paid anyway. It is paid every ten seconds.
+    world.rest().expect("the fleet becomes idle");
+    // Root pays for its memory every ten seconds, with the request and without it: `otherwise` is
+    // the world without it.
     world.pass(60 * SECOND);
     world.replica.tick();
     otherwise.pass(world.replica.time() - otherwise.replica.time());
@@ -96,7 +98,7 @@ pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Ans
     let otherwise_ran: Vec<&Event> = otherwise_ran.collect();
     assert!(
         otherwise_ran.is_empty(),
-        "the world is not at rest: {otherwise_ran:#?}"
+        "the world is not idle: {otherwise_ran:#?}"
     );
 
     let events = world.replica.trace().iter().filter(|e| e.seq >= from);
@@ -119,16 +121,16 @@ pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Ans
         fees: balance(&otherwise) - balance(world) - sent,
         steps,
     };
-    assert!(before >= balance(world), "nobody pays root");
+    assert!(before >= balance(world), "root gains no cycles");
     (answer, cost)
 }
 
-/// Hooks run within the calls that install, start and stop.
+/// Whether an event is a message. Hooks run within the calls that install, start and stop.
 fn is_message(event: &Event) -> bool {
     !matches!(event.kind, Kind::Query | Kind::Lifecycle)
 }
 
-/// What a canister executed, by kind and method.
+/// A canister's messages, by kind and method.
 fn steps(events: &[&Event], canister: Principal) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for event in events
@@ -152,10 +154,10 @@ fn steps(events: &[&Event], canister: Principal) -> Vec<Step> {
     steps
 }
 
-/// The one in the middle, by instructions: now and then a node of a table is split.
+/// The median by instructions: now and then a call splits a node of a table, and costs more.
 ///
 /// # Panics
-/// When there is none.
+/// When `costs` is empty.
 #[must_use]
 pub fn median(mut costs: Vec<Cost>) -> Cost {
     costs.sort_by_key(|cost| cost.instructions);
@@ -166,32 +168,32 @@ pub fn median(mut costs: Vec<Cost>) -> Cost {
 /// The memory that a canister pays for, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
-    /// All of it, history and log included.
+    /// The whole, with history and log.
     pub total: u64,
     /// The heap.
     pub heap: u64,
     /// Stable memory.
     pub stable: u64,
-    /// The module with its custom sections.
+    /// Module and custom sections.
     pub module: u64,
     /// The chunk store.
     pub chunks: u64,
 }
 
-/// What the platform tells a canister's controller.
+/// The memory of a canister, as the platform answers its controller.
 ///
 /// # Panics
-/// When the canister is not there.
+/// When the canister does not exist.
 pub fn memory(world: &mut World, canister: Principal) -> Memory {
     let controllers = world.replica.controllers(canister);
-    let controller = controllers.expect("it is there")[0];
+    let controller = controllers.expect("the canister exists")[0];
     let args = CanisterIdRecord {
         canister_id: canister,
     };
     let status = world.manage(controller, "canister_status", canister, &args);
     let status = status.expect("a controller may ask");
     let status = Decode!(&status, CanisterStatusResult).expect("the platform's type");
-    let bytes = |nat: Nat| -> u64 { nat.0.try_into().expect("it is not so large") };
+    let bytes = |nat: Nat| -> u64 { nat.0.try_into().expect("fewer than 2^64 bytes") };
     let parts = status.memory_metrics;
     Memory {
         total: bytes(status.memory_size),
@@ -205,12 +207,12 @@ pub fn memory(world: &mut World, canister: Principal) -> Memory {
 /// The cycles that a canister burns in a day on which nobody calls it.
 ///
 /// # Panics
-/// When it is not there.
+/// When the canister does not exist.
 #[must_use]
 pub fn burned_in_a_day(world: &World, canister: Principal) -> u128 {
     let mut world = world.clone();
-    let balance = |world: &World| world.replica.cycles(canister).expect("it is there");
-    // What it owes already is paid first.
+    let balance = |world: &World| world.replica.cycles(canister).expect("the canister exists");
+    // The canister pays its debts of earlier time first.
     let minute = |world: &mut World| {
         world.pass(60 * SECOND);
         world.replica.tick();
@@ -223,7 +225,7 @@ pub fn burned_in_a_day(world: &World, canister: Principal) -> u128 {
 
 // The managed root
 
-/// A request for the worker of a number.
+/// A request for the worker with this number.
 #[must_use]
 pub fn numbered(number: usize) -> ProvisionRequest {
     ProvisionRequest {
@@ -235,45 +237,45 @@ pub fn numbered(number: usize) -> ProvisionRequest {
 /// Digits of a number in a key.
 pub const DIGITS: usize = 6;
 
-/// The key of a number; all are equally long.
+/// The key of a number. All keys have the same length.
 #[must_use]
 pub fn key(number: usize) -> String {
     format!("member {number:0DIGITS$}")
 }
 
-/// A fleet without members, of a managed root whose workers have an empty module.
+/// A fleet without members of a managed root, whose workers have an empty module.
 #[must_use]
 pub fn managed() -> World {
-    let mut world = World::start("bench-root", RICHES);
+    let mut world = World::start("bench-root", FUNDS);
     world.approve_module("worker", EMPTY_MODULE);
-    world.rest().expect("it comes to rest");
+    world.rest().expect("the fleet becomes idle");
     world
 }
 
-/// Members that are made; those beyond are only put on record.
-const MADE: usize = 1_000;
+/// Members that are provisioned; more members are only added to root's records.
+const PROVISIONED: usize = 1_000;
 
-/// Gives the managed fleet members up to so many.
+/// Grows the managed fleet from `from` to `to` members.
 ///
 /// # Panics
-/// When one can't be made.
+/// When a member can't be provisioned.
 pub fn grow(world: &mut World, from: usize, to: usize) {
-    let made = to.min(MADE);
+    let made = to.min(PROVISIONED);
     if from < made {
         batch(world, from..made);
-        world.rest().expect("it comes to rest");
+        world.rest().expect("the fleet becomes idle");
     }
     if to > made {
         seed(world, from.max(made)..to);
-        world.rest().expect("it comes to rest");
+        world.rest().expect("the fleet becomes idle");
     }
 }
 
-/// Hands in a batch of workers.
+/// Submits a batch of workers.
 ///
 /// # Panics
-/// When one is not accepted.
-pub fn batch(world: &mut World, numbers: std::ops::Range<usize>) -> Vec<OperationId> {
+/// When root does not accept each of them.
+pub fn batch(world: &mut World, numbers: Range<usize>) -> Vec<OperationId> {
     let requests: Vec<_> = numbers.map(numbered).collect();
     let accepted: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
         world.ask(controller(), "canic_provision_batch", (requests,));
@@ -284,10 +286,10 @@ pub fn batch(world: &mut World, numbers: std::ops::Range<usize>) -> Vec<Operatio
     accepted.expect("every request is accepted")
 }
 
-/// Makes so many workers, one after the other, the first of this number. Answers what the one in the middle took.
+/// Provisions `count` workers from number `first` on, one after the other. Returns the median cost.
 ///
 /// # Panics
-/// When one can't be made, or comes from elsewhere.
+/// When a worker can't be provisioned, or has another source.
 pub fn provision(world: &mut World, first: usize, count: usize, source: Source) -> Cost {
     let one = |number| {
         let (answer, cost) = cost(world, "canic_provision", (numbered(number),));
@@ -299,12 +301,12 @@ pub fn provision(world: &mut World, first: usize, count: usize, source: Source) 
     median((first..first + count).map(one).collect())
 }
 
-/// What root does in the background to refill the pool by one canister.
+/// The cost of refilling the pool by one canister in the background.
 #[derive(Clone, Debug, Serialize)]
 pub struct Refill {
     /// Root's calls to the management canister.
     pub management_calls: usize,
-    /// Messages that ran, anywhere.
+    /// Messages that any canister executed.
     pub messages: usize,
     /// Instructions of root.
     pub instructions: u64,
@@ -312,8 +314,8 @@ pub struct Refill {
     pub fees: u128,
 }
 
-/// Compares the last hit that leaves as many canisters as were wanted lately with the next one. The fleet has no members,
-/// and its next ones are workers.
+/// Compares the last pool hit without a refill with the next hit, which starts one. The fleet has
+/// no members, and its next members are workers.
 ///
 /// # Panics
 /// When the pool is refilled after the former, or not after the latter.
@@ -321,10 +323,10 @@ pub struct Refill {
 pub fn refill(fleet: &World) -> Refill {
     const FULL: usize = 12;
     let mut world = fleet.clone();
-    world.become_root("bench-pool-root");
-    world.rest().expect("it comes to rest");
+    world.upgrade_root_to("bench-pool-root");
+    world.rest().expect("the fleet becomes idle");
     stock(&mut world, FULL);
-    // All within the same minutes: the pool forgets what was wanted before.
+    // All hits within the same minutes: the pool forgets older demand.
     let after = |hits: usize| {
         let mut world = world.clone();
         for number in 1..=hits {
@@ -332,7 +334,7 @@ pub fn refill(fleet: &World) -> Refill {
                 world.ask(controller(), "canic_provision", (numbered(number),));
             made.expect("a worker");
         }
-        world.rest().expect("it comes to rest");
+        world.rest().expect("the fleet becomes idle");
         provision(&mut world, FULL, 1, Source::Pool)
     };
     let (without, with) = (after(FULL / 2 - 1), after(FULL / 2));
@@ -347,10 +349,10 @@ pub fn refill(fleet: &World) -> Refill {
     }
 }
 
-/// Fills the pool with so many canisters, each of which has what a worker starts with.
+/// Fills the pool with `count` canisters, each with the cycles that a worker starts with.
 ///
 /// # Panics
-/// When root does not take one.
+/// When root does not import one.
 pub fn stock(world: &mut World, count: usize) {
     for _ in 0..count {
         let canister = empty_canister(world);
@@ -360,38 +362,38 @@ pub fn stock(world: &mut World, count: usize) {
         };
         let imported: Result<Imported, ImportError> =
             world.ask(controller(), "canic_import", (request,));
-        imported.expect("the canister is taken");
+        imported.expect("root imports the canister");
     }
-    world.rest().expect("it comes to rest");
+    world.rest().expect("the fleet becomes idle");
     assert_eq!(world.pool().len(), count);
 }
 
-/// Root's alone.
+/// A new empty canister that root alone controls.
 fn empty_canister(world: &mut World) -> Principal {
-    let canister = world.create(controller(), STOCK);
+    let canister = world.create(controller(), POOL_CYCLES);
     world.set_controllers(controller(), canister, vec![world.root]);
     canister
 }
 
-/// What a batch took.
+/// The cost of a batch.
 #[derive(Clone, Debug, Serialize)]
 pub struct Batch {
     /// Workers that were asked for.
     pub workers: usize,
-    /// Of these, how many were not made.
+    /// Workers that were not provisioned.
     pub failed: usize,
     /// Rounds from the request to the last worker.
     pub rounds: u64,
-    /// Calls of root that waited for their answers at the same time, at most.
+    /// The most calls of root that waited for their answers at the same time.
     pub in_flight: usize,
-    /// Root's memory at the end. Neither heap nor stable memory ever shrinks: this is its peak.
+    /// Root's memory at the end. Neither heap nor stable memory ever shrinks, so this is the peak.
     pub memory: Memory,
 }
 
-/// Makes so many workers by one batch.
+/// Provisions `workers` in one batch.
 ///
 /// # Panics
-/// When it is not accepted.
+/// When root does not accept the batch.
 pub fn whole_batch(world: &mut World, workers: usize) -> Batch {
     let mut events: Vec<Event> = Vec::new();
     let mut next = world.events();
@@ -402,7 +404,7 @@ pub fn whole_batch(world: &mut World, workers: usize) -> Batch {
     };
     let operations = batch(world, 0..workers);
     collect(world);
-    world.settle(&mut collect).expect("it comes to rest");
+    world.settle(&mut collect).expect("the fleet becomes idle");
     let progress: Result<Progress, BatchError> = world.query("canic_progress", (operations,));
     let done = progress.expect("a controller may ask").done as usize;
     let root = world.root;
@@ -419,8 +421,9 @@ pub fn whole_batch(world: &mut World, workers: usize) -> Batch {
     }
 }
 
-/// The most calls of a canister that are open at the end of a round. Calls to the management canister are under way for a
-/// round before they are executed; calls on the subnet arrive in the round in which they are made.
+/// The most calls of a canister that are open at the end of a round. A call to the management
+/// canister is executed one round after it is made; other calls on the subnet are executed in the
+/// same round.
 fn most_in_flight(events: &[Event], canister: Principal) -> usize {
     let mut change: BTreeMap<u64, isize> = BTreeMap::new();
     for event in events {
@@ -444,15 +447,15 @@ fn most_in_flight(events: &[Event], canister: Principal) -> usize {
 /// Bytes of the tables of root's registry. A table grows by pages of 64 KiB.
 ///
 /// # Panics
-/// When root has none.
+/// When root has no stable memory.
 #[must_use]
 pub fn registry_bytes(world: &World) -> u64 {
     /// The registry's memories: members, roles.
     const IDS: [u64; 2] = [202, 203];
-    /// Where the memory manager keeps the size of its first memory, in pages.
+    /// The offset at which the memory manager keeps the size of its first memory, in pages.
     const SIZES: u64 = 40;
     let stable = world.replica.stable_memory(world.root);
-    let stable = stable.expect("root is there");
+    let stable = stable.expect("root exists");
     let pages = |id: u64| {
         let at = (SIZES + 8 * id) as usize;
         u64::from_le_bytes(stable[at..at + 8].try_into().expect("8 bytes"))
@@ -463,7 +466,7 @@ pub fn registry_bytes(world: &World) -> u64 {
 /// Instructions of root when it is upgraded to its own module.
 ///
 /// # Panics
-/// When it can't be upgraded.
+/// When root can't be upgraded.
 #[must_use]
 pub fn upgrade(world: &World) -> u64 {
     let mut world = world.clone();
@@ -477,29 +480,30 @@ pub fn upgrade(world: &World) -> u64 {
     hooks.sum()
 }
 
-/// What it costs that one listener hears of one change.
+/// The cost of announcing one change to one subscriber.
 #[derive(Clone, Debug, Serialize)]
 pub struct Announcement {
-    /// Messages more.
+    /// Additional messages.
     pub messages: i64,
-    /// Instructions more of root.
+    /// Additional instructions of root.
     pub root: i64,
     /// Instructions of the listener.
     pub listener: i64,
 }
 
-/// Compares how a worker is made when a member watches workers with how it is made when none does.
+/// Compares the provision of a worker that a watcher subscribes to with one that nobody subscribes
+/// to.
 ///
 /// # Panics
-/// When one can't be made.
+/// When a member can't be provisioned.
 #[must_use]
 pub fn announcement(fleet: &World, members: usize) -> Announcement {
     const SAMPLES: usize = 5;
     let mut world = fleet.clone();
-    world.become_root("bench-watched-root");
+    world.upgrade_root_to("bench-watched-root");
     world.approve("watcher", "fixture-watcher");
-    world.rest().expect("it comes to rest");
-    let unheard = provision(&mut world.clone(), members, SAMPLES, Source::Fresh);
+    world.rest().expect("the fleet becomes idle");
+    let without = provision(&mut world.clone(), members, SAMPLES, Source::Fresh);
     let watcher = ProvisionRequest {
         role: "watcher".to_string(),
         key: None,
@@ -509,13 +513,13 @@ pub fn announcement(fleet: &World, members: usize) -> Announcement {
     let made: Result<Provisioned, ProvisionError> =
         world.ask(controller(), "canic_provision", (watcher,));
     made.expect("a watcher");
-    world.rest().expect("it comes to rest");
-    let heard = provision(&mut world, members, SAMPLES, Source::Fresh);
+    world.rest().expect("the fleet becomes idle");
+    let with = provision(&mut world, members, SAMPLES, Source::Fresh);
     let more = |now: u64, before: u64| now as i64 - before as i64;
     Announcement {
-        messages: more(heard.messages as u64, unheard.messages as u64),
-        root: more(heard.instructions, unheard.instructions),
-        listener: more(heard.elsewhere, unheard.elsewhere),
+        messages: more(with.messages as u64, without.messages as u64),
+        root: more(with.instructions, without.instructions),
+        listener: more(with.elsewhere, without.elsewhere),
     }
 }
 
@@ -532,32 +536,32 @@ struct Module {
     chunks: Vec<ChunkHash>,
 }
 
-/// A fleet without members, of the root written by hand, whose workers have an empty module.
+/// A fleet without members of the root written by hand, whose workers have an empty module.
 #[must_use]
 pub fn by_hand() -> World {
-    let mut world = World::start("baseline-root", RICHES);
+    let mut world = World::start("baseline-root", FUNDS);
     approve_by_hand(&mut world, EMPTY_MODULE);
     world
 }
 
-/// Hands the worker's module to the root written by hand.
+/// Approves a module for the workers of the root written by hand.
 ///
 /// # Panics
-/// When it is not taken.
+/// When root refuses it.
 pub fn approve_by_hand(world: &mut World, wasm: &[u8]) {
     let mut chunks = Vec::new();
     for chunk in wasm.chunks(CHUNK) {
         let stored: Result<ChunkHash, String> = world.ask(controller(), "stage", (chunk.to_vec(),));
-        chunks.push(stored.expect("the chunk is taken"));
+        chunks.push(stored.expect("the chunk is stored"));
     }
     let hash = sha256(wasm).to_vec();
     world.ask::<()>(controller(), "approve", (Module { hash, chunks },));
 }
 
-/// The same for the root written by hand as [`grow`].
+/// [`grow`] for the root written by hand. `tell` is called with the number of members reached.
 ///
 /// # Panics
-/// When a member can't be made.
+/// When a member can't be provisioned.
 pub fn grow_by_hand(world: &mut World, from: usize, to: usize, mut tell: impl FnMut(usize)) {
     let payload = Encode!(&WorkerArgs { owner: user(1) }).expect("it can be encoded");
     let mut at = from;
@@ -565,7 +569,7 @@ pub fn grow_by_hand(world: &mut World, from: usize, to: usize, mut tell: impl Fn
         let next = to.min(at + 100);
         let submit = |_| world.submit(controller(), world.root, "provision", payload.clone());
         let messages: Result<Vec<_>, _> = (at..next).map(submit).collect();
-        for message in messages.expect("the calls are taken in") {
+        for message in messages.expect("the calls are accepted") {
             let answer = world.wait_for(&message).expect("root answers");
             let made = Decode!(&answer, Result<Principal, String>).expect("its type");
             made.expect("a worker");
@@ -573,13 +577,13 @@ pub fn grow_by_hand(world: &mut World, from: usize, to: usize, mut tell: impl Fn
         at = next;
         tell(at);
     }
-    world.rest().expect("it comes to rest");
+    world.rest().expect("the fleet becomes idle");
 }
 
-/// The same for the root written by hand as [`provision`].
+/// [`provision`] for the root written by hand.
 ///
 /// # Panics
-/// When a worker can't be made.
+/// When a worker can't be provisioned.
 pub fn provision_by_hand(world: &mut World, count: usize) -> Cost {
     let one = |_| {
         let args = WorkerArgs { owner: user(1) };
@@ -591,7 +595,7 @@ pub fn provision_by_hand(world: &mut World, count: usize) -> Cost {
     median((0..count).map(one).collect())
 }
 
-/// Hands so many empty canisters to the root written by hand.
+/// Adds `count` empty canisters to the pool of the root written by hand.
 pub fn stock_by_hand(world: &mut World, count: usize) {
     for _ in 0..count {
         let canister = empty_canister(world);
@@ -623,7 +627,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_to_the_platform_is_open_from_the_round_before_to_the_round_after() {
+    fn a_management_call_is_open_from_the_round_before_its_execution_to_its_reply() {
         let management = Principal::management_canister();
         let events = [
             event(5, Kind::Ingress, OTHER, ROOT),
@@ -635,13 +639,14 @@ mod tests {
             event(9, Kind::Reply, management, ROOT),
             event(9, Kind::Reply, ROOT, ROOT),
         ];
-        // The call to itself, and one after the other within it: the second is made when the first is answered.
+        // The call to itself, and within it two calls in turn: the second is made when the first is
+        // answered.
         assert_eq!(most_in_flight(&events, ROOT), 2);
         assert_eq!(most_in_flight(&events[..1], ROOT), 0);
     }
 
     #[test]
-    fn steps_are_what_one_canister_ran() {
+    fn steps_sum_up_the_messages_of_one_canister() {
         let events = [
             event(1, Kind::Update, OTHER, ROOT),
             event(2, Kind::Update, ROOT, OTHER),

@@ -1,4 +1,4 @@
-//! What fleets do, one operation (or a few that meet) at a time.
+//! The scenarios: single operations of a fleet, and a few that run concurrently.
 
 use crate::world::{T, World, controller};
 use candid::{Encode, Principal};
@@ -14,21 +14,21 @@ use canic_fleet_tests::{
 use canic_replica::{Effect, Fault, RejectCode};
 use std::sync::OnceLock;
 
-/// Seconds, as the platform has it: 30 days.
+/// The platform's default, in seconds: 30 days.
 const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 
-/// An operation, and how a world gets to where it begins.
+/// An operation, and the world in which it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// Its name.
     pub name: &'static str,
-    /// The world just before.
+    /// Prepares the world just before the operation.
     pub world: fn() -> World,
-    /// Asks for the operation.
+    /// Requests the operation.
     pub act: fn(&mut World),
 }
 
-/// All of them.
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "provision_from_the_pool",
@@ -162,24 +162,24 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
-        name: "announce_to_who_is_stopped",
+        name: "announce_to_a_stopped_watcher",
         world: tree,
         act: |world| {
             let watcher = named_member(world, "watcher");
-            world.on_member("stop_canister", watcher);
+            world.manage_member("stop_canister", watcher);
             provision(world, &listener("b", None));
             retire_named(world, "aa", None);
-            // Root tries in vain for a while.
+            // Root's deliveries fail for a while.
             world.rounds(40);
-            world.on_member("start_canister", watcher);
+            world.manage_member("start_canister", watcher);
         },
     },
     Scenario {
-        name: "announce_to_who_is_out_of_cycles",
+        name: "announce_to_a_frozen_watcher",
         world: tree,
         act: |world| {
             let watcher = named_member(world, "watcher");
-            // With all that it has kept back, it is as good as without.
+            // All cycles of the watcher are reserved now, so it can't execute anything.
             world.freeze(watcher, 1 << 40);
             provision(world, &listener("b", None));
             world.rounds(40);
@@ -187,7 +187,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
-        name: "announce_to_who_is_upgraded",
+        name: "announce_to_an_upgraded_watcher",
         world: tree,
         act: |world| {
             let watcher = named_member(world, "watcher");
@@ -200,7 +200,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
-        name: "announce_to_who_is_slow",
+        name: "announce_to_a_slow_watcher",
         world: tree,
         act: |world| {
             let slow = Effect::Delay { rounds: 50 };
@@ -271,7 +271,7 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
-        name: "retire_what_was_quarantined",
+        name: "retire_a_quarantined_canister",
         world: || {
             let mut world = small();
             let root = world.root;
@@ -332,7 +332,7 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
 
 // Worlds
 
-/// Every role has a module, the pool is full to its minimum, and nothing is under way.
+/// A fleet in which every role has a module, the pool has its minimum, and no operation is open.
 pub(crate) fn small() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_small).clone()
@@ -346,7 +346,7 @@ fn new_small() -> World {
     rest(world)
 }
 
-/// A root that deletes what it rolls back.
+/// A fleet whose root deletes the canisters of failed provisions.
 fn tight() -> World {
     let mut world = World::start("fixture-tight-root", 60 * T);
     (world.capacity, world.floor) = (3, 3 * T);
@@ -354,7 +354,7 @@ fn tight() -> World {
     rest(world)
 }
 
-/// A root with cycles for its floor, its pool and one more member.
+/// A fleet whose root has cycles for its reserve, its pool and one more member.
 fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
     (world.capacity, world.floor) = (4, T);
@@ -377,7 +377,7 @@ fn with_hired_worker() -> World {
     rest(world)
 }
 
-/// A worker that root controls together with somebody else, and does not know.
+/// A fleet and a worker outside it, which root and the test's controller control.
 fn with_stranger() -> World {
     let mut world = small();
     let stranger = world.create(controller(), 2 * T);
@@ -388,7 +388,7 @@ fn with_stranger() -> World {
     rest(world)
 }
 
-/// Two hubs, one of which has a listener below it, which has one, too; and a watcher of all of them.
+/// Two parents, a chain of two listeners below one of them, and a watcher of all of them.
 fn tree() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_tree).clone()
@@ -443,10 +443,10 @@ fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
     world.begin(controller(), world.root, "canic_retire", (request,));
 }
 
-/// Lets a world come to rest, and forgets what was asked so far.
+/// Waits until a world is quiet, and clears its recorded requests.
 fn rest(mut world: World) -> World {
     world.settle(|_| ()).expect("nothing fails");
-    world.asked.clear();
+    world.requests.clear();
     world
 }
 
@@ -460,7 +460,7 @@ fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
 
 // Requests
 
-/// A request whose `init` refuses: nobody can own a notebook.
+/// A request whose `init` refuses: the anonymous principal can't own a notebook.
 pub(crate) fn refused() -> ProvisionRequest {
     ProvisionRequest {
         key: Some("nobody".to_string()),

@@ -1,15 +1,15 @@
-//! Members that exist in root's records only. Root can't tell them from others, and the machine need
-//! not hold a hundred thousand canisters.
+//! Members that exist in root's records only. Root can't tell them from others, and the machine
+//! need not hold a hundred thousand canisters.
 
 use crate::{World, measure, world::controller};
 use candid::Principal;
 use canic::api::{Denied, MembersFilter, MembersPage, MembersRequest};
 use ic_stable_structures::{
-    Storable, Vec as StableVec, VectorMemory,
+    Memory, Storable, Vec as StableVec, VectorMemory,
     memory_manager::{MemoryId, MemoryManager},
     storable::Bound,
 };
-use std::{borrow::Cow, cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
 
 /// The id of root's memory with the members' records (`canic-runtime/src/state/mod.rs`).
 const MEMBERS: u8 = 202;
@@ -50,18 +50,18 @@ impl Storable for Slot {
 ///
 /// # Panics
 /// When root's stable memory has another layout.
-pub(crate) fn seed(world: &mut World, numbers: std::ops::Range<usize>) {
+pub(crate) fn seed(world: &mut World, numbers: Range<usize>) {
     let most = numbers.end as u64;
     let stable = world.replica.stable_memory(world.root);
-    let raw: VectorMemory = Rc::new(RefCell::new(stable.expect("root is there")));
+    let raw: VectorMemory = Rc::new(RefCell::new(stable.expect("root exists")));
     let manager = MemoryManager::init(raw.clone());
     let slots: StableVec<Slot, _> = StableVec::init(manager.get(MemoryId::new(MEMBERS)));
     let (record, model) = first_record(&slots);
     let key = measure::key(model_number(&record));
     for number in numbers {
-        let (canister, own_key) = (nobody(number), measure::key(number));
-        let record = replaced(&record, model.as_slice(), canister.as_slice());
-        let record = replaced(&record, key.as_bytes(), own_key.as_bytes());
+        let (canister, own_key) = (unused_id(number), measure::key(number));
+        let record = replace(&record, model.as_slice(), canister.as_slice());
+        let record = replace(&record, key.as_bytes(), own_key.as_bytes());
         let parts = record.chunks(SLOT as usize - HEAD);
         let last = slots.len() as u32 + parts.len() as u32 - 1;
         for (index, part) in parts.enumerate() {
@@ -82,13 +82,11 @@ pub(crate) fn seed(world: &mut World, numbers: std::ops::Range<usize>) {
         limit: 1,
     };
     let page: Result<MembersPage, Denied> = world.ask(controller(), "canic_members", (request,));
-    assert_eq!(page.expect("a list").total, most, "root knows them");
+    assert_eq!(page.expect("a page").total, most, "root lists all members");
 }
 
 /// The record in the first slot, and its member.
-fn first_record(
-    slots: &StableVec<Slot, impl ic_stable_structures::Memory>,
-) -> (Vec<u8>, Principal) {
+fn first_record(slots: &StableVec<Slot, impl Memory>) -> (Vec<u8>, Principal) {
     let mut record = Vec::new();
     let mut at = 0;
     while at != LAST {
@@ -106,25 +104,25 @@ fn first_record(
 fn model_number(record: &[u8]) -> usize {
     let word = measure::key(0);
     let (word, digits) = word.split_at(word.len() - measure::DIGITS);
-    let at = position(record, word.as_bytes()) + word.len();
+    let at = offset(record, word.as_bytes()) + word.len();
     let digits = &record[at..at + digits.len()];
     let digits = std::str::from_utf8(digits).expect("digits");
     digits.parse().expect("a number")
 }
 
 /// An id that no canister has.
-fn nobody(number: usize) -> Principal {
+fn unused_id(number: usize) -> Principal {
     let number = (1 << 56) + number as u64;
     Principal::from_slice(&[&number.to_be_bytes()[..], &[1, 1]].concat())
 }
 
-fn replaced(record: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+fn replace(record: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
-    let at = position(record, old);
+    let at = offset(record, old);
     [&record[..at], new, &record[at + old.len()..]].concat()
 }
 
-fn position(record: &[u8], part: &[u8]) -> usize {
+fn offset(record: &[u8], part: &[u8]) -> usize {
     let at = record.windows(part.len()).position(|window| window == part);
     at.expect("the record has it")
 }

@@ -1,4 +1,4 @@
-//! An instance with a root on it, driven from outside.
+//! A world: an instance with a root on it, driven from outside.
 
 use candid::{
     CandidType, Decode, Encode, Principal,
@@ -34,13 +34,15 @@ pub const SECOND: u64 = 1_000_000_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
-/// Rounds until a fleet must be quiet. Operations that wait do so for a minute at most, and time jumps when nothing runs.
-const PATIENCE: u32 = 2_000;
+/// Rounds within which a fleet must become quiet. An operation pauses for a minute at most, and
+/// time jumps when nothing runs.
+const MAX_ROUNDS: u32 = 2_000;
 
-/// Rounds in which nothing runs until a fleet is quiet: longer than any pause of an open operation, or of the pool's refilling.
-const QUIET: u32 = 9;
+/// Rounds without execution after which a fleet is quiet: longer than any pause of an open
+/// operation or of a refill of the pool.
+const QUIET_ROUNDS: u32 = 9;
 
-/// An instance with a root on it. A clone is another future of the same past.
+/// An instance with a root on it. A clone continues independently from the same state.
 #[derive(Clone)]
 pub struct World {
     /// The instance.
@@ -49,29 +51,29 @@ pub struct World {
     pub root: Principal,
     /// The package of root's module.
     pub package: &'static str,
-    /// What was asked, in that order.
-    pub asked: Vec<Asked>,
-    /// How many workers there may be.
+    /// Calls that were submitted for the audit, in their order.
+    pub requests: Vec<Request>,
+    /// The maximum of the workers' role.
     pub capacity: usize,
-    /// Root's reserve: the cycles that it does not spend.
+    /// Root's reserve: cycles that it does not spend.
     pub floor: u128,
     module: Arc<Vec<u8>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
 }
 
-/// A call that was handed in.
+/// A call that was submitted.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// Who asked.
+pub struct Request {
+    /// The caller.
     pub sender: Principal,
-    /// Whom.
+    /// The callee.
     pub canister: Principal,
-    /// For what.
+    /// The method.
     pub method: &'static str,
-    /// With which argument.
+    /// The encoded argument.
     pub argument: Vec<u8>,
-    /// Names it; none if it was not taken in.
+    /// The id of the message; `None` if the platform did not accept it.
     pub message: Option<MessageId>,
 }
 
@@ -79,10 +81,10 @@ pub struct Asked {
 pub type Answer = Result<Vec<u8>, Reject>;
 
 impl World {
-    /// A fresh instance with a root of this package, which holds that many cycles.
+    /// A fresh instance with a root of this package, which holds `cycles`.
     ///
     /// # Panics
-    /// When it can't be had: nothing can be tried without it.
+    /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
         let config = Config {
@@ -95,7 +97,7 @@ impl World {
             replica,
             root: Principal::anonymous(),
             package,
-            asked: Vec::new(),
+            requests: Vec::new(),
             capacity: 0,
             floor: 0,
             module: Arc::new(artifacts::module(package)),
@@ -117,7 +119,7 @@ impl World {
         self.approve_module(role, &artifacts::module(package));
     }
 
-    /// The same, with any module.
+    /// Stages a module given as bytes, and approves it for a role.
     ///
     /// # Panics
     /// When root refuses.
@@ -143,10 +145,10 @@ impl World {
         approved.expect("the module is approved");
     }
 
-    /// A canister with so many cycles, controlled by this user.
+    /// A new canister with `cycles`, controlled by `owner`.
     ///
     /// # Panics
-    /// When it can't be created.
+    /// When the canister can't be created.
     pub fn create(&mut self, owner: Principal, cycles: u128) -> Principal {
         let args = ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(cycles.into()),
@@ -166,7 +168,7 @@ impl World {
             .canister_id
     }
 
-    /// Makes these the controllers of a canister.
+    /// Replaces the controllers of a canister.
     ///
     /// # Panics
     /// When `owner` does not control it.
@@ -180,13 +182,13 @@ impl World {
             sender_canister_version: None,
         };
         self.manage(owner, "update_settings", canister, &args)
-            .expect("the settings are taken");
+            .expect("the settings are accepted");
     }
 
-    /// Installs a module by hand.
+    /// Installs a package's module without root.
     ///
     /// # Panics
-    /// When it can't be installed.
+    /// When the module can't be installed.
     pub fn install(&mut self, owner: Principal, canister: Principal, package: &str, arg: Vec<u8>) {
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Install,
@@ -211,10 +213,10 @@ impl World {
 
     // Calls
 
-    /// Hands in a call.
+    /// Submits a call.
     ///
     /// # Errors
-    /// When the platform does not take it.
+    /// When the platform does not accept it.
     pub fn submit(
         &mut self,
         sender: Principal,
@@ -232,7 +234,7 @@ impl World {
         })
     }
 
-    /// Hands in a call, and remembers it for the audit.
+    /// Submits a call, and records it for the audit.
     ///
     /// # Panics
     /// When the argument can't be encoded.
@@ -245,7 +247,7 @@ impl World {
     ) {
         let argument = encode_args(args).expect("the argument can be encoded");
         let message = self.submit(sender, canister, method, argument.clone()).ok();
-        self.asked.push(Asked {
+        self.requests.push(Request {
             sender,
             canister,
             method,
@@ -268,7 +270,7 @@ impl World {
     /// # Errors
     /// The platform's reject.
     /// # Panics
-    /// When there is no answer for very long.
+    /// When there is no answer within the most rounds that a fleet may need.
     pub fn call(
         &mut self,
         sender: Principal,
@@ -280,18 +282,18 @@ impl World {
         self.wait_for(&message)
     }
 
-    /// Waits for the answer to a call that was handed in.
+    /// Waits for the answer to a submitted call.
     ///
     /// # Errors
     /// The platform's reject.
     /// # Panics
-    /// When there is no answer for very long.
+    /// When there is no answer within the most rounds that a fleet may need.
     pub fn wait_for(&mut self, message: &MessageId) -> Answer {
-        for round in 0..PATIENCE {
+        for round in 0..MAX_ROUNDS {
             if let Some(answer) = self.answer(message) {
                 return answer;
             }
-            // Time stands still for a while: what is only on its way is not waited for.
+            // Time stands still at first: messages in transit need rounds, not time.
             if round < 100 {
                 self.replica.tick();
             } else {
@@ -301,7 +303,7 @@ impl World {
         panic!("a call was never answered");
     }
 
-    /// Asks root, and waits for its answer.
+    /// Calls root, and waits for its answer.
     ///
     /// # Panics
     /// When the call is rejected, or the answer is of another type.
@@ -341,12 +343,12 @@ impl World {
         self.wait_for(&message)
     }
 
-    // What an operator does to root
+    // Acts of root's operator
 
-    /// Upgrades root to its own module, with no regard for what it is doing.
+    /// Upgrades root to its own module, whether or not it is idle.
     ///
     /// # Errors
-    /// When `canister_pre_upgrade` refuses, as it may.
+    /// When `canister_pre_upgrade` refuses.
     pub fn upgrade_root(&mut self) -> Answer {
         let args = self.install_args(CanisterInstallMode::Upgrade(None));
         self.manage(controller(), "install_code", self.root, &args)
@@ -355,8 +357,8 @@ impl World {
     /// Upgrades root to the module of another package.
     ///
     /// # Panics
-    /// When it can't be upgraded.
-    pub fn become_root(&mut self, package: &'static str) {
+    /// When root can't be upgraded.
+    pub fn upgrade_root_to(&mut self, package: &'static str) {
         self.package = package;
         self.module = Arc::new(artifacts::module(package));
         self.upgrade_root().expect("root can be upgraded");
@@ -373,12 +375,12 @@ impl World {
         })
     }
 
-    /// Stops root, which waits for all answers to its calls.
+    /// Stops root, which first waits for all answers to its calls.
     ///
     /// # Errors
-    /// When that takes longer than the platform waits.
+    /// When these take longer than the platform waits.
     pub fn stop_root(&mut self) -> Answer {
-        self.on_root("stop_canister")
+        self.manage_root("stop_canister")
     }
 
     /// Starts root.
@@ -386,43 +388,43 @@ impl World {
     /// # Panics
     /// Never: a canister can be started at any time.
     pub fn start_root(&mut self) {
-        self.on_root("start_canister").expect("root starts");
+        self.manage_root("start_canister").expect("root starts");
     }
 
-    fn on_root(&mut self, method: &str) -> Answer {
+    fn manage_root(&mut self, method: &str) -> Answer {
         let args = CanisterIdRecord {
             canister_id: self.root,
         };
         self.manage(controller(), method, self.root, &args)
     }
 
-    /// Stops or starts all canisters that root controls, root excepted, whoever did it.
+    /// Stops or starts all canisters that root controls, except root itself.
     pub fn all_members(&mut self, method: &str) {
         for canister in self.controlled() {
             let args = CanisterIdRecord {
                 canister_id: canister,
             };
-            // One that does not come to rest, or that is gone by now, is as good a failure as any.
+            // A canister that can't be stopped, or is deleted by now, is one more failure for root.
             drop(self.manage(self.root, method, canister, &args));
         }
     }
 
     /// Stops or starts a canister that root controls.
-    pub fn on_member(&mut self, method: &str, canister: Principal) {
+    pub fn manage_member(&mut self, method: &str, canister: Principal) {
         let args = CanisterIdRecord {
             canister_id: canister,
         };
-        self.manage_again(method, canister, &args);
+        self.manage_with_retry(method, canister, &args);
     }
 
-    /// A fault may strike the first call, too: then its maker tries again.
-    fn manage_again(&mut self, method: &str, canister: Principal, args: &impl CandidType) {
+    /// Calls the management canister, and again if it rejects: a fault may fire at the first call.
+    fn manage_with_retry(&mut self, method: &str, canister: Principal, args: &impl CandidType) {
         if self.manage(self.root, method, canister, args).is_err() {
             drop(self.manage(self.root, method, canister, args));
         }
     }
 
-    /// Upgrades a member to its own module; one that can't be upgraded now stays as it is.
+    /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
     pub fn upgrade(&mut self, canister: Principal, package: &str) {
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
@@ -434,7 +436,7 @@ impl World {
         drop(self.manage(self.root, "install_code", canister, &args));
     }
 
-    /// Sets a canister's freezing threshold, in seconds: one that is long freezes it.
+    /// Sets a canister's freezing threshold, in seconds. A long threshold freezes the canister.
     pub fn freeze(&mut self, canister: Principal, seconds: u64) {
         let args = ic_management_canister_types::UpdateSettingsArgs {
             canister_id: canister,
@@ -444,12 +446,12 @@ impl World {
             },
             sender_canister_version: None,
         };
-        self.manage_again("update_settings", canister, &args);
+        self.manage_with_retry("update_settings", canister, &args);
     }
 
     // Time
 
-    /// Lets so many rounds go by.
+    /// Executes `count` rounds.
     pub fn rounds(&mut self, count: u32) {
         for _ in 0..count {
             self.step();
@@ -462,7 +464,7 @@ impl World {
         self.replica.tick();
         let new = self.replica.trace().iter().rev();
         let mut new = new.take_while(|event| event.seq >= before);
-        if new.any(|event| !is_in_vain(event)) {
+        if new.any(|event| !is_vain_delivery(event)) {
             self.idle = 0;
         } else {
             self.idle += 1;
@@ -476,22 +478,25 @@ impl World {
     /// Beyond the year 2262.
     pub fn pass(&mut self, nanoseconds: u64) {
         let then = self.replica.time() + nanoseconds;
-        self.replica.set_time(then).expect("it is not so late yet");
+        self.replica
+            .set_time(then)
+            .expect("the year is before 2262");
     }
 
-    /// Lets time pass until nothing has run for minutes. Asks root nothing, so that any root will do.
+    /// Lets time pass until nothing has run for minutes. It calls no method of root, so that it
+    /// works with any root.
     ///
     /// # Errors
-    /// When something runs all the time.
+    /// When the fleet never becomes idle.
     pub fn rest(&mut self) -> Result<(), String> {
         self.idle = 0;
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_ROUNDS {
             self.step();
-            if self.idle >= QUIET {
+            if self.idle >= QUIET_ROUNDS {
                 return Ok(());
             }
         }
-        Err("something runs all the time".to_string())
+        Err("the fleet never becomes idle".to_string())
     }
 
     /// The number of the next event of the trace.
@@ -500,33 +505,34 @@ impl World {
         self.replica.trace().last().map_or(0, |event| event.seq + 1)
     }
 
-    /// Lets time pass until nothing runs any more and no operation is open. `watch` is called after every round.
+    /// Lets time pass until nothing runs any more and no operation is open. `watch` is called after
+    /// every round.
     ///
     /// # Errors
-    /// What is still open after a very long time.
+    /// The operations that are still open after the most rounds that a fleet may need.
     pub fn settle(&mut self, mut watch: impl FnMut(&mut Self)) -> Result<(), String> {
-        // What was quiet before says nothing about what was asked for since.
+        // Rounds without execution before this call don't count: there may be new messages.
         self.idle = 0;
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_ROUNDS {
             self.step();
             watch(self);
-            if self.idle >= QUIET && self.operations(OperationsFilter::Open).is_empty() {
+            if self.idle >= QUIET_ROUNDS && self.operations(OperationsFilter::Open).is_empty() {
                 return Ok(());
             }
         }
         let open = self.operations(OperationsFilter::Open);
         let last: Vec<_> = self.replica.trace().iter().rev().take(6).collect();
         Err(format!(
-            "the fleet does not come to rest: {open:?}; last: {last:?}"
+            "the fleet does not become quiet: {open:?}; last: {last:?}"
         ))
     }
 
-    // What root has on record
+    // Root's records
 
-    /// Asks root a question.
+    /// Queries root as its controller.
     ///
     /// # Panics
-    /// When root does not answer as it should.
+    /// When root rejects, or the answer is of another type.
     pub fn query<R: CandidType + DeserializeOwned>(
         &mut self,
         method: &str,
@@ -561,7 +567,7 @@ impl World {
         page.expect("root's controller may ask").entries
     }
 
-    /// Operations of one kind.
+    /// The operations that a filter selects.
     pub fn operations(&mut self, filter: OperationsFilter) -> Vec<OperationInfo> {
         let request = OperationsRequest {
             filter,
@@ -572,7 +578,7 @@ impl World {
         page.expect("root's controller may ask").operations
     }
 
-    /// Root's balance sheet: cycles by purpose, and those of which nothing is known as `unknown`.
+    /// Root's ledger: cycles by purpose, and as `unknown` the cycles that were lost from sight.
     pub fn sheet(&mut self) -> BTreeMap<String, u128> {
         let page: Result<MetricsPage, Denied> = self.query("canic_metrics", (first_page(),));
         let metrics = page.expect("root's controller may ask").metrics;
@@ -587,15 +593,15 @@ impl World {
             .collect()
     }
 
-    // What is really there
+    // The replica's facts
 
-    /// All canisters that root controls, root excepted.
+    /// All canisters that root controls, except root itself.
     #[must_use]
     pub fn controlled(&self) -> Vec<Principal> {
         self.controlled_by(self.root)
     }
 
-    /// All canisters that somebody controls, root excepted.
+    /// All canisters that `owner` controls, except root.
     #[must_use]
     pub fn controlled_by(&self, owner: Principal) -> Vec<Principal> {
         let mut all = self.replica.canisters();
@@ -606,7 +612,7 @@ impl World {
         all
     }
 
-    /// How a canister stands, as its controller root would see it.
+    /// The status of a canister, asked for by root as its controller.
     ///
     /// # Errors
     /// The platform's reject.
@@ -621,12 +627,12 @@ impl World {
     }
 }
 
-/// Whether an event is part of telling something to a member that can't hear it: root does so again and again, and a fleet is
-/// at rest all the same.
-fn is_in_vain(event: &Event) -> bool {
-    let told = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
-    let came_to_nothing = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
-    event.kind == Kind::Timer || event.method == TIMER || (told && came_to_nothing)
+/// Whether an event belongs to a delivery to an unresponsive member. Root retries such deliveries
+/// again and again, and the fleet is quiet all the same.
+fn is_vain_delivery(event: &Event) -> bool {
+    let is_delivery = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
+    let failed = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
+    event.kind == Kind::Timer || event.method == TIMER || (is_delivery && failed)
 }
 
 fn first_page() -> PageRequest {
@@ -636,7 +642,7 @@ fn first_page() -> PageRequest {
     }
 }
 
-/// Who controls root.
+/// The controller of root.
 #[must_use]
 pub fn controller() -> Principal {
     user(200)

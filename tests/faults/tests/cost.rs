@@ -1,4 +1,5 @@
-//! What a fleet costs, beside one written by hand. `cargo xtask bench` measures the same with many more members.
+//! The cost of a fleet, compared with one written by hand. `cargo xtask bench` measures the same
+//! with many more members.
 
 use canic::api::Source;
 use canic_fault_tests::{
@@ -11,11 +12,11 @@ const FEW: usize = 20;
 const MANY: usize = 300;
 const SAMPLES: usize = 5;
 
-/// What many members may add to the instructions of one provision, as a ratio.
+/// The most that many members may add to the instructions of one provision, as a ratio.
 const GROWTH: f64 = 1.3;
 
-/// What canic may take beside what is written by hand, as a ratio: instructions of a root that only creates and installs, and
-/// cycles that a worker burns in a day.
+/// The most that canic may cost, as a ratio to the code written by hand: instructions of a root
+/// that only creates and installs, and cycles that a worker burns in a day.
 const TO_BY_HAND: f64 = 2.5;
 
 /// Bytes of an idle worker, its module included.
@@ -29,7 +30,7 @@ fn few_and_many() -> [World; 2] {
     measure::grow(&mut many, FEW, MANY);
     [few, many].map(|mut world| {
         world.approve("worker", "example-worker");
-        world.rest().expect("it comes to rest");
+        world.rest().expect("the fleet becomes idle");
         world
     })
 }
@@ -45,7 +46,8 @@ fn assert_costs(what: &str, [few, many]: &[Cost; 2], by_hand: &Cost) {
     let ratio = |cost: &Cost, other: &Cost| cost.instructions as f64 / other.instructions as f64;
     let (growth, to_by_hand) = (ratio(many, few), ratio(many, by_hand));
     println!(
-        "{what}: {} instructions of root, {growth:.3} times that with {FEW} members, {to_by_hand:.3} times that by hand",
+        "{what}: {} instructions of root, {growth:.3} times that with {FEW} members, \
+         {to_by_hand:.3} times that by hand",
         many.instructions
     );
     assert!(growth <= GROWTH, "{what}: {few:#?} became {many:#?}");
@@ -75,8 +77,8 @@ fn a_pool_hit_takes_one_call_however_many_members_there_are() {
     let mut next = [FEW, MANY].into_iter();
     let costs = few_and_many().map(|mut world| {
         let first = next.next().expect("two worlds");
-        world.become_root("bench-pool-root");
-        world.rest().expect("it comes to rest");
+        world.upgrade_root_to("bench-pool-root");
+        world.rest().expect("the fleet becomes idle");
         measure::stock(&mut world, 12);
         measure::provision(&mut world, first, SAMPLES, Source::Pool)
     });
@@ -91,10 +93,10 @@ fn a_pool_hit_takes_one_call_however_many_members_there_are() {
 }
 
 #[test]
-fn a_worker_that_nobody_calls_costs_little_more_than_its_twin() {
+fn an_idle_worker_costs_little_more_than_its_twin_written_by_hand() {
     let mut managed = measure::managed();
     managed.approve("worker", "example-worker");
-    managed.rest().expect("it comes to rest");
+    managed.rest().expect("the fleet becomes idle");
     measure::provision(&mut managed, 0, 1, Source::Fresh);
     let mut by_hand = by_hand();
     measure::provision_by_hand(&mut by_hand, 1);
@@ -116,12 +118,12 @@ fn a_worker_that_nobody_calls_costs_little_more_than_its_twin() {
 }
 
 #[test]
-fn a_batch_never_has_many_calls_in_flight() {
+fn a_batch_limits_the_calls_in_flight() {
     let mut world = measure::managed();
     world.approve("worker", "example-worker");
     let batch = measure::whole_batch(&mut world, 200);
     println!("{batch:?}");
     assert_eq!(batch.failed, 0);
-    // Some at once: otherwise there would be nothing to limit.
+    // Several at once: otherwise the limit is not tested.
     assert!((16..=50).contains(&batch.in_flight), "{batch:?}");
 }

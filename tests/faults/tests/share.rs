@@ -1,4 +1,4 @@
-//! A share of the matrix, the same in every run. `cargo xtask faults` runs all of it.
+//! A share of the fault matrix, the same in every run. `cargo xtask faults` runs the whole matrix.
 
 use canic_fault_tests::{
     Violation, history,
@@ -6,7 +6,7 @@ use canic_fault_tests::{
 };
 use std::sync::OnceLock;
 
-/// One of so many single faults is tried here.
+/// One in `EVERY` single failures is tried.
 const EVERY: usize = 23;
 
 const PAIRS: usize = 60;
@@ -17,35 +17,45 @@ const SEED: u64 = 11;
 
 fn prepared() -> &'static [Prepared] {
     static PREPARED: OnceLock<Vec<Prepared>> = OnceLock::new();
-    PREPARED.get_or_init(|| matrix::prepare().unwrap_or_else(|wrong| panic!("{wrong:#?}")))
+    PREPARED
+        .get_or_init(|| matrix::prepare().unwrap_or_else(|violations| panic!("{violations:#?}")))
 }
 
-fn check(wrong: &[Violation]) {
-    wrong.iter().for_each(|violation| println!("{violation}"));
-    assert!(wrong.is_empty(), "{} cases, see above", wrong.len());
+fn check(violations: &[Violation]) {
+    violations
+        .iter()
+        .for_each(|violation| println!("{violation}"));
+    assert!(
+        violations.is_empty(),
+        "{} violations, see above",
+        violations.len()
+    );
 }
 
 #[test]
-fn the_books_balance_after_one_failure() {
+fn the_audit_passes_after_one_failure() {
     let singles = prepared().iter().flat_map(Prepared::singles);
     let cases: Vec<_> = singles.step_by(EVERY).collect();
-    let (struck, wrong) = matrix::run_all(prepared(), &cases);
-    check(&wrong);
-    assert_eq!(struck, cases.len(), "every fault meets its message");
-    assert!(struck > 100, "{struck}");
+    let (fired, violations) = matrix::run_all(prepared(), &cases);
+    check(&violations);
+    assert_eq!(fired, cases.len(), "every fault fires");
+    assert!(fired > 100, "{fired}");
 }
 
 #[test]
-fn the_books_balance_after_two_failures() {
+fn the_audit_passes_after_two_failures() {
     let pairs = matrix::pairs(prepared(), PAIRS, SEED);
-    let (struck, wrong) = matrix::run_all(prepared(), &pairs);
-    check(&wrong);
-    assert!(struck * 10 > PAIRS * 9, "{struck} of {PAIRS} pairs struck");
+    let (fired, violations) = matrix::run_all(prepared(), &pairs);
+    check(&violations);
+    assert!(
+        fired * 10 > PAIRS * 9,
+        "both faults of {fired} of {PAIRS} pairs fired"
+    );
 }
 
 #[test]
-fn the_books_balance_after_a_random_history() {
+fn the_audit_passes_after_a_random_history() {
     let seeds: Vec<u64> = (SEED..SEED + HISTORIES).collect();
-    let wrong = history::run_all(&seeds);
-    check(&wrong);
+    let violations = history::run_all(&seeds);
+    check(&violations);
 }

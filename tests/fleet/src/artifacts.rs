@@ -1,16 +1,18 @@
-//! Canisters and replica, built from this workspace by cargo.
+//! Builds of the canisters and the replica of this workspace, by cargo.
 //!
-//! All modules end in `target/canisters/` of the workspace, whatever target directory cargo uses: fixtures that embed
-//! another module find it there. A file is only touched when its content changes.
+//! All modules are copied to `target/canisters/` of the workspace, whatever target directory cargo
+//! uses: fixtures that embed another module find it there. A file is written only when its content
+//! changes.
 
+use serde_json::Value;
 use std::{
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     sync::OnceLock,
 };
 
-/// The canisters of the workspace, in the order in which they must be built: a later batch embeds modules of an earlier one.
+/// The canisters of the workspace, in build order: a later batch embeds modules of an earlier one.
 pub const CANISTERS: &[&[&str]] = &[
     &[
         "example-club",
@@ -39,7 +41,8 @@ pub const CANISTERS: &[&[&str]] = &[
     &["fixture-embedded-root"],
 ];
 
-/// The variable that names a directory of built modules; without it they are built.
+/// The environment variable that names a directory of built modules. Without it, the tests build
+/// them.
 pub const CANISTERS_DIR: &str = "CANIC_CANISTERS_DIR";
 
 /// The folder of the workspace.
@@ -49,7 +52,7 @@ pub fn workspace() -> &'static Path {
     here.ancestors().nth(2).unwrap_or(here)
 }
 
-/// Builds all canisters with the profile `canister` and answers the folder of their modules.
+/// Builds all canisters with the profile `canister`, and returns the folder of their modules.
 ///
 /// # Errors
 /// When cargo can't be run or the build fails; its messages are on stderr.
@@ -77,7 +80,7 @@ pub fn build_canisters() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Builds the replica and answers its binary.
+/// Builds the replica, and returns the path of its binary.
 ///
 /// # Errors
 /// When cargo can't be run or the build fails; its messages are on stderr.
@@ -92,10 +95,11 @@ pub fn build_replica() -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo built no binary canic-replica".to_string())
 }
 
-/// A module by its package's name. Built once a process, unless [`CANISTERS_DIR`] says where modules are.
+/// The module of a package. The first call of a process builds all modules, unless
+/// [`CANISTERS_DIR`] is set.
 ///
 /// # Panics
-/// When it can't be built or read: no test can go on without it.
+/// When the module can't be built or read.
 #[must_use]
 pub fn module(package: &str) -> Vec<u8> {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -107,10 +111,10 @@ pub fn module(package: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The server to run on: `POCKET_IC_BIN`, or the replica, built once a process.
+/// The server to run on: `POCKET_IC_BIN`, or the replica, which the first call of a process builds.
 ///
 /// # Panics
-/// When it can't be built: no test can go on without it.
+/// When the replica can't be built.
 #[must_use]
 pub fn server() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
@@ -121,7 +125,8 @@ pub fn server() -> PathBuf {
     binary.clone()
 }
 
-/// Runs `cargo build` and answers the files it made: `filenames` and `executable` of its artifact messages.
+/// Runs `cargo build`, and returns the built files: `filenames` and `executable` of its artifact
+/// messages.
 fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -141,7 +146,7 @@ fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut files = Vec::new();
     for line in messages.lines() {
-        let message: serde_json::Value =
+        let message: Value =
             serde_json::from_str(line).map_err(|e| format!("cargo's message {line}: {e}"))?;
         let listed = message["filenames"].as_array().into_iter().flatten();
         files.extend(
@@ -154,14 +159,14 @@ fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Copies so that a reader sees the old file or the new one, and never half of it.
+/// Copies atomically: a concurrent reader sees the old file or the new one.
 fn copy_if_changed(from: &Path, to: &Path) -> Result<(), String> {
-    let error = |e: std::io::Error| format!("{} to {}: {e}", from.display(), to.display());
+    let error = |e: io::Error| format!("{} to {}: {e}", from.display(), to.display());
     let content = fs::read(from).map_err(error)?;
     if fs::read(to).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    let aside = to.with_extension(format!("{}.part", std::process::id()));
+    let aside = to.with_extension(format!("{}.part", process::id()));
     fs::write(&aside, content).map_err(error)?;
     fs::rename(&aside, to).map_err(error)
 }

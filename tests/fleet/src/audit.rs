@@ -1,49 +1,51 @@
-//! The books, checked from outside: what the replica knows against what root has on record.
+//! The audit at the end of a test: root's records, compared with the replica's facts.
 
 use crate::Fleet;
 use candid::Principal;
 use canic::api::{MembersFilter, OperationsFilter};
 use std::collections::BTreeSet;
 
-/// The state of a fleet's books.
+/// The outcome of an audit.
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
-    /// Canisters that exist with root as a controller and are on none of root's records; none on a server that can't list
-    /// its canisters.
+    /// Canisters that root controls and that are on none of its records. `None` on a server that
+    /// can't list its canisters.
     pub lost: Option<BTreeSet<Principal>>,
-    /// Members, pool canisters and canisters of open or quarantined operations that don't exist.
-    pub imagined: BTreeSet<Principal>,
-    /// Cycles minted less those whose place is known; none on a server that has no accounts.
+    /// Canisters that are on record (as members, in the pool, or of open or quarantined operations)
+    /// and don't exist.
+    pub missing: BTreeSet<Principal>,
+    /// Minted cycles minus those in balances, fees and messages. `None` on a server that has no
+    /// accounts.
     pub unaccounted: Option<i128>,
 }
 
 impl Audit {
-    /// Looks at a fleet's books.
+    /// Audits a fleet.
     #[must_use]
     pub fn of(fleet: &Fleet) -> Self {
-        let mut known: BTreeSet<Principal> = [fleet.root].into();
-        known.extend(
+        let mut recorded: BTreeSet<Principal> = [fleet.root].into();
+        recorded.extend(
             fleet
                 .members(&MembersFilter::All)
                 .iter()
                 .map(|member| member.canister),
         );
-        known.extend(fleet.pool().iter().map(|entry| entry.canister));
+        recorded.extend(fleet.pool().iter().map(|entry| entry.canister));
         for filter in [OperationsFilter::Open, OperationsFilter::Quarantined] {
-            known.extend(fleet.operations(filter).iter().filter_map(|o| o.canister));
+            recorded.extend(fleet.operations(filter).iter().filter_map(|o| o.canister));
         }
         let lost = fleet.observer.as_ref().map(|observer| {
             let controlled = |c: &Principal| fleet.pic.get_controllers(*c).contains(&fleet.root);
             observer
                 .canisters()
                 .into_iter()
-                .filter(|c| !known.contains(c) && controlled(c))
+                .filter(|c| !recorded.contains(c) && controlled(c))
                 .collect()
         });
         let exists = |canister: &Principal| fleet.pic.canister_exists(*canister);
         Self {
             lost,
-            imagined: known
+            missing: recorded
                 .iter()
                 .filter(|canister| !exists(canister))
                 .copied()
@@ -52,18 +54,19 @@ impl Audit {
         }
     }
 
-    /// The end of every test: nothing lost, nothing imagined, every cycle in its place.
+    /// Asserts that no canister is lost or missing, and that every cycle is accounted for.
     ///
     /// # Panics
-    /// When the books don't balance.
+    /// When an assertion fails.
     pub fn passes(&self) {
         self.passes_except(&[]);
     }
 
-    /// The same, where root was made a controller of canisters that it was never told of.
+    /// [`Audit::passes`], except for `outside`: canisters that root controls without having
+    /// imported them.
     ///
     /// # Panics
-    /// When the books don't balance.
+    /// When an assertion fails.
     pub fn passes_except(&self, outside: &[Principal]) {
         match &self.lost {
             None => println!("skipped: this server can't list its canisters"),
@@ -77,13 +80,13 @@ impl Audit {
             }
         }
         assert!(
-            self.imagined.is_empty(),
-            "on record, but not there: {:?}",
-            self.imagined
+            self.missing.is_empty(),
+            "on record, but missing: {:?}",
+            self.missing
         );
         match self.unaccounted {
             None => println!("skipped: this server has no accounts"),
-            Some(unaccounted) => assert_eq!(unaccounted, 0, "cycles whose place is not known"),
+            Some(unaccounted) => assert_eq!(unaccounted, 0, "unaccounted cycles"),
         }
     }
 }

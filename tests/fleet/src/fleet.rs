@@ -1,41 +1,40 @@
-//! A root on an instance of its own, and its endpoints as plain functions.
+//! A fleet on an instance of its own, with root's endpoints as plain functions.
 
-use crate::{Audit, Observer, artifacts};
+use crate::{Audit, Observer, artifacts, user};
 use candid::{
     CandidType, Principal,
     utils::{ArgumentEncoder, decode_one, encode_args},
 };
 use canic::api::{
-    ApproveRequest, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberRequest,
-    MembersFilter, MembersPage, MembersRequest, ModuleError, ModuleInfo, OperationInfo,
-    OperationsFilter, OperationsPage, OperationsRequest, PageRequest, PoolEntry, PoolPage,
-    ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
-    StageRequest, StagedChunk,
+    ApproveRequest, Denied, ImportAs, ImportError, ImportRequest, Imported, MemberInfo,
+    MemberRequest, MembersFilter, MembersPage, MembersRequest, ModuleError, ModuleInfo,
+    OperationInfo, OperationsFilter, OperationsPage, OperationsRequest, PageRequest, PoolEntry,
+    PoolPage, ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
+    Retirement, StageRequest, StagedChunk,
 };
-use pocket_ic::{PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId};
+use pocket_ic::{
+    CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId,
+};
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// Rows of a page that the helpers ask for: few, so that paging is at work wherever something is listed.
+/// Rows of a page: few, so that every list takes several pages.
 const PAGE: u32 = 7;
 
-/// Bytes of a chunk that modules are staged in: the example's worker takes several.
+/// Bytes of a chunk of a staged module: the example's worker takes several.
 pub const CHUNK: usize = 128 * 1024;
 
-/// What an endpoint answers to a caller who may not use it.
-type Denied = canic::api::Denied;
-
-/// A fleet: an instance, a root on it, and who controls root.
+/// A fleet: an instance, a root on it, and root's controller.
 pub struct Fleet {
     /// The instance.
     pub pic: PocketIc,
     /// Root.
     pub root: Principal,
-    /// The one controller of root beside root itself.
+    /// The controller of root, beside root itself.
     pub controller: Principal,
-    /// The replica's own view, where it has one.
+    /// The replica's own view; `None` if the server is not `canic-replica`.
     pub observer: Option<Observer>,
 }
 
@@ -43,25 +42,25 @@ impl Fleet {
     /// A fresh instance with a root of this package, funded with 100 T cycles.
     ///
     /// # Panics
-    /// When it can't be had: no test can go on without it.
+    /// When the instance or root can't be created.
     #[must_use]
     pub fn start(root_package: &str) -> Self {
         Self::start_with(root_package, 100_000_000_000_000)
     }
 
-    /// The same with other funds, in cycles.
+    /// A fresh instance with a root of this package, funded with `cycles`.
     ///
     /// # Panics
-    /// When it can't be had.
+    /// When the instance or root can't be created.
     #[must_use]
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
-        // Building it may take longer than an idle server waits.
+        // The module first: its build may take longer than an idle server waits.
         let module = artifacts::module(root_package);
         let pic = PocketIcBuilder::new()
             .with_server_binary(artifacts::server())
             .with_application_subnet()
             .build();
-        let controller = crate::user(200);
+        let controller = user(200);
         let root = create(&pic, controller, cycles);
         let observer = Observer::of(&pic);
         if observer.is_none() {
@@ -74,7 +73,7 @@ impl Fleet {
                 server.display()
             );
             println!(
-                "note: this server has no trace and no accounts: what only they tell is skipped"
+                "note: this server has no trace and no accounts: checks that need them are skipped"
             );
         }
         let nothing = encode_args(()).expect("no argument");
@@ -87,10 +86,11 @@ impl Fleet {
         }
     }
 
-    /// A fleet of notebooks with the worker's module approved and the pool filled to its minimum of 2.
+    /// The example's fleet, with the worker's module approved and the pool filled to its minimum of
+    /// 2.
     ///
     /// # Panics
-    /// When it can't be had.
+    /// When the fleet can't be created.
     #[must_use]
     pub fn of_notebooks() -> Self {
         let fleet = Self::start("example-root");
@@ -102,16 +102,16 @@ impl Fleet {
         fleet
     }
 
-    /// Another canister on the same instance, empty, controlled by `controller`.
+    /// A new empty canister outside the fleet, controlled by `controller`.
     ///
     /// # Panics
-    /// When it can't be had.
+    /// When the canister can't be created.
     #[must_use]
     pub fn stranger_canister(&self, controller: Principal) -> Principal {
         create(&self.pic, controller, 3_000_000_000_000)
     }
 
-    /// An update call. Errors are the platform's rejects; what the endpoint answers is the value.
+    /// An update call. The value is the endpoint's answer, the error the platform's reject.
     ///
     /// # Errors
     /// The platform's reject.
@@ -130,7 +130,7 @@ impl Fleet {
             .map(|bytes| decode(method, &bytes))
     }
 
-    /// A query call; else like [`Fleet::update`].
+    /// A query call; otherwise like [`Fleet::update`].
     ///
     /// # Errors
     /// The platform's reject.
@@ -149,10 +149,10 @@ impl Fleet {
             .map(|bytes| decode(method, &bytes))
     }
 
-    /// An update call that is handed in now and awaited with [`Fleet::answer`].
+    /// Submits an update call; [`Fleet::answer`] awaits its answer.
     ///
     /// # Panics
-    /// When the platform doesn't take it.
+    /// When the platform doesn't accept it.
     #[must_use]
     pub fn submit(
         &self,
@@ -162,14 +162,14 @@ impl Fleet {
         args: impl ArgumentEncoder,
     ) -> RawMessageId {
         let payload = encode_args(args).expect("the argument can be encoded");
-        let taken = self.pic.submit_call(canister, sender, method, payload);
-        taken.unwrap_or_else(|reject| panic!("{method} was not taken: {reject}"))
+        let submitted = self.pic.submit_call(canister, sender, method, payload);
+        submitted.unwrap_or_else(|reject| panic!("{method} was not accepted: {reject}"))
     }
 
     /// The answer to a submitted call.
     ///
     /// # Panics
-    /// When it was rejected.
+    /// When the call was rejected.
     #[must_use]
     pub fn answer<R: CandidType + DeserializeOwned>(&self, message: RawMessageId) -> R {
         let bytes = self
@@ -182,7 +182,7 @@ impl Fleet {
     /// An update call to root by its controller.
     ///
     /// # Panics
-    /// When the platform rejects it.
+    /// When the platform rejects the call.
     #[must_use]
     pub fn command<R: CandidType + DeserializeOwned>(
         &self,
@@ -196,7 +196,7 @@ impl Fleet {
     /// A query of root by its controller.
     ///
     /// # Panics
-    /// When the platform rejects it.
+    /// When the platform rejects the query.
     #[must_use]
     pub fn ask<R: CandidType + DeserializeOwned>(
         &self,
@@ -261,7 +261,7 @@ impl Fleet {
         )
     }
 
-    /// `canic_module_approve`, with the hashes of these chunks as they would be if they were staged.
+    /// `canic_module_approve` with the hashes of these chunks, staged or not.
     ///
     /// # Errors
     /// As the endpoint answers.
@@ -290,17 +290,17 @@ impl Fleet {
     pub fn approve(&self, role: &str, module: &[u8]) -> ModuleInfo {
         let chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
         for chunk in &chunks {
-            let staged = self.stage(chunk).expect("root takes the chunk");
+            let staged = self.stage(chunk).expect("root stages the chunk");
             assert_eq!(staged.hash, sha256(chunk));
         }
         self.approve_chunks(role, &sha256(module), &chunks)
             .expect("root approves the module")
     }
 
-    /// All members that the filter lets through, page by page.
+    /// All members that a filter selects, page by page.
     ///
     /// # Panics
-    /// When a page can't be had.
+    /// When root rejects or denies a page.
     #[must_use]
     pub fn members(&self, filter: &MembersFilter) -> Vec<MemberInfo> {
         pages(|after| {
@@ -318,7 +318,7 @@ impl Fleet {
     /// One member.
     ///
     /// # Panics
-    /// When it can't be asked for.
+    /// When root rejects or denies the query.
     #[must_use]
     pub fn member(&self, request: &MemberRequest) -> Option<MemberInfo> {
         let answer: Result<Option<MemberInfo>, Denied> = self.ask("canic_member", (request,));
@@ -328,7 +328,7 @@ impl Fleet {
     /// All canisters of the pool, ready and claimed, page by page.
     ///
     /// # Panics
-    /// When a page can't be had.
+    /// When root rejects or denies a page.
     #[must_use]
     pub fn pool(&self) -> Vec<PoolEntry> {
         pages(|after| {
@@ -339,10 +339,10 @@ impl Fleet {
         })
     }
 
-    /// All operations that the filter lets through, page by page.
+    /// All operations that a filter selects, page by page.
     ///
     /// # Panics
-    /// When a page can't be had.
+    /// When root rejects or denies a page.
     #[must_use]
     pub fn operations(&self, filter: OperationsFilter) -> Vec<OperationInfo> {
         pages(|after| {
@@ -360,7 +360,7 @@ impl Fleet {
     /// One operation.
     ///
     /// # Panics
-    /// When there is none of that number.
+    /// When there is no operation with this id.
     #[must_use]
     pub fn operation(&self, id: u64) -> OperationInfo {
         let answer: Result<Option<OperationInfo>, Denied> = self.ask("canic_operation", (id,));
@@ -368,10 +368,11 @@ impl Fleet {
         found.unwrap_or_else(|| panic!("there is no operation {id}"))
     }
 
-    /// Lets seconds pass, one round each, until the condition holds.
+    /// Lets seconds pass, one round each, until the condition holds. `what` names the condition in
+    /// the panic.
     ///
     /// # Panics
-    /// When it still doesn't hold after 300 of them.
+    /// When the condition doesn't hold after 300 seconds.
     pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         for _ in 0..300 {
             if condition(self) {
@@ -381,15 +382,16 @@ impl Fleet {
             self.pic.tick();
         }
         panic!(
-            "after 300 seconds it still doesn't hold that {what}: {:#?}",
+            "after 300 seconds, this doesn't hold: {what}; open: {:#?}",
             self.open()
         );
     }
 
-    /// Lets time pass until no operation is open, and the timers due by then have started none.
+    /// Lets time pass until no operation is open, and the timers of the next seconds have started
+    /// none.
     ///
     /// # Panics
-    /// When it takes longer than 300 seconds.
+    /// When an operation is open after 300 seconds.
     pub fn quiet(&self) {
         self.until("no operation is open", |fleet| {
             fleet.open().is_empty() && {
@@ -422,14 +424,15 @@ impl Fleet {
         upgraded
     }
 
-    /// Looks at the books from outside; see [`Audit`].
+    /// Audits the fleet; see [`Audit`].
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::of(self)
     }
 }
 
-/// All rows of a list, page by page: `page` answers the rows after a cursor, and the next cursor if there are more.
+/// All rows of a list. `page` returns the rows after a cursor, and the next cursor if there are
+/// more rows.
 fn pages<Row, Cursor>(
     mut page: impl FnMut(Option<Cursor>) -> (Vec<Row>, Option<Cursor>),
 ) -> Vec<Row> {
@@ -456,13 +459,13 @@ pub fn notebook(owner: Principal) -> ProvisionRequest {
     }
 }
 
-/// The worker's install argument.
+/// The install argument of the example's worker.
 ///
 /// # Panics
 /// Never: a principal can be encoded.
 #[must_use]
 pub fn owner_argument(owner: Principal) -> Vec<u8> {
-    /// What a worker is installed with, as its crate defines it.
+    /// The argument, as the worker's crate defines it.
     #[derive(CandidType)]
     struct WorkerArgs {
         owner: Principal,
@@ -477,8 +480,8 @@ pub fn sha256(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn create(pic: &PocketIc, controller: Principal, cycles: u128) -> Principal {
-    // Without settings, who creates a canister controls it.
-    let params = pocket_ic::CreateCanisterParams {
+    // Without settings, the creator of a canister controls it.
+    let params = CreateCanisterParams {
         cycles: Some(cycles),
         ..Default::default()
     };

@@ -1,26 +1,28 @@
-//! The Candid interfaces that are checked in: beside each canister's manifest, named like its folder.
+//! The Candid interfaces of the canisters. Each is checked in beside the canister's manifest, named
+//! like its folder.
 
 use crate::artifacts;
+use serde_json::Value;
 use std::{
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// A canister's interface, as it is checked in and as its module tells it.
+/// A canister's interface, as checked in and as its module exports it.
 pub struct Interface {
-    /// The file that is checked in, from the folder of the workspace.
+    /// The path of the checked-in file, relative to the folder of the workspace.
     pub file: PathBuf,
-    /// What it holds; `None` if there is none.
+    /// The content of the file; `None` if there is no file.
     pub checked_in: Option<String>,
-    /// What the module tells.
+    /// The interface that the module exports.
     pub told: String,
 }
 
 /// The interfaces of all canisters of the workspace.
 ///
 /// # Errors
-/// When cargo can't tell where the packages are, a file can't be read, or a module has no interface.
+/// When `cargo metadata` fails, a file can't be read, or a module has no interface.
 pub fn all() -> Result<Vec<Interface>, String> {
     let folders = folders()?;
     let packages = artifacts::CANISTERS.concat();
@@ -33,7 +35,7 @@ pub fn all() -> Result<Vec<Interface>, String> {
         let file = folder.join(name).with_extension("did");
         let checked_in = match fs::read_to_string(artifacts::workspace().join(&file)) {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(format!("{}: {error}", file.display())),
         };
         let told = canic_replica::candid_interface(&artifacts::module(package))
@@ -55,7 +57,7 @@ fn folders() -> Result<Vec<(String, PathBuf)>, String> {
         .args(["metadata", "--no-deps", "--format-version=1"])
         .output()
         .map_err(|e| format!("cargo can't be run: {e}"))?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+    let metadata: Value = serde_json::from_slice(&output.stdout)
         .map_err(|e| format!("the answer of `cargo metadata`: {e}"))?;
     let root = metadata["workspace_root"].as_str().unwrap_or_default();
     let packages = metadata["packages"].as_array().into_iter().flatten();

@@ -1,9 +1,10 @@
-//! What the end-to-end tests and the demo stand on: canisters and replica built once, a fleet on a fresh instance, the
-//! replica's own view of it, and the audit that closes every test.
+//! The library of the end-to-end tests and the demo: builds of canisters and replica, a fleet on a
+//! fresh instance, the replica's own view of it, and the audit at the end of every test.
 //!
-//! The tests drive real Wasm through the ordinary `pocket-ic` client. `POCKET_IC_BIN` names the server; without it,
-//! `canic-replica` is built and used. What only `canic-replica` can tell (its trace, its accounts, which canisters
-//! exist) is skipped with a note on another server.
+//! The tests drive real Wasm through the ordinary `pocket-ic` client. `POCKET_IC_BIN` names the
+//! server; without it, the tests build and use `canic-replica`. On another server they skip, with a
+//! note, the checks that need `canic-replica`: those of its trace, its accounts, and its list of
+//! canisters.
 
 pub mod artifacts;
 pub mod audit;
@@ -17,7 +18,8 @@ pub use observe::Observer;
 
 use candid::Principal;
 
-/// A user of that number, as a self-authenticating principal looks: 29 bytes, the last of them 2.
+/// The user with this number, in the form of a self-authenticating principal: 29 bytes, the last of
+/// them 2.
 #[must_use]
 pub fn user(number: u8) -> Principal {
     let mut bytes = [number; 29];

@@ -1,42 +1,42 @@
-//! What the replica itself knows of an instance: its trace, its accounts, the canisters that exist.
+//! The replica's own view of an instance: its trace, its accounts, its list of canisters.
 //!
-//! `canic-replica` serves these beside the PocketIC protocol. Another server doesn't; there is no [`Observer`] then.
+//! `canic-replica` serves these beside the PocketIC protocol. For another server there is no
+//! [`Observer`].
 
 use candid::Principal;
-use canic_replica::client::Control;
-use canic_replica::{Accounts, Kind};
+use canic_replica::{Accounts, Kind, client::Control};
 use pocket_ic::PocketIc;
 
-/// Looks at one instance from outside. All methods panic when the server doesn't answer.
+/// An observer of one instance. All methods panic when the server doesn't answer.
 #[derive(Debug)]
 pub struct Observer(Control);
 
 impl Observer {
-    /// The observer of an instance; none when its server has nothing to observe with.
+    /// The observer of an instance; `None` if its server is not `canic-replica`.
     #[must_use]
     pub fn of(pic: &PocketIc) -> Option<Self> {
         Control::of(pic).map(Self)
     }
 
-    /// Where all cycles are.
+    /// The accounts of all cycles.
     #[must_use]
     pub fn accounts(&self) -> Accounts {
         self.0.accounts().unwrap()
     }
 
-    /// All canisters there are.
+    /// All canisters of the instance.
     #[must_use]
     pub fn canisters(&self) -> Vec<Principal> {
         self.0.canisters().unwrap()
     }
 
-    /// The number that the next event will have: events from there on are those of what is done after this call.
+    /// The number of the next event of the trace: the start of the trace of later calls.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.0.next_event().unwrap()
     }
 
-    /// The calls to the management canister that `caller` made from event `from` on, by method.
+    /// The methods of the management canister that `caller` called from event `from` on.
     #[must_use]
     pub fn management_calls(&self, caller: Principal, from: u64) -> Vec<String> {
         let calls = self.0.trace(from).unwrap().into_iter();
@@ -46,7 +46,7 @@ impl Observer {
             .collect()
     }
 
-    /// The calls that `caller` made to other canisters from event `from` on: whom, and which method.
+    /// The calls that `caller` made to other canisters from event `from` on: callee and method.
     #[must_use]
     pub fn calls_to_canisters(&self, caller: Principal, from: u64) -> Vec<(Principal, String)> {
         let calls = self.0.trace(from).unwrap().into_iter();
@@ -57,7 +57,7 @@ impl Observer {
             .collect()
     }
 
-    /// The instructions that each call of a method took from event `from` on, those of its callbacks excepted.
+    /// The instructions of each call of a method from event `from` on, without its callbacks.
     #[must_use]
     pub fn instructions(&self, canister: Principal, method: &str, from: u64) -> Vec<u64> {
         let calls = self.0.trace(from).unwrap().into_iter();

@@ -125,7 +125,8 @@ fn mutations_by_strangers_are_turned_away_before_they_cost_anything() {
                 .update_call(fleet.root, caller, method, argument.clone());
             assert!(answer.is_err(), "{method} by {caller}: {answer:?}");
             let paid = before - fleet.pic.cycle_balance(fleet.root);
-            // Time passes with the call, and storage with it; reception and execution cost more than that.
+            // Time passes with the call, and storage with it; reception and execution cost more
+            // than that.
             assert!(
                 paid < 1_000_000,
                 "{method} by {caller} cost root {paid} cycles"
@@ -152,7 +153,8 @@ fn members_do_not_administer_the_fleet() {
         match answer {
             Err(_) => {}
             Ok(bytes) => {
-                // Retiring is for controllers and parents; to a member that is neither, root is no member.
+                // Retiring is for controllers and parents; to a member that is neither, root is no
+                // member.
                 let refused =
                     candid::decode_one::<Result<Reserved, Reserved>>(&bytes).expect("an answer");
                 assert!(refused.is_err(), "{method} by a member");

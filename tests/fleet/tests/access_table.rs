@@ -49,7 +49,8 @@ impl Table {
     }
 }
 
-/// A caller: a principal, and the canister that can really call if there is one with the fixtures' `forward`.
+/// A caller: a principal, and the canister that can really call if there is one with the fixtures'
+/// `forward`.
 #[derive(Clone, Copy)]
 struct Caller {
     principal: Principal,
@@ -226,7 +227,8 @@ fn canics_own_endpoints_serve_whom_the_page_says() {
                     principal: fleet.controller,
                     forwards: false,
                 }],
-                // To root, its children are the members below it; `retired` was one of the fleet all the same.
+                // To root, its children are the members below it; `retired` was one of the fleet
+                // all the same.
                 (false, "child") => &world.to_target["parent"],
                 (false, _) => &world.to_target[column],
             };
@@ -240,7 +242,8 @@ fn canics_own_endpoints_serve_whom_the_page_says() {
     fleet.quiet();
 }
 
-/// Whether an endpoint of canic's does not turn the caller away. What it answers besides is not asked here.
+/// Whether an endpoint of canic's does not turn the caller away. What it answers besides is not
+/// asked here.
 fn serves(world: &World, canister: Principal, caller: Caller, method: &str) -> bool {
     let (argument, is_query) = argument(world, method);
     let (pic, who) = (&world.fleet.pic, caller.principal);

@@ -1,9 +1,9 @@
-//! The audit that closes every test sees what it is there for.
+//! Tests of the audit itself: it finds lost canisters, missing canisters and missing cycles.
 
 use canic_fleet_tests::{Fleet, fleet::notebook, user};
 
 #[test]
-fn it_finds_a_canister_that_is_on_no_record() {
+fn the_audit_finds_a_canister_that_is_on_no_record() {
     let fleet = Fleet::of_notebooks();
     fleet.provision(&notebook(user(1))).expect("a member");
     fleet.quiet();
@@ -14,7 +14,7 @@ fn it_finds_a_canister_that_is_on_no_record() {
     fleet
         .pic
         .set_controllers(lost, Some(fleet.controller), controllers)
-        .expect("controlled by root");
+        .expect("root becomes a controller");
     match fleet.audit().lost {
         Some(found) => assert_eq!(found.into_iter().collect::<Vec<_>>(), [lost]),
         None => println!("skipped: this server can't list its canisters"),
@@ -22,14 +22,14 @@ fn it_finds_a_canister_that_is_on_no_record() {
 }
 
 #[test]
-fn it_finds_a_record_without_a_canister() {
+fn the_audit_finds_a_record_without_a_canister() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
         .expect("a member")
         .canister;
     fleet.quiet();
-    // Behind root's back: only a controller can, and root is the only one.
+    // In root's name, as its only controller, but without root's knowledge.
     fleet
         .pic
         .stop_canister(member, Some(fleet.root))
@@ -39,13 +39,13 @@ fn it_finds_a_record_without_a_canister() {
         .delete_canister(member, Some(fleet.root))
         .expect("deleted");
     assert_eq!(
-        fleet.audit().imagined.into_iter().collect::<Vec<_>>(),
+        fleet.audit().missing.into_iter().collect::<Vec<_>>(),
         [member]
     );
 }
 
 #[test]
-fn it_sums_up_all_cycles() {
+fn the_audit_accounts_for_all_cycles() {
     let fleet = Fleet::of_notebooks();
     let Some(observer) = &fleet.observer else {
         println!("skipped: this server has no accounts");

@@ -1,4 +1,5 @@
-//! What canisters show to the outside: their Candid interfaces, as they are checked in, and the exports of their modules.
+//! What canisters show to the outside: their Candid interfaces, as they are checked in, and the
+//! exports of their modules.
 
 use candid::types::{
     FuncMode, Function, Type, TypeInner,
@@ -8,7 +9,8 @@ use candid_parser::utils::{CandidSource, instantiate_candid, service_compatibili
 use canic_fleet_tests::{artifacts, interface};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// The interfaces that are checked in are those of the modules; if not, is it that callers of the old ones would break?
+/// The interfaces that are checked in are those of the modules; if not, is it that callers of the
+/// old ones would break?
 #[test]
 fn interfaces_are_as_they_are_checked_in() {
     let mut faults = Vec::new();

@@ -1,4 +1,5 @@
-//! What is measured: as Candid, as Prometheus text, as documented; what measuring costs; and what is in the log.
+//! What is measured: as Candid, as Prometheus text, as documented; what measuring costs; and what
+//! is in the log.
 
 use candid::{Principal, encode_args};
 use canic::api::{
@@ -442,8 +443,8 @@ fn an_empty_endpoint_costs_little_more_than_one_of_ic_cdk() {
     let Some(observer) = &fleet.observer else {
         return println!("skipped: this server does not tell instructions");
     };
-    // What a call takes on average: where the allocator puts things, and so which pages get dirty, changes from call to
-    // call, for either kind of endpoint.
+    // What a call takes on average: where the allocator puts things, and so which pages get dirty,
+    // changes from call to call, for either kind of endpoint.
     let cost = |canister, sender, method: &str| {
         let nothing = || encode_args(()).expect("encoded");
         let from = observer.now();
@@ -535,7 +536,7 @@ fn the_log_tells_what_was_cut_off_and_what_did_not_start() {
     let start: Vec<String> = log(&fleet, member);
     assert_eq!(
         start,
-        ["ERROR canic: start failed, try 1: the first time it never does"]
+        ["ERROR canic: start failed, try 1: the first start always fails"]
     );
 
     let Some(control) = Control::of(&fleet.pic) else {

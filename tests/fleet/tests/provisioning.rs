@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 type Answer = Result<Provisioned, ProvisionError>;
 
-/// The management calls that root makes while `act` runs, by method; none on a server without a trace.
+/// The management calls that root makes while `act` runs, by method; none on a server without a
+/// trace.
 fn calls_during(fleet: &Fleet, act: impl FnOnce()) -> Option<Vec<String>> {
     let from = fleet.observer.as_ref().map(|observer| observer.now());
     act();

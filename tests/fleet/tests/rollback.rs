@@ -1,4 +1,5 @@
-//! A member whose install fails leaves no trace but its journal entry, wherever its canister came from.
+//! A member whose install fails leaves no trace but its journal entry, wherever its canister came
+//! from.
 
 use candid::Principal;
 use canic::api::{
@@ -94,8 +95,9 @@ fn tight_fleet() -> Fleet {
     fleet
 }
 
-/// A deleted canister's cycles are destroyed: they must have come back to root before, all but what the platform withholds
-/// from a canister while it runs the message that sends them (80 B for that message and for its callback).
+/// A deleted canister's cycles are destroyed: they must have come back to root before, all but what
+/// the platform withholds from a canister while it runs the message that sends them (80 B for that
+/// message and for its callback).
 fn check_deleted(fleet: &Fleet, canister: Principal, destroyed_before: Option<u128>) {
     assert!(!fleet.pic.canister_exists(canister));
     match (&fleet.observer, destroyed_before) {

@@ -1,4 +1,5 @@
-//! Trees of members: what they know about each other, how they learn it, and how they come to stand elsewhere.
+//! Trees of members: what they know about each other, how they learn it, and how they come to stand
+//! elsewhere.
 
 use candid::{CandidType, Encode, Principal};
 use canic::api::{

@@ -1,4 +1,5 @@
-//! Upgrades: of root with everything it has on record, of members with their data, and in the middle of an operation.
+//! Upgrades: of root with everything it has on record, of members with their data, and in the
+//! middle of an operation.
 
 use candid::{Principal, encode_args};
 use canic::api::{
@@ -104,8 +105,9 @@ enum Upgrade {
     Refused,
 }
 
-/// Hands in a call, lets it run for some rounds, and upgrades root there: without stopping it, and where root refuses that, with
-/// stopping it, which it must not refuse. Then all that was cut off is given time to be found and finished.
+/// Hands in a call, lets it run for some rounds, and upgrades root there: without stopping it, and
+/// where root refuses that, with stopping it, which it must not refuse. Then all that was cut off
+/// is given time to be found and finished.
 fn upgrade_in_the_middle(
     fleet: &Fleet,
     root_package: &str,
@@ -214,7 +216,8 @@ fn a_retirement_that_an_upgrade_meets_ends_well() {
     check_both_were_met(&outcomes);
 }
 
-/// Upgrades root past its `pre_upgrade`, which nobody should do: the answers that it waits for are lost.
+/// Upgrades root past its `pre_upgrade`, which nobody should do: the answers that it waits for are
+/// lost.
 fn force_upgrade(fleet: &Fleet, root_package: &str) {
     let args = InstallCodeArgs {
         mode: CanisterInstallMode::Upgrade(Some(UpgradeFlags {

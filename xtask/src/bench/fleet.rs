@@ -87,7 +87,7 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
         begin_workers(&mut now);
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);
         let announcement = measure::announcement(&now, members);
-        now.become_root("bench-pool-root");
+        now.upgrade_root_to("bench-pool-root");
         now.rest()?;
         measure::stock(&mut now, 12);
         let pool_hit = measure::provision(&mut now, members, SAMPLES, Source::Pool);
