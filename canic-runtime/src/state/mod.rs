@@ -35,19 +35,18 @@ use candid::Principal;
 use minicbor::{Decode, Encode};
 use std::cell::RefCell;
 
-// Memory ids. They are part of the layout: never reuse one for something else.
-// Earlier layouts used 200 to 203, 205 to 207, 212 and 213 (`layouts`).
-const ROLES: u8 = 204;
-const ARGUMENTS: u8 = 208;
-const MODULES: u8 = 209;
-const PIECES: u8 = 210;
-const UPLOADED: u8 = 211;
-const ANNOUNCED: u8 = 214;
-const LISTENERS: u8 = 215;
-const RELIANCE: u8 = 216;
-const OPERATIONS: u8 = 217;
-const MEMBERS: u8 = 218;
-const POOL: u8 = 219;
+// Memory ids, without gaps. They are part of the layout: never reuse one for another purpose.
+const OPERATIONS: u8 = 200;
+const ARGUMENTS: u8 = 201;
+const MEMBERS: u8 = 202;
+const ROLES: u8 = 203;
+const POOL: u8 = 204;
+const MODULES: u8 = 205;
+const CHUNKS: u8 = 206;
+const UPLOADED: u8 = 207;
+const ANNOUNCED: u8 = 208;
+const LISTENERS: u8 = 209;
+const RELIANCE: u8 = 210;
 
 /// The facts that fit no table.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -109,7 +108,7 @@ pub(crate) fn open(config: &'static RootConfig) {
         journal: Journal::open(OPERATIONS, ARGUMENTS),
         registry: Registry::open(MEMBERS, ROLES),
         pool: Pool::open(POOL),
-        modules: Modules::open(MODULES, PIECES, UPLOADED),
+        modules: Modules::open(MODULES, CHUNKS, UPLOADED),
         outbox: Outbox::open(ANNOUNCED, LISTENERS, RELIANCE),
     };
     memory::migrate(|_| ());
