@@ -1,14 +1,17 @@
-//! Ten thousand small canisters in one instance. A process of its own: it looks at how much memory that takes.
+//! A test of scale: ten thousand small canisters in one instance. It has a process of its own,
+//! because it measures the memory of the process.
 
-use candid::utils::{decode_args, encode_args};
-use candid::{Nat, Principal};
+use candid::{
+    Nat, Principal,
+    utils::{decode_args, encode_args},
+};
 use canic_replica::{Config, Ingress, Replica, SubnetKind};
 use ic_management_canister_types as types;
 
 const CANISTERS: u64 = 10_000;
 const GIB: u64 = 1 << 30;
 
-/// Has a mebibyte of heap, and writes into heap and stable memory when called.
+/// A canister with a mebibyte of heap, which writes to heap and stable memory when called.
 const SMALL: &str = r#"
 (module
   (import "ic0" "msg_reply" (func $msg_reply))
@@ -35,7 +38,7 @@ fn call(replica: &mut Replica, canister: Principal, method: &str, payload: Vec<u
     replica.await_ingress(&id).unwrap().unwrap()
 }
 
-/// Bytes of memory that the process really uses.
+/// The resident memory of the process in bytes, if the system shows it.
 fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
@@ -84,12 +87,12 @@ fn ten_thousand_canisters_fit_into_two_gibibytes() {
     }
     assert_eq!(replica.canisters().len() as u64, CANISTERS);
     let Some(bytes) = resident() else {
-        println!("skipped: this system does not tell how much memory a process uses");
+        println!("skipped: this system does not show how much memory a process uses");
         return;
     };
     println!("{} bytes for each canister", bytes / CANISTERS);
     assert!(bytes < 2 * GIB, "{bytes}");
-    // A fork costs nothing worth mentioning.
+    // A fork takes little more memory.
     let fork = replica.clone();
     let more = resident().unwrap().saturating_sub(bytes);
     assert!(more < GIB / 10, "{more}");

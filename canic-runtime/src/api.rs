@@ -1,159 +1,163 @@
-//! What root and members serve: the Candid types of every `canic_*` endpoint.
+//! The Candid types of the `canic_*` endpoints of root and members.
 //!
-//! Lists are paged: a request names where to go on (`after`) and how many rows it wants (`limit`, at most
-//! [`MAX_PAGE`]); a page names where the next one starts, or nothing when it was the last.
+//! Lists are paged. A request names the row after which the page begins (`after`) and the number of
+//! rows (`limit`, at most [`MAX_PAGE`]). A page names the `after` of the next one, or none if it is
+//! the last.
 
 use candid::CandidType;
 pub use candid::Principal;
 use serde::Deserialize;
 
 pub use crate::error::{
-    BatchError, Denied, ImportError, ModuleError, MoveError, ProvisionError, RetireError,
-    RolledBack,
+    BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
+    RetireError, RolledBack,
 };
 
-/// Names one operation, for ever.
+/// The id of an operation. Root never uses it again.
 pub type OperationId = u64;
 
-/// Rows of a page at most.
+/// The largest page, in rows.
 pub const MAX_PAGE: u32 = 1_000;
 
-/// Bytes of a member's install argument at most: 1 MiB.
+/// The largest install argument of a member, in bytes: 1 MiB.
 pub const MAX_ARGUMENT: usize = 1024 * 1024;
 
-/// Bytes of a key at most. A principal's text has 63.
+/// The longest key, in bytes. A principal's text has 63 at most.
 pub const MAX_KEY: usize = 128;
 
-/// Bytes of a role's name at most.
+/// The longest name of a role, in bytes.
 pub const MAX_ROLE: usize = 40;
 
-/// Bytes of a staged chunk at most: 1 MiB, the platform's limit for `upload_chunk`.
+/// The largest staged chunk, in bytes: 1 MiB, the platform's limit for `upload_chunk`.
 pub const MAX_CHUNK: usize = 1024 * 1024;
 
-/// Chunks in root's chunk store at most, the platform's limit.
+/// The largest number of chunks in root's chunk store: the platform's limit.
 pub const MAX_CHUNKS: usize = 100;
 
-/// For how long a member may rely on what it was told without asking root again, in nanoseconds: five minutes.
+/// For how long a member caches an announcement or an answer of root, in nanoseconds: five minutes.
 pub(crate) const LEASE: u64 = 300_000_000_000;
 
-/// Asks for a member.
+/// A request for a member.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct ProvisionRequest {
     /// The role.
     pub role: String,
-    /// The caller's own name for the member within the role. The same role and key always mean the same member.
+    /// The caller's name for the member within the role. The same role and key always refer to the
+    /// same member.
     pub key: Option<String>,
-    /// Under which parent. Controllers of root may name one; a member that asks is the parent itself.
+    /// The parent, which only controllers of root may name: root if none. A member that asks is
+    /// itself the parent.
     pub parent: Option<Principal>,
-    /// The install argument of the role, Candid-encoded. Empty means no argument.
+    /// The argument of the member's `init`, encoded as Candid. Empty: no argument.
     #[serde(with = "serde_bytes")]
     pub arg: Vec<u8>,
 }
 
-/// Where a member's canister came from.
+/// The origin of a member's canister.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum Source {
-    /// From the pool.
+    /// Root took the canister from the pool.
     Pool,
-    /// Created for it.
+    /// Root created the canister for the member.
     Fresh,
-    /// It existed before and was imported.
+    /// The canister was imported.
     Imported,
-    /// It was there already: the key had a member.
+    /// The key had a member already.
     Existing,
 }
 
-/// A member that is there.
+/// The answer to a [`ProvisionRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Provisioned {
     /// The member.
     pub canister: Principal,
-    /// Where its canister came from.
+    /// The origin of its canister.
     pub source: Source,
-    /// The operation that made it.
+    /// The operation that provisioned it.
     pub operation: OperationId,
 }
 
-/// What becomes of a retired member's canister.
+/// What root does with the canister of a retired member.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum Retirement {
-    /// Emptied, and into the pool.
+    /// Root empties it and adds it to the pool.
     Recycle,
-    /// Drained to root, and deleted.
+    /// Root drains its cycles and deletes it.
     Delete,
 }
 
-/// Ends a member, or tries again to clear a quarantined canister.
+/// A request to retire a member, or to try the teardown of a quarantined canister again.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct RetireRequest {
     /// The member, or the quarantined canister.
     pub canister: Principal,
-    /// What becomes of the canister.
+    /// What root does with the canister.
     pub how: Retirement,
-    /// Whether its children, and theirs, go with it, before it. Else a member that has children is not retired.
+    /// Whether root retires all members below it first. Otherwise root rejects a member with
+    /// children.
     pub subtree: Option<bool>,
 }
 
-/// A member that is no more.
+/// The answer to a [`RetireRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Retired {
     /// The operation that retired it.
     pub operation: OperationId,
-    /// What became of the canister: a full pool turns recycling into deletion.
+    /// What root did with the canister. If the pool is full, root deletes instead of recycling.
     pub how: Retirement,
 }
 
-/// What an imported canister becomes.
+/// The purpose of an imported canister.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum ImportAs {
-    /// An empty canister of the pool. What it holds, cycles excepted, is wiped.
+    /// A canister of the pool. Root wipes its code and data and keeps its cycles.
     Pool,
-    /// A member as it stands, with its code and data.
+    /// A member that keeps its code and data.
     Member {
         /// The role.
         role: String,
         /// The key, if it has one.
         key: Option<String>,
-        /// The parent; root if none is named.
+        /// The parent: root if none.
         parent: Option<Principal>,
     },
 }
 
-/// Brings a canister that root controls into the fleet.
+/// A request to import a canister that root controls.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct ImportRequest {
     /// The canister. Root must be one of its controllers.
     pub canister: Principal,
-    /// What it becomes.
+    /// The canister's purpose.
     pub import_as: ImportAs,
 }
 
-/// A canister that now belongs to the fleet.
+/// The answer to an [`ImportRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Imported {
     /// The operation that imported it.
     pub operation: OperationId,
 }
 
-/// A piece of a module.
+/// A request to stage a chunk of a module.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct StageRequest {
-    /// At most 1 MiB: `MAX_CHUNK`.
+    /// The bytes: at most 1 MiB (`MAX_CHUNK`).
     #[serde(with = "serde_bytes")]
     pub chunk: Vec<u8>,
 }
 
-/// A staged piece.
+/// The answer to a [`StageRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct StagedChunk {
-    /// Its SHA-256.
+    /// The chunk's SHA-256.
     #[serde(with = "serde_bytes")]
     pub hash: Vec<u8>,
-    /// How many pieces root holds now.
+    /// Chunks that root holds now.
     pub chunks: u32,
 }
 
-/// Approves a staged module for a role.
+/// A request to approve a staged module for a role.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct ApproveRequest {
     /// The role.
@@ -161,7 +165,7 @@ pub struct ApproveRequest {
     /// The SHA-256 of the whole module.
     #[serde(with = "serde_bytes")]
     pub hash: Vec<u8>,
-    /// The SHA-256 of its pieces, in order.
+    /// The SHA-256 of its chunks, in order.
     pub chunks: Vec<serde_bytes::ByteBuf>,
 }
 
@@ -173,26 +177,26 @@ pub struct ModuleInfo {
     /// The SHA-256 of the module.
     #[serde(with = "serde_bytes")]
     pub hash: Vec<u8>,
-    /// Its size in bytes.
+    /// Its size, in bytes.
     pub size: u64,
-    /// In how many pieces it is kept.
+    /// The number of its chunks.
     pub chunks: u32,
-    /// Whether all pieces are in root's chunk store, from which members are installed.
+    /// Whether all chunks are in root's chunk store, from which root installs members.
     pub uploaded: bool,
-    /// Whether it was embedded in root, or staged.
+    /// Whether it was embedded in root. Otherwise it was staged.
     pub embedded: bool,
 }
 
-/// What a member is doing.
+/// The state of a member.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum MemberState {
-    /// Its code is being installed.
+    /// Root installs its code.
     Installing,
-    /// It lives.
+    /// It is installed.
     Active,
-    /// It is being retired.
+    /// Root retires it.
     Retiring,
-    /// It is being put below another parent.
+    /// Root moves it to another parent.
     Moving,
 }
 
@@ -207,56 +211,56 @@ pub struct MemberInfo {
     pub parent: Principal,
     /// Its key, if it has one.
     pub key: Option<String>,
-    /// What it is doing.
+    /// Its state.
     pub state: MemberState,
     /// The SHA-256 of its module.
     #[serde(with = "serde_bytes")]
     pub module: Vec<u8>,
-    /// Since when it is registered: nanoseconds since the epoch.
+    /// When root registered it, in nanoseconds since 1970.
     pub since: u64,
-    /// The operation that last concerned it.
+    /// The last operation that worked on it.
     pub operation: OperationId,
 }
 
-/// Which members to list.
+/// A choice of members.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum MembersFilter {
-    /// All of them.
+    /// All members.
     All,
-    /// Those of a role.
+    /// The members of a role.
     Role(String),
-    /// Those below a parent.
+    /// The children of a parent.
     Parent(Principal),
 }
 
-/// Lists members.
+/// A request for a page of members.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct MembersRequest {
-    /// Which.
+    /// The members to list.
     pub filter: MembersFilter,
-    /// Go on after this member.
+    /// The page begins after this member.
     pub after: Option<Principal>,
-    /// How many rows.
+    /// The number of rows.
     pub limit: u32,
 }
 
-/// Some members.
+/// A page of members.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct MembersPage {
-    /// The rows, by canister.
+    /// The rows, in the order of their canister ids.
     pub members: Vec<MemberInfo>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<Principal>,
-    /// How many the filter names in all, those being provisioned included.
+    /// The number of members that the filter matches, those being provisioned included.
     pub total: u64,
 }
 
-/// Finds one member.
+/// A request for one member.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum MemberRequest {
-    /// By its canister.
+    /// The member in this canister.
     Canister(Principal),
-    /// By its role and key.
+    /// The member with this role and key.
     Key {
         /// The role.
         role: String,
@@ -265,21 +269,21 @@ pub enum MemberRequest {
     },
 }
 
-/// Asks for a page of a list whose rows are numbered.
+/// A request for a page of a list whose rows are numbered.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Go on after this row.
+    /// The page begins after this row.
     pub after: Option<u64>,
-    /// How many rows.
+    /// The number of rows.
     pub limit: u32,
 }
 
-/// Approved modules.
+/// A page of approved modules.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct ModulesPage {
-    /// One row a role.
+    /// The rows, one for each role.
     pub modules: Vec<ModuleInfo>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<u64>,
 }
 
@@ -288,54 +292,55 @@ pub struct ModulesPage {
 pub struct PoolEntry {
     /// The canister.
     pub canister: Principal,
-    /// Its cycles when it came into the pool.
+    /// Its balance when root added it to the pool, in cycles.
     pub cycles: u128,
-    /// The operation that has claimed it; none if it is ready.
+    /// The operation that has claimed it. None: it is ready.
     pub claimed_by: Option<OperationId>,
-    /// Since when it is in the pool: nanoseconds since the epoch.
+    /// When root added it to the pool, in nanoseconds since 1970.
     pub since: u64,
 }
 
-/// Canisters of the pool.
+/// A page of the pool.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct PoolPage {
-    /// The rows, in the order in which they came.
+    /// The rows, oldest first.
     pub entries: Vec<PoolEntry>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<u64>,
-    /// How many are ready.
+    /// The number of ready canisters in the pool.
     pub ready: u64,
-    /// How many are claimed by an operation.
+    /// The number of canisters in the pool that an operation has claimed.
     pub claimed: u64,
 }
 
-/// What an operation is for.
+/// The purpose of an operation.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
-    /// Makes a member.
+    /// Provision a member.
     Provision,
-    /// Adds an empty canister to the pool.
+    /// Add an empty canister to the pool.
     Refill,
-    /// Ends a member.
+    /// Retire a member.
     Retire,
-    /// Brings an existing canister into the pool.
+    /// Import an existing canister into the pool.
     ImportToPool,
-    /// Makes an existing canister a member.
+    /// Import an existing canister as a member.
     Adopt,
-    /// Puts a member below another parent.
+    /// Move a member to another parent.
     Move,
 }
 
-/// How far an operation is.
+/// The state of an operation.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum OperationState {
-    /// Under way; the text names the step.
+    /// It is under way; the text names its step.
     Open(String),
-    /// It did what it was for.
+    /// It succeeded.
     Done,
-    /// It failed, and nothing of it is left.
+    /// It failed, and root undid it.
     RolledBack(RolledBack),
-    /// It can be neither finished nor undone; the text says why. Its canister, if it has one, is kept on record.
+    /// Root can neither finish nor undo it; the text says why. Root keeps its canister, if it has
+    /// one, on record.
     Quarantined(String),
 }
 
@@ -344,230 +349,226 @@ pub enum OperationState {
 pub struct OperationInfo {
     /// Its id.
     pub id: OperationId,
-    /// What it is for.
+    /// Its purpose.
     pub kind: OperationKind,
-    /// How far it is.
+    /// Its state.
     pub state: OperationState,
-    /// The role, where it makes or ends a member.
+    /// The role of its member, if it works on one.
     pub role: Option<String>,
-    /// The key, where it makes or ends a member that has one.
+    /// The key of its member, if it works on one that has a key.
     pub key: Option<String>,
-    /// The canister, as soon as it is known.
+    /// Its canister, as soon as root knows the id.
     pub canister: Option<Principal>,
-    /// Where the canister came from.
+    /// The origin of its canister.
     pub source: Option<Source>,
-    /// Why it failed, if it did.
+    /// The reason of its failure, if it failed.
     pub failure: Option<String>,
-    /// Tries of the present step.
+    /// Tries of its present step.
     pub attempts: u32,
-    /// Management calls made so far.
+    /// Calls made so far.
     pub calls: u32,
-    /// Cycles sent away with its calls, fees included.
+    /// Cycles sent with its calls, fees included.
     pub paid: u128,
-    /// When it was accepted: nanoseconds since the epoch.
+    /// When root accepted it, in nanoseconds since 1970.
     pub accepted: u64,
-    /// When it last moved: nanoseconds since the epoch.
+    /// When its record last changed, in nanoseconds since 1970.
     pub updated: u64,
 }
 
-/// Which operations to list.
+/// A choice of operations.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum OperationsFilter {
-    /// Those under way.
+    /// Operations under way.
     Open,
-    /// Those in quarantine.
+    /// Operations in quarantine.
     Quarantined,
-    /// Those that ended.
+    /// Operations that have ended.
     Closed,
 }
 
-/// Lists operations.
+/// A request for a page of operations.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct OperationsRequest {
-    /// Which.
+    /// The operations to list.
     pub filter: OperationsFilter,
-    /// Go on after this operation.
+    /// The page begins after this operation.
     pub after: Option<OperationId>,
-    /// How many rows.
+    /// The number of rows.
     pub limit: u32,
 }
 
-/// Some operations.
+/// A page of operations.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct OperationsPage {
     /// The rows, oldest first.
     pub operations: Vec<OperationInfo>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<OperationId>,
 }
 
-/// How far some operations are: those of a batch, say.
+/// Numbers of operations, of a batch for example, by state.
 #[derive(Clone, Copy, Debug, Default, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Progress {
-    /// They wait for their turn.
+    /// Operations in the queue.
     pub waiting: u32,
-    /// They are under way.
+    /// Operations under way.
     pub running: u32,
-    /// They did what they were for.
+    /// Operations that succeeded.
     pub done: u32,
-    /// They failed, and nothing of them is left.
+    /// Operations that failed and that root undid.
     pub rolled_back: u32,
-    /// They can be neither finished nor undone.
+    /// Operations that root can neither finish nor undo.
     pub quarantined: u32,
-    /// Root does not know them, or no longer.
+    /// Operations that root does not know, or no longer.
     pub unknown: u32,
 }
 
-/// Forgets operations that are closed: root keeps the last 10,000 otherwise.
+/// A request to delete the records of ended operations, of which root otherwise keeps the last
+/// 10,000.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct PruneRequest {
-    /// Those with a lower number. Open ones and those in quarantine stay, whatever their number.
+    /// Root deletes the records of operations with a lower id, except open and quarantined ones.
     pub before: OperationId,
 }
 
-/// What was forgotten.
+/// The answer to a [`PruneRequest`].
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Pruned {
-    /// Operations forgotten by this call: 1,000 at most.
+    /// Records deleted by this call: at most 1,000.
     pub forgotten: u64,
-    /// Whether there are more to forget.
+    /// Whether there are more to delete.
     pub more: bool,
 }
 
-/// One measured value.
+/// A measured value.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
 pub struct Metric {
     /// The name, as in Prometheus.
     pub name: String,
-    /// The labels.
+    /// The labels: names and values.
     pub labels: Vec<(String, String)>,
     /// The value.
     pub value: f64,
 }
 
-/// Some metrics.
+/// A page of metrics.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
 pub struct MetricsPage {
     /// The rows.
     pub metrics: Vec<Metric>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<u64>,
 }
 
-/// Who a member is.
+/// A canister's answer about itself.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
-pub struct Env {
-    /// The canister itself.
+pub struct IdentityInfo {
+    /// The canister.
     pub canister: Principal,
-    /// Its role.
+    /// The role that its module was built for.
     pub role: String,
-    /// Its place in a fleet; none while it is unmanaged.
-    pub membership: Option<Membership>,
+    /// Its identity in a fleet. None while it is unmanaged.
+    pub identity: Option<Identity>,
 }
 
-/// A member's place in its fleet.
+/// A member's identity, as root tells it to the member.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
-pub struct Membership {
+pub struct Identity {
     /// The root of the fleet.
     pub root: Principal,
-    /// The parent.
+    /// The member's role. A member rejects another role than its module was built for.
+    pub role: String,
+    /// The member's parent: root or another member.
     pub parent: Principal,
-    /// The key, if it has one.
+    /// The member's key, if it has one.
     pub key: Option<String>,
 }
 
-/// What a member is to its fleet.
+/// A member, as root describes it to other members.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct MemberRef {
     /// Its role.
     pub role: String,
-    /// Its parent.
+    /// Its parent: root or another member.
     pub parent: Principal,
     /// Its key, if it has one.
     pub key: Option<String>,
 }
 
-/// What became of a member.
+/// A change of a member.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Change {
-    /// Its number: changes that come later have higher ones.
+    /// The number of the change. Later changes have higher numbers.
     pub number: u64,
     /// The member.
     pub canister: Principal,
-    /// What it is now. None: it is no member, or no concern of the listener's, any more.
+    /// The member after the change. None: it is no longer a member, or no longer concerns the
+    /// subscriber.
     pub now: Option<MemberRef>,
 }
 
-/// Changes that a member is told because it is the parent, because its role watches that of the member, or because it
-/// asked about it.
+/// Changes that root sends to a subscriber: of its children, of members whose role its own watches,
+/// and of members that it looked up.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Announcement {
-    /// The change that the listener was told before these; 0 if there was none.
+    /// The number of the last change sent before these: 0 if there is none.
     pub after: u64,
-    /// The last one of these.
+    /// The number of the last of these changes.
     pub upto: u64,
-    /// The changes, by number.
+    /// The changes, in the order of their numbers.
     pub changes: Vec<Change>,
 }
 
-/// Asks for all that concerns the caller: its children, and the members of the roles that its own watches.
+/// A subscriber's request for a page of its children and of the members of roles that its own
+/// watches.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct CatchUpRequest {
-    /// Go on after this row.
+    /// The page begins after this row.
     pub after: Option<CatchUpCursor>,
 }
 
-/// A row of what concerns a member.
+/// The position of a row among the pages of a subscriber.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct CatchUpCursor {
-    /// 0 for the children, then one for each watched role.
+    /// The row's list: 0 for the children, then one for each watched role.
     pub list: u32,
     /// The row's member.
     pub canister: Principal,
 }
 
-/// Some of what concerns a member.
+/// The answer to a [`CatchUpRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct CatchUpPage {
-    /// The last change that the rows show. Each of them has this number.
+    /// The number of the last change that the rows include. Each row has this number.
     pub upto: u64,
     /// The rows.
     pub changes: Vec<Change>,
-    /// Where the next page goes on.
+    /// The `after` of the next page.
     pub next: Option<CatchUpCursor>,
 }
 
-/// Puts a member, and those below it, under another parent.
+/// A request to move a member, and the members below it, to another parent.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct MoveRequest {
     /// The member.
     pub canister: Principal,
-    /// Its new parent: root, or a member whose role may have such children.
+    /// Its new parent: root, or a member whose role can have such children.
     pub parent: Principal,
 }
 
-/// A member that stands below another parent.
+/// The answer to a [`MoveRequest`].
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Moved {
     /// The operation that moved it.
     pub operation: OperationId,
 }
 
-/// What root tells a member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
-pub struct SyncRequest {
-    /// The role that root has it down for: must be the one it was built for.
-    pub role: String,
-    /// Its place in the fleet.
-    pub membership: Membership,
-}
-
-/// A request of a browser or of Prometheus, as HTTP gateways send it.
+/// An HTTP request, as gateways send it to canisters.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method.
     pub method: String,
-    /// Path and query.
+    /// The path and the query.
     pub url: String,
     /// The headers.
     pub headers: Vec<(String, String)>,
@@ -579,7 +580,7 @@ pub struct HttpRequest {
 /// The answer to an [`HttpRequest`].
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// The status.
+    /// The status code.
     pub status_code: u16,
     /// The headers.
     pub headers: Vec<(String, String)>,

@@ -1,43 +1,48 @@
-//! What an author fixes when the crate is compiled: limits of the pool and of the roles.
+//! The configuration of a canister, fixed when its crate is compiled: limits of the pool and of
+//! roles.
 //!
-//! The attribute macros build these as constants; nothing here is read from a file or changed at run time.
+//! The attribute macros build these types as constants. Nothing is read from a file or changed at
+//! run time.
 
-/// Cycles below which root starts nothing that costs, unless `reserve = ".."` says otherwise: 1 T.
+/// The balance, in cycles, below which root starts nothing that costs, unless `reserve = ".."`
+/// names another: 1 T.
 pub const DEFAULT_RESERVE: u128 = 1_000_000_000_000;
 
-/// Cycles that a member starts with, unless its role says otherwise: 1 T.
+/// Cycles that a member starts with, unless its role names another amount: 1 T.
 ///
-/// The platform takes up to 300 B in advance for the longest possible install, so less would make installs fail.
+/// The platform takes up to 300 B in advance for the longest possible install. With less than that
+/// in the canister the install fails.
 pub const DEFAULT_MEMBER_CYCLES: u128 = 1_000_000_000_000;
 
-/// Cycles that a pool canister is created with, unless the pool says otherwise: 1 T.
+/// Cycles that a pool canister is created with, unless the pool names another amount: 1 T.
 pub const DEFAULT_POOL_CYCLES: u128 = 1_000_000_000_000;
 
-/// GiB to which a canister's stable memory can grow, unless `stable_memory = ".."` says otherwise: 4.
+/// The limit of a canister's stable memory, in GiB, unless `stable_memory = ".."` names another: 4.
 pub const DEFAULT_STABLE_GIB: u16 = 4;
 
-/// The word that stands for root itself among the parents of a role.
+/// The word for root itself among the parents of a role, and the role in root's own identity. No
+/// role can have this name.
 pub const ROOT_PARENT: &str = "root";
 
-/// Everything `#[canic::root(..)]` says.
+/// The options of `#[canic::root(..)]`.
 #[derive(Debug)]
 pub struct RootConfig {
     /// The pool, if the fleet has one.
     pub pool: Option<PoolConfig>,
     /// The balance, in cycles, below which root starts nothing that costs.
     pub reserve: u128,
-    /// The named roles. Empty means that any role with an approved module may be provisioned.
+    /// The named roles. Empty: any role with an approved module may be provisioned.
     pub roles: &'static [RoleConfig],
 }
 
 /// The limits of the pool of empty canisters.
 #[derive(Debug)]
 pub struct PoolConfig {
-    /// Refilled in the background up to this many ready canisters.
+    /// Root refills the pool in the background up to this many ready canisters.
     pub min: u32,
-    /// Never more than this many canisters, ready and claimed together.
+    /// The pool's largest size in canisters, ready and claimed ones together.
     pub max: u32,
-    /// Cycles that a canister of the pool is created with.
+    /// Cycles that a pool canister is created with.
     pub cycles: u128,
 }
 
@@ -46,28 +51,28 @@ pub struct PoolConfig {
 pub struct RoleConfig {
     /// The name, as in `#[canic::role("name")]`.
     pub name: &'static str,
-    /// At most this many members, those being provisioned included. `None`: no limit.
+    /// The largest number of members, those being provisioned included. `None`: no limit.
     pub max: Option<u32>,
-    /// At most this many of them below one parent. `None`: no limit.
+    /// The largest number of members below one parent, counted likewise. `None`: no limit.
     pub max_per_parent: Option<u32>,
-    /// One member at most, and every request for the role means that one.
+    /// Whether the role has one member at most, which every request for the role refers to.
     pub singleton: bool,
-    /// Cycles that a member starts with; the platform's creation fee comes on top.
+    /// Cycles that a member starts with. Root pays the platform's creation fee besides.
     pub cycles: u128,
-    /// Who may be the parent: [`ROOT_PARENT`] or names of roles.
+    /// The possible parents: [`ROOT_PARENT`] or names of roles.
     pub parents: &'static [&'static str],
-    /// Roles whose members root announces to each member of this one.
+    /// Roles whose members root announces to each member of this role.
     pub watches: &'static [&'static str],
-    /// Controllers beside root.
+    /// Controllers of a member besides root.
     pub controllers: &'static [Controller],
-    /// What becomes of the canister when its install fails.
+    /// What root does with the canister if its install fails.
     pub rollback: Rollback,
-    /// The module, if it was embedded when root was built.
+    /// The module, if it is embedded in root.
     pub wasm: Option<&'static [u8]>,
 }
 
 impl RoleConfig {
-    /// The limits of a role that root was not told of, where the set of roles is open.
+    /// The limits of a role without a configuration, if root accepts any role.
     #[must_use]
     pub const fn open(name: &'static str) -> Self {
         Self {
@@ -85,7 +90,7 @@ impl RoleConfig {
     }
 }
 
-/// A controller that members of a role have beside root.
+/// A controller that members of a role have besides root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controller {
     /// The member's parent.
@@ -94,24 +99,25 @@ pub enum Controller {
     Text(&'static str),
 }
 
-/// What becomes of a canister that was allocated for an operation that failed.
+/// What root does with the canister of an operation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rollback {
-    /// It is emptied and goes (back) to the pool.
+    /// Root empties it and adds it to the pool.
     Recycle,
-    /// Its cycles are drained to root and it is deleted.
+    /// Root drains its cycles and deletes it.
     Delete,
 }
 
-/// Has the author's `start` hook run. A canister without one links nothing of what that takes.
+/// Schedules the author's `start` hook. A function pointer, so that a canister without that hook
+/// does not link the code that retries it.
 pub type StartHook = fn();
 
 /// A root canister, as `#[canic::root]` describes it to the runtime.
 #[derive(Debug)]
 pub struct Root {
-    /// Limits.
+    /// The limits.
     pub config: RootConfig,
-    /// GiB to which its stable memory can grow.
+    /// The limit of its stable memory, in GiB.
     pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
@@ -122,10 +128,10 @@ pub struct Root {
 pub struct Member {
     /// The role's name.
     pub role: &'static str,
-    /// GiB to which its stable memory can grow.
+    /// The limit of its stable memory, in GiB.
     pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
-    /// Has it take notice of what root announces, from the first moment on.
-    pub listens: Option<fn()>,
+    /// Subscribes to root's announcements, if the member does so in `init` and after each upgrade.
+    pub subscribes: Option<fn()>,
 }

@@ -1,107 +1,123 @@
-//! The envelope in which root sends a member's install argument: who the member is, and then the author's own bytes.
+//! The envelope of an install argument: root puts the member's identity before the author's
+//! argument.
 //!
-//! It begins with a magic that no Candid message has, so that a member can tell it from a plain argument: the same
-//! module installs by hand too.
+//! ```text
+//!  0        5        6             10               10 + n
+//!  ┌────────┬────────┬─────────────┬────────────────┬──────────────────────┐
+//!  │ CANIC  │ 1      │ n           │ identity       │ the author's         │
+//!  │ magic  │ version│ u32, little │ CBOR, n bytes  │ argument, Candid     │
+//!  └────────┴────────┴─────────────┴────────────────┴──────────────────────┘
+//! ```
+//!
+//! No Candid message begins with this magic. So a member can tell an envelope from a plain
+//! argument, and the same module can be installed by hand.
 
-use crate::{api::Membership, stable::record, stable::record::Id};
+use crate::{
+    api::Identity,
+    stable::record::{self, Id},
+};
 use minicbor::{Decode, Encode};
 
 const MAGIC: &[u8; 5] = b"CANIC";
 const VERSION: u8 = 1;
+/// Bytes before the identity: magic, version, and the identity's length.
+const HEAD: usize = MAGIC.len() + 1 + 4;
 
-/// What the envelope says.
+/// A member's identity as a record, in the envelope and in the member's stable memory.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct Address {
+pub(crate) struct IdentityRecord {
     #[n(0)]
-    pub(crate) role: String,
+    role: String,
     #[n(1)]
     root: Id,
     #[n(2)]
     parent: Id,
     #[n(3)]
     key: Option<String>,
-    /// Whether root has ever announced something to the member.
+    /// Whether root has ever sent the member an announcement.
     #[n(4)]
     #[cbor(default)]
-    pub(crate) listens: bool,
+    pub(crate) subscribed: bool,
 }
 
-impl Address {
-    pub(crate) fn new(role: &str, membership: &Membership) -> Self {
+impl IdentityRecord {
+    pub(crate) fn new(identity: &Identity) -> Self {
         Self {
-            role: role.to_string(),
-            root: Id(membership.root),
-            parent: Id(membership.parent),
-            key: membership.key.clone(),
-            listens: false,
+            role: identity.role.clone(),
+            root: Id(identity.root),
+            parent: Id(identity.parent),
+            key: identity.key.clone(),
+            subscribed: false,
         }
     }
 
-    pub(crate) fn membership(&self) -> Membership {
-        Membership {
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
             root: self.root.0,
+            role: self.role.clone(),
             parent: self.parent.0,
             key: self.key.clone(),
         }
     }
 }
 
-/// Puts an argument into an envelope: magic, version, the length of the address in four bytes, the address, the argument.
-pub(crate) fn seal(role: &str, membership: &Membership, argument: &[u8]) -> Vec<u8> {
-    let address = record::encode(&Address::new(role, membership));
-    let mut sealed = Vec::with_capacity(MAGIC.len() + 5 + address.len() + argument.len());
+/// Puts an argument into an envelope.
+pub(crate) fn seal(identity: &Identity, argument: &[u8]) -> Vec<u8> {
+    let identity = record::encode(&IdentityRecord::new(identity));
+    let mut sealed = Vec::with_capacity(HEAD + identity.len() + argument.len());
     sealed.extend_from_slice(MAGIC);
     sealed.push(VERSION);
-    sealed.extend_from_slice(&(address.len() as u32).to_le_bytes());
-    sealed.extend_from_slice(&address);
+    sealed.extend_from_slice(&(identity.len() as u32).to_le_bytes());
+    sealed.extend_from_slice(&identity);
     sealed.extend_from_slice(argument);
     sealed
 }
 
 /// Opens an envelope. A plain argument comes back as it is.
-pub(crate) fn open(mut bytes: Vec<u8>) -> Result<(Option<Address>, Vec<u8>), String> {
+///
+/// # Errors
+///
+/// If the envelope is truncated or damaged, or if its version is not this module's.
+pub(crate) fn open(mut bytes: Vec<u8>) -> Result<(Option<IdentityRecord>, Vec<u8>), String> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Ok((None, bytes));
     };
-    let (version, rest) = rest.split_first().ok_or("the envelope ends early")?;
+    let (version, rest) = rest.split_first().ok_or(TRUNCATED)?;
     if *version != VERSION {
         return Err(format!(
             "the envelope has version {version}, this module knows {VERSION}"
         ));
     }
-    let (length, rest) = rest
-        .split_first_chunk::<4>()
-        .ok_or("the envelope ends early")?;
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(TRUNCATED)?;
     let length = u32::from_le_bytes(*length) as usize;
-    let address = rest.get(..length).ok_or("the envelope ends early")?;
-    let address =
-        minicbor::decode(address).map_err(|error| format!("the envelope is damaged: {error}"))?;
-    bytes.drain(..MAGIC.len() + 5 + length);
-    Ok((Some(address), bytes))
+    let identity = rest.get(..length).ok_or(TRUNCATED)?;
+    let identity =
+        minicbor::decode(identity).map_err(|error| format!("the envelope is damaged: {error}"))?;
+    bytes.drain(..HEAD + length);
+    Ok((Some(identity), bytes))
 }
+
+const TRUNCATED: &str = "the envelope is truncated";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use candid::Principal;
 
-    fn membership() -> Membership {
-        Membership {
+    fn identity() -> Identity {
+        Identity {
             root: Principal::from_slice(&[1, 1]),
+            role: "worker".to_string(),
             parent: Principal::from_slice(&[2, 1]),
             key: Some("alice".to_string()),
         }
     }
 
     #[test]
-    fn what_is_sealed_opens() {
-        let sealed = seal("worker", &membership(), b"DIDL\0\0");
-        let (address, argument) = open(sealed).unwrap();
-        let address = address.unwrap();
-        assert_eq!(
-            (address.role.as_str(), address.membership()),
-            ("worker", membership())
-        );
+    fn a_sealed_envelope_opens() {
+        let sealed = seal(&identity(), b"DIDL\0\0");
+        let (record, argument) = open(sealed).unwrap();
+        assert_eq!(record.unwrap().identity(), identity());
         assert_eq!(argument, b"DIDL\0\0");
     }
 
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_damaged_envelope_is_an_error_wherever_it_is_cut_or_changed() {
-        let sealed = seal("worker", &membership(), b"");
+        let sealed = seal(&identity(), b"");
         for end in MAGIC.len()..sealed.len() {
             assert!(open(sealed[..end].to_vec()).is_err(), "cut at {end}");
         }

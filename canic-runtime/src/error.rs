@@ -1,44 +1,44 @@
-//! Every way in which a request can be refused or fail, as data.
+//! The errors of requests, as data.
 //!
-//! A variant says what was refused and against which limit, or what became of the work already done. Whether asking
-//! again is safe and may help is told by `retry()`.
+//! A variant names the limit that a request would break, or the state in which its operation ended.
+//! `retry()` tells whether a retry is safe and may succeed.
 
 use candid::{CandidType, Principal};
 use serde::Deserialize;
 use std::fmt;
 
-/// The caller may not do this.
+/// The caller is not allowed to do this.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Denied {
-    /// Who asked.
+    /// The caller.
     pub caller: Principal,
-    /// Who may.
+    /// The callers that are allowed, in words.
     pub allowed: String,
 }
 
-/// What became of the canister of an operation that failed.
+/// The end of the canister of an operation that failed.
 #[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum RolledBack {
-    /// None was allocated: there was nothing to undo.
+    /// The operation had no canister: there was nothing to undo.
     Nothing,
-    /// It was emptied and is in the pool.
+    /// Root emptied the canister and added it to the pool.
     Recycled,
-    /// It was drained and deleted.
+    /// Root drained the canister's cycles and deleted it.
     Deleted,
-    /// It was left as it was: it had existed before.
+    /// Root left the canister as it was: it had existed before.
     Untouched,
 }
 
-/// Why there is no member.
+/// The reason why a member was not provisioned.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum ProvisionError {
-    /// The caller may not ask for this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
     /// The fleet has no such role.
     UnknownRole {
-        /// What was asked for.
+        /// The requested role.
         role: String,
-        /// The roles there are, where the set is closed.
+        /// The roles of the fleet. Empty if root accepts any role.
         known: Vec<String>,
     },
     /// The role has no approved module.
@@ -46,95 +46,97 @@ pub enum ProvisionError {
         /// The role.
         role: String,
     },
-    /// A member of this kind can't be below that parent.
+    /// A member of this role can't have this parent.
     ParentNotAllowed {
         /// The parent.
         parent: Principal,
-        /// Its role; none if it is no member.
+        /// The parent's role. None if it is not a member.
         parent_role: Option<String>,
-        /// Which roles may be parents.
+        /// The roles that can be its parent.
         allowed: Vec<String>,
     },
-    /// The role is full, members being provisioned included.
+    /// The role has its largest number of members, those being provisioned included.
     RoleFull {
         /// The role.
         role: String,
-        /// Its limit.
+        /// The limit, in members.
         max: u32,
     },
-    /// The parent has as many members of the role below it as it may have, those being provisioned included.
+    /// The parent has its largest number of children of the role, those being provisioned included.
     ParentFull {
         /// The parent.
         parent: Principal,
         /// The role.
         role: String,
-        /// Its limit below one parent.
+        /// The limit below one parent, in members.
         max: u32,
     },
     /// The key is empty or too long.
     InvalidKey {
-        /// Its length in bytes.
+        /// Its length, in bytes.
         length: u32,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         max: u32,
     },
     /// The argument is too long.
     ArgumentTooLarge {
-        /// Its length in bytes.
+        /// Its length, in bytes.
         length: u64,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         max: u64,
     },
     /// The argument is not Candid.
     InvalidArgument {
-        /// Why not.
+        /// The decoder's reason.
         reason: String,
     },
-    /// Root can't pay for it without going below its reserve.
+    /// Root can't pay for the member without going below its reserve.
     InsufficientCycles {
-        /// What it takes, in cycles.
+        /// The cost, in cycles.
         needed: u128,
-        /// What is to spare, in cycles.
+        /// Cycles that root can spend.
         available: u128,
     },
-    /// Too much is under way.
+    /// Root has too many open operations.
     Busy {
-        /// Operations under way.
+        /// Open operations.
         open: u32,
-        /// Ask again after this many seconds.
+        /// The pause before a retry, in seconds.
         retry_after: u64,
     },
-    /// An operation for the same key, or this one, is under way.
+    /// An operation for the same key is open, or this request's own operation still is.
     Pending {
-        /// The operation: `canic_operation` tells how it ends.
+        /// The operation; `canic_operation` tells its outcome.
         operation: u64,
     },
-    /// The platform refused to create a canister. Nothing was paid.
+    /// The platform refused to create a canister. Root paid nothing.
     CreateFailed {
         /// The operation.
         operation: u64,
         /// The platform's reason.
         reason: String,
     },
-    /// The member's code was not installed: its `init` refused or trapped, or the platform refused the module.
+    /// The install failed: the member's `init` refused or trapped, or the platform refused the
+    /// module.
     InstallFailed {
         /// The operation.
         operation: u64,
         /// The reason.
         reason: String,
-        /// What became of the canister.
+        /// The end of the canister.
         rolled_back: RolledBack,
     },
-    /// It failed, and could not be undone; the canister is kept on record and can be retired by hand.
+    /// The operation failed and root could not undo it. Root keeps the canister on record; a
+    /// controller can retire it.
     Quarantined {
         /// The operation.
         operation: u64,
-        /// The canister, if it is known.
+        /// The canister, if its id is known.
         canister: Option<Principal>,
         /// The reason.
         reason: String,
     },
-    /// Root did not answer (asked from a member).
+    /// Root did not answer a member's call.
     RootUnreachable {
         /// The reason.
         reason: String,
@@ -142,7 +144,8 @@ pub enum ProvisionError {
 }
 
 impl ProvisionError {
-    /// Whether asking again with the same key is safe and may succeed without anything else changing first.
+    /// Whether a retry with the same key is safe and may succeed though nobody changes anything
+    /// first.
     #[must_use]
     pub fn retry(&self) -> bool {
         matches!(
@@ -155,105 +158,106 @@ impl ProvisionError {
     }
 }
 
-/// Why a batch was not accepted. Nothing of it was begun.
+/// The reason why a batch was not accepted. Root accepted none of its requests.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum BatchError {
-    /// The caller may not ask for this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
-    /// More requests than one batch may hold.
+    /// The batch has too many requests.
     TooMany {
-        /// How many there were.
+        /// The number of requests.
         requests: u32,
-        /// The limit.
+        /// The limit, in requests.
         max: u32,
     },
 }
 
-/// Why a member was not retired.
+/// The reason why a member was not retired.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum RetireError {
-    /// The caller may not ask for this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
-    /// It is neither a member nor in quarantine.
+    /// The canister is neither a member nor in quarantine.
     NotAMember {
-        /// What was asked for.
+        /// The requested canister.
         canister: Principal,
     },
-    /// It has children; retire them first, or the whole subtree.
+    /// The member has children: retire them first, or the whole subtree.
     HasChildren {
-        /// One of them.
+        /// One of the children.
         child: Principal,
     },
-    /// Too much is under way.
+    /// Root has too many open operations.
     Busy {
-        /// Operations under way.
+        /// Open operations.
         open: u32,
-        /// Ask again after this many seconds.
+        /// The pause before a retry, in seconds.
         retry_after: u64,
     },
-    /// Another operation is at work on it.
+    /// Another operation works on the member.
     Pending {
         /// The operation.
         operation: u64,
     },
-    /// It could be neither emptied nor deleted; it is kept on record, and retiring it again tries again.
+    /// Root could neither empty nor delete the canister. Root keeps it on record; retire it again
+    /// for another try.
     Quarantined {
         /// The operation.
         operation: u64,
         /// The reason.
         reason: String,
     },
-    /// Root did not answer (asked from a member).
+    /// Root did not answer a member's call.
     RootUnreachable {
         /// The reason.
         reason: String,
     },
 }
 
-/// Why a canister was not imported.
+/// The reason why a canister was not imported.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum ImportError {
-    /// The caller may not ask for this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
-    /// It belongs to the fleet already.
+    /// The canister belongs to the fleet already.
     AlreadyKnown {
         /// The canister.
         canister: Principal,
     },
-    /// Too much is under way.
+    /// Root has too many open operations.
     Busy {
-        /// Operations under way.
+        /// Open operations.
         open: u32,
-        /// Ask again after this many seconds.
+        /// The pause before a retry, in seconds.
         retry_after: u64,
     },
     /// The pool is full.
     PoolFull {
-        /// Its limit.
+        /// The limit, in canisters.
         max: u32,
     },
-    /// As a member it would break a limit of its role.
+    /// The member would break a limit of its role.
     Refused(ProvisionError),
-    /// Root can't see or change it: it must be one of its controllers.
+    /// Root is not a controller of the canister.
     NotControlled {
         /// The operation.
         operation: u64,
         /// The platform's reason.
         reason: String,
     },
-    /// It runs something else than the module that is approved for the role.
+    /// The canister runs another module than the one approved for the role.
     WrongModule {
         /// The operation.
         operation: u64,
         /// The reason.
         reason: String,
     },
-    /// An operation is at work on it, or goes on in the background.
+    /// An operation works on the canister; it may be the import itself, in the background.
     Pending {
         /// The operation.
         operation: u64,
     },
-    /// It could not be emptied; it is kept on record.
+    /// Root could not empty the canister. Root keeps it on record.
     Quarantined {
         /// The operation.
         operation: u64,
@@ -262,96 +266,120 @@ pub enum ImportError {
     },
 }
 
-/// Why a member was not put below another parent. It is where it was.
+/// The reason why a member was not moved to another parent. It keeps its parent.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum MoveError {
-    /// The caller may not do this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
-    /// It is no member.
+    /// The canister is not a member.
     NotAMember {
-        /// What was asked for.
+        /// The requested canister.
         canister: Principal,
     },
-    /// It would break a limit of its role.
+    /// The move would break a limit of the member's role.
     Refused(ProvisionError),
-    /// The new parent is the member itself, or below it.
+    /// The new parent is the member itself or below it.
     BelowItself {
         /// The new parent.
         parent: Principal,
     },
-    /// Too much is under way.
+    /// Root has too many open operations.
     Busy {
-        /// Operations under way.
+        /// Open operations.
         open: u32,
-        /// Ask again after this many seconds.
+        /// The pause before a retry, in seconds.
         retry_after: u64,
     },
-    /// An operation is at work on it, or another member is being moved. If it is the move itself, it goes on.
+    /// An operation works on the member, or another member is being moved. If it is this move's own
+    /// operation, the move goes on.
     Pending {
         /// The operation.
         operation: u64,
     },
-    /// Its controllers could not be changed.
+    /// Root could not change the member's controllers.
     Failed {
         /// The operation.
         operation: u64,
         /// The platform's reason.
         reason: String,
     },
-    /// Root did not answer (asked from a member).
+    /// Root did not answer a member's call.
     RootUnreachable {
         /// The reason.
         reason: String,
     },
 }
 
-/// Why a module was not staged or approved.
+/// The reason why a canister could not be looked up.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum LookupError {
+    /// This canister is unmanaged: it has no root to ask.
+    NoRoot,
+    /// Root did not answer this member's call.
+    RootUnreachable {
+        /// The reason.
+        reason: String,
+    },
+    /// Root does not list this canister as a member.
+    Denied(Denied),
+}
+
+impl LookupError {
+    /// Whether a retry may succeed though nobody changes anything first.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        matches!(self, Self::RootUnreachable { .. })
+    }
+}
+
+/// The reason why a module was not staged or approved.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum ModuleError {
-    /// The caller may not do this.
+    /// The caller is not allowed to ask for this.
     Denied(Denied),
-    /// A piece must have between one byte and the limit.
+    /// The chunk is empty or too long.
     ChunkSize {
-        /// Its length in bytes.
+        /// Its length, in bytes.
         length: u64,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         max: u64,
     },
-    /// Root holds as many pieces as its chunk store can take.
+    /// Root's chunk store is full.
     StoreFull {
-        /// The limit.
+        /// The limit, in chunks.
         max: u32,
     },
     /// The fleet has no such role, or the name is malformed.
     UnknownRole {
-        /// What was asked for.
+        /// The requested role.
         role: String,
-        /// The roles there are, where the set is closed.
+        /// The roles of the fleet. Empty if root accepts any role.
         known: Vec<String>,
     },
-    /// A hash must have 32 bytes.
+    /// A hash does not have 32 bytes.
     InvalidHash {
-        /// Its length in bytes.
+        /// Its length, in bytes.
         length: u64,
     },
-    /// A piece that the module is made of was not staged.
+    /// A chunk of the module was not staged.
     MissingChunk {
-        /// Its SHA-256.
+        /// The chunk's SHA-256.
         #[serde(with = "serde_bytes")]
         hash: Vec<u8>,
     },
-    /// The pieces make something else than what was to be approved: truncated, or in the wrong order.
+    /// The chunks make another module than the approved one: they are truncated, or in another
+    /// order.
     HashMismatch {
-        /// What was to be approved.
+        /// The SHA-256 of the approved module.
         #[serde(with = "serde_bytes")]
         expected: Vec<u8>,
-        /// What the pieces make.
+        /// The SHA-256 of the module that the chunks make.
         #[serde(with = "serde_bytes")]
         actual: Vec<u8>,
     },
-    /// The pieces make something that is neither Wasm nor gzipped Wasm.
+    /// The chunks make neither Wasm nor gzipped Wasm.
     NotWasm,
-    /// The platform refused to store a piece. Staging it again is safe.
+    /// The platform refused to store a chunk. A retry is safe.
     UploadFailed {
         /// The platform's reason.
         reason: String,
@@ -368,7 +396,17 @@ impl fmt::Display for Denied {
     }
 }
 
-/// The messages are for people; programs look at the variant.
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoot => f.write_str("this canister has no root yet"),
+            Self::RootUnreachable { reason } => write!(f, "root did not answer: {reason}"),
+            Self::Denied(denied) => denied.fmt(f),
+        }
+    }
+}
+
+/// Messages for people; programs match the variant.
 macro_rules! display_as_debug {
     ($($error:ty),*) => {$(
         impl fmt::Display for $error {
@@ -388,3 +426,4 @@ display_as_debug!(
     ModuleError
 );
 impl std::error::Error for Denied {}
+impl std::error::Error for LookupError {}

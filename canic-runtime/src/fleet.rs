@@ -1,30 +1,29 @@
-//! The fleet from an author's code, the same in root and in any member.
+//! The author's API to the fleet, the same in root and in members.
 //!
-//! In root these functions work on the books; in a member they ask root.
+//! In root these functions use root's own state; in a member they ask root.
 
 use crate::{
     api::{
-        Denied, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter, MembersPage,
-        MembersRequest, MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest,
-        Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
+        Denied, LookupError, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter,
+        MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
+        ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
     },
-    endpoint::access::{self, Cached},
-    member::subscription,
-    platform::{calls, ic},
+    member::{ask_root::ask_root, lookup as root_lookup, subscription},
+    membership::{self, Cached},
+    platform::ic,
 };
 use candid::{CandidType, Principal, utils::ArgumentEncoder};
-use serde::Deserialize;
 use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 
 type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// What root does itself. Only root's own entry points set this, so that no member links root's code.
+/// Root's own functions. Only root's entry points set them, so that no member links root's code.
 #[derive(Clone, Copy)]
 pub(crate) struct RootCalls {
     pub(crate) provision: fn(ProvisionRequest) -> Answer<Result<Provisioned, ProvisionError>>,
     pub(crate) retire: fn(RetireRequest) -> Answer<Result<Retired, RetireError>>,
     pub(crate) move_member: fn(MoveRequest) -> Answer<Result<Moved, MoveError>>,
-    pub(crate) standing: fn(Principal) -> Option<MemberRef>,
+    pub(crate) lookup: fn(Principal) -> Option<MemberRef>,
     pub(crate) member: fn(MemberRequest) -> Option<MemberInfo>,
     pub(crate) members: fn(MembersRequest) -> MembersPage,
 }
@@ -50,7 +49,7 @@ pub(crate) fn set_root(calls: RootCalls) {
 pub struct Provision(ProvisionRequest);
 
 impl Provision {
-    /// A member of this role, below whoever asks.
+    /// A request for a member of this role. Its parent is the canister that provisions it.
     pub fn role(role: impl Into<String>) -> Self {
         Self(ProvisionRequest {
             role: role.into(),
@@ -60,39 +59,39 @@ impl Provision {
         })
     }
 
-    /// The one that this key means.
+    /// Sets the key: the same role and key always refer to the same member.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.0.key = Some(key.into());
         self
     }
 
-    /// Below this parent. Only root and its controllers may name another one than themselves.
+    /// Sets the parent. Only root and its controllers may name another parent than themselves.
     pub fn parent(mut self, parent: Principal) -> Self {
         self.0.parent = Some(parent);
         self
     }
 
-    /// With this argument for its `init`.
+    /// Sets the argument of the member's `init`.
     ///
     /// # Errors
     ///
-    /// If the value can't be encoded as Candid.
+    /// [`ProvisionError::InvalidArgument`] if the value can't be encoded as Candid.
     pub fn arg(self, arg: &impl CandidType) -> Result<Self, ProvisionError> {
         let encoded = candid::encode_one(arg);
         self.encoded(encoded)
     }
 
-    /// With these arguments for its `init`.
+    /// Sets the arguments of the member's `init`.
     ///
     /// # Errors
     ///
-    /// If the values can't be encoded as Candid.
+    /// [`ProvisionError::InvalidArgument`] if the values can't be encoded as Candid.
     pub fn args(self, args: impl ArgumentEncoder) -> Result<Self, ProvisionError> {
         let encoded = candid::encode_args(args);
         self.encoded(encoded)
     }
 
-    /// With an argument for its `init` that is Candid already.
+    /// Sets the argument of the member's `init`, encoded as Candid already.
     pub fn encoded_arg(mut self, arg: Vec<u8>) -> Self {
         self.0.arg = arg;
         self
@@ -105,7 +104,7 @@ impl Provision {
         Ok(self)
     }
 
-    /// The same as [`provision`].
+    /// Sends the request: the same as [`provision`].
     ///
     /// # Errors
     ///
@@ -115,7 +114,7 @@ impl Provision {
     }
 }
 
-/// A request for a member of a role whose argument type is known.
+/// A request for a member of a role whose `init` takes an `A`.
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is provisioned"]
 pub struct ProvisionRole<A> {
@@ -124,7 +123,7 @@ pub struct ProvisionRole<A> {
 }
 
 impl<A: CandidType> ProvisionRole<A> {
-    /// A member of this role.
+    /// A request for a member of this role.
     pub fn new(role: &'static str) -> Self {
         Self {
             request: Provision::role(role),
@@ -132,7 +131,7 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// The one that this key means.
+    /// Sets the key: the same role and key always refer to the same member.
     pub fn key(self, key: impl Into<String>) -> Self {
         Self {
             request: self.request.key(key),
@@ -140,7 +139,7 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// Below this parent.
+    /// Sets the parent.
     pub fn parent(self, parent: Principal) -> Self {
         Self {
             request: self.request.parent(parent),
@@ -148,7 +147,7 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// With this argument for its `init`.
+    /// Sets the argument of the member's `init`.
     pub fn args(self, args: A) -> ProvisionWith<A> {
         ProvisionWith {
             request: self.request,
@@ -156,7 +155,11 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// Cannot be called: it is there so that the compiler says what is missing.
+    /// Can't be called: it exists so that the compiler names the missing argument.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProvisionError`].
     #[doc(hidden)]
     pub fn provision(self) -> Answer<Result<Provisioned, ProvisionError>>
     where
@@ -166,7 +169,7 @@ impl<A: CandidType> ProvisionRole<A> {
     }
 }
 
-/// What no request is before it is given its argument.
+/// A request that has its argument. No type implements it.
 #[diagnostic::on_unimplemented(
     message = "the argument of the role's `init` is missing",
     label = "write `.args(..)` before this"
@@ -174,7 +177,7 @@ impl<A: CandidType> ProvisionRole<A> {
 #[doc(hidden)]
 pub trait HasArgument {}
 
-/// A complete request for a member of a role whose argument type is known.
+/// A request for a member of a role, with the argument of its `init`.
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is provisioned"]
 pub struct ProvisionWith<A> {
@@ -183,7 +186,7 @@ pub struct ProvisionWith<A> {
 }
 
 impl<A: CandidType> ProvisionWith<A> {
-    /// The same as [`provision`].
+    /// Sends the request: the same as [`provision`].
     ///
     /// # Errors
     ///
@@ -193,11 +196,12 @@ impl<A: CandidType> ProvisionWith<A> {
     }
 }
 
-/// Makes a member, or finds the one that the key means, and waits for it.
+/// Provisions a member and waits for it. If the role and key have a member already, returns that
+/// one.
 ///
 /// # Errors
 ///
-/// See [`ProvisionError`]; `retry()` tells whether asking again may help.
+/// See [`ProvisionError`]; [`retry()`](ProvisionError::retry) tells whether a retry may succeed.
 pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError> {
     if let Some(root) = ROOT.get() {
         return (root.provision)(request.0).await;
@@ -205,20 +209,23 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     let answer: Result<Provisioned, ProvisionError> =
         match ask_root("canic_provision", &request.0).await {
             Ok(answer) => answer,
-            Err(reason) => return Err(ProvisionError::RootUnreachable { reason }),
+            Err(error) => {
+                let reason = reason(error);
+                return Err(ProvisionError::RootUnreachable { reason });
+            }
         };
-    if let Ok(made) = &answer
-        && made.source != Source::Existing
+    if let Ok(provisioned) = &answer
+        && provisioned.source != Source::Existing
     {
         let ProvisionRequest { role, key, .. } = request.0;
         let parent = ic::this();
-        let standing = MemberRef { role, parent, key };
-        subscription::made(made.canister, standing);
+        let member = MemberRef { role, parent, key };
+        subscription::note_provisioned(provisioned.canister, member);
     }
     answer
 }
 
-/// Ends a member that has no children, and waits for it.
+/// Retires a member that has no children, and waits for it.
 ///
 /// # Errors
 ///
@@ -232,8 +239,8 @@ pub async fn retire(canister: Principal, how: Retirement) -> Result<Retired, Ret
     .await
 }
 
-/// Ends a member and all members below it, the lowest first. It is answered with
-/// [`Pending`](RetireError::Pending) if that takes long; `canic_operation` tells how it ends.
+/// Retires a member and all members below it, the lowest first. If that takes long, root answers
+/// [`Pending`](RetireError::Pending), and `canic_operation` tells the outcome later.
 ///
 /// # Errors
 ///
@@ -253,18 +260,21 @@ async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
     }
     match ask_root("canic_retire", &request).await {
         Ok(answer) => answer,
-        Err(reason) => Err(RetireError::RootUnreachable { reason }),
+        Err(error) => Err(RetireError::RootUnreachable {
+            reason: reason(error),
+        }),
     }
 }
 
-/// Puts a member, and those below it, below another parent, and waits for it. Root and the controllers of root may, and the
-/// member's parent.
+/// Moves a member, and the members below it, to another parent, and waits for it. Root, root's
+/// controllers and the member's parent may do this.
 ///
-/// The member learns of its new parent by an announcement, soon afterwards.
+/// Root announces the new parent to the member soon afterwards.
 ///
 /// # Errors
 ///
-/// See [`MoveError`]. The member is where it was, unless it is [`Pending`](MoveError::Pending) with its own operation.
+/// See [`MoveError`]. The member keeps its parent, unless the error is
+/// [`Pending`](MoveError::Pending) with the operation of this move.
 pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, MoveError> {
     let request = MoveRequest { canister, parent };
     if let Some(root) = ROOT.get() {
@@ -272,25 +282,36 @@ pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, Mo
     }
     match ask_root("canic_move", &request).await {
         Ok(answer) => answer,
-        Err(reason) => Err(MoveError::RootUnreachable { reason }),
+        Err(error) => Err(MoveError::RootUnreachable {
+            reason: reason(error),
+        }),
     }
 }
 
-/// The member that a key means: as announced, if it is a child or of a role that this one watches; else root is asked.
+/// The reason for a `RootUnreachable`.
+fn reason(error: LookupError) -> String {
+    match error {
+        LookupError::RootUnreachable { reason } => reason,
+        LookupError::NoRoot | LookupError::Denied(_) => error.to_string(),
+    }
+}
+
+/// The member with a role and key. A member asks root, unless root announces the other one to it:
+/// a child, or a member of a role that its own watches.
 ///
 /// # Errors
 ///
-/// In a member: the reason why root did not answer.
+/// See [`LookupError`]. In root: never.
 pub async fn lookup(
     role: impl Into<String>,
     key: impl Into<String>,
-) -> Result<Option<Principal>, String> {
+) -> Result<Option<Principal>, LookupError> {
     let (role, key) = (role.into(), key.into());
     if let Some(root) = ROOT.get() {
         let request = MemberRequest::Key { role, key };
         return Ok((root.member)(request).map(|member| member.canister));
     }
-    subscription::listen();
+    subscription::subscribe();
     let announced = subscription::lookup(&role, &key);
     if announced.is_some() {
         return Ok(announced);
@@ -299,11 +320,11 @@ pub async fn lookup(
     let answer: Result<Option<MemberInfo>, Denied> = ask_root("canic_member", &request).await?;
     answer
         .map(|member| member.map(|member| member.canister))
-        .map_err(|denied| denied.to_string())
+        .map_err(LookupError::Denied)
 }
 
-/// The member that a key means, as far as this canister knows without asking: in root all members, elsewhere those that root
-/// announces. For queries.
+/// The member with a role and key, without asking root. In root it finds every member, in a member
+/// only those that root announces to it. For queries.
 #[must_use]
 pub fn lookup_local(role: &str, key: &str) -> Option<Principal> {
     let Some(root) = ROOT.get() else {
@@ -316,33 +337,33 @@ pub fn lookup_local(role: &str, key: &str) -> Option<Principal> {
     (root.member)(request).map(|member| member.canister)
 }
 
-/// Whether a canister is a member of this fleet. What was announced, or asked for, within the last five minutes is not asked
-/// again.
+/// Whether a canister is a member of this fleet. A member caches root's announcements and answers
+/// for five minutes.
 ///
 /// # Errors
 ///
-/// In a member: the reason why root did not answer.
-pub async fn is_member(canister: Principal) -> Result<bool, String> {
-    Ok(standing(canister).await?.is_some())
+/// See [`LookupError`]. In root: never.
+pub async fn is_member(canister: Principal) -> Result<bool, LookupError> {
+    Ok(member_ref(canister).await?.is_some())
 }
 
-/// The role of a canister; none if it is no member. Cached as in [`is_member`].
+/// The role of a canister. None if it is not a member. Cached as in [`is_member`].
 ///
 /// # Errors
 ///
-/// In a member: the reason why root did not answer.
-pub async fn role_of(canister: Principal) -> Result<Option<String>, String> {
-    Ok(standing(canister).await?.map(|standing| standing.role))
+/// See [`LookupError`]. In root: never.
+pub async fn role_of(canister: Principal) -> Result<Option<String>, LookupError> {
+    Ok(member_ref(canister).await?.map(|member| member.role))
 }
 
-async fn standing(canister: Principal) -> Result<Option<MemberRef>, String> {
+async fn member_ref(canister: Principal) -> Result<Option<MemberRef>, LookupError> {
     if let Some(root) = ROOT.get() {
-        return Ok((root.standing)(canister));
+        return Ok((root.lookup)(canister));
     }
-    subscription::listen();
-    match access::known(canister) {
-        Cached::Fresh(standing) => Ok(standing),
-        Cached::Stale(_) | Cached::Unknown => crate::member::lookup::standing(canister).await,
+    subscription::subscribe();
+    match membership::cached(canister) {
+        Cached::Fresh(member) => Ok(member),
+        Cached::Stale(_) | Cached::Unknown => root_lookup::member(canister).await,
     }
 }
 
@@ -357,21 +378,22 @@ pub struct Child {
     pub key: Option<String>,
 }
 
-/// Members below this canister, by canister, at most 1,000 of them, those that come `after` one. In a member: as announced;
-/// root is asked only if something was missed, as after an upgrade.
+/// A page of the members below this canister, in the order of their ids: at most 1,000, those that
+/// come `after` the given one. A member knows its children from root's announcements, and asks root
+/// only if it missed some, as after an upgrade.
 ///
 /// # Errors
 ///
-/// In a member: the reason why root did not answer.
-pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, String> {
+/// See [`LookupError`]. In root: never.
+pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, LookupError> {
     let Some(root) = ROOT.get() else {
-        let known = subscription::children(after, MAX_PAGE as usize).await?;
-        let child = |(canister, standing): (Principal, MemberRef)| Child {
+        let children = subscription::children(after, MAX_PAGE as usize).await?;
+        let child = |(canister, member): (Principal, MemberRef)| Child {
             canister,
-            role: standing.role,
-            key: standing.key,
+            role: member.role,
+            key: member.key,
         };
-        return Ok(known.into_iter().map(child).collect());
+        return Ok(children.into_iter().map(child).collect());
     };
     let request = MembersRequest {
         filter: MembersFilter::Parent(ic::this()),
@@ -390,38 +412,30 @@ pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, String> {
         .collect())
 }
 
-/// The fleet's root; none in an unmanaged canister.
+/// The fleet's root. None in an unmanaged canister.
 #[must_use]
 pub fn root() -> Option<Principal> {
-    access::membership().map(|membership| membership.root)
+    membership::identity().map(|identity| identity.root)
 }
 
-/// This member's parent; none in root and in an unmanaged canister.
+/// This member's parent. None in root and in an unmanaged canister.
 #[must_use]
 pub fn parent() -> Option<Principal> {
-    access::membership()
-        .map(|membership| membership.parent)
+    membership::identity()
+        .map(|identity| identity.parent)
         .filter(|parent| *parent != ic::this())
 }
 
 /// This member's key, if it has one.
 #[must_use]
 pub fn key() -> Option<String> {
-    access::membership().and_then(|membership| membership.key)
+    membership::identity().and_then(|identity| identity.key)
 }
 
-/// This member's role; none in root and in an unmanaged canister.
+/// This member's role. None in root and in an unmanaged canister.
 #[must_use]
 pub fn role() -> Option<String> {
-    access::role()
-        .map(str::to_string)
-        .filter(|_| access::membership().is_some())
-}
-
-pub(crate) async fn ask_root<T>(method: &str, request: &impl CandidType) -> Result<T, String>
-where
-    T: CandidType + for<'a> Deserialize<'a>,
-{
-    let root = root().ok_or(crate::member::lookup::NO_ROOT)?;
-    calls::ask(root, method, request).await
+    membership::identity()
+        .filter(|identity| identity.root != ic::this())
+        .map(|identity| identity.role)
 }

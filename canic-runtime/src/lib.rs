@@ -1,9 +1,22 @@
-//! The runtime of canic: what the code that its macros generate calls.
+//! The runtime of canic: the functions and types that generated code calls.
 //!
-//! Authors use the facade crate `canic`. Here, decisions are plain functions of state and event (`policy`, `machine`
-//! with `allocation`, `install`, `rollback`, `search` and `recovery`); `driver` performs them; `books` holds the state in stable
-//! memory (`journal`, `registry`, `pool`, `modules`); `requests` and `lists` are what root serves; `entry` is what
-//! generated code calls; `platform::ic` is the only place that talks to the Internet Computer.
+//! Authors use the facade crate `canic`. The modules are rooms on floors, and a module names only
+//! modules below its own floor:
+//!
+//! | floor | module | holds |
+//! |---|---|---|
+//! | 9 | `entry` | the functions that generated code calls |
+//! | 8 | `root` | root's requests, the driver of operations, background work, queries |
+//! | 7 | `metrics` | families of metrics, as Candid and as Prometheus text |
+//! | 6 | `endpoint`, `fleet` | an endpoint with access list and counters; the author's API |
+//! | 5 | `state` | root's state: journal, registry, pool, modules, outbox, subscribers |
+//! | 5 | `member` | a member's state: identity, directory, subscription |
+//! | 4 | `platform` | clock, balance, messages, calls: the only module that names `ic_cdk` |
+//! | 3 | `operation` | the decisions about an operation, as plain functions |
+//! | 2 | `codec`, `envelope`, `membership` | encodings, and this canister's membership |
+//! | 1 | `stable`, `api`, `error`, `config` | records in stable memory; public types |
+//!
+//! `state` and `member` do not name each other, and members never link root's code.
 
 pub mod api;
 pub mod config;
@@ -15,6 +28,7 @@ mod codec;
 mod endpoint;
 mod envelope;
 mod member;
+mod membership;
 mod metrics;
 mod operation;
 mod platform;

@@ -1,5 +1,5 @@
 //! The checks of `tests/rules/fuzz`, with bytes that libFuzzer chooses.
-#![allow(dead_code)] // The tests use more of what they share.
+#![allow(dead_code)] // The tests use more of the shared modules than the fuzz targets.
 
 #[path = "../../tests/rules/common.rs"]
 mod common;
@@ -8,17 +8,17 @@ mod fuzz;
 #[path = "../../tests/rules/imports.rs"]
 mod imports;
 
-/// Arguments of the management canister.
+/// Checks the management canister with fuzzed arguments.
 pub fn candid(data: &[u8]) {
     fuzz::candid::check(data);
 }
 
-/// Modules.
+/// Checks the host with a fuzzed module.
 pub fn wasm(data: &[u8]) {
     fuzz::wasm::check(data);
 }
 
-/// Requests to a server.
+/// Checks a server with fuzzed requests.
 pub fn http(data: &[u8]) {
     fuzz::http::check(data);
 }

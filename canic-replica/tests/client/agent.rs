@@ -1,14 +1,17 @@
-//! Agents at a live instance: `ic-agent` verifies every certificate and every signature of a node by itself.
+//! Agents of a live instance. `ic-agent` itself verifies every certificate and every signature of a
+//! node.
 
 use std::time::Duration;
 
 use candid::Principal;
-use ic_agent::agent::RejectCode;
-use ic_agent::identity::{
-    AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
-    Prime256v1Identity, Secp256k1Identity, SignedDelegation,
+use ic_agent::{
+    Agent, AgentError, Identity,
+    agent::RejectCode,
+    identity::{
+        AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
+        Prime256v1Identity, Secp256k1Identity, SignedDelegation,
+    },
 };
-use ic_agent::{Agent, AgentError, Identity};
 use ic_certification::{HashTree, labeled, leaf};
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};
@@ -16,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::common::{COUNTER, builder, counter, number, raw};
 
-/// A live instance with a counter on the application subnet, whose key the NNS subnet vouches for.
+/// A live instance with a counter on an application subnet, to which the NNS subnet delegates.
 struct Live {
     pic: PocketIc,
     counter: Principal,
@@ -39,7 +42,7 @@ impl Live {
         }
     }
 
-    /// An agent that knows the root key from the instance itself.
+    /// An agent that has the root key of the instance.
     fn agent(&self, identity: impl Identity + 'static) -> Agent {
         let agent = Agent::builder()
             .with_url(self.pic.url().unwrap())
@@ -60,7 +63,7 @@ impl Live {
         self.runtime.block_on(query.call()).map(number)
     }
 
-    /// Sends to the port of the gateway; answers status and text.
+    /// Sends a request to the gateway; returns the status and the text.
     fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
         let port = self.pic.url().unwrap().port().unwrap();
         raw(
@@ -77,8 +80,11 @@ fn ed25519(seed: u8) -> BasicIdentity {
     BasicIdentity::from_raw_key(&[seed; 32])
 }
 
-/// An identity that speaks for `from`, by a delegation.
-fn delegated(from: &BasicIdentity, change: impl FnOnce(&mut Delegation)) -> DelegatedIdentity {
+/// An identity to which `from` delegates.
+fn delegated_identity(
+    from: &BasicIdentity,
+    change: impl FnOnce(&mut Delegation),
+) -> DelegatedIdentity {
     let to = ed25519(2);
     let mut delegation = Delegation {
         pubkey: to.public_key().unwrap(),
@@ -99,8 +105,8 @@ fn delegated(from: &BasicIdentity, change: impl FnOnce(&mut Delegation)) -> Dele
     DelegatedIdentity::new_unchecked(from.public_key().unwrap(), Box::new(to), chain)
 }
 
-/// The text that a request was refused with.
-fn refused<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
+/// The status and the text with which a request was refused.
+fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
     match result {
         Err(AgentError::HttpError(error)) => (
             error.status,
@@ -124,11 +130,11 @@ fn an_agent_calls_queries_and_verifies() {
 }
 
 #[test]
-fn an_agent_with_another_root_key_believes_nothing() {
+fn an_agent_with_another_root_key_accepts_no_answer() {
     let live = Live::start();
     let agent = live.agent(AnonymousIdentity);
     let mut key = live.pic.root_key().unwrap();
-    // The generator of the group: a key, but not that of the instance.
+    // The generator of the group is a valid key, but not that of the instance.
     key.truncate(37);
     key.extend(hex::decode(GENERATOR).unwrap());
     agent.set_root_key(key);
@@ -139,12 +145,12 @@ fn an_agent_with_another_root_key_believes_nothing() {
     assert!(live.query(&agent, "get").is_err());
 }
 
-const GENERATOR: &str = "93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d\
-                         042b7e024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48\
-                         056c8c121bdb8";
+const GENERATOR: &str = "93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049\
+                         334cf11213945d57e5ac7d055d042b7e024aa2b2f08f0a91260805272dc51051\
+                         c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8";
 
 #[test]
-fn an_agent_learns_why_a_call_was_rejected() {
+fn an_agent_gets_the_code_and_message_of_a_reject() {
     let live = Live::start();
     let agent = live.agent(ed25519(1));
     match live.update(&agent, "rejecting") {
@@ -161,7 +167,7 @@ fn an_agent_learns_why_a_call_was_rejected() {
         }
         other => panic!("{other:?}"),
     }
-    // The call is not even taken in.
+    // The call is refused at ingress.
     let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xc0, 0, 9, 1, 1]);
     let call = agent.update(&nobody, "inc").with_arg(vec![]);
     match live.runtime.block_on(call.call_and_wait()) {
@@ -181,7 +187,7 @@ fn every_kind_of_key_can_sign() {
         live.agent(ed25519(1)),
         live.agent(Secp256k1Identity::from_private_key(secp256k1)),
         live.agent(Prime256v1Identity::from_private_key(p256)),
-        live.agent(delegated(&ed25519(1), |_| {})),
+        live.agent(delegated_identity(&ed25519(1), |_| {})),
     ];
     for (agent, count) in agents.iter().zip(1..) {
         assert_eq!(live.update(agent, "inc").unwrap(), count);
@@ -190,7 +196,7 @@ fn every_kind_of_key_can_sign() {
     assert_eq!(agents[0].get_principal(), agents[3].get_principal());
 }
 
-/// Signs with a key that is not its sender's.
+/// An identity that signs with another key than its sender's.
 struct Impostor(BasicIdentity);
 
 impl Identity for Impostor {
@@ -210,7 +216,7 @@ impl Identity for Impostor {
     }
 }
 
-/// Certifies its argument, and hands out the certificate.
+/// A canister that certifies its argument, and replies with the certificate.
 const CERTIFIER: &str = r#"
 (module
   (import "ic0" "msg_reply" (func $msg_reply))
@@ -237,7 +243,7 @@ struct CanisterSignature {
     tree: HashTree,
 }
 
-/// Lets a canister sign; answers its public key for the empty seed, and the signature.
+/// Lets a canister sign; returns its public key for the empty seed, and the signature.
 fn sign_by_canister(live: &Live, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
     let tree = labeled(
@@ -267,7 +273,7 @@ fn sign_by_canister(live: &Live, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn a_canister_signs_for_whom_it_likes() {
+fn a_canister_can_sign_a_delegation() {
     let live = Live::start();
     let to = ed25519(2);
     let delegation = Delegation {
@@ -310,16 +316,16 @@ fn a_canister_signs_for_whom_it_likes() {
     let last = forged.len() - 1;
     forged[last] ^= 1;
     let agent = live.agent(identity(forged));
-    assert_eq!(refused(live.update(&agent, "inc")).0, 400);
+    assert_eq!(refusal(live.update(&agent, "inc")).0, 400);
 }
 
 #[test]
 fn a_wrong_signature_is_refused() {
     let live = Live::start();
     let agent = live.agent(Impostor(ed25519(9)));
-    let (status, why) = refused(live.update(&agent, "inc"));
+    let (status, why) = refusal(live.update(&agent, "inc"));
     assert!(status == 400 && why.contains("signature"), "{status} {why}");
-    let (status, why) = refused(live.query(&agent, "get"));
+    let (status, why) = refusal(live.query(&agent, "get"));
     assert!(status == 400 && why.contains("signature"), "{status} {why}");
     assert_eq!(
         live.query(&live.agent(AnonymousIdentity), "get").unwrap(),
@@ -328,24 +334,24 @@ fn a_wrong_signature_is_refused() {
 }
 
 #[test]
-fn a_delegation_holds_for_its_time_its_targets_and_its_requests() {
+fn a_delegation_is_limited_in_time_targets_and_kinds_of_requests() {
     let live = Live::start();
-    let of = |change: fn(&mut Delegation)| live.agent(delegated(&ed25519(1), change));
+    let of = |change: fn(&mut Delegation)| live.agent(delegated_identity(&ed25519(1), change));
     let expired = of(|delegation| delegation.expiration = 1);
     let elsewhere =
         of(|delegation| delegation.targets = Some(vec![Principal::management_canister()]));
     for agent in [expired, elsewhere] {
-        let (status, why) = refused(live.update(&agent, "inc"));
+        let (status, why) = refusal(live.update(&agent, "inc"));
         assert!((400..500).contains(&status), "{status} {why}");
     }
     let reader = of(|delegation| delegation.permissions = Some(DelegationPermissions::Queries));
     assert_eq!(live.query(&reader, "get").unwrap(), 0);
-    let (status, why) = refused(live.update(&reader, "inc"));
+    let (status, why) = refusal(live.update(&reader, "inc"));
     assert!((400..500).contains(&status), "{status} {why}");
 }
 
 #[test]
-fn a_request_expires() {
+fn a_request_that_expires_too_late_is_refused() {
     let live = Live::start();
     let agent = Agent::builder()
         .with_url(live.pic.url().unwrap())
@@ -353,7 +359,7 @@ fn a_request_expires() {
         .build()
         .unwrap();
     agent.set_root_key(live.pic.root_key().unwrap());
-    let (status, why) = refused(live.update(&agent, "inc"));
+    let (status, why) = refusal(live.update(&agent, "inc"));
     assert!(
         status == 400 && why.contains("ingress_expiry"),
         "{status} {why}"
@@ -361,7 +367,7 @@ fn a_request_expires() {
 }
 
 #[test]
-fn an_agent_reads_what_is_certified_of_a_canister() {
+fn an_agent_reads_the_certified_state_of_a_canister() {
     let live = Live::start();
     let controller = ed25519(1);
     let sender = controller.sender().unwrap();
@@ -395,12 +401,12 @@ fn an_agent_reads_what_is_certified_of_a_canister() {
 
     let stranger = live.agent(AnonymousIdentity);
     assert_eq!(metadata(&stranger, "motto").unwrap(), b"for all");
-    assert_eq!(refused(metadata(&stranger, "diary")).0, 403);
-    assert!((400..500).contains(&refused(info(&stranger, "certified_data")).0));
+    assert_eq!(refusal(metadata(&stranger, "diary")).0, 403);
+    assert!((400..500).contains(&refusal(info(&stranger, "certified_data")).0));
 }
 
 #[test]
-fn an_agent_polls_for_the_outcome_and_nobody_else_may() {
+fn only_the_sender_of_a_request_can_poll_for_its_outcome() {
     let live = Live::start();
     let agent = live.agent(ed25519(1));
     let signed = agent
@@ -411,7 +417,7 @@ fn an_agent_polls_for_the_outcome_and_nobody_else_may() {
     let path = format!("/api/v2/canister/{}/call", live.counter);
     let sent = live.post(&path, &signed.signed_update);
     assert_eq!(sent, (202, String::new()));
-    // Sent twice, it is executed once.
+    // A request that is sent twice is executed once.
     assert_eq!(live.post(&path, &signed.signed_update).0, 202);
     let outcome = agent.wait(&signed.request_id, live.counter);
     let (reply, _) = live.runtime.block_on(outcome).unwrap();
@@ -419,8 +425,8 @@ fn an_agent_polls_for_the_outcome_and_nobody_else_may() {
     assert_eq!(live.query(&agent, "get").unwrap(), 1);
 
     let stranger = live.agent(ed25519(3));
-    let spied = stranger.request_status_raw(&signed.request_id, live.counter);
-    assert_eq!(refused(live.runtime.block_on(spied)).0, 403);
+    let status = stranger.request_status_raw(&signed.request_id, live.counter);
+    assert_eq!(refusal(live.runtime.block_on(status)).0, 403);
 }
 
 #[test]
@@ -440,7 +446,7 @@ fn an_agent_finds_the_nodes_of_a_subnet() {
 }
 
 #[test]
-fn a_tick_names_who_makes_the_block() {
+fn a_tick_can_name_the_blockmaker() {
     let live = Live::start();
     let agent = live.agent(AnonymousIdentity);
     let subnet = live.pic.topology().get_app_subnets()[0];
@@ -460,7 +466,7 @@ fn a_tick_names_who_makes_the_block() {
 }
 
 #[test]
-fn malformed_requests_get_a_text() {
+fn malformed_requests_are_refused_with_a_text() {
     let live = Live::start();
     let counter = live.counter;
     for (path, body) in [

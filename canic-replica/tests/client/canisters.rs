@@ -1,14 +1,14 @@
-//! Canisters through the ordinary client: their lives, their answers and their failures.
+//! Canisters through the ordinary client: lifecycle, answers and failures.
 
-use std::io::Write;
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use candid::Principal;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compression, write::GzEncoder};
 use ic_management_canister_types::{CanisterSettings, CanisterStatusType};
-use pocket_ic::common::rest::{BlobCompression, RawSenderInfo};
-use pocket_ic::{ErrorCode, IngressStatusResult, RejectCode, RejectResponse};
+use pocket_ic::{
+    ErrorCode, IngressStatusResult, RejectCode, RejectResponse,
+    common::rest::{BlobCompression, RawSenderInfo},
+};
 
 use crate::common::{COUNTER, counter, counter_wasm, instance, number, query, update};
 
@@ -34,7 +34,7 @@ fn updates_are_kept_and_queries_see_them() {
     assert_eq!(update(&pic, canister, "inc"), Ok(1));
     assert_eq!(update(&pic, canister, "inc"), Ok(2));
     assert_eq!(query(&pic, canister, "get"), Ok(2));
-    // A query method called as an update answers too.
+    // A query method can be called as an update.
     assert_eq!(update(&pic, canister, "get"), Ok(2));
 }
 
@@ -67,7 +67,7 @@ fn a_trap_changes_nothing() {
 }
 
 #[test]
-fn a_reject_keeps_what_was_done() {
+fn a_reject_keeps_the_changes_of_its_message() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "rejecting").unwrap_err();
@@ -82,7 +82,7 @@ fn a_reject_keeps_what_was_done() {
 }
 
 #[test]
-fn silence_is_a_reject() {
+fn a_message_without_an_answer_is_rejected() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "silent").unwrap_err();
@@ -95,7 +95,7 @@ fn silence_is_a_reject() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_methods_modules_and_canisters_are_named() {
     let pic = instance();
     let canister = counter(&pic);
     let reject = update(&pic, canister, "absent").unwrap_err();
@@ -147,7 +147,7 @@ fn a_submitted_message_waits_for_its_round() {
     assert_eq!(pic.ingress_status(id.clone()).unwrap().map(number), Ok(1));
     assert_eq!(pic.await_call(id.clone()).map(number), Ok(1));
 
-    // Its sender may ask for it, nobody else.
+    // Only the sender may read the status of a message.
     let own = pic.ingress_status_as(id.clone(), sender);
     assert!(
         matches!(own, IngressStatusResult::Success(Ok(_))),
@@ -175,7 +175,7 @@ fn cycles_are_given_and_spent() {
     let pic = instance();
     let canister = pic.create_canister();
     let balance = pic.cycle_balance(canister);
-    // 100 T by default, less what little time cost.
+    // A canister gets 100 T by default, less the fee for a short time.
     assert!(
         (99_000_000_000_000..=100_000_000_000_000).contains(&balance),
         "{balance}"
@@ -188,13 +188,13 @@ fn cycles_are_given_and_spent() {
     assert!(installed < more);
     update(&pic, canister, "inc").unwrap();
     assert!(pic.cycle_balance(canister) < installed);
-    // More than a JSON number of 64 bits holds.
+    // The amount exceeds a JSON number of 64 bits.
     let much = 1 << 80;
     assert!(pic.add_cycles(canister, much) > much);
 }
 
 #[test]
-fn controllers_control() {
+fn only_controllers_manage_a_canister() {
     let pic = instance();
     let settings = CanisterSettings {
         controllers: Some(vec![user(1), user(2)]),
@@ -239,7 +239,7 @@ fn stable_memory_is_read_and_written_from_outside() {
     let stable = pic.get_stable_memory(canister);
     assert_eq!(stable[..data.len()], data);
     assert!(stable[data.len()..].iter().all(|&byte| byte == 0));
-    // Whole Wasm pages.
+    // The size is a number of whole Wasm pages.
     assert_eq!(stable.len() % 65_536, 0);
 
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -262,14 +262,14 @@ fn a_timer_fires_when_its_time_has_come() {
     pic.tick();
     pic.tick();
     assert_eq!(query(&pic, canister, "get"), Ok(1000));
-    // Once.
+    // The timer fires only once.
     pic.advance_time(Duration::from_secs(10));
     pic.tick();
     assert_eq!(query(&pic, canister, "get"), Ok(1000));
 }
 
 #[test]
-fn a_canister_stops_starts_and_goes() {
+fn a_canister_is_stopped_started_uninstalled_and_deleted() {
     let pic = instance();
     let canister = counter(&pic);
     pic.stop_canister(canister, None).unwrap();
@@ -335,7 +335,7 @@ fn a_large_module_is_installed_in_chunks() {
 }
 
 #[test]
-fn a_module_that_is_none_is_refused() {
+fn an_invalid_module_is_refused() {
     let pic = instance();
     let canister = pic.create_canister();
     let refused = pic
@@ -350,7 +350,7 @@ fn a_module_that_is_none_is_refused() {
 }
 
 #[test]
-fn nobody_waits_for_outcalls() {
+fn a_fresh_instance_has_no_pending_outcalls() {
     let pic = instance();
     pic.tick();
     assert!(pic.get_canister_http().is_empty());
@@ -380,7 +380,7 @@ fn endless_recursion_is_a_trap() {
 }
 
 #[test]
-fn a_canister_learns_what_another_vouches_for_about_its_caller() {
+fn a_canister_sees_the_sender_info_of_its_caller() {
     let wasm = wat::parse_str(
         r#"
         (module
@@ -404,7 +404,7 @@ fn a_canister_learns_what_another_vouches_for_about_its_caller() {
             (call $append (i32.const 100) (call $signer_size))
             (call $msg_reply))
           (func (export "canister_query who") (call $answer (i32.const 0)))
-          ;; Asks itself, and answers in the callback what its own caller brought.
+          ;; Calls itself, and replies in the callback with the info of its own caller.
           (func (export "canister_update who_later")
             (call $self_copy (i32.const 10) (i32.const 0) (i32.const 10))
             (call $call_new (i32.const 10) (i32.const 10) (i32.const 0) (i32.const 3)
@@ -422,14 +422,14 @@ fn a_canister_learns_what_another_vouches_for_about_its_caller() {
         info: b"a person".to_vec(),
         signer: signer.as_slice().to_vec(),
     };
-    let told = Ok([b"a person", signer.as_slice()].concat());
+    let expected = Ok([b"a person", signer.as_slice()].concat());
     for method in ["who", "who_later"] {
         let update = pic.update_call_with_sender_info(canister, sender, method, vec![], info());
-        assert_eq!(update, told, "{method}");
+        assert_eq!(update, expected, "{method}");
     }
     let query = pic.query_call_with_sender_info(canister, sender, "who", vec![], info());
-    assert_eq!(query, told);
-    // Others bring nothing.
+    assert_eq!(query, expected);
+    // Calls without sender info bring none.
     assert_eq!(
         pic.update_call(canister, sender, "who_later", vec![]),
         Ok(vec![])

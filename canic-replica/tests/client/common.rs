@@ -1,14 +1,15 @@
-//! What the client tests share.
+//! Instances, a counter canister and plain requests, which all client tests share.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    sync::LazyLock,
+};
 
 use candid::Principal;
 use canic_replica::client::Control;
-use pocket_ic::common::rest::ExtendedSubnetConfigSet;
-use pocket_ic::{PocketIc, PocketIcBuilder};
+use pocket_ic::{PocketIc, PocketIcBuilder, common::rest::ExtendedSubnetConfigSet};
 
 /// The server that `POCKET_IC_BIN` names, or our own.
 pub(crate) fn server() -> PathBuf {
@@ -26,23 +27,24 @@ pub(crate) fn is_ours() -> bool {
     *OURS
 }
 
-/// Whether the server is our own. If not, what follows in the test is skipped, and a line tells why.
+/// Whether the server is our own. If not, the caller skips the rest of its test, and a line with
+/// the reason is printed.
 pub(crate) fn only_ours(why: &str) -> bool {
     if !is_ours() {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("a test");
-        // Not by `eprintln`: nobody sees what that prints in a test that passes.
+        // Not by `eprintln`: its output is hidden if a test passes.
         drop(writeln!(std::io::stderr(), "skipped in {test}: {why}"));
     }
     is_ours()
 }
 
-/// A description of an instance without subnets yet.
+/// The description of an instance without subnets.
 pub(crate) fn builder() -> PocketIcBuilder {
     builder_of(ExtendedSubnetConfigSet::default())
 }
 
-/// A description of an instance with these subnets.
+/// The description of an instance with these subnets.
 pub(crate) fn builder_of(subnets: ExtendedSubnetConfigSet) -> PocketIcBuilder {
     PocketIcBuilder::new_with_config(subnets).with_server_binary(server())
 }
@@ -52,7 +54,8 @@ pub(crate) fn instance() -> PocketIc {
     builder().with_application_subnet().build()
 }
 
-/// A canister that counts, and fails in every way there is. All answers are the counter, eight bytes, little endian.
+/// A canister that counts, with a method for each way to fail. All replies are the counter in eight
+/// bytes, little endian.
 pub(crate) const COUNTER: &str = r#"
 (module
   (import "ic0" "msg_reply" (func $msg_reply))
@@ -134,7 +137,8 @@ pub(crate) fn number(reply: Vec<u8>) -> u64 {
     u64::from_le_bytes(reply.try_into().unwrap())
 }
 
-/// Sends one request over a plain socket; answers the status and the body. `headers` end in a line break.
+/// Sends one request over a plain socket; returns the status and the body. Each of the `headers`
+/// ends in a line break.
 pub(crate) fn raw(
     port: u16,
     method: &str,

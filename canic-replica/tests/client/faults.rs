@@ -1,18 +1,18 @@
-//! Failing on purpose, and forks, through our own paths. Another server has none of this: these tests are skipped there.
+//! Injected faults and forks, through our own paths. Another server has none of these, so the tests
+//! are skipped there.
 
 use candid::Principal;
-use canic_replica::client::Control;
-use canic_replica::{Chaos, Effect, Fault, Outcome, RejectCode};
+use canic_replica::{Chaos, Effect, Fault, Outcome, RejectCode, client::Control};
 use pocket_ic::PocketIc;
 
 use crate::common::{counter, instance, only_ours, query, raw, update};
 
 fn control(pic: &PocketIc) -> Option<Control> {
-    only_ours("this server cannot fail on purpose").then(|| Control::of(pic).unwrap())
+    only_ours("this server has no fault injection").then(|| Control::of(pic).unwrap())
 }
 
 #[test]
-fn an_injected_fault_strikes_once_and_shows_in_the_trace() {
+fn an_injected_fault_fires_once_and_shows_in_the_trace() {
     let pic = instance();
     let Some(control) = control(&pic) else { return };
     let canister = counter(&pic);
@@ -38,7 +38,7 @@ fn an_injected_fault_strikes_once_and_shows_in_the_trace() {
 }
 
 #[test]
-fn a_fork_lives_on_its_own_and_ends_with_its_client() {
+fn a_fork_is_independent_and_is_deleted_with_its_client() {
     let pic = instance();
     let Some(control) = control(&pic) else { return };
     let canister = counter(&pic);
@@ -68,10 +68,10 @@ fn chaos_is_switched_on_and_off() {
         callee: Some(canister),
     };
     control.set_chaos(Some(&chaos)).unwrap();
-    let struck = (0..10)
+    let failed = (0..10)
         .filter(|_| update(&pic, canister, "inc").is_err())
         .count();
-    assert!(struck > 0);
+    assert!(failed > 0);
     assert_eq!(control.strikes().unwrap().len(), 10);
     control.set_chaos(None).unwrap();
     update(&pic, canister, "inc").unwrap();
@@ -79,7 +79,7 @@ fn chaos_is_switched_on_and_off() {
 }
 
 #[test]
-fn a_fault_that_cannot_be_read_is_refused() {
+fn a_malformed_fault_is_refused() {
     let pic = instance();
     let Some(_) = control(&pic) else { return };
     let path = format!("/canic/instances/{}/faults", pic.instance_id());

@@ -1,10 +1,9 @@
-//! HTTP gateways: what a browser sees of a canister.
+//! HTTP gateways: the pages of a canister as a browser gets them.
 
 use std::net::TcpStream;
 
 use candid::{CandidType, Principal, encode_one};
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::InstanceHttpGatewayConfig;
+use pocket_ic::{PocketIc, common::rest::InstanceHttpGatewayConfig};
 use serde_bytes::ByteBuf;
 
 use crate::common::{builder, instance, raw};
@@ -46,8 +45,8 @@ fn answer(body: &str) -> Answer {
     }
 }
 
-/// A canister whose methods always reply the same bytes.
-fn parrot(methods: &[(&str, Vec<u8>)]) -> Vec<u8> {
+/// The module of a canister whose methods always reply with the same bytes.
+fn constant_replies(methods: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut wat = String::from(
         r#"(module
         (import "ic0" "msg_reply" (func $reply))
@@ -60,7 +59,8 @@ fn parrot(methods: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let length = reply.len();
         wat.push_str(&format!(
             r#"(data (i32.const {at}) "{bytes}")
-            (func (export "{method}") (call $append (i32.const {at}) (i32.const {length})) (call $reply))"#
+            (func (export "{method}")
+                (call $append (i32.const {at}) (i32.const {length})) (call $reply))"#
         ));
         at += length;
     }
@@ -70,11 +70,11 @@ fn parrot(methods: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 fn install(pic: &PocketIc, methods: &[(&str, Vec<u8>)]) -> Principal {
     let canister = pic.create_canister();
-    pic.install_canister(canister, parrot(methods), vec![], None);
+    pic.install_canister(canister, constant_replies(methods), vec![], None);
     canister
 }
 
-/// Opens `path` as a browser would. A real gateway asks for certified answers except under `raw`.
+/// Opens `path` as a browser does. A real gateway requires certified answers except under `raw`.
 fn browse(pic: &PocketIc, canister: Principal, path: &str) -> (u16, String) {
     let port = pic.url().unwrap().port().unwrap();
     raw(
@@ -87,7 +87,7 @@ fn browse(pic: &PocketIc, canister: Principal, path: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_page_is_a_query() {
+fn a_page_is_served_by_a_query() {
     let mut pic = instance();
     let mut page = answer("not here");
     page.status_code = 404;
@@ -112,7 +112,7 @@ fn a_page_is_a_query() {
 }
 
 #[test]
-fn a_page_can_ask_for_an_update() {
+fn a_page_can_be_upgraded_to_an_update() {
     let mut pic = instance();
     let mut page = answer("from the query");
     page.upgrade = Some(true);
@@ -148,7 +148,7 @@ fn a_long_page_is_streamed() {
         ("canister_query http_request", encode_one(page).unwrap()),
         ("canister_query second", encode_one(last).unwrap()),
     ];
-    pic.install_canister(canister, parrot(&methods), vec![], None);
+    pic.install_canister(canister, constant_replies(&methods), vec![], None);
     pic.make_live(None);
     let (status, body) = browse(&pic, canister, "/");
     assert_eq!(status, 200);
@@ -156,7 +156,7 @@ fn a_long_page_is_streamed() {
 }
 
 #[test]
-fn an_instance_can_be_created_with_a_gateway_that_goes_with_it() {
+fn an_instance_can_be_created_with_a_gateway_that_closes_with_it() {
     let config = InstanceHttpGatewayConfig {
         ip_addr: None,
         port: None,
@@ -182,10 +182,10 @@ fn an_instance_can_be_created_with_a_gateway_that_goes_with_it() {
 }
 
 #[test]
-fn hosts_and_canisters_that_are_not_there() {
+fn unknown_hosts_and_canisters_without_pages_are_errors() {
     let mut pic = instance();
-    let silent = install(&pic, &[("canister_query other", vec![])]);
-    let babbling = install(
+    let without = install(&pic, &[("canister_query other", vec![])]);
+    let malformed = install(
         &pic,
         &[("canister_query http_request", b"no Candid".to_vec())],
     );
@@ -194,8 +194,8 @@ fn hosts_and_canisters_that_are_not_there() {
     let status = |host: &str| raw(port, "GET", "/", &format!("host: {host}\r\n"), "").0;
     assert_eq!(status("localhost"), 400);
     assert_eq!(status("nonsense.localhost"), 400);
-    // Any of the two gateways has its own word for a canister that answers nothing of use.
-    for canister in [silent, babbling] {
+    // Each of the two gateways has its own status for a canister without a valid answer.
+    for canister in [without, malformed] {
         let (status, body) = browse(&pic, canister, "/");
         assert!(
             (400..600).contains(&status) && status != 501,

@@ -1,13 +1,15 @@
 //! Instances, their subnets and their time, through the ordinary client.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use candid::Principal;
-use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec,
+use pocket_ic::{
+    PocketIc, SubnetBlockmakers, TickConfigs, Time,
+    common::rest::{CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec},
 };
-use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs, Time};
 
 use crate::common::{builder, builder_of, counter, counter_wasm, instance, number, query, update};
 
@@ -15,7 +17,7 @@ use crate::common::{builder, builder_of, counter, counter_wasm, instance, number
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 
 #[test]
-fn topology_lists_every_subnet_asked_for() {
+fn the_topology_lists_every_requested_subnet() {
     let pic = builder()
         .with_nns_subnet()
         .with_sns_subnet()
@@ -51,7 +53,7 @@ fn topology_lists_every_subnet_asked_for() {
         ]
     );
     assert_eq!(topology.get_app_subnets().len(), 2);
-    // Each range belongs to one subnet, and lies the right way round.
+    // Each range belongs to one subnet, and its start is not after its end.
     let mut ranges: Vec<_> = topology
         .subnet_configs
         .values()
@@ -98,7 +100,7 @@ fn a_cloud_engine_charges_nothing() {
 }
 
 #[test]
-fn canisters_live_on_the_subnet_they_were_created_on() {
+fn canisters_are_on_the_subnet_they_were_created_on() {
     let pic = builder()
         .with_nns_subnet()
         .with_system_subnet()
@@ -112,7 +114,7 @@ fn canisters_live_on_the_subnet_they_were_created_on() {
         assert_eq!(topology.get_subnet(canister), Some(subnet));
         assert!(pic.canister_exists(canister));
     }
-    // Without a word, a canister lands on an application subnet.
+    // By default a canister is created on an application subnet.
     let subnet = pic.get_subnet(pic.create_canister()).unwrap();
     assert!(topology.get_app_subnets().contains(&subnet));
 }
@@ -125,22 +127,22 @@ fn a_subnet_can_be_deleted() {
         .with_application_subnet()
         .build();
     let topology = pic.topology();
-    let [stays, goes] = [0, 1].map(|index| {
+    let [kept, deleted] = [0, 1].map(|index| {
         let canister = pic.create_canister_on_subnet(None, None, topology.get_app_subnets()[index]);
         pic.install_canister(canister, counter_wasm(), vec![], None);
         canister
     });
     pic.delete_subnet(topology.get_app_subnets()[1]);
     assert_eq!(pic.topology().get_app_subnets().len(), 1);
-    assert!(!pic.canister_exists(goes));
-    assert_eq!(update(&pic, stays, "inc"), Ok(1));
+    assert!(!pic.canister_exists(deleted));
+    assert_eq!(update(&pic, kept, "inc"), Ok(1));
     let nns = topology.get_nns().unwrap();
     let refused = catch_unwind(AssertUnwindSafe(|| pic.delete_subnet(nns)));
     assert!(refused.is_err());
 }
 
 #[test]
-fn a_canister_can_be_given_its_id() {
+fn a_canister_can_be_created_with_a_chosen_id() {
     let pic = builder()
         .with_nns_subnet()
         .with_application_subnet()
@@ -197,7 +199,7 @@ fn an_instance_starts_at_the_time_it_is_given() {
         .with_initial_time(Time::from_nanos_since_unix_epoch(nanos))
         .build();
     let time = pic.get_time().as_nanos_since_unix_epoch();
-    // Creating the instance may have executed rounds, each of them a nanosecond.
+    // The creation of the instance may have executed rounds of one nanosecond each.
     assert!((nanos..nanos + 1_000_000).contains(&time), "{time}");
 }
 
@@ -216,7 +218,7 @@ fn time_is_not_set_backwards() {
 }
 
 #[test]
-fn a_tick_names_the_subnets_it_is_about() {
+fn a_tick_with_blockmakers_of_an_unknown_subnet_is_refused() {
     let pic = instance();
     pic.tick_with_configs(TickConfigs {
         blockmakers: Some(vec![]),
@@ -237,7 +239,7 @@ fn a_tick_names_the_subnets_it_is_about() {
 }
 
 #[test]
-fn progress_by_itself_answers_without_ticks() {
+fn auto_progress_answers_without_ticks() {
     let pic = instance();
     let canister = counter(&pic);
     assert!(!pic.auto_progress_enabled());
@@ -264,7 +266,7 @@ fn progress_by_itself_answers_without_ticks() {
 }
 
 #[test]
-fn an_instance_can_be_created_in_progress() {
+fn an_instance_can_be_created_with_auto_progress() {
     let pic = builder()
         .with_application_subnet()
         .with_auto_progress()
@@ -274,7 +276,7 @@ fn an_instance_can_be_created_in_progress() {
 }
 
 #[test]
-fn instances_know_nothing_of_each_other() {
+fn instances_do_not_affect_each_other() {
     let work = |rounds: u64| {
         move || {
             let pic = instance();
@@ -288,23 +290,23 @@ fn instances_know_nothing_of_each_other() {
     let threads = [20, 30, 40].map(|rounds| std::thread::spawn(work(rounds)));
     let counted = threads.map(|thread| thread.join().unwrap());
     assert_eq!(counted.map(|(_, count)| count), [20, 30, 40]);
-    // The same inputs in the same order: even the ids agree.
+    // The inputs and their order are the same, and so are the ids.
     assert_eq!(counted[0].0, counted[1].0);
 }
 
 #[test]
-fn an_instance_goes_and_the_others_stay() {
-    let stays = instance();
-    let goes = instance();
-    let url = goes.get_server_url();
-    let id = goes.instance_id();
-    assert_ne!(stays.instance_id(), id);
-    let canister = counter(&stays);
-    drop(goes);
-    assert_eq!(update(&stays, canister, "inc"), Ok(1));
+fn a_deleted_instance_leaves_the_others_running() {
+    let kept = instance();
+    let deleted = instance();
+    let url = deleted.get_server_url();
+    let id = deleted.instance_id();
+    assert_ne!(kept.instance_id(), id);
+    let canister = counter(&kept);
+    drop(deleted);
+    assert_eq!(update(&kept, canister, "inc"), Ok(1));
     let again = PocketIc::new_from_existing_instance(url, id, None);
-    let gone = catch_unwind(AssertUnwindSafe(|| again.get_time()));
-    assert!(gone.is_err());
+    let time = catch_unwind(AssertUnwindSafe(|| again.get_time()));
+    assert!(time.is_err());
 }
 
 #[test]

@@ -1,8 +1,13 @@
-//! The server, through the ordinary `pocket-ic` client and over plain sockets.
+//! Tests of the server, through the ordinary `pocket-ic` client and over plain sockets.
 //!
-//! To run these on a real PocketIC server instead, name it:
-//! `POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test client`.
-//! What only ours does or says is skipped there, and a line for each tells why.
+//! `POCKET_IC_BIN` lets them run on a real PocketIC server instead:
+//!
+//! ```console
+//! $ POCKET_IC_BIN=/path/to/pocket-ic cargo test -p canic-replica --test client
+//! ```
+//!
+//! Tests of features that only our own server has are skipped there; each prints a line with the
+//! reason.
 
 mod agent;
 mod canisters;

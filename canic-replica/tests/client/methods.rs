@@ -1,12 +1,14 @@
-//! Each method of the client that no other test here calls, once.
+//! One test for each method of the client that no other module here calls.
 
 use candid::{Principal, decode_one, encode_one};
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings,
     ProvisionalCreateCanisterWithCyclesArgs,
 };
-use pocket_ic::RejectResponse;
-use pocket_ic::common::rest::{BlobCompression, RawEffectivePrincipal};
+use pocket_ic::{
+    RejectResponse,
+    common::rest::{BlobCompression, RawEffectivePrincipal},
+};
 use sha2::{Digest, Sha256};
 
 use crate::common::{builder, counter, counter_wasm, instance, query, update};
@@ -62,7 +64,7 @@ fn a_snapshot_is_loaded_and_deleted() {
 }
 
 #[test]
-fn settings_change_and_strangers_change_nothing() {
+fn settings_are_updated_by_controllers_and_not_by_strangers() {
     let pic = instance();
     let canister = counter(&pic);
     let settings = CanisterSettings {
@@ -85,13 +87,13 @@ fn a_trap_shows_in_the_log() {
     let log = pic.fetch_canister_logs(canister, ANYONE).unwrap();
     let last = String::from_utf8(log.last().unwrap().content.clone()).unwrap();
     assert!(last.contains("no more of this"), "{last}");
-    // By default controllers may read it, and nobody else.
+    // By default only controllers may read the log.
     let stranger = Principal::self_authenticating("stranger");
     pic.fetch_canister_logs(canister, stranger).unwrap_err();
 }
 
 #[test]
-fn an_upgrade_may_ask_for_the_heap_to_be_kept() {
+fn an_upgrade_that_keeps_the_heap_needs_a_module_for_it() {
     let pic = instance();
     let canister = counter(&pic);
     let error = pic
@@ -106,7 +108,7 @@ fn an_upgrade_may_ask_for_the_heap_to_be_kept() {
 }
 
 #[test]
-fn management_calls_run_where_the_effective_principal_says() {
+fn management_calls_run_on_the_subnet_of_the_effective_principal() {
     let pic = builder()
         .with_application_subnet()
         .with_application_subnet()
@@ -138,7 +140,7 @@ fn decode<T: candid::CandidType + serde::de::DeserializeOwned>(
 }
 
 #[test]
-fn a_blob_is_known_by_its_content() {
+fn equal_blobs_have_equal_ids() {
     let pic = instance();
     let blob = pic.upload_blob(vec![1, 2, 3], BlobCompression::NoCompression);
     let same = pic.upload_blob(vec![1, 2, 3], BlobCompression::NoCompression);
@@ -150,6 +152,6 @@ fn the_root_key_is_that_of_the_nns_subnet() {
     assert_eq!(instance().root_key(), None);
     let pic = builder().with_nns_subnet().build();
     let key = pic.root_key().unwrap();
-    // DER: a sequence of 130 bytes that holds a BLS12-381 key of 96.
+    // The key is DER: a sequence of 130 bytes that holds a BLS12-381 key of 96 bytes.
     assert_eq!((key.len(), &key[..3]), (133, &[0x30, 0x81, 0x82][..]));
 }

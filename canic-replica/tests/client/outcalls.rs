@@ -1,21 +1,25 @@
 //! HTTP outcalls, answered by the test through the ordinary client.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use candid::{CandidType, Principal, Reserved, decode_one, encode_one};
 use ic_management_canister_types as types;
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::{
-    CanisterHttpMethod, CanisterHttpReject, CanisterHttpReplication, CanisterHttpReply,
-    CanisterHttpRequest, CanisterHttpResponse, IcpConfig, IcpConfigFlag, MockCanisterHttpResponse,
-    MockFlexibleCanisterHttpResponse, RawMessageId,
+use pocket_ic::{
+    PocketIc,
+    common::rest::{
+        CanisterHttpMethod, CanisterHttpReject, CanisterHttpReplication, CanisterHttpReply,
+        CanisterHttpRequest, CanisterHttpResponse, IcpConfig, IcpConfigFlag,
+        MockCanisterHttpResponse, MockFlexibleCanisterHttpResponse, RawMessageId,
+    },
 };
 
 use crate::common::{builder, instance};
 
-/// Passes its argument on to the management canister with 10^11 cycles; answers 0 and the reply, or the code and the text
-/// of the reject.
+/// A canister that forwards its argument to the management canister with 10^11 cycles. It replies
+/// with 0 and the reply, or with the reject's code and message.
 const PROXY: &str = r#"
 (module
   (import "ic0" "msg_arg_data_size" (func $arg_size (result i32)))
@@ -143,7 +147,7 @@ fn reject(reject_code: u64, message: &str) -> CanisterHttpResponse {
     })
 }
 
-/// One answer for all nodes, or one for each.
+/// Answers an outcall, with one answer for all nodes or with one for each.
 fn mock(pic: &PocketIc, request: &CanisterHttpRequest, mut answers: Vec<CanisterHttpResponse>) {
     pic.mock_canister_http_response(MockCanisterHttpResponse {
         subnet_id: request.subnet_id,
@@ -159,7 +163,7 @@ fn body((code, reply): (u8, Vec<u8>)) -> Vec<u8> {
 }
 
 #[test]
-fn a_made_up_response_reaches_the_canister() {
+fn a_mocked_response_reaches_the_canister() {
     let pic = instance();
     let proxy = proxy(&pic);
     let (call, request) = ask(&pic, proxy, "http", &args());
@@ -227,7 +231,7 @@ fn a_response_goes_through_the_transform_function() {
 }
 
 #[test]
-fn an_outcall_that_nobody_answers_times_out() {
+fn an_unanswered_outcall_times_out() {
     let pic = instance();
     let proxy = proxy(&pic);
     let (call, _) = ask(&pic, proxy, "http", &args());
@@ -241,7 +245,7 @@ fn an_outcall_that_nobody_answers_times_out() {
 }
 
 #[test]
-fn what_no_node_could_have_got_is_refused() {
+fn impossible_responses_are_refused() {
     let pic = instance();
     let proxy = proxy(&pic);
     let (call, request) = ask(&pic, proxy, "http", &args());
@@ -263,7 +267,7 @@ fn what_no_node_could_have_got_is_refused() {
     };
     let flexible = AssertUnwindSafe(|| pic.mock_flexible_canister_http_response(flexible));
     assert!(catch_unwind(flexible).is_err());
-    // All of that left the outcall as it was.
+    // The outcall is still pending.
     mock(&pic, &request, vec![reply(b"answer")]);
     assert_eq!(body(wait(&pic, call)), b"answer");
 }

@@ -1,18 +1,22 @@
-//! What only our own server says or does: paths of its own, what it refuses where PocketIC serves or gives up, and what it
-//! keeps between runs. On another server these tests are skipped, and say so.
+//! Features that only our own server has: its own paths, refusals where PocketIC serves or gives
+//! up, and the cache of compiled modules. On another server these tests are skipped with a reason.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::SystemTime;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
 
 use serde_json::{Value, json};
 
-use crate::common::{self, counter, only_ours, raw, update};
-use crate::raw::NOBODY;
-use crate::server::{Server, one_subnet, run};
+use crate::{
+    common::{self, counter, only_ours, raw, update},
+    raw::NOBODY,
+    server::{Server, one_subnet, run},
+};
 
 #[test]
-fn an_instance_tells_about_itself() {
+fn an_instance_serves_its_canisters_trace_and_accounts() {
     if !only_ours("this server has no paths under /canic") {
         return;
     }
@@ -64,23 +68,15 @@ fn an_instance_tells_about_itself() {
         ),
         ("trace?to=1", (400, "")),
     ] {
-        server.refuses("GET", &format!("{own}/{path}"), "", refusal);
+        server.assert_refuses("GET", &format!("{own}/{path}"), "", refusal);
     }
     let nowhere = "/canic/instances/77/accounts";
-    server.refuses("GET", nowhere, "", (404, "there is no instance 77"));
+    server.assert_refuses("GET", nowhere, "", (404, "there is no instance 77"));
 }
 
-#[test]
-fn what_is_not_served_says_so() {
-    if !only_ours("this server serves what ours does not") {
-        return;
-    }
-    let server = Server::start("unserved", &[]);
-    let refuses = |path: &str, body: Value, what: &str| {
-        let message = format!("canic-replica does not serve {what}");
-        server.refuses("POST", path, body.to_string(), (501, &message));
-    };
-    for (key, value, what) in [
+/// Options of an instance that our server does not serve: key, value, and name in the refusal.
+fn unserved_options() -> [(&'static str, Value, &'static str); 7] {
+    [
         ("state_dir", json!("/tmp/state"), "a state directory"),
         ("incomplete_state", json!("Enabled"), "incomplete states"),
         (
@@ -108,19 +104,12 @@ fn what_is_not_served_says_so() {
             json!({ "function_name_length_limits": "Disabled" }),
             "function names of any length",
         ),
-    ] {
-        let mut config = one_subnet();
-        config[key] = value;
-        refuses("/instances", config, what);
-    }
-    let mut config = one_subnet();
-    config["subnet_config_set"]["application"][0]["instruction_config"] = json!("Benchmarking");
-    refuses("/instances", config, "");
-    // None of these left an instance behind.
-    assert_eq!(server.send("GET", "/instances/", "").1, "[]");
+    ]
+}
 
-    let id = number(&server.instance());
-    for (key, value, what) in [
+/// Options of a gateway that our server does not serve: key, value, and name in the refusal.
+fn unserved_gateway_options() -> [(&'static str, Value, &'static str); 3] {
+    [
         (
             "https_config",
             json!({ "cert_path": "cert", "key_path": "key" }),
@@ -136,10 +125,35 @@ fn what_is_not_served_says_so() {
             json!({ "Replica": "http://localhost:1" }),
             "HTTP gateways in front of another replica",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn an_unserved_option_is_refused_by_name() {
+    if !only_ours("this server serves options that ours does not") {
+        return;
+    }
+    let server = Server::start("unserved", &[]);
+    let refuses = |path: &str, body: Value, name: &str| {
+        let message = format!("canic-replica does not serve {name}");
+        server.assert_refuses("POST", path, body.to_string(), (501, &message));
+    };
+    for (key, value, name) in unserved_options() {
+        let mut config = one_subnet();
+        config[key] = value;
+        refuses("/instances", config, name);
+    }
+    let mut config = one_subnet();
+    config["subnet_config_set"]["application"][0]["instruction_config"] = json!("Benchmarking");
+    refuses("/instances", config, "");
+    // None of these requests created an instance.
+    assert_eq!(server.send("GET", "/instances/", "").1, "[]");
+
+    let id = number(&server.instance());
+    for (key, value, name) in unserved_gateway_options() {
         let mut gateway = json!({ "forward_to": { "PocketIcInstance": id } });
         gateway[key] = value;
-        refuses("/http_gateway", gateway, what);
+        refuses("/http_gateway", gateway, name);
     }
 }
 
@@ -149,7 +163,7 @@ fn number(path: &str) -> usize {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_canisters_and_instances_are_named() {
     if !only_ours("this server may serve such requests, or give up on them") {
         return;
     }
@@ -163,22 +177,22 @@ fn what_is_not_there_is_named() {
     ] {
         let path = format!("{instance}/{operation}");
         let body = json!({ "canister_id": NOBODY, "amount": 1 }).to_string();
-        server.refuses("POST", &path, body, (404, "there is no canister"));
+        server.assert_refuses("POST", &path, body, (404, "there is no canister"));
     }
     assert_eq!(server.send("DELETE", &instance, "").0, 200);
     let deleted = (404, "instance 0 has been deleted");
-    server.refuses("DELETE", &instance, "", deleted);
+    server.assert_refuses("DELETE", &instance, "", deleted);
 }
 
 #[test]
-fn gateways_that_can_not_be_opened() {
+fn gateways_that_cannot_be_opened_are_refused() {
     if !only_ours("this server opens some of these gateways, and answers 502 to the others") {
         return;
     }
     let server = Server::start("gateways", &[]);
     let id = number(&server.instance());
     let refuses = |gateway: Value, refusal| {
-        server.refuses("POST", "/http_gateway", gateway.to_string(), refusal);
+        server.assert_refuses("POST", "/http_gateway", gateway.to_string(), refusal);
     };
     let nobody = format!("there is no instance {}", id + 7);
     refuses(
@@ -197,11 +211,11 @@ fn gateways_that_can_not_be_opened() {
         server.send("GET", "/http_gateway", ""),
         (200, "[]".to_owned())
     );
-    server.refuses("POST", "/http_gateway/0/stop", "", (404, ""));
-    // An instance whose gateway can't be opened is not left behind.
+    server.assert_refuses("POST", "/http_gateway/0/stop", "", (404, ""));
+    // An instance is deleted if its gateway can't be opened.
     let mut config = one_subnet();
     config["http_gateway_config"] = json!({ "port": server.port });
-    server.refuses("POST", "/instances", config.to_string(), (400, ""));
+    server.assert_refuses("POST", "/instances", config.to_string(), (400, ""));
     assert_eq!(
         server.send("GET", "/instances", "").1,
         r#"["Available","Deleted"]"#
@@ -209,8 +223,8 @@ fn gateways_that_can_not_be_opened() {
 }
 
 #[test]
-fn the_port_of_a_gateway_refuses_in_the_same_way() {
-    if !only_ours("the gateway of this server has words of its own") {
+fn the_port_of_a_gateway_refuses_wrong_methods_like_that_of_the_server() {
+    if !only_ours("the gateway of this server has messages of its own") {
         return;
     }
     let server = Server::start("gateway", &[]);
@@ -228,8 +242,8 @@ fn the_port_of_a_gateway_refuses_in_the_same_way() {
 }
 
 #[test]
-fn the_binary_says_whose_it_is_and_what_it_can_not_do() {
-    if !only_ours("this binary has arguments and words of its own") {
+fn the_binary_prints_its_version_and_names_wrong_arguments() {
+    if !only_ours("this binary has arguments and messages of its own") {
         return;
     }
     assert_eq!(run(&["--version"]).stdout, b"pocket-ic-server 16.1.0\n");
@@ -254,8 +268,8 @@ fn the_binary_says_whose_it_is_and_what_it_can_not_do() {
 }
 
 #[test]
-fn what_one_run_compiled_the_next_one_finds() {
-    if !only_ours("this server keeps what it compiles in places of its own") {
+fn compiled_modules_are_cached_between_runs() {
+    if !only_ours("this server has another cache of compiled modules") {
         return;
     }
     let cache =
@@ -271,7 +285,7 @@ fn what_one_run_compiled_the_next_one_finds() {
     };
     let kept = run();
     assert_eq!(kept.len(), 1, "{kept:?}");
-    // Whoever finds a file says by its time that it was used; whoever compiles writes another.
+    // A run that uses a cached file updates its time; a run that compiles writes another file.
     let file = std::fs::File::open(&kept[0]).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(run(), kept);

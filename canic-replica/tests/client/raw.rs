@@ -1,19 +1,21 @@
-//! The protocol over a plain socket: bad requests are refused, and the server goes on; how it starts and ends.
+//! The protocol over a plain socket: refusals of bad requests, and the start and end of the server.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::is_ours;
-use crate::server::{Server, one_subnet, run};
+use crate::{
+    common::is_ours,
+    server::{Server, one_subnet, run},
+};
 
-/// 30 bytes; a principal has 29 at most.
+/// The base64 of 30 bytes; a principal has 29 at most.
 const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// No canister and no subnet has this id.
 pub(crate) const NOBODY: &str = "AAAAAAAAAAcBAQ==";
 
 #[test]
-fn paths_and_methods_that_are_not_there() {
+fn unknown_paths_and_methods_are_refused() {
     let server = Server::start("paths", &[]);
     for (method, path, refusal) in [
         ("GET", "/nowhere", (404, "there is no path /nowhere")),
@@ -30,13 +32,13 @@ fn paths_and_methods_that_are_not_there() {
         ),
         ("GET", "/instances/%ff/read/get_time", (400, "UTF-8")),
     ] {
-        server.refuses(method, path, "", refusal);
+        server.assert_refuses(method, path, "", refusal);
     }
     assert_eq!(server.send("GET", "/status", ""), (200, String::new()));
 }
 
 #[test]
-fn instances_come_and_go() {
+fn instances_are_created_and_deleted() {
     let server = Server::start("instances", &[]);
     assert_eq!(server.send("GET", "/instances", ""), (200, "[]".to_owned()));
     let first = server.instance();
@@ -48,36 +50,37 @@ fn instances_come_and_go() {
         (200, r#"["Deleted","Available"]"#.to_owned())
     );
     let time = format!("{first}/read/get_time");
-    server.refuses("GET", &time, "", (404, "instance 0 has been deleted"));
+    server.assert_refuses("GET", &time, "", (404, "instance 0 has been deleted"));
     let (status, _) = server.send("GET", &format!("{second}/read/topology"), "");
     assert_eq!(status, 200);
     let tick = "/instances/99/update/tick";
-    server.refuses("POST", tick, "{}", (404, "there is no instance 99"));
+    server.assert_refuses("POST", tick, "{}", (404, "there is no instance 99"));
 }
 
 #[test]
-fn instances_that_are_refused() {
+fn invalid_descriptions_of_instances_are_refused() {
     let server = Server::start("refused", &[]);
     let refuses = |config: Value, refusal| {
-        server.refuses("POST", "/instances", config.to_string(), refusal);
+        server.assert_refuses("POST", "/instances", config.to_string(), refusal);
     };
     refuses(json!({}), (400, "InstanceConfig"));
     refuses(json!({}), (400, "subnet_config_set"));
-    let none = json!({ "subnet_config_set": { "system": [], "application": [], "verified_application": [] } });
+    let none = json!({ "system": [], "application": [], "verified_application": [] });
+    let none = json!({ "subnet_config_set": none });
     refuses(none, (400, "at least one subnet"));
     let mut early = one_subnet();
     early["initial_time"] = json!({ "Timestamp": { "nanos_since_epoch": 1 } });
     refuses(early, (400, "2021-05-06"));
-    // None of these left an instance behind.
+    // None of these requests created an instance.
     assert_eq!(server.send("GET", "/instances", "").1, "[]");
 }
 
 #[test]
-fn bodies_that_are_not_what_they_should_be() {
+fn malformed_bodies_are_refused() {
     let server = Server::start("bodies", &[]);
     let instance = server.instance();
     let refuses = |operation: &str, body: &[u8], refusal| {
-        server.refuses("POST", &format!("{instance}/{operation}"), body, refusal);
+        server.assert_refuses("POST", &format!("{instance}/{operation}"), body, refusal);
     };
     let post = |operation: &str, body: Value, refusal| {
         refuses(operation, body.to_string().as_bytes(), refusal);
@@ -97,7 +100,8 @@ fn bodies_that_are_not_what_they_should_be() {
         post(operation, long, (400, "is not a principal"));
     }
     let call = json!({
-        "sender": LONG, "canister_id": "", "effective_principal": "None", "method": "m", "payload": "",
+        "sender": LONG, "canister_id": "", "effective_principal": "None", "method": "m",
+        "payload": "",
     });
     for operation in ["read/query", "update/submit_ingress_message"] {
         post(operation, call.clone(), (400, "is not a principal"));
@@ -108,16 +112,16 @@ fn bodies_that_are_not_what_they_should_be() {
     post("read/pub_key", subnet, (404, "there is no subnet"));
 
     let id = |bytes: &str| json!({ "effective_principal": "None", "message_id": bytes });
-    let await_it = "update/await_ingress_message";
-    post(await_it, id("AAAA"), (400, "32 bytes"));
+    let await_message = "update/await_ingress_message";
+    post(await_message, id("AAAA"), (400, "32 bytes"));
     let unknown = id("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-    post(await_it, unknown.clone(), (400, ""));
-    let asked = json!({ "raw_message_id": unknown, "raw_caller": null }).to_string();
-    let status = server.send("POST", &format!("{instance}/read/ingress_status"), asked);
+    post(await_message, unknown.clone(), (400, ""));
+    let question = json!({ "raw_message_id": unknown, "raw_caller": null }).to_string();
+    let status = server.send("POST", &format!("{instance}/read/ingress_status"), question);
     assert_eq!(status, (200, "null".to_owned()));
     let past = json!({ "nanos_since_epoch": 1 });
     post("update/set_time", past, (400, ""));
-    server.refuses("POST", "/http_gateway", "{}", (400, "HttpGatewayConfig"));
+    server.assert_refuses("POST", "/http_gateway", "{}", (400, "HttpGatewayConfig"));
     let time = server.send("GET", &format!("{instance}/read/get_time"), "");
     assert_eq!(time.0, 200);
 }
@@ -136,24 +140,24 @@ fn blobs_are_kept_by_their_hash() {
         (200, "abc".to_owned())
     );
     let unknown = (404, "there is no blob abcd");
-    server.refuses("GET", "/blobstore/abcd", "", unknown);
-    server.refuses("GET", "/blobstore/xyz", "", (400, ""));
+    server.assert_refuses("GET", "/blobstore/abcd", "", unknown);
+    server.assert_refuses("GET", "/blobstore/xyz", "", (400, ""));
     let encoded = |encoding: &str, blob: &str| {
         let header = format!("content-encoding: {encoding}\r\n");
         server.send_with("POST", "/blobstore", &header, blob)
     };
     assert_eq!(encoded("br", "abc").0, 400);
 
-    // What claims to be gzip and isn't is found when it is used.
+    // A blob that is wrongly declared as gzip is refused when it is used.
     let (status, gzip) = encoded("gzip", "no gzip");
     assert_eq!(status, 200);
     let instance = server.instance();
     let body = json!({ "canister_id": NOBODY, "blob_id": base64(&gzip) }).to_string();
     let set = format!("{instance}/update/set_stable_memory");
-    server.refuses("POST", &set, body, (400, "not valid gzip"));
+    server.assert_refuses("POST", &set, body, (400, "not valid gzip"));
 }
 
-/// Base64 of bytes given in hexadecimal, through the type that travels.
+/// Converts hexadecimal into the base64 of the protocol.
 fn base64(hexadecimal: &str) -> Value {
     let bytes = hex::decode(hexadecimal).unwrap();
     serde_json::to_value(pocket_ic::common::rest::BlobId(bytes)).unwrap()
@@ -164,7 +168,8 @@ fn a_large_body_is_read() {
     let server = Server::start("large", &[]);
     let (status, id) = server.send("POST", "/blobstore", vec![7; 120 << 20]);
     assert_eq!((status, id.len()), (200, 64));
-    // The operations take as much; this one has a base64 payload of 120 MB, for a canister that isn't there.
+    // Operations accept bodies of this size, too: a base64 payload of 120 MB, for a missing
+    // canister.
     let instance = server.instance();
     let call = json!({
         "sender": "BA==", "canister_id": NOBODY, "effective_principal": "None", "method": "m",
@@ -180,7 +185,7 @@ fn a_large_body_is_read() {
 }
 
 #[test]
-fn the_version_is_one_that_the_client_takes() {
+fn the_version_is_one_that_the_client_accepts() {
     let output = run(&["--version"]);
     assert!(output.status.success());
     let version = String::from_utf8(output.stdout).unwrap();
@@ -221,7 +226,7 @@ fn a_second_server_leaves_the_port_file_to_the_first() {
 }
 
 #[test]
-fn the_server_ends_when_nobody_asks_any_more() {
+fn the_server_ends_after_a_time_without_requests() {
     let mut server = Server::start("ttl", &["--ttl", "1"]);
     assert_eq!(server.send("GET", "/status", "").0, 200);
     assert!(server.child.wait().unwrap().success());
@@ -237,13 +242,13 @@ fn the_server_ends_at_its_hard_limit() {
 
 #[test]
 #[cfg(unix)]
-fn the_server_ends_when_it_is_told_to() {
+fn the_server_ends_on_a_signal() {
     let mut server = Server::start("signal", &[]);
-    let told = Command::new("kill")
+    let killed = Command::new("kill")
         .arg(server.child.id().to_string())
         .status()
         .unwrap();
-    assert!(told.success());
+    assert!(killed.success());
     assert!(server.child.wait().unwrap().success());
     assert!(!server.port_file.exists());
 }

@@ -1,8 +1,10 @@
-//! A server of a test's own, over a plain socket.
+//! A server for a single test, and requests to it over a plain socket.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output},
+    time::Duration,
+};
 
 use pocket_ic::PocketIcBuilder;
 use serde_json::{Value, json};
@@ -38,7 +40,7 @@ impl Server {
         }
     }
 
-    /// Sends one request; answers the status and the body.
+    /// Sends one request; returns the status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> (u16, String) {
         self.send_with(method, path, "content-type: application/json\r\n", body)
     }
@@ -54,20 +56,20 @@ impl Server {
         raw(self.port, method, path, &headers, body)
     }
 
-    /// Sends a request that is refused with this status, and says this. Another server may choose among the statuses from
-    /// 400 to 499, and has words of its own.
-    pub(crate) fn refuses(
+    /// Sends a request, and checks that it is refused with this status and a message that contains
+    /// this text. Another server may choose a status from 400 to 499, and any message.
+    pub(crate) fn assert_refuses(
         &self,
         method: &str,
         path: &str,
         body: impl AsRef<[u8]>,
-        (status, says): (u16, &str),
+        (status, text): (u16, &str),
     ) {
         let (answered, body) = self.send(method, path, body);
         if is_ours() {
             let message = message(&body).unwrap_or_else(|| panic!("no message: {answered} {body}"));
             assert!(
-                answered == status && message.contains(says),
+                answered == status && message.contains(text),
                 "{answered} {message} to {method} {path}"
             );
         } else {
@@ -78,7 +80,7 @@ impl Server {
         }
     }
 
-    /// Creates an instance; answers its path.
+    /// Creates an instance; returns its path.
     pub(crate) fn instance(&self) -> String {
         let (status, body) = self.send("POST", "/instances", one_subnet().to_string());
         assert_eq!(status, 201, "{body}");
@@ -102,7 +104,7 @@ impl Drop for Server {
     }
 }
 
-/// What an error says.
+/// The message of an error.
 fn message(body: &str) -> Option<String> {
     let error: Value = serde_json::from_str(body).ok()?;
     let message = error.get("message").or(error.pointer("/Error/message"))?;
@@ -121,5 +123,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 pub(crate) fn one_subnet() -> Value {
     let spec =
         json!({ "state_config": "New", "instruction_config": "Production", "subnet_admins": null });
-    json!({ "subnet_config_set": { "system": [], "application": [spec], "verified_application": [] } })
+    json!({
+        "subnet_config_set": { "system": [], "application": [spec], "verified_application": [] },
+    })
 }

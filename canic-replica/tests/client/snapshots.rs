@@ -1,16 +1,17 @@
-//! Snapshots that go to a directory and come back from there.
+//! Download of snapshots to a directory, and upload from there.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
 
 use candid::Principal;
-use pocket_ic::PocketIc;
-use pocket_ic::common::rest::BlobCompression;
+use pocket_ic::{PocketIc, common::rest::BlobCompression};
 
 use crate::common::{counter, counter_wasm, instance, query, update};
 
-/// A directory that is gone in the end.
+/// A directory that is deleted when it is dropped.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -43,7 +44,7 @@ fn take(pic: &PocketIc, canister: Principal) -> Vec<u8> {
     snapshot.id
 }
 
-fn fails(operation: impl FnOnce()) -> bool {
+fn panics(operation: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(operation)).is_err()
 }
 
@@ -53,7 +54,7 @@ fn a_snapshot_moves_through_a_directory_into_another_instance() {
     let canister = counter(&pic);
     update(&pic, canister, "inc").unwrap();
     update(&pic, canister, "inc").unwrap();
-    // More than one piece.
+    // This stable memory takes more than one piece.
     let stable: Vec<u8> = (0..42 * 65_536_u32).map(|byte| byte as u8).collect();
     pic.set_stable_memory(canister, stable.clone(), BlobCompression::NoCompression);
     let chunk = pic.upload_chunk(canister, None, vec![1, 2, 3]).unwrap();
@@ -77,7 +78,7 @@ fn a_snapshot_moves_through_a_directory_into_another_instance() {
     assert!(file("stable_memory.bin") == stable);
     let chunk: String = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(file(&format!("wasm_chunk_store/{chunk}.bin")), [1, 2, 3]);
-    // On another instance.
+    // The upload goes to another instance.
     let other = instance();
     let copy = other.create_canister();
     let anonymous = Principal::anonymous();
@@ -88,7 +89,7 @@ fn a_snapshot_moves_through_a_directory_into_another_instance() {
     assert_eq!(query(&other, copy, "get").unwrap(), 2);
     assert!(other.get_stable_memory(copy) == stable);
     assert_eq!(other.stored_chunks(copy, None).unwrap().len(), 1);
-    // What was uploaded can be replaced.
+    // An uploaded snapshot can be replaced.
     let next = other.canister_snapshot_upload(copy, anonymous, Some(snapshot), path);
     let names: Vec<_> = other
         .list_canister_snapshots(copy, None)
@@ -100,7 +101,7 @@ fn a_snapshot_moves_through_a_directory_into_another_instance() {
 }
 
 #[test]
-fn what_a_snapshot_does_not_have_is_not_written() {
+fn empty_parts_of_a_snapshot_are_not_written() {
     let pic = instance();
     let canister = counter(&pic);
     let snapshot = take(&pic, canister);
@@ -118,7 +119,7 @@ fn what_a_snapshot_does_not_have_is_not_written() {
 }
 
 #[test]
-fn directories_and_snapshots_must_be_what_they_should() {
+fn invalid_directories_and_snapshots_are_refused() {
     let pic = instance();
     let canister = counter(&pic);
     let snapshot = take(&pic, canister);
@@ -126,7 +127,7 @@ fn directories_and_snapshots_must_be_what_they_should() {
     let directory = Directory::new("wrong");
     let path = directory.0.clone();
     let download = |sender, snapshot: &[u8], path: &Path| {
-        fails(|| {
+        panics(|| {
             pic.canister_snapshot_download(canister, sender, snapshot.to_vec(), path.to_owned());
         })
     };
@@ -135,12 +136,12 @@ fn directories_and_snapshots_must_be_what_they_should() {
     assert!(download(stranger, &snapshot, &path));
     fs::create_dir_all(path.join("occupied")).unwrap();
     assert!(download(anonymous, &snapshot, &path));
-    // Nothing to upload there.
-    assert!(fails(|| {
+    // The directory has no snapshot to upload.
+    assert!(panics(|| {
         pic.canister_snapshot_upload(canister, anonymous, None, path.clone());
     }));
     fs::write(path.join("metadata.json"), "{}").unwrap();
-    assert!(fails(|| {
+    assert!(panics(|| {
         pic.canister_snapshot_upload(canister, anonymous, None, path);
     }));
     assert_eq!(

@@ -1,18 +1,25 @@
-//! Calls that wait for an answer for a while only.
+//! Best-effort calls, which wait for an answer until a deadline.
 
 use candid::Principal;
+use canic_replica::{IngressStatus, Kind, SubnetKind};
+use ic_management_canister_types::CanisterInstallMode::Install;
 
 use crate::common::{Net, T, canister, record};
-use canic_replica::{IngressStatus, Kind, SubnetKind};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// `ask`: calls a method (its number follows the callee's id) with 1 T cycles and, if a byte follows that is not 0, waits
-/// so many times ten seconds; answers the reply, or the reject code as a byte. `deadline` answers the one it sees.
-/// `nested` makes a guaranteed call to the canister's own `deadline` and answers that, and then its own as its callback
-/// sees it. `take_half` accepts half of the cycles. `forever` never answers. `take` counts.
+/// A canister with these methods:
+///
+/// - `ask` calls a method with 1 T cycles. Its argument is the callee's id, the method's number,
+///   and the timeout in tens of seconds (0: a guaranteed call). It passes on the reply, or replies
+///   with the reject code as a byte.
+/// - `deadline` replies with the deadline that it sees.
+/// - `nested` makes a guaranteed call to its own `deadline`. It replies with that deadline, then
+///   the one that its callback sees.
+/// - `take_half` accepts half of a T cycles, `forever` never answers, and `take` counts its calls.
 const CANISTER: &str = r#"
-    (table 8 funcref) (elem (i32.const 0) $on_reply $on_reject $nested_reply $nested_reject $again $again)
+    (table 8 funcref)
+    (elem (i32.const 0) $on_reply $on_reject $nested_reply $nested_reject $again $again)
     (data (i32.const 0) "deadline            ")
     (data (i32.const 20) "nested              ")
     (data (i32.const 40) "take_half           ")
@@ -25,7 +32,8 @@ const CANISTER: &str = r#"
         (call $msg_arg_data_copy (i32.const 600) (i32.const 0) (call $msg_arg_data_size))
         (call $answer (i32.const 600) (call $msg_arg_data_size)))
     (func $on_reject (param i32)
-        (i32.store8 (i32.const 600) (call $msg_reject_code)) (call $answer (i32.const 600) (i32.const 1)))
+        (i32.store8 (i32.const 600) (call $msg_reject_code))
+        (call $answer (i32.const 600) (i32.const 1)))
     (func (export "canister_update ask") (local $method i32)
         (drop (call $argument))
         (local.set $method (i32.load8_u (i32.const 1010)))
@@ -33,7 +41,8 @@ const CANISTER: &str = r#"
             (i32.load8_u (i32.add (i32.const 100) (local.get $method))) (i32.const 0) (i32.const 1))
         (call $call_cycles_add128 (i64.const 0) (i64.const 1000000000000))
         (if (i32.load8_u (i32.const 1011)) (then
-            (call $call_with_best_effort_response (i32.mul (i32.const 10) (i32.load8_u (i32.const 1011))))))
+            (call $call_with_best_effort_response
+                (i32.mul (i32.const 10) (i32.load8_u (i32.const 1011))))))
         (if (call $call_perform) (then (unreachable))))
     (func $deadline (i64.store (i32.const 600) (call $msg_deadline)))
     (func $answer_deadline (call $deadline) (call $answer (i32.const 600) (i32.const 8)))
@@ -49,14 +58,17 @@ const CANISTER: &str = r#"
         (call $answer (i32.const 600) (i32.const 16)))
     (func $nested_reject (param i32) (unreachable))
     (func (export "canister_update take_half")
-        (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 600)) (call $reply (i32.const 0)))
+        (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 600))
+        (call $reply (i32.const 0)))
     (func $forever
         (call $call_new (i32.const 0) (i32.const 0) (i32.const 120) (i32.const 8)
             (i32.const 4) (i32.const 0) (i32.const 5) (i32.const 0))
         (if (call $call_perform) (then (unreachable))))
     (func $again (param i32) (call $forever))
     (func (export "canister_update forever") (call $forever))
-    (func (export "canister_update take") (global.set $count (i32.add (global.get $count) (i32.const 1))) (call $msg_reply))
+    (func (export "canister_update take")
+        (global.set $count (i32.add (global.get $count) (i32.const 1)))
+        (call $msg_reply))
     (func (export "canister_query count") (call $reply (global.get $count)))
     (func (export "canister_update use_up_the_round") (local $i i32)
         (loop $more
@@ -72,21 +84,22 @@ const TAKE_HALF: u8 = 2;
 const FOREVER: u8 = 3;
 const TAKE: u8 = 4;
 
-/// A canister, and one on another subnet.
-fn far_apart() -> (Net, Principal, Principal) {
+/// Two canisters on two subnets.
+fn distant_pair() -> (Net, Principal, Principal) {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let near = net.install(CANISTER);
     let far = net.create_on(1, T);
-    let mode = ic_management_canister_types::CanisterInstallMode::Install;
-    net.install_as(mode, far, canister(CANISTER), &[]).unwrap();
+    net.install_as(Install, far, canister(CANISTER), &[])
+        .unwrap();
     (net, near, far)
 }
 
-/// Lets `from` call a method of `to` that waits so many times ten seconds, or as long as it takes.
+/// Lets `from` call a method of `to` with a timeout in tens of seconds, or with a guaranteed
+/// response (0).
 fn ask(net: &mut Net, from: Principal, to: Principal, method: u8, tens: u8) -> [u8; 32] {
     let argument = [to.as_slice(), &[method, tens]].concat();
-    let order = net.ingress(from, "ask", &argument);
-    net.replica.submit(order).unwrap()
+    let call = net.ingress(from, "ask", &argument);
+    net.replica.submit(call).unwrap()
 }
 
 fn answer(net: &mut Net, message: [u8; 32]) -> Vec<u8> {
@@ -95,7 +108,8 @@ fn answer(net: &mut Net, message: [u8; 32]) -> Vec<u8> {
     answer
 }
 
-fn later(net: &mut Net, seconds: u64) {
+/// Sets the time forwards and executes a round.
+fn advance(net: &mut Net, seconds: u64) {
     let later = net.replica.time() + seconds * SECOND;
     net.replica.set_time(later).unwrap();
     net.replica.tick();
@@ -107,22 +121,23 @@ fn deadline(bytes: &[u8]) -> u64 {
 
 #[test]
 fn a_call_that_waits_too_long_ends_unknown_and_the_late_answer_is_dropped() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 1);
-    // The call travels in the first round, is executed in the second, and its answer would arrive in the third.
+    // The call travels in the first round and is executed in the second. Its answer would arrive in
+    // the third.
     net.replica.tick();
     net.replica.tick();
     assert_eq!(net.number(far, "count"), 1);
-    later(&mut net, 11);
+    advance(&mut net, 11);
     assert_eq!(answer(&mut net, message), [6]);
-    later(&mut net, 1);
+    advance(&mut net, 1);
     assert_eq!(net.events(Kind::Reply), []);
     assert_eq!(net.events(Kind::Reject).len(), 1);
 }
 
 #[test]
 fn an_answer_in_the_last_second_is_in_time() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 1);
     net.replica.tick();
     let last = (net.replica.time() / SECOND + 10) * SECOND;
@@ -133,14 +148,14 @@ fn an_answer_in_the_last_second_is_in_time() {
 
 #[test]
 fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let messages = [
         ask(&mut net, near, far, TAKE, 1),
         ask(&mut net, near, far, TAKE, 1),
     ];
     net.replica.tick();
     net.replica.tick();
-    // The first answer is executed; then it is the turn of this message, and the second answer waits.
+    // The first answer is executed. Then this message runs, and the second answer waits.
     net.replica
         .submit(net.ingress(near, "use_up_the_round", &[]))
         .unwrap();
@@ -149,7 +164,7 @@ fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
         net.replica.ingress_status(&messages[1]),
         IngressStatus::Processing
     );
-    later(&mut net, 11);
+    advance(&mut net, 11);
     for message in messages {
         assert_eq!(answer(&mut net, message), [0_u8; 0]);
     }
@@ -157,12 +172,12 @@ fn an_answer_that_came_in_time_may_wait_longer_in_the_queue() {
 
 #[test]
 fn the_cycles_of_a_late_answer_come_back() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let before = net.replica.cycles(near).unwrap();
     let message = ask(&mut net, near, far, TAKE_HALF, 1);
     net.replica.tick();
     net.replica.tick();
-    later(&mut net, 11);
+    advance(&mut net, 11);
     assert_eq!(answer(&mut net, message), [6]);
     let spent = before - net.replica.cycles(near).unwrap();
     assert!((T / 2..T / 2 + T / 10).contains(&spent), "{spent}");
@@ -171,11 +186,11 @@ fn the_cycles_of_a_late_answer_come_back() {
 
 #[test]
 fn a_call_that_is_late_itself_is_not_executed_and_its_cycles_come_back() {
-    let (mut net, near, far) = far_apart();
+    let (mut net, near, far) = distant_pair();
     let before = net.replica.cycles(near).unwrap();
     let message = ask(&mut net, near, far, TAKE, 1);
     net.replica.tick();
-    later(&mut net, 11);
+    advance(&mut net, 11);
     assert_eq!(answer(&mut net, message), [6]);
     net.replica.tick();
     net.replica.tick();
@@ -196,7 +211,7 @@ fn the_callee_sees_the_deadline_in_whole_seconds() {
 }
 
 #[test]
-fn nobody_waits_longer_than_five_minutes() {
+fn a_deadline_is_at_most_five_minutes_away() {
     let mut net = Net::new();
     let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
     let message = ask(&mut net, a, b, DEADLINE, 100);
@@ -206,7 +221,7 @@ fn nobody_waits_longer_than_five_minutes() {
 }
 
 #[test]
-fn who_is_called_otherwise_sees_no_deadline() {
+fn guaranteed_calls_ingress_messages_and_queries_see_no_deadline() {
     let mut net = Net::new();
     let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
     let message = ask(&mut net, a, b, DEADLINE, 0);
@@ -228,7 +243,7 @@ fn a_nested_call_has_its_own_deadline_and_the_callback_sees_that_of_its_caller()
 }
 
 #[test]
-fn who_waits_for_a_while_only_can_stop_after_it() {
+fn a_canister_can_stop_once_its_best_effort_call_timed_out() {
     let mut net = Net::new();
     let [a, b] = [net.install(CANISTER), net.install(CANISTER)];
     let stop = |net: &mut Net, tens| {
@@ -237,7 +252,7 @@ fn who_waits_for_a_while_only_can_stop_after_it() {
         let argument = candid::encode_args(record(a)).unwrap();
         let stop = net.ingress(Principal::management_canister(), "stop_canister", &argument);
         let stopped = net.replica.submit(stop).unwrap();
-        later(net, 11);
+        advance(net, 11);
         net.replica.tick();
         (
             net.replica.ingress_status(&message),
@@ -247,7 +262,7 @@ fn who_waits_for_a_while_only_can_stop_after_it() {
     let (message, stopped) = stop(&mut net, 1);
     assert_eq!(message, IngressStatus::Done(Ok(vec![6])));
     assert!(matches!(stopped, IngressStatus::Done(Ok(_))), "{stopped:?}");
-    // Whoever wants an answer for sure waits.
+    // A guaranteed call keeps the canister from stopping.
     net.manage::<()>("start_canister", record(a)).unwrap();
     let (message, stopped) = stop(&mut net, 0);
     assert_eq!(message, IngressStatus::Processing);
@@ -255,20 +270,20 @@ fn who_waits_for_a_while_only_can_stop_after_it() {
 }
 
 #[test]
-fn a_call_that_wants_an_answer_for_sure_gets_it_however_late() {
-    let (mut net, near, far) = far_apart();
+fn a_guaranteed_call_gets_its_answer_however_late() {
+    let (mut net, near, far) = distant_pair();
     let message = ask(&mut net, near, far, TAKE, 0);
     net.replica.tick();
-    later(&mut net, 86_400);
-    later(&mut net, 86_400);
+    advance(&mut net, 86_400);
+    advance(&mut net, 86_400);
     assert_eq!(answer(&mut net, message), [0_u8; 0]);
     assert_eq!(net.number(far, "count"), 1);
 }
 
 #[test]
-fn the_management_canister_executes_no_call_that_is_late() {
+fn the_management_canister_executes_no_call_past_its_deadline() {
     let mut net = Net::new();
-    // Asks for randomness.
+    // Calls `raw_rand`.
     let id = net.install(
         r#"
         (table 4 funcref)
@@ -286,16 +301,16 @@ fn the_management_canister_executes_no_call_that_is_late() {
     );
     let message = net.replica.submit(net.ingress(id, "go", &[])).unwrap();
     net.replica.tick();
-    later(&mut net, 11);
+    advance(&mut net, 11);
     assert_eq!(answer(&mut net, message), 6_u32.to_le_bytes());
-    let draws = |net: &Net| {
+    let executed = |net: &Net| {
         net.events(Kind::Management)
             .into_iter()
             .filter(|event| event.method == "raw_rand")
             .count()
     };
-    assert_eq!(draws(&net), 0);
+    assert_eq!(executed(&net), 0);
     let message = net.replica.submit(net.ingress(id, "go", &[])).unwrap();
     assert_eq!(answer(&mut net, message), 1_u32.to_le_bytes());
-    assert_eq!(draws(&net), 1);
+    assert_eq!(executed(&net), 1);
 }

@@ -1,28 +1,32 @@
 //! Calls between canisters.
 
-use crate::common::{Net, T, record};
 use candid::Principal;
 use canic_replica::{Kind, Outcome, RejectCode, SubnetKind};
+use ic_management_canister_types::CanisterInstallMode::Install;
 
-/// Answers, refuses, traps, keeps silent, takes or leaves cycles.
+use crate::common::{Net, T, canister, record};
+
+/// A callee that replies, rejects, traps, never answers, or accepts cycles.
 const CALLEE: &str = r#"
     (data (i32.const 0) "no, thanks")
     (global $count (mut i32) (i32.const 0))
     (func $note (global.set $count (i32.add (global.get $count) (i32.const 1))))
     (func (export "canister_update reply") (call $note) (call $reply (i32.const 42)))
-    (func (export "canister_update refuse") (call $note) (call $msg_reject (i32.const 0) (i32.const 10)))
+    (func (export "canister_update refuse")
+        (call $note) (call $msg_reject (i32.const 0) (i32.const 10)))
     (func (export "canister_update explode") (call $note) (unreachable))
     (func (export "canister_update silent") (call $note))
     (func (export "canister_update take_half") (call $note)
         (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 100))
         (call $answer (i32.const 100) (i32.const 16)))
     (func (export "canister_update take_and_trap")
-        (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 100)) (unreachable))
+        (call $msg_cycles_accept128 (i64.const 0) (i64.const 500000000000) (i32.const 100))
+        (unreachable))
     (func (export "canister_query count") (call $reply (global.get $count)))
 "#;
 
-/// Calls the canister named by the argument, at the method that its own method is named after, with 1 T cycles, and
-/// passes on the answer: the bytes of a reply, or the reject code as a number and the reject message.
+/// A program that calls the canister in its argument with 1 T cycles, at the method of the same
+/// name as its own. It replies with the refund, and the reply or the reject's code and message.
 fn caller() -> String {
     let names = [
         "reply",
@@ -64,8 +68,8 @@ fn caller() -> String {
     body
 }
 
-/// What the caller passes on: the refund and, of a reject, code and message.
-fn rejected(answer: &[u8]) -> (u128, u32, String) {
+/// Decodes the reply of a [`caller`] that got a reject: the refund, the code and the message.
+fn decode_reject(answer: &[u8]) -> (u128, u32, String) {
     let refund = u128::from_le_bytes(answer[..16].try_into().unwrap());
     let code = u32::from_le_bytes(answer[16..20].try_into().unwrap());
     (
@@ -111,7 +115,7 @@ fn a_reject_reaches_the_callback_with_code_and_message() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let answer = net.update(caller, "refuse", callee.as_slice()).unwrap();
-    assert_eq!(rejected(&answer), (T, 4, "no, thanks".into()));
+    assert_eq!(decode_reject(&answer), (T, 4, "no, thanks".into()));
 }
 
 #[test]
@@ -120,16 +124,16 @@ fn a_trap_of_the_callee_is_a_reject_for_the_caller_and_rolls_the_callee_back() {
     let (caller, callee) = pair(&mut net);
     let answer = net.update(caller, "explode", callee.as_slice()).unwrap();
     let message = format!("IC0502: Error from Canister {callee}: Canister trapped: unreachable.");
-    assert_eq!(rejected(&answer), (T, 5, message));
+    assert_eq!(decode_reject(&answer), (T, 5, message));
     assert_eq!(net.number(callee, "count"), 0);
 }
 
 #[test]
-fn who_never_replies_is_rejected_for_it_and_keeps_what_it_did() {
+fn a_callee_that_never_replies_is_rejected_and_keeps_its_state() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let (refund, code, message) =
-        rejected(&net.update(caller, "silent", callee.as_slice()).unwrap());
+        decode_reject(&net.update(caller, "silent", callee.as_slice()).unwrap());
     assert_eq!((refund, code), (T, 5));
     assert!(message.starts_with("IC0506: "), "{message}");
     assert_eq!(net.number(callee, "count"), 1);
@@ -142,7 +146,7 @@ fn a_missing_method_is_a_reject() {
     let answer = net.update(caller, "nowhere", callee.as_slice()).unwrap();
     let message =
         format!("IC0536: Error from Canister {callee}: Canister has no update method 'nowhere'.");
-    assert_eq!(rejected(&answer), (T, 5, message));
+    assert_eq!(decode_reject(&answer), (T, 5, message));
 }
 
 #[test]
@@ -150,12 +154,12 @@ fn a_missing_canister_is_an_invalid_destination() {
     let mut net = Net::new();
     let (caller, _) = pair(&mut net);
     let mut id = *b"\xff\xff\xff\xff\xff\xe0\x00\x77\x01\x01";
-    let (refund, code, message) = rejected(&net.update(caller, "reply", &id).unwrap());
+    let (refund, code, message) = decode_reject(&net.update(caller, "reply", &id).unwrap());
     assert_eq!((refund, code), (T, 3));
     assert!(message.contains("not found"), "{message}");
     id[0] = 0;
     assert!(
-        rejected(&net.update(caller, "reply", &id).unwrap())
+        decode_reject(&net.update(caller, "reply", &id).unwrap())
             .2
             .contains("No route")
     );
@@ -172,7 +176,7 @@ fn accepted_cycles_move_and_the_rest_comes_back() {
         [(T / 2).to_le_bytes(), (T / 2).to_le_bytes()].concat()
     );
     let gained = net.replica.cycles(callee).unwrap() - before;
-    // What it gained is what it accepted, less the price of one message.
+    // The callee gains the cycles that it accepted, less the price of one message.
     assert!((T / 2 - 10_000_000..T / 2).contains(&gained), "{gained}");
 }
 
@@ -181,7 +185,7 @@ fn a_trap_gives_accepted_cycles_back() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     let before = net.replica.cycles(callee).unwrap();
-    let (refund, code, _) = rejected(
+    let (refund, code, _) = decode_reject(
         &net.update(caller, "take_and_trap", callee.as_slice())
             .unwrap(),
     );
@@ -194,8 +198,7 @@ fn canisters_of_two_subnets_call_each_other_in_the_next_round() {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let caller = net.install(&caller());
     let there = net.create_on(1, 100 * T);
-    let mode = ic_management_canister_types::CanisterInstallMode::Install;
-    net.install_as(mode, there, crate::common::canister(CALLEE), &[])
+    net.install_as(Install, there, canister(CALLEE), &[])
         .unwrap();
     let answer = net.update(caller, "reply", there.as_slice()).unwrap();
     assert_eq!(answer[16..], [42, 0, 0, 0]);
@@ -211,12 +214,12 @@ fn canisters_of_two_subnets_call_each_other_in_the_next_round() {
 }
 
 #[test]
-fn who_is_stopped_takes_no_calls() {
+fn a_stopped_canister_takes_no_calls() {
     let mut net = Net::new();
     let (caller, callee) = pair(&mut net);
     net.manage::<()>("stop_canister", record(callee)).unwrap();
     let (refund, code, message) =
-        rejected(&net.update(caller, "reply", callee.as_slice()).unwrap());
+        decode_reject(&net.update(caller, "reply", callee.as_slice()).unwrap());
     assert_eq!(
         (refund, code, message),
         (T, 5, format!("IC0508: Canister {callee} is stopped"))
@@ -228,7 +231,7 @@ fn who_is_stopped_takes_no_calls() {
     );
 }
 
-/// A callback that changes everything and traps, with a cleanup that leaves a mark.
+/// A callback that changes all state and traps, with a cleanup that writes a mark.
 const TRAPPING_CALLBACK: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $callback $cleanup)
@@ -249,7 +252,8 @@ const TRAPPING_CALLBACK: &str = r#"
         (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1))
         (global.set $g (i32.const 2)))
     (func (export "canister_update with_cleanup")
-        (call $start) (call $call_on_cleanup (i32.const 2) (i32.const 33)) (drop (call $call_perform)))
+        (call $start) (call $call_on_cleanup (i32.const 2) (i32.const 33))
+        (drop (call $call_perform)))
     (func (export "canister_update without") (call $start) (drop (call $call_perform)))
     (func (export "canister_query g") (call $reply (global.get $g)))
     (func (export "canister_query heap") (call $reply (i32.load (i32.const 40000))))
@@ -267,7 +271,7 @@ fn a_trap_in_a_callback_rolls_back_to_before_the_callback_and_cleanup_is_kept() 
         .update(id, "with_cleanup", callee.as_slice())
         .unwrap_err();
     assert_eq!(reject.error_code, "IC0502");
-    // What the first message did is kept (2), what the callback did is not, what cleanup did is.
+    // The changes of the first message (2) and of the cleanup are kept, those of the callback not.
     let state = ["g", "heap", "stable", "cleaned", "mark"].map(|name| net.number(id, name));
     assert_eq!(state, [2, 0, 0, 33, 9]);
     assert_eq!(net.outcomes(Kind::Cleanup), [Outcome::Ok]);
@@ -307,7 +311,7 @@ fn cycles_of_a_call_that_is_never_performed_stay() {
 }
 
 #[test]
-fn messages_from_outside_are_limited_in_size() {
+fn ingress_messages_are_limited_in_size() {
     let mut net = Net::new();
     let (caller, _) = pair(&mut net);
     let reject = net.update(caller, "reply", &vec![0; 2 << 20]).unwrap_err();

@@ -1,18 +1,21 @@
-//! Certified data, certificates, and the keys behind them.
+//! Certified data, certificates, and the keys that sign them.
 
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, IngressStatus, ReadStateError, Replica, SubnetKind};
 use ic_certification::{Certificate, LookupResult};
+use ic_management_canister_types::CanisterInstallMode::Install;
 use ic_verify_bls_signature::verify_bls_signature;
 
 use crate::common::{Net, T, canister};
 
-/// Certifies the argument; answers by query whether there is a certificate, and the certificate.
+/// A canister that certifies its argument. Its queries reply whether there is a certificate, and
+/// with the certificate.
 const CERTIFIER: &str = r#"
     (func (export "canister_update set")
         (call $certified_data_set (i32.const 1000) (call $argument)) (call $reply (i32.const 0)))
     (func (export "canister_update trapping_set")
-        (call $certified_data_set (i32.const 1000) (call $argument)) (call $trap (i32.const 0) (i32.const 0)))
+        (call $certified_data_set (i32.const 1000) (call $argument))
+        (call $trap (i32.const 0) (i32.const 0)))
     (func $present (call $reply (call $data_certificate_present)))
     (func (export "canister_query present") (call $present))
     (func (export "canister_update present_in_update") (call $present))
@@ -27,7 +30,7 @@ const CERTIFIER: &str = r#"
         (i64.store (i32.const 900) (call $time)) (call $answer (i32.const 900) (i32.const 8)))
 "#;
 
-/// Looks a value up in a certificate, if it is genuine.
+/// Verifies a certificate and looks a value up in it.
 fn read(replica: &Replica, canister: Principal, certificate: &[u8], path: &[&[u8]]) -> Vec<u8> {
     let certificate: Certificate = serde_cbor::from_slice(certificate).unwrap();
     let signer = match &certificate.delegation {
@@ -57,13 +60,14 @@ fn read(replica: &Replica, canister: Principal, certificate: &[u8], path: &[&[u8
     }
 }
 
-/// The certified data of a canister whose query `certificate` answers a certificate.
+/// The certified data of a canister whose query `certificate` replies with a certificate.
 pub(crate) fn certified_data(net: &mut Net, canister: Principal) -> Vec<u8> {
     let certificate = net.query(canister, "certificate", &[]).unwrap();
     let path: [&[u8]; 3] = [b"canister", canister.as_slice(), b"certified_data"];
     read(&net.replica, canister, &certificate, &path)
 }
 
+/// Decodes a number in LEB128.
 fn natural(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -170,7 +174,7 @@ fn of_a_composite_query_only_the_first_canister_gets_a_certificate() {
 }
 
 #[test]
-fn a_certificate_tells_the_time_of_the_last_round() {
+fn a_certificate_has_the_time_of_the_last_round() {
     let mut net = Net::new();
     let id = net.install(CERTIFIER);
     let times = |net: &mut Net| {
@@ -213,15 +217,15 @@ fn equal_histories_give_equal_certificates() {
     let run = || {
         let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
         let id = net.create(100 * T);
-        let mode = ic_management_canister_types::CanisterInstallMode::Install;
-        net.install_as(mode, id, canister(CERTIFIER), &[]).unwrap();
+        net.install_as(Install, id, canister(CERTIFIER), &[])
+            .unwrap();
         net.update(id, "set", b"data").unwrap();
         net.query(id, "certificate", &[]).unwrap()
     };
     assert_eq!(run(), run());
 }
 
-/// The certificate of one path, read by the sender of [`Net`].
+/// The certificate of one path, read by [`Net::admin`].
 fn read_state(net: &Net, id: Principal, path: &[&[u8]]) -> Result<Vec<u8>, ReadStateError> {
     let path = path.iter().map(|label| label.to_vec()).collect();
     net.replica
@@ -255,9 +259,9 @@ fn the_status_of_a_request_is_certified_from_the_next_round_on() {
 }
 
 #[test]
-fn what_is_not_in_the_state_is_certified_to_be_absent() {
+fn missing_paths_are_certified_as_absent() {
     let mut net = Net::new();
-    // Whatever the number of canisters and requests, and wherever the missing one would be.
+    // For several numbers of canisters and requests, and several positions of the missing request.
     for _ in 0..9 {
         net.install(CERTIFIER);
         for byte in [0, 0x7f, 0xff] {
@@ -277,7 +281,7 @@ fn what_is_not_in_the_state_is_certified_to_be_absent() {
 }
 
 #[test]
-fn not_everything_can_be_read() {
+fn invalid_paths_and_requests_of_others_cannot_be_read() {
     let mut net = Net::new();
     let id = net.install(CERTIFIER);
     let other = net.install(CERTIFIER);

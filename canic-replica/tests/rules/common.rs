@@ -1,8 +1,10 @@
-//! An instance under test, and the vocabulary of its small canisters.
+//! An instance under test, and the functions that its small canisters are written with.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
-use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
-use candid::{Nat, Principal};
+use candid::{
+    Nat, Principal,
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args},
+};
 use canic_replica::{
     Config, EffectivePrincipal, Event, Ingress, Kind, Outcome, Reject, Replica, SubnetKind,
 };
@@ -10,7 +12,7 @@ use ic_management_canister_types as types;
 
 pub const T: u128 = 1_000_000_000_000;
 
-/// One instance. After every call it checks that no cycle got lost.
+/// One instance. After every call it checks that no cycle was lost.
 #[derive(Clone)]
 pub struct Net {
     pub replica: Replica,
@@ -72,7 +74,7 @@ impl Net {
         self.replica.query(query)
     }
 
-    /// A number that a query answers.
+    /// The number that a query method replies with.
     pub fn number(&mut self, canister: Principal, method: &str) -> u32 {
         let reply = self.query(canister, method, &[]).unwrap();
         u32::from_le_bytes(reply.try_into().unwrap())
@@ -106,13 +108,13 @@ impl Net {
         self.create_at(None, cycles)
     }
 
-    /// A new canister on the subnet of this number.
+    /// A new canister on the subnet at this position.
     pub fn create_on(&mut self, subnet: usize, cycles: u128) -> Principal {
         let subnet = self.replica.subnets()[subnet].id;
         self.create_at(Some(EffectivePrincipal::Subnet(subnet)), cycles)
     }
 
-    fn create_at(&mut self, place: Option<EffectivePrincipal>, cycles: u128) -> Principal {
+    fn create_at(&mut self, effective: Option<EffectivePrincipal>, cycles: u128) -> Principal {
         let args = types::ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(Nat::from(cycles)),
             settings: None,
@@ -122,7 +124,7 @@ impl Net {
         let method = "provisional_create_canister_with_cycles";
         let management = Principal::management_canister();
         let ingress = Ingress {
-            effective: place,
+            effective,
             ..self.ingress(management, method, &encode(args))
         };
         let reply = self.send(ingress).unwrap();
@@ -148,7 +150,7 @@ impl Net {
         self.manage("install_code", (args,))
     }
 
-    /// A fresh canister with a program made by [`canister`].
+    /// A fresh canister with a module made by [`canister`].
     pub fn install(&mut self, body: &str) -> Principal {
         let id = self.create(100 * T);
         self.install_as(types::CanisterInstallMode::Install, id, canister(body), &[])
@@ -163,20 +165,21 @@ impl Net {
             .0
     }
 
-    /// Lets a [`CALLER`] call the management canister. What came back: the refund, and the reply or code and message.
-    pub fn through(
+    /// Lets a [`CALLER`] call the management canister. Returns the refund, and the reply or the
+    /// reject's code and message.
+    pub fn call_through(
         &mut self,
         caller: Principal,
         method: &str,
         cycles: u128,
         payload: &[u8],
     ) -> (u128, Result<Vec<u8>, (u32, String)>) {
-        let answer = self.update(caller, "go", &order(method, cycles, payload));
-        came_back(&answer.unwrap())
+        let answer = self.update(caller, "go", &call_argument(method, cycles, payload));
+        decode_outcome(&answer.unwrap())
     }
 
-    /// The settings of a canister, changed by its controller.
-    pub fn change(
+    /// Changes the settings of a canister as its controller.
+    pub fn update_settings(
         &mut self,
         canister_id: Principal,
         settings: types::CanisterSettings,
@@ -211,7 +214,8 @@ impl Net {
     }
 }
 
-/// A program whose method `go` makes the call to the management canister that its argument, an [`order`], describes.
+/// A program whose method `go` calls the management canister as its argument says (see
+/// [`call_argument`]).
 pub const CALLER: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $on_reply $on_reject)
@@ -238,14 +242,14 @@ pub const CALLER: &str = r#"
         (if (call $call_perform) (then (unreachable))))
 "#;
 
-/// The argument of a [`CALLER`]: which method, with how many cycles, and the payload.
-pub fn order(method: &str, cycles: u128, payload: &[u8]) -> Vec<u8> {
+/// The argument of a [`CALLER`]: the method, the cycles to attach, and the payload.
+pub fn call_argument(method: &str, cycles: u128, payload: &[u8]) -> Vec<u8> {
     let name = [&[method.len() as u8], method.as_bytes()].concat();
     [name.as_slice(), &cycles.to_le_bytes(), payload].concat()
 }
 
-/// What a [`CALLER`] answers: the refund, and the reply or code and message.
-pub fn came_back(answer: &[u8]) -> (u128, Result<Vec<u8>, (u32, String)>) {
+/// Decodes the reply of a [`CALLER`]: the refund, and the reply or the reject's code and message.
+pub fn decode_outcome(answer: &[u8]) -> (u128, Result<Vec<u8>, (u32, String)>) {
     let refund = u128::from_le_bytes(answer[..16].try_into().unwrap());
     let rest = answer[17..].to_vec();
     match answer[16] {
@@ -262,9 +266,13 @@ pub fn record(canister_id: Principal) -> (types::CanisterIdRecord,) {
     (types::CanisterIdRecord { canister_id },)
 }
 
-/// A module with all the imports, one page of memory, and these words: `$reply` (an i32), `$answer` (bytes), `$argument`
-/// (copies the argument to 1000, answers its size), `$trap`, `$call` (the canister whose id lies at 1000: name, its
-/// size, the table index of the reply and of the reject callback).
+/// A module with all the imports, one page of memory, and these functions:
+///
+/// - `$reply`: replies with an i32.
+/// - `$answer`: replies with bytes (address, size).
+/// - `$argument`: copies the argument to address 1000 and returns its size.
+/// - `$new_call`: begins a call of the canister whose id lies at address 1000 (address and size of
+///   the method's name, table index of the reply and of the reject callback).
 pub fn canister(body: &str) -> Vec<u8> {
     let imports: String = IMPORTS
         .lines()
@@ -272,7 +280,7 @@ pub fn canister(body: &str) -> Vec<u8> {
         .map(import)
         .collect();
     wat::parse_str(format!(
-        "(module {imports} (memory (export \"memory\") 1) {WORDS} {body})"
+        "(module {imports} (memory (export \"memory\") 1) {FUNCTIONS} {body})"
     ))
     .unwrap()
 }
@@ -324,28 +332,29 @@ const IMPORTS: &str = "
     cost_http_request_v2 (param i32 i32 i32)
 ";
 
-const WORDS: &str = r#"
+const FUNCTIONS: &str = r#"
     (func $answer (param i32 i32)
         (call $msg_reply_data_append (local.get 0) (local.get 1)) (call $msg_reply))
     (func $reply (param i32)
         (i32.store (i32.const 900) (local.get 0)) (call $answer (i32.const 900) (i32.const 4)))
     (func $argument (result i32)
-        (call $msg_arg_data_copy (i32.const 1000) (i32.const 0) (call $msg_arg_data_size)) (call $msg_arg_data_size))
+        (call $msg_arg_data_copy (i32.const 1000) (i32.const 0) (call $msg_arg_data_size))
+        (call $msg_arg_data_size))
     (func $new_call (param $name i32) (param $size i32) (param $reply i32) (param $reject i32)
         (call $call_new (i32.const 1000) (i32.const 10) (local.get $name) (local.get $size)
             (local.get $reply) (i32.const 0) (local.get $reject) (i32.const 0)))
 "#;
 
-/// [`Net::through`], in tenths of T cycles.
-pub fn through(
+/// [`Net::call_through`], in tenths of T cycles.
+pub fn call_through(
     net: &mut Net,
     caller: Principal,
     method: &str,
     tenths: u128,
     payload: &[u8],
 ) -> (u128, Result<Vec<u8>, (u32, String)>) {
-    net.through(caller, method, tenths * T / 10, payload)
+    net.call_through(caller, method, tenths * T / 10, payload)
 }
 
 /// No argument, in Candid.
-pub const NOTHING: &[u8] = b"DIDL\x00\x00";
+pub const NO_ARGS: &[u8] = b"DIDL\x00\x00";

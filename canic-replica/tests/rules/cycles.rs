@@ -1,18 +1,19 @@
-//! What things cost, to the cycle, and what becomes of those who cannot pay.
+//! Fees, to the cycle, and the fate of canisters that cannot pay them.
 
-use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record};
 use candid::{Nat, Principal};
 use canic_replica::Kind;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
-use types::CanisterSettings;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install, CanisterSettings};
+
+use crate::common::{
+    CALLER, NO_ARGS, Net, T, call_argument, canister, decode_outcome, encode, record,
+};
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 /// Replies with four bytes.
 const PLAIN: &str = r#"(func (export "canister_update x") (call $reply (i32.const 0)))
     (func (export "canister_query q") (call $reply (i32.const 0)))"#;
 
-/// What a message from outside costs before it is executed.
+/// The fee for the reception of an ingress message, before it is executed.
 fn reception(method: &str, payload: usize) -> u128 {
     1_200_000 + 2_000 * (method.len() + payload) as u128
 }
@@ -92,7 +93,7 @@ fn memory_and_compute_cost_by_the_second() {
         compute_allocation: Some(Nat::from(1_u8)),
         ..CanisterSettings::default()
     };
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     let per_day = 24 * 3600 * (127_000 + 10_000_000_u128);
     assert_eq!(
         net.status(id).idle_cycles_burned_per_day,
@@ -117,7 +118,7 @@ fn compiling_costs_for_each_instruction_of_the_module() {
     let before = net.replica.accounts().fees.execution;
     net.install_as(Install, id, module.unwrap(), &[]).unwrap();
     let cost = net.replica.accounts().fees.execution - before;
-    // Three, and the end of the function.
+    // Three instructions, and the end of the function.
     assert_eq!(cost, 5_000_000 + 4 * 6_000);
 }
 
@@ -155,7 +156,7 @@ fn an_upload_costs_the_same_whether_the_chunk_is_new_or_not() {
 }
 
 #[test]
-fn a_snapshot_costs_its_taking_and_from_then_on_its_bytes() {
+fn a_snapshot_costs_a_base_and_each_byte_and_then_storage() {
     let mut net = Net::new();
     let id = net.install(PLAIN);
     let before = net.status(id);
@@ -180,8 +181,8 @@ fn a_snapshot_costs_its_taking_and_from_then_on_its_bytes() {
     assert_eq!(after.idle_cycles_burned_per_day, per_day);
 }
 
-/// What the platform's work on a canister costs that a call asks for.
-fn work(net: &mut Net, method: &str, payload: &[u8]) -> (u128, Vec<u8>) {
+/// Calls the management canister; returns the execution fee of the call, and the reply.
+fn execution_fee(net: &mut Net, method: &str, payload: &[u8]) -> (u128, Vec<u8>) {
     let before = net.replica.accounts().fees.execution;
     let management = Principal::management_canister();
     let reply = net.update(management, method, payload).unwrap();
@@ -200,14 +201,14 @@ fn loading_a_snapshot_costs_a_base_twice_its_bytes_and_the_compilation() {
         uninstall_code: None,
         sender_canister_version: None,
     };
-    let (_, reply) = work(&mut net, "take_canister_snapshot", &encode(args));
+    let (_, reply) = execution_fee(&mut net, "take_canister_snapshot", &encode(args));
     let (snapshot,) = candid::decode_args::<(types::Snapshot,)>(&reply).unwrap();
     let args = types::LoadCanisterSnapshotArgs {
         canister_id: id,
         snapshot_id: snapshot.id,
         sender_canister_version: None,
     };
-    let (cost, _) = work(&mut net, "load_canister_snapshot", &encode(args));
+    let (cost, _) = execution_fee(&mut net, "load_canister_snapshot", &encode(args));
     let bytes = u128::from(snapshot.total_size);
     assert_eq!(cost, 2 * 5_000_000 + 2_000_000_000 + bytes + 4 * 6_000);
 }
@@ -227,7 +228,7 @@ fn moving_snapshots_costs_a_base_and_each_byte() {
         global_timer: None,
         on_low_wasm_memory_hook_status: None,
     };
-    let (cost, reply) = work(&mut net, "upload_canister_snapshot_metadata", &encode(args));
+    let (cost, reply) = execution_fee(&mut net, "upload_canister_snapshot_metadata", &encode(args));
     let bytes = 100 + 8 + 65_536 + 131_072 + 1;
     assert_eq!(cost, 5_000_000 + 2_000_000_000 + bytes);
     let (answer,) =
@@ -243,7 +244,7 @@ fn moving_snapshots_costs_a_base_and_each_byte() {
             kind,
             chunk: vec![1; 7],
         };
-        let (cost, _) = work(&mut net, "upload_canister_snapshot_data", &encode(args));
+        let (cost, _) = execution_fee(&mut net, "upload_canister_snapshot_data", &encode(args));
         assert_eq!(cost, 5_000_000 + paid_for);
     }
     let args = types::ReadCanisterSnapshotDataArgs {
@@ -254,15 +255,15 @@ fn moving_snapshots_costs_a_base_and_each_byte() {
             size: 1_000,
         },
     };
-    let (cost, _) = work(&mut net, "read_canister_snapshot_data", &encode(args));
+    let (cost, _) = execution_fee(&mut net, "read_canister_snapshot_data", &encode(args));
     assert_eq!(cost, 5_000_000 + 5_000_000 + 1_000);
 }
 
 #[test]
-fn a_frozen_canister_takes_nothing_in_and_tells_only_its_controllers_what_it_lacks() {
+fn a_frozen_canister_refuses_messages_and_names_the_shortfall_to_controllers_only() {
     let mut net = Net::new();
     let id = net.install(PLAIN);
-    net.change(id, threshold(FOR_EVER)).unwrap();
+    net.update_settings(id, threshold(FOR_EVER)).unwrap();
     let reject = net.update(id, "x", &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0207");
     let begin =
@@ -275,8 +276,8 @@ fn a_frozen_canister_takes_nothing_in_and_tells_only_its_controllers_what_it_lac
     assert_eq!(net.send(stranger).unwrap_err().message, text);
     let reject = net.query(id, "q", &[]).unwrap_err();
     let text = format!(
-        "Canister {id} is unable to process query calls because it's frozen. Please top up the canister with cycles and try \
-         again."
+        "Canister {id} is unable to process query calls because it's frozen. \
+         Please top up the canister with cycles and try again."
     );
     assert_eq!(
         (reject.error_code.as_str(), reject.message),
@@ -300,7 +301,7 @@ fn a_frozen_canister_takes_nothing_in_and_tells_only_its_controllers_what_it_lac
     net.install_as(types::CanisterInstallMode::Reinstall, caller, module, &[])
         .unwrap();
     let text = format!("IC0207: Canister {id} is out of cycles");
-    assert_eq!(net.through(caller, "x", T, &[]), (T, Err((2, text))));
+    assert_eq!(net.call_through(caller, "x", T, &[]), (T, Err((2, text))));
 }
 
 #[test]
@@ -318,7 +319,7 @@ fn a_small_change_of_settings_is_paid_afterwards_so_that_a_canister_can_be_thawe
         let result = net.update(management, "update_settings", &payload);
         (result, before - balance(net, id), payload.len())
     };
-    // The change freezes it: nobody pays any more.
+    // The change freezes the canister, so it cannot be charged for it any more.
     let (result, cost, _) = send(&mut net, threshold(FOR_EVER));
     assert_eq!((result.is_ok(), cost), (true, 0));
     let (result, cost, size) = send(&mut net, threshold(0));
@@ -327,7 +328,7 @@ fn a_small_change_of_settings_is_paid_afterwards_so_that_a_canister_can_be_thawe
         (true, reception("update_settings", size))
     );
     net.update(id, "x", &[]).unwrap();
-    // A large one is paid in advance like all else.
+    // A large change is paid in advance like other calls.
     send(&mut net, threshold(FOR_EVER)).0.unwrap();
     let large = CanisterSettings {
         environment_variables: Some(
@@ -344,7 +345,7 @@ fn a_small_change_of_settings_is_paid_afterwards_so_that_a_canister_can_be_thawe
 }
 
 #[test]
-fn a_frozen_canister_cannot_even_throw_away_what_it_stores() {
+fn a_frozen_canister_cannot_clear_its_chunk_store() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let id = net.create(10 * T);
@@ -356,17 +357,17 @@ fn a_frozen_canister_cannot_even_throw_away_what_it_stores() {
         .unwrap();
     let mut settings = threshold(FOR_EVER);
     settings.controllers = Some(vec![net.admin, proxy]);
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     let clear = encode(record(id).0);
-    let (_, answer) = net.through(proxy, "clear_chunk_store", 0, &clear);
+    let (_, answer) = net.call_through(proxy, "clear_chunk_store", 0, &clear);
     let (code, message) = answer.unwrap_err();
     assert_eq!(code, 5);
     assert!(
         message.starts_with("IC0532: Canister cannot grow memory by 0 bytes"),
         "{message}"
     );
-    net.change(id, threshold(0)).unwrap();
-    let (_, answer) = net.through(proxy, "clear_chunk_store", 0, &clear);
+    net.update_settings(id, threshold(0)).unwrap();
+    let (_, answer) = net.call_through(proxy, "clear_chunk_store", 0, &clear);
     answer.unwrap();
 }
 
@@ -374,7 +375,7 @@ fn a_frozen_canister_cannot_even_throw_away_what_it_stores() {
 fn a_frozen_canister_still_gets_its_answers() {
     let mut net = Net::new();
     let id = net.install(CALLER);
-    let open = net.ingress(id, "go", &order("raw_rand", 0, NOTHING));
+    let open = net.ingress(id, "go", &call_argument("raw_rand", 0, NO_ARGS));
     let open = net.replica.submit(open).unwrap();
     net.replica.tick();
     let management = Principal::management_canister();
@@ -387,19 +388,19 @@ fn a_frozen_canister_still_gets_its_answers() {
     net.replica.submit(freeze).unwrap();
     net.replica.tick();
     let answer = net.replica.await_ingress(&open).unwrap().unwrap();
-    assert!(came_back(&answer).1.is_ok());
+    assert!(decode_outcome(&answer).1.is_ok());
     net.check_accounts();
 }
 
 #[test]
-fn who_runs_out_of_cycles_keeps_its_id_and_loses_the_rest() {
+fn a_canister_without_cycles_keeps_its_id_and_loses_code_and_state() {
     let mut net = Net::new();
     let id = net.install(CALLER);
     let settings = CanisterSettings {
         memory_allocation: Some(Nat::from(1_u64 << 30)),
         ..CanisterSettings::default()
     };
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     let args = types::TakeCanisterSnapshotArgs {
         canister_id: id,
         replace_snapshot: None,
@@ -408,7 +409,7 @@ fn who_runs_out_of_cycles_keeps_its_id_and_loses_the_rest() {
     };
     net.manage::<(types::Snapshot,)>("take_canister_snapshot", (args,))
         .unwrap();
-    let open = net.ingress(id, "go", &order("raw_rand", 0, NOTHING));
+    let open = net.ingress(id, "go", &call_argument("raw_rand", 0, NO_ARGS));
     let open = net.replica.submit(open).unwrap();
     net.replica.tick();
     let later = net.replica.time() + 10_000 * DAY;
@@ -427,12 +428,12 @@ fn who_runs_out_of_cycles_keeps_its_id_and_loses_the_rest() {
     assert_eq!(status.memory_size, 0_u8, "nothing is left");
     assert_eq!(status.settings.memory_allocation, 0_u8);
     assert_eq!(status.settings.controllers, [net.admin]);
-    let asker = net.install(CALLER);
+    let caller = net.install(CALLER);
     let args = encode(types::CanisterInfoArgs {
         canister_id: id,
         num_requested_changes: Some(20),
     });
-    let (_, reply) = net.through(asker, "canister_info", 0, &args);
+    let (_, reply) = net.call_through(caller, "canister_info", 0, &args);
     let (info,) = candid::decode_args::<(types::CanisterInfoResult,)>(&reply.unwrap()).unwrap();
     assert_eq!((info.total_num_changes, info.recent_changes.len()), (2, 0));
 }
@@ -453,7 +454,7 @@ fn cycles_come_back_even_if_the_answer_comes_too_late() {
             (call $call_data_append (i32.const 1010) (i32.sub (local.get $size) (i32.const 10)))
             (drop (call $call_perform)))"#,
     );
-    let argument = [slow.as_slice(), &order("raw_rand", 0, NOTHING)].concat();
+    let argument = [slow.as_slice(), &call_argument("raw_rand", 0, NO_ARGS)].concat();
     let before = balance(&net, caller);
     let open = net.ingress(caller, "go", &argument);
     let open = net.replica.submit(open).unwrap();

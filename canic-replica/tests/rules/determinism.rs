@@ -1,20 +1,24 @@
-//! The same inputs give the same results, and a fork is a world of its own.
+//! Determinism: equal inputs give equal results, and a fork and its original are independent.
 
-use crate::common::{Net, T, record};
 use candid::Principal;
 
-/// A canister that mixes what it is told, the time and randomness of its own into all its memories, and passes it on.
+use crate::common::{Net, T, record};
+
+/// A canister that mixes the time into a pseudo-random number, writes that to all its memories, and
+/// calls the next canister.
 const MIXER: &str = r#"
     (table 2 funcref)
     (elem (i32.const 1) $back)
     (data (i32.const 0) "mix")
     (global $g (mut i64) (i64.const 1))
     (func $mix
-        (global.set $g (i64.mul (i64.add (global.get $g) (call $time)) (i64.const 6364136223846793005)))
+        (global.set $g
+            (i64.mul (i64.add (global.get $g) (call $time)) (i64.const 6364136223846793005)))
         (i64.store (i32.and (i32.wrap_i64 (global.get $g)) (i32.const 0xffe0)) (global.get $g))
         (drop (call $stable64_grow (i64.const 1)))
         (i64.store (i32.const 900) (global.get $g))
-        (call $stable64_write (i64.and (global.get $g) (i64.const 0x7fff)) (i64.const 900) (i64.const 8)))
+        (call $stable64_write (i64.and (global.get $g) (i64.const 0x7fff))
+            (i64.const 900) (i64.const 8)))
     (func $back (param i32) (call $mix) (call $reply (i32.const 0)))
     (func (export "canister_update pass")
         (drop (call $argument)) (call $mix)
@@ -25,10 +29,11 @@ const MIXER: &str = r#"
         (call $call_cycles_add128 (i64.const 0) (i64.const 1000000))
         (drop (call $call_perform)))
     (func (export "canister_update mix") (call $mix)
-        (call $msg_cycles_accept128 (i64.const 0) (i64.const 300000) (i32.const 100)) (call $reply (i32.const 0)))
+        (call $msg_cycles_accept128 (i64.const 0) (i64.const 300000) (i32.const 100))
+        (call $reply (i32.const 0)))
 "#;
 
-fn story(net: &mut Net) -> (Principal, Principal) {
+fn run_history(net: &mut Net) -> (Principal, Principal) {
     let (a, b) = (net.install(MIXER), net.install(MIXER));
     for round in 0..5 {
         net.update(a, "pass", b.as_slice()).unwrap();
@@ -42,22 +47,22 @@ fn story(net: &mut Net) -> (Principal, Principal) {
 }
 
 #[test]
-fn two_runs_are_the_same_bit_for_bit() {
+fn equal_histories_give_equal_states_bit_for_bit() {
     let (mut one, mut two) = (Net::new(), Net::new());
-    story(&mut one);
-    story(&mut two);
+    run_history(&mut one);
+    run_history(&mut two);
     assert_eq!(one.replica.trace(), two.replica.trace());
     assert_eq!(one.replica.accounts(), two.replica.accounts());
     assert_eq!(one.replica.state_hash(), two.replica.state_hash());
-    // The hash sees one more nanosecond.
+    // The hash covers the time: a round adds a nanosecond.
     two.replica.tick();
     assert_ne!(one.replica.state_hash(), two.replica.state_hash());
 }
 
 #[test]
-fn a_fork_goes_its_own_way() {
+fn a_fork_and_its_original_do_not_affect_each_other() {
     let mut net = Net::new();
-    let (a, b) = story(&mut net);
+    let (a, b) = run_history(&mut net);
     let hash = net.replica.state_hash();
     let mut fork = net.clone();
     assert_eq!(fork.replica.state_hash(), hash);
@@ -66,7 +71,7 @@ fn a_fork_goes_its_own_way() {
     fork.replica.add_cycles(a, T).unwrap();
     assert_ne!(fork.replica.state_hash(), hash);
     assert_eq!(net.replica.state_hash(), hash);
-    // Both can go on, and the same way if they do the same.
+    // The original and a fork end in the same state if they execute the same calls.
     let mut other = net.clone();
     other.update(a, "mix", &[]).unwrap();
     net.update(a, "mix", &[]).unwrap();

@@ -1,43 +1,44 @@
-//! Faults strike what they name, do what they say, and leave everything else alone.
+//! Injected faults: each fires on the messages that it names, has the effect that it names, and
+//! changes nothing else.
 
+use candid::Principal;
 use canic_replica::{Chaos, Effect, Fault, Kind, Outcome, RejectCode};
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
 
 use crate::common::{Net, T, canister, record};
-use candid::Principal;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
 
-/// A caller that answers its caller with what it learned: the reply's first word, or 1000 plus the reject code; and a callee
-/// that counts, and keeps 500 of the cycles that come.
+/// A caller that replies with the callee's first word, or with 1000 plus the reject code; and a
+/// callee that counts its calls and accepts 500 cycles with each.
 const PAIR: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $replied $rejected $cleaned)
     (data (i32.const 0) "count")
     (global $count (mut i32) (i32.const 0))
-    (global $heard (mut i32) (i32.const 0))
+    (global $replies (mut i32) (i32.const 0))
     (global $cleanups (mut i32) (i32.const 0))
     (func $replied (param i32)
-        (global.set $heard (i32.add (global.get $heard) (i32.const 1)))
+        (global.set $replies (i32.add (global.get $replies) (i32.const 1)))
         (drop (call $argument)) (call $reply (i32.load (i32.const 1000))))
     (func $rejected (param i32) (call $reply (i32.add (i32.const 1000) (call $msg_reject_code))))
-    (func $cleaned (param i32) (global.set $cleanups (i32.add (global.get $cleanups) (i32.const 1))))
+    (func $cleaned (param i32)
+        (global.set $cleanups (i32.add (global.get $cleanups) (i32.const 1))))
     (func (export "canister_update ask")
         (drop (call $argument))
         (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 2))
         (call $call_on_cleanup (i32.const 3) (i32.const 0))
         (call $call_cycles_add128 (i64.const 0) (i64.const 2000))
         (if (call $call_perform) (then (call $reply (i32.const 7)))))
-    ;; Makes the call only after an answer: its callback needs cycles.
     (func (export "canister_update count")
         (global.set $count (i32.add (global.get $count) (i32.const 1)))
         (call $msg_cycles_accept128 (i64.const 0) (i64.const 500) (i32.const 100))
         (call $reply (global.get $count)))
     (func (export "canister_query counted") (call $reply (global.get $count)))
-    (func (export "canister_query heard") (call $reply (global.get $heard)))
+    (func (export "canister_query replies") (call $reply (global.get $replies)))
     (func (export "canister_query cleanups") (call $reply (global.get $cleanups)))
     (func (export "canister_update alarm")
         (drop (call $global_timer_set (call $time))) (call $reply (i32.const 0)))
-    (func (export "canister_global_timer") (global.set $count (i32.add (global.get $count) (i32.const 100))))
+    (func (export "canister_global_timer")
+        (global.set $count (i32.add (global.get $count) (i32.const 100))))
 "#;
 
 struct Pair {
@@ -57,7 +58,7 @@ impl Pair {
         }
     }
 
-    /// What the caller learned.
+    /// Lets the caller call the callee; returns its reply, or the message of its reject.
     fn ask(&mut self) -> Result<u32, String> {
         let reply = self.net.update(self.caller, "ask", self.callee.as_slice());
         reply
@@ -72,16 +73,13 @@ impl Pair {
 
 #[test]
 fn a_rejected_call_is_not_delivered_and_all_cycles_come_back() {
-    use RejectCode::{
-        CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
-    };
     let codes = [
-        SysFatal,
-        SysTransient,
-        DestinationInvalid,
-        CanisterReject,
-        CanisterError,
-        SysUnknown,
+        RejectCode::SysFatal,
+        RejectCode::SysTransient,
+        RejectCode::DestinationInvalid,
+        RejectCode::CanisterReject,
+        RejectCode::CanisterError,
+        RejectCode::SysUnknown,
     ];
     for code in codes {
         let mut pair = Pair::new();
@@ -92,13 +90,13 @@ fn a_rejected_call_is_not_delivered_and_all_cycles_come_back() {
         assert_eq!(pair.ask(), Ok(1000 + code as u32));
         assert_eq!(pair.counted(), 0);
         assert_eq!(pair.net.replica.cycles(callee), before);
-        // Only once.
+        // The fault fires only once.
         assert_eq!(pair.ask(), Ok(1));
     }
 }
 
 #[test]
-fn a_lost_reply_leaves_what_the_callee_did() {
+fn a_lost_reply_keeps_the_changes_of_the_callee() {
     let mut pair = Pair::new();
     let (caller, callee) = (pair.caller, pair.callee);
     let fault = Fault::on_answer(Effect::reject(RejectCode::SysUnknown))
@@ -108,7 +106,7 @@ fn a_lost_reply_leaves_what_the_callee_did() {
     let before = pair.net.replica.cycles(callee).unwrap();
     assert_eq!(pair.ask(), Ok(1006));
     assert_eq!(pair.counted(), 1);
-    // It ran: it paid for that, and kept 500 cycles.
+    // The callee ran: it paid for that, and kept 500 cycles.
     assert_ne!(pair.net.replica.cycles(callee).unwrap(), before);
     assert_eq!(pair.net.outcomes(Kind::Reject), [Outcome::Reply]);
 }
@@ -124,7 +122,7 @@ fn a_trapped_callback_is_rolled_back_and_cleaned_up() {
         "{error}"
     );
     assert_eq!(pair.counted(), 1);
-    assert_eq!(pair.net.number(pair.caller, "heard"), 0);
+    assert_eq!(pair.net.number(pair.caller, "replies"), 0);
     assert_eq!(pair.net.number(pair.caller, "cleanups"), 1);
     let events = pair.net.events(Kind::Reply);
     assert_eq!(events.len(), 1);
@@ -148,10 +146,14 @@ fn a_method_traps_at_the_nth_instruction() {
     assert_eq!(pair.counted(), 0);
     let ran = pair.net.events(Kind::Update);
     assert_eq!(ran[0].instructions, 20);
+    let Outcome::Trap { message } = &ran[0].outcome else {
+        panic!("{:?}", ran[0].outcome);
+    };
     assert!(
-        matches!(&ran[0].outcome, Outcome::Trap { message } if message.contains("injected fault at instruction 20"))
+        message.contains("injected fault at instruction 20"),
+        "{message}"
     );
-    // One that ends before is not harmed.
+    // A message that ends before that instruction does not trap.
     pair.net
         .replica
         .inject(Fault::on_call(after(1_000_000)).method("count"));
@@ -159,7 +161,7 @@ fn a_method_traps_at_the_nth_instruction() {
 }
 
 #[test]
-fn who_is_out_of_cycles_neither_runs_nor_sends() {
+fn a_callee_out_of_cycles_does_not_run() {
     let mut pair = Pair::new();
     let broke = Fault::on_call(Effect::OutOfCycles);
     pair.net.replica.inject(broke.clone().method("count"));
@@ -176,17 +178,18 @@ fn who_is_out_of_cycles_neither_runs_nor_sends() {
 
 #[test]
 fn a_callback_out_of_cycles_cannot_call() {
-    // On any answer it calls again, and answers with the code of `call_perform`.
+    // A caller that calls again on any answer, and replies with the result of `call_perform`.
     const AGAIN: &str = r#"
         (table 2 funcref)
         (elem (i32.const 1) $again)
         (data (i32.const 0) "count")
         (func $call (result i32)
-            (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1)) (call $call_perform))
+            (call $new_call (i32.const 0) (i32.const 5) (i32.const 1) (i32.const 1))
+            (call $call_perform))
         (func $again (param i32) (call $reply (call $call)))
         (func (export "canister_update ask") (drop (call $argument)) (drop (call $call)))
     "#;
-    for (fault, heard) in [(false, 0), (true, 2)] {
+    for (fault, expected) in [(false, 0), (true, 2)] {
         let mut net = Net::new();
         let (caller, callee) = (net.install(AGAIN), net.install(PAIR));
         if fault {
@@ -194,13 +197,13 @@ fn a_callback_out_of_cycles_cannot_call() {
                 .inject(Fault::on_answer(Effect::OutOfCycles).caller(caller));
         }
         let reply = net.update(caller, "ask", callee.as_slice()).unwrap();
-        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), heard);
+        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), expected);
     }
 }
 
 #[test]
 fn a_delayed_message_waits_while_others_pass() {
-    for (fault, heard) in [
+    for (fault, expected) in [
         (Fault::on_call(Effect::Delay { rounds: 3 }), 2),
         (Fault::on_answer(Effect::Delay { rounds: 3 }), 1),
     ] {
@@ -215,7 +218,7 @@ fn a_delayed_message_waits_while_others_pass() {
         pair.net.check_accounts();
         let round = pair.net.replica.strikes()[0].round;
         let reply = pair.net.replica.await_ingress(&id).unwrap().unwrap();
-        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), heard);
+        assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), expected);
         let answered = pair.net.events(Kind::Reply)[0].round;
         assert_eq!(answered, round + 3);
         assert_eq!(pair.counted(), 2);
@@ -223,16 +226,16 @@ fn a_delayed_message_waits_while_others_pass() {
 }
 
 #[test]
-fn management_calls_are_struck_like_others() {
+fn faults_fire_on_management_calls_too() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let install = |net: &mut Net| net.install_as(Install, id, canister(PAIR), &[]);
-    let struck_by = [
+    let effects = [
         (Effect::trap(), "IC0502"),
         (Effect::OutOfCycles, "IC0207"),
         (Effect::reject(RejectCode::SysFatal), "IC0101"),
     ];
-    for (effect, code) in struck_by {
+    for (effect, code) in effects {
         net.replica
             .inject(Fault::on_call(effect).method("install_code"));
         assert_eq!(install(&mut net).unwrap_err().error_code, code);
@@ -241,11 +244,12 @@ fn management_calls_are_struck_like_others() {
 }
 
 #[test]
-fn an_installation_traps_on_purpose() {
+fn a_fault_traps_each_step_of_an_installation() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let module = canister(
-        r#"(func (export "canister_init")) (func (export "canister_pre_upgrade")) (func (export "canister_post_upgrade"))"#,
+        r#"(func (export "canister_init")) (func (export "canister_pre_upgrade"))
+        (func (export "canister_post_upgrade"))"#,
     );
     net.replica
         .inject(Fault::on_call(Effect::trap()).method("canister_init"));
@@ -267,7 +271,7 @@ fn an_installation_traps_on_purpose() {
 }
 
 #[test]
-fn a_timer_that_is_struck_fires_later_or_traps() {
+fn a_fault_on_a_timer_delays_it_or_traps_it() {
     let mut net = Net::new();
     let id = net.install(PAIR);
     let timer = |effect| Fault::on_call(effect).method("canister_global_timer");
@@ -295,10 +299,10 @@ fn a_timer_that_is_struck_fires_later_or_traps() {
 
 #[test]
 fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
-    let story = |pair: &mut Pair| -> Vec<_> {
-        let heard = (0..60).map(|_| pair.ask()).collect();
+    let run = |pair: &mut Pair| -> Vec<_> {
+        let answers = (0..60).map(|_| pair.ask()).collect();
         pair.net.check_accounts();
-        heard
+        answers
     };
     let mut pair = Pair::new();
     let calm = Pair {
@@ -312,7 +316,7 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
         callee: None,
     };
     pair.net.replica.set_chaos(Some(chaos(1)));
-    let heard = story(&mut pair);
+    let answers = run(&mut pair);
     let strikes = pair.net.replica.strikes().to_vec();
     assert!(strikes.len() > 10, "{}", strikes.len());
 
@@ -322,17 +326,17 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
     };
     let mut other = fork();
     other.net.replica.set_chaos(Some(chaos(2)));
-    story(&mut other);
+    run(&mut other);
     assert_ne!(other.net.replica.strikes(), strikes);
 
     let mut again = fork();
     for strike in &strikes {
         again.net.replica.inject(strike.fault.clone());
     }
-    assert_eq!(story(&mut again), heard);
+    assert_eq!(run(&mut again), answers);
     assert_eq!(again.net.replica.strikes(), strikes);
     assert_eq!(again.net.replica.trace(), pair.net.replica.trace());
-    // All but the faults to come is the same.
+    // The states are equal except for the armed faults.
     let hashes = [&mut again, &mut pair].map(|pair| {
         pair.net.replica.clear_faults();
         pair.net.replica.state_hash()
@@ -350,7 +354,7 @@ fn a_canister_can_be_stopped_while_an_answer_to_it_is_delayed() {
     let ask = pair.net.ingress(caller, "ask", callee.as_slice());
     pair.net.replica.submit(ask).unwrap();
     pair.net.replica.tick();
-    // Stopping waits for the answer.
+    // The stop request waits for the answer.
     pair.net
         .manage::<()>("stop_canister", record(caller))
         .unwrap();

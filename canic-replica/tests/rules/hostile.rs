@@ -1,16 +1,18 @@
-//! Modules that mean harm: refused by name or trapped, in bounded time and memory, and the host stays up.
+//! Hostile modules: the replica refuses them by name or traps them, in bounded time and memory, and
+//! the host stays up.
 
 use std::io::Write;
 
-use crate::common::{Net, T};
-use crate::imports::module;
 use candid::Principal;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::CanisterInstallMode::Install;
 
-use ic_management_canister_types as types;
+use crate::{
+    common::{Net, T},
+    imports::module,
+};
 
-/// Why a module is not installed.
-fn refused(net: &mut Net, wasm: Vec<u8>) -> String {
+/// Installs a module that is refused; returns the reason.
+fn refusal(net: &mut Net, wasm: Vec<u8>) -> String {
     let id = net.create(100 * T);
     let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0505", "{}", reject.message);
@@ -18,7 +20,7 @@ fn refused(net: &mut Net, wasm: Vec<u8>) -> String {
     reject.message.strip_prefix(&prefix).unwrap().to_owned()
 }
 
-fn installed(net: &mut Net, wasm: Vec<u8>) -> Principal {
+fn install(net: &mut Net, wasm: Vec<u8>) -> Principal {
     let id = net.create(100 * T);
     net.install_as(Install, id, wasm, &[]).unwrap();
     id
@@ -37,7 +39,7 @@ fn gzip(bytes: &[u8], times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_the_replica_does_not_run_is_refused_by_name() {
+fn unsupported_features_are_refused_by_name() {
     let mut net = Net::new();
     for (text, why) in [
         (
@@ -54,7 +56,7 @@ fn what_the_replica_does_not_run_is_refused_by_name() {
             "Wasm exceptions are not supported.",
         ),
     ] {
-        assert_eq!(refused(&mut net, wat(text)), why);
+        assert_eq!(refusal(&mut net, wat(text)), why);
     }
     for (instruction, code) in [
         ("table.set", "(table.set (i32.const 0) (ref.null func))"),
@@ -79,27 +81,29 @@ fn what_the_replica_does_not_run_is_refused_by_name() {
         let why = format!(
             "Wasm module contains a function at index 1 with unsupported instruction {instruction}"
         );
-        assert_eq!(refused(&mut net, wat(&text)), why);
+        assert_eq!(refusal(&mut net, wat(&text)), why);
     }
 }
 
 #[test]
-fn what_is_no_module_is_refused() {
+fn damaged_modules_are_refused() {
     let mut net = Net::new();
     let whole = wat(
-        "(module (type (func)) (memory 1) (func (nop)) (export \"canister_init\" (func 0)) (data (i32.const 0) \"x\"))",
+        "(module (type (func)) (memory 1) (func (nop)) (export \"canister_init\" (func 0)) \
+         (data (i32.const 0) \"x\"))",
     );
     let mut cases = vec![
         Vec::new(),
         b"\0asm".to_vec(),
         b"not a module at all".to_vec(),
         b"\x1f\x8bnot gzip".to_vec(),
-        // A section of a length that is not there; one of an id that is not known; the same one twice.
+        // A section longer than the module; a section with an unknown id; all sections twice.
         [&whole[..8], &[1, 0xff, 0xff, 0xff, 0xff, 0x0f]].concat(),
         [&whole[..], &[99, 0]].concat(),
         [&whole[..], &whole[8..]].concat(),
     ];
-    // Cut off anywhere but between two sections: each has an id, a length of one byte here, and its content.
+    // The module cut off anywhere but between two sections. A section has an id, a length (one byte
+    // here), and its content.
     let mut ends = vec![8];
     while let Some(&end) = ends.last()
         && end < whole.len()
@@ -118,12 +122,12 @@ fn what_is_no_module_is_refused() {
             panic!("installed {shown}");
         }
     }
-    // With any byte turned it is another module or none.
-    for place in 0..whole.len() {
-        let mut turned = whole.clone();
-        turned[place] ^= 0xff;
+    // With any byte inverted it may be another valid module.
+    for at in 0..whole.len() {
+        let mut inverted = whole.clone();
+        inverted[at] ^= 0xff;
         let id = net.create(T);
-        if let Err(reject) = net.install_as(Install, id, turned, &[]) {
+        if let Err(reject) = net.install_as(Install, id, inverted, &[]) {
             assert_eq!(reject.error_code, "IC0505", "{}", reject.message);
         }
     }
@@ -135,21 +139,21 @@ fn compressed_modules_are_not_unpacked_beyond_their_limit() {
     let mut net = Net::new();
     let bomb = gzip(&[0; 1 << 20], 101);
     assert!(bomb.len() < 1 << 20);
-    let why = refused(&mut net, bomb);
+    let why = refusal(&mut net, bomb);
     assert!(
         why.contains("larger than the limit of 104857600 bytes"),
         "{why}"
     );
     let whole = gzip(&wat("(module)"), 1);
-    installed(&mut net, whole.clone());
-    let why = refused(&mut net, whole[..whole.len() - 9].to_vec());
+    install(&mut net, whole.clone());
+    let why = refusal(&mut net, whole[..whole.len() - 9].to_vec());
     assert!(why.starts_with("Failed to decompress Wasm module"), "{why}");
 }
 
 #[test]
-fn what_a_module_defines_is_counted() {
+fn definitions_of_a_module_are_limited() {
     let mut net = Net::new();
-    let many = |what: &str, times: usize| wat(&format!("(module {})", what.repeat(times)));
+    let many = |item: &str, times: usize| wat(&format!("(module {})", item.repeat(times)));
     for (wasm, why) in [
         (
             many("(global i32 (i32.const 0))", 1_001),
@@ -161,10 +165,11 @@ fn what_a_module_defines_is_counted() {
         ),
         (
             wat(&format!("(module (func {}))", "nop ".repeat(1_000_000))),
-            "Wasm module contains a function at index 0 of size 1000001 that exceeds the maximum allowed size of 1000000",
+            "Wasm module contains a function at index 0 of size 1000001 that exceeds the maximum \
+             allowed size of 1000000",
         ),
     ] {
-        assert_eq!(refused(&mut net, wasm), why);
+        assert_eq!(refusal(&mut net, wasm), why);
     }
     let methods = |count: usize, name: &str| {
         let exports: String = (0..count)
@@ -172,31 +177,33 @@ fn what_a_module_defines_is_counted() {
             .collect();
         wat(&format!("(module (func) {exports})"))
     };
-    installed(&mut net, methods(1_000, ""));
+    install(&mut net, methods(1_000, ""));
     assert_eq!(
-        refused(&mut net, methods(1_001, "")),
+        refusal(&mut net, methods(1_001, "")),
         "Wasm module defined 1001 exported methods which exceeds the maximum number allowed 1000."
     );
     assert_eq!(
-        refused(&mut net, methods(10, &"m".repeat(2_000))),
-        "Wasm module defined 20010 bytes of method names which exceeds the maximum number allowed 20000."
+        refusal(&mut net, methods(10, &"m".repeat(2_000))),
+        "Wasm module defined 20010 bytes of method names which exceeds the maximum number allowed \
+         20000."
     );
-    // Other exports are nobody's business.
+    // Other exports are not limited.
     let exports: String = (0..20_000)
         .map(|i| format!("(export \"{i}\" (func 0))"))
         .collect();
-    installed(&mut net, wat(&format!("(module (func) {exports})")));
+    install(&mut net, wat(&format!("(module (func) {exports})")));
 }
 
 #[test]
 fn tables_and_segments_stay_within_their_bounds() {
     let mut net = Net::new();
-    let why = refused(&mut net, wat("(module (table 1000001 funcref))"));
+    let why = refusal(&mut net, wat("(module (table 1000001 funcref))"));
     assert_eq!(
         why,
-        "Wasm module defined 1000001 table entries which exceeds the maximum number allowed 1000000."
+        "Wasm module defined 1000001 table entries which exceeds the maximum number allowed \
+         1000000."
     );
-    let why = refused(
+    let why = refusal(
         &mut net,
         wat("(module (table 1 funcref) (table 1 funcref))"),
     );
@@ -204,29 +211,29 @@ fn tables_and_segments_stay_within_their_bounds() {
         why,
         "Wasm module defined 2 tables which exceeds the maximum number allowed 1."
     );
-    installed(&mut net, wat("(module (table 1000000 funcref))"));
-    let why = refused(
+    install(&mut net, wat("(module (table 1000000 funcref))"));
+    let why = refusal(
         &mut net,
         wat("(module (table 1 funcref) (func) (elem (i32.const 1) 0))"),
     );
     assert!(why.contains("out of bounds table access"), "{why}");
-    let why = refused(
+    let why = refusal(
         &mut net,
         wat("(module (memory 1) (data (i32.const 65535) \"ab\"))"),
     );
     assert!(why.contains("out of bounds memory access"), "{why}");
-    let why = refused(&mut net, wat("(module (memory 1) (memory 1))"));
+    let why = refusal(&mut net, wat("(module (memory 1) (memory 1))"));
     assert!(why.contains("multiple memories"), "{why}");
-    // A segment of many entries costs its place and no more.
+    // A segment of many entries fits into a table of that size.
     let entries = "0 ".repeat(500_000);
-    installed(
+    install(
         &mut net,
         wat(&format!(
             "(module (table 500000 funcref) (func) (elem (i32.const 0) {entries}))"
         )),
     );
     // Memory that is declared and not touched costs nothing.
-    installed(&mut net, wat("(module (memory 49152))"));
+    install(&mut net, wat("(module (memory 49152))"));
 }
 
 #[test]
@@ -237,8 +244,8 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
         let tables = format!("(block (br_table {targets} (i32.const 5)))").repeat(20);
         wat(&format!("(module (func {tables}))"))
     };
-    installed(&mut net, branches(65_000));
-    let why = refused(&mut net, branches(66_000));
+    install(&mut net, branches(65_000));
+    let why = refusal(&mut net, branches(66_000));
     assert!(why.contains("`br_table` has 65999 targets"), "{why}");
     let depth = 50_000;
     let deep = format!(
@@ -246,11 +253,11 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
         "block ".repeat(depth),
         "end ".repeat(depth)
     );
-    installed(&mut net, wat(&deep));
+    install(&mut net, wat(&deep));
     let locals = format!("(func (local {}))", "i64 ".repeat(50_000));
     let wasm = wat(&format!("(module {})", locals.repeat(101)));
     assert_eq!(
-        refused(&mut net, wasm),
+        refusal(&mut net, wasm),
         "Wasm module defined 5050000 locals which exceeds the maximum number allowed 5000000."
     );
     let grows = |functions: usize, times: usize| {
@@ -260,8 +267,8 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
             function.repeat(functions)
         ))
     };
-    installed(&mut net, grows(2, 20_000));
-    let why = refused(&mut net, gzip(&grows(11, 100_000), 1));
+    install(&mut net, grows(2, 20_000));
+    let why = refusal(&mut net, gzip(&grows(11, 100_000), 1));
     assert!(
         why.starts_with("The module has 1100000 instructions that grow memory"),
         "{why}"
@@ -269,10 +276,10 @@ fn a_module_that_is_hard_to_compile_is_compiled_or_refused() {
 }
 
 #[test]
-fn a_stack_of_large_frames_overflows_inside() {
+fn a_stack_of_large_frames_overflows_with_a_trap() {
     let mut net = Net::new();
     let locals = "i64 ".repeat(10_000);
-    let id = installed(
+    let id = install(
         &mut net,
         module(&format!(
             r#"(func $deep (local {locals}) (call $deep) (local.set 9999 (local.get 1)))

@@ -1,7 +1,8 @@
-//! All that a module can import from `ic0`, as the interface specification lists it.
+//! The imports of `ic0`, as the interface specification lists them.
 
-/// The interface specification's overview of imports: function, parameters, result, and from where it may be called.
-/// `*` is everywhere but `start`. (`TQ`, the transformation of HTTP answers, is left out.)
+/// The interface specification's overview of imports: function, parameters, result, and the
+/// contexts that may call it. `*` is every context but `start`. (`TQ`, the transformation of HTTP
+/// responses, is left out.)
 const IMPORTS: &str = "
     msg_arg_data_size                  -> i32 : I U RQ NRQ CQ Ry CRy F
     msg_arg_data_copy i32 i32 i32             : I U RQ NRQ CQ Ry CRy F
@@ -79,7 +80,7 @@ const IMPORTS: &str = "
     stable_read i32 i32 i32                   : * s
 ";
 
-/// What the platform links beside these, and what needs a certificate.
+/// Imports that the platform links beside these, and those that need a certificate.
 const MORE: &str = "
     mint_cycles128 i64 i64 i32                : U Ry Rt T
     data_certificate_size              -> i32 : NRQ CQ
@@ -114,8 +115,8 @@ pub(crate) fn imports() -> Vec<Import> {
 }
 
 impl Import {
-    /// Declares it as `$name`.
-    pub(crate) fn declare(&self) -> String {
+    /// The import's declaration as `$name`.
+    pub(crate) fn declaration(&self) -> String {
         let Self {
             name, parameters, ..
         } = self;
@@ -127,7 +128,7 @@ impl Import {
         )
     }
 
-    /// Calls it, with a constant of each parameter's type.
+    /// A call of the import, with a constant of each parameter's type.
     pub(crate) fn call(&self, mut constant: impl FnMut(&str) -> i64) -> String {
         let arguments: String = (self.parameters.iter())
             .map(|ty| format!(" ({ty}.const {})", constant(ty)))
@@ -139,7 +140,7 @@ impl Import {
         }
     }
 
-    pub(crate) fn allowed(&self, context: &str) -> bool {
+    pub(crate) fn is_allowed(&self, context: &str) -> bool {
         let star = context != "s" && self.contexts.contains(&"*");
         star || self.contexts.contains(&context)
     }
@@ -147,6 +148,6 @@ impl Import {
 
 /// A module with all imports and one page of memory.
 pub(crate) fn module(body: &str) -> Vec<u8> {
-    let imports: String = imports().iter().map(Import::declare).collect();
+    let imports: String = imports().iter().map(Import::declaration).collect();
     wat::parse_str(format!("(module {imports} (memory 1) {body})")).unwrap()
 }

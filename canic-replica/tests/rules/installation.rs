@@ -1,15 +1,18 @@
-//! Code comes and goes.
+//! Installation, upgrade, reinstallation and removal of code.
 
 use std::io::Write;
 
-use crate::common::{Net, T, canister, record};
 use candid::Principal;
-use canic_replica::{Kind, Outcome, Reject};
-use ic_management_canister_types as types;
+use canic_replica::{Config, Kind, Outcome, Reject, Replica, SubnetKind};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Reinstall, Upgrade},
+};
 use sha2::{Digest, Sha256};
-use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
 
-/// Keeps its argument's first byte in a global, and a mark in stable memory.
+use crate::common::{Net, T, canister, record};
+
+/// A canister that keeps its argument's first byte in a global and in stable memory.
 const KEEPER: &str = r#"
     (global $g (mut i32) (i32.const 0))
     (func $init
@@ -72,7 +75,8 @@ fn an_upgrade_may_keep_the_heap() {
         canister(&format!(
             r#"(@custom "icp:private enhanced-orthogonal-persistence" "")
             (data (i32.const 0) "{data}")
-            (func (export "canister_update write") (i32.store (i32.const 30000) (i32.const 9)) (call $reply (i32.const 0)))
+            (func (export "canister_update write")
+                (i32.store (i32.const 30000) (i32.const 9)) (call $reply (i32.const 0)))
             (func (export "canister_query heap") (call $reply (i32.load (i32.const 0))))
             (func (export "canister_query far") (call $reply (i32.load (i32.const 30000))))"#
         ))
@@ -89,8 +93,8 @@ fn an_upgrade_may_keep_the_heap() {
     net.install_as(Upgrade(Some(keep)), id, module("\\02\\00\\00\\00"), &[])
         .unwrap();
     assert_eq!((net.number(id, "heap"), net.number(id, "far")), (1, 9));
-    let unsaid = net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[]);
-    assert_eq!(unsaid.unwrap_err().error_code, "IC0504");
+    let unspecified = net.install_as(Upgrade(None), id, module("\\02\\00\\00\\00"), &[]);
+    assert_eq!(unspecified.unwrap_err().error_code, "IC0504");
     let replace = types::UpgradeFlags {
         skip_pre_upgrade: None,
         wasm_memory_persistence: Some(types::WasmMemoryPersistence::Replace),
@@ -146,7 +150,7 @@ fn a_failing_init_leaves_the_canister_empty_and_charged() {
         net.outcomes(Kind::Lifecycle)[..],
         [Outcome::Trap { .. }]
     ));
-    // Nothing stands in the way of a good one.
+    // A valid module installs afterwards.
     net.install_as(Install, id, canister(KEEPER), &[1]).unwrap();
 }
 
@@ -162,7 +166,7 @@ fn a_failing_upgrade_leaves_the_old_code_and_its_state() {
             .error_code,
         "IC0502"
     );
-    // What pre_upgrade had written is gone, too.
+    // The writes of pre_upgrade are rolled back, too.
     assert_eq!(state(&mut net, id), (3, 3));
 }
 
@@ -184,7 +188,7 @@ fn a_canister_with_code_takes_no_second_install_and_an_empty_one_no_upgrade() {
 }
 
 #[test]
-fn gzipped_modules_install_and_are_known_by_the_hash_of_what_was_sent() {
+fn gzipped_modules_install_and_their_hash_is_that_of_the_gzip() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -202,7 +206,8 @@ fn gzipped_modules_install_and_are_known_by_the_hash_of_what_was_sent() {
     assert_eq!(reject.error_code, "IC0505");
 }
 
-fn refused(net: &mut Net, module: Vec<u8>, because: &str) {
+/// Installs a module that must be refused with this reason.
+fn assert_refused(net: &mut Net, module: Vec<u8>, because: &str) {
     let id = net.create(100 * T);
     let reject = net.install_as(Install, id, module, &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0505");
@@ -214,19 +219,20 @@ fn refused(net: &mut Net, module: Vec<u8>, because: &str) {
 fn bad_modules_are_refused_with_the_reason() {
     let mut net = Net::new();
     let good = canister(KEEPER);
-    refused(
+    assert_refused(
         &mut net,
         good[..good.len() / 2].to_vec(),
         "Failed to decode wasm module",
     );
-    refused(
+    assert_refused(
         &mut net,
         b"not wasm at all".to_vec(),
         "Failed to decode wasm module",
     );
-    refused(&mut net, Vec::new(), "Failed to decode wasm module");
-    let refuse =
-        |net: &mut Net, text: &str, because| refused(net, wat::parse_str(text).unwrap(), because);
+    assert_refused(&mut net, Vec::new(), "Failed to decode wasm module");
+    let refuse = |net: &mut Net, text: &str, because| {
+        assert_refused(net, wat::parse_str(text).unwrap(), because)
+    };
     let import = r#"(module (import "ic0" "frobnicate" (func)))"#;
     refuse(
         &mut net,
@@ -405,7 +411,7 @@ fn a_module_has_at_most_a_hundred_chunks() {
 }
 
 #[test]
-fn a_heap_is_kept_only_by_modules_that_are_made_for_it() {
+fn only_modules_with_orthogonal_persistence_keep_their_heap() {
     let mut net = Net::new();
     let id = net.install(KEEPER);
     let keep = types::UpgradeFlags {
@@ -422,33 +428,33 @@ fn a_heap_is_kept_only_by_modules_that_are_made_for_it() {
     );
 }
 
-/// A module whose compilation costs a little more than what one round forgives.
+/// A module whose compilation takes slightly more instructions than a round takes off the debt.
 fn large() -> Vec<u8> {
     let function = format!("(func {})", "nop ".repeat(40_000));
     wat::parse_str(format!("(module {})", function.repeat(9))).unwrap()
 }
 
 #[test]
-fn who_has_installed_much_waits_for_the_next_install() {
+fn large_installs_in_a_row_are_rate_limited() {
     let mut net = Net::new();
     let id = net.create(1_000 * T);
     net.install_as(Install, id, large(), &[]).unwrap();
     let reject = net.install_as(Reinstall, id, large(), &[]).unwrap_err();
     let text = format!(
-        "Canister {id} is rate limited because it executed too many instructions in the previous install_code messages. \
-         Please retry installation after several minutes."
+        "Canister {id} is rate limited because it executed too many instructions in the previous \
+         install_code messages. Please retry installation after several minutes."
     );
     assert_eq!(
         (reject.error_code.as_str(), reject.message),
         ("IC0209", text)
     );
-    // Others need not, and a round later it is over.
+    // Other canisters are not limited, and a round later this canister is not either.
     net.install(KEEPER);
     net.install_as(Reinstall, id, large(), &[]).unwrap();
     net.install_as(Reinstall, id, canister(KEEPER), &[])
         .unwrap_err();
     net.replica.tick();
-    // What is small is forgiven within the round.
+    // The debt of a small install is gone after its round.
     for _ in 0..3 {
         net.install_as(Reinstall, id, canister(KEEPER), &[])
             .unwrap();
@@ -456,9 +462,9 @@ fn who_has_installed_much_waits_for_the_next_install() {
 }
 
 #[test]
-fn nobody_waits_if_installs_are_not_limited() {
-    let replica = canic_replica::Replica::new(canic_replica::Config {
-        subnets: vec![canic_replica::SubnetKind::Application],
+fn large_installs_in_a_row_are_accepted_without_the_rate_limit() {
+    let replica = Replica::new(Config {
+        subnets: vec![SubnetKind::Application],
         time: None,
         rate_limited: false,
     });
@@ -473,14 +479,15 @@ fn nobody_waits_if_installs_are_not_limited() {
 }
 
 #[test]
-fn the_store_of_chunks_is_on_the_subnet_and_the_callers() {
+fn a_missing_chunk_store_and_a_short_hash_are_refused() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
     let subnet = net.replica.subnets()[0].id;
     let reject = install_chunks(&mut net, id, nobody, vec![], &[0; 32]).unwrap_err();
     let text = format!(
-        "InstallChunkedCode Error: Store canister {nobody} was not found on subnet {subnet} of target canister {id}"
+        "InstallChunkedCode Error: Store canister {nobody} was not found on subnet {subnet} of \
+         target canister {id}"
     );
     assert_eq!(
         (reject.error_code.as_str(), reject.message),
@@ -491,7 +498,7 @@ fn the_store_of_chunks_is_on_the_subnet_and_the_callers() {
 }
 
 #[test]
-fn putting_chunks_together_costs_as_if_each_were_full() {
+fn an_install_from_chunks_is_charged_for_full_chunks() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let module = wat::parse_str("(module (func))").unwrap();

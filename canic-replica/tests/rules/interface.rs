@@ -1,8 +1,10 @@
-//! The Candid interface of a module: from the library, and by the command `did`.
+//! The Candid interface of a module, read by the library and by the command `did`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
 use candid::decode_args;
 use canic_replica::{candid_interface, with_candid_interface};
@@ -13,7 +15,7 @@ use crate::common::{CALLER, Net, T, encode};
 
 const TEXT: &str = "service : { greet : (text) -> (text) query }\n";
 
-/// A module whose `get_candid_pointer` has this body, with a text at 16.
+/// A module whose `get_candid_pointer` has this body, with an interface at address 16.
 fn module(body: &str) -> Vec<u8> {
     text(&format!(
         r#"(import "ic0" "trap" (func $trap (param i32 i32)))
@@ -30,21 +32,21 @@ fn text(fields: &str) -> Vec<u8> {
     wat::parse_str(format!("(module {fields})")).unwrap()
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 #[test]
-fn a_module_tells_its_interface() {
+fn the_interface_is_read_from_the_module() {
     let module = module("(i32.const 16)");
     assert_eq!(candid_interface(&module).as_deref(), Ok(TEXT));
-    assert_eq!(candid_interface(&gzipped(&module)).as_deref(), Ok(TEXT));
+    assert_eq!(candid_interface(&gzip(&module)).as_deref(), Ok(TEXT));
 }
 
 #[test]
-fn metadata_tells_it_where_the_module_does_not() {
+fn the_interface_is_read_from_the_metadata_if_the_code_has_none() {
     for visibility in ["public", "private"] {
         let metadata = format!(r#"(@custom "icp:{visibility} candid:service" "service : {{}}\n")"#);
         assert_eq!(
@@ -52,13 +54,13 @@ fn metadata_tells_it_where_the_module_does_not() {
             Ok("service : {}\n")
         );
     }
-    // The code cannot be out of date.
+    // The code takes precedence, because it cannot be out of date.
     let both = with_candid_interface(&module("(i32.const 16)"), "service : {}").unwrap();
     assert_eq!(candid_interface(&both).as_deref(), Ok(TEXT));
 }
 
 #[test]
-fn a_module_without_interface_hears_why() {
+fn a_module_without_interface_is_refused_with_the_reason() {
     let cases = [
         (
             b"no module".to_vec(),
@@ -72,8 +74,8 @@ fn a_module_without_interface_hears_why() {
         ),
         (
             text("(memory 1)"),
-            "neither exports 'get_candid_pointer', which `export_candid!()` at the end of the crate makes, \
-             nor has metadata 'candid:service'",
+            "neither exports 'get_candid_pointer', which `export_candid!()` at the end of the \
+             crate makes, nor has metadata 'candid:service'",
         ),
         (
             text(r#"(memory 1) (func (export "get_candid_pointer"))"#),
@@ -110,13 +112,13 @@ fn a_module_without_interface_hears_why() {
 }
 
 #[test]
-fn an_embedded_interface_is_what_the_network_shows() {
+fn an_embedded_interface_is_the_metadata_that_canisters_read() {
     let module = module("(i32.const 16)");
-    let old = with_candid_interface(&gzipped(&module), "service : {}").unwrap();
+    let old = with_candid_interface(&gzip(&module), "service : {}").unwrap();
     let new = with_candid_interface(&old, TEXT).unwrap();
     let sections = new.windows(14).filter(|bytes| bytes == b"candid:service");
-    assert_eq!(sections.count(), 1, "the old one has given way");
-    // Everything else is as it was.
+    assert_eq!(sections.count(), 1, "the new interface replaces the old");
+    // The rest of the module is unchanged.
     assert!(new.starts_with(&module));
 
     let mut net = Net::new();
@@ -126,7 +128,7 @@ fn an_embedded_interface_is_what_the_network_shows() {
         .unwrap();
     let name = "candid:service".into();
     let args = types::CanisterMetadataArgs { canister_id, name };
-    let (_, shown) = net.through(caller, "canister_metadata", 0, &encode(args));
+    let (_, shown) = net.call_through(caller, "canister_metadata", 0, &encode(args));
     let (shown,): (types::CanisterMetadataResult,) = decode_args(&shown.unwrap()).unwrap();
     assert_eq!(shown.value, TEXT.as_bytes());
 }
@@ -137,7 +139,7 @@ fn an_interface_is_embedded_in_valid_modules_only() {
     let mut refused = 0;
     for end in 0..module.len() {
         match with_candid_interface(&module[..end], TEXT) {
-            // The last sections may be missing.
+            // The module is cut off between two sections.
             Ok(embedded) => assert_eq!(with_candid_interface(&embedded, TEXT), Ok(embedded)),
             Err(_) => refused += 1,
         }
@@ -145,7 +147,7 @@ fn an_interface_is_embedded_in_valid_modules_only() {
     assert!(refused > module.len() / 2, "{refused}");
 }
 
-/// A folder of this test's own, with a module in it.
+/// A folder for one test, with a module in it.
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("did-{name}"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -184,7 +186,7 @@ fn the_command_writes_files() {
 }
 
 #[test]
-fn the_command_says_what_is_wrong() {
+fn the_command_names_the_mistake() {
     let folder = folder("wrong");
     std::fs::write(folder.join("text.wasm"), "no module").unwrap();
     std::fs::write(folder.join("silent.wasm"), text("(memory 1)")).unwrap();

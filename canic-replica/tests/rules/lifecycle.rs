@@ -1,28 +1,33 @@
-//! Canisters are created, funded, stopped, started and deleted.
+//! Creation, funding, stop, start and deletion of canisters.
 
-use crate::common::{CALLER, NOTHING, Net, T, came_back, canister, encode, order, record, through};
 use candid::{Nat, Principal};
-use canic_replica::{EffectivePrincipal, Ingress, IngressStatus, Kind, Outcome, SubnetKind};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use canic_replica::{
+    EffectivePrincipal, Ingress, IngressStatus, Kind, Outcome, Reject, SubnetKind,
+};
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+use sha2::{Digest, Sha256};
 
-/// The info that a canister gets about another.
+use crate::common::{
+    CALLER, NO_ARGS, Net, T, call_argument, call_through, canister, decode_outcome, encode, record,
+};
+
+/// The reply that `caller` gets from `canister_info`.
 fn info(net: &mut Net, caller: Principal, id: Principal) -> types::CanisterInfoResult {
     let args = types::CanisterInfoArgs {
         canister_id: id,
         num_requested_changes: Some(20),
     };
-    let (_, reply) = net.through(caller, "canister_info", 0, &encode(args));
+    let (_, reply) = net.call_through(caller, "canister_info", 0, &encode(args));
     candid::decode_args::<(types::CanisterInfoResult,)>(&reply.unwrap())
         .unwrap()
         .0
 }
 
 #[test]
-fn a_canister_creates_a_canister_with_what_it_attaches_less_the_fee() {
+fn a_created_canister_gets_the_attached_cycles_less_the_fee() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
-    let (refund, reply) = through(
+    let (refund, reply) = call_through(
         &mut net,
         proxy,
         "create_canister",
@@ -56,7 +61,7 @@ fn creation_below_the_fee_is_refused_and_refunded() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let count = net.replica.canisters().len();
-    let (refund, reply) = through(
+    let (refund, reply) = call_through(
         &mut net,
         proxy,
         "create_canister",
@@ -73,11 +78,11 @@ fn creation_below_the_fee_is_refused_and_refunded() {
 }
 
 #[test]
-fn deposits_arrive_and_those_for_nobody_come_back() {
+fn deposits_arrive_and_those_for_missing_canisters_come_back() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let target = net.create(T);
-    let (refund, _) = through(
+    let (refund, _) = call_through(
         &mut net,
         proxy,
         "deposit_cycles",
@@ -86,7 +91,7 @@ fn deposits_arrive_and_those_for_nobody_come_back() {
     );
     assert_eq!((refund, net.replica.cycles(target)), (0, Some(2 * T)));
     let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
-    let (refund, reply) = through(
+    let (refund, reply) = call_through(
         &mut net,
         proxy,
         "deposit_cycles",
@@ -96,13 +101,13 @@ fn deposits_arrive_and_those_for_nobody_come_back() {
     assert_eq!((refund, reply.unwrap_err().0), (T, 3));
 }
 
-/// Waits for a canister that never answers of its own accord: itself is stopped by others meanwhile.
+/// A canister waits for an answer while its controller stops it.
 #[test]
 fn stopping_waits_for_open_calls() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let random = Ingress {
-        payload: order("raw_rand", 0, NOTHING),
+        payload: call_argument("raw_rand", 0, NO_ARGS),
         ..net.ingress(proxy, "go", &[])
     };
     let open = net.replica.submit(random).unwrap();
@@ -114,10 +119,11 @@ fn stopping_waits_for_open_calls() {
     );
     let stop = net.replica.submit(stop).unwrap();
     net.replica.tick();
-    // The call is still open: the canister is stopping, takes no new calls, and the stopper waits.
+    // The call is still open: the canister is stopping and takes no new calls, and the stop request
+    // waits.
     assert_eq!(
         net.replica
-            .submit(net.ingress(proxy, "go", &order("raw_rand", 0, NOTHING)))
+            .submit(net.ingress(proxy, "go", &call_argument("raw_rand", 0, NO_ARGS)))
             .unwrap_err()
             .error_code,
         "IC0509"
@@ -135,9 +141,9 @@ fn stopping_waits_for_open_calls() {
     net.check_accounts();
 }
 
-/// A canister that stops itself waits for itself for ever.
+/// A canister that stops itself waits for its own call, until the stop request times out.
 #[test]
-fn a_stop_request_gives_up_after_five_minutes() {
+fn a_stop_request_times_out_after_five_minutes() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     let args = types::UpdateSettingsArgs {
@@ -149,7 +155,7 @@ fn a_stop_request_gives_up_after_five_minutes() {
         sender_canister_version: None,
     };
     net.manage::<()>("update_settings", (args,)).unwrap();
-    let argument = order("stop_canister", 0, &encode(record(proxy).0));
+    let argument = call_argument("stop_canister", 0, &encode(record(proxy).0));
     let message = net
         .replica
         .submit(net.ingress(proxy, "go", &argument))
@@ -158,7 +164,7 @@ fn a_stop_request_gives_up_after_five_minutes() {
     let later = net.replica.time() + 300_000_000_000;
     net.replica.set_time(later).unwrap();
     let answer = net.replica.await_ingress(&message).unwrap().unwrap();
-    let (_, answer) = came_back(&answer);
+    let (_, answer) = decode_outcome(&answer);
     let text = "IC0206: Stop canister request timed out";
     assert_eq!(answer, Err((2, text.into())));
     net.check_accounts();
@@ -185,10 +191,10 @@ fn deleting_takes_a_stopped_canister_and_destroys_its_cycles() {
 }
 
 #[test]
-fn an_uninstall_rejects_what_is_open() {
+fn an_uninstall_rejects_open_calls() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
-    let argument = order("raw_rand", 0, NOTHING);
+    let argument = call_argument("raw_rand", 0, NO_ARGS);
     let open = net
         .replica
         .submit(net.ingress(proxy, "go", &argument))
@@ -201,7 +207,7 @@ fn an_uninstall_rejects_what_is_open() {
     net.manage::<()>("uninstall_code", (args,)).unwrap();
     let reject = net.replica.await_ingress(&open).unwrap().unwrap_err();
     assert_eq!(reject.message, "Canister has been uninstalled.");
-    // The late answer runs into nothing, and the canister can stop.
+    // The late answer finds no callback, and the canister can stop.
     net.manage::<()>("stop_canister", record(proxy)).unwrap();
     net.check_accounts();
 }
@@ -222,9 +228,7 @@ fn canister_ids_can_be_chosen_within_the_ranges_and_once() {
         // The client routes it to the subnet that hosts the id.
         ingress.effective = Some(EffectivePrincipal::Subnet(net.replica.subnets()[subnet].id));
         let reply = net.send(ingress)?;
-        Ok::<_, canic_replica::Reject>(
-            candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap(),
-        )
+        Ok::<_, Reject>(candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap())
     };
     let ledger = "ryjl3-tyaaa-aaaaa-aaaba-cai";
     let id = create(&mut net, ledger, 0).unwrap().0.canister_id;
@@ -243,7 +247,7 @@ fn canister_ids_can_be_chosen_within_the_ranges_and_once() {
         let reject = create(&mut net, id, subnet).unwrap_err();
         assert_eq!(reject.error_code, code, "{id}");
     }
-    // On PocketIC, too, this is the first canister of the first application subnet beside no other.
+    // PocketIC gives the same id to the first canister of an instance with one application subnet.
     let mut other = Net::new();
     assert_eq!(other.create(T).to_text(), "lxzze-o7777-77777-aaaaa-cai");
 }
@@ -258,7 +262,7 @@ fn a_top_up_without_an_amount_is_the_default_one() {
     let id = net.create(T);
     net.manage::<()>("provisional_top_up_canister", (Args { canister_id: id },))
         .unwrap();
-    // Nobody pays for its reception.
+    // The canister is not charged for the reception.
     assert_eq!(net.replica.cycles(id), Some(101 * T));
 }
 
@@ -266,7 +270,7 @@ fn a_top_up_without_an_amount_is_the_default_one() {
 fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
     let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
     let [nns, app] = [0, 1].map(|index| net.replica.subnets()[index].id);
-    let mut creates = |home: Principal, target: Principal| {
+    let mut creates = |own: Principal, target: Principal| {
         let args = types::ProvisionalCreateCanisterWithCyclesArgs {
             amount: None,
             settings: None,
@@ -276,10 +280,10 @@ fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
         let management = Principal::management_canister();
         let method = "provisional_create_canister_with_cycles";
         let mut ingress = net.ingress(management, method, &encode(args));
-        ingress.effective = Some(EffectivePrincipal::Subnet(home));
+        ingress.effective = Some(EffectivePrincipal::Subnet(own));
         let reply = net.send(ingress).unwrap();
         let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
-        // Calls the subnet by its own name.
+        // Calls the subnet by its id.
         let call = CALLER.replace(
             "(call $call_new (i32.const 0) (i32.const 0)",
             &format!(
@@ -296,13 +300,14 @@ fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
         net.install_as(Install, created.canister_id, module, &[])
             .unwrap();
         let arguments = encode(types::CreateCanisterArgs::default());
-        net.through(created.canister_id, "create_canister", T, &arguments)
+        net.call_through(created.canister_id, "create_canister", T, &arguments)
             .1
     };
     assert!(creates(app, app).is_ok());
     assert!(creates(nns, app).is_ok());
     let text = format!(
-        "IC0504: Incorrect sender subnet id: {app}. Sender should be on the same subnet or on the NNS subnet."
+        "IC0504: Incorrect sender subnet id: {app}. Sender should be on the same subnet or on the \
+         NNS subnet."
     );
     assert_eq!(creates(app, nns), Err((5, text)));
 }
@@ -329,7 +334,6 @@ fn a_refused_creation_uses_up_no_id() {
 
 #[test]
 fn creation_is_recorded_with_the_hash_of_the_environment() {
-    use sha2::{Digest, Sha256};
     let mut net = Net::new();
     let caller = net.install(CALLER);
     let variable = |name: &str, value: &str| types::EnvironmentVariable {
@@ -343,7 +347,7 @@ fn creation_is_recorded_with_the_hash_of_the_environment() {
         }),
         sender_canister_version: Some(7),
     };
-    let (_, reply) = net.through(caller, "create_canister", T, &encode(args));
+    let (_, reply) = net.call_through(caller, "create_canister", T, &encode(args));
     let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
     let info = info(&mut net, caller, created.canister_id);
     let mut pairs = [("a", "1"), ("b", "2")]
@@ -374,7 +378,7 @@ fn each_start_and_each_stop_counts_as_a_version() {
         net.manage::<()>(method, record(id)).unwrap();
         net.status(id).version
     };
-    // Creation was the first.
+    // The creation made version 1.
     assert_eq!(after("start_canister"), 2);
     assert_eq!(after("stop_canister"), 3);
     assert_eq!(after("stop_canister"), 4);
@@ -382,16 +386,16 @@ fn each_start_and_each_stop_counts_as_a_version() {
 }
 
 #[test]
-fn a_start_cancels_the_stops_that_wait_and_their_cycles_come_back() {
+fn a_start_cancels_waiting_stop_requests_and_their_cycles_come_back() {
     let mut net = Net::new();
     let [busy, stopper] = [net.install(CALLER), net.install(CALLER)];
     let settings = types::CanisterSettings {
         controllers: Some(vec![net.admin, busy, stopper]),
         ..Default::default()
     };
-    net.change(busy, settings).unwrap();
-    // Who stops itself waits for its own answer.
-    let stop = |cycles| order("stop_canister", cycles, &encode(record(busy).0));
+    net.update_settings(busy, settings).unwrap();
+    // A canister that stops itself waits for its own call.
+    let stop = |cycles| call_argument("stop_canister", cycles, &encode(record(busy).0));
     let own = net
         .replica
         .submit(net.ingress(busy, "go", &stop(0)))
@@ -419,18 +423,18 @@ fn a_start_cancels_the_stops_that_wait_and_their_cycles_come_back() {
     let text = format!("Canister {busy}'s stop request cancelled");
     for (message, cycles) in [(own, 0), (other, T)] {
         let answer = net.replica.await_ingress(&message).unwrap().unwrap();
-        assert_eq!(came_back(&answer), (cycles, Err((5, text.clone()))));
+        assert_eq!(decode_outcome(&answer), (cycles, Err((5, text.clone()))));
     }
     assert_eq!(net.status(busy).status, types::CanisterStatusType::Running);
     net.check_accounts();
 }
 
 #[test]
-fn nobody_deletes_itself_and_a_stopped_canister_is_ready_to_move() {
+fn a_canister_cannot_delete_itself_and_is_ready_to_migrate_once_stopped() {
     let mut net = Net::new();
     let id = net.install(CALLER);
     assert!(!net.status(id).ready_for_migration);
-    let (_, answer) = net.through(id, "delete_canister", 0, &encode(record(id).0));
+    let (_, answer) = net.call_through(id, "delete_canister", 0, &encode(record(id).0));
     let text = format!("IC0512: Canister {id} cannot delete itself.");
     assert_eq!(answer, Err((5, text)));
     net.manage::<()>("stop_canister", record(id)).unwrap();

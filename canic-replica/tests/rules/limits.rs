@@ -1,10 +1,14 @@
-//! Instructions, memory, stack, cycles: what runs out, runs out inside; the host stays up.
+//! Limits of instructions, memory, stack and cycles: a canister that exceeds one fails, and the
+//! host stays up.
+
+use candid::Nat;
+use canic_replica::{IngressStatus, Kind, Outcome, Reject, RejectCode};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Reinstall},
+};
 
 use crate::common::{Net, T, canister, record};
-use candid::Nat;
-use canic_replica::{IngressStatus, Kind, RejectCode};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
 
 #[test]
 fn an_endless_loop_traps_at_the_limit() {
@@ -21,7 +25,7 @@ fn an_endless_loop_traps_at_the_limit() {
 }
 
 #[test]
-fn an_endless_inspection_lets_nothing_in() {
+fn an_endless_inspection_refuses_the_message() {
     let mut net = Net::new();
     let id = net.install(
         r#"(func (export "canister_inspect_message") (loop $l (br $l)))
@@ -45,10 +49,11 @@ fn deep_recursion_traps() {
 }
 
 #[test]
-fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing() {
+fn memory_grows_to_the_limit_of_the_settings_and_untouched_pages_cost_nothing() {
     let mut net = Net::new();
     let id = net.install(
-        r#"(func (export "canister_update grow") (drop (memory.grow (i32.const 30000))) (call $reply (memory.size)))
+        r#"(func (export "canister_update grow")
+            (drop (memory.grow (i32.const 30000))) (call $reply (memory.size)))
         (func (export "canister_update too_far") (call $reply (memory.grow (i32.const 65536))))
         (func (export "canister_query size") (call $reply (memory.size)))"#,
     );
@@ -56,15 +61,15 @@ fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing
         wasm_memory_limit: Some(Nat::from(3_u64 << 30)),
         ..Default::default()
     };
-    net.change(id, settings).unwrap();
-    // 30,001 pages are 1.8 GiB: of the 3 GiB that the settings allow, once and not twice.
+    net.update_settings(id, settings).unwrap();
+    // 30,001 pages are 1.8 GiB: the 3 GiB of the settings allow that once and not twice.
     assert_eq!(
         net.update(id, "grow", &[]).unwrap(),
         30_001_u32.to_le_bytes()
     );
     let reject = net.update(id, "grow", &[]).unwrap_err();
     assert_eq!(reject.error_code, "IC0539");
-    // What no 32-bit memory can hold is for the program itself to notice.
+    // Beyond the size of a 32-bit memory `memory.grow` returns -1 and does not trap.
     assert_eq!(
         net.update(id, "too_far", &[]).unwrap(),
         u32::MAX.to_le_bytes()
@@ -73,10 +78,10 @@ fn memory_grows_to_the_limit_of_the_settings_and_what_is_untouched_costs_nothing
 }
 
 #[test]
-fn who_is_out_of_cycles_runs_nothing_and_pays_nothing() {
+fn a_canister_out_of_cycles_runs_nothing_and_pays_nothing() {
     let mut net = Net::new();
     let module = canister(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
-    // An installation takes as much in advance as its limit may cost.
+    // An installation is charged in advance for its limit of instructions.
     let poor = net.create(T / 4);
     let reject = net
         .install_as(Install, poor, module.clone(), &[])
@@ -133,7 +138,7 @@ fn a_call_that_cannot_be_paid_is_not_sent() {
         net.update(id, "too_much", &[]).unwrap_err().error_code,
         "IC0504"
     );
-    // Each call sets aside 42 G for its answer.
+    // Each call prepays 42 G cycles for its answer.
     let sent = u32::from_le_bytes(net.update(id, "many", &[]).unwrap().try_into().unwrap());
     assert!((10..25).contains(&sent), "{sent}");
     net.replica.tick();
@@ -142,9 +147,12 @@ fn a_call_that_cannot_be_paid_is_not_sent() {
 }
 
 #[test]
-fn memory_is_paid_as_time_passes_and_who_cannot_pay_is_uninstalled() {
+fn memory_is_paid_as_time_passes_and_a_canister_that_cannot_pay_is_uninstalled() {
     let mut net = Net::new();
-    let id = net.install(r#"(func (export "canister_update grow") (drop (call $stable64_grow (i64.const 16384))) (call $reply (i32.const 0)))"#);
+    let id = net.install(
+        r#"(func (export "canister_update grow")
+            (drop (call $stable64_grow (i64.const 16384))) (call $reply (i32.const 0)))"#,
+    );
     net.update(id, "grow", &[]).unwrap();
     let day = 24 * 3600 * 1_000_000_000;
     let per_day = net.status(id).idle_cycles_burned_per_day;
@@ -153,7 +161,7 @@ fn memory_is_paid_as_time_passes_and_who_cannot_pay_is_uninstalled() {
     net.replica.set_time(later).unwrap();
     net.replica.tick();
     let paid = before - net.replica.cycles(id).unwrap();
-    // 1 GiB and little more, for a day and a nanosecond or two.
+    // The fee for 1 GiB and little more, for a day and a nanosecond or two.
     assert!(
         per_day <= paid && paid < 127_000 * 24 * 3600 * 11 / 10,
         "{paid}"
@@ -171,7 +179,11 @@ fn memory_is_paid_as_time_passes_and_who_cannot_pay_is_uninstalled() {
 #[test]
 fn burnt_cycles_are_counted() {
     let mut net = Net::new();
-    let id = net.install(r#"(func (export "canister_update burn") (call $cycles_burn128 (i64.const 0) (i64.const 1000) (i32.const 0)) (call $answer (i32.const 0) (i32.const 16)))"#);
+    let id = net.install(
+        r#"(func (export "canister_update burn")
+            (call $cycles_burn128 (i64.const 0) (i64.const 1000) (i32.const 0))
+            (call $answer (i32.const 0) (i32.const 16)))"#,
+    );
     assert_eq!(
         net.update(id, "burn", &[]).unwrap(),
         1000_u128.to_le_bytes()
@@ -180,9 +192,8 @@ fn burnt_cycles_are_counted() {
 }
 
 #[test]
-fn a_round_ends_whatever_canisters_do() {
+fn a_round_ends_although_a_canister_calls_itself_for_ever() {
     let mut net = Net::new();
-    // Calls itself for ever.
     let id = net.install(
         r#"(table 2 funcref) (elem (i32.const 1) $nothing) (func $nothing (param i32))
         (data (i32.const 0) "again")
@@ -209,11 +220,15 @@ fn memory_that_cannot_be_paid_for_does_not_grow() {
     let mut net = Net::new();
     let id = net.create(T);
     let module = canister(
-        r#"(func (export "canister_update stable") (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.const 0)))
-        (func (export "canister_update little") (drop (call $stable64_grow (i64.const 1))) (call $reply (i32.const 0)))
-        (func (export "canister_update heap") (drop (memory.grow (i32.const 48000))) (call $reply (i32.const 0)))
+        r#"(func (export "canister_update stable")
+            (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.const 0)))
+        (func (export "canister_update little")
+            (drop (call $stable64_grow (i64.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update heap")
+            (drop (memory.grow (i32.const 48000))) (call $reply (i32.const 0)))
         (func (export "canister_query stable_in_query")
-            (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.wrap_i64 (call $stable64_size))))"#,
+            (drop (call $stable64_grow (i64.const 160000)))
+            (call $reply (i32.wrap_i64 (call $stable64_size))))"#,
     );
     net.install_as(Install, id, module, &[]).unwrap();
     for method in ["stable", "heap"] {
@@ -255,17 +270,19 @@ fn the_clock_goes_forward_only_and_not_to_its_end() {
 
 #[test]
 fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
-    let mut net = crate::common::Net::new();
+    let mut net = Net::new();
     let body = r#"
         (func (export "canister_global_timer") (drop (memory.grow (i32.const 4))))
-        (func (export "canister_update arm") (drop (call $global_timer_set (i64.const 1))) (call $reply (i32.const 0)))
-        (func (export "canister_update grow") (drop (memory.grow (i32.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update arm")
+            (drop (call $global_timer_set (i64.const 1))) (call $reply (i32.const 0)))
+        (func (export "canister_update grow")
+            (drop (memory.grow (i32.const 1))) (call $reply (i32.const 0)))
         (func (export "canister_update idle") (call $reply (i32.const 0)))
     "#;
     let id = net.install(body);
-    let args = ic_management_canister_types::UpdateSettingsArgs {
+    let args = types::UpdateSettingsArgs {
         canister_id: id,
-        settings: ic_management_canister_types::CanisterSettings {
+        settings: types::CanisterSettings {
             wasm_memory_limit: Some((2 * 65_536_u32).into()),
             ..Default::default()
         },
@@ -280,24 +297,21 @@ fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
     net.update(id, "idle", &[]).unwrap();
     net.update(id, "arm", &[]).unwrap();
     net.replica.tick();
-    assert_eq!(
-        net.outcomes(canic_replica::Kind::Timer),
-        [canic_replica::Outcome::Ok]
-    );
-    // Above the limit now: no update runs any more, and no such module is installed.
+    assert_eq!(net.outcomes(Kind::Timer), [Outcome::Ok]);
+    // Memory is above the limit now: no update runs any more.
     assert_eq!(
         net.update(id, "idle", &[]).unwrap_err().error_code,
         "IC0539"
     );
-    let large = crate::common::canister("").to_vec();
-    let mode = ic_management_canister_types::CanisterInstallMode::Reinstall;
-    net.install_as(mode, id, large, &[]).unwrap();
+    let small = canister("");
+    net.install_as(Reinstall, id, small, &[]).unwrap();
     net.check_accounts();
 }
 
-/// A canister whose entry points take this many instructions at one stroke, and 2,000 or so beside it.
+/// A canister whose entry points take this many instructions in one system call, and about 2,000
+/// more.
 fn spender(instructions: u64) -> String {
-    // A system call is charged before it finds that there is nothing to read.
+    // The system call is charged before its bounds are checked, so it may read beyond the end.
     let spend =
         format!("(call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions}))");
     format!(
@@ -312,7 +326,8 @@ fn spender(instructions: u64) -> String {
             (drop (call $call_perform)))
         (func (export "canister_query yes") (call $msg_reply))
         (func (export "canister_inspect_message")
-            (if (i32.eq (call $msg_method_name_size) (i32.const 9)) (then (call $spend))) (call $accept_message))
+            (if (i32.eq (call $msg_method_name_size) (i32.const 9)) (then (call $spend)))
+            (call $accept_message))
         (func (export "canister_update inspected") (call $msg_reply))
         (func (export "canister_update update") (call $spend))
         (func (export "canister_query query") (call $spend))
@@ -328,10 +343,10 @@ fn each_kind_of_message_has_its_limit_of_instructions() {
     const B: u64 = 1_000_000_000;
     for (method, limit) in [
         ("update", 40 * B),
-        // Of which 5 % are kept for the cleanup.
+        // 5 % of the limit are reserved for the cleanup.
         ("reply", 38 * B),
         ("cleanup", 2 * B),
-        // A query method that a message calls is a message.
+        // A query method that is called as an update has the limit of updates.
         ("query in an update", 40 * B),
         ("query", 5 * B),
         ("composite", 5 * B),
@@ -364,7 +379,8 @@ fn an_installation_has_its_limit_of_instructions_and_pays_for_the_compilation_fi
     let mut net = Net::new();
     let module = |instructions: u64| {
         canister(&format!(
-            r#"(func (export "canister_init") (call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions})))"#
+            r#"(func (export "canister_init")
+                (call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions})))"#
         ))
     };
     let mut install = |instructions: u64| {
@@ -372,7 +388,7 @@ fn an_installation_has_its_limit_of_instructions_and_pays_for_the_compilation_fi
         let reject = net.install_as(Install, id, module(instructions), &[]);
         reject.unwrap_err().error_code
     };
-    // A hundred operators or less are compiled for 6,000 each.
+    // The module has a hundred operators or less, and each takes 6,000 instructions to compile.
     assert_eq!(install(300_000_000_000 - 600_000), "IC0502");
     assert_eq!(install(300_000_000_000 - 6_000), "IC0522");
 }
@@ -380,16 +396,19 @@ fn an_installation_has_its_limit_of_instructions_and_pays_for_the_compilation_fi
 #[test]
 fn one_message_touches_no_more_stable_memory_than_on_the_platform() {
     let mut net = Net::new();
-    // Both memories are large, and what is refused is not copied.
+    // Both memories are large enough, so that only the limit refuses the access.
     let body = r#"
-        (func $grow (drop (memory.grow (i32.const 33000))) (drop (call $stable64_grow (i64.const 40000))))
-        (func $write (param i64) (call $grow) (call $stable64_write (i64.const 4095) (i64.const 0) (local.get 0)))
+        (func $grow
+            (drop (memory.grow (i32.const 33000))) (drop (call $stable64_grow (i64.const 40000))))
+        (func $write (param i64)
+            (call $grow) (call $stable64_write (i64.const 4095) (i64.const 0) (local.get 0)))
         (func (export "canister_update write") (call $write (i64.const 2147483648)))
         (func (export "canister_query write_in_query") (call $write (i64.const 1073741824)))
         (func (export "canister_query read_in_query") (local $page i64)
             (call $grow)
             (loop $more
-                (call $stable64_read (i64.const 0) (i64.mul (local.get $page) (i64.const 4096)) (i64.const 1))
+                (call $stable64_read
+                    (i64.const 0) (i64.mul (local.get $page) (i64.const 4096)) (i64.const 1))
                 (local.set $page (i64.add (local.get $page) (i64.const 1)))
                 (br_if $more (i64.lt_u (local.get $page) (i64.const 262144))))
             (call $stable64_read (i64.const 0) (i64.const 5) (i64.const 1))
@@ -397,9 +416,10 @@ fn one_message_touches_no_more_stable_memory_than_on_the_platform() {
                 (call $stable64_read (i64.const 0) (i64.const 1073741824) (i64.const 1))))
             (call $reply (i32.const 0)))"#;
     let id = net.install(body);
-    let accessed = "Canister exceeded memory access limits: Exceeded the limit for the number of accessed pages in the stable \
-                    memory in a single message execution: limit 2097152 KB for regular messages and 1048576 KB for queries.";
-    let refused = |result: Result<Vec<u8>, canic_replica::Reject>| {
+    let accessed = "Canister exceeded memory access limits: Exceeded the limit for the number of \
+                    accessed pages in the stable memory in a single message execution: limit \
+                    2097152 KB for regular messages and 1048576 KB for queries.";
+    let refused = |result: Result<Vec<u8>, Reject>| {
         let reject = result.unwrap_err();
         assert_eq!(reject.error_code, "IC0524", "{}", reject.message);
         assert!(reject.message.ends_with(accessed), "{}", reject.message);
@@ -407,7 +427,7 @@ fn one_message_touches_no_more_stable_memory_than_on_the_platform() {
     refused(net.update(id, "write", &[]));
     refused(net.query(id, "write_in_query", &[]));
     refused(net.query(id, "read_in_query", &[1]));
-    // So many may be read; and one twice.
+    // As many pages as the limit may be read, and one of them twice.
     net.query(id, "read_in_query", &[]).unwrap();
     net.check_accounts();
 }

@@ -1,4 +1,5 @@
-//! The platform's rules, one room per idea: each test runs small canisters through the library.
+//! Tests of the platform's rules, one module per idea: each runs small canisters through the
+//! library.
 
 mod best_effort;
 mod calls;
@@ -6,7 +7,6 @@ mod certification;
 mod common;
 mod cycles;
 mod determinism;
-mod doors;
 mod faults;
 mod fuzz;
 mod hostile;
@@ -19,6 +19,7 @@ mod limits;
 mod management;
 mod metering;
 mod outcalls;
+mod permissions;
 mod properties;
 mod queues;
 mod refusals;

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{CALLER, NOTHING, Net, T, canister, encode, record, through};
 use candid::Principal;
 use canic_replica::{Blockmakers, Ingress, SubnetInfo};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+
+use crate::common::{CALLER, NO_ARGS, Net, T, call_through, canister, encode, record};
 
 #[test]
 fn an_install_whose_init_traps_is_a_canister_error_for_the_caller() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
-    let (_, reply) = through(
+    let (_, reply) = call_through(
         &mut net,
         proxy,
         "create_canister",
@@ -21,7 +21,8 @@ fn an_install_whose_init_traps_is_a_canister_error_for_the_caller() {
     );
     let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
     let module = wat::parse_str(
-        r#"(module (import "ic0" "trap" (func $trap (param i32 i32))) (memory 1) (data (i32.const 0) "no owner")
+        r#"(module (import "ic0" "trap" (func $trap (param i32 i32)))
+        (memory 1) (data (i32.const 0) "no owner")
         (func (export "canister_init") (call $trap (i32.const 0) (i32.const 8))))"#,
     );
     let args = types::InstallCodeArgs {
@@ -31,7 +32,7 @@ fn an_install_whose_init_traps_is_a_canister_error_for_the_caller() {
         arg: vec![],
         sender_canister_version: None,
     };
-    let (_, reply) = through(&mut net, proxy, "install_code", 0, &encode(args));
+    let (_, reply) = call_through(&mut net, proxy, "install_code", 0, &encode(args));
     let id = created.canister_id;
     let text = format!(
         "IC0503: Error from Canister {id}: Canister called `ic0.trap` with message: 'no owner'."
@@ -44,7 +45,7 @@ fn bad_arguments_and_unknown_methods_are_rejects_with_a_refund() {
     let mut net = Net::new();
     let proxy = net.install(CALLER);
     for payload in [&b"garbage"[..], b"", b"DIDL", b"DIDL\x00\x00"] {
-        let (refund, reply) = through(&mut net, proxy, "deposit_cycles", 10, payload);
+        let (refund, reply) = call_through(&mut net, proxy, "deposit_cycles", 10, payload);
         let (code, message) = reply.unwrap_err();
         assert_eq!((refund, code), (T, 4));
         assert!(
@@ -52,12 +53,12 @@ fn bad_arguments_and_unknown_methods_are_rejects_with_a_refund() {
             "{message}"
         );
     }
-    // The text tells why, and not what was sent.
+    // The text names the reason and does not repeat the argument.
     let long = encode("x".repeat(60_000));
-    let (_, reply) = through(&mut net, proxy, "deposit_cycles", 10, &long);
+    let (_, reply) = call_through(&mut net, proxy, "deposit_cycles", 10, &long);
     let (_, message) = reply.unwrap_err();
     assert!(message.len() < 500, "{} bytes", message.len());
-    let (refund, reply) = through(&mut net, proxy, "frobnicate", 10, b"");
+    let (refund, reply) = call_through(&mut net, proxy, "frobnicate", 10, b"");
     let text =
         "Unable to route management canister request frobnicate: MethodNotFound(\"frobnicate\")";
     assert_eq!((refund, reply.unwrap_err()), (T, (3, text.into())));
@@ -68,12 +69,12 @@ fn randomness_differs_from_call_to_call_and_not_from_run_to_run() {
     let run = || {
         let mut net = Net::new();
         let proxy = net.install(CALLER);
-        let draws = [0, 1].map(|_| {
-            through(&mut net, proxy, "raw_rand", 0, b"DIDL\x00\x00")
+        let replies = [0, 1].map(|_| {
+            call_through(&mut net, proxy, "raw_rand", 0, b"DIDL\x00\x00")
                 .1
                 .unwrap()
         });
-        draws.map(|draw| candid::decode_args::<(Vec<u8>,)>(&draw).unwrap().0)
+        replies.map(|reply| candid::decode_args::<(Vec<u8>,)>(&reply).unwrap().0)
     };
     let [first, second] = run();
     assert_eq!(first.len(), 32);
@@ -149,12 +150,13 @@ fn snapshots_bring_memory_and_code_back() {
 }
 
 #[test]
-fn logs_keep_what_was_printed_even_by_messages_that_trapped() {
+fn logs_keep_the_lines_of_messages_that_trapped() {
     let mut net = Net::new();
     let id = net.install(
         r#"
         (data (i32.const 0) "hello")
-        (func (export "canister_update go") (call $debug_print (i32.const 0) (i32.const 5)) (unreachable))
+        (func (export "canister_update go")
+            (call $debug_print (i32.const 0) (i32.const 5)) (unreachable))
         "#,
     );
     net.update(id, "go", &[]).unwrap_err();
@@ -192,7 +194,8 @@ fn logs_keep_what_was_printed_even_by_messages_that_trapped() {
 fn logs_can_be_read_from_one_number_or_time_up_to_another() {
     let mut net = Net::new();
     let id = net.install(
-        r#"(func (export "canister_update go") (call $debug_print (i32.const 0) (call $argument)) (call $reply (i32.const 0)))"#,
+        r#"(func (export "canister_update go")
+            (call $debug_print (i32.const 0) (call $argument)) (call $reply (i32.const 0)))"#,
     );
     let mut times = Vec::new();
     for _ in 0..4 {
@@ -220,7 +223,7 @@ fn logs_can_be_read_from_one_number_or_time_up_to_another() {
 }
 
 #[test]
-fn what_the_replica_does_not_have_is_refused_by_name() {
+fn unsupported_methods_are_refused_by_name() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
     for method in [
@@ -243,13 +246,13 @@ fn what_the_replica_does_not_have_is_refused_by_name() {
         let text = format!(
             "IC0407: Management canister method '{method}' is not supported by this replica."
         );
-        let (_, answer) = net.through(caller, method, 0, NOTHING);
+        let (_, answer) = net.call_through(caller, method, 0, NO_ARGS);
         assert_eq!(answer, Err((4, text)));
     }
 }
 
 #[test]
-fn history_tells_what_happened() {
+fn canister_info_lists_the_changes_of_a_canister() {
     let mut net = Net::new();
     let id = net.install("");
     let hash = net.status(id).module_hash.unwrap();
@@ -257,12 +260,12 @@ fn history_tells_what_happened() {
         canister_id: id,
         num_requested_changes: Some(5),
     };
-    // Only canisters may ask: one that passes the question on.
+    // Only canisters may call it, so a canister forwards the call.
     let reject = net
         .manage::<()>("canister_info", (args.clone(),))
         .unwrap_err();
     assert_eq!(reject.error_code, "IC0406");
-    let asker = net.install(
+    let forwarder = net.install(
         r#"
         (table 2 funcref)
         (elem (i32.const 1) $on_reply)
@@ -278,7 +281,7 @@ fn history_tells_what_happened() {
             (drop (call $call_perform)))
         "#,
     );
-    let reply = net.update(asker, "ask", &encode(args)).unwrap();
+    let reply = net.update(forwarder, "ask", &encode(args)).unwrap();
     let (info,) = candid::decode_args::<(types::CanisterInfoResult,)>(&reply).unwrap();
     assert_eq!(
         (info.total_num_changes, info.module_hash, info.controllers),
@@ -306,14 +309,14 @@ fn history_tells_what_happened() {
     );
 }
 
-/// `record { 0 : vec null }` with 2^60 elements in a few bytes.
+/// The argument is a `record { 0 : vec null }` with 2^60 elements in a few bytes.
 #[test]
 fn a_small_argument_cannot_make_the_replica_work_for_ever() {
     let mut net = Net::new();
     let mut hostile = b"DIDL\x02\x6c\x01\x00\x01\x6d\x7f\x01\x00".to_vec();
     hostile.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
     let proxy = net.install(CALLER);
-    let (_, reply) = through(&mut net, proxy, "deposit_cycles", 10, &hostile);
+    let (_, reply) = call_through(&mut net, proxy, "deposit_cycles", 10, &hostile);
     let (code, message) = reply.unwrap_err();
     assert_eq!(code, 4, "{message}");
     let management = Principal::management_canister();
@@ -321,7 +324,7 @@ fn a_small_argument_cannot_make_the_replica_work_for_ever() {
 }
 
 #[test]
-fn a_long_argument_pays_for_its_reception_and_a_strangers_is_turned_away() {
+fn a_long_argument_pays_for_its_reception_and_that_of_a_stranger_is_refused() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let module = canister(&format!(r#"(data (i32.const 0) "{}")"#, "x".repeat(50_000)));
@@ -347,7 +350,7 @@ fn a_long_argument_pays_for_its_reception_and_a_strangers_is_turned_away() {
 }
 
 #[test]
-fn metadata_is_for_canisters_and_what_is_private_for_controllers() {
+fn canisters_read_public_metadata_and_controllers_private_metadata() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
     let id = net.install(r#"(@custom "icp:public open" "1") (@custom "icp:private closed" "2")"#);
@@ -355,7 +358,7 @@ fn metadata_is_for_canisters_and_what_is_private_for_controllers() {
     let ask = |net: &mut Net, canister_id: Principal, name: &str| {
         let name = name.into();
         let args = types::CanisterMetadataArgs { canister_id, name };
-        let (_, answer) = net.through(caller, "canister_metadata", 0, &encode(args));
+        let (_, answer) = net.call_through(caller, "canister_metadata", 0, &encode(args));
         let decode = |reply: Vec<u8>| {
             candid::decode_args::<(types::CanisterMetadataResult,)>(&reply)
                 .unwrap()
@@ -378,30 +381,51 @@ fn metadata_is_for_canisters_and_what_is_private_for_controllers() {
         controllers: Some(vec![net.admin, caller]),
         ..Default::default()
     };
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     assert_eq!(ask(&mut net, id, "closed"), Ok(b"2".to_vec()));
 }
 
+/// The reply that `caller` gets from `node_metrics_history`.
+fn history(
+    net: &mut Net,
+    caller: Principal,
+    subnet_id: Principal,
+    start_at_timestamp_nanos: u64,
+) -> Result<types::NodeMetricsHistoryResult, (u32, String)> {
+    let args = types::NodeMetricsHistoryArgs {
+        subnet_id,
+        start_at_timestamp_nanos,
+    };
+    let (_, answer) = net.call_through(caller, "node_metrics_history", 0, &encode(args));
+    let decode = |reply: Vec<u8>| {
+        candid::decode_args::<(types::NodeMetricsHistoryResult,)>(&reply)
+            .unwrap()
+            .0
+    };
+    answer.map(decode)
+}
+
+/// The blocks that each node proposed and failed to propose, in the first day of a history.
+fn totals(days: &types::NodeMetricsHistoryResult) -> BTreeMap<Principal, (u64, u64)> {
+    let nodes = days[0].node_metrics.iter();
+    nodes
+        .map(|node| {
+            let totals = (
+                node.num_blocks_proposed_total,
+                node.num_block_failures_total,
+            );
+            (node.node_id, totals)
+        })
+        .collect()
+}
+
 #[test]
-fn a_subnet_tells_of_its_blocks_day_by_day() {
+fn node_metrics_count_the_blocks_of_a_subnet_day_by_day() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
     let subnet = SubnetInfo::clone(net.replica.subnets()[0]);
-    let history = |net: &mut Net, subnet_id: Principal, start_at_timestamp_nanos: u64| {
-        let args = types::NodeMetricsHistoryArgs {
-            subnet_id,
-            start_at_timestamp_nanos,
-        };
-        let (_, answer) = net.through(caller, "node_metrics_history", 0, &encode(args));
-        let decode = |reply: Vec<u8>| {
-            candid::decode_args::<(types::NodeMetricsHistoryResult,)>(&reply)
-                .unwrap()
-                .0
-        };
-        answer.map(decode)
-    };
     let today = net.replica.time();
-    let blocks = history(&mut net, subnet.id, 0).unwrap();
+    let blocks = history(&mut net, caller, subnet.id, 0).unwrap();
     let counted = |record: &types::NodeMetricsHistoryRecord| {
         let metrics = &record.node_metrics[0];
         (metrics.node_id, metrics.num_blocks_proposed_total)
@@ -411,46 +435,32 @@ fn a_subnet_tells_of_its_blocks_day_by_day() {
     let tomorrow = today + 24 * 3600 * 1_000_000_000;
     net.replica.set_time(tomorrow).unwrap();
     net.replica.tick();
-    let blocks = history(&mut net, subnet.id, tomorrow).unwrap();
+    let blocks = history(&mut net, caller, subnet.id, tomorrow).unwrap();
     assert_eq!(blocks.len(), 1);
     assert!(counted(&blocks[0]).1 > before);
-    assert_eq!(history(&mut net, subnet.id, 0).unwrap().len(), 2);
-    assert_eq!(history(&mut net, caller, 0).unwrap_err().0, 3);
+    assert_eq!(history(&mut net, caller, subnet.id, 0).unwrap().len(), 2);
+    assert_eq!(history(&mut net, caller, caller, 0).unwrap_err().0, 3);
 
-    // Others may make blocks, or miss their turn.
+    // Another node makes a block, after two nodes failed to.
     let [first, second, third] = [0, 1, 2].map(|index| subnet.nodes[index]);
     let made_by = |subnet: Principal, blockmaker: Principal| Blockmakers {
         subnet,
         blockmaker,
         failed: vec![third, first],
     };
-    let totals = |net: &mut Net| -> BTreeMap<Principal, (u64, u64)> {
-        let days = history(net, subnet.id, tomorrow).unwrap();
-        let nodes = days[0].node_metrics.iter();
-        nodes
-            .map(|node| {
-                let totals = (
-                    node.num_blocks_proposed_total,
-                    node.num_block_failures_total,
-                );
-                (node.node_id, totals)
-            })
-            .collect()
-    };
-    let before = totals(&mut net);
-    assert_eq!(before.len(), 1);
+    assert_eq!(totals(&blocks).len(), 1);
     net.replica
         .tick_with(vec![made_by(subnet.id, second)])
         .unwrap();
-    let after = totals(&mut net);
+    let after = totals(&history(&mut net, caller, subnet.id, tomorrow).unwrap());
     assert_eq!(
         (after[&second], after[&third], after[&first].1),
         ((1, 0), (0, 1), 1)
     );
-    for (asked, maker) in [(caller, second), (subnet.id, caller)] {
+    for (subnet_id, blockmaker) in [(caller, second), (subnet.id, caller)] {
         let round = net.replica.trace().last().unwrap().round;
         net.replica
-            .tick_with(vec![made_by(asked, maker)])
+            .tick_with(vec![made_by(subnet_id, blockmaker)])
             .unwrap_err();
         assert_eq!(net.replica.trace().last().unwrap().round, round);
     }
@@ -458,7 +468,7 @@ fn a_subnet_tells_of_its_blocks_day_by_day() {
     let args = encode(types::SubnetInfoArgs {
         subnet_id: subnet.id,
     });
-    let (_, reply) = net.through(caller, "subnet_info", 0, &args);
+    let (_, reply) = net.call_through(caller, "subnet_info", 0, &args);
     let (info,) = candid::decode_args::<(types::SubnetInfoResult,)>(&reply.unwrap()).unwrap();
     assert!(info.replica_version.starts_with("canic-replica"));
 }

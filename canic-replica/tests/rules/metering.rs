@@ -1,9 +1,10 @@
-//! What a message is charged: each instruction, each system call, each page that it changes.
+//! Metering of messages: each instruction, each system call, and each page that they change.
+
+use canic_replica::{Kind, SubnetKind};
 
 use crate::common::Net;
-use canic_replica::Kind;
 
-/// Instructions between two looks at the counter, and what looking itself takes.
+/// The instructions between two reads of the counter, with those that a read takes.
 fn count(net: &mut Net, code: &str) -> u64 {
     let id = net.install(&format!(
         r#"(table 2 funcref) (elem (i32.const 0) $f) (elem $passive func $f) (func $f)
@@ -11,7 +12,8 @@ fn count(net: &mut Net, code: &str) -> u64 {
         (func (export "canister_query x") (local $before i64)
             (local.set $before (call $performance_counter (i32.const 0)))
             {code}
-            (i64.store (i32.const 900) (i64.sub (call $performance_counter (i32.const 0)) (local.get $before)))
+            (i64.store (i32.const 900)
+                (i64.sub (call $performance_counter (i32.const 0)) (local.get $before)))
             (call $answer (i32.const 900) (i32.const 8)))"#
     ));
     let reply = net.query(id, "x", &[]).unwrap();
@@ -21,8 +23,8 @@ fn count(net: &mut Net, code: &str) -> u64 {
 #[test]
 fn instructions_have_the_platforms_weights() {
     let mut net = Net::new();
-    let looking = count(&mut net, "");
-    let mut cost = |code: &str| count(&mut net, code) - looking;
+    let reading = count(&mut net, "");
+    let mut cost = |code: &str| count(&mut net, code) - reading;
     // Each line: a class of instructions, an example, and the weights of its parts.
     let i32s = "(i32.const 7) (i32.const 2)";
     let f32s = "(f32.const 7) (f32.const 2)";
@@ -75,7 +77,7 @@ fn instructions_have_the_platforms_weights() {
     ] {
         assert_eq!(cost(&unary(operand, operator)), 2 + weight, "{operator}");
     }
-    for (what, code, weight) in [
+    for (class, code, weight) in [
         ("constants and drop", "(drop (i32.const 1))", 2),
         ("nop", "(nop)", 1),
         ("locals", "(local.set $before (local.get $before))", 2),
@@ -127,13 +129,14 @@ fn instructions_have_the_platforms_weights() {
         ),
         (
             "shuffle",
-            "(drop (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 (v128.const i64x2 0 0) (v128.const i64x2 0 0)))",
+            "(drop (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+                (v128.const i64x2 0 0) (v128.const i64x2 0 0)))",
             6,
         ),
     ] {
-        assert_eq!(cost(code), weight, "{what}");
+        assert_eq!(cost(code), weight, "{class}");
     }
-    // A function that is entered takes one more.
+    // Entering a function takes one instruction more.
     assert_eq!(cost("(call $f)"), 5 + 1);
     assert_eq!(cost("(call_indirect (i32.const 0))"), 1 + 10 + 1);
 }
@@ -141,9 +144,9 @@ fn instructions_have_the_platforms_weights() {
 #[test]
 fn a_branch_that_is_not_taken_is_not_charged() {
     let mut net = Net::new();
-    let looking = count(&mut net, "");
+    let reading = count(&mut net, "");
     let both = "(if (i32.const 0) (then (nop) (nop) (nop)) (else (nop)))";
-    assert_eq!(count(&mut net, both) - looking, 1 + 2 + 1);
+    assert_eq!(count(&mut net, both) - reading, 1 + 2 + 1);
 }
 
 #[test]
@@ -151,11 +154,15 @@ fn memory_grows_at_the_same_price_in_each_function_and_the_code_around_it_still_
     let mut net = Net::new();
     let id = net.install(
         r#"(func $twice (result i32) (block $b (result i32)
-            (drop (memory.grow (i32.const 1))) (br $b (i32.add (memory.grow (i32.const 1)) (i32.const 100)))))
+            (drop (memory.grow (i32.const 1)))
+            (br $b (i32.add (memory.grow (i32.const 1)) (i32.const 100)))))
         (func $between (result i32) (i32.const 7))
-        (func $once (result i32) (if (result i32) (i32.const 1) (then (memory.grow (i32.const 1))) (else (i32.const 0))))
+        (func $once (result i32)
+            (if (result i32) (i32.const 1)
+                (then (memory.grow (i32.const 1))) (else (i32.const 0))))
         (func (export "canister_query x")
-            (call $reply (i32.add (i32.mul (call $twice) (i32.const 1000)) (i32.add (call $between) (call $once)))))"#,
+            (call $reply (i32.add (i32.mul (call $twice) (i32.const 1000))
+                (i32.add (call $between) (call $once)))))"#,
     );
     assert_eq!(net.number(id, "x"), 102 * 1000 + 7 + 3);
 }
@@ -163,9 +170,9 @@ fn memory_grows_at_the_same_price_in_each_function_and_the_code_around_it_still_
 #[test]
 fn system_calls_cost_their_price_and_the_bytes_they_move() {
     let mut net = Net::new();
-    let looking = count(&mut net, "");
-    let mut cost = |code: &str| count(&mut net, code) - looking;
-    // Beside the call itself, 5, and its arguments.
+    let reading = count(&mut net, "");
+    let mut cost = |code: &str| count(&mut net, code) - reading;
+    // The call itself takes 5 more, and each argument 1.
     assert_eq!(cost("(drop (call $msg_arg_data_size))"), 506);
     assert_eq!(cost("(drop (call $time))"), 506);
     assert_eq!(
@@ -189,12 +196,12 @@ fn system_calls_cost_their_price_and_the_bytes_they_move() {
         cost("(drop (call $stable64_grow (i64.const 0)))"),
         5 + 2 + 500
     );
-    // What leaves the sandbox costs 50 for each byte.
+    // Bytes that leave the sandbox cost 50 each.
     assert_eq!(
         cost("(call $msg_reply_data_append (i32.const 0) (i32.const 8))"),
         5 + 2 + 500 + 400
     );
-    // And what is printed, 2 more for its place in the log.
+    // Printed bytes cost 2 more each, for the log.
     assert_eq!(
         cost("(call $debug_print (i32.const 0) (i32.const 77))"),
         5 + 2 + 100 + 77 * 52
@@ -204,19 +211,20 @@ fn system_calls_cost_their_price_and_the_bytes_they_move() {
 #[test]
 fn printing_more_than_the_log_holds_costs_no_more() {
     let mut net = Net::new();
-    let looking = count(&mut net, "");
+    let reading = count(&mut net, "");
     let print = "(call $debug_print (i32.const 0) (i32.const 4000))";
-    let once = count(&mut net, print) - looking;
-    let twice = count(&mut net, &print.repeat(2)) - looking;
+    let once = count(&mut net, print) - reading;
+    let twice = count(&mut net, &print.repeat(2)) - reading;
     assert_eq!(once, 107 + 4000 * 52);
-    // 4,096 bytes of log, of which a line takes 16 for itself.
+    // The log holds 4,096 bytes, and a line takes 16 beside its text.
     assert_eq!(twice - once, 107 + 4000 * 2 + (4096 - 4016) * 50);
 }
 
-/// Instructions of an update call that runs this code.
+/// The instructions of an update call that runs this code.
 fn update(net: &mut Net, code: &str) -> u64 {
     let id = net.install(&format!(
-        r#"(func (export "canister_update x") (drop (call $stable64_grow (i64.const 1))) {code} (call $reply (i32.const 0)))"#
+        r#"(func (export "canister_update x")
+            (drop (call $stable64_grow (i64.const 1))) {code} (call $reply (i32.const 0)))"#
     ));
     net.update(id, "x", &[]).unwrap();
     net.events(Kind::Ingress).last().unwrap().instructions
@@ -251,8 +259,8 @@ fn a_page_of_the_heap_costs_if_the_message_changed_it() {
 }
 
 #[test]
-fn a_cloud_engine_counts_what_it_does_not_charge() {
-    let mut net = Net::with(vec![canic_replica::SubnetKind::CloudEngine]);
+fn a_cloud_engine_counts_instructions_and_charges_nothing() {
+    let mut net = Net::with(vec![SubnetKind::CloudEngine]);
     let none = update(&mut net, "");
     let changed = update(&mut net, "(i32.store (i32.const 8192) (i32.const 1))");
     assert_eq!(changed - none, 1_003);
@@ -262,7 +270,7 @@ fn a_cloud_engine_counts_what_it_does_not_charge() {
 
 #[test]
 fn the_pages_of_a_system_subnet_cost_nothing() {
-    let mut net = Net::with(vec![canic_replica::SubnetKind::System]);
+    let mut net = Net::with(vec![SubnetKind::System]);
     let none = update(&mut net, "");
     let changed = update(&mut net, "(i32.store (i32.const 8192) (i32.const 1))");
     assert_eq!(changed - none, 3);

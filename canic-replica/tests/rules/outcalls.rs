@@ -1,4 +1,4 @@
-//! HTTP outcalls: what may be asked for, what it costs, and what comes back.
+//! HTTP outcalls: their arguments, fees and responses.
 
 use candid::{CandidType, Deserialize, Principal, Reserved, decode_one, encode_one};
 use canic_replica::{
@@ -6,10 +6,11 @@ use canic_replica::{
 };
 use ic_management_canister_types as types;
 
-use crate::common::{Net, T};
+use crate::common::{Net, T, record};
 
-/// Passes its argument on to the management canister, after 16 bytes that say how many cycles to attach; answers 0 and the
-/// reply, or the code and the text of the reject.
+/// A canister that forwards its argument to the management canister; the argument begins with the
+/// cycles to attach in 16 bytes. It replies with 0 and the reply, or with the reject's code and
+/// message.
 const PROXY: &str = r#"
     (data (i32.const 0) "http_requestflexible_http_request")
     (table funcref (elem $replied $rejected))
@@ -31,7 +32,7 @@ const PROXY: &str = r#"
         (i32.store8 (i32.const 999) (call $msg_reject_code))
         (call $msg_reject_msg_copy (i32.const 1000) (i32.const 0) (call $msg_reject_msg_size))
         (call $answer (i32.const 999) (i32.add (i32.const 1) (call $msg_reject_msg_size))))
-    ;; Answers what it was given, if it was the management canister.
+    ;; Replies with its argument; traps if the caller is not the management canister.
     (func (export "canister_query transform")
         (if (call $msg_caller_size) (then (unreachable)))
         (drop (memory.grow (i32.const 80)))
@@ -40,17 +41,19 @@ const PROXY: &str = r#"
     (func (export "canister_query traps") (unreachable))
     (func (export "canister_query rejects") (call $msg_reject (i32.const 0) (i32.const 4)))
     (func (export "canister_composite_query composite") (call $reply (i32.const 1)))
-    ;; The request's and the response's size.
+    ;; The argument is the request's and the response's size.
     (func (export "canister_query cost")
         (drop (call $argument))
-        (call $cost_http_request (i64.load (i32.const 1000)) (i64.load (i32.const 1008)) (i32.const 900))
+        (call $cost_http_request
+            (i64.load (i32.const 1000)) (i64.load (i32.const 1008)) (i32.const 900))
         (call $answer (i32.const 900) (i32.const 16)))
     (func (export "canister_query cost_v2")
         (call $cost_http_request_v2 (i32.const 1000) (call $argument) (i32.const 900))
         (call $answer (i32.const 900) (i32.const 16)))
 "#;
 
-/// 49,140,000 cycles, 5,200 for each byte of the request, 10,400 for each of the response.
+/// The fee of an outcall: 49,140,000 cycles, 5,200 for each byte of the request, and 10,400 for
+/// each byte that the response may have.
 const fn fee(request: u128, response: u128) -> u128 {
     49_140_000 + 5_200 * request + 10_400 * response
 }
@@ -157,17 +160,17 @@ fn reply(body: &[u8]) -> OutcallAnswer {
     }
 }
 
-fn refused() -> OutcallAnswer {
+fn connection_refused() -> OutcallAnswer {
     OutcallAnswer::reject(RejectCode::SysTransient, "Connection refused")
 }
 
-/// A proxy, and what it has in its hands.
+/// An instance with a [`PROXY`].
 struct Proxy {
     net: Net,
     id: Principal,
 }
 
-/// The code of the answer (0 for a reply), its bytes.
+/// The code of an answer (0 for a reply), and its bytes.
 type Answer = (u8, Vec<u8>);
 
 impl Proxy {
@@ -181,7 +184,7 @@ impl Proxy {
         Self { net, id }
     }
 
-    /// Makes an outcall and brings it as far as to the management canister.
+    /// Makes an outcall, and executes rounds until the management canister has it.
     fn ask(&mut self, method: &str, args: &Args, cycles: u128) -> [u8; 32] {
         let mut payload = cycles.to_le_bytes().to_vec();
         payload.extend(encode_one(args).unwrap());
@@ -212,16 +215,16 @@ impl Proxy {
         (reply[0], reply[1..].to_vec())
     }
 
-    /// An outcall that all nodes get the same answer to.
+    /// Makes an outcall to which all nodes get the same answer.
     fn outcall(&mut self, args: &Args, answer: OutcallAnswer) -> Answer {
         let message = self.ask("http", args, T);
         self.mock(vec![answer]).unwrap();
         self.wait(message)
     }
 
-    /// A flexible outcall, answered by as many nodes as there are answers.
+    /// Makes a flexible outcall to which as many nodes get an answer as there are answers.
     fn flexible(&mut self, counts: [u32; 3], answers: Vec<OutcallAnswer>) -> FlexibleResult {
-        let message = self.ask("flexible", &flexible(counts), T);
+        let message = self.ask("flexible", &flexible_args(counts), T);
         let outcall = self.pending();
         let replica = &mut self.net.replica;
         replica
@@ -232,17 +235,19 @@ impl Proxy {
         decode_one(&result).unwrap()
     }
 
-    fn charged(&self) -> u128 {
+    /// The fees for outcalls so far.
+    fn charges(&self) -> u128 {
         self.net.replica.accounts().fees.outcalls
     }
 
-    fn later(&mut self, ns: u64) {
+    /// Sets the time forwards.
+    fn advance(&mut self, ns: u64) {
         let time = self.net.replica.time() + ns;
         self.net.replica.set_time(time).unwrap();
     }
 }
 
-fn flexible([total_requests, min_responses, max_responses]: [u32; 3]) -> Args {
+fn flexible_args([total_requests, min_responses, max_responses]: [u32; 3]) -> Args {
     Args {
         replication: Some(Counts {
             total_requests,
@@ -269,7 +274,7 @@ fn bodies(result: FlexibleResult) -> Vec<Vec<u8>> {
     }
 }
 
-fn failed(result: FlexibleResult) -> FlexibleErr {
+fn failure(result: FlexibleResult) -> FlexibleErr {
     match result {
         FlexibleResult::Ok(responses) => panic!("{responses:?}"),
         FlexibleResult::Err(error) => error,
@@ -298,68 +303,101 @@ fn an_outcall_waits_until_the_nodes_got_an_answer() {
     assert_eq!(outcall.max_response_bytes, Some(1_000));
     assert_eq!(outcall.replication, Replication::FullyReplicated);
     assert!(!outcall.pay_as_you_go);
-    // The whole payment is gone while it waits; what is above the fee comes back.
+    // The whole payment is taken while the outcall waits; the rest above the fee comes back.
     let before = proxy.net.replica.cycles(proxy.id).unwrap();
-    assert_eq!(proxy.charged(), fee(19 + 2 + 4, 1_000));
+    assert_eq!(proxy.charges(), fee(19 + 2 + 4, 1_000));
     proxy.mock(vec![reply(b"hello")]).unwrap();
     assert!(proxy.net.replica.pending_outcalls().is_empty());
     let response = response(proxy.wait(message));
     assert_eq!(response.status, 200_u16);
     assert_eq!(response.body, b"hello");
     assert_eq!(response.headers[0].value, "yz");
-    assert_eq!(proxy.charged(), fee(25, 1_000));
+    assert_eq!(proxy.charges(), fee(25, 1_000));
     let after = proxy.net.replica.cycles(proxy.id).unwrap();
     assert!(after > before + T - 2 * fee(25, 1_000));
 }
 
-#[test]
-fn arguments_are_checked_and_the_cycles_come_back() {
-    let mut proxy = Proxy::new();
-    let own = proxy.id;
+/// Invalid arguments, and the message of the reject. `own` is the caller.
+fn invalid_args(own: Principal) -> [(Args, String); 9] {
     let header = |name: usize, value: usize| types::HttpHeader {
         name: "n".repeat(name),
         value: "v".repeat(value),
     };
-    let cases = [
+    [
         (
-            Args { transform: transform(Principal::anonymous(), "transform"), ..args() },
+            Args {
+                transform: transform(Principal::anonymous(), "transform"),
+                ..args()
+            },
             format!("transform principal id expected to be {own}, got 2vxsx-fae"),
         ),
         (
-            Args { url: "u".repeat(8193), ..args() },
+            Args {
+                url: "u".repeat(8193),
+                ..args()
+            },
             "url size 8193 exceeds 8192".into(),
         ),
         (
-            Args { headers: vec![header(1, 1); 65], ..args() },
+            Args {
+                headers: vec![header(1, 1); 65],
+                ..args()
+            },
             "number of all http headers 65 exceeds 64".into(),
         ),
         (
-            Args { headers: vec![header(8193, 1)], ..args() },
+            Args {
+                headers: vec![header(8193, 1)],
+                ..args()
+            },
             "number of bytes to represent some http header name 8193 exceeds 8192".into(),
         ),
         (
-            Args { headers: vec![header(1, 8193)], ..args() },
+            Args {
+                headers: vec![header(1, 8193)],
+                ..args()
+            },
             "number of bytes to represent some http header value 8193 exceeds 8192".into(),
         ),
         (
-            Args { headers: vec![header(0, 8192); 7], ..args() },
-            "total number of bytes to represent all http header names and values 57344 exceeds 49152".into(),
-        ),
-        (
-            Args { body: Some(vec![0; 2_000_001]), ..args() },
-            "total number of bytes to represent all http header names and values and http body 2000001 exceeds 2000000"
+            Args {
+                headers: vec![header(0, 8192); 7],
+                ..args()
+            },
+            "total number of bytes to represent all http header names and values 57344 exceeds \
+             49152"
                 .into(),
         ),
         (
-            Args { max_response_bytes: Some(2_000_001), ..args() },
+            Args {
+                body: Some(vec![0; 2_000_001]),
+                ..args()
+            },
+            "total number of bytes to represent all http header names and values and http body \
+             2000001 exceeds 2000000"
+                .into(),
+        ),
+        (
+            Args {
+                max_response_bytes: Some(2_000_001),
+                ..args()
+            },
             "max_response_bytes expected to be in the range [0..2000000], got 2000001".into(),
         ),
         (
-            Args { method: Method::Put, ..args() },
+            Args {
+                method: Method::Put,
+                ..args()
+            },
             "The requested HTTP method is only allowed for non-replicated requests.".into(),
         ),
-    ];
-    for (args, expected) in cases {
+    ]
+}
+
+#[test]
+fn invalid_arguments_are_refused_and_the_cycles_come_back() {
+    let mut proxy = Proxy::new();
+    for (args, expected) in invalid_args(proxy.id) {
         let message = proxy.ask("http", &args, T);
         assert_eq!(text(proxy.wait(message)), (4, expected));
     }
@@ -379,15 +417,15 @@ fn arguments_are_checked_and_the_cycles_come_back() {
         ),
     ];
     for (counts, expected) in counts {
-        let message = proxy.ask("flexible", &flexible(counts), T);
+        let message = proxy.ask("flexible", &flexible_args(counts), T);
         assert_eq!(text(proxy.wait(message)), (4, expected.into()));
     }
-    assert_eq!(proxy.charged(), 0);
+    assert_eq!(proxy.charges(), 0);
     assert!(proxy.net.replica.pending_outcalls().is_empty());
 }
 
 #[test]
-fn methods_that_change_something_take_a_single_node() {
+fn methods_with_side_effects_take_a_single_node() {
     for method in [Method::Put, Method::Patch] {
         let mut proxy = Proxy::new();
         let alone = Args {
@@ -413,13 +451,13 @@ fn an_outcall_that_cannot_be_paid_for_is_not_made() {
     let message = proxy.ask("http", &args(), needed);
     proxy.mock(vec![reply(b"")]).unwrap();
     assert_eq!(proxy.wait(message).0, 0);
-    assert_eq!(proxy.charged(), needed);
-    // Where nothing costs anything, outcalls don't either.
+    assert_eq!(proxy.charges(), needed);
+    // On a system subnet outcalls are free.
     let mut free = Proxy::on(SubnetKind::System);
     let message = free.ask("http", &args(), 0);
     free.mock(vec![reply(b"")]).unwrap();
     assert_eq!(free.wait(message).0, 0);
-    assert_eq!(free.charged(), 0);
+    assert_eq!(free.charges(), 0);
 }
 
 #[test]
@@ -442,10 +480,10 @@ fn only_canisters_make_outcalls() {
 fn an_outcall_times_out_after_a_minute() {
     let mut proxy = Proxy::new();
     let message = proxy.ask("http", &args(), T);
-    proxy.later(60_000_000_000 - 10);
+    proxy.advance(60_000_000_000 - 10);
     proxy.net.replica.tick();
     assert_eq!(proxy.net.replica.pending_outcalls().len(), 1);
-    proxy.later(11);
+    proxy.advance(11);
     proxy.net.replica.tick();
     assert!(proxy.net.replica.pending_outcalls().is_empty());
     let expected = (2, "Canister http request timed out".to_owned());
@@ -453,7 +491,7 @@ fn an_outcall_times_out_after_a_minute() {
 }
 
 #[test]
-fn two_thirds_of_the_nodes_must_get_the_same() {
+fn two_thirds_of_the_nodes_must_get_the_same_response() {
     let mut proxy = Proxy::new();
     let split = |same: usize| {
         let mut answers = vec![reply(b"a"); same];
@@ -467,14 +505,15 @@ fn two_thirds_of_the_nodes_must_get_the_same() {
     proxy.mock(split(8)).unwrap();
     let (code, why) = text(proxy.wait(message));
     assert_eq!(code, 2);
-    let start = "No consensus could be reached. Replicas had different responses. Details: request_id: 1, hashes: [";
+    let start = "No consensus could be reached. Replicas had different responses. Details: \
+                 request_id: 1, hashes: [";
     assert!(
         why.starts_with(start) && why.contains(": 8], [") && why.ends_with(": 5]"),
         "{why}"
     );
-    // Rejects are answers, too.
+    // A reject is an answer, too.
     let message = proxy.ask("http", &args(), T);
-    proxy.mock(vec![refused()]).unwrap();
+    proxy.mock(vec![connection_refused()]).unwrap();
     assert_eq!(text(proxy.wait(message)), (2, "Connection refused".into()));
 }
 
@@ -498,7 +537,7 @@ fn the_transform_function_sees_every_response() {
 }
 
 #[test]
-fn what_fails_in_a_transform_function_is_what_the_caller_gets() {
+fn the_caller_gets_the_error_of_a_transform_function() {
     let mut proxy = Proxy::new();
     let id = proxy.id;
     let cases = [
@@ -539,7 +578,7 @@ fn what_fails_in_a_transform_function_is_what_the_caller_gets() {
 }
 
 #[test]
-fn responses_beyond_their_limit_are_not_taken() {
+fn responses_above_their_limit_are_refused() {
     let mut proxy = Proxy::new();
     // The header takes 3 bytes.
     let args = Args {
@@ -561,7 +600,7 @@ fn responses_beyond_their_limit_are_not_taken() {
 }
 
 #[test]
-fn long_rejects_are_cut() {
+fn reject_messages_above_their_limit_are_refused() {
     let mut proxy = Proxy::new();
     let message = proxy.ask("http", &args(), T);
     let long = |length: usize| OutcallAnswer::reject(RejectCode::SysFatal, "x".repeat(length));
@@ -575,7 +614,7 @@ fn long_rejects_are_cut() {
 }
 
 #[test]
-fn only_outcalls_that_wait_can_be_answered() {
+fn only_pending_outcalls_can_be_answered() {
     let mut proxy = Proxy::new();
     proxy.ask("http", &args(), T);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
@@ -625,13 +664,13 @@ fn a_fork_answers_its_own_outcalls() {
 }
 
 #[test]
-fn the_answer_is_lost_on_a_canister_that_is_gone() {
+fn an_answer_to_an_uninstalled_canister_is_dropped() {
     let mut proxy = Proxy::new();
     proxy.ask("http", &args(), T);
     let id = proxy.id;
     proxy
         .net
-        .manage::<()>("uninstall_code", crate::common::record(id))
+        .manage::<()>("uninstall_code", record(id))
         .unwrap();
     proxy.mock(vec![reply(b"")]).unwrap();
     proxy.net.replica.tick();
@@ -640,10 +679,10 @@ fn the_answer_is_lost_on_a_canister_that_is_gone() {
     assert_eq!(proxy.net.replica.accounts().in_flight, 0);
 }
 
-// Version 2.
+// Pricing version 2.
 
-/// What `response` takes when it is encoded, in bytes.
-fn encoded(answer: &OutcallAnswer) -> u128 {
+/// The size of a response in Candid, in bytes.
+fn encoded_size(answer: &OutcallAnswer) -> u128 {
     let OutcallAnswer::Reply {
         status,
         headers,
@@ -665,37 +704,37 @@ fn encoded(answer: &OutcallAnswer) -> u128 {
 }
 
 #[test]
-fn version_2_charges_for_what_is_used() {
+fn pricing_version_2_charges_for_used_resources() {
     let mut proxy = Proxy::new();
-    let everybody = Args {
+    let replicated = Args {
         pricing_version: Some(2),
         ..args()
     };
     let answer = reply(&[7; 500]);
     let downloaded = 503;
-    proxy.outcall(&everybody, answer.clone());
-    // 13 nodes downloaded it, and it was put into a block.
+    proxy.outcall(&replicated, answer.clone());
+    // 13 nodes downloaded the response, and it was put into a block.
     let base = 13 * (1_000_000 + 50 * 19 + 140_000 * 13 + 800 * 169);
-    let cost = base + 13 * 50 * downloaded + 9_490 * encoded(&answer);
-    assert_eq!(proxy.charged(), cost);
-    // One node downloaded it, and passed it to 13.
+    let cost = base + 13 * 50 * downloaded + 9_490 * encoded_size(&answer);
+    assert_eq!(proxy.charges(), cost);
+    // One node downloaded the response, and passed it to 13.
     let alone = Args {
         is_replicated: Some(false),
-        ..everybody.clone()
+        ..replicated.clone()
     };
     proxy.outcall(&alone, answer.clone());
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 2_000 * 13 + 100_000);
-    let alone = base + 50 * downloaded + (13 * 50 + 9_490) * encoded(&answer);
-    assert_eq!(proxy.charged(), cost + alone);
-    // A reject costs next to nothing.
-    let before = proxy.charged();
-    proxy.outcall(&everybody, refused());
+    let alone = base + 50 * downloaded + (13 * 50 + 9_490) * encoded_size(&answer);
+    assert_eq!(proxy.charges(), cost + alone);
+    // A reject costs little more than the base fee.
+    let before = proxy.charges();
+    proxy.outcall(&replicated, connection_refused());
     let base = 13 * (1_000_000 + 50 * 19 + 140_000 * 13 + 800 * 169);
-    assert_eq!(proxy.charged() - before, base + 9_490 * (1 + 18));
+    assert_eq!(proxy.charges() - before, base + 9_490 * (1 + 18));
 }
 
 #[test]
-fn version_2_runs_out_of_cycles() {
+fn pricing_version_2_runs_out_of_cycles() {
     let mut proxy = Proxy::new();
     let args = Args {
         pricing_version: Some(2),
@@ -708,29 +747,30 @@ fn version_2_runs_out_of_cycles() {
         base - 1
     );
     assert_eq!(text(proxy.wait(message)), (4, expected));
-    // Each node can pay for the response, but all together not for the block.
+    // Each node can pay for its response, but the rest does not pay for the block.
     let spent = 50 * 503;
     let message = proxy.ask("http", &args, base + 13 * 2 * spent);
     proxy.mock(vec![reply(&[7; 500])]).unwrap();
     let expected = format!(
-        "Out of cycles: 13 of the assigned replicas reported a collective spend of {} cycles, leaving {} cycles of the \
-         attached payment (after base fee deduction). Delivering a response would cost at least {} cycles.",
+        "Out of cycles: 13 of the assigned replicas reported a collective spend of {} cycles, \
+         leaving {} cycles of the attached payment (after base fee deduction). Delivering a \
+         response would cost at least {} cycles.",
         13 * spent,
         13 * spent,
-        9_490 * encoded(&reply(&[7; 500])),
+        9_490 * encoded_size(&reply(&[7; 500])),
     );
     assert_eq!(text(proxy.wait(message)), (4, expected));
-    // No node can pay for the response.
     let message = proxy.ask("http", &args, base + 13 * (spent - 1) + 1_000_000_000);
     proxy.mock(vec![reply(&[7; 500])]).unwrap();
     assert_eq!(proxy.wait(message).0, 0);
+    // No node can pay for its response.
     let poor = proxy.ask("http", &args, base + 13 * (spent - 1));
     proxy.mock(vec![reply(&[7; 500])]).unwrap();
     assert_eq!(text(proxy.wait(poor)), (4, "Insufficient cycles".into()));
 }
 
 #[test]
-fn canisters_can_ask_what_an_outcall_costs() {
+fn canisters_can_query_the_cost_of_an_outcall() {
     #[derive(CandidType)]
     struct Cost {
         request_bytes: u64,
@@ -755,9 +795,9 @@ fn canisters_can_ask_what_an_outcall_costs() {
         u128::from_le_bytes(cost.try_into().unwrap()),
         fee(19, 1_000)
     );
-    // What version 2 quotes for a response is enough for it.
+    // The cost that version 2 quotes for a response is enough for that response.
     let answer = reply(&[7; 500]);
-    let size = encoded(&answer) as u64;
+    let size = encoded_size(&answer) as u64;
     for (is_replicated, kind) in [
         (None, Some(Kind::FullyReplicated(Reserved))),
         (Some(false), Some(Kind::NonReplicated(Reserved))),
@@ -809,7 +849,7 @@ fn a_flexible_outcall_delivers_several_responses() {
     );
     let two = proxy.flexible([4, 1, 2], answers.clone());
     assert_eq!(bodies(two), [b"a".to_vec(), b"bb".to_vec()]);
-    // Without counts all 13 nodes make it, and 9 are enough.
+    // Without counts all 13 nodes make the outcall, and 9 responses are enough.
     let message = proxy.ask("flexible", &args(), T);
     let replication = proxy.pending().replication;
     assert_eq!(
@@ -820,35 +860,40 @@ fn a_flexible_outcall_delivers_several_responses() {
             max_responses: 13
         }
     );
-    // It can be answered for all nodes at once.
+    // One call can answer for all nodes.
     proxy.mock(vec![reply(b"x")]).unwrap();
     let (_, result) = proxy.wait(message);
     assert_eq!(
         bodies(decode_one(&result).unwrap()),
         vec![b"x".to_vec(); 13]
     );
-    // Nobody waits for an answer to this one.
-    for answer in [reply(b"x"), refused()] {
+    // With a minimum of 0 responses the outcall does not wait for an answer.
+    for answer in [reply(b"x"), connection_refused()] {
         assert!(bodies(proxy.flexible([4, 0, 0], vec![answer])).is_empty());
     }
 }
 
 #[test]
-fn a_flexible_outcall_is_charged_for_what_is_delivered() {
+fn a_flexible_outcall_is_charged_for_delivered_responses() {
     let mut proxy = Proxy::new();
     let answer = reply(&[7; 500]);
     proxy.flexible([4, 2, 3], vec![answer.clone(); 4]);
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 2 * (2_000 * 13 + 100_000));
-    let nodes = 4 * (50 * 503 + 13 * 50 * encoded(&answer));
-    let block = 3 * 9_490 * (181 + encoded(&answer)) + 13 * (2_000 * 13 + 100_000);
-    assert_eq!(proxy.charged(), base + nodes + block);
+    let nodes = 4 * (50 * 503 + 13 * 50 * encoded_size(&answer));
+    let block = 3 * 9_490 * (181 + encoded_size(&answer)) + 13 * (2_000 * 13 + 100_000);
+    assert_eq!(proxy.charges(), base + nodes + block);
 }
 
 #[test]
 fn too_many_rejects_end_a_flexible_outcall() {
     let mut proxy = Proxy::new();
-    let answers = vec![refused(), refused(), reply(b"x"), reply(b"x")];
-    let error = failed(proxy.flexible([4, 3, 4], answers));
+    let answers = vec![
+        connection_refused(),
+        connection_refused(),
+        reply(b"x"),
+        reply(b"x"),
+    ];
+    let error = failure(proxy.flexible([4, 3, 4], answers));
     assert_eq!(
         error.global_error,
         Some(GlobalError::TooManyRejects(Reserved))
@@ -870,7 +915,7 @@ fn too_many_rejects_end_a_flexible_outcall() {
 #[test]
 fn a_flexible_outcall_waits_for_silent_nodes_until_it_times_out() {
     let mut proxy = Proxy::new();
-    let message = proxy.ask("flexible", &flexible([4, 3, 4]), T);
+    let message = proxy.ask("flexible", &flexible_args([4, 3, 4]), T);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
     let replica = &mut proxy.net.replica;
     let error = replica
@@ -885,10 +930,10 @@ fn a_flexible_outcall_waits_for_silent_nodes_until_it_times_out() {
         .unwrap();
     replica.tick();
     assert!(replica.pending_outcalls().is_empty());
-    proxy.later(60_000_000_001);
+    proxy.advance(60_000_000_001);
     let (code, result) = proxy.wait(message);
     assert_eq!(code, 0);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(error.global_error, Some(GlobalError::Timeout(Reserved)));
     assert_eq!(error.message, "Flexible HTTP request timed out");
 }
@@ -898,7 +943,7 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
     let mut proxy = Proxy::new();
     let large = Args {
         max_response_bytes: None,
-        ..flexible([2, 2, 2])
+        ..flexible_args([2, 2, 2])
     };
     let message = proxy.ask("flexible", &large, T);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
@@ -909,7 +954,7 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
         .answer_flexible_outcall(subnet, id, answers)
         .unwrap();
     let (_, result) = proxy.wait(message);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(
         error.global_error,
         Some(GlobalError::ResponsesTooLarge(Reserved))
@@ -917,9 +962,9 @@ fn responses_that_do_not_fit_into_a_block_end_a_flexible_outcall() {
     let start = "Responses too large: need at least 2 OK responses to fit within 2097152 bytes";
     assert!(error.message.starts_with(start), "{}", error.message);
     assert_eq!(error.node_details.len(), 2);
-    // One of them fits.
+    // One of the two responses fits.
     let large = Args {
-        replication: flexible([2, 1, 2]).replication,
+        replication: flexible_args([2, 1, 2]).replication,
         ..large
     };
     let message = proxy.ask("flexible", &large, T);
@@ -939,8 +984,8 @@ fn a_flexible_outcall_runs_out_of_cycles() {
     let mut proxy = Proxy::new();
     let base = 13 * (1_000_000 + 50 * 19 + 90_000 * 13 + 4 * (2_000 * 13 + 100_000));
     let answer = reply(&[7; 500]);
-    let spent = 50 * 503 + 13 * 50 * encoded(&answer);
-    let message = proxy.ask("flexible", &flexible([4, 4, 4]), base + 4 * 2 * spent);
+    let spent = 50 * 503 + 13 * 50 * encoded_size(&answer);
+    let message = proxy.ask("flexible", &flexible_args([4, 4, 4]), base + 4 * 2 * spent);
     let PendingOutcall { subnet, id, .. } = proxy.pending();
     proxy
         .net
@@ -948,10 +993,11 @@ fn a_flexible_outcall_runs_out_of_cycles() {
         .answer_flexible_outcall(subnet, id, vec![answer; 4])
         .unwrap();
     let (_, result) = proxy.wait(message);
-    let error = failed(decode_one(&result).unwrap());
+    let error = failure(decode_one(&result).unwrap());
     assert_eq!(error.global_error, Some(GlobalError::OutOfCycles(Reserved)));
     let start = format!(
-        "Out of cycles: 4 of the assigned replicas reported a collective spend of {} cycles, leaving {} cycles",
+        "Out of cycles: 4 of the assigned replicas reported a collective spend of {} cycles, \
+         leaving {} cycles",
         4 * spent,
         4 * spent
     );

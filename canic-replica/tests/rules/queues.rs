@@ -1,14 +1,20 @@
-//! How many messages wait, whose turn it is, and who has to wait for whom.
+//! Queues: the number of messages that can wait, and the order in which they are executed.
+
+use std::collections::BTreeSet;
 
 use candid::Principal;
-
-use crate::common::{Net, T, record};
 use canic_replica::{Ingress, IngressStatus, Kind, RejectCode, SubnetKind};
+use ic_management_canister_types::CanisterInstallMode::Install;
 
-/// `take` notes the byte that it is called with; `order` answers all of them. `flood` calls `take` of the canister that
-/// its argument names with 1 T cycles and the byte behind the id, until that fails or so many calls are sent as the
-/// byte after it says; answers how many were sent (2 bytes) and how the last one failed. `attach` of the same argument
-/// answers the balance after one failed call.
+use crate::common::{Net, T, canister, record};
+
+/// A canister with these methods:
+///
+/// - `take` records the byte that it is called with, and `taken` replies with all of them.
+/// - `flood` calls `take` of another canister with a billion cycles, until a call fails. Its
+///   argument is the callee's id, the byte to send, and the greatest number of calls in tens. It
+///   replies with the number of calls that were sent (2 bytes) and the code of the call that
+///   failed.
 const PEER: &str = r#"
     (table 2 funcref) (elem (i32.const 1) $nothing)
     (data (i32.const 0) "take")
@@ -32,12 +38,13 @@ const PEER: &str = r#"
             (br_if $done (local.get $failed))
             (local.set $sent (i32.add (local.get $sent) (i32.const 1)))
             (br $more)))
-        (i32.store16 (i32.const 900) (local.get $sent)) (i32.store8 (i32.const 902) (local.get $failed))
+        (i32.store16 (i32.const 900) (local.get $sent))
+        (i32.store8 (i32.const 902) (local.get $failed))
         (call $answer (i32.const 900) (i32.const 3)))
-    (func (export "canister_query order") (call $answer (i32.const 3000) (global.get $count)))
+    (func (export "canister_query taken") (call $answer (i32.const 3000) (global.get $count)))
 "#;
 
-/// Sent calls, and the code of the call that failed.
+/// Floods `to`; returns the number of sent calls, and the code of the call that failed.
 fn flood(net: &mut Net, from: Principal, to: Principal, byte: u8, tens: u8) -> (u16, u8) {
     let message = submit_flood(net, from, to, byte, tens);
     let reply = net.replica.await_ingress(&message).unwrap().unwrap();
@@ -47,31 +54,33 @@ fn flood(net: &mut Net, from: Principal, to: Principal, byte: u8, tens: u8) -> (
 
 fn submit_flood(net: &mut Net, from: Principal, to: Principal, byte: u8, tens: u8) -> [u8; 32] {
     let argument = [to.as_slice(), &[byte, tens]].concat();
-    let order = net.ingress(from, "flood", &argument);
-    net.replica.submit(order).unwrap()
+    let flood = net.ingress(from, "flood", &argument);
+    net.replica.submit(flood).unwrap()
 }
 
-fn order(net: &mut Net, id: Principal) -> Vec<u8> {
-    net.query(id, "order", &[]).unwrap()
+/// The bytes that a canister took, in order.
+fn taken(net: &mut Net, id: Principal) -> Vec<u8> {
+    net.query(id, "taken", &[]).unwrap()
 }
 
 #[test]
-fn of_calls_to_one_canister_500_are_open_and_the_next_one_is_transient() {
+fn the_501st_open_call_to_a_canister_fails_as_transient() {
     const SYS_TRANSIENT: u8 = 2;
     let mut net = Net::new();
     let [a, b] = [net.install(PEER), net.install(PEER)];
     let before = net.replica.cycles(a).unwrap();
     assert_eq!(flood(&mut net, a, b, 7, 255), (500, SYS_TRANSIENT));
     net.replica.tick();
-    assert_eq!(order(&mut net, b), [7; 500]);
-    // The cycles of the call that failed came back, those of the others too, as nobody took them.
+    assert_eq!(taken(&mut net, b), [7; 500]);
+    // The cycles of the failed call came back, and those of the others, as the callee accepted
+    // none.
     assert!(before - net.replica.cycles(a).unwrap() < T / 10);
-    // Once they are answered there is room again.
+    // Once the calls are answered the queue has space again.
     assert_eq!(flood(&mut net, a, b, 7, 255), (500, SYS_TRANSIENT));
 }
 
 #[test]
-fn calls_to_and_from_others_and_to_oneself_have_room_of_their_own() {
+fn each_pair_of_caller_and_callee_has_its_own_limit() {
     let mut net = Net::new();
     let [a, b, c] = [0; 3].map(|_| net.install(PEER));
     let full = (500, 2);
@@ -83,13 +92,13 @@ fn calls_to_and_from_others_and_to_oneself_have_room_of_their_own() {
     }
     net.replica.tick();
     assert_eq!(
-        [a, b, c].map(|id| order(&mut net, id).len()),
+        [a, b, c].map(|id| taken(&mut net, id).len()),
         [500, 1000, 500]
     );
 }
 
 #[test]
-fn what_one_canister_sends_to_another_arrives_in_order() {
+fn calls_of_one_canister_to_another_arrive_in_order() {
     let mut net = Net::new();
     let [a, b] = [net.install(PEER), net.install(PEER)];
     let messages = [3, 1, 2].map(|byte| submit_flood(&mut net, a, b, byte, 2));
@@ -97,13 +106,13 @@ fn what_one_canister_sends_to_another_arrives_in_order() {
         net.replica.await_ingress(&message).unwrap().unwrap();
     }
     let expected = [[3; 20], [1; 20], [2; 20]].concat();
-    assert_eq!(order(&mut net, b), expected);
+    assert_eq!(taken(&mut net, b), expected);
 }
 
 #[test]
-fn senders_take_turns_so_that_who_floods_makes_only_himself_wait() {
+fn senders_take_turns_so_that_a_flood_delays_only_its_sender() {
     let mut net = Net::new();
-    // Canisters execute in the order of their ids: these two send before the third takes.
+    // Canisters execute in the order of their ids: the first two send before the third executes.
     let [a, b, c] = [0; 3].map(|_| net.install(PEER));
     submit_flood(&mut net, a, c, 1, 50);
     submit_flood(&mut net, b, c, 2, 1);
@@ -111,12 +120,12 @@ fn senders_take_turns_so_that_who_floods_makes_only_himself_wait() {
         net.replica.submit(net.ingress(c, "take", &[3])).unwrap();
     }
     net.replica.tick();
-    let order = order(&mut net, c);
-    assert_eq!(order.len(), 513);
-    // Canisters and users take turns, and among the canisters the two.
-    assert_eq!(order[..9], [1, 3, 2, 3, 1, 3, 2, 1, 2]);
-    assert!(order[..23].iter().filter(|byte| **byte == 2).count() == 10);
-    assert!(order[23..].iter().all(|byte| *byte == 1));
+    let taken = taken(&mut net, c);
+    assert_eq!(taken.len(), 513);
+    // Canisters and ingress messages take turns, and so do the two canisters.
+    assert_eq!(taken[..9], [1, 3, 2, 3, 1, 3, 2, 1, 2]);
+    assert!(taken[..23].iter().filter(|byte| **byte == 2).count() == 10);
+    assert!(taken[23..].iter().all(|byte| *byte == 1));
 }
 
 #[test]
@@ -124,21 +133,19 @@ fn canisters_of_other_subnets_have_a_turn_of_their_own() {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     let [near, id] = [net.install(PEER), net.install(PEER)];
     let far = net.create_on(1, 100 * T);
-    let mode = ic_management_canister_types::CanisterInstallMode::Install;
-    net.install_as(mode, far, crate::common::canister(PEER), &[])
-        .unwrap();
+    net.install_as(Install, far, canister(PEER), &[]).unwrap();
     submit_flood(&mut net, far, id, 9, 1);
     net.replica.tick();
-    // What comes from far away arrives in the round in which the others send.
+    // The calls of the other subnet arrive in the round in which the local canister sends.
     submit_flood(&mut net, near, id, 1, 1);
     for _ in 0..2 {
         net.replica.submit(net.ingress(id, "take", &[3])).unwrap();
     }
     net.replica.tick();
-    assert_eq!(order(&mut net, id)[..8], [1, 3, 9, 1, 3, 9, 1, 9]);
+    assert_eq!(taken(&mut net, id)[..8], [1, 3, 9, 1, 3, 9, 1, 9]);
 }
 
-/// Calls itself for ever, with more instructions each time than a round has.
+/// A canister that calls itself for ever, and uses more instructions each time than a round has.
 const HOG: &str = r#"
     (table 2 funcref) (elem (i32.const 1) $nothing) (func $nothing (param i32))
     (data (i32.const 0) "again")
@@ -162,18 +169,19 @@ fn hog(net: &mut Net) -> Principal {
 }
 
 #[test]
-fn a_canister_that_never_rests_starves_nobody() {
+fn busy_canisters_do_not_starve_another_canister() {
     let mut net = Net::new();
     let hogs = [hog(&mut net), hog(&mut net)];
     let id = net.install(
-        r#"(func (export "canister_heartbeat")) (func (export "canister_update hello") (call $reply (i32.const 1)))"#,
+        r#"(func (export "canister_heartbeat"))
+        (func (export "canister_update hello") (call $reply (i32.const 1)))"#,
     );
     net.replica.tick();
-    // One of them uses up a round, the other one the next, and then it is the turn of the third.
+    // The first busy canister uses up a round, the second the next; then the third has its turn.
     let message = net.replica.submit(net.ingress(id, "hello", &[])).unwrap();
     let rounds = |net: &Net, id| {
         let events = net.replica.trace().iter();
-        let rounds: std::collections::BTreeSet<_> = events
+        let rounds: BTreeSet<_> = events
             .filter(|event| event.canister == id)
             .map(|event| event.round)
             .collect();
@@ -191,13 +199,11 @@ fn a_canister_that_never_rests_starves_nobody() {
 }
 
 #[test]
-fn a_canister_that_never_rests_does_not_delay_other_subnets() {
+fn a_busy_canister_does_not_delay_other_subnets() {
     let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
     hog(&mut net);
     let far = net.create_on(1, 100 * T);
-    let mode = ic_management_canister_types::CanisterInstallMode::Install;
-    net.install_as(mode, far, crate::common::canister(PEER), &[])
-        .unwrap();
+    net.install_as(Install, far, canister(PEER), &[]).unwrap();
     for _ in 0..3 {
         let message = net.replica.submit(net.ingress(far, "take", &[1])).unwrap();
         net.replica.tick();
@@ -207,7 +213,7 @@ fn a_canister_that_never_rests_does_not_delay_other_subnets() {
 }
 
 #[test]
-fn what_waits_for_five_minutes_outside_is_not_begun() {
+fn ingress_messages_time_out_after_five_minutes_in_the_queue() {
     let mut net = Net::new();
     let id = net.install(PEER);
     let take = |net: &mut Net, wait: u64| {
@@ -245,5 +251,5 @@ fn what_waits_for_five_minutes_outside_is_not_begun() {
             format!("Ingress message 0x{name} timed out waiting to start executing.")
         );
     }
-    assert_eq!(order(&mut net, id), [1]);
+    assert_eq!(taken(&mut net, id), [1]);
 }

@@ -1,21 +1,25 @@
-//! How system calls refuse what they are asked: in the platform's words, and never with the host's.
+//! Refusals of system calls: in the platform's words, and never in those of the host.
 
-use crate::common::{Net, T};
-use crate::imports::module;
+use candid::Principal;
 use canic_replica::Kind;
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Install;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
 
-/// What a message is told that runs this code in an update method and does not reply: code and text, with `ID` for the
-/// canister's id. `IC0506` says that all went well.
+use crate::{
+    common::{Net, T, encode},
+    imports::module,
+};
+
+/// Runs this code in an update method that does not reply. Returns the error code and the message,
+/// with `ID` in place of the canister's id. `IC0506` means that the code did not fail.
 fn refusal(net: &mut Net, code: &str) -> (String, String) {
     let wasm = module(&format!(
-        r#"(data (i32.const 100) "\ff\fe") (data (i32.const 200) "name") (data (i32.const 300) "method")
+        r#"(data (i32.const 100) "\ff\fe") (data (i32.const 200) "name")
+        (data (i32.const 300) "method")
         (func $new (call $call_new (i32.const 0) (i32.const 0) (i32.const 300) (i32.const 6)
             (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0)))
         (func (export "canister_inspect_message") {})
         (func (export "canister_update x") {code})"#,
-        // One test asks for more than this.
+        // One test calls `accept_message` itself.
         if code.contains("accept_message") {
             code
         } else {
@@ -42,8 +46,8 @@ fn refusal(net: &mut Net, code: &str) -> (String, String) {
     (reject.error_code, message.replace(&id.to_text(), "ID"))
 }
 
-/// Each case: what the code does, and which contract it violates by that.
-fn violations(cases: &[(&str, &str)]) {
+/// Checks cases of code and the contract that it violates.
+fn assert_violations(cases: &[(&str, &str)]) {
     let mut net = Net::new();
     for (code, why) in cases {
         let refused = refusal(&mut net, code);
@@ -53,8 +57,8 @@ fn violations(cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_is_answered_once_is_answered() {
-    violations(&[
+fn a_second_answer_is_refused() {
+    assert_violations(&[
         (
             "(call $msg_reply) (call $msg_reply)",
             "ic0.msg_reply: the call is already replied",
@@ -80,48 +84,57 @@ fn what_is_answered_once_is_answered() {
 
 #[test]
 fn cycles_are_minted_by_one_canister_only() {
-    violations(&[(
+    assert_violations(&[(
         "(call $mint_cycles128 (i64.const 0) (i64.const 1) (i32.const 0))",
-        "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: ID != rkp4c-7iaaa-aaaaa-aaaca-cai",
+        "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: ID != \
+         rkp4c-7iaaa-aaaaa-aaaca-cai",
     )]);
 }
 
 #[test]
-fn answers_and_calls_have_their_greatest_length() {
-    violations(&[
+fn answers_and_calls_are_limited_in_size() {
+    assert_violations(&[
         (
             "(call $msg_reply_data_append (i32.const 0) (i32.const 2097153))",
-            "ic0.msg_reply_data_append: application payload size (2097153) cannot be larger than 2097152.",
+            "ic0.msg_reply_data_append: application payload size (2097153) cannot be larger than \
+             2097152.",
         ),
         (
-            "(call $msg_reply_data_append (i32.const 0) (i32.const 1)) (call $msg_reply_data_append (i32.const 0) (i32.const 2097152))",
-            "ic0.msg_reply_data_append: application payload size (2097153) cannot be larger than 2097152.",
+            "(call $msg_reply_data_append (i32.const 0) (i32.const 1)) \
+             (call $msg_reply_data_append (i32.const 0) (i32.const 2097152))",
+            "ic0.msg_reply_data_append: application payload size (2097153) cannot be larger than \
+             2097152.",
         ),
         (
             "(call $msg_reject (i32.const 0) (i32.const 2097153))",
-            "ic0.msg_reject: application payload size (2097153) cannot be larger than 2097152.",
+            "ic0.msg_reject: application payload size (2097153) cannot be larger than \
+             2097152.",
         ),
         (
             "(call $new) (call $call_data_append (i32.const 0) (i32.const 10485755))",
-            "Request to aaaaa-aa:method has a payload size of 10485761, which exceeds the allowed limit of 10485760.",
+            "Request to aaaaa-aa:method has a payload size of 10485761, which exceeds the allowed \
+             limit of 10485760.",
         ),
         (
-            "(call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 20001) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))",
+            "(call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 20001) \
+             (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))",
             "Size of method_name 20001 exceeds the allowed limit of 20000.",
         ),
         (
             "(call $certified_data_set (i32.const 0) (i32.const 33))",
-            "ic0_certified_data_set failed because the passed data must be no larger than 32 bytes. Found 33 bytes.",
+            "ic0_certified_data_set failed because the passed data must be no larger than 32 \
+             bytes. Found 33 bytes.",
         ),
     ]);
 }
 
 #[test]
-fn a_query_may_answer_more_than_an_update() {
+fn a_query_may_reply_with_more_than_an_update() {
     let mut net = Net::new();
     let id = net.create(100 * T);
     let body = r#"
-        (func $many (call $msg_reply_data_append (i32.const 0) (i32.const 3145728)) (call $msg_reply))
+        (func $many
+            (call $msg_reply_data_append (i32.const 0) (i32.const 3145728)) (call $msg_reply))
         (func $too_many (call $msg_reply_data_append (i32.const 0) (i32.const 3145729)))
         (func $grow (drop (memory.grow (i32.const 48))))
         (func (export "canister_query many") (call $grow) (call $many))
@@ -138,7 +151,7 @@ fn a_query_may_answer_more_than_an_update() {
 }
 
 #[test]
-fn a_call_is_made_step_by_step() {
+fn steps_of_a_call_need_a_call_under_construction() {
     let none = |function: &str| format!("{function} called when no call is under construction.");
     let steps = [
         (
@@ -167,24 +180,27 @@ fn a_call_is_made_step_by_step() {
     for (step, why) in steps {
         let expected = format!("Canister violated contract: {why}.");
         assert_eq!(refusal(&mut net, step).1, expected);
-        // What was performed is not under construction any more.
+        // A performed call is not under construction any more.
         let late = format!("(call $new) (drop (call $call_perform)) {step}");
         assert_eq!(refusal(&mut net, &late).1, expected);
     }
-    violations(&[
+    assert_violations(&[
         (
-            "(call $new) (call $call_on_cleanup (i32.const 1) (i32.const 0)) (call $call_on_cleanup (i32.const 1) (i32.const 0))",
-            "ic0.call_on_cleanup can be called at most once between `ic0.call_new` and `ic0.call_perform`",
+            "(call $new) (call $call_on_cleanup (i32.const 1) (i32.const 0)) \
+             (call $call_on_cleanup (i32.const 1) (i32.const 0))",
+            "ic0.call_on_cleanup can be called at most once between `ic0.call_new` and \
+             `ic0.call_perform`",
         ),
         (
-            "(call $new) (call $call_with_best_effort_response (i32.const 1)) (call $call_with_best_effort_response (i32.const 1))",
+            "(call $new) (call $call_with_best_effort_response (i32.const 1)) \
+             (call $call_with_best_effort_response (i32.const 1))",
             "ic0_call_with_best_effort_response failed because a timeout is already set.",
         ),
     ]);
 }
 
 #[test]
-fn cycles_that_are_not_there_cannot_be_attached() {
+fn cycles_above_the_balance_cannot_be_attached() {
     let mut net = Net::new();
     let (code, message) = refusal(
         &mut net,
@@ -196,7 +212,7 @@ fn cycles_that_are_not_there_cannot_be_attached() {
 }
 
 #[test]
-fn cycles_beyond_64_bits_take_the_128_bit_calls() {
+fn cycles_beyond_64_bits_need_the_128_bit_calls() {
     let mut net = Net::new();
     let id = net.create(1 << 70);
     let body = r#"(func (export "canister_query narrow") (drop (call $canister_cycle_balance)))
@@ -213,8 +229,8 @@ fn cycles_beyond_64_bits_take_the_128_bit_calls() {
 }
 
 #[test]
-fn nothing_is_read_or_written_beyond_its_end() {
-    violations(&[
+fn reads_and_writes_out_of_bounds_are_refused() {
+    assert_violations(&[
         (
             "(call $msg_arg_data_copy (i32.const 0) (i32.const 1) (i32.const 3))",
             "ic0.msg_arg_data_copy payload: src=1 + length=3 exceeds the slice size=3",
@@ -229,7 +245,8 @@ fn nothing_is_read_or_written_beyond_its_end() {
         ),
         (
             "(call $msg_caller_copy (i32.const -1) (i32.const 0) (i32.const -1))",
-            "ic0.msg_caller_copy heap: src=4294967295 + length=4294967295 exceeds the slice size=65536",
+            "ic0.msg_caller_copy heap: src=4294967295 + length=4294967295 exceeds the slice \
+             size=65536",
         ),
         (
             "(call $canister_self_copy (i32.const 0) (i32.const 0) (i32.const 11))",
@@ -248,19 +265,21 @@ fn nothing_is_read_or_written_beyond_its_end() {
             "ic0.call_data_append: src=65536 + length=1 exceeds the slice size=65536",
         ),
         (
-            "(call $call_new (i32.const 65530) (i32.const 10) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))",
+            "(call $call_new (i32.const 65530) (i32.const 10) (i32.const 0) (i32.const 0) \
+             (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))",
             "ic0.call_new callee_src: src=65530 + length=10 exceeds the slice size=65536",
         ),
         (
             "(call $canister_cycle_balance128 (i32.const 65521))",
-            "ic0_canister_cycle_balance128 failed because dst + size is out of bounds.Found dst = 65521 and size = 16 while must be <= 65536",
+            "ic0_canister_cycle_balance128 failed because dst + size is out of bounds.Found dst = \
+             65521 and size = 16 while must be <= 65536",
         ),
     ]);
 }
 
 #[test]
-fn text_is_utf8_and_principals_are_principals() {
-    violations(&[
+fn invalid_text_and_invalid_principals_are_refused() {
+    assert_violations(&[
         (
             "(call $msg_reject (i32.const 100) (i32.const 2))",
             "ic0.msg_reject: invalid UTF-8 string provided",
@@ -270,7 +289,8 @@ fn text_is_utf8_and_principals_are_principals() {
             "ic0.env_var_name_exists: Variable name is not a valid UTF-8 string.",
         ),
         (
-            "(drop (call $cost_sign_with_ecdsa (i32.const 100) (i32.const 2) (i32.const 0) (i32.const 0)))",
+            "(drop (call $cost_sign_with_ecdsa (i32.const 100) (i32.const 2) (i32.const 0) \
+             (i32.const 0)))",
             "Failed to decode key name \u{fffd}\u{fffd}",
         ),
     ]);
@@ -279,7 +299,8 @@ fn text_is_utf8_and_principals_are_principals() {
     for code in [
         format!("(drop (call $is_controller {long}))"),
         format!(
-            "(call $call_new {long} (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))"
+            "(call $call_new {long} (i32.const 0) (i32.const 0) \
+             (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))"
         ),
     ] {
         let expected = "Canister provided invalid principal id.";
@@ -288,14 +309,15 @@ fn text_is_utf8_and_principals_are_principals() {
 }
 
 #[test]
-fn environment_variables_are_asked_for_by_their_names_and_numbers() {
-    violations(&[
+fn environment_variables_are_found_by_name_and_index_and_missing_ones_refused() {
+    assert_violations(&[
         (
             "(drop (call $env_var_name_exists (i32.const 0) (i32.const 129)))",
             "ic0.env_var_name_exists: Variable name is too large.",
         ),
         (
-            "(call $env_var_value_copy (i32.const 200) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 6))",
+            "(call $env_var_value_copy (i32.const 200) (i32.const 4) (i32.const 0) (i32.const 0) \
+             (i32.const 6))",
             "ic0.env_var_value_copy value: src=0 + length=6 exceeds the slice size=5",
         ),
         (
@@ -318,23 +340,27 @@ fn environment_variables_are_asked_for_by_their_names_and_numbers() {
             missing,
         ),
         (
-            "(call $env_var_value_copy (i32.const 300) (i32.const 6) (i32.const 0) (i32.const 0) (i32.const 0))",
+            "(call $env_var_value_copy (i32.const 300) (i32.const 6) (i32.const 0) (i32.const 0) \
+             (i32.const 0))",
             missing,
         ),
     ] {
         assert_eq!(refusal(&mut net, code), ("IC0504".into(), why.into()));
     }
-    // And what there is, is found.
-    let found = "(if (i32.ne (i32.const 41) (i32.add (i32.mul (call $env_var_value_size (i32.const 200) (i32.const 4)) (i32.const 7))
-            (i32.add (call $env_var_name_size (i32.const 0)) (i32.add (call $env_var_count) (call $env_var_name_exists (i32.const 200) (i32.const 4))))))
+    // The variable of the canister is found.
+    let found = "(if (i32.ne (i32.const 41) (i32.add
+            (i32.mul (call $env_var_value_size (i32.const 200) (i32.const 4)) (i32.const 7))
+            (i32.add (call $env_var_name_size (i32.const 0))
+                (i32.add (call $env_var_count)
+                    (call $env_var_name_exists (i32.const 200) (i32.const 4))))))
         (then (unreachable)))";
     let (code, _) = refusal(&mut net, found);
     assert_eq!(code, "IC0506");
 }
 
 #[test]
-fn counters_and_certificates_that_there_are_not_are_refused() {
-    violations(&[
+fn unknown_counters_and_missing_certificates_are_refused() {
+    assert_violations(&[
         (
             "(drop (call $performance_counter (i32.const 2)))",
             "Error getting performance counter type 2",
@@ -347,29 +373,30 @@ fn counters_and_certificates_that_there_are_not_are_refused() {
 }
 
 #[test]
-fn a_subnet_without_keys_knows_the_price_of_none() {
+fn a_subnet_without_keys_has_no_price_for_signatures() {
     let mut net = Net::new();
     let id = net.create(100 * T);
-    let ask = |function: &str, algorithm: u32| {
+    let cost = |function: &str, algorithm: u32| {
         format!(
-            "(i32.store8 (i32.const 0) (call ${function} (i32.const 200) (i32.const 4) (i32.const {algorithm}) (i32.const 32)))
+            "(i32.store8 (i32.const 0) (call ${function} (i32.const 200) (i32.const 4)
+                (i32.const {algorithm}) (i32.const 32)))
             (call $msg_reply_data_append (i32.const 0) (i32.const 1))"
         )
     };
-    let asked: String = [
-        ask("cost_sign_with_ecdsa", 0),
-        ask("cost_sign_with_ecdsa", 1),
-        ask("cost_sign_with_schnorr", 0),
-        ask("cost_sign_with_schnorr", 1),
-        ask("cost_sign_with_schnorr", 2),
-        ask("cost_vetkd_derive_key", 0),
-        ask("cost_vetkd_derive_key", 1),
+    let costs: String = [
+        cost("cost_sign_with_ecdsa", 0),
+        cost("cost_sign_with_ecdsa", 1),
+        cost("cost_sign_with_schnorr", 0),
+        cost("cost_sign_with_schnorr", 1),
+        cost("cost_sign_with_schnorr", 2),
+        cost("cost_vetkd_derive_key", 0),
+        cost("cost_vetkd_derive_key", 1),
     ]
     .concat();
-    // 16 bytes at 32 stay as they are.
+    // The 16 bytes for the price at address 32 are not written.
     let body = format!(
         r#"(data (i32.const 32) "0123456789abcdef") (data (i32.const 200) "key1")
-        (func (export "canister_query x") {asked}
+        (func (export "canister_query x") {costs}
             (call $msg_reply_data_append (i32.const 32) (i32.const 16)) (call $msg_reply))"#
     );
     net.install_as(Install, id, module(&body), &[]).unwrap();
@@ -379,7 +406,7 @@ fn a_subnet_without_keys_knows_the_price_of_none() {
 }
 
 #[test]
-fn stable_memory_has_an_end() {
+fn stable_memory_is_bounded() {
     let mut net = Net::new();
     for (code, why) in [
         (
@@ -391,11 +418,13 @@ fn stable_memory_has_an_end() {
             "stable memory out of bounds",
         ),
         (
-            "(drop (call $stable64_grow (i64.const 1))) (call $stable64_write (i64.const 0) (i64.const 65536) (i64.const 1))",
+            "(drop (call $stable64_grow (i64.const 1))) \
+             (call $stable64_write (i64.const 0) (i64.const 65536) (i64.const 1))",
             "heap out of bounds",
         ),
         (
-            "(drop (call $stable64_grow (i64.const 1))) (call $stable64_read (i64.const -1) (i64.const 0) (i64.const 2))",
+            "(drop (call $stable64_grow (i64.const 1))) \
+             (call $stable64_read (i64.const -1) (i64.const 0) (i64.const 2))",
             "heap out of bounds",
         ),
         (
@@ -403,11 +432,13 @@ fn stable_memory_has_an_end() {
             "32 bit stable memory api used on a memory larger than 4GB",
         ),
         (
-            "(drop (call $stable64_grow (i64.const 65537))) (drop (call $stable_grow (i32.const 0)))",
+            "(drop (call $stable64_grow (i64.const 65537))) \
+             (drop (call $stable_grow (i32.const 0)))",
             "32 bit stable memory api used on a memory larger than 4GB",
         ),
         (
-            "(drop (call $stable64_grow (i64.const 65537))) (call $stable_read (i32.const 0) (i32.const 0) (i32.const 0))",
+            "(drop (call $stable64_grow (i64.const 65537))) \
+             (call $stable_read (i32.const 0) (i32.const 0) (i32.const 0))",
             "32 bit stable memory api used on a memory larger than 4GB",
         ),
     ] {
@@ -418,7 +449,7 @@ fn stable_memory_has_an_end() {
             "{code}"
         );
     }
-    // What cannot grow says so, and nothing traps.
+    // A memory that cannot grow returns -1 and does not trap.
     let (code, _) = refusal(
         &mut net,
         "(if (i64.ne (call $stable64_grow (i64.const 8192001)) (i64.const -1)) (then (unreachable)))
@@ -431,9 +462,9 @@ fn stable_memory_has_an_end() {
 }
 
 #[test]
-fn the_words_of_a_trap_arrive_as_far_as_they_are_words() {
+fn trap_messages_are_cut_and_made_valid_text() {
     let mut net = Net::new();
-    let mut words = |code: &str| {
+    let mut text = |code: &str| {
         let (code, message) = refusal(&mut net, code);
         assert_eq!(code, "IC0503");
         let message = message
@@ -441,21 +472,18 @@ fn the_words_of_a_trap_arrive_as_far_as_they_are_words() {
             .unwrap();
         message.strip_suffix("'.").unwrap().to_owned()
     };
+    assert_eq!(text("(call $trap (i32.const 300) (i32.const 6))"), "method");
+    assert_eq!(text("(call $trap (i32.const 0) (i32.const 0))"), "");
     assert_eq!(
-        words("(call $trap (i32.const 300) (i32.const 6))"),
-        "method"
-    );
-    assert_eq!(words("(call $trap (i32.const 0) (i32.const 0))"), "");
-    assert_eq!(
-        words("(call $trap (i32.const 99) (i32.const 3))"),
+        text("(call $trap (i32.const 99) (i32.const 3))"),
         "\0\u{fffd}\u{fffd}"
     );
     assert_eq!(
-        words("(call $trap (i32.const 65535) (i32.const 2))"),
+        text("(call $trap (i32.const 65535) (i32.const 2))"),
         "(trap message out of memory bounds)"
     );
     assert_eq!(
-        words("(call $trap (i32.const 400) (i32.const 65000))").len(),
+        text("(call $trap (i32.const 400) (i32.const 65000))").len(),
         32 * 1024
     );
 }
@@ -472,8 +500,8 @@ fn printing_never_traps() {
     let args = types::CanisterIdRecord {
         canister_id: event.canister,
     };
-    let management = candid::Principal::management_canister();
-    let args = crate::common::encode(args);
+    let management = Principal::management_canister();
+    let args = encode(args);
     let reply = net.query(management, "fetch_canister_logs", &args).unwrap();
     let (logs,) = candid::decode_args::<(types::FetchCanisterLogsResult,)>(&reply).unwrap();
     let line = logs.canister_log_records.last().unwrap().content.clone();
@@ -481,12 +509,13 @@ fn printing_never_traps() {
 }
 
 #[test]
-fn a_module_without_memory_has_none_to_give_or_take() {
+fn system_calls_that_copy_need_a_memory() {
     let mut net = Net::new();
     let id = net.create(T);
     let wasm = wat::parse_str(
         r#"(module (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
-        (func (export "canister_update x") (call $copy (i32.const 0) (i32.const 0) (i32.const 0))))"#,
+        (func (export "canister_update x")
+            (call $copy (i32.const 0) (i32.const 0) (i32.const 0))))"#,
     );
     net.install_as(Install, id, wasm.unwrap(), &[]).unwrap();
     let message = net.update(id, "x", &[]).unwrap_err().message;
@@ -495,7 +524,7 @@ fn a_module_without_memory_has_none_to_give_or_take() {
 }
 
 #[test]
-fn a_callback_is_a_function_of_one_number() {
+fn a_callback_must_be_a_function_of_one_i32() {
     let mut net = Net::new();
     let call = |function: u32| {
         format!(
@@ -536,9 +565,9 @@ fn a_callback_is_a_function_of_one_number() {
 }
 
 #[test]
-fn large_allowances_are_cut_to_what_there_is() {
+fn amounts_of_cycles_are_cut_to_the_available_ones() {
     let mut net = Net::new();
-    // Accepting and burning all there could be takes what there is, and traps never.
+    // Accepting and burning the greatest amounts takes the available cycles, and never traps.
     let (code, _) = refusal(
         &mut net,
         "(call $msg_cycles_accept128 (i64.const -1) (i64.const -1) (i32.const 0))

@@ -1,10 +1,11 @@
-//! Settings: their ranges, what a subnet has room for, and what a canister must be able to pay.
+//! Settings: their ranges, the capacity of the subnet, and the cycles that a canister must have for
+//! them.
 
-use crate::common::{Net, T, encode, record};
 use candid::{Nat, Principal};
 use canic_replica::{Ingress, Reject};
-use ic_management_canister_types as types;
-use types::CanisterSettings;
+use ic_management_canister_types::{self as types, CanisterSettings};
+
+use crate::common::{CALLER, Net, T, encode, record};
 
 fn none() -> CanisterSettings {
     CanisterSettings::default()
@@ -27,14 +28,15 @@ fn variable(name: &str, value: &str) -> types::EnvironmentVariable {
     }
 }
 
-/// Code and text of the reject, and that nothing has changed.
+/// Makes a change that is refused, and checks that it changes nothing. Returns the reject's code
+/// and message.
 fn refusal(net: &mut Net, id: Principal, settings: CanisterSettings) -> (String, String) {
     let before = net.status(id);
     let Reject {
         error_code,
         message,
         ..
-    } = net.change(id, settings).unwrap_err();
+    } = net.update_settings(id, settings).unwrap_err();
     let after = net.status(id);
     assert_eq!(
         (after.settings, after.version),
@@ -61,21 +63,24 @@ fn each_number_has_its_range() {
                 memory_allocation: nat((1 << 48) + 1),
                 ..none()
             },
-            "MemoryAllocation expected to be in the range [0..281474976710656], got 281_474_976_710_657",
+            "MemoryAllocation expected to be in the range [0..281474976710656], got \
+             281_474_976_710_657",
         ),
         (
             CanisterSettings {
                 freezing_threshold: nat(beyond),
                 ..none()
             },
-            "Freezing threshold expected to be in the range of [0..2^64-1], got 18_446_744_073_709_551_616",
+            "Freezing threshold expected to be in the range of [0..2^64-1], got \
+             18_446_744_073_709_551_616",
         ),
         (
             CanisterSettings {
                 wasm_memory_threshold: nat(beyond),
                 ..none()
             },
-            "Wasm memory threshold expected to be in the range of [0..2^64-1], got 18_446_744_073_709_551_616",
+            "Wasm memory threshold expected to be in the range of [0..2^64-1], got \
+             18_446_744_073_709_551_616",
         ),
         (
             CanisterSettings {
@@ -125,7 +130,7 @@ fn ten_controllers_and_ten_viewers_are_the_most() {
         controllers: Some(ten.clone()),
         ..none()
     };
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     assert_eq!(net.status(id).settings.controllers, ten);
 }
 
@@ -171,7 +176,8 @@ fn a_log_holds_four_kib_to_two_mib_or_nothing() {
     let mut net = Net::new();
     let id = net.install(
         r#"(data (i32.const 0) "line")
-        (func (export "canister_update go") (call $debug_print (i32.const 0) (i32.const 4)) (call $reply (i32.const 0)))"#,
+        (func (export "canister_update go")
+            (call $debug_print (i32.const 0) (i32.const 4)) (call $reply (i32.const 0)))"#,
     );
     let limit = |bytes: u128| CanisterSettings {
         log_memory_limit: nat(bytes),
@@ -205,9 +211,9 @@ fn a_log_holds_four_kib_to_two_mib_or_nothing() {
             .len()
     };
     assert_eq!(lines(&mut net), 1);
-    net.change(id, limit(0)).unwrap();
+    net.update_settings(id, limit(0)).unwrap();
     assert_eq!(lines(&mut net), 0);
-    net.change(id, limit(2 << 20)).unwrap();
+    net.update_settings(id, limit(2 << 20)).unwrap();
     assert_eq!(lines(&mut net), 1);
 }
 
@@ -219,15 +225,15 @@ fn a_subnet_has_two_hundred_percent_of_compute_and_one_stays_free() {
         ..none()
     };
     let [a, b] = [net.create(10_000 * T), net.create(10_000 * T)];
-    net.change(a, compute(100)).unwrap();
-    let text = "Canister requested a compute allocation of 100% which cannot be satisfied because the Subnet's remaining \
-                compute capacity is 99%.";
+    net.update_settings(a, compute(100)).unwrap();
+    let text = "Canister requested a compute allocation of 100% which cannot be satisfied because \
+                the Subnet's remaining compute capacity is 99%.";
     let refusal = refusal(&mut net, b, compute(100));
     assert_eq!(refusal, ("IC0101".into(), text.into()));
-    net.change(b, compute(99)).unwrap();
-    // Less is always possible.
-    net.change(a, compute(1)).unwrap();
-    net.change(b, compute(100)).unwrap();
+    net.update_settings(b, compute(99)).unwrap();
+    // A lower allocation is always possible.
+    net.update_settings(a, compute(1)).unwrap();
+    net.update_settings(b, compute(100)).unwrap();
 }
 
 #[test]
@@ -242,19 +248,21 @@ fn a_subnet_has_two_tib_of_memory() {
         "Canister requested 3.00 TiB of memory but only 2.00 TiB are available in the subnet.";
     let refusal = refusal(&mut net, id, memory(3 << 40));
     assert_eq!(refusal, ("IC0101".into(), text.into()));
-    net.change(id, memory(2 << 40)).unwrap();
+    net.update_settings(id, memory(2 << 40)).unwrap();
     let other = net.create(T);
     assert_eq!(
-        net.change(other, memory(1)).unwrap_err().error_code,
+        net.update_settings(other, memory(1))
+            .unwrap_err()
+            .error_code,
         "IC0101"
     );
 }
 
 #[test]
-fn more_is_allocated_only_if_the_canister_does_not_freeze_by_it() {
+fn allocations_that_would_freeze_the_canister_are_refused() {
     let mut net = Net::new();
     let id = net.create(T);
-    for (settings, code, what) in [
+    for (settings, code, increase) in [
         (
             CanisterSettings {
                 compute_allocation: nat(1),
@@ -274,15 +282,15 @@ fn more_is_allocated_only_if_the_canister_does_not_freeze_by_it() {
     ] {
         let (found, text) = refusal(&mut net, id, settings);
         assert_eq!(found, code);
-        let begin = format!("Cannot increase {what} due to insufficient cycles. At least ");
+        let begin = format!("Cannot increase {increase} due to insufficient cycles. At least ");
         assert!(text.starts_with(&begin), "{text}");
     }
-    // A threshold that freezes it is fine.
+    // A threshold that freezes the canister is accepted.
     let frozen = CanisterSettings {
         freezing_threshold: nat(u64::MAX.into()),
         ..none()
     };
-    net.change(id, frozen).unwrap();
+    net.update_settings(id, frozen).unwrap();
 }
 
 #[test]
@@ -298,17 +306,17 @@ fn defaults_are_those_of_the_platform() {
     assert_eq!(settings.log_memory_limit, Nat::from(4096_u16));
     assert_eq!(
         settings.wasm_memory_limit, 0_u8,
-        "not by the provisional method"
+        "the provisional method sets no limit"
     );
     assert_eq!(settings.wasm_memory_threshold, 0_u8);
     assert_eq!(settings.environment_variables, []);
 
-    let caller = net.install(crate::common::CALLER);
+    let caller = net.install(CALLER);
     let args = encode(types::CreateCanisterArgs::default());
-    let (_, reply) = net.through(caller, "create_canister", T, &args);
+    let (_, reply) = net.call_through(caller, "create_canister", T, &args);
     let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
     let args = encode(created);
-    let (_, reply) = net.through(caller, "canister_status", 0, &args);
+    let (_, reply) = net.call_through(caller, "canister_status", 0, &args);
     let (status,) = candid::decode_args::<(types::CanisterStatusResult,)>(&reply.unwrap()).unwrap();
     assert_eq!(status.settings.wasm_memory_limit, Nat::from(3_u64 << 30));
 }
@@ -335,19 +343,19 @@ fn change_newer(net: &mut Net, canister_id: Principal, settings: Newer) -> Resul
 }
 
 #[test]
-fn a_status_is_shown_to_those_whom_the_settings_name() {
+fn a_status_is_shown_to_the_viewers_in_the_settings() {
     let mut net = Net::new();
     let id = net.create(T);
-    let caller = net.install(crate::common::CALLER);
+    let caller = net.install(CALLER);
     let stranger = Principal::self_authenticating("stranger");
-    let see = |net: &mut Net, status_visibility| {
+    let show = |net: &mut Net, status_visibility| {
         let settings = Newer {
             status_visibility: Some(status_visibility),
             ..Newer::default()
         };
         change_newer(net, id, settings)
     };
-    // From outside, as a query, and from a canister.
+    // Reads the status by an ingress message, by a query, and from a canister.
     let ask = |net: &mut Net| {
         let args = candid::encode_args(record(id)).unwrap();
         let update = net.manage_as::<(types::CanisterStatusResult,)>(
@@ -359,7 +367,7 @@ fn a_status_is_shown_to_those_whom_the_settings_name() {
             sender: stranger,
             ..net.ingress(Principal::management_canister(), "canister_status", &args)
         });
-        let (_, call) = net.through(caller, "canister_status", 0, &args);
+        let (_, call) = net.call_through(caller, "canister_status", 0, &args);
         let code = |reject: Reject| (reject.error_code, reject.message);
         (
             update.map(|_| ()).map_err(code),
@@ -367,7 +375,7 @@ fn a_status_is_shown_to_those_whom_the_settings_name() {
             call.map(|_| ()),
         )
     };
-    let denied = |who| format!("Caller {who} is not allowed to call canister_status");
+    let denied = |caller| format!("Caller {caller} is not allowed to call canister_status");
     let closed = (
         Err(("IC0542".into(), denied(stranger))),
         Err(("IC0542".into(), denied(stranger))),
@@ -375,25 +383,25 @@ fn a_status_is_shown_to_those_whom_the_settings_name() {
     );
     assert_eq!(ask(&mut net), closed);
     let viewers = types::LogVisibility::AllowedViewers(vec![caller]);
-    see(&mut net, viewers).unwrap();
+    show(&mut net, viewers).unwrap();
     assert_eq!(ask(&mut net).2, Ok(()));
     assert_eq!(
         (ask(&mut net).0, ask(&mut net).1),
         (closed.0.clone(), closed.1.clone())
     );
-    see(&mut net, types::LogVisibility::Public).unwrap();
+    show(&mut net, types::LogVisibility::Public).unwrap();
     assert_eq!(ask(&mut net), (Ok(()), Ok(()), Ok(())));
     let crowd = types::LogVisibility::AllowedViewers(vec![caller; 11]);
-    assert_eq!(see(&mut net, crowd).unwrap_err().error_code, "IC0408");
+    assert_eq!(show(&mut net, crowd).unwrap_err().error_code, "IC0408");
 }
 
 #[test]
-fn a_canister_may_want_cycles_with_each_call_of_another() {
+fn a_canister_can_require_cycles_with_each_call_of_another() {
     let mut net = Net::new();
     let [caller, callee] = [(); 2].map(|()| net.install(NEIGHBOUR));
     let call = |net: &mut Net, callee: Principal, cycles: u64| {
-        let order = [callee.as_slice(), &cycles.to_le_bytes()].concat();
-        let answer = net.update(caller, "go", &order).unwrap();
+        let argument = [callee.as_slice(), &cycles.to_le_bytes()].concat();
+        let answer = net.update(caller, "go", &argument).unwrap();
         let text = String::from_utf8(answer[1..].to_vec()).unwrap();
         (answer[0], text)
     };
@@ -408,9 +416,9 @@ fn a_canister_may_want_cycles_with_each_call_of_another() {
     let begin = format!("IC0520: Canister {callee} requires at least 1000 transferred cycles");
     assert!(text.starts_with(&begin), "{text}");
     let after = net.replica.cycles(callee);
-    assert_eq!(after, before, "it costs the callee nothing");
+    assert_eq!(after, before, "the refusal costs the callee nothing");
     assert_eq!(call(&mut net, callee, 1_000).0, 0);
-    // Calls from outside bring none, nor do those to oneself.
+    // Ingress messages and a canister's calls to itself need no cycles.
     net.update(callee, "take", &[]).unwrap();
     change_newer(&mut net, caller, least(Nat::from(u128::MAX))).unwrap();
     assert_eq!(call(&mut net, caller, 0).0, 0);
@@ -419,8 +427,8 @@ fn a_canister_may_want_cycles_with_each_call_of_another() {
     assert_eq!(reject.error_code, "IC0504");
 }
 
-/// A program whose method `go` calls `take` of the canister that its argument names, with so many cycles as follow it. It
-/// answers the reject code and message, or zeros.
+/// A program whose method `go` calls `take` of another canister. Its argument is the callee's id
+/// and the cycles to attach. It replies with the reject's code and message, or with zeros.
 const NEIGHBOUR: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $on_reply $on_reject)
@@ -439,13 +447,13 @@ const NEIGHBOUR: &str = r#"
 "#;
 
 #[test]
-fn a_creation_takes_and_a_status_tells_all_settings() {
+fn a_creation_takes_and_a_status_shows_all_settings() {
     #[derive(candid::CandidType)]
     struct Creation {
         settings: Option<Newer>,
     }
     #[derive(candid::CandidType, candid::Deserialize)]
-    struct Told {
+    struct Status {
         settings: Definite,
     }
     #[derive(candid::CandidType, candid::Deserialize, Debug, PartialEq)]
@@ -466,26 +474,26 @@ fn a_creation_takes_and_a_status_tells_all_settings() {
     let (created,) = net
         .manage::<(types::CanisterIdRecord,)>(create, (args,))
         .unwrap();
-    let told = |net: &mut Net, id| {
-        let (told,) = net
-            .manage::<(Told,)>("canister_status", record(id))
+    let shown = |net: &mut Net, id| {
+        let (status,) = net
+            .manage::<(Status,)>("canister_status", record(id))
             .unwrap();
-        told.settings
+        status.settings
     };
     let all = Definite {
         status_visibility: types::LogVisibility::Public,
         minimum_incoming_canister_call_cycles: Nat::from(7_u8),
         compute_allocation: Nat::from(3_u8),
     };
-    assert_eq!(told(&mut net, created.canister_id), all);
-    // What a change leaves empty stays.
+    assert_eq!(shown(&mut net, created.canister_id), all);
+    // Settings that a change omits stay as they are.
     change_newer(&mut net, created.canister_id, Newer::default()).unwrap();
-    assert_eq!(told(&mut net, created.canister_id), all);
+    assert_eq!(shown(&mut net, created.canister_id), all);
     let plain = net.create(T);
     let defaults = Definite {
         status_visibility: types::LogVisibility::Controllers,
         minimum_incoming_canister_call_cycles: Nat::from(0_u8),
         compute_allocation: Nat::from(0_u8),
     };
-    assert_eq!(told(&mut net, plain), defaults);
+    assert_eq!(shown(&mut net, plain), defaults);
 }

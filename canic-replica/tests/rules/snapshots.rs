@@ -1,16 +1,16 @@
-//! Snapshots that leave the platform and come back: who may, in which pieces, and what is made of them.
+//! Download and upload of snapshots: permissions, pieces, and the canisters that load them.
 
 use candid::{Nat, Principal, Reserved};
 use canic_replica::Reject;
-use ic_management_canister_types as types;
-use sha2::{Digest, Sha256};
-use types::{
-    SnapshotDataKind as Kind, SnapshotDataOffset as Offset, SnapshotMetadataGlobal as Global,
+use ic_management_canister_types::{
+    self as types, SnapshotDataKind as Kind, SnapshotDataOffset as Offset,
+    SnapshotMetadataGlobal as Global,
 };
+use sha2::{Digest, Sha256};
 
 use crate::common::{Net, T, canister, record};
 
-/// Everything that a snapshot holds has a value of its own.
+/// A canister whose `fill` gives each part of a snapshot a value of its own.
 const FULL: &str = r#"
     (global $small (mut i32) (i32.const 1))
     (global $large (mut i64) (i64.const 2))
@@ -109,7 +109,7 @@ fn write(
     net.manage("upload_canister_snapshot_data", (args,))
 }
 
-/// A snapshot that is uploaded together with its module.
+/// Uploads the metadata of a snapshot and its module.
 fn upload_with(
     net: &mut Net,
     args: types::UploadCanisterSnapshotMetadataArgs,
@@ -121,7 +121,7 @@ fn upload_with(
     copy
 }
 
-/// What describes an upload like this snapshot.
+/// The arguments that begin an upload with this metadata.
 fn upload_args(
     canister_id: Principal,
     metadata: types::ReadCanisterSnapshotMetadataResult,
@@ -150,7 +150,7 @@ fn upload(
     .map(|(result,)| result.snapshot_id)
 }
 
-/// All of a snapshot: metadata, module, heap, stable memory.
+/// The contents of a snapshot: metadata, module, heap, stable memory.
 type Whole = (
     types::ReadCanisterSnapshotMetadataResult,
     Vec<u8>,
@@ -170,8 +170,8 @@ fn download(net: &mut Net, id: Principal, snapshot: &[u8]) -> Whole {
     (metadata, module, heap, stable)
 }
 
-/// A canister that was filled, and a snapshot of it.
-fn full(net: &mut Net) -> (Principal, Vec<u8>) {
+/// A filled canister, and a snapshot of it.
+fn filled_canister(net: &mut Net) -> (Principal, Vec<u8>) {
     let id = net.install(FULL);
     net.update(id, "fill", &[]).unwrap();
     let snapshot = take(net, id);
@@ -181,7 +181,7 @@ fn full(net: &mut Net) -> (Principal, Vec<u8>) {
 #[test]
 fn all_of_a_snapshot_can_be_read() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let version = net.status(id).version;
     let (metadata, module, heap, stable) = download(&mut net, id, &snapshot);
     assert_eq!(module, canister(FULL));
@@ -223,10 +223,20 @@ fn a_snapshot_can_be_read_before_the_first_message() {
     assert_eq!(read(&mut net, id, &snapshot, kind).unwrap(), b"\0initial\0");
 }
 
+/// Uploads the module and the memories of a snapshot, the heap in two pieces and the second first.
+fn write_pieces(net: &mut Net, id: Principal, copy: &[u8], (_, module, heap, stable): &Whole) {
+    let (first, second) = heap.split_at(70_000);
+    let mut write = |kind, piece: &[u8]| write(net, id, copy, kind, piece).unwrap();
+    write(Offset::WasmMemory { offset: 70_000 }, second);
+    write(Offset::WasmMemory { offset: 0 }, first);
+    write(Offset::WasmModule { offset: 0 }, module);
+    write(Offset::StableMemory { offset: 0 }, stable);
+}
+
 #[test]
-fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
+fn an_uploaded_snapshot_can_be_loaded_into_another_canister() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let chunk = b"a chunk".to_vec();
     let args = types::UploadChunkArgs {
         canister_id: id,
@@ -234,43 +244,10 @@ fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
     };
     net.manage::<(types::ChunkHash,)>("upload_chunk", (args,))
         .unwrap();
-    let (metadata, module, heap, stable) = download(&mut net, id, &snapshot);
+    let whole = download(&mut net, id, &snapshot);
     let other = net.create(100 * T);
-    let copy = upload(&mut net, upload_args(other, metadata.clone())).unwrap();
-    // The pieces may come in any order.
-    let (first, second) = heap.split_at(70_000);
-    write(
-        &mut net,
-        other,
-        &copy,
-        Offset::WasmMemory { offset: 70_000 },
-        second,
-    )
-    .unwrap();
-    write(
-        &mut net,
-        other,
-        &copy,
-        Offset::WasmMemory { offset: 0 },
-        first,
-    )
-    .unwrap();
-    write(
-        &mut net,
-        other,
-        &copy,
-        Offset::WasmModule { offset: 0 },
-        &module,
-    )
-    .unwrap();
-    write(
-        &mut net,
-        other,
-        &copy,
-        Offset::StableMemory { offset: 0 },
-        &stable,
-    )
-    .unwrap();
+    let copy = upload(&mut net, upload_args(other, whole.0.clone())).unwrap();
+    write_pieces(&mut net, other, &copy, &whole);
     write(&mut net, other, &copy, Offset::WasmChunk, &chunk).unwrap();
     let hash = Sha256::digest(&chunk).to_vec();
     let kind = Kind::WasmChunk { hash: hash.clone() };
@@ -278,7 +255,7 @@ fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
     let uploaded = download(&mut net, other, &copy);
     assert_eq!(
         (&uploaded.1, &uploaded.2, &uploaded.3),
-        (&module, &heap, &stable)
+        (&whole.1, &whole.2, &whole.3)
     );
     assert_eq!(
         uploaded.0.source,
@@ -289,15 +266,15 @@ fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
     assert_eq!(net.number(other, "small"), 11);
     assert_eq!(net.query(other, "word", &[]).unwrap(), b"Initial");
     assert_eq!(net.number(other, "last"), 9);
-    assert_eq!(net.replica.stable_memory(other).unwrap(), stable);
+    assert_eq!(net.replica.stable_memory(other).unwrap(), whole.3);
     let (chunks,) = net
         .manage::<(Vec<types::ChunkHash>,)>("stored_chunks", record(other))
         .unwrap();
     assert_eq!(chunks[0].hash, hash);
-    // The timer comes with it.
+    // Loading the snapshot sets the timer, too.
     let again = take(&mut net, other);
     assert!(matches!(
-        self::metadata(&mut net, other, &again).global_timer,
+        metadata(&mut net, other, &again).global_timer,
         Some(types::CanisterTimer::Active(1_700_000_000_000_000_000))
     ));
 }
@@ -305,7 +282,7 @@ fn a_snapshot_that_was_uploaded_brings_another_canister_to_life() {
 #[test]
 fn zeros_that_overwrote_initial_data_stay_zeros() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     let copy = upload_with(&mut net, upload_args(id, metadata), &module);
     load(&mut net, id, &copy).unwrap();
@@ -313,9 +290,9 @@ fn zeros_that_overwrote_initial_data_stay_zeros() {
 }
 
 #[test]
-fn only_pieces_of_what_there_is_can_be_moved() {
+fn reads_and_writes_beyond_a_snapshot_are_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let kinds = [
         Kind::WasmMemory {
             offset: 131_072,
@@ -332,7 +309,8 @@ fn only_pieces_of_what_there_is_can_be_moved() {
     ];
     let texts = [
         "Invalid subslice into wasm module / main memory / stable memory: offset: 131072, size: 1",
-        "Invalid subslice into wasm module / main memory / stable memory: offset: 18446744073709551615, size: 2",
+        "Invalid subslice into wasm module / main memory / stable memory: offset: \
+         18446744073709551615, size: 2",
         "Requested slice too large: 2000001 > 2000000",
     ];
     for (kind, text) in kinds.into_iter().zip(texts) {
@@ -346,7 +324,7 @@ fn only_pieces_of_what_there_is_can_be_moved() {
             .error_code,
         "IC0504"
     );
-    // What was taken from a canister stays as it was.
+    // A snapshot that was taken from a canister cannot be written.
     let reject = write(
         &mut net,
         id,
@@ -377,13 +355,11 @@ fn only_pieces_of_what_there_is_can_be_moved() {
     assert_eq!(reject.error_code, "IC0305");
 }
 
-#[test]
-fn metadata_is_checked() {
-    let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
-    let metadata = metadata(&mut net, id, &snapshot);
-    let good = || upload_args(id, metadata.clone());
-    let cases = [
+/// Arguments that are each invalid in one field, made of good ones.
+fn invalid_uploads(
+    good: impl Fn() -> types::UploadCanisterSnapshotMetadataArgs,
+) -> [types::UploadCanisterSnapshotMetadataArgs; 9] {
+    [
         types::UploadCanisterSnapshotMetadataArgs {
             wasm_module_size: 0,
             ..good()
@@ -420,8 +396,16 @@ fn metadata_is_checked() {
             globals: vec![Global::V128(Nat::from(u128::MAX) + 1_u8)],
             ..good()
         },
-    ];
-    for (index, args) in cases.into_iter().enumerate() {
+    ]
+}
+
+#[test]
+fn invalid_metadata_is_refused() {
+    let mut net = Net::new();
+    let (id, snapshot) = filled_canister(&mut net);
+    let metadata = metadata(&mut net, id, &snapshot);
+    let good = || upload_args(id, metadata.clone());
+    for (index, args) in invalid_uploads(good).into_iter().enumerate() {
         assert_eq!(
             upload(&mut net, args).unwrap_err().error_code,
             "IC0408",
@@ -432,7 +416,7 @@ fn metadata_is_checked() {
         .manage::<(Vec<types::Snapshot>,)>("list_canister_snapshots", record(id))
         .unwrap();
     assert_eq!(list.len(), 1);
-    // One that is to be replaced must exist; and there are ten at most.
+    // A snapshot to replace must exist, and a canister has ten snapshots at most.
     let replace = |name: &[u8]| types::UploadCanisterSnapshotMetadataArgs {
         replace_snapshot: Some(name.to_vec()),
         ..good()
@@ -456,11 +440,11 @@ fn metadata_is_checked() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_not_loaded() {
+fn an_inconsistent_snapshot_is_not_loaded() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
-    // Not a module yet.
+    // The module is not uploaded yet.
     let copy = upload(&mut net, upload_args(id, metadata.clone())).unwrap();
     assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0505");
     let mut no_global = upload_args(id, metadata.clone());
@@ -479,7 +463,7 @@ fn what_does_not_fit_together_is_not_loaded() {
 #[test]
 fn only_controllers_move_snapshots() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let metadata = metadata(&mut net, id, &snapshot);
     let stranger = Principal::self_authenticating("stranger");
     let reject = metadata_as(&mut net, stranger, id, &snapshot).unwrap_err();
@@ -497,11 +481,11 @@ fn only_controllers_move_snapshots() {
 #[test]
 fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let other = net.create(100 * T);
     load(&mut net, other, &snapshot).unwrap();
     assert_eq!(net.number(other, "small"), 11);
-    // Who controls the target only can't.
+    // A controller of the target alone may not.
     let stranger = Principal::self_authenticating("stranger");
     let args = types::UpdateSettingsArgs {
         canister_id: id,
@@ -524,7 +508,7 @@ fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
 #[test]
 fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let other = net.create(100 * T);
     let name = hex::encode(&snapshot);
     let args = types::DeleteCanisterSnapshotArgs {
@@ -553,9 +537,9 @@ fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
 }
 
 #[test]
-fn a_timer_goes_on_when_what_was_taken_is_loaded_and_stops_if_an_upload_says_so() {
+fn a_timer_survives_loading_a_snapshot_unless_an_upload_deactivates_it() {
     let mut net = Net::new();
-    let (id, before) = full(&mut net);
+    let (id, before) = filled_canister(&mut net);
     let timer = |net: &mut Net| {
         let now = take(net, id);
         match metadata(net, id, &now).global_timer {
@@ -567,9 +551,9 @@ fn a_timer_goes_on_when_what_was_taken_is_loaded_and_stops_if_an_upload_says_so(
     load(&mut net, id, &before).unwrap();
     assert_eq!(timer(&mut net), active);
     let (metadata, module, ..) = download(&mut net, id, &before);
-    for (told, then) in [(None, active), (Some(types::CanisterTimer::Inactive), None)] {
+    for (uploaded, then) in [(None, active), (Some(types::CanisterTimer::Inactive), None)] {
         let mut args = upload_args(id, metadata.clone());
-        args.global_timer = told;
+        args.global_timer = uploaded;
         let copy = upload_with(&mut net, args, &module);
         load(&mut net, id, &copy).unwrap();
         assert_eq!(timer(&mut net), then);
@@ -577,23 +561,23 @@ fn a_timer_goes_on_when_what_was_taken_is_loaded_and_stops_if_an_upload_says_so(
 }
 
 #[test]
-fn a_hook_that_does_not_fit_the_memory_is_not_loaded() {
+fn a_hook_status_that_does_not_fit_the_memory_is_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let (metadata, module, ..) = download(&mut net, id, &snapshot);
     let mut args = upload_args(id, metadata);
     args.on_low_wasm_memory_hook_status = Some(types::OnLowWasmMemoryHookStatus::Ready);
     let copy = upload_with(&mut net, args, &module);
     let reject = load(&mut net, id, &copy).unwrap_err();
-    let text = "Hook status (Some(Ready)) of uploaded snapshot is inconsistent with the canister's state (hook condition \
-                satisfied: false).";
+    let text = "Hook status (Some(Ready)) of uploaded snapshot is inconsistent with the canister's \
+                state (hook condition satisfied: false).";
     assert_eq!((&*reject.error_code, &*reject.message), ("IC0408", text));
 }
 
 #[test]
-fn a_snapshot_that_would_freeze_its_canister_is_not_kept() {
+fn a_snapshot_that_would_freeze_its_canister_is_refused() {
     let mut net = Net::new();
-    let (id, snapshot) = full(&mut net);
+    let (id, snapshot) = filled_canister(&mut net);
     let metadata = metadata(&mut net, id, &snapshot);
     let mut huge = upload_args(id, metadata);
     huge.stable_memory_size = 500 << 30;

@@ -1,15 +1,15 @@
-//! Subnets come to an end with all that is on them.
+//! Deletion of subnets with all that is on them.
 
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, Ingress, MessageId, RejectCode, SubnetKind};
-
 use ic_certification::{Certificate, LookupResult};
 use ic_management_canister_types::CanisterInstallMode::Install;
 
 use crate::common::{Net, T, canister, record};
 
-/// `take` and `wait` call the methods `ask` and `await` of the canister that the argument names, with 1,000 cycles, and answer
-/// the reject code, 0 for a reply, and the refund. `ask` answers at once, `await` when the management canister has.
+/// A program whose methods `take` and `wait` call `ask` and `await` of the canister in the argument
+/// with 1,000 cycles. They reply with the reject code (0 for a reply) and the refund. `ask` replies
+/// at once, `await` after the management canister has replied.
 const PROGRAM: &str = r#"
     (table 4 funcref)
     (elem (i32.const 1) $on_reply $on_reject $on_random)
@@ -37,8 +37,8 @@ const PROGRAM: &str = r#"
         (if (call $call_perform) (then (unreachable))))
 "#;
 
-/// Three subnets, with the program on the second and on the third.
-fn far_apart() -> (Net, Principal, Principal) {
+/// Three subnets, with the program on the second and the third.
+fn distant_pair() -> (Net, Principal, Principal) {
     let mut net = Net::with(vec![
         SubnetKind::NNS,
         SubnetKind::Application,
@@ -60,8 +60,8 @@ fn delete(net: &mut Net, canister: Principal) -> Result<(), String> {
     result
 }
 
-/// The reject code and the refund that a call came to.
-fn came_to(net: &mut Net, message: &MessageId) -> (u32, u128) {
+/// Waits for a call; returns its reject code and refund.
+fn outcome(net: &mut Net, message: &MessageId) -> (u32, u128) {
     let answer = net.replica.await_ingress(message).unwrap().unwrap();
     net.check_accounts();
     let (code, refund) = answer.split_at(4);
@@ -72,11 +72,12 @@ fn came_to(net: &mut Net, message: &MessageId) -> (u32, u128) {
 }
 
 #[test]
-fn who_waits_for_a_canister_of_a_deleted_subnet_is_rejected() {
+fn calls_to_a_deleted_subnet_are_rejected() {
     for method in ["take", "wait"] {
-        // The subnet goes when the call is on its way, when it waits or is under execution, and when it was answered.
+        // The subnet is deleted while the call is on its way, while it waits or is under execution,
+        // and after it was answered.
         for (rounds, open) in [(0, true), (1, true), (2, method == "wait"), (9, false)] {
-            let (mut net, caller, callee) = far_apart();
+            let (mut net, caller, callee) = distant_pair();
             let call = net.ingress(caller, method, callee.as_slice());
             let message = net.replica.submit(call).unwrap();
             for _ in 0..rounds {
@@ -84,15 +85,15 @@ fn who_waits_for_a_canister_of_a_deleted_subnet_is_rejected() {
             }
             delete(&mut net, callee).unwrap();
             let expected = if open { (3, 1_000) } else { (0, 1_000) };
-            let found = came_to(&mut net, &message);
+            let found = outcome(&mut net, &message);
             assert_eq!(found, expected, "{method} after {rounds} rounds");
         }
     }
 }
 
 #[test]
-fn what_waits_on_a_deleted_subnet_is_rejected() {
-    let (mut net, caller, callee) = far_apart();
+fn messages_that_wait_on_a_deleted_subnet_are_rejected() {
+    let (mut net, caller, callee) = distant_pair();
     let call = net.ingress(caller, "take", callee.as_slice());
     let waits = net.replica.submit(call).unwrap();
     let call = net.ingress(caller, "wait", callee.as_slice());
@@ -108,9 +109,9 @@ fn what_waits_on_a_deleted_subnet_is_rejected() {
         assert_eq!(reject.code, RejectCode::DestinationInvalid);
         assert_eq!(reject.message, format!("No route to canister {caller}"));
     }
-    // That one was done.
+    // The management call was done before.
     net.replica.await_ingress(&managed).unwrap().unwrap();
-    // What the callee answers comes to nobody.
+    // The callee's answers are dropped.
     for _ in 0..5 {
         net.replica.tick();
         net.check_accounts();
@@ -129,16 +130,16 @@ fn canister_status(net: &Net, id: Principal) -> Ingress {
 
 #[test]
 fn nothing_of_a_deleted_subnet_is_left() {
-    let (mut net, other, gone) = far_apart();
-    let subnet = net.replica.subnet_of(gone).unwrap();
+    let (mut net, other, deleted) = distant_pair();
+    let subnet = net.replica.subnet_of(deleted).unwrap();
     let mut fork = net.clone();
-    let status = canister_status(&net, gone);
+    let status = canister_status(&net, deleted);
     let managed = net.replica.submit(status).unwrap();
-    delete(&mut net, gone).unwrap();
+    delete(&mut net, deleted).unwrap();
     let reject = net.replica.await_ingress(&managed).unwrap().unwrap_err();
     assert_eq!(reject.code, RejectCode::DestinationInvalid);
-    assert!(!net.replica.canister_exists(gone));
-    assert_eq!(net.replica.subnet_of(gone), None);
+    assert!(!net.replica.canister_exists(deleted));
+    assert_eq!(net.replica.subnet_of(deleted), None);
     assert_eq!(net.replica.public_key(subnet), None);
     assert!(net.replica.subnets().iter().all(|info| info.id != subnet));
     let mut create = net.ingress(
@@ -152,11 +153,11 @@ fn nothing_of_a_deleted_subnet_is_left() {
         delete_by_id(&mut net, subnet),
         Err(format!("there is no subnet {subnet}"))
     );
-    // The others go on, and so does a fork.
+    // The other subnets and a fork go on.
     net.update(other, "ask", &[]).unwrap();
-    fork.update(gone, "ask", &[]).unwrap();
+    fork.update(deleted, "ask", &[]).unwrap();
     assert_ne!(net.replica.state_hash(), fork.replica.state_hash());
-    // The root subnet vouches for those that are left.
+    // The root subnet certifies only the keys of the subnets that are left.
     let nns = net.replica.subnets()[0].id;
     let path = [
         b"subnet".to_vec(),
@@ -180,7 +181,7 @@ fn delete_by_id(net: &mut Net, subnet: Principal) -> Result<(), String> {
 
 #[test]
 fn named_subnets_and_the_root_subnet_stay() {
-    let (mut net, ..) = far_apart();
+    let (mut net, ..) = distant_pair();
     let nns = net.replica.subnets()[0].id;
     let text = "NNS, a named subnet, cannot be deleted";
     assert_eq!(delete_by_id(&mut net, nns), Err(text.into()));

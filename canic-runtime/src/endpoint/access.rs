@@ -1,16 +1,17 @@
-//! Who may call what.
+//! Access lists: which callers an endpoint lets in.
 
 use crate::{
-    api::{MemberRef, Membership},
+    api::MemberRef,
+    membership::{self, Cached},
     platform::ic,
 };
 use candid::Principal;
-use std::cell::{Cell, LazyCell};
+use std::cell::LazyCell;
 
-/// A condition of an endpoint beside its access list.
+/// A condition of an endpoint beside its access list. An `Err` says why it does not hold.
 pub type Guard = fn() -> Result<(), String>;
 
-/// One entry of an endpoint's access list. Any one that matches lets the caller in.
+/// An entry of an endpoint's access list. A caller that matches any entry is let in.
 #[derive(Clone, Copy, Debug)]
 pub enum Allow {
     /// Everybody.
@@ -27,68 +28,11 @@ pub enum Allow {
     Member,
     /// Members of a role.
     Role(&'static str),
-    /// Whom a function of the author's lets in.
+    /// Callers that a function of the author's lets in.
     Guard(Guard),
 }
 
-/// What this canister knows of its fleet; set when its lifecycle hooks run.
-///
-/// Root answers from its registry. A member knows its root and its parent for certain, other members as far as they were
-/// announced or asked for; about the others it has to ask root (see [`Endpoint::ask`](crate::endpoint::Endpoint)).
-#[derive(Clone, Copy)]
-pub(crate) struct Fleet {
-    pub(crate) membership: fn() -> Option<Membership>,
-    /// This canister's role; root has none.
-    pub(crate) role: Option<&'static str>,
-    /// What this canister knows about another one.
-    pub(crate) known: fn(Principal) -> Cached,
-}
-
-thread_local! {
-    static FLEET: Cell<Fleet> = const { Cell::new(Fleet {
-        membership: || None,
-        role: None,
-        known: |_| Cached::Unknown,
-    }) };
-}
-
-pub(crate) fn set_fleet(fleet: Fleet) {
-    FLEET.set(fleet);
-}
-
-pub(crate) fn membership() -> Option<Membership> {
-    (FLEET.get().membership)()
-}
-
-pub(crate) fn role() -> Option<&'static str> {
-    FLEET.get().role
-}
-
-/// What is known about a caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Cached {
-    /// What it is; none if it is no member.
-    Fresh(Option<MemberRef>),
-    /// What it was when root last spoke of it, which is some time ago: enough for who can't ask.
-    Stale(MemberRef),
-    /// Only root can tell.
-    Unknown,
-}
-
-/// What this canister itself knows about a caller.
-pub(crate) fn known(caller: Principal) -> Cached {
-    (FLEET.get().known)(caller)
-}
-
-/// The same, for a query: it can't ask root, and makes do with what was announced last.
-pub(crate) fn known_without_asking(caller: Principal) -> Cached {
-    match known(caller) {
-        Cached::Stale(standing) => Cached::Fresh(Some(standing)),
-        other => other,
-    }
-}
-
-/// Whether a list can depend on what only root knows about a caller.
+/// Whether the verdict of a list can depend on what only root knows about a caller.
 pub(crate) const fn may_ask(allow: &[Allow]) -> bool {
     let mut at = 0;
     while at < allow.len() {
@@ -100,7 +44,7 @@ pub(crate) const fn may_ask(allow: &[Allow]) -> bool {
     false
 }
 
-/// What an access list says about a caller.
+/// The verdict of an access list about a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Welcome,
@@ -109,16 +53,17 @@ pub(crate) enum Verdict {
     AskRoot,
 }
 
-/// `known` says what this canister knows about the caller. It is asked only where that matters, and once.
+/// Checks a caller against a list. `cached` reads the caller's cache entry: at most once, and only
+/// if the list has an entry that needs it.
 pub(crate) fn check(
     allow: &[Allow],
     caller: Principal,
-    known: impl FnOnce(Principal) -> Cached,
+    cached: impl FnOnce(Principal) -> Cached,
 ) -> Verdict {
-    let known = LazyCell::new(|| known(caller));
+    let cached = LazyCell::new(|| cached(caller));
     let mut unsure = false;
     for entry in allow {
-        match admits(*entry, caller, || &known) {
+        match admits(*entry, caller, || &cached) {
             Some(true) => return Verdict::Welcome,
             Some(false) => {}
             None => unsure = true,
@@ -131,12 +76,17 @@ pub(crate) fn check(
     }
 }
 
-/// None: only root can tell.
-fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Cached) -> Option<bool> {
-    let root = || membership().map(|membership| membership.root);
-    let member = |accepts: &dyn Fn(&MemberRef) -> bool| match known() {
+/// Whether one entry lets a caller in. None: only root knows.
+fn admits<'a>(
+    entry: Allow,
+    caller: Principal,
+    cached: impl FnOnce() -> &'a Cached,
+) -> Option<bool> {
+    let root = || membership::identity().map(|identity| identity.root);
+    let parent = || membership::identity().map(|identity| identity.parent);
+    let member = |accepts: &dyn Fn(&MemberRef) -> bool| match cached() {
         Cached::Fresh(member) => Some(member.as_ref().is_some_and(accepts)),
-        // People are no members, and an unmanaged canister has no fleet: there is nothing to ask.
+        // A user is not a member, and an unmanaged canister has no root that it could ask.
         Cached::Unknown if root().is_none() || !is_canister(caller) => Some(false),
         Cached::Unknown | Cached::Stale(_) => None,
     };
@@ -144,7 +94,7 @@ fn admits<'a>(entry: Allow, caller: Principal, known: impl FnOnce() -> &'a Cache
         Allow::Anyone => Some(true),
         Allow::Controller => Some(ic::is_controller(caller)),
         Allow::Root => Some(root() == Some(caller)),
-        Allow::Parent => Some(membership().is_some_and(|membership| membership.parent == caller)),
+        Allow::Parent => Some(parent() == Some(caller)),
         Allow::Child => member(&|member| member.parent == ic::this()),
         Allow::Member if root() == Some(caller) => Some(true),
         Allow::Member => member(&|_| true),
@@ -158,7 +108,7 @@ fn is_canister(principal: Principal) -> bool {
     principal.as_slice().last() == Some(&1)
 }
 
-/// The list in words, for whom it turns away.
+/// The list in words, for a caller that is denied.
 pub(crate) fn words(allow: &[Allow]) -> String {
     let words: Vec<String> = allow
         .iter()
@@ -171,8 +121,8 @@ pub(crate) fn words(allow: &[Allow]) -> String {
             Allow::Member => "members".to_string(),
             Allow::Role(role) => format!("members of role '{role}'"),
             Allow::Guard(guard) => match guard() {
-                Err(reason) => format!("whom a guard lets in ({reason})"),
-                Ok(()) => "whom a guard lets in".to_string(),
+                Err(reason) => format!("callers that a guard lets in ({reason})"),
+                Ok(()) => "callers that a guard lets in".to_string(),
             },
         })
         .collect();
@@ -184,27 +134,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_turned_away_learns_who_may_come_and_what_a_guard_said() {
+    fn a_denied_caller_learns_the_list_and_the_reason_of_a_guard() {
         let refuses: Guard = || Err("the shop is closed".to_string());
         let allow = [Allow::Root, Allow::Role("hub"), Allow::Guard(refuses)];
         assert_eq!(
             words(&allow),
-            "root, members of role 'hub', whom a guard lets in (the shop is closed)"
+            "root, members of role 'hub', callers that a guard lets in (the shop is closed)"
         );
     }
 
     #[test]
-    fn what_root_knows_decides_about_members() {
+    fn the_cache_decides_about_members() {
         let shard = MemberRef {
             role: "shard".to_string(),
             parent: Principal::from_slice(&[7, 1]),
             key: None,
         };
         let caller = Principal::from_slice(&[8, 1]);
-        let verdict = |known| check(&[Allow::Role("shard")], caller, |_| known);
+        let verdict = |cached| check(&[Allow::Role("shard")], caller, |_| cached);
         assert_eq!(verdict(Cached::Fresh(Some(shard))), Verdict::Welcome);
         assert_eq!(verdict(Cached::Fresh(None)), Verdict::Denied);
-        // Without a fleet there is nobody to ask.
+        // An unmanaged canister has no root that it could ask.
         assert_eq!(verdict(Cached::Unknown), Verdict::Denied);
     }
 

@@ -1,36 +1,45 @@
-//! Endpoints: access, decoding, the author's function, encoding, and what is counted on the way.
+//! Endpoints: access check, decoding, the author's function, the reply, and counters of the calls.
 
 pub(crate) mod access;
+pub(crate) mod reply;
 
 use crate::{
-    codec::decode::{CandidArguments, CandidValue, CandidValues, decode_args},
-    endpoint::access::{Allow, Cached, Guard, Verdict},
-    member::{lookup::ask_root, subscription},
-    metrics::{self, CallOutcome, Calls},
-    platform::ic,
+    codec::decode::{CandidArguments, decode_args},
+    endpoint::{
+        access::{Allow, Guard, Verdict},
+        reply::Reply,
+    },
+    member::{lookup, subscription},
+    membership::{self, Cached},
+    platform::{ic, message},
 };
 use candid::Principal;
-use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
-use std::future::Future;
+use std::{
+    cell::Cell,
+    future::Future,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// An endpoint of the author's.
 #[derive(Debug)]
 pub struct Endpoint {
     /// The name under which it is exported.
     pub(crate) name: &'static str,
-    /// Whom it lets in: any one entry suffices. Empty means everybody.
-    pub(crate) allow: &'static [Allow],
-    /// What must hold besides.
-    pub(crate) guards: &'static [Guard],
-    /// How it asks root about a caller, where its list may depend on that. Not called by name, so that a member that
-    /// never asks has no code for it.
-    ask: Option<Asking>,
-    /// What became of its calls.
-    pub(crate) calls: Calls,
+    /// Callers that it lets in: one matching entry suffices. Empty means everybody.
+    allow: &'static [Allow],
+    /// Conditions that must hold as well.
+    guards: &'static [Guard],
+    /// How a member looks a caller up, if the list may depend on that. A function pointer, so that
+    /// a member without such a list does not link the lookup.
+    lookup: Option<CallerLookup>,
+    calls: Calls,
 }
 
 impl Endpoint {
-    /// An endpoint that nobody has called.
+    /// An endpoint without calls.
     #[must_use]
     pub const fn new(
         name: &'static str,
@@ -41,83 +50,36 @@ impl Endpoint {
             name,
             allow,
             guards,
-            ask: if access::may_ask(allow) {
-                Some(Asking {
-                    listen: subscription::listen,
-                    ask: ask_root_first,
+            lookup: if access::may_ask(allow) {
+                Some(CallerLookup {
+                    subscribe: subscription::subscribe,
+                    serve: look_up_and_serve,
                 })
             } else {
                 None
             },
-            calls: Calls::new(),
+            calls: Calls(OnceLock::new()),
         }
     }
 }
 
-/// What an endpoint answers.
-#[derive(Debug)]
-pub struct Reply {
-    bytes: Option<Vec<u8>>,
-    failed: bool,
-}
-
-/// Values, encoded as Candid.
-pub fn reply<R: CandidValues>(values: R) -> Reply {
-    encoded(candid::encode_args(values), false)
-}
-
-/// A result, encoded as Candid; an `Err` counts as an error of the endpoint.
-pub fn reply_result<T: CandidValue, E: CandidValue>(result: Result<T, E>) -> Reply {
-    let failed = result.is_err();
-    encoded(candid::encode_one(result), failed)
-}
-
-/// Bytes as they are.
-#[must_use]
-pub fn reply_bytes(bytes: Vec<u8>) -> Reply {
-    Reply {
-        bytes: Some(bytes),
-        failed: false,
-    }
-}
-
-/// Nothing: the endpoint replied itself.
-#[must_use]
-pub fn reply_manually() -> Reply {
-    Reply {
-        bytes: None,
-        failed: false,
-    }
-}
-
-fn encoded(bytes: candid::Result<Vec<u8>>, failed: bool) -> Reply {
-    match bytes {
-        Ok(bytes) => Reply {
-            bytes: Some(bytes),
-            failed,
-        },
-        // The author's own encoding failed: as in ic-cdk, that ends the message.
-        Err(error) => ic_cdk::api::trap(format!("the answer can't be encoded: {error}")),
-    }
-}
-
-/// The bytes that an endpoint was called with.
+/// The argument of an endpoint.
 #[derive(Debug)]
 pub struct Argument(Option<Vec<u8>>);
 
 impl Argument {
-    /// Not read before they are wanted, which must be before anything is awaited: in a callback the platform answers with
-    /// the reply instead.
+    /// Read on demand, which must be before the first await: in a callback the platform answers
+    /// with the reply's bytes instead.
     const UNREAD: Self = Self(None);
 
     fn read() -> Self {
-        Self(Some(ic_cdk::api::msg_arg_data()))
+        Self(Some(message::argument()))
     }
 
     /// The bytes.
     #[must_use]
     pub fn bytes(self) -> Vec<u8> {
-        self.0.unwrap_or_else(ic_cdk::api::msg_arg_data)
+        self.0.unwrap_or_else(message::argument)
     }
 }
 
@@ -125,10 +87,12 @@ impl Argument {
 ///
 /// # Errors
 ///
-/// If they are something else.
+/// If the bytes are not these arguments; the text says why.
 pub fn candid_args<A: CandidArguments>(argument: Argument) -> Result<A, String> {
     decode_args(argument.bytes())
 }
+
+// Serving
 
 /// Serves an update whose function does not await.
 pub fn update<A: 'static>(
@@ -153,7 +117,7 @@ pub fn update_async<A: 'static, F>(
     serve_update(
         endpoint,
         Box::new(|endpoint, argument| {
-            ic_cdk::futures::spawn(answer_async(endpoint, argument, decode, run));
+            message::spawn(answer_async(endpoint, argument, decode, run));
         }),
     );
 }
@@ -170,7 +134,7 @@ pub fn query<A>(
     );
 }
 
-/// Serves a query whose function may await: a composite one.
+/// Serves a composite query, whose function may await.
 pub fn query_async<A: 'static, F>(
     endpoint: &'static Endpoint,
     decode: impl FnOnce(Argument) -> Result<A, String> + 'static,
@@ -181,100 +145,101 @@ pub fn query_async<A: 'static, F>(
     serve_query(
         endpoint,
         Box::new(|endpoint, argument| {
-            ic_cdk::futures::spawn(answer_async(endpoint, argument, decode, run));
+            message::spawn(answer_async(endpoint, argument, decode, run));
         }),
     );
 }
 
-/// What is done for a caller who is let in. Boxed, which takes no memory as generated code captures nothing: so what
-/// leads there exists once, and not once for each endpoint.
+/// Serves a caller that is let in. The box costs no memory, as generated code captures nothing. It
+/// lets the code around it exist once, not once for each endpoint.
 type Serve = Box<dyn FnOnce(&'static Endpoint, Argument)>;
 
 fn serve_update(endpoint: &'static Endpoint, serve: Serve) {
-    in_executor_context(|| match admit_update(endpoint) {
-        Admission::Welcome => serve(endpoint, Argument::UNREAD),
-        Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(ask, caller) => ask(endpoint, caller, serve),
+    message::in_update(|| match decide_update(endpoint) {
+        Decision::Welcome => serve(endpoint, Argument::UNREAD),
+        Decision::Denied(reason) => deny(endpoint, &reason),
+        Decision::LookUp(look_up, caller) => look_up(endpoint, caller, serve),
     });
 }
 
 fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
-    in_query_executor_context(|| match admit(endpoint, access::known_without_asking) {
-        Admission::Welcome => serve(endpoint, Argument::UNREAD),
-        Admission::Denied(reason) => deny(endpoint, &reason),
-        Admission::Ask(..) => deny(endpoint, NOT_IN_QUERIES),
+    message::in_query(|| match decide(endpoint, membership::cached_for_query) {
+        Decision::Welcome => serve(endpoint, Argument::UNREAD),
+        Decision::Denied(reason) => deny(endpoint, &reason),
+        Decision::LookUp(..) => deny(endpoint, NOT_IN_QUERIES),
     });
 }
 
-const NOT_IN_QUERIES: &str =
-    "who this member knows, or an update: it can't ask root about its caller from a query";
+const NOT_IN_QUERIES: &str = "this member does not know its caller, and a query can't ask root: \
+                              call an update first";
 
 // Access
 
-enum Admission {
+/// The decision about a caller.
+enum Decision {
     Welcome,
     Denied(String),
-    Ask(Ask, Principal),
+    LookUp(LookUpAndServe, Principal),
 }
 
-/// How a member knows other members.
+/// How a member looks its callers up.
 #[derive(Clone, Copy, Debug)]
-struct Asking {
-    listen: fn(),
-    ask: Ask,
+struct CallerLookup {
+    subscribe: fn(),
+    serve: LookUpAndServe,
 }
 
-/// Asks root about a caller, and lets it in or turns it away when the answer comes.
-type Ask = fn(&'static Endpoint, Principal, Serve);
+/// Asks root about a caller, then serves or denies it.
+type LookUpAndServe = fn(&'static Endpoint, Principal, Serve);
 
-/// Whether ingress for a method would be turned away by its endpoint.
+/// Whether the endpoint of a method would deny the caller of this ingress message.
 ///
-/// No list in the code names all endpoints, but each makes itself known with the first call in a life of the code, which
-/// it refuses by itself.
+/// No table names all endpoints: each adds itself to the list with its first call since the code
+/// started, and denies that one itself.
 pub(crate) fn refuses(method: &str) -> bool {
-    metrics::called_endpoint(method)
-        .is_some_and(|endpoint| matches!(admit(endpoint, access::known), Admission::Denied(_)))
+    called_endpoint(method)
+        .is_some_and(|endpoint| matches!(decide(endpoint, membership::cached), Decision::Denied(_)))
 }
 
-/// Whose list may depend on what root knows takes notice of what root announces.
-fn admit_update(endpoint: &'static Endpoint) -> Admission {
-    if let Some(asking) = endpoint.ask {
-        (asking.listen)();
+/// An update subscribes first if its list may depend on what root knows.
+fn decide_update(endpoint: &'static Endpoint) -> Decision {
+    if let Some(lookup) = endpoint.lookup {
+        (lookup.subscribe)();
     }
-    admit(endpoint, access::known)
+    decide(endpoint, membership::cached)
 }
 
-/// `known`: what this canister knows about a caller.
-fn admit(endpoint: &'static Endpoint, known: fn(Principal) -> Cached) -> Admission {
+/// Decides about the present caller. `cached` reads its cache entry.
+fn decide(endpoint: &'static Endpoint, cached: fn(Principal) -> Cached) -> Decision {
     for guard in endpoint.guards {
         if let Err(reason) = guard() {
-            return Admission::Denied(reason);
+            return Decision::Denied(reason);
         }
     }
     if let [] | [Allow::Anyone] = endpoint.allow {
-        return Admission::Welcome;
+        return Decision::Welcome;
     }
-    let caller = ic::caller();
-    let verdict = access::check(endpoint.allow, caller, known);
-    match (verdict, endpoint.ask) {
-        (Verdict::Welcome, _) => Admission::Welcome,
-        (Verdict::AskRoot, Some(asking)) => Admission::Ask(asking.ask, caller),
-        (Verdict::AskRoot | Verdict::Denied, _) => Admission::Denied(denied(endpoint, caller)),
+    let caller = message::caller();
+    let verdict = access::check(endpoint.allow, caller, cached);
+    match (verdict, endpoint.lookup) {
+        (Verdict::Welcome, _) => Decision::Welcome,
+        (Verdict::AskRoot, Some(lookup)) => Decision::LookUp(lookup.serve, caller),
+        (Verdict::AskRoot | Verdict::Denied, _) => Decision::Denied(denial(endpoint, caller)),
     }
 }
 
-fn denied(endpoint: &Endpoint, caller: Principal) -> String {
+fn denial(endpoint: &Endpoint, caller: Principal) -> String {
     let allowed = access::words(endpoint.allow);
     format!("{caller} may not call this: allowed are {allowed}")
 }
 
-fn ask_root_first(endpoint: &'static Endpoint, caller: Principal, serve: Serve) {
+fn look_up_and_serve(endpoint: &'static Endpoint, caller: Principal, serve: Serve) {
     let argument = Argument::read();
-    ic_cdk::futures::spawn(async move {
-        let known = Cached::Fresh(ask_root(caller).await);
-        match access::check(endpoint.allow, caller, |_| known) {
+    message::spawn(async move {
+        let cached = Cached::Fresh(lookup::caller(caller).await);
+        match access::check(endpoint.allow, caller, |_| cached) {
             Verdict::Welcome => serve(endpoint, argument),
-            Verdict::Denied | Verdict::AskRoot => deny(endpoint, &denied(endpoint, caller)),
+            Verdict::Denied | Verdict::AskRoot => deny(endpoint, &denial(endpoint, caller)),
         }
     });
 }
@@ -282,8 +247,8 @@ fn ask_root_first(endpoint: &'static Endpoint, caller: Principal, serve: Serve) 
 // Answers
 
 fn answer(endpoint: &'static Endpoint, run: impl FnOnce() -> Result<Reply, String>) {
-    let calling = Calling(endpoint);
-    calling.end(run());
+    let call = OpenCall(endpoint);
+    call.end(run());
 }
 
 async fn answer_async<A, F: Future<Output = Reply>>(
@@ -292,45 +257,115 @@ async fn answer_async<A, F: Future<Output = Reply>>(
     decode: impl FnOnce(Argument) -> Result<A, String>,
     run: impl FnOnce(A) -> F,
 ) {
-    let calling = Calling(endpoint);
+    let call = OpenCall(endpoint);
     let reply = match decode(argument) {
         Ok(arguments) => Ok(run(arguments).await),
         Err(reason) => Err(reason),
     };
-    calling.end(reply);
+    call.end(reply);
 }
 
 fn deny(endpoint: &'static Endpoint, reason: &str) {
-    metrics::called(endpoint, CallOutcome::Denied);
-    ic_cdk::api::msg_reject(reason);
+    count_call(endpoint, CallOutcome::Denied);
+    message::reject(reason);
 }
 
-/// A call under way. Dropped by cleanup it counts as a trap.
-struct Calling(&'static Endpoint);
+/// A call under way. If the cleanup after a trap drops it, it counts as a trap.
+struct OpenCall(&'static Endpoint);
 
-impl Calling {
-    /// With a reply, or the reason why the argument can't be read.
+impl OpenCall {
+    /// Counts the call and sends its reply. An `Err` says why the argument can't be read.
     fn end(self, reply: Result<Reply, String>) {
         let outcome = match &reply {
             Ok(reply) if !reply.failed => CallOutcome::Ok,
             Ok(_) | Err(_) => CallOutcome::Error,
         };
-        metrics::called(self.0, outcome);
+        count_call(self.0, outcome);
         match reply {
             Ok(reply) => {
                 if let Some(bytes) = reply.bytes {
-                    ic_cdk::api::msg_reply(bytes);
+                    message::reply_bytes(bytes);
                 }
             }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
+            Err(reason) => message::reject(reason),
         }
     }
 }
 
-impl Drop for Calling {
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        if ic_cdk::futures::is_recovering_from_trap() {
-            metrics::called(self.0, CallOutcome::Trap);
+        if message::is_recovering_from_trap() {
+            count_call(self.0, CallOutcome::Trap);
         }
     }
+}
+
+// Counters
+
+thread_local! {
+    /// The head of the list of endpoints that have been called.
+    static LAST_CALLED: Cell<Option<&'static Endpoint>> = const { Cell::new(None) };
+}
+
+/// The outcome of a call.
+#[derive(Clone, Copy)]
+pub(crate) enum CallOutcome {
+    Ok,
+    /// The endpoint returned an `Err`, or its argument could not be read.
+    Error,
+    Denied,
+    Trap,
+}
+
+/// The counters of an endpoint, which exist from its first call on.
+///
+/// They hang from the endpoint's own static, so that a call needs no lookup. They lie on the heap,
+/// in pages that calls write to anyway: the platform charges a message for each page that it is the
+/// first to write to.
+#[derive(Debug)]
+struct Calls(OnceLock<Box<Counters>>);
+
+/// Calls that have ended, and their instructions.
+///
+/// A static must hold a type that threads could share. A canister has no threads: there, these
+/// atomics are plain numbers.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    /// The next endpoint of the list: its first call came before this one's.
+    next: Option<&'static Endpoint>,
+    /// Calls by [`CallOutcome`].
+    pub(crate) ended: [AtomicU64; 4],
+    pub(crate) instructions: AtomicU64,
+}
+
+/// Counts a call that ends. Its first one puts the endpoint at the head of the list.
+fn count_call(endpoint: &'static Endpoint, outcome: CallOutcome) {
+    let counters = endpoint.calls.0.get_or_init(|| {
+        Box::new(Counters {
+            next: LAST_CALLED.replace(Some(endpoint)),
+            ended: [const { AtomicU64::new(0) }; 4],
+            instructions: AtomicU64::new(0),
+        })
+    });
+    counters.ended[outcome as usize].fetch_add(1, Relaxed);
+    counters.instructions.fetch_add(ic::instructions(), Relaxed);
+}
+
+/// The endpoint of this name, if it has been called.
+fn called_endpoint(name: &str) -> Option<&'static Endpoint> {
+    let mut called = last_called_first().map(|(endpoint, _)| endpoint);
+    called.find(|endpoint| endpoint.name == name)
+}
+
+/// The endpoints that have been called, in the order of their first calls.
+pub(crate) fn called_endpoints() -> Vec<(&'static Endpoint, &'static Counters)> {
+    let mut endpoints: Vec<_> = last_called_first().collect();
+    endpoints.reverse();
+    endpoints
+}
+
+fn last_called_first() -> impl Iterator<Item = (&'static Endpoint, &'static Counters)> {
+    let counted = |endpoint: &'static Endpoint| Some((endpoint, &**endpoint.calls.0.get()?));
+    let last = LAST_CALLED.get().and_then(counted);
+    std::iter::successors(last, move |(_, counters)| counters.next.and_then(counted))
 }

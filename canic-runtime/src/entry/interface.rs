@@ -1,8 +1,9 @@
-//! The Candid types of endpoints, told where they are written.
+//! The Candid types of endpoints, described where the endpoints are written.
 //!
-//! Candid's macro keeps the types of a method as text, and reads the text where the interface is exported: at the root of
-//! the crate, where a type of a nested module is unknown, or is another one of the same name. So the text names numbers, and
-//! each endpoint says beside itself which types they stand for.
+//! Candid's macro keeps the types of a method as text. It resolves the text where the interface is
+//! exported, at the root of the crate. There, the name of a type in a nested module is unknown or
+//! means another type. So the text names numbers, and each endpoint says which types they stand
+//! for.
 
 use candid::{
     CandidType,
@@ -10,13 +11,14 @@ use candid::{
 };
 use std::marker::PhantomData;
 
-/// Implemented for a type at the root of the author's crate, once for each endpoint and for `init`, by a number of its own.
+/// The types of the endpoint number `ID`, or of `init`. Generated code implements it for a type at
+/// the root of the author's crate.
 pub trait Describe<const ID: u64> {
     /// The types, arguments first.
     const TYPES: &'static [fn() -> Type];
 }
 
-/// Stands for the type number `N` of the endpoint `ID`.
+/// A stand-in for the type number `N` of the endpoint `ID`.
 #[derive(Debug)]
 pub struct Described<C, const ID: u64, const N: usize>(PhantomData<C>);
 
@@ -30,12 +32,12 @@ impl<C: Describe<ID> + 'static, const ID: u64, const N: usize> CandidType for De
     }
 
     fn idl_serialize<S: Serializer>(&self, serializer: S) -> Result<(), S::Error> {
-        // There is no such value.
+        // This type has no values.
         serializer.serialize_null(())
     }
 }
 
-/// A type whose description is asked for.
+/// A type to describe.
 #[derive(Debug)]
 pub struct Shape<T>(PhantomData<T>);
 
@@ -48,9 +50,9 @@ impl<T> Shape<T> {
     }
 }
 
-/// What Candid knows of a type.
+/// The description of a type that Candid knows.
 pub trait Known {
-    /// Its description.
+    /// The description.
     fn describe(&self) -> Type;
 }
 
@@ -60,10 +62,10 @@ impl<T: CandidType> Known for Shape<T> {
     }
 }
 
-/// Stands in for [`Known`] where Candid does not know the type. The endpoint does not compile then, and says so at the
-/// type: once is enough.
+/// A stand-in for [`Known`] where Candid does not know the type. The endpoint's own code does not
+/// compile then, and that error suffices.
 pub trait Unknown {
-    /// Nothing.
+    /// A placeholder.
     fn describe(&self) -> Type;
 }
 

@@ -1,23 +1,25 @@
 //! A member's lifecycle and endpoints.
 
-use super::{decode_args, lifecycle};
 use crate::{
-    api::{MetricsPage, PageRequest, SyncRequest},
+    api::{Denied, Identity, PageRequest},
     config::Member,
-    endpoint::access,
+    entry::{
+        hooks::{lifecycle, may_be_called},
+        serve,
+    },
     envelope,
     member::identity,
+    membership,
     metrics::{self, http},
-    platform::ic,
+    platform::{ic, message},
     stable::memory,
 };
-use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 
-/// `canister_init`: who the member is, then the author's hook, then `start`.
+/// `canister_init`: takes the identity from the envelope, then runs the author's hook and `start`.
 pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("init", || {
         memory::may_grow_to(member.max_stable_gib);
-        // A member keeps what every layout had.
+        // A member keeps nothing whose layout has changed.
         memory::migrate(|_| ());
         load(member);
         hook(open_envelope(member)?)?;
@@ -31,7 +33,7 @@ pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), S
     lifecycle("pre_upgrade", hook);
 }
 
-/// `canister_post_upgrade`: as `init`; who the member is was kept.
+/// `canister_post_upgrade`: as `init`, with the identity from stable memory.
 pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("post_upgrade", || {
         memory::migrate(|_| ());
@@ -43,91 +45,77 @@ pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Resul
 }
 
 fn load(member: &'static Member) {
-    identity::load(member);
-    if let Some(listen) = member.listens {
-        listen();
+    identity::load();
+    if let Some(subscribe) = member.subscribes {
+        subscribe();
     }
 }
 
 fn open_envelope(member: &'static Member) -> Result<Vec<u8>, String> {
-    let (address, argument) = envelope::open(ic_cdk::api::msg_arg_data())?;
-    if let Some(address) = address {
-        identity::accept(member, &address)?;
+    let (record, argument) = envelope::open(message::argument())?;
+    if let Some(record) = record {
+        identity::accept(member, &record)?;
     }
     Ok(argument)
 }
 
-/// Runs `start` once root and parent are known.
+/// Runs `start`, unless the member is still unmanaged.
 fn start(member: &'static Member) {
-    if let (Some(hook), Some(_)) = (member.start, access::membership()) {
+    if let (Some(hook), Some(_)) = (member.start, membership::identity()) {
         hook();
     }
 }
 
-/// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
+/// `canister_inspect_message`: rejects, before it costs anything, what the endpoints would deny.
 pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
-    let method = ic_cdk::api::msg_method_name();
-    // Root calls these, and a canister sends no ingress.
+    let method = message::method();
+    // Only root calls these, and a canister sends no ingress.
     let is_roots = matches!(method.as_str(), "canic_sync" | "canic_announce");
-    if !is_roots && super::may_be_called(&method) && hook() {
-        ic_cdk::api::accept_message();
+    if !is_roots && may_be_called(&method) && hook() {
+        message::accept();
     }
 }
 
 /// `canic_identity`.
 pub fn canic_identity(member: &'static Member) {
-    in_query_executor_context(|| ic::reply(&identity::env(member)));
+    message::in_query(|| message::reply(&identity::info(member)));
 }
 
-/// `canic_metrics`.
+/// `canic_metrics`: for controllers and root.
 pub fn canic_metrics(_member: &'static Member) {
-    in_query_executor_context(
-        || match decode_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => {
-                let root = access::membership().map(|membership| membership.root);
-                let caller = ic::caller();
-                if ic::is_controller(caller) || root == Some(caller) {
-                    let page = metrics::page(metrics::MEMBER.iter(), request);
-                    ic::reply(&Ok::<_, crate::api::Denied>(page));
-                } else {
-                    let allowed = "controllers, root".to_string();
-                    ic::reply(&Err::<MetricsPage, _>(crate::api::Denied {
-                        caller,
-                        allowed,
-                    }));
-                }
-            }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        },
-    );
+    serve::query(|(request,): (PageRequest,)| {
+        let root = membership::identity().map(|identity| identity.root);
+        let caller = message::caller();
+        if ic::is_controller(caller) || root == Some(caller) {
+            Ok(metrics::page(metrics::MEMBER.iter(), request))
+        } else {
+            let allowed = "controllers, root".to_string();
+            Err(Denied { caller, allowed })
+        }
+    });
 }
 
 /// `canic_sync`.
 pub fn canic_sync(member: &'static Member) {
-    in_executor_context(
-        || match decode_args::<(SyncRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => {
-                let was_unmanaged = access::membership().is_none();
-                let answer = identity::sync(member, &request);
-                if was_unmanaged && answer.is_ok() {
-                    start(member);
-                }
-                ic::reply(&answer);
-            }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        },
-    );
+    serve::update(|(identity,): (Identity,)| {
+        let was_unmanaged = membership::identity().is_none();
+        let answer = identity::sync(member, identity);
+        if was_unmanaged && answer.is_ok() {
+            start(member);
+        }
+        answer
+    });
 }
 
 /// `canic_announce`.
 pub fn canic_announce(_member: &'static Member) {
-    in_executor_context(|| match identity::hear(ic_cdk::api::msg_arg_data()) {
-        Ok(answer) => ic::reply(&answer),
-        Err(reason) => ic_cdk::api::msg_reject(reason),
+    message::in_update(|| match identity::receive(message::argument()) {
+        Ok(answer) => message::reply(&answer),
+        Err(reason) => message::reject(reason),
     });
 }
 
 /// `http_request`.
 pub fn http_request(_member: &'static Member) {
-    http::serve(metrics::MEMBER.iter());
+    serve::query(|(request,)| http::respond(&request, metrics::MEMBER.iter()));
 }

@@ -1,39 +1,45 @@
 //! Root's lifecycle and endpoints.
 
-use super::{CandidArguments, decode_args, lifecycle};
 use crate::{
     api::{
-        ApproveRequest, BatchError, CatchUpRequest, Denied, ImportError, ImportRequest,
-        MemberRequest, MembersRequest, Membership, ModuleError, MoveError, MoveRequest,
-        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-        PruneRequest, Pruned, RetireError, RetireRequest, StageRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
+        MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest, OperationId,
+        OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned,
+        RetireError, RetireRequest, StageRequest,
     },
-    config::Root,
-    endpoint::access::{self, Cached, Fleet},
+    codec::decode::CandidArguments,
+    config::{ROOT_PARENT, Root},
+    entry::{
+        hooks::{lifecycle, may_be_called},
+        serve::{self, update_async},
+    },
     fleet::{self, RootCalls},
-    metrics::{self, http},
-    platform::{calls, ic},
+    membership::{self, Cached, Fleet},
+    metrics::{self, Family, http},
+    platform::{calls, ic, message},
     root::{
-        driver,
+        background, driver,
         metrics::ROOT,
         queries,
-        requests::{self, Caller},
+        requests::{
+            self,
+            caller::{self, Caller},
+        },
     },
     stable::memory,
     state::{self, State},
 };
 use candid::{CandidType, Principal};
-use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
-use std::future::Future;
 
 // Lifecycle
 
-/// `canister_init`: the books, the modules that were built in, the author's hook, then `start` and the pool.
+/// `canister_init`: opens root's state and approves the embedded modules, then runs the author's
+/// hook and `start`, then drives operations and refills the pool.
 pub fn init(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("init", || begin(root, hook));
 }
 
-/// `canister_post_upgrade`: the same; operations that were cut off are taken up again.
+/// `canister_post_upgrade`: the same; root goes on with operations that the upgrade interrupted.
 pub fn post_upgrade(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
     lifecycle("post_upgrade", || begin(root, hook));
 }
@@ -45,37 +51,39 @@ fn begin(
     memory::may_grow_to(root.max_stable_gib);
     memory::open(memory::META);
     state::open(&root.config);
-    access::set_fleet(Fleet {
-        membership: || {
-            Some(Membership {
+    membership::set_fleet(Fleet {
+        identity: || {
+            Some(Identity {
                 root: ic::this(),
+                role: ROOT_PARENT.to_string(),
                 parent: ic::this(),
                 key: None,
             })
         },
-        role: None,
-        known: |canister| Cached::Fresh(state::with(|state| state.standing(canister))),
+        cached: |canister| Cached::Fresh(state::with(|state| state.registry.member_ref(canister))),
     });
     fleet::set_root(RootCalls {
-        provision: |request| Box::pin(requests::provision(Caller::Controller, request)),
-        retire: |request| Box::pin(requests::retire(Caller::Controller, request)),
+        provision: |request| Box::pin(requests::provision::provision(Caller::Controller, request)),
+        retire: |request| Box::pin(requests::retire::retire(Caller::Controller, request)),
         member: |request| state::with(|state| queries::member(state, &request)),
-        move_member: |request| Box::pin(requests::move_member(Caller::Controller, request)),
+        move_member: |request| {
+            Box::pin(requests::reparent::move_member(Caller::Controller, request))
+        },
         members: |request| state::with(|state| queries::members(state, &request)),
-        standing: |canister| state::with(|state| state.standing(canister)),
+        lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    requests::approve_embedded();
-    hook(ic_cdk::api::msg_arg_data())?;
+    state::with(requests::modules::approve_embedded);
+    hook(message::argument())?;
     if let Some(start) = root.start {
         start();
     }
-    driver::start();
+    background::start();
     Ok(())
 }
 
-/// `canister_pre_upgrade`: refuses while root waits for an answer, unless root is stopped.
+/// `canister_pre_upgrade`: refuses while root waits for a reply, unless root is stopped.
 ///
-/// The answer would arrive at the new code, which does not know what it belongs to; and only the answer to a creation
+/// The reply would reach the new code, which does not know the call. Only the reply to a creation
 /// tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
     lifecycle("pre_upgrade", || {
@@ -87,11 +95,12 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
             let mut open = state.journal.open_operations();
             open.find(|op| op.in_flight).map(|op| (op.id, op.step))
         });
-        let who = in_flight.map_or("root".to_string(), |(id, step)| {
+        let waiting = in_flight.map_or("root".to_string(), |(id, step)| {
             format!("operation {id} at its step {step:?}")
         });
         Err(format!(
-            "{who} waits for the answer to a call ({awaited} in all); upgrade again when it has come, or stop root first"
+            "{waiting} waits for the answer to a call ({awaited} in all); \
+             upgrade again when it has come, or stop root first"
         ))
     });
 }
@@ -109,27 +118,27 @@ const GUARDED: [&str; 9] = [
     "canic_prune",
 ];
 
-/// `canister_inspect_message`: turns away what the endpoints would refuse, before it costs anything.
+/// `canister_inspect_message`: rejects, before it costs anything, what the endpoints would deny.
 pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
-    let method = ic_cdk::api::msg_method_name();
+    let method = message::method();
     let welcome = if GUARDED.contains(&method.as_str()) {
-        requests::asker(ic::caller()).is_ok()
+        caller::identify(message::caller()).is_ok()
     } else {
-        method != "canic_drive" && super::may_be_called(&method) && hook()
+        method != "canic_drive" && may_be_called(&method) && hook()
     };
     if welcome {
-        ic_cdk::api::accept_message();
+        message::accept();
     }
 }
 
 // Updates
 
-/// `canic_drive`: root calls itself to drive an operation, or for the message boundary alone.
+/// `canic_drive`: root calls itself to drive an operation, or to end the present message.
 pub fn canic_drive(_root: &'static Root) {
-    if ic::caller() != ic::this() {
-        return ic_cdk::api::msg_reject("only root calls this");
+    if message::caller() != ic::this() {
+        return message::reject("only root calls this");
     }
-    update(|(operation,): (Option<OperationId>,)| async move {
+    update_async(|(operation,): (Option<OperationId>,)| async move {
         if let Some(id) = operation {
             driver::drive(id).await;
         }
@@ -138,19 +147,21 @@ pub fn canic_drive(_root: &'static Root) {
 
 /// `canic_provision`.
 pub fn canic_provision(_root: &'static Root) {
-    update(|(request,): (ProvisionRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::provision(asker.map_err(ProvisionError::Denied)?, request).await }
+    update_async(|(request,): (ProvisionRequest,)| {
+        let asker = caller::identify(message::caller());
+        async move {
+            requests::provision::provision(asker.map_err(ProvisionError::Denied)?, request).await
+        }
     });
 }
 
 /// `canic_provision_batch`.
 pub fn canic_provision_batch(_root: &'static Root) {
-    update(|(batch,): (Vec<ProvisionRequest>,)| {
-        let asker = requests::asker(ic::caller());
+    update_async(|(batch,): (Vec<ProvisionRequest>,)| {
+        let asker = caller::identify(message::caller());
         async move {
             let asker = asker.map_err(BatchError::Denied)?;
-            requests::provision_batch(asker, batch)
+            requests::provision::provision_batch(asker, batch)
                 as Result<Vec<Result<OperationId, ProvisionError>>, BatchError>
         }
     });
@@ -158,87 +169,72 @@ pub fn canic_provision_batch(_root: &'static Root) {
 
 /// `canic_retire`.
 pub fn canic_retire(_root: &'static Root) {
-    update(|(request,): (RetireRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::retire(asker.map_err(RetireError::Denied)?, request).await }
+    update_async(|(request,): (RetireRequest,)| {
+        let asker = caller::identify(message::caller());
+        async move { requests::retire::retire(asker.map_err(RetireError::Denied)?, request).await }
     });
 }
 
 /// `canic_move`.
 pub fn canic_move(_root: &'static Root) {
-    update(|(request,): (MoveRequest,)| {
-        let asker = requests::asker(ic::caller());
-        async move { requests::move_member(asker.map_err(MoveError::Denied)?, request).await }
+    update_async(|(request,): (MoveRequest,)| {
+        let asker = caller::identify(message::caller());
+        async move { requests::reparent::move_member(asker.map_err(MoveError::Denied)?, request).await }
     });
 }
 
 /// `canic_lookup`.
 pub fn canic_lookup(_root: &'static Root) {
-    update(|(canister,): (Principal,)| {
-        let caller = ic::caller();
-        let asker = requests::asker(caller);
+    update_async(|(canister,): (Principal,)| {
+        let caller = message::caller();
+        let asker = caller::identify(caller);
         async move {
-            asker.map(|_| state::with(|state| state.standing_for(canister, caller, ic::now())))
+            asker.map(|_| state::with(|state| state.lease_member_ref(canister, caller, ic::now())))
         }
     });
 }
 
 /// `canic_import`.
 pub fn canic_import(_root: &'static Root) {
-    update(|(request,): (ImportRequest,)| {
-        let owner = requests::owner(ic::caller());
+    update_async(|(request,): (ImportRequest,)| {
+        let owner = caller::require_controller(message::caller());
         async move {
             owner.map_err(ImportError::Denied)?;
-            requests::import(request).await
+            requests::import::import(request).await
         }
     });
 }
 
 /// `canic_module_stage`.
 pub fn canic_module_stage(_root: &'static Root) {
-    update(|(request,): (StageRequest,)| {
-        let owner = requests::owner(ic::caller());
+    update_async(|(request,): (StageRequest,)| {
+        let owner = caller::require_controller(message::caller());
         async move {
             owner.map_err(ModuleError::Denied)?;
-            requests::stage(request).await
+            requests::modules::stage(request).await
         }
     });
 }
 
 /// `canic_module_approve`.
 pub fn canic_module_approve(_root: &'static Root) {
-    update(|(request,): (ApproveRequest,)| {
-        let owner = requests::owner(ic::caller());
+    update_async(|(request,): (ApproveRequest,)| {
+        let owner = caller::require_controller(message::caller());
         async move {
             owner.map_err(ModuleError::Denied)?;
-            requests::approve(&request)
+            state::with(|state| requests::modules::approve(state, &request))
         }
     });
 }
 
 /// `canic_prune`.
 pub fn canic_prune(_root: &'static Root) {
-    update(|(request,): (PruneRequest,)| {
-        let owner = requests::owner(ic::caller());
+    update_async(|(request,): (PruneRequest,)| {
+        let owner = caller::require_controller(message::caller());
         async move {
             owner?;
             Ok::<Pruned, Denied>(state::with(|state| state.journal.forget(request.before)))
         }
-    });
-}
-
-fn update<A, F, R>(run: impl FnOnce(A) -> F)
-where
-    A: CandidArguments,
-    F: Future<Output = R> + 'static,
-    R: CandidType,
-{
-    in_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
-        Ok(arguments) => {
-            let answer = run(arguments);
-            ic_cdk::futures::spawn(async move { ic::reply(&answer.await) });
-        }
-        Err(reason) => ic_cdk::api::msg_reject(reason),
     });
 }
 
@@ -251,11 +247,9 @@ pub fn canic_members(_root: &'static Root) {
 
 /// `canic_catch_up`.
 pub fn canic_catch_up(_root: &'static Root) {
-    in_query_executor_context(|| {
-        match decode_args::<(CatchUpRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => ic::reply(&requests::catch_up(ic::caller(), request)),
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        }
+    serve::query(|(request,): (CatchUpRequest,)| {
+        let member = caller::require_member(message::caller());
+        member.map(|member| state::with(|state| state.catch_up(member, request)))
     });
 }
 
@@ -286,51 +280,37 @@ pub fn canic_operation(_root: &'static Root) {
 
 /// `canic_progress`.
 pub fn canic_progress(_root: &'static Root) {
-    in_query_executor_context(|| {
-        match decode_args::<(Vec<OperationId>,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((operations,)) => {
-                let asker = requests::asker(ic::caller()).map_err(BatchError::Denied);
-                ic::reply(&asker.and_then(|_| requests::progress(&operations)));
-            }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        }
+    serve::query(|(operations,): (Vec<OperationId>,)| {
+        let asker = caller::identify(message::caller()).map_err(BatchError::Denied);
+        asker.and_then(|_| requests::provision::progress(&operations))
     });
 }
 
 /// `canic_metrics`.
 pub fn canic_metrics(_root: &'static Root) {
-    in_query_executor_context(
-        || match decode_args::<(PageRequest,)>(ic_cdk::api::msg_arg_data()) {
-            Ok((request,)) => {
-                let asker = requests::asker(ic::caller());
-                ic::reply(&asker.map(|_| metrics::page(families(), request)));
-            }
-            Err(reason) => ic_cdk::api::msg_reject(reason),
-        },
-    );
+    serve::query(|(request,): (PageRequest,)| {
+        let asker = caller::identify(message::caller());
+        asker.map(|_| metrics::page(families(), request))
+    });
 }
 
 /// `http_request`.
 pub fn http_request(_root: &'static Root) {
-    http::serve(families());
+    serve::query(|(request,)| http::respond(&request, families()));
 }
 
-fn families() -> impl Iterator<Item = &'static metrics::Family> {
+fn families() -> impl Iterator<Item = &'static Family> {
     metrics::MEMBER.iter().chain(&ROOT)
 }
 
-/// Serves a list to controllers and members.
+/// Serves a query of root's state to controllers and members.
 fn list<A, R>(read: impl FnOnce(&State, A) -> R)
 where
     A: CandidArguments,
     R: CandidType,
 {
-    in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
-        Ok(arguments) => {
-            let answer: Result<R, Denied> =
-                requests::asker(ic::caller()).map(|_| state::with(|state| read(state, arguments)));
-            ic::reply(&answer);
-        }
-        Err(reason) => ic_cdk::api::msg_reject(reason),
+    serve::query(|arguments: A| -> Result<R, Denied> {
+        let asker = caller::identify(message::caller());
+        asker.map(|_| state::with(|state| read(state, arguments)))
     });
 }

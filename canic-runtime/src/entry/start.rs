@@ -1,15 +1,19 @@
-//! The author's `start`: after the install and after every upgrade, and again with growing pauses until it succeeds.
+//! The author's `start` hook: runs after the install and after each upgrade, and is retried with
+//! growing pauses until it succeeds.
 
-use crate::platform::ic::{self, Level, TimerId};
+use crate::platform::{
+    ic::{self, Level, TimerId},
+    message,
+};
 use std::{cell::Cell, future::Future, pin::Pin, time::Duration};
 
 /// The author's hook as a task.
 type Task = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 
-/// How it stands in this life of the code.
+/// The state of the hook since the code started.
 #[derive(Clone, Copy)]
 enum Start {
-    /// The next try, nanoseconds since 1970.
+    /// The next try is due at this time, in nanoseconds since 1970.
     Due(u64),
     Running,
     Done,
@@ -22,14 +26,15 @@ thread_local! {
     static WATCH: Cell<Option<TimerId>> = const { Cell::new(None) };
 }
 
-/// How often a try is made up for whose timer was lost: with a message that the platform turned away, or that trapped.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The interval of the watchdog, which makes up for a try whose timer was lost: with a message that
+/// the platform turned away, or that trapped.
+const WATCH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Runs the hook after the present message, and again until it has succeeded; never twice at once.
+/// Runs the hook after the present message, and again until it succeeds. Two tries never overlap.
 pub fn start(hook: fn() -> Task) {
     HOOK.set(Some(hook));
     attempt_after(Duration::ZERO);
-    let watch = ic::every(LOOK_AGAIN, || ic_cdk::futures::spawn(attempt()));
+    let watch = ic::every(WATCH_INTERVAL, || message::spawn(attempt()));
     WATCH.set(Some(watch));
 }
 
@@ -51,7 +56,7 @@ async fn attempt() {
     let _running = Running {
         next: now + pause.as_nanos() as u64,
     };
-    // Armed before the hook runs: a trap after an await must not be the end of it.
+    // The next try is scheduled before the hook runs, as a trap after an await ends this task.
     attempt_after(pause);
     match hook().await {
         Ok(()) => {
@@ -67,7 +72,7 @@ async fn attempt() {
     }
 }
 
-/// A try. When it is over without success, be it by a trap, another one is due.
+/// A try under way. If it ends without success, or by a trap, the next one becomes due.
 struct Running {
     next: u64,
 }
@@ -80,7 +85,7 @@ impl Drop for Running {
     }
 }
 
-/// How long after a try the next one is due: 1, 2, 4, .. seconds, ten minutes at most.
+/// The pause after a try: 1, 2, 4, .. seconds, ten minutes at most.
 fn pause_after(tries: u32) -> Duration {
     Duration::from_secs((1 << (tries - 1).min(10)).min(600))
 }

@@ -1,143 +1,150 @@
-//! Who this member is: told by root with the install or by `canic_sync`, kept in stable memory.
+//! This member's identity. Root sends it with the install or by `canic_sync`, and the member keeps
+//! it in stable memory.
 
 use crate::{
-    api::{Denied, Env, Membership, SyncRequest},
+    api::{Denied, Identity, IdentityInfo},
     config::Member,
-    endpoint::access::{self, Cached, Fleet},
-    envelope::Address,
-    fleet,
-    platform::ic,
+    envelope::IdentityRecord,
+    membership::{self, Cached, Fleet},
+    platform::{ic, message},
     stable::memory,
 };
 use candid::Principal;
 use std::cell::{Cell, RefCell};
 
-thread_local! {
-    static MEMBERSHIP: RefCell<Option<Membership>> = const { RefCell::new(None) };
-}
-
-/// Takes up what an earlier life of the code wrote down.
-pub(crate) fn load(member: &'static Member) {
-    let address: Option<Address> = memory::read_head();
-    set(member, address.map(|address| address.membership()));
-}
-
-/// What a member does that takes notice of others. Those that don't have no code for it: nothing else names these
-/// functions.
+/// The functions of a member that subscribes to root's announcements.
+///
+/// Nothing else names them, so that a member that does not subscribe has no code for them.
 #[derive(Clone, Copy)]
-pub(crate) struct Listening {
-    /// Root announced something: the argument of `canic_announce`.
-    pub(crate) hear: fn(Vec<u8>) -> Result<(), String>,
-    pub(crate) known: fn(Principal) -> Cached,
-    /// An earlier life of the code heard something that this one does not know.
-    pub(crate) forgot: fn(),
+pub(crate) struct Subscription {
+    /// Receives the argument of `canic_announce`.
+    pub(crate) receive: fn(Vec<u8>) -> Result<(), String>,
+    /// The directory's entry of a canister.
+    pub(crate) cached: fn(Principal) -> Cached,
+    /// Marks the directory as incomplete: announcements came before this code started.
+    pub(crate) fall_behind: fn(),
 }
 
 thread_local! {
-    static LISTENING: Cell<Option<Listening>> = const { Cell::new(None) };
+    static IDENTITY: RefCell<Option<Identity>> = const { RefCell::new(None) };
+    static SUBSCRIPTION: Cell<Option<Subscription>> = const { Cell::new(None) };
 }
 
-/// Takes notice of what root announces, from now on.
-pub(crate) fn listen(listening: Listening) {
-    if LISTENING.get().is_some() {
+/// Loads the identity that an earlier version of the code received.
+pub(crate) fn load() {
+    let record: Option<IdentityRecord> = memory::read_head();
+    set(record.map(|record| record.identity()));
+}
+
+/// Subscribes to root's announcements, once.
+pub(crate) fn subscribe(subscription: Subscription) {
+    if SUBSCRIPTION.get().is_some() {
         return;
     }
-    LISTENING.set(Some(listening));
-    if memory::read_head().is_some_and(|address: Address| address.listens) {
-        (listening.forgot)();
+    SUBSCRIPTION.set(Some(subscription));
+    if memory::read_head().is_some_and(|record: IdentityRecord| record.subscribed) {
+        (subscription.fall_behind)();
     }
 }
 
-fn set(member: &'static Member, membership: Option<Membership>) {
-    MEMBERSHIP.set(membership);
-    access::set_fleet(Fleet {
-        membership: || MEMBERSHIP.with_borrow(Clone::clone),
-        role: Some(member.role),
-        known: |canister| match LISTENING.get() {
-            Some(listening) => (listening.known)(canister),
+fn set(identity: Option<Identity>) {
+    IDENTITY.set(identity);
+    membership::set_fleet(Fleet {
+        identity: || IDENTITY.with_borrow(Clone::clone),
+        cached: |canister| match SUBSCRIPTION.get() {
+            Some(subscription) => (subscription.cached)(canister),
             None => Cached::Unknown,
         },
     });
 }
 
-/// Takes up what an envelope says. Only root can say it.
-pub(crate) fn accept(member: &'static Member, address: &Address) -> Result<(), String> {
-    if address.role != member.role {
-        return Err(format!(
-            "this module is a '{}', root wants a '{}'",
-            member.role, address.role
-        ));
-    }
-    let membership = address.membership();
-    if membership.root != ic::caller() {
-        return Err(format!(
-            "{} claims to be root, but {} installs",
-            membership.root,
-            ic::caller()
-        ));
-    }
-    memory::write_head(address);
-    set(member, Some(membership));
-    Ok(())
-}
-
-/// `canic_sync`: from root, or, while the canister is unmanaged, from a canister that controls it.
-pub(crate) fn sync(member: &'static Member, request: &SyncRequest) -> Result<(), Denied> {
-    let caller = ic::caller();
-    let welcome = match access::membership() {
-        Some(membership) => membership.root == caller,
-        None => ic::is_controller(caller),
-    };
-    if !welcome || request.membership.root != caller {
-        return denied("root");
-    }
-    if request.role != member.role {
-        return denied(&format!(
-            "a root that knows this canister as a '{}'",
-            member.role
-        ));
-    }
-    let mut address = Address::new(&request.role, &request.membership);
-    let before = memory::read_head();
-    address.listens = before.is_some_and(|before: Address| before.listens);
-    memory::write_head(&address);
-    set(member, Some(request.membership.clone()));
-    Ok(())
-}
-
-/// `canic_announce`: from root. Who does not listen remembers that there was something to hear.
+/// Accepts the identity of an envelope, which only root can send.
 ///
 /// # Errors
 ///
-/// If the argument is not what it should be.
-pub(crate) fn hear(argument: Vec<u8>) -> Result<Result<(), Denied>, String> {
-    let caller = ic::caller();
-    if fleet::root() != Some(caller) {
-        return Ok(denied("root"));
+/// If the envelope names another role than this module's, or another root than the caller.
+pub(crate) fn accept(member: &'static Member, record: &IdentityRecord) -> Result<(), String> {
+    let identity = record.identity();
+    if identity.role != member.role {
+        return Err(format!(
+            "this module is a '{}', root wants a '{}'",
+            member.role, identity.role
+        ));
     }
-    if let Some(mut address) = memory::read_head::<Address>()
-        && !address.listens
+    if identity.root != message::caller() {
+        return Err(format!(
+            "{} claims to be root, but {} installs",
+            identity.root,
+            message::caller()
+        ));
+    }
+    memory::write_head(record);
+    set(Some(identity));
+    Ok(())
+}
+
+/// `canic_sync`: from root or, while the canister is unmanaged, from a canister that controls it.
+///
+/// # Errors
+///
+/// If another canister calls, or if root has this canister down for another role.
+pub(crate) fn sync(member: &'static Member, identity: Identity) -> Result<(), Denied> {
+    let caller = message::caller();
+    let welcome = match membership::identity() {
+        Some(present) => present.root == caller,
+        None => ic::is_controller(caller),
+    };
+    if !welcome || identity.root != caller {
+        return Err(denied("root"));
+    }
+    if identity.role != member.role {
+        return Err(denied(&format!(
+            "a root that knows this canister as a '{}'",
+            member.role
+        )));
+    }
+    let mut record = IdentityRecord::new(&identity);
+    let before = memory::read_head();
+    record.subscribed = before.is_some_and(|before: IdentityRecord| before.subscribed);
+    memory::write_head(&record);
+    set(Some(identity));
+    Ok(())
+}
+
+/// `canic_announce`: from root. A member that does not subscribe records that it missed changes.
+///
+/// # Errors
+///
+/// If the argument can't be decoded. The inner error: if another canister than root calls.
+pub(crate) fn receive(argument: Vec<u8>) -> Result<Result<(), Denied>, String> {
+    let caller = message::caller();
+    if membership::identity().map(|identity| identity.root) != Some(caller) {
+        return Ok(Err(denied("root")));
+    }
+    if let Some(mut record) = memory::read_head::<IdentityRecord>()
+        && !record.subscribed
     {
-        address.listens = true;
-        memory::write_head(&address);
+        record.subscribed = true;
+        memory::write_head(&record);
     }
-    match LISTENING.get() {
-        Some(listening) => (listening.hear)(argument).map(Ok),
+    match SUBSCRIPTION.get() {
+        Some(subscription) => (subscription.receive)(argument).map(Ok),
         None => Ok(Ok(())),
     }
 }
 
-fn denied(allowed: &str) -> Result<(), Denied> {
-    Err(Denied {
-        caller: ic::caller(),
+fn denied(allowed: &str) -> Denied {
+    Denied {
+        caller: message::caller(),
         allowed: allowed.to_string(),
-    })
+    }
 }
 
-pub(crate) fn env(member: &Member) -> Env {
-    Env {
+/// The reply of `canic_identity`.
+pub(crate) fn info(member: &Member) -> IdentityInfo {
+    IdentityInfo {
         canister: ic::this(),
         role: member.role.to_string(),
-        membership: access::membership(),
+        identity: membership::identity(),
     }
 }

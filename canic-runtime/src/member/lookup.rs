@@ -1,13 +1,10 @@
-//! What root says of a caller.
+//! Lookups: a member asks root about another canister, `canic_lookup`.
 
 use crate::{
     api::MemberRef,
-    endpoint::access,
-    member::subscription::Question,
-    platform::{
-        calls,
-        ic::{self, Level},
-    },
+    error::LookupError,
+    member::{ask_root::ask_root, subscription::Lookup},
+    platform::ic::{self, Level},
 };
 use candid::{CandidType, Principal, Reserved};
 use serde::{
@@ -16,44 +13,43 @@ use serde::{
 };
 use std::fmt;
 
-/// Asks root what a caller is, and remembers the answer. That root can't be reached counts as not knowing it.
-pub(crate) async fn ask_root(caller: Principal) -> Option<MemberRef> {
-    match standing(caller).await {
-        Ok(standing) => standing,
-        Err(reason) => {
+/// Asks root about the caller of an endpoint and caches the answer. If root does not answer, the
+/// caller counts as a stranger.
+pub(crate) async fn caller(caller: Principal) -> Option<MemberRef> {
+    match member(caller).await {
+        Ok(member) => member,
+        Err(error) => {
+            let reason = error.to_string();
             ic::log(
                 Level::Warn,
-                format_args!("root was not reached about {caller}: {reason:.200}"),
+                format_args!("the caller {caller} could not be looked up: {reason:.200}"),
             );
             None
         }
     }
 }
 
-/// Asks root what a canister is, and remembers the answer.
+/// Asks root about a canister and caches the answer. None: the canister is not a member.
 ///
 /// # Errors
 ///
-/// The reason why root did not answer.
-pub(crate) async fn standing(canister: Principal) -> Result<Option<MemberRef>, String> {
-    let root = access::membership().ok_or(NO_ROOT)?.root;
-    let question = Question::new();
-    match calls::ask(root, "canic_lookup", &canister).await? {
-        Answer::Ok(standing) => {
-            question.answered(canister, standing.as_ref());
-            Ok(standing)
+/// See [`ask_root`].
+pub(crate) async fn member(canister: Principal) -> Result<Option<MemberRef>, LookupError> {
+    let lookup = Lookup::begin();
+    match ask_root("canic_lookup", &canister).await? {
+        Answer::Ok(member) => {
+            lookup.finish(canister, member.as_ref());
+            Ok(member)
         }
         Answer::Err(_) => Ok(None),
     }
 }
 
-/// What a canister says that wants to ask and is unmanaged.
-pub(crate) const NO_ROOT: &str = "this canister has no root yet";
-
 /// The answer of `canic_lookup`.
 ///
-/// Not read by what serde derives, nor as a `Result`: these can complain of any value in a variant's place, and to write
-/// a float takes 15 kB of a member's Wasm.
+/// It is decoded by hand, neither by serde's derive nor as a `Result`. The errors of these name the
+/// value that was found instead of a variant, whatever its type, and the code that formats a float
+/// takes 15 kB of a member's Wasm.
 #[derive(CandidType)]
 enum Answer {
     Ok(Option<MemberRef>),
@@ -80,12 +76,12 @@ impl<'de> Visitor<'de> for AnswerVisitor {
     type Value = Answer;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("what root says of a canister")
+        formatter.write_str("root's answer about a canister")
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, answer: A) -> Result<Answer, A::Error> {
         match answer.variant()? {
-            (Variant::Ok, standing) => standing.newtype_variant().map(Answer::Ok),
+            (Variant::Ok, member) => member.newtype_variant().map(Answer::Ok),
             (Variant::Err, denied) => denied.newtype_variant().map(Answer::Err),
         }
     }
@@ -110,7 +106,7 @@ mod tests {
             key: None,
         };
         let known = read(&Ok(Some(shard.clone())));
-        assert!(matches!(known, Answer::Ok(Some(standing)) if standing == shard));
+        assert!(matches!(known, Answer::Ok(Some(member)) if member == shard));
         assert!(matches!(read(&Ok(None)), Answer::Ok(None)));
         let denied = Denied {
             caller: parent,
@@ -120,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_root_is_an_error() {
+    fn another_type_than_the_answer_is_an_error() {
         #[derive(CandidType)]
         enum Other {
             Maybe,

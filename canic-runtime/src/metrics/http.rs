@@ -4,21 +4,15 @@
 
 use crate::{
     api::{HttpRequest, HttpResponse},
-    codec::decode::decode_args,
     metrics::{self, Family},
     platform::ic,
 };
-use ic_cdk::futures::internals::in_query_executor_context;
 
-/// Serves `http_request`.
-pub(crate) fn serve(families: impl Iterator<Item = &'static Family>) {
-    in_query_executor_context(|| match decode_args(ic_cdk::api::msg_arg_data()) {
-        Ok((request,)) => ic::reply(&answer(&request, families)),
-        Err(reason) => ic_cdk::api::msg_reject(reason),
-    });
-}
-
-fn answer(request: &HttpRequest, families: impl Iterator<Item = &'static Family>) -> HttpResponse {
+/// Responds to `http_request`.
+pub(crate) fn respond(
+    request: &HttpRequest,
+    families: impl Iterator<Item = &'static Family>,
+) -> HttpResponse {
     let path = request.url.split(['?', '#']).next().unwrap_or_default();
     if path != "/metrics" {
         return text(404, b"there is only /metrics here\n".to_vec());

@@ -3,11 +3,11 @@
 //! A label's value comes from code or is the name of an endpoint, never a caller's word.
 //! `docs/metrics.md` shows the same table; a test in `root/metrics.rs` compares them.
 
-use super::{
-    called_endpoints,
-    family::{Family, Kind, Label},
+use crate::{
+    endpoint::called_endpoints,
+    metrics::family::{Family, Kind, Label},
+    platform::ic,
 };
-use crate::platform::ic;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The words of `CallOutcome`, in the order of its variants.

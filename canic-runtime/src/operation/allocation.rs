@@ -1,72 +1,72 @@
-//! Allocation: a canister from the pool or a fresh one, made to fit the role.
+//! Allocation: a canister from the pool, or a fresh one, with the controllers and cycles of its role.
 
 use crate::{
     operation::{
         End, Operation, Origin, Purpose, Step,
         call::{Outcome, Reply},
         install, teardown,
-        transition::Next,
+        transition::Transition,
     },
     stable::record::Id,
 };
 use candid::Principal;
 
-/// Where an operation begins whose canister was claimed from the pool.
+/// The first step of an operation that claimed its canister from the pool.
 pub(crate) fn first_step(op: &Operation, root: Principal) -> Step {
     match op.plan() {
         Some(plan) if plan.controllers != [Id(root)] => Step::Configure,
-        _ => after_configure(op),
+        _ => step_after_configure(op),
     }
 }
 
-fn after_configure(op: &Operation) -> Step {
-    if op.shortfall.0 > 0 {
+fn step_after_configure(op: &Operation) -> Step {
+    if op.money.shortfall.0 > 0 {
         Step::Fund
     } else {
         Step::Install
     }
 }
 
-/// `create_canister` came back.
-pub(crate) fn created(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `create_canister`.
+pub(crate) fn after_create(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
         Reply::Created(canister) => {
             op.canister = Some(Id(canister));
             op.source = Some(Origin::Fresh);
-            op.room.clear();
-            op.go(match op.purpose {
+            op.padding.clear();
+            op.enter(match op.purpose {
                 Purpose::Refill => Step::AddToPool,
                 _ => Step::Install,
             });
-            Next::Call
+            Transition::Call
         }
         Reply::Failed(failure) if failure.outcome == Outcome::NotApplied => {
             op.failure = Some(failure.reason);
-            Next::Close(End::Nothing)
+            Transition::Close(End::Nothing)
         }
         other => {
             op.failure = Some(format!(
                 "a canister may have been created whose id is not known: {other:?}"
             ));
-            Next::Close(End::Quarantined)
+            Transition::Close(End::Quarantined)
         }
     }
 }
 
-/// `update_settings` or `deposit_cycles` came back.
-pub(crate) fn prepared(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `update_settings` or `deposit_cycles`.
+pub(crate) fn after_preparation(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => install::verify(op),
         Reply::Failed(failure) if failure.transient => install::try_again(op, failure.reason),
         Reply::Failed(failure) => teardown::begin(op, failure.reason),
         _ => {
             let next = if op.step == Step::Configure {
-                after_configure(op)
+                step_after_configure(op)
             } else {
                 Step::Install
             };
-            op.go(next);
-            Next::Call
+            op.enter(next);
+            Transition::Call
         }
     }
 }
@@ -82,18 +82,18 @@ mod tests {
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const OTHER: Principal = Principal::from_slice(&[2, 1]);
 
-    /// An operation that claimed a canister which lacks so many cycles.
+    /// An operation that claimed a canister with a shortfall.
     fn claimed(controllers: &[Principal], shortfall: u128) -> Operation {
         let plan = Plan::sample(controllers, 10, Teardown::Recycle);
         let purpose = Purpose::Provision(Position::sample(ROOT), plan);
         let mut op = Operation::new(1, purpose, Step::Create, 0);
         op.canister = Some(Id(OTHER));
-        op.shortfall = Cycles(shortfall);
+        op.money.shortfall = Cycles(shortfall);
         op
     }
 
     #[test]
-    fn a_claimed_canister_begins_with_what_it_lacks() {
+    fn a_claimed_canister_begins_with_its_first_missing_step() {
         let cases = [
             (&[ROOT][..], 0, Step::Install),
             (&[ROOT], 1, Step::Fund),
@@ -116,39 +116,42 @@ mod tests {
         ] {
             let mut op = claimed(&[ROOT, OTHER], shortfall);
             op.step = from;
-            op.attempts = 3;
-            assert_eq!(prepared(&mut op, Reply::Done), Next::Call);
-            assert_eq!((op.step, op.attempts), (to, 0), "after {from:?}");
+            op.retry.attempts = 3;
+            assert_eq!(after_preparation(&mut op, Reply::Done), Transition::Call);
+            assert_eq!((op.step, op.retry.attempts), (to, 0), "after {from:?}");
         }
     }
 
     #[test]
-    fn preparations_that_fail_are_looked_at_repeated_or_given_up() {
+    fn a_failed_preparation_is_verified_repeated_or_given_up() {
         for step in [Step::Configure, Step::Fund] {
             let outcome = |code| {
                 let mut op = claimed(&[ROOT, OTHER], 1);
                 op.step = step;
                 let failure = Failure::of_management(code, "no");
-                let next = prepared(&mut op, Reply::Failed(failure));
-                (next, op.step, op.clearing)
+                let next = after_preparation(&mut op, Reply::Failed(failure));
+                (next, op.step, op.goal())
             };
-            assert_eq!(outcome(6), (Next::Call, Step::Verify, None));
+            assert_eq!(outcome(6), (Transition::Call, Step::Verify, None));
             let (next, at, clearing) = outcome(2);
-            assert!(matches!(next, Next::Later(_)), "{next:?}");
+            assert!(matches!(next, Transition::Later(_)), "{next:?}");
             assert_eq!((at, clearing), (step, None));
-            let given_up = (Next::Call, Step::Inspect, Some(Teardown::Recycle));
+            let given_up = (Transition::Call, Step::Inspect, Some(Teardown::Recycle));
             assert_eq!(outcome(5), given_up);
         }
     }
 
     #[test]
-    fn what_is_known_of_a_new_canister_is_on_record() {
+    fn the_id_and_origin_of_a_new_canister_are_on_record() {
         let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
-        op.room = vec![0; 64];
-        assert_eq!(created(&mut op, Reply::Created(OTHER)), Next::Call);
+        op.padding = vec![0; 64];
+        assert_eq!(
+            after_create(&mut op, Reply::Created(OTHER)),
+            Transition::Call
+        );
         assert_eq!(op.canister(), Some(OTHER));
         assert_eq!((op.source, op.step), (Some(Origin::Fresh), Step::AddToPool));
-        assert!(op.room.is_empty(), "the room is used");
+        assert!(op.padding.is_empty(), "the padding is used");
     }
 
     #[test]
@@ -156,12 +159,15 @@ mod tests {
         let ended = |code| {
             let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
             let failure = Failure::of_management(code, "why");
-            let next = created(&mut op, Reply::Failed(failure));
+            let next = after_create(&mut op, Reply::Failed(failure));
             (next, op.failure.unwrap_or_default())
         };
-        assert_eq!(ended(5), (Next::Close(End::Nothing), "why".to_string()));
+        assert_eq!(
+            ended(5),
+            (Transition::Close(End::Nothing), "why".to_string())
+        );
         let (next, reason) = ended(6);
-        assert_eq!(next, Next::Close(End::Quarantined));
+        assert_eq!(next, Transition::Close(End::Quarantined));
         assert!(
             reason.contains("why") && reason.contains("not known"),
             "{reason}"

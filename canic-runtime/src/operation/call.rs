@@ -2,7 +2,7 @@
 //!
 //! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
 
-use crate::{api::Membership, operation::Hash};
+use crate::{api::Identity, operation::Hash};
 use candid::Principal;
 
 /// A call that an operation makes.
@@ -35,8 +35,7 @@ pub(crate) enum Call {
     },
     Sync {
         canister: Principal,
-        role: String,
-        membership: Membership,
+        identity: Identity,
     },
     Uninstall {
         canister: Principal,
@@ -62,6 +61,16 @@ pub(crate) enum Call {
     Delete {
         canister: Principal,
     },
+}
+
+impl Call {
+    /// Cycles that go with the call.
+    pub(crate) fn attached(&self) -> u128 {
+        match self {
+            Self::Create { cycles, .. } | Self::Deposit { cycles, .. } => *cycles,
+            _ => 0,
+        }
+    }
 }
 
 /// What came back.

@@ -1,58 +1,60 @@
-//! Install: the member's code, and, where the outcome is not known, what really is there.
+//! The install of a member's code, and its verification where the outcome is unknown.
 
 use crate::{
     operation::{
         End, Operation, Purpose, Step,
         call::{Outcome, Reply},
         policy, teardown,
-        transition::{MAX_ATTEMPTS, Next, backoff},
+        transition::{MAX_ATTEMPTS, Transition, backoff},
     },
     stable::record::Cycles,
 };
 
-/// `install_chunked_code` came back.
-pub(crate) fn installed(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `install_chunked_code`.
+pub(crate) fn after_install(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => verify(op),
         Reply::Failed(failure) if failure.transient => try_again(op, failure.reason),
         Reply::Failed(failure) => teardown::begin(op, failure.reason),
-        _ => Next::Close(End::Done),
+        _ => Transition::Close(End::Done),
     }
 }
 
-/// Asks how far the installation really is.
-pub(crate) fn verify(op: &mut Operation) -> Next {
+/// Goes on with a look at how far the installation is.
+pub(crate) fn verify(op: &mut Operation) -> Transition {
     op.step = Step::Verify;
-    op.attempts += 1;
-    if op.attempts > MAX_ATTEMPTS {
+    op.retry.attempts += 1;
+    if op.retry.attempts > MAX_ATTEMPTS {
         return teardown::begin(op, "the outcome of a call stayed unknown".to_string());
     }
-    Next::Call
+    Transition::Call
 }
 
-/// The same step again, later; after too many tries the way back.
-pub(crate) fn try_again(op: &mut Operation, reason: String) -> Next {
-    op.attempts += 1;
-    if op.attempts >= MAX_ATTEMPTS {
+/// Repeats the step later. After too many tries the purpose is given up.
+pub(crate) fn try_again(op: &mut Operation, reason: String) -> Transition {
+    op.retry.attempts += 1;
+    if op.retry.attempts >= MAX_ATTEMPTS {
         return teardown::begin(op, reason);
     }
     op.failure = Some(reason);
-    Next::Later(backoff(op.attempts))
+    Transition::Later(backoff(op.retry.attempts))
 }
 
-/// `canister_status` came back: does the canister stand as planned, and if not, which step is missing?
-pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `canister_status`: the canister is as planned, or a step is missing.
+pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // Looking costs nothing but patience.
-        Reply::Failed(failure) if failure.transient => return Next::Later(backoff(MAX_ATTEMPTS)),
+        // A look changes nothing, so root repeats it until the outage is over.
+        Reply::Failed(failure) if failure.transient => {
+            return Transition::Later(backoff(MAX_ATTEMPTS));
+        }
         Reply::Failed(failure) if matches!(op.purpose, Purpose::Adopt(..)) => {
             op.failure = Some(failure.reason);
-            return Next::Close(End::Untouched);
+            return Transition::Close(End::Untouched);
         }
         Reply::Failed(failure) if teardown::may_look_again(op) => {
             op.failure = Some(failure.reason);
-            return Next::Later(backoff(op.attempts));
+            return Transition::Later(backoff(op.retry.attempts));
         }
         other => {
             return teardown::begin(
@@ -64,11 +66,11 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
     let Some(plan) = op.plan().cloned() else {
         return teardown::begin(op, "it has no plan".to_string());
     };
-    op.held = Cycles(status.cycles);
+    op.money.held = Cycles(status.cycles);
     let adopting = matches!(op.purpose, Purpose::Adopt(..));
     let step = match status.module {
         Some(module) if module == plan.module && adopting => Step::Sync,
-        Some(module) if module == plan.module => return Next::Close(End::Done),
+        Some(module) if module == plan.module => return Transition::Close(End::Done),
         Some(_) => {
             return teardown::begin(
                 op,
@@ -79,34 +81,34 @@ pub(crate) fn verified(op: &mut Operation, reply: Reply) -> Next {
         None => {
             let mut controllers = status.controllers;
             controllers.sort_unstable();
-            op.shortfall = Cycles(policy::shortfall(status.cycles, plan.cycles.0));
-            op.reserved = op.shortfall;
+            let shortfall = policy::shortfall(status.cycles, plan.cycles.0);
+            op.money.reserve_shortfall(shortfall);
             if !controllers
                 .into_iter()
                 .eq(plan.controllers.iter().map(|id| id.0))
             {
                 Step::Configure
-            } else if op.shortfall.0 > 0 {
+            } else if op.money.shortfall.0 > 0 {
                 Step::Fund
             } else {
                 Step::Install
             }
         }
     };
-    // The tries go on counting: they bound how often this is gone through.
+    // The attempts go on counting: they bound how often root goes through these steps.
     op.step = step;
-    Next::Call
+    Transition::Call
 }
 
-/// `canic_sync` came back.
-pub(crate) fn synced(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `canic_sync`.
+pub(crate) fn after_sync(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
-        // Telling it twice does no harm.
+        // `canic_sync` is idempotent.
         Reply::Failed(failure) if failure.transient || failure.outcome == Outcome::Unknown => {
             try_again(op, failure.reason)
         }
         Reply::Failed(failure) => teardown::begin(op, failure.reason),
-        _ => Next::Close(End::Done),
+        _ => Transition::Close(End::Done),
     }
 }
 
@@ -144,80 +146,98 @@ mod tests {
     }
 
     #[test]
-    fn an_install_that_fails_is_looked_at_repeated_or_undone() {
+    fn a_failed_install_is_verified_repeated_or_undone() {
         let outcome = |code| {
             let mut op = at(Step::Install, Purpose::Provision);
-            let next = installed(&mut op, reject(code));
-            (next, op.step, op.clearing)
+            let next = after_install(&mut op, reject(code));
+            (next, op.step, op.goal())
         };
-        assert_eq!(outcome(6), (Next::Call, Step::Verify, None));
-        assert_eq!(outcome(2), (Next::Later(backoff(1)), Step::Install, None));
-        let undone = (Next::Call, Step::Inspect, Some(Teardown::Delete));
+        assert_eq!(outcome(6), (Transition::Call, Step::Verify, None));
+        assert_eq!(
+            outcome(2),
+            (Transition::Later(backoff(1)), Step::Install, None)
+        );
+        let undone = (Transition::Call, Step::Inspect, Some(Teardown::Delete));
         assert_eq!(outcome(5), undone);
     }
 
     #[test]
-    fn a_step_is_tried_so_often_and_no_more() {
+    fn a_step_is_tried_up_to_a_limit() {
         let mut op = at(Step::Install, Purpose::Provision);
         for attempt in 1..MAX_ATTEMPTS {
             let next = try_again(&mut op, "busy".to_string());
-            assert_eq!(next, Next::Later(backoff(attempt)));
+            assert_eq!(next, Transition::Later(backoff(attempt)));
             assert_eq!(op.failure.as_deref(), Some("busy"));
         }
-        assert_eq!(try_again(&mut op, "busy".to_string()), Next::Call);
-        assert_eq!(op.step, Step::Inspect, "the way back");
+        assert_eq!(try_again(&mut op, "busy".to_string()), Transition::Call);
+        assert_eq!(op.step, Step::Inspect, "the teardown");
     }
 
     #[test]
-    fn it_is_verified_so_often_and_no_more() {
+    fn an_install_is_verified_up_to_a_limit() {
         let mut op = at(Step::Install, Purpose::Provision);
         for _ in 0..MAX_ATTEMPTS {
-            assert_eq!((verify(&mut op), op.step), (Next::Call, Step::Verify));
+            assert_eq!((verify(&mut op), op.step), (Transition::Call, Step::Verify));
         }
-        assert_eq!((verify(&mut op), op.step), (Next::Call, Step::Inspect));
+        assert_eq!(
+            (verify(&mut op), op.step),
+            (Transition::Call, Step::Inspect)
+        );
     }
 
     #[test]
     fn a_member_is_adopted_as_it_is_or_not_at_all() {
         let mut op = at(Step::Verify, Purpose::Adopt);
-        assert_eq!(verified(&mut op, seen(Some(MODULE))), Next::Call);
+        assert_eq!(after_verify(&mut op, seen(Some(MODULE))), Transition::Call);
         assert_eq!(op.step, Step::Sync);
-        assert_eq!(op.held.0, 5, "it was seen");
+        assert_eq!(op.money.held.0, 5, "root has seen it");
         for other in [None, Some([8; 32])] {
             let mut op = at(Step::Verify, Purpose::Adopt);
-            let next = verified(&mut op, seen(other));
-            assert_eq!(next, Next::Close(End::Untouched), "{other:?}");
+            let next = after_verify(&mut op, seen(other));
+            assert_eq!(next, Transition::Close(End::Untouched), "{other:?}");
         }
         let mut op = at(Step::Verify, Purpose::Adopt);
-        let next = verified(&mut op, reject(5));
-        assert_eq!(next, Next::Close(End::Untouched));
-        assert_eq!((op.held.0, op.failure.as_deref()), (0, Some("no")));
+        let next = after_verify(&mut op, reject(5));
+        assert_eq!(next, Transition::Close(End::Untouched));
+        assert_eq!((op.money.held.0, op.failure.as_deref()), (0, Some("no")));
     }
 
     #[test]
-    fn a_canister_that_is_not_seen_is_looked_at_again() {
+    fn a_canister_that_can_not_be_seen_is_looked_at_again() {
         let mut op = at(Step::Verify, Purpose::Provision);
         for _ in 0..100 {
-            let next = verified(&mut op, reject(2));
-            assert_eq!(next, Next::Later(backoff(MAX_ATTEMPTS)));
+            let next = after_verify(&mut op, reject(2));
+            assert_eq!(next, Transition::Later(backoff(MAX_ATTEMPTS)));
         }
         for attempt in 1..MAX_ATTEMPTS {
-            assert_eq!(verified(&mut op, reject(5)), Next::Later(backoff(attempt)));
+            assert_eq!(
+                after_verify(&mut op, reject(5)),
+                Transition::Later(backoff(attempt))
+            );
         }
-        assert_eq!(verified(&mut op, reject(5)), Next::Call);
-        assert_eq!(op.step, Step::Inspect, "the way back");
+        assert_eq!(after_verify(&mut op, reject(5)), Transition::Call);
+        assert_eq!(op.step, Step::Inspect, "the teardown");
     }
 
     #[test]
-    fn a_place_that_was_not_told_for_sure_is_told_again() {
+    fn a_sync_without_a_clear_outcome_is_repeated() {
         for code in [2, 6] {
             let mut op = at(Step::Sync, Purpose::Adopt);
-            assert_eq!(synced(&mut op, reject(code)), Next::Later(backoff(1)));
+            assert_eq!(
+                after_sync(&mut op, reject(code)),
+                Transition::Later(backoff(1))
+            );
             assert_eq!(op.step, Step::Sync);
         }
         let mut op = at(Step::Sync, Purpose::Adopt);
-        assert_eq!(synced(&mut op, reject(4)), Next::Close(End::Untouched));
+        assert_eq!(
+            after_sync(&mut op, reject(4)),
+            Transition::Close(End::Untouched)
+        );
         let mut op = at(Step::Sync, Purpose::Adopt);
-        assert_eq!(synced(&mut op, Reply::Done), Next::Close(End::Done));
+        assert_eq!(
+            after_sync(&mut op, Reply::Done),
+            Transition::Close(End::Done)
+        );
     }
 }

@@ -1,28 +1,28 @@
-//! The machine: what an operation does next, given what came back.
+//! The machine: an operation's next transition, given the reply to its step.
 //!
-//! Plain functions of an operation and a reply; `driver` performs what they decide. Going forward, an operation
-//! allocates a canister (`allocation`) and installs a member (`install`). Going back, or when clearing is the
-//! purpose, it empties or deletes the canister (`rollback`). A member is moved (`reparent`). A canister whose id was never learnt is looked for (`search`). After a trap or an upgrade, `recovery` says where to
-//! take up the thread.
+//! Going forward, an operation allocates a canister (`allocation`) and installs a member (`install`),
+//! or moves one (`reparent`). Going back, or when that is its purpose, it tears the canister down
+//! (`teardown`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
+//! `recovery` says where root takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation, call::Reply, install, reparent, search, teardown,
-    transition::Next,
+    transition::Transition,
 };
 
 /// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
-pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Next {
+pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Transition {
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
-        Step::Verify if moving => reparent::seen(op, reply),
-        Step::Configure if moving => reparent::configured(op, reply),
-        Step::Create => allocation::created(op, reply),
-        Step::Configure | Step::Fund => allocation::prepared(op, reply),
-        Step::Install => install::installed(op, reply),
-        Step::Verify => install::verified(op, reply),
-        Step::Sync => install::synced(op, reply),
-        Step::Inspect => teardown::inspected(op, reply, pool_has_room),
-        Step::Search => search::looked(op, reply),
+        Step::Verify if moving => reparent::after_verify(op, reply),
+        Step::Configure if moving => reparent::after_configure(op, reply),
+        Step::Create => allocation::after_create(op, reply),
+        Step::Configure | Step::Fund => allocation::after_preparation(op, reply),
+        Step::Install => install::after_install(op, reply),
+        Step::Verify => install::after_verify(op, reply),
+        Step::Sync => install::after_sync(op, reply),
+        Step::Inspect => teardown::after_inspect(op, reply, pool_has_room),
+        Step::Search => search::after_info(op, reply),
         Step::Uninstall
         | Step::Start
         | Step::Reset
@@ -30,9 +30,9 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         | Step::LoadDrain
         | Step::Drain
         | Step::Stop
-        | Step::Delete => teardown::cleared(op, reply),
-        // They make no call.
-        Step::AddToPool | Step::RetireChildren => Next::Close(End::Done),
+        | Step::Delete => teardown::after_step(op, reply),
+        // These steps make no call.
+        Step::AddToPool | Step::RetireChildren => Transition::Close(End::Done),
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::{
         operation::{
-            Origin, Plan, Position, Teardown,
+            Origin, Plan, Position, Teardown, TeardownState,
             call::{Failure, Outcome, Run, Status},
             drain, recovery,
         },
@@ -88,15 +88,24 @@ mod tests {
     #[test]
     fn a_fresh_canister_is_created_and_installed() {
         let mut op = provision(Teardown::Recycle);
-        assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
+        assert_eq!(
+            advance(&mut op, Reply::Created(CANISTER), true),
+            Transition::Call
+        );
         assert_eq!((op.step, op.canister()), (Step::Install, Some(CANISTER)));
-        assert_eq!(advance(&mut op, Reply::Done, true), Next::Close(End::Done));
+        assert_eq!(
+            advance(&mut op, Reply::Done, true),
+            Transition::Close(End::Done)
+        );
     }
 
     #[test]
     fn a_refused_creation_leaves_nothing_to_undo() {
         let mut op = provision(Teardown::Recycle);
-        assert_eq!(advance(&mut op, refused(), true), Next::Close(End::Nothing));
+        assert_eq!(
+            advance(&mut op, refused(), true),
+            Transition::Close(End::Nothing)
+        );
     }
 
     #[test]
@@ -105,18 +114,18 @@ mod tests {
         let unknown = failed(Outcome::Unknown, true);
         assert_eq!(
             advance(&mut op, unknown, true),
-            Next::Close(End::Quarantined)
+            Transition::Close(End::Quarantined)
         );
     }
 
     #[test]
     fn a_refused_install_is_rolled_back_into_the_pool() {
         let mut op = installing(Teardown::Recycle);
-        assert_eq!(advance(&mut op, refused(), true), Next::Call);
+        assert_eq!(advance(&mut op, refused(), true), Transition::Call);
         assert_eq!(op.step, Step::Inspect);
         assert_eq!(
             advance(&mut op, Reply::Status(empty()), true),
-            Next::Close(End::Recycled)
+            Transition::Close(End::Recycled)
         );
     }
 
@@ -124,9 +133,12 @@ mod tests {
     fn a_full_pool_turns_recycling_into_deletion() {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), false);
-        assert_eq!(advance(&mut op, Reply::Status(empty()), false), Next::Call);
         assert_eq!(
-            (op.clearing, op.step),
+            advance(&mut op, Reply::Status(empty()), false),
+            Transition::Call
+        );
+        assert_eq!(
+            (op.goal(), op.step),
             (Some(Teardown::Delete), Step::LoadDrain)
         );
     }
@@ -156,9 +168,9 @@ mod tests {
                 _ => Reply::Done,
             };
             match advance(&mut op, reply, true) {
-                Next::Call => {}
-                Next::Close(end) => break end,
-                Next::Later(_) => panic!("nothing failed"),
+                Transition::Call => {}
+                Transition::Close(end) => break end,
+                Transition::Later(_) => panic!("nothing failed"),
             }
         };
         assert_eq!(end, End::Deleted);
@@ -183,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_failure_never_costs_a_canister_its_cycles() {
+    fn a_transient_failure_never_costs_a_canister_its_cycles() {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         loop {
@@ -192,7 +204,7 @@ mod tests {
                 Step::Inspect => Reply::Status(empty()),
                 _ => failed(Outcome::NotApplied, true),
             };
-            if let Next::Close(end) = advance(&mut op, reply, true) {
+            if let Transition::Close(end) = advance(&mut op, reply, true) {
                 assert_eq!(end, End::Quarantined);
                 return;
             }
@@ -215,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frozen_is_thawed_before_it_is_drained() {
+    fn a_frozen_canister_is_reset_before_it_is_drained() {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let frozen = Status {
@@ -227,18 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn a_member_whose_settings_others_could_change_is_reset_once() {
+    fn a_member_with_other_controllers_is_reset_once() {
         let mut op = installing(Teardown::Recycle);
-        if let Purpose::Provision(place, _) = op.purpose.clone() {
-            op.purpose = Purpose::Retire(place);
+        if let Purpose::Provision(position, _) = op.purpose.clone() {
+            op.purpose = Purpose::Retire(position);
         }
-        op.clearing = Some(Teardown::Recycle);
+        op.teardown_mut().goal = Teardown::Recycle;
         op.step = Step::Inspect;
         advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(op.step, Step::Reset);
         advance(&mut op, Reply::Done, true);
         let next = advance(&mut op, Reply::Status(empty()), true);
-        assert_eq!(next, Next::Close(End::Done));
+        assert_eq!(next, Transition::Close(End::Done));
     }
 
     #[test]
@@ -246,30 +258,33 @@ mod tests {
         let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
         op.canister = Some(Id(CANISTER));
         op.source = Some(Origin::Imported);
-        op.clearing = Some(Teardown::Recycle);
+        op.teardown_mut().goal = Teardown::Recycle;
         let next = advance(&mut op, Reply::Status(empty()), false);
-        assert_eq!(next, Next::Close(End::Untouched));
+        assert_eq!(next, Transition::Close(End::Untouched));
     }
 
     #[test]
-    fn a_canister_of_the_pool_is_shelved_in_a_message_of_its_own() {
+    fn a_fresh_canister_is_added_to_the_pool_in_a_message_of_its_own() {
         let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
-        assert_eq!(advance(&mut op, Reply::Created(CANISTER), true), Next::Call);
+        assert_eq!(
+            advance(&mut op, Reply::Created(CANISTER), true),
+            Transition::Call
+        );
         assert_eq!((op.step, op.canister()), (Step::AddToPool, Some(CANISTER)));
     }
 
     #[test]
-    fn an_outage_is_waited_out_by_looking() {
-        for (step, clearing) in [
+    fn an_outage_is_waited_out_by_repeated_looks() {
+        for (step, goal) in [
             (Step::Inspect, Some(Teardown::Recycle)),
             (Step::Verify, None),
         ] {
             let mut op = installing(Teardown::Recycle);
             op.step = step;
-            op.clearing = clearing;
+            op.teardown = goal.map(TeardownState::new);
             for _ in 0..100 {
                 let next = advance(&mut op, failed(Outcome::NotApplied, true), true);
-                assert!(matches!(next, Next::Later(_)), "{step:?}: {next:?}");
+                assert!(matches!(next, Transition::Later(_)), "{step:?}: {next:?}");
                 assert_eq!(op.step, step);
             }
         }
@@ -309,7 +324,7 @@ mod tests {
                     Reply::Done
                 }
             };
-            if let Next::Close(end) = advance(&mut op, reply, true) {
+            if let Transition::Close(end) = advance(&mut op, reply, true) {
                 break end;
             }
         };
@@ -326,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_looked_at_and_never_repeated_blindly() {
+    fn a_call_with_an_unknown_outcome_is_verified_and_never_repeated_blindly() {
         for step in [Step::Configure, Step::Fund, Step::Install] {
             let mut op = installing(Teardown::Recycle);
             op.step = step;
@@ -336,24 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn verifying_finds_what_is_missing() {
+    fn verifying_finds_the_missing_step() {
         let verify = |status: Status| {
             let mut op = installing(Teardown::Recycle);
             op.step = Step::Verify;
             let next = advance(&mut op, Reply::Status(status), true);
-            (next, op.step, op.shortfall.0)
+            (next, op.step, op.money.shortfall.0)
         };
         let installed = Status {
             module: Some(MODULE),
             ..empty()
         };
-        assert_eq!(verify(installed).0, Next::Close(End::Done));
-        assert_eq!(verify(empty()), (Next::Call, Step::Install, 0));
+        assert_eq!(verify(installed).0, Transition::Close(End::Done));
+        assert_eq!(verify(empty()), (Transition::Call, Step::Install, 0));
         let poor = Status {
             cycles: T,
             ..empty()
         };
-        assert_eq!(verify(poor), (Next::Call, Step::Fund, T));
+        assert_eq!(verify(poor), (Transition::Call, Step::Fund, T));
         let foreign = Status {
             controllers: vec![ROOT, CANISTER],
             ..empty()
@@ -367,27 +382,27 @@ mod tests {
     }
 
     #[test]
-    fn passing_failures_are_tried_again_with_growing_pauses_and_then_rolled_back() {
+    fn transient_failures_are_tried_again_with_growing_pauses_and_then_rolled_back() {
         let mut op = installing(Teardown::Recycle);
         let mut last = 0;
         loop {
             match advance(&mut op, failed(Outcome::NotApplied, true), true) {
-                Next::Later(wait) => {
+                Transition::Later(wait) => {
                     assert!(wait > last);
                     last = wait;
                 }
-                Next::Call => break,
-                Next::Close(end) => panic!("{end:?}"),
+                Transition::Call => break,
+                Transition::Close(end) => panic!("{end:?}"),
             }
         }
         assert_eq!(
-            (op.step, op.clearing),
+            (op.step, op.goal()),
             (Step::Inspect, Some(Teardown::Recycle))
         );
     }
 
     #[test]
-    fn what_can_be_neither_emptied_nor_deleted_is_quarantined_with_both_reasons() {
+    fn a_canister_that_can_be_neither_emptied_nor_deleted_is_quarantined_with_both_reasons() {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let not_ours = Failure::of_management(5, "not a controller");
@@ -408,12 +423,12 @@ mod tests {
             ..empty()
         };
         for _ in 0..1_000 {
-            op.calls += 1;
+            op.retry.calls += 1;
             let reply = match op.step {
                 Step::Inspect => Reply::Status(stubborn.clone()),
                 _ => Reply::Done,
             };
-            if let Next::Close(end) = advance(&mut op, reply, true) {
+            if let Transition::Close(end) = advance(&mut op, reply, true) {
                 assert_eq!(end, End::Quarantined);
                 return;
             }
@@ -424,48 +439,57 @@ mod tests {
     #[test]
     fn a_deletion_whose_reply_was_lost_counts_once_the_canister_is_gone() {
         let mut op = installing(Teardown::Delete);
-        op.clearing = Some(Teardown::Delete);
+        op.teardown_mut().goal = Teardown::Delete;
         op.step = Step::Delete;
         op.in_flight = true;
-        assert_eq!(recovery::resume(&mut op), Next::Call);
+        assert_eq!(recovery::resume(&mut op), Transition::Call);
         assert_eq!(op.step, Step::Inspect);
         let gone = Reply::Failed(Failure::of_management(3, "not found"));
         let next = advance(&mut op, gone.clone(), true);
-        assert!(matches!(next, Next::Later(_)), "it is looked at twice");
-        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
+        assert!(
+            matches!(next, Transition::Later(_)),
+            "it is looked at twice"
+        );
+        assert_eq!(
+            advance(&mut op, gone, true),
+            Transition::Close(End::Deleted)
+        );
     }
 
     #[test]
     fn a_canister_that_is_gone_does_not_go_to_the_pool() {
         let mut op = installing(Teardown::Recycle);
-        op.clearing = Some(Teardown::Recycle);
+        op.teardown_mut().goal = Teardown::Recycle;
         op.step = Step::Inspect;
-        op.deleting = true;
+        op.teardown_mut().deleting = true;
         let gone = Reply::Failed(Failure::of_management(3, "not found"));
         advance(&mut op, gone.clone(), true);
-        assert_eq!(advance(&mut op, gone, true), Next::Close(End::Deleted));
-        assert_eq!(op.clearing, Some(Teardown::Delete));
+        assert_eq!(
+            advance(&mut op, gone, true),
+            Transition::Close(End::Deleted)
+        );
+        assert_eq!(op.goal(), Some(Teardown::Delete));
     }
 
     #[test]
-    fn a_canister_that_is_gone_without_our_doing_is_not_called_deleted() {
+    fn a_canister_that_is_gone_without_a_deletion_is_quarantined() {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let gone = Failure::of_management(3, "not found");
         assert_eq!(end_of_looking(&mut op, &gone), End::Quarantined);
     }
 
-    /// How an operation ends whose canister can't be seen, each time for this reason. It looks more than once.
+    /// The end of an operation whose canister can't be seen, each time for this reason.
     fn end_of_looking(op: &mut Operation, failure: &Failure) -> End {
         for tries in 1..100 {
             assert_eq!(op.step, Step::Inspect);
             match advance(op, Reply::Failed(failure.clone()), true) {
-                Next::Close(end) => {
+                Transition::Close(end) => {
                     assert!(tries > 1, "it looks again");
                     return end;
                 }
-                Next::Later(_) => {}
-                Next::Call => panic!("it waits before it looks again"),
+                Transition::Later(_) => {}
+                Transition::Call => panic!("it waits before it looks again"),
             }
         }
         panic!("it looks for ever");
@@ -489,20 +513,23 @@ mod tests {
             let mut op = installing(Teardown::Recycle);
             op.step = cut_off;
             op.in_flight = true;
-            assert_eq!(recovery::resume(&mut op), Next::Call);
+            assert_eq!(recovery::resume(&mut op), Transition::Call);
             assert_eq!((op.step, op.in_flight), (resumed, false), "{cut_off:?}");
-            assert_eq!(op.attempts, 1, "being cut off counts");
+            assert_eq!(op.retry.attempts, 1, "being cut off counts");
         }
-        // What is cut off again and again is kept for people to look at.
+        // An operation that is cut off again and again is quarantined.
         let mut op = installing(Teardown::Recycle);
         op.in_flight = true;
-        op.calls = teardown::MAX_CALLS;
-        assert_eq!(recovery::resume(&mut op), Next::Close(End::Quarantined));
-        // What was not sent yet is simply sent.
+        op.retry.calls = teardown::MAX_CALLS;
+        assert_eq!(
+            recovery::resume(&mut op),
+            Transition::Close(End::Quarantined)
+        );
+        // A call that was not issued yet is issued.
         let mut op = installing(Teardown::Recycle);
         assert_eq!(
             (recovery::resume(&mut op), op.step),
-            (Next::Call, Step::Install)
+            (Transition::Call, Step::Install)
         );
     }
 }

@@ -1,4 +1,7 @@
 //! An operation: one journalled job on one canister, and the decisions about its next step.
+//!
+//! Everything here is a plain function of a record and an event. `root::driver` performs what these
+//! functions decide.
 
 pub(crate) mod allocation;
 pub(crate) mod call;
@@ -13,7 +16,7 @@ pub(crate) mod teardown;
 pub(crate) mod transition;
 
 use crate::{
-    api::{Membership, OperationId, OperationKind, Retirement, RolledBack, Source},
+    api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
     stable::record::{Cycles, Id},
 };
@@ -29,6 +32,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
+/// The facts about the platform that a decision needs, read once for each message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Nanoseconds since the epoch.
+    pub(crate) now: u64,
+    /// Root's own id.
+    pub(crate) root: Principal,
+    /// Cycles that root can spend without going below its freezing threshold.
+    pub(crate) balance: u128,
+    /// The platform's fee for a new canister, in cycles.
+    pub(crate) creation_fee: u128,
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -36,93 +52,146 @@ pub(crate) struct Operation {
     pub(crate) id: OperationId,
     #[n(1)]
     pub(crate) purpose: Purpose,
-    /// What is done next, or being done.
+    /// The step that is next, or under way.
     #[n(2)]
     pub(crate) step: Step,
     /// Whether the call of `step` was issued and its reply is not on record.
     #[n(3)]
     pub(crate) in_flight: bool,
-    /// Set once the canister is being emptied or deleted, be it as the purpose or because the purpose failed.
     #[n(4)]
-    pub(crate) clearing: Option<Teardown>,
+    pub(crate) admission: Admission,
     #[n(5)]
     pub(crate) canister: Option<Id>,
     #[n(6)]
     pub(crate) source: Option<Origin>,
-    /// Cycles that root still has to send; counted against its balance until then.
     #[n(7)]
-    pub(crate) reserved: Cycles,
-    /// Cycles sent with calls that were not refused.
+    pub(crate) money: Money,
     #[n(8)]
+    pub(crate) retry: Retry,
+    /// Set once the canister is to be emptied or deleted: as the purpose, or because the purpose
+    /// failed.
+    #[n(9)]
+    pub(crate) teardown: Option<TeardownState>,
+    #[n(10)]
+    pub(crate) search: Search,
+    /// Why the purpose failed, or why the last try did.
+    #[n(11)]
+    pub(crate) failure: Option<String>,
+    /// When root accepted the operation: nanoseconds since the epoch.
+    #[n(12)]
+    pub(crate) accepted: u64,
+    /// When a call was last issued or answered: nanoseconds since the epoch.
+    #[n(13)]
+    pub(crate) updated: u64,
+    #[n(14)]
+    pub(crate) end: Option<End>,
+    /// Bytes that the callback of a creation gives up for the new canister's id, so that its record
+    /// does not grow.
+    #[cbor(n(15), with = "minicbor::bytes")]
+    pub(crate) padding: Vec<u8>,
+}
+
+/// The cycles of an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Money {
+    /// Cycles that root still has to send. They count against its balance until then.
+    #[n(0)]
+    pub(crate) reserved: Cycles,
+    /// Cycles sent with calls that were not rejected.
+    #[n(1)]
     pub(crate) paid: Cycles,
     /// Cycles that a claimed canister lacks.
-    #[n(9)]
+    #[n(2)]
     pub(crate) shortfall: Cycles,
-    /// What the canister held when it was last looked at.
-    #[n(10)]
+    /// The canister's balance when root last saw it.
+    #[n(3)]
     pub(crate) held: Cycles,
-    #[n(11)]
+    /// Cycles of a deposit whose outcome is unknown. The canister's next status settles it.
+    #[n(4)]
+    pub(crate) unconfirmed: Cycles,
+    /// Whether the canister was drained since root last saw it. Its next status settles how much
+    /// came back.
+    #[n(5)]
+    pub(crate) drain_unsettled: bool,
+}
+
+impl Money {
+    /// Reserves the cycles that a canister lacks.
+    pub(crate) fn reserve_shortfall(&mut self, cycles: u128) {
+        self.shortfall = Cycles(cycles);
+        self.reserved = Cycles(cycles);
+    }
+}
+
+/// The tries of an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Retry {
+    /// Tries of the present step.
+    #[n(0)]
     pub(crate) attempts: u32,
-    #[n(12)]
+    /// Calls of the operation so far.
+    #[n(1)]
     pub(crate) calls: u32,
-    #[n(13)]
-    pub(crate) failure: Option<String>,
-    /// Nothing is tried before this time (nanoseconds since the epoch).
-    #[n(14)]
+    /// Nothing is tried before this time: nanoseconds since the epoch.
+    #[n(2)]
     pub(crate) not_before: u64,
-    #[n(15)]
-    pub(crate) accepted: u64,
-    #[n(16)]
-    pub(crate) updated: u64,
-    #[n(17)]
-    pub(crate) end: Option<End>,
-    /// How often the canister was drained, or could not be.
-    #[n(18)]
+}
+
+/// How far a canister's teardown is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct TeardownState {
+    #[n(0)]
+    pub(crate) goal: Teardown,
+    /// Drain attempts, successful or not.
+    #[n(1)]
     pub(crate) drains: u32,
-    /// Whether deletion was tried: a canister that is gone then was deleted by us.
-    #[n(19)]
-    pub(crate) deleting: bool,
-    /// Whether the canister was drained since it was last looked at.
-    #[n(20)]
-    pub(crate) drained: bool,
-    /// Whether all settings were set back.
-    #[n(21)]
+    /// Whether root reset all settings.
+    #[n(2)]
     pub(crate) reset: bool,
-    /// Bytes that keep room for what the callback of a creation writes.
-    #[cbor(n(22), with = "minicbor::bytes")]
-    pub(crate) room: Vec<u8>,
-    /// The canister that a search looks at, or looked at last.
-    #[n(23)]
+    /// Whether root called `delete_canister`. A canister that is gone then was deleted by root.
+    #[n(3)]
+    pub(crate) deleting: bool,
+    /// Whether root saw once that the canister is gone.
+    #[n(4)]
+    pub(crate) absent: bool,
+}
+
+impl TeardownState {
+    /// A teardown that nothing was done for.
+    pub(crate) fn new(goal: Teardown) -> Self {
+        Self {
+            goal,
+            drains: 0,
+            reset: false,
+            deleting: false,
+            absent: false,
+        }
+    }
+}
+
+/// The search for a canister whose id root never learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Search {
+    /// The canister that root looks at, or looked at last.
+    #[n(0)]
     pub(crate) candidate: Option<Id>,
     /// Searches so far.
-    #[n(24)]
-    #[cbor(default)]
-    pub(crate) searches: u32,
-    /// Cycles of a deposit that may or may not have arrived: what the canister holds will tell.
-    #[n(25)]
-    #[cbor(default)]
-    pub(crate) unknown: Cycles,
-    /// Whether the canister was seen to be gone, once.
-    #[n(26)]
-    #[cbor(default)]
-    pub(crate) absent: bool,
-    #[n(27)]
-    #[cbor(default)]
-    pub(crate) admission: Admission,
+    #[n(1)]
+    pub(crate) count: u32,
 }
 
 /// When an operation begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Admission {
-    /// At once: somebody waits for it.
+    /// At once: a caller waits for its end.
     #[n(0)]
     #[default]
     Immediate,
-    /// When others of its kind have ended.
+    /// In the background, once fewer operations run there.
     #[n(1)]
     Queued,
-    /// It has waited, and began.
+    /// It was queued, and runs in the background.
     #[n(2)]
     Dequeued,
 }
@@ -140,12 +209,12 @@ pub(crate) enum Purpose {
     ImportToPool,
     #[n(4)]
     Adopt(#[n(0)] Position, #[n(1)] Plan),
-    /// The place is the new one.
+    /// The position is the new one.
     #[n(5)]
     Move(#[n(0)] Position, #[n(1)] Reparent),
 }
 
-/// Where a member stands in the fleet.
+/// A member's position in the fleet.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Position {
     #[n(0)]
@@ -156,41 +225,29 @@ pub(crate) struct Position {
     pub(crate) key: Option<String>,
 }
 
-/// For the tests of deciding code: a worker of root's, with the module of sevens.
-#[cfg(test)]
-impl Plan {
-    pub(crate) fn sample(controllers: &[Principal], cycles: u128, rollback: Teardown) -> Self {
-        Self {
-            module: [7; 32],
-            cycles: Cycles(cycles),
-            controllers: controllers.iter().copied().map(Id).collect(),
-            rollback,
-        }
-    }
-}
-
-#[cfg(test)]
 impl Position {
-    pub(crate) fn sample(parent: Principal) -> Self {
-        Self {
-            role: "worker".to_string(),
-            parent: Id(parent),
-            key: None,
-        }
-    }
-}
-
-impl Position {
-    pub(crate) fn membership(&self, root: Principal) -> Membership {
-        Membership {
+    /// The identity that root tells the member in this position.
+    pub(crate) fn identity(&self, root: Principal) -> Identity {
+        Identity {
             root,
+            role: self.role.clone(),
             parent: self.parent.0,
             key: self.key.clone(),
         }
     }
 }
 
-/// What a member is made with, fixed when the operation is accepted.
+impl From<Position> for MemberRef {
+    fn from(position: Position) -> Self {
+        Self {
+            role: position.role,
+            parent: position.parent.0,
+            key: position.key,
+        }
+    }
+}
+
+/// What a member is made with, fixed when root accepts the operation.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Plan {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -204,28 +261,28 @@ pub(crate) struct Plan {
     pub(crate) rollback: Teardown,
 }
 
-/// How a member comes to stand below another parent.
+/// The change of a member's parent.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Reparent {
     /// The old parent.
     #[n(0)]
     pub(crate) from: Id,
-    /// Who is a controller only because it is the old parent.
+    /// The controller that is one only as the old parent, and is removed.
     #[n(1)]
-    pub(crate) leaves: Option<Id>,
-    /// All controllers afterwards, sorted; known once the canister was looked at.
+    pub(crate) revoked: Option<Id>,
+    /// All controllers afterwards, sorted. Empty until root has seen the canister.
     #[n(2)]
     pub(crate) controllers: Vec<Id>,
 }
 
-/// How a canister is cleared.
+/// What a teardown makes of a canister.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Teardown {
-    /// Emptied, into the pool.
+    /// It is emptied and goes to the pool.
     #[n(0)]
     Recycle,
-    /// Drained and deleted.
+    /// It is drained and deleted.
     #[n(1)]
     Delete,
 }
@@ -244,6 +301,15 @@ impl From<Retirement> for Teardown {
         match how {
             Retirement::Recycle => Self::Recycle,
             Retirement::Delete => Self::Delete,
+        }
+    }
+}
+
+impl From<Teardown> for Retirement {
+    fn from(goal: Teardown) -> Self {
+        match goal {
+            Teardown::Recycle => Self::Recycle,
+            Teardown::Delete => Self::Delete,
         }
     }
 }
@@ -280,19 +346,19 @@ pub(crate) enum Step {
     /// `update_settings`: the controllers of the role.
     #[n(1)]
     Configure,
-    /// `deposit_cycles`: what a claimed canister lacks.
+    /// `deposit_cycles`: the cycles that a claimed canister lacks.
     #[n(2)]
     Fund,
     /// `install_chunked_code`.
     #[n(3)]
     Install,
-    /// `canister_status`, to learn how far a member's installation really is.
+    /// `canister_status`, to learn how far a member's installation is.
     #[n(4)]
     Verify,
-    /// `canic_sync`: an adopted member learns its place.
+    /// `canic_sync`: root tells an adopted member its identity.
     #[n(5)]
     Sync,
-    /// `canister_status`, to learn what is left to clear.
+    /// `canister_status`, to learn what is left to tear down.
     #[n(6)]
     Inspect,
     /// `uninstall_code`.
@@ -304,10 +370,10 @@ pub(crate) enum Step {
     /// `update_settings`: back to the defaults, root the only controller.
     #[n(9)]
     Reset,
-    /// `list_canister_snapshots` and `delete_canister_snapshot` for each.
+    /// `list_canister_snapshots`, then `delete_canister_snapshot` for each.
     #[n(10)]
     DropSnapshots,
-    /// `install_code` of the module that sends its cycles away.
+    /// `install_code` of the module that sends the canister's cycles away.
     #[n(11)]
     LoadDrain,
     /// A call to that module.
@@ -319,13 +385,13 @@ pub(crate) enum Step {
     /// `delete_canister`.
     #[n(14)]
     Delete,
-    /// No call: a canister created for the pool goes there.
+    /// No call: a canister that was created for the pool goes there, or a move needs none.
     #[n(15)]
     AddToPool,
-    /// `canister_info`, to find a canister whose id was never learnt.
+    /// `canister_info`, to find a canister whose id root never learnt.
     #[n(16)]
     Search,
-    /// No call: a member waits until those below it are retired.
+    /// No call: a member waits until its children are retired.
     #[n(17)]
     RetireChildren,
 }
@@ -334,10 +400,10 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum End {
-    /// It did what it was for.
+    /// It served its purpose.
     #[n(0)]
     Done,
-    /// It failed before anything was allocated.
+    /// It failed before root allocated a canister.
     #[n(1)]
     Nothing,
     /// It failed; the canister went to the pool.
@@ -374,30 +440,18 @@ impl Operation {
             purpose,
             step,
             in_flight: false,
-            clearing: None,
+            admission: Admission::Immediate,
             canister: None,
             source: None,
-            reserved: Cycles(0),
-            paid: Cycles(0),
-            shortfall: Cycles(0),
-            held: Cycles(0),
-            attempts: 0,
-            calls: 0,
+            money: Money::default(),
+            retry: Retry::default(),
+            teardown: None,
+            search: Search::default(),
             failure: None,
-            not_before: 0,
             accepted: now,
             updated: now,
             end: None,
-            drains: 0,
-            deleting: false,
-            drained: false,
-            reset: false,
-            room: Vec::new(),
-            candidate: None,
-            searches: 0,
-            unknown: Cycles(0),
-            absent: false,
-            admission: Admission::Immediate,
+            padding: Vec::new(),
         }
     }
 
@@ -416,28 +470,52 @@ impl Operation {
         }
     }
 
-    /// Goes on with another step, whose tries are counted anew.
-    pub(crate) fn go(&mut self, step: Step) {
-        self.step = step;
-        self.attempts = 0;
+    /// The goal of the teardown, if there is one.
+    pub(crate) fn goal(&self) -> Option<Teardown> {
+        self.teardown.map(|teardown| teardown.goal)
     }
 
-    /// The parents below which the canister stands or is to stand.
+    /// The teardown, which is to recycle the canister if nothing else was decided.
+    pub(crate) fn teardown_mut(&mut self) -> &mut TeardownState {
+        self.teardown
+            .get_or_insert_with(|| TeardownState::new(Teardown::Recycle))
+    }
+
+    /// Goes on with another step, whose attempts are counted anew.
+    pub(crate) fn enter(&mut self, step: Step) {
+        self.step = step;
+        self.retry.attempts = 0;
+    }
+
+    /// Opens a quarantined operation again, to tear its canister down. The cycles keep their
+    /// accounts, and a deletion that was tried stays on record.
+    pub(crate) fn reopen(&mut self, goal: Teardown) {
+        let deleting = self.teardown.is_some_and(|teardown| teardown.deleting);
+        self.purpose = Purpose::ImportToPool;
+        self.teardown = Some(TeardownState {
+            deleting,
+            ..TeardownState::new(goal)
+        });
+        self.retry = Retry::default();
+        self.end = None;
+    }
+
+    /// The parents below which the canister is, or is to be.
     pub(crate) fn parents(&self) -> impl Iterator<Item = Principal> + use<> {
         let from = match &self.purpose {
             Purpose::Move(_, reparent) => Some(reparent.from.0),
             _ => None,
         };
-        let to = self.place().map(|place| place.parent.0);
+        let to = self.position().map(|position| position.parent.0);
         from.into_iter().chain(to)
     }
 
-    pub(crate) fn place(&self) -> Option<&Position> {
+    pub(crate) fn position(&self) -> Option<&Position> {
         match &self.purpose {
-            Purpose::Provision(place, _)
-            | Purpose::Adopt(place, _)
-            | Purpose::Retire(place)
-            | Purpose::Move(place, _) => Some(place),
+            Purpose::Provision(position, _)
+            | Purpose::Adopt(position, _)
+            | Purpose::Retire(position)
+            | Purpose::Move(position, _) => Some(position),
             Purpose::Refill | Purpose::ImportToPool => None,
         }
     }
@@ -454,6 +532,31 @@ impl Operation {
         match &self.purpose {
             Purpose::Provision(_, plan) | Purpose::Adopt(_, plan) => Some(plan),
             _ => None,
+        }
+    }
+}
+
+/// For the tests of decisions: a plan with the module of sevens.
+#[cfg(test)]
+impl Plan {
+    pub(crate) fn sample(controllers: &[Principal], cycles: u128, rollback: Teardown) -> Self {
+        Self {
+            module: [7; 32],
+            cycles: Cycles(cycles),
+            controllers: controllers.iter().copied().map(Id).collect(),
+            rollback,
+        }
+    }
+}
+
+/// For the tests of decisions: a worker without a key.
+#[cfg(test)]
+impl Position {
+    pub(crate) fn sample(parent: Principal) -> Self {
+        Self {
+            role: "worker".to_string(),
+            parent: Id(parent),
+            key: None,
         }
     }
 }

@@ -1,53 +1,54 @@
-//! Recovery: an operation whose call was issued and whose reply is not on record, because a callback trapped or root
-//! was upgraded meanwhile, is taken up again by looking at what really is.
+//! Recovery: where root takes up an operation that was cut off.
+//!
+//! A call was issued and its reply is not on record, because a callback trapped or root was upgraded
+//! meanwhile. Recovery looks at the canister's real state before it goes on.
 
 use crate::operation::{
     End, Operation, Purpose, Step, search,
     teardown::{self, MAX_CALLS},
-    transition::Next,
+    transition::Transition,
 };
 
-/// Where to take up an operation that was cut off.
-pub(crate) fn resume(op: &mut Operation) -> Next {
+/// Decides where to take up an operation. One without a call in flight goes on as it is.
+pub(crate) fn resume(op: &mut Operation) -> Transition {
     if !op.in_flight {
-        return Next::Call;
+        return Transition::Call;
     }
     op.in_flight = false;
-    op.attempts += 1;
-    if op.calls >= MAX_CALLS && matches!(op.purpose, Purpose::Move(..)) {
-        // A member stays one whatever becomes of its move.
-        return teardown::begin(op, format!("{:?} was cut off again and again", op.step));
-    }
-    if op.calls >= MAX_CALLS {
-        op.failure = Some(format!("{:?} was cut off again and again", op.step));
-        return Next::Close(End::Quarantined);
+    op.retry.attempts += 1;
+    if op.retry.calls >= MAX_CALLS {
+        let reason = format!("{:?} was cut off again and again", op.step);
+        if matches!(op.purpose, Purpose::Move(..)) {
+            // A member stays one whatever becomes of its move.
+            return teardown::begin(op, reason);
+        }
+        op.failure = Some(reason);
+        return Transition::Close(End::Quarantined);
     }
     match op.step {
         // Only that reply could tell the new canister's id.
         Step::Create => {
-            op.failure = Some(
-                "root was cut off while a canister was being created; its id is not known"
-                    .to_string(),
-            );
-            return Next::Close(End::Quarantined);
+            let reason = "root was cut off while a canister was being created; its id is not known";
+            op.failure = Some(reason.to_string());
+            return Transition::Close(End::Quarantined);
         }
         Step::RetireChildren => {}
-        Step::Search => search::again(op),
+        Step::Search => search::step_back(op),
         Step::Fund => {
-            op.unknown = op.shortfall;
+            op.money.unconfirmed = op.money.shortfall;
             op.step = Step::Verify;
         }
         Step::Configure | Step::Install | Step::Verify | Step::Sync => {
             op.step = Step::Verify;
         }
-        // A deletion may have been the last thing that happened to the canister.
+        // The deletion may have been applied.
         Step::Delete => {
-            op.deleting = true;
+            op.teardown_mut().deleting = true;
             op.step = Step::Inspect;
         }
-        // Whether it was drained shows in what it holds.
+        // The canister's balance tells whether the drain was applied.
         Step::Drain => {
-            op.drained = true;
+            op.money.drain_unsettled = true;
             op.step = Step::Inspect;
         }
         Step::Inspect
@@ -59,5 +60,5 @@ pub(crate) fn resume(op: &mut Operation) -> Next {
         | Step::AddToPool
         | Step::Stop => op.step = Step::Inspect,
     }
-    Next::Call
+    Transition::Call
 }

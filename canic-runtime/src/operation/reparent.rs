@@ -1,33 +1,36 @@
-//! Reparent: a member, and those below it, come to stand below another parent.
+//! The move of a member, and of the members below it, to another parent.
 //!
-//! Where the parent is a controller of such members, the canister's controllers are changed first. Until that is done, and if
-//! it can't be, the member is where it was. The member itself and those concerned are told afterwards.
+//! Where the role makes the parent a controller, root changes the canister's controllers first. Until
+//! that is done, and if it fails, the member keeps its position. Root announces the new position
+//! afterwards.
 
 use crate::{
     operation::{
         End, Operation, Purpose, Step,
         call::{Outcome, Reply},
         install, teardown,
-        transition::{MAX_ATTEMPTS, Next, backoff},
+        transition::{MAX_ATTEMPTS, Transition, backoff},
     },
     stable::record::Id,
 };
 
-/// `canister_status` came back: the old parent gives way to the new one among the controllers.
-pub(crate) fn seen(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `canister_status`: the new parent replaces the old one among the controllers.
+pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // Looking costs nothing but patience.
-        Reply::Failed(failure) if failure.transient => return Next::Later(backoff(MAX_ATTEMPTS)),
+        // A look changes nothing, so root repeats it until the outage is over.
+        Reply::Failed(failure) if failure.transient => {
+            return Transition::Later(backoff(MAX_ATTEMPTS));
+        }
         Reply::Failed(failure) if teardown::may_look_again(op) => {
             op.failure = Some(failure.reason);
-            return Next::Later(backoff(op.attempts));
+            return Transition::Later(backoff(op.retry.attempts));
         }
         other => {
             return teardown::begin(op, format!("its canister can't be seen: {other:?}"));
         }
     };
-    let Purpose::Move(place, reparent) = &mut op.purpose else {
+    let Purpose::Move(position, reparent) = &mut op.purpose else {
         return teardown::begin(op, "it moves nothing".to_string());
     };
     let sorted = |mut ids: Vec<Id>| {
@@ -36,28 +39,28 @@ pub(crate) fn seen(op: &mut Operation, reply: Reply) -> Next {
         ids
     };
     let before = sorted(status.controllers.into_iter().map(Id).collect());
-    let stay = before.iter().filter(|id| Some(**id) != reparent.leaves);
-    let after = sorted(stay.copied().chain([place.parent]).collect());
+    let stay = before.iter().filter(|id| Some(**id) != reparent.revoked);
+    let after = sorted(stay.copied().chain([position.parent]).collect());
     if after == before {
-        return Next::Close(End::Done);
+        return Transition::Close(End::Done);
     }
     reparent.controllers = after;
     op.step = Step::Configure;
-    Next::Call
+    Transition::Call
 }
 
-/// `update_settings` came back.
-pub(crate) fn configured(op: &mut Operation, reply: Reply) -> Next {
+/// Decides after `update_settings`.
+pub(crate) fn after_configure(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
-        // Whether it happened shows in the controllers.
+        // The controllers tell whether the change was applied.
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => {
             op.failure = Some(failure.reason);
             op.step = Step::Verify;
-            Next::Later(backoff(1))
+            Transition::Later(backoff(1))
         }
         Reply::Failed(failure) if failure.transient => install::try_again(op, failure.reason),
         Reply::Failed(failure) => teardown::begin(op, failure.reason),
-        _ => Next::Close(End::Done),
+        _ => Transition::Close(End::Done),
     }
 }
 
@@ -75,10 +78,10 @@ mod tests {
     const NEW: Principal = Principal::from_slice(&[3, 1]);
     const OTHER: Principal = Principal::from_slice(&[4, 1]);
 
-    fn moving(leaves: Option<Principal>) -> Operation {
+    fn moving(revoked: Option<Principal>) -> Operation {
         let reparent = Reparent {
             from: Id(OLD),
-            leaves: leaves.map(Id),
+            revoked: revoked.map(Id),
             controllers: Vec::new(),
         };
         let purpose = Purpose::Move(Position::sample(NEW), reparent);
@@ -106,43 +109,52 @@ mod tests {
     #[test]
     fn the_new_parent_takes_the_place_of_the_old_one_and_others_stay() {
         let mut op = moving(Some(OLD));
-        let next = seen(&mut op, controlled_by(&[ROOT, OTHER, OLD]));
-        assert_eq!((next, op.step), (Next::Call, Step::Configure));
+        let next = after_verify(&mut op, controlled_by(&[ROOT, OTHER, OLD]));
+        assert_eq!((next, op.step), (Transition::Call, Step::Configure));
         assert_eq!(planned(&op), [ROOT, NEW, OTHER]);
-        // An old parent that is one for another reason stays.
+        // An old parent that the role names as a controller stays one.
         let mut op = moving(None);
-        seen(&mut op, controlled_by(&[ROOT, OLD]));
+        after_verify(&mut op, controlled_by(&[ROOT, OLD]));
         assert_eq!(planned(&op), [ROOT, OLD, NEW]);
     }
 
     #[test]
-    fn what_is_as_it_should_be_is_left_alone() {
+    fn controllers_that_are_right_already_are_left_alone() {
         let mut op = moving(Some(OLD));
-        let next = seen(&mut op, controlled_by(&[NEW, ROOT]));
-        assert_eq!(next, Next::Close(End::Done));
+        let next = after_verify(&mut op, controlled_by(&[NEW, ROOT]));
+        assert_eq!(next, Transition::Close(End::Done));
     }
 
     #[test]
-    fn a_change_of_which_nobody_knows_is_looked_for() {
+    fn a_change_with_an_unknown_outcome_is_verified() {
         let mut op = moving(Some(OLD));
         op.step = Step::Configure;
-        assert_eq!(configured(&mut op, reject(6)), Next::Later(backoff(1)));
+        assert_eq!(
+            after_configure(&mut op, reject(6)),
+            Transition::Later(backoff(1))
+        );
         assert_eq!(op.step, Step::Verify);
-        assert_eq!(configured(&mut op, Reply::Done), Next::Close(End::Done));
+        assert_eq!(
+            after_configure(&mut op, Reply::Done),
+            Transition::Close(End::Done)
+        );
     }
 
     #[test]
-    fn a_member_whose_controllers_cannot_be_changed_stays_where_it_is() {
+    fn a_member_whose_controllers_cannot_be_changed_keeps_its_position() {
         let mut op = moving(Some(OLD));
         op.step = Step::Configure;
-        let next = configured(&mut op, reject(5));
-        assert_eq!(next, Next::Close(End::Untouched));
+        let next = after_configure(&mut op, reject(5));
+        assert_eq!(next, Transition::Close(End::Untouched));
         let mut op = moving(Some(OLD));
         let mut tries = 0;
-        while seen(&mut op, reject(5)) != Next::Close(End::Untouched) {
+        while after_verify(&mut op, reject(5)) != Transition::Close(End::Untouched) {
             tries += 1;
         }
         assert_eq!(tries, MAX_ATTEMPTS - 1);
-        assert!(matches!(seen(&mut op, reject(2)), Next::Later(_)));
+        assert!(matches!(
+            after_verify(&mut op, reject(2)),
+            Transition::Later(_)
+        ));
     }
 }

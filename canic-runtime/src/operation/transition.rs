@@ -1,15 +1,15 @@
-//! What a decision may answer, and how long to wait before the next try.
+//! The transition that a decision answers, and the pause before the next try.
 
 use crate::operation::End;
 
-/// What follows.
+/// What follows a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Transition {
     /// The call of the operation's step, now.
     Call,
-    /// The same, after this many nanoseconds.
+    /// The call of the operation's step, after this many nanoseconds.
     Later(u64),
-    /// Nothing: it ended.
+    /// No call: the operation ended.
     Close(End),
 }
 
@@ -18,7 +18,7 @@ pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How long to wait before the next try: 1, 2, 4, .. seconds, a minute at most.
+/// The pause before the next try, in nanoseconds: 1, 2, 4, .. seconds, a minute at most.
 pub(crate) fn backoff(attempts: u32) -> u64 {
     SECOND * (1 << attempts.min(6)).min(60)
 }

@@ -1,7 +1,7 @@
 //! Calls to canisters of the fleet, and the count of calls in flight.
 
 use crate::{
-    api::{Announcement, MemberRef, Membership, OperationId, SyncRequest},
+    api::{Announcement, Identity, MemberRef, OperationId},
     codec::encode::encode,
     platform::ic,
 };
@@ -104,14 +104,14 @@ pub(crate) async fn announce(subscriber: Principal, announcement: &Announcement)
 /// it.
 pub(crate) async fn sync(member: Principal, position: MemberRef) -> bool {
     let MemberRef { role, parent, key } = position;
-    let membership = Membership {
+    let identity = Identity {
         root: ic::this(),
+        role,
         parent,
         key,
     };
-    let request = SyncRequest { role, membership };
     let call = Call::bounded_wait(member, "canic_sync").change_timeout(TIMEOUT);
-    send(call, &request).await.is_ok()
+    send(call, &identity).await.is_ok()
 }
 
 /// The timeout of a best-effort call, in seconds.

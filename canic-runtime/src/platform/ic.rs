@@ -1,7 +1,7 @@
 //! The platform as one canister sees it: clock, ids, balances, timers, log.
 
-use crate::codec::encode::encode;
-use candid::{CandidType, Principal};
+use crate::operation::Moment;
+use candid::Principal;
 pub(crate) use ic_cdk_timers::TimerId;
 use std::{fmt, future::Future, time::Duration};
 
@@ -15,11 +15,6 @@ pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
 }
 
-/// The caller of the present message.
-pub(crate) fn caller() -> Principal {
-    ic_cdk::api::msg_caller()
-}
-
 /// Whether a principal is a controller of this canister.
 pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)
@@ -28,6 +23,16 @@ pub(crate) fn is_controller(principal: Principal) -> bool {
 /// The cycles that this canister can send away: without those that its freezing threshold holds back.
 pub(crate) fn balance() -> u128 {
     ic_cdk::api::canister_liquid_cycle_balance()
+}
+
+/// The facts that root's decisions need, as they are in this message.
+pub(crate) fn moment() -> Moment {
+    Moment {
+        now: now(),
+        root: this(),
+        balance: balance(),
+        creation_fee: creation_fee(),
+    }
 }
 
 /// All cycles of this canister.
@@ -103,17 +108,4 @@ pub(crate) fn every(interval: Duration, task: fn()) -> TimerId {
 
 pub(crate) fn cancel(timer: TimerId) {
     ic_cdk_timers::clear_timer(timer);
-}
-
-/// Replies to the present message.
-pub(crate) fn reply(value: &impl CandidType) {
-    match encode(value) {
-        Ok(bytes) => ic_cdk::api::msg_reply(bytes),
-        Err(error) => ic_cdk::api::msg_reject(format!("the answer can't be encoded: {error}")),
-    }
-}
-
-/// Runs a task in the present message and in its callbacks.
-pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
-    ic_cdk::futures::spawn(task);
 }

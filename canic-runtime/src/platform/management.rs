@@ -5,7 +5,7 @@
 //! neither an older nor a newer platform breaks them.
 
 use crate::{
-    api::{Denied, Membership, SyncRequest},
+    api::{Denied, Identity},
     operation::{
         Hash,
         call::{Call, Failure, Outcome, Reply, Run, Status},
@@ -45,11 +45,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::Stop { canister } => command("stop_canister", canister, 0).await,
         Call::Delete { canister } => command("delete_canister", canister, 0).await,
         Call::DropSnapshots { canister } => drop_snapshots(canister).await,
-        Call::Sync {
-            canister,
-            role,
-            membership,
-        } => sync(canister, role, membership).await,
+        Call::Sync { canister, identity } => sync(canister, &identity).await,
         Call::Drain { canister } => run_drain(canister).await,
     };
     reply.unwrap_or_else(Reply::Failed)
@@ -194,9 +190,8 @@ pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
 
 // The canister of an operation
 
-async fn sync(canister: Principal, role: String, membership: Membership) -> Result<Reply, Failure> {
-    let request = SyncRequest { role, membership };
-    let reply = canister_call(canister, "canic_sync", &request).await?;
+async fn sync(canister: Principal, identity: &Identity) -> Result<Reply, Failure> {
+    let reply = canister_call(canister, "canic_sync", identity).await?;
     match decode::<Result<(), Denied>>(&reply)? {
         Ok(()) => Ok(Reply::Done),
         Err(denied) => Err(Failure {

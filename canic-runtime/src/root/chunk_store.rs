@@ -1,4 +1,6 @@
-//! Uploads: root's chunk store is a copy of the pieces in stable memory; what it lacks is put there before an install.
+//! Root's chunk store: a copy of module chunks, from which the platform installs members.
+//!
+//! Stable memory holds all chunks. Root uploads the missing ones before an install.
 
 use crate::{
     operation::{Hash, call::Failure},
@@ -6,27 +8,30 @@ use crate::{
     state,
 };
 
-/// Makes sure that the chunk store holds these pieces, all of them at once. Nothing is awaited after the last look.
-pub(crate) async fn ensure(pieces: &[Hash]) -> Result<(), Failure> {
+/// Uploads those of the chunks that the store lacks. Nothing is awaited after the last look.
+///
+/// # Errors
+///
+/// If the platform rejects an upload.
+pub(crate) async fn upload_missing(chunks: &[Hash]) -> Result<(), Failure> {
     loop {
         let (missing, overflows) = state::with(|state| {
-            let missing = pieces
+            let missing = chunks
                 .iter()
                 .find_map(|hash| Some((*hash, state.modules.not_uploaded(*hash)?)));
-            (missing, state.modules.store_overflows(pieces))
+            (missing, state.modules.store_overflows(chunks))
         });
-        let Some((hash, piece)) = missing else {
+        let Some((hash, chunk)) = missing else {
             return Ok(());
         };
         if overflows {
-            // Pieces of modules that are no longer used go with all the others. What the store holds is not known
-            // while this call is under way.
+            // The platform can only clear the whole store. Its content is unknown during the call.
             let forget = || state::with(|state| state.modules.forget_uploads());
             forget();
             management::clear_chunk_store().await?;
             forget();
         }
-        management::upload_chunk(&piece).await?;
+        management::upload_chunk(&chunk).await?;
         state::with(|state| state.modules.set_uploaded(hash));
     }
 }

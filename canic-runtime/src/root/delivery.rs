@@ -1,80 +1,93 @@
-//! Delivery: performs what `announce` has on record. Each listener is told by a task of its own, and one that does not answer
-//! is asked again later; none waits for another.
+//! The delivery of announcements: performs what the outbox has on record.
 //!
-//! The calls are best-effort ones: what is told has a number, so that telling it twice does no harm, and an answer that does
-//! not come keeps root from nothing.
+//! Each subscriber has a task of its own, and one that does not acknowledge is told again later; none
+//! waits for another. The calls are best-effort ones. An announcement is idempotent, because its changes
+//! are numbered, and a reply that does not come keeps root from nothing.
 
 use crate::{
-    api::Change,
-    platform::{calls, ic},
-    root::driver,
+    api::{Change, MemberRef},
+    platform::{calls, ic, message},
+    root::alarm,
     state,
 };
 use candid::Principal;
 use std::{cell::RefCell, collections::BTreeSet};
 
 thread_local! {
-    /// Who is being told something in this life of the code.
-    static TELLING: RefCell<BTreeSet<Principal>> = const { RefCell::new(BTreeSet::new()) };
+    /// The subscribers that a task of this life of the code announces to.
+    static DELIVERING: RefCell<BTreeSet<Principal>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// The mark that a task tells a listener something. It goes when the task does, also when a trap ends it.
-struct Telling(Principal);
+/// A drop guard that marks a subscriber as being announced to. A trap drops it, too.
+struct Delivering(Principal);
 
-impl Telling {
-    fn begin(listener: Principal) -> Option<Self> {
-        let begun = TELLING.with_borrow_mut(|telling| telling.insert(listener));
-        begun.then(|| Self(listener))
+impl Delivering {
+    fn begin(subscriber: Principal) -> Option<Self> {
+        let begun = DELIVERING.with_borrow_mut(|delivering| delivering.insert(subscriber));
+        begun.then(|| Self(subscriber))
     }
 }
 
-impl Drop for Telling {
+impl Drop for Delivering {
     fn drop(&mut self) {
-        TELLING.with_borrow_mut(|telling| telling.remove(&self.0));
+        DELIVERING.with_borrow_mut(|delivering| delivering.remove(&self.0));
     }
 }
 
-/// Begins to tell those who are due, as many as may be told something at once.
+/// Begins to announce to the subscribers that are due, as many as root announces to at once.
 pub(crate) fn begin() {
+    let now = ic::now();
     let due =
-        TELLING.with_borrow(|telling| state::with(|state| state.outbox.due(ic::now(), telling)));
-    for listener in due {
-        ic::spawn(tell(listener));
+        DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.due(now, delivering)));
+    for subscriber in due {
+        message::spawn(deliver(subscriber));
     }
 }
 
-/// When somebody is to be told something whom nobody is telling it: nanoseconds since the epoch.
-pub(crate) fn next() -> Option<u64> {
-    TELLING.with_borrow(|telling| state::with(|state| state.outbox.next(telling)))
+/// Makes sure that the background work runs when the next delivery is due.
+pub(crate) fn wake() {
+    let next =
+        DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.next_due(delivering)));
+    if let Some(at) = next {
+        alarm::watch();
+        alarm::wake_within(at.saturating_sub(ic::now()));
+    }
 }
 
-/// Tells a listener all that there is, unless it does not hear.
-async fn tell(listener: Principal) {
-    let Some(telling) = Telling::begin(listener) else {
+/// Announces all pending changes to a subscriber, until it fails to acknowledge one.
+async fn deliver(subscriber: Principal) {
+    let Some(delivering) = Delivering::begin(subscriber) else {
         return;
     };
-    while let Some(announcement) = state::with(|state| state.outbox.announcement(listener)) {
+    while let Some(announcement) = state::with(|state| state.outbox.announcement(subscriber)) {
         let upto = announcement.upto;
-        let of_itself = |change: &&Change| change.canister == listener;
-        let standing = announcement.changes.iter().rfind(of_itself);
-        let heard = match standing.and_then(|change| change.now.clone()) {
-            Some(standing) => calls::sync(listener, standing).await,
+        let synced = match own_position(subscriber, &announcement.changes) {
+            Some(position) => calls::sync(subscriber, position).await,
             None => true,
         };
-        let heard = heard && calls::announce(listener, &announcement).await;
+        let acked = synced && calls::announce(subscriber, &announcement).await;
+        let now = ic::now();
         state::with(|state| {
-            if heard {
-                state.outbox.heard(listener, upto);
+            if acked {
+                state.outbox.ack(subscriber, upto);
             } else {
-                state.outbox.unheard(listener, ic::now());
+                state.outbox.nack(subscriber, now);
             }
         });
-        if !heard {
+        if !acked {
             break;
         }
     }
-    drop(telling);
-    // There may be others for whom there was no room.
+    drop(delivering);
+    // This delivery may have kept another one waiting.
     begin();
-    driver::wake_to_deliver();
+    wake();
+}
+
+/// The subscriber's own latest position among the changes. It learns that by `canic_sync`.
+fn own_position(subscriber: Principal, changes: &[Change]) -> Option<MemberRef> {
+    let own = changes
+        .iter()
+        .rfind(|change| change.canister == subscriber)?;
+    own.now.clone()
 }

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// The outcome of a step's call.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepOutcome {
     Applied,
     NotApplied,
@@ -168,14 +168,19 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Open operations that are queued and have not begun.",
-        measure: |rows| rows.add(&[], state::with(|state| state.journal.waiting()) as f64),
+        measure: |rows| rows.add(&[], state::with(|state| state.journal.queued()) as f64),
     },
     Family {
         name: "canic_subscribers_pending",
         kind: Kind::Gauge,
         labels: &[],
         help: "Subscribers that have not acknowledged all changes.",
-        measure: |rows| rows.add(&[], state::with(|state| state.outbox.waiting()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.outbox.subscribers_pending()) as f64,
+            )
+        },
     },
     Family {
         name: "canic_operations_oldest_seconds",
@@ -241,7 +246,7 @@ pub(crate) static ROOT: [Family; 12] = [
         }],
         help: "Cycles that root spent, or got back, since it was installed.",
         measure: |rows| {
-            let ledger = state::with(|state| state.head.ledger.clone());
+            let ledger = state::with(|state| state.head.ledger);
             let cycles = [
                 ledger.creation_fees,
                 ledger.to_pool,
@@ -267,7 +272,12 @@ pub(crate) static ROOT: [Family; 12] = [
         labels: &[],
         help: "Cycles that root can spend: \
                its balance less its reserve and the cycles reserved by open operations.",
-        measure: |rows| rows.add(&[], state::with(|state| state.available()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.available(ic::balance())) as f64,
+            )
+        },
     },
 ];
 

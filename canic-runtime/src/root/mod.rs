@@ -1,6 +1,12 @@
+//! Root: its requests, the loop that drives operations, and its background work.
+
+pub(crate) mod alarm;
+pub(crate) mod background;
 pub(crate) mod chunk_store;
 pub(crate) mod delivery;
 pub(crate) mod driver;
 pub(crate) mod metrics;
 pub(crate) mod queries;
+pub(crate) mod refill;
 pub(crate) mod requests;
+pub(crate) mod steps;

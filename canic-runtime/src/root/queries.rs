@@ -77,7 +77,7 @@ pub(crate) fn member_info(state: &State, canister: Principal, member: Member) ->
         role: state.registry.role_name(member.role).to_string(),
         parent: member.parent.0,
         key: member.key,
-        state: member.state.into(),
+        state: member.status.into(),
         module: member.module.to_vec(),
         since: member.since,
         operation: member.operation,
@@ -179,19 +179,19 @@ fn operation_info(op: Operation) -> OperationInfo {
             .rolled_back()
             .map_or(OperationState::Done, OperationState::RolledBack),
     };
-    let place = op.place().cloned();
+    let position = op.position().cloned();
     OperationInfo {
         id: op.id,
         kind: op.kind(),
         state,
-        role: place.as_ref().map(|place| place.role.clone()),
-        key: place.and_then(|place| place.key),
+        role: position.as_ref().map(|position| position.role.clone()),
+        key: position.and_then(|position| position.key),
         canister: op.canister(),
         source: op.source.map(Source::from),
         failure: op.failure,
-        attempts: op.attempts,
-        calls: op.calls,
-        paid: op.paid.0,
+        attempts: op.retry.attempts,
+        calls: op.retry.calls,
+        paid: op.money.paid.0,
         accepted: op.accepted,
         updated: op.updated,
     }

@@ -11,7 +11,7 @@ use crate::{
         memory::{self, Memory},
         record_store::{RecordId, RecordStore},
     },
-    state::open_operations::Open,
+    state::open_operations::OpenOperations,
 };
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
@@ -48,7 +48,7 @@ impl Section {
 pub(crate) struct Journal {
     records: RecordStore<Operation, 320>,
     arguments: StableBTreeMap<u64, Vec<u8>, Memory>,
-    open: Open,
+    open: OpenOperations,
     quarantined: BTreeMap<OperationId, RecordId>,
     closed: BTreeMap<OperationId, RecordId>,
     /// Where the records of the open ones lie.
@@ -66,7 +66,7 @@ impl Journal {
         let mut journal = Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
-            open: Open::default(),
+            open: OpenOperations::default(),
             quarantined: BTreeMap::new(),
             closed: BTreeMap::new(),
             spots: BTreeMap::new(),
@@ -165,8 +165,8 @@ impl Journal {
     }
 
     /// How many of them wait for their turn.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.open.waiting()
+    pub(crate) fn queued(&self) -> u64 {
+        self.open.queued()
     }
 
     /// How many of them had to wait, and have begun.
@@ -175,12 +175,12 @@ impl Journal {
     }
 
     /// The one that has waited longest.
-    pub(crate) fn next_waiting(&self) -> Option<OperationId> {
-        self.open.next_waiting()
+    pub(crate) fn first_queued(&self) -> Option<OperationId> {
+        self.open.first_queued()
     }
 
-    /// A member that is being moved.
-    pub(crate) fn moving(&self) -> Option<OperationId> {
+    /// The move that has not ended.
+    pub(crate) fn open_move(&self) -> Option<OperationId> {
         let is_move = |op: &&Operation| op.kind() == OperationKind::Move;
         let none = self.open_of(OperationKind::Move) == 0;
         let moves = (!none).then(|| self.open_operations().find(is_move));
@@ -245,14 +245,19 @@ impl Journal {
 mod tests {
     use super::*;
     use crate::{
-        operation::{Admission, Origin, Plan, Position, Purpose, Step, Teardown},
+        operation::{
+            Admission, Money, Origin, Plan, Position, Purpose, Step, Teardown, TeardownState,
+        },
         stable::record::{self, Cycles, Id},
     };
     use proptest::prelude::*;
 
     fn operation(id: u64) -> Operation {
         Operation {
-            reserved: Cycles(id.into()),
+            money: Money {
+                reserved: Cycles(id.into()),
+                ..Money::default()
+            },
             admission: [Admission::Immediate, Admission::Queued, Admission::Dequeued]
                 [id as usize % 3],
             ..Operation::new(id, Purpose::Refill, Step::Create, 0)
@@ -275,13 +280,13 @@ mod tests {
     /// What is asked of all open operations.
     fn at_hand(journal: &Journal) -> (u64, u64, u64, u128, Option<u64>) {
         let refills = journal.open_of(OperationKind::Refill);
-        let (waiting, begun) = (journal.waiting(), journal.in_background());
+        let (waiting, begun) = (journal.queued(), journal.in_background());
         (
             waiting,
             begun,
             refills,
             journal.reserved(),
-            journal.next_waiting(),
+            journal.first_queued(),
         )
     }
 
@@ -450,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_as_it_was_written() {
-        let place = Position {
+        let position = Position {
             role: "worker".to_string(),
             parent: Id(Principal::management_canister()),
             key: Some("k".to_string()),
@@ -464,10 +469,15 @@ mod tests {
         let op = Operation {
             canister: Some(Id(Principal::from_slice(&[5; 29]))),
             source: Some(Origin::Pool),
-            clearing: Some(Teardown::Recycle),
+            teardown: Some(TeardownState::new(Teardown::Recycle)),
             failure: Some("why".to_string()),
             end: Some(End::Recycled),
-            ..Operation::new(u64::MAX, Purpose::Provision(place, plan), Step::Delete, 1)
+            ..Operation::new(
+                u64::MAX,
+                Purpose::Provision(position, plan),
+                Step::Delete,
+                1,
+            )
         };
         assert_eq!(
             minicbor::decode::<Operation>(&record::encode(&op)).unwrap(),

@@ -1,4 +1,4 @@
-//! Approved modules: kept in stable memory in pieces, known by their SHA-256, installed from root's chunk store.
+//! Approved modules: kept in stable memory in chunks, known by their SHA-256, installed from root's chunk store.
 //!
 //! The chunk store is only a copy: what it holds is on record, and what is missing is uploaded before an install.
 
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Module {
     #[n(0)]
     pub(crate) size: u64,
-    /// Hashes of its pieces, in order, 32 bytes each.
+    /// Hashes of its chunks, in order, 32 bytes each.
     #[cbor(n(1), with = "minicbor::bytes")]
     chunks: Vec<u8>,
     #[n(2)]
@@ -41,7 +41,7 @@ impl Module {
 /// Modules and uploads are on the heap as well: there are few, and each provision asks for them.
 pub(crate) struct Modules {
     modules: BTreeMap<Hash, Module>,
-    pieces: StableBTreeMap<Hash, Vec<u8>, Memory>,
+    chunks: StableBTreeMap<Hash, Vec<u8>, Memory>,
     /// Pieces that root's chunk store is known to hold.
     uploaded: BTreeSet<Hash>,
     module_table: StableBTreeMap<Hash, Record<Module>, Memory>,
@@ -49,7 +49,7 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    pub(crate) fn open(modules: u8, pieces: u8, uploaded: u8) -> Self {
+    pub(crate) fn open(modules: u8, chunks: u8, uploaded: u8) -> Self {
         let module_table: StableBTreeMap<Hash, Record<Module>, Memory> =
             StableBTreeMap::init(memory::open(modules));
         let upload_table: StableBTreeMap<Hash, (), Memory> =
@@ -59,7 +59,7 @@ impl Modules {
                 .iter()
                 .map(|row| (*row.key(), row.value().0))
                 .collect(),
-            pieces: StableBTreeMap::init(memory::open(pieces)),
+            chunks: StableBTreeMap::init(memory::open(chunks)),
             uploaded: upload_table.keys().collect(),
             module_table,
             upload_table,
@@ -75,8 +75,8 @@ impl Modules {
         self.modules.insert(hash, module);
     }
 
-    pub(crate) fn pieces(&self) -> u32 {
-        self.pieces.len() as u32
+    pub(crate) fn chunks(&self) -> u32 {
+        self.chunks.len() as u32
     }
 
     /// Keeps a piece. Answers its hash.
@@ -88,39 +88,39 @@ impl Modules {
             });
         }
         let hash = sha256(&chunk);
-        if !self.pieces.contains_key(&hash) {
-            if self.pieces.len() >= MAX_CHUNKS as u64 {
+        if !self.chunks.contains_key(&hash) {
+            if self.chunks.len() >= MAX_CHUNKS as u64 {
                 self.drop_loose_pieces();
             }
-            if self.pieces.len() >= MAX_CHUNKS as u64 {
+            if self.chunks.len() >= MAX_CHUNKS as u64 {
                 return Err(ModuleError::StoreFull {
                     max: MAX_CHUNKS as u32,
                 });
             }
-            self.pieces.insert(hash, chunk);
+            self.chunks.insert(hash, chunk);
         }
         Ok(hash)
     }
 
-    /// Drops pieces that were staged and never approved as part of a module.
+    /// Drops chunks that were staged and never approved as part of a module.
     fn drop_loose_pieces(&mut self) {
         let used: BTreeSet<Hash> = self.modules.values().flat_map(Module::chunks).collect();
-        let loose: Vec<Hash> = (self.pieces.keys())
+        let loose: Vec<Hash> = (self.chunks.keys())
             .filter(|piece| !used.contains(piece))
             .collect();
         for piece in loose {
-            self.pieces.remove(&piece);
+            self.chunks.remove(&piece);
         }
     }
 
-    /// Makes a module of staged pieces, if they are what the caller says.
+    /// Makes a module of staged chunks, if they are what the caller says.
     pub(crate) fn assemble(&mut self, request: &ApproveRequest) -> Result<Hash, ModuleError> {
         let expected = to_hash(&request.hash)?;
         let mut whole = Sha256::new();
         let (mut size, mut chunks, mut is_wasm) = (0, Vec::new(), false);
         for (index, chunk) in request.chunks.iter().enumerate() {
             let hash = to_hash(chunk)?;
-            let Some(piece) = self.pieces.get(&hash) else {
+            let Some(piece) = self.chunks.get(&hash) else {
                 return Err(ModuleError::MissingChunk {
                     hash: hash.to_vec(),
                 });
@@ -158,7 +158,7 @@ impl Modules {
         let mut chunks = Vec::new();
         for piece in wasm.chunks(MAX_CHUNK) {
             let hash = sha256(piece);
-            self.pieces.insert(hash, piece.to_vec());
+            self.chunks.insert(hash, piece.to_vec());
             chunks.extend_from_slice(&hash);
         }
         let module = Module {
@@ -170,7 +170,7 @@ impl Modules {
         hash
     }
 
-    /// Forgets modules that nobody needs any more, with the pieces that only they were made of.
+    /// Forgets modules that nobody needs any more, with the chunks that only they were made of.
     pub(crate) fn retain(&mut self, needed: impl Fn(Hash) -> bool) {
         let (keep, drop): (BTreeMap<Hash, Module>, BTreeMap<Hash, Module>) =
             std::mem::take(&mut self.modules)
@@ -181,7 +181,7 @@ impl Modules {
         for (hash, module) in drop {
             self.module_table.remove(&hash);
             for piece in module.chunks().filter(|piece| !kept.contains(piece)) {
-                self.pieces.remove(&piece);
+                self.chunks.remove(&piece);
             }
         }
     }
@@ -202,12 +202,12 @@ impl Modules {
         if self.is_uploaded(piece) {
             return None;
         }
-        self.pieces.get(&piece)
+        self.chunks.get(&piece)
     }
 
-    /// Whether the chunk store must be cleared before these pieces fit in.
-    pub(crate) fn store_overflows(&self, pieces: &[Hash]) -> bool {
-        let missing = pieces.iter().filter(|piece| !self.is_uploaded(**piece));
+    /// Whether the chunk store must be cleared before these chunks fit in.
+    pub(crate) fn store_overflows(&self, chunks: &[Hash]) -> bool {
+        let missing = chunks.iter().filter(|piece| !self.is_uploaded(**piece));
         self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
@@ -239,9 +239,9 @@ mod tests {
         for n in 0..MAX_CHUNKS as u32 - 1 {
             modules.stage(n.to_le_bytes().to_vec()).unwrap();
         }
-        assert_eq!(modules.pieces(), MAX_CHUNKS as u32);
+        assert_eq!(modules.chunks(), MAX_CHUNKS as u32);
         let hash = modules.stage(b"one more".to_vec()).unwrap();
-        assert_eq!(modules.pieces(), 2);
+        assert_eq!(modules.chunks(), 2);
         let kept: Vec<Hash> = modules.get(embedded).unwrap().chunks().collect();
         assert!(modules.not_uploaded(kept[0]).is_some() && modules.not_uploaded(hash).is_some());
     }
@@ -257,7 +257,7 @@ mod tests {
         let built_in = modules.embed(b"\0asm");
         assert!(modules.get(built_in).is_some());
         modules.retain(|hash| hash == built_in);
-        assert_eq!(modules.pieces(), 1);
+        assert_eq!(modules.chunks(), 1);
     }
 
     #[test]

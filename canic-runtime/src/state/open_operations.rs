@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The open operations, as they are on record.
 #[derive(Default)]
-pub(crate) struct Open {
+pub(crate) struct OpenOperations {
     operations: BTreeMap<OperationId, Operation>,
-    waiting: BTreeSet<OperationId>,
+    queued: BTreeSet<OperationId>,
     /// How many had to wait, and have begun.
     in_background: u64,
     /// What they still have to send, in cycles.
@@ -22,15 +22,15 @@ pub(crate) struct Open {
     below: BTreeSet<(Principal, OperationId)>,
 }
 
-impl Open {
+impl OpenOperations {
     pub(crate) fn put(&mut self, operation: Operation) {
         self.remove(operation.id);
         match operation.admission {
             Admission::Immediate => {}
-            Admission::Queued => drop(self.waiting.insert(operation.id)),
+            Admission::Queued => drop(self.queued.insert(operation.id)),
             Admission::Dequeued => self.in_background += 1,
         }
-        self.reserved += operation.reserved.0;
+        self.reserved += operation.money.reserved.0;
         *self.kinds.entry(operation.kind()).or_default() += 1;
         for parent in operation.parents() {
             self.below.insert((parent, operation.id));
@@ -44,10 +44,10 @@ impl Open {
         };
         match operation.admission {
             Admission::Immediate => {}
-            Admission::Queued => drop(self.waiting.remove(&id)),
+            Admission::Queued => drop(self.queued.remove(&id)),
             Admission::Dequeued => self.in_background -= 1,
         }
-        self.reserved -= operation.reserved.0;
+        self.reserved -= operation.money.reserved.0;
         if let Some(count) = self.kinds.get_mut(&operation.kind()) {
             *count -= 1;
         }
@@ -70,13 +70,13 @@ impl Open {
     }
 
     /// How many wait for their turn.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued.len() as u64
     }
 
     /// The one that has waited longest.
-    pub(crate) fn next_waiting(&self) -> Option<OperationId> {
-        self.waiting.first().copied()
+    pub(crate) fn first_queued(&self) -> Option<OperationId> {
+        self.queued.first().copied()
     }
 
     /// How many had to wait, and have begun.

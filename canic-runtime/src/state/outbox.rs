@@ -1,14 +1,14 @@
-//! Outbox: what root has to tell members about other members.
+//! The outbox: changes of members that subscribers have not acknowledged.
 //!
-//! Every change has a number. A listener, the parent of a member or one whose role watches that of the member, hears its
-//! changes in order, several at once; what it has not heard stays on record. One that is down misses nothing, and one that is
-//! down for long is told where to go on: it asks for a page of what there is.
+//! Every change has a number. A subscriber gets its changes in order, several at once, and a change
+//! stays on record until the subscriber acknowledges it. A subscriber that is down misses nothing. One
+//! that is down for long is told from where to catch up, and asks for pages.
 //!
-//! Who asks root about a member relies on the answer for [`LEASE`]. Until then root tells it, too, if that changes.
+//! A member that asks root about another one holds a lease on the answer for [`LEASE`]. Until then
+//! root announces changes of that member to it, too.
 
 use crate::{
-    api::LEASE,
-    api::{Announcement, Change, MemberRef},
+    api::{Announcement, Change, LEASE, MemberRef},
     operation::Position,
     stable::{
         memory::{self, Memory},
@@ -23,180 +23,199 @@ use std::{
     ops::Bound::{Excluded, Unbounded},
 };
 
-/// Changes that are sent at once.
+/// Changes in one announcement.
 const BATCH: usize = 200;
 
-/// Changes that are kept for one listener. It catches up by pages when there are more.
-const MAX_KEPT: u64 = 1_000;
+/// Changes that root keeps for one subscriber. It catches up by pages when there are more.
+const MAX_PENDING: u64 = 1_000;
 
-/// Listeners that are told something at the same time.
-const MAX_TELLING: usize = 8;
+/// Subscribers that root announces to at the same time.
+const MAX_DELIVERING: usize = 8;
 
-/// Those of them that did not hear what they were told last: the others need not wait for them.
-const MAX_DEAF: usize = 2;
+/// Unresponsive subscribers among them. The others need not wait for these.
+const MAX_UNRESPONSIVE: usize = 2;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How long to wait before a listener is told again what it did not hear: 1, 2, 4, .. seconds, [`LEASE`] at most.
+/// The pause before an announcement is repeated, in nanoseconds: 1, 2, 4, .. seconds, [`LEASE`] at
+/// most.
 fn pause(attempts: u32) -> u64 {
     (SECOND << (attempts.clamp(1, 16) - 1)).min(LEASE)
 }
 
 /// A change on record.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
-struct Kept {
+struct Pending {
     #[n(0)]
     canister: Id,
-    /// What it is now; none if that is no concern of the listener's any more.
+    /// The member's position now. `None`: it does not concern the subscriber any more.
     #[n(1)]
     now: Option<Position>,
 }
 
-/// How far a listener is.
+/// How far a subscriber is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Encode, Decode)]
-struct Listener {
-    /// The last change that it heard, or that is kept for it no longer.
+struct Subscriber {
+    /// The last change that it acknowledged, or that root dropped.
     #[n(0)]
-    told: u64,
-    /// How many are kept for it.
+    acked: u64,
+    /// Changes that are pending for it.
     #[n(1)]
-    kept: u64,
+    pending: u64,
 }
 
-/// Somebody to tell something.
+/// The next delivery to a subscriber.
 #[derive(Clone, Copy, Debug, Default)]
-struct Due {
-    /// How often in a row it did not hear.
+struct Delivery {
+    /// Announcements in a row that were not acknowledged.
     attempts: u32,
     /// Not before this time: nanoseconds since the epoch.
     not_before: u64,
 }
 
 pub(crate) struct Outbox {
-    kept: StableBTreeMap<(Principal, u64), Record<Kept>, Memory>,
-    listeners: StableBTreeMap<Principal, Record<Listener>, Memory>,
-    /// Until when a member relies on what root said about another: by the other, then by who relies on it.
-    reliance: StableBTreeMap<(Principal, Principal), u64, Memory>,
-    due: BTreeMap<Principal, Due>,
-    /// Where the search for reliance that is over goes on.
+    pending: StableBTreeMap<(Principal, u64), Record<Pending>, Memory>,
+    subscribers: StableBTreeMap<Principal, Record<Subscriber>, Memory>,
+    /// When a lease ends, by the member it is about and by its holder.
+    leases: StableBTreeMap<(Principal, Principal), u64, Memory>,
+    deliveries: BTreeMap<Principal, Delivery>,
+    /// Where the sweep of ended leases goes on.
     swept: Option<(Principal, Principal)>,
 }
 
 impl Outbox {
-    pub(crate) fn open(kept: u8, listeners: u8, reliance: u8) -> Self {
-        let kept: StableBTreeMap<(Principal, u64), Record<Kept>, Memory> =
-            StableBTreeMap::init(memory::open(kept));
-        let mut due = BTreeMap::new();
-        let mut next = kept.keys().next();
-        while let Some((listener, _)) = next {
-            due.insert(listener, Due::default());
-            let others = (Excluded((listener, u64::MAX)), Unbounded);
-            next = kept.keys_range(others).next();
+    pub(crate) fn open(pending: u8, subscribers: u8, leases: u8) -> Self {
+        let pending: StableBTreeMap<(Principal, u64), Record<Pending>, Memory> =
+            StableBTreeMap::init(memory::open(pending));
+        let mut deliveries = BTreeMap::new();
+        let mut next = pending.keys().next();
+        while let Some((subscriber, _)) = next {
+            deliveries.insert(subscriber, Delivery::default());
+            let others = (Excluded((subscriber, u64::MAX)), Unbounded);
+            next = pending.keys_range(others).next();
         }
         Self {
-            kept,
-            listeners: StableBTreeMap::init(memory::open(listeners)),
-            reliance: StableBTreeMap::init(memory::open(reliance)),
-            due,
+            pending,
+            subscribers: StableBTreeMap::init(memory::open(subscribers)),
+            leases: StableBTreeMap::init(memory::open(leases)),
+            deliveries,
             swept: None,
         }
     }
 
-    fn listener(&self, listener: Principal) -> Listener {
-        self.listeners
-            .get(&listener)
-            .map_or_else(Listener::default, |record| record.0)
+    fn subscriber(&self, subscriber: Principal) -> Subscriber {
+        self.subscribers
+            .get(&subscriber)
+            .map_or_else(Subscriber::default, |record| record.0)
     }
 
-    /// The last change that a listener was told or is to be told.
-    pub(crate) fn last(&self, listener: Principal) -> u64 {
-        let kept = (listener, 0)..=(listener, u64::MAX);
-        let last = self.kept.keys_range(kept).next_back();
-        last.map_or_else(|| self.listener(listener).told, |(_, number)| number)
+    /// The last change that a subscriber acknowledged, or that is pending for it.
+    pub(crate) fn last(&self, subscriber: Principal) -> u64 {
+        let pending = (subscriber, 0)..=(subscriber, u64::MAX);
+        let last = self.pending.keys_range(pending).next_back();
+        last.map_or_else(|| self.subscriber(subscriber).acked, |(_, number)| number)
     }
 
-    /// A listener that has to catch up: it knows nothing of what happened up to a number.
-    pub(crate) fn begins_after(&mut self, listener: Principal, told: u64) {
-        let state = Listener { told, kept: 0 };
-        self.listeners.insert(listener, Record(state));
+    /// Adds a subscriber that has to catch up: it knows no change up to a number.
+    pub(crate) fn start_after(&mut self, subscriber: Principal, number: u64) {
+        let state = Subscriber {
+            acked: number,
+            pending: 0,
+        };
+        self.subscribers.insert(subscriber, Record(state));
     }
 
-    /// Keeps a change for a listener.
-    pub(crate) fn tell(
+    /// Queues a change for a subscriber.
+    pub(crate) fn push(
         &mut self,
-        listener: Principal,
+        subscriber: Principal,
         number: u64,
         canister: Principal,
         now: Option<Position>,
     ) {
-        let mut state = self.listener(listener);
-        if state.kept >= MAX_KEPT {
-            state.told = self.last(listener);
-            state.kept = 0;
-            self.drop_until(listener, u64::MAX);
+        let mut state = self.subscriber(subscriber);
+        if state.pending >= MAX_PENDING {
+            state.acked = self.last(subscriber);
+            state.pending = 0;
+            self.drop_through(subscriber, u64::MAX);
         }
         let canister = Id(canister);
-        let kept = Record(Kept { canister, now });
-        self.kept.insert((listener, number), kept);
-        state.kept += 1;
-        self.listeners.insert(listener, Record(state));
-        self.due.entry(listener).or_default();
+        let change = Record(Pending { canister, now });
+        self.pending.insert((subscriber, number), change);
+        state.pending += 1;
+        self.subscribers.insert(subscriber, Record(state));
+        self.deliveries.entry(subscriber).or_default();
     }
 
-    /// Drops what is kept for a listener up to a number, and answers how much that was.
-    fn drop_until(&mut self, listener: Principal, upto: u64) -> u64 {
-        let heard: Vec<_> = self
-            .kept
-            .keys_range((listener, 0)..=(listener, upto))
+    /// Drops the changes for a subscriber up to a number, and answers how many there were.
+    fn drop_through(&mut self, subscriber: Principal, upto: u64) -> u64 {
+        let dropped: Vec<_> = self
+            .pending
+            .keys_range((subscriber, 0)..=(subscriber, upto))
             .collect();
-        for key in &heard {
-            self.kept.remove(key);
+        for key in &dropped {
+            self.pending.remove(key);
         }
-        heard.len() as u64
+        dropped.len() as u64
     }
 
-    /// Whom to tell something now, given who is being told something.
-    pub(crate) fn due(&self, now: u64, telling: &BTreeSet<Principal>) -> Vec<Principal> {
-        let attempts = |listener| self.due.get(listener).map_or(0, |due| due.attempts);
-        let deaf = telling.iter().filter(|one| attempts(one) > 0).count();
-        let mut room = MAX_TELLING.saturating_sub(telling.len());
-        let mut room_for_deaf = MAX_DEAF.saturating_sub(deaf);
-        let waiting = self.due.iter().filter(|(one, _)| !telling.contains(one));
+    /// The subscribers to announce to now. `delivering`: those to which root is announcing.
+    pub(crate) fn due(&self, now: u64, delivering: &BTreeSet<Principal>) -> Vec<Principal> {
+        let attempts = |subscriber| {
+            self.deliveries
+                .get(subscriber)
+                .map_or(0, |delivery| delivery.attempts)
+        };
+        let unresponsive = delivering.iter().filter(|one| attempts(one) > 0).count();
+        let mut places = MAX_DELIVERING.saturating_sub(delivering.len());
+        let mut for_unresponsive = MAX_UNRESPONSIVE.saturating_sub(unresponsive);
         let mut chosen = Vec::new();
-        for (listener, due) in waiting.filter(|(_, due)| due.not_before <= now) {
-            if room == 0 {
+        for (subscriber, delivery) in self.idle(delivering) {
+            if delivery.not_before > now {
+                continue;
+            }
+            if places == 0 {
                 break;
             }
-            if due.attempts > 0 {
-                if room_for_deaf == 0 {
+            if delivery.attempts > 0 {
+                if for_unresponsive == 0 {
                     continue;
                 }
-                room_for_deaf -= 1;
+                for_unresponsive -= 1;
             }
-            room -= 1;
-            chosen.push(*listener);
+            places -= 1;
+            chosen.push(*subscriber);
         }
         chosen
     }
 
-    /// When somebody is to be told something next: nanoseconds since the epoch.
-    pub(crate) fn next(&self, telling: &BTreeSet<Principal>) -> Option<u64> {
-        let waiting = self.due.iter().filter(|(one, _)| !telling.contains(one));
-        waiting.map(|(_, due)| due.not_before).min()
+    /// When the next delivery is due: nanoseconds since the epoch.
+    pub(crate) fn next_due(&self, delivering: &BTreeSet<Principal>) -> Option<u64> {
+        self.idle(delivering)
+            .map(|(_, delivery)| delivery.not_before)
+            .min()
     }
 
-    /// How many listeners have not heard something.
-    pub(crate) fn waiting(&self) -> usize {
-        self.due.len()
+    fn idle<'a>(
+        &'a self,
+        delivering: &'a BTreeSet<Principal>,
+    ) -> impl Iterator<Item = (&'a Principal, &'a Delivery)> {
+        let deliveries = self.deliveries.iter();
+        deliveries.filter(|(subscriber, _)| !delivering.contains(subscriber))
     }
 
-    /// What to tell a listener.
-    pub(crate) fn announcement(&self, listener: Principal) -> Option<Announcement> {
-        let kept = self.kept.range((listener, 0)..=(listener, u64::MAX));
-        let changes: Vec<Change> = kept
+    /// The number of subscribers with pending changes.
+    pub(crate) fn subscribers_pending(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    /// The next announcement to a subscriber, if a change is pending for it.
+    pub(crate) fn announcement(&self, subscriber: Principal) -> Option<Announcement> {
+        let pending = self.pending.range((subscriber, 0)..=(subscriber, u64::MAX));
+        let changes: Vec<Change> = pending
             .take(BATCH)
             .map(|entry| {
-                let Kept { canister, now } = entry.value().0;
+                let Pending { canister, now } = entry.value().0;
                 Change {
                     number: entry.key().1,
                     canister: canister.0,
@@ -205,89 +224,81 @@ impl Outbox {
             })
             .collect();
         Some(Announcement {
-            after: self.listener(listener).told,
+            after: self.subscriber(subscriber).acked,
             upto: changes.last()?.number,
             changes,
         })
     }
 
-    /// A listener heard what it was told.
-    pub(crate) fn heard(&mut self, listener: Principal, upto: u64) {
-        let Some(Record(mut state)) = self.listeners.get(&listener) else {
+    /// Records that a subscriber acknowledged all changes up to a number.
+    pub(crate) fn ack(&mut self, subscriber: Principal, upto: u64) {
+        let Some(Record(mut state)) = self.subscribers.get(&subscriber) else {
             return;
         };
-        state.kept -= self.drop_until(listener, upto).min(state.kept);
-        state.told = state.told.max(upto);
-        self.listeners.insert(listener, Record(state));
-        if state.kept == 0 {
-            self.due.remove(&listener);
+        let dropped = self.drop_through(subscriber, upto);
+        state.pending -= dropped.min(state.pending);
+        state.acked = state.acked.max(upto);
+        self.subscribers.insert(subscriber, Record(state));
+        if state.pending == 0 {
+            self.deliveries.remove(&subscriber);
         } else {
-            self.due.insert(listener, Due::default());
+            self.deliveries.insert(subscriber, Delivery::default());
         }
     }
 
-    /// A listener did not hear what it was told, or nobody knows.
-    pub(crate) fn unheard(&mut self, listener: Principal, now: u64) {
-        if let Some(due) = self.due.get_mut(&listener) {
-            due.attempts += 1;
-            due.not_before = now + pause(due.attempts);
+    /// Records that an announcement was not acknowledged. Root repeats it after a pause.
+    pub(crate) fn nack(&mut self, subscriber: Principal, now: u64) {
+        if let Some(delivery) = self.deliveries.get_mut(&subscriber) {
+            delivery.attempts += 1;
+            delivery.not_before = now + pause(delivery.attempts);
         }
     }
 
-    /// A member is no more: it need not hear anything.
-    pub(crate) fn forget(&mut self, listener: Principal) {
-        if self.listeners.remove(&listener).is_some() {
-            self.drop_until(listener, u64::MAX);
-            self.due.remove(&listener);
+    /// Removes a subscriber that is no member any more.
+    pub(crate) fn remove(&mut self, subscriber: Principal) {
+        if self.subscribers.remove(&subscriber).is_some() {
+            self.drop_through(subscriber, u64::MAX);
+            self.deliveries.remove(&subscriber);
         }
     }
 
-    /// A member relies on what root says about another.
-    pub(crate) fn rely(&mut self, canister: Principal, who: Principal, now: u64) {
-        self.reliance.insert((canister, who), now + LEASE);
-        // Two that came before are looked at, so that what is over does not pile up.
+    /// Gives `holder` a lease on what root answered about a member.
+    pub(crate) fn lease(&mut self, canister: Principal, holder: Principal, now: u64) {
+        self.leases.insert((canister, holder), now + LEASE);
+        // Each new lease sweeps two older ones, so that ended leases do not pile up.
         for _ in 0..2 {
             let from = self.swept.map_or(Unbounded, Excluded);
-            self.swept = self.reliance.keys_range((from, Unbounded)).next();
+            self.swept = self.leases.keys_range((from, Unbounded)).next();
             if let Some(key) = self.swept
-                && self.reliance.get(&key).is_some_and(|until| until <= now)
+                && self.leases.get(&key).is_some_and(|until| until <= now)
             {
-                self.reliance.remove(&key);
+                self.leases.remove(&key);
             }
         }
     }
 
-    /// Who relies on what root said about a member.
-    pub(crate) fn relying(&self, canister: Principal, now: u64) -> Vec<Principal> {
-        let nobody = Principal::management_canister();
-        self.reliance
-            .range((canister, nobody)..)
+    /// The members with a lease on what root answered about a member.
+    pub(crate) fn leaseholders(&self, canister: Principal, now: u64) -> Vec<Principal> {
+        // The id of the management canister sorts before all others.
+        let first = Principal::management_canister();
+        self.leases
+            .range((canister, first)..)
             .take_while(|entry| entry.key().0 == canister)
             .filter(|entry| entry.value() > now)
             .map(|entry| entry.key().1)
             .collect()
     }
 
-    /// Nobody relies on a member any more: all were told, or their time is over.
-    pub(crate) fn release(&mut self, canister: Principal) {
-        let nobody = Principal::management_canister();
+    /// Ends all leases on a member: their holders were told, or their time is over.
+    pub(crate) fn end_leases(&mut self, canister: Principal) {
+        let first = Principal::management_canister();
         let keys: Vec<_> = self
-            .reliance
-            .keys_range((canister, nobody)..)
+            .leases
+            .keys_range((canister, first)..)
             .take_while(|(about, _)| *about == canister)
             .collect();
         for key in keys {
-            self.reliance.remove(&key);
-        }
-    }
-}
-
-impl From<Position> for MemberRef {
-    fn from(place: Position) -> Self {
-        Self {
-            role: place.role,
-            parent: place.parent.0,
-            key: place.key,
+            self.leases.remove(&key);
         }
     }
 }
@@ -304,45 +315,45 @@ mod tests {
         Outbox::open(0, 1, 2)
     }
 
-    fn tell(all: &mut Outbox, listener: u8, number: u64) {
-        all.tell(id(listener), number, id(100), None);
+    fn push(all: &mut Outbox, subscriber: u8, number: u64) {
+        all.push(id(subscriber), number, id(100), None);
     }
 
-    fn numbers(all: &Outbox, listener: u8) -> Option<(u64, Vec<u64>, u64)> {
+    fn numbers(all: &Outbox, subscriber: u8) -> Option<(u64, Vec<u64>, u64)> {
         let Announcement {
             after,
             upto,
             changes,
-        } = all.announcement(id(listener))?;
+        } = all.announcement(id(subscriber))?;
         let numbers = changes.iter().map(|change| change.number).collect();
         Some((after, numbers, upto))
     }
 
     #[test]
-    fn changes_are_told_in_order_and_until_they_are_heard() {
+    fn changes_are_announced_in_order_until_they_are_acknowledged() {
         let mut all = opened();
         for number in [3, 5, 9] {
-            tell(&mut all, 1, number);
+            push(&mut all, 1, number);
         }
         assert_eq!(numbers(&all, 1), Some((0, vec![3, 5, 9], 9)));
-        tell(&mut all, 1, 12);
-        all.heard(id(1), 9);
+        push(&mut all, 1, 12);
+        all.ack(id(1), 9);
         assert_eq!(numbers(&all, 1), Some((9, vec![12], 12)));
-        assert_eq!(all.waiting(), 1);
-        all.heard(id(1), 12);
-        assert_eq!((numbers(&all, 1), all.waiting()), (None, 0));
-        tell(&mut all, 1, 20);
+        assert_eq!(all.subscribers_pending(), 1);
+        all.ack(id(1), 12);
+        assert_eq!((numbers(&all, 1), all.subscribers_pending()), (None, 0));
+        push(&mut all, 1, 20);
         assert_eq!(numbers(&all, 1), Some((12, vec![20], 20)));
     }
 
     #[test]
-    fn what_is_kept_outlives_a_life_of_the_code() {
+    fn pending_changes_survive_an_upgrade() {
         let mut all = opened();
-        for listener in [1, 2, 3] {
-            tell(&mut all, listener, u64::from(listener));
-            tell(&mut all, listener, 10);
+        for subscriber in [1, 2, 3] {
+            push(&mut all, subscriber, u64::from(subscriber));
+            push(&mut all, subscriber, 10);
         }
-        all.heard(id(2), 10);
+        all.ack(id(2), 10);
         let again = opened();
         assert_eq!(again.due(0, &BTreeSet::new()), [id(1), id(3)]);
         assert_eq!(numbers(&again, 3), Some((0, vec![3, 10], 10)));
@@ -350,26 +361,26 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_hear_holds_up_nobody_else() {
+    fn an_unresponsive_subscriber_holds_up_no_other() {
         let mut all = opened();
-        for listener in 1..=30 {
-            tell(&mut all, listener, 1);
+        for subscriber in 1..=30 {
+            push(&mut all, subscriber, 1);
         }
-        let nobody = BTreeSet::new();
-        let first = all.due(0, &nobody);
-        assert_eq!(first.len(), MAX_TELLING);
-        for listener in &first {
-            all.unheard(*listener, 0);
+        let none = BTreeSet::new();
+        let first = all.due(0, &none);
+        assert_eq!(first.len(), MAX_DELIVERING);
+        for subscriber in &first {
+            all.nack(*subscriber, 0);
         }
-        // They wait, and when they come again they get a part of the places.
-        assert!(all.due(0, &nobody).iter().all(|one| !first.contains(one)));
-        let later = all.due(SECOND, &nobody);
-        assert_eq!(later.len(), MAX_TELLING);
-        let deaf = later.iter().filter(|one| first.contains(one)).count();
-        assert_eq!(deaf, MAX_DEAF);
-        let telling: BTreeSet<_> = later.into_iter().collect();
-        assert!(all.due(SECOND, &telling).is_empty());
-        assert_eq!(all.next(&telling), Some(0));
+        // They wait, and afterwards get a part of the deliveries.
+        assert!(all.due(0, &none).iter().all(|one| !first.contains(one)));
+        let later = all.due(SECOND, &none);
+        assert_eq!(later.len(), MAX_DELIVERING);
+        let unresponsive = later.iter().filter(|one| first.contains(one)).count();
+        assert_eq!(unresponsive, MAX_UNRESPONSIVE);
+        let delivering: BTreeSet<_> = later.into_iter().collect();
+        assert!(all.due(SECOND, &delivering).is_empty());
+        assert_eq!(all.next_due(&delivering), Some(0));
     }
 
     #[test]
@@ -379,43 +390,43 @@ mod tests {
     }
 
     #[test]
-    fn who_is_down_for_long_is_told_where_to_go_on() {
+    fn a_subscriber_that_is_down_for_long_is_told_from_where_to_catch_up() {
         let mut all = opened();
-        for number in 1..=MAX_KEPT + 1 {
-            tell(&mut all, 1, number);
+        for number in 1..=MAX_PENDING + 1 {
+            push(&mut all, 1, number);
         }
-        // What was dropped leaves a gap: the listener sees it by what comes before its next change.
-        let last = MAX_KEPT + 1;
-        assert_eq!(numbers(&all, 1), Some((MAX_KEPT, vec![last], last)));
-        // An answer that was on its way changes nothing about that.
-        all.heard(id(1), 7);
-        assert_eq!(numbers(&all, 1), Some((MAX_KEPT, vec![last], last)));
+        // The dropped changes leave a gap, which the subscriber sees by `after`.
+        let last = MAX_PENDING + 1;
+        assert_eq!(numbers(&all, 1), Some((MAX_PENDING, vec![last], last)));
+        // A late acknowledgement changes nothing.
+        all.ack(id(1), 7);
+        assert_eq!(numbers(&all, 1), Some((MAX_PENDING, vec![last], last)));
     }
 
     #[test]
-    fn who_is_gone_hears_nothing_any_more() {
+    fn nothing_is_announced_to_a_removed_subscriber() {
         let mut all = opened();
-        tell(&mut all, 1, 1);
-        all.forget(id(1));
-        all.heard(id(1), 1);
-        assert_eq!((numbers(&all, 1), all.waiting()), (None, 0));
-        assert_eq!(all.kept.len() + all.listeners.len(), 0);
+        push(&mut all, 1, 1);
+        all.remove(id(1));
+        all.ack(id(1), 1);
+        assert_eq!((numbers(&all, 1), all.subscribers_pending()), (None, 0));
+        assert_eq!(all.pending.len() + all.subscribers.len(), 0);
     }
 
     #[test]
-    fn reliance_ends_with_its_lease_and_leaves_nothing_behind() {
+    fn a_lease_ends_and_leaves_nothing_behind() {
         let mut all = opened();
-        for who in 1..=20 {
-            all.rely(id(100), id(who), 0);
+        for holder in 1..=20 {
+            all.lease(id(100), id(holder), 0);
         }
-        assert_eq!(all.relying(id(100), LEASE - 1).len(), 20);
-        assert!(all.relying(id(100), LEASE).is_empty());
-        for who in 21..=50 {
-            all.rely(id(101), id(who), LEASE);
+        assert_eq!(all.leaseholders(id(100), LEASE - 1).len(), 20);
+        assert!(all.leaseholders(id(100), LEASE).is_empty());
+        for holder in 21..=50 {
+            all.lease(id(101), id(holder), LEASE);
         }
-        assert_eq!(all.reliance.len(), 30, "the others were swept");
-        assert_eq!(all.relying(id(101), LEASE).len(), 30);
-        all.release(id(101));
-        assert_eq!(all.reliance.len(), 0);
+        assert_eq!(all.leases.len(), 30, "the ended leases were swept");
+        assert_eq!(all.leaseholders(id(101), LEASE).len(), 30);
+        all.end_leases(id(101));
+        assert_eq!(all.leases.len(), 0);
     }
 }

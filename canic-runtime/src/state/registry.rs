@@ -4,7 +4,7 @@
 //! every change costs O(log n); nothing here walks through all members but the pages of a list, and opening the registry.
 
 use crate::{
-    api::{MAX_ROLE, MemberState},
+    api::{MAX_ROLE, MemberRef, MemberState},
     operation::{Hash, Position},
     stable::{
         memory::{self, Memory},
@@ -31,7 +31,7 @@ pub(crate) struct Member {
     #[n(2)]
     pub(crate) key: Option<String>,
     #[n(3)]
-    pub(crate) state: MemberStatus,
+    pub(crate) status: MemberStatus,
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(crate) module: Hash,
     #[n(5)]
@@ -54,8 +54,8 @@ pub(crate) enum MemberStatus {
 }
 
 impl From<MemberStatus> for MemberState {
-    fn from(state: MemberStatus) -> Self {
-        match state {
+    fn from(status: MemberStatus) -> Self {
+        match status {
             MemberStatus::Installing => Self::Installing,
             MemberStatus::Active => Self::Active,
             MemberStatus::Retiring => Self::Retiring,
@@ -204,12 +204,12 @@ impl Registry {
     /// Takes a member's places, and its key.
     fn count(&mut self, member: &Member) {
         let role = self.role_name(member.role).to_string();
-        let place = Position {
+        let position = Position {
             role,
             parent: member.parent,
             key: member.key.clone(),
         };
-        self.take(&place, member.operation);
+        self.take(&position, member.operation);
     }
 
     /// Writes a member's record.
@@ -231,7 +231,7 @@ impl Registry {
             self.by_parent.insert((member.parent.0.into(), id));
         }
         // While it is being installed, the key means the operation.
-        if let (Some(key), true) = (&member.key, member.state != MemberStatus::Installing) {
+        if let (Some(key), true) = (&member.key, member.status != MemberStatus::Installing) {
             let key = (member.role, key.clone());
             self.by_key.insert(key, Holder::Member(canister));
         }
@@ -296,14 +296,14 @@ impl Registry {
         self.by_key.get(&(role.number, key.to_string())).copied()
     }
 
-    /// Takes a place for an operation.
-    pub(crate) fn take(&mut self, place: &Position, operation: u64) {
-        let role = self.known_role(&place.role);
+    /// Takes a position for an operation.
+    pub(crate) fn take(&mut self, position: &Position, operation: u64) {
+        let role = self.known_role(&position.role);
         role.taken += 1;
         let number = role.number;
         self.taken += 1;
-        self.take_below(place.parent.0, number);
-        if let Some(key) = &place.key {
+        self.take_below(position.parent.0, number);
+        if let Some(key) = &position.key {
             let key = (number, key.clone());
             self.by_key.insert(key, Holder::Operation(operation));
         }
@@ -322,12 +322,12 @@ impl Registry {
         roles.map(|(_, taken)| u64::from(*taken)).sum()
     }
 
-    /// Takes a place below a parent for a member that has its place in the role.
+    /// Takes a position below a parent for a member that has its position in the role.
     pub(crate) fn take_below(&mut self, parent: Principal, role: u16) {
         *self.below.entry((parent.into(), role)).or_default() += 1;
     }
 
-    /// Gives a place below a parent up.
+    /// Gives a position below a parent up.
     pub(crate) fn give_up_below(&mut self, parent: Principal, role: u16) {
         match self.taken_below(parent, role) {
             0 | 1 => drop(self.below.remove(&(parent.into(), role))),
@@ -335,8 +335,8 @@ impl Registry {
         }
     }
 
-    /// Gives a place up, together with the member that may have had it.
-    pub(crate) fn give_up(&mut self, place: &Position, canister: Option<Principal>) {
+    /// Gives a position up, together with the member that may have had it.
+    pub(crate) fn give_up(&mut self, position: &Position, canister: Option<Principal>) {
         if let Some(canister) = canister
             && let Some(member) = self.member(canister)
             && let Some(spot) = self.members.remove(&canister.into())
@@ -346,14 +346,14 @@ impl Registry {
             self.by_parent
                 .remove(&(member.parent.0.into(), canister.into()));
         }
-        let role = self.known_role(&place.role);
+        let role = self.known_role(&position.role);
         let number = role.number;
         if role.taken > 0 {
             role.taken -= 1;
             self.taken -= 1;
         }
-        self.give_up_below(place.parent.0, number);
-        if let Some(key) = &place.key {
+        self.give_up_below(position.parent.0, number);
+        if let Some(key) = &position.key {
             self.by_key.remove(&(number, key.clone()));
         }
     }
@@ -365,28 +365,38 @@ impl Registry {
         Some(self.rows.get(*spot).member)
     }
 
+    /// What a member is to the fleet. `None` also for a member that is being retired.
+    pub(crate) fn member_ref(&self, canister: Principal) -> Option<MemberRef> {
+        let member = self.member(canister)?;
+        (member.status != MemberStatus::Retiring).then(|| MemberRef {
+            role: self.role_name(member.role).to_string(),
+            parent: member.parent.0,
+            key: member.key,
+        })
+    }
+
     pub(crate) fn is_member(&self, canister: Principal) -> bool {
         self.members.contains_key(&canister.into())
     }
 
-    /// Registers a member in a place that was taken before.
+    /// Registers a member in a position that was taken before.
     pub(crate) fn register(
         &mut self,
         canister: Principal,
-        place: &Position,
-        state: MemberStatus,
+        position: &Position,
+        status: MemberStatus,
         module: Hash,
         operation: u64,
         now: u64,
     ) {
-        let Some(role) = self.role(&place.role).map(|role| role.number) else {
+        let Some(role) = self.role(&position.role).map(|role| role.number) else {
             return;
         };
         let member = Member {
             role,
-            parent: place.parent,
-            key: place.key.clone(),
-            state,
+            parent: position.parent,
+            key: position.key.clone(),
+            status,
             module,
             since: now,
             operation,
@@ -395,15 +405,15 @@ impl Registry {
     }
 
     /// An operation is at work on a member.
-    pub(crate) fn set_state(&mut self, canister: Principal, state: MemberStatus, operation: u64) {
+    pub(crate) fn set_status(&mut self, canister: Principal, status: MemberStatus, operation: u64) {
         if let Some(mut member) = self.member(canister) {
-            member.state = state;
+            member.status = status;
             member.operation = operation;
             self.write(canister, member);
         }
     }
 
-    /// Puts a member below another parent, where its place was taken before.
+    /// Puts a member below another parent, where its position was taken before.
     pub(crate) fn set_parent(&mut self, canister: Principal, parent: Principal) {
         if let Some(mut member) = self.member(canister) {
             let before = std::mem::replace(&mut member.parent, Id(parent)).0;
@@ -463,7 +473,7 @@ mod tests {
         Principal::from_slice(&[n, 1])
     }
 
-    fn place(role: u8, parent: u8, key: Option<u8>) -> Position {
+    fn position(role: u8, parent: u8, key: Option<u8>) -> Position {
         Position {
             role: format!("role-{role}"),
             parent: Id(id(100 + parent)),
@@ -491,24 +501,24 @@ mod tests {
             let mut registry = Registry::open(0, 1);
             let mut model: BTreeMap<Principal, Position> = BTreeMap::new();
             for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
-                let (canister, place) = (id(n), place(role, parent, key));
-                let taken = place.key.as_ref().is_some_and(|key| registry.holder(&place.role, key).is_some());
+                let (canister, position) = (id(n), position(role, parent, key));
+                let taken = position.key.as_ref().is_some_and(|key| registry.holder(&position.role, key).is_some());
                 match (add, model.get(&canister).cloned()) {
                     (true, None) if !taken => {
-                        registry.take(&place, at as u64);
-                        registry.register(canister, &place, MemberStatus::Installing, [n; 32], at as u64, 0);
-                        registry.register(canister, &place, MemberStatus::Active, [n; 32], at as u64, 0);
-                        model.insert(canister, place);
+                        registry.take(&position, at as u64);
+                        registry.register(canister, &position, MemberStatus::Installing, [n; 32], at as u64, 0);
+                        registry.register(canister, &position, MemberStatus::Active, [n; 32], at as u64, 0);
+                        model.insert(canister, position);
                     }
-                    (false, Some(place)) => {
-                        registry.give_up(&place, Some(canister));
+                    (false, Some(position)) => {
+                        registry.give_up(&position, Some(canister));
                         model.remove(&canister);
                     }
                     (true, Some(before)) => {
                         let role = registry.role(&before.role).map_or(0, |role| role.number);
-                        registry.take_below(place.parent.0, role);
-                        registry.set_parent(canister, place.parent.0);
-                        model.insert(canister, Position { parent: place.parent, ..before });
+                        registry.take_below(position.parent.0, role);
+                        registry.set_parent(canister, position.parent.0);
+                        model.insert(canister, Position { parent: position.parent, ..before });
                     }
                     _ => {}
                 }
@@ -521,7 +531,7 @@ mod tests {
                 for role in 0..3u8 {
                     let name = format!("role-{role}");
                     let expected: Vec<Principal> =
-                        model.iter().filter(|(_, place)| place.role == name).map(|(c, _)| *c).collect();
+                        model.iter().filter(|(_, position)| position.role == name).map(|(c, _)| *c).collect();
                     let role = registry.role(&name);
                     prop_assert_eq!(role.as_ref().map_or(0, |role| role.taken), expected.len() as u32);
                     let listed: Vec<Principal> =
@@ -531,7 +541,7 @@ mod tests {
                 for parent in 0..3u8 {
                     let parent = id(100 + parent);
                     let expected: Vec<Principal> =
-                        model.iter().filter(|(_, place)| place.parent.0 == parent).map(|(c, _)| *c).collect();
+                        model.iter().filter(|(_, position)| position.parent.0 == parent).map(|(c, _)| *c).collect();
                     prop_assert_eq!(registry.children_taken(parent), expected.len() as u64);
                     for role in 0..3u8 {
                         let name = format!("role-{role}");
@@ -541,9 +551,9 @@ mod tests {
                     }
                     prop_assert_eq!(registry.children(parent, None).collect::<Vec<_>>(), expected);
                 }
-                for (canister, place) in &model {
-                    if let Some(key) = &place.key {
-                        prop_assert_eq!(registry.holder(&place.role, key), Some(Holder::Member(*canister)));
+                for (canister, position) in &model {
+                    if let Some(key) = &position.key {
+                        prop_assert_eq!(registry.holder(&position.role, key), Some(Holder::Member(*canister)));
                     }
                 }
             }
@@ -567,16 +577,16 @@ mod tests {
             memory::forget();
             let mut registry = Registry::open(0, 1);
             for n in 0..MEMBERS {
-                let place = Position {
+                let position = Position {
                     key: Some(format!("{n:length$}")),
                     ..Position::sample(Principal::from_slice(&[0xff; 10]))
                 };
                 let canister = [&(u64::MAX - n as u64).to_be_bytes()[..], &[1, 1]].concat();
                 let canister = Principal::from_slice(&canister);
-                registry.take(&place, n as u64);
+                registry.take(&position, n as u64);
                 registry.register(
                     canister,
-                    &place,
+                    &position,
                     MemberStatus::Active,
                     [7; 32],
                     n as u64,
@@ -592,34 +602,34 @@ mod tests {
     #[test]
     fn a_key_belongs_to_the_operation_until_the_member_lives() {
         let mut registry = Registry::open(0, 1);
-        let place = place(0, 0, Some(1));
-        registry.take(&place, 7);
+        let position = position(0, 0, Some(1));
+        registry.take(&position, 7);
         assert_eq!(
-            registry.holder(&place.role, "key-1"),
+            registry.holder(&position.role, "key-1"),
             Some(Holder::Operation(7))
         );
-        registry.register(id(1), &place, MemberStatus::Installing, [0; 32], 7, 0);
+        registry.register(id(1), &position, MemberStatus::Installing, [0; 32], 7, 0);
         assert_eq!(
-            registry.holder(&place.role, "key-1"),
+            registry.holder(&position.role, "key-1"),
             Some(Holder::Operation(7))
         );
-        registry.register(id(1), &place, MemberStatus::Active, [0; 32], 7, 0);
+        registry.register(id(1), &position, MemberStatus::Active, [0; 32], 7, 0);
         assert_eq!(
-            registry.holder(&place.role, "key-1"),
+            registry.holder(&position.role, "key-1"),
             Some(Holder::Member(id(1)))
         );
-        registry.give_up(&place, Some(id(1)));
-        assert_eq!(registry.holder(&place.role, "key-1"), None);
-        assert_eq!(registry.role(&place.role).unwrap().taken, 0);
+        registry.give_up(&position, Some(id(1)));
+        assert_eq!(registry.holder(&position.role, "key-1"), None);
+        assert_eq!(registry.role(&position.role).unwrap().taken, 0);
     }
 
     #[test]
     fn pages_go_on_after_a_canister() {
         let mut registry = Registry::open(0, 1);
         for n in 1..=5 {
-            let place = place(0, 0, None);
-            registry.take(&place, 0);
-            registry.register(id(n), &place, MemberStatus::Active, [0; 32], 0, 0);
+            let position = position(0, 0, None);
+            registry.take(&position, 0);
+            registry.register(id(n), &position, MemberStatus::Active, [0; 32], 0, 0);
         }
         assert_eq!(
             registry.after(Some(id(2))).collect::<Vec<_>>(),

@@ -1,145 +1,248 @@
-//! Who is concerned by what becomes of a member: its parent, the members whose role watches its own, who asked about it, and
-//! the member itself if it stands elsewhere.
+//! Subscribers: the members that root announces a change to.
+//!
+//! These are the member's parent, the members whose role watches its role, the members that hold a
+//! lease on it, and, when it moves, the member itself.
 
 use crate::{
-    api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE, MemberRef},
+    api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE},
+    config::RootConfig,
     operation::Position,
-    state::{State, registry::MemberStatus},
+    state::registry::{MemberStatus, Registry},
 };
 use candid::Principal;
 use std::collections::BTreeMap;
 
-impl State {
-    /// Has those concerned told that a member is now somewhere, or nowhere, where it was somewhere before, or nowhere.
-    pub(crate) fn announce(
-        &mut self,
-        canister: Principal,
+/// The subscribers of a change, each with the position that it is told. `None`: the member does not
+/// concern the subscriber any more.
+pub(crate) fn of_change<'a>(
+    config: &RootConfig,
+    registry: &Registry,
+    canister: Principal,
+    (before, after): (Option<&'a Position>, Option<&'a Position>),
+    leaseholders: Vec<Principal>,
+) -> BTreeMap<Principal, Option<&'a Position>> {
+    let mut subscribers = BTreeMap::new();
+    // The old parent loses a child, and learns nothing else.
+    subscribers.extend(before.map(|position| (position.parent.0, None)));
+    subscribers.extend(after.map(|position| (position.parent.0, after)));
+    if let Some(position) = before.or(after) {
+        let watchers = watchers(config, registry, &position.role);
+        subscribers.extend(watchers.map(|watcher| (watcher, after)));
+    }
+    subscribers.extend(leaseholders.into_iter().map(|holder| (holder, after)));
+    let concerns_itself = match (before, after) {
+        (Some(_), Some(_)) => true,
+        // A new watcher has to catch up, and its first change tells it so.
+        (None, Some(position)) => !watched_roles(config, &position.role).is_empty(),
+        (_, None) => false,
+    };
+    if concerns_itself {
+        subscribers.insert(canister, after);
+    } else if after.is_none() {
+        subscribers.remove(&canister);
+    }
+    subscribers.retain(|subscriber, _| is_reachable(registry, *subscriber));
+    subscribers
+}
+
+/// Whether a canister is a member that root can announce to.
+fn is_reachable(registry: &Registry, canister: Principal) -> bool {
+    let member = registry.member(canister);
+    member
+        .is_some_and(|member| matches!(member.status, MemberStatus::Active | MemberStatus::Moving))
+}
+
+/// The roles that a role watches.
+pub(crate) fn watched_roles(config: &RootConfig, role: &str) -> &'static [&'static str] {
+    let role = config.roles.iter().find(|known| known.name == role);
+    role.map_or(&[], |role| role.watches)
+}
+
+/// The members whose role watches a role.
+fn watchers<'a>(
+    config: &'a RootConfig,
+    registry: &'a Registry,
+    role: &'a str,
+) -> impl Iterator<Item = Principal> + 'a {
+    config
+        .roles
+        .iter()
+        .filter(move |watcher| watcher.watches.contains(&role))
+        .filter_map(|watcher| registry.role(watcher.name))
+        .flat_map(|role| registry.of_role(role.number, None))
+}
+
+/// A page of the members that concern a subscriber: its children first, then the members of each role
+/// that its own role watches. `upto` is the last change that the page shows.
+pub(crate) fn catch_up(
+    config: &RootConfig,
+    registry: &Registry,
+    subscriber: Principal,
+    request: CatchUpRequest,
+    upto: u64,
+) -> CatchUpPage {
+    let role = registry.member_ref(subscriber).map(|member| member.role);
+    let watched = role.map_or(&[][..], |role| watched_roles(config, &role));
+    let (first, mut after) = match request.after {
+        Some(cursor) => (cursor.list as usize, Some(cursor.canister)),
+        None => (0, None),
+    };
+    let mut page = CatchUpPage {
+        upto,
+        changes: Vec::new(),
+        next: None,
+    };
+    for list in first..=watched.len() {
+        let rows: Box<dyn Iterator<Item = Principal> + '_> = match list.checked_sub(1) {
+            None => Box::new(registry.children(subscriber, after)),
+            Some(at) => match registry.role(watched[at]) {
+                Some(role) => Box::new(registry.of_role(role.number, after)),
+                None => Box::new(std::iter::empty()),
+            },
+        };
+        for canister in rows {
+            if page.changes.len() >= MAX_PAGE as usize {
+                return page;
+            }
+            let list = list as u32;
+            page.next = Some(CatchUpCursor { list, canister });
+            if canister != subscriber && is_reachable(registry, canister) {
+                page.changes.push(Change {
+                    number: upto,
+                    canister,
+                    now: registry.member_ref(canister),
+                });
+            }
+        }
+        after = None;
+    }
+    page.next = None;
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{DEFAULT_RESERVE, RoleConfig},
+        stable::{memory, record::Id},
+    };
+
+    static ROLES: [RoleConfig; 2] = [
+        RoleConfig::open("worker"),
+        RoleConfig {
+            watches: &["worker"],
+            ..RoleConfig::open("monitor")
+        },
+    ];
+    static CONFIG: RootConfig = RootConfig {
+        pool: None,
+        reserve: DEFAULT_RESERVE,
+        roles: &ROLES,
+    };
+
+    fn id(n: u8) -> Principal {
+        Principal::from_slice(&[n, 1])
+    }
+
+    fn position(role: &str, parent: u8) -> Position {
+        Position {
+            role: role.to_string(),
+            ..Position::sample(id(parent))
+        }
+    }
+
+    /// Members 1 and 2 are hubs of root (100), 3 is a monitor, 10 is a worker below 1.
+    fn registry() -> Registry {
+        memory::forget();
+        let mut registry = Registry::open(0, 1);
+        for (member, role, parent) in [
+            (1, "hub", 100),
+            (2, "hub", 100),
+            (3, "monitor", 100),
+            (10, "worker", 1),
+        ] {
+            let position = position(role, parent);
+            registry.take(&position, 1);
+            registry.register(id(member), &position, MemberStatus::Active, [0; 32], 1, 0);
+        }
+        registry
+    }
+
+    fn of_change(
+        registry: &Registry,
+        member: u8,
         before: Option<&Position>,
-        now: Option<&Position>,
-        time: u64,
-    ) {
-        let number = self.next_change();
-        let mut audience: BTreeMap<Principal, Option<&Position>> = BTreeMap::new();
-        // Who had it as a child, and has it no longer, learns just that.
-        audience.extend(before.map(|place| (place.parent.0, None)));
-        audience.extend(now.map(|place| (place.parent.0, now)));
-        if let Some(role) = before.or(now).map(|place| place.role.as_str()) {
-            audience.extend(self.watching(role).into_iter().map(|one| (one, now)));
-        }
-        let relying = self.outbox.relying(canister, time);
-        audience.extend(relying.into_iter().map(|one| (one, now)));
-        match (before, now) {
-            (Some(_), Some(_)) => drop(audience.insert(canister, now)),
-            // A new watcher has to catch up: that it is there is a change, too.
-            (None, Some(place)) if !self.watched_by(&place.role).is_empty() => {
-                self.outbox.begins_after(canister, number - 1);
-                audience.insert(canister, now);
-            }
-            (None, Some(_)) => {}
-            (_, None) => {
-                self.outbox.release(canister);
-                audience.remove(&canister);
-            }
-        }
-        let mut told = false;
-        for (listener, now) in audience {
-            if self.listens(listener) {
-                told = true;
-                let now = now.cloned();
-                self.outbox.tell(listener, number, canister, now);
-            }
-        }
-        if told {
-            self.write_head();
-        }
+        after: Option<&Position>,
+        leaseholders: &[u8],
+    ) -> Vec<(Principal, bool)> {
+        let leaseholders = leaseholders.iter().map(|holder| id(*holder)).collect();
+        super::of_change(&CONFIG, registry, id(member), (before, after), leaseholders)
+            .into_iter()
+            .map(|(subscriber, now)| (subscriber, now.is_some()))
+            .collect()
     }
 
-    /// Whether a canister is there to be told something.
-    fn listens(&self, canister: Principal) -> bool {
-        let member = self.registry.member(canister);
-        member.is_some_and(|member| {
-            matches!(member.state, MemberStatus::Active | MemberStatus::Moving)
-        })
+    #[test]
+    fn a_new_member_concerns_its_parent_and_watchers_only() {
+        let registry = registry();
+        let worker = position("worker", 1);
+        let subscribers = of_change(&registry, 10, None, Some(&worker), &[]);
+        assert_eq!(subscribers, [(id(1), true), (id(3), true)]);
     }
 
-    /// The roles that a role watches.
-    fn watched_by(&self, role: &str) -> &'static [&'static str] {
-        let role = self.config.roles.iter().find(|known| known.name == role);
-        role.map_or(&[], |role| role.watches)
+    #[test]
+    fn a_move_tells_the_old_parent_that_the_child_is_gone_and_the_member_its_new_position() {
+        let registry = registry();
+        let (before, after) = (position("worker", 1), position("worker", 2));
+        let subscribers = of_change(&registry, 10, Some(&before), Some(&after), &[]);
+        let expected = [(id(1), false), (id(2), true), (id(3), true), (id(10), true)];
+        assert_eq!(subscribers, expected);
     }
 
-    /// The members whose role watches a role.
-    fn watching(&self, role: &str) -> Vec<Principal> {
-        let watchers = self.config.roles.iter();
-        let watchers = watchers.filter(|watcher| watcher.watches.contains(&role));
-        let numbers = watchers.filter_map(|watcher| self.registry.role(watcher.name));
-        let members = numbers.flat_map(|role| self.registry.of_role(role.number, None));
-        members.collect()
+    #[test]
+    fn a_retirement_reaches_leaseholders_but_neither_the_member_nor_canisters_of_others() {
+        let registry = registry();
+        let before = position("worker", 1);
+        let subscribers = of_change(&registry, 10, Some(&before), None, &[2, 10, 99]);
+        assert_eq!(
+            subscribers,
+            [(id(1), false), (id(2), false), (id(3), false)]
+        );
     }
 
-    /// What a canister is to the fleet; none if it is no member, or about to be none.
-    pub(crate) fn standing(&self, canister: Principal) -> Option<MemberRef> {
-        let member = self.registry.member(canister)?;
-        (member.state != MemberStatus::Retiring).then(|| MemberRef {
-            role: self.registry.role_name(member.role).to_string(),
-            parent: member.parent.0,
-            key: member.key,
-        })
+    #[test]
+    fn a_new_watcher_is_told_of_itself() {
+        let registry = registry();
+        let monitor = position("monitor", 100);
+        let subscribers = of_change(&registry, 3, None, Some(&monitor), &[]);
+        assert_eq!(subscribers, [(id(3), true)]);
     }
 
-    /// The same for a member that asks, and relies on the answer.
-    pub(crate) fn standing_for(
-        &mut self,
-        canister: Principal,
-        who: Principal,
-        now: u64,
-    ) -> Option<MemberRef> {
-        let standing = self.standing(canister)?;
-        if self.registry.is_member(who) {
-            self.outbox.rely(canister, who, now);
-        }
-        Some(standing)
-    }
-
-    /// A page of what concerns a member: its children first, then the members of each role that its own watches.
-    pub(crate) fn catch_up(&self, listener: Principal, request: CatchUpRequest) -> CatchUpPage {
-        let role = self.standing(listener).map(|standing| standing.role);
-        let watched = role.map_or(&[][..], |role| self.watched_by(&role));
-        let upto = self.outbox.last(listener);
-        let (first, mut after) = match request.after {
-            Some(cursor) => (cursor.list as usize, Some(cursor.canister)),
-            None => (0, None),
+    #[test]
+    fn catching_up_lists_children_and_watched_members() {
+        let mut registry = registry();
+        let child = Position {
+            parent: Id(id(3)),
+            ..position("hub", 3)
         };
-        let mut page = CatchUpPage {
-            upto,
-            changes: Vec::new(),
-            next: None,
-        };
-        for list in first..=watched.len() {
-            let rows: Box<dyn Iterator<Item = Principal> + '_> = match list.checked_sub(1) {
-                None => Box::new(self.registry.children(listener, after)),
-                Some(at) => match self.registry.role(watched[at]) {
-                    Some(role) => Box::new(self.registry.of_role(role.number, after)),
-                    None => Box::new(std::iter::empty()),
-                },
-            };
-            for canister in rows {
-                if page.changes.len() >= MAX_PAGE as usize {
-                    return page;
-                }
-                let list = list as u32;
-                page.next = Some(CatchUpCursor { list, canister });
-                if canister != listener && self.listens(canister) {
-                    page.changes.push(Change {
-                        number: upto,
-                        canister,
-                        now: self.standing(canister),
-                    });
-                }
-            }
-            after = None;
-        }
-        page.next = None;
-        page
+        registry.take(&child, 1);
+        registry.register(id(20), &child, MemberStatus::Active, [0; 32], 1, 0);
+        let request = CatchUpRequest { after: None };
+        let page = catch_up(&CONFIG, &registry, id(3), request, 7);
+        let rows: Vec<_> = page
+            .changes
+            .iter()
+            .map(|change| (change.canister, change.number))
+            .collect();
+        assert_eq!(rows, [(id(20), 7), (id(10), 7)]);
+        assert_eq!((page.upto, page.next), (7, None));
+        // A page goes on in the list where the last one ended.
+        let after = Some(CatchUpCursor {
+            list: 1,
+            canister: id(10),
+        });
+        let page = catch_up(&CONFIG, &registry, id(3), CatchUpRequest { after }, 7);
+        assert!(page.changes.is_empty());
     }
 }

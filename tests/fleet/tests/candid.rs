@@ -95,8 +95,8 @@ fn a_change_that_callers_need_not_notice_breaks_nothing() {
     assert_eq!(format_report(&breaking_changes(new, old)), "");
 }
 
-/// A module exports the endpoints of its interface and what the README lists besides; and canic's among these endpoints
-/// are those of the README.
+/// A module exports its interface's endpoints and the exports of `docs/endpoints.md`, nothing else.
+/// Those of its endpoints that are canic's are the ones in the tables of that page.
 #[test]
 fn modules_export_what_is_documented() {
     let documented = Documented::read();
@@ -114,7 +114,7 @@ fn modules_export_what_is_documented() {
         if canics != documented.endpoints[&kind] {
             let documented = &documented.endpoints[&kind];
             faults.push(format!(
-                "{package} serves {canics:?}, the README says {documented:?}"
+                "{package} serves {canics:?}, docs/endpoints.md says {documented:?}"
             ));
         }
         let endpoints = methods
@@ -158,7 +158,7 @@ impl Kind {
     }
 }
 
-/// What the README says under "Endpoints".
+/// The tables of `docs/endpoints.md`.
 struct Documented {
     /// Of the tables of endpoints.
     endpoints: BTreeMap<Kind, BTreeSet<String>>,
@@ -170,12 +170,12 @@ struct Documented {
 
 impl Documented {
     fn read() -> Self {
-        let readme = std::fs::read_to_string(artifacts::workspace().join("README.md"));
-        let readme = readme.expect("there is a README");
-        let (_, section) = readme.split_once("\n## Endpoints\n").expect("the section");
-        let (section, _) = section.split_once("\n## ").expect("it is not the last one");
-        let [roots, members, exports] = ["Root serves", "A member serves", "Either exports"]
-            .map(|words| section.split_once(&format!("\n{words}")).expect(words).1);
+        let page = std::fs::read_to_string(artifacts::workspace().join("docs/endpoints.md"));
+        let page = page.expect("the page can be read");
+        let [roots, members, exports] = ["Root", "Member", "Exports"].map(|heading| {
+            let section = page.split_once(&format!("\n## {heading}\n"));
+            section.expect(heading).1
+        });
         let names = |table| rows(table).flat_map(|(names, _)| names).collect();
         let of = |kind: &str| {
             rows(exports)

@@ -1,8 +1,7 @@
-//! Arguments of the management canister, and whoever sends them.
+//! Fuzzed arguments of the management canister, from several senders.
 
 use candid::{Encode, Principal};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::Reinstall;
+use ic_management_canister_types::{self as types, CanisterInstallMode::Reinstall};
 
 use super::draws::Draws;
 use crate::common::{Net, canister};
@@ -38,8 +37,8 @@ const METHODS: [&str; 28] = [
     "http_request",
 ];
 
-/// Passes its argument on to the management canister: a byte that says how long the method's name is, the name, and
-/// the payload; answers whatever comes back with nothing.
+/// Forwards its argument to the management canister: the size of the method's name in one byte, the
+/// name, and the payload. It replies with nothing to any answer.
 pub(crate) const FORWARDER: &str = r#"
     (table funcref (elem $done))
     (func $done (param i32) (call $msg_reply))
@@ -58,7 +57,7 @@ struct Start {
     net: Net,
     /// A [`FORWARDER`].
     id: Principal,
-    /// Arguments as they should be.
+    /// Valid arguments.
     payloads: Vec<Vec<u8>>,
 }
 
@@ -114,7 +113,7 @@ fn start() -> Start {
     Start { net, id, payloads }
 }
 
-/// Sends what `data` says; the books balance, and a canister can be created after it.
+/// Sends calls that `data` chooses. The accounts balance, and a canister can be created afterwards.
 pub(crate) fn check(data: &[u8]) {
     let Start {
         mut net,
@@ -122,10 +121,10 @@ pub(crate) fn check(data: &[u8]) {
         payloads,
     } = START.with(Start::clone);
     let draws = &mut Draws::new(data);
-    // A few calls in a row: what one leaves behind, the next one meets.
+    // A few calls in a row: each runs on the state that the previous ones left.
     for _ in 0..1 + draws.below(4) {
-        let method = *draws.one(&METHODS);
-        let mut payload = draws.one(&payloads).clone();
+        let method = *draws.pick(&METHODS);
+        let mut payload = draws.pick(&payloads).clone();
         draws.mutate(&mut payload);
         let call = if draws.below(2) == 0 {
             let mut argument = vec![method.len() as u8];
@@ -134,10 +133,10 @@ pub(crate) fn check(data: &[u8]) {
             net.ingress(id, "run", &argument)
         } else {
             let mut call = net.ingress(Principal::management_canister(), method, &payload);
-            call.sender = *draws.one(&[net.admin, Principal::anonymous(), id]);
+            call.sender = *draws.pick(&[net.admin, Principal::anonymous(), id]);
             call
         };
-        // It may be refused, or wait for ever for somebody to answer an outcall.
+        // The call may be refused, or wait for ever for the answer to an outcall.
         drop(net.replica.submit(call));
         for _ in 0..4 {
             net.replica.tick();

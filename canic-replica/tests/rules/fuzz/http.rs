@@ -1,24 +1,30 @@
-//! Requests to a running server, over a socket.
+//! Fuzzed requests to a running server, over a socket.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
 use candid::Principal;
 use canic_replica::http::Server;
 use ic_management_canister_types as types;
-use pocket_ic::RejectResponse;
-use pocket_ic::common::rest::{
-    HttpGatewayDetails, RawCanisterCall, RawCanisterResult, RawEffectivePrincipal, RawMessageId,
-    RawTime, Topology,
+use pocket_ic::{
+    RejectResponse,
+    common::rest::{
+        HttpGatewayDetails, RawCanisterCall, RawCanisterResult, RawEffectivePrincipal,
+        RawMessageId, RawTime, Topology,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
-use super::draws::Draws;
-use super::requests::{Door, Request, Scene, all, spoil};
+use super::{
+    draws::Draws,
+    requests::{Request, Scene, Target, corrupt, requests},
+};
 use crate::common::{T, canister, encode};
 
 /// A server of one instance with one canister, a blob, and a gateway.
@@ -29,14 +35,14 @@ pub(crate) struct Site {
     runtime: Option<Runtime>,
 }
 
-/// What came back.
+/// The response to a request.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     body: Vec<u8>,
 }
 
 impl Answer {
-    /// `None` if the server closed the connection without a word.
+    /// `None` if the server closed the connection without a response.
     fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).expect("a head in UTF-8");
@@ -54,7 +60,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What an error says: to agents as text, to others as JSON.
+    /// The message of an error in JSON.
     fn message(&self) -> Option<String> {
         let message = match serde_json::from_slice::<Value>(&self.body) {
             Ok(answer) => match (&answer["message"], &answer["Error"]["message"]) {
@@ -91,15 +97,17 @@ impl Site {
             },
             runtime: Some(runtime),
         };
-        site.furnish();
+        site.set_up();
         site
     }
 
-    fn furnish(&mut self) {
-        let spec = json!({ "state_config": "New", "instruction_config": "Production", "subnet_admins": null });
+    fn set_up(&mut self) {
+        let spec = json!({
+            "state_config": "New", "instruction_config": "Production", "subnet_admins": null,
+        });
         let subnets = json!({ "system": [], "application": [spec], "verified_application": [] });
-        self.good::<Value>("/instances", json!({ "subnet_config_set": subnets }));
-        let topology: Topology = self.good("/instances/0/read/topology", Value::Null);
+        self.fetch::<Value>("/instances", json!({ "subnet_config_set": subnets }));
+        let topology: Topology = self.fetch("/instances/0/read/topology", Value::Null);
         self.scene.subnet = *topology.subnet_configs.keys().next().expect("one subnet");
         let create = types::ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some((100 * T).into()),
@@ -127,14 +135,14 @@ impl Site {
         let blob = Request::post("/blobstore", "blob");
         assert_eq!(self.send(&blob).text(), hex::encode(self.scene.blob));
         let backend = json!({ "forward_to": { "PocketIcInstance": 0 } });
-        let gateway: Value = self.good("/http_gateway", backend);
+        let gateway: Value = self.fetch("/http_gateway", backend);
         self.gateway = gateway["Created"]["port"].as_u64().expect("a port") as u16;
-        let time: RawTime = self.good("/instances/0/read/get_time", Value::Null);
+        let time: RawTime = self.fetch("/instances/0/read/get_time", Value::Null);
         self.scene.time = time.nanos_since_epoch;
     }
 
-    /// What a request that is served answers; one without a body is a GET.
-    fn good<R: DeserializeOwned>(&self, path: &str, body: Value) -> R {
+    /// Sends a POST, or a GET if the body is null; decodes the body of the response.
+    fn fetch<R: DeserializeOwned>(&self, path: &str, body: Value) -> R {
         let request = match body {
             Value::Null => Request::get(path),
             body => Request::post(path, body.to_string()),
@@ -154,97 +162,100 @@ impl Site {
             sender_info: None,
         };
         let submitted: Result<RawMessageId, RejectResponse> =
-            self.good("/instances/0/update/submit_ingress_message", json!(call));
+            self.fetch("/instances/0/update/submit_ingress_message", json!(call));
         let id = submitted.expect("an id");
-        match self.good("/instances/0/update/await_ingress_message", json!(id)) {
+        match self.fetch("/instances/0/update/await_ingress_message", json!(id)) {
             RawCanisterResult::Ok(reply) => reply,
             RawCanisterResult::Err(reject) => panic!("{method}: {reject:?}"),
         }
     }
 
-    /// Whether the gateway is open still.
+    /// Whether the gateway is still open.
     fn has_gateway(&self) -> bool {
-        let open: Vec<HttpGatewayDetails> = self.good("/http_gateway", Value::Null);
+        let open: Vec<HttpGatewayDetails> = self.fetch("/http_gateway", Value::Null);
         open.iter().any(|gateway| gateway.port == self.gateway)
     }
 
     pub(crate) fn send(&self, request: &Request) -> Answer {
-        self.talk(request.door, &request.bytes(), false)
+        self.exchange(request.target, &request.bytes(), false)
             .unwrap_or_else(|| panic!("no answer to {request}"))
     }
 
-    /// Sends bytes, and reads until the server closes, which it may do without a word, if it listens at all; says that there are no more if `ended`.
-    fn talk(&self, door: Door, bytes: &[u8], ended: bool) -> Option<Answer> {
-        let port = match door {
-            Door::Server => self.port,
-            Door::Gateway => self.gateway,
+    /// Sends bytes, and reads until the server closes the connection; `ended` closes the sending
+    /// half first. `None` if nothing listens there, or the server closed without a response.
+    fn exchange(&self, target: Target, bytes: &[u8], ended: bool) -> Option<Answer> {
+        let port = match target {
+            Target::Server => self.port,
+            Target::Gateway => self.gateway,
         };
         let mut stream = match TcpStream::connect(("127.0.0.1", port)) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => return None,
+            Err(e) if e.kind() == ErrorKind::ConnectionRefused => return None,
             stream => stream.expect("a connection"),
         };
         let patience = Some(Duration::from_secs(60));
         stream.set_read_timeout(patience).expect("not zero");
         let mut answer = Vec::new();
-        // The server may close as soon as it has read enough to know that this is nothing.
-        let mut talk = || {
+        // The server may close as soon as it has read enough to know that this is no request.
+        let mut exchange = || {
             stream.write_all(bytes)?;
             if ended {
                 stream.shutdown(std::net::Shutdown::Write)?;
             }
             stream.read_to_end(&mut answer)
         };
-        match talk() {
+        match exchange() {
             Ok(_) => {}
-            Err(e) if ended && closed(&e) => {}
+            Err(e) if ended && is_closed(&e) => {}
             Err(e) => panic!("{e} after {}", bytes.escape_ascii()),
         }
         Answer::read(&answer)
     }
 }
 
-fn closed(error: &io::Error) -> bool {
-    use io::ErrorKind::*;
-    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected
+    )
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // What executes still is of no interest any more.
+            // Does not wait for requests that still execute.
             runtime.shutdown_background();
         }
     }
 }
 
-/// Sends a few requests that `data` spoils. Each is served or told what is wrong with it; what is no HTTP may be cut off.
-/// A good request afterwards is served.
+/// Sends a few requests that `data` corrupts. The server serves each or refuses it with the reason;
+/// where bytes are no HTTP it may close the connection. A good request afterwards is served.
 pub(crate) fn check(data: &[u8]) {
     let draws = &mut Draws::new(data);
     let site = Site::start();
-    let good = all(&site.scene);
+    let good = requests(&site.scene);
     for _ in 0..1 + draws.below(5) {
-        let mut request = draws.one(&good).clone();
+        let mut request = draws.pick(&good).clone();
         if draws.below(8) == 0 {
             let mut bytes = request.bytes();
             draws.mutate(&mut bytes);
-            if let Some(answer) = site.talk(request.door, &bytes, true) {
+            if let Some(answer) = site.exchange(request.target, &bytes, true) {
                 let sent = bytes.escape_ascii();
                 assert!(
-                    answer.status < 500 || allowed(&request, answer.status),
+                    answer.status < 500 || is_allowed(&request, answer.status),
                     "{} {} to {sent}",
                     answer.status,
                     answer.text()
                 );
             }
         } else {
-            spoil(draws, &mut request, &good);
-            if let Some(answer) = site.talk(request.door, &request.bytes(), false) {
+            corrupt(draws, &mut request, &good);
+            if let Some(answer) = site.exchange(request.target, &request.bytes(), false) {
                 check_answer(&request, &answer);
             } else {
-                // It goes with its instance.
+                // A gateway closes with its instance.
                 assert!(
-                    request.door == Door::Gateway && !site.has_gateway(),
+                    request.target == Target::Gateway && !site.has_gateway(),
                     "no answer to {request}"
                 );
             }
@@ -266,27 +277,28 @@ pub(crate) fn check(data: &[u8]) {
 
 fn check_answer(request: &Request, answer: &Answer) {
     let Answer { status, .. } = *answer;
-    let told = || {
+    let is_explained = || {
         let to_agent = request.path.contains("/api/") && !answer.text().is_empty();
-        // The answer to HEAD has no body.
+        // The response to HEAD has no body.
         to_agent || request.method == "HEAD" || answer.message().is_some()
     };
     let fine = match status {
         200..=299 => true,
-        400 | 403 | 404 | 405 => told(),
-        _ => allowed(request, status) && told(),
+        400 | 403 | 404 | 405 => is_explained(),
+        _ => is_allowed(request, status) && is_explained(),
     };
     assert!(fine, "{status} {} to {request}", answer.text());
 }
 
-/// What isn't there is refused by name; a gateway says so if a canister's answer is none.
-fn allowed(request: &Request, status: u16) -> bool {
-    status == 501 || status == 502 && request.door == Door::Gateway
+/// Whether the server may answer with this status beyond 499: 501 for features that it does not
+/// have, and 502 of a gateway whose canister gives no HTTP response.
+fn is_allowed(request: &Request, status: u16) -> bool {
+    status == 501 || status == 502 && request.target == Target::Gateway
 }
 
 #[test]
-fn every_route_has_a_request_to_spoil() {
-    let good = all(&Site::start().scene);
+fn every_route_has_a_request_to_corrupt() {
+    let good = requests(&Site::start().scene);
     // As the router writes them.
     let router = include_str!("../../../src/http/mod.rs");
     let routes: Vec<&str> = router
@@ -317,7 +329,7 @@ fn every_route_has_a_request_to_spoil() {
     }
     for index in 0..good.len() {
         let site = Site::start();
-        let request = &all(&site.scene)[index];
+        let request = &requests(&site.scene)[index];
         let answer = site.send(request);
         check_answer(request, &answer);
         assert_eq!(

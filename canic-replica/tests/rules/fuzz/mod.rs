@@ -1,7 +1,9 @@
-//! What nobody would send, drawn from a seed: the host stays up, no cycle gets lost, and whoever asks hears why not.
+//! Fuzz tests of arguments, modules and requests, drawn from a seed: the host stays up, no cycle is
+//! lost, and a caller whose request is refused gets the reason.
 //!
-//! `FUZZ_SEED` and `FUZZ_RUNS` (for each test) in the environment make other and longer runs; a failure prints the seed
-//! that repeats it with `FUZZ_RUNS=1`. The crate in `fuzz` lets libFuzzer choose the bytes instead, for the same checks.
+//! The environment variables `FUZZ_SEED` and `FUZZ_RUNS` (for each test) choose other and longer
+//! runs. A failure prints the seed that repeats it with `FUZZ_RUNS=1`. In the crate
+//! `canic-replica/fuzz` libFuzzer chooses the bytes for the same checks.
 
 pub(crate) mod candid;
 mod draws;
@@ -9,10 +11,10 @@ pub(crate) mod http;
 mod requests;
 pub(crate) mod wasm;
 
-/// Bytes that a run draws from; past their end it draws zeros.
+/// The number of bytes that a run draws from; past their end it draws zeros.
 const BYTES: usize = 8 << 10;
 
-/// Checks with the bytes of one seed after the other; says which one failed.
+/// Runs `check` on the bytes of one seed after the other; prints the seed that fails.
 fn fuzz(runs: u64, check: impl Fn(&[u8])) {
     struct Seed(u64);
     impl Drop for Seed {

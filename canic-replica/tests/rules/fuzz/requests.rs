@@ -1,4 +1,4 @@
-//! One good request of every route of the server, and how to spoil it.
+//! One good request for each route of the server, and ways to corrupt it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::draws::Draws;
 
-/// What the requests are about: names of things that are there, in instance 0.
+/// The canister, subnet and blob in instance 0 that the requests name.
 pub(crate) struct Scene {
     pub(crate) canister: Principal,
     pub(crate) subnet: Principal,
@@ -20,30 +20,30 @@ pub(crate) struct Scene {
     pub(crate) time: u64,
 }
 
-/// Where a request goes to.
+/// The listener that a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Target {
     Server,
     Gateway,
 }
 
-/// A request that is HTTP, whatever else it is.
+/// A request in valid HTTP.
 #[derive(Clone)]
 pub(crate) struct Request {
-    pub(crate) door: Door,
+    pub(crate) target: Target,
     pub(crate) method: String,
     pub(crate) path: String,
-    /// Lines, each with its end.
+    /// Lines, each with its line break.
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
-    /// What it is answered if nothing is wrong with it.
+    /// The status of the response if the request is not corrupted.
     pub(crate) status: u16,
 }
 
 impl Request {
     fn new(status: u16, method: &str, path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self {
-            door: Door::Server,
+            target: Target::Server,
             method: method.into(),
             path: path.into(),
             headers: "host: localhost\r\n".to_owned(),
@@ -60,15 +60,15 @@ impl Request {
         Self::new(200, "POST", path, body)
     }
 
-    /// The same through the gateway, which answers with this status.
+    /// The same request to the gateway, which answers with this status.
     fn through_gateway(mut self, status: u16, host: &str) -> Self {
-        self.door = Door::Gateway;
+        self.target = Target::Gateway;
         self.headers = format!("host: {host}\r\n");
         self.status = status;
         self
     }
 
-    /// What travels.
+    /// The request as it is sent.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let Self {
             method,
@@ -79,7 +79,8 @@ impl Request {
         } = self;
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\n\
+             {headers}connection: close\r\ncontent-length: {length}\r\n\r\n"
         );
         [head.as_bytes(), body].concat()
     }
@@ -92,15 +93,15 @@ impl fmt::Display for Request {
         write!(
             f,
             "{:?}, {} bytes: {}",
-            self.door,
+            self.target,
             bytes.len(),
             shown.escape_ascii()
         )
     }
 }
 
-/// All routes.
-pub(crate) fn all(scene: &Scene) -> Vec<Request> {
+/// A good request for each route.
+pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
     let get = |path: &str| Request::get(path);
     let post = |path: &str, body: Value| Request::post(path, body.to_string());
     let gives = |status: u16, request: Request| Request { status, ..request };
@@ -131,17 +132,26 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
             "nns": null, "sns": null, "ii": null, "fiduciary": null, "bitcoin": null,
             "system": [], "application": [spec], "verified_application": [],
         },
-        "http_gateway_config": null, "state_dir": null, "icp_config": null, "log_level": null, "bitcoind_addr": null,
-        "dogecoind_addr": null, "icp_features": null, "incomplete_state": null, "mainnet_nns_subnet_id": null,
+        "http_gateway_config": null, "state_dir": null, "icp_config": null, "log_level": null,
+        "bitcoind_addr": null, "dogecoind_addr": null, "icp_features": null,
+        "incomplete_state": null, "mainnet_nns_subnet_id": null,
         "initial_time": { "Timestamp": { "nanos_since_epoch": scene.time } },
     });
-    let reply = json!({ "CanisterHttpReply": { "status": 200, "headers": [{ "name": "a", "value": "b" }], "body": "" } });
+    let reply = json!({
+        "CanisterHttpReply": {
+            "status": 200, "headers": [{ "name": "a", "value": "b" }], "body": "",
+        },
+    });
     let reject = json!({ "CanisterHttpReject": { "reject_code": 2, "message": "no" } });
-    let fault = json!({ "way": "answer", "method": "inc", "skip": 1, "times": 2, "effect": { "delay": { "rounds": 2 } } });
-    // Nothing can be written there.
+    let fault = json!({
+        "way": "answer", "method": "inc", "skip": 1, "times": 2,
+        "effect": { "delay": { "rounds": 2 } },
+    });
+    // No directory can be created at this path.
     let snapshot = |key: &str| {
         json!({
-            "sender": anonymous, "canister_id": canister_id, key: "AAEC", "snapshot_dir": "/dev/null/snapshot",
+            "sender": anonymous, "canister_id": canister_id, key: "AAEC",
+            "snapshot_dir": "/dev/null/snapshot",
         })
     };
 
@@ -163,7 +173,7 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
         nonce: Some(vec![1, 2]),
         sender_info: None,
     };
-    // To nobody: a call that is taken in waits for rounds.
+    // To a canister that does not exist: an accepted call would wait for rounds.
     let update = EnvelopeContent::Call {
         nonce: None,
         ingress_expiry: expiry,
@@ -228,7 +238,10 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
         ),
         post(
             &format!("{i}/update/set_stable_memory"),
-            json!({ "canister_id": canister_id["canister_id"], "blob_id": rest(BlobId(scene.blob.to_vec())) }),
+            json!({
+                "canister_id": canister_id["canister_id"],
+                "blob_id": rest(BlobId(scene.blob.to_vec())),
+            }),
         ),
         get(&format!("{i}/auto_progress")),
         post(
@@ -240,7 +253,10 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
             400,
             post(
                 &format!("{i}/update/mock_canister_http"),
-                json!({ "subnet_id": subnet_id, "request_id": 1, "response": reply, "additional_responses": [reject] }),
+                json!({
+                    "subnet_id": subnet_id, "request_id": 1,
+                    "response": reply, "additional_responses": [reject],
+                }),
             ),
         ),
         gives(
@@ -276,7 +292,8 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
                 "/http_gateway",
                 json!({
                     "ip_addr": "127.0.0.1", "port": null, "forward_to": { "PocketIcInstance": 0 },
-                    "domains": ["localhost"], "https_config": null, "domain_custom_provider_local_file": null,
+                    "domains": ["localhost"], "https_config": null,
+                    "domain_custom_provider_local_file": null,
                 }),
             ),
         ),
@@ -299,7 +316,7 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
         cbor(format!("{i}/api/v3/canister/{nobody}/call"), update),
         get("/_/topology").through_gateway(200, "localhost"),
         get("/api/v2/status").through_gateway(200, "localhost"),
-        // Its answer is empty.
+        // The canister's answer is empty, which is no HTTP response.
         get("/page?a=b").through_gateway(502, &format!("{canister}.localhost")),
         get(&format!("/?canisterId={canister}")).through_gateway(502, "localhost"),
     ]
@@ -319,17 +336,17 @@ fn envelope(content: EnvelopeContent) -> Vec<u8> {
     envelope.encode_bytes()
 }
 
-/// Does one or two things to a request after which it need not be good any more, but still is HTTP.
-pub(crate) fn spoil(draws: &mut Draws<'_>, request: &mut Request, others: &[Request]) {
+/// Corrupts one or two parts of a request, so that it is still HTTP.
+pub(crate) fn corrupt(draws: &mut Draws<'_>, request: &mut Request, others: &[Request]) {
     for _ in 0..1 + draws.below(2) {
         match draws.below(8) {
             0 => {
                 let methods = [
                     "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW",
                 ];
-                request.method = (*draws.one(&methods)).to_owned();
+                request.method = (*draws.pick(&methods)).to_owned();
             }
-            1 | 2 => spoil_path(draws, &mut request.path),
+            1 | 2 => corrupt_path(draws, &mut request.path),
             3 => {
                 let headers = [
                     "content-type: text/plain\r\n",
@@ -341,13 +358,13 @@ pub(crate) fn spoil(draws: &mut Draws<'_>, request: &mut Request, others: &[Requ
                     "host: elsewhere\r\n",
                     "range: bytes=5-1\r\n",
                 ];
-                request.headers += *draws.one(&headers);
+                request.headers += *draws.pick(&headers);
             }
-            4 => request.body = draws.one(others).body.clone(),
-            5 => request.body = monster(draws),
+            4 => request.body = draws.pick(others).body.clone(),
+            5 => request.body = oversized_body(draws),
             _ => match serde_json::from_slice::<Value>(&request.body) {
                 Ok(mut value) if draws.below(4) != 0 => {
-                    spoil_json(draws, &mut value);
+                    corrupt_json(draws, &mut value);
                     request.body = value.to_string().into_bytes();
                 }
                 _ => draws.mutate(&mut request.body),
@@ -356,8 +373,8 @@ pub(crate) fn spoil(draws: &mut Draws<'_>, request: &mut Request, others: &[Requ
     }
 }
 
-/// Replaces a segment, or changes a few bytes.
-fn spoil_path(draws: &mut Draws<'_>, path: &mut String) {
+/// Replaces a segment of the path, or changes a few bytes.
+fn corrupt_path(draws: &mut Draws<'_>, path: &mut String) {
     if draws.below(2) == 0 {
         let mut segments: Vec<&str> = path.split('/').collect();
         let at = 1 + draws.below(segments.len() - 1);
@@ -385,7 +402,7 @@ fn spoil_path(draws: &mut Draws<'_>, path: &mut String) {
             "status?",
             "?from=5",
         ];
-        segments[at] = *draws.one(&odd);
+        segments[at] = *draws.pick(&odd);
         *path = segments.join("/");
     } else {
         let mut bytes = path.clone().into_bytes();
@@ -411,39 +428,40 @@ fn spoil_path(draws: &mut Draws<'_>, path: &mut String) {
     }
 }
 
-/// Bodies that are deep, or long, or claim to be.
-fn monster(draws: &mut Draws<'_>) -> Vec<u8> {
+/// A body that is deep or long, or claims to be.
+fn oversized_body(draws: &mut Draws<'_>) -> Vec<u8> {
     let size = 1 << draws.below(18);
     match draws.below(8) {
         0 => b"[".repeat(size),
         1 => b"{\"a\":".repeat(size),
         2 => format!("\"{}\"", "A".repeat(size)).into_bytes(),
         3 => "9".repeat(size).into_bytes(),
-        // CBOR: arrays in arrays, tags of tags, maps in maps; an array, a text and bytes of 2^64 - 1.
+        // CBOR: arrays in arrays, tags of tags, maps in maps; an array, a text and bytes of 2^64 -
+        // 1.
         4 => b"\x81".repeat(size),
         5 => b"\xd9\xd9\xf7".repeat(size),
         6 => b"\xa1\x61a".repeat(size),
         _ => {
-            let kind: u8 = *draws.one(&[0x9b, 0xbb, 0x7b, 0x5b, 0x9f, 0xbf]);
+            let kind: u8 = *draws.pick(&[0x9b, 0xbb, 0x7b, 0x5b, 0x9f, 0xbf]);
             [&[kind], [0xff; 8].as_slice()].concat()
         }
     }
 }
 
-/// Changes one place of a JSON text.
-fn spoil_json(draws: &mut Draws<'_>, value: &mut Value) {
-    let mut place = draws.below(count(value));
-    let value = nth(value, &mut place).expect("so many there are");
+/// Changes one value in a JSON text.
+fn corrupt_json(draws: &mut Draws<'_>, value: &mut Value) {
+    let mut index = draws.below(count(value));
+    let value = nth(value, &mut index).expect("a value at each index below the count");
     match value {
         Value::Object(fields) if !fields.is_empty() && draws.below(2) == 0 => {
             let keys: Vec<String> = fields.keys().cloned().collect();
-            let gone = fields.remove(draws.one(&keys));
-            if let (Some(gone), true) = (gone, draws.below(2) == 0) {
-                fields.insert("other".to_owned(), gone);
+            let removed = fields.remove(draws.pick(&keys));
+            if let (Some(removed), true) = (removed, draws.below(2) == 0) {
+                fields.insert("other".to_owned(), removed);
             }
         }
         Value::Array(items) if !items.is_empty() && draws.below(2) == 0 => {
-            let more = draws.one(items).clone();
+            let more = draws.pick(items).clone();
             items.resize(items.len() + draws.below(50), more);
         }
         _ => {
@@ -468,14 +486,17 @@ fn spoil_json(draws: &mut Draws<'_>, value: &mut Value) {
                 json!([[]]),
                 json!({}),
                 json!({ "None": null }),
-                json!([{ "subnet": { "subnet_id": "AQ==" }, "blockmaker": { "node_id": "AQ==" }, "failed_blockmakers": [] }]),
+                json!([{
+                    "subnet": { "subnet_id": "AQ==" }, "blockmaker": { "node_id": "AQ==" },
+                    "failed_blockmakers": [],
+                }]),
             ];
-            *value = draws.one(&odd).clone();
+            *value = draws.pick(&odd).clone();
         }
     }
 }
 
-/// The values in a value, itself included.
+/// The number of values in a value, itself included.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(items) => items.iter().map(count).sum(),
@@ -484,7 +505,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// The n-th of them.
+/// The n-th value in a value, which itself is number 0.
 fn nth<'a>(value: &'a mut Value, n: &mut usize) -> Option<&'a mut Value> {
     if *n == 0 {
         return Some(value);

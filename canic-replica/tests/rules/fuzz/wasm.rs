@@ -1,25 +1,26 @@
-//! Modules: damaged ones, valid ones that make no sense, and ones that do all that a canister can do, with numbers that
-//! mean harm.
+//! Fuzzed modules: damaged ones, random valid ones, and hostile ones that call all that a canister
+//! can call, with numbers at the limits.
 
 use candid::Principal;
 use canic_replica::{Effect, Fault};
-use ic_management_canister_types as types;
-use types::CanisterInstallMode::{Install, Upgrade};
+use ic_management_canister_types::CanisterInstallMode::{Install, Upgrade};
 use wasm_smith::{Config, Module};
 
-use super::candid::FORWARDER;
-use super::draws::Draws;
-use crate::common::{Net, canister, encode, record};
-use crate::imports::{imports, module};
+use super::{candid::FORWARDER, draws::Draws};
+use crate::{
+    common::{Net, canister, encode, record},
+    imports::{imports, module},
+};
 
 #[derive(Clone)]
 struct Start {
     net: Net,
-    /// Empty, rich, and trapped soon where a message does not end by itself.
+    /// An empty canister with many cycles. Armed faults trap its messages after a million
+    /// instructions.
     id: Principal,
-    /// A [`FORWARDER`], which nobody should harm.
+    /// A [`FORWARDER`], which must work on.
     sane: Principal,
-    /// Modules as they should be.
+    /// Valid modules.
     modules: Vec<Vec<u8>>,
 }
 
@@ -54,10 +55,12 @@ fn start() -> Start {
         canister(
             r#"(table $t 10 funcref) (elem (i32.const 1) $f)
             (data (i32.const 3000) "some data")
-            (func $f (param i32) (result i64) (i64.div_s (i64.const 9) (i64.extend_i32_u (local.get 0))))
+            (func $f (param i32) (result i64)
+                (i64.div_s (i64.const 9) (i64.extend_i32_u (local.get 0))))
             (func (export "canister_update run") (local $i i32)
                 (loop $l
-                    (drop (call_indirect (param i32) (result i64) (local.get $i) (i32.const 1)))
+                    (drop (call_indirect (param i32) (result i64)
+                        (local.get $i) (i32.const 1)))
                     (local.set $i (i32.add (local.get $i) (i32.const 1)))
                     (br_if $l (i32.lt_u (local.get $i) (i32.const 10))))
                 (call $reply (local.get $i)))"#,
@@ -72,14 +75,15 @@ fn start() -> Start {
     }
 }
 
-/// Installs what `data` says and lets it run: the same happens twice, and another canister goes on.
+/// Installs and runs a module that `data` chooses. Two runs end in the same state, and another
+/// canister works on.
 pub(crate) fn check(data: &[u8]) {
     let draws = &mut Draws::new(data);
     let start = START.with(Start::clone);
     let wasm = match draws.below(3) {
-        0 => damaged(draws, &start.modules),
-        1 => senseless(draws),
-        _ => hostile(draws),
+        0 => damaged_module(draws, &start.modules),
+        1 => valid_module(draws),
+        _ => hostile_module(draws),
     };
     let hashes = [(); 2].map(|()| {
         let mut start = start.clone();
@@ -97,16 +101,16 @@ fn run(Start { net, id, sane, .. }: &mut Start, wasm: &[u8]) {
         }
     };
     if net.install_as(Install, *id, wasm.to_vec(), b"arg").is_ok() {
-        // The query too, as a call: such a one ends after a million instructions.
+        // The query runs as a call, too: the armed fault ends it after a million instructions.
         for method in ["run", "get"] {
-            // It may be refused, by the module's own inspection at that.
+            // The call may be refused, even by the module's own inspection.
             drop(
                 net.replica
                     .submit(net.ingress(*id, method, b"\x08raw_randDIDL\0\0")),
             );
             rounds(net);
         }
-        // What waits for ever to be stopped leaves it running.
+        // A stop request may wait until it times out; then the canister runs on.
         let stop = encode(record(*id).0);
         let stop = net.ingress(Principal::management_canister(), "stop_canister", &stop);
         drop(net.replica.submit(stop));
@@ -117,10 +121,10 @@ fn run(Start { net, id, sane, .. }: &mut Start, wasm: &[u8]) {
     assert_eq!(net.number(*sane, "get"), 7);
 }
 
-/// A good module with a few bytes changed.
-fn damaged(draws: &mut Draws<'_>, modules: &[Vec<u8>]) -> Vec<u8> {
-    let mut module = draws.one(modules).clone();
-    // Not into the list of imports again and again: most of what is there makes the module invalid at once.
+/// A valid module with a few bytes changed.
+fn damaged_module(draws: &mut Draws<'_>, modules: &[Vec<u8>]) -> Vec<u8> {
+    let mut module = draws.pick(modules).clone();
+    // Spares the list of imports: most changes there make the module invalid at once.
     let tail = module.len() - draws.below(module.len() / 3) - 1;
     let mut end = module.split_off(tail);
     draws.mutate(&mut end);
@@ -141,8 +145,8 @@ const ENTRIES: [&str; 9] = [
     "canister_query get",
 ];
 
-/// A valid module that calls whatever it likes in whatever order; sometimes with what this replica doesn't run.
-fn senseless(draws: &mut Draws<'_>) -> Vec<u8> {
+/// A random valid module. Some use features that this replica does not run.
+fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
     let mut config = Config {
         available_imports: Some(module("")),
         exports: Some(exports(draws)),
@@ -161,7 +165,7 @@ fn senseless(draws: &mut Draws<'_>) -> Vec<u8> {
     }
     match Module::new(config, &mut draws.0) {
         Ok(module) => module.to_bytes(),
-        // The bytes don't suffice for one.
+        // The bytes do not suffice for a module.
         Err(_) => module(""),
     }
 }
@@ -175,22 +179,24 @@ fn exports(draws: &mut Draws<'_>) -> Vec<u8> {
     wat::parse_str(format!("(module {functions})")).expect("a module")
 }
 
-/// The methods, and some of the others: what runs at an installation or before a message often keeps it from going on.
+/// All methods, and a third of the hooks: random hooks often make an installation or a message fail
+/// before a method runs.
 fn entries(draws: &mut Draws<'_>) -> Vec<&'static str> {
     let mut entries = ENTRIES.to_vec();
     entries.retain(|name| name.contains(' ') || draws.below(3) == 2);
     entries
 }
 
-/// A module whose functions do a few things each, with numbers at the edge of what is possible.
-fn hostile(draws: &mut Draws<'_>) -> Vec<u8> {
+/// A module whose functions execute a few random instructions each, with numbers at the limits.
+fn hostile_module(draws: &mut Draws<'_>) -> Vec<u8> {
     let imports = imports();
     let entries = entries(draws);
     let mut body = String::from("(table 8 funcref) (elem (i32.const 1) $f0 $f1 $f2 $f3) ");
     let locals = ["", "(local i64 i64 v128)"][draws.below(2)];
     let frame = "i64 ".repeat(draws.below(5_000));
     body += &format!("(func $deep (local {frame}) (call $deep)) ");
-    body += "(global $g (mut i64) (i64.const 0)) (global $v (export \"v\") (mut v128) (v128.const i64x2 1 2)) ";
+    body += "(global $g (mut i64) (i64.const 0)) ";
+    body += "(global $v (export \"v\") (mut v128) (v128.const i64x2 1 2)) ";
     let mut function = |head: String| {
         body += &format!("(func {head} {locals} ");
         for _ in 0..draws.below(8) {
@@ -198,16 +204,16 @@ fn hostile(draws: &mut Draws<'_>) -> Vec<u8> {
                 0 => "(call $deep)".to_owned(),
                 1 => format!(
                     "(drop (memory.grow (i32.const {})))",
-                    *draws.one(&NUMBERS) as i32
+                    *draws.pick(&NUMBERS) as i32
                 ),
                 2 => format!(
                     "(memory.fill (i32.const {}) (i32.const 7) (i32.const {}))",
-                    *draws.one(&NUMBERS) as i32,
-                    *draws.one(&NUMBERS) as i32
+                    *draws.pick(&NUMBERS) as i32,
+                    *draws.pick(&NUMBERS) as i32
                 ),
                 3 => format!(
                     "(i64.store (i32.const {}) (global.get $g))",
-                    *draws.one(&NUMBERS) as i32
+                    *draws.pick(&NUMBERS) as i32
                 ),
                 4 => {
                     "(global.set $g (i64.add (global.get $g) (i64.load (i32.const 8))))".to_owned()
@@ -217,14 +223,14 @@ fn hostile(draws: &mut Draws<'_>) -> Vec<u8> {
                     "(call_indirect (param i32) (i32.const 0) (i32.const {}))",
                     draws.below(10)
                 ),
-                // Something that works out, so that what follows is reached.
+                // A call that succeeds, so that the instructions after it are reached.
                 7 | 8 => "(call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 9) \
                     (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0)) \
                     (drop (call $call_perform))"
                     .to_owned(),
                 9 => "(drop (call $global_timer_set (i64.const 1)))".to_owned(),
                 10 => "(drop (call $stable64_grow (i64.const 1)))".to_owned(),
-                _ => draws.one(&imports).call(|ty| match *draws.one(&NUMBERS) {
+                _ => draws.pick(&imports).call(|ty| match *draws.pick(&NUMBERS) {
                     number if ty == "i32" => i64::from(number as i32),
                     number => number,
                 }),

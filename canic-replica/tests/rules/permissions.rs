@@ -1,4 +1,5 @@
-//! Who may call the management canister from outside, and through which subnet.
+//! Ingress permissions: the senders and subnets through which the management canister takes calls
+//! from outside.
 
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, Reject, RejectCode, SubnetKind};
@@ -7,7 +8,7 @@ use ic_management_canister_types as types;
 use crate::common::{CALLER, Net, T, encode, record};
 
 #[test]
-fn only_controllers_control() {
+fn calls_of_strangers_are_refused_before_they_cost_anything() {
     let mut net = Net::new();
     let id = net.create(T);
     let stranger = Principal::self_authenticating("stranger");
@@ -26,13 +27,13 @@ fn only_controllers_control() {
             (RejectCode::CanisterError, code),
             "{method}"
         );
-        assert!(!reject.certified, "{method} is not even taken in");
+        assert!(!reject.certified, "{method} is refused at ingress");
     }
-    assert_eq!(net.replica.cycles(id), Some(T), "nobody spends its cycles");
+    assert_eq!(net.replica.cycles(id), Some(T), "the canister pays nothing");
 }
 
 #[test]
-fn methods_for_canisters_are_closed_to_callers_from_outside() {
+fn methods_for_canisters_refuse_ingress_messages() {
     let mut net = Net::new();
     for method in [
         "create_canister",
@@ -50,9 +51,9 @@ fn methods_for_canisters_are_closed_to_callers_from_outside() {
             (reject.error_code.as_str(), reject.message),
             ("IC0406", text)
         );
-        assert!(!reject.certified, "{method} is not even taken in");
+        assert!(!reject.certified, "{method} is refused at ingress");
     }
-    // Those that are about a canister say so in other words.
+    // Methods that name a canister refuse with another text.
     let id = net.create(T);
     let named = types::CanisterMetadataArgs {
         canister_id: id,
@@ -74,7 +75,7 @@ fn methods_for_canisters_are_closed_to_callers_from_outside() {
 }
 
 #[test]
-fn a_call_from_outside_names_a_canister_that_its_sender_controls() {
+fn an_ingress_message_names_a_canister_that_its_sender_controls() {
     let mut net = Net::new();
     let id = net.create(T);
     let nobody = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xe0, 0x77, 0, 1, 1]);
@@ -125,15 +126,15 @@ fn a_call_reaches_a_canister_through_its_own_subnet_only() {
         );
     }
     let missing = Err(("IC0301".to_owned(), format!("Canister {id} not found")));
-    let told = |result: Result<(), Reject>| result.map_err(|r| (r.error_code, r.message));
+    let parts = |result: Result<(), Reject>| result.map_err(|r| (r.error_code, r.message));
     let before = net.replica.cycles(id);
     let (update, query) = status(&mut net, Some(EffectivePrincipal::Subnet(there)));
-    assert_eq!((told(update), told(query)), (missing.clone(), missing));
-    assert_eq!(net.replica.cycles(id), before, "nobody spends its cycles");
+    assert_eq!((parts(update), parts(query)), (missing.clone(), missing));
+    assert_eq!(net.replica.cycles(id), before, "the canister pays nothing");
 }
 
 #[test]
-fn snapshots_are_shown_to_those_whom_the_settings_name() {
+fn snapshots_are_listed_for_the_viewers_in_the_settings() {
     let mut net = Net::new();
     let id = net.install("");
     let viewer = Principal::self_authenticating("viewer");
@@ -143,24 +144,24 @@ fn snapshots_are_shown_to_those_whom_the_settings_name() {
             .map(|(list,)| list.len())
             .map_err(|reject| reject.error_code)
     };
-    let see = |net: &mut Net, visibility: types::SnapshotVisibility| {
+    let show = |net: &mut Net, visibility: types::SnapshotVisibility| {
         let settings = types::CanisterSettings {
             snapshot_visibility: Some(visibility),
             ..Default::default()
         };
-        net.change(id, settings).unwrap();
+        net.update_settings(id, settings).unwrap();
     };
     assert_eq!(list(&mut net), Err("IC0512".into()));
-    see(
+    show(
         &mut net,
         types::SnapshotVisibility::AllowedViewers(vec![viewer]),
     );
     assert_eq!(list(&mut net), Ok(0));
-    see(&mut net, types::SnapshotVisibility::AllowedViewers(vec![]));
+    show(&mut net, types::SnapshotVisibility::AllowedViewers(vec![]));
     assert_eq!(list(&mut net), Err("IC0512".into()));
-    see(&mut net, types::SnapshotVisibility::Public);
+    show(&mut net, types::SnapshotVisibility::Public);
     assert_eq!(list(&mut net), Ok(0));
-    // Seeing is not having.
+    // A viewer may list snapshots and not take one.
     let args = types::TakeCanisterSnapshotArgs {
         canister_id: id,
         replace_snapshot: None,
@@ -182,7 +183,7 @@ fn a_canister_that_does_not_control_itself_takes_no_snapshot_of_itself() {
         sender_canister_version: None,
     };
     let take = |net: &mut Net| {
-        net.through(id, "take_canister_snapshot", 0, &encode(args.clone()))
+        net.call_through(id, "take_canister_snapshot", 0, &encode(args.clone()))
             .1
     };
     let (code, message) = take(&mut net).unwrap_err();
@@ -195,12 +196,12 @@ fn a_canister_that_does_not_control_itself_takes_no_snapshot_of_itself() {
         controllers: Some(vec![net.admin, id]),
         ..Default::default()
     };
-    net.change(id, settings).unwrap();
+    net.update_settings(id, settings).unwrap();
     take(&mut net).unwrap();
 }
 
 #[test]
-fn few_methods_work_as_queries() {
+fn few_management_methods_work_as_queries() {
     let mut net = Net::new();
     let id = net.create(T);
     let payload = candid::encode_args(record(id)).unwrap();

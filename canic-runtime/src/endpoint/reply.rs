@@ -1,0 +1,55 @@
+//! The reply of an endpoint, as the author's function returned it.
+
+use crate::{
+    codec::decode::{CandidValue, CandidValues},
+    platform::message,
+};
+
+/// The reply of an endpoint.
+#[derive(Debug)]
+pub struct Reply {
+    /// None: the author's function has replied itself.
+    pub(super) bytes: Option<Vec<u8>>,
+    /// Whether the author's function returned an `Err`.
+    pub(super) failed: bool,
+}
+
+/// A reply of these values, encoded as Candid.
+pub fn reply<R: CandidValues>(values: R) -> Reply {
+    encoded(candid::encode_args(values), false)
+}
+
+/// A reply of this result, encoded as Candid; an `Err` counts as an error of the endpoint.
+pub fn reply_result<T: CandidValue, E: CandidValue>(result: Result<T, E>) -> Reply {
+    let failed = result.is_err();
+    encoded(candid::encode_one(result), failed)
+}
+
+/// A reply of bytes that are encoded already.
+#[must_use]
+pub fn reply_bytes(bytes: Vec<u8>) -> Reply {
+    Reply {
+        bytes: Some(bytes),
+        failed: false,
+    }
+}
+
+/// No reply: the author's function has replied itself.
+#[must_use]
+pub fn reply_manually() -> Reply {
+    Reply {
+        bytes: None,
+        failed: false,
+    }
+}
+
+fn encoded(bytes: candid::Result<Vec<u8>>, failed: bool) -> Reply {
+    match bytes {
+        Ok(bytes) => Reply {
+            bytes: Some(bytes),
+            failed,
+        },
+        // A type of the author's failed to encode: as in ic-cdk, that ends the message.
+        Err(error) => message::trap(format!("the answer can't be encoded: {error}")),
+    }
+}

@@ -1,0 +1,45 @@
+//! Serving of canic's own endpoints: decode the argument, run, reply; or reject.
+
+use crate::{
+    codec::decode::{CandidArguments, decode_args},
+    platform::message,
+};
+use candid::CandidType;
+use std::future::Future;
+
+/// Serves an update.
+pub(super) fn update<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+    message::in_update(|| reply(run));
+}
+
+/// Serves an update that awaits. `run` itself still runs in the first message.
+pub(super) fn update_async<A, F, R>(run: impl FnOnce(A) -> F)
+where
+    A: CandidArguments,
+    F: Future<Output = R> + 'static,
+    R: CandidType,
+{
+    message::in_update(|| {
+        with_argument(|arguments| {
+            let answer = run(arguments);
+            message::spawn(async move { message::reply(&answer.await) });
+        });
+    });
+}
+
+/// Serves a query.
+pub(super) fn query<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+    message::in_query(|| reply(run));
+}
+
+fn reply<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+    with_argument(|arguments| message::reply(&run(arguments)));
+}
+
+/// Decodes the argument of the present message, or rejects the message.
+fn with_argument<A: CandidArguments>(run: impl FnOnce(A)) {
+    match decode_args(message::argument()) {
+        Ok(arguments) => run(arguments),
+        Err(reason) => message::reject(reason),
+    }
+}

@@ -1,0 +1,60 @@
+//! The alarm: the timers that wake root's background work.
+//!
+//! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
+//! seconds as long as there is work; the platform turns away single runs of it, but never ends it.
+
+use crate::platform::ic::{self, TimerId};
+use std::{cell::Cell, time::Duration};
+
+thread_local! {
+    /// The background work. `background` sets it when a life of root's code begins.
+    static TICK: Cell<Option<fn()>> = const { Cell::new(None) };
+    static WATCHDOG: Cell<Option<TimerId>> = const { Cell::new(None) };
+    /// When the next tick is due, in nanoseconds since the epoch.
+    static DUE: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Nanoseconds between two runs of the watchdog. A single timer that is overdue for so long was lost.
+const WATCHDOG_INTERVAL: u64 = 30_000_000_000;
+
+/// Connects the alarm to the background work.
+pub(crate) fn connect(tick: fn()) {
+    TICK.set(Some(tick));
+}
+
+fn ring() {
+    DUE.set(None);
+    if let Some(tick) = TICK.get() {
+        tick();
+    }
+}
+
+/// Makes sure that the background work runs within this many nanoseconds.
+pub(crate) fn wake_within(nanoseconds: u64) {
+    let now = ic::now();
+    let due = now + nanoseconds;
+    let covers = |other| other <= due && other + WATCHDOG_INTERVAL > now;
+    if DUE.get().is_some_and(covers) {
+        return;
+    }
+    DUE.set(Some(due));
+    ic::after(Duration::from_nanos(nanoseconds), async move {
+        // A tick that was put forward leaves this timer behind. It finds nothing due.
+        if DUE.get() == Some(due) {
+            ring();
+        }
+    });
+}
+
+/// Starts the watchdog, unless it runs.
+pub(crate) fn watch() {
+    if WATCHDOG.get().is_none() {
+        let timer = ic::every(Duration::from_nanos(WATCHDOG_INTERVAL), ring);
+        WATCHDOG.set(Some(timer));
+    }
+}
+
+/// Stops the watchdog.
+pub(crate) fn stop_watching() {
+    WATCHDOG.take().into_iter().for_each(ic::cancel);
+}

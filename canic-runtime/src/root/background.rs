@@ -1,0 +1,109 @@
+//! Root's background work: takes up operations without a driver, refills the pool, announces.
+
+use crate::{
+    api::OperationId,
+    operation::Admission,
+    platform::ic,
+    root::{alarm, delivery, driver, refill},
+    state::{self, State},
+};
+
+/// Begins the background work of a life of root's code: an earlier one may have left some.
+pub(crate) fn start() {
+    alarm::connect(tick);
+    alarm::watch();
+    alarm::wake_within(0);
+}
+
+/// Does the work that is due. Without work left, root sleeps until the next request.
+fn tick() {
+    let moment = ic::moment();
+    let now = moment.now;
+    driver::begin_queued();
+    let Work { due, next, idle } = state::with(|state| work(state, now, driver::is_driven));
+    if idle {
+        alarm::stop_watching();
+    } else {
+        alarm::watch();
+    }
+    due.into_iter().for_each(driver::spawn);
+    if let Some(next) = next {
+        alarm::wake_within(next - now);
+    }
+    refill::begin(&moment).into_iter().for_each(driver::spawn);
+    delivery::begin();
+    delivery::wake();
+    if idle {
+        refill::look_again_if_short(&moment);
+    }
+}
+
+/// The open operations that the background work has to look after.
+#[derive(Debug, PartialEq, Eq)]
+struct Work {
+    /// Operations that are due and have no driver.
+    due: Vec<OperationId>,
+    /// When the next operation is due: nanoseconds since the epoch.
+    next: Option<u64>,
+    /// Whether no operation is open and no announcement pending.
+    idle: bool,
+}
+
+fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Work {
+    let begun = || {
+        let open = state.journal.open_operations();
+        open.filter(|op| op.admission != Admission::Queued)
+    };
+    let due = begun()
+        .filter(|op| op.retry.not_before <= now && !is_driven(op.id))
+        .map(|op| op.id)
+        .collect();
+    let later = begun().map(|op| op.retry.not_before).filter(|at| *at > now);
+    Work {
+        due,
+        next: later.min(),
+        idle: state.journal.open_count() == 0 && state.outbox.subscribers_pending() == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        operation::{Operation, Purpose, Step},
+        root::steps::tests::{BARE, state_of},
+    };
+
+    #[test]
+    fn operations_that_are_due_and_undriven_are_taken_up_and_the_next_one_is_awaited() {
+        let mut state = state_of(&BARE);
+        let mut put = |id, not_before, admission| {
+            let mut op = Operation::new(id, Purpose::Refill, Step::Create, 0);
+            op.retry.not_before = not_before;
+            op.admission = admission;
+            state.journal.put(op);
+        };
+        put(1, 0, Admission::Immediate);
+        put(2, 10, Admission::Dequeued);
+        put(3, 30, Admission::Immediate);
+        put(4, 40, Admission::Immediate);
+        put(5, 0, Admission::Queued);
+        let expected = Work {
+            due: vec![2],
+            next: Some(30),
+            idle: false,
+        };
+        assert_eq!(work(&state, 10, |id| id == 1), expected);
+    }
+
+    #[test]
+    fn root_is_idle_without_open_operations() {
+        let state = state_of(&BARE);
+        let expected = Work {
+            due: Vec::new(),
+            next: None,
+            idle: true,
+        };
+        assert_eq!(work(&state, 10, |_| false), expected);
+    }
+}

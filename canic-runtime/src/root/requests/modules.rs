@@ -1,0 +1,137 @@
+//! Modules: staged in chunks, approved for a role, forgotten when no role and no operation needs them.
+
+use crate::{
+    api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
+    operation::policy,
+    root::{chunk_store, queries},
+    state::{self, State},
+};
+use std::collections::BTreeSet;
+
+/// Keeps a chunk of a module, in stable memory and in root's chunk store.
+///
+/// # Errors
+///
+/// See [`ModuleError`].
+pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleError> {
+    let hash = state::with(|state| state.modules.stage(request.chunk))?;
+    chunk_store::upload_missing(&[hash])
+        .await
+        .map_err(|failure| ModuleError::UploadFailed {
+            reason: failure.reason,
+        })?;
+    Ok(StagedChunk {
+        hash: hash.to_vec(),
+        chunks: state::with(|state| state.modules.chunks()),
+    })
+}
+
+/// Approves a staged module for a role.
+///
+/// # Errors
+///
+/// See [`ModuleError`].
+pub(crate) fn approve(
+    state: &mut State,
+    request: &ApproveRequest,
+) -> Result<ModuleInfo, ModuleError> {
+    let roles = state.config.roles;
+    let known = if roles.is_empty() {
+        policy::is_role_name(&request.role)
+    } else {
+        roles.iter().any(|role| role.name == request.role)
+    };
+    if !known {
+        return Err(ModuleError::UnknownRole {
+            role: request.role.chars().take(MAX_ROLE).collect(),
+            known: roles.iter().map(|role| role.name.to_string()).collect(),
+        });
+    }
+    let hash = state.modules.assemble(request)?;
+    state.registry.set_module(&request.role, hash);
+    forget_unused(state);
+    Ok(queries::module_info(state, &request.role, hash))
+}
+
+/// Approves the modules that root embeds: in `canister_init` and after each upgrade.
+pub(crate) fn approve_embedded(state: &mut State) {
+    for role in state.config.roles {
+        if let Some(wasm) = role.wasm {
+            let hash = state.modules.embed(wasm);
+            state.registry.set_module(role.name, hash);
+        }
+    }
+    forget_unused(state);
+}
+
+/// Forgets the modules that are approved for no role and planned by no open operation.
+fn forget_unused(state: &mut State) {
+    let approved = state.registry.roles().filter_map(|(_, role)| role.module);
+    let planned = state
+        .journal
+        .open_operations()
+        .filter_map(|op| op.plan().map(|plan| plan.module));
+    let needed: BTreeSet<_> = approved.chain(planned).collect();
+    state.modules.retain(|hash| needed.contains(&hash));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        operation::sha256,
+        root::steps::tests::{BARE, FLEET, fleet, state_of},
+    };
+    use serde_bytes::ByteBuf;
+
+    fn staged(state: &mut State, role: &str, wasm: &[u8]) -> ApproveRequest {
+        let chunk = state.modules.stage(wasm.to_vec()).unwrap();
+        ApproveRequest {
+            role: role.to_string(),
+            hash: sha256(wasm).to_vec(),
+            chunks: vec![ByteBuf::from(chunk.to_vec())],
+        }
+    }
+
+    #[test]
+    fn an_approved_module_replaces_the_one_before_which_is_forgotten() {
+        let mut state = state_of(&BARE);
+        let first = staged(&mut state, "worker", b"\0asm one");
+        approve(&mut state, &first).unwrap();
+        let second = staged(&mut state, "worker", b"\0asm two");
+        let info = approve(&mut state, &second).unwrap();
+        assert_eq!(info.hash, second.hash);
+        assert!(state.modules.get(sha256(b"\0asm one")).is_none());
+        assert_eq!(state.modules.chunks(), 1);
+    }
+
+    #[test]
+    fn a_module_that_an_open_operation_installs_is_kept() {
+        use crate::operation::{Operation, Plan, Position, Purpose, Step, Teardown};
+        let mut state = fleet();
+        let old = state.registry.role("hub").and_then(|role| role.module);
+        let root = crate::root::steps::tests::ROOT;
+        let plan = Plan {
+            module: old.unwrap(),
+            ..Plan::sample(&[root], 0, Teardown::Recycle)
+        };
+        let purpose = Purpose::Provision(Position::sample(root), plan);
+        state
+            .journal
+            .put(Operation::new(1, purpose, Step::Create, 0));
+        for role in ["hub", "worker"] {
+            let newer = staged(&mut state, role, b"\0asm newer");
+            approve(&mut state, &newer).unwrap();
+        }
+        assert!(state.modules.get(old.unwrap()).is_some());
+    }
+
+    #[test]
+    fn a_closed_fleet_approves_modules_of_its_roles_only() {
+        let mut state = state_of(&FLEET);
+        let request = staged(&mut state, "nobody", b"\0asm");
+        let refused = approve(&mut state, &request);
+        assert!(matches!(refused, Err(ModuleError::UnknownRole { .. })));
+        assert_eq!(FLEET.roles.len(), 2);
+    }
+}
