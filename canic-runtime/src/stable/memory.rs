@@ -19,8 +19,8 @@
 //!              magic     u8               u32, LE   CBOR
 //! ```
 //!
-//! `n` is 0 until a head record is written. The record is always written as a whole, and may grow and
-//! shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
+//! `n` is 0 until a head record is written. The record is always written as a whole, and may grow
+//! and shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
 //! member's identity.
 
 use crate::{
@@ -35,6 +35,8 @@ use std::cell::{Cell, RefCell};
 
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
+
+type Manager = MemoryManager<DefaultMemoryImpl>;
 
 /// The size of a bucket in pages of 64 KiB, if stable memory may grow to `max_gib`.
 ///
@@ -73,7 +75,7 @@ const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
 const MANAGER_SIZES: u64 = 40;
 
 thread_local! {
-    static MANAGER: RefCell<Option<MemoryManager<DefaultMemoryImpl>>> = const { RefCell::new(None) };
+    static MANAGER: RefCell<Option<Manager>> = const { RefCell::new(None) };
     static MAX_GIB: Cell<u16> = const { Cell::new(DEFAULT_STABLE_GIB) };
 }
 
@@ -118,7 +120,7 @@ pub(crate) fn open(id: u8) -> Memory {
     })
 }
 
-fn open_manager() -> MemoryManager<DefaultMemoryImpl> {
+fn open_manager() -> Manager {
     if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
         panic!("canic: {refusal}");
     }
@@ -129,7 +131,8 @@ fn open_manager() -> MemoryManager<DefaultMemoryImpl> {
     manager
 }
 
-/// Replaces stable memory by an empty one. A test with many cases in one thread does so before each.
+/// Replaces stable memory by an empty one. A test with many cases in one thread does so before
+/// each.
 #[cfg(test)]
 pub(crate) fn forget() {
     MANAGER.set(None);

@@ -4,8 +4,8 @@ use candid::Principal;
 use ic_stable_structures::{Storable, storable::Bound};
 use std::borrow::Cow;
 
-/// A record of a stable map. Its fields are numbered, so a newer version can add some and still read
-/// the records of an older one.
+/// A record of a stable map. Its fields are numbered, so a newer version can add some and still
+/// read the records of an older one.
 pub(crate) struct Record<T>(pub(crate) T);
 
 impl<T> Storable for Record<T>

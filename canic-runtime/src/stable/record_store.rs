@@ -1,8 +1,8 @@
 //! A record store: records of one kind in stable memory, each in slots of its own.
 //!
-//! A record lies in one slot of fixed size, or in a linked list of slots if it is longer. Writing it
-//! costs the same however many records there are. In exchange the records have no order: every index
-//! is on the heap, and is rebuilt from the records when the store is opened.
+//! A record lies in one slot of fixed size, or in a linked list of slots if it is longer. Writing
+//! it costs the same however many records there are. In exchange the records have no order: every
+//! index is on the heap, and is rebuilt from the records when the store is opened.
 //!
 //! ```text
 //! byte   0         4         12        16        17        64       64 + s   64 + 2s
@@ -18,10 +18,10 @@
 //!          p B, LE   u8        u32, LE   SIZE - 5 bytes at most, CBOR
 //! ```
 //!
-//! The header of 64 bytes and the length of each slot belong to `ic_stable_structures::Vec`. p is 1 if
-//! SIZE is below 256, else 2. The length counts kind, next and part; it is 0 in a free slot. The kind
-//! is 1 in a record's first slot and 2 in the others. `next` is the index of the record's next slot,
-//! in the last one `u32::MAX`:
+//! The header of 64 bytes and the length of each slot belong to `ic_stable_structures::Vec`. p is 1
+//! if SIZE is below 256, else 2. The length counts kind, next and part; it is 0 in a free slot. The
+//! kind is 1 in a record's first slot and 2 in the others. `next` is the index of the record's next
+//! slot, in the last one `u32::MAX`:
 //!
 //! ```text
 //! record 3   slot 3           slot 7           slot 4

@@ -1,5 +1,5 @@
-//! Members that exist in root's records only. Root can't tell them from others, and the machine need
-//! not hold a hundred thousand canisters.
+//! Members that exist in root's records only. Root can't tell them from others, and the machine
+//! need not hold a hundred thousand canisters.
 
 use crate::{World, measure, world::controller};
 use candid::Principal;
