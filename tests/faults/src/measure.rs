@@ -447,8 +447,8 @@ fn most_in_flight(events: &[Event], canister: Principal) -> usize {
 /// When root has none.
 #[must_use]
 pub fn registry_bytes(world: &World) -> u64 {
-    /// The registry's memories: roles, members.
-    const IDS: [u64; 2] = [204, 218];
+    /// The registry's memories: members, roles.
+    const IDS: [u64; 2] = [202, 203];
     /// Where the memory manager keeps the size of its first memory, in pages.
     const SIZES: u64 = 40;
     let stable = world.replica.stable_memory(world.root);

@@ -1,4 +1,5 @@
-//! Members that are only on record: root can't tell them from others, and a machine need not hold a hundred thousand canisters.
+//! Members that exist in root's records only. Root can't tell them from others, and the machine
+//! need not hold a hundred thousand canisters.
 
 use crate::{World, measure, world::controller};
 use candid::Principal;
@@ -10,20 +11,24 @@ use ic_stable_structures::{
 };
 use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
-/// The memory of root in which the members' records lie, and the size of their pieces (`canic-runtime/src/shelf.rs`).
-const MEMBERS: u8 = 218;
-const PIECE: u32 = 96;
+/// The id of root's memory with the members' records (`canic-runtime/src/state/mod.rs`).
+const MEMBERS: u8 = 202;
 
-/// Each piece says first what it is, and which one comes next.
+/// The size of the slots of these records (`canic-runtime/src/state/registry.rs`).
+const SLOT: u32 = 96;
+
+// A slot begins with its kind and the index of the record's next slot: see the figure in
+// `canic-runtime/src/stable/record_store.rs`.
 const HEAD: usize = 5;
 const FIRST: u8 = 1;
+const FURTHER: u8 = 2;
 const LAST: u32 = u32::MAX;
 
-struct Piece(Vec<u8>);
+struct Slot(Vec<u8>);
 
-impl Storable for Piece {
+impl Storable for Slot {
     const BOUND: Bound = Bound::Bounded {
-        max_size: PIECE,
+        max_size: SLOT,
         is_fixed_size: false,
     };
 
@@ -40,30 +45,31 @@ impl Storable for Piece {
     }
 }
 
-/// Puts the members of these numbers on record in a root that has one already, by writing its stable memory, and upgrades it.
+/// Adds members with these numbers to the records of a root that has one member already: writes
+/// root's stable memory, and upgrades root.
 ///
 /// # Panics
-/// When root's stable memory is not as expected.
+/// When root's stable memory has another layout.
 pub(crate) fn seed(world: &mut World, numbers: std::ops::Range<usize>) {
     let most = numbers.end as u64;
     let stable = world.replica.stable_memory(world.root);
     let raw: VectorMemory = Rc::new(RefCell::new(stable.expect("root is there")));
     let manager = MemoryManager::init(raw.clone());
-    let pieces: StableVec<Piece, _> = StableVec::init(manager.get(MemoryId::new(MEMBERS)));
-    let (record, model) = first_record(&pieces);
+    let slots: StableVec<Slot, _> = StableVec::init(manager.get(MemoryId::new(MEMBERS)));
+    let (record, model) = first_record(&slots);
     let key = measure::key(model_number(&record));
     for number in numbers {
         let (canister, own_key) = (nobody(number), measure::key(number));
         let record = replaced(&record, model.as_slice(), canister.as_slice());
         let record = replaced(&record, key.as_bytes(), own_key.as_bytes());
-        let parts = record.chunks(PIECE as usize - HEAD);
-        let last = pieces.len() as u32 + parts.len() as u32 - 1;
+        let parts = record.chunks(SLOT as usize - HEAD);
+        let last = slots.len() as u32 + parts.len() as u32 - 1;
         for (index, part) in parts.enumerate() {
-            let at = pieces.len() as u32;
+            let at = slots.len() as u32;
             let next = if at == last { LAST } else { at + 1 };
-            let kind = if index == 0 { FIRST } else { FIRST + 1 };
-            let piece = [&[kind][..], &next.to_le_bytes(), part].concat();
-            pieces.push(&Piece(piece));
+            let kind = if index == 0 { FIRST } else { FURTHER };
+            let slot = [&[kind][..], &next.to_le_bytes(), part].concat();
+            slots.push(&Slot(slot));
         }
     }
     let stable = raw.take();
@@ -79,18 +85,18 @@ pub(crate) fn seed(world: &mut World, numbers: std::ops::Range<usize>) {
     assert_eq!(page.expect("a list").total, most, "root knows them");
 }
 
-/// The record that lies first, and whose it is.
+/// The record in the first slot, and its member.
 fn first_record(
-    pieces: &StableVec<Piece, impl ic_stable_structures::Memory>,
+    slots: &StableVec<Slot, impl ic_stable_structures::Memory>,
 ) -> (Vec<u8>, Principal) {
     let mut record = Vec::new();
     let mut at = 0;
     while at != LAST {
-        let Piece(piece) = pieces.get(at.into()).expect("a member is on record");
-        at = u32::from_le_bytes(piece[1..HEAD].try_into().expect("4 bytes"));
-        record.extend_from_slice(&piece[HEAD..]);
+        let Slot(slot) = slots.get(at.into()).expect("a member is on record");
+        at = u32::from_le_bytes(slot[1..HEAD].try_into().expect("4 bytes"));
+        record.extend_from_slice(&slot[HEAD..]);
     }
-    // It begins with the canister's id: an array, then bytes and how many.
+    // It begins with the canister's id: the heads of an array and of a byte string, then the bytes.
     let length = usize::from(record[1] & 0x1f);
     let canister = Principal::from_slice(&record[2..2 + length]);
     (record, canister)

@@ -56,15 +56,7 @@ impl Fleet {
     #[must_use]
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
         // Building it may take longer than an idle server waits.
-        Self::start_on(artifacts::module(root_package), cycles)
-    }
-
-    /// The same with a root of this module.
-    ///
-    /// # Panics
-    /// When it can't be had.
-    #[must_use]
-    pub fn start_on(module: Vec<u8>, cycles: u128) -> Self {
+        let module = artifacts::module(root_package);
         let pic = PocketIcBuilder::new()
             .with_server_binary(artifacts::server())
             .with_application_subnet()

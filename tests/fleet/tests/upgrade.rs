@@ -2,14 +2,13 @@
 
 use candid::{Principal, encode_args};
 use canic::api::{
-    BatchError, Denied, ImportAs, ImportError, Imported, MembersFilter, ModulesPage,
-    OperationsFilter, PageRequest, Progress, ProvisionError, ProvisionRequest, Provisioned,
+    Denied, MembersFilter, ModulesPage, OperationsFilter, PageRequest, ProvisionError, Provisioned,
     RetireRequest, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs, UpgradeFlags};
 use pocket_ic::{call_candid_as, common::rest::RawEffectivePrincipal};
-use std::{collections::BTreeSet, io::Read, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 #[test]
 fn root_keeps_members_pool_operations_and_modules() {
@@ -278,136 +277,4 @@ fn what_a_forced_upgrade_cuts_off_is_finished_by_looking() {
     }
     let steps: BTreeSet<String> = cut_off.iter().map(|state| format!("{state:?}")).collect();
     assert!(steps.len() >= 3, "too few steps were met: {steps:?}");
-}
-
-#[test]
-fn a_root_of_layout_1_with_a_thousand_members_goes_on() {
-    const MEMBERS: usize = 1_000;
-    let fleet = on_an_old_root(include_bytes!("../layouts/1-hub-root.wasm.gz"));
-    fleet.approve("worker", &artifacts::module("example-worker"));
-    let named = |n: usize| ProvisionRequest {
-        key: Some(format!("member {n}")),
-        ..notebook(user(1))
-    };
-    for first in (0..MEMBERS).step_by(50) {
-        let batch: Vec<_> = (first..first + 50).map(named).collect();
-        let accepted: Result<Vec<Result<u64, ProvisionError>>, BatchError> = fleet
-            .update(
-                fleet.root,
-                fleet.controller,
-                "canic_provision_batch",
-                (batch,),
-            )
-            .expect("root answers");
-        assert!(accepted.expect("accepted").iter().all(Result::is_ok));
-        fleet.until("the batch is there", |fleet| fleet.open().is_empty());
-    }
-    // Some are under way when root is stopped.
-    let late = [1, 2, 3].map(|n| {
-        let request = named(MEMBERS + n);
-        fleet.submit(fleet.root, fleet.controller, "canic_provision", (request,))
-    });
-    fleet
-        .upgrade_root("fixture-hub-root")
-        .expect("the layout is migrated");
-    for message in late {
-        drop(fleet.pic.await_call(message));
-    }
-    fleet.quiet();
-
-    let members = fleet.members(&MembersFilter::All);
-    assert!(members.len() >= MEMBERS, "{}", members.len());
-    for n in [0, 499, MEMBERS - 1] {
-        let again = fleet.provision(&named(n)).expect("the same member");
-        assert_eq!(again.source, Source::Existing);
-    }
-    let new = fleet.provision(&named(MEMBERS + 10)).expect("a new member");
-    let known: Result<Imported, ImportError> = fleet.import(new.canister, ImportAs::Pool);
-    assert!(
-        matches!(known, Err(ImportError::AlreadyKnown { .. })),
-        "{known:?}"
-    );
-    fleet
-        .retire(members[0].canister, Retirement::Delete)
-        .expect("a member of old retires");
-    fleet.quiet();
-    let kept = fleet.members(&MembersFilter::All);
-    assert_eq!(kept.len(), members.len());
-    fleet.audit().passes();
-}
-
-#[test]
-fn a_root_of_layout_3_keeps_members_places_and_pool_and_finishes_what_waits() {
-    let fleet = on_an_old_root(include_bytes!("../layouts/3-tree-root.wasm.gz"));
-    fleet.approve("listener", &artifacts::module("fixture-listener"));
-    fleet.approve("watcher", &artifacts::module("fixture-watcher"));
-    let listener = |key: &str, parent: Option<Principal>| ProvisionRequest {
-        role: "listener".to_string(),
-        key: Some(key.to_string()),
-        parent,
-        arg: Vec::new(),
-    };
-    let made = |request: &ProvisionRequest| fleet.provision(request).expect("a member").canister;
-    let hub = made(&listener("hub", None));
-    made(&listener("a", Some(hub)));
-    let gone = made(&listener("gone", None));
-    fleet.quiet();
-    fleet
-        .retire(gone, Retirement::Recycle)
-        .expect("it goes to the pool");
-    fleet.quiet();
-    let (members, pool) = (fleet.members(&MembersFilter::All), fleet.pool());
-    assert!(pool.iter().any(|entry| entry.canister == gone), "{pool:?}");
-
-    // Some of them claim what the pool has, and none has ended when root is stopped.
-    let batch: Vec<_> = ["b", "c"]
-        .map(|key| listener(key, Some(hub)))
-        .into_iter()
-        .chain((0..30).map(|n| ProvisionRequest {
-            role: "watcher".to_string(),
-            ..listener(&n.to_string(), None)
-        }))
-        .collect();
-    let accepted: Result<Vec<Result<u64, ProvisionError>>, BatchError> =
-        fleet.command("canic_provision_batch", (batch,));
-    let accepted: Vec<u64> = (accepted.expect("accepted").into_iter())
-        .map(|one| one.expect("there is room"))
-        .collect();
-    assert!(fleet.pool().iter().any(|entry| entry.claimed_by.is_some()));
-    let open = fleet.open().len();
-    fleet
-        .upgrade_root("fixture-tree-root")
-        .expect("the layout is migrated");
-    let again = fleet.open();
-    assert!(!again.is_empty() && again.len() <= open, "{again:?}");
-    let full = fleet.provision(&listener("d", Some(hub)));
-    assert!(
-        matches!(full, Err(ProvisionError::ParentFull { .. })),
-        "places of what is under way count: {full:?}"
-    );
-    fleet.quiet();
-
-    let progress: Result<Progress, BatchError> = fleet.ask("canic_progress", (accepted,));
-    assert_eq!(progress.expect("known").done, 32);
-    let kept = fleet.members(&MembersFilter::All);
-    assert_eq!(kept.len(), members.len() + 32);
-    assert!(members.iter().all(|member| kept.contains(member)));
-    assert_eq!(fleet.members(&MembersFilter::Parent(hub)).len(), 3);
-    let same = fleet.provision(&listener("a", Some(hub)));
-    assert_eq!(same.expect("the same member").source, Source::Existing);
-    assert!(matches!(
-        fleet.provision(&listener("d", Some(hub))),
-        Err(ProvisionError::ParentFull { .. })
-    ));
-    assert!(fleet.pool().iter().all(|entry| entry.claimed_by.is_none()));
-    fleet.audit().passes();
-}
-
-/// A fleet whose root an earlier version built.
-fn on_an_old_root(module: &[u8]) -> Fleet {
-    let mut old = Vec::new();
-    flate2::read::GzDecoder::new(module)
-        .read_to_end(&mut old)
-        .expect("a module");
-    Fleet::start_on(old, 4_000_000_000_000_000)
 }
