@@ -164,7 +164,7 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `"worker"` | the role's name; it stands first | required |
 /// | `child(name = "shard", ..)` | a role that this member provisions; may be repeated | none by name |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
-/// | `listens` | know what root announces from the first moment on | from the first question on |
+/// | `subscribes` | subscribe to root's announcements in `init` and after each upgrade | with `child(..)` the same, else with the first lookup |
 /// | `stable_memory = "64GiB"` | what its stable memory can grow to; fixed by the first install | `"4GiB"` |
 /// | `crate = path` | where the `canic` crate is, if it has another name | `::canic` |
 ///

@@ -56,7 +56,7 @@ pub(crate) fn root() -> Vec<Served> {
         served(Update, "canic_provision_batch", quote!(Vec<ProvisionRequest>), quote!(Result<Vec<Result<u64, ProvisionError>>, BatchError>)),
         served(Update, "canic_retire", quote!(RetireRequest), quote!(Result<Retired, RetireError>)),
         served(Update, "canic_move", quote!(MoveRequest), quote!(Result<Moved, MoveError>)),
-        served(Update, "canic_standing", quote!(Principal), quote!(Result<Option<Standing>, Denied>)),
+        served(Update, "canic_lookup", quote!(Principal), quote!(Result<Option<MemberRef>, Denied>)),
         served(Update, "canic_import", quote!(ImportRequest), quote!(Result<Imported, ImportError>)),
         served(Update, "canic_module_stage", quote!(StageRequest), quote!(Result<StagedChunk, ModuleError>)),
         served(Update, "canic_module_approve", quote!(ApproveRequest), quote!(Result<ModuleInfo, ModuleError>)),
@@ -80,9 +80,9 @@ pub(crate) fn root() -> Vec<Served> {
 pub(crate) fn member() -> Vec<Served> {
     use Mode::{Query, Update};
     vec![
-        served(Query, "canic_env", quote!(), quote!(Env)),
+        served(Query, "canic_identity", quote!(), quote!(IdentityInfo)),
         served(Query, "canic_metrics", quote!(PageRequest), quote!(Result<MetricsPage, Denied>)),
-        served(Update, "canic_sync", quote!(SyncRequest), quote!(Result<(), Denied>)),
+        served(Update, "canic_sync", quote!(Identity), quote!(Result<(), Denied>)),
         served(Update, "canic_announce", quote!(Announcement), quote!(Result<(), Denied>)),
     ]
 }

@@ -16,7 +16,7 @@ pub(super) struct RoleArgs {
     pub(super) name: Name,
     pub(super) children: Vec<Given<HandleArgs>>,
     pub(super) http: Option<Given<Flag>>,
-    pub(super) listens: Option<Given<Flag>>,
+    pub(super) subscribes: Option<Given<Flag>>,
     pub(super) stable_memory: Option<Given<Gibibytes>>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Name {
 }
 
 const ROLE: Known = Known {
-    once: &["http", "listens", "stable_memory", "crate"],
+    once: &["http", "subscribes", "stable_memory", "crate"],
     repeated: &["child"],
 };
 const CHILD: Known = Known {
@@ -63,7 +63,7 @@ impl RoleArgs {
                 .map(|list| list.map(|tokens| child(tokens, errors)))
                 .collect(),
             http: options.one("http", errors),
-            listens: options.one("listens", errors),
+            subscribes: options.one("subscribes", errors),
             stable_memory: options.one("stable_memory", errors),
         }
     }

@@ -24,8 +24,9 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         canister: canister?,
         name: name?,
         children: children.into_iter().collect::<Option<_>>()?,
-        // Who has children wants to know them.
-        listens: !args.children.is_empty() || args.listens.as_ref().is_some_and(|flag| flag.0),
+        // A member with children subscribes, so that it learns of them.
+        subscribes: !args.children.is_empty()
+            || args.subscribes.as_ref().is_some_and(|flag| flag.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })

@@ -12,8 +12,8 @@ pub(super) struct Role {
     /// The roles it provisions by name.
     pub(super) children: Vec<Handle>,
     pub(super) http: bool,
-    /// Whether it takes notice of other members from the first moment on.
-    pub(super) listens: bool,
+    /// Whether the member subscribes in `init`, before its first lookup.
+    pub(super) subscribes: bool,
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
 }

@@ -1,5 +1,6 @@
 //! A club's guest book: a hub. The entries are on pages, each of which is a canister below the club.
 
+use canic::error::LookupError;
 use canic::prelude::*;
 use canic::stable_structures::StableCell;
 use ic_cdk::call::Call;
@@ -44,7 +45,7 @@ async fn sign(name: String, text: String) -> Result<u32, String> {
 
 /// The pages of the book.
 #[canic::update]
-async fn pages() -> Result<Vec<Principal>, String> {
+async fn pages() -> Result<Vec<Principal>, LookupError> {
     let children = canic::fleet::children(None).await?;
     Ok(children.into_iter().map(|child| child.canister).collect())
 }
@@ -53,7 +54,8 @@ async fn pages() -> Result<Vec<Principal>, String> {
 async fn page(number: u32) -> Result<Principal, String> {
     let club = canic::fleet::key().ok_or("root makes clubs, each with a name")?;
     let key = format!("{club}, page {number}");
-    if let Some(there) = canic::fleet::lookup(PAGE, &*key).await? {
+    let found = canic::fleet::lookup(PAGE, &*key).await;
+    if let Some(there) = found.map_err(|error| error.to_string())? {
         return Ok(there);
     }
     let request = Club::page().key(key).args(PageArgs { number });
