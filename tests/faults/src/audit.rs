@@ -7,8 +7,8 @@
 use crate::world::{Asked, T, World, controller};
 use candid::{CandidType, Decode, Principal};
 use canic::api::{
-    Env, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState, MoveError,
-    MoveRequest, Moved, OperationsFilter, ProvisionError, ProvisionRequest, Provisioned,
+    IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
+    MoveError, MoveRequest, Moved, OperationsFilter, ProvisionError, ProvisionRequest, Provisioned,
     RetireError, RetireRequest, Retired,
 };
 use canic_fleet_tests::{fleet::notebook, user};
@@ -35,7 +35,7 @@ pub fn audit_books(world: &mut World) -> Vec<String> {
     wrong.extend(asked_again(world));
     wrong.extend(filled(world));
     wrong.extend(books(world, true));
-    wrong.extend(knowledge(world));
+    wrong.extend(directories(world));
     wrong.sort();
     wrong.dedup();
     wrong
@@ -177,11 +177,11 @@ fn books(world: &mut World, strict: bool) -> Vec<String> {
             Ok(status) if status.module_hash.as_ref() == Some(&member.module) => {}
             other => say(format!("{canister} does not run its module: {other:?}")),
         }
-        match env(world, canister) {
-            Some(env)
-                if env.role == member.role
-                    && env.membership.as_ref().is_some_and(|membership| {
-                        membership.key == member.key && membership.parent == member.parent
+        match identity_info(world, canister) {
+            Some(info)
+                if info.role == member.role
+                    && info.identity.as_ref().is_some_and(|identity| {
+                        identity.key == member.key && identity.parent == member.parent
                     }) => {}
             other => say(format!(
                 "{canister} knows itself as {other:?}, not as {member:?}"
@@ -327,22 +327,24 @@ fn filled(world: &mut World) -> Vec<String> {
     wrong
 }
 
-/// Whether those who are told of others know what is true: parents their children, watchers all listeners.
-fn knowledge(world: &mut World) -> Vec<String> {
+/// Compares the directories of members with the truth: parents know their children, watchers all
+/// subscribers.
+fn directories(world: &mut World) -> Vec<String> {
     let members = world.members();
     let mut wrong = Vec::new();
-    let is_told = |member: &&MemberInfo| ["listener", "watcher"].contains(&member.role.as_str());
-    for told in members.iter().filter(is_told) {
+    let has_directory =
+        |member: &&MemberInfo| ["subscriber", "watcher"].contains(&member.role.as_str());
+    for told in members.iter().filter(has_directory) {
         for key in KEYS {
             let mut named = members.iter();
-            let named = named.find(|m| m.role == "listener" && m.key.as_deref() == Some(key));
+            let named = named.find(|m| m.role == "subscriber" && m.key.as_deref() == Some(key));
             let concerned = named.filter(|m| told.role == "watcher" || m.parent == told.canister);
             let truth = concerned.map(|member| member.canister);
             let answer = world.replica.query(Ingress {
                 sender: controller(),
                 canister: told.canister,
                 method: "knows".to_string(),
-                payload: candid::encode_args(("listener", key)).expect("an argument"),
+                payload: candid::encode_args(("subscriber", key)).expect("an argument"),
                 effective: None,
                 caller_info: None,
             });
@@ -356,20 +358,20 @@ fn knowledge(world: &mut World) -> Vec<String> {
     wrong
 }
 
-/// The keys of listeners in all scenarios.
+/// The keys of subscribers in all scenarios.
 const KEYS: [&str; 5] = ["old", "new", "a", "aa", "b"];
 
-/// Who a member thinks it is.
-fn env(world: &mut World, canister: Principal) -> Option<Env> {
+/// A member's answer about its own identity.
+fn identity_info(world: &mut World, canister: Principal) -> Option<IdentityInfo> {
     let answer = world.replica.query(Ingress {
         sender: world.root,
         canister,
-        method: "canic_env".to_string(),
+        method: "canic_identity".to_string(),
         payload: candid::encode_args(()).ok()?,
         effective: None,
         caller_info: None,
     });
-    Decode!(&answer.ok()?, Env).ok()
+    Decode!(&answer.ok()?, IdentityInfo).ok()
 }
 
 fn decode<R: CandidType + DeserializeOwned>(bytes: &[u8]) -> R {

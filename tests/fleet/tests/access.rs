@@ -376,36 +376,30 @@ fn a_notebook_is_for_its_owner_and_root() {
 }
 
 #[test]
-fn only_root_tells_a_member_who_it_is() {
+fn only_root_sets_the_identity_of_a_member() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
         .expect("a member")
         .canister;
-    let membership = canic::api::Membership {
+    let false_identity = canic::api::Identity {
         root: user(2),
+        role: "worker".into(),
         parent: user(2),
         key: None,
     };
-    let request = canic::api::SyncRequest {
-        role: "worker".into(),
-        membership,
-    };
     for caller in [user(2), user(1), fleet.controller, Principal::anonymous()] {
         let answer: Result<Result<(), Denied>, RejectResponse> =
-            fleet.update(member, caller, "canic_sync", (&request,));
+            fleet.update(member, caller, "canic_sync", (&false_identity,));
         assert!(!matches!(answer, Ok(Ok(()))), "canic_sync by {caller}");
     }
-    let env: canic::api::Env = fleet
-        .query(member, user(1), "canic_env", ())
+    let info: canic::api::IdentityInfo = fleet
+        .query(member, user(1), "canic_identity", ())
         .expect("anybody may ask");
-    let membership = env.membership.expect("a member knows its place");
-    assert_eq!(
-        (membership.root, membership.parent),
-        (fleet.root, fleet.root)
-    );
-    assert_eq!((env.canister, env.role.as_str()), (member, "worker"));
-    assert_eq!(membership.key, Some(user(1).to_text()));
+    let identity = info.identity.expect("a member knows its identity");
+    assert_eq!((identity.root, identity.parent), (fleet.root, fleet.root));
+    assert_eq!((info.canister, info.role.as_str()), (member, "worker"));
+    assert_eq!(identity.key, Some(user(1).to_text()));
     fleet.quiet();
     fleet.audit().passes();
 }

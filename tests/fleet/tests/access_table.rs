@@ -2,10 +2,10 @@
 
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
-    Announcement, ApproveRequest, CatchUpRequest, Denied, ImportAs, ImportRequest, MemberRequest,
-    MembersFilter, MembersRequest, Membership, MoveRequest, OperationsFilter, OperationsRequest,
+    Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
+    MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
     PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError,
-    RetireRequest, Retired, Retirement, StageRequest, SyncRequest,
+    RetireRequest, Retired, Retirement, StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 use std::{collections::BTreeMap, fs};
@@ -304,7 +304,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             canister: world.to_target["parent"][0].principal,
             parent: nowhere,
         }),
-        "canic_standing" => Encode!(&nowhere),
+        "canic_lookup" => Encode!(&nowhere),
         "canic_progress" => Encode!(&vec![1_u64]),
         "canic_catch_up" => Encode!(&CatchUpRequest { after: None }),
         "canic_announce" => Encode!(&Announcement {
@@ -312,13 +312,11 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             upto: 0,
             changes: Vec::new(),
         }),
-        "canic_sync" => Encode!(&SyncRequest {
+        "canic_sync" => Encode!(&Identity {
+            root: fleet.root,
             role: "doors".into(),
-            membership: Membership {
-                root: fleet.root,
-                parent: fleet.root,
-                key: None,
-            },
+            parent: fleet.root,
+            key: None,
         }),
         "canic_members" => Encode!(&MembersRequest {
             filter: MembersFilter::All,
@@ -332,7 +330,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             limit: 1,
         }),
         "canic_operation" => Encode!(&1_u64),
-        "canic_env" => Encode!(),
+        "canic_identity" => Encode!(),
         "canic_modules" | "canic_pool" | "canic_metrics" => Encode!(&page),
         other => panic!("the test knows no argument for {other}"),
     };
@@ -346,7 +344,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_operations",
         "canic_operation",
         "canic_metrics",
-        "canic_env",
+        "canic_identity",
     ];
     (
         encoded.expect("it can be encoded"),

@@ -150,7 +150,7 @@ impl Kind {
     fn of(methods: &BTreeMap<String, &str>) -> Option<Self> {
         if methods.contains_key("canic_provision") {
             Some(Self::Root)
-        } else if methods.contains_key("canic_env") {
+        } else if methods.contains_key("canic_identity") {
             Some(Self::Member)
         } else {
             None

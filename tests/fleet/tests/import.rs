@@ -1,7 +1,7 @@
 //! Canisters that existed before: into the pool, or adopted as members with their code and data.
 
 use candid::{Principal, encode_args};
-use canic::api::{Env, ImportAs, ImportError, MembersFilter, ProvisionError, Source};
+use canic::api::{IdentityInfo, ImportAs, ImportError, MembersFilter, ProvisionError, Source};
 use canic_fleet_tests::{
     Fleet, artifacts,
     fleet::{notebook, owner_argument},
@@ -52,10 +52,10 @@ fn a_canister_comes_into_the_pool_empty() {
 fn a_canister_is_adopted_with_its_data() {
     let fleet = Fleet::of_notebooks();
     let canister = handmade(&fleet);
-    let env: Env = fleet
-        .query(canister, user(1), "canic_env", ())
+    let info: IdentityInfo = fleet
+        .query(canister, user(1), "canic_identity", ())
         .expect("it answers");
-    assert_eq!(env.membership, None, "it is unmanaged");
+    assert_eq!(info.identity, None, "it is unmanaged");
     let written: Result<(), String> = fleet
         .update(canister, user(1), "put", ("title", "text"))
         .expect("the owner may write");
@@ -68,12 +68,12 @@ fn a_canister_is_adopted_with_its_data() {
         members.iter().map(|m| m.canister).collect::<Vec<_>>(),
         [canister]
     );
-    let env: Env = fleet
-        .query(canister, user(1), "canic_env", ())
+    let info: IdentityInfo = fleet
+        .query(canister, user(1), "canic_identity", ())
         .expect("it answers");
-    let membership = env.membership.expect("it is a member now");
+    let identity = info.identity.expect("it is a member now");
     assert_eq!(
-        (membership.root, membership.key.as_deref()),
+        (identity.root, identity.key.as_deref()),
         (fleet.root, Some("alice"))
     );
     let read: Option<String> = fleet

@@ -38,7 +38,7 @@ fn stable_memory_grows_in_buckets_that_suit_what_it_may_grow_to() {
     let fleet = Fleet::start("fixture-bare-root");
     let owner = user(1);
     // 4 GiB, unless it says otherwise; a page for every two of them.
-    for (package, bucket) in [("fixture-listener", 2), ("fixture-measured", 32)] {
+    for (package, bucket) in [("fixture-subscriber", 2), ("fixture-measured", 32)] {
         let canister = fleet.stranger_canister(owner);
         let nothing = candid::encode_args(()).expect("no argument");
         fleet

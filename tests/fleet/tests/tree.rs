@@ -2,8 +2,8 @@
 
 use candid::{CandidType, Encode, Principal};
 use canic::api::{
-    Env, MemberRequest, MemberState, MembersFilter, MoveError, MoveRequest, Moved, ProvisionError,
-    ProvisionRequest, Provisioned, RetireError, Retirement,
+    IdentityInfo, LookupError, MemberRequest, MemberState, MembersFilter, MoveError, MoveRequest,
+    Moved, ProvisionError, ProvisionRequest, Provisioned, RetireError, Retirement,
 };
 use canic_fleet_tests::{Fleet, artifacts, user};
 use pocket_ic::RejectResponse;
@@ -20,7 +20,7 @@ struct Tree {
 impl Tree {
     fn new() -> Self {
         let fleet = Fleet::start("fixture-tree-root");
-        fleet.approve("listener", &artifacts::module("fixture-listener"));
+        fleet.approve("subscriber", &artifacts::module("fixture-subscriber"));
         fleet.approve("watcher", &artifacts::module("fixture-watcher"));
         fleet.quiet();
         Self { fleet }
@@ -36,12 +36,12 @@ impl Tree {
         self.fleet.provision(&request).expect("a member").canister
     }
 
-    fn listener(&self, key: &str) -> Principal {
-        self.provision("listener", key, None)
+    fn subscriber(&self, key: &str) -> Principal {
+        self.provision("subscriber", key, None)
     }
 
     fn below(&self, parent: Principal, key: &str) -> Principal {
-        self.provision("listener", key, Some(parent))
+        self.provision("subscriber", key, Some(parent))
     }
 
     fn retire(&self, canister: Principal) {
@@ -68,16 +68,17 @@ impl Tree {
     }
 
     fn children(&self, member: Principal) -> Vec<String> {
-        let keys: Result<Vec<Option<String>>, String> = self.ask(member, "keys_of_children", ());
+        let keys: Result<Vec<Option<String>>, LookupError> =
+            self.ask(member, "keys_of_children", ());
         let mut keys: Vec<String> = keys.expect("known").into_iter().flatten().collect();
         keys.sort();
         keys
     }
 
-    /// What a member knows of a listener without asking.
+    /// What a member knows of a subscriber without asking.
     fn knows(&self, member: Principal, key: &str) -> Option<Principal> {
         self.fleet
-            .query(member, user(1), "knows", ("listener", key))
+            .query(member, user(1), "knows", ("subscriber", key))
             .expect("anybody may ask")
     }
 
@@ -130,9 +131,9 @@ impl Tree {
 #[test]
 fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
     let tree = Tree::new();
-    let early = tree.listener("early");
+    let early = tree.subscriber("early");
     let watcher = tree.provision("watcher", "w", None);
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     let b = tree.below(hub, "b");
     tree.below(a, "aa");
@@ -150,8 +151,8 @@ fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
     tree.settle();
     assert_eq!(tree.children(hub), ["a"]);
     assert_eq!(tree.knows(watcher, "b"), None);
-    let unknown: Result<Option<Principal>, String> =
-        tree.ask(watcher, "look_up", ("listener", "b"));
+    let unknown: Result<Option<Principal>, LookupError> =
+        tree.ask(watcher, "look_up", ("subscriber", "b"));
     assert_eq!(unknown, Ok(None), "root says the same");
     tree.ends_well();
 }
@@ -159,7 +160,7 @@ fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
 #[test]
 fn a_parent_knows_a_child_as_soon_as_it_has_it() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let hired: Result<Provisioned, ProvisionError> = tree.ask(hub, "hire", ("a",));
     hired.expect("a child");
     assert_eq!(tree.children(hub), ["a"]);
@@ -173,9 +174,9 @@ fn one_provision_tells_the_parent_and_the_watchers_and_nobody_else() {
         tree.provision("watcher", "1", None),
         tree.provision("watcher", "2", None),
     );
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     for number in 0..2 {
-        tree.listener(&format!("other {number}"));
+        tree.subscriber(&format!("other {number}"));
     }
     tree.settle();
     let told = tree.told_during(|| {
@@ -213,7 +214,7 @@ fn many_changes_are_told_together_and_in_order() {
         pic.stop_canister(watcher, Some(tree.fleet.root))
             .expect("stopped");
         for number in 0..5 {
-            let member = tree.listener(&format!("{number}"));
+            let member = tree.subscriber(&format!("{number}"));
             if number % 2 == 0 {
                 tree.retire(member);
             }
@@ -247,7 +248,7 @@ fn who_is_down_holds_up_nobody_and_hears_everything_afterwards() {
         pic.stop_canister(*watcher, Some(tree.fleet.root))
             .expect("stopped");
     }
-    let a = tree.listener("a");
+    let a = tree.subscriber("a");
     tree.settle();
     for watcher in up {
         assert_eq!(tree.knows(*watcher, "a"), Some(a));
@@ -271,11 +272,11 @@ fn who_is_down_holds_up_nobody_and_hears_everything_afterwards() {
 fn a_member_catches_up_after_its_upgrade() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     tree.settle();
     let nothing = Encode!().expect("no argument");
-    for (member, package) in [(watcher, "fixture-watcher"), (hub, "fixture-listener")] {
+    for (member, package) in [(watcher, "fixture-watcher"), (hub, "fixture-subscriber")] {
         let module = artifacts::module(package);
         let upgraded =
             tree.fleet
@@ -304,7 +305,7 @@ fn what_root_has_to_tell_survives_its_upgrade() {
     let pic = &tree.fleet.pic;
     pic.stop_canister(watcher, Some(tree.fleet.root))
         .expect("stopped");
-    let a = tree.listener("a");
+    let a = tree.subscriber("a");
     tree.settle();
     tree.fleet
         .upgrade_root("fixture-tree-root")
@@ -322,16 +323,16 @@ fn what_root_has_to_tell_survives_its_upgrade() {
 #[test]
 fn who_relies_on_a_member_learns_that_it_is_gone() {
     let tree = Tree::new();
-    let (a, b) = (tree.listener("a"), tree.listener("b"));
+    let (a, b) = (tree.subscriber("a"), tree.subscriber("b"));
     let nowhere = |method| tree.lets_in(b, a, method);
-    assert!(!nowhere("for_listeners_now"), "a query can't ask");
-    assert!(nowhere("for_listeners"), "an update asks root");
-    assert!(nowhere("for_listeners_now"), "then it is known");
+    assert!(!nowhere("for_subscribers_now"), "a query can't ask");
+    assert!(nowhere("for_subscribers"), "an update asks root");
+    assert!(nowhere("for_subscribers_now"), "then it is known");
     let role = || -> Option<String> {
-        let role: Result<Option<String>, String> = tree.ask(b, "role_of", (a,));
+        let role: Result<Option<String>, LookupError> = tree.ask(b, "role_of", (a,));
         role.expect("known")
     };
-    let asked = tree.calls_of(b, || assert_eq!(role().as_deref(), Some("listener")));
+    let asked = tree.calls_of(b, || assert_eq!(role().as_deref(), Some("subscriber")));
     assert_eq!(
         asked.unwrap_or_default(),
         [],
@@ -348,7 +349,7 @@ fn who_relies_on_a_member_learns_that_it_is_gone() {
     }
     let asked = tree.calls_of(b, || assert_eq!(role(), None));
     if let Some(asked) = asked {
-        assert_eq!(asked[0], (tree.fleet.root, "canic_standing".to_string()));
+        assert_eq!(asked[0], (tree.fleet.root, "canic_lookup".to_string()));
     }
     tree.ends_well();
 }
@@ -356,8 +357,8 @@ fn who_relies_on_a_member_learns_that_it_is_gone() {
 #[test]
 fn nobody_relies_on_an_answer_for_longer_than_its_lease() {
     let tree = Tree::new();
-    let (a, b) = (tree.listener("a"), tree.listener("b"));
-    assert!(tree.lets_in(b, a, "for_listeners"));
+    let (a, b) = (tree.subscriber("a"), tree.subscriber("b"));
+    assert!(tree.lets_in(b, a, "for_subscribers"));
     // The announcement can't arrive.
     let pic = &tree.fleet.pic;
     pic.stop_canister(b, Some(tree.fleet.root))
@@ -367,8 +368,11 @@ fn nobody_relies_on_an_answer_for_longer_than_its_lease() {
     pic.advance_time(Duration::from_secs(LEASE));
     pic.start_canister(b, Some(tree.fleet.root))
         .expect("started");
-    assert!(!tree.lets_in(b, a, "for_listeners_now"), "its time is over");
-    assert!(tree.lets_in(b, a, "for_listeners"), "root is asked again");
+    assert!(
+        !tree.lets_in(b, a, "for_subscribers_now"),
+        "its time is over"
+    );
+    assert!(tree.lets_in(b, a, "for_subscribers"), "root is asked again");
     tree.ends_well();
 }
 
@@ -376,7 +380,7 @@ fn nobody_relies_on_an_answer_for_longer_than_its_lease() {
 fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
-    let (old, new) = (tree.listener("old"), tree.listener("new"));
+    let (old, new) = (tree.subscriber("old"), tree.subscriber("new"));
     let a = tree.below(old, "a");
     let aa = tree.below(a, "aa");
     tree.settle();
@@ -392,9 +396,10 @@ fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
     );
     assert_eq!(tree.children(a), ["aa"]);
     assert_eq!(tree.knows(watcher, "a"), Some(a));
-    let env: Env = tree.ask(a, "canic_env", ());
+    let info: IdentityInfo = tree.ask(a, "canic_identity", ());
     assert_eq!(
-        env.membership.map(|m| (m.parent, m.key)),
+        info.identity
+            .map(|identity| (identity.parent, identity.key)),
         Some((new, Some("a".into())))
     );
     // Doors open and close accordingly.
@@ -425,7 +430,7 @@ fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
 #[test]
 fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     let aa = tree.below(a, "aa");
     for parent in [hub, a, aa] {
@@ -451,27 +456,27 @@ fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
         tree.move_to(watcher, hub),
         Err(MoveError::Refused(_))
     ));
-    // A parent has three listeners at most.
-    let full = tree.listener("full");
+    // A parent has three subscribers at most.
+    let full = tree.subscriber("full");
     for key in ["1", "2", "3"] {
         tree.below(full, key);
     }
     let fourth = ProvisionRequest {
-        role: "listener".into(),
+        role: "subscriber".into(),
         key: Some("4".into()),
         parent: Some(full),
         arg: Vec::new(),
     };
     let refusal = ProvisionError::ParentFull {
         parent: full,
-        role: "listener".to_string(),
+        role: "subscriber".to_string(),
         max: 3,
     };
     assert_eq!(tree.fleet.provision(&fourth), Err(refusal.clone()));
     assert_eq!(tree.move_to(aa, full), Err(MoveError::Refused(refusal)));
     // One goes, and there is room again.
     let one = tree.fleet.member(&MemberRequest::Key {
-        role: "listener".into(),
+        role: "subscriber".into(),
         key: "1".into(),
     });
     tree.move_to(one.expect("a member").canister, hub)
@@ -491,7 +496,7 @@ fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
 #[test]
 fn a_member_that_is_being_moved_is_left_alone_by_others() {
     let tree = Tree::new();
-    let (old, new) = (tree.listener("old"), tree.listener("new"));
+    let (old, new) = (tree.subscriber("old"), tree.subscriber("new"));
     let a = tree.below(old, "a");
     tree.settle();
     let fleet = &tree.fleet;
@@ -540,15 +545,15 @@ fn a_member_that_is_being_moved_is_left_alone_by_others() {
 #[test]
 fn only_root_announces() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let announcement = canic::api::Announcement {
         after: 0,
         upto: 1,
         changes: vec![canic::api::Change {
             number: 1,
             canister: user(3),
-            now: Some(canic::api::Standing {
-                role: "listener".into(),
+            now: Some(canic::api::MemberRef {
+                role: "subscriber".into(),
                 parent: hub,
                 key: Some("false".into()),
             }),
@@ -562,7 +567,7 @@ fn only_root_announces() {
         "people are turned away before it costs anything"
     );
     let argument = Encode!(&announcement).expect("an argument");
-    let other = tree.listener("other");
+    let other = tree.subscriber("other");
     let answer: Option<Vec<u8>> = tree.ask(other, "forward", (hub, "canic_announce", argument));
     let answer: Result<(), canic::api::Denied> =
         candid::decode_one(&answer.expect("it answers")).expect("an answer");

@@ -87,10 +87,13 @@ fn a_member_keeps_its_notes_and_its_place() {
     assert_eq!(read.as_deref(), Some("text"));
     let strangers: Result<Option<String>, _> = fleet.query(worker, user(2), "get", ("title",));
     assert!(strangers.is_err(), "and so are strangers");
-    let env: canic::api::Env = fleet
-        .query(worker, user(2), "canic_env", ())
+    let info: canic::api::IdentityInfo = fleet
+        .query(worker, user(2), "canic_identity", ())
         .expect("it answers");
-    assert_eq!(env.membership.expect("it knows its place").root, fleet.root);
+    assert_eq!(
+        info.identity.expect("a member knows its identity").root,
+        fleet.root
+    );
     fleet.quiet();
     fleet.audit().passes();
 }
