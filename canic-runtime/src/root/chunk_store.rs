@@ -18,7 +18,7 @@ pub(crate) async fn upload_missing(chunks: &[Hash]) -> Result<(), Failure> {
         let (missing, overflows) = state::with(|state| {
             let missing = chunks
                 .iter()
-                .find_map(|hash| Some((*hash, state.modules.not_uploaded(*hash)?)));
+                .find_map(|hash| Some((*hash, state.modules.chunk_to_upload(*hash)?)));
             (missing, state.modules.store_overflows(chunks))
         });
         let Some((hash, chunk)) = missing else {

@@ -216,7 +216,7 @@ pub(crate) static ROOT: [Family; 12] = [
                     others -= u64::from(taken);
                     rows.add(&[name], f64::from(taken));
                 }
-                if state.registry.number_of_roles() > MAX_ROLES {
+                if state.registry.role_count() > MAX_ROLES {
                     rows.add(&[OTHER_ROLES], others as f64);
                 }
             });
@@ -378,7 +378,7 @@ mod tests {
             for number in 0..MAX_ROLES + 3 {
                 let mut position = Position::sample(Principal::anonymous());
                 position.role = format!("role-{number}");
-                state.registry.take(&position, 1);
+                state.registry.take_position(&position, 1);
             }
         });
         let members = ROOT.iter().find(|family| family.name == "canic_members");

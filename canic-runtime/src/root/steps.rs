@@ -172,8 +172,8 @@ pub(crate) fn finish(
     }
     state.settle(&mut op, &reply, attached, moment.creation_fee);
     let (after, went_forward) = (op.step, op.teardown.is_none());
-    let pool_has_room = state.pool_has_room(&op);
-    let transition = machine::advance(&mut op, reply, pool_has_room);
+    let pool_has_capacity = state.pool_has_capacity(&op);
+    let transition = machine::advance(&mut op, reply, pool_has_capacity);
     if went_forward && op.teardown.is_some() {
         report(&op, Event::RollsBack { after });
     }
@@ -359,7 +359,7 @@ pub(crate) mod tests {
             key: key.map(str::to_string),
         };
         let status = MemberStatus::Active;
-        state.registry.take(&position, 900);
+        state.registry.take_position(&position, 900);
         state
             .registry
             .register(canister, &position, status, [0; 32], 900, 0);
@@ -395,7 +395,7 @@ pub(crate) mod tests {
             Purpose::Provision(position.clone(), plan),
             Step::Create,
         );
-        state.registry.take(&position, id);
+        state.registry.take_position(&position, id);
         let mut op = state.journal.get(id).unwrap();
         op.money.reserved = Cycles(2 * T + FEE);
         state.journal.put(op);

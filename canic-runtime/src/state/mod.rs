@@ -125,7 +125,7 @@ impl State {
             match &op.purpose {
                 Purpose::Provision(position, _) | Purpose::Adopt(position, _) => {
                     if !op.canister().is_some_and(is_member) {
-                        self.registry.take(position, op.id);
+                        self.registry.take_position(position, op.id);
                     }
                 }
                 Purpose::Move(position, _) => {
@@ -295,7 +295,7 @@ impl State {
             return Vec::new();
         };
         let all = self.journal.list(Section::Quarantined, None);
-        let wanted: Vec<Operation> = all.filter(search::is_wanted).collect();
+        let wanted: Vec<Operation> = all.filter(search::is_searchable).collect();
         let mut opened = Vec::new();
         for mut op in wanted {
             search::begin(&mut op, upper);
@@ -318,7 +318,7 @@ impl State {
     }
 
     /// Whether the pool can take the canister that `op` holds.
-    pub(crate) fn pool_has_room(&self, op: &Operation) -> bool {
+    pub(crate) fn pool_has_capacity(&self, op: &Operation) -> bool {
         let counted = op
             .canister()
             .is_some_and(|canister| self.pool.contains(canister));
@@ -423,7 +423,7 @@ impl State {
                 | Purpose::Retire(position),
                 _,
             ) => {
-                self.registry.give_up(position, canister);
+                self.registry.release_position(position, canister);
                 if let Some(canister) = canister {
                     self.outbox.remove(canister);
                 }
@@ -449,7 +449,7 @@ impl State {
             };
             self.announce(canister, Some(&before), Some(position), now);
         } else if let Some(role) = self.registry.role(&position.role).map(|role| role.number) {
-            self.registry.give_up_below(position.parent.0, role);
+            self.registry.release_below(position.parent.0, role);
         }
     }
 

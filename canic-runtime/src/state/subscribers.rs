@@ -163,7 +163,7 @@ mod tests {
             (10, "worker", 1),
         ] {
             let position = position(role, parent);
-            registry.take(&position, 1);
+            registry.take_position(&position, 1);
             registry.register(id(member), &position, MemberStatus::Active, [0; 32], 1, 0);
         }
         registry
@@ -226,7 +226,7 @@ mod tests {
             parent: Id(id(3)),
             ..position("hub", 3)
         };
-        registry.take(&child, 1);
+        registry.take_position(&child, 1);
         registry.register(id(20), &child, MemberStatus::Active, [0; 32], 1, 0);
         let request = CatchUpRequest { after: None };
         let page = catch_up(&CONFIG, &registry, id(3), request, 7);

@@ -74,7 +74,7 @@ fn accept(
     op.source = Some(Origin::Imported);
     op.teardown = teardown;
     if let Purpose::Adopt(position, _) = &op.purpose {
-        state.registry.take(position, id);
+        state.registry.take_position(position, id);
     }
     state.journal.put(op);
     Ok(id)

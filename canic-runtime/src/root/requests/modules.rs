@@ -22,7 +22,7 @@ pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleEr
         })?;
     Ok(StagedChunk {
         hash: hash.to_vec(),
-        chunks: state::with(|state| state.modules.chunks()),
+        chunks: state::with(|state| state.modules.chunk_count()),
     })
 }
 
@@ -102,7 +102,7 @@ mod tests {
         let info = approve(&mut state, &second).unwrap();
         assert_eq!(info.hash, second.hash);
         assert!(state.modules.get(sha256(b"\0asm one")).is_none());
-        assert_eq!(state.modules.chunks(), 1);
+        assert_eq!(state.modules.chunk_count(), 1);
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn accept(
     if admission == Admission::Immediate && state.claim(&mut op, moment.now) {
         op.step = allocation::first_step(&op, moment.root);
     }
-    state.registry.take(&position, id);
+    state.registry.take_position(&position, id);
     state.journal.set_argument(id, arg);
     state.journal.put(op);
     Ok(Accepted::Operation(id))

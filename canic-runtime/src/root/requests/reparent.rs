@@ -76,7 +76,9 @@ fn accept(
     };
     let facts = facts(state, &position, Admission::Immediate, moment);
     policy::check_parent(&role, &facts)
-        .and_then(|()| policy::check_room_below(&role, &position.role, parent, facts.taken_below))
+        .and_then(|()| {
+            policy::check_capacity_below(&role, &position.role, parent, facts.taken_below)
+        })
         .map_err(MoveError::Refused)?;
     if let Some(Busy { open, retry_after }) = facts.busy {
         return Err(MoveError::Busy { open, retry_after });
