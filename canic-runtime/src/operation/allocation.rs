@@ -1,4 +1,5 @@
-//! Allocation: a canister from the pool or a fresh one, with the controllers and cycles of its role.
+//! Allocation: a canister from the pool or a fresh one, with the controllers and cycles of its
+//! role.
 
 use crate::{
     operation::{

@@ -129,8 +129,8 @@ impl Failure {
         }
     }
 
-    /// Classifies a reject of an ordinary canister, which may have changed its state before it rejected
-    /// or trapped.
+    /// Classifies a reject of an ordinary canister, which may have changed its state before it
+    /// rejected or trapped.
     pub(crate) fn of_canister(code: u32, message: &str) -> Self {
         Self {
             outcome: if code <= DESTINATION_INVALID {

@@ -1,17 +1,17 @@
 //! The machine: an operation's next transition, given the reply to its step.
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
-//! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down (`teardown`).
-//! `search` finds a canister whose id root never learnt. After a trap or an upgrade, `recovery` decides
-//! where root takes the operation up.
+//! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
+//! (`teardown`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
+//! `recovery` decides where root takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation, call::Reply, install, reparent, search, teardown,
     transition::Transition,
 };
 
-/// Advances an operation by the reply to its step. `pool_has_capacity`: whether the pool can take one
-/// more canister.
+/// Advances an operation by the reply to its step. `pool_has_capacity`: whether the pool can take
+/// one more canister.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool) -> Transition {
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {

@@ -1,7 +1,6 @@
 //! An operation: one journalled job on one canister, and the decisions about its next step.
 //!
-//! Everything here is a plain function of a record and an event. `root::driver` performs what these
-//! functions decide.
+//! All decisions are plain functions of a record and a reply. `root::driver` performs them.
 
 pub(crate) mod allocation;
 pub(crate) mod call;
@@ -370,7 +369,7 @@ pub(crate) enum Step {
     /// `canic_sync`: root tells an adopted member its identity.
     #[n(5)]
     Sync,
-    /// `canister_status`, to learn what is left to tear down.
+    /// `canister_status`, to learn the next step of the teardown.
     #[n(6)]
     Inspect,
     /// `uninstall_code`.

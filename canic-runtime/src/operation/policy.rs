@@ -1,4 +1,5 @@
-//! The policy: whether root accepts a request as an operation, and the limits and prices behind that.
+//! The policy: whether root accepts a request as an operation, and the limits and prices behind
+//! that.
 //!
 //! Policy decides from [`Facts`] alone, before root pays or claims anything.
 
@@ -13,8 +14,8 @@ use candid::{Principal, de::IDLDeserialize};
 /// more of them would only wait in the platform's queues.
 pub(crate) const MAX_RUNNING: u32 = 50;
 
-/// Operations that run in the background at once: batches and refills. Each has at most two calls in
-/// flight, so together they leave most of root's call slots to the others.
+/// Operations that run in the background at once: batches and refills. Each has at most two calls
+/// in flight, so together they leave most of root's call slots to the others.
 pub(crate) const MAX_BACKGROUND: u64 = 16;
 
 /// Queued operations at most. Each takes heap and stable memory, and root reserves cycles for it.
@@ -23,14 +24,15 @@ pub(crate) const MAX_QUEUED: u64 = 5_000;
 /// Seconds after which a caller may repeat a request that root refused at [`MAX_RUNNING`].
 pub(crate) const RETRY_AFTER_SECONDS: u64 = 10;
 
-/// Seconds after which a caller may repeat a request of a batch that root refused at [`MAX_QUEUED`]:
-/// about the time in which some hundred queued operations end.
+/// Seconds after which a caller may repeat a request of a batch that root refused at
+/// [`MAX_QUEUED`]: about the time in which some hundred queued operations end.
 pub(crate) const RETRY_BATCH_AFTER_SECONDS: u64 = 120;
 
-/// Cycles, beside the price of a request, that root must have for the fees of the operation's calls.
+/// Cycles, beside the price of a request, that root must have for the fees of the operation's
+/// calls.
 ///
-/// Root's messages and calls cost about 20 M cycles a provision. The rest pays for retries and for a
-/// rollback.
+/// Root's messages and calls cost about 20 M cycles a provision. The rest pays for retries and for
+/// a rollback.
 pub(crate) const FEES: u128 = 1_000_000_000;
 
 /// The share of its role's cycles, in percent, that a claimed canister may lack before root tops it
@@ -52,7 +54,8 @@ pub(crate) struct Facts {
     pub(crate) module: Option<Hash>,
     /// Set if root has as many open operations as it may.
     pub(crate) busy: Option<Busy>,
-    /// Cycles of root without its reserve and without those that open operations still have to send.
+    /// Cycles of root without its reserve and without those that open operations still have to
+    /// send.
     pub(crate) available: u128,
     /// Cycles of the ready canister that root would claim. `None`: the pool has none.
     pub(crate) pooled: Option<u128>,
@@ -69,8 +72,8 @@ pub(crate) struct Busy {
     pub(crate) retry_after: u64,
 }
 
-/// The load, if it is too high for one more operation. `running`: operations that a caller waits for.
-/// `queued`: operations in the queue.
+/// The load, if it is too high for one more operation. `running`: operations that a caller waits
+/// for. `queued`: operations in the queue.
 pub(crate) fn busy(admission: Admission, running: u32, queued: u64) -> Option<Busy> {
     let (open, max, retry_after) = match admission {
         Admission::Queued => (
@@ -95,7 +98,8 @@ pub(crate) struct Admitted {
     pub(crate) shortfall: u128,
 }
 
-/// The configuration of a role. In a fleet without configured roles each role with a module is known.
+/// The configuration of a role. In a fleet without configured roles each role with a module is
+/// known.
 pub(crate) fn role_config(
     config: &RootConfig,
     role: &str,

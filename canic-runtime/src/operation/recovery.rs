@@ -1,7 +1,7 @@
 //! Recovery: the step at which root takes up an operation that was cut off.
 //!
-//! Root issued a call, and the reply is not on record, because a callback trapped or root was upgraded
-//! meanwhile. Recovery reads the canister's real state before the operation goes on.
+//! Root issued a call, and the reply is not on record, because a callback trapped or root was
+//! upgraded meanwhile. Recovery reads the canister's real state before the operation goes on.
 
 use crate::operation::{
     End, Operation, Purpose, Step, search,

@@ -1,8 +1,8 @@
 //! The move of a member, with the members below it, to another parent.
 //!
-//! If the role makes the parent a controller, root changes the canister's controllers first. The member
-//! keeps its position until then, and also if the change fails. Root announces the new position
-//! afterwards.
+//! If the role makes the parent a controller, root changes the canister's controllers first. The
+//! member keeps its position until then, and also if the change fails. Root announces the new
+//! position afterwards.
 
 use crate::{
     operation::{

@@ -1,10 +1,10 @@
 //! The search for a canister that root created and whose id root never learnt.
 //!
 //! Only the reply to a creation contains the new canister's id. A trap in the callback, or a forced
-//! upgrade of root, loses that reply, and the canister exists all the same. The platform numbers the
-//! canisters of a subnet one after another, so the next creation that succeeds is an upper bound. From
-//! there root goes downwards with `canister_info`, until it finds a canister that it created and does
-//! not have on record.
+//! upgrade of root, loses that reply, and the canister exists all the same. The platform numbers
+//! the canisters of a subnet one after another, so the next creation that succeeds is an upper
+//! bound. From there root goes downwards with `canister_info`, until it finds a canister that it
+//! created and does not have on record.
 
 use crate::{
     operation::{
@@ -22,7 +22,8 @@ const MAX_LOOKS: u32 = 100;
 /// Searches for one canister. Each begins with a creation that succeeded.
 const MAX_SEARCHES: u32 = 3;
 
-/// Whether an operation ended without the id of a canister that may exist, and root may search for it.
+/// Whether an operation ended without the id of a canister that may exist, and root may search for
+/// it.
 pub(crate) fn is_searchable(op: &Operation) -> bool {
     op.canister.is_none()
         && matches!(op.step, Step::Create | Step::Search)
@@ -30,8 +31,9 @@ pub(crate) fn is_searchable(op: &Operation) -> bool {
         && op.search.count < MAX_SEARCHES
 }
 
-/// Opens an operation again whose canister is lost. The canister's number lies below that of `upper`,
-/// which root created, too. The canister goes to the pool, because the purpose was given up before.
+/// Opens an operation again whose canister is lost. The canister's number lies below that of
+/// `upper`, which root created, too. The canister goes to the pool, because the purpose was given
+/// up before.
 pub(crate) fn begin(op: &mut Operation, upper: Principal) {
     op.purpose = Purpose::ImportToPool;
     op.source = Some(Origin::Fresh);

@@ -1,8 +1,9 @@
 //! The teardown of a canister: root empties it for the pool, or drains and deletes it.
 //!
-//! A retirement is a teardown, and so is the rollback of a failed provision. Each round inspects the
-//! canister (`canister_status`) and takes the next missing step, so that root can repeat a teardown that
-//! was cut off anywhere. A canister that root can neither empty nor delete is quarantined.
+//! A retirement is a teardown, and so is the rollback of a failed provision. Each round inspects
+//! the canister (`canister_status`) and takes the next missing step, so that root can repeat a
+//! teardown that was cut off anywhere. A canister that root can neither empty nor delete is
+//! quarantined.
 
 use crate::{
     operation::{
@@ -119,8 +120,8 @@ fn missing_to_recycle(op: &Operation, status: &Status) -> Option<Step> {
     }
 }
 
-/// Whether another controller may have changed a setting that `canister_status` does not show, or that
-/// has no fixed default.
+/// Whether another controller may have changed a setting that `canister_status` does not show, or
+/// that has no fixed default.
 fn had_other_controllers(op: &Operation) -> bool {
     op.plan().is_none_or(|plan| plan.controllers.len() > 1)
 }

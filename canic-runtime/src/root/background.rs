@@ -8,7 +8,7 @@ use crate::{
     state::{self, State},
 };
 
-/// Begins the background work of a life of root's code: an earlier one may have left some.
+/// Begins the background work after an install or an upgrade. The code before may have left some.
 pub(crate) fn start() {
     alarm::connect(tick);
     alarm::watch();

@@ -8,7 +8,8 @@ use crate::{
     state,
 };
 
-/// Uploads those of the chunks that the store lacks. Nothing is awaited after the last look.
+/// Uploads those of the chunks that the store lacks. There is no await after the last check, so its
+/// result still holds in the caller.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! The journal: one record per operation, written before each call (the intent) and after it (the
 //! fact).
 //!
-//! An operation is in one of three sections: open, quarantined, closed. Open operations are cached on
-//! the heap ([`OpenOperations`]). Closed operations stay for reading; beyond [`MAX_CLOSED`] the journal
-//! drops the oldest.
+//! An operation is in one of three sections: open, quarantined, closed. Open operations are cached
+//! on the heap ([`OpenOperations`]). Closed operations stay for reading; beyond [`MAX_CLOSED`] the
+//! journal drops the oldest.
 
 use crate::{
     api::{OperationId, OperationKind, Pruned},

@@ -41,8 +41,8 @@ impl Module {
     }
 }
 
-/// All modules and chunks. Modules and uploads are cached on the heap: they are few, and each provision
-/// reads them.
+/// All modules and chunks. Modules and uploads are cached on the heap: they are few, and each
+/// provision reads them.
 pub(crate) struct Modules {
     modules: BTreeMap<Hash, Module>,
     chunks: StableBTreeMap<Hash, Vec<u8>, Memory>,
@@ -89,7 +89,8 @@ impl Modules {
     ///
     /// # Errors
     ///
-    /// If the chunk is empty or too large, or if [`MAX_CHUNKS`] chunks of approved modules are kept.
+    /// If the chunk is empty or too large, or if [`MAX_CHUNKS`] chunks of approved modules are
+    /// kept.
     pub(crate) fn stage(&mut self, chunk: Vec<u8>) -> Result<Hash, ModuleError> {
         if chunk.is_empty() || chunk.len() > MAX_CHUNK {
             return Err(ModuleError::ChunkSize {

@@ -1,8 +1,8 @@
 //! The pool: empty canisters that root controls, ready for a role.
 //!
 //! A canister that an operation takes is *claimed*: it stays in the pool until the operation ends.
-//! Claims are not on record here: a canister is claimed while an open operation holds it. All entries
-//! are cached on the heap, so a claim writes the operation's record and nothing else.
+//! Claims are not on record here: a canister is claimed while an open operation holds it. All
+//! entries are cached on the heap, so a claim writes the operation's record and nothing else.
 
 use crate::stable::{
     record::{Cycles, Id},
@@ -88,7 +88,8 @@ impl Pool {
         pool
     }
 
-    /// Marks a canister as claimed by an operation. Does nothing if the canister is not in the pool.
+    /// Marks a canister as claimed by an operation. Does nothing if the canister is not in the
+    /// pool.
     pub(crate) fn mark_claimed(&mut self, canister: Principal, operation: u64) {
         if let Some(number) = self.numbers.get(&canister)
             && let Some((_, entry)) = self.entries.get_mut(number)
@@ -154,8 +155,8 @@ impl Pool {
             .map(|(_, entry)| entry)
     }
 
-    /// Claims the first ready canister for an operation. The caller puts the operation on record with
-    /// the canister in the same message.
+    /// Claims the first ready canister for an operation. The caller puts the operation on record
+    /// with the canister in the same message.
     pub(crate) fn claim(&mut self, operation: u64) -> Option<Entry> {
         let canister = self.first_ready()?.canister.0;
         self.mark_claimed(canister, operation);
@@ -260,7 +261,8 @@ mod tests {
                     Change::Claim => {
                         let entry = pool.claim(at);
                         let expected = ready.pop_front();
-                        prop_assert_eq!(entry.map(|entry| entry.canister.0), expected.map(canister));
+                        let claimed_canister = entry.map(|entry| entry.canister.0);
+                        prop_assert_eq!(claimed_canister, expected.map(canister));
                         claimed.extend(expected.map(|n| (n, at)));
                     }
                     Change::Remove(n) => {

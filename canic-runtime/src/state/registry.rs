@@ -1,8 +1,8 @@
 //! The registry: the members by canister, role, parent and key, and the counts of taken positions.
 //!
 //! The members' records are in stable memory. The indexes and counts are on the heap; opening the
-//! registry rebuilds them from the records. A lookup or a change costs O(log n). Besides opening, only
-//! the pages of a list walk through members.
+//! registry rebuilds them from the records. A lookup or a change costs O(log n). Besides opening,
+//! only the pages of a list walk through members.
 //!
 //! A position is taken from the moment that root accepts an operation for it.
 
@@ -134,8 +134,8 @@ struct Row {
     member: Member,
 }
 
-/// A principal as a key of the indexes: its length and its bytes, as words, in the order of principals.
-/// A search in a large index would spend most of its time on the comparison of bytes.
+/// A principal as a key of the indexes: its length and its bytes, as words, in the order of
+/// principals. A search in a large index would spend most of its time on the comparison of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct PrincipalKey([u64; 4]);
 

@@ -12,8 +12,8 @@ use crate::{
 use candid::Principal;
 use std::collections::BTreeMap;
 
-/// The subscribers of a change, each with the position that it is told. `None`: the member does not
-/// concern the subscriber any more.
+/// The subscribers of a change, each with the position that root announces to it. `None`: the
+/// member does not concern the subscriber any more.
 pub(crate) fn of_change<'a>(
     config: &RootConfig,
     registry: &Registry,
@@ -32,7 +32,7 @@ pub(crate) fn of_change<'a>(
     subscribers.extend(leaseholders.into_iter().map(|holder| (holder, after)));
     let concerns_itself = match (before, after) {
         (Some(_), Some(_)) => true,
-        // A new watcher has to catch up, and its first change tells it so.
+        // A new watcher has to catch up. The gap before its first change tells it so.
         (None, Some(position)) => !watched_roles(config, &position.role).is_empty(),
         (_, None) => false,
     };
@@ -72,8 +72,8 @@ fn watchers<'a>(
         .flat_map(|role| registry.of_role(role.number, None))
 }
 
-/// A page of the members that concern a subscriber: its children first, then the members of each role
-/// that its own role watches. `upto` is the last change that the page shows.
+/// A page of the members that concern a subscriber: its children first, then the members of each
+/// role that its own role watches. `upto` is the last change that the page shows.
 pub(crate) fn catch_up(
     config: &RootConfig,
     registry: &Registry,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_watcher_is_told_of_itself() {
+    fn a_new_watcher_gets_its_own_position() {
         let registry = registry();
         let monitor = position("monitor", 100);
         let subscribers = of_change(&registry, 3, None, Some(&monitor), &[]);

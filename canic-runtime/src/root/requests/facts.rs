@@ -135,7 +135,7 @@ pub(super) fn facts(
     }
 }
 
-/// Whether too many operations run for one more that a caller waits for.
+/// The load, if it is too high for one more operation that a caller waits for.
 pub(super) fn busy_now(state: &State) -> Option<Busy> {
     policy::busy(
         Admission::Immediate,

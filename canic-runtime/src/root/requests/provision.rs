@@ -168,6 +168,7 @@ mod tests {
     use crate::{
         operation::End,
         root::steps::tests::{FEE, HUB, ROOT, T, WORKER, add_member, fleet, moment},
+        stable::record::Id,
         state::registry::Holder,
     };
 
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_asks_is_the_parent_whatever_it_names() {
+    fn a_calling_member_is_the_parent_even_if_it_names_another() {
         let mut state = fleet();
         add_member(&mut state, HUB, "hub", ROOT, None);
         let elsewhere = ProvisionRequest {
@@ -298,7 +299,7 @@ mod tests {
         let reply = |end: Option<End>| {
             let mut state = fleet();
             let mut op = accepted(&mut state, Caller::Controller, request("hub", None)).unwrap();
-            op.canister = Some(crate::stable::record::Id(WORKER));
+            op.canister = Some(Id(WORKER));
             op.end = end;
             answer(1, Some(op))
         };

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_try_at_a_quarantined_canister_begins_anew_and_forgets_no_cycles() {
+    fn a_retirement_reopens_a_quarantined_operation_and_forgets_no_cycles() {
         let mut state = fleet();
         let id = state.take_operation_id();
         let mut op = Operation::new(id, Purpose::Refill, Step::Stop, 0);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_says_what_became_of_the_canister() {
+    fn the_reply_names_the_teardown_of_the_canister() {
         let ended = |goal, end| {
             let mut op = Operation::new(1, Purpose::Refill, Step::Delete, 0);
             op.teardown = Some(TeardownState::new(goal));
