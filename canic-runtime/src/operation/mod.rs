@@ -85,7 +85,7 @@ pub(crate) struct Operation {
     pub(crate) teardown: Option<TeardownState>,
     #[n(10)]
     pub(crate) search: Search,
-    /// Why the purpose failed, or why the last try did.
+    /// The reason for which the purpose failed, or the last try.
     #[n(11)]
     pub(crate) failure: Option<String>,
     /// Time at which root accepted the operation: nanoseconds since the epoch.
@@ -96,8 +96,8 @@ pub(crate) struct Operation {
     pub(crate) updated: u64,
     #[n(14)]
     pub(crate) end: Option<End>,
-    /// Bytes that the callback of a creation gives up for the new canister's id, so that its record
-    /// does not grow.
+    /// Bytes that the callback of a creation drops in favour of the new canister's id, so that the
+    /// record does not grow.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub(crate) padding: Vec<u8>,
 }
@@ -183,7 +183,7 @@ impl TeardownState {
 /// The search for a canister whose id root never learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Search {
-    /// The canister that root looks at, or looked at last.
+    /// The canister that root asks about, or asked about last.
     #[n(0)]
     pub(crate) candidate: Option<Id>,
     /// Searches so far.
@@ -237,7 +237,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The identity that root tells the member in this position.
+    /// The identity of the member in this position.
     pub(crate) fn identity(&self, root: Principal) -> Identity {
         Identity {
             root,

@@ -9,7 +9,7 @@ use crate::operation::{
     transition::Transition,
 };
 
-/// Decides where to take up an operation. One without a call in flight goes on as it is.
+/// Decides where to take up an operation. An operation without a call in flight goes on as it is.
 pub(crate) fn resume(op: &mut Operation) -> Transition {
     if !op.in_flight {
         return Transition::Call;

@@ -16,7 +16,8 @@ use crate::{
 };
 use candid::Principal;
 
-/// Canisters that one search looks at. On a busy subnet other canisters lie between two of root's.
+/// Canisters that one search asks about. On a busy subnet other canisters lie between two of
+/// root's.
 const MAX_LOOKS: u32 = 100;
 
 /// Searches for one canister. Each begins with a creation that succeeded.
@@ -45,7 +46,7 @@ pub(crate) fn begin(op: &mut Operation, upper: Principal) {
     op.enter(Step::Search);
 }
 
-/// Moves to the next canister to look at: the first one below the last that is not on record.
+/// Moves to the next canister to ask about: the first below the last that is not on record.
 pub(crate) fn advance(
     op: &mut Operation,
     is_known: impl Fn(Principal) -> bool,

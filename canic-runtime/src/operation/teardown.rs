@@ -50,7 +50,7 @@ pub(crate) fn after_inspect(
                 return Transition::Later(backoff(1));
             }
             op.teardown_mut().goal = Teardown::Delete;
-            return Transition::Close(deleted(op));
+            return Transition::Close(end_of_deletion(op));
         }
         // A status changes nothing, so root asks again until the outage is over.
         Reply::Failed(failure) if failure.transient => {
@@ -86,7 +86,7 @@ pub(crate) fn after_inspect(
             op.step = step;
             Transition::Call
         }
-        None => Transition::Close(recycled(op)),
+        None => Transition::Close(end_of_recycling(op)),
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
             Transition::Call
         }
         Reply::Failed(failure) => try_again(op, failure.reason),
-        _ if step == Step::Delete => Transition::Close(deleted(op)),
+        _ if step == Step::Delete => Transition::Close(end_of_deletion(op)),
         _ => {
             teardown.reset |= step == Step::Reset;
             if step == Step::Drain {
@@ -199,14 +199,14 @@ fn quarantine(op: &mut Operation, reason: String) -> Transition {
     Transition::Close(End::Quarantined)
 }
 
-fn recycled(op: &Operation) -> End {
+fn end_of_recycling(op: &Operation) -> End {
     match op.purpose {
         Purpose::Provision(..) => End::Recycled,
         _ => End::Done,
     }
 }
 
-fn deleted(op: &Operation) -> End {
+fn end_of_deletion(op: &Operation) -> End {
     match op.purpose {
         Purpose::Provision(..) => End::Deleted,
         _ => End::Done,

@@ -71,7 +71,7 @@ pub(crate) async fn drive(id: OperationId) {
             if creates && goes_on {
                 // A trap in the code below must not lose the new id, so this message ends first.
                 if calls::call_self(None).await == Err(SelfCall::NotSent) {
-                    // The message did not end. The background work goes on in another one.
+                    // The message did not end. The background work goes on in another message.
                     alarm::wake_within(0);
                     break;
                 }

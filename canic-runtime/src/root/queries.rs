@@ -128,8 +128,8 @@ pub(crate) fn pool(state: &State, request: PageRequest) -> PoolPage {
     PoolPage {
         entries,
         next,
-        ready: state.pool.ready(),
-        claimed: state.pool.claimed(),
+        ready: state.pool.ready_count(),
+        claimed: state.pool.claimed_count(),
     }
 }
 

@@ -107,7 +107,7 @@ fn next_step(state: &mut State, mut op: Operation, moment: &Moment, report: Repo
         // The search could mistake a canister that is being created for the lost one.
         Step::Search if state.is_creating() => wait(state, op, backoff(1), Vec::new(), moment),
         Step::Search => {
-            let is_known = |canister| state.knows(canister, moment.root);
+            let is_known = |canister| state.is_known(canister, moment.root);
             if search::advance(&mut op, is_known).is_none() {
                 let end = search::give_up(&mut op);
                 close(state, op, end, moment, report);
@@ -168,7 +168,7 @@ pub(crate) fn finish(
     op.updated = now;
     if let (Reply::Info { created_by_root }, Some(candidate)) = (&mut reply, op.search.candidate) {
         // A candidate that came on record during the call is not the lost canister.
-        *created_by_root &= !state.knows(candidate.0, moment.root);
+        *created_by_root &= !state.is_known(candidate.0, moment.root);
     }
     state.settle(&mut op, &reply, attached, moment.creation_fee);
     let (after, went_forward) = (op.step, op.teardown.is_none());

@@ -172,13 +172,13 @@ impl Journal {
     }
 
     /// The number of queued operations.
-    pub(crate) fn queued(&self) -> u64 {
-        self.open.queued()
+    pub(crate) fn queued_count(&self) -> u64 {
+        self.open.queued_count()
     }
 
     /// The number of operations that were queued and run in the background.
-    pub(crate) fn in_background(&self) -> u64 {
-        self.open.in_background()
+    pub(crate) fn background_count(&self) -> u64 {
+        self.open.background_count()
     }
 
     /// The operation that was queued first.
@@ -210,7 +210,7 @@ impl Journal {
     }
 
     /// The number of operations in quarantine.
-    pub(crate) fn quarantined(&self) -> u64 {
+    pub(crate) fn quarantined_count(&self) -> u64 {
         self.quarantined.len() as u64
     }
 
@@ -282,7 +282,7 @@ mod tests {
     fn counts(journal: &Journal) -> [u64; 3] {
         [
             journal.open_count(),
-            journal.quarantined(),
+            journal.quarantined_count(),
             journal.closed.len() as u64,
         ]
     }
@@ -290,8 +290,8 @@ mod tests {
     /// The aggregates of the open operations.
     fn aggregates(journal: &Journal) -> (u64, u64, u64, u128, Option<u64>) {
         (
-            journal.queued(),
-            journal.in_background(),
+            journal.queued_count(),
+            journal.background_count(),
             journal.open_of(OperationKind::Refill),
             journal.reserved(),
             journal.first_queued(),

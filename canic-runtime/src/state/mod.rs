@@ -153,7 +153,7 @@ impl State {
 
     /// Operations that run while a caller waits for them.
     pub(crate) fn running(&self) -> u32 {
-        let others = self.journal.queued() + self.journal.in_background();
+        let others = self.journal.queued_count() + self.journal.background_count();
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Whether a canister is `root`, or on root's record.
-    pub(crate) fn knows(&self, canister: Principal, root: Principal) -> bool {
+    pub(crate) fn is_known(&self, canister: Principal, root: Principal) -> bool {
         canister == root
             || self.registry.is_member(canister)
             || self.pool.contains(canister)
@@ -196,7 +196,7 @@ impl State {
 
     /// Begins the operation that was queued first, unless enough run in the background.
     pub(crate) fn dequeue(&mut self, moment: &Moment) -> Option<OperationId> {
-        if self.journal.in_background() >= policy::MAX_BACKGROUND {
+        if self.journal.background_count() >= policy::MAX_BACKGROUND {
             return None;
         }
         let mut op = self.journal.get(self.journal.first_queued()?)?;
@@ -332,7 +332,7 @@ impl State {
             policy::refill(
                 policy::target(pool.min, pool.max, self.pool.demand(now)),
                 pool.max,
-                self.pool.ready(),
+                self.pool.ready_count(),
                 self.pool.len(),
                 self.refills_in_flight(),
             )

@@ -70,7 +70,7 @@ impl OpenOperations {
     }
 
     /// The number of queued operations.
-    pub(crate) fn queued(&self) -> u64 {
+    pub(crate) fn queued_count(&self) -> u64 {
         self.queued.len() as u64
     }
 
@@ -80,7 +80,7 @@ impl OpenOperations {
     }
 
     /// The number of operations that were queued and run in the background.
-    pub(crate) fn in_background(&self) -> u64 {
+    pub(crate) fn background_count(&self) -> u64 {
         self.in_background
     }
 

@@ -120,12 +120,12 @@ impl Pool {
     }
 
     /// The number of claimed canisters.
-    pub(crate) fn claimed(&self) -> u64 {
-        self.len() - self.ready()
+    pub(crate) fn claimed_count(&self) -> u64 {
+        self.len() - self.ready_count()
     }
 
     /// The number of ready canisters.
-    pub(crate) fn ready(&self) -> u64 {
+    pub(crate) fn ready_count(&self) -> u64 {
         self.ready.len() as u64
     }
 
@@ -272,8 +272,8 @@ mod tests {
                         claimed.remove(&n);
                     }
                 }
-                prop_assert_eq!(pool.ready(), ready.len() as u64);
-                prop_assert_eq!(pool.claimed(), claimed.len() as u64);
+                prop_assert_eq!(pool.ready_count(), ready.len() as u64);
+                prop_assert_eq!(pool.claimed_count(), claimed.len() as u64);
                 prop_assert_eq!(
                     pool.first_ready().map(|entry| entry.canister.0),
                     ready.front().copied().map(canister)

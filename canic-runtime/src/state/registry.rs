@@ -43,7 +43,7 @@ pub(crate) struct Member {
     pub(crate) status: MemberStatus,
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(crate) module: Hash,
-    /// Time at which the operation below changed the member: nanoseconds since the epoch.
+    /// Time at which root registered the member: nanoseconds since the epoch.
     #[n(5)]
     pub(crate) since: u64,
     /// The operation that last changed the member.
@@ -135,7 +135,7 @@ struct Row {
 }
 
 /// A principal as a key of the indexes: its length and its bytes, as words, in the order of
-/// principals. A search in a large index would spend most of its time on the comparison of bytes.
+/// principals. With bytes as keys, their comparison would take most of a search in a large index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct PrincipalKey([u64; 4]);
 
@@ -492,6 +492,7 @@ fn canisters_after<A: Ord + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::MAX_KEY;
     use proptest::prelude::*;
 
     fn id(n: u8) -> Principal {
@@ -634,7 +635,7 @@ mod tests {
     #[test]
     fn a_member_takes_250_bytes_of_stable_memory_at_most_beyond_its_key() {
         const MEMBERS: usize = 20_000;
-        for length in [5, 20, crate::api::MAX_KEY] {
+        for length in [5, 20, MAX_KEY] {
             memory::forget();
             let mut registry = Registry::open(0, 1);
             for n in 0..MEMBERS {

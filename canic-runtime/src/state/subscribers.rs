@@ -32,7 +32,7 @@ pub(crate) fn of_change<'a>(
     subscribers.extend(leaseholders.into_iter().map(|holder| (holder, after)));
     let concerns_itself = match (before, after) {
         (Some(_), Some(_)) => true,
-        // A new watcher has to catch up. The gap before its first change tells it so.
+        // A new watcher has to catch up, and learns that from the gap before its first change.
         (None, Some(position)) => !watched_roles(config, &position.role).is_empty(),
         (_, None) => false,
     };

@@ -23,10 +23,10 @@ pub(crate) enum Caller {
 /// If the caller is neither a controller of root nor a member.
 pub(crate) fn identify(caller: Principal) -> Result<Caller, Denied> {
     let is_controller = ic::is_controller(caller) || caller == ic::this();
-    state::with(|state| identified(state, caller, is_controller))
+    state::with(|state| classify(state, caller, is_controller))
 }
 
-fn identified(state: &State, caller: Principal, is_controller: bool) -> Result<Caller, Denied> {
+fn classify(state: &State, caller: Principal, is_controller: bool) -> Result<Caller, Denied> {
     if is_controller {
         return Ok(Caller::Controller);
     }
@@ -97,9 +97,9 @@ mod tests {
     fn controllers_members_and_strangers_are_distinguished() {
         let mut state = state_of(&FLEET);
         add_member(&mut state, HUB, "hub", ROOT, None);
-        assert_eq!(identified(&state, STRANGER, true), Ok(Caller::Controller));
-        assert_eq!(identified(&state, HUB, false), Ok(Caller::Member(HUB)));
-        let denied = identified(&state, STRANGER, false).unwrap_err();
+        assert_eq!(classify(&state, STRANGER, true), Ok(Caller::Controller));
+        assert_eq!(classify(&state, HUB, false), Ok(Caller::Member(HUB)));
+        let denied = classify(&state, STRANGER, false).unwrap_err();
         assert_eq!(denied.caller, STRANGER);
     }
 

@@ -46,7 +46,7 @@ fn accept(
     if let Some(op) = holder.filter(|op| op.end.is_none()) {
         return Err(ImportError::Pending { operation: op.id });
     }
-    if state.knows(canister, moment.root) {
+    if state.is_known(canister, moment.root) {
         return Err(ImportError::AlreadyKnown { canister });
     }
     if let Some(Busy { open, retry_after }) = busy_now(state) {

@@ -214,7 +214,10 @@ mod tests {
         let op = accepted(&mut state, Caller::Controller, request("hub", None)).unwrap();
         assert_eq!((op.step, op.canister()), (Step::Fund, Some(WORKER)));
         assert_eq!((op.money.reserved.0, op.money.held.0), (T / 2, T / 2));
-        assert_eq!((state.pool.ready(), state.pool.claimed()), (0, 1));
+        assert_eq!(
+            (state.pool.ready_count(), state.pool.claimed_count()),
+            (0, 1)
+        );
         // A queued request claims none before it is dequeued.
         state.pool.put_ready(HUB, T, 0);
         let queued = accept(
@@ -225,9 +228,9 @@ mod tests {
             &moment(),
         );
         assert_eq!(queued, Ok(Accepted::Operation(2)));
-        assert_eq!(state.pool.ready(), 1);
+        assert_eq!(state.pool.ready_count(), 1);
         assert_eq!(state.dequeue(&moment()), Some(2));
-        assert_eq!(state.pool.ready(), 0);
+        assert_eq!(state.pool.ready_count(), 0);
     }
 
     #[test]

@@ -33,10 +33,12 @@ pub(crate) async fn move_member(caller: Caller, request: MoveRequest) -> Result<
     }
 }
 
+/// An accepted move.
 #[derive(Debug, PartialEq, Eq)]
 enum Accepted {
-    /// The member has this parent already. The operation last changed it.
+    /// The member has this parent already. The operation last changed the member.
     InPlace(OperationId),
+    /// The operation moves the member.
     Operation(OperationId),
 }
 

@@ -31,7 +31,7 @@ fn accept(
     moment: &Moment,
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
-    if let Some(mut op) = quarantined(state, canister) {
+    if let Some(mut op) = quarantined_operation(state, canister) {
         // A quarantined canister has no parent any more.
         caller.require_parent(None).map_err(RetireError::Denied)?;
         let id = op.id;
@@ -67,7 +67,7 @@ fn accept(
 }
 
 /// The quarantined operation that holds a canister.
-fn quarantined(state: &State, canister: Principal) -> Option<Operation> {
+fn quarantined_operation(state: &State, canister: Principal) -> Option<Operation> {
     let holder = state.journal.holder(canister)?;
     (holder.end == Some(End::Quarantined)).then_some(holder)
 }
