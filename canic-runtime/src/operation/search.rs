@@ -18,7 +18,7 @@ use candid::Principal;
 
 /// Canisters that one search asks about. On a busy subnet other canisters lie between two of
 /// root's.
-const MAX_LOOKS: u32 = 100;
+const MAX_CANDIDATES: u32 = 100;
 
 /// Searches for one canister. Each begins with a creation that succeeded.
 const MAX_SEARCHES: u32 = 3;
@@ -80,7 +80,7 @@ pub(crate) fn after_info(op: &mut Operation, reply: Reply) -> Transition {
             Transition::Later(backoff(op.retry.attempts.min(MAX_ATTEMPTS)))
         }
         // The canister is another controller's, or there is none with this number.
-        _ if op.retry.calls < MAX_LOOKS => {
+        _ if op.retry.calls < MAX_CANDIDATES => {
             op.retry.attempts = 0;
             Transition::Call
         }
@@ -99,11 +99,11 @@ pub(crate) fn step_back(op: &mut Operation) {
 
 /// Ends the search without the canister.
 pub(crate) fn give_up(op: &mut Operation) -> End {
-    let looks = op.retry.calls;
+    let candidates = op.retry.calls;
     op.search.candidate = None;
     op.failure = Some(format!(
         "a canister may have been created whose id is not known; \
-         it is not among {looks} that were looked at"
+         it is not among {candidates} candidates"
     ));
     End::Quarantined
 }
@@ -167,7 +167,7 @@ mod tests {
             advance(&mut op, |_| false).unwrap();
             op.retry.calls += 1;
         }
-        assert_eq!(op.retry.calls, MAX_LOOKS);
+        assert_eq!(op.retry.calls, MAX_CANDIDATES);
         op.end = Some(End::Quarantined);
         assert!(is_searchable(&op), "the next creation begins anew");
         op.search.count = MAX_SEARCHES;

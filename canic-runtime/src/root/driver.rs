@@ -80,7 +80,7 @@ pub(crate) async fn drive(id: OperationId) {
             }
         }
     }
-    // The operation may have made way for another, freed a place in the pool, or left it short.
+    // The operation's end may let a queued one begin, queue announcements, or leave the pool short.
     begin_queued();
     delivery::wake();
     refill::wake_if_short();

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::cell::Cell;
 
-/// Nanoseconds until root looks again whether it can pay for a refill: ten minutes.
+/// Nanoseconds until root checks again whether it can pay for a refill: ten minutes.
 const UNPAID_PAUSE: u64 = 600_000_000_000;
 
 /// Nanoseconds until the next refill after [`MAX_LOST`] of them: a day.
@@ -63,9 +63,9 @@ pub(crate) fn wake_if_short() {
     }
 }
 
-/// Makes sure that root looks again if the pool is still short although no refill is open: the last
-/// one failed, or root can't pay for it.
-pub(crate) fn look_again_if_short(moment: &Moment) {
+/// Makes sure that root checks again if the pool is still short although no refill is open: the
+/// last one failed, or root can't pay for it.
+pub(crate) fn check_again_if_short(moment: &Moment) {
     if state::with(|state| state.pool_shortage(moment.now)) > 0 {
         let pause = FAILURES.get().paused_until.saturating_sub(moment.now);
         alarm::wake_within(if pause > 0 { pause } else { UNPAID_PAUSE });

@@ -111,7 +111,7 @@ impl Journal {
         Some(self.records.get(*record_id))
     }
 
-    /// Writes an operation. It changes its section if it ended, or was opened again.
+    /// Writes an operation. The operation changes its section if it ended or was opened again.
     pub(crate) fn put(&mut self, mut op: Operation) {
         let id = op.id;
         if let Some(reason) = &mut op.failure {

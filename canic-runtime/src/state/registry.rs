@@ -52,7 +52,6 @@ pub(crate) struct Member {
 }
 
 /// A member's status.
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum MemberStatus {
