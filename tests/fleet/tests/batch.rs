@@ -5,8 +5,8 @@ use canic::api::{
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 
-/// The most requests that wait for their turn.
-const MAX_WAITING: usize = 5_000;
+/// Queued requests at most.
+const MAX_QUEUED: usize = 5_000;
 
 fn fleet() -> Fleet {
     let fleet = Fleet::start_with("fixture-bare-root", 20_000_000_000_000_000);
@@ -53,14 +53,14 @@ fn a_batch_runs_beside_single_requests_and_tells_how_far_it_is() {
     let fleet = fleet();
     let operations = accepted(&fleet, 0..MANY);
     let first = progress(&fleet, &operations);
-    assert_eq!((first.waiting + first.running) as usize, MANY);
-    assert!(first.waiting > 0 && first.running > 0, "{first:?}");
+    assert_eq!((first.queued + first.running) as usize, MANY);
+    assert!(first.queued > 0 && first.running > 0, "{first:?}");
 
     // Whoever waits for an answer gets it long before the batch is done.
     let single = fleet.provision(&named(MANY)).expect("a member");
     assert_eq!(single.source, Source::Fresh);
     let then = progress(&fleet, &operations);
-    assert!(then.waiting > 0, "{then:?}");
+    assert!(then.queued > 0, "{then:?}");
 
     fleet.until("the batch is done", |fleet| fleet.open().is_empty());
     assert_eq!(progress(&fleet, &operations), done(MANY));
@@ -134,10 +134,10 @@ fn what_root_cannot_carry_is_turned_away_before_anything_is_paid() {
         accepted(&fleet, thousand * 1_000..(thousand + 1) * 1_000);
     }
     // A few have begun meanwhile, so that there is room for as many.
-    let more = batch(&fleet, MAX_WAITING..MAX_WAITING + 1_000);
+    let more = batch(&fleet, MAX_QUEUED..MAX_QUEUED + 1_000);
     let refused = more.iter().filter(|answer| {
         matches!(answer, Err(ProvisionError::Busy { open, retry_after })
-            if *open as usize == MAX_WAITING && *retry_after > 0)
+            if *open as usize == MAX_QUEUED && *retry_after > 0)
     });
     let (refused, accepted) = (refused.count(), more.iter().filter(|a| a.is_ok()).count());
     assert_eq!(refused + accepted, 1_000);
