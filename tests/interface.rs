@@ -79,7 +79,7 @@ fn the_interface_has_every_endpoint() {
   by_another_name : () -> () query;
   by_its_path : () -> ();
   canic_announce : (Announcement) -> (Result);
-  canic_env : () -> (Env) query;
+  canic_identity : () -> (IdentityInfo) query;
   canic_metrics : (PageRequest) -> (Result_1) query;
   canic_sync : (SyncRequest) -> (Result);
   http_request : (HttpRequest) -> (HttpResponse) query;

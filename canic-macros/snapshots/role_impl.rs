@@ -28,7 +28,7 @@ const _: () = {
                 __canic::entry::hook_result(<Worker>::start().await)
             }))
         }),
-        listens: ::core::option::Option::None,
+        subscribes: ::core::option::Option::None,
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;
@@ -84,14 +84,14 @@ const _: () = {
         17713413547103711763 init(0 : WorkerArgs)
     }
     ::canic::__private::serve! {
-        member, MEMBER, query canic_env() -> ::canic::api::Env
+        member, MEMBER, query canic_identity() -> ::canic::api::IdentityInfo
     }
     ::canic::__private::serve! {
         member, MEMBER, query canic_metrics(::canic::api::PageRequest) ->
         ::core::result::Result < ::canic::api::MetricsPage, ::canic::api::Denied >
     }
     ::canic::__private::serve! {
-        member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
     }
     ::canic::__private::serve! {

@@ -17,7 +17,7 @@ const _: () = {
         role: "worker",
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
-        listens: ::core::option::Option::Some(__canic::entry::listen),
+        subscribes: ::core::option::Option::Some(__canic::entry::subscribe),
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;
@@ -45,14 +45,14 @@ const _: () = {
         __canic::entry::member::inspect_message(&MEMBER, || true)
     }
     ::canic::__private::serve! {
-        member, MEMBER, query canic_env() -> ::canic::api::Env
+        member, MEMBER, query canic_identity() -> ::canic::api::IdentityInfo
     }
     ::canic::__private::serve! {
         member, MEMBER, query canic_metrics(::canic::api::PageRequest) ->
         ::core::result::Result < ::canic::api::MetricsPage, ::canic::api::Denied >
     }
     ::canic::__private::serve! {
-        member, MEMBER, update canic_sync(::canic::api::SyncRequest) ->
+        member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
     }
     ::canic::__private::serve! {

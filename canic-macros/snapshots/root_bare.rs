@@ -61,8 +61,8 @@ const _: () = {
         ::core::result::Result < ::canic::api::Moved, ::canic::api::MoveError >
     }
     ::canic::__private::serve! {
-        root, ROOT, update canic_standing(::canic::api::Principal) ->
-        ::core::result::Result < ::core::option::Option < ::canic::api::Standing >,
+        root, ROOT, update canic_lookup(::canic::api::Principal) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::MemberRef >,
         ::canic::api::Denied >
     }
     ::canic::__private::serve! {

@@ -122,9 +122,8 @@ const _: () = {
         < other::api::Moved, other::api::MoveError >
     }
     other::__private::serve! {
-        root, ROOT, update canic_standing(other::api::Principal) ->
-        ::core::result::Result < ::core::option::Option < other::api::Standing >,
-        other::api::Denied >
+        root, ROOT, update canic_lookup(other::api::Principal) -> ::core::result::Result
+        < ::core::option::Option < other::api::MemberRef >, other::api::Denied >
     }
     other::__private::serve! {
         root, ROOT, update canic_import(other::api::ImportRequest) ->

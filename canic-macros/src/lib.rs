@@ -169,7 +169,7 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `"worker"` | the role's name, the first item of the list | required |
 /// | `child(name = "shard", ..)` | a role that this member provisions; may be repeated | none by name |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
-/// | `listens` | subscribe to root's announcements in `init` and after each upgrade | with `child(..)` the same, else with the first lookup |
+/// | `subscribes` | subscribe to root's announcements in `init` and after each upgrade | with `child(..)` the same, else with the first lookup |
 /// | `stable_memory = "64GiB"` | the limit of the member's stable memory; fixed by the first install | `"4GiB"` |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///

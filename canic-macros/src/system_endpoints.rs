@@ -64,7 +64,7 @@ fn of_root() -> Vec<SystemEndpoint> {
             -> (Result<Vec<Result<u64, ProvisionError>>, BatchError>);
         Update canic_retire(RetireRequest) -> (Result<Retired, RetireError>);
         Update canic_move(MoveRequest) -> (Result<Moved, MoveError>);
-        Update canic_standing(Principal) -> (Result<Option<Standing>, Denied>);
+        Update canic_lookup(Principal) -> (Result<Option<MemberRef>, Denied>);
         Update canic_import(ImportRequest) -> (Result<Imported, ImportError>);
         Update canic_module_stage(StageRequest) -> (Result<StagedChunk, ModuleError>);
         Update canic_module_approve(ApproveRequest) -> (Result<ModuleInfo, ModuleError>);
@@ -85,9 +85,9 @@ fn of_root() -> Vec<SystemEndpoint> {
 
 fn of_member() -> Vec<SystemEndpoint> {
     system_endpoints! {
-        Query canic_env() -> (Env);
+        Query canic_identity() -> (IdentityInfo);
         Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
-        Update canic_sync(SyncRequest) -> (Result<(), Denied>);
+        Update canic_sync(Identity) -> (Result<(), Denied>);
         Update canic_announce(Announcement) -> (Result<(), Denied>);
     }
 }

@@ -410,7 +410,7 @@ pub struct OperationsPage {
 #[derive(Clone, Copy, Debug, Default, CandidType, Deserialize, PartialEq, Eq)]
 pub struct Progress {
     /// Operations in the queue.
-    pub waiting: u32,
+    pub queued: u32,
     /// Operations under way.
     pub running: u32,
     /// Operations that succeeded.

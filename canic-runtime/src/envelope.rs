@@ -2,11 +2,10 @@
 //! argument.
 //!
 //! ```text
-//!  0        5        6             10               10 + n
-//!  ┌────────┬────────┬─────────────┬────────────────┬──────────────────────┐
-//!  │ CANIC  │ 1      │ n           │ identity       │ the author's         │
-//!  │ magic  │ version│ u32, little │ CBOR, n bytes  │ argument, Candid     │
-//!  └────────┴────────┴─────────────┴────────────────┴──────────────────────┘
+//! 0       5         6                  10            10 + n
+//! ├───────┼─────────┼──────────────────┼─────────────┼─────────────────────────────┤
+//! │ CANIC │ 1       │ n                │ identity    │ argument                    │
+//! │ magic │ version │ u32, low byte 1st│ n bytes CBOR│ Candid of the author's types│
 //! ```
 //!
 //! No Candid message begins with this magic. So a member can tell an envelope from a plain

@@ -17,11 +17,14 @@ pub(crate) fn run() -> Result<(), String> {
     }
     for interface in interface::all()? {
         let file = interface.file.display();
-        if interface.checked_in.as_ref() == Some(&interface.told) {
+        if interface.checked_in.as_ref() == Some(&interface.exported) {
             println!("{file}: unchanged");
         } else {
-            fs::write(artifacts::workspace().join(&interface.file), interface.told)
-                .map_err(|e| format!("{file}: {e}"))?;
+            fs::write(
+                artifacts::workspace().join(&interface.file),
+                interface.exported,
+            )
+            .map_err(|e| format!("{file}: {e}"))?;
             println!("{file}: written");
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct RoleArgs {
     pub(super) name: NameArg,
     pub(super) children: Vec<Spanned<RoleFnArgs>>,
     pub(super) http: Option<Spanned<Flag>>,
-    pub(super) listens: Option<Spanned<Flag>>,
+    pub(super) subscribes: Option<Spanned<Flag>>,
     pub(super) stable_memory: Option<Spanned<Gibibytes>>,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum NameArg {
 }
 
 const ROLE: OptionNames = OptionNames {
-    unique: &["http", "listens", "stable_memory", "crate"],
+    unique: &["http", "subscribes", "stable_memory", "crate"],
     repeatable: &["child"],
 };
 const CHILD: OptionNames = OptionNames {
@@ -65,7 +65,7 @@ impl RoleArgs {
                 .map(|list| list.map(|tokens| child(tokens, errors)))
                 .collect(),
             http: options.single("http", errors),
-            listens: options.single("listens", errors),
+            subscribes: options.single("subscribes", errors),
             stable_memory: options.single("stable_memory", errors),
         }
     }

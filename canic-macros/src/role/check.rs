@@ -26,7 +26,8 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         name: name?,
         children: children.into_iter().collect::<Option<_>>()?,
         // A member with children subscribes, so that it learns of them.
-        listens: !args.children.is_empty() || args.listens.as_ref().is_some_and(|flag| flag.0),
+        subscribes: !args.children.is_empty()
+            || args.subscribes.as_ref().is_some_and(|flag| flag.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         http: args.http.as_ref().is_some_and(|flag| flag.0),
     })

@@ -14,12 +14,12 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
         name,
         children,
         http,
-        listens,
+        subscribes,
         stable_memory,
     } = role;
     let max_stable_gib = hooks::max_stable_gib(*stable_memory);
-    let listens = if *listens {
-        quote!(::core::option::Option::Some(__canic::entry::listen))
+    let subscribes = if *subscribes {
+        quote!(::core::option::Option::Some(__canic::entry::subscribe))
     } else {
         quote!(::core::option::Option::None)
     };
@@ -45,7 +45,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
                 role: #name,
                 max_stable_gib: #max_stable_gib,
                 start: #start,
-                listens: #listens,
+                subscribes: #subscribes,
             };
             #candid
             #lifecycle

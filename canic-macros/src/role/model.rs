@@ -10,7 +10,7 @@ pub(super) struct Role {
     pub(super) children: Vec<RoleFn>,
     pub(super) http: bool,
     /// Whether the member subscribes in `init`, before its first lookup.
-    pub(super) listens: bool,
+    pub(super) subscribes: bool,
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
 }

@@ -1,4 +1,5 @@
-//! What endpoints and hooks take and give: bounds that are Candid's, with messages in the author's words.
+//! Decoding of arguments, and Candid's bounds on arguments and replies, with messages for the
+//! author.
 
 use candid::{
     CandidType, DecoderConfig,
@@ -32,14 +33,17 @@ pub trait CandidArguments: for<'a> ArgumentDecoder<'a> {}
 /// All values of a reply.
 pub trait CandidValues: candid::utils::ArgumentEncoder {}
 
-/// Tuples of up to 16: those that Candid knows.
+/// Implements both for tuples of up to 16 values, the longest that Candid supports.
 macro_rules! tuples {
     () => {
         impl CandidArguments for () {}
         impl CandidValues for () {}
     };
     ($first:ident $($rest:ident)*) => {
-        impl<$first: CandidArgument, $($rest: CandidArgument),*> CandidArguments for ($first, $($rest),*) {}
+        impl<$first: CandidArgument, $($rest: CandidArgument),*> CandidArguments
+            for ($first, $($rest),*)
+        {
+        }
         impl<$first: CandidValue, $($rest: CandidValue),*> CandidValues for ($first, $($rest),*) {}
         tuples!($($rest)*);
     };
@@ -47,14 +51,14 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H I J K L M N O P);
 
-/// How much of a message Candid may skip: the same as in ic-cdk.
+/// The limit on the work that Candid spends on values it skips: the same as in ic-cdk.
 const SKIPPING_QUOTA: usize = 10_000;
 
-/// Decodes Candid arguments. No bytes at all mean no arguments.
+/// Decodes Candid arguments. An empty message has no arguments.
 ///
 /// # Errors
 ///
-/// If the bytes are something else.
+/// If the bytes are no Candid message of these types.
 pub(crate) fn decode_args<A: CandidArguments>(bytes: Vec<u8>) -> Result<A, String> {
     let bytes: &[u8] = if bytes.is_empty() {
         b"DIDL\0\0"

@@ -1,18 +1,24 @@
-//! Candid messages whose type tables are worked out once in each life of the code: what a type looks like takes longer to
-//! write than most values.
+//! Encoding of Candid messages, with a cache of type tables: computing a type's table takes longer
+//! than writing most values of it.
 
 use candid::{CandidType, ser::ValueSerializer};
 use std::{any, cell::RefCell, collections::BTreeMap};
 
 thread_local! {
-    /// What comes before the values of each type: magic, type table, and the type's place in it. By the type's own description
-    /// and its name: neither alone tells types apart, as functions with the same body may be merged, and names may repeat.
-    static HEADS: RefCell<BTreeMap<(usize, &'static str), Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static HEADS: RefCell<BTreeMap<Key, Head>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// A message of one value.
+/// The address of a type's `CandidType::ty`, and the type's name. Neither identifies a type alone:
+/// the linker may merge functions with the same body, and names may repeat.
+type Key = (usize, &'static str);
+
+/// The bytes of a message before its value: magic, type table, and the type's index in it.
+type Head = Vec<u8>;
+
+/// Encodes a message of one value.
 ///
 /// # Errors
+///
 /// If the value is of a type that has no values.
 pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
     let key = (T::ty as fn() -> _ as usize, any::type_name::<T>());
@@ -42,7 +48,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_is_the_same_the_first_time_and_later(
+        fn a_cached_head_does_not_change_the_message(
             numbers in prop::collection::vec(any::<u64>(), 0..5), text in ".{0,20}", some: bool
         ) {
             check(&numbers);

@@ -2,12 +2,14 @@
 
 use crate::api::{MAX_PAGE, PageRequest};
 
-/// Rows of a page: at least one, so that a caller who pages on gets to the end.
+/// The number of rows of a page. At least one, so that a caller who asks for page after page gets
+/// to the end.
 pub(crate) fn rows(limit: u32) -> usize {
     limit.clamp(1, MAX_PAGE) as usize
 }
 
-/// Takes a page from an iterator of numbered rows. Answers the rows and where the next page goes on.
+/// Takes a page from an iterator of rows. Answers the rows and the next page's cursor, the index of
+/// the last row.
 pub(crate) fn page<T>(
     rows: impl Iterator<Item = T>,
     request: PageRequest,

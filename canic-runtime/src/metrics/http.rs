@@ -1,6 +1,6 @@
-//! What `http` serves: `/metrics`, for Prometheus.
+//! The HTTP endpoint of the option `http`: `/metrics`, for Prometheus.
 //!
-//! Answers are not certified: the certified data of a canister is its author's.
+//! Answers are not certified, because the certified data of a canister belongs to its author.
 
 use crate::{
     api::{HttpRequest, HttpResponse},

@@ -1,4 +1,5 @@
-//! Allocation: a canister from the pool, or a fresh one, with the controllers and cycles of its role.
+//! Allocation: a canister from the pool or a fresh one, with the controllers and cycles of its
+//! role.
 
 use crate::{
     operation::{
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_preparation_is_verified_repeated_or_given_up() {
+    fn a_failed_preparation_is_verified_repeated_or_undone() {
         for step in [Step::Configure, Step::Fund] {
             let outcome = |code| {
                 let mut op = claimed(&[ROOT, OTHER], 1);
@@ -133,11 +134,11 @@ mod tests {
                 (next, op.step, op.goal())
             };
             assert_eq!(outcome(6), (Transition::Call, Step::Verify, None));
-            let (next, at, clearing) = outcome(2);
+            let (next, after, goal) = outcome(2);
             assert!(matches!(next, Transition::Later(_)), "{next:?}");
-            assert_eq!((at, clearing), (step, None));
-            let given_up = (Transition::Call, Step::Inspect, Some(Teardown::Recycle));
-            assert_eq!(outcome(5), given_up);
+            assert_eq!((after, goal), (step, None));
+            let undone = (Transition::Call, Step::Inspect, Some(Teardown::Recycle));
+            assert_eq!(outcome(5), undone);
         }
     }
 
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_that_failed_says_why() {
+    fn a_failed_creation_has_its_reason_on_record() {
         let ended = |code| {
             let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
             let failure = Failure::of_management(code, "why");

@@ -1,6 +1,7 @@
-//! The platform as the machine sees it: the calls an operation makes, and what may come back.
+//! The calls of an operation and their replies: the port between decisions and the platform.
 //!
-//! Deciding code names only these types; `platform::ic` is the only place that talks to `ic_cdk`.
+//! Decisions name only these types. `platform` makes the calls, and is the only module that names
+//! `ic_cdk`.
 
 use crate::{api::Identity, operation::Hash};
 use candid::Principal;
@@ -23,7 +24,7 @@ pub(crate) enum Call {
     Install {
         canister: Principal,
         module: Hash,
-        /// The pieces of the module, in order, all in root's chunk store.
+        /// The hashes of the module's chunks, in order. Root's chunk store holds them all.
         chunks: Vec<Hash>,
         argument: Vec<u8>,
     },
@@ -64,7 +65,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// Cycles that go with the call.
+    /// Cycles that root sends with the call.
     pub(crate) fn attached(&self) -> u128 {
         match self {
             Self::Create { cycles, .. } | Self::Deposit { cycles, .. } => *cycles,
@@ -73,30 +74,30 @@ impl Call {
     }
 }
 
-/// What came back.
+/// The reply to a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
-    /// It did what it should.
+    /// The call was applied.
     Done,
-    /// A canister was created.
+    /// The call created this canister.
     Created(Principal),
-    /// How a canister stands.
+    /// The canister's state.
     Status(Status),
-    /// Where a canister comes from.
+    /// The canister's origin.
     Info {
-        /// Whether root created it, and controls it.
+        /// Whether root created the canister, and controls it.
         created_by_root: bool,
     },
-    /// It did not, or nobody knows.
+    /// The call was not applied, or its outcome is unknown.
     Failed(Failure),
 }
 
-/// Whether a call that failed changed something.
+/// Whether a failed call changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It changed nothing.
+    /// The call changed nothing.
     NotApplied,
-    /// It may have.
+    /// The call may have been applied.
     Unknown,
 }
 
@@ -104,17 +105,17 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure {
     pub(crate) outcome: Outcome,
-    /// Whether the platform was merely short of something, so that the same call may succeed later.
+    /// Whether the platform lacked a resource, so that the same call may succeed later.
     pub(crate) transient: bool,
     /// Whether the canister does not exist.
     pub(crate) no_such_canister: bool,
-    /// For people.
+    /// The reason, for log and records: [`MAX_REASON`] bytes at most.
     pub(crate) reason: String,
 }
 
 impl Failure {
-    /// Classifies a reject by its code, as the platform defines it for calls to the management canister whose
-    /// response is guaranteed: all rejects are clean but SYS_UNKNOWN.
+    /// Classifies a reject of the management canister by its code. By the platform's specification
+    /// only SYS_UNKNOWN leaves the outcome open; after any other code the call was not applied.
     pub(crate) fn of_management(code: u32, message: &str) -> Self {
         Self {
             outcome: if code == SYS_UNKNOWN {
@@ -128,7 +129,8 @@ impl Failure {
         }
     }
 
-    /// Classifies a reject of an ordinary canister, which may have done something before it rejected or trapped.
+    /// Classifies a reject of an ordinary canister, which may have changed its state before it
+    /// rejected or trapped.
     pub(crate) fn of_canister(code: u32, message: &str) -> Self {
         Self {
             outcome: if code <= DESTINATION_INVALID {
@@ -140,7 +142,7 @@ impl Failure {
         }
     }
 
-    /// The same, but surely nothing was changed.
+    /// The same failure of a call that certainly changed nothing.
     pub(crate) fn not_applied(self) -> Self {
         Self {
             outcome: Outcome::NotApplied,
@@ -148,7 +150,7 @@ impl Failure {
         }
     }
 
-    /// The call was not made: root lacks cycles for it, or its queue is full.
+    /// The failure of a call that root could not send: it lacks the cycles, or its queue is full.
     pub(crate) fn not_sent(reason: &str) -> Self {
         Self {
             outcome: Outcome::NotApplied,
@@ -158,7 +160,7 @@ impl Failure {
         }
     }
 
-    /// An answer that can't be understood: something was done, but what?
+    /// The failure of a call whose reply root can't decode: the outcome is unknown.
     pub(crate) fn unreadable(reason: &str) -> Self {
         Self {
             outcome: Outcome::Unknown,
@@ -169,13 +171,15 @@ impl Failure {
     }
 }
 
+// Reject codes of the platform's interface specification.
 const SYS_TRANSIENT: u32 = 2;
 const DESTINATION_INVALID: u32 = 3;
 const SYS_UNKNOWN: u32 = 6;
 
-/// Reasons are kept in the journal: at most this many bytes of them.
+/// Bytes of a reason that the journal keeps.
 const MAX_REASON: usize = 600;
 
+/// The first [`MAX_REASON`] bytes of a text, cut between two characters.
 pub(crate) fn shorten(text: &str) -> String {
     let mut end = text.len().min(MAX_REASON);
     while !text.is_char_boundary(end) {
@@ -184,14 +188,15 @@ pub(crate) fn shorten(text: &str) -> String {
     text[..end].to_string()
 }
 
-/// How a canister stands, as far as the machine cares.
+/// The part of a canister's status that decisions need.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Status {
     pub(crate) run: Run,
+    /// The hash of the installed module. `None`: the canister is empty.
     pub(crate) module: Option<Hash>,
     pub(crate) controllers: Vec<Principal>,
     pub(crate) cycles: u128,
-    /// Whether it has snapshots.
+    /// Whether the canister has snapshots.
     pub(crate) snapshots: bool,
     /// Whether root is the only controller.
     pub(crate) root_controls_alone: bool,
@@ -199,7 +204,7 @@ pub(crate) struct Status {
     pub(crate) default_settings: bool,
 }
 
-/// For the tests of deciding code: an empty canister as a fresh one stands.
+/// For the tests of decisions: an empty canister in the state of a fresh one.
 #[cfg(test)]
 impl Status {
     pub(crate) fn sample(controller: Principal, cycles: u128) -> Self {
@@ -215,6 +220,7 @@ impl Status {
     }
 }
 
+/// Whether a canister runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
     Running,

@@ -1,5 +1,5 @@
-;; Sends the canister's cycles away: calls deposit_cycles on the management canister with the bytes of its own
-;; argument and all cycles that can be spent beside the price of that call.
+;; The drain: its method calls deposit_cycles of the management canister with the bytes of its own
+;; argument and with all cycles that the canister can spend, less the price of that call.
 (module
   (import "ic0" "msg_arg_data_size" (func $arg_size (result i32)))
   (import "ic0" "msg_arg_data_copy" (func $arg_copy (param i32 i32 i32)))

@@ -1,4 +1,4 @@
-//! The install of a member's code, and its verification where the outcome is unknown.
+//! The install of a member's code, and the verification of a call whose outcome is unknown.
 
 use crate::{
     operation::{
@@ -20,7 +20,7 @@ pub(crate) fn after_install(op: &mut Operation, reply: Reply) -> Transition {
     }
 }
 
-/// Goes on with a look at how far the installation is.
+/// Goes on with `canister_status`, to learn how far the installation is.
 pub(crate) fn verify(op: &mut Operation) -> Transition {
     op.step = Step::Verify;
     op.retry.attempts += 1;
@@ -30,7 +30,7 @@ pub(crate) fn verify(op: &mut Operation) -> Transition {
     Transition::Call
 }
 
-/// Repeats the step later. After too many tries the purpose is given up.
+/// Repeats the step later. After [`MAX_ATTEMPTS`] tries the teardown begins.
 pub(crate) fn try_again(op: &mut Operation, reason: String) -> Transition {
     op.retry.attempts += 1;
     if op.retry.attempts >= MAX_ATTEMPTS {
@@ -40,11 +40,11 @@ pub(crate) fn try_again(op: &mut Operation, reason: String) -> Transition {
     Transition::Later(backoff(op.retry.attempts))
 }
 
-/// Decides after `canister_status`: the canister is as planned, or a step is missing.
+/// Decides after `canister_status`: the canister is as planned, or the next missing step follows.
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // A look changes nothing, so root repeats it until the outage is over.
+        // A status changes nothing, so root asks again until the outage is over.
         Reply::Failed(failure) if failure.transient => {
             return Transition::Later(backoff(MAX_ATTEMPTS));
         }
@@ -52,7 +52,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
             op.failure = Some(failure.reason);
             return Transition::Close(End::Untouched);
         }
-        Reply::Failed(failure) if teardown::may_look_again(op) => {
+        Reply::Failed(failure) if teardown::count_failed_status(op) => {
             op.failure = Some(failure.reason);
             return Transition::Later(backoff(op.retry.attempts));
         }
@@ -95,7 +95,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
             }
         }
     };
-    // The attempts go on counting: they bound how often root goes through these steps.
+    // The count of attempts goes on: it bounds how often root goes through these steps.
     op.step = step;
     Transition::Call
 }
@@ -186,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_adopted_as_it_is_or_not_at_all() {
+    fn a_member_with_the_approved_module_is_adopted_and_any_other_left_untouched() {
         let mut op = at(Step::Verify, Purpose::Adopt);
         assert_eq!(after_verify(&mut op, seen(Some(MODULE))), Transition::Call);
         assert_eq!(op.step, Step::Sync);
-        assert_eq!(op.money.held.0, 5, "root has seen it");
+        assert_eq!(op.money.held.0, 5, "the balance is on record");
         for other in [None, Some([8; 32])] {
             let mut op = at(Step::Verify, Purpose::Adopt);
             let next = after_verify(&mut op, seen(other));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canister_that_can_not_be_seen_is_looked_at_again() {
+    fn a_status_that_fails_is_repeated() {
         let mut op = at(Step::Verify, Purpose::Provision);
         for _ in 0..100 {
             let next = after_verify(&mut op, reject(2));

@@ -1,17 +1,18 @@
 //! The machine: an operation's next transition, given the reply to its step.
 //!
-//! Going forward, an operation allocates a canister (`allocation`) and installs a member (`install`),
-//! or moves one (`reparent`). Going back, or when that is its purpose, it tears the canister down
+//! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
+//! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
 //! (`teardown`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
-//! `recovery` says where root takes the operation up.
+//! `recovery` decides where root takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation, call::Reply, install, reparent, search, teardown,
     transition::Transition,
 };
 
-/// Moves an operation on. `pool_has_room`: whether the pool can take one more canister.
-pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Transition {
+/// Advances an operation by the reply to its step. `pool_has_capacity`: whether the pool can take
+/// one more canister.
+pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool) -> Transition {
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
         Step::Verify if moving => reparent::after_verify(op, reply),
@@ -21,7 +22,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_room: bool) -> 
         Step::Install => install::after_install(op, reply),
         Step::Verify => install::after_verify(op, reply),
         Step::Sync => install::after_sync(op, reply),
-        Step::Inspect => teardown::after_inspect(op, reply, pool_has_room),
+        Step::Inspect => teardown::after_inspect(op, reply, pool_has_capacity),
         Step::Search => search::after_info(op, reply),
         Step::Uninstall
         | Step::Start
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_whose_outcome_is_unknown_is_kept_on_record() {
+    fn a_creation_with_an_unknown_outcome_is_quarantined() {
         let mut op = provision(Teardown::Recycle);
         let unknown = failed(Outcome::Unknown, true);
         assert_eq!(
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_into_a_full_pool_leaves_the_canister_alone() {
+    fn an_import_into_a_full_pool_leaves_the_canister_untouched() {
         let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
         op.canister = Some(Id(CANISTER));
         op.source = Some(Origin::Imported);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_waited_out_by_repeated_looks() {
+    fn a_status_is_repeated_until_an_outage_is_over() {
         for (step, goal) in [
             (Step::Inspect, Some(Teardown::Recycle)),
             (Step::Verify, None),
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recycled_canister_is_as_good_as_new_in_every_respect() {
+    fn a_recycled_canister_is_reset_in_every_respect() {
         let used = Status {
             run: Run::Stopped,
             module: Some(MODULE),
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn verifying_finds_the_missing_step() {
+    fn a_status_shows_the_missing_step() {
         let verify = |status: Status| {
             let mut op = installing(Teardown::Recycle);
             op.step = Step::Verify;
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn transient_failures_are_tried_again_with_growing_pauses_and_then_rolled_back() {
+    fn transient_failures_are_retried_with_growing_pauses_and_then_rolled_back() {
         let mut op = installing(Teardown::Recycle);
         let mut last = 0;
         loop {
@@ -406,7 +407,7 @@ mod tests {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let not_ours = Failure::of_management(5, "not a controller");
-        assert_eq!(end_of_looking(&mut op, &not_ours), End::Quarantined);
+        assert_eq!(end_of_inspections(&mut op, &not_ours), End::Quarantined);
         let failure = op.failure.unwrap();
         assert!(
             failure.contains("refused") && failure.contains("not a controller"),
@@ -415,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canister_that_never_gets_clean_is_quarantined_and_not_tried_for_ever() {
+    fn a_teardown_without_progress_ends_in_quarantine() {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let stubborn = Status {
@@ -433,7 +434,7 @@ mod tests {
                 return;
             }
         }
-        panic!("it is still at it");
+        panic!("the teardown goes on");
     }
 
     #[test]
@@ -448,7 +449,7 @@ mod tests {
         let next = advance(&mut op, gone.clone(), true);
         assert!(
             matches!(next, Transition::Later(_)),
-            "it is looked at twice"
+            "root inspects it twice"
         );
         assert_eq!(
             advance(&mut op, gone, true),
@@ -476,27 +477,27 @@ mod tests {
         let mut op = installing(Teardown::Recycle);
         advance(&mut op, refused(), true);
         let gone = Failure::of_management(3, "not found");
-        assert_eq!(end_of_looking(&mut op, &gone), End::Quarantined);
+        assert_eq!(end_of_inspections(&mut op, &gone), End::Quarantined);
     }
 
-    /// The end of an operation whose canister can't be seen, each time for this reason.
-    fn end_of_looking(op: &mut Operation, failure: &Failure) -> End {
+    /// The end of an operation all of whose inspections fail like this.
+    fn end_of_inspections(op: &mut Operation, failure: &Failure) -> End {
         for tries in 1..100 {
             assert_eq!(op.step, Step::Inspect);
             match advance(op, Reply::Failed(failure.clone()), true) {
                 Transition::Close(end) => {
-                    assert!(tries > 1, "it looks again");
+                    assert!(tries > 1, "a single failure ends nothing");
                     return end;
                 }
                 Transition::Later(_) => {}
-                Transition::Call => panic!("it waits before it looks again"),
+                Transition::Call => panic!("it waits before it inspects again"),
             }
         }
-        panic!("it looks for ever");
+        panic!("the inspections go on");
     }
 
     #[test]
-    fn recovery_looks_before_it_goes_on() {
+    fn recovery_reads_the_status_before_it_goes_on() {
         let cases = [
             (Step::Configure, Step::Verify),
             (Step::Fund, Step::Verify),
@@ -515,7 +516,7 @@ mod tests {
             op.in_flight = true;
             assert_eq!(recovery::resume(&mut op), Transition::Call);
             assert_eq!((op.step, op.in_flight), (resumed, false), "{cut_off:?}");
-            assert_eq!(op.retry.attempts, 1, "being cut off counts");
+            assert_eq!(op.retry.attempts, 1, "the interruption counts");
         }
         // An operation that is cut off again and again is quarantined.
         let mut op = installing(Teardown::Recycle);

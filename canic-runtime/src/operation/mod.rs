@@ -1,7 +1,6 @@
 //! An operation: one journalled job on one canister, and the decisions about its next step.
 //!
-//! Everything here is a plain function of a record and an event. `root::driver` performs what these
-//! functions decide.
+//! All decisions are plain functions of a record and a reply. `root::driver` performs them.
 
 pub(crate) mod allocation;
 pub(crate) mod call;
@@ -45,7 +44,19 @@ pub(crate) struct Moment {
     pub(crate) creation_fee: u128,
 }
 
-/// One operation.
+/// One operation. In stable memory it is a CBOR array, and so is each of its parts:
+///
+/// ```text
+///  0 id          4 admission    8 retry       12 accepted
+///  1 purpose     5 canister     9 teardown    13 updated
+///  2 step        6 source      10 search      14 end
+///  3 in_flight   7 money       11 failure     15 padding
+///
+///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
+///  8 retry:      0 attempts  1 calls  2 not_before
+///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
+/// 10 search:     0 candidate  1 count
+/// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
     #[n(0)]
@@ -74,19 +85,19 @@ pub(crate) struct Operation {
     pub(crate) teardown: Option<TeardownState>,
     #[n(10)]
     pub(crate) search: Search,
-    /// Why the purpose failed, or why the last try did.
+    /// The reason for which the purpose failed, or the last try.
     #[n(11)]
     pub(crate) failure: Option<String>,
-    /// When root accepted the operation: nanoseconds since the epoch.
+    /// Time at which root accepted the operation: nanoseconds since the epoch.
     #[n(12)]
     pub(crate) accepted: u64,
-    /// When a call was last issued or answered: nanoseconds since the epoch.
+    /// Time at which root last issued a call or got its reply: nanoseconds since the epoch.
     #[n(13)]
     pub(crate) updated: u64,
     #[n(14)]
     pub(crate) end: Option<End>,
-    /// Bytes that the callback of a creation gives up for the new canister's id, so that its record
-    /// does not grow.
+    /// Bytes that the callback of a creation drops in favour of the new canister's id, so that the
+    /// record does not grow.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub(crate) padding: Vec<u8>,
 }
@@ -137,7 +148,7 @@ pub(crate) struct Retry {
     pub(crate) not_before: u64,
 }
 
-/// How far a canister's teardown is.
+/// The progress of a canister's teardown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct TeardownState {
     #[n(0)]
@@ -157,7 +168,7 @@ pub(crate) struct TeardownState {
 }
 
 impl TeardownState {
-    /// A teardown that nothing was done for.
+    /// A teardown of which no step is done.
     pub(crate) fn new(goal: Teardown) -> Self {
         Self {
             goal,
@@ -172,7 +183,7 @@ impl TeardownState {
 /// The search for a canister whose id root never learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Search {
-    /// The canister that root looks at, or looked at last.
+    /// The canister that root asks about, or asked about last.
     #[n(0)]
     pub(crate) candidate: Option<Id>,
     /// Searches so far.
@@ -180,23 +191,23 @@ pub(crate) struct Search {
     pub(crate) count: u32,
 }
 
-/// When an operation begins.
+/// The time at which root begins an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Admission {
-    /// At once: a caller waits for its end.
+    /// At once. A caller waits for the operation's end.
     #[n(0)]
     #[default]
     Immediate,
-    /// In the background, once fewer operations run there.
+    /// Later, in the background, once fewer operations run there.
     #[n(1)]
     Queued,
-    /// It was queued, and runs in the background.
+    /// The operation was queued, and runs in the background.
     #[n(2)]
     Dequeued,
 }
 
-/// What an operation is for.
+/// The purpose of an operation.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) enum Purpose {
     #[n(0)]
@@ -226,7 +237,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The identity that root tells the member in this position.
+    /// The identity of the member in this position.
     pub(crate) fn identity(&self, root: Principal) -> Identity {
         Identity {
             root,
@@ -247,7 +258,7 @@ impl From<Position> for MemberRef {
     }
 }
 
-/// What a member is made with, fixed when root accepts the operation.
+/// The parts of a member that root fixes when it accepts the operation.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Plan {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -267,7 +278,7 @@ pub(crate) struct Reparent {
     /// The old parent.
     #[n(0)]
     pub(crate) from: Id,
-    /// The controller that is one only as the old parent, and is removed.
+    /// The old parent, if root removes it from the controllers: no other rule makes it one.
     #[n(1)]
     pub(crate) revoked: Option<Id>,
     /// All controllers afterwards, sorted. Empty until root has seen the canister.
@@ -275,14 +286,14 @@ pub(crate) struct Reparent {
     pub(crate) controllers: Vec<Id>,
 }
 
-/// What a teardown makes of a canister.
+/// The goal of a teardown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Teardown {
-    /// It is emptied and goes to the pool.
+    /// Root empties the canister and adds it to the pool.
     #[n(0)]
     Recycle,
-    /// It is drained and deleted.
+    /// Root drains and deletes the canister.
     #[n(1)]
     Delete,
 }
@@ -314,7 +325,7 @@ impl From<Teardown> for Retirement {
     }
 }
 
-/// Where the canister came from.
+/// The origin of an operation's canister.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum Origin {
@@ -358,7 +369,7 @@ pub(crate) enum Step {
     /// `canic_sync`: root tells an adopted member its identity.
     #[n(5)]
     Sync,
-    /// `canister_status`, to learn what is left to tear down.
+    /// `canister_status`, to learn the next step of the teardown.
     #[n(6)]
     Inspect,
     /// `uninstall_code`.
@@ -385,43 +396,43 @@ pub(crate) enum Step {
     /// `delete_canister`.
     #[n(14)]
     Delete,
-    /// No call: a canister that was created for the pool goes there, or a move needs none.
+    /// No call: root adds a created canister to the pool, or ends a move that needs no call.
     #[n(15)]
     AddToPool,
     /// `canister_info`, to find a canister whose id root never learnt.
     #[n(16)]
     Search,
-    /// No call: a member waits until its children are retired.
+    /// No call: the retirement of a member waits for those of its children.
     #[n(17)]
     RetireChildren,
 }
 
-/// How an operation ended.
+/// The end of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum End {
-    /// It served its purpose.
+    /// The operation served its purpose.
     #[n(0)]
     Done,
-    /// It failed before root allocated a canister.
+    /// The operation failed before root allocated a canister.
     #[n(1)]
     Nothing,
-    /// It failed; the canister went to the pool.
+    /// The operation failed, and its canister went to the pool.
     #[n(2)]
     Recycled,
-    /// It failed; the canister was deleted.
+    /// The operation failed, and root deleted its canister.
     #[n(3)]
     Deleted,
-    /// It failed; the canister, which had existed before, is as it was.
+    /// The operation failed, and left its canister, which had existed before, unchanged.
     #[n(4)]
     Untouched,
-    /// It can be neither finished nor undone.
+    /// Root can neither finish the operation nor undo it.
     #[n(5)]
     Quarantined,
 }
 
 impl End {
-    /// What became of the canister, if the operation failed and was undone.
+    /// The state of the canister after an operation that failed and was undone.
     pub(crate) fn rolled_back(self) -> Option<RolledBack> {
         match self {
             Self::Nothing => Some(RolledBack::Nothing),
@@ -470,18 +481,18 @@ impl Operation {
         }
     }
 
-    /// The goal of the teardown, if there is one.
+    /// The goal of the teardown. `None`: no teardown has begun.
     pub(crate) fn goal(&self) -> Option<Teardown> {
         self.teardown.map(|teardown| teardown.goal)
     }
 
-    /// The teardown, which is to recycle the canister if nothing else was decided.
+    /// The teardown. Begins one that recycles the canister if there is none.
     pub(crate) fn teardown_mut(&mut self) -> &mut TeardownState {
         self.teardown
             .get_or_insert_with(|| TeardownState::new(Teardown::Recycle))
     }
 
-    /// Goes on with another step, whose attempts are counted anew.
+    /// Goes on with another step, and counts its attempts from 0.
     pub(crate) fn enter(&mut self, step: Step) {
         self.step = step;
         self.retry.attempts = 0;
@@ -500,7 +511,7 @@ impl Operation {
         self.end = None;
     }
 
-    /// The parents below which the canister is, or is to be.
+    /// The parents below which the canister is or is to be: two for a move.
     pub(crate) fn parents(&self) -> impl Iterator<Item = Principal> + use<> {
         let from = match &self.purpose {
             Purpose::Move(_, reparent) => Some(reparent.from.0),
@@ -510,6 +521,7 @@ impl Operation {
         from.into_iter().chain(to)
     }
 
+    /// The position that the operation fills, changes or vacates.
     pub(crate) fn position(&self) -> Option<&Position> {
         match &self.purpose {
             Purpose::Provision(position, _)
@@ -528,6 +540,7 @@ impl Operation {
         }
     }
 
+    /// The plan of the member that the operation makes or adopts.
     pub(crate) fn plan(&self) -> Option<&Plan> {
         match &self.purpose {
             Purpose::Provision(_, plan) | Purpose::Adopt(_, plan) => Some(plan),

@@ -1,94 +1,105 @@
-//! Whether a request may become an operation: decided before anything is paid or claimed, from facts alone.
+//! The policy: whether root accepts a request as an operation, and the limits and prices behind
+//! that.
+//!
+//! Policy decides from [`Facts`] alone, before root pays or claims anything.
 
 use crate::{
     api::{MAX_ARGUMENT, MAX_KEY, MAX_ROLE, ProvisionError},
     config::{ROOT_PARENT, RoleConfig, RootConfig},
-    operation::{Admission, Hash},
+    operation::{Admission, Hash, call::shorten},
 };
 use candid::{Principal, de::IDLDeserialize};
 
-/// Operations under way at most that somebody waits for. More would only queue up at the platform: a subnet installs one
-/// at a time.
+/// Running operations at most that a caller waits for. A subnet installs one canister at a time, so
+/// more of them would only wait in the platform's queues.
 pub(crate) const MAX_RUNNING: u32 = 50;
 
-/// Operations of batches under way at once. Each has at most two calls in flight, and the others leave it room.
+/// Operations that run in the background at once: batches and refills. Each has at most two calls
+/// in flight, so together they leave most of root's call slots to the others.
 pub(crate) const MAX_BACKGROUND: u64 = 16;
 
-/// Operations of batches that wait for their admission at most: each costs memory and cycles that are set aside for it.
-pub(crate) const MAX_WAITING: u64 = 5_000;
+/// Queued operations at most. Each takes heap and stable memory, and root reserves cycles for it.
+pub(crate) const MAX_QUEUED: u64 = 5_000;
 
-/// Seconds after which a request that was turned away as too many may come again.
-pub(crate) const RETRY_AFTER: u64 = 10;
+/// Seconds after which a caller may repeat a request that root refused at [`MAX_RUNNING`].
+pub(crate) const RETRY_AFTER_SECONDS: u64 = 10;
 
-/// The same for one of a batch: so long do some hundred that wait before it take.
-pub(crate) const RETRY_BATCH_AFTER: u64 = 120;
+/// Seconds after which a caller may repeat a request of a batch that root refused at
+/// [`MAX_QUEUED`]: about the time in which some hundred queued operations end.
+pub(crate) const RETRY_BATCH_AFTER_SECONDS: u64 = 120;
 
-/// Cycles set aside for the fees of an operation's calls beside those that have a price of their own.
+/// Cycles, beside the price of a request, that root must have for the fees of the operation's
+/// calls.
 ///
-/// Root's own messages and calls cost some 20 M cycles a provision; this leaves room for retries and a rollback.
+/// Root's messages and calls cost about 20 M cycles a provision. The rest pays for retries and for
+/// a rollback.
 pub(crate) const FEES: u128 = 1_000_000_000;
 
-/// A claimed canister may hold this much less than its role asks for before it is topped up: it pays for its
-/// storage while it waits.
+/// The share of its role's cycles, in percent, that a claimed canister may lack before root tops it
+/// up. A canister of the pool pays for its storage.
 pub(crate) const TOLERANCE_PERCENT: u128 = 5;
 
-/// What decides about a request to provision.
+/// The facts that decide about a request to provision.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) root: Principal,
     pub(crate) parent: Principal,
-    /// The role of the parent; none if it is no member.
+    /// The parent's role. `None`: the parent is no active member.
     pub(crate) parent_role: Option<String>,
-    /// Members of the role, those being provisioned included.
+    /// Positions taken in the role: its members, and those that open operations are to make.
     pub(crate) taken: u32,
-    /// Those of them below this parent.
+    /// Positions of the role taken below the parent.
     pub(crate) taken_below: u32,
+    /// The role's approved module.
     pub(crate) module: Option<Hash>,
-    /// Whether too much is under way.
+    /// Set if root has as many open operations as it may.
     pub(crate) busy: Option<Busy>,
-    /// Root's balance without its reserve and without what open operations still have to send.
+    /// Cycles of root without its reserve and without those that open operations still have to
+    /// send.
     pub(crate) available: u128,
-    /// What a ready canister of the pool holds; none if there is none.
+    /// Cycles of the ready canister that root would claim. `None`: the pool has none.
     pub(crate) pooled: Option<u128>,
-    /// The platform's fee for a new canister.
+    /// The platform's fee for a new canister, in cycles.
     pub(crate) creation_fee: u128,
 }
 
-/// Too much is under way.
+/// The load that root refuses a request with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy {
-    /// Operations under way, or waiting.
+    /// Operations that run, or are queued.
     pub(crate) open: u32,
-    /// Seconds.
+    /// Seconds until the caller may repeat the request.
     pub(crate) retry_after: u64,
 }
 
-/// Whether too much is under way for one more, given what runs while somebody waits for it and what waits for its admission.
-pub(crate) fn busy(admission: Admission, running: u32, waiting: u64) -> Option<Busy> {
+/// The load, if it is too high for one more operation. `running`: operations that a caller waits
+/// for. `queued`: operations in the queue.
+pub(crate) fn busy(admission: Admission, running: u32, queued: u64) -> Option<Busy> {
     let (open, max, retry_after) = match admission {
         Admission::Queued => (
-            u32::try_from(waiting).unwrap_or(u32::MAX),
-            MAX_WAITING,
-            RETRY_BATCH_AFTER,
+            u32::try_from(queued).unwrap_or(u32::MAX),
+            MAX_QUEUED,
+            RETRY_BATCH_AFTER_SECONDS,
         ),
         Admission::Immediate | Admission::Dequeued => {
-            (running, u64::from(MAX_RUNNING), RETRY_AFTER)
+            (running, u64::from(MAX_RUNNING), RETRY_AFTER_SECONDS)
         }
     };
     (u64::from(open) >= max).then_some(Busy { open, retry_after })
 }
 
-/// What an admitted request may spend.
+/// The module and the cycles of an admitted request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
     pub(crate) module: Hash,
-    /// What has to be set aside.
+    /// Cycles to reserve.
     pub(crate) reserve: u128,
-    /// What a claimed canister lacks.
+    /// Cycles that a claimed canister lacks.
     pub(crate) shortfall: u128,
 }
 
-/// The role's limits, if the fleet has it.
+/// The configuration of a role. In a fleet without configured roles each role with a module is
+/// known.
 pub(crate) fn role_config(
     config: &RootConfig,
     role: &str,
@@ -109,7 +120,8 @@ pub(crate) fn role_config(
     }
 }
 
-/// Whether text can name a role: as in the attributes, a letter and then letters, digits, `_` and `-`.
+/// Whether a text can name a role. The rule is that of the attributes: a lowercase letter, then
+/// lowercase letters, digits, `_` and `-`.
 pub(crate) fn is_role_name(name: &str) -> bool {
     name.len() <= MAX_ROLE
         && name != ROOT_PARENT
@@ -119,6 +131,7 @@ pub(crate) fn is_role_name(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
 }
 
+/// Checks the length of a key.
 pub(crate) fn check_key(key: Option<&str>) -> Result<(), ProvisionError> {
     match key {
         Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(ProvisionError::InvalidKey {
@@ -129,6 +142,7 @@ pub(crate) fn check_key(key: Option<&str>) -> Result<(), ProvisionError> {
     }
 }
 
+/// Checks that the argument of a member's `init` is short enough and begins like Candid.
 pub(crate) fn check_argument(arg: &[u8]) -> Result<(), ProvisionError> {
     if arg.len() > MAX_ARGUMENT {
         return Err(ProvisionError::ArgumentTooLarge {
@@ -139,16 +153,16 @@ pub(crate) fn check_argument(arg: &[u8]) -> Result<(), ProvisionError> {
     if arg.is_empty() {
         return Ok(());
     }
-    // Only the header with its type table is read: the values are for the member's `init` to judge.
+    // This reads the header with its type table. The member's `init` decodes the values.
     match IDLDeserialize::new(arg) {
         Ok(_) => Ok(()),
         Err(error) => Err(ProvisionError::InvalidArgument {
-            reason: crate::operation::call::shorten(&error.to_string()),
+            reason: shorten(&error.to_string()),
         }),
     }
 }
 
-/// Whether a parent may have members of a role below it.
+/// Checks that a parent may have members of a role below it.
 pub(crate) fn check_parent(role: &RoleConfig, facts: &Facts) -> Result<(), ProvisionError> {
     let word = if facts.parent == facts.root {
         Some(ROOT_PARENT)
@@ -181,8 +195,8 @@ pub(crate) fn admit(
             role: name.to_string(),
         });
     };
-    check_room(role, name, facts.taken)?;
-    check_room_below(role, name, facts.parent, facts.taken_below)?;
+    check_capacity(role, name, facts.taken)?;
+    check_capacity_below(role, name, facts.parent, facts.taken_below)?;
     if let Some(Busy { open, retry_after }) = facts.busy {
         return Err(ProvisionError::Busy { open, retry_after });
     }
@@ -205,7 +219,12 @@ pub(crate) fn admit(
     })
 }
 
-pub(crate) fn check_room(role: &RoleConfig, name: &str, taken: u32) -> Result<(), ProvisionError> {
+/// Checks that a role may have one more member.
+pub(crate) fn check_capacity(
+    role: &RoleConfig,
+    name: &str,
+    taken: u32,
+) -> Result<(), ProvisionError> {
     let max = if role.singleton { Some(1) } else { role.max };
     match max {
         Some(max) if taken >= max => Err(ProvisionError::RoleFull {
@@ -216,8 +235,8 @@ pub(crate) fn check_room(role: &RoleConfig, name: &str, taken: u32) -> Result<()
     }
 }
 
-/// Whether a parent may have one more member of a role below it.
-pub(crate) fn check_room_below(
+/// Checks that a parent may have one more member of a role below it.
+pub(crate) fn check_capacity_below(
     role: &RoleConfig,
     name: &str,
     parent: Principal,
@@ -233,26 +252,26 @@ pub(crate) fn check_room_below(
     }
 }
 
-/// What a canister lacks to what it should hold; nothing if the difference is small.
-pub(crate) fn shortfall(held: u128, wanted: u128) -> u128 {
-    let lacks = wanted.saturating_sub(held);
-    if lacks <= wanted / 100 * TOLERANCE_PERCENT {
+/// The cycles that a canister lacks, or 0 within [`TOLERANCE_PERCENT`] of those it is to have.
+pub(crate) fn shortfall(held: u128, required: u128) -> u128 {
+    let lacking = required.saturating_sub(held);
+    if lacking <= required / 100 * TOLERANCE_PERCENT {
         0
     } else {
-        lacks
+        lacking
     }
 }
 
-/// How many ready canisters the pool is to have: as many as were wanted lately, within its limits.
+/// The number of ready canisters that the pool is to have: the recent demand, within its limits.
 pub(crate) fn target(min: u32, max: u32, demand: u32) -> u32 {
     demand.clamp(min, max.max(min))
 }
 
-/// How many canisters to create for the pool now, so that it has a number of ready ones.
-pub(crate) fn refill(target: u32, max: u32, ready: u64, in_pool: u64, coming: u64) -> u64 {
-    let lacks = u64::from(target).saturating_sub(ready + coming);
-    let room = u64::from(max).saturating_sub(in_pool + coming);
-    lacks.min(room)
+/// The number of canisters to create for the pool now. `in_flight`: canisters on their way into it.
+pub(crate) fn refill(target: u32, max: u32, ready: u64, in_pool: u64, in_flight: u64) -> u64 {
+    let lacking = u64::from(target).saturating_sub(ready + in_flight);
+    let capacity = u64::from(max).saturating_sub(in_pool + in_flight);
+    lacking.min(capacity)
 }
 
 #[cfg(test)]
@@ -298,13 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_canister_costs_its_creation_and_what_it_starts_with() {
+    fn a_fresh_canister_costs_its_creation_and_its_first_cycles() {
         let admitted = admit(&facts()).unwrap();
         assert_eq!((admitted.reserve, admitted.shortfall), (2 * T + FEE, 0));
     }
 
     #[test]
-    fn a_pool_canister_costs_what_it_lacks() {
+    fn a_canister_of_the_pool_costs_its_shortfall() {
         let poor = admit(&Facts {
             pooled: Some(T),
             ..facts()
@@ -319,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_admitted_that_root_cannot_pay_for_to_the_last_cycle() {
+    fn a_request_is_refused_one_cycle_below_its_price() {
         let needed = 2 * T + FEE + FEES;
         assert!(
             admit(&Facts {
@@ -341,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_role_counts_those_being_provisioned() {
+    fn a_role_with_all_positions_taken_is_full() {
         assert!(
             admit(&Facts {
                 taken: 2,
@@ -362,18 +381,18 @@ mod tests {
     }
 
     #[test]
-    fn a_singleton_is_full_with_one() {
+    fn a_singleton_is_full_with_one_member() {
         let singleton = RoleConfig {
             singleton: true,
             max: None,
             ..WORKER
         };
-        assert!(check_room(&singleton, "worker", 0).is_ok());
-        assert!(check_room(&singleton, "worker", 1).is_err());
+        assert!(check_capacity(&singleton, "worker", 0).is_ok());
+        assert!(check_capacity(&singleton, "worker", 1).is_err());
     }
 
     #[test]
-    fn only_the_named_parents_may_be_parents() {
+    fn a_role_accepts_only_the_parents_that_it_names() {
         let below_hub = Facts {
             parent: HUB,
             parent_role: Some("hub".to_string()),
@@ -389,7 +408,7 @@ mod tests {
         };
         assert!(check_parent(&hubs, &below_hub).is_ok());
         assert!(check_parent(&hubs, &facts()).is_err());
-        // A stranger that calls itself a parent has no role.
+        // A canister that is no member has no role.
         assert!(
             check_parent(
                 &hubs,
@@ -403,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_without_a_module_and_too_much_under_way_are_refused() {
+    fn a_role_without_a_module_is_refused_and_so_is_a_request_to_a_busy_root() {
         let no_module = admit(&Facts {
             module: None,
             ..facts()
@@ -414,7 +433,7 @@ mod tests {
                 role: "worker".to_string()
             })
         );
-        let (open, retry_after) = (MAX_RUNNING, RETRY_AFTER);
+        let (open, retry_after) = (MAX_RUNNING, RETRY_AFTER_SECONDS);
         let busy = admit(&Facts {
             busy: Some(Busy { open, retry_after }),
             ..facts()
@@ -423,14 +442,14 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_and_who_is_waited_for_have_room_of_their_own() {
-        let max = MAX_WAITING;
+    fn running_and_queued_operations_have_separate_limits() {
+        let max = MAX_QUEUED;
         assert_eq!(busy(Admission::Immediate, MAX_RUNNING - 1, max), None);
         let full = busy(Admission::Immediate, MAX_RUNNING, 0).map(|busy| busy.open);
         assert_eq!(full, Some(MAX_RUNNING));
         assert_eq!(busy(Admission::Queued, MAX_RUNNING, max - 1), None);
         let full = busy(Admission::Queued, 0, max).map(|busy| busy.retry_after);
-        assert_eq!(full, Some(RETRY_BATCH_AFTER));
+        assert_eq!(full, Some(RETRY_BATCH_AFTER_SECONDS));
     }
 
     #[test]
@@ -452,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_fleet_knows_whatever_has_a_module_and_a_closed_one_its_roles_only() {
+    fn an_open_fleet_knows_roles_by_their_modules_and_a_closed_one_by_its_config() {
         static ROLES: [RoleConfig; 1] = [WORKER];
         let config = |roles| RootConfig {
             pool: None,
@@ -492,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn role_names_are_those_of_the_attributes() {
+    fn role_names_follow_the_rule_of_the_attributes() {
         for good in ["a", "worker", "user-shard_2"] {
             assert!(is_role_name(good), "{good}");
         }
@@ -519,16 +538,16 @@ mod tests {
 
     #[test]
     fn the_pool_is_refilled_to_its_target_and_never_beyond_max() {
-        for (min, max) in [(0, 0), (0, 5), (2, 10), (3, 3), (10, 10)] {
+        for (target, max) in [(0, 0), (0, 5), (2, 10), (3, 3), (10, 10)] {
             for ready in 0..12 {
                 for claimed in 0..12 {
-                    for coming in 0..12 {
-                        let more = refill(min, max, ready, ready + claimed, coming);
-                        assert!(more == 0 || ready + claimed + coming + more <= u64::from(max));
-                        assert!(more == 0 || ready + coming + more <= u64::from(min));
-                        let room = ready + claimed + coming < u64::from(max);
-                        let short = ready + coming < u64::from(min);
-                        assert_eq!(more > 0, room && short);
+                    for in_flight in 0..12 {
+                        let more = refill(target, max, ready, ready + claimed, in_flight);
+                        assert!(more == 0 || ready + claimed + in_flight + more <= u64::from(max));
+                        assert!(more == 0 || ready + in_flight + more <= u64::from(target));
+                        let has_capacity = ready + claimed + in_flight < u64::from(max);
+                        let is_short = ready + in_flight < u64::from(target);
+                        assert_eq!(more > 0, has_capacity && is_short);
                     }
                 }
             }

@@ -1,7 +1,7 @@
-//! Recovery: where root takes up an operation that was cut off.
+//! Recovery: the step at which root takes up an operation that was cut off.
 //!
-//! A call was issued and its reply is not on record, because a callback trapped or root was upgraded
-//! meanwhile. Recovery looks at the canister's real state before it goes on.
+//! Root issued a call, and the reply is not on record, because a callback trapped or root was
+//! upgraded meanwhile. Recovery reads the canister's real state before the operation goes on.
 
 use crate::operation::{
     End, Operation, Purpose, Step, search,
@@ -9,7 +9,7 @@ use crate::operation::{
     transition::Transition,
 };
 
-/// Decides where to take up an operation. One without a call in flight goes on as it is.
+/// Decides where to take up an operation. An operation without a call in flight goes on as it is.
 pub(crate) fn resume(op: &mut Operation) -> Transition {
     if !op.in_flight {
         return Transition::Call;
@@ -19,14 +19,14 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
     if op.retry.calls >= MAX_CALLS {
         let reason = format!("{:?} was cut off again and again", op.step);
         if matches!(op.purpose, Purpose::Move(..)) {
-            // A member stays one whatever becomes of its move.
+            // A failed move does not change the member.
             return teardown::begin(op, reason);
         }
         op.failure = Some(reason);
         return Transition::Close(End::Quarantined);
     }
     match op.step {
-        // Only that reply could tell the new canister's id.
+        // Only the lost reply contained the new canister's id.
         Step::Create => {
             let reason = "root was cut off while a canister was being created; its id is not known";
             op.failure = Some(reason.to_string());
@@ -46,7 +46,7 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.teardown_mut().deleting = true;
             op.step = Step::Inspect;
         }
-        // The canister's balance tells whether the drain was applied.
+        // The canister's balance shows whether the drain was applied.
         Step::Drain => {
             op.money.drain_unsettled = true;
             op.step = Step::Inspect;

@@ -1,8 +1,8 @@
-//! The move of a member, and of the members below it, to another parent.
+//! The move of a member, with the members below it, to another parent.
 //!
-//! Where the role makes the parent a controller, root changes the canister's controllers first. Until
-//! that is done, and if it fails, the member keeps its position. Root announces the new position
-//! afterwards.
+//! If the role makes the parent a controller, root changes the canister's controllers first. The
+//! member keeps its position until then, and also if the change fails. Root announces the new
+//! position afterwards.
 
 use crate::{
     operation::{
@@ -18,11 +18,11 @@ use crate::{
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // A look changes nothing, so root repeats it until the outage is over.
+        // A status changes nothing, so root asks again until the outage is over.
         Reply::Failed(failure) if failure.transient => {
             return Transition::Later(backoff(MAX_ATTEMPTS));
         }
-        Reply::Failed(failure) if teardown::may_look_again(op) => {
+        Reply::Failed(failure) if teardown::count_failed_status(op) => {
             op.failure = Some(failure.reason);
             return Transition::Later(backoff(op.retry.attempts));
         }
@@ -52,7 +52,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
 /// Decides after `update_settings`.
 pub(crate) fn after_configure(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
-        // The controllers tell whether the change was applied.
+        // The next status shows whether the change was applied.
         Reply::Failed(failure) if failure.outcome == Outcome::Unknown => {
             op.failure = Some(failure.reason);
             op.step = Step::Verify;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_parent_takes_the_place_of_the_old_one_and_others_stay() {
+    fn the_new_parent_replaces_the_old_one_among_the_controllers() {
         let mut op = moving(Some(OLD));
         let next = after_verify(&mut op, controlled_by(&[ROOT, OTHER, OLD]));
         assert_eq!((next, op.step), (Transition::Call, Step::Configure));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn controllers_that_are_right_already_are_left_alone() {
+    fn a_move_without_a_change_of_controllers_needs_no_call() {
         let mut op = moving(Some(OLD));
         let next = after_verify(&mut op, controlled_by(&[NEW, ROOT]));
         assert_eq!(next, Transition::Close(End::Done));

@@ -1,10 +1,10 @@
-//! The search for a canister that root created and whose id it never learnt.
+//! The search for a canister that root created and whose id root never learnt.
 //!
-//! Only the reply to a creation tells the new canister's id. A trap in its callback, or a forced
-//! upgrade of root, loses that reply, and the canister exists all the same. The platform numbers the
-//! canisters of a subnet one after another, so the next creation that succeeds is an upper bound. From
-//! there root goes downwards with `canister_info`, until it finds a canister that it created itself and
-//! has nowhere on record.
+//! Only the reply to a creation contains the new canister's id. A trap in the callback, or a forced
+//! upgrade of root, loses that reply, and the canister exists all the same. The platform numbers
+//! the canisters of a subnet one after another, so the next creation that succeeds is an upper
+//! bound. From there root goes downwards with `canister_info`, until it finds a canister that it
+//! created and does not have on record.
 
 use crate::{
     operation::{
@@ -16,22 +16,25 @@ use crate::{
 };
 use candid::Principal;
 
-/// Canisters that one search looks at. On a busy subnet, canisters of others lie between two of root's.
-const MAX_LOOKS: u32 = 100;
+/// Canisters that one search asks about. On a busy subnet other canisters lie between two of
+/// root's.
+const MAX_CANDIDATES: u32 = 100;
 
 /// Searches for one canister. Each begins with a creation that succeeded.
 const MAX_SEARCHES: u32 = 3;
 
-/// Whether an operation ended without the id of a canister that may exist, and may be searched again.
-pub(crate) fn is_wanted(op: &Operation) -> bool {
+/// Whether an operation ended without the id of a canister that may exist, and root may search for
+/// it.
+pub(crate) fn is_searchable(op: &Operation) -> bool {
     op.canister.is_none()
         && matches!(op.step, Step::Create | Step::Search)
         && op.end == Some(End::Quarantined)
         && op.search.count < MAX_SEARCHES
 }
 
-/// Opens an operation again whose canister is lost. The canister's number lies below that of `upper`,
-/// which root created, too. The purpose was given up long ago: the canister goes to the pool.
+/// Opens an operation again whose canister is lost. The canister's number lies below that of
+/// `upper`, which root created, too. The canister goes to the pool, because the purpose was given
+/// up before.
 pub(crate) fn begin(op: &mut Operation, upper: Principal) {
     op.purpose = Purpose::ImportToPool;
     op.source = Some(Origin::Fresh);
@@ -43,7 +46,7 @@ pub(crate) fn begin(op: &mut Operation, upper: Principal) {
     op.enter(Step::Search);
 }
 
-/// Moves to the next canister to look at: the first one below the last that is not on record.
+/// Moves to the next canister to ask about: the first below the last that is not on record.
 pub(crate) fn advance(
     op: &mut Operation,
     is_known: impl Fn(Principal) -> bool,
@@ -67,7 +70,7 @@ pub(crate) fn after_info(op: &mut Operation, reply: Reply) -> Transition {
             op.enter(Step::Inspect);
             Transition::Call
         }
-        // It may be the canister that is searched for, and no search would come back to it soon.
+        // This may be the lost canister, and no later search would come back to it soon.
         Reply::Failed(failure)
             if failure.transient
                 || (!failure.no_such_canister && op.retry.attempts < MAX_ATTEMPTS) =>
@@ -77,7 +80,7 @@ pub(crate) fn after_info(op: &mut Operation, reply: Reply) -> Transition {
             Transition::Later(backoff(op.retry.attempts.min(MAX_ATTEMPTS)))
         }
         // The canister is another controller's, or there is none with this number.
-        _ if op.retry.calls < MAX_LOOKS => {
+        _ if op.retry.calls < MAX_CANDIDATES => {
             op.retry.attempts = 0;
             Transition::Call
         }
@@ -96,17 +99,17 @@ pub(crate) fn step_back(op: &mut Operation) {
 
 /// Ends the search without the canister.
 pub(crate) fn give_up(op: &mut Operation) -> End {
-    let looks = op.retry.calls;
+    let candidates = op.retry.calls;
     op.search.candidate = None;
     op.failure = Some(format!(
         "a canister may have been created whose id is not known; \
-         it is not among {looks} that were looked at"
+         it is not among {candidates} candidates"
     ));
     End::Quarantined
 }
 
 /// The canister created before or after this one on the same subnet. A canister id is a number of
-/// eight bytes, and two bytes that all ids have.
+/// eight bytes, followed by two bytes that are the same in all ids.
 fn neighbour(canister: Principal, step: fn(u64, u64) -> Option<u64>) -> Option<Principal> {
     let (number, rest) = canister.as_slice().split_first_chunk::<8>()?;
     let number = step(u64::from_be_bytes(*number), 1)?;
@@ -127,7 +130,7 @@ mod tests {
     fn searching(upper: u64) -> Operation {
         let mut op = Operation::new(1, Purpose::Refill, Step::Create, 0);
         op.end = Some(End::Quarantined);
-        assert!(is_wanted(&op));
+        assert!(is_searchable(&op));
         begin(&mut op, numbered(upper));
         assert_eq!(op.search.count, 1);
         op
@@ -164,11 +167,11 @@ mod tests {
             advance(&mut op, |_| false).unwrap();
             op.retry.calls += 1;
         }
-        assert_eq!(op.retry.calls, MAX_LOOKS);
+        assert_eq!(op.retry.calls, MAX_CANDIDATES);
         op.end = Some(End::Quarantined);
-        assert!(is_wanted(&op), "the next creation begins anew");
+        assert!(is_searchable(&op), "the next creation begins anew");
         op.search.count = MAX_SEARCHES;
-        assert!(!is_wanted(&op));
+        assert!(!is_searchable(&op));
     }
 
     #[test]
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canister_that_could_not_be_seen_is_looked_at_again_so_often_and_no_more() {
+    fn a_canister_without_an_answer_is_asked_for_again_up_to_a_limit() {
         let mut op = searching(9);
         let candidate = advance(&mut op, |_| false);
         let odd = Reply::Failed(Failure::of_management(5, "no"));
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_waited_out() {
+    fn a_search_waits_until_an_outage_is_over() {
         let mut op = searching(9);
         let candidate = advance(&mut op, |_| false);
         let outage = Reply::Failed(Failure {
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_nothing_below_the_first_canister() {
+    fn a_search_ends_at_the_first_canister() {
         assert_eq!(advance(&mut searching(0), |_| false), None);
     }
 }

@@ -1,8 +1,9 @@
-//! The teardown of a canister: it is emptied for the pool, or drained and deleted.
+//! The teardown of a canister: root empties it for the pool, or drains and deletes it.
 //!
-//! A retirement is a teardown, and so is the rollback of a failed provision. Each round looks at the
-//! canister (`canister_status`) and takes the one step that is missing, so that a try which was cut
-//! off anywhere can be repeated. A canister that can be neither emptied nor deleted is quarantined.
+//! A retirement is a teardown, and so is the rollback of a failed provision. Each round inspects
+//! the canister (`canister_status`) and takes the next missing step, so that root can repeat a
+//! teardown that was cut off anywhere. A canister that root can neither empty nor delete is
+//! quarantined.
 
 use crate::{
     operation::{
@@ -17,7 +18,7 @@ use crate::{
 /// Calls of one operation at most. A canister that takes more is quarantined for an operator.
 pub(crate) const MAX_CALLS: u32 = 200;
 
-/// Gives the purpose up. A canister that existed before the operation stays as it is.
+/// Gives the purpose up. A canister that existed before the operation stays unchanged.
 pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
     op.failure = Some(reason);
     op.money.reserve_shortfall(0);
@@ -36,25 +37,29 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
 }
 
 /// Decides after `canister_status`.
-pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, pool_has_room: bool) -> Transition {
+pub(crate) fn after_inspect(
+    op: &mut Operation,
+    reply: Reply,
+    pool_has_capacity: bool,
+) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Failed(failure) if failure.no_such_canister && op.teardown_mut().deleting => {
-            // Root never looks for a deleted canister again, so one such answer is not enough.
+            // Root never inspects a deleted canister again, so one such answer is not enough.
             if !std::mem::replace(&mut op.teardown_mut().absent, true) {
                 return Transition::Later(backoff(1));
             }
             op.teardown_mut().goal = Teardown::Delete;
-            return Transition::Close(deleted(op));
+            return Transition::Close(end_of_deletion(op));
         }
-        // A look changes nothing, so root repeats it until the outage is over.
+        // A status changes nothing, so root asks again until the outage is over.
         Reply::Failed(failure) if failure.transient => {
             return Transition::Later(backoff(MAX_ATTEMPTS));
         }
         Reply::Failed(failure) if is_untouched_import(op) => {
             return begin(op, failure.reason);
         }
-        Reply::Failed(failure) if may_look_again(op) => {
+        Reply::Failed(failure) if count_failed_status(op) => {
             op.failure.get_or_insert(failure.reason);
             return Transition::Later(backoff(op.retry.attempts));
         }
@@ -63,13 +68,13 @@ pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, pool_has_room: boo
     if op.retry.calls >= MAX_CALLS {
         return quarantine(op, "it was not torn down after many calls".to_string());
     }
-    let first_look = is_untouched_import(op);
+    let is_first_status = is_untouched_import(op);
     op.money.held = Cycles(status.cycles);
-    if first_look && !pool_has_room {
+    if is_first_status && !pool_has_capacity {
         return begin(op, "the pool is full".to_string());
     }
     let teardown = op.teardown_mut();
-    if !pool_has_room {
+    if !pool_has_capacity {
         teardown.goal = Teardown::Delete;
     }
     let step = match teardown.goal {
@@ -81,22 +86,22 @@ pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, pool_has_room: boo
             op.step = step;
             Transition::Call
         }
-        None => Transition::Close(recycled(op)),
+        None => Transition::Close(end_of_recycling(op)),
     }
 }
 
-/// Counts a failed look at a canister, and tells whether root may look again.
-pub(crate) fn may_look_again(op: &mut Operation) -> bool {
+/// Counts a failed status of a canister. Answers whether root may ask again.
+pub(crate) fn count_failed_status(op: &mut Operation) -> bool {
     op.retry.attempts += 1;
     op.retry.attempts < MAX_ATTEMPTS
 }
 
-/// Whether this is an import whose canister root has not seen: nothing was done to it yet.
+/// Whether this is an import whose canister root has not seen, and so has not changed.
 fn is_untouched_import(op: &Operation) -> bool {
     op.source == Some(Origin::Imported) && op.money.held.0 == 0
 }
 
-/// The step that is missing until a canister is as good as new.
+/// The next step on the way to an empty canister with default settings. `None`: none is missing.
 fn missing_to_recycle(op: &Operation, status: &Status) -> Option<Step> {
     let was_reset = op.teardown.is_some_and(|teardown| teardown.reset);
     if status.module.is_some() {
@@ -115,18 +120,18 @@ fn missing_to_recycle(op: &Operation, status: &Status) -> Option<Step> {
     }
 }
 
-/// Whether other controllers may have changed settings that `canister_status` does not show, or that
-/// have no fixed default.
+/// Whether another controller may have changed a setting that `canister_status` does not show, or
+/// that has no fixed default.
 fn had_other_controllers(op: &Operation) -> bool {
     op.plan().is_none_or(|plan| plan.controllers.len() > 1)
 }
 
-/// The step that is missing until a canister is deleted. Its cycles come back first.
+/// The next step on the way to a deleted canister. Root drains it first if that is worth it.
 fn missing_to_delete(op: &Operation, status: &Status) -> Step {
     let drains = op.teardown.map_or(0, |teardown| teardown.drains);
     let worth_it = status.cycles >= drain::WORTH && drains < drain::MAX_TRIES;
     if worth_it && !(status.default_settings && status.root_controls_alone) {
-        // A frozen canister, or one with an allocation, can't be drained.
+        // A frozen canister can't be drained, nor can a canister with an allocation.
         return Step::Reset;
     }
     match (worth_it, status.run) {
@@ -145,7 +150,7 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
     let teardown = op.teardown_mut();
     teardown.deleting |= step == Step::Delete;
     match reply {
-        // Root does not keep a canister for ever that can't pay for a drain, or rejects it.
+        // Root deletes a canister that can't pay for a drain or rejects it, instead of keeping it.
         Reply::Failed(failure)
             if matches!(step, Step::LoadDrain | Step::Drain) && (!failure.transient || poor) =>
         {
@@ -158,7 +163,7 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
             Transition::Call
         }
         Reply::Failed(failure) => try_again(op, failure.reason),
-        _ if step == Step::Delete => Transition::Close(deleted(op)),
+        _ if step == Step::Delete => Transition::Close(end_of_deletion(op)),
         _ => {
             teardown.reset |= step == Step::Reset;
             if step == Step::Drain {
@@ -194,14 +199,14 @@ fn quarantine(op: &mut Operation, reason: String) -> Transition {
     Transition::Close(End::Quarantined)
 }
 
-fn recycled(op: &Operation) -> End {
+fn end_of_recycling(op: &Operation) -> End {
     match op.purpose {
         Purpose::Provision(..) => End::Recycled,
         _ => End::Done,
     }
 }
 
-fn deleted(op: &Operation) -> End {
+fn end_of_deletion(op: &Operation) -> End {
     match op.purpose {
         Purpose::Provision(..) => End::Deleted,
         _ => End::Done,
@@ -232,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_cannot_be_seen_is_left_alone_at_once() {
+    fn an_import_without_a_status_ends_untouched_at_once() {
         let mut op = importing();
         let next = after_inspect(&mut op, reject(5), true);
         assert_eq!(next, Transition::Close(End::Untouched));
@@ -245,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_is_refused_is_repeated_so_often_and_no_more() {
+    fn a_refused_status_is_repeated_up_to_a_limit() {
         let mut op = importing();
         op.money.held = Cycles(1);
         for attempt in 1..MAX_ATTEMPTS {
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_into_a_full_pool_is_left_alone_only_at_the_first_look() {
+    fn an_import_into_a_full_pool_ends_untouched_only_at_its_first_status() {
         let full = |held| {
             let mut op = importing();
             op.money.held = Cycles(held);
@@ -329,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_that_fails_counts_and_a_poor_canister_is_not_tried_again() {
+    fn a_failed_drain_counts_and_a_poor_canister_is_not_drained_again() {
         let drains = |code, held| {
             let mut op = importing();
             op.step = Step::LoadDrain;
@@ -344,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_that_works_counts_and_shows_at_the_next_look() {
+    fn a_successful_drain_counts_and_is_settled_by_the_next_status() {
         for (step, drains) in [(Step::Drain, 2), (Step::LoadDrain, 1)] {
             let mut op = importing();
             op.step = step;
@@ -364,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_is_followed_by_a_look_and_its_first_reason_is_kept() {
+    fn a_failed_step_is_followed_by_an_inspection_and_its_first_reason_is_kept() {
         let mut op = importing();
         op.money.held = Cycles(1);
         op.failure = Some("first".to_string());
@@ -383,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purpose_given_up_leaves_an_imported_canister_alone_and_quarantines_a_refill() {
+    fn a_failed_import_ends_untouched_and_a_failed_refill_in_quarantine() {
         let end = |purpose| {
             let mut op = importing();
             op.purpose = purpose;

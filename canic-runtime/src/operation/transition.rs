@@ -1,8 +1,8 @@
-//! The transition that a decision answers, and the pause before the next try.
+//! The transition: the result of a decision. Also the pause before the next try.
 
 use crate::operation::End;
 
-/// What follows a decision.
+/// The result of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transition {
     /// The call of the operation's step, now.
@@ -13,7 +13,7 @@ pub(crate) enum Transition {
     Close(End),
 }
 
-/// Tries of one step before it is given up.
+/// Tries of one step before root gives it up.
 pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 const SECOND: u64 = 1_000_000_000;

@@ -19,8 +19,8 @@ pub(crate) fn in_flight() -> u32 {
     IN_FLIGHT.get()
 }
 
-/// Makes a call. It counts as in flight until its answer comes, or until a trap in its callback drops
-/// it.
+/// Makes a call. It counts as in flight until its answer comes, or until a trap in its callback
+/// drops it.
 pub(super) async fn send(
     call: Call<'_, '_>,
     args: &impl CandidType,
@@ -46,8 +46,8 @@ pub(super) async fn send(
 ///
 /// With an operation, the method drives it in a call of its own. So the task that awaits the
 /// operation's calls survives whatever happens to the code that requested the operation. Without an
-/// operation, the method does nothing: the call is a message boundary, which commits all changes made
-/// before it.
+/// operation, the method does nothing: the call is a message boundary, which commits all changes
+/// made before it.
 ///
 /// # Errors
 ///

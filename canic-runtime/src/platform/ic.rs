@@ -20,7 +20,8 @@ pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)
 }
 
-/// The cycles that this canister can send away: without those that its freezing threshold holds back.
+/// The cycles that this canister can send away: without those that its freezing threshold holds
+/// back.
 pub(crate) fn balance() -> u128 {
     ic_cdk::api::canister_liquid_cycle_balance()
 }

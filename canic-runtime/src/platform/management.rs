@@ -1,8 +1,8 @@
 //! The calls of operations and of root's chunk store: to the management canister, but for two.
 //!
-//! Calls to the management canister use guaranteed responses: a best-effort call could lose a created
-//! canister, or cycles. The Candid types name only the fields that root reads or sets, so that
-//! neither an older nor a newer platform breaks them.
+//! Calls to the management canister use guaranteed responses: a best-effort call could lose a
+//! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
+//! that neither an older nor a newer platform breaks them.
 
 use crate::{
     api::{Denied, Identity},

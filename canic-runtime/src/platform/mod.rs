@@ -1,8 +1,8 @@
 //! The platform: the Internet Computer, reached by the functions of this folder alone.
 //!
 //! No other folder names `ic_cdk` or `ic_cdk_timers`. `ic` is the canister's own view of the
-//! platform, `message` the present message, `calls` the calls within the fleet, `management` those to
-//! the management canister.
+//! platform, `message` the present message, `calls` the calls within the fleet, `management` those
+//! to the management canister.
 
 pub(crate) mod calls;
 pub(crate) mod ic;

@@ -7,14 +7,14 @@ use crate::platform::ic::{self, TimerId};
 use std::{cell::Cell, time::Duration};
 
 thread_local! {
-    /// The background work. `background` sets it when a life of root's code begins.
+    /// The background work. `background` sets it after each install or upgrade.
     static TICK: Cell<Option<fn()>> = const { Cell::new(None) };
     static WATCHDOG: Cell<Option<TimerId>> = const { Cell::new(None) };
     /// When the next tick is due, in nanoseconds since the epoch.
     static DUE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Nanoseconds between two runs of the watchdog. A single timer that is overdue for so long was lost.
+/// Nanoseconds between two runs of the watchdog. A single timer that is so long overdue was lost.
 const WATCHDOG_INTERVAL: u64 = 30_000_000_000;
 
 /// Connects the alarm to the background work.
@@ -39,7 +39,7 @@ pub(crate) fn wake_within(nanoseconds: u64) {
     }
     DUE.set(Some(due));
     ic::after(Duration::from_nanos(nanoseconds), async move {
-        // A tick that was put forward leaves this timer behind. It finds nothing due.
+        // An earlier tick leaves this timer behind, and the timer then finds nothing due.
         if DUE.get() == Some(due) {
             ring();
         }

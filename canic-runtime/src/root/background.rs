@@ -8,7 +8,7 @@ use crate::{
     state::{self, State},
 };
 
-/// Begins the background work of a life of root's code: an earlier one may have left some.
+/// Begins the background work after an install or an upgrade. The code before may have left some.
 pub(crate) fn start() {
     alarm::connect(tick);
     alarm::watch();
@@ -34,11 +34,11 @@ fn tick() {
     delivery::begin();
     delivery::wake();
     if idle {
-        refill::look_again_if_short(&moment);
+        refill::check_again_if_short(&moment);
     }
 }
 
-/// The open operations that the background work has to look after.
+/// The open operations that need the background work.
 #[derive(Debug, PartialEq, Eq)]
 struct Work {
     /// Operations that are due and have no driver.

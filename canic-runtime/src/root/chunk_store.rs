@@ -8,7 +8,8 @@ use crate::{
     state,
 };
 
-/// Uploads those of the chunks that the store lacks. Nothing is awaited after the last look.
+/// Uploads those of the chunks that the store lacks. There is no await after the last check, so its
+/// result still holds in the caller.
 ///
 /// # Errors
 ///
@@ -18,7 +19,7 @@ pub(crate) async fn upload_missing(chunks: &[Hash]) -> Result<(), Failure> {
         let (missing, overflows) = state::with(|state| {
             let missing = chunks
                 .iter()
-                .find_map(|hash| Some((*hash, state.modules.not_uploaded(*hash)?)));
+                .find_map(|hash| Some((*hash, state.modules.chunk_to_upload(*hash)?)));
             (missing, state.modules.store_overflows(chunks))
         });
         let Some((hash, chunk)) = missing else {

@@ -1,8 +1,8 @@
-//! The delivery of announcements: performs what the outbox has on record.
+//! The delivery of announcements: the calls that announce pending changes to subscribers.
 //!
-//! Each subscriber has a task of its own, and one that does not acknowledge is told again later; none
-//! waits for another. The calls are best-effort ones. An announcement is idempotent, because its changes
-//! are numbered, and a reply that does not come keeps root from nothing.
+//! Each subscriber has a task of its own, so none waits for another. Root repeats an announcement
+//! that the subscriber does not acknowledge. The calls are best-effort: an announcement is
+//! idempotent, because its changes are numbered, and a lost reply blocks nothing in root.
 
 use crate::{
     api::{Change, MemberRef},
@@ -14,7 +14,7 @@ use candid::Principal;
 use std::{cell::RefCell, collections::BTreeSet};
 
 thread_local! {
-    /// The subscribers that a task of this life of the code announces to.
+    /// The subscribers that a task is announcing to.
     static DELIVERING: RefCell<BTreeSet<Principal>> = const { RefCell::new(BTreeSet::new()) };
 }
 
@@ -79,12 +79,12 @@ async fn deliver(subscriber: Principal) {
         }
     }
     drop(delivering);
-    // This delivery may have kept another one waiting.
+    // Another delivery may have waited for the end of this one.
     begin();
     wake();
 }
 
-/// The subscriber's own latest position among the changes. It learns that by `canic_sync`.
+/// The subscriber's own latest position among the changes. Root sends it by `canic_sync`.
 fn own_position(subscriber: Principal, changes: &[Change]) -> Option<MemberRef> {
     let own = changes
         .iter()

@@ -1,8 +1,8 @@
 //! The driver: the loop that performs an operation's steps, one call after another.
 //!
-//! `steps` puts the intent of each call on record before it and the fact after it. One task drives an
-//! operation. Tasks are not on record: a trap or an upgrade ends them, and the background work takes up
-//! the operations that they leave.
+//! `steps` puts the intent of each call on record before it and the fact after it. One task drives
+//! an operation. Tasks are not on record: a trap or an upgrade ends them, and the background work
+//! takes up the operations that they leave.
 
 use crate::{
     api::OperationId,
@@ -24,7 +24,7 @@ use crate::{
 use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 
 thread_local! {
-    /// Operations that a task of this life of the code is driving.
+    /// Operations that a task is driving.
     static DRIVEN: RefCell<BTreeSet<OperationId>> = const { RefCell::new(BTreeSet::new()) };
 }
 
@@ -69,9 +69,9 @@ pub(crate) async fn drive(id: OperationId) {
             let reply = perform(call).await;
             let goes_on = finish(id, reply, attached);
             if creates && goes_on {
-                // A trap in what follows must not lose the new id: let this message end first.
+                // A trap in the code below must not lose the new id, so this message ends first.
                 if calls::call_self(None).await == Err(SelfCall::NotSent) {
-                    // It did not end, so the background work goes on in another message.
+                    // The message did not end. The background work goes on in another message.
                     alarm::wake_within(0);
                     break;
                 }
@@ -80,7 +80,7 @@ pub(crate) async fn drive(id: OperationId) {
             }
         }
     }
-    // The operation may have made way for another, freed a place in the pool, or left it short.
+    // The operation's end may let a queued one begin, queue announcements, or leave the pool short.
     begin_queued();
     delivery::wake();
     refill::wake_if_short();

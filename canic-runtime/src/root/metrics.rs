@@ -168,7 +168,12 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Open operations that are queued and have not begun.",
-        measure: |rows| rows.add(&[], state::with(|state| state.journal.queued()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.journal.queued_count()) as f64,
+            )
+        },
     },
     Family {
         name: "canic_subscribers_pending",
@@ -199,7 +204,12 @@ pub(crate) static ROOT: [Family; 12] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Operations that root could neither finish nor undo, and that wait for an operator.",
-        measure: |rows| rows.add(&[], state::with(|state| state.journal.quarantined()) as f64),
+        measure: |rows| {
+            rows.add(
+                &[],
+                state::with(|state| state.journal.quarantined_count()) as f64,
+            )
+        },
     },
     Family {
         name: "canic_members",
@@ -216,7 +226,7 @@ pub(crate) static ROOT: [Family; 12] = [
                     others -= u64::from(taken);
                     rows.add(&[name], f64::from(taken));
                 }
-                if state.registry.number_of_roles() > MAX_ROLES {
+                if state.registry.role_count() > MAX_ROLES {
                     rows.add(&[OTHER_ROLES], others as f64);
                 }
             });
@@ -231,7 +241,8 @@ pub(crate) static ROOT: [Family; 12] = [
         }],
         help: "Canisters of the pool.",
         measure: |rows| {
-            let counts = state::with(|state| [state.pool.ready(), state.pool.claimed()]);
+            let counts =
+                state::with(|state| [state.pool.ready_count(), state.pool.claimed_count()]);
             for (state, count) in POOL_STATES.iter().zip(counts) {
                 rows.add(&[state], count as f64);
             }
@@ -378,7 +389,7 @@ mod tests {
             for number in 0..MAX_ROLES + 3 {
                 let mut position = Position::sample(Principal::anonymous());
                 position.role = format!("role-{number}");
-                state.registry.take(&position, 1);
+                state.registry.take_position(&position, 1);
             }
         });
         let members = ROOT.iter().find(|family| family.name == "canic_members");

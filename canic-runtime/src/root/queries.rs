@@ -1,4 +1,4 @@
-//! The lists that root serves: pages over the books, rows as Candid.
+//! Queries: pages of root's state, with rows as Candid.
 
 use crate::{
     api::{
@@ -16,6 +16,7 @@ use crate::{
 };
 use candid::Principal;
 
+/// A page of members.
 pub(crate) fn members(state: &State, request: &MembersRequest) -> MembersPage {
     let after = request.after;
     let canisters: Box<dyn Iterator<Item = Principal> + '_> = match &request.filter {
@@ -59,6 +60,7 @@ pub(crate) fn members(state: &State, request: &MembersRequest) -> MembersPage {
     }
 }
 
+/// A member by its canister or by its key.
 pub(crate) fn member(state: &State, request: &MemberRequest) -> Option<MemberInfo> {
     let canister = match request {
         MemberRequest::Canister(canister) => *canister,
@@ -84,6 +86,7 @@ pub(crate) fn member_info(state: &State, canister: Principal, member: Member) ->
     }
 }
 
+/// A page of approved modules, by role.
 pub(crate) fn modules(state: &State, request: PageRequest) -> ModulesPage {
     let approved = state
         .registry
@@ -110,6 +113,7 @@ pub(crate) fn module_info(state: &State, role: &str, hash: Hash) -> ModuleInfo {
     }
 }
 
+/// A page of the pool.
 pub(crate) fn pool(state: &State, request: PageRequest) -> PoolPage {
     let (rows, next) = page(state.pool.iter(), request);
     let entries = rows
@@ -124,11 +128,12 @@ pub(crate) fn pool(state: &State, request: PageRequest) -> PoolPage {
     PoolPage {
         entries,
         next,
-        ready: state.pool.ready(),
-        claimed: state.pool.claimed(),
+        ready: state.pool.ready_count(),
+        claimed: state.pool.claimed_count(),
     }
 }
 
+/// A page of the operations of one section.
 pub(crate) fn operations(state: &State, request: OperationsRequest) -> OperationsPage {
     let section = match request.filter {
         OperationsFilter::Open => Section::Open,
@@ -146,18 +151,19 @@ pub(crate) fn operations(state: &State, request: OperationsRequest) -> Operation
     OperationsPage { operations, next }
 }
 
+/// An operation by its number.
 pub(crate) fn operation(state: &State, id: OperationId) -> Option<OperationInfo> {
     state.journal.get(id).map(operation_info)
 }
 
-/// How far operations are.
+/// The numbers of the given operations, by state.
 pub(crate) fn progress(state: &State, operations: &[OperationId]) -> Progress {
     let mut progress = Progress::default();
     for id in operations {
         let op = state.journal.get(*id);
         let count = match op.map(|op| (op.end, op.admission)) {
             None => &mut progress.unknown,
-            Some((None, Admission::Queued)) => &mut progress.waiting,
+            Some((None, Admission::Queued)) => &mut progress.queued,
             Some((None, Admission::Immediate | Admission::Dequeued)) => &mut progress.running,
             Some((Some(End::Done), _)) => &mut progress.done,
             Some((Some(End::Quarantined), _)) => &mut progress.quarantined,
@@ -170,7 +176,7 @@ pub(crate) fn progress(state: &State, operations: &[OperationId]) -> Progress {
 
 fn operation_info(op: Operation) -> OperationInfo {
     let state = match op.end {
-        None if op.admission == Admission::Queued => OperationState::Open("Waits".to_string()),
+        None if op.admission == Admission::Queued => OperationState::Open("Queued".to_string()),
         None => OperationState::Open(format!("{:?}", op.step)),
         Some(End::Quarantined) => {
             OperationState::Quarantined(op.failure.clone().unwrap_or_default())

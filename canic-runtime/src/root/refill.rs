@@ -10,14 +10,14 @@ use crate::{
 };
 use std::cell::Cell;
 
-/// Nanoseconds until root looks again whether it can pay for a refill: ten minutes.
+/// Nanoseconds until root checks again whether it can pay for a refill: ten minutes.
 const UNPAID_PAUSE: u64 = 600_000_000_000;
 
 /// Nanoseconds until the next refill after [`MAX_LOST`] of them: a day.
 const LOST_PAUSE: u64 = 86_400_000_000_000;
 
-/// Refills in a row that may lose a canister each before root pauses. A creation that succeeds is what
-/// a search for a lost canister begins with.
+/// Refills in a row that may lose a canister each before root pauses. A search for a lost canister
+/// begins with a creation that succeeds.
 const MAX_LOST: u32 = 3;
 
 /// The refills that failed in a row, and the pause after them.
@@ -63,9 +63,9 @@ pub(crate) fn wake_if_short() {
     }
 }
 
-/// Makes sure that root looks again if the pool is still short although no refill is open: the last one
-/// failed, or root can't pay for it.
-pub(crate) fn look_again_if_short(moment: &Moment) {
+/// Makes sure that root checks again if the pool is still short although no refill is open: the
+/// last one failed, or root can't pay for it.
+pub(crate) fn check_again_if_short(moment: &Moment) {
     if state::with(|state| state.pool_shortage(moment.now)) > 0 {
         let pause = FAILURES.get().paused_until.saturating_sub(moment.now);
         alarm::wake_within(if pause > 0 { pause } else { UNPAID_PAUSE });

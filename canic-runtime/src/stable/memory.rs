@@ -1,8 +1,27 @@
-//! Stable memory: one memory manager for canic and the author.
+//! Stable memory: one memory manager, shared by canic and the author.
 //!
-//! Ids 200..=254 belong to canic, the rest to the author. The first memory of canic, [`META`], begins with a magic
-//! and a layout version. Opening refuses, with a message and before anything is written, what another program laid
-//! out, and what a newer version of canic did. An older layout is opened, and [`migrate`]d.
+//! ```text
+//! id          memory
+//! 0 to 199    the author's
+//! 200 to 253  root's tables, numbered in `state/mod.rs`; a member has none
+//! 254         META: magic, layout version, head record
+//! ```
+//!
+//! The manager's own facts fill the first page of stable memory. Opening refuses a layout that
+//! another program or a newer version of canic wrote. The refusal comes with a message and before
+//! anything is written. [`migrate`] brings an older layout to the present one.
+//!
+//! ```text
+//! META, byte 0         5         6      8         12            12 + n
+//!            ┌─────────┬─────────┬──────┬─────────┬─────────────┐
+//!            │ "CANIC" │ version │ zero │ n       │ head record │
+//!            └─────────┴─────────┴──────┴─────────┴─────────────┘
+//!              magic     u8               u32, LE   CBOR
+//! ```
+//!
+//! `n` is 0 until a head record is written. The record is always written as a whole, and may grow
+//! and shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
+//! member's identity.
 
 use crate::{
     config::DEFAULT_STABLE_GIB,
@@ -17,8 +36,12 @@ use std::cell::{Cell, RefCell};
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
 
-/// Pages (64 KiB) of a bucket, the unit in which memories grow, where stable memory may grow to so many GiB: the manager has
-/// 32,768 buckets, 2 GiB for each page. Larger ones would make every small member pay for empty space.
+type Manager = MemoryManager<DefaultMemoryImpl>;
+
+/// The size of a bucket in pages of 64 KiB, if stable memory may grow to `max_gib`.
+///
+/// A memory grows by buckets, and the manager has 32,768 of them: 2 GiB for each page of a bucket.
+/// Larger buckets would make every small member pay for empty space.
 const fn bucket_pages(max_gib: u16) -> u16 {
     max_gib.div_ceil(2)
 }
@@ -26,22 +49,33 @@ const fn bucket_pages(max_gib: u16) -> u16 {
 /// The lowest memory id that belongs to canic.
 pub const FIRST_RESERVED: u8 = 200;
 
-/// The memory that tells whose the layout is, and which.
+/// The memory with magic, layout version and head record.
 pub(crate) const META: u8 = 254;
 
 const MAGIC: &[u8; 5] = b"CANIC";
 
-/// The layout that this version writes. 2: the journal finds operations by the canister that they hold. 3: the registry
-/// counts the places below each parent. 4: members, operations and the pool lie on shelves, and all
-/// indexes are on the heap.
-const LAYOUT: u8 = 4;
+/// The version of the layout that this version of canic writes.
+const LAYOUT: u8 = 1;
 
-/// Where `MemoryManager` keeps its facts: "MGR", a version, and from byte 40 on each memory's size in pages.
+/// The offset of the layout version in [`META`], behind the magic.
+const VERSION: u64 = MAGIC.len() as u64;
+
+/// The offset of the head record's length in [`META`].
+const HEAD_LENGTH: u64 = 8;
+
+/// The offset of the head record in [`META`].
+const HEAD: u64 = HEAD_LENGTH + 4;
+
+const WASM_PAGE: u64 = 65_536;
+
+/// The head of a `MemoryManager`: its magic "MGR" and its version.
 const MANAGER_MAGIC: &[u8; 4] = b"MGR\x01";
+
+/// The offset of a `MemoryManager`'s table with the size of each memory: a `u64` of pages, LE.
 const MANAGER_SIZES: u64 = 40;
 
 thread_local! {
-    static MANAGER: RefCell<Option<MemoryManager<DefaultMemoryImpl>>> = const { RefCell::new(None) };
+    static MANAGER: RefCell<Option<Manager>> = const { RefCell::new(None) };
     static MAX_GIB: Cell<u16> = const { Cell::new(DEFAULT_STABLE_GIB) };
 }
 
@@ -67,12 +101,17 @@ pub fn memory(id: u8) -> Memory {
     open(id)
 }
 
-/// How many GiB stable memory may grow to. Comes before all else, and counts in a canister that has none yet.
+/// Sets how many GiB stable memory may grow to. Must be called before any memory is opened; has an
+/// effect only in a canister whose stable memory is empty.
 pub(crate) fn may_grow_to(gib: u16) {
     MAX_GIB.set(gib);
 }
 
-/// Any memory, canic's own included.
+/// Opens any memory, canic's own included.
+///
+/// # Panics
+///
+/// If stable memory was laid out by another program, or by a newer version of canic.
 pub(crate) fn open(id: u8) -> Memory {
     MANAGER.with_borrow_mut(|manager| {
         manager
@@ -81,25 +120,30 @@ pub(crate) fn open(id: u8) -> Memory {
     })
 }
 
-fn open_manager() -> MemoryManager<DefaultMemoryImpl> {
+fn open_manager() -> Manager {
     if let Err(refusal) = check_layout(&DefaultMemoryImpl::default()) {
         panic!("canic: {refusal}");
     }
-    // One that is there keeps the buckets that it has.
+    // A manager that exists keeps the buckets that it has.
     let pages = bucket_pages(MAX_GIB.get());
     let manager = MemoryManager::init_with_bucket_size(DefaultMemoryImpl::default(), pages);
     stamp(&manager.get(MemoryId::new(META)));
     manager
 }
 
-/// Begins with empty memory: a test that runs many cases in one thread does so before each.
+/// Replaces stable memory by an empty one. A test with many cases in one thread does so before
+/// each.
 #[cfg(test)]
 pub(crate) fn forget() {
     MANAGER.set(None);
 }
 
-/// Opens stable memory, or says why not.
-pub(crate) fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
+/// Checks that stable memory is empty, canic's, or a memory manager's that leaves canic's ids free.
+///
+/// # Errors
+///
+/// With a message, if it is anything else, or if a newer version of canic wrote it.
+fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
     if raw.size() == 0 {
         return Ok(());
     }
@@ -112,7 +156,6 @@ pub(crate) fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<()
                 .to_string(),
         );
     }
-    // A memory manager's layout. Either ours, or one that leaves canic's ids free.
     let size = |id: u8| {
         let mut pages = [0; 8];
         raw.read(MANAGER_SIZES + 8 * u64::from(id), &mut pages);
@@ -127,28 +170,30 @@ pub(crate) fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<()
             None => Ok(()),
         };
     }
-    // Opening a manager that is there changes nothing.
+    // Opening a manager that exists changes nothing.
     let meta = MemoryManager::init(Shared(raw)).get(MemoryId::new(META));
     let mut mark = [0; 6];
     meta.read(0, &mut mark);
     if &mark[..5] != MAGIC {
         return Err(format!(
-            "memory {META} of this canister's memory manager is used by another program; nothing was changed"
+            "memory {META} of this canister's memory manager is used by another program; \
+             nothing was changed"
         ));
     }
     match mark[5] {
         1..=LAYOUT => Ok(()),
         0 => Err(format!(
-            "memory {META} of this canister's memory manager has no layout version; nothing was changed"
+            "memory {META} of this canister's memory manager has no layout version; \
+             nothing was changed"
         )),
         newer => Err(format!(
-            "stable memory has layout {newer}, this version of canic knows {LAYOUT}; nothing was changed. \
-             Upgrade with the version that wrote it, or a newer one"
+            "stable memory has layout {newer}, this version of canic knows {LAYOUT}; \
+             nothing was changed. Upgrade with the version that wrote it, or a newer one"
         )),
     }
 }
 
-/// Lets a memory manager look at a borrowed memory.
+/// A borrowed memory, for a memory manager that only reads.
 struct Shared<'a, M>(&'a M);
 
 impl<M: ic_stable_structures::Memory> ic_stable_structures::Memory for Shared<'_, M> {
@@ -166,33 +211,32 @@ impl<M: ic_stable_structures::Memory> ic_stable_structures::Memory for Shared<'_
     }
 }
 
-/// Writes magic and layout version, once.
+/// Writes magic and layout version into an empty [`META`].
 fn stamp(meta: &Memory) {
     if meta.size() == 0 {
-        grow_to(meta, HEAD_END);
+        grow_to(meta, HEAD);
         meta.write(0, MAGIC);
-        meta.write(MAGIC.len() as u64, &[LAYOUT]);
+        meta.write(VERSION, &[LAYOUT]);
         meta.write(HEAD_LENGTH, &0u32.to_le_bytes());
     }
 }
 
-/// Brings memory of an older layout to the present one: `bring` gets the version that it finds. Whatever traps on the way
-/// leaves everything as it was, the version included.
-pub(crate) fn migrate(bring: impl FnOnce(u8)) {
-    let meta = open(META);
-    let mut version = [0];
-    meta.read(MAGIC.len() as u64, &mut version);
-    if version[0] < LAYOUT {
-        bring(version[0]);
-        meta.write(MAGIC.len() as u64, &[LAYOUT]);
-    }
+/// Brings an older layout to the present one. `convert` gets the version that it finds, and is not
+/// called if that is the present one. A trap in it rolls everything back, the version included.
+pub(crate) fn migrate(convert: impl FnOnce(u8)) {
+    migrate_to(LAYOUT, convert);
 }
 
-/// Behind magic and version: the length of the head record, and the record.
-const HEAD_LENGTH: u64 = 8;
-const HEAD_END: u64 = HEAD_LENGTH + 4;
-
-const WASM_PAGE: u64 = 65_536;
+fn migrate_to(present: u8, convert: impl FnOnce(u8)) {
+    let meta = open(META);
+    let mut version = [0];
+    meta.read(VERSION, &mut version);
+    let [version] = version;
+    if version < present {
+        convert(version);
+        meta.write(VERSION, &[present]);
+    }
+}
 
 fn grow_to(memory: &Memory, bytes: u64) {
     let pages = bytes.div_ceil(WASM_PAGE);
@@ -203,7 +247,11 @@ fn grow_to(memory: &Memory, bytes: u64) {
     );
 }
 
-/// The head record: the few facts that a canister keeps beside its tables.
+/// Reads the head record, if one was written.
+///
+/// # Panics
+///
+/// If it is damaged. The trap keeps it as it is.
 pub(crate) fn read_head<T>() -> Option<T>
 where
     T: for<'a> minicbor::Decode<'a, ()>,
@@ -216,21 +264,25 @@ where
         return None;
     }
     assert!(
-        HEAD_END + length <= meta.size() * WASM_PAGE,
+        HEAD + length <= meta.size() * WASM_PAGE,
         "canic: corrupt head record in stable memory"
     );
     let mut bytes = vec![0; length as usize];
-    meta.read(HEAD_END, &mut bytes);
+    meta.read(HEAD, &mut bytes);
     Some(decode(&bytes))
 }
 
 /// Writes the head record.
+///
+/// # Panics
+///
+/// If stable memory can't grow.
 pub(crate) fn write_head(value: &impl minicbor::Encode<()>) {
     let bytes = encode(value);
     let meta = open(META);
-    grow_to(&meta, HEAD_END + bytes.len() as u64);
+    grow_to(&meta, HEAD + bytes.len() as u64);
     meta.write(HEAD_LENGTH, &(bytes.len() as u32).to_le_bytes());
-    meta.write(HEAD_END, &bytes);
+    meta.write(HEAD, &bytes);
 }
 
 #[cfg(test)]
@@ -242,49 +294,52 @@ mod tests {
         MemoryManager::init_with_bucket_size(memory.clone(), bucket_pages(DEFAULT_STABLE_GIB))
     }
 
-    fn meta(memory: &VectorMemory, bytes: &[u8]) {
+    /// Writes the first bytes of [`META`].
+    fn write_meta(memory: &VectorMemory, bytes: &[u8]) {
         let meta = managed(memory).get(MemoryId::new(META));
         assert!(meta.grow(1) >= 0);
         meta.write(0, bytes);
     }
 
     #[test]
-    fn empty_memory_and_our_own_are_welcome() {
+    fn empty_memory_and_the_present_layout_are_accepted() {
         let memory = VectorMemory::default();
         assert_eq!(check_layout(&memory), Ok(()));
-        meta(&memory, b"CANIC\x02");
+        write_meta(&memory, &[MAGIC.as_slice(), &[LAYOUT]].concat());
         assert_eq!(check_layout(&memory), Ok(()));
     }
 
     #[test]
-    fn an_older_layout_is_migrated_once() {
-        let memory = VectorMemory::default();
-        meta(&memory, b"CANIC\x01");
-        assert_eq!(check_layout(&memory), Ok(()));
+    fn an_older_layout_is_converted_and_stamped_and_the_present_one_is_not() {
+        let mut converted = Vec::new();
         forget();
-        open(META).write(MAGIC.len() as u64, &[1]);
-        let mut found = Vec::new();
-        migrate(|version| found.push(version));
-        migrate(|version| found.push(version));
-        assert_eq!(found, [1]);
+        migrate(|version| converted.push(version));
+        assert!(converted.is_empty());
+        migrate_to(LAYOUT + 1, |version| converted.push(version));
+        migrate_to(LAYOUT + 1, |version| converted.push(version));
+        assert_eq!(converted, [LAYOUT]);
+        let mut stamp = [0];
+        open(META).read(VERSION, &mut stamp);
+        assert_eq!(stamp, [LAYOUT + 1]);
+        forget();
     }
 
     #[test]
-    fn a_memory_manager_that_leaves_our_ids_free_is_welcome() {
+    fn a_memory_manager_that_leaves_the_ids_of_canic_free_is_accepted() {
         let memory = VectorMemory::default();
         assert!(managed(&memory).get(MemoryId::new(0)).grow(1) >= 0);
         assert_eq!(check_layout(&memory), Ok(()));
     }
 
     #[test]
-    fn what_another_program_wrote_is_refused_and_left_as_it_is() {
+    fn the_memory_of_another_program_is_refused_and_left_as_it_is() {
         let raw = VectorMemory::default();
         assert!(raw.grow(1) >= 0);
         raw.write(0, b"something else");
         let ids = VectorMemory::default();
         assert!(managed(&ids).get(MemoryId::new(FIRST_RESERVED)).grow(1) >= 0);
         let meta_used = VectorMemory::default();
-        meta(&meta_used, b"other program");
+        write_meta(&meta_used, b"other program");
         for (memory, word) in [
             (raw, "another program"),
             (ids, "memory 200"),
@@ -300,12 +355,12 @@ mod tests {
     #[test]
     fn a_newer_layout_is_refused() {
         let memory = VectorMemory::default();
-        meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
-        assert!(check_layout(&memory).unwrap_err().contains("layout 5"));
+        write_meta(&memory, &[MAGIC.as_slice(), &[LAYOUT + 1]].concat());
+        assert!(check_layout(&memory).unwrap_err().contains("layout 2"));
     }
 
     #[test]
-    fn stable_memory_can_grow_to_what_was_asked_for_and_keeps_its_buckets() {
+    fn stable_memory_can_grow_to_its_limit_and_keeps_its_buckets() {
         for (gib, pages) in [(1, 1), (2, 1), (3, 2), (DEFAULT_STABLE_GIB, 2), (500, 250)] {
             forget();
             may_grow_to(gib);
@@ -313,10 +368,10 @@ mod tests {
             let raw = VectorMemory::default();
             let manager = MemoryManager::init_with_bucket_size(raw.clone(), bucket_pages(gib));
             assert!(manager.get(MemoryId::new(0)).grow(1) >= 0);
-            // One page for the manager's own facts.
+            // One page for the manager itself.
             assert_eq!(raw.size(), 1 + pages, "{gib} GiB");
             assert!(32_768 * pages * WASM_PAGE >= u64::from(gib) << 30);
-            // Another wish comes too late.
+            // A manager that exists ignores another size.
             let again = MemoryManager::init_with_bucket_size(raw.clone(), 7);
             assert!(again.get(MemoryId::new(1)).grow(1) >= 0);
             assert_eq!(raw.size(), 1 + 2 * pages);

@@ -1,3 +1,5 @@
+//! Stable memory: its layout, records in CBOR, and stores of records.
+
 pub mod memory;
 pub(crate) mod record;
 pub(crate) mod record_store;

@@ -1,10 +1,11 @@
-//! CBOR records, as stable memory keeps them.
+//! Records in stable memory: CBOR with numbered fields.
 
 use candid::Principal;
 use ic_stable_structures::{Storable, storable::Bound};
 use std::borrow::Cow;
 
-/// A record in CBOR: fields are numbered, so newer versions can add some and still read the older ones.
+/// A record of a stable map. Its fields are numbered, so a newer version can add some and still
+/// read the records of an older one.
 pub(crate) struct Record<T>(pub(crate) T);
 
 impl<T> Storable for Record<T>
@@ -26,9 +27,11 @@ where
     }
 }
 
+/// Decodes a record.
+///
 /// # Panics
 ///
-/// On bytes that canic did not write. The trap keeps them as they are.
+/// If canic did not write these bytes. The trap keeps them as they are.
 pub(crate) fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
     match minicbor::decode(bytes) {
         Ok(value) => value,
@@ -36,6 +39,7 @@ pub(crate) fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
     }
 }
 
+/// Encodes a record.
 pub(crate) fn encode(value: &impl minicbor::Encode<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
     match minicbor::encode(value, &mut bytes) {
@@ -44,7 +48,7 @@ pub(crate) fn encode(value: &impl minicbor::Encode<()>) -> Vec<u8> {
     }
 }
 
-/// A principal in CBOR: its bytes.
+/// A principal, in CBOR a byte string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id(pub(crate) Principal);
 
@@ -68,7 +72,7 @@ impl<'b, C> minicbor::Decode<'b, C> for Id {
     }
 }
 
-/// An amount of cycles in CBOR: two numbers, the high and the low half.
+/// An amount of cycles, in CBOR an array of two numbers: the high and the low 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cycles(pub(crate) u128);
 

@@ -1,26 +1,58 @@
-//! A shelf: records of one kind in stable memory, each at a place of its own.
+//! A record store: records of one kind in stable memory, each in slots of its own.
 //!
-//! A place is one piece of fixed size, or a chain of them for a record that is longer. Writing a record costs the same however
-//! many there are; in exchange nothing is sorted here. Where which record lies is known on the heap: whoever opens a shelf
-//! is shown all of them.
+//! A record lies in one slot of fixed size, or in a linked list of slots if it is longer. Writing
+//! it costs the same however many records there are. In exchange the records have no order: every
+//! index is on the heap, and is rebuilt from the records when the store is opened.
+//!
+//! ```text
+//! byte   0         4         12        16        17        64       64 + s   64 + 2s
+//!        ┌─────────┬─────────┬─────────┬─────────┬─────────┬────────┬────────┬──
+//!        │ "SVC" 1 │ slots   │ SIZE    │ 0       │ 0 ..    │ slot 0 │ slot 1 │ ..
+//!        └─────────┴─────────┴─────────┴─────────┴─────────┴────────┴────────┴──
+//!          magic     u64, LE   u32, LE   not fixed reserved  s bytes each
+//!
+//! slot   0         p         p + 1     p + 5              p + SIZE = s
+//!        ┌─────────┬─────────┬─────────┬──────────────────┐
+//!        │ length  │ kind    │ next    │ part of a record │
+//!        └─────────┴─────────┴─────────┴──────────────────┘
+//!          p B, LE   u8        u32, LE   SIZE - 5 bytes at most, CBOR
+//! ```
+//!
+//! The header of 64 bytes and the length of each slot belong to `ic_stable_structures::Vec`. p is 1
+//! if SIZE is below 256, else 2. The length counts kind, next and part; it is 0 in a free slot. The
+//! kind is 1 in a record's first slot and 2 in the others. `next` is the index of the record's next
+//! slot, in the last one `u32::MAX`:
+//!
+//! ```text
+//! record 3   slot 3           slot 7           slot 4
+//!            ┌───┬───┬─────┐  ┌───┬───┬─────┐  ┌───┬──────┬─────┐
+//!            │ 1 │ 7 │ ... ├─▶│ 2 │ 4 │ ... ├─▶│ 2 │ LAST │ ... │
+//!            └───┴───┴─────┘  └───┴───┴─────┘  └───┴──────┴─────┘
+//! ```
 
-use crate::{
-    stable::memory::{self, Memory},
-    stable::record,
+use crate::stable::{
+    memory::{self, Memory},
+    record,
 };
 use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
 use std::{borrow::Cow, marker::PhantomData};
 
-/// Where a record lies: its first piece.
+/// The index of a record's first slot.
 pub(crate) type RecordId = u32;
 
-/// What a piece begins with: what it is, and which one comes next.
+/// The bytes of a slot's kind and of its link to the next slot.
 const HEAD: usize = 5;
+
+/// The kind of a record's first slot.
 const FIRST: u8 = 1;
+
+/// The kind of a record's other slots.
 const FURTHER: u8 = 2;
+
+/// The link of a record's last slot.
 const LAST: u32 = u32::MAX;
 
-/// What lies in a piece: a part of a record behind its head, or nothing.
+/// The bytes of a slot: kind, link and a part of a record. Empty if the slot is free.
 struct Slot<const SIZE: u32>(Vec<u8>);
 
 impl<const SIZE: u32> Storable for Slot<SIZE> {
@@ -43,17 +75,17 @@ impl<const SIZE: u32> Storable for Slot<SIZE> {
 }
 
 impl<const SIZE: u32> Slot<SIZE> {
-    /// What it is, which one comes next, and its part of the record; none if it is free.
-    fn parts(&self) -> Option<(u8, u32, &[u8])> {
+    /// Kind, link, and part of the record. None if the slot is free.
+    fn fields(&self) -> Option<(u8, u32, &[u8])> {
         let (kind, rest) = self.0.split_first()?;
         let (next, part) = rest.split_first_chunk::<4>()?;
         Some((*kind, u32::from_le_bytes(*next), part))
     }
 }
 
-/// Records of a kind, in pieces of `SIZE` bytes.
+/// Records of one kind, in slots of `SIZE` bytes.
 pub(crate) struct RecordStore<T, const SIZE: u32> {
-    pieces: StableVec<Slot<SIZE>, Memory>,
+    slots: StableVec<Slot<SIZE>, Memory>,
     free: Vec<u32>,
     records: PhantomData<T>,
 }
@@ -62,105 +94,121 @@ impl<T, const SIZE: u32> RecordStore<T, SIZE>
 where
     T: minicbor::Encode<()> + for<'a> minicbor::Decode<'a, ()>,
 {
-    /// Opens a shelf and shows each record.
-    pub(crate) fn open(memory: u8, mut show: impl FnMut(RecordId, T)) -> Self {
-        let mut shelf = Self {
-            pieces: StableVec::init(memory::open(memory)),
+    /// Opens the store in a memory and calls `visit` with each record.
+    ///
+    /// # Panics
+    ///
+    /// If stable memory is damaged. The trap keeps it as it is.
+    pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, T)) -> Self {
+        let mut store = Self {
+            slots: StableVec::init(memory::open(memory)),
             free: Vec::new(),
             records: PhantomData,
         };
-        // The lowest pieces are taken first.
-        for at in (0..shelf.pieces.len() as u32).rev() {
-            match shelf.piece(at).parts() {
-                None => shelf.free.push(at),
-                Some((FIRST, ..)) => show(at, shelf.get(at)),
+        // In reverse, so that the lowest free slots are used first.
+        for index in (0..store.slots.len() as u32).rev() {
+            match store.slot(index).fields() {
+                None => store.free.push(index),
+                Some((FIRST, ..)) => visit(index, store.get(index)),
                 Some(_) => {}
             }
         }
-        shelf
+        store
     }
 
-    /// Reads the record at a spot.
+    /// Reads a record.
     ///
     /// # Panics
+    ///
     /// If stable memory is damaged. The trap keeps it as it is.
-    pub(crate) fn get(&self, spot: RecordId) -> T {
+    pub(crate) fn get(&self, id: RecordId) -> T {
         let mut record = Vec::new();
-        self.follow(spot, |_, part| record.extend_from_slice(part));
+        self.for_each_slot(id, |_, part| record.extend_from_slice(part));
         record::decode(&record)
     }
 
-    /// Writes a record, to where it lies already or to a spot that is free, and answers where it lies.
-    pub(crate) fn put(&mut self, spot: Option<RecordId>, record: &T) -> RecordId {
+    /// Writes a record: over the one with this id, or as a new one. Answers its id, which never
+    /// changes.
+    ///
+    /// # Panics
+    ///
+    /// If stable memory is damaged, or can't grow. The trap keeps it as it is.
+    pub(crate) fn put(&mut self, id: Option<RecordId>, record: &T) -> RecordId {
         let record = record::encode(record);
-        let mut chain = Vec::new();
-        if let Some(spot) = spot {
-            self.follow(spot, |at, _| chain.push(at));
-        }
+        let mut indexes = id.map_or_else(Vec::new, |id| self.slots_of(id));
         let parts = record.chunks(SIZE as usize - HEAD);
-        for at in chain.drain(parts.len().min(chain.len())..) {
-            self.clear(at);
+        for index in indexes.drain(parts.len().min(indexes.len())..) {
+            self.clear(index);
         }
-        let mut new = self.pieces.len() as u32;
-        while chain.len() < parts.len() {
-            chain.push(self.free.pop().unwrap_or_else(|| {
-                new += 1;
-                new - 1
+        let mut end = self.slots.len() as u32;
+        while indexes.len() < parts.len() {
+            indexes.push(self.free.pop().unwrap_or_else(|| {
+                end += 1;
+                end - 1
             }));
         }
-        for (index, part) in parts.enumerate() {
-            let kind = if index == 0 { FIRST } else { FURTHER };
-            let next = chain.get(index + 1).unwrap_or(&LAST);
-            let mut piece = Vec::with_capacity(HEAD + part.len());
-            piece.push(kind);
-            piece.extend_from_slice(&next.to_le_bytes());
-            piece.extend_from_slice(part);
-            self.write(chain[index], Slot(piece));
+        for (number, part) in parts.enumerate() {
+            let kind = if number == 0 { FIRST } else { FURTHER };
+            let next = indexes.get(number + 1).unwrap_or(&LAST);
+            let mut slot = Vec::with_capacity(HEAD + part.len());
+            slot.push(kind);
+            slot.extend_from_slice(&next.to_le_bytes());
+            slot.extend_from_slice(part);
+            self.write(indexes[number], Slot(slot));
         }
-        chain[0]
+        indexes[0]
     }
 
-    /// Takes a record away.
-    pub(crate) fn remove(&mut self, spot: RecordId) {
-        let mut chain = Vec::new();
-        self.follow(spot, |at, _| chain.push(at));
-        for at in chain {
-            self.clear(at);
+    /// Removes a record.
+    ///
+    /// # Panics
+    ///
+    /// If stable memory is damaged. The trap keeps it as it is.
+    pub(crate) fn remove(&mut self, id: RecordId) {
+        for index in self.slots_of(id) {
+            self.clear(index);
         }
     }
 
-    fn clear(&mut self, at: u32) {
-        self.write(at, Slot(Vec::new()));
-        self.free.push(at);
+    fn clear(&mut self, index: u32) {
+        self.write(index, Slot(Vec::new()));
+        self.free.push(index);
     }
 
-    fn write(&self, at: u32, piece: Slot<SIZE>) {
-        if u64::from(at) == self.pieces.len() {
-            self.pieces.push(&piece);
+    fn write(&self, index: u32, slot: Slot<SIZE>) {
+        if u64::from(index) == self.slots.len() {
+            self.slots.push(&slot);
         } else {
-            self.pieces.set(at.into(), &piece);
+            self.slots.set(index.into(), &slot);
         }
     }
 
-    fn piece(&self, at: u32) -> Slot<SIZE> {
-        match self.pieces.get(at.into()) {
-            Some(piece) => piece,
+    fn slot(&self, index: u32) -> Slot<SIZE> {
+        match self.slots.get(index.into()) {
+            Some(slot) => slot,
             None => corrupt(),
         }
     }
 
-    /// Goes along the pieces of a record.
-    fn follow(&self, spot: RecordId, mut go: impl FnMut(u32, &[u8])) {
-        let (mut at, mut expected) = (spot, FIRST);
-        // A chain that is damaged may go in circles.
-        for _ in 0..self.pieces.len() {
-            match self.piece(at).parts() {
+    /// The indexes of a record's slots, in their order.
+    fn slots_of(&self, id: RecordId) -> Vec<u32> {
+        let mut indexes = Vec::new();
+        self.for_each_slot(id, |index, _| indexes.push(index));
+        indexes
+    }
+
+    /// Calls `visit` with the index and the part of each slot of a record.
+    fn for_each_slot(&self, id: RecordId, mut visit: impl FnMut(u32, &[u8])) {
+        let (mut index, mut expected) = (id, FIRST);
+        // The bound ends a damaged list that is circular.
+        for _ in 0..self.slots.len() {
+            match self.slot(index).fields() {
                 Some((kind, next, part)) if kind == expected => {
-                    go(at, part);
+                    visit(index, part);
                     if next == LAST {
                         return;
                     }
-                    (at, expected) = (next, FURTHER);
+                    (index, expected) = (next, FURTHER);
                 }
                 Some(_) | None => corrupt(),
             }
@@ -170,7 +218,7 @@ where
 }
 
 fn corrupt() -> ! {
-    panic!("canic: corrupt record in stable memory: its pieces do not belong together")
+    panic!("canic: corrupt record in stable memory: its slots do not belong together")
 }
 
 #[cfg(test)]
@@ -181,61 +229,66 @@ mod tests {
 
     type Texts = RecordStore<String, 16>;
 
-    fn all(memory: u8) -> (Texts, BTreeMap<RecordId, String>) {
-        let mut all = BTreeMap::new();
-        let shelf = Texts::open(memory, |spot, text| drop(all.insert(spot, text)));
-        (shelf, all)
+    /// Opens a store of texts. Answers its records, too.
+    fn open(memory: u8) -> (Texts, BTreeMap<RecordId, String>) {
+        let mut records = BTreeMap::new();
+        let store = Texts::open(memory, |id, text| drop(records.insert(id, text)));
+        (store, records)
     }
 
     proptest! {
-        /// Against a list of texts: records grow, shrink and go, and the others stay what they are.
+        /// Against a map of texts: records grow, shrink and go, and the others do not change.
         #[test]
-        fn keeps_what_is_put_there(changes in prop::collection::vec((0..8usize, 0..60usize), 1..80)) {
+        fn records_keep_their_ids_and_values(
+            changes in prop::collection::vec((0..8usize, 0..60usize), 1..80)
+        ) {
             memory::forget();
-            let (mut shelf, _) = all(0);
+            let (mut store, _) = open(0);
             let mut model: BTreeMap<usize, (RecordId, String)> = BTreeMap::new();
-            for (who, length) in changes {
-                let before = model.remove(&who).map(|(spot, _)| spot);
+            for (number, length) in changes {
+                let before = model.remove(&number).map(|(id, _)| id);
                 if length == 0 {
-                    before.into_iter().for_each(|spot| shelf.remove(spot));
+                    before.into_iter().for_each(|id| store.remove(id));
                 } else {
-                    let text = who.to_string().repeat(length);
-                    let spot = shelf.put(before, &text);
-                    prop_assert!(before.is_none_or(|before| before == spot), "it stays where it is");
-                    model.insert(who, (spot, text));
+                    let text = number.to_string().repeat(length);
+                    let id = store.put(before, &text);
+                    prop_assert!(before.is_none_or(|before| before == id), "an id changed");
+                    model.insert(number, (id, text));
                 }
-                for (spot, text) in model.values() {
-                    prop_assert_eq!(&shelf.get(*spot), text);
+                for (id, text) in model.values() {
+                    prop_assert_eq!(&store.get(*id), text);
                 }
-                let (again, shown) = all(0);
-                prop_assert_eq!(shown, model.values().cloned().collect());
-                let used: usize = model.values().map(|(_, text)| (record::encode(text).len()).div_ceil(11)).sum();
-                prop_assert_eq!(again.pieces.len() as usize, used + again.free.len(), "no piece is lost");
+                let (again, records) = open(0);
+                prop_assert_eq!(records, model.values().cloned().collect());
+                let slots = |text: &String| record::encode(text).len().div_ceil(11);
+                let used: usize = model.values().map(|(_, text)| slots(text)).sum();
+                let all = again.slots.len() as usize;
+                prop_assert_eq!(all, used + again.free.len(), "a slot is lost");
             }
         }
     }
 
     #[test]
-    fn what_is_free_is_used_before_the_shelf_grows() {
+    fn free_slots_are_used_before_the_store_grows() {
         memory::forget();
-        let (mut shelf, _) = all(0);
+        let (mut store, _) = open(0);
         let long = "x".repeat(50);
-        let spots = [(); 3].map(|()| shelf.put(None, &long));
-        let before = shelf.pieces.len();
-        shelf.remove(spots[1]);
-        shelf.put(None, &long);
-        assert_eq!(shelf.pieces.len(), before);
+        let ids = [(); 3].map(|()| store.put(None, &long));
+        let before = store.slots.len();
+        store.remove(ids[1]);
+        store.put(None, &long);
+        assert_eq!(store.slots.len(), before);
     }
 
     #[test]
     #[should_panic(expected = "corrupt record")]
-    fn a_chain_that_goes_in_circles_is_an_error() {
+    fn a_circular_list_of_slots_is_an_error() {
         memory::forget();
-        let (mut shelf, _) = all(0);
-        let spot = shelf.put(None, &"x".repeat(25));
-        let mut further = shelf.piece(1);
+        let (mut store, _) = open(0);
+        let id = store.put(None, &"x".repeat(25));
+        let mut further = store.slot(1);
         further.0[1..HEAD].copy_from_slice(&1u32.to_le_bytes());
-        shelf.write(1, further);
-        shelf.get(spot);
+        store.write(1, further);
+        store.get(id);
     }
 }

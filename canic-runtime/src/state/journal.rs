@@ -1,12 +1,13 @@
-//! The journal: one record per operation, written before each call (the intent) and after it (the fact).
+//! The journal: one record per operation, written before each call (the intent) and after it (the
+//! fact).
 //!
-//! An operation is in one of three sections: open, quarantined, closed. The open ones are on the heap as well ([`Open`]);
-//! closed ones are kept for reading, the oldest giving way when there are more than [`MAX_CLOSED`].
+//! An operation is in one of three sections: open, quarantined, closed. Open operations are cached
+//! on the heap ([`OpenOperations`]). Closed operations stay for reading; beyond [`MAX_CLOSED`] the
+//! journal drops the oldest.
 
 use crate::{
     api::{OperationId, OperationKind, Pruned},
-    operation::call::shorten,
-    operation::{End, Operation},
+    operation::{End, Operation, call::shorten},
     stable::{
         memory::{self, Memory},
         record_store::{RecordId, RecordStore},
@@ -17,10 +18,10 @@ use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
 use std::collections::BTreeMap;
 
-/// Closed operations that are kept.
+/// Closed operations that the journal keeps.
 pub(crate) const MAX_CLOSED: usize = 10_000;
 
-/// Closed operations that are forgotten in one message at most.
+/// Closed operations that the journal drops in one message at most.
 const MAX_FORGOTTEN: usize = 1_000;
 
 /// A section of the journal.
@@ -44,43 +45,44 @@ impl Section {
     }
 }
 
-/// All operations, and the arguments of those that are open.
+/// All operations, and the arguments of the open ones.
 pub(crate) struct Journal {
     records: RecordStore<Operation, 320>,
     arguments: StableBTreeMap<u64, Vec<u8>, Memory>,
     open: OpenOperations,
     quarantined: BTreeMap<OperationId, RecordId>,
     closed: BTreeMap<OperationId, RecordId>,
-    /// Where the records of the open ones lie.
-    spots: BTreeMap<OperationId, RecordId>,
+    /// The record ids of the open operations.
+    record_ids: BTreeMap<OperationId, RecordId>,
     /// The open or quarantined operation that holds a canister.
     holders: BTreeMap<Principal, OperationId>,
-    /// The operation that ended last: whoever waited for it asks for it next.
+    /// The operation that ended last: the request that waited for it reads it next.
     ended: Option<Operation>,
 }
 
 impl Journal {
+    /// Reads the journal from stable memory.
     pub(crate) fn open(records: u8, arguments: u8) -> Self {
         let mut all = Vec::new();
-        let records = RecordStore::open(records, |spot, op| all.push((spot, op)));
+        let records = RecordStore::open(records, |record_id, op| all.push((record_id, op)));
         let mut journal = Self {
             records,
             arguments: StableBTreeMap::init(memory::open(arguments)),
             open: OpenOperations::default(),
             quarantined: BTreeMap::new(),
             closed: BTreeMap::new(),
-            spots: BTreeMap::new(),
+            record_ids: BTreeMap::new(),
             holders: BTreeMap::new(),
             ended: None,
         };
-        for (spot, op) in all {
-            journal.keep(spot, op);
+        for (record_id, op) in all {
+            journal.index(record_id, op);
         }
         journal
     }
 
-    /// Puts an operation of which the record lies at a spot where it belongs on the heap.
-    fn keep(&mut self, spot: RecordId, op: Operation) {
+    /// Adds an operation with its record to the indexes on the heap.
+    fn index(&mut self, record_id: RecordId, op: Operation) {
         let (id, section) = (op.id, Section::of(&op));
         if let Some(canister) = op.canister() {
             if section != Section::Closed {
@@ -91,33 +93,38 @@ impl Journal {
         }
         match section {
             Section::Open => {
-                self.spots.insert(id, spot);
+                self.record_ids.insert(id, record_id);
                 self.open.put(op);
             }
-            Section::Quarantined => drop(self.quarantined.insert(id, spot)),
-            Section::Closed => drop(self.closed.insert(id, spot)),
+            Section::Quarantined => drop(self.quarantined.insert(id, record_id)),
+            Section::Closed => drop(self.closed.insert(id, record_id)),
         }
     }
 
+    /// The operation with a number, in whatever section.
     pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
         let ended = self.ended.as_ref().filter(|op| op.id == id);
         if let Some(op) = self.open.get(id).or(ended) {
             return Some(op.clone());
         }
-        let spot = self.closed.get(&id).or(self.quarantined.get(&id))?;
-        Some(self.records.get(*spot))
+        let record_id = self.closed.get(&id).or(self.quarantined.get(&id))?;
+        Some(self.records.get(*record_id))
     }
 
-    /// Writes an operation, which belongs into another section if it ended, or was taken up again.
+    /// Writes an operation. The operation changes its section if it ended or was opened again.
     pub(crate) fn put(&mut self, mut op: Operation) {
         let id = op.id;
         if let Some(reason) = &mut op.failure {
             reason.truncate(shorten(reason).len());
         }
-        let before = [&mut self.spots, &mut self.quarantined, &mut self.closed]
-            .into_iter()
-            .find_map(|section| section.remove(&id));
-        let spot = self.records.put(before, &op);
+        let old = [
+            &mut self.record_ids,
+            &mut self.quarantined,
+            &mut self.closed,
+        ]
+        .into_iter()
+        .find_map(|section| section.remove(&id));
+        let record_id = self.records.put(old, &op);
         match Section::of(&op) {
             Section::Open => drop(self.ended.take_if(|ended| ended.id == id)),
             Section::Quarantined | Section::Closed => {
@@ -126,26 +133,26 @@ impl Journal {
                 self.ended = Some(op.clone());
             }
         }
-        self.keep(spot, op);
+        self.index(record_id, op);
         while self.closed.len() > MAX_CLOSED
-            && let Some((_, spot)) = self.closed.pop_first()
+            && let Some((_, record_id)) = self.closed.pop_first()
         {
-            self.records.remove(spot);
+            self.records.remove(record_id);
         }
     }
 
-    /// Forgets closed operations below a number, so many as one message is good for.
+    /// Drops closed operations below a number, [`MAX_FORGOTTEN`] at most.
     pub(crate) fn forget(&mut self, before: OperationId) -> Pruned {
         let mut old = self.closed.range(..before);
         let forgotten: Vec<(OperationId, RecordId)> = old
             .by_ref()
             .take(MAX_FORGOTTEN)
-            .map(|(id, spot)| (*id, *spot))
+            .map(|(id, record_id)| (*id, *record_id))
             .collect();
         let more = old.next().is_some();
-        for (id, spot) in &forgotten {
+        for (id, record_id) in &forgotten {
             self.closed.remove(id);
-            self.records.remove(*spot);
+            self.records.remove(*record_id);
             self.ended.take_if(|ended| ended.id == *id);
         }
         Pruned {
@@ -154,32 +161,32 @@ impl Journal {
         }
     }
 
-    /// The operations that have not ended, oldest first.
+    /// The open operations, oldest first.
     pub(crate) fn open_operations(&self) -> impl Iterator<Item = &Operation> {
         self.open.from(0)
     }
 
-    /// How many operations have not ended.
+    /// The number of open operations.
     pub(crate) fn open_count(&self) -> u64 {
         self.open.len()
     }
 
-    /// How many of them wait for their turn.
-    pub(crate) fn queued(&self) -> u64 {
-        self.open.queued()
+    /// The number of queued operations.
+    pub(crate) fn queued_count(&self) -> u64 {
+        self.open.queued_count()
     }
 
-    /// How many of them had to wait, and have begun.
-    pub(crate) fn in_background(&self) -> u64 {
-        self.open.in_background()
+    /// The number of operations that were queued and run in the background.
+    pub(crate) fn background_count(&self) -> u64 {
+        self.open.background_count()
     }
 
-    /// The one that has waited longest.
+    /// The operation that was queued first.
     pub(crate) fn first_queued(&self) -> Option<OperationId> {
         self.open.first_queued()
     }
 
-    /// The move that has not ended.
+    /// The open move. There is one at most.
     pub(crate) fn open_move(&self) -> Option<OperationId> {
         let is_move = |op: &&Operation| op.kind() == OperationKind::Move;
         let none = self.open_of(OperationKind::Move) == 0;
@@ -187,7 +194,7 @@ impl Journal {
         moves.flatten().map(|op| op.id)
     }
 
-    /// How many operations of a kind have not ended.
+    /// The number of open operations of a kind.
     pub(crate) fn open_of(&self, kind: OperationKind) -> u64 {
         self.open.of_kind(kind)
     }
@@ -197,16 +204,17 @@ impl Journal {
         self.open.reserved()
     }
 
-    /// An open operation whose canister is to stand below a parent, or stands there and is to leave.
+    /// An open operation whose canister is, or is to be, below a parent.
     pub(crate) fn below(&self, parent: Principal) -> Option<OperationId> {
         self.open.below(parent)
     }
 
-    /// How many operations are in quarantine.
-    pub(crate) fn quarantined(&self) -> u64 {
+    /// The number of operations in quarantine.
+    pub(crate) fn quarantined_count(&self) -> u64 {
         self.quarantined.len() as u64
     }
 
+    /// The operations of a section after a number, oldest first.
     pub(crate) fn list(
         &self,
         section: Section,
@@ -221,16 +229,18 @@ impl Journal {
         Box::new(
             records
                 .range(from..)
-                .map(|(_, spot)| self.records.get(*spot)),
+                .map(|(_, record_id)| self.records.get(*record_id)),
         )
     }
 
+    /// Writes the argument of a member's `init`. It is dropped when the operation ends.
     pub(crate) fn set_argument(&mut self, id: OperationId, argument: Vec<u8>) {
         if !argument.is_empty() {
             self.arguments.insert(id, argument);
         }
     }
 
+    /// The argument of the member's `init`: empty if there is none.
     pub(crate) fn argument(&self, id: OperationId) -> Vec<u8> {
         self.arguments.get(&id).unwrap_or_default()
     }
@@ -268,29 +278,27 @@ mod tests {
         journal.list(section, None).map(|op| op.id).collect()
     }
 
-    /// What the journal counts, by section.
+    /// The journal's own counts, by section.
     fn counts(journal: &Journal) -> [u64; 3] {
         [
             journal.open_count(),
-            journal.quarantined(),
+            journal.quarantined_count(),
             journal.closed.len() as u64,
         ]
     }
 
-    /// What is asked of all open operations.
-    fn at_hand(journal: &Journal) -> (u64, u64, u64, u128, Option<u64>) {
-        let refills = journal.open_of(OperationKind::Refill);
-        let (waiting, begun) = (journal.queued(), journal.in_background());
+    /// The aggregates of the open operations.
+    fn aggregates(journal: &Journal) -> (u64, u64, u64, u128, Option<u64>) {
         (
-            waiting,
-            begun,
-            refills,
+            journal.queued_count(),
+            journal.background_count(),
+            journal.open_of(OperationKind::Refill),
             journal.reserved(),
             journal.first_queued(),
         )
     }
 
-    /// The same, counted anew.
+    /// The numbers of listed operations, by section.
     fn listed(journal: &Journal) -> [u64; 3] {
         Section::ALL.map(|section| ids(journal, section).len() as u64)
     }
@@ -321,7 +329,8 @@ mod tests {
                 let other = model.iter().any(|(other, (held, end))| {
                     *other != id && held.is_some() && *held == canister && is_held(*end)
                 });
-                // What is closed stays so, an operation keeps its canister, and no two hold the same.
+                // A closed operation stays closed, an operation keeps its canister, and no two
+                // operations hold the same canister.
                 let moved = before.is_some_and(|(held, _)| held.is_some() && held != canister);
                 if closed || moved || other {
                     continue;
@@ -361,10 +370,10 @@ mod tests {
                     prop_assert_eq!(holder, held(canister));
                 }
             }
-            // A journal that is opened again is the same.
+            // The journal that stable memory gives back is the same.
             let again = Journal::open(0, 1);
             prop_assert!(again.open_operations().eq(journal.open_operations()));
-            prop_assert_eq!(at_hand(&again), at_hand(&journal));
+            prop_assert_eq!(aggregates(&again), aggregates(&journal));
             prop_assert_eq!(counts(&again), listed(&journal));
             for n in 0..4 {
                 let canister = Principal::from_slice(&[n, 9]);
@@ -374,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_is_in_the_section_where_it_belongs_and_in_no_other() {
+    fn an_operation_is_in_exactly_one_section() {
         let mut journal = Journal::open(0, 1);
         for id in 1..=3 {
             journal.put(operation(id));
@@ -390,14 +399,14 @@ mod tests {
         assert_eq!(ids(&journal, Section::Open), [1]);
         assert_eq!(ids(&journal, Section::Quarantined), [2]);
         assert_eq!(ids(&journal, Section::Closed), [3]);
-        // Out of quarantine again.
+        // The operation leaves its quarantine.
         journal.put(operation(2));
         assert_eq!(ids(&journal, Section::Open), [1, 2]);
         assert!(ids(&journal, Section::Quarantined).is_empty());
     }
 
     #[test]
-    fn an_argument_goes_when_its_operation_is_closed() {
+    fn an_argument_is_dropped_when_its_operation_is_closed() {
         let mut journal = Journal::open(0, 1);
         journal.put(operation(1));
         journal.set_argument(1, vec![1, 2, 3]);
@@ -410,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_closed_operations_give_way_and_open_ones_never() {
+    fn the_oldest_closed_operations_are_dropped_and_open_ones_never() {
         let mut journal = Journal::open(0, 1);
         journal.put(operation(1));
         for id in 2..MAX_CLOSED as u64 + 12 {
@@ -425,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_operations_can_be_forgotten_piece_by_piece() {
+    fn closed_operations_are_forgotten_in_batches() {
         memory::forget();
         let mut journal = Journal::open(0, 1);
         for id in 1..=2_500 {
@@ -439,11 +448,11 @@ mod tests {
                 ..operation(id)
             });
         }
-        let told: Vec<_> = (0..3)
+        let batches: Vec<_> = (0..3)
             .map(|_| journal.forget(2_401))
             .map(|pruned| (pruned.forgotten, pruned.more))
             .collect();
-        assert_eq!(told, [(1_000, true), (1_000, true), (398, false)]);
+        assert_eq!(batches, [(1_000, true), (1_000, true), (398, false)]);
         assert_eq!(
             ids(&journal, Section::Closed),
             Vec::from_iter(2_401..=2_500)

@@ -1,4 +1,4 @@
-//! The ledger: root's cycles by purpose, and the one place that settles an operation's money.
+//! The ledger: root's cycles by purpose, and the only code that settles an operation's money.
 
 use crate::{
     operation::{
@@ -33,8 +33,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Settles the cycles of a step whose call came back. `attached` is what root sent with the call;
-    /// `creation_fee` is the part of it that the platform keeps for a new canister.
+    /// Settles the cycles of a step whose call came back. Root sent `attached` cycles with the
+    /// call; of these the platform keeps `creation_fee` for a new canister.
     pub(crate) fn settle(
         &mut self,
         op: &mut Operation,
@@ -101,13 +101,13 @@ impl Ledger {
         self.unknown.0 += op.money.paid.0;
     }
 
-    /// Records that root found the canister of such a creation.
+    /// Records that root found the canister of a lost creation.
     fn record_found(&mut self, op: &Operation, creation_fee: u128) {
         self.unknown.0 = self.unknown.0.saturating_sub(op.money.paid.0);
         self.record_spent(op, op.money.paid.0, creation_fee);
     }
 
-    /// Settles a deposit with an unknown outcome: the canister holds more than before, or it does not.
+    /// Settles a deposit with an unknown outcome: the canister's balance shows whether it arrived.
     fn settle_deposit(&mut self, op: &mut Operation, balance: u128) {
         let unconfirmed = std::mem::take(&mut op.money.unconfirmed).0;
         if unconfirmed == 0 {

@@ -1,9 +1,9 @@
-//! Root's state: journal, registry, pool, modules, outbox and ledger, and the changes that touch several
-//! of them at once.
+//! Root's state: journal, registry, pool, modules, outbox and ledger, and the changes that touch
+//! several of them at once.
 //!
-//! Each function here runs between two awaits and keeps the invariant: every canister that root created
-//! is a member, in the pool, or held by an open or quarantined operation. Time, ids and balances are
-//! arguments.
+//! Each function here runs between two awaits and keeps the invariant: every canister that root
+//! created is a member, in the pool, or held by an open or quarantined operation. Time, ids and
+//! balances are arguments.
 
 pub(crate) mod journal;
 pub(crate) mod ledger;
@@ -48,8 +48,8 @@ const PENDING: u8 = 208;
 const SUBSCRIBERS: u8 = 209;
 const LEASES: u8 = 210;
 
-/// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers that
-/// change with it.
+/// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers
+/// that change with it.
 const PADDING: usize = 64;
 
 /// The facts that belong to no table.
@@ -59,7 +59,7 @@ pub(crate) struct Head {
     last_operation: OperationId,
     #[n(1)]
     pub(crate) ledger: Ledger,
-    /// The last change that was announced. On the heap: the last change.
+    /// The number of the last announced change. On the heap: of the last change, announced or not.
     #[n(2)]
     last_change: u64,
 }
@@ -79,7 +79,7 @@ thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
 }
 
-/// Opens root's state: once, before anything else, in each life of root's code.
+/// Opens root's state: once after each install or upgrade, before any other code uses it.
 pub(crate) fn open(config: &'static RootConfig) {
     let state = State::open(config);
     STATE.with_borrow_mut(|slot| *slot = Some(state));
@@ -114,8 +114,8 @@ impl State {
         state
     }
 
-    /// Restores the claims of open operations: canisters of the pool, and positions that no member has
-    /// yet. The operations alone have them on record.
+    /// Restores the claims of open operations: canisters of the pool, and positions that no member
+    /// has yet. The operations alone have them on record.
     fn restore_claims(&mut self) {
         for op in self.journal.open_operations() {
             if let Some(canister) = op.canister() {
@@ -125,7 +125,7 @@ impl State {
             match &op.purpose {
                 Purpose::Provision(position, _) | Purpose::Adopt(position, _) => {
                     if !op.canister().is_some_and(is_member) {
-                        self.registry.take(position, op.id);
+                        self.registry.take_position(position, op.id);
                     }
                 }
                 Purpose::Move(position, _) => {
@@ -153,12 +153,12 @@ impl State {
 
     /// Operations that run while a caller waits for them.
     pub(crate) fn running(&self) -> u32 {
-        let others = self.journal.queued() + self.journal.in_background();
+        let others = self.journal.queued_count() + self.journal.background_count();
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
-    /// Cycles that root can spend: `balance` without its reserve and without what open operations still
-    /// have to send.
+    /// Cycles that root can spend: `balance` without its reserve and without what open operations
+    /// still have to send.
     pub(crate) fn available(&self, balance: u128) -> u128 {
         balance
             .saturating_sub(self.config.reserve)
@@ -166,14 +166,15 @@ impl State {
     }
 
     /// Whether a canister is `root`, or on root's record.
-    pub(crate) fn knows(&self, canister: Principal, root: Principal) -> bool {
+    pub(crate) fn is_known(&self, canister: Principal, root: Principal) -> bool {
         canister == root
             || self.registry.is_member(canister)
             || self.pool.contains(canister)
             || self.journal.holder(canister).is_some()
     }
 
-    /// Whether the reply to a creation is outstanding. A search may take the new canister for a lost one.
+    /// Whether the reply to a creation is outstanding. A search may take the new canister for a
+    /// lost one.
     pub(crate) fn is_creating(&self) -> bool {
         let mut open = self.journal.open_operations();
         open.any(|op| op.step == Step::Create && op.in_flight)
@@ -195,14 +196,14 @@ impl State {
 
     /// Begins the operation that was queued first, unless enough run in the background.
     pub(crate) fn dequeue(&mut self, moment: &Moment) -> Option<OperationId> {
-        if self.journal.in_background() >= policy::MAX_BACKGROUND {
+        if self.journal.background_count() >= policy::MAX_BACKGROUND {
             return None;
         }
         let mut op = self.journal.get(self.journal.first_queued()?)?;
         op.admission = Admission::Dequeued;
         if self.claim(&mut op, moment.now) {
-            let wanted = op.plan().map_or(0, |plan| plan.cycles.0);
-            let shortfall = policy::shortfall(op.money.held.0, wanted);
+            let required = op.plan().map_or(0, |plan| plan.cycles.0);
+            let shortfall = policy::shortfall(op.money.held.0, required);
             op.money.reserve_shortfall(shortfall);
             op.step = allocation::first_step(&op, moment.root);
         }
@@ -264,7 +265,7 @@ impl State {
         now: u64,
     ) -> Option<Vec<OperationId>> {
         let canister = parent.canister()?;
-        let places = policy::MAX_RUNNING.saturating_sub(self.running()) as usize;
+        let capacity = policy::MAX_RUNNING.saturating_sub(self.running()) as usize;
         let (mut has_children, mut active) = (false, Vec::new());
         for child in self.registry.children(canister, None) {
             has_children = true;
@@ -273,7 +274,7 @@ impl State {
             {
                 active.push((child, member));
             }
-            if active.len() >= places {
+            if active.len() >= capacity {
                 break;
             }
         }
@@ -283,21 +284,21 @@ impl State {
         let goal = parent.goal().unwrap_or(Teardown::Delete);
         let retired = active
             .into_iter()
-            .take(places)
+            .take(capacity)
             .map(|(child, member)| self.retire(child, member, goal, true, now));
         Some(retired.collect())
     }
 
-    /// Opens the operations again whose canister is lost, now that operation `id` has created another
-    /// canister. Answers their numbers.
+    /// Opens the operations again whose canister is lost, now that operation `id` has created
+    /// another canister. Answers their numbers.
     pub(crate) fn search_below(&mut self, id: OperationId) -> Vec<OperationId> {
         let Some(upper) = self.journal.get(id).and_then(|op| op.canister()) else {
             return Vec::new();
         };
         let all = self.journal.list(Section::Quarantined, None);
-        let wanted: Vec<Operation> = all.filter(search::is_wanted).collect();
+        let lost: Vec<Operation> = all.filter(search::is_searchable).collect();
         let mut opened = Vec::new();
-        for mut op in wanted {
+        for mut op in lost {
             search::begin(&mut op, upper);
             opened.push(op.id);
             self.journal.put(op);
@@ -318,7 +319,7 @@ impl State {
     }
 
     /// Whether the pool can take the canister that `op` holds.
-    pub(crate) fn pool_has_room(&self, op: &Operation) -> bool {
+    pub(crate) fn pool_has_capacity(&self, op: &Operation) -> bool {
         let counted = op
             .canister()
             .is_some_and(|canister| self.pool.contains(canister));
@@ -331,7 +332,7 @@ impl State {
             policy::refill(
                 policy::target(pool.min, pool.max, self.pool.demand(now)),
                 pool.max,
-                self.pool.ready(),
+                self.pool.ready_count(),
                 self.pool.len(),
                 self.refills_in_flight(),
             )
@@ -383,7 +384,7 @@ impl State {
         }
     }
 
-    /// Ends an operation: its claims end, its canister goes where it belongs, its cycles are settled.
+    /// Ends an operation, and settles its position, its canister and its cycles.
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
@@ -397,7 +398,7 @@ impl State {
         self.journal.put(op);
     }
 
-    /// The position of an ended operation becomes a member's, or is given up.
+    /// The position of an ended operation becomes a member's, or is released.
     fn settle_position(&mut self, op: &Operation, end: End, now: u64) {
         let canister = op.canister();
         match (&op.purpose, end) {
@@ -423,7 +424,7 @@ impl State {
                 | Purpose::Retire(position),
                 _,
             ) => {
-                self.registry.give_up(position, canister);
+                self.registry.release_position(position, canister);
                 if let Some(canister) = canister {
                     self.outbox.remove(canister);
                 }
@@ -449,7 +450,7 @@ impl State {
             };
             self.announce(canister, Some(&before), Some(position), now);
         } else if let Some(role) = self.registry.role(&position.role).map(|role| role.number) {
-            self.registry.give_up_below(position.parent.0, role);
+            self.registry.release_below(position.parent.0, role);
         }
     }
 
@@ -505,7 +506,7 @@ impl State {
         }
     }
 
-    /// What a member is to the fleet, for a caller that holds a lease on the answer afterwards.
+    /// A member as the fleet sees it. A caller that is a member gets a lease on the answer.
     pub(crate) fn lease_member_ref(
         &mut self,
         canister: Principal,

@@ -1,11 +1,11 @@
-//! Approved modules: kept in stable memory in chunks, known by their SHA-256, installed from root's chunk store.
+//! Modules: Wasm code by its SHA-256, in stable memory as chunks.
 //!
-//! The chunk store is only a copy: what it holds is on record, and what is missing is uploaded before an install.
+//! The platform installs members from root's chunk store, which is a copy of these chunks. A record
+//! says which chunks it holds. Root uploads missing ones before an install.
 
 use crate::{
     api::{ApproveRequest, MAX_CHUNK, MAX_CHUNKS, ModuleError},
-    operation::Hash,
-    operation::sha256,
+    operation::{Hash, sha256},
     stable::{
         memory::{self, Memory},
         record::Record,
@@ -19,16 +19,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A module.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Module {
+    /// Bytes of the code.
     #[n(0)]
     pub(crate) size: u64,
-    /// Hashes of its chunks, in order, 32 bytes each.
+    /// The hashes of the module's chunks, in order, 32 bytes each.
     #[cbor(n(1), with = "minicbor::bytes")]
     chunks: Vec<u8>,
+    /// Whether root's own code contains the module.
     #[n(2)]
     pub(crate) embedded: bool,
 }
 
 impl Module {
+    /// The hashes of the module's chunks, in order.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = Hash> + '_ {
         self.chunks.chunks_exact(32).map(|hash| {
             let mut out = [0; 32];
@@ -38,17 +41,19 @@ impl Module {
     }
 }
 
-/// Modules and uploads are on the heap as well: there are few, and each provision asks for them.
+/// All modules and chunks. Modules and uploads are cached on the heap: they are few, and each
+/// provision reads them.
 pub(crate) struct Modules {
     modules: BTreeMap<Hash, Module>,
     chunks: StableBTreeMap<Hash, Vec<u8>, Memory>,
-    /// Pieces that root's chunk store is known to hold.
+    /// Chunks that root's chunk store certainly holds.
     uploaded: BTreeSet<Hash>,
     module_table: StableBTreeMap<Hash, Record<Module>, Memory>,
     upload_table: StableBTreeMap<Hash, (), Memory>,
 }
 
 impl Modules {
+    /// Reads the modules from stable memory.
     pub(crate) fn open(modules: u8, chunks: u8, uploaded: u8) -> Self {
         let module_table: StableBTreeMap<Hash, Record<Module>, Memory> =
             StableBTreeMap::init(memory::open(modules));
@@ -75,11 +80,17 @@ impl Modules {
         self.modules.insert(hash, module);
     }
 
-    pub(crate) fn chunks(&self) -> u32 {
+    /// The number of chunks in stable memory.
+    pub(crate) fn chunk_count(&self) -> u32 {
         self.chunks.len() as u32
     }
 
-    /// Keeps a piece. Answers its hash.
+    /// Keeps a chunk, and answers its hash.
+    ///
+    /// # Errors
+    ///
+    /// If the chunk is empty or too large, or if [`MAX_CHUNKS`] chunks of approved modules are
+    /// kept.
     pub(crate) fn stage(&mut self, chunk: Vec<u8>) -> Result<Hash, ModuleError> {
         if chunk.is_empty() || chunk.len() > MAX_CHUNK {
             return Err(ModuleError::ChunkSize {
@@ -90,7 +101,7 @@ impl Modules {
         let hash = sha256(&chunk);
         if !self.chunks.contains_key(&hash) {
             if self.chunks.len() >= MAX_CHUNKS as u64 {
-                self.drop_loose_pieces();
+                self.drop_unapproved_chunks();
             }
             if self.chunks.len() >= MAX_CHUNKS as u64 {
                 return Err(ModuleError::StoreFull {
@@ -102,32 +113,38 @@ impl Modules {
         Ok(hash)
     }
 
-    /// Drops chunks that were staged and never approved as part of a module.
-    fn drop_loose_pieces(&mut self) {
+    /// Drops the chunks that are part of no module.
+    fn drop_unapproved_chunks(&mut self) {
         let used: BTreeSet<Hash> = self.modules.values().flat_map(Module::chunks).collect();
-        let loose: Vec<Hash> = (self.chunks.keys())
-            .filter(|piece| !used.contains(piece))
+        let unapproved: Vec<Hash> = self
+            .chunks
+            .keys()
+            .filter(|chunk| !used.contains(chunk))
             .collect();
-        for piece in loose {
-            self.chunks.remove(&piece);
+        for chunk in unapproved {
+            self.chunks.remove(&chunk);
         }
     }
 
-    /// Makes a module of staged chunks, if they are what the caller says.
+    /// Makes a module of staged chunks.
+    ///
+    /// # Errors
+    ///
+    /// If a chunk is missing, or if the chunks are no Wasm module with the hash of the request.
     pub(crate) fn assemble(&mut self, request: &ApproveRequest) -> Result<Hash, ModuleError> {
         let expected = to_hash(&request.hash)?;
         let mut whole = Sha256::new();
         let (mut size, mut chunks, mut is_wasm) = (0, Vec::new(), false);
         for (index, chunk) in request.chunks.iter().enumerate() {
             let hash = to_hash(chunk)?;
-            let Some(piece) = self.chunks.get(&hash) else {
+            let Some(chunk) = self.chunks.get(&hash) else {
                 return Err(ModuleError::MissingChunk {
                     hash: hash.to_vec(),
                 });
             };
-            is_wasm |= index == 0 && starts_like_wasm(&piece);
-            size += piece.len() as u64;
-            whole.update(&piece);
+            is_wasm |= index == 0 && starts_like_wasm(&chunk);
+            size += chunk.len() as u64;
+            whole.update(&chunk);
             chunks.extend_from_slice(&hash);
         }
         let actual: Hash = whole.finalize().into();
@@ -149,16 +166,16 @@ impl Modules {
         Ok(expected)
     }
 
-    /// Keeps a module that was built into root, however much was staged.
+    /// Keeps a module that root's own code contains, beyond [`MAX_CHUNKS`] if need be.
     pub(crate) fn embed(&mut self, wasm: &[u8]) -> Hash {
         let hash = sha256(wasm);
         if self.get(hash).is_some() {
             return hash;
         }
         let mut chunks = Vec::new();
-        for piece in wasm.chunks(MAX_CHUNK) {
-            let hash = sha256(piece);
-            self.chunks.insert(hash, piece.to_vec());
+        for chunk in wasm.chunks(MAX_CHUNK) {
+            let hash = sha256(chunk);
+            self.chunks.insert(hash, chunk.to_vec());
             chunks.extend_from_slice(&hash);
         }
         let module = Module {
@@ -170,7 +187,7 @@ impl Modules {
         hash
     }
 
-    /// Forgets modules that nobody needs any more, with the chunks that only they were made of.
+    /// Forgets the modules that are not `needed`, and the chunks that no other module has.
     pub(crate) fn retain(&mut self, needed: impl Fn(Hash) -> bool) {
         let (keep, drop): (BTreeMap<Hash, Module>, BTreeMap<Hash, Module>) =
             std::mem::take(&mut self.modules)
@@ -180,37 +197,40 @@ impl Modules {
         let kept: BTreeSet<Hash> = self.modules.values().flat_map(Module::chunks).collect();
         for (hash, module) in drop {
             self.module_table.remove(&hash);
-            for piece in module.chunks().filter(|piece| !kept.contains(piece)) {
-                self.chunks.remove(&piece);
+            for chunk in module.chunks().filter(|chunk| !kept.contains(chunk)) {
+                self.chunks.remove(&chunk);
             }
         }
     }
 
     // The chunk store
 
-    pub(crate) fn is_uploaded(&self, piece: Hash) -> bool {
-        self.uploaded.contains(&piece)
+    /// Whether the chunk store certainly holds a chunk.
+    pub(crate) fn is_uploaded(&self, chunk: Hash) -> bool {
+        self.uploaded.contains(&chunk)
     }
 
-    pub(crate) fn set_uploaded(&mut self, piece: Hash) {
-        self.uploaded.insert(piece);
-        self.upload_table.insert(piece, ());
+    /// Records that the chunk store holds a chunk.
+    pub(crate) fn set_uploaded(&mut self, chunk: Hash) {
+        self.uploaded.insert(chunk);
+        self.upload_table.insert(chunk, ());
     }
 
-    /// A piece that the chunk store lacks.
-    pub(crate) fn not_uploaded(&self, piece: Hash) -> Option<Vec<u8>> {
-        if self.is_uploaded(piece) {
+    /// The bytes of a chunk that the chunk store lacks. `None`: the store has it, or root does not.
+    pub(crate) fn chunk_to_upload(&self, chunk: Hash) -> Option<Vec<u8>> {
+        if self.is_uploaded(chunk) {
             return None;
         }
-        self.chunks.get(&piece)
+        self.chunks.get(&chunk)
     }
 
     /// Whether the chunk store must be cleared before these chunks fit in.
     pub(crate) fn store_overflows(&self, chunks: &[Hash]) -> bool {
-        let missing = chunks.iter().filter(|piece| !self.is_uploaded(**piece));
+        let missing = chunks.iter().filter(|chunk| !self.is_uploaded(**chunk));
         self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
+    /// Records that the chunk store is empty.
     pub(crate) fn forget_uploads(&mut self) {
         self.uploaded.clear();
         self.upload_table.clear_new();
@@ -223,7 +243,7 @@ fn to_hash(bytes: &[u8]) -> Result<Hash, ModuleError> {
     })
 }
 
-/// Wasm's magic, or gzip's.
+/// Whether bytes begin with the magic number of Wasm or of gzip.
 fn starts_like_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\0asm") || bytes.starts_with(&[0x1f, 0x8b])
 }
@@ -233,21 +253,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_that_nobody_approved_give_way_and_approved_ones_do_not() {
+    fn a_full_store_drops_unapproved_chunks_and_keeps_approved_ones() {
         let mut modules = Modules::open(0, 1, 2);
         let embedded = modules.embed(b"\0asm embedded");
         for n in 0..MAX_CHUNKS as u32 - 1 {
             modules.stage(n.to_le_bytes().to_vec()).unwrap();
         }
-        assert_eq!(modules.chunks(), MAX_CHUNKS as u32);
+        assert_eq!(modules.chunk_count(), MAX_CHUNKS as u32);
         let hash = modules.stage(b"one more".to_vec()).unwrap();
-        assert_eq!(modules.chunks(), 2);
+        assert_eq!(modules.chunk_count(), 2);
         let kept: Vec<Hash> = modules.get(embedded).unwrap().chunks().collect();
-        assert!(modules.not_uploaded(kept[0]).is_some() && modules.not_uploaded(hash).is_some());
+        assert!(
+            modules.chunk_to_upload(kept[0]).is_some() && modules.chunk_to_upload(hash).is_some()
+        );
     }
 
     #[test]
-    fn a_full_house_of_approved_pieces_takes_no_more_but_what_is_built_in() {
+    fn a_store_full_of_approved_chunks_refuses_all_but_embedded_modules() {
         let mut modules = Modules::open(0, 1, 2);
         for n in 0..MAX_CHUNKS as u32 {
             modules.embed(&n.to_le_bytes());
@@ -257,7 +279,7 @@ mod tests {
         let built_in = modules.embed(b"\0asm");
         assert!(modules.get(built_in).is_some());
         modules.retain(|hash| hash == built_in);
-        assert_eq!(modules.chunks(), 1);
+        assert_eq!(modules.chunk_count(), 1);
     }
 
     #[test]

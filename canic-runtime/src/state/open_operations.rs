@@ -1,4 +1,4 @@
-//! The operations that have not ended, on the heap, with what decisions ask of all of them as counts and sets.
+//! The open operations, cached on the heap, with the counts and sets that decisions ask for.
 
 use crate::{
     api::{OperationId, OperationKind},
@@ -7,18 +7,18 @@ use crate::{
 use candid::Principal;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The open operations, as they are on record.
+/// The open operations, equal to their records.
 #[derive(Default)]
 pub(crate) struct OpenOperations {
     operations: BTreeMap<OperationId, Operation>,
     queued: BTreeSet<OperationId>,
-    /// How many had to wait, and have begun.
+    /// The number of operations that were queued and run in the background.
     in_background: u64,
-    /// What they still have to send, in cycles.
+    /// Cycles that they still have to send.
     reserved: u128,
-    /// How many there are of each kind.
+    /// The number of operations of each kind.
     kinds: BTreeMap<OperationKind, u64>,
-    /// Those whose canister is to stand below a parent, or stands there and is to leave.
+    /// The operations by each parent below which their canister is, or is to be.
     below: BTreeSet<(Principal, OperationId)>,
 }
 
@@ -60,7 +60,7 @@ impl OpenOperations {
         self.operations.get(&id)
     }
 
-    /// In the order of their numbers, from one on.
+    /// The operations from a number on, oldest first.
     pub(crate) fn from(&self, id: OperationId) -> impl Iterator<Item = &Operation> {
         self.operations.range(id..).map(|(_, op)| op)
     }
@@ -69,18 +69,18 @@ impl OpenOperations {
         self.operations.len() as u64
     }
 
-    /// How many wait for their turn.
-    pub(crate) fn queued(&self) -> u64 {
+    /// The number of queued operations.
+    pub(crate) fn queued_count(&self) -> u64 {
         self.queued.len() as u64
     }
 
-    /// The one that has waited longest.
+    /// The operation that was queued first.
     pub(crate) fn first_queued(&self) -> Option<OperationId> {
         self.queued.first().copied()
     }
 
-    /// How many had to wait, and have begun.
-    pub(crate) fn in_background(&self) -> u64 {
+    /// The number of operations that were queued and run in the background.
+    pub(crate) fn background_count(&self) -> u64 {
         self.in_background
     }
 
@@ -89,12 +89,12 @@ impl OpenOperations {
         self.reserved
     }
 
-    /// How many there are of a kind.
+    /// The number of operations of a kind.
     pub(crate) fn of_kind(&self, kind: OperationKind) -> u64 {
         self.kinds.get(&kind).copied().unwrap_or_default()
     }
 
-    /// One whose canister is to stand below a parent, or stands there and is to leave.
+    /// An operation whose canister is, or is to be, below a parent.
     pub(crate) fn below(&self, parent: Principal) -> Option<OperationId> {
         let mut below = self.below.range((parent, 0)..=(parent, u64::MAX));
         below.next().map(|(_, id)| *id)

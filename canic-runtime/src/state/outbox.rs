@@ -1,11 +1,11 @@
 //! The outbox: changes of members that subscribers have not acknowledged.
 //!
 //! Every change has a number. A subscriber gets its changes in order, several at once, and a change
-//! stays on record until the subscriber acknowledges it. A subscriber that is down misses nothing. One
-//! that is down for long is told from where to catch up, and asks for pages.
+//! stays on record until the subscriber acknowledges it. A subscriber that is down misses
+//! nothing. If it is down for long, root drops its changes, and it catches up by pages.
 //!
-//! A member that asks root about another one holds a lease on the answer for [`LEASE`]. Until then
-//! root announces changes of that member to it, too.
+//! A member that asks root about another member holds a lease on the answer for [`LEASE`]. Until
+//! the lease ends, root announces changes of the other member to the holder, too.
 
 use crate::{
     api::{Announcement, Change, LEASE, MemberRef},
@@ -53,7 +53,7 @@ struct Pending {
     now: Option<Position>,
 }
 
-/// How far a subscriber is.
+/// The progress of a subscriber.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Encode, Decode)]
 struct Subscriber {
     /// The last change that it acknowledged, or that root dropped.
@@ -167,14 +167,14 @@ impl Outbox {
                 .map_or(0, |delivery| delivery.attempts)
         };
         let unresponsive = delivering.iter().filter(|one| attempts(one) > 0).count();
-        let mut places = MAX_DELIVERING.saturating_sub(delivering.len());
+        let mut capacity = MAX_DELIVERING.saturating_sub(delivering.len());
         let mut for_unresponsive = MAX_UNRESPONSIVE.saturating_sub(unresponsive);
         let mut chosen = Vec::new();
         for (subscriber, delivery) in self.idle(delivering) {
             if delivery.not_before > now {
                 continue;
             }
-            if places == 0 {
+            if capacity == 0 {
                 break;
             }
             if delivery.attempts > 0 {
@@ -183,7 +183,7 @@ impl Outbox {
                 }
                 for_unresponsive -= 1;
             }
-            places -= 1;
+            capacity -= 1;
             chosen.push(*subscriber);
         }
         chosen
@@ -262,7 +262,7 @@ impl Outbox {
         }
     }
 
-    /// Gives `holder` a lease on what root answered about a member.
+    /// Gives `holder` a lease on root's answer about a member.
     pub(crate) fn lease(&mut self, canister: Principal, holder: Principal, now: u64) {
         self.leases.insert((canister, holder), now + LEASE);
         // Each new lease sweeps two older ones, so that ended leases do not pile up.
@@ -277,7 +277,7 @@ impl Outbox {
         }
     }
 
-    /// The members with a lease on what root answered about a member.
+    /// The members with a lease on root's answer about a member.
     pub(crate) fn leaseholders(&self, canister: Principal, now: u64) -> Vec<Principal> {
         // The id of the management canister sorts before all others.
         let first = Principal::management_canister();
@@ -289,7 +289,7 @@ impl Outbox {
             .collect()
     }
 
-    /// Ends all leases on a member: their holders were told, or their time is over.
+    /// Ends all leases on a member.
     pub(crate) fn end_leases(&mut self, canister: Principal) {
         let first = Principal::management_canister();
         let keys: Vec<_> = self
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_that_is_down_for_long_is_told_from_where_to_catch_up() {
+    fn a_subscriber_with_too_many_pending_changes_catches_up() {
         let mut all = opened();
         for number in 1..=MAX_PENDING + 1 {
             push(&mut all, 1, number);

@@ -1,8 +1,8 @@
-//! The pool: empty canisters that root controls, ready to be given a role.
+//! The pool: empty canisters that root controls, ready for a role.
 //!
-//! A canister that an operation takes is *claimed*: it stays in the pool until the operation ends. Which ones are claimed is
-//! not on record here: they are those that an open operation holds. All entries are on the heap as well, so that claiming
-//! one writes nothing but the operation.
+//! A canister that an operation takes is *claimed*: it stays in the pool until the operation ends.
+//! Claims are not on record here: a canister is claimed while an open operation holds it. All
+//! entries are cached on the heap, so a claim writes the operation's record and nothing else.
 
 use crate::stable::{
     record::{Cycles, Id},
@@ -12,73 +12,84 @@ use candid::Principal;
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A canister of the pool.
+/// A canister of the pool. In stable memory it is a CBOR array:
+///
+/// ```text
+/// 0 canister   1 cycles [high, low]   2 since   3 number
+/// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Entry {
     #[n(0)]
     pub(crate) canister: Id,
-    /// What it held when it came.
+    /// The canister's balance when it was added, in cycles.
     #[n(1)]
     pub(crate) cycles: Cycles,
+    /// Time at which the canister was added: nanoseconds since the epoch.
     #[n(2)]
     pub(crate) since: u64,
-    /// Counts those that ever came.
+    /// The entry's number: the pool is a queue in the order of these.
     #[n(3)]
     number: u64,
-    /// Cached on the heap only.
+    /// The operation that claimed the canister. On the heap only.
     #[cbor(skip)]
     pub(crate) claimed_by: Option<u64>,
 }
 
+/// All canisters of the pool.
 pub(crate) struct Pool {
     records: RecordStore<Entry, 48>,
-    /// By number, in the order of their arrival.
+    /// All entries with their record ids, by number.
     entries: BTreeMap<u64, (RecordId, Entry)>,
     numbers: BTreeMap<Principal, u64>,
     ready: BTreeSet<u64>,
     demand: Demand,
 }
 
-/// Nanoseconds over which demand is counted: ten minutes.
+/// Nanoseconds of a window of demand: ten minutes.
 const WINDOW: u64 = 600_000_000_000;
 
-/// How many canisters were wanted: in the present ten minutes, and in those before. Begins anew in each life of the code.
+/// The demand for canisters in the present window and in the one before. An upgrade resets it.
 #[derive(Default)]
 struct Demand {
+    /// The number of the present window.
     window: u64,
-    wanted: u32,
-    before: u32,
+    /// Demands in the present window.
+    count: u32,
+    /// Demands in the window before.
+    previous: u32,
 }
 
 impl Demand {
-    fn turn_to(&mut self, window: u64) {
+    /// Begins a window, unless it is the present one.
+    fn advance_to(&mut self, window: u64) {
         if window > self.window {
             let next = window == self.window + 1;
-            self.before = if next { self.wanted } else { 0 };
-            self.wanted = 0;
+            self.previous = if next { self.count } else { 0 };
+            self.count = 0;
             self.window = window;
         }
     }
 }
 
 impl Pool {
-    /// All are ready until it is told who holds one.
+    /// Reads the pool from stable memory. All canisters are ready until [`Self::mark_claimed`].
     pub(crate) fn open(memory: u8) -> Self {
         let mut all = Vec::new();
         let mut pool = Self {
-            records: RecordStore::open(memory, |spot, entry| all.push((spot, entry))),
+            records: RecordStore::open(memory, |record_id, entry| all.push((record_id, entry))),
             entries: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ready: BTreeSet::new(),
             demand: Demand::default(),
         };
-        for (spot, entry) in all {
-            pool.keep(spot, entry);
+        for (record_id, entry) in all {
+            pool.cache(record_id, entry);
         }
         pool
     }
 
-    /// An open operation holds a canister, be it of the pool or not.
+    /// Marks a canister as claimed by an operation. Does nothing if the canister is not in the
+    /// pool.
     pub(crate) fn mark_claimed(&mut self, canister: Principal, operation: u64) {
         if let Some(number) = self.numbers.get(&canister)
             && let Some((_, entry)) = self.entries.get_mut(number)
@@ -88,31 +99,33 @@ impl Pool {
         }
     }
 
-    /// Somebody wants a canister, whether there is one or not.
+    /// Records the demand for one canister, whether the pool has a ready one or not.
     pub(crate) fn record_demand(&mut self, now: u64) {
-        self.demand.turn_to(now / WINDOW);
-        self.demand.wanted += 1;
+        self.demand.advance_to(now / WINDOW);
+        self.demand.count += 1;
     }
 
-    /// How many were wanted lately, within some ten minutes.
+    /// The recent demand: the larger count of the last two windows.
     pub(crate) fn demand(&self, now: u64) -> u32 {
         match (now / WINDOW).saturating_sub(self.demand.window) {
-            0 => self.demand.wanted.max(self.demand.before),
-            1 => self.demand.wanted,
+            0 => self.demand.count.max(self.demand.previous),
+            1 => self.demand.count,
             _ => 0,
         }
     }
 
-    /// Ready and claimed together.
+    /// The number of canisters, ready and claimed.
     pub(crate) fn len(&self) -> u64 {
         self.entries.len() as u64
     }
 
-    pub(crate) fn claimed(&self) -> u64 {
-        self.len() - self.ready()
+    /// The number of claimed canisters.
+    pub(crate) fn claimed_count(&self) -> u64 {
+        self.len() - self.ready_count()
     }
 
-    pub(crate) fn ready(&self) -> u64 {
+    /// The number of ready canisters.
+    pub(crate) fn ready_count(&self) -> u64 {
         self.ready.len() as u64
     }
 
@@ -120,10 +133,10 @@ impl Pool {
         self.numbers.contains_key(&canister)
     }
 
-    /// Adds a canister, ready; one that is there already becomes ready again, with what it holds now.
+    /// Adds a ready canister. A canister of the pool becomes ready again, with its present balance.
     pub(crate) fn put_ready(&mut self, canister: Principal, cycles: u128, now: u64) {
         let number = self.numbers.get(&canister).copied();
-        let spot = number.and_then(|number| Some(self.entries.get(&number)?.0));
+        let record_id = number.and_then(|number| Some(self.entries.get(&number)?.0));
         let entry = Entry {
             canister: Id(canister),
             cycles: Cycles(cycles),
@@ -131,18 +144,19 @@ impl Pool {
             number: number.unwrap_or_else(|| self.next_number()),
             claimed_by: None,
         };
-        let spot = self.records.put(spot, &entry);
-        self.keep(spot, entry);
+        let record_id = self.records.put(record_id, &entry);
+        self.cache(record_id, entry);
     }
 
-    /// The canister that is claimed next.
+    /// The canister of the next claim.
     pub(crate) fn first_ready(&self) -> Option<&Entry> {
         self.entries
             .get(self.ready.first()?)
             .map(|(_, entry)| entry)
     }
 
-    /// Marks the first ready canister as taken by an operation, which must have it on record before this message ends.
+    /// Claims the first ready canister for an operation. The caller puts the operation on record
+    /// with the canister in the same message.
     pub(crate) fn claim(&mut self, operation: u64) -> Option<Entry> {
         let canister = self.first_ready()?.canister.0;
         self.mark_claimed(canister, operation);
@@ -150,27 +164,28 @@ impl Pool {
         Some(entry.clone())
     }
 
-    /// The canister is no longer empty, or no longer there.
+    /// Removes a canister that is no longer empty, or no longer exists.
     pub(crate) fn remove(&mut self, canister: Principal) {
         if let Some(number) = self.numbers.remove(&canister)
-            && let Some((spot, _)) = self.entries.remove(&number)
+            && let Some((record_id, _)) = self.entries.remove(&number)
         {
             self.ready.remove(&number);
-            self.records.remove(spot);
+            self.records.remove(record_id);
         }
     }
 
-    fn keep(&mut self, spot: RecordId, entry: Entry) {
+    /// Adds an entry with its record to the cache.
+    fn cache(&mut self, record_id: RecordId, entry: Entry) {
         self.numbers.insert(entry.canister.0, entry.number);
         self.ready.insert(entry.number);
-        self.entries.insert(entry.number, (spot, entry));
+        self.entries.insert(entry.number, (record_id, entry));
     }
 
     fn next_number(&self) -> u64 {
         self.entries.keys().next_back().map_or(1, |last| last + 1)
     }
 
-    /// The ready ones first: the row number of a page is an entry's place in this order.
+    /// All entries, ready ones first. A page's row number is an entry's position in this order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         let of = |claimed: bool| {
             let entries = self.entries.values().map(|(_, entry)| entry);
@@ -207,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn demand_is_what_was_wanted_in_the_last_ten_minutes_or_those_before() {
+    fn demand_is_the_larger_count_of_the_last_two_windows() {
         memory::forget();
         let mut pool = Pool::open(0);
         for _ in 0..3 {
@@ -219,7 +234,7 @@ mod tests {
         assert_eq!(pool.demand(3 * WINDOW), 1);
         assert_eq!(pool.demand(4 * WINDOW), 0);
         pool.record_demand(9 * WINDOW);
-        assert_eq!(pool.demand(9 * WINDOW), 1, "long ago is forgotten");
+        assert_eq!(pool.demand(9 * WINDOW), 1, "older windows do not count");
     }
 
     proptest! {
@@ -237,7 +252,7 @@ mod tests {
                         pool.put_ready(canister(n), u128::from(n), at);
                         ready.retain(|other| *other != n);
                         claimed.remove(&n);
-                        // One that comes back keeps its number, and so its place in the queue.
+                        // A canister that is added again keeps its number and its position.
                         let next = numbers.values().max().map_or(1, |last| last + 1);
                         numbers.entry(n).or_insert(next);
                         ready.push_back(n);
@@ -246,7 +261,8 @@ mod tests {
                     Change::Claim => {
                         let entry = pool.claim(at);
                         let expected = ready.pop_front();
-                        prop_assert_eq!(entry.map(|entry| entry.canister.0), expected.map(canister));
+                        let claimed_canister = entry.map(|entry| entry.canister.0);
+                        prop_assert_eq!(claimed_canister, expected.map(canister));
                         claimed.extend(expected.map(|n| (n, at)));
                     }
                     Change::Remove(n) => {
@@ -256,8 +272,8 @@ mod tests {
                         claimed.remove(&n);
                     }
                 }
-                prop_assert_eq!(pool.ready(), ready.len() as u64);
-                prop_assert_eq!(pool.claimed(), claimed.len() as u64);
+                prop_assert_eq!(pool.ready_count(), ready.len() as u64);
+                prop_assert_eq!(pool.claimed_count(), claimed.len() as u64);
                 prop_assert_eq!(
                     pool.first_ready().map(|entry| entry.canister.0),
                     ready.front().copied().map(canister)
@@ -270,7 +286,7 @@ mod tests {
                     .chain(claimed.iter().map(|(n, by)| (canister(*n), Some(*by))))
                     .collect();
                 prop_assert_eq!(&rows, &model);
-                // What is opened again is the same, once it is told who holds what.
+                // The pool that stable memory gives back is the same once its claims are marked.
                 let mut again = Pool::open(0);
                 for (n, by) in &claimed {
                     again.mark_claimed(canister(*n), *by);

@@ -1,7 +1,10 @@
-//! The registry: who is a member, by canister, by role, by parent and by key, and how many there are of each role.
+//! The registry: the members by canister, role, parent and key, and the counts of taken positions.
 //!
-//! The members' records lie in stable memory; the indexes and all counts follow from them, and are on the heap. Every look-up and
-//! every change costs O(log n); nothing here walks through all members but the pages of a list, and opening the registry.
+//! The members' records are in stable memory. The indexes and counts are on the heap; opening the
+//! registry rebuilds them from the records. A lookup or a change costs O(log n). Besides opening,
+//! only the pages of a list walk through members.
+//!
+//! A position is taken from the moment that root accepts an operation for it.
 
 use crate::{
     api::{MAX_ROLE, MemberRef, MemberState},
@@ -21,9 +24,15 @@ use std::{
     ops::Bound::{Excluded, Included, Unbounded},
 };
 
-/// A member's record.
+/// A member. In stable memory its row is a CBOR array of the canister and the member:
+///
+/// ```text
+/// row:     0 canister   1 member
+/// member:  0 role       1 parent   2 key   3 status   4 module   5 since   6 operation
+/// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Member {
+    /// The role's number.
     #[n(0)]
     pub(crate) role: u16,
     #[n(1)]
@@ -34,12 +43,15 @@ pub(crate) struct Member {
     pub(crate) status: MemberStatus,
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(crate) module: Hash,
+    /// Time at which root registered the member: nanoseconds since the epoch.
     #[n(5)]
     pub(crate) since: u64,
+    /// The operation that last changed the member.
     #[n(6)]
     pub(crate) operation: u64,
 }
 
+/// A member's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub(crate) enum MemberStatus {
@@ -64,12 +76,13 @@ impl From<MemberStatus> for MemberState {
     }
 }
 
-/// What root knows of a role beside its limits.
+/// A role's record. Its limits are in the configuration.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Role {
+    /// The role's number, which members' records and indexes use instead of its name.
     #[n(0)]
     pub(crate) number: u16,
-    /// Members, those being provisioned included. Cached on the heap only.
+    /// Positions taken in the role. On the heap only.
     #[cbor(skip)]
     pub(crate) taken: u32,
     /// The approved module.
@@ -77,14 +90,15 @@ pub(crate) struct Role {
     pub(crate) module: Option<Hash>,
 }
 
-/// Who has a key.
+/// The holder of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
+    /// An operation that has not made the member yet.
     Operation(u64),
     Member(Principal),
 }
 
-/// A short text of stable memory.
+/// A text of `MAX` bytes at most in stable memory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text<const MAX: usize>(String);
 
@@ -110,7 +124,7 @@ impl<const MAX: usize> Storable for Text<MAX> {
     }
 }
 
-/// A member's record, and whose it is.
+/// A member and its canister.
 #[derive(Encode, Decode)]
 struct Row {
     #[n(0)]
@@ -119,21 +133,21 @@ struct Row {
     member: Member,
 }
 
-/// A principal as the indexes compare it, in the order that principals have: its length and its bytes, as words. Comparing bytes
-/// is what most of a search in a large index would be spent on.
+/// A principal as a key of the indexes: its length and its bytes, as words, in the order of
+/// principals. With bytes as keys, their comparison would take most of a search in a large index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Sorted([u64; 4]);
+struct PrincipalKey([u64; 4]);
 
-impl Sorted {
-    /// The id of the management canister is empty: it comes before all others.
+impl PrincipalKey {
+    /// The key of the management canister. Its id is empty, so it comes before all others.
     const FIRST: Self = Self([0; 4]);
 }
 
-impl From<Principal> for Sorted {
+impl From<Principal> for PrincipalKey {
     fn from(principal: Principal) -> Self {
         let mut bytes = [0; 32];
         let id = principal.as_slice();
-        // An id has 29 bytes at most.
+        // A principal has 29 bytes at most.
         bytes[0] = id.len() as u8;
         bytes[1..=id.len()].copy_from_slice(id);
         let mut words = [0; 4];
@@ -144,8 +158,8 @@ impl From<Principal> for Sorted {
     }
 }
 
-impl From<Sorted> for Principal {
-    fn from(Sorted(words): Sorted) -> Self {
+impl From<PrincipalKey> for Principal {
+    fn from(PrincipalKey(words): PrincipalKey) -> Self {
         let mut bytes = [0; 32];
         for (word, part) in words.iter().zip(bytes.as_chunks_mut().0) {
             *part = word.to_be_bytes();
@@ -155,37 +169,40 @@ impl From<Sorted> for Principal {
     }
 }
 
+/// All members, roles and taken positions.
 pub(crate) struct Registry {
     rows: RecordStore<Row, 96>,
-    roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
-    /// The roles, and their names by number: there are few.
-    known: BTreeMap<String, Role>,
+    role_table: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory>,
+    /// A copy of the role table, with the counts of positions.
+    roles: BTreeMap<String, Role>,
     names: BTreeMap<u16, String>,
-    members: BTreeMap<Sorted, RecordId>,
-    by_role: BTreeSet<(u16, Sorted)>,
-    by_parent: BTreeSet<(Sorted, Sorted)>,
+    /// The record ids of the members.
+    members: BTreeMap<PrincipalKey, RecordId>,
+    by_role: BTreeSet<(u16, PrincipalKey)>,
+    by_parent: BTreeSet<(PrincipalKey, PrincipalKey)>,
     by_key: BTreeMap<(u16, String), Holder>,
-    /// Places taken below each parent, by role.
-    below: BTreeMap<(Sorted, u16), u32>,
-    /// Places taken in all roles.
+    /// Positions taken below each parent, by role.
+    below: BTreeMap<(PrincipalKey, u16), u32>,
+    /// Positions taken in all roles.
     taken: u64,
 }
 
 impl Registry {
+    /// Reads the registry from stable memory.
     pub(crate) fn open(rows: u8, roles: u8) -> Self {
-        let roles: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
+        let role_table: StableBTreeMap<Text<MAX_ROLE>, Record<Role>, Memory> =
             StableBTreeMap::init(memory::open(roles));
-        let (mut known, mut names) = (BTreeMap::new(), BTreeMap::new());
-        for entry in roles.iter() {
+        let (mut roles, mut names) = (BTreeMap::new(), BTreeMap::new());
+        for entry in role_table.iter() {
             let (name, role) = (entry.key().0.clone(), entry.value().0);
             names.insert(role.number, name.clone());
-            known.insert(name, role);
+            roles.insert(name, role);
         }
         let mut all = Vec::new();
         let mut registry = Self {
-            rows: RecordStore::open(rows, |spot, row| all.push((spot, row))),
+            rows: RecordStore::open(rows, |record_id, row| all.push((record_id, row))),
+            role_table,
             roles,
-            known,
             names,
             members: BTreeMap::new(),
             by_role: BTreeSet::new(),
@@ -194,43 +211,42 @@ impl Registry {
             below: BTreeMap::new(),
             taken: 0,
         };
-        for (spot, Row { canister, member }) in all {
-            registry.count(&member);
-            registry.index(canister.0, spot, &member);
+        for (record_id, Row { canister, member }) in all {
+            registry.take_position_of(&member);
+            registry.index(canister.0, record_id, &member);
         }
         registry
     }
 
-    /// Takes a member's places, and its key.
-    fn count(&mut self, member: &Member) {
-        let role = self.role_name(member.role).to_string();
+    /// Takes a member's position, with its key.
+    fn take_position_of(&mut self, member: &Member) {
         let position = Position {
-            role,
+            role: self.role_name(member.role).to_string(),
             parent: member.parent,
             key: member.key.clone(),
         };
-        self.take(&position, member.operation);
+        self.take_position(&position, member.operation);
     }
 
-    /// Writes a member's record.
+    /// Writes a member's row, and indexes it.
     fn write(&mut self, canister: Principal, member: Member) {
         let row = Row {
             canister: Id(canister),
             member,
         };
-        let spot = self.members.get(&canister.into()).copied();
-        let spot = self.rows.put(spot, &row);
-        self.index(canister, spot, &row.member);
+        let old = self.members.get(&canister.into()).copied();
+        let record_id = self.rows.put(old, &row);
+        self.index(canister, record_id, &row.member);
     }
 
-    /// Has a member found, whose places are taken and whose record lies at a spot.
-    fn index(&mut self, canister: Principal, spot: RecordId, member: &Member) {
-        let id = Sorted::from(canister);
-        if self.members.insert(id, spot).is_none() {
+    /// Adds a member with its record to the indexes. Its position is taken already.
+    fn index(&mut self, canister: Principal, record_id: RecordId, member: &Member) {
+        let id = PrincipalKey::from(canister);
+        if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
             self.by_parent.insert((member.parent.0.into(), id));
         }
-        // While it is being installed, the key means the operation.
+        // During the install the operation holds the key.
         if let (Some(key), true) = (&member.key, member.status != MemberStatus::Installing) {
             let key = (member.role, key.clone());
             self.by_key.insert(key, Holder::Member(canister));
@@ -240,7 +256,7 @@ impl Registry {
     // Roles
 
     pub(crate) fn role(&self, name: &str) -> Option<&Role> {
-        self.known.get(name)
+        self.roles.get(name)
     }
 
     pub(crate) fn role_name(&self, number: u16) -> &str {
@@ -248,36 +264,37 @@ impl Registry {
     }
 
     pub(crate) fn roles(&self) -> impl Iterator<Item = (&str, &Role)> {
-        self.known.iter().map(|(name, role)| (name.as_str(), role))
+        self.roles.iter().map(|(name, role)| (name.as_str(), role))
     }
 
-    pub(crate) fn number_of_roles(&self) -> usize {
+    pub(crate) fn role_count(&self) -> usize {
         self.names.len()
     }
 
-    /// Places taken in all roles, those of members being made included.
+    /// Positions taken in all roles.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The places taken in each of the roles that came first, so many at most.
+    /// The positions taken in each role, for the `limit` roles with the lowest numbers.
     pub(crate) fn taken_by_role(&self, limit: usize) -> impl Iterator<Item = (&str, u32)> {
         let names = self.names.values().take(limit);
         names.filter_map(|name| Some((name.as_str(), self.role(name)?.taken)))
     }
 
+    /// Sets the approved module of a role.
     pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
-        let role = self.known_role(name);
+        let role = self.ensure_role(name);
         role.module = Some(module);
         let record = Record(role.clone());
-        self.roles.insert(Text(name.to_string()), record);
+        self.role_table.insert(Text(name.to_string()), record);
     }
 
-    /// A role, which gets its number here if it is new.
-    fn known_role(&mut self, name: &str) -> &mut Role {
+    /// The role with a name. Adds it under the next number if it is new.
+    fn ensure_role(&mut self, name: &str) -> &mut Role {
         let next = self.names.keys().next_back().map_or(0, |last| last + 1);
-        let (names, table) = (&mut self.names, &mut self.roles);
-        self.known.entry(name.to_string()).or_insert_with(|| {
+        let (names, table) = (&mut self.names, &mut self.role_table);
+        self.roles.entry(name.to_string()).or_insert_with(|| {
             let role = Role {
                 number: next,
                 taken: 0,
@@ -289,16 +306,17 @@ impl Registry {
         })
     }
 
-    // Places: counted and named from the moment an operation is accepted
+    // Positions
 
+    /// The holder of a key.
     pub(crate) fn holder(&self, role: &str, key: &str) -> Option<Holder> {
         let role = self.role(role)?;
         self.by_key.get(&(role.number, key.to_string())).copied()
     }
 
     /// Takes a position for an operation.
-    pub(crate) fn take(&mut self, position: &Position, operation: u64) {
-        let role = self.known_role(&position.role);
+    pub(crate) fn take_position(&mut self, position: &Position, operation: u64) {
+        let role = self.ensure_role(&position.role);
         role.taken += 1;
         let number = role.number;
         self.taken += 1;
@@ -309,50 +327,50 @@ impl Registry {
         }
     }
 
-    /// Places taken below a parent in a role.
+    /// Positions taken below a parent in a role.
     pub(crate) fn taken_below(&self, parent: Principal, role: u16) -> u32 {
         let taken = self.below.get(&(parent.into(), role));
         taken.copied().unwrap_or_default()
     }
 
-    /// Places taken below a parent in all roles.
+    /// Positions taken below a parent in all roles.
     pub(crate) fn children_taken(&self, parent: Principal) -> u64 {
-        let parent = Sorted::from(parent);
+        let parent = PrincipalKey::from(parent);
         let roles = self.below.range((parent, 0)..=(parent, u16::MAX));
         roles.map(|(_, taken)| u64::from(*taken)).sum()
     }
 
-    /// Takes a position below a parent for a member that has its position in the role.
+    /// Takes a position below a parent only: the member has its position in the role already.
     pub(crate) fn take_below(&mut self, parent: Principal, role: u16) {
         *self.below.entry((parent.into(), role)).or_default() += 1;
     }
 
-    /// Gives a position below a parent up.
-    pub(crate) fn give_up_below(&mut self, parent: Principal, role: u16) {
+    /// Releases a position below a parent only.
+    pub(crate) fn release_below(&mut self, parent: Principal, role: u16) {
         match self.taken_below(parent, role) {
             0 | 1 => drop(self.below.remove(&(parent.into(), role))),
             taken => drop(self.below.insert((parent.into(), role), taken - 1)),
         }
     }
 
-    /// Gives a position up, together with the member that may have had it.
-    pub(crate) fn give_up(&mut self, position: &Position, canister: Option<Principal>) {
+    /// Releases a position, and removes the member in it, if there is one.
+    pub(crate) fn release_position(&mut self, position: &Position, canister: Option<Principal>) {
         if let Some(canister) = canister
             && let Some(member) = self.member(canister)
-            && let Some(spot) = self.members.remove(&canister.into())
+            && let Some(record_id) = self.members.remove(&canister.into())
         {
-            self.rows.remove(spot);
+            self.rows.remove(record_id);
             self.by_role.remove(&(member.role, canister.into()));
             self.by_parent
                 .remove(&(member.parent.0.into(), canister.into()));
         }
-        let role = self.known_role(&position.role);
+        let role = self.ensure_role(&position.role);
         let number = role.number;
         if role.taken > 0 {
             role.taken -= 1;
             self.taken -= 1;
         }
-        self.give_up_below(position.parent.0, number);
+        self.release_below(position.parent.0, number);
         if let Some(key) = &position.key {
             self.by_key.remove(&(number, key.clone()));
         }
@@ -360,12 +378,13 @@ impl Registry {
 
     // Members
 
+    /// The member that is a canister.
     pub(crate) fn member(&self, canister: Principal) -> Option<Member> {
-        let spot = self.members.get(&canister.into())?;
-        Some(self.rows.get(*spot).member)
+        let record_id = self.members.get(&canister.into())?;
+        Some(self.rows.get(*record_id).member)
     }
 
-    /// What a member is to the fleet. `None` also for a member that is being retired.
+    /// A member as the fleet sees it. `None` also for a retiring member.
     pub(crate) fn member_ref(&self, canister: Principal) -> Option<MemberRef> {
         let member = self.member(canister)?;
         (member.status != MemberStatus::Retiring).then(|| MemberRef {
@@ -404,7 +423,7 @@ impl Registry {
         self.write(canister, member);
     }
 
-    /// An operation is at work on a member.
+    /// Records that an operation changes a member's status.
     pub(crate) fn set_status(&mut self, canister: Principal, status: MemberStatus, operation: u64) {
         if let Some(mut member) = self.member(canister) {
             member.status = status;
@@ -413,51 +432,56 @@ impl Registry {
         }
     }
 
-    /// Puts a member below another parent, where its position was taken before.
+    /// Moves a member below another parent, in a position that was taken before.
     pub(crate) fn set_parent(&mut self, canister: Principal, parent: Principal) {
         if let Some(mut member) = self.member(canister) {
             let before = std::mem::replace(&mut member.parent, Id(parent)).0;
             self.by_parent.remove(&(before.into(), canister.into()));
             self.by_parent.insert((parent.into(), canister.into()));
-            self.give_up_below(before, member.role);
+            self.release_below(before, member.role);
             self.write(canister, member);
         }
     }
 
     // Lists, in the order of the canisters' ids
 
+    /// The members after a canister.
     pub(crate) fn after(&self, after: Option<Principal>) -> impl Iterator<Item = Principal> + '_ {
-        let start = after.map_or(Included(Sorted::FIRST), |after| Excluded(after.into()));
+        let start = after.map_or(Included(PrincipalKey::FIRST), |after| {
+            Excluded(after.into())
+        });
         let members = self.members.range((start, Unbounded));
         members.map(|(canister, _)| (*canister).into())
     }
 
+    /// The members of a role after a canister.
     pub(crate) fn of_role(
         &self,
         role: u16,
         after: Option<Principal>,
     ) -> impl Iterator<Item = Principal> + '_ {
-        second(&self.by_role, role, after)
+        canisters_after(&self.by_role, role, after)
     }
 
+    /// The members below a parent after a canister.
     pub(crate) fn children(
         &self,
         parent: Principal,
         after: Option<Principal>,
     ) -> impl Iterator<Item = Principal> + '_ {
-        second(&self.by_parent, Sorted::from(parent), after)
+        canisters_after(&self.by_parent, PrincipalKey::from(parent), after)
     }
 }
 
-/// The second halves of the pairs whose first half is `first`.
-fn second<A: Ord + Copy>(
-    set: &BTreeSet<(A, Sorted)>,
+/// The canisters after a canister among the pairs whose first half is `first`.
+fn canisters_after<A: Ord + Copy>(
+    set: &BTreeSet<(A, PrincipalKey)>,
     first: A,
     after: Option<Principal>,
 ) -> impl Iterator<Item = Principal> + '_ {
     let start = match after {
         Some(after) => Excluded((first, after.into())),
-        None => Included((first, Sorted::FIRST)),
+        None => Included((first, PrincipalKey::FIRST)),
     };
     set.range((start, Unbounded))
         .take_while(move |(a, _)| *a == first)
@@ -467,6 +491,7 @@ fn second<A: Ord + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::MAX_KEY;
     use proptest::prelude::*;
 
     fn id(n: u8) -> Principal {
@@ -483,97 +508,133 @@ mod tests {
 
     proptest! {
         #[test]
-        fn principals_are_sorted_as_they_are_everywhere(
+        fn keys_have_the_order_of_principals(
             a in prop::collection::vec(0..3u8, 0..30), b in prop::collection::vec(0..3u8, 0..30)
         ) {
             let [a, b] = [a, b].map(|bytes| Principal::from_slice(&bytes));
-            prop_assert_eq!(Sorted::from(a).cmp(&b.into()), a.cmp(&b));
-            prop_assert_eq!(Principal::from(Sorted::from(a)), a);
+            prop_assert_eq!(PrincipalKey::from(a).cmp(&b.into()), a.cmp(&b));
+            prop_assert_eq!(Principal::from(PrincipalKey::from(a)), a);
         }
 
-        /// Against a plain map: every index tells the same as the members themselves.
+        /// Against a plain map of the members' positions.
         #[test]
-        fn all_indexes_tell_the_same(
-            changes in prop::collection::vec(
-                (0..30u8, 0..3u8, 0..3u8, prop::option::of(0..40u8), any::<bool>()), 1..120)
-        ) {
+        fn every_index_agrees_with_the_members(changes in prop::collection::vec(change(), 1..120)) {
             memory::forget();
             let mut registry = Registry::open(0, 1);
-            let mut model: BTreeMap<Principal, Position> = BTreeMap::new();
-            for (at, (n, role, parent, key, add)) in changes.into_iter().enumerate() {
-                let (canister, position) = (id(n), position(role, parent, key));
-                let taken = position.key.as_ref().is_some_and(|key| registry.holder(&position.role, key).is_some());
-                match (add, model.get(&canister).cloned()) {
-                    (true, None) if !taken => {
-                        registry.take(&position, at as u64);
-                        registry.register(canister, &position, MemberStatus::Installing, [n; 32], at as u64, 0);
-                        registry.register(canister, &position, MemberStatus::Active, [n; 32], at as u64, 0);
-                        model.insert(canister, position);
-                    }
-                    (false, Some(position)) => {
-                        registry.give_up(&position, Some(canister));
-                        model.remove(&canister);
-                    }
-                    (true, Some(before)) => {
-                        let role = registry.role(&before.role).map_or(0, |role| role.number);
-                        registry.take_below(position.parent.0, role);
-                        registry.set_parent(canister, position.parent.0);
-                        model.insert(canister, Position { parent: position.parent, ..before });
-                    }
-                    _ => {}
-                }
-                prop_assert_eq!(registry.taken(), model.len() as u64);
-                let of_roles: u32 = registry.taken_by_role(3).map(|(_, taken)| taken).sum();
-                prop_assert_eq!(of_roles as usize, model.len());
-                let all: Vec<Principal> = registry.after(None).collect();
-                let expected: Vec<Principal> = model.keys().copied().collect();
-                prop_assert_eq!(all, expected);
-                for role in 0..3u8 {
-                    let name = format!("role-{role}");
-                    let expected: Vec<Principal> =
-                        model.iter().filter(|(_, position)| position.role == name).map(|(c, _)| *c).collect();
-                    let role = registry.role(&name);
-                    prop_assert_eq!(role.as_ref().map_or(0, |role| role.taken), expected.len() as u32);
-                    let listed: Vec<Principal> =
-                        role.map(|role| registry.of_role(role.number, None).collect()).unwrap_or_default();
-                    prop_assert_eq!(listed, expected);
-                }
-                for parent in 0..3u8 {
-                    let parent = id(100 + parent);
-                    let expected: Vec<Principal> =
-                        model.iter().filter(|(_, position)| position.parent.0 == parent).map(|(c, _)| *c).collect();
-                    prop_assert_eq!(registry.children_taken(parent), expected.len() as u64);
-                    for role in 0..3u8 {
-                        let name = format!("role-{role}");
-                        let of_role = expected.iter().filter(|member| model[member].role == name).count();
-                        let counted = registry.role(&name).map_or(0, |role| registry.taken_below(parent, role.number));
-                        prop_assert_eq!(counted as usize, of_role);
-                    }
-                    prop_assert_eq!(registry.children(parent, None).collect::<Vec<_>>(), expected);
-                }
-                for (canister, position) in &model {
-                    if let Some(key) = &position.key {
-                        prop_assert_eq!(registry.holder(&position.role, key), Some(Holder::Member(*canister)));
-                    }
-                }
+            let mut model = Model::new();
+            for (operation, change) in changes.into_iter().enumerate() {
+                apply(&mut registry, &mut model, operation as u64, change);
+                assert_roles_agree(&registry, &model);
+                assert_parents_agree(&registry, &model);
+                assert_keys_agree(&registry, &model);
             }
-            // All of that follows from what is in stable memory.
-            let again = Registry::open(0, 1);
-            prop_assert_eq!(again.known, registry.known);
-            prop_assert_eq!(again.names, registry.names);
-            prop_assert_eq!(again.members, registry.members);
-            prop_assert_eq!(again.by_role, registry.by_role);
-            prop_assert_eq!(again.by_parent, registry.by_parent);
-            prop_assert_eq!(again.by_key, registry.by_key);
-            prop_assert_eq!(again.below, registry.below);
-            prop_assert_eq!(again.taken, registry.taken);
+            assert_same_indexes(&Registry::open(0, 1), &registry);
         }
+    }
+
+    /// The positions of all members.
+    type Model = BTreeMap<Principal, Position>;
+
+    /// A canister, its role, its parent and its key, and whether it is to be a member.
+    type Change = (u8, u8, u8, Option<u8>, bool);
+
+    fn change() -> impl Strategy<Value = Change> {
+        let key = prop::option::of(0..40u8);
+        (0..30u8, 0..3u8, 0..3u8, key, any::<bool>())
+    }
+
+    /// Adds a member, removes it, or moves one that exists to another parent.
+    fn apply(registry: &mut Registry, model: &mut Model, operation: u64, change: Change) {
+        let (n, role, parent, key, add) = change;
+        let (canister, position) = (id(n), position(role, parent, key));
+        let holder = |key: &String| registry.holder(&position.role, key);
+        let is_taken = position.key.as_ref().and_then(holder).is_some();
+        match (add, model.get(&canister).cloned()) {
+            (true, None) if !is_taken => {
+                registry.take_position(&position, operation);
+                for status in [MemberStatus::Installing, MemberStatus::Active] {
+                    registry.register(canister, &position, status, [n; 32], operation, 0);
+                }
+                model.insert(canister, position);
+            }
+            (false, Some(position)) => {
+                registry.release_position(&position, Some(canister));
+                model.remove(&canister);
+            }
+            (true, Some(before)) => {
+                let role = registry.role(&before.role).map_or(0, |role| role.number);
+                registry.take_below(position.parent.0, role);
+                registry.set_parent(canister, position.parent.0);
+                let parent = position.parent;
+                model.insert(canister, Position { parent, ..before });
+            }
+            (true | false, None) => {}
+        }
+    }
+
+    /// The members of the model whose positions match.
+    fn matching(model: &Model, matches: impl Fn(&Position) -> bool) -> Vec<Principal> {
+        let members = model.iter().filter(|(_, position)| matches(position));
+        members.map(|(canister, _)| *canister).collect()
+    }
+
+    fn assert_roles_agree(registry: &Registry, model: &Model) {
+        assert_eq!(registry.taken(), model.len() as u64);
+        let by_role: u32 = registry.taken_by_role(3).map(|(_, taken)| taken).sum();
+        assert_eq!(by_role as usize, model.len());
+        let all: Vec<Principal> = registry.after(None).collect();
+        assert_eq!(all, matching(model, |_| true));
+        for role in ["role-0", "role-1", "role-2"] {
+            let expected = matching(model, |position| position.role == role);
+            let (taken, listed) = match registry.role(role) {
+                Some(role) => (role.taken, registry.of_role(role.number, None).collect()),
+                None => (0, Vec::new()),
+            };
+            assert_eq!(taken as usize, expected.len());
+            assert_eq!(listed, expected);
+        }
+    }
+
+    fn assert_parents_agree(registry: &Registry, model: &Model) {
+        for parent in [100, 101, 102].map(id) {
+            let expected = matching(model, |position| position.parent.0 == parent);
+            assert_eq!(registry.children_taken(parent), expected.len() as u64);
+            for role in ["role-0", "role-1", "role-2"] {
+                let number = registry.role(role).map(|role| role.number);
+                let taken = number.map_or(0, |number| registry.taken_below(parent, number));
+                let of_role = expected.iter().filter(|member| model[member].role == role);
+                assert_eq!(taken as usize, of_role.count());
+            }
+            let listed: Vec<Principal> = registry.children(parent, None).collect();
+            assert_eq!(listed, expected);
+        }
+    }
+
+    fn assert_keys_agree(registry: &Registry, model: &Model) {
+        for (canister, position) in model {
+            if let Some(key) = &position.key {
+                let holder = registry.holder(&position.role, key);
+                assert_eq!(holder, Some(Holder::Member(*canister)));
+            }
+        }
+    }
+
+    /// The indexes follow from the records in stable memory.
+    fn assert_same_indexes(again: &Registry, registry: &Registry) {
+        assert_eq!(again.roles, registry.roles);
+        assert_eq!(again.names, registry.names);
+        assert_eq!(again.members, registry.members);
+        assert_eq!(again.by_role, registry.by_role);
+        assert_eq!(again.by_parent, registry.by_parent);
+        assert_eq!(again.by_key, registry.by_key);
+        assert_eq!(again.below, registry.below);
+        assert_eq!(again.taken, registry.taken);
     }
 
     #[test]
     fn a_member_takes_250_bytes_of_stable_memory_at_most_beyond_its_key() {
         const MEMBERS: usize = 20_000;
-        for length in [5, 20, crate::api::MAX_KEY] {
+        for length in [5, 20, MAX_KEY] {
             memory::forget();
             let mut registry = Registry::open(0, 1);
             for n in 0..MEMBERS {
@@ -583,7 +644,7 @@ mod tests {
                 };
                 let canister = [&(u64::MAX - n as u64).to_be_bytes()[..], &[1, 1]].concat();
                 let canister = Principal::from_slice(&canister);
-                registry.take(&position, n as u64);
+                registry.take_position(&position, n as u64);
                 registry.register(
                     canister,
                     &position,
@@ -600,10 +661,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_belongs_to_the_operation_until_the_member_lives() {
+    fn an_operation_holds_the_key_until_its_member_is_active() {
         let mut registry = Registry::open(0, 1);
         let position = position(0, 0, Some(1));
-        registry.take(&position, 7);
+        registry.take_position(&position, 7);
         assert_eq!(
             registry.holder(&position.role, "key-1"),
             Some(Holder::Operation(7))
@@ -618,17 +679,17 @@ mod tests {
             registry.holder(&position.role, "key-1"),
             Some(Holder::Member(id(1)))
         );
-        registry.give_up(&position, Some(id(1)));
+        registry.release_position(&position, Some(id(1)));
         assert_eq!(registry.holder(&position.role, "key-1"), None);
         assert_eq!(registry.role(&position.role).unwrap().taken, 0);
     }
 
     #[test]
-    fn pages_go_on_after_a_canister() {
+    fn a_list_begins_after_its_cursor() {
         let mut registry = Registry::open(0, 1);
         for n in 1..=5 {
             let position = position(0, 0, None);
-            registry.take(&position, 0);
+            registry.take_position(&position, 0);
             registry.register(id(n), &position, MemberStatus::Active, [0; 32], 0, 0);
         }
         assert_eq!(

@@ -12,8 +12,8 @@ use crate::{
 use candid::Principal;
 use std::collections::BTreeMap;
 
-/// The subscribers of a change, each with the position that it is told. `None`: the member does not
-/// concern the subscriber any more.
+/// The subscribers of a change, each with the position that root announces to it. `None`: the
+/// member does not concern the subscriber any more.
 pub(crate) fn of_change<'a>(
     config: &RootConfig,
     registry: &Registry,
@@ -32,7 +32,7 @@ pub(crate) fn of_change<'a>(
     subscribers.extend(leaseholders.into_iter().map(|holder| (holder, after)));
     let concerns_itself = match (before, after) {
         (Some(_), Some(_)) => true,
-        // A new watcher has to catch up, and its first change tells it so.
+        // A new watcher has to catch up, and learns that from the gap before its first change.
         (None, Some(position)) => !watched_roles(config, &position.role).is_empty(),
         (_, None) => false,
     };
@@ -72,8 +72,8 @@ fn watchers<'a>(
         .flat_map(|role| registry.of_role(role.number, None))
 }
 
-/// A page of the members that concern a subscriber: its children first, then the members of each role
-/// that its own role watches. `upto` is the last change that the page shows.
+/// A page of the members that concern a subscriber: its children first, then the members of each
+/// role that its own role watches. `upto` is the last change that the page shows.
 pub(crate) fn catch_up(
     config: &RootConfig,
     registry: &Registry,
@@ -163,7 +163,7 @@ mod tests {
             (10, "worker", 1),
         ] {
             let position = position(role, parent);
-            registry.take(&position, 1);
+            registry.take_position(&position, 1);
             registry.register(id(member), &position, MemberStatus::Active, [0; 32], 1, 0);
         }
         registry
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_watcher_is_told_of_itself() {
+    fn a_new_watcher_gets_its_own_position() {
         let registry = registry();
         let monitor = position("monitor", 100);
         let subscribers = of_change(&registry, 3, None, Some(&monitor), &[]);
@@ -226,7 +226,7 @@ mod tests {
             parent: Id(id(3)),
             ..position("hub", 3)
         };
-        registry.take(&child, 1);
+        registry.take_position(&child, 1);
         registry.register(id(20), &child, MemberStatus::Active, [0; 32], 1, 0);
         let request = CatchUpRequest { after: None };
         let page = catch_up(&CONFIG, &registry, id(3), request, 7);

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use canic::{prelude::*, stable_structures::StableCell};
+use canic::{error::LookupError, prelude::*, stable_structures::StableCell};
 use ic_cdk::call::Call;
 
 /// The role of pages, as root names it.
@@ -45,7 +45,7 @@ async fn sign(name: String, text: String) -> Result<u32, String> {
 
 /// The pages of the book.
 #[canic::update]
-async fn pages() -> Result<Vec<Principal>, String> {
+async fn pages() -> Result<Vec<Principal>, LookupError> {
     let children = canic::fleet::children(None).await?;
     Ok(children.into_iter().map(|child| child.canister).collect())
 }
@@ -54,7 +54,8 @@ async fn pages() -> Result<Vec<Principal>, String> {
 async fn page(number: u32) -> Result<Principal, String> {
     let club = canic::fleet::key().ok_or("this club has no key: root provisions clubs by name")?;
     let key = format!("{club}, page {number}");
-    if let Some(page) = canic::fleet::lookup(PAGE, &*key).await? {
+    let found = canic::fleet::lookup(PAGE, &*key).await;
+    if let Some(page) = found.map_err(|error| error.to_string())? {
         return Ok(page);
     }
     let request = Club::page().key(key).args(PageArgs { number });

@@ -8,8 +8,8 @@
 use crate::world::{Request, T, World, controller};
 use candid::{CandidType, Decode, Principal};
 use canic::api::{
-    Env, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState, MoveError,
-    MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
+    IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
+    MoveError, MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
     ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
 };
 use canic_fleet_tests::{fleet::notebook, user};
@@ -233,11 +233,11 @@ fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Ve
             Ok(status) if status.module_hash.as_ref() == Some(&member.module) => {}
             other => violations.push(format!("{canister} does not run its module: {other:?}")),
         }
-        match env(world, canister) {
-            Some(env)
-                if env.role == member.role
-                    && env.membership.as_ref().is_some_and(|membership| {
-                        membership.key == member.key && membership.parent == member.parent
+        match identity_info(world, canister) {
+            Some(info)
+                if info.role == member.role
+                    && info.identity.as_ref().is_some_and(|identity| {
+                        identity.key == member.key && identity.parent == member.parent
                     }) => {}
             other => violations.push(format!(
                 "the identity of {canister} is {other:?}, its record {member:?}"
@@ -400,16 +400,16 @@ fn check_capacity(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// Checks the directories of members: parents know their children, watchers all listeners.
+/// Checks the directories of members: parents know their children, watchers all subscribers.
 fn check_directories(world: &mut World) -> Vec<String> {
     let members = world.members();
     let mut violations = Vec::new();
     let is_subscriber =
-        |member: &&MemberInfo| ["listener", "watcher"].contains(&member.role.as_str());
+        |member: &&MemberInfo| ["subscriber", "watcher"].contains(&member.role.as_str());
     for subscriber in members.iter().filter(is_subscriber) {
         for key in KEYS {
             let mut named = members.iter();
-            let named = named.find(|m| m.role == "listener" && m.key.as_deref() == Some(key));
+            let named = named.find(|m| m.role == "subscriber" && m.key.as_deref() == Some(key));
             let visible =
                 named.filter(|m| subscriber.role == "watcher" || m.parent == subscriber.canister);
             let expected = visible.map(|member| member.canister);
@@ -417,7 +417,7 @@ fn check_directories(world: &mut World) -> Vec<String> {
                 sender: controller(),
                 canister: subscriber.canister,
                 method: "knows".to_string(),
-                payload: candid::encode_args(("listener", key)).expect("an argument"),
+                payload: candid::encode_args(("subscriber", key)).expect("an argument"),
                 effective: None,
                 caller_info: None,
             });
@@ -433,20 +433,20 @@ fn check_directories(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// The keys of listeners in all scenarios.
+/// The keys of subscribers in all scenarios.
 const KEYS: [&str; 5] = ["old", "new", "a", "aa", "b"];
 
 /// The identity that a member answers.
-fn env(world: &mut World, canister: Principal) -> Option<Env> {
+fn identity_info(world: &mut World, canister: Principal) -> Option<IdentityInfo> {
     let answer = world.replica.query(Ingress {
         sender: world.root,
         canister,
-        method: "canic_env".to_string(),
+        method: "canic_identity".to_string(),
         payload: candid::encode_args(()).ok()?,
         effective: None,
         caller_info: None,
     });
-    Decode!(&answer.ok()?, Env).ok()
+    Decode!(&answer.ok()?, IdentityInfo).ok()
 }
 
 fn decode<R: CandidType + DeserializeOwned>(bytes: &[u8]) -> R {

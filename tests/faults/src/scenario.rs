@@ -148,7 +148,7 @@ pub const SCENARIOS: &[Scenario] = &[
         act: |world| {
             move_member(world, "a", "new");
             let new = named_member(world, "new");
-            provision(world, &listener("b", Some(new)));
+            provision(world, &subscriber("b", Some(new)));
             retire_named(world, "aa", None);
         },
     },
@@ -157,7 +157,7 @@ pub const SCENARIOS: &[Scenario] = &[
         world: tree,
         act: |world| {
             let old = named_member(world, "old");
-            provision(world, &listener("b", Some(old)));
+            provision(world, &subscriber("b", Some(old)));
             retire_named(world, "aa", None);
         },
     },
@@ -167,7 +167,7 @@ pub const SCENARIOS: &[Scenario] = &[
         act: |world| {
             let watcher = named_member(world, "watcher");
             world.manage_member("stop_canister", watcher);
-            provision(world, &listener("b", None));
+            provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
             // Root's deliveries fail for a while.
             world.rounds(40);
@@ -181,7 +181,7 @@ pub const SCENARIOS: &[Scenario] = &[
             let watcher = named_member(world, "watcher");
             // All cycles of the watcher are reserved now, so it can't execute anything.
             world.freeze(watcher, 1 << 40);
-            provision(world, &listener("b", None));
+            provision(world, &subscriber("b", None));
             world.rounds(40);
             world.freeze(watcher, DEFAULT_FREEZING_THRESHOLD);
         },
@@ -191,7 +191,7 @@ pub const SCENARIOS: &[Scenario] = &[
         world: tree,
         act: |world| {
             let watcher = named_member(world, "watcher");
-            provision(world, &listener("b", None));
+            provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
             for _ in 0..4 {
                 world.rounds(2);
@@ -209,7 +209,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 .callee(watcher)
                 .method("canic_announce");
             world.replica.inject(Fault { times: 2, ..fault });
-            provision(world, &listener("b", None));
+            provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
         },
     },
@@ -388,7 +388,7 @@ fn with_stranger() -> World {
     rest(world)
 }
 
-/// Two parents, a chain of two listeners below one of them, and a watcher of all of them.
+/// Two parents, a chain of two subscribers below one of them, and a watcher of all of them.
 fn tree() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_tree).clone()
@@ -398,24 +398,24 @@ fn new_tree() -> World {
     let mut world = World::start("fixture-tree-root", 60 * T);
     (world.capacity, world.floor) = (4, T);
     world.approve("worker", "example-worker");
-    world.approve("listener", "fixture-listener");
+    world.approve("subscriber", "fixture-subscriber");
     world.approve("watcher", "fixture-watcher");
     let mut world = rest(world);
     let watcher = ProvisionRequest {
         role: "watcher".to_string(),
-        ..listener("watcher", None)
+        ..subscriber("watcher", None)
     };
     member(&mut world, &watcher);
-    let old = member(&mut world, &listener("old", None));
-    member(&mut world, &listener("new", None));
-    let a = member(&mut world, &listener("a", Some(old)));
-    member(&mut world, &listener("aa", Some(a)));
+    let old = member(&mut world, &subscriber("old", None));
+    member(&mut world, &subscriber("new", None));
+    let a = member(&mut world, &subscriber("a", Some(old)));
+    member(&mut world, &subscriber("aa", Some(a)));
     rest(world)
 }
 
-fn listener(key: &str, parent: Option<Principal>) -> ProvisionRequest {
+fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
     ProvisionRequest {
-        role: "listener".to_string(),
+        role: "subscriber".to_string(),
         key: Some(key.to_string()),
         parent,
         arg: Encode!().expect("no argument"),

@@ -31,7 +31,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
-        "fixture-listener",
+        "fixture-subscriber",
         "fixture-measured",
         "fixture-small-root",
         "fixture-tight-root",

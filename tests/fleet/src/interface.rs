@@ -16,7 +16,7 @@ pub struct Interface {
     /// The content of the file; `None` if there is no file.
     pub checked_in: Option<String>,
     /// The interface that the module exports.
-    pub told: String,
+    pub exported: String,
 }
 
 /// The interfaces of all canisters of the workspace.
@@ -38,12 +38,12 @@ pub fn all() -> Result<Vec<Interface>, String> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(format!("{}: {error}", file.display())),
         };
-        let told = canic_replica::candid_interface(&artifacts::module(package))
+        let exported = canic_replica::candid_interface(&artifacts::module(package))
             .map_err(|why| format!("{package}: {why}"))?;
         Ok(Interface {
             file,
             checked_in,
-            told,
+            exported,
         })
     });
     interfaces.collect()

@@ -1,10 +1,11 @@
-//! Who may do what: each endpoint of root for each kind of caller, and the `allow(..)` of members.
+//! Access: each endpoint of root for each kind of caller, and the `allow(..)` of members.
 
 use candid::{Principal, Reserved};
 use canic::api::{
-    ApproveRequest, Denied, ImportAs, ImportRequest, MemberRequest, MembersFilter, MembersRequest,
-    OperationsFilter, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-    Provisioned, PruneRequest, RetireError, RetireRequest, Retired, Retirement, StageRequest,
+    ApproveRequest, Denied, Identity, IdentityInfo, ImportAs, ImportRequest, MemberRequest,
+    MembersFilter, MembersRequest, OperationsFilter, OperationsRequest, PageRequest,
+    ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError, RetireRequest,
+    Retired, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     Fleet, artifacts,
@@ -12,8 +13,9 @@ use canic_fleet_tests::{
     user,
 };
 use pocket_ic::RejectResponse;
+use std::time::Duration;
 
-fn lists(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
+fn list_calls(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
     let encode = |bytes: candid::Result<Vec<u8>>| bytes.expect("the argument can be encoded");
     let page = PageRequest {
         after: None,
@@ -43,7 +45,7 @@ fn lists(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn mutations(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
+fn mutating_calls(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
     let encode = |bytes: candid::Result<Vec<u8>>| bytes.expect("the argument can be encoded");
     let retire = RetireRequest {
         canister: fleet.root,
@@ -101,7 +103,7 @@ fn lists_are_for_controllers_and_members() {
         (fleet.controller, true),
         (member, true),
     ];
-    for (method, argument) in lists(&fleet) {
+    for (method, argument) in list_calls(&fleet) {
         for (caller, allowed) in callers {
             let answer = fleet
                 .pic
@@ -115,9 +117,9 @@ fn lists_are_for_controllers_and_members() {
 }
 
 #[test]
-fn mutations_by_strangers_are_turned_away_before_they_cost_anything() {
+fn mutations_by_strangers_are_rejected_before_root_pays() {
     let fleet = Fleet::of_notebooks();
-    for (method, argument) in mutations(&fleet) {
+    for (method, argument) in mutating_calls(&fleet) {
         for caller in [Principal::anonymous(), user(1)] {
             let before = fleet.pic.cycle_balance(fleet.root);
             let answer = fleet
@@ -125,8 +127,8 @@ fn mutations_by_strangers_are_turned_away_before_they_cost_anything() {
                 .update_call(fleet.root, caller, method, argument.clone());
             assert!(answer.is_err(), "{method} by {caller}: {answer:?}");
             let paid = before - fleet.pic.cycle_balance(fleet.root);
-            // Time passes with the call, and storage with it; reception and execution cost more
-            // than that.
+            // Storage is paid while the call takes its time. Its reception and execution would cost
+            // more than the bound.
             assert!(
                 paid < 1_000_000,
                 "{method} by {caller} cost root {paid} cycles"
@@ -145,16 +147,16 @@ fn members_do_not_administer_the_fleet() {
         .expect("a member")
         .canister;
     fleet.quiet();
-    for (method, argument) in mutations(&fleet) {
+    for (method, argument) in mutating_calls(&fleet) {
         if method.starts_with("canic_provision") {
-            continue; // Members ask for members of their own: see below.
+            continue; // Members may provision children: see below.
         }
         let answer = fleet.pic.update_call(fleet.root, member, method, argument);
         match answer {
             Err(_) => {}
             Ok(bytes) => {
-                // Retiring is for controllers and parents; to a member that is neither, root is no
-                // member.
+                // Controllers and parents may retire members. To any other caller root answers that
+                // it is no member.
                 let refused =
                     candid::decode_one::<Result<Reserved, Reserved>>(&bytes).expect("an answer");
                 assert!(refused.is_err(), "{method} by a member");
@@ -165,7 +167,7 @@ fn members_do_not_administer_the_fleet() {
 }
 
 #[test]
-fn a_member_may_only_have_members_of_roles_that_allow_it() {
+fn a_member_may_only_have_children_of_roles_that_allow_it() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
@@ -209,7 +211,7 @@ fn hire(fleet: &Fleet, hub: Principal, owner: Principal) -> Principal {
 }
 
 #[test]
-fn a_hub_has_members_of_its_own() {
+fn a_hub_is_parent_and_controller_of_its_workers() {
     let (fleet, [one, two]) = fleet_of_hubs();
     let worker = hire(&fleet, one, user(1));
     let member = fleet
@@ -227,14 +229,14 @@ fn a_hub_has_members_of_its_own() {
 }
 
 #[test]
-fn a_hubs_typed_request_brings_its_argument() {
+fn a_hubs_typed_request_passes_its_argument_to_the_worker() {
     let (fleet, [one, _]) = fleet_of_hubs();
     let worker = hire(&fleet, one, user(1));
     let note = ("title", "text");
     let put = |caller| -> Result<Result<(), String>, RejectResponse> {
         fleet.update(worker, caller, "put", note)
     };
-    assert_eq!(put(user(1)).expect("the owner is let in"), Ok(()));
+    assert_eq!(put(user(1)).expect("the owner is allowed"), Ok(()));
     put(user(2)).expect_err("the argument named another owner");
 
     let refused: Result<Provisioned, ProvisionError> = fleet
@@ -267,7 +269,7 @@ fn a_parent_retires_its_own_children_only() {
 }
 
 #[test]
-fn allow_lets_in_whom_it_names() {
+fn allow_admits_the_named_callers_only() {
     let (fleet, [one, two]) = fleet_of_hubs();
     let child = hire(&fleet, one, user(1));
     let may = |caller: Principal, method: &str| {
@@ -280,11 +282,11 @@ fn allow_lets_in_whom_it_names() {
     };
     for method in ["echo", "echo_later"] {
         let echo: Result<u64, RejectResponse> = fleet.update(one, child, method, (7_u64,));
-        assert_eq!(echo.expect("a child is let in"), 7);
+        assert_eq!(echo.expect("a child is allowed"), 7);
         let refused: Result<u64, RejectResponse> = fleet.update(one, two, method, (7_u64,));
         assert!(
             refused.is_err(),
-            "{method} lets in a member that is no child"
+            "{method} allows a member that is no child"
         );
     }
     for (method, allowed) in [
@@ -302,7 +304,7 @@ fn allow_lets_in_whom_it_names() {
 }
 
 #[test]
-fn a_recycled_canister_keeps_nothing_of_its_membership() {
+fn a_recycled_canister_loses_its_rights_as_a_member() {
     let fleet = Fleet::start("fixture-small-root");
     fleet.approve("hub", &artifacts::module("fixture-hub"));
     fleet.approve("worker", &artifacts::module("example-worker"));
@@ -327,10 +329,9 @@ fn a_recycled_canister_keeps_nothing_of_its_membership() {
             fleet.query(fleet.root, canister, "canic_members", (members,));
         answer.expect("root answers").is_ok()
     };
-    // Long after the hub, so that the pool has no need of more than one and room for another.
-    fleet
-        .pic
-        .advance_time(std::time::Duration::from_secs(2_000));
+    // Long after the hub: the pool no longer counts that demand, and has room for one more
+    // canister.
+    fleet.pic.advance_time(Duration::from_secs(2_000));
     let worker = hire(&fleet, hub, user(1));
     assert!(is_child(worker) && serves_lists(worker));
 
@@ -340,13 +341,13 @@ fn a_recycled_canister_keeps_nothing_of_its_membership() {
     fleet.quiet();
     assert!(!is_child(worker) && !serves_lists(worker));
 
-    // The pool gives it away again, to another parent.
+    // A later provision takes the canister from the pool, below another parent.
     let mut numbers = 2..10;
-    let reborn = numbers.any(|number| {
+    let reused = numbers.any(|number| {
         let request = notebook(user(number));
         fleet.provision(&request).expect("a member").canister == worker
     });
-    assert!(reborn, "it is among those that the pool had");
+    assert!(reused, "a later member has the same canister");
     assert!(!is_child(worker) && serves_lists(worker));
     fleet.quiet();
     fleet.audit().passes();
@@ -378,53 +379,47 @@ fn a_notebook_is_for_its_owner_and_root() {
 }
 
 #[test]
-fn only_root_tells_a_member_who_it_is() {
+fn only_root_sets_the_identity_of_a_member() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
         .expect("a member")
         .canister;
-    let membership = canic::api::Membership {
+    let false_identity = Identity {
         root: user(2),
+        role: "worker".into(),
         parent: user(2),
         key: None,
     };
-    let request = canic::api::SyncRequest {
-        role: "worker".into(),
-        membership,
-    };
     for caller in [user(2), user(1), fleet.controller, Principal::anonymous()] {
         let answer: Result<Result<(), Denied>, RejectResponse> =
-            fleet.update(member, caller, "canic_sync", (&request,));
+            fleet.update(member, caller, "canic_sync", (&false_identity,));
         assert!(!matches!(answer, Ok(Ok(()))), "canic_sync by {caller}");
     }
-    let env: canic::api::Env = fleet
-        .query(member, user(1), "canic_env", ())
+    let info: IdentityInfo = fleet
+        .query(member, user(1), "canic_identity", ())
         .expect("anybody may ask");
-    let membership = env.membership.expect("a member knows its place");
-    assert_eq!(
-        (membership.root, membership.parent),
-        (fleet.root, fleet.root)
-    );
-    assert_eq!((env.canister, env.role.as_str()), (member, "worker"));
-    assert_eq!(membership.key, Some(user(1).to_text()));
+    let identity = info.identity.expect("a member knows its identity");
+    assert_eq!((identity.root, identity.parent), (fleet.root, fleet.root));
+    assert_eq!((info.canister, info.role.as_str()), (member, "worker"));
+    assert_eq!(identity.key, Some(user(1).to_text()));
     fleet.quiet();
     fleet.audit().passes();
 }
 
 #[test]
-fn a_notebook_is_not_taken_over_by_installing_it_again() {
+fn a_user_cannot_take_over_a_notebook_by_reinstalling_it() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
         .expect("a member")
         .canister;
     let module = artifacts::module("example-worker");
-    let taken =
+    let reinstalled =
         fleet
             .pic
             .reinstall_canister(member, module, owner_argument(user(2)), Some(user(2)));
-    assert!(taken.is_err(), "{taken:?}");
+    assert!(reinstalled.is_err(), "{reinstalled:?}");
     fleet.quiet();
     fleet.audit().passes();
 }

@@ -1,16 +1,16 @@
-//! `docs/access.md`, line by line, against running canisters.
+//! The tables of `docs/access.md`, checked line by line against running canisters.
 
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
-    Announcement, ApproveRequest, CatchUpRequest, Denied, ImportAs, ImportRequest, MemberRequest,
-    MembersFilter, MembersRequest, Membership, MoveRequest, OperationsFilter, OperationsRequest,
+    Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
+    MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
     PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError,
-    RetireRequest, Retired, Retirement, StageRequest, SyncRequest,
+    RetireRequest, Retired, Retirement, StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 use std::{collections::BTreeMap, fs};
 
-/// One table of the page: its lines by name, each with a cell for every kind of caller.
+/// A table of the page: its lines by name, each with a cell for every kind of caller.
 struct Table {
     callers: Vec<String>,
     lines: Vec<(String, Vec<String>)>,
@@ -49,20 +49,19 @@ impl Table {
     }
 }
 
-/// A caller: a principal, and the canister that can really call if there is one with the fixtures'
-/// `forward`.
+/// A caller: a principal. If it is a canister with the fixtures' `forward`, it can make real calls.
 #[derive(Clone, Copy)]
 struct Caller {
     principal: Principal,
     forwards: bool,
 }
 
-/// A fleet in which somebody stands in every column.
+/// A fleet with a caller for every column.
 struct World {
     fleet: Fleet,
     /// A member whose parent is a member, with a child.
     target: Principal,
-    /// Who is what to `target`.
+    /// Callers by their relation to `target`.
     to_target: BTreeMap<&'static str, Vec<Caller>>,
 }
 
@@ -98,7 +97,7 @@ fn world() -> World {
     dismissed.expect("retired");
     fleet.quiet();
 
-    // Nobody's: installed by hand, and never adopted.
+    // A canister outside the fleet, installed without root.
     let unmanaged = fleet.stranger_canister(user(3));
     let module = artifacts::module("fixture-doors");
     let nothing = Encode!().expect("no argument");
@@ -139,63 +138,65 @@ fn world() -> World {
 }
 
 impl World {
-    /// What a call from a canister answers, if it is let in.
+    /// The reply to a call from a canister; `None` if the callee rejects the call.
     fn forward(
         &self,
         from: Principal,
-        way: &str,
+        forward: &str,
         (canister, method, argument): (Principal, &str, &[u8]),
     ) -> Option<Vec<u8>> {
         let (fleet, arguments) = (&self.fleet, (canister, method, argument));
-        let answer = match way {
-            "forward" => fleet.update(from, fleet.controller, way, arguments),
-            _ => fleet.query(from, fleet.controller, way, arguments),
+        let answer = match forward {
+            "forward" => fleet.update(from, fleet.controller, forward, arguments),
+            _ => fleet.query(from, fleet.controller, forward, arguments),
         };
         answer.expect("the fixture forwards")
     }
 
-    /// Whether a door opens: to ingress, and to the canister itself where it can call.
-    fn opens(&self, caller: Caller, kind: &str, method: &str) -> Vec<(&'static str, bool)> {
+    /// Whether an endpoint accepts a caller: as the sender of ingress, and as a canister that
+    /// calls, if it is one.
+    fn accepted(&self, caller: Caller, kind: &str, method: &str) -> Vec<(&'static str, bool)> {
         let Fleet { pic, .. } = &self.fleet;
-        let (who, nothing) = (caller.principal, Encode!().expect("no argument"));
+        let (sender, nothing) = (caller.principal, Encode!().expect("no argument"));
         let call = (self.target, method, &nothing[..]);
         let ingress = match kind {
-            "update" => pic.update_call(self.target, who, method, nothing.clone()),
-            _ => pic.query_call(self.target, who, method, nothing.clone()),
+            "update" => pic.update_call(self.target, sender, method, nothing.clone()),
+            _ => pic.query_call(self.target, sender, method, nothing.clone()),
         };
-        let mut seen = vec![("ingress", ingress.is_ok())];
+        let mut outcomes = vec![("ingress", ingress.is_ok())];
         if caller.forwards && kind != "composite" {
-            let passed = self.forward(who, "forward", call);
-            seen.push(("an update", passed.is_some()));
+            let passed = self.forward(sender, "forward", call);
+            outcomes.push(("an update", passed.is_some()));
         }
         if caller.forwards && kind != "update" {
-            let passed = self.forward(who, "forward_query", call);
-            seen.push(("a composite query", passed.is_some()));
+            let passed = self.forward(sender, "forward_query", call);
+            outcomes.push(("a composite query", passed.is_some()));
         }
-        seen
+        outcomes
     }
 }
 
 #[test]
-fn every_word_of_allow_lets_in_whom_the_page_says() {
+fn every_word_of_allow_admits_the_documented_callers() {
     let world = world();
     let table = Table::read("`allow(..)`");
-    // Twice: after the first time, inspection knows the endpoints.
+    // Twice: from the second call on, inspection knows the endpoints' access lists.
     for _ in 0..2 {
         for (line, column, cell) in table.cells() {
             let word = line.split(' ').next().unwrap_or(line);
             for caller in &world.to_target[column] {
                 for kind in ["update", "query", "composite"] {
                     let expected = match cell {
-                        // Queries come after the update, which has asked.
+                        // The update comes first and looks the caller up; the queries use the
+                        // cached answer.
                         "yes" | "asks" => true,
                         "no" => false,
                         "guard" => caller.principal == Principal::anonymous(),
                         other => panic!("`{other}` in the line of `{line}`"),
                     };
                     let method = format!("{kind}_{word}");
-                    for (way, open) in world.opens(*caller, kind, &method) {
-                        assert_eq!(open, expected, "{method} by {column}, from {way}");
+                    for (origin, accepted) in world.accepted(*caller, kind, &method) {
+                        assert_eq!(accepted, expected, "{method} by {column}, from {origin}");
                     }
                 }
             }
@@ -206,7 +207,7 @@ fn every_word_of_allow_lets_in_whom_the_page_says() {
 }
 
 #[test]
-fn canics_own_endpoints_serve_whom_the_page_says() {
+fn system_endpoints_serve_the_documented_callers() {
     let world = world();
     let (fleet, target) = (&world.fleet, world.target);
     for (table, canister) in [
@@ -227,37 +228,36 @@ fn canics_own_endpoints_serve_whom_the_page_says() {
                     principal: fleet.controller,
                     forwards: false,
                 }],
-                // To root, its children are the members below it; `retired` was one of the fleet
-                // all the same.
+                // Root's children are the members directly below it. `retired` was a member of the
+                // fleet.
                 (false, "child") => &world.to_target["parent"],
                 (false, _) => &world.to_target[column],
             };
             for caller in callers {
                 let served = serves(&world, canister, *caller, method);
-                let who = caller.principal;
-                assert_eq!(served, expected, "{method} by {column} ({who})");
+                let principal = caller.principal;
+                assert_eq!(served, expected, "{method} by {column} ({principal})");
             }
         }
     }
     fleet.quiet();
 }
 
-/// Whether an endpoint of canic's does not turn the caller away. What it answers besides is not
-/// asked here.
+/// Whether an endpoint of canic serves a caller. Any other answer than a denial counts.
 fn serves(world: &World, canister: Principal, caller: Caller, method: &str) -> bool {
     let (argument, is_query) = argument(world, method);
-    let (pic, who) = (&world.fleet.pic, caller.principal);
+    let (pic, sender) = (&world.fleet.pic, caller.principal);
     let answer = if caller.forwards {
-        world.forward(who, "forward", (canister, method, &argument))
+        world.forward(sender, "forward", (canister, method, &argument))
     } else if is_query {
-        pic.query_call(canister, who, method, argument).ok()
+        pic.query_call(canister, sender, method, argument).ok()
     } else {
-        pic.update_call(canister, who, method, argument).ok()
+        pic.update_call(canister, sender, method, argument).ok()
     };
     answer.is_some_and(|bytes| !is_denied(&bytes))
 }
 
-/// Whether an answer says `Denied`: as its error, or as a variant of it.
+/// Whether an answer is `Denied`: as its error, or as a variant of its error.
 fn is_denied(answer: &[u8]) -> bool {
     #[derive(CandidType, Deserialize)]
     enum Refusal {
@@ -268,7 +268,7 @@ fn is_denied(answer: &[u8]) -> bool {
     matches!(alone, Ok(Err(_))) || matches!(variant, Ok(Err(_)))
 }
 
-/// An argument that changes nothing, whoever sends it, and whether the endpoint is a query.
+/// An argument that changes nothing for any caller, and whether the endpoint is a query.
 fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
     let fleet = &world.fleet;
     let page = PageRequest {
@@ -286,7 +286,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_provision" => Encode!(&unknown),
         "canic_provision_batch" => Encode!(&vec![unknown]),
         "canic_retire" => Encode!(&RetireRequest {
-            // Root's child, and a parent itself: it stays unless its subtree is asked for.
+            // Root's child with a child of its own: root refuses to retire it without its subtree.
             canister: world.to_target["parent"][0].principal,
             how: Retirement::Delete,
             subtree: None,
@@ -307,7 +307,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             canister: world.to_target["parent"][0].principal,
             parent: nowhere,
         }),
-        "canic_standing" => Encode!(&nowhere),
+        "canic_lookup" => Encode!(&nowhere),
         "canic_progress" => Encode!(&vec![1_u64]),
         "canic_catch_up" => Encode!(&CatchUpRequest { after: None }),
         "canic_announce" => Encode!(&Announcement {
@@ -315,13 +315,11 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             upto: 0,
             changes: Vec::new(),
         }),
-        "canic_sync" => Encode!(&SyncRequest {
+        "canic_sync" => Encode!(&Identity {
+            root: fleet.root,
             role: "doors".into(),
-            membership: Membership {
-                root: fleet.root,
-                parent: fleet.root,
-                key: None,
-            },
+            parent: fleet.root,
+            key: None,
         }),
         "canic_members" => Encode!(&MembersRequest {
             filter: MembersFilter::All,
@@ -335,7 +333,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             limit: 1,
         }),
         "canic_operation" => Encode!(&1_u64),
-        "canic_env" => Encode!(),
+        "canic_identity" => Encode!(),
         "canic_modules" | "canic_pool" | "canic_metrics" => Encode!(&page),
         other => panic!("the test knows no argument for {other}"),
     };
@@ -349,10 +347,10 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_operations",
         "canic_operation",
         "canic_metrics",
-        "canic_env",
+        "canic_identity",
     ];
     (
-        encoded.expect("it can be encoded"),
+        encoded.expect("the argument can be encoded"),
         queries.contains(&method),
     )
 }

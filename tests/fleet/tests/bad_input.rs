@@ -1,8 +1,10 @@
-//! Whatever is sent in: a clear typed error, nothing paid, nothing lost.
+//! Invalid input: a typed error, and nothing paid or lost.
 
 use candid::{Principal, encode_args};
-use canic::api::{MAX_ARGUMENT, MAX_KEY, MemberRequest, MembersFilter, OperationsFilter};
-use canic::api::{ProvisionError, ProvisionRequest, Provisioned, RolledBack};
+use canic::api::{
+    Denied, MAX_ARGUMENT, MAX_KEY, MemberRequest, MembersFilter, OperationInfo, OperationsFilter,
+    PageRequest, PoolPage, ProvisionError, ProvisionRequest, Provisioned, RolledBack,
+};
 use canic_fleet_tests::{
     Fleet, artifacts,
     fleet::{notebook, owner_argument},
@@ -12,7 +14,7 @@ use pocket_ic::RejectResponse;
 
 const JUNK: &[u8] = b"this is not Candid";
 
-/// Asks for a member that root must refuse before it pays anything or writes an operation down.
+/// The error of a request that root must refuse before it pays or records anything.
 fn refused(fleet: &Fleet, request: &ProvisionRequest) -> ProvisionError {
     let from = fleet.observer.as_ref().map(|observer| observer.now());
     let last = |fleet: &Fleet| {
@@ -33,7 +35,7 @@ fn refused(fleet: &Fleet, request: &ProvisionRequest) -> ProvisionError {
 }
 
 #[test]
-fn arguments_of_endpoints_that_are_not_candid() {
+fn endpoints_reject_arguments_that_are_not_candid() {
     let fleet = Fleet::of_notebooks();
     let updates = [
         "canic_provision",
@@ -66,7 +68,9 @@ fn arguments_of_endpoints_that_are_not_candid() {
             .query_call(fleet.root, fleet.controller, method, JUNK.to_vec());
         assert!(answer.is_err(), "{method}: {answer:?}");
     }
-    let made = fleet.provision(&notebook(user(1))).expect("root is alive");
+    let made = fleet
+        .provision(&notebook(user(1)))
+        .expect("root still serves requests");
     let answer = fleet
         .pic
         .update_call(made.canister, user(1), "put", JUNK.to_vec());
@@ -77,7 +81,7 @@ fn arguments_of_endpoints_that_are_not_candid() {
 }
 
 #[test]
-fn a_member_argument_that_is_not_candid() {
+fn a_member_argument_that_is_not_candid_is_refused() {
     let fleet = Fleet::of_notebooks();
     let error = refused(
         &fleet,
@@ -94,7 +98,7 @@ fn a_member_argument_that_is_not_candid() {
 }
 
 #[test]
-fn a_member_argument_of_another_type() {
+fn a_member_argument_of_another_type_fails_the_install() {
     let fleet = Fleet::of_notebooks();
     for arg in [encode_args((7_u8, "seven")).expect("encoded"), Vec::new()] {
         let answer = fleet.provision(&ProvisionRequest {
@@ -118,7 +122,7 @@ fn a_member_argument_of_another_type() {
 }
 
 #[test]
-fn an_argument_or_a_key_of_the_wrong_size() {
+fn arguments_and_keys_of_the_wrong_size_are_refused() {
     let fleet = Fleet::of_notebooks();
     let arg = encode_args((vec![0_u8; MAX_ARGUMENT],)).expect("encoded");
     let error = refused(
@@ -160,7 +164,7 @@ fn an_argument_or_a_key_of_the_wrong_size() {
 }
 
 #[test]
-fn an_unknown_role() {
+fn an_unknown_role_is_refused_with_the_known_ones() {
     let fleet = Fleet::of_notebooks();
     let error = refused(
         &fleet,
@@ -181,7 +185,7 @@ fn an_unknown_role() {
 }
 
 #[test]
-fn a_parent_that_is_nobody() {
+fn a_parent_that_is_no_member_is_refused() {
     let fleet = Fleet::of_notebooks();
     for parent in [
         user(5),
@@ -202,22 +206,26 @@ fn a_parent_that_is_nobody() {
 }
 
 #[test]
-fn a_caller_that_is_nobody() {
+fn the_anonymous_caller_is_refused() {
     let fleet = Fleet::of_notebooks();
-    let nobody = Principal::anonymous();
+    let anonymous = Principal::anonymous();
     let signed_up: Result<Result<Provisioned, ProvisionError>, RejectResponse> =
-        fleet.update(fleet.root, nobody, "sign_up", ());
-    let reject = signed_up.expect_err("nobody can't sign up");
+        fleet.update(fleet.root, anonymous, "sign_up", ());
+    let reject = signed_up.expect_err("the anonymous caller can't sign up");
     assert!(reject.reject_message.contains("sign in first"), "{reject}");
-    let provisioned: Result<Result<Provisioned, ProvisionError>, RejectResponse> =
-        fleet.update(fleet.root, nobody, "canic_provision", (notebook(user(1)),));
+    let provisioned: Result<Result<Provisioned, ProvisionError>, RejectResponse> = fleet.update(
+        fleet.root,
+        anonymous,
+        "canic_provision",
+        (notebook(user(1)),),
+    );
     assert!(provisioned.is_err(), "{provisioned:?}");
     assert!(fleet.members(&MembersFilter::All).is_empty());
     fleet.audit().passes();
 }
 
 #[test]
-fn more_requests_at_once_than_a_role_has_places() {
+fn concurrent_requests_beyond_the_maximum_of_a_role_are_refused() {
     let fleet = Fleet::start("fixture-tight-root");
     fleet.approve("worker", &artifacts::module("example-worker"));
     fleet.quiet();
@@ -250,7 +258,7 @@ fn more_requests_at_once_than_a_role_has_places() {
 }
 
 #[test]
-fn a_root_without_enough_cycles() {
+fn a_root_without_enough_cycles_refuses_before_it_pays() {
     // The reserve is 1 T; a member takes 1 T and the creation fee.
     let fleet = Fleet::start_with("fixture-bare-root", 2_000_000_000_000);
     fleet.approve("worker", &artifacts::module("example-worker"));
@@ -267,7 +275,7 @@ fn a_root_without_enough_cycles() {
     fleet.pic.add_cycles(fleet.root, needed);
     fleet
         .provision(&notebook(user(1)))
-        .expect("with more cycles it works");
+        .expect("root has enough cycles now");
     assert!(
         fleet.pic.cycle_balance(fleet.root) >= 1_000_000_000_000,
         "the reserve is untouched"
@@ -276,7 +284,7 @@ fn a_root_without_enough_cycles() {
 }
 
 #[test]
-fn things_that_are_not_there() {
+fn queries_of_unknown_things_answer_nothing() {
     let fleet = Fleet::of_notebooks();
     assert_eq!(fleet.member(&MemberRequest::Canister(user(1))), None);
     let key = MemberRequest::Key {
@@ -290,21 +298,20 @@ fn things_that_are_not_there() {
             .is_empty()
     );
     assert!(fleet.members(&MembersFilter::Parent(user(1))).is_empty());
-    let unknown: Result<Option<canic::api::OperationInfo>, canic::api::Denied> =
-        fleet.ask("canic_operation", (u64::MAX,));
+    let unknown: Result<Option<OperationInfo>, Denied> = fleet.ask("canic_operation", (u64::MAX,));
     assert_eq!(unknown, Ok(None));
-    let request = canic::api::PageRequest {
+    let request = PageRequest {
         after: Some(u64::MAX),
         limit: u32::MAX,
     };
-    let page: Result<canic::api::PoolPage, canic::api::Denied> =
-        fleet.ask("canic_pool", (request,));
+    let page: Result<PoolPage, Denied> = fleet.ask("canic_pool", (request,));
     assert!(page.expect("a page").entries.is_empty());
     fleet.audit().passes();
 }
 
-/// Stable memory that another program laid out: the upgrade fails, and everything is as it was.
-fn foreign_memory_is_left_alone(package: &str, argument: Vec<u8>) {
+/// Asserts that an upgrade to a package fails on the stable memory of another program, and changes
+/// nothing.
+fn check_foreign_memory(package: &str, argument: Vec<u8>) {
     let fleet = Fleet::start("fixture-bare-root");
     let canister = fleet.stranger_canister(fleet.controller);
     let sender = Some(fleet.controller);
@@ -325,7 +332,7 @@ fn foreign_memory_is_left_alone(package: &str, argument: Vec<u8>) {
     let reject = upgraded.expect_err("the upgrade fails");
     assert!(
         reject.reject_message.contains("canic"),
-        "it says who refuses: {reject}"
+        "the message names canic: {reject}"
     );
     assert!(
         fleet.pic.get_stable_memory(canister) == before,
@@ -339,11 +346,11 @@ fn foreign_memory_is_left_alone(package: &str, argument: Vec<u8>) {
 }
 
 #[test]
-fn stable_memory_of_another_program_on_root() {
-    foreign_memory_is_left_alone("example-root", encode_args(()).expect("encoded"));
+fn root_leaves_stable_memory_of_another_program_alone() {
+    check_foreign_memory("example-root", encode_args(()).expect("encoded"));
 }
 
 #[test]
-fn stable_memory_of_another_program_on_a_member() {
-    foreign_memory_is_left_alone("example-worker", owner_argument(user(1)));
+fn a_member_leaves_stable_memory_of_another_program_alone() {
+    check_foreign_memory("example-worker", owner_argument(user(1)));
 }

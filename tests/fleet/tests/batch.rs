@@ -1,12 +1,13 @@
-//! Batches: many requests at once, made one after the other while root serves others.
+//! Batches: many requests in one call, provisioned in the background while root serves others.
 
 use canic::api::{
     BatchError, MembersFilter, OperationId, Progress, ProvisionError, ProvisionRequest, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
+use std::ops::Range;
 
-/// The most requests that wait for their turn.
-const MAX_WAITING: usize = 5_000;
+/// Queued requests at most.
+const MAX_QUEUED: usize = 5_000;
 
 fn fleet() -> Fleet {
     let fleet = Fleet::start_with("fixture-bare-root", 20_000_000_000_000_000);
@@ -21,16 +22,13 @@ fn named(n: usize) -> ProvisionRequest {
     }
 }
 
-fn batch(
-    fleet: &Fleet,
-    numbers: std::ops::Range<usize>,
-) -> Vec<Result<OperationId, ProvisionError>> {
+fn batch(fleet: &Fleet, numbers: Range<usize>) -> Vec<Result<OperationId, ProvisionError>> {
     let batch: Vec<_> = numbers.map(named).collect();
     let answer: Result<Vec<_>, BatchError> = fleet.command("canic_provision_batch", (batch,));
     answer.expect("the batch is accepted")
 }
 
-fn accepted(fleet: &Fleet, numbers: std::ops::Range<usize>) -> Vec<OperationId> {
+fn accepted(fleet: &Fleet, numbers: Range<usize>) -> Vec<OperationId> {
     let ids: Result<Vec<_>, _> = batch(fleet, numbers).into_iter().collect();
     ids.expect("every request is accepted")
 }
@@ -48,19 +46,19 @@ fn done(count: usize) -> Progress {
 }
 
 #[test]
-fn a_batch_runs_beside_single_requests_and_tells_how_far_it_is() {
+fn a_batch_runs_beside_single_requests_and_reports_its_progress() {
     const MANY: usize = 120;
     let fleet = fleet();
     let operations = accepted(&fleet, 0..MANY);
     let first = progress(&fleet, &operations);
-    assert_eq!((first.waiting + first.running) as usize, MANY);
-    assert!(first.waiting > 0 && first.running > 0, "{first:?}");
+    assert_eq!((first.queued + first.running) as usize, MANY);
+    assert!(first.queued > 0 && first.running > 0, "{first:?}");
 
-    // Whoever waits for an answer gets it long before the batch is done.
+    // A caller that waits for an answer gets it long before the batch is done.
     let single = fleet.provision(&named(MANY)).expect("a member");
     assert_eq!(single.source, Source::Fresh);
     let then = progress(&fleet, &operations);
-    assert!(then.waiting > 0, "{then:?}");
+    assert!(then.queued > 0, "{then:?}");
 
     fleet.until("the batch is done", |fleet| fleet.open().is_empty());
     assert_eq!(progress(&fleet, &operations), done(MANY));
@@ -71,7 +69,7 @@ fn a_batch_runs_beside_single_requests_and_tells_how_far_it_is() {
 }
 
 #[test]
-fn never_are_more_than_some_of_a_batch_under_way() {
+fn a_batch_limits_its_concurrent_operations() {
     let fleet = fleet();
     let operations = accepted(&fleet, 0..60);
     let mut most = 0;
@@ -104,7 +102,7 @@ fn a_batch_survives_upgrades_of_root() {
 }
 
 #[test]
-fn a_key_in_two_batches_is_one_member_and_a_failure_ends_nothing_else() {
+fn a_key_in_two_batches_is_one_member_and_a_failure_does_not_stop_the_others() {
     let fleet = fleet();
     let first = accepted(&fleet, 0..20);
     let again = batch(&fleet, 10..30);
@@ -112,7 +110,7 @@ fn a_key_in_two_batches_is_one_member_and_a_failure_ends_nothing_else() {
         let operation = first[10 + n];
         assert_eq!(answer, &Err(ProvisionError::Pending { operation }));
     }
-    // Nobody can own a notebook: `init` refuses.
+    // `init` refuses the anonymous principal as an owner.
     let refused = ProvisionRequest {
         key: Some("nobody".into()),
         ..notebook(candid::Principal::anonymous())
@@ -128,21 +126,21 @@ fn a_key_in_two_batches_is_one_member_and_a_failure_ends_nothing_else() {
 }
 
 #[test]
-fn what_root_cannot_carry_is_turned_away_before_anything_is_paid() {
+fn requests_beyond_the_queue_are_refused_before_root_pays() {
     let fleet = fleet();
     for thousand in 0..5 {
         accepted(&fleet, thousand * 1_000..(thousand + 1) * 1_000);
     }
-    // A few have begun meanwhile, so that there is room for as many.
-    let more = batch(&fleet, MAX_WAITING..MAX_WAITING + 1_000);
+    // A few have left the queue meanwhile, and as many new ones are accepted.
+    let more = batch(&fleet, MAX_QUEUED..MAX_QUEUED + 1_000);
     let refused = more.iter().filter(|answer| {
         matches!(answer, Err(ProvisionError::Busy { open, retry_after })
-            if *open as usize == MAX_WAITING && *retry_after > 0)
+            if *open as usize == MAX_QUEUED && *retry_after > 0)
     });
     let (refused, accepted) = (refused.count(), more.iter().filter(|a| a.is_ok()).count());
     assert_eq!(refused + accepted, 1_000);
-    assert!(refused > 500, "{refused} were turned away");
-    // What root sets aside for them, it does not promise to anybody else.
+    assert!(refused > 500, "{refused} were refused");
+    // A batch itself is limited, too.
     let too_many: Vec<_> = (0..1_001).map(named).collect();
     let answer: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
         fleet.command("canic_provision_batch", (too_many,));
@@ -151,8 +149,8 @@ fn what_root_cannot_carry_is_turned_away_before_anything_is_paid() {
 }
 
 #[test]
-fn a_batch_takes_no_more_than_root_has() {
-    // A creation and what a member starts with is 1.5 T, and root keeps 1 T.
+fn a_batch_is_accepted_as_far_as_roots_cycles_last() {
+    // Creation and first cycles of a member are 1.5 T, and root's reserve is 1 T.
     let fleet = Fleet::start_with("fixture-bare-root", 12_000_000_000_000);
     fleet.approve("worker", &artifacts::module("example-worker"));
     let answers = batch(&fleet, 0..20);
@@ -160,7 +158,7 @@ fn a_batch_takes_no_more_than_root_has() {
         .iter()
         .filter(|answer| matches!(answer, Err(ProvisionError::InsufficientCycles { .. })));
     let poor = poor.count();
-    assert!((13..=15).contains(&poor), "{poor} were turned away");
+    assert!((13..=15).contains(&poor), "{poor} were refused");
     fleet.until("the others are done", |fleet| fleet.open().is_empty());
     assert_eq!(fleet.members(&MembersFilter::All).len(), 20 - poor);
     fleet.audit().passes();

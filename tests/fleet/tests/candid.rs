@@ -1,5 +1,5 @@
-//! What canisters show to the outside: their Candid interfaces, as they are checked in, and the
-//! exports of their modules.
+//! Interfaces and exports: each module's Candid interface as checked in, and its Wasm exports as
+//! documented.
 
 use candid::types::{
     FuncMode, Function, Type, TypeInner,
@@ -9,24 +9,24 @@ use candid_parser::utils::{CandidSource, instantiate_candid, service_compatibili
 use canic_fleet_tests::{artifacts, interface};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// The interfaces that are checked in are those of the modules; if not, is it that callers of the
-/// old ones would break?
+/// The checked-in interfaces are those of the modules. If one differs, the message says whether its
+/// callers break.
 #[test]
-fn interfaces_are_as_they_are_checked_in() {
+fn checked_in_interfaces_match_the_modules() {
     let mut faults = Vec::new();
     for interface in interface::all().expect("every canister has an interface") {
         let file = interface.file.display();
         match &interface.checked_in {
             None => faults.push(format!("{file} is missing; run `cargo xtask did`")),
-            Some(old) if *old == interface.told => {}
+            Some(old) if *old == interface.exported => {}
             Some(old) => {
-                let breaks = breaking_changes(&interface.told, old);
+                let breaks = breaking_changes(&interface.exported, old);
                 faults.push(if breaks.is_empty() {
                     format!("{file} is compatible, but not up to date; run `cargo xtask did`")
                 } else {
                     format!(
                         "{file}: callers of the checked-in interface break:\n{}\n\
-                         if that is meant, say so in CHANGELOG.md and run `cargo xtask did`",
+                         if this is intended, say so in CHANGELOG.md and run `cargo xtask did`",
                         format_report(&breaks)
                     )
                 });
@@ -36,14 +36,14 @@ fn interfaces_are_as_they_are_checked_in() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
-/// What breaks for those who call, install or upgrade by the old interface.
+/// The changes that break callers, installs or upgrades by the old interface.
 fn breaking_changes(new: &str, old: &str) -> Vec<Incompatibility> {
     use CandidSource::Text;
     let mut breaks = service_compatibility_report(Text(new), Text(old)).expect("Candid");
     let (new_init, (mut types, _)) = instantiate_candid(Text(new)).expect("Candid");
     let (old_init, (old_types, _)) = instantiate_candid(Text(old)).expect("Candid");
 
-    // An argument of the install that the old interface allows must still do.
+    // The new interface must accept each install argument that the old one allows.
     let method = |args| -> Type {
         let init = Function {
             modes: Vec::new(),
@@ -90,15 +90,15 @@ fn a_change_that_breaks_callers_names_the_method() {
 }
 
 #[test]
-fn a_change_that_callers_need_not_notice_breaks_nothing() {
+fn a_compatible_change_breaks_nothing() {
     let old = "service : { put : (text) -> (nat) }";
     let new = "type Args = opt record { name : text };
         service : (Args) -> { put : (text, opt nat) -> (nat, text); more : () -> () }";
     assert_eq!(format_report(&breaking_changes(new, old)), "");
 }
 
-/// A module exports its interface's endpoints and the exports of `docs/endpoints.md`, nothing else.
-/// Those of its endpoints that are canic's are the ones in the tables of that page.
+/// A module exports the endpoints of its interface and the exports of `docs/endpoints.md`, nothing
+/// else. Its system endpoints are those in the tables of that page.
 #[test]
 fn modules_export_what_is_documented() {
     let documented = Documented::read();
@@ -106,32 +106,34 @@ fn modules_export_what_is_documented() {
     let mut faults = Vec::new();
     let mut checked = BTreeSet::new();
     for (package, interface) in artifacts::CANISTERS.concat().iter().zip(interfaces) {
-        let methods = methods(&interface.told);
+        let methods = methods(&interface.exported);
         let Some(kind) = Kind::of(&methods) else {
             continue;
         };
         checked.insert(kind);
-        let canics = methods.keys().filter(|name| name.starts_with("canic_"));
-        let canics: BTreeSet<String> = canics.cloned().collect();
-        if canics != documented.endpoints[&kind] {
+        let system_endpoints = methods.keys().filter(|name| name.starts_with("canic_"));
+        let system_endpoints: BTreeSet<String> = system_endpoints.cloned().collect();
+        if system_endpoints != documented.endpoints[&kind] {
             let documented = &documented.endpoints[&kind];
             faults.push(format!(
-                "{package} serves {canics:?}, docs/endpoints.md says {documented:?}"
+                "{package} serves {system_endpoints:?}, docs/endpoints.md says {documented:?}"
             ));
         }
         let endpoints = methods
             .iter()
             .map(|(name, mode)| format!("canister_{mode} {name}"));
-        let must: BTreeSet<String> = endpoints
+        let required: BTreeSet<String> = endpoints
             .chain(documented.always[&kind].iter().cloned())
             .collect();
         let exports = exports(&artifacts::module(package));
-        for export in must.difference(&exports) {
+        for export in required.difference(&exports) {
             faults.push(format!("{package} lacks the export `{export}`"));
         }
-        for export in exports.difference(&must) {
+        for export in exports.difference(&required) {
             if !documented.where_written.contains(export) {
-                faults.push(format!("{package} exports `{export}`, says nobody"));
+                faults.push(format!(
+                    "{package} exports `{export}`, which is not documented"
+                ));
             }
         }
     }
@@ -148,11 +150,11 @@ enum Kind {
 impl Kind {
     const ALL: [Self; 2] = [Self::Root, Self::Member];
 
-    /// `None` for a canister that is not canic's.
+    /// `None` for a canister that was built without canic.
     fn of(methods: &BTreeMap<String, &str>) -> Option<Self> {
         if methods.contains_key("canic_provision") {
             Some(Self::Root)
-        } else if methods.contains_key("canic_env") {
+        } else if methods.contains_key("canic_identity") {
             Some(Self::Member)
         } else {
             None
@@ -162,11 +164,11 @@ impl Kind {
 
 /// The tables of `docs/endpoints.md`.
 struct Documented {
-    /// Of the tables of endpoints.
+    /// System endpoints, by the tables of endpoints.
     endpoints: BTreeMap<Kind, BTreeSet<String>>,
-    /// Of the table of exports, those of every root or member.
+    /// Exports of every root or member, by the table of exports.
     always: BTreeMap<Kind, BTreeSet<String>>,
-    /// The others: of a hook, or of another thing that an author may write.
+    /// The other exports: of hooks, and of other items that an author may write.
     where_written: BTreeSet<String>,
 }
 
@@ -222,7 +224,7 @@ fn rows(text: &str) -> impl Iterator<Item = (Vec<String>, &str)> {
         })
 }
 
-/// The methods of an interface, each as the platform names its kind.
+/// The methods of an interface, each with the platform's name of its kind.
 fn methods(interface: &str) -> BTreeMap<String, &'static str> {
     let (_, (types, service)) = instantiate_candid(CandidSource::Text(interface)).expect("Candid");
     let methods = types.as_service(&service).expect("a service");
@@ -232,7 +234,7 @@ fn methods(interface: &str) -> BTreeMap<String, &'static str> {
             [] => "update",
             [FuncMode::Query] => "query",
             [FuncMode::CompositeQuery] => "composite_query",
-            other => panic!("no endpoint of ours is {other:?}"),
+            other => panic!("canic has no endpoints of the mode {other:?}"),
         }
     };
     methods
@@ -241,7 +243,7 @@ fn methods(interface: &str) -> BTreeMap<String, &'static str> {
         .collect()
 }
 
-/// The names of all that a module exports.
+/// The names of a module's exports.
 fn exports(module: &[u8]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for payload in wasmparser::Parser::new(0).parse_all(module) {

@@ -1,4 +1,4 @@
-//! The author's hooks: when they run, and what is known by then.
+//! The author's hooks: when they run, and what the canister knows by then.
 
 use candid::{Principal, encode_args};
 use canic::api::{MembersFilter, ProvisionError, ProvisionRequest, Source};
@@ -21,7 +21,7 @@ fn fleet() -> Fleet {
 }
 
 #[test]
-fn they_run_in_order_through_a_members_life() {
+fn hooks_run_in_order_through_the_life_of_a_member() {
     let fleet = fleet();
     let member = fleet
         .provision(&request("hello"))
@@ -34,8 +34,8 @@ fn they_run_in_order_through_a_members_life() {
             .expect("it answers")
     };
     // `init` knows that there is a root, and that root is the parent.
-    let born = ["init hello true true", "start Some(\"hooks\")"];
-    assert_eq!(diary(), born);
+    let installed = ["init hello true true", "start Some(\"hooks\")"];
+    assert_eq!(diary(), installed);
 
     let module = artifacts::module("fixture-hooks");
     let nothing = encode_args(()).expect("encoded");
@@ -45,12 +45,12 @@ fn they_run_in_order_through_a_members_life() {
         .expect("upgraded");
     fleet.quiet();
     let upgraded = ["pre_upgrade", "post_upgrade", "start Some(\"hooks\")"];
-    assert_eq!(diary(), [&born[..], &upgraded[..]].concat());
+    assert_eq!(diary(), [&installed[..], &upgraded[..]].concat());
 
     let heartbeats: u64 = fleet
         .query(member, user(1), "heartbeats", ())
         .expect("it answers");
-    assert!(heartbeats > 0, "the heart beats");
+    assert!(heartbeats > 0, "the heartbeat runs");
     fleet.audit().passes();
 }
 
@@ -68,7 +68,7 @@ fn member(fleet: &Fleet, greeting: &str) -> Principal {
 const STARTED: &str = "start Some(\"hooks\")";
 
 #[test]
-fn a_start_that_refuses_is_asked_again() {
+fn a_start_that_fails_is_retried() {
     let fleet = fleet();
     let member = member(&fleet, "later");
     fleet.quiet();
@@ -83,7 +83,7 @@ fn a_start_that_refuses_is_asked_again() {
 }
 
 #[test]
-fn a_start_that_traps_is_asked_again() {
+fn a_start_that_traps_is_retried() {
     for greeting in ["trap", "trap later"] {
         let fleet = fleet();
         let member = member(&fleet, greeting);
@@ -96,7 +96,7 @@ fn a_start_that_traps_is_asked_again() {
             fleet.pic.advance_time(Duration::from_secs(2));
             fleet.pic.tick();
         }
-        // Once, and never again.
+        // `start` succeeds once, and does not run again.
         assert_eq!(diary(&fleet, member), [first.as_str(), STARTED]);
         fleet.quiet();
         fleet.audit().passes();
@@ -104,7 +104,7 @@ fn a_start_that_traps_is_asked_again() {
 }
 
 #[test]
-fn timers_of_the_author_and_of_canic_live_side_by_side() {
+fn timers_of_the_author_and_of_canic_run_side_by_side() {
     let fleet = fleet();
     let member = member(&fleet, "tick");
     fleet.until("the author's timer has run five times", |fleet| {
@@ -127,7 +127,7 @@ fn timers_of_the_author_and_of_canic_live_side_by_side() {
 }
 
 #[test]
-fn inspect_message_is_the_authors() {
+fn the_authors_inspect_message_decides_on_its_endpoints() {
     let fleet = fleet();
     let member = fleet
         .provision(&request("hello"))
@@ -145,7 +145,7 @@ fn inspect_message_is_the_authors() {
 }
 
 #[test]
-fn what_an_endpoint_refuses_is_turned_away_whatever_the_author_says() {
+fn inspection_rejects_denied_callers_even_if_the_author_accepts_them() {
     let fleet = fleet();
     let member = fleet
         .provision(&request("hello"))
@@ -160,13 +160,13 @@ fn what_an_endpoint_refuses_is_turned_away_whatever_the_author_says() {
             .update_call(member, caller, "reserved", nothing.clone());
         (answer.is_ok(), before - fleet.pic.cycle_balance(member))
     };
-    // The first time it runs, and refuses by itself.
+    // The first call runs, and the endpoint itself denies it.
     let (_, paid) = cost(user(1));
     assert!(paid > 1_000_000, "{paid} cycles");
     for caller in [user(1), user(2)] {
         let (served, paid) = cost(caller);
         assert!(!served);
-        // Beating hearts cost as much as that.
+        // Heartbeats cost less than the bound.
         assert!(paid < 500_000, "{paid} cycles by {caller}");
     }
     assert!(cost(fleet.root).0, "a controller is served");
@@ -175,7 +175,7 @@ fn what_an_endpoint_refuses_is_turned_away_whatever_the_author_says() {
 }
 
 #[test]
-fn an_init_that_refuses_or_traps_says_why() {
+fn the_reason_of_an_init_that_fails_or_traps_is_answered() {
     let fleet = fleet();
     for (greeting, why) in [
         ("", "a greeting is needed"),
@@ -192,7 +192,7 @@ fn an_init_that_refuses_or_traps_says_why() {
 }
 
 #[test]
-fn a_singleton_is_one_whoever_asks() {
+fn a_singleton_is_provisioned_once() {
     let fleet = fleet();
     let first = fleet.provision(&request("hello")).expect("a member");
     let second = fleet

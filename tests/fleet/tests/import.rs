@@ -1,15 +1,17 @@
-//! Canisters that existed before: into the pool, or adopted as members with their code and data.
+//! Import of existing canisters: into the pool, or as members with their code and data.
 
 use candid::{Principal, encode_args};
-use canic::api::{Env, ImportAs, ImportError, MembersFilter, ProvisionError, Source};
+use canic::api::{
+    IdentityInfo, ImportAs, ImportError, MembersFilter, ProvisionError, ProvisionRequest, Source,
+};
 use canic_fleet_tests::{
     Fleet, artifacts,
     fleet::{notebook, owner_argument},
     user,
 };
 
-/// A canister with a notebook installed by hand, controlled by the operator and by root.
-fn handmade(fleet: &Fleet) -> Principal {
+/// A canister with a notebook that was installed without root. The operator and root control it.
+fn unmanaged(fleet: &Fleet) -> Principal {
     let canister = fleet.stranger_canister(fleet.controller);
     let sender = Some(fleet.controller);
     let module = artifacts::module("example-worker");
@@ -33,9 +35,9 @@ fn as_member(key: &str) -> ImportAs {
 }
 
 #[test]
-fn a_canister_comes_into_the_pool_empty() {
+fn a_canister_imported_into_the_pool_is_emptied() {
     let fleet = Fleet::of_notebooks();
-    let canister = handmade(&fleet);
+    let canister = unmanaged(&fleet);
     fleet.import(canister, ImportAs::Pool).expect("imported");
     fleet.quiet();
     assert!(fleet.pool().iter().any(|entry| entry.canister == canister));
@@ -43,7 +45,7 @@ fn a_canister_comes_into_the_pool_empty() {
         .pic
         .canister_status(canister, Some(fleet.root))
         .expect("root controls it");
-    assert_eq!(status.module_hash, None, "it is wiped");
+    assert_eq!(status.module_hash, None, "its module is uninstalled");
     assert_eq!(fleet.pic.get_controllers(canister), [fleet.root]);
     fleet.audit().passes();
 }
@@ -51,11 +53,11 @@ fn a_canister_comes_into_the_pool_empty() {
 #[test]
 fn a_canister_is_adopted_with_its_data() {
     let fleet = Fleet::of_notebooks();
-    let canister = handmade(&fleet);
-    let env: Env = fleet
-        .query(canister, user(1), "canic_env", ())
+    let canister = unmanaged(&fleet);
+    let info: IdentityInfo = fleet
+        .query(canister, user(1), "canic_identity", ())
         .expect("it answers");
-    assert_eq!(env.membership, None, "it is unmanaged");
+    assert_eq!(info.identity, None, "it is unmanaged");
     let written: Result<(), String> = fleet
         .update(canister, user(1), "put", ("title", "text"))
         .expect("the owner may write");
@@ -68,25 +70,25 @@ fn a_canister_is_adopted_with_its_data() {
         members.iter().map(|m| m.canister).collect::<Vec<_>>(),
         [canister]
     );
-    let env: Env = fleet
-        .query(canister, user(1), "canic_env", ())
+    let info: IdentityInfo = fleet
+        .query(canister, user(1), "canic_identity", ())
         .expect("it answers");
-    let membership = env.membership.expect("it is a member now");
+    let identity = info.identity.expect("it is a member now");
     assert_eq!(
-        (membership.root, membership.key.as_deref()),
+        (identity.root, identity.key.as_deref()),
         (fleet.root, Some("alice"))
     );
     let read: Option<String> = fleet
         .query(canister, user(1), "get", ("title",))
         .expect("the owner may read");
     assert_eq!(read.as_deref(), Some("text"));
-    let again = canic::api::ProvisionRequest {
+    let again = ProvisionRequest {
         key: Some("alice".into()),
         ..notebook(user(1))
     };
     let found = fleet
         .provision(&again)
-        .expect("the key means the adopted one");
+        .expect("the key means the adopted member");
     assert_eq!((found.canister, found.source), (canister, Source::Existing));
     fleet.audit().passes();
 }
@@ -98,7 +100,7 @@ fn a_canister_that_ran_other_code_is_upgraded_and_adopted() {
     let canister = fleet.stranger_canister(fleet.controller);
     let sender = Some(fleet.controller);
     let nothing = encode_args(()).expect("no argument");
-    // The smallest of programs, which has no stable memory.
+    // The smallest module, which has no stable memory.
     let before = b"\0asm\x01\0\0\0".to_vec();
     fleet
         .pic
@@ -122,7 +124,7 @@ fn a_canister_that_ran_other_code_is_upgraded_and_adopted() {
     let diary: Vec<String> = fleet
         .query(canister, user(1), "diary", ())
         .expect("it answers");
-    // `start` waited until the canister knew who it is.
+    // `start` ran once the canister had its identity.
     assert_eq!(diary, ["post_upgrade", "start Some(\"hooks\")"]);
     fleet.audit().passes();
 }
@@ -145,7 +147,7 @@ fn a_canister_that_root_does_not_control_is_refused() {
 }
 
 #[test]
-fn a_canister_of_the_fleet_is_not_imported_again() {
+fn a_canister_of_the_fleet_is_not_imported_twice() {
     let fleet = Fleet::of_notebooks();
     let member = fleet
         .provision(&notebook(user(1)))
@@ -166,7 +168,7 @@ fn a_canister_of_the_fleet_is_not_imported_again() {
 }
 
 #[test]
-fn another_program_is_not_adopted() {
+fn a_canister_with_another_module_is_not_adopted() {
     let fleet = Fleet::of_notebooks();
     let canister = fleet.stranger_canister(fleet.controller);
     let sender = Some(fleet.controller);
@@ -192,7 +194,7 @@ fn another_program_is_not_adopted() {
         .query(canister, user(1), "alive", ())
         .expect("it is untouched");
     assert!(alive && fleet.members(&MembersFilter::All).is_empty());
-    // Root was told of it, refused it, and is still one of its controllers.
+    // Root refused the import, and is still one of the canister's controllers.
     fleet.audit().passes_except(&[canister]);
 }
 
@@ -205,10 +207,10 @@ fn limits_hold_for_imports() {
     });
     fleet.quiet();
     fleet
-        .import(handmade(&fleet), ImportAs::Pool)
+        .import(unmanaged(&fleet), ImportAs::Pool)
         .expect("the pool has room for one more");
     fleet.quiet();
-    let other = handmade(&fleet);
+    let other = unmanaged(&fleet);
     assert_eq!(
         fleet.import(other, ImportAs::Pool),
         Err(ImportError::PoolFull { max: 2 })

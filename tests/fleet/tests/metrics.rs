@@ -1,20 +1,20 @@
-//! What is measured: as Candid, as Prometheus text, as documented; what measuring costs; and what
-//! is in the log.
+//! Metrics: as Candid, as Prometheus text, and as documented; the cost of measuring; and the log.
 
 use candid::{Principal, encode_args};
 use canic::api::{
-    Denied, HttpRequest, HttpResponse, Metric, MetricsPage, OperationsFilter, PageRequest,
-    ProvisionError, ProvisionRequest, Provisioned, Retirement, RolledBack,
+    Denied, HttpRequest, HttpResponse, Metric, MetricsPage, OperationInfo, OperationKind,
+    OperationsFilter, PageRequest, ProvisionError, ProvisionRequest, Provisioned, Retirement,
+    RolledBack,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use canic_replica::{Effect, Fault, RejectCode, client::Control};
 use std::{
     collections::BTreeSet,
-    io::Write,
+    io::{self, Write},
     process::{Command, Stdio},
 };
 
-/// A root that serves metrics, and modules for members that do.
+/// A fleet whose root serves metrics, with modules for its members.
 fn fleet() -> Fleet {
     let fleet = Fleet::start("fixture-hub-root");
     for role in ["worker", "hooks", "measured"] {
@@ -37,15 +37,15 @@ fn request(role: &str, arg: Vec<u8>) -> ProvisionRequest {
     }
 }
 
-/// A member that measures.
+/// A member that serves metrics.
 fn measured(fleet: &Fleet) -> Principal {
     let nothing = encode_args(()).expect("encoded");
     let member = fleet.provision(&request("measured", nothing));
     member.expect("a member").canister
 }
 
-/// A provision whose `init` refuses.
-fn failed(fleet: &Fleet) -> u64 {
+/// Requests a member whose `init` refuses, and returns the failed operation.
+fn fail_provision(fleet: &Fleet) -> u64 {
     let no_greeting = encode_args(("",)).expect("encoded");
     match fleet.provision(&request("hooks", no_greeting)) {
         Err(ProvisionError::InstallFailed { operation, .. }) => operation,
@@ -53,7 +53,7 @@ fn failed(fleet: &Fleet) -> u64 {
     }
 }
 
-/// All that a canister measures, a few rows at a time.
+/// All metrics of a canister, a few rows at a time.
 fn metrics(fleet: &Fleet, canister: Principal, sender: Principal) -> Vec<Metric> {
     let (mut metrics, mut after) = (Vec::new(), None);
     loop {
@@ -70,7 +70,7 @@ fn metrics(fleet: &Fleet, canister: Principal, sender: Principal) -> Vec<Metric>
     }
 }
 
-/// The value of a name with these label values.
+/// The value of a metric with these label values.
 fn value(metrics: &[Metric], name: &str, labels: &[&str]) -> Option<f64> {
     let same = |metric: &&Metric| {
         let values = metric.labels.iter().map(|(_, value)| value.as_str());
@@ -78,7 +78,7 @@ fn value(metrics: &[Metric], name: &str, labels: &[&str]) -> Option<f64> {
     };
     let mut found = metrics.iter().filter(same);
     let value = found.next().map(|metric| metric.value);
-    assert!(found.next().is_none(), "{name} {labels:?} is told once");
+    assert!(found.next().is_none(), "{name} {labels:?} is served once");
     value
 }
 
@@ -100,8 +100,8 @@ fn text(fleet: &Fleet, canister: Principal) -> String {
     String::from_utf8(answer.body).expect("it is text")
 }
 
-/// A root with something of everything to tell, and a member of it.
-fn full() -> (Fleet, Principal) {
+/// A fleet whose root has a value for every metric, and a member of it.
+fn eventful() -> (Fleet, Principal) {
     let fleet = fleet();
     let member = measured(&fleet);
     let nothing = encode_args(()).expect("encoded");
@@ -114,7 +114,7 @@ fn full() -> (Fleet, Principal) {
     let worker = fleet.provision(&notebook(user(1))).expect("a member");
     let retired = fleet.retire(worker.canister, Retirement::Delete);
     retired.expect("it is retired");
-    failed(&fleet);
+    fail_provision(&fleet);
     fleet.quiet();
     (fleet, member)
 }
@@ -155,8 +155,12 @@ fn an_endpoints_calls_are_counted_by_outcome() {
     assert_eq!(outcomes("guarded_update"), [0, 0, 2, 0].map(Some));
     assert_eq!(outcomes("call_myself"), [2, 0, 0, 0].map(Some));
     assert_eq!(outcomes("trap_later"), [0, 0, 0, 1].map(Some));
-    assert_eq!(calls("wired_update", "ok"), None, "nobody called it");
-    assert_eq!(calls("bare_update", "ok"), None, "it is not canic's");
+    assert_eq!(calls("wired_update", "ok"), None, "it was not called");
+    assert_eq!(
+        calls("bare_update", "ok"),
+        None,
+        "it has no attribute of canic"
+    );
     for endpoint in ["answer", "call_myself", "trap_later"] {
         let name = "canic_endpoint_instructions_total";
         let instructions = value(&metrics, name, &[endpoint]);
@@ -175,7 +179,7 @@ fn an_endpoints_calls_are_counted_by_outcome() {
 
 #[test]
 fn operations_and_steps_are_counted_with_their_latencies() {
-    let (fleet, _) = full();
+    let (fleet, _) = eventful();
     let metrics = metrics(&fleet, fleet.root, fleet.controller);
     let operations = |kind, outcome| {
         let name = "canic_operation_duration_seconds_count";
@@ -194,12 +198,12 @@ fn operations_and_steps_are_counted_with_their_latencies() {
     assert_eq!(steps("install", "not_applied"), Some(1.0));
     assert_eq!(steps("install", "unknown"), None);
 
-    // As the journal has it.
+    // The duration is the one in the journal.
     let closed = fleet.operations(OperationsFilter::Closed);
-    let took = |op: &canic::api::OperationInfo| (op.updated - op.accepted) as f64 / 1e9;
+    let took = |op: &OperationInfo| (op.updated - op.accepted) as f64 / 1e9;
     let retired = closed
         .iter()
-        .find(|op| op.kind == canic::api::OperationKind::Retire)
+        .find(|op| op.kind == OperationKind::Retire)
         .expect("it is on record");
     let name = "canic_operation_duration_seconds_sum";
     assert_eq!(
@@ -220,15 +224,17 @@ fn operations_and_steps_are_counted_with_their_latencies() {
 }
 
 #[test]
-fn what_is_open_or_in_quarantine_is_the_backlog() {
+fn open_and_quarantined_operations_are_the_backlog() {
     let fleet = fleet();
     let Some(control) = Control::of(&fleet.pic) else {
         return println!("skipped: this server can't lose an answer");
     };
-    // One waits until its member can be installed.
+    // One operation waits until its member can be installed.
     let refused = Fault::on_call(Effect::reject(RejectCode::SysTransient));
     let refused = refused.method("install_chunked_code").times(100);
-    control.inject(&refused).expect("it takes the fault");
+    control
+        .inject(&refused)
+        .expect("the replica arms the fault");
     let root = fleet.root;
     let waiting = fleet.submit(
         root,
@@ -239,12 +245,12 @@ fn what_is_open_or_in_quarantine_is_the_backlog() {
     fleet.until("its install was refused", |fleet| {
         fleet.open().iter().any(|op| op.failure.is_some())
     });
-    // Of another one's canister nobody knows the id.
+    // Root never learns the id of another operation's canister.
     let lost = Fault::on_answer(Effect::reject(RejectCode::SysUnknown)).method("create_canister");
-    control.inject(&lost).expect("it takes the fault");
+    control.inject(&lost).expect("the replica arms the fault");
     let answer = fleet.provision(&notebook(user(1)));
     let Err(ProvisionError::Quarantined { operation, .. }) = answer else {
-        panic!("its id is not known: {answer:?}");
+        panic!("the operation is quarantined, not: {answer:?}");
     };
 
     let now = metrics(&fleet, fleet.root, fleet.controller);
@@ -257,7 +263,9 @@ fn what_is_open_or_in_quarantine_is_the_backlog() {
     let name = "canic_operation_duration_seconds_count";
     assert_eq!(gauge(name, &["provision", "quarantined"]), Some(1.0));
 
-    control.clear_faults().expect("it forgets the fault");
+    control
+        .clear_faults()
+        .expect("the replica clears the fault");
     let answer: Result<Provisioned, ProvisionError> = fleet.answer(waiting);
     assert!(
         matches!(answer, Err(ProvisionError::Pending { .. })),
@@ -275,7 +283,7 @@ fn what_is_open_or_in_quarantine_is_the_backlog() {
 
 #[test]
 fn promtool_accepts_what_root_and_members_serve() {
-    let (fleet, member) = full();
+    let (fleet, member) = eventful();
     for canister in [fleet.root, member] {
         let text = text(&fleet, canister);
         let promtool = Command::new("promtool")
@@ -286,7 +294,7 @@ fn promtool_accepts_what_root_and_members_serve() {
             .spawn();
         let mut promtool = match promtool {
             Ok(promtool) => promtool,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return println!(
                     "skipped: promtool, which comes with Prometheus, is not installed"
                 );
@@ -303,11 +311,11 @@ fn promtool_accepts_what_root_and_members_serve() {
     }
 }
 
-/// A family as `docs/metrics.md` has it.
+/// A family of metrics in `docs/metrics.md`.
 struct Documented {
     name: String,
     kind: String,
-    /// Label names, each with all values it can have unless they are names.
+    /// Label names, each with its possible values; `None` if these are names of the author.
     labels: Vec<(String, Option<BTreeSet<String>>)>,
     help: String,
 }
@@ -341,8 +349,8 @@ fn documented() -> Vec<Documented> {
 }
 
 #[test]
-fn all_that_is_served_is_documented_and_nothing_else_is() {
-    let (fleet, member) = full();
+fn served_and_documented_metrics_are_the_same() {
+    let (fleet, member) = eventful();
     let documented = documented();
     for metric in metrics(&fleet, fleet.root, fleet.controller) {
         let Metric { name, labels, .. } = &metric;
@@ -379,7 +387,7 @@ fn all_that_is_served_is_documented_and_nothing_else_is() {
 }
 
 #[test]
-fn http_serves_one_page_to_be_read() {
+fn http_serves_one_page_read_only() {
     let fleet = fleet();
     let header = |answer: &HttpResponse, name: &str| {
         let mut headers = answer.headers.iter();
@@ -410,7 +418,7 @@ fn http_serves_one_page_to_be_read() {
 }
 
 #[test]
-fn a_gateway_that_wants_no_certificate_hands_the_page_on() {
+fn the_raw_gateway_serves_the_page() {
     let mut fleet = fleet();
     let member = measured(&fleet);
     let gateway = fleet.pic.make_live(None);
@@ -436,15 +444,15 @@ fn a_gateway_that_wants_no_certificate_hands_the_page_on() {
 }
 
 #[test]
-fn an_empty_endpoint_costs_little_more_than_one_of_ic_cdk() {
-    /// Instructions that the wiring may add.
+fn an_empty_endpoint_costs_little_more_than_that_of_ic_cdk() {
+    /// The most instructions that canic may add to a call.
     const MOST: u64 = 3_000;
     let fleet = Fleet::start("fixture-hub-root");
     let Some(observer) = &fleet.observer else {
-        return println!("skipped: this server does not tell instructions");
+        return println!("skipped: this server does not serve instructions");
     };
-    // What a call takes on average: where the allocator puts things, and so which pages get dirty,
-    // changes from call to call, for either kind of endpoint.
+    // The average of several calls: the pages that the allocator makes dirty differ from call to
+    // call, for both kinds of endpoints.
     let cost = |canister, sender, method: &str| {
         let nothing = || encode_args(()).expect("encoded");
         let from = observer.now();
@@ -457,7 +465,7 @@ fn an_empty_endpoint_costs_little_more_than_one_of_ic_cdk() {
             answer.unwrap_or_else(|reject| panic!("{method}: {reject}"));
         }
         let all = observer.instructions(canister, method, from);
-        // The first call of any endpoint makes room for what the others find.
+        // The first call of an endpoint allocates memory that later calls reuse.
         let [_, rest @ ..] = &all[..] else {
             panic!("{method} was called")
         };
@@ -494,42 +502,42 @@ fn log(fleet: &Fleet, canister: Principal) -> Vec<String> {
 }
 
 #[test]
-fn the_log_tells_an_operations_story_with_level_and_number() {
+fn the_log_has_the_steps_of_an_operation_with_level_and_number() {
     let fleet = fleet();
     let member = fleet.provision(&notebook(user(1))).expect("a member");
-    let failed = failed(&fleet);
+    let failed = fail_provision(&fleet);
     fleet.quiet();
     let log = log(&fleet, fleet.root);
-    let story = |operation: u64| -> Vec<String> {
+    let lines_of = |operation: u64| -> Vec<String> {
         let number = format!(" operation {operation} ");
         let its = log.iter().filter(|line| line.contains(&number));
         its.cloned().collect()
     };
     let done = member.operation;
     assert_eq!(
-        story(done),
+        lines_of(done),
         [
             format!("INFO canic: operation {done} (Provision) begins"),
             format!("INFO canic: operation {done} (Provision) is done"),
         ]
     );
-    let [begins, rolls_back, ended] = &story(failed)[..] else {
+    let [begins, rolls_back, ended] = &lines_of(failed)[..] else {
         panic!("{log:#?}")
     };
-    let told = |line: &str, level: &str, what: &str| {
-        let start = format!("{level} canic: operation {failed} (Provision) {what}");
+    let check = |line: &str, level: &str, rest: &str| {
+        let start = format!("{level} canic: operation {failed} (Provision) {rest}");
         assert!(line.starts_with(&start), "{line}");
     };
-    told(begins, "INFO", "begins");
-    told(rolls_back, "WARN", "rolls back after Install: ");
+    check(begins, "INFO", "begins");
+    check(rolls_back, "WARN", "rolls back after Install: ");
     assert!(rolls_back.contains("a greeting is needed"), "{rolls_back}");
     let how = RolledBack::Deleted;
-    told(ended, "WARN", &format!("failed and ended as {how:?}: "));
+    check(ended, "WARN", &format!("failed and ended as {how:?}: "));
     assert!(log.iter().all(|line| line.len() <= 300), "{log:#?}");
 }
 
 #[test]
-fn the_log_tells_what_was_cut_off_and_what_did_not_start() {
+fn the_log_has_cut_off_operations_and_failed_starts() {
     let fleet = fleet();
     let member = measured(&fleet);
     fleet.quiet();
@@ -543,11 +551,11 @@ fn the_log_tells_what_was_cut_off_and_what_did_not_start() {
         return println!("skipped: this server can't make a callback trap");
     };
     let trap = Fault::on_answer(Effect::trap()).method("install_chunked_code");
-    control.inject(&trap).expect("it takes the fault");
+    control.inject(&trap).expect("the replica arms the fault");
     let answer = fleet.provision(&notebook(user(1)));
     let operation = match answer {
         Ok(Provisioned { operation, .. }) | Err(ProvisionError::Pending { operation }) => operation,
-        other => panic!("it is provisioned sooner or later, not: {other:?}"),
+        other => panic!("the member is provisioned or pending, not: {other:?}"),
     };
     fleet.quiet();
     let taken_up = format!(

@@ -1,8 +1,9 @@
-//! Modules: staged in chunks or embedded, approved by hash, and nothing else is ever installed.
+//! Modules: staged in chunks or embedded, approved by hash, and installed only if approved.
 
 use candid::Principal;
 use canic::api::{
-    Denied, ModuleError, ModulesPage, PageRequest, ProvisionError, RolledBack, Source,
+    Denied, MAX_CHUNK, MembersFilter, ModuleError, ModuleInfo, ModulesPage, PageRequest,
+    ProvisionError, RolledBack, Source,
 };
 use canic_fleet_tests::{
     Fleet, artifacts,
@@ -12,7 +13,7 @@ use canic_fleet_tests::{
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 
-fn modules(fleet: &Fleet) -> Vec<canic::api::ModuleInfo> {
+fn modules(fleet: &Fleet) -> Vec<ModuleInfo> {
     let page: Result<ModulesPage, Denied> = fleet.ask(
         "canic_modules",
         (PageRequest {
@@ -38,7 +39,7 @@ fn without_an_approved_module_there_is_no_member() {
     let paid = before - fleet.pic.cycle_balance(fleet.root);
     assert!(
         paid < 100_000_000,
-        "only the message itself costs, not {paid} cycles"
+        "only the message is paid, not {paid} cycles"
     );
     fleet.audit().passes();
 }
@@ -128,7 +129,7 @@ fn a_chunk_that_was_not_staged_is_named() {
 }
 
 #[test]
-fn another_module_than_the_approved_one_is_refused() {
+fn chunks_of_another_module_are_refused() {
     let fleet = Fleet::start("example-root");
     let (module, other) = (
         artifacts::module("example-worker"),
@@ -150,7 +151,7 @@ fn another_module_than_the_approved_one_is_refused() {
 }
 
 #[test]
-fn what_is_not_wasm_is_refused() {
+fn a_module_that_is_not_wasm_is_refused() {
     let fleet = Fleet::start("example-root");
     let text = b"the complete works of nobody in particular";
     fleet.stage(text).expect("staged");
@@ -160,7 +161,7 @@ fn what_is_not_wasm_is_refused() {
 }
 
 #[test]
-fn what_only_begins_like_wasm_is_rolled_back() {
+fn a_provision_with_an_invalid_module_is_rolled_back() {
     let fleet = Fleet::start("example-root");
     let broken = b"\0asm\x01\0\0\0 and then the type section went missing";
     fleet.approve("worker", broken);
@@ -182,12 +183,12 @@ fn what_only_begins_like_wasm_is_rolled_back() {
 #[test]
 fn sizes_hashes_and_roles_are_checked() {
     let fleet = Fleet::start("example-root");
-    let max = canic::api::MAX_CHUNK as u64;
+    let max = MAX_CHUNK as u64;
     assert_eq!(
         fleet.stage(&[]),
         Err(ModuleError::ChunkSize { length: 0, max })
     );
-    let large = vec![0; canic::api::MAX_CHUNK + 1];
+    let large = vec![0; MAX_CHUNK + 1];
     assert_eq!(
         fleet.stage(&large),
         Err(ModuleError::ChunkSize {
@@ -216,17 +217,17 @@ fn sizes_hashes_and_roles_are_checked() {
 }
 
 #[test]
-fn a_gzipped_module_is_taken_and_a_later_one_is_used_from_then_on() {
+fn a_gzipped_module_is_accepted_and_replaces_the_earlier_one() {
     let fleet = Fleet::of_notebooks();
     let module = artifacts::module("example-worker");
     let old = fleet.provision(&notebook(user(1))).expect("a member");
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&module).expect("memory takes it");
-    let gzipped = encoder.finish().expect("memory takes it");
+    encoder.write_all(&module).expect("memory can be written");
+    let gzipped = encoder.finish().expect("memory can be written");
     fleet.approve("worker", &gzipped);
     let new = fleet.provision(&notebook(user(2))).expect("a member");
     let hash = |canister: Principal| {
-        let members = fleet.members(&canic::api::MembersFilter::All);
+        let members = fleet.members(&MembersFilter::All);
         members
             .into_iter()
             .find(|m| m.canister == canister)
@@ -240,7 +241,7 @@ fn a_gzipped_module_is_taken_and_a_later_one_is_used_from_then_on() {
 }
 
 #[test]
-fn an_embedded_module_works_right_after_install() {
+fn an_embedded_module_can_be_provisioned_right_after_install() {
     let fleet = Fleet::start("fixture-embedded-root");
     let made = fleet.provision(&notebook(user(1))).expect("a member");
     assert_eq!(made.source, Source::Fresh);

@@ -1,21 +1,28 @@
 //! The pool: refilled in the background up to its minimum, never beyond its maximum.
 
-use canic::api::{MembersFilter, OperationKind, OperationsFilter, Retirement, Source};
+use canic::api::{
+    MembersFilter, OperationKind, OperationsFilter, ProvisionError, Provisioned, Retirement, Source,
+};
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
+use std::{ops::Range, time::Duration};
 
 #[test]
-fn it_fills_by_itself_after_install() {
+fn the_pool_fills_to_its_minimum_after_install() {
     let fleet = Fleet::start("example-root");
     assert!(
         fleet.pool().is_empty(),
-        "nothing is there before time passes"
+        "the pool is empty before time passes"
     );
     fleet.until("the pool holds two ready canisters", |fleet| {
         fleet.pool().len() == 2
     });
     fleet.quiet();
     let pool = fleet.pool();
-    assert_eq!(pool.len(), 2, "no more than the minimum is made: {pool:?}");
+    assert_eq!(
+        pool.len(),
+        2,
+        "no more than the minimum is created: {pool:?}"
+    );
     for entry in &pool {
         let cycles = fleet.pic.cycle_balance(entry.canister);
         assert!(
@@ -28,7 +35,7 @@ fn it_fills_by_itself_after_install() {
 }
 
 #[test]
-fn it_is_refilled_after_a_hit() {
+fn the_pool_is_refilled_after_a_hit() {
     let fleet = Fleet::of_notebooks();
     let before = fleet.pool();
     let hit = fleet.provision(&notebook(user(1))).expect("a member");
@@ -56,10 +63,9 @@ fn it_is_refilled_after_a_hit() {
 }
 
 #[test]
-fn an_empty_pool_holds_nobody_up() {
+fn an_empty_pool_delays_no_provision() {
     let fleet = Fleet::start("example-root");
     fleet.approve("worker", &artifacts::module("example-worker"));
-    let fleet = fleet;
     let sources: Vec<Source> = [1, 2, 3, 4, 5]
         .map(|n| {
             fleet.submit(
@@ -69,7 +75,7 @@ fn an_empty_pool_holds_nobody_up() {
                 (notebook(user(n)),),
             )
         })
-        .map(|m| fleet.answer::<Result<canic::api::Provisioned, canic::api::ProvisionError>>(m))
+        .map(|m| fleet.answer::<Result<Provisioned, ProvisionError>>(m))
         .map(|answer| answer.expect("a member").source)
         .into();
     assert!(sources.contains(&Source::Fresh), "{sources:?}");
@@ -90,7 +96,7 @@ fn a_full_pool_turns_recycling_into_deletion() {
         fleet.quiet();
         made.canister
     });
-    // Three were wanted lately, so that the pool holds as many as it may.
+    // Three were provisioned lately, so the pool is at its maximum.
     assert_eq!(fleet.pool().len(), 2);
     let mut deleted = 0;
     for canister in members {
@@ -110,13 +116,13 @@ fn a_full_pool_turns_recycling_into_deletion() {
 }
 
 #[test]
-fn the_pool_follows_what_was_wanted_lately_within_its_limits() {
+fn the_pool_follows_recent_demand_within_its_limits() {
     let fleet = Fleet::of_notebooks();
     let ready = |fleet: &Fleet| {
         fleet.quiet();
         fleet.pool().len()
     };
-    let provision = |numbers: std::ops::Range<u8>| {
+    let provision = |numbers: Range<u8>| {
         for number in numbers {
             fleet.provision(&notebook(user(number))).expect("a member");
         }
@@ -124,13 +130,11 @@ fn the_pool_follows_what_was_wanted_lately_within_its_limits() {
     provision(1..3);
     assert_eq!(ready(&fleet), 2, "its minimum");
     provision(3..6);
-    assert_eq!(ready(&fleet), 5, "as many as were wanted");
+    assert_eq!(ready(&fleet), 5, "as many as were provisioned lately");
     provision(6..20);
     assert_eq!(ready(&fleet), 10, "its maximum");
-    // What is there stays, but is not replaced once nobody has wanted it for long.
-    fleet
-        .pic
-        .advance_time(std::time::Duration::from_secs(2_000));
+    // Canisters stay in the pool, but are not replaced when the demand is long ago.
+    fleet.pic.advance_time(Duration::from_secs(2_000));
     provision(20..22);
     assert_eq!(ready(&fleet), 8);
     fleet.audit().passes();

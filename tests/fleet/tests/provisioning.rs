@@ -1,17 +1,16 @@
-//! From a request to a living member: what it costs, and what the same key means.
+//! Provisioning of a member: its calls, its result, and repeated keys.
 
 use candid::Principal;
 use canic::api::{
     BatchError, MemberState, MembersFilter, OperationState, OperationsFilter, ProvisionError,
-    Provisioned, Retirement, Source,
+    ProvisionRequest, Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use std::collections::BTreeSet;
 
 type Answer = Result<Provisioned, ProvisionError>;
 
-/// The management calls that root makes while `act` runs, by method; none on a server without a
-/// trace.
+/// The management methods that root calls while `act` runs; `None` on a server without a trace.
 fn calls_during(fleet: &Fleet, act: impl FnOnce()) -> Option<Vec<String>> {
     let from = fleet.observer.as_ref().map(|observer| observer.now());
     act();
@@ -25,7 +24,7 @@ fn calls_during(fleet: &Fleet, act: impl FnOnce()) -> Option<Vec<String>> {
 #[test]
 fn a_pool_hit_is_one_management_call() {
     let fleet = Fleet::of_notebooks();
-    // One more than the minimum, so that the hit starts no refill.
+    // The pool has one canister more than its minimum, so the hit starts no refill.
     let extra = fleet.provision(&notebook(user(1))).expect("a member");
     fleet.quiet();
     fleet
@@ -45,7 +44,7 @@ fn a_pool_hit_is_one_management_call() {
 }
 
 #[test]
-fn a_recycled_canister_is_as_good_as_a_new_one() {
+fn a_recycled_canister_takes_the_same_calls_as_a_new_one() {
     let fleet = Fleet::of_notebooks();
     let first = fleet.provision(&notebook(user(1))).expect("a member");
     fleet.quiet();
@@ -127,7 +126,7 @@ fn the_same_key_gives_the_same_member() {
 }
 
 #[test]
-fn the_same_key_at_once_gives_one_member() {
+fn concurrent_requests_with_one_key_give_one_member() {
     let fleet = Fleet::of_notebooks();
     let submitted = [(); 4].map(|()| {
         fleet.submit(
@@ -158,7 +157,7 @@ fn the_same_key_at_once_gives_one_member() {
 }
 
 #[test]
-fn a_claimed_canister_is_not_handed_out_twice() {
+fn a_pool_canister_is_claimed_once() {
     let fleet = Fleet::of_notebooks();
     let submitted = [1, 2, 3, 4, 5].map(|number| {
         fleet.submit(
@@ -188,10 +187,10 @@ fn a_claimed_canister_is_not_handed_out_twice() {
 }
 
 #[test]
-fn a_batch_is_accepted_at_once_and_made_in_the_background() {
+fn a_batch_is_accepted_at_once_and_provisioned_in_the_background() {
     let fleet = Fleet::of_notebooks();
     let mut requests: Vec<_> = [1, 2, 3].map(|number| notebook(user(number))).into();
-    requests.push(canic::api::ProvisionRequest {
+    requests.push(ProvisionRequest {
         role: "gardener".into(),
         ..notebook(user(4))
     });
@@ -218,20 +217,20 @@ fn a_batch_is_accepted_at_once_and_made_in_the_background() {
 #[test]
 fn users_sign_up_for_their_own_notebook() {
     let fleet = Fleet::of_notebooks();
-    let where_is = |who: Principal| -> Option<Principal> {
+    let where_is = |owner: Principal| -> Option<Principal> {
         fleet
-            .query(fleet.root, user(9), "where_is", (who,))
+            .query(fleet.root, user(9), "where_is", (owner,))
             .expect("anybody may ask")
     };
     assert_eq!(where_is(user(1)), None);
     let answer: Answer = fleet
         .update(fleet.root, user(1), "sign_up", ())
-        .expect("taken");
+        .expect("root answers");
     let made = answer.expect("a notebook");
     assert_eq!(where_is(user(1)), Some(made.canister));
     let again: Answer = fleet
         .update(fleet.root, user(1), "sign_up", ())
-        .expect("taken");
+        .expect("root answers");
     assert_eq!(again.expect("the same notebook").canister, made.canister);
 
     let written: Result<(), String> = fleet
@@ -253,7 +252,7 @@ fn users_sign_up_for_their_own_notebook() {
 }
 
 #[test]
-fn a_trap_in_the_code_that_asked_ends_no_creation() {
+fn a_trap_in_the_requesting_code_does_not_end_the_provision() {
     let fleet = Fleet::start("fixture-careless-root");
     fleet.approve("worker", &artifacts::module("example-worker"));
     fleet.quiet();

@@ -6,7 +6,7 @@ use canic::api::{
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 
-fn family() -> (Fleet, Principal) {
+fn fleet_with_hub() -> (Fleet, Principal) {
     let fleet = Fleet::start("fixture-hub-root");
     fleet.approve("hub", &artifacts::module("fixture-hub"));
     fleet.approve("worker", &artifacts::module("example-worker"));
@@ -31,7 +31,7 @@ fn family() -> (Fleet, Principal) {
 
 #[test]
 fn members_are_listed_by_role_and_by_parent() {
-    let (fleet, hub) = family();
+    let (fleet, hub) = fleet_with_hub();
     assert_eq!(fleet.members(&MembersFilter::All).len(), 13);
     let hubs = fleet.members(&MembersFilter::Role("hub".into()));
     assert_eq!(hubs.iter().map(|m| m.canister).collect::<Vec<_>>(), [hub]);
@@ -47,7 +47,7 @@ fn members_are_listed_by_role_and_by_parent() {
 
 #[test]
 fn a_member_is_found_by_its_canister_and_by_its_key() {
-    let (fleet, hub) = family();
+    let (fleet, hub) = fleet_with_hub();
     for number in 1..=12 {
         let key = user(number).to_text();
         let request = MemberRequest::Key {
@@ -77,7 +77,7 @@ fn a_member_is_found_by_its_canister_and_by_its_key() {
 
 #[test]
 fn pages_hold_every_row_once() {
-    let (fleet, hub) = family();
+    let (fleet, hub) = fleet_with_hub();
     let filters = [
         MembersFilter::All,
         MembersFilter::Role("worker".into()),

@@ -1,14 +1,14 @@
-//! The end of a member: back to the pool, or drained and deleted.
+//! Retirement of a member: recycled into the pool, or drained and deleted.
 
 use candid::Principal;
 use canic::api::{
-    MemberRequest, MembersFilter, OperationKind, OperationState, OperationsFilter, RetireError,
-    Retirement,
+    MemberRequest, MembersFilter, OperationKind, OperationState, OperationsFilter,
+    ProvisionRequest, RetireError, RetireRequest, Retired, Retirement,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 
 #[test]
-fn a_recycled_member_is_emptied_and_waits_in_the_pool() {
+fn a_recycled_member_is_emptied_and_joins_the_pool() {
     let fleet = Fleet::of_notebooks();
     let worker = fleet
         .provision(&notebook(user(1)))
@@ -27,12 +27,12 @@ fn a_recycled_member_is_emptied_and_waits_in_the_pool() {
     assert_eq!(status.module_hash, None);
     assert_eq!(fleet.pic.get_controllers(worker), [fleet.root]);
     let answer: Result<Option<String>, _> = fleet.query(worker, user(1), "get", ("title",));
-    assert!(answer.is_err(), "nothing answers any more");
+    assert!(answer.is_err(), "its code is gone");
     fleet.audit().passes();
 }
 
 #[test]
-fn a_deleted_member_gives_its_cycles_back() {
+fn a_deleted_member_returns_its_cycles_to_root() {
     let fleet = Fleet::of_notebooks();
     let worker = fleet
         .provision(&notebook(user(1)))
@@ -95,21 +95,21 @@ fn only_members_can_be_retired() {
 }
 
 #[test]
-fn retiring_twice_at_once_retires_once() {
+fn concurrent_retirements_retire_once() {
     let fleet = Fleet::of_notebooks();
     let worker = fleet
         .provision(&notebook(user(1)))
         .expect("a member")
         .canister;
     fleet.quiet();
-    let request = canic::api::RetireRequest {
+    let request = RetireRequest {
         canister: worker,
         how: Retirement::Recycle,
         subtree: None,
     };
     let submitted =
         [(); 2].map(|()| fleet.submit(fleet.root, fleet.controller, "canic_retire", (&request,)));
-    let answers = submitted.map(|m| fleet.answer::<Result<canic::api::Retired, RetireError>>(m));
+    let answers = submitted.map(|m| fleet.answer::<Result<Retired, RetireError>>(m));
     assert!(answers[0].is_ok(), "{answers:?}");
     assert!(
         matches!(answers[1], Err(RetireError::Pending { .. })),
@@ -131,7 +131,7 @@ fn with_hub() -> (Fleet, Principal) {
     let fleet = Fleet::start("fixture-hub-root");
     fleet.approve("hub", &artifacts::module("fixture-hub"));
     fleet.approve("worker", &artifacts::module("example-worker"));
-    let request = canic::api::ProvisionRequest {
+    let request = ProvisionRequest {
         role: "hub".into(),
         key: None,
         parent: None,
@@ -142,9 +142,9 @@ fn with_hub() -> (Fleet, Principal) {
 }
 
 #[test]
-fn a_parent_with_children_stays() {
+fn a_parent_with_children_is_not_retired() {
     let (fleet, hub) = with_hub();
-    let below = canic::api::ProvisionRequest {
+    let below = ProvisionRequest {
         parent: Some(hub),
         ..notebook(user(1))
     };
@@ -166,10 +166,10 @@ fn a_parent_with_children_stays() {
 }
 
 #[test]
-fn a_subtree_goes_leaves_first_and_only_when_asked() {
+fn a_subtree_is_retired_leaves_first_and_only_on_request() {
     let (fleet, hub) = with_hub();
     for number in 1..=12 {
-        let below = canic::api::ProvisionRequest {
+        let below = ProvisionRequest {
             parent: Some(hub),
             ..notebook(user(number))
         };
@@ -177,17 +177,17 @@ fn a_subtree_goes_leaves_first_and_only_when_asked() {
     }
     let beside = fleet.provision(&notebook(user(99))).expect("a worker");
     fleet.quiet();
-    let request = canic::api::RetireRequest {
+    let request = RetireRequest {
         canister: hub,
         how: Retirement::Delete,
         subtree: Some(true),
     };
-    let answer: Result<canic::api::Retired, RetireError> = fleet
+    let answer: Result<Retired, RetireError> = fleet
         .update(fleet.root, fleet.controller, "canic_retire", (request,))
         .expect("root answers");
     assert!(
         matches!(answer, Err(RetireError::Pending { .. })),
-        "it takes a while: {answer:?}"
+        "it is still open: {answer:?}"
     );
     fleet.quiet();
     let left = fleet.members(&MembersFilter::All);
@@ -203,7 +203,7 @@ fn a_subtree_goes_leaves_first_and_only_when_asked() {
     assert_eq!(ended.len(), 13);
     let of_hub = ended.iter().find(|op| op.canister == Some(hub));
     let last = ended.iter().max_by_key(|op| op.updated);
-    assert_eq!(of_hub, last, "the hub goes last");
+    assert_eq!(of_hub, last, "the hub is retired last");
     assert!(ended.iter().all(|op| op.state == OperationState::Done));
     fleet.audit().passes();
 }

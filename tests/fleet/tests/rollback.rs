@@ -1,5 +1,5 @@
-//! A member whose install fails leaves no trace but its journal entry, wherever its canister came
-//! from.
+//! Rollback: a member whose install fails leaves only its journal entry, and its canister is
+//! recycled or deleted.
 
 use candid::Principal;
 use canic::api::{
@@ -8,7 +8,7 @@ use canic::api::{
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 
-/// A request whose `init` will refuse: nobody can own a notebook.
+/// A request whose `init` refuses: the anonymous principal can't own a notebook.
 fn refused() -> ProvisionRequest {
     ProvisionRequest {
         key: Some("nobody".to_string()),
@@ -16,7 +16,7 @@ fn refused() -> ProvisionRequest {
     }
 }
 
-/// Root's answer to a request that fails, with what is on record about it.
+/// Checks root's answer to a failed request and the record of its operation. Returns the canister.
 fn check_failure(
     fleet: &Fleet,
     answer: &Result<Provisioned, ProvisionError>,
@@ -33,7 +33,7 @@ fn check_failure(
     };
     assert!(
         reason.contains("can't own a notebook"),
-        "the reason is told: {reason}"
+        "the reason is answered: {reason}"
     );
     assert_eq!(*rolled_back, expected);
     let on_record = fleet.operation(*operation);
@@ -95,9 +95,9 @@ fn tight_fleet() -> Fleet {
     fleet
 }
 
-/// A deleted canister's cycles are destroyed: they must have come back to root before, all but what
-/// the platform withholds from a canister while it runs the message that sends them (80 B for that
-/// message and for its callback).
+/// Checks that root drained a canister before it deleted it. The rest is destroyed: cycles that the
+/// platform withholds while the canister executes the message that sends them (80 B for this
+/// message and its callback).
 fn check_deleted(fleet: &Fleet, canister: Principal, destroyed_before: Option<u128>) {
     assert!(!fleet.pic.canister_exists(canister));
     match (&fleet.observer, destroyed_before) {
@@ -145,10 +145,10 @@ fn a_fresh_canister_is_drained_and_deleted() {
 }
 
 #[test]
-fn the_key_and_the_place_are_free_again() {
+fn a_failed_provision_frees_its_key_and_its_position() {
     let fleet = tight_fleet();
     for _ in 0..4 {
-        // One more than the role's maximum: a failure takes no place.
+        // One failure more than the role's maximum: a failure takes no position.
         let failed = fleet.provision(&refused());
         assert!(
             matches!(failed, Err(ProvisionError::InstallFailed { .. })),

@@ -1,4 +1,4 @@
-//! What the framework costs in Wasm: the example worker beside the same worker written by hand.
+//! The size of the framework in Wasm: the example's worker beside the same worker written by hand.
 
 use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
 use canic_fleet_tests::{Fleet, artifacts, user};
@@ -7,8 +7,8 @@ use std::io::Write;
 
 fn gzipped(module: &[u8]) -> usize {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(module).expect("memory takes it");
-    encoder.finish().expect("memory takes it").len()
+    encoder.write_all(module).expect("memory can be written");
+    encoder.finish().expect("memory can be written").len()
 }
 
 #[test]
@@ -22,23 +22,23 @@ fn a_managed_worker_is_at_most_a_quarter_larger_than_its_hand_written_twin() {
     );
 }
 
-/// Otherwise there would be nothing to compare.
+/// The sizes are comparable only if the interfaces are the same.
 #[test]
-fn the_managed_worker_serves_whom_its_twin_serves() {
-    let told = |package| canic_replica::candid_interface(&artifacts::module(package));
-    let managed = told("example-worker").expect("it has an interface");
-    let by_hand = told("baseline-worker").expect("it has an interface");
+fn the_managed_worker_has_the_interface_of_its_twin() {
+    let interface = |package| canic_replica::candid_interface(&artifacts::module(package));
+    let managed = interface("example-worker").expect("an interface");
+    let by_hand = interface("baseline-worker").expect("an interface");
     let breaks =
         service_compatibility_report(Text(&managed), Text(&by_hand)).expect("both are Candid");
     assert!(breaks.is_empty(), "{breaks:?}");
 }
 
 #[test]
-fn stable_memory_grows_in_buckets_that_suit_what_it_may_grow_to() {
+fn the_bucket_of_stable_memory_follows_its_maximum_size() {
     let fleet = Fleet::start("fixture-bare-root");
     let owner = user(1);
-    // 4 GiB, unless it says otherwise; a page for every two of them.
-    for (package, bucket) in [("fixture-listener", 2), ("fixture-measured", 32)] {
+    // 4 GiB by default; a bucket has one page for every 2 GiB.
+    for (package, bucket) in [("fixture-subscriber", 2), ("fixture-measured", 32)] {
         let canister = fleet.stranger_canister(owner);
         let nothing = candid::encode_args(()).expect("no argument");
         fleet
@@ -49,7 +49,7 @@ fn stable_memory_grows_in_buckets_that_suit_what_it_may_grow_to() {
             .expect("its owner may ask")
             .memory_metrics
             .stable_memory_size;
-        // The memory manager's own page, and one memory of canic's.
+        // The memory manager's own page, and one bucket of a memory of canic.
         assert_eq!(stable, (1 + bucket) * 65_536_u64, "{package}");
     }
 }

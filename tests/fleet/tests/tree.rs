@@ -1,17 +1,17 @@
-//! Trees of members: what they know about each other, how they learn it, and how they come to stand
-//! elsewhere.
+//! Trees of members: what they know about each other, how they learn it, and moves.
 
 use candid::{CandidType, Encode, Principal};
 use canic::api::{
-    Env, MemberRequest, MemberState, MembersFilter, MoveError, MoveRequest, Moved, ProvisionError,
-    ProvisionRequest, Provisioned, RetireError, Retirement,
+    Announcement, Change, Denied, IdentityInfo, LookupError, MemberRef, MemberRequest, MemberState,
+    MembersFilter, MoveError, MoveRequest, Moved, ProvisionError, ProvisionRequest, Provisioned,
+    RetireError, RetireRequest, Retired, Retirement,
 };
 use canic_fleet_tests::{Fleet, artifacts, user};
 use pocket_ic::RejectResponse;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Seconds for which an answer of root's counts.
+/// Seconds for which a member may rely on an answer of root.
 const LEASE: u64 = 300;
 
 struct Tree {
@@ -21,7 +21,7 @@ struct Tree {
 impl Tree {
     fn new() -> Self {
         let fleet = Fleet::start("fixture-tree-root");
-        fleet.approve("listener", &artifacts::module("fixture-listener"));
+        fleet.approve("subscriber", &artifacts::module("fixture-subscriber"));
         fleet.approve("watcher", &artifacts::module("fixture-watcher"));
         fleet.quiet();
         Self { fleet }
@@ -37,12 +37,12 @@ impl Tree {
         self.fleet.provision(&request).expect("a member").canister
     }
 
-    fn listener(&self, key: &str) -> Principal {
-        self.provision("listener", key, None)
+    fn subscriber(&self, key: &str) -> Principal {
+        self.provision("subscriber", key, None)
     }
 
     fn below(&self, parent: Principal, key: &str) -> Principal {
-        self.provision("listener", key, Some(parent))
+        self.provision("subscriber", key, Some(parent))
     }
 
     fn retire(&self, canister: Principal) {
@@ -51,12 +51,12 @@ impl Tree {
             .expect("retired");
     }
 
-    /// Lets what is announced arrive.
+    /// Lets root's announcements arrive.
     fn settle(&self) {
         self.fleet.quiet();
     }
 
-    /// An update of a member's, asked by a person.
+    /// A user's update call to a member.
     fn ask<R: CandidType + DeserializeOwned>(
         &self,
         member: Principal,
@@ -69,21 +69,22 @@ impl Tree {
     }
 
     fn children(&self, member: Principal) -> Vec<String> {
-        let keys: Result<Vec<Option<String>>, String> = self.ask(member, "keys_of_children", ());
+        let keys: Result<Vec<Option<String>>, LookupError> =
+            self.ask(member, "keys_of_children", ());
         let mut keys: Vec<String> = keys.expect("known").into_iter().flatten().collect();
         keys.sort();
         keys
     }
 
-    /// What a member knows of a listener without asking.
+    /// A lookup of a subscriber in a member's directory, without a call to root.
     fn knows(&self, member: Principal, key: &str) -> Option<Principal> {
         self.fleet
-            .query(member, user(1), "knows", ("listener", key))
+            .query(member, user(1), "knows", ("subscriber", key))
             .expect("anybody may ask")
     }
 
-    /// Whether a member lets another one in.
-    fn lets_in(&self, member: Principal, caller: Principal, method: &str) -> bool {
+    /// Whether a member's endpoint accepts another member.
+    fn accepts(&self, member: Principal, caller: Principal, method: &str) -> bool {
         let nothing = Encode!().expect("no argument");
         let answer: Option<Vec<u8>> = if method.ends_with("_now") {
             let arguments = (member, method, nothing);
@@ -106,7 +107,8 @@ impl Tree {
         member.expect("a member").parent
     }
 
-    /// Calls that a canister made to others of the fleet while something was done, by method.
+    /// Calls of `caller` to other canisters while `act` runs: callee and method. `None` on a server
+    /// without a trace.
     fn calls_of(&self, caller: Principal, act: impl FnOnce()) -> Option<Vec<(Principal, String)>> {
         let observer = self.fleet.observer.as_ref();
         let from = observer.map(|observer| observer.now());
@@ -118,11 +120,11 @@ impl Tree {
         Some(observer.calls_to_canisters(caller, from))
     }
 
-    fn told_during(&self, act: impl FnOnce()) -> Option<Vec<(Principal, String)>> {
+    fn root_calls_during(&self, act: impl FnOnce()) -> Option<Vec<(Principal, String)>> {
         self.calls_of(self.fleet.root, act)
     }
 
-    fn ends_well(&self) {
+    fn finish(&self) {
         self.fleet.quiet();
         self.fleet.audit().passes();
     }
@@ -131,9 +133,9 @@ impl Tree {
 #[test]
 fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
     let tree = Tree::new();
-    let early = tree.listener("early");
+    let early = tree.subscriber("early");
     let watcher = tree.provision("watcher", "w", None);
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     let b = tree.below(hub, "b");
     tree.below(a, "aa");
@@ -143,7 +145,7 @@ fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
     assert_eq!(tree.children(a), ["aa"]);
     assert_eq!(tree.knows(hub, "b"), Some(b));
     assert_eq!(tree.knows(hub, "early"), None, "it is no child");
-    // Those that were there before the watcher, and those that came after it.
+    // Members that are older than the watcher, and younger ones.
     assert_eq!(tree.knows(watcher, "early"), Some(early));
     assert_eq!(tree.knows(watcher, "b"), Some(b));
 
@@ -151,70 +153,71 @@ fn a_parent_knows_its_children_and_a_watcher_the_members_of_the_role() {
     tree.settle();
     assert_eq!(tree.children(hub), ["a"]);
     assert_eq!(tree.knows(watcher, "b"), None);
-    let unknown: Result<Option<Principal>, String> =
-        tree.ask(watcher, "look_up", ("listener", "b"));
-    assert_eq!(unknown, Ok(None), "root says the same");
-    tree.ends_well();
+    let unknown: Result<Option<Principal>, LookupError> =
+        tree.ask(watcher, "look_up", ("subscriber", "b"));
+    assert_eq!(unknown, Ok(None), "root answers the same");
+    tree.finish();
 }
 
 #[test]
-fn a_parent_knows_a_child_as_soon_as_it_has_it() {
+fn a_parent_knows_a_child_as_soon_as_it_is_provisioned() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let hired: Result<Provisioned, ProvisionError> = tree.ask(hub, "hire", ("a",));
     hired.expect("a child");
     assert_eq!(tree.children(hub), ["a"]);
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn one_provision_tells_the_parent_and_the_watchers_and_nobody_else() {
+fn a_provision_is_announced_to_its_parent_and_its_watchers_only() {
     let tree = Tree::new();
     let (w1, w2) = (
         tree.provision("watcher", "1", None),
         tree.provision("watcher", "2", None),
     );
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     for number in 0..2 {
-        tree.listener(&format!("other {number}"));
+        tree.subscriber(&format!("other {number}"));
     }
     tree.settle();
-    let told = tree.told_during(|| {
+    let calls = tree.root_calls_during(|| {
         tree.below(hub, "a");
         tree.settle();
     });
-    if let Some(mut told) = told {
-        told.sort();
-        let mut expected = [hub, w1, w2].map(|one| (one, "canic_announce".to_string()));
+    if let Some(mut calls) = calls {
+        calls.sort();
+        let mut expected = [hub, w1, w2].map(|member| (member, "canic_announce".to_string()));
         expected.sort();
-        assert_eq!(told, expected);
+        assert_eq!(calls, expected);
     }
-    // Without a parent that is a member, and without watchers, nobody is told anything.
-    let told = tree.told_during(|| {
+    // A member below root without watchers is announced to no member.
+    let calls = tree.root_calls_during(|| {
         tree.provision("watcher", "3", None);
         tree.settle();
     });
-    let to_others = told.map(|told| {
-        told.iter()
-            .filter(|(one, _)| [hub, w1, w2].contains(one))
+    let to_others = calls.map(|calls| {
+        calls
+            .iter()
+            .filter(|(callee, _)| [hub, w1, w2].contains(callee))
             .count()
     });
     assert_eq!(to_others.unwrap_or_default(), 0);
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn many_changes_are_told_together_and_in_order() {
+fn changes_are_announced_in_batches_and_in_order() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
     tree.settle();
     let pic = &tree.fleet.pic;
-    let told = tree.told_during(|| {
-        // Nothing arrives for a while.
+    let calls = tree.root_calls_during(|| {
+        // No announcement arrives while the watcher is stopped.
         pic.stop_canister(watcher, Some(tree.fleet.root))
             .expect("stopped");
         for number in 0..5 {
-            let member = tree.listener(&format!("{number}"));
+            let member = tree.subscriber(&format!("{number}"));
             if number % 2 == 0 {
                 tree.retire(member);
             }
@@ -228,15 +231,15 @@ fn many_changes_are_told_together_and_in_order() {
     });
     let known = (0..5).map(|number| tree.knows(watcher, &number.to_string()).is_some());
     assert_eq!(Vec::from_iter(known), [false, true, false, true, false]);
-    if let Some(told) = told {
-        // Some in vain, and the last one with all eight changes.
-        assert!(told.len() < 15, "{told:?}");
+    if let Some(calls) = calls {
+        // Some deliveries fail, and the last one has all eight changes.
+        assert!(calls.len() < 15, "{calls:?}");
     }
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn who_is_down_holds_up_nobody_and_hears_everything_afterwards() {
+fn a_stopped_watcher_delays_no_others_and_catches_up_when_started() {
     let tree = Tree::new();
     let pic = &tree.fleet.pic;
     let watchers: Vec<_> = (0..6)
@@ -248,7 +251,7 @@ fn who_is_down_holds_up_nobody_and_hears_everything_afterwards() {
         pic.stop_canister(*watcher, Some(tree.fleet.root))
             .expect("stopped");
     }
-    let a = tree.listener("a");
+    let a = tree.subscriber("a");
     tree.settle();
     for watcher in up {
         assert_eq!(tree.knows(*watcher, "a"), Some(a));
@@ -265,18 +268,18 @@ fn who_is_down_holds_up_nobody_and_hears_everything_afterwards() {
     for watcher in down {
         assert_eq!(tree.knows(*watcher, "a"), Some(a));
     }
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
 fn a_member_catches_up_after_its_upgrade() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     tree.settle();
     let nothing = Encode!().expect("no argument");
-    for (member, package) in [(watcher, "fixture-watcher"), (hub, "fixture-listener")] {
+    for (member, package) in [(watcher, "fixture-watcher"), (hub, "fixture-subscriber")] {
         let module = artifacts::module(package);
         let upgraded =
             tree.fleet
@@ -285,27 +288,27 @@ fn a_member_catches_up_after_its_upgrade() {
         upgraded.expect("upgraded");
     }
     tree.settle();
-    // They ask at once.
+    // Both subscribe again at once.
     assert_eq!(tree.knows(watcher, "a"), Some(a));
     assert_eq!(tree.children(hub), ["a"]);
     assert_eq!(tree.knows(hub, "a"), Some(a));
-    // And both hear what comes then.
+    // Both receive later announcements.
     let b = tree.below(hub, "b");
     tree.settle();
     assert_eq!(tree.knows(watcher, "b"), Some(b));
     assert_eq!(tree.children(hub), ["a", "b"]);
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn what_root_has_to_tell_survives_its_upgrade() {
+fn pending_announcements_survive_an_upgrade_of_root() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
     tree.settle();
     let pic = &tree.fleet.pic;
     pic.stop_canister(watcher, Some(tree.fleet.root))
         .expect("stopped");
-    let a = tree.listener("a");
+    let a = tree.subscriber("a");
     tree.settle();
     tree.fleet
         .upgrade_root("fixture-tree-root")
@@ -317,48 +320,48 @@ fn what_root_has_to_tell_survives_its_upgrade() {
         pic.tick();
     }
     assert_eq!(tree.knows(watcher, "a"), Some(a));
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn who_relies_on_a_member_learns_that_it_is_gone() {
+fn a_cached_answer_is_invalidated_when_its_member_retires() {
     let tree = Tree::new();
-    let (a, b) = (tree.listener("a"), tree.listener("b"));
-    let nowhere = |method| tree.lets_in(b, a, method);
-    assert!(!nowhere("for_listeners_now"), "a query can't ask");
-    assert!(nowhere("for_listeners"), "an update asks root");
-    assert!(nowhere("for_listeners_now"), "then it is known");
+    let (a, b) = (tree.subscriber("a"), tree.subscriber("b"));
+    let accepts = |method| tree.accepts(b, a, method);
+    assert!(!accepts("for_subscribers_now"), "a query can't ask");
+    assert!(accepts("for_subscribers"), "an update asks root");
+    assert!(accepts("for_subscribers_now"), "then it is known");
     let role = || -> Option<String> {
-        let role: Result<Option<String>, String> = tree.ask(b, "role_of", (a,));
+        let role: Result<Option<String>, LookupError> = tree.ask(b, "role_of", (a,));
         role.expect("known")
     };
-    let asked = tree.calls_of(b, || assert_eq!(role().as_deref(), Some("listener")));
+    let asked = tree.calls_of(b, || assert_eq!(role().as_deref(), Some("subscriber")));
     assert_eq!(
         asked.unwrap_or_default(),
         [],
         "root need not be asked again"
     );
 
-    // Root tells who relied on it, who asks anew.
-    let told = tree.told_during(|| {
+    // Root announces the retirement to the member with the cached answer, which asks root again.
+    let calls = tree.root_calls_during(|| {
         tree.retire(a);
         tree.settle();
     });
-    if let Some(told) = told {
-        assert_eq!(told, [(b, "canic_announce".to_string())]);
+    if let Some(calls) = calls {
+        assert_eq!(calls, [(b, "canic_announce".to_string())]);
     }
     let asked = tree.calls_of(b, || assert_eq!(role(), None));
     if let Some(asked) = asked {
-        assert_eq!(asked[0], (tree.fleet.root, "canic_standing".to_string()));
+        assert_eq!(asked[0], (tree.fleet.root, "canic_lookup".to_string()));
     }
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn nobody_relies_on_an_answer_for_longer_than_its_lease() {
+fn a_cached_answer_expires_with_its_lease() {
     let tree = Tree::new();
-    let (a, b) = (tree.listener("a"), tree.listener("b"));
-    assert!(tree.lets_in(b, a, "for_listeners"));
+    let (a, b) = (tree.subscriber("a"), tree.subscriber("b"));
+    assert!(tree.accepts(b, a, "for_subscribers"));
     // The announcement can't arrive.
     let pic = &tree.fleet.pic;
     pic.stop_canister(b, Some(tree.fleet.root))
@@ -368,21 +371,24 @@ fn nobody_relies_on_an_answer_for_longer_than_its_lease() {
     pic.advance_time(Duration::from_secs(LEASE));
     pic.start_canister(b, Some(tree.fleet.root))
         .expect("started");
-    assert!(!tree.lets_in(b, a, "for_listeners_now"), "its time is over");
-    assert!(tree.lets_in(b, a, "for_listeners"), "root is asked again");
-    tree.ends_well();
+    assert!(
+        !tree.accepts(b, a, "for_subscribers_now"),
+        "its time is over"
+    );
+    assert!(tree.accepts(b, a, "for_subscribers"), "root is asked again");
+    tree.finish();
 }
 
 #[test]
-fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
+fn a_member_moves_with_its_subtree_and_its_subscribers_learn_it() {
     let tree = Tree::new();
     let watcher = tree.provision("watcher", "w", None);
-    let (old, new) = (tree.listener("old"), tree.listener("new"));
+    let (old, new) = (tree.subscriber("old"), tree.subscriber("new"));
     let a = tree.below(old, "a");
     let aa = tree.below(a, "aa");
     tree.settle();
-    assert!(tree.lets_in(a, old, "for_parent"));
-    assert!(tree.lets_in(old, a, "for_children"));
+    assert!(tree.accepts(a, old, "for_parent"));
+    assert!(tree.accepts(old, a, "for_children"));
 
     tree.move_to(a, new).expect("moved");
     tree.settle();
@@ -393,16 +399,17 @@ fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
     );
     assert_eq!(tree.children(a), ["aa"]);
     assert_eq!(tree.knows(watcher, "a"), Some(a));
-    let env: Env = tree.ask(a, "canic_env", ());
+    let info: IdentityInfo = tree.ask(a, "canic_identity", ());
     assert_eq!(
-        env.membership.map(|m| (m.parent, m.key)),
+        info.identity
+            .map(|identity| (identity.parent, identity.key)),
         Some((new, Some("a".into())))
     );
-    // Doors open and close accordingly.
-    assert!(tree.lets_in(a, new, "for_parent") && !tree.lets_in(a, old, "for_parent"));
-    assert!(tree.lets_in(new, a, "for_children") && !tree.lets_in(old, a, "for_children"));
-    assert!(!tree.lets_in(old, a, "for_children_now"));
-    // The old parent is its controller no more, and the new one is.
+    // Access lists follow the new parent.
+    assert!(tree.accepts(a, new, "for_parent") && !tree.accepts(a, old, "for_parent"));
+    assert!(tree.accepts(new, a, "for_children") && !tree.accepts(old, a, "for_children"));
+    assert!(!tree.accepts(old, a, "for_children_now"));
+    // The new parent replaces the old one as a controller.
     let status = tree.fleet.pic.canister_status(a, Some(tree.fleet.root));
     let mut controllers = status.expect("root may see it").settings.controllers;
     controllers.sort();
@@ -410,23 +417,23 @@ fn a_member_moves_with_all_that_is_below_it_and_everybody_learns_it() {
     expected.sort();
     assert_eq!(controllers, expected);
 
-    // Back to where it is costs nothing.
-    let again = tree.move_to(a, new).expect("it stands there");
+    // A move to the present parent starts no operation.
+    let again = tree.move_to(a, new).expect("it is below this parent");
     assert!(tree.fleet.open().is_empty(), "{again:?}");
-    // A parent may hand its child over, and others may not.
-    let handed: Result<Moved, MoveError> = tree.ask(old, "hand_over", (a, old));
-    assert!(matches!(handed, Err(MoveError::Denied(_))), "{handed:?}");
-    let handed: Result<Moved, MoveError> = tree.ask(new, "hand_over", (a, tree.fleet.root));
-    handed.expect("the parent may");
+    // A parent may move its child; other members may not.
+    let moved: Result<Moved, MoveError> = tree.ask(old, "hand_over", (a, old));
+    assert!(matches!(moved, Err(MoveError::Denied(_))), "{moved:?}");
+    let moved: Result<Moved, MoveError> = tree.ask(new, "hand_over", (a, tree.fleet.root));
+    moved.expect("the parent may move it");
     tree.settle();
     assert_eq!(tree.parent_of(a), tree.fleet.root);
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
+fn a_move_below_itself_or_to_a_full_parent_is_refused() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
+    let hub = tree.subscriber("hub");
     let a = tree.below(hub, "a");
     let aa = tree.below(a, "aa");
     for parent in [hub, a, aa] {
@@ -452,32 +459,33 @@ fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
         tree.move_to(watcher, hub),
         Err(MoveError::Refused(_))
     ));
-    // A parent has three listeners at most.
-    let full = tree.listener("full");
+    // A parent has three subscribers at most.
+    let full = tree.subscriber("full");
     for key in ["1", "2", "3"] {
         tree.below(full, key);
     }
     let fourth = ProvisionRequest {
-        role: "listener".into(),
+        role: "subscriber".into(),
         key: Some("4".into()),
         parent: Some(full),
         arg: Vec::new(),
     };
     let refusal = ProvisionError::ParentFull {
         parent: full,
-        role: "listener".to_string(),
+        role: "subscriber".to_string(),
         max: 3,
     };
     assert_eq!(tree.fleet.provision(&fourth), Err(refusal.clone()));
     assert_eq!(tree.move_to(aa, full), Err(MoveError::Refused(refusal)));
-    // One goes, and there is room again.
-    let one = tree.fleet.member(&MemberRequest::Key {
-        role: "listener".into(),
+    // After one child moves away, another fits.
+    let first = tree.fleet.member(&MemberRequest::Key {
+        role: "subscriber".into(),
         key: "1".into(),
     });
-    tree.move_to(one.expect("a member").canister, hub)
+    tree.move_to(first.expect("a member").canister, hub)
         .expect("moved");
-    tree.move_to(aa, full).expect("now there is room");
+    tree.move_to(aa, full)
+        .expect("the parent is no longer full");
     tree.settle();
     assert_eq!(tree.children(full), ["2", "3", "aa"]);
     assert_eq!(tree.children(hub), ["1", "a"]);
@@ -486,13 +494,13 @@ fn nothing_comes_to_stand_below_itself_or_where_there_is_no_room() {
         page.iter()
             .all(|member| member.state == MemberState::Active)
     );
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn a_member_that_is_being_moved_is_left_alone_by_others() {
+fn concurrent_operations_on_a_moving_member_are_refused() {
     let tree = Tree::new();
-    let (old, new) = (tree.listener("old"), tree.listener("new"));
+    let (old, new) = (tree.subscriber("old"), tree.subscriber("new"));
     let a = tree.below(old, "a");
     tree.settle();
     let fleet = &tree.fleet;
@@ -502,7 +510,7 @@ fn a_member_that_is_being_moved_is_left_alone_by_others() {
     };
     let moving = fleet.submit(fleet.root, fleet.controller, "canic_move", (request,));
     let retire = |canister| {
-        let request = canic::api::RetireRequest {
+        let request = RetireRequest {
             canister,
             how: Retirement::Delete,
             subtree: None,
@@ -515,11 +523,11 @@ fn a_member_that_is_being_moved_is_left_alone_by_others() {
         parent: a,
     };
     let second = fleet.submit(fleet.root, fleet.controller, "canic_move", (second,));
-    let [of_it, of_old, of_new] =
-        retired.map(|message| fleet.answer::<Result<canic::api::Retired, RetireError>>(message));
+    let [of_moving, of_old, of_new] =
+        retired.map(|message| fleet.answer::<Result<Retired, RetireError>>(message));
     assert!(
-        matches!(of_it, Err(RetireError::Pending { .. })),
-        "{of_it:?}"
+        matches!(of_moving, Err(RetireError::Pending { .. })),
+        "{of_moving:?}"
     );
     assert_eq!(of_old, Err(RetireError::HasChildren { child: a }));
     assert!(
@@ -535,39 +543,36 @@ fn a_member_that_is_being_moved_is_left_alone_by_others() {
     moved.expect("moved");
     tree.settle();
     assert_eq!(tree.parent_of(a), new);
-    tree.ends_well();
+    tree.finish();
 }
 
 #[test]
-fn only_root_announces() {
+fn announcements_of_other_callers_are_denied() {
     let tree = Tree::new();
-    let hub = tree.listener("hub");
-    let announcement = canic::api::Announcement {
+    let hub = tree.subscriber("hub");
+    let announcement = Announcement {
         after: 0,
         upto: 1,
-        changes: vec![canic::api::Change {
+        changes: vec![Change {
             number: 1,
             canister: user(3),
-            now: Some(canic::api::Standing {
-                role: "listener".into(),
+            now: Some(MemberRef {
+                role: "subscriber".into(),
                 parent: hub,
                 key: Some("false".into()),
             }),
         }],
     };
-    let answer: Result<Result<(), canic::api::Denied>, RejectResponse> =
+    let answer: Result<Result<(), Denied>, RejectResponse> =
         tree.fleet
             .update(hub, user(1), "canic_announce", (&announcement,));
-    assert!(
-        answer.is_err(),
-        "people are turned away before it costs anything"
-    );
+    assert!(answer.is_err(), "inspection rejects users");
     let argument = Encode!(&announcement).expect("an argument");
-    let other = tree.listener("other");
+    let other = tree.subscriber("other");
     let answer: Option<Vec<u8>> = tree.ask(other, "forward", (hub, "canic_announce", argument));
-    let answer: Result<(), canic::api::Denied> =
+    let answer: Result<(), Denied> =
         candid::decode_one(&answer.expect("it answers")).expect("an answer");
     assert!(answer.is_err());
     assert_eq!(tree.knows(hub, "false"), None);
-    tree.ends_well();
+    tree.finish();
 }

@@ -1,10 +1,9 @@
-//! Upgrades: of root with everything it has on record, of members with their data, and in the
-//! middle of an operation.
+//! Upgrades: of root with all its records, of members with their data, and during operations.
 
 use candid::{Principal, encode_args};
 use canic::api::{
-    Denied, MembersFilter, ModulesPage, OperationsFilter, PageRequest, ProvisionError, Provisioned,
-    RetireRequest, Retirement, Source,
+    Denied, IdentityInfo, MembersFilter, ModulesPage, OperationsFilter, PageRequest,
+    ProvisionError, Provisioned, RetireRequest, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs, UpgradeFlags};
@@ -18,7 +17,7 @@ fn root_keeps_members_pool_operations_and_modules() {
         fleet.provision(&notebook(user(number))).expect("a member");
         fleet.quiet();
     }
-    let standing = |fleet: &Fleet| {
+    let records = |fleet: &Fleet| {
         let modules: Result<ModulesPage, Denied> = fleet.ask(
             "canic_modules",
             (PageRequest {
@@ -33,13 +32,13 @@ fn root_keeps_members_pool_operations_and_modules() {
             modules.expect("a controller may list modules").modules,
         )
     };
-    let before = standing(&fleet);
+    let before = records(&fleet);
     assert_eq!((before.0.len(), before.1.len(), before.3.len()), (3, 3, 1));
     fleet
         .upgrade_root("example-root")
         .expect("root takes the upgrade");
     fleet.quiet();
-    assert_eq!(standing(&fleet), before);
+    assert_eq!(records(&fleet), before);
 
     let again = fleet
         .provision(&notebook(user(1)))
@@ -48,11 +47,7 @@ fn root_keeps_members_pool_operations_and_modules() {
     let new = fleet.provision(&notebook(user(4))).expect("a member");
     assert_eq!(new.source, Source::Pool);
     fleet.quiet();
-    assert_eq!(
-        fleet.pool().len(),
-        2,
-        "an upgrade forgets what was wanted before"
-    );
+    assert_eq!(fleet.pool().len(), 2, "an upgrade forgets earlier demand");
     fleet.provision(&notebook(user(5))).expect("a member");
     fleet.quiet();
     assert_eq!(
@@ -64,7 +59,7 @@ fn root_keeps_members_pool_operations_and_modules() {
 }
 
 #[test]
-fn a_member_keeps_its_notes_and_its_place() {
+fn a_member_keeps_its_notes_and_its_identity() {
     let fleet = Fleet::of_notebooks();
     let worker = fleet
         .provision(&notebook(user(1)))
@@ -87,28 +82,31 @@ fn a_member_keeps_its_notes_and_its_place() {
         .expect("the owner is known");
     assert_eq!(read.as_deref(), Some("text"));
     let strangers: Result<Option<String>, _> = fleet.query(worker, user(2), "get", ("title",));
-    assert!(strangers.is_err(), "and so are strangers");
-    let env: canic::api::Env = fleet
-        .query(worker, user(2), "canic_env", ())
+    assert!(strangers.is_err(), "other users are rejected");
+    let info: IdentityInfo = fleet
+        .query(worker, user(2), "canic_identity", ())
         .expect("it answers");
-    assert_eq!(env.membership.expect("it knows its place").root, fleet.root);
+    assert_eq!(
+        info.identity.expect("a member knows its identity").root,
+        fleet.root
+    );
     fleet.quiet();
     fleet.audit().passes();
 }
 
-/// How an upgrade of a root that is not stopped ended.
+/// The outcome of an upgrade of a root that is not stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Upgrade {
     /// Root runs the new code.
     Done,
-    /// Root waits for an answer that the new code would not know what to do with.
+    /// Root refused: it waits for an answer that the new code could not receive.
     Refused,
 }
 
-/// Hands in a call, lets it run for some rounds, and upgrades root there: without stopping it, and
-/// where root refuses that, with stopping it, which it must not refuse. Then all that was cut off
-/// is given time to be found and finished.
-fn upgrade_in_the_middle(
+/// Submits a call, lets it run for some rounds, and upgrades root without stopping it. If root
+/// refuses, stops it and upgrades it, which root must not refuse. Then recovery gets time to finish
+/// the operations that were cut off.
+fn upgrade_during(
     fleet: &Fleet,
     root_package: &str,
     (method, argument): (&str, Vec<u8>),
@@ -117,7 +115,7 @@ fn upgrade_in_the_middle(
     let call = fleet
         .pic
         .submit_call(fleet.root, fleet.controller, method, argument);
-    let call = call.expect("root takes the call");
+    let call = call.expect("the call is accepted");
     for _ in 0..ticks {
         fleet.pic.tick();
     }
@@ -129,9 +127,9 @@ fn upgrade_in_the_middle(
     let how = match upgraded {
         Ok(()) => Upgrade::Done,
         Err(reject) => {
-            let says = &reject.reject_message;
+            let message = &reject.reject_message;
             assert!(
-                says.contains("waits for the answer") && says.contains("stop root"),
+                message.contains("waits for the answer") && message.contains("stop root"),
                 "{reject}"
             );
             fleet
@@ -140,24 +138,24 @@ fn upgrade_in_the_middle(
             Upgrade::Refused
         }
     };
-    // What the call is answered is not the point: an upgrade may cut the answer off.
+    // The upgrade may have cut the answer off.
     drop(fleet.pic.await_call(call));
-    // Longer than any lease, so that recovery finds what was cut off.
+    // Longer than any lease, so that recovery finds the operations that were cut off.
     fleet.pic.advance_time(Duration::from_secs(3_600));
     fleet.quiet();
     assert!(fleet.operations(OperationsFilter::Quarantined).is_empty());
     how
 }
 
-/// Upgrades met an idle root and a waiting one; else the tests below show less than they say.
-fn check_both_were_met(outcomes: &[Upgrade]) {
+/// Asserts that upgrades met both an idle root and one that waits for an answer.
+fn assert_both_outcomes(outcomes: &[Upgrade]) {
     for outcome in [Upgrade::Done, Upgrade::Refused] {
         assert!(outcomes.contains(&outcome), "{outcomes:?}");
     }
 }
 
 #[test]
-fn a_provision_that_an_upgrade_meets_ends_well() {
+fn a_provision_is_completed_after_an_upgrade_during_it() {
     let outcomes = [0, 1, 2, 3, 4, 5, 6, 7].map(|ticks| {
         let fleet = Fleet::start("fixture-bare-root");
         fleet.approve("worker", &artifacts::module("example-worker"));
@@ -165,10 +163,12 @@ fn a_provision_that_an_upgrade_meets_ends_well() {
         let request = notebook(user(1));
         let argument = encode_args((&request,)).expect("encoded");
         let call = ("canic_provision", argument);
-        let outcome = upgrade_in_the_middle(&fleet, "fixture-bare-root", call, ticks);
+        let outcome = upgrade_during(&fleet, "fixture-bare-root", call, ticks);
 
         let again: Result<Provisioned, ProvisionError> = fleet.provision(&request);
-        let member = again.expect("the member is there, or is made now").canister;
+        let member = again
+            .expect("the member exists, or is provisioned now")
+            .canister;
         fleet.quiet();
         let members = fleet.members(&MembersFilter::All);
         assert_eq!(
@@ -182,11 +182,11 @@ fn a_provision_that_an_upgrade_meets_ends_well() {
         fleet.audit().passes();
         outcome
     });
-    check_both_were_met(&outcomes);
+    assert_both_outcomes(&outcomes);
 }
 
 #[test]
-fn a_retirement_that_an_upgrade_meets_ends_well() {
+fn a_retirement_is_completed_after_an_upgrade_during_it() {
     let outcomes = [0, 1, 2, 3, 4, 5, 6, 7].map(|ticks| {
         let fleet = Fleet::of_notebooks();
         let worker = fleet
@@ -200,7 +200,7 @@ fn a_retirement_that_an_upgrade_meets_ends_well() {
             subtree: None,
         };
         let call = ("canic_retire", encode_args((&request,)).expect("encoded"));
-        let outcome = upgrade_in_the_middle(&fleet, "example-root", call, ticks);
+        let outcome = upgrade_during(&fleet, "example-root", call, ticks);
 
         assert!(
             fleet.members(&MembersFilter::All).is_empty(),
@@ -213,11 +213,11 @@ fn a_retirement_that_an_upgrade_meets_ends_well() {
         fleet.audit().passes();
         outcome
     });
-    check_both_were_met(&outcomes);
+    assert_both_outcomes(&outcomes);
 }
 
-/// Upgrades root past its `pre_upgrade`, which nobody should do: the answers that it waits for are
-/// lost.
+/// Upgrades root without its `pre_upgrade`, which operators should never do: root loses the answers
+/// that it waits for.
 fn force_upgrade(fleet: &Fleet, root_package: &str) {
     let args = InstallCodeArgs {
         mode: CanisterInstallMode::Upgrade(Some(UpgradeFlags {
@@ -240,11 +240,11 @@ fn force_upgrade(fleet: &Fleet, root_package: &str) {
         "install_code",
         (args,),
     )
-    .expect("nothing asks root before it is upgraded");
+    .expect("root is not asked before the upgrade");
 }
 
 #[test]
-fn what_a_forced_upgrade_cuts_off_is_finished_by_looking() {
+fn recovery_finishes_a_retirement_cut_off_by_a_forced_upgrade() {
     let mut cut_off = Vec::new();
     for ticks in 0..10 {
         let fleet = Fleet::of_notebooks();

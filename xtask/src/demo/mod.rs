@@ -8,8 +8,9 @@ mod show;
 
 use candid::Principal;
 use canic::api::{
-    Denied, MemberInfo, MembersFilter, ModuleInfo, ModulesPage, OperationId, OperationsFilter,
-    PageRequest, PoolEntry, ProvisionError, ProvisionRequest, Provisioned, Retirement, Source,
+    Denied, LookupError, MemberInfo, MembersFilter, ModuleInfo, ModulesPage, OperationId,
+    OperationsFilter, PageRequest, PoolEntry, ProvisionError, ProvisionRequest, Provisioned,
+    Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet, user};
 
@@ -364,7 +365,7 @@ impl Demo {
         self.fleet.quiet();
         let below = self.fleet.members(&MembersFilter::Parent(club));
         let mut below: Vec<Principal> = below.iter().map(|page| page.canister).collect();
-        let listed: Result<Result<Vec<Principal>, String>, _> =
+        let listed: Result<Result<Vec<Principal>, LookupError>, _> =
             self.fleet.update(club, user(1), "pages", ());
         let mut listed = listed.ok().and_then(Result::ok).unwrap_or_default();
         below.sort();

@@ -1,4 +1,4 @@
-//! The caller of a request, and what it may ask for.
+//! The caller of a request, and its rights.
 
 use crate::{
     api::Denied,
@@ -10,9 +10,9 @@ use candid::Principal;
 /// The caller of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Root's own code, or one of its controllers. It may name a parent.
+    /// Root's own code, or a controller of root. This caller may name a parent.
     Controller,
-    /// A member. It is the parent.
+    /// A member. This caller is the parent.
     Member(Principal),
 }
 
@@ -23,10 +23,10 @@ pub(crate) enum Caller {
 /// If the caller is neither a controller of root nor a member.
 pub(crate) fn identify(caller: Principal) -> Result<Caller, Denied> {
     let is_controller = ic::is_controller(caller) || caller == ic::this();
-    state::with(|state| identified(state, caller, is_controller))
+    state::with(|state| classify(state, caller, is_controller))
 }
 
-fn identified(state: &State, caller: Principal, is_controller: bool) -> Result<Caller, Denied> {
+fn classify(state: &State, caller: Principal, is_controller: bool) -> Result<Caller, Denied> {
     if is_controller {
         return Ok(Caller::Controller);
     }
@@ -89,23 +89,17 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::root::steps::tests::{FLEET, HUB, add_member, state_of};
+    use crate::root::steps::tests::{FLEET, HUB, ROOT, add_member, state_of};
 
     const STRANGER: Principal = Principal::from_slice(&[77, 1]);
 
     #[test]
-    fn controllers_members_and_strangers_are_told_apart() {
+    fn controllers_members_and_strangers_are_distinguished() {
         let mut state = state_of(&FLEET);
-        add_member(
-            &mut state,
-            HUB,
-            "hub",
-            crate::root::steps::tests::ROOT,
-            None,
-        );
-        assert_eq!(identified(&state, STRANGER, true), Ok(Caller::Controller));
-        assert_eq!(identified(&state, HUB, false), Ok(Caller::Member(HUB)));
-        let denied = identified(&state, STRANGER, false).unwrap_err();
+        add_member(&mut state, HUB, "hub", ROOT, None);
+        assert_eq!(classify(&state, STRANGER, true), Ok(Caller::Controller));
+        assert_eq!(classify(&state, HUB, false), Ok(Caller::Member(HUB)));
+        let denied = classify(&state, STRANGER, false).unwrap_err();
         assert_eq!(denied.caller, STRANGER);
     }
 

@@ -128,19 +128,19 @@ pub(super) fn facts(
         taken_below: known.as_ref().map_or(0, |role| {
             state.registry.taken_below(position.parent.0, role.number)
         }),
-        busy: policy::busy(admission, state.running(), state.journal.queued()),
+        busy: policy::busy(admission, state.running(), state.journal.queued_count()),
         available: state.available(moment.balance),
         pooled,
         creation_fee: moment.creation_fee,
     }
 }
 
-/// Whether too many operations run for one more that a caller waits for.
+/// The load, if it is too high for one more operation that a caller waits for.
 pub(super) fn busy_now(state: &State) -> Option<Busy> {
     policy::busy(
         Admission::Immediate,
         state.running(),
-        state.journal.queued(),
+        state.journal.queued_count(),
     )
 }
 

@@ -46,7 +46,7 @@ fn accept(
     if let Some(op) = holder.filter(|op| op.end.is_none()) {
         return Err(ImportError::Pending { operation: op.id });
     }
-    if state.knows(canister, moment.root) {
+    if state.is_known(canister, moment.root) {
         return Err(ImportError::AlreadyKnown { canister });
     }
     if let Some(Busy { open, retry_after }) = busy_now(state) {
@@ -74,7 +74,7 @@ fn accept(
     op.source = Some(Origin::Imported);
     op.teardown = teardown;
     if let Purpose::Adopt(position, _) = &op.purpose {
-        state.registry.take(position, id);
+        state.registry.take_position(position, id);
     }
     state.journal.put(op);
     Ok(id)
@@ -137,7 +137,7 @@ fn answer(id: OperationId, op: Option<Operation>, pool_max: u32) -> Result<Impor
                 reason,
             })
         }
-        // Root saw the canister, and the pool had no place for it.
+        // Root saw the canister, and the pool was full.
         Some(_) if was_seen => Err(ImportError::PoolFull { max: pool_max }),
         Some(_) => Err(ImportError::NotControlled {
             operation: id,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_tells_an_unseen_canister_from_a_full_pool_and_a_wrong_module() {
+    fn the_reply_distinguishes_an_unseen_canister_a_full_pool_and_a_wrong_module() {
         let ended = |purpose, held| {
             let mut op = Operation::new(1, purpose, Step::Inspect, 0);
             op.money.held = Cycles(held);

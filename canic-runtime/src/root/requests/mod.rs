@@ -1,8 +1,9 @@
-//! Requests: how one becomes an operation, and how an operation's end becomes a reply.
+//! Requests: each becomes an operation, and the operation's end becomes the reply.
 //!
-//! Accepting takes one message and no await: policy first, then the position is taken, a pool canister
-//! claimed, cycles reserved and the operation put on record, all or nothing. The functions that accept
-//! are plain ones; those that wait for the operation call the driver.
+//! Root accepts a request in one message, without an await. It checks the policy, takes the
+//! position, claims a canister of the pool, reserves cycles and puts the operation on record: all
+//! or nothing. The functions that accept are plain ones. The functions that wait for the operation
+//! call the driver.
 
 pub(crate) mod caller;
 mod facts;

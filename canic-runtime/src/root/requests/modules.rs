@@ -1,4 +1,6 @@
-//! Modules: staged in chunks, approved for a role, forgotten when no role and no operation needs them.
+//! Requests for modules: chunks are staged, then approved as the module of a role.
+//!
+//! Root forgets a module when no role and no open operation needs it.
 
 use crate::{
     api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
@@ -22,7 +24,7 @@ pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleEr
         })?;
     Ok(StagedChunk {
         hash: hash.to_vec(),
-        chunks: state::with(|state| state.modules.chunks()),
+        chunks: state::with(|state| state.modules.chunk_count()),
     })
 }
 
@@ -79,8 +81,8 @@ fn forget_unused(state: &mut State) {
 mod tests {
     use super::*;
     use crate::{
-        operation::sha256,
-        root::steps::tests::{BARE, FLEET, fleet, state_of},
+        operation::{Operation, Plan, Position, Purpose, Step, Teardown, sha256},
+        root::steps::tests::{BARE, FLEET, ROOT, fleet, state_of},
     };
     use serde_bytes::ByteBuf;
 
@@ -102,20 +104,18 @@ mod tests {
         let info = approve(&mut state, &second).unwrap();
         assert_eq!(info.hash, second.hash);
         assert!(state.modules.get(sha256(b"\0asm one")).is_none());
-        assert_eq!(state.modules.chunks(), 1);
+        assert_eq!(state.modules.chunk_count(), 1);
     }
 
     #[test]
     fn a_module_that_an_open_operation_installs_is_kept() {
-        use crate::operation::{Operation, Plan, Position, Purpose, Step, Teardown};
         let mut state = fleet();
         let old = state.registry.role("hub").and_then(|role| role.module);
-        let root = crate::root::steps::tests::ROOT;
         let plan = Plan {
             module: old.unwrap(),
-            ..Plan::sample(&[root], 0, Teardown::Recycle)
+            ..Plan::sample(&[ROOT], 0, Teardown::Recycle)
         };
-        let purpose = Purpose::Provision(Position::sample(root), plan);
+        let purpose = Purpose::Provision(Position::sample(ROOT), plan);
         state
             .journal
             .put(Operation::new(1, purpose, Step::Create, 0));

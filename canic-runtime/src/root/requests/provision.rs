@@ -123,7 +123,7 @@ fn accept(
     if admission == Admission::Immediate && state.claim(&mut op, moment.now) {
         op.step = allocation::first_step(&op, moment.root);
     }
-    state.registry.take(&position, id);
+    state.registry.take_position(&position, id);
     state.journal.set_argument(id, arg);
     state.journal.put(op);
     Ok(Accepted::Operation(id))
@@ -168,6 +168,7 @@ mod tests {
     use crate::{
         operation::End,
         root::steps::tests::{FEE, HUB, ROOT, T, WORKER, add_member, fleet, moment},
+        stable::record::Id,
         state::registry::Holder,
     };
 
@@ -213,7 +214,10 @@ mod tests {
         let op = accepted(&mut state, Caller::Controller, request("hub", None)).unwrap();
         assert_eq!((op.step, op.canister()), (Step::Fund, Some(WORKER)));
         assert_eq!((op.money.reserved.0, op.money.held.0), (T / 2, T / 2));
-        assert_eq!((state.pool.ready(), state.pool.claimed()), (0, 1));
+        assert_eq!(
+            (state.pool.ready_count(), state.pool.claimed_count()),
+            (0, 1)
+        );
         // A queued request claims none before it is dequeued.
         state.pool.put_ready(HUB, T, 0);
         let queued = accept(
@@ -224,13 +228,13 @@ mod tests {
             &moment(),
         );
         assert_eq!(queued, Ok(Accepted::Operation(2)));
-        assert_eq!(state.pool.ready(), 1);
+        assert_eq!(state.pool.ready_count(), 1);
         assert_eq!(state.dequeue(&moment()), Some(2));
-        assert_eq!(state.pool.ready(), 0);
+        assert_eq!(state.pool.ready_count(), 0);
     }
 
     #[test]
-    fn a_member_that_asks_is_the_parent_whatever_it_names() {
+    fn a_calling_member_is_the_parent_even_if_it_names_another() {
         let mut state = fleet();
         add_member(&mut state, HUB, "hub", ROOT, None);
         let elsewhere = ProvisionRequest {
@@ -298,7 +302,7 @@ mod tests {
         let reply = |end: Option<End>| {
             let mut state = fleet();
             let mut op = accepted(&mut state, Caller::Controller, request("hub", None)).unwrap();
-            op.canister = Some(crate::stable::record::Id(WORKER));
+            op.canister = Some(Id(WORKER));
             op.end = end;
             answer(1, Some(op))
         };

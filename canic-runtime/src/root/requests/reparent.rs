@@ -33,10 +33,12 @@ pub(crate) async fn move_member(caller: Caller, request: MoveRequest) -> Result<
     }
 }
 
+/// An accepted move.
 #[derive(Debug, PartialEq, Eq)]
 enum Accepted {
-    /// The member has this parent already. The operation last changed it.
+    /// The member has this parent already. The operation last changed the member.
     InPlace(OperationId),
+    /// The operation moves the member.
     Operation(OperationId),
 }
 
@@ -76,7 +78,9 @@ fn accept(
     };
     let facts = facts(state, &position, Admission::Immediate, moment);
     policy::check_parent(&role, &facts)
-        .and_then(|()| policy::check_room_below(&role, &position.role, parent, facts.taken_below))
+        .and_then(|()| {
+            policy::check_capacity_below(&role, &position.role, parent, facts.taken_below)
+        })
         .map_err(MoveError::Refused)?;
     if let Some(Busy { open, retry_after }) = facts.busy {
         return Err(MoveError::Busy { open, retry_after });

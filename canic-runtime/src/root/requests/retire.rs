@@ -31,7 +31,7 @@ fn accept(
     moment: &Moment,
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
-    if let Some(mut op) = quarantined(state, canister) {
+    if let Some(mut op) = quarantined_operation(state, canister) {
         // A quarantined canister has no parent any more.
         caller.require_parent(None).map_err(RetireError::Denied)?;
         let id = op.id;
@@ -67,7 +67,7 @@ fn accept(
 }
 
 /// The quarantined operation that holds a canister.
-fn quarantined(state: &State, canister: Principal) -> Option<Operation> {
+fn quarantined_operation(state: &State, canister: Principal) -> Option<Operation> {
     let holder = state.journal.holder(canister)?;
     (holder.end == Some(End::Quarantined)).then_some(holder)
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_try_at_a_quarantined_canister_begins_anew_and_forgets_no_cycles() {
+    fn a_retirement_reopens_a_quarantined_operation_and_forgets_no_cycles() {
         let mut state = fleet();
         let id = state.take_operation_id();
         let mut op = Operation::new(id, Purpose::Refill, Step::Stop, 0);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_says_what_became_of_the_canister() {
+    fn the_reply_names_the_teardown_of_the_canister() {
         let ended = |goal, end| {
             let mut op = Operation::new(1, Purpose::Refill, Step::Delete, 0);
             op.teardown = Some(TeardownState::new(goal));

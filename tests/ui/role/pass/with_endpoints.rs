@@ -12,7 +12,7 @@ pub struct WorkerArgs {
 
 struct Worker;
 
-#[canic::role("worker", http, listens, stable_memory = "500GiB")]
+#[canic::role("worker", http, subscribes, stable_memory = "500GiB")]
 impl Worker {
     fn init(args: WorkerArgs) -> Result<(), String> {
         if args.owner.is_empty() {

@@ -1,6 +1,0 @@
-#[canic::role("worker", listens = "worker")]
-struct Worker;
-
-fn main() {}
-
-//# not: error[E

@@ -1,0 +1,6 @@
+#[canic::role("worker", subscribes = "worker")]
+struct Worker;
+
+fn main() {}
+
+//# not: error[E
