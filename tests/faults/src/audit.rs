@@ -275,10 +275,10 @@ fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String
 /// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.
 fn check_cycles(world: &World, violations: &mut Vec<String>) {
     let balance = world.replica.cycles(world.root).unwrap_or_default();
-    if balance < world.floor {
-        let floor = world.floor;
+    if balance < world.reserve {
+        let reserve = world.reserve;
         violations.push(format!(
-            "root has {balance} cycles, and its reserve is {floor}"
+            "root has {balance} cycles, and its reserve is {reserve}"
         ));
     }
     let accounts = world.replica.accounts();

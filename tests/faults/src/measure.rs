@@ -204,7 +204,7 @@ pub fn memory(world: &mut World, canister: Principal) -> Memory {
     }
 }
 
-/// The cycles that a canister burns in a day on which nobody calls it.
+/// The cycles that a canister burns in a day without calls.
 ///
 /// # Panics
 /// When the canister does not exist.
@@ -487,12 +487,11 @@ pub struct Announcement {
     pub messages: i64,
     /// Additional instructions of root.
     pub root: i64,
-    /// Instructions of the listener.
-    pub listener: i64,
+    /// Instructions of the subscriber.
+    pub subscriber: i64,
 }
 
-/// Compares the provision of a worker that a watcher subscribes to with one that nobody subscribes
-/// to.
+/// Compares the provision of a worker with one watcher and without a watcher.
 ///
 /// # Panics
 /// When a member can't be provisioned.
@@ -519,7 +518,7 @@ pub fn announcement(fleet: &World, members: usize) -> Announcement {
     Announcement {
         messages: more(with.messages as u64, without.messages as u64),
         root: more(with.instructions, without.instructions),
-        listener: more(with.elsewhere, without.elsewhere),
+        subscriber: more(with.elsewhere, without.elsewhere),
     }
 }
 

@@ -340,7 +340,7 @@ pub(crate) fn small() -> World {
 
 fn new_small() -> World {
     let mut world = World::start("fixture-small-root", 60 * T);
-    (world.capacity, world.floor) = (4, T);
+    (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
     world.approve("hub", "fixture-hub");
     rest(world)
@@ -349,7 +349,7 @@ fn new_small() -> World {
 /// A fleet whose root deletes the canisters of failed provisions.
 fn tight() -> World {
     let mut world = World::start("fixture-tight-root", 60 * T);
-    (world.capacity, world.floor) = (3, 3 * T);
+    (world.capacity, world.reserve) = (3, 3 * T);
     world.approve("worker", "example-worker");
     rest(world)
 }
@@ -357,7 +357,7 @@ fn tight() -> World {
 /// A fleet whose root has cycles for its reserve, its pool and one more member.
 fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
-    (world.capacity, world.floor) = (4, T);
+    (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
     rest(world)
 }
@@ -396,7 +396,7 @@ fn tree() -> World {
 
 fn new_tree() -> World {
     let mut world = World::start("fixture-tree-root", 60 * T);
-    (world.capacity, world.floor) = (4, T);
+    (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
     world.approve("subscriber", "fixture-subscriber");
     world.approve("watcher", "fixture-watcher");

@@ -56,7 +56,7 @@ pub struct World {
     /// The maximum of the workers' role.
     pub capacity: usize,
     /// Root's reserve: cycles that it does not spend.
-    pub floor: u128,
+    pub reserve: u128,
     module: Arc<Vec<u8>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
@@ -99,7 +99,7 @@ impl World {
             package,
             requests: Vec::new(),
             capacity: 0,
-            floor: 0,
+            reserve: 0,
             module: Arc::new(artifacts::module(package)),
             idle: 0,
         };

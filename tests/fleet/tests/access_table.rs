@@ -56,6 +56,22 @@ struct Caller {
     forwards: bool,
 }
 
+impl Caller {
+    fn person(principal: Principal) -> Self {
+        Self {
+            principal,
+            forwards: false,
+        }
+    }
+
+    fn canister(principal: Principal) -> Self {
+        Self {
+            principal,
+            forwards: true,
+        }
+    }
+}
+
 /// A fleet with a caller for every column.
 struct World {
     fleet: Fleet,
@@ -97,22 +113,8 @@ fn world() -> World {
     dismissed.expect("retired");
     fleet.quiet();
 
-    // A canister outside the fleet, installed without root.
-    let unmanaged = fleet.stranger_canister(user(3));
-    let module = artifacts::module("fixture-doors");
-    let nothing = Encode!().expect("no argument");
-    fleet
-        .pic
-        .install_canister(unmanaged, module, nothing, Some(user(3)));
-
-    let person = |principal| Caller {
-        principal,
-        forwards: false,
-    };
-    let canister = |principal| Caller {
-        principal,
-        forwards: true,
-    };
+    let unmanaged = unmanaged(&fleet);
+    let (person, canister) = (Caller::person, Caller::canister);
     let to_target = BTreeMap::from([
         (
             "stranger",
@@ -135,6 +137,17 @@ fn world() -> World {
         target,
         to_target,
     }
+}
+
+/// A canister outside the fleet, installed without root.
+fn unmanaged(fleet: &Fleet) -> Principal {
+    let unmanaged = fleet.stranger_canister(user(3));
+    let module = artifacts::module("fixture-doors");
+    let nothing = Encode!().expect("no argument");
+    fleet
+        .pic
+        .install_canister(unmanaged, module, nothing, Some(user(3)));
+    unmanaged
 }
 
 impl World {
@@ -224,10 +237,7 @@ fn system_endpoints_serve_the_documented_callers() {
             };
             let callers = match (canister == target, column) {
                 (true, _) => &world.to_target[column],
-                (false, "controller") => &vec![Caller {
-                    principal: fleet.controller,
-                    forwards: false,
-                }],
+                (false, "controller") => &vec![Caller::person(fleet.controller)],
                 // Root's children are the members directly below it. `retired` was a member of the
                 // fleet.
                 (false, "child") => &world.to_target["parent"],

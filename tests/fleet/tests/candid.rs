@@ -100,7 +100,7 @@ fn a_compatible_change_breaks_nothing() {
 /// A module exports the endpoints of its interface and the exports of `docs/endpoints.md`, nothing
 /// else. Its system endpoints are those in the tables of that page.
 #[test]
-fn modules_export_what_is_documented() {
+fn modules_have_the_documented_exports() {
     let documented = Documented::read();
     let interfaces = interface::all().expect("every canister has an interface");
     let mut faults = Vec::new();

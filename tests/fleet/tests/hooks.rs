@@ -1,4 +1,4 @@
-//! The author's hooks: when they run, and what the canister knows by then.
+//! The author's hooks: their order, their failures, and the identity that they find.
 
 use candid::{Principal, encode_args};
 use canic::api::{MembersFilter, ProvisionError, ProvisionRequest, Source};

@@ -282,7 +282,7 @@ fn open_and_quarantined_operations_are_the_backlog() {
 }
 
 #[test]
-fn promtool_accepts_what_root_and_members_serve() {
+fn promtool_accepts_the_pages_of_root_and_members() {
     let (fleet, member) = eventful();
     for canister in [fleet.root, member] {
         let text = text(&fleet, canister);

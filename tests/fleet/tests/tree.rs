@@ -1,4 +1,4 @@
-//! Trees of members: what they know about each other, how they learn it, and moves.
+//! Trees of members: their directories, root's announcements, and moves.
 
 use candid::{CandidType, Encode, Principal};
 use canic::api::{

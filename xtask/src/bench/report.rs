@@ -195,7 +195,7 @@ fn sizes(at: &[WithMembers]) -> String {
             bytes.unwrap_or("too few members".to_string()),
             at.announcement.messages.to_string(),
             signed(at.announcement.root),
-            signed(at.announcement.listener),
+            signed(at.announcement.subscriber),
             millions(at.memory.heap.into()),
             millions(at.memory.stable.into()),
             grouped(at.upgrade),
