@@ -37,35 +37,28 @@
 //! Candid interface of a module; see [`candid_interface`].
 
 mod bounded;
+mod candid_interface;
 mod canister;
-mod canisters;
 mod certification;
 pub mod client;
-mod cycles;
-mod deletion;
-mod digest;
 mod execution;
 pub mod faults;
 pub mod http;
-mod inputs;
-mod interface;
 mod management;
 mod memory;
-mod messages;
-mod outcall_fees;
-mod query;
+mod network;
+mod prices;
 mod reject;
 mod replica;
-mod scheduler;
-mod system_api;
+mod rounds;
 mod trace;
 mod wasm;
 
-pub use certification::ReadStateError;
+pub use candid_interface::{candid_interface, with_candid_interface};
 pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
-pub use interface::{candid_interface, with_candid_interface};
 pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
-pub use outcall_fees::Replication;
+pub use network::read_state::ReadStateError;
+pub use prices::outcalls::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::{
     Blockmakers, CallerInfo, Config, EffectivePrincipal, Ingress, IngressStatus, MessageId,

@@ -8,16 +8,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Reject;
+use crate::canister::input_queues::Source;
 use crate::canister::{Canister, Input, Origin, Request, Response, Status};
-use crate::canisters::Canisters;
-use crate::certification::{Hash, NodeKey, State, SubnetKeys, Topology};
-use crate::cycles::Prices;
+use crate::certification::certificate::{State, Topology};
+use crate::certification::keys::{NodeKey, SubnetKeys};
+use crate::certification::tree::Hash;
 use crate::execution::Place;
 use crate::faults::{Chaos, Fault, Faults, Planted, Strike};
-use crate::inputs::Source;
 use crate::management::Blocks;
 use crate::management::outcalls::{self, Outcall};
 use crate::memory::Stable;
+use crate::network::canisters::Canisters;
+use crate::prices::Prices;
 use crate::trace::{Accounts, Event, Fees};
 
 /// The kinds of subnets, named as in `pocket_ic::common::rest::SubnetKind`.

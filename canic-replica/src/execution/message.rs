@@ -5,10 +5,10 @@ use std::sync::Arc;
 use candid::Principal;
 
 use crate::canister::{Canister, Closure, Code};
-use crate::certification::DataCertificate;
-use crate::cycles::Prices;
+use crate::certification::certificate::DataCertificate;
 use crate::faults::Effect;
 use crate::memory::Stable;
+use crate::prices::Prices;
 use crate::{CallerInfo, RejectCode};
 
 /// The subnet as its canisters see it.

@@ -1,6 +1,8 @@
 //! One message on one canister: instantiate, restore, run, read back.
 
 mod message;
+pub(crate) mod program_cache;
+pub(crate) mod system_api;
 mod trap;
 
 use std::sync::Arc;
@@ -8,9 +10,9 @@ use std::sync::Arc;
 use wasmtime::{Extern, Instance, Ref, Store, Val};
 
 use crate::canister::{Canister, Closure, Code, Number};
+use crate::execution::system_api::Host;
 use crate::faults::Effect;
 use crate::memory::Heap;
-use crate::system_api::Host;
 
 pub(crate) use message::{Call, Changes, Context, Entry, Message, Place};
 pub(crate) use trap::Trap;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Managed, decode, reply};
 use crate::canister::{Canister, Request};
-use crate::cycles::UPLOAD_CHUNK;
+use crate::prices::UPLOAD_CHUNK;
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use wasmtime::{Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig};
 
-use crate::system_api::MAX_TABLE;
+use crate::execution::system_api::MAX_TABLE;
 
 /// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
 const STACK: usize = 1024 * 1024;

@@ -1,6 +1,5 @@
 //! From a module's bytes to something that can be instantiated and metered.
 
-mod cache;
 mod engine;
 mod machine_code;
 mod rewrite;
@@ -14,10 +13,10 @@ use sha2::{Digest, Sha256};
 use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
 
 use crate::canister::Number;
-use crate::certification;
+use crate::certification::certificate;
+use crate::execution::program_cache::Cache;
+use crate::execution::system_api::{self, Host};
 use crate::memory::{PAGE, Pages, non_zero};
-use crate::system_api::{self, Host};
-use cache::Cache;
 use engine::ENGINE;
 use rewrite::{RESERVED, Survey, decompress, rewrite};
 
@@ -95,7 +94,7 @@ impl Module {
         known.unwrap_or_else(|| Sha256::digest(bytes).into())
     }
 
-    fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
         let plain = decompress(bytes)?;
         let survey = Survey::of(&plain, knows)?;
         let rewritten = rewrite(&plain, &survey)?;
@@ -121,7 +120,7 @@ impl Module {
             updates: BTreeSet::new(),
             queries: BTreeSet::new(),
             composite_queries: BTreeSet::new(),
-            metadata_digest: certification::metadata(&survey.metadata).digest(),
+            metadata_digest: certificate::metadata(&survey.metadata).digest(),
             metadata: survey.metadata,
             custom_bytes: survey.custom_bytes,
             initial_size: 0,

@@ -13,7 +13,7 @@ use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
 use super::engine::PADDING;
-use crate::system_api::{MAX_TABLE, MAX_TABLES};
+use crate::execution::system_api::{MAX_TABLE, MAX_TABLES};
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::bare;
 use super::report::Report;
 use super::request::Outcall;
-use crate::cycles::Prices;
-use crate::outcall_fees::Replication;
+use crate::prices::Prices;
+use crate::prices::outcalls::Replication;
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 

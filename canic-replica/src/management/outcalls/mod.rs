@@ -12,7 +12,7 @@ use candid::Principal;
 
 use crate::Reject;
 use crate::canister::Request;
-use crate::outcall_fees::Replication;
+use crate::prices::outcalls::Replication;
 use crate::replica::Replica;
 
 pub(crate) use report::Report;

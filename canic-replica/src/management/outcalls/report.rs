@@ -5,7 +5,7 @@ use ic_management_canister_types as types;
 
 use super::request::{Outcall, check_size};
 use super::{MAX_REJECT_MESSAGE, OutcallAnswer, bare};
-use crate::cycles::Prices;
+use crate::prices::Prices;
 use crate::replica::Replica;
 use crate::{Ingress, Reject, RejectCode};
 

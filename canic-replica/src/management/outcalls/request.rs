@@ -6,7 +6,7 @@ use ic_management_canister_types as types;
 use super::{HttpMethod, MAX_RESPONSE, Report, bare};
 use crate::canister::Request;
 use crate::management::{Answer, Managed, decode};
-use crate::outcall_fees::{Counts, Replication};
+use crate::prices::outcalls::{Counts, Replication};
 use crate::replica::Replica;
 use crate::{Reject, RejectCode};
 

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Replica;
 use crate::canister::Snapshot;
-use crate::canisters::Canisters;
 use crate::faults::Faults;
 use crate::memory::{PAGE, Pages, Stable};
+use crate::network::canisters::Canisters;
 use crate::replica::{Submission, Subnet};
 use crate::wasm::Module;
 
@@ -201,11 +201,11 @@ mod tests {
     use candid::Principal;
 
     use super::*;
+    use crate::canister::input_queues::Source;
     use crate::canister::{
         Callback, Canister, Closure, Code, Input, Number, Origin, Program, Request, Settings,
         Upload,
     };
-    use crate::inputs::Source;
     use crate::memory::Heap;
     use crate::{Config, Effect, Fault, IngressStatus, Planted, SubnetKind};
 

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use candid::Principal;
 
 use crate::canister::{Canister, Input, LowMemory, Origin, Request, Response, Status};
-use crate::deletion::no_route;
 use crate::faults::{Effect, Site, Way};
+use crate::network::subnet_deletion::no_route;
 use crate::reject::not_found;
 use crate::replica::Replica;
 use crate::trace::{Event, Kind, Outcome};

@@ -7,7 +7,7 @@
 use candid::Reserved;
 
 use crate::bounded::decode_bounded;
-use crate::cycles::Prices;
+use crate::prices::Prices;
 
 /// Nodes of a subnet.
 const NODES: u128 = 13;

@@ -7,12 +7,12 @@ use candid::Principal;
 use crate::canister::{
     CallContext, Callback, Canister, Closure, Input, LowMemory, Origin, Request, Response, Status,
 };
-use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
 use crate::faults::{Effect, Way};
 use crate::memory::WASM_PAGE;
+use crate::prices::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
 use crate::replica::Replica;
-use crate::scheduler::Task;
+use crate::rounds::scheduler::Task;
 use crate::trace::{Kind, Outcome};
 use crate::{IngressStatus, Reject, RejectCode};
 

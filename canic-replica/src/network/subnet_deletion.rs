@@ -3,7 +3,7 @@
 use candid::Principal;
 
 use crate::canister::{Canister, Input, Request, Response, Status};
-use crate::certification::Topology;
+use crate::certification::certificate::Topology;
 use crate::management::outcalls;
 use crate::replica::{Replica, is_named};
 use crate::{Reject, RejectCode};

@@ -112,8 +112,8 @@ fn is_restless(canister: &Canister) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canister::input_queues::Source;
     use crate::canister::{Callback, Closure, Code, Input, Origin, Request, Settings};
-    use crate::inputs::Source;
     use crate::wasm::Module;
 
     const ID: Principal = Principal::from_slice(&[1]);

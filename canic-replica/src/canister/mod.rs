@@ -1,15 +1,17 @@
 //! One canister as plain data: what is there between two messages.
 
+pub(crate) mod input_queues;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use candid::Principal;
 use ic_management_canister_types as management;
 
-use crate::cycles::Prices;
-use crate::inputs::Inputs;
+use crate::canister::input_queues::Inputs;
 use crate::memory::{Heap, Stable, WASM_PAGE};
-use crate::scheduler::Task;
+use crate::prices::Prices;
+use crate::rounds::scheduler::Task;
 use crate::wasm::Module;
 use crate::{CallerInfo, MessageId, Reject};
 

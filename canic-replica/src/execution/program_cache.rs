@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::Module;
+use crate::wasm::Module;
 
 /// A module that is being compiled, or was.
-pub(super) type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
+pub(crate) type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
 
 /// Modules by their hash. Those that nobody uses are bounded by number and by bytes; the least recently asked for go first.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     slots: HashMap<[u8; 32], Entry>,
     /// Counts what was asked for.
     clock: u64,
@@ -41,7 +41,7 @@ impl Entry {
 }
 
 impl Cache {
-    pub(super) fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
+    pub(crate) fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
         Self {
             slots: HashMap::new(),
             clock: 0,
@@ -51,7 +51,7 @@ impl Cache {
     }
 
     /// The place of a module, which whoever comes first fills.
-    pub(super) fn slot(&mut self, hash: [u8; 32]) -> Slot {
+    pub(crate) fn slot(&mut self, hash: [u8; 32]) -> Slot {
         if !self.slots.contains_key(&hash) {
             self.make_room();
         }
@@ -62,7 +62,7 @@ impl Cache {
     }
 
     /// The hash of these bytes, if they are a module that was loaded: to compare is far less work than to hash.
-    pub(super) fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
+    pub(crate) fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
         let loaded = |entry: &Entry| match entry.slot.get() {
             Some(Ok(module)) => *module.bytes == bytes,
             _ => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::{Extern, Instance, Store};
 
 use crate::execution::explain;
-use crate::system_api::Host;
+use crate::execution::system_api::Host;
 use crate::wasm::{Module, with_metadata};
 
 /// The function of a module that answers where in its memory the text stands, closed by a zero byte.

@@ -2,7 +2,8 @@
 
 use candid::Principal;
 
-use super::{Wanted, canister};
+use crate::certification::certificate::canister;
+use crate::certification::tree::Wanted;
 use crate::replica::Replica;
 use crate::{EffectivePrincipal, MessageId};
 
@@ -59,7 +60,7 @@ impl Replica {
     }
 
     /// The number of the subnet that answers for a principal.
-    pub(super) fn subnet_for(&self, effective: EffectivePrincipal) -> Option<usize> {
+    pub(crate) fn subnet_for(&self, effective: EffectivePrincipal) -> Option<usize> {
         match effective {
             EffectivePrincipal::Canister(id) if id == Principal::management_canister() => {
                 self.subnet_index_of(self.default_effective_canister())

@@ -8,9 +8,9 @@ use wasmtime::{Engine, Memory, ResourceLimiter, Store};
 
 use crate::SubnetKind;
 use crate::canister::{Canister, Settings};
-use crate::cycles::Prices;
 use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
 use crate::faults::Effect;
+use crate::prices::Prices;
 
 /// Tables that a module may have, and entries that one may have: the platform's limits.
 pub(crate) const MAX_TABLES: usize = 1;

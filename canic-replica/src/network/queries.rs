@@ -6,12 +6,12 @@ use std::sync::Arc;
 use candid::Principal;
 
 use crate::canister::{Canister, Closure};
-use crate::cycles::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
 use crate::management::{charged_afterwards, target};
-use crate::messages::accepts_calls;
+use crate::prices::{INSPECT_LIMIT, QUERY_LIMIT};
 use crate::reject::{invalid, not_found, uncertified};
 use crate::replica::Replica;
+use crate::rounds::messages::accepts_calls;
 use crate::trace::{Kind, Outcome};
 use crate::{CallerInfo, EffectivePrincipal, Ingress, Reject, RejectCode};
 

@@ -1,5 +1,7 @@
 //! What things cost, in cycles, and who can pay.
 
+pub(crate) mod outcalls;
+
 use candid::Principal;
 
 use crate::canister::Canister;

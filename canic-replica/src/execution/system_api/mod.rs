@@ -14,7 +14,7 @@ use wasmtime::{Engine, Linker};
 
 use crate::canister::{Closure, Status};
 use crate::execution::{Context, Trap};
-use crate::outcall_fees;
+use crate::prices::outcalls;
 use guest::{Guest, charge, copy, give, join, load, narrow};
 use host::SENT_BYTE;
 
@@ -347,7 +347,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         }
         cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
             let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
-            let cost = outcall_fees::quote(params, &host.place.prices)
+            let cost = outcalls::quote(params, &host.place.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
             give(g, "cost_http_request_v2", dst, cost)
         }

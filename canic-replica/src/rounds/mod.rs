@@ -1,0 +1,4 @@
+//! The execution of rounds.
+
+pub(crate) mod messages;
+pub(crate) mod scheduler;
