@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use wasmtime::{Extern, Instance, Store};
 
-use crate::execution::explain;
-use crate::execution::system_api::Host;
-use crate::wasm::{Module, with_metadata};
+use crate::{
+    execution::{explain, program_cache, programs::Program, system_api::host::Host},
+    wasm::rewrite::with_metadata,
+};
 
 /// The function of a module that answers where in its memory the text stands, closed by a zero byte.
 const FUNCTION: &str = "get_candid_pointer";
@@ -23,9 +24,10 @@ const MAX_INSTRUCTIONS: u64 = 1_000_000_000;
 /// # Errors
 /// A sentence that says what is wrong with the module, or that it has no interface.
 pub fn candid_interface(module: &[u8]) -> Result<String, String> {
-    let module = load(module)?;
+    let program = load(module)?;
+    let module = &program.module;
     let text = if module.exports(FUNCTION) {
-        told(&module)?
+        told(&program)?
     } else if let Some((_, text)) = module.metadata.get(METADATA) {
         text.clone()
     } else {
@@ -51,21 +53,22 @@ pub fn with_candid_interface(module: &[u8], interface: &str) -> Result<Vec<u8>, 
     with_metadata(module, METADATA, interface.as_bytes())
 }
 
-fn load(file: &[u8]) -> Result<Arc<Module>, String> {
+fn load(file: &[u8]) -> Result<Arc<Program>, String> {
     if !file.starts_with(b"\0asm") && !file.starts_with(&[0x1f, 0x8b]) {
         return Err("This is neither Wasm nor gzipped Wasm.".into());
     }
-    Module::load(file)
+    program_cache::load(file)
 }
 
 /// The text that the module's own function answers.
-fn told(module: &Module) -> Result<Vec<u8>, String> {
+fn told(program: &Program) -> Result<Vec<u8>, String> {
     let failed = |why: String| format!("The module's '{FUNCTION}' failed: {why}.");
-    let mut store = module.store(Host::idle());
-    let instance = module
+    let mut store = program.store(Host::idle());
+    let instance = program
         .instantiate(&mut store)
         .map_err(|error| failed(format!("{error:#}")))?;
-    let memory = module
+    let memory = program
+        .module
         .reach
         .memory
         .and_then(|index| instance.get_module_export(&mut store, &index))

@@ -31,10 +31,12 @@ use std::ops::Deref;
 use candid::Principal;
 use pocket_ic::PocketIc;
 use reqwest::blocking::{Client, RequestBuilder};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Accounts, Chaos, Event, Fault, Planted, Strike};
+use crate::{
+    faults::{Chaos, Fault, Planted, Strike},
+    trace::{Accounts, Event},
+};
 
 /// The way to one instance of a server. Errors are sentences that name the request that failed, and why.
 #[derive(Clone, Debug)]

@@ -16,15 +16,13 @@
 //! assert_eq!(lost.to_string().parse(), Ok(lost));
 //! ```
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Reject, RejectCode};
+use crate::reject::{Reject, RejectCode};
 
 /// Strikes on record.
 const STRIKES: usize = 10_000;
@@ -285,6 +283,11 @@ impl Faults {
     /// Whether messages can be struck at all.
     pub(crate) fn any(&self) -> bool {
         self.chaos.is_some() || !self.planted.is_empty()
+    }
+
+    /// Arms a fault.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.planted.push(Planted { fault, seen: 0 });
     }
 
     /// Forgets everything but what struck.

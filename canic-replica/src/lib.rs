@@ -44,6 +44,7 @@ pub mod client;
 mod execution;
 pub mod faults;
 pub mod http;
+mod ingress;
 mod management;
 mod memory;
 mod network;
@@ -51,17 +52,19 @@ mod prices;
 mod reject;
 mod replica;
 mod rounds;
+mod subnets;
 mod trace;
 mod wasm;
 
 pub use candid_interface::{candid_interface, with_candid_interface};
 pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
-pub use management::outcalls::{HttpMethod, OutcallAnswer, PendingOutcall};
+pub use ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId};
+pub use management::outcalls::{OutcallAnswer, PendingOutcall};
+pub use network::Config;
+pub use network::outcalls::HttpMethod;
 pub use network::read_state::ReadStateError;
 pub use prices::outcalls::Replication;
 pub use reject::{Reject, RejectCode};
-pub use replica::{
-    Blockmakers, CallerInfo, Config, EffectivePrincipal, Ingress, IngressStatus, MessageId,
-    Replica, SubnetInfo, SubnetKind,
-};
+pub use replica::Replica;
+pub use subnets::{Blockmakers, SubnetInfo, SubnetKind};
 pub use trace::{Accounts, Event, Fees, Kind, Outcome};

@@ -277,9 +277,8 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use proptest::prelude::*;
 
     /// A guest's memory as the host sees it: it begins at a page of the process.
     struct Guest {

@@ -118,3 +118,9 @@ pub(crate) fn refused(why: impl Into<String>) -> Reject {
 pub(crate) fn oversubscribed(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::SysFatal, 101, why)
 }
+
+/// The reject for calls to canisters that belong to no subnet.
+pub(crate) fn no_route(canister: Principal) -> Reject {
+    let why = format!("No route to canister {canister}");
+    Reject::new(RejectCode::DestinationInvalid, 301, why)
+}

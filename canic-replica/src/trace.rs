@@ -3,7 +3,7 @@
 use candid::Principal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::RejectCode;
+use crate::reject::RejectCode;
 
 /// What kind of message an [`Event`] records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
 
-use crate::canister::Input;
+use crate::canister::calls::Input;
 
 /// Where a message comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

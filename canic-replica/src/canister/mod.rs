@@ -1,24 +1,36 @@
 //! One canister as plain data: what is there between two messages.
 
+pub(crate) mod calls;
+pub(crate) mod execution_state;
 pub(crate) mod input_queues;
+pub(crate) mod settings;
+pub(crate) mod snapshot;
+pub(crate) mod tasks;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use candid::Principal;
 use ic_management_canister_types as management;
 
-use crate::canister::input_queues::Inputs;
-use crate::memory::{Heap, Stable, WASM_PAGE};
-use crate::prices::Prices;
-use crate::rounds::scheduler::Task;
-use crate::wasm::Module;
-use crate::{CallerInfo, MessageId, Reject};
+use crate::{
+    canister::{
+        calls::{CallContext, Callback, Request},
+        execution_state::Code,
+        input_queues::Inputs,
+        settings::Settings,
+        snapshot::Snapshot,
+        tasks::{LowMemory, Rotation},
+    },
+    memory::{Stable, WASM_PAGE},
+    prices::Prices,
+    reject::{Reject, RejectCode},
+};
 
 /// Entries of its history that a canister keeps.
 const HISTORY: usize = 20;
-/// Bytes of log that a canister keeps.
-const LOG_BYTES: usize = 4096;
 
 /// One canister.
 #[derive(Clone, Hash)]
@@ -65,97 +77,6 @@ pub(crate) struct Canister {
     pub(crate) low_memory: LowMemory,
 }
 
-/// Whether `canister_on_low_wasm_memory` has to run: once each time that memory becomes short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum LowMemory {
-    /// There is enough.
-    Enough,
-    Ready,
-    Executed,
-}
-
-/// What a canister's round begins with: the global timer, the heartbeat and messages take turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Rotation {
-    Timer,
-    Heartbeat,
-    Messages,
-}
-
-impl Rotation {
-    /// The tasks of a round, and what the next one begins with, if the timer is due, there is a heartbeat, messages wait.
-    /// What is not there is passed over. A round that begins with messages has no tasks at all.
-    pub(crate) fn turn(self, timer: bool, heartbeat: bool, messages: bool) -> (Vec<Task>, Self) {
-        let mut next = self;
-        for _ in 0..3 {
-            let now = next;
-            next = match now {
-                Self::Timer => Self::Heartbeat,
-                Self::Heartbeat => Self::Messages,
-                Self::Messages => Self::Timer,
-            };
-            let tasks = match now {
-                Self::Timer if timer => [Some(Task::Timer), heartbeat.then_some(Task::Heartbeat)],
-                Self::Heartbeat if heartbeat => {
-                    [Some(Task::Heartbeat), timer.then_some(Task::Timer)]
-                }
-                Self::Messages if messages => [None, None],
-                _ => continue,
-            };
-            return (tasks.into_iter().flatten().collect(), next);
-        }
-        (Vec::new(), next)
-    }
-}
-
-/// An installed program and its heap.
-#[derive(Clone, Hash)]
-pub(crate) struct Code {
-    pub(crate) module: Arc<Module>,
-    pub(crate) heap: Heap,
-    /// The values of all mutable globals, in the module's order.
-    pub(crate) globals: Vec<Number>,
-}
-
-/// The value of a global; floats by their bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Number {
-    I32(i32),
-    I64(i64),
-    F32(u32),
-    F64(u64),
-    V128(u128),
-}
-
-/// In Candid, the two are the same.
-pub(crate) type StatusVisibility = management::LogVisibility;
-
-/// What controllers decide about a canister.
-#[derive(Clone, Hash)]
-pub(crate) struct Settings {
-    pub(crate) controllers: Vec<Principal>,
-    /// Percent of a core.
-    pub(crate) compute_allocation: u64,
-    /// Bytes; 0 is best effort.
-    pub(crate) memory_allocation: u64,
-    /// Seconds of idle burn below which the canister freezes.
-    pub(crate) freezing_threshold: u64,
-    /// Cycles.
-    pub(crate) reserved_cycles_limit: u128,
-    pub(crate) log_visibility: management::LogVisibility,
-    pub(crate) snapshot_visibility: management::SnapshotVisibility,
-    pub(crate) status_visibility: StatusVisibility,
-    /// Cycles that a call of another canister has to bring.
-    pub(crate) minimum_incoming_call_cycles: u128,
-    /// Bytes that the log may take.
-    pub(crate) log_memory_limit: u64,
-    /// Bytes; 0 is no limit.
-    pub(crate) wasm_memory_limit: u64,
-    /// Bytes left below which `canister_on_low_wasm_memory` runs.
-    pub(crate) wasm_memory_threshold: u64,
-    pub(crate) environment_variables: BTreeMap<String, String>,
-}
-
 /// Whether a canister takes messages.
 #[derive(Clone, Hash)]
 pub(crate) enum Status {
@@ -171,181 +92,6 @@ pub(crate) struct Stopper {
     pub(crate) request: Request,
     /// When it gives up, in nanoseconds since 1970.
     pub(crate) deadline: u64,
-}
-
-/// A message in a canister's queue.
-#[derive(Clone, Hash)]
-pub(crate) enum Input {
-    Request(Request),
-    Response(Response),
-}
-
-/// A call on its way.
-#[derive(Clone, Hash)]
-pub(crate) struct Request {
-    pub(crate) origin: Origin,
-    pub(crate) sender: Principal,
-    pub(crate) callee: Principal,
-    pub(crate) method: String,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) caller_info: Option<Arc<CallerInfo>>,
-    /// Cycles attached.
-    pub(crate) cycles: u128,
-    /// When a best-effort call expires, in nanoseconds since 1970; 0 for a guaranteed answer.
-    pub(crate) deadline: u64,
-    /// For an ingress call to the management canister: the subnet it was routed to.
-    pub(crate) subnet: Option<usize>,
-    /// Injected faults had their turn with it.
-    pub(crate) spared: bool,
-}
-
-/// Who is to be told of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Origin {
-    /// Somebody outside.
-    Ingress(MessageId),
-    /// The sending canister's callback.
-    Callback(u64),
-    /// Nobody: the heartbeat or the global timer.
-    System,
-}
-
-/// An answer on its way.
-#[derive(Clone, Hash)]
-pub(crate) struct Response {
-    /// Who made the call.
-    pub(crate) to: Principal,
-    pub(crate) callback: u64,
-    /// Cycles that come back.
-    pub(crate) refund: u128,
-    pub(crate) result: Result<Vec<u8>, Reject>,
-    /// Injected faults had their turn with it.
-    pub(crate) spared: bool,
-}
-
-/// A request under execution.
-#[derive(Clone, Hash)]
-pub(crate) struct CallContext {
-    pub(crate) origin: Origin,
-    pub(crate) sender: Principal,
-    pub(crate) caller_info: Option<Arc<CallerInfo>>,
-    pub(crate) deadline: u64,
-    /// Attached cycles not accepted yet.
-    pub(crate) available: u128,
-    pub(crate) responded: bool,
-    /// The program that was to answer is gone.
-    pub(crate) deleted: bool,
-    /// Calls made under it that wait for an answer.
-    pub(crate) outstanding: u32,
-    /// Instructions of all its messages so far.
-    pub(crate) instructions: u64,
-}
-
-/// A call of the canister's own that waits for an answer.
-#[derive(Clone, Hash)]
-pub(crate) struct Callback {
-    pub(crate) context: u64,
-    pub(crate) callee: Principal,
-    pub(crate) method: String,
-    pub(crate) on_reply: Closure,
-    pub(crate) on_reject: Closure,
-    pub(crate) on_cleanup: Option<Closure>,
-    /// Cycles set aside for the execution of the callback and the transmission of the answer.
-    pub(crate) set_aside: u128,
-    pub(crate) deadline: u64,
-    /// The answer waits in the canister's queue: nothing else will be one.
-    pub(crate) answered: bool,
-}
-
-impl Callback {
-    /// Whether it is of a best-effort call, and waits longer than it may.
-    pub(crate) fn has_expired(&self, now: u64) -> bool {
-        self.deadline > 0 && self.deadline < now && !self.answered
-    }
-}
-
-/// A function in the module's table, and its argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Closure {
-    pub(crate) function: u32,
-    pub(crate) environment: u32,
-}
-
-/// A canister's state, kept for later.
-#[derive(Clone)]
-pub(crate) struct Snapshot {
-    pub(crate) taken_at: u64,
-    pub(crate) version: u64,
-    pub(crate) program: Program,
-    pub(crate) stable: Stable,
-    pub(crate) certified_data: Vec<u8>,
-    /// When the global timer was to fire; of an uploaded snapshot it may be unknown.
-    pub(crate) timer: Option<management::CanisterTimer>,
-    /// Where the hook for short memory stood; as for the timer.
-    pub(crate) low_memory: Option<LowMemory>,
-    pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
-    pub(crate) bytes: u64,
-}
-
-/// The program of a snapshot.
-#[derive(Clone, Hash)]
-pub(crate) enum Program {
-    Taken(Code),
-    Uploaded(Upload),
-}
-
-/// A program that comes piece by piece; it need not be a valid one before it is loaded.
-#[derive(Clone, Hash)]
-pub(crate) struct Upload {
-    pub(crate) module: Arc<Vec<u8>>,
-    /// The heap as a difference from zeros.
-    pub(crate) heap: Heap,
-    pub(crate) globals: Vec<Number>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            controllers: Vec::new(),
-            compute_allocation: 0,
-            memory_allocation: 0,
-            freezing_threshold: 30 * 24 * 3600,
-            reserved_cycles_limit: 5_000_000_000_000,
-            log_visibility: management::LogVisibility::default(),
-            snapshot_visibility: management::SnapshotVisibility::default(),
-            status_visibility: StatusVisibility::default(),
-            minimum_incoming_call_cycles: 0,
-            log_memory_limit: LOG_BYTES as u64,
-            wasm_memory_limit: 3 << 30,
-            wasm_memory_threshold: 0,
-            environment_variables: BTreeMap::new(),
-        }
-    }
-}
-
-impl Settings {
-    /// The balance below which a canister freezes that takes so many bytes of memory, in cycles.
-    pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
-        const DAY: u64 = 24 * 3600;
-        let bytes = bytes.max(self.memory_allocation);
-        let per_day = prices.resources(bytes, self.compute_allocation, DAY * 1_000_000_000);
-        per_day.saturating_mul(self.freezing_threshold.into()) / u128::from(DAY)
-    }
-}
-
-impl Code {
-    /// The program as it is before its first message.
-    pub(crate) fn fresh(module: Arc<Module>) -> Self {
-        Self {
-            heap: Heap::fresh(module.initial_size),
-            globals: module.initial_globals.clone(),
-            module,
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.heap.size * WASM_PAGE + self.globals.len() as u64 * 8
-    }
 }
 
 impl Canister {
@@ -597,5 +343,43 @@ impl Canister {
             }
         }
         Some(callback)
+    }
+
+    pub(crate) fn check_controller(&self, sender: &Principal) -> Result<(), Reject> {
+        if self.is_controller(sender) {
+            return Ok(());
+        }
+        let controllers: Vec<_> = (self.settings.controllers.iter())
+            .map(Principal::to_text)
+            .collect();
+        let why = format!(
+            "Only the controllers of the canister {} can control it.\nCanister's controllers: {}\nSender's ID: {sender}",
+            self.id,
+            controllers.join(" "),
+        );
+        Err(Reject::new(RejectCode::CanisterError, 512, why))
+    }
+
+    /// Whether nothing is under way on it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.contexts.is_empty() && self.callbacks.is_empty()
+    }
+
+    /// Whether a canister takes new calls.
+    pub(crate) fn accepts_calls(&self) -> Result<(), Reject> {
+        let id = self.id;
+        match self.status {
+            Status::Running => Ok(()),
+            Status::Stopping(_) => Err(Reject::new(
+                RejectCode::CanisterError,
+                509,
+                format!("Canister {id} is stopping"),
+            )),
+            Status::Stopped => Err(Reject::new(
+                RejectCode::CanisterError,
+                508,
+                format!("Canister {id} is stopped"),
+            )),
+        }
     }
 }

@@ -1,151 +1,18 @@
-//! The certified state: after a round, each subnet signs the root of a tree of what it lets the world know, with a key
-//! that the root subnet vouches for. A tree is built and signed when the first certificate of it is asked for.
+//! What a subnet certifies after a round: the root of a tree of its state, and certificates of parts
+//! of it. The tree is built and signed when the first certificate of it is asked for.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use candid::Principal;
-use ic_certification::{Certificate, Delegation, HashTree, pruned};
-use serde::Serialize;
+use ic_certification::{Certificate, HashTree, pruned};
 
-use super::keys::SubnetKeys;
-use super::tree::{Hash, Labels, Node, Wanted};
-use crate::canister::Canister;
-use crate::replica::{Replica, SubnetInfo};
-use crate::{EffectivePrincipal, IngressStatus, MessageId, SubnetKind};
-
-/// How often the root subnet signs who the subnets are, in nanoseconds.
-const DELEGATION: u64 = 60_000_000_000;
-
-/// The subnets of an instance, as the root subnet certifies them.
-pub(crate) struct Topology {
-    /// The number of the root subnet.
-    root: usize,
-    subnets: Vec<Certified>,
-    /// The time that the root subnet certified last, and how it signed.
-    signed: Mutex<Option<(u64, [u8; 48])>>,
-}
-
-/// What is certified about a subnet.
-struct Certified {
-    id: Principal,
-    kind: &'static str,
-    keys: Arc<SubnetKeys>,
-    /// The first canister id, and all ranges in CBOR.
-    first: Vec<u8>,
-    ranges: Vec<u8>,
-    deleted: bool,
-}
-
-impl Topology {
-    /// `infos` lists all subnets; `root` is the number of one of them.
-    pub(crate) fn new(infos: &[SubnetInfo], root: usize) -> Self {
-        let certified = |(index, info): (usize, &SubnetInfo)| {
-            let mut ranges = info.canister_ranges.clone();
-            ranges.sort();
-            Certified {
-                id: info.id,
-                kind: kind(info.kind),
-                keys: SubnetKeys::of(index),
-                first: ranges
-                    .first()
-                    .map_or(Vec::new(), |(first, _)| first.as_slice().to_vec()),
-                ranges: cbor(&ranges),
-                deleted: info.deleted,
-            }
-        };
-        Self {
-            root,
-            subnets: infos.iter().enumerate().map(certified).collect(),
-            signed: Mutex::new(None),
-        }
-    }
-
-    /// DER.
-    pub(crate) fn root_key(&self) -> &[u8] {
-        self.public_key(self.root)
-    }
-
-    /// The key of the subnet with this number, DER.
-    pub(crate) fn public_key(&self, subnet: usize) -> &[u8] {
-        &self.subnets[subnet].keys.public
-    }
-
-    /// The subnets that there still are, with their numbers.
-    fn present(&self) -> impl Iterator<Item = (usize, &Certified)> {
-        let all = self.subnets.iter().enumerate();
-        all.filter(|(_, subnet)| !subnet.deleted)
-    }
-
-    /// What is at `/subnet` in the tree of subnet number `own`, which alone lists its nodes.
-    fn subnets(&self, own: Option<usize>) -> Node {
-        Node::labels(self.present().map(|(index, subnet)| {
-            let mut nodes = vec![
-                ("canister_ranges", Node::Leaf(subnet.ranges.clone())),
-                ("public_key", Node::Leaf(subnet.keys.public.clone())),
-                ("type", Node::Leaf(subnet.kind.into())),
-            ];
-            if own == Some(index) {
-                let keys = subnet.keys.nodes.iter().map(|node| {
-                    let key = Node::Leaf(node.public.clone());
-                    (
-                        node.id().as_slice().to_vec(),
-                        Node::labels([("public_key", key)]),
-                    )
-                });
-                nodes.push(("node", Node::labels(keys)));
-            }
-            (subnet.id.as_slice(), Node::labels(nodes))
-        }))
-    }
-
-    /// What is at `/canister_ranges`.
-    fn ranges(&self) -> Node {
-        Node::labels(self.present().map(|(_, subnet)| {
-            let ranges = Node::Leaf(subnet.ranges.clone());
-            let shard = Node::labels([(subnet.first.as_slice(), ranges)]);
-            (subnet.id.as_slice(), shard)
-        }))
-    }
-
-    /// By what the root subnet vouches for the key of another. It is as old as the last full minute. The canister ids are
-    /// in both places where agents, old and new, look for them.
-    fn delegation(&self, subnet: usize, now: u64) -> Option<Delegation> {
-        if subnet == self.root {
-            return None;
-        }
-        let id = self.subnets[subnet].id;
-        let time = now - now % DELEGATION;
-        let tree = Node::labels([
-            ("canister_ranges", self.ranges()),
-            ("subnet", self.subnets(None)),
-            ("time", Node::Leaf(natural(time))),
-        ]);
-        let mut wanted = Wanted::default();
-        wanted.add(["time"]);
-        wanted.add([b"canister_ranges", id.as_slice()]);
-        wanted.add([b"subnet", id.as_slice()]);
-        let signature = {
-            let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-            match *signed {
-                Some((at, signature)) if at == time => signature,
-                _ => {
-                    let signature = self.subnets[self.root].keys.sign(&tree.digest());
-                    *signed = Some((time, signature));
-                    signature
-                }
-            }
-        };
-        Some(Delegation {
-            subnet_id: id.as_slice().to_vec(),
-            certificate: cbor(&Certificate {
-                tree: tree.reveal(&wanted),
-                signature: signature.to_vec(),
-                delegation: None,
-            }),
-        })
-    }
-}
+use crate::{
+    canister::Canister,
+    certification::{
+        topology::Topology,
+        tree::{Hash, Labels, Node, Wanted, cbor, metadata, natural},
+    },
+    ingress::IngressStatus,
+};
 
 /// What a subnet certifies after a round.
 pub(crate) struct State {
@@ -161,17 +28,20 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn new(replica: &Replica, subnet: usize) -> Self {
-        let topology = Arc::clone(&replica.topology);
+    /// `canisters` are those of the subnet in the order of their ids; `requests` are the digests of
+    /// its ingress messages, in ascending order of their ids.
+    pub(crate) fn new<'a>(
+        subnet: usize,
+        time: u64,
+        topology: Arc<Topology>,
+        canisters: impl Iterator<Item = &'a Arc<Canister>>,
+        requests: Vec<(Vec<u8>, Hash)>,
+    ) -> Self {
         let (subnets, ranges) = (topology.subnets(Some(subnet)), topology.ranges());
-        let canisters = replica
-            .canisters
-            .iter()
-            .filter(|(_, canister)| canister.subnet == subnet)
-            .map(|(id, state)| (id.as_slice().to_vec(), canister(state, None).digest()));
+        let canisters =
+            canisters.map(|state| (state.id.as_slice().to_vec(), canister(state, None).digest()));
         let canisters = Labels::new(canisters.collect());
-        let requests = Labels::new(replica.certified_requests(subnet));
-        let time = replica.certified_time;
+        let requests = Labels::new(requests);
         // In ascending order.
         let root = Labels::new(vec![
             (b"canister".to_vec(), canisters.digest()),
@@ -225,10 +95,9 @@ impl State {
             3 => self.subnets.reveal(wanted),
             _ => Node::Leaf(natural(self.time)).reveal(wanted),
         });
-        let keys = &self.topology.subnets[self.subnet].keys;
         let signature = self
             .signature
-            .get_or_init(|| keys.sign(&self.root.digest()));
+            .get_or_init(|| self.topology.sign(self.subnet, &self.root.digest()));
         cbor(&Certificate {
             tree,
             signature: signature.to_vec(),
@@ -245,6 +114,14 @@ pub(crate) struct DataCertificate {
 }
 
 impl DataCertificate {
+    pub(crate) fn new(state: Arc<State>, canister: Arc<Canister>) -> Self {
+        Self {
+            state,
+            canister,
+            bytes: OnceLock::new(),
+        }
+    }
+
     /// The certificate, in CBOR.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get_or_init(|| {
@@ -256,74 +133,6 @@ impl DataCertificate {
             };
             self.state.certificate(&mut wanted, own, |_| None)
         })
-    }
-}
-
-impl Replica {
-    /// What a subnet certified last.
-    pub(crate) fn certified_state(&self, subnet: usize) -> &Arc<State> {
-        self.subnets[subnet]
-            .certified
-            .get_or_init(|| Arc::new(State::new(self, subnet)))
-    }
-
-    /// The state is now as it is to be certified, at this time.
-    pub(crate) fn certify(&mut self) {
-        self.certified_time = self.time;
-        for subnet in &mut self.subnets {
-            subnet.certified = OnceLock::new();
-        }
-    }
-
-    /// A signature by the first node of a subnet, and who that is. `None`: no subnet goes by the principal.
-    pub(crate) fn sign_as_node(
-        &self,
-        effective: EffectivePrincipal,
-        message: &[u8],
-    ) -> Option<(Principal, Vec<u8>)> {
-        let node = self.topology.subnets[self.subnet_for(effective)?]
-            .keys
-            .nodes
-            .first()?;
-        Some((node.id(), node.sign(message)))
-    }
-
-    /// The certificate for a query of this canister.
-    pub(crate) fn data_certificate(&self, canister: &Arc<Canister>) -> DataCertificate {
-        DataCertificate {
-            state: Arc::clone(self.certified_state(canister.subnet)),
-            canister: Arc::clone(canister),
-            bytes: OnceLock::new(),
-        }
-    }
-
-    /// Digests of the requests that the last round of a subnet knew.
-    fn certified_requests(&self, subnet: usize) -> Vec<(Vec<u8>, Hash)> {
-        let mut requests = Vec::new();
-        for (id, submission) in &self.submissions {
-            let Some(status) = self.ingress.get(id) else {
-                continue;
-            };
-            if submission.subnet != subnet
-                || (*status == IngressStatus::Received && submission.round == self.round)
-            {
-                continue;
-            }
-            let digest = match status {
-                // It will not change.
-                IngressStatus::Done(_) => *submission
-                    .digest
-                    .get_or_init(|| request_status(status).digest()),
-                _ => request_status(status).digest(),
-            };
-            requests.push((id.to_vec(), digest));
-        }
-        requests
-    }
-
-    pub(crate) fn open_request(&self, label: &[u8]) -> Option<Node> {
-        let id = MessageId::try_from(label).ok()?;
-        self.ingress.get(&id).map(request_status)
     }
 }
 
@@ -351,17 +160,8 @@ pub(crate) fn canister(canister: &Canister, wanted: Option<&Wanted>) -> Node {
     Node::labels(nodes)
 }
 
-/// What is certified of a module's custom sections.
-pub(crate) fn metadata(sections: &BTreeMap<String, (bool, Vec<u8>)>) -> Node {
-    Node::labels(
-        sections
-            .iter()
-            .map(|(name, (_, content))| (name.as_str(), Node::Leaf(content.clone()))),
-    )
-}
-
 /// What is certified of a request.
-fn request_status(status: &IngressStatus) -> Node {
+pub(crate) fn request_status(status: &IngressStatus) -> Node {
     let text = |text: &str| Node::Leaf(text.as_bytes().to_vec());
     match status {
         IngressStatus::Unknown => Node::labels::<&str>([]),
@@ -378,39 +178,4 @@ fn request_status(status: &IngressStatus) -> Node {
             ("status", text("rejected")),
         ]),
     }
-}
-
-/// The platform's word for what a subnet is for.
-fn kind(kind: SubnetKind) -> &'static str {
-    use SubnetKind::{
-        Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
-        VerifiedApplication,
-    };
-    match kind {
-        Application | Fiduciary | SNS => "application",
-        VerifiedApplication => "verified_application",
-        CloudEngine => "cloud_engine",
-        Bitcoin | II | NNS | System | TestThresholdKeys => "system",
-    }
-}
-
-/// Self-describing CBOR.
-fn cbor(value: &impl Serialize) -> Vec<u8> {
-    let mut serializer = serde_cbor::Serializer::new(Vec::new());
-    serializer
-        .self_describe()
-        .and_then(|()| value.serialize(&mut serializer))
-        .expect("it has an encoding, and a vector takes all that is written");
-    serializer.into_inner()
-}
-
-/// A natural number in the tree: unsigned LEB128.
-fn natural(mut number: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
 }

@@ -8,8 +8,7 @@ use candid::Principal;
 use ic_verify_bls_signature::PrivateKey;
 use sha2::{Digest, Sha256};
 
-use super::tree::Hash;
-use crate::replica::NODES;
+use crate::{certification::tree::Hash, subnets::NODES};
 
 /// What precedes a BLS12-381 public key in DER.
 pub(crate) const BLS_PREFIX: &[u8] =

@@ -3,4 +3,5 @@
 
 pub(crate) mod certificate;
 pub(crate) mod keys;
+pub(crate) mod topology;
 pub(crate) mod tree;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ic_certification::{
     HashTree, empty, fork, fork_hash, labeled, labeled_hash, leaf, leaf_hash, pruned,
 };
+use serde::Serialize;
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -197,4 +198,34 @@ impl Labels {
             left
         }
     }
+}
+
+/// What is certified of a module's custom sections.
+pub(crate) fn metadata(sections: &BTreeMap<String, (bool, Vec<u8>)>) -> Node {
+    Node::labels(
+        sections
+            .iter()
+            .map(|(name, (_, content))| (name.as_str(), Node::Leaf(content.clone()))),
+    )
+}
+
+/// Self-describing CBOR.
+pub(crate) fn cbor(value: &impl Serialize) -> Vec<u8> {
+    let mut serializer = serde_cbor::Serializer::new(Vec::new());
+    serializer
+        .self_describe()
+        .and_then(|()| value.serialize(&mut serializer))
+        .expect("it has an encoding, and a vector takes all that is written");
+    serializer.into_inner()
+}
+
+/// A natural number in the tree: unsigned LEB128.
+pub(crate) fn natural(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{Canister, Closure, Code};
-use crate::certification::certificate::DataCertificate;
-use crate::faults::Effect;
-use crate::memory::Stable;
-use crate::prices::Prices;
-use crate::{CallerInfo, RejectCode};
+use crate::{
+    canister::{Canister, calls::Closure, execution_state::Code},
+    certification::certificate::DataCertificate,
+    faults::Effect,
+    ingress::CallerInfo,
+    memory::Stable,
+    prices::Prices,
+    reject::RejectCode,
+};
 
 /// The subnet as its canisters see it.
 pub(crate) struct Place {
@@ -185,6 +188,20 @@ impl Changes {
             answer: None,
             accepted: false,
         }
+    }
+
+    /// Puts the new state into the canister; what concerns others stays in the answer.
+    pub(crate) fn apply_to(mut self, canister: &mut Canister) -> Self {
+        if let Some(code) = self.code.take() {
+            canister.code = Some(code);
+            canister.stable = std::mem::take(&mut self.stable);
+        }
+        if let Some(data) = self.certified_data.take() {
+            canister.certified_data = data;
+        }
+        canister.timer = self.timer;
+        canister.balance = self.balance;
+        self
     }
 }
 

@@ -1,21 +1,27 @@
 //! One message on one canister: instantiate, restore, run, read back.
 
-mod message;
+pub(crate) mod message;
 pub(crate) mod program_cache;
+pub(crate) mod programs;
 pub(crate) mod system_api;
-mod trap;
+pub(crate) mod trap;
 
 use std::sync::Arc;
 
-use wasmtime::{Extern, Instance, Ref, Store, Val};
+use wasmtime::{Extern, Instance, Ref, Store};
 
-use crate::canister::{Canister, Closure, Code, Number};
-use crate::execution::system_api::Host;
-use crate::faults::Effect;
-use crate::memory::Heap;
-
-pub(crate) use message::{Call, Changes, Context, Entry, Message, Place};
-pub(crate) use trap::Trap;
+use crate::{
+    canister::{Canister, calls::Closure, execution_state::Code},
+    execution::{
+        message::{Changes, Entry, Message, Place},
+        programs::Program,
+        system_api::host::Host,
+        trap::Trap,
+    },
+    faults::Effect,
+    memory::Heap,
+    wasm::global::Number,
+};
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
 
@@ -51,11 +57,16 @@ pub(crate) fn execute(
     let Some(code) = canister.code.clone() else {
         return Executed::failed(Trap::NoModule);
     };
+    let program = match program_cache::program_of(&code.module) {
+        Ok(program) => program,
+        Err(why) => return Executed::failed(Trap::Wasm(why)),
+    };
     let limit = message.limit;
     let host = Host::new(Arc::clone(canister), Arc::clone(place), message);
-    let mut store = code.module.store(host);
+    let mut store = program.store(host);
     let mut changed = 0;
-    let outcome = run(&mut store, &code, &mut changed).map_err(|error| explain(&error, limit));
+    let outcome =
+        run(&mut store, &program, &code, &mut changed).map_err(|error| explain(&error, limit));
     let outcome = match (fault, outcome) {
         (Some(Effect::Trap { after: None }), Ok(_)) => Err(Trap::Wasm(
             "injected fault after the last instruction".into(),
@@ -87,9 +98,14 @@ pub(crate) fn execute(
 }
 
 /// Runs the code and reads its state back. `changed` counts the pages of its heap that it changed.
-fn run(store: &mut Store<Host>, code: &Code, changed: &mut u64) -> wasmtime::Result<Option<Code>> {
+fn run(
+    store: &mut Store<Host>,
+    program: &Program,
+    code: &Code,
+    changed: &mut u64,
+) -> wasmtime::Result<Option<Code>> {
     let limit = store.data().message.limit;
-    let instance = code.module.instantiate(store)?;
+    let instance = program.instantiate(store)?;
     restore(store, &instance, code)?;
     store.set_fuel(limit)?;
     let result = enter(store, &instance, code);
@@ -214,27 +230,4 @@ pub(crate) fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
         other => return Trap::Wasm(other.to_string()),
     };
     Trap::Wasm(why.into())
-}
-
-impl Number {
-    fn to_val(self) -> Val {
-        match self {
-            Self::I32(value) => Val::I32(value),
-            Self::I64(value) => Val::I64(value),
-            Self::F32(bits) => Val::F32(bits),
-            Self::F64(bits) => Val::F64(bits),
-            Self::V128(bits) => Val::V128(bits.into()),
-        }
-    }
-
-    pub(crate) fn of(value: &Val) -> Option<Self> {
-        Some(match value {
-            Val::I32(value) => Self::I32(*value),
-            Val::I64(value) => Self::I64(*value),
-            Val::F32(bits) => Self::F32(*bits),
-            Val::F64(bits) => Self::F64(*bits),
-            Val::V128(bits) => Self::V128(bits.as_u128()),
-            _ => return None,
-        })
-    }
 }

@@ -1,15 +1,60 @@
-//! Compiled modules in memory: each is compiled once, and kept while somebody uses it or little else came in between.
+//! The cache of programs: each is compiled once per process. A program that no canister uses stays
+//! as long as little else is compiled.
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+};
 
-use crate::wasm::Module;
+use sha2::{Digest, Sha256};
+
+use crate::{execution::programs::Program, wasm::Module};
+
+/// Compiled modules that are kept in memory although no canister uses them.
+const MAX_IDLE: usize = 500;
+
+/// Bytes that these may have as Wasm.
+const MAX_IDLE_BYTES: usize = 256 << 20;
+
+static CACHE: LazyLock<RwLock<Cache>> =
+    LazyLock::new(|| RwLock::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
+
+/// The program of a module given as Wasm or as gzipped Wasm. It is compiled if the cache does not
+/// hold it. The error is a sentence that says why the module is not valid.
+pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Program>, String> {
+    let hash = hash_of(bytes);
+    let slot = CACHE
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .slot(hash);
+    slot.get_or_init(|| Program::compile(hash, bytes).map(Arc::new))
+        .clone()
+}
+
+/// SHA-256 of a module's bytes.
+pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    let known = cache.hash_of(bytes);
+    drop(cache);
+    known.unwrap_or_else(|| Sha256::digest(bytes).into())
+}
+
+/// The program of a module. The cache holds it as long as anyone holds the module.
+pub(crate) fn program_of(module: &Module) -> Result<Arc<Program>, String> {
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    let program = cache.program(&module.hash);
+    drop(cache);
+    match program {
+        Some(program) => Ok(program),
+        None => load(&module.bytes),
+    }
+}
 
 /// A module that is being compiled, or was.
-pub(crate) type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
+type Slot = Arc<OnceLock<Result<Arc<Program>, String>>>;
 
 /// Modules by their hash. Those that nobody uses are bounded by number and by bytes; the least recently asked for go first.
-pub(crate) struct Cache {
+struct Cache {
     slots: HashMap<[u8; 32], Entry>,
     /// Counts what was asked for.
     clock: u64,
@@ -28,12 +73,12 @@ impl Entry {
     /// Whether somebody holds the module, or waits for it.
     fn is_used(&self) -> bool {
         Arc::strong_count(&self.slot) > 1
-            || matches!(self.slot.get(), Some(Ok(module)) if Arc::strong_count(module) > 1)
+            || matches!(self.slot.get(), Some(Ok(program)) if Arc::strong_count(program) > 1 || Arc::strong_count(&program.module) > 1)
     }
 
     fn bytes(&self) -> usize {
         match self.slot.get() {
-            Some(Ok(module)) => module.size,
+            Some(Ok(program)) => program.module.size,
             Some(Err(why)) => why.len(),
             None => 0,
         }
@@ -41,7 +86,7 @@ impl Entry {
 }
 
 impl Cache {
-    pub(crate) fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
+    fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
         Self {
             slots: HashMap::new(),
             clock: 0,
@@ -51,7 +96,7 @@ impl Cache {
     }
 
     /// The place of a module, which whoever comes first fills.
-    pub(crate) fn slot(&mut self, hash: [u8; 32]) -> Slot {
+    fn slot(&mut self, hash: [u8; 32]) -> Slot {
         if !self.slots.contains_key(&hash) {
             self.make_room();
         }
@@ -61,10 +106,15 @@ impl Cache {
         Arc::clone(&entry.slot)
     }
 
+    /// The program of the module with this hash, if it is compiled.
+    fn program(&self, hash: &[u8; 32]) -> Option<Arc<Program>> {
+        self.slots.get(hash)?.slot.get()?.as_ref().ok().cloned()
+    }
+
     /// The hash of these bytes, if they are a module that was loaded: to compare is far less work than to hash.
-    pub(crate) fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
+    fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
         let loaded = |entry: &Entry| match entry.slot.get() {
-            Some(Ok(module)) => *module.bytes == bytes,
+            Some(Ok(program)) => *program.module.bytes == bytes,
             _ => false,
         };
         let mut slots = self.slots.iter();
@@ -96,12 +146,12 @@ mod tests {
     use super::*;
 
     /// Asks for a small module, number `i`; says whether it had to be compiled.
-    fn ask(cache: &mut Cache, i: u8) -> (Arc<Module>, bool) {
+    fn ask(cache: &mut Cache, i: u8) -> (Arc<Program>, bool) {
         let mut compiled = false;
         let slot = cache.slot([i; 32]);
         let module = slot.get_or_init(|| {
             compiled = true;
-            Module::compile([i; 32], b"\0asm\x01\0\0\0").map(Arc::new)
+            Program::compile([i; 32], b"\0asm\x01\0\0\0").map(Arc::new)
         });
         (module.clone().unwrap(), compiled)
     }

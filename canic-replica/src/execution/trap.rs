@@ -6,8 +6,10 @@ use std::fmt;
 
 use candid::Principal;
 
-use super::message::Context;
-use crate::{Reject, RejectCode};
+use crate::{
+    execution::message::Context,
+    reject::{Reject, RejectCode},
+};
 
 /// Why a message was rolled back.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,20 @@
 //! Whether anybody still needs the server, and the net under every request.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 
-use super::Shared;
-use super::answer::Failure;
-use super::instances::panic_message;
+use crate::http::{Shared, answer::Failure, instances::panic_message};
 
 /// Requests under way, and when the last one ended.
 pub(super) struct Activity {
@@ -85,10 +89,11 @@ pub(super) async fn watch(State(server): State<Shared>, request: Request, next: 
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use axum::{Router, routing::get};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 

@@ -5,13 +5,14 @@
 //! call waits for at most ten seconds for somebody to execute rounds, and starts one itself if the instance makes
 //! progress on its own.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::body::{Body as HttpBody, Bytes};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::{Body as HttpBody, Bytes},
+    extract::{FromRequest, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use candid::Principal;
 use ic_transport_types::{
     Envelope, EnvelopeContent, NodeSignature, QueryResponse, ReadStateResponse, RejectCode,
@@ -21,12 +22,17 @@ use serde::Serialize;
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
-use super::Shared;
-use super::answer::{Answer, Body, Failure, Path};
-use super::authentication::authenticate;
-use super::instances::{Instance, follow_clock};
 use crate::{
-    EffectivePrincipal, Ingress, IngressStatus, MessageId, ReadStateError, Reject, Replica,
+    http::{
+        Shared,
+        answer::{Answer, Body, Failure, Path},
+        authentication::authenticate,
+        instances::{Instance, follow_clock},
+    },
+    ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    network::read_state::ReadStateError,
+    reject::Reject,
+    replica::Replica,
 };
 
 /// How long a synchronous call waits, and how long between two looks.

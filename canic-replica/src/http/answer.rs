@@ -1,13 +1,13 @@
 //! How requests are read and answered: JSON both ways, and a message in every error.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
 use pocket_ic::common::rest::ApiResponse;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// The largest request body, in bytes. Base64 makes a third more of a payload.
 pub(super) const MAX_BODY: usize = 1 << 30;

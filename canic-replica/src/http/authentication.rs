@@ -8,8 +8,10 @@ use candid::Principal;
 use ic_signature_verification::verify_canister_sig;
 use ic_transport_types::{DelegationPermissions, Envelope, EnvelopeContent, SignedDelegation};
 
-use super::answer::{Answer, Failure};
-use crate::certification::keys::{BLS_PREFIX, ED25519_PREFIX};
+use crate::{
+    certification::keys::{BLS_PREFIX, ED25519_PREFIX},
+    http::answer::{Answer, Failure},
+};
 
 /// How far ahead a request may expire, with what clocks may differ, in nanoseconds.
 const MAX_TTL: u64 = (300 + 30) * 1_000_000_000;

@@ -1,18 +1,24 @@
 //! The blob store: large binary data is uploaded once, and later named by its SHA-256.
 
-use std::collections::HashMap;
-use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    io::Read,
+    sync::{Mutex, PoisonError},
+};
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::Shared;
-use super::answer::{Answer, Body, Failure, Path};
+use crate::http::{
+    Shared,
+    answer::{Answer, Body, Failure, Path},
+};
 
 /// The most that a compressed blob may unfold to, in bytes.
 const MAX_UNPACKED: u64 = 8 << 30;

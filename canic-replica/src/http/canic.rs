@@ -1,13 +1,21 @@
 //! Paths of our own, beside PocketIC's: what an instance tells about itself, faults, and forks.
 
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+};
 use candid::Principal;
 use serde::Serialize;
 
-use super::Shared;
-use super::answer::{Answer, Failure, Json, Path, encode};
-use crate::{Accounts, Chaos, Event, Fault, Planted, Replica, Strike};
+use crate::{
+    faults::{Chaos, Fault, Planted, Strike},
+    http::{
+        Shared,
+        answer::{Answer, Failure, Json, Path, encode},
+    },
+    replica::Replica,
+    trace::{Accounts, Event},
+};
 
 /// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked
 /// for, those between are gone.

@@ -6,8 +6,11 @@ use pocket_ic::common::rest::{
     SubnetKind as RestKind, SubnetSpec,
 };
 
-use super::answer::{Answer, Failure};
-use crate::{Config, SubnetKind};
+use crate::{
+    http::answer::{Answer, Failure},
+    network::Config,
+    subnets::SubnetKind,
+};
 
 /// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since 1970.
 const EARLIEST: u64 = 1_620_328_630_000_000_000;

@@ -2,31 +2,42 @@
 //! answers. Unlike the gateways of the network, ours takes the canister's word: it verifies no certificate, neither
 //! under `<canister id>.localhost` nor under `<canister id>.raw.localhost`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
-use candid::types::value::{IDLArgs, IDLField, IDLValue};
-use candid::{CandidType, Principal, encode_one, idl_hash};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use candid::{
+    CandidType, Principal, encode_one, idl_hash,
+    types::value::{IDLArgs, IDLField, IDLValue},
+};
 use pocket_ic::common::rest::{
     CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails,
     HttpGatewayInfo, InstanceHttpGatewayConfig,
 };
 use serde_bytes::ByteBuf;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
-use super::instances::Instance;
-use super::{Shared, activity, agent, operations, unknown_method};
-use crate::{EffectivePrincipal, Ingress, Reject, Replica};
+use crate::{
+    http::{
+        Shared, activity, agent,
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode},
+        instances::Instance,
+        operations, unknown_method,
+    },
+    ingress::{EffectivePrincipal, Ingress},
+    reject::Reject,
+    replica::Replica,
+};
 
 /// All gateways of a server, by their number.
 #[derive(Default)]

@@ -1,16 +1,22 @@
 //! The instances of a server. Each has its own lock, so that they run in parallel; requests to one of them wait for
 //! their turn in the order in which they came.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
 
-use tokio::sync::{Mutex as TurnMutex, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    sync::{Mutex as TurnMutex, oneshot},
+    task::{JoinHandle, spawn_blocking},
+};
 
-use super::answer::{Answer, Failure};
-use crate::Replica;
+use crate::{
+    http::answer::{Answer, Failure},
+    replica::Replica,
+};
 
 /// How long automatic progress rests between two rounds, unless the caller asks for another delay.
 const REST: Duration = Duration::from_millis(20);
@@ -203,7 +209,7 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, SubnetKind};
+    use crate::{network::Config, subnets::SubnetKind};
 
     fn replica() -> Replica {
         Replica::new(Config {

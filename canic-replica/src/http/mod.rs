@@ -42,34 +42,34 @@ mod operations;
 mod outcalls;
 mod snapshots;
 
-use std::future;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, delete, get, post};
-use axum::serve::ListenerExt;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, any, delete, get, post},
+    serve::ListenerExt,
+};
 use pocket_ic::common::rest::{
     AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
     RawVerifyCanisterSigArg,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
-use tokio::task::spawn_blocking;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{net::TcpListener, task::spawn_blocking};
 
-use self::activity::Activity;
-use self::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
-use self::authentication::verify_canister_signature;
-use self::blobstore::BlobStore;
-use self::gateway::Gateways;
-use self::instances::Instances;
-use crate::Replica;
+use crate::{
+    http::{
+        activity::Activity,
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode},
+        authentication::verify_canister_signature,
+        blobstore::BlobStore,
+        gateway::Gateways,
+        instances::Instances,
+    },
+    replica::Replica,
+};
 
 /// What all requests share.
 #[derive(Default)]

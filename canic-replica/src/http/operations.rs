@@ -1,19 +1,26 @@
 //! What can be asked of an instance: each operation is a function of the replica and of one argument.
 
 use candid::Principal;
-use pocket_ic::common::rest::{
-    CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult, RawCycles,
-    RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawStableMemory,
-    RawSubnetId, RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
+use pocket_ic::{
+    ErrorCode, RejectCode, RejectResponse,
+    common::rest::{
+        CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult,
+        RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
+        RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
+        SubnetInstructionConfig, Topology,
+    },
 };
-use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
 use sha2::{Digest, Sha256};
 
-use super::answer::{Answer, Failure};
-use super::config;
 use crate::{
-    Blockmakers, CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject,
-    Replica, SubnetInfo,
+    http::{
+        answer::{Answer, Failure},
+        config,
+    },
+    ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    reject::Reject,
+    replica::Replica,
+    subnets::{Blockmakers, SubnetInfo},
 };
 
 pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {

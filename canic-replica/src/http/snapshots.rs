@@ -3,21 +3,30 @@
 //!
 //! What is done are calls of the management canister in the sender's name, with its checks and its fees.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
 
-use candid::Principal;
-use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
+use candid::{
+    Principal,
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args},
+};
 use ic_management_canister_types as types;
 use pocket_ic::common::rest::{
     RawCanisterSnapshotDownload, RawCanisterSnapshotId, RawCanisterSnapshotUpload,
 };
 use types::{SnapshotDataKind, SnapshotDataOffset};
 
-use super::answer::{Answer, Failure};
-use super::operations::principal;
-use crate::{EffectivePrincipal, Ingress, Replica};
+use crate::{
+    http::{
+        answer::{Answer, Failure},
+        operations::principal,
+    },
+    ingress::{EffectivePrincipal, Ingress},
+    replica::Replica,
+};
 
 /// Bytes of one piece.
 const PIECE: u64 = 2_000_000;

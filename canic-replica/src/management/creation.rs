@@ -6,19 +6,22 @@ use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::settings::{Newer, newer};
-use super::{Managed, decode, number, origin, reply, reply_and_refund};
-use crate::canister::{Canister, Request, Settings};
-use crate::reject::{invalid, oversubscribed, refused};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request, settings::Settings},
+    management::{
+        call::{Managed, decode, number, origin, reply, reply_and_refund},
+        settings::{Newer, newer},
+    },
+    network::Network,
+    reject::{Reject, RejectCode, invalid, oversubscribed, refused},
+};
 
 /// What `provisional_create_canister_with_cycles` and `provisional_top_up_canister` give if not told, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
 /// Stands for the id until all else is settled.
 const NAMELESS: Principal = Principal::anonymous();
 
-impl Replica {
+impl Network {
     pub(super) fn create_canister(&mut self, request: &Request) -> Managed {
         let args = match decode::<(types::CreateCanisterArgs,)>(request) {
             Ok((args,)) => args,

@@ -1,23 +1,30 @@
 //! Code comes and goes: install, reinstall, upgrade, uninstall.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
-use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Code, Request};
-use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
-use crate::faults::{Effect, Faults, Site, Way};
-use crate::memory::{Stable, WASM_PAGE};
-use crate::prices::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
-use crate::reject::{self, contract, refused};
-use crate::replica::Replica;
-use crate::trace::{Kind, Outcome};
-use crate::wasm::Module;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request, execution_state::Code},
+    execution::{
+        Executed, execute,
+        message::{Context, Entry, Message, Place},
+        program_cache,
+        trap::Trap,
+    },
+    faults::{Effect, Faults, Site, Way},
+    management::{
+        call::{Managed, decode, origin, reply},
+        storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error},
+    },
+    memory::{Stable, WASM_PAGE},
+    network::Network,
+    prices::{COMPILE_PER_OPERATOR, INSTALL_LIMIT},
+    reject::{self, Reject, RejectCode, contract, refused},
+    trace::{Kind, Outcome},
+    wasm::Module,
+};
 
 /// The argument of `install_code`, read so that the module is one piece of bytes and not a list of numbers.
 #[derive(candid::CandidType, candid::Deserialize)]
@@ -72,7 +79,7 @@ impl Source {
                 chunk.ok_or_else(|| chunk_error(format!("Chunk hash {hash:?} was not found")))?;
             module.extend_from_slice(chunk);
         }
-        let found = Module::hash_of(&module);
+        let found = program_cache::hash_of(&module);
         if found != *wanted {
             return Err(chunk_error(format!(
                 "Wasm module hash {found:?} does not match given hash {wanted:?}"
@@ -82,7 +89,7 @@ impl Source {
     }
 }
 
-impl Replica {
+impl Network {
     pub(crate) fn install_code(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(InstallCodeArgs,)>(request)?;
         self.install(
@@ -288,11 +295,12 @@ impl Draft<'_> {
             _ => {}
         }
         self.spend(order.source.instructions())?;
-        let module = Module::load(&order.source.module()?).map_err(|why| {
+        let program = program_cache::load(&order.source.module()?).map_err(|why| {
             let why =
                 format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
             Reject::new(RejectCode::CanisterError, 505, why)
         })?;
+        let module = Arc::clone(&program.module);
         self.spend(module.operators * COMPILE_PER_OPERATOR)?;
         if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
             let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
@@ -465,7 +473,7 @@ impl Draft<'_> {
         match outcome {
             Ok(changes) => {
                 self.burnt += changes.burnt;
-                canister.apply(changes);
+                changes.apply_to(canister);
                 self.events.push((name, Outcome::Ok, instructions));
                 Ok(())
             }

@@ -3,15 +3,21 @@
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::{Answer, Managed, decode, encode, reply};
-use crate::canister::{Origin, Request, Status, Stopper};
-use crate::replica::Replica;
-use crate::{IngressStatus, Reject, RejectCode};
+use crate::{
+    canister::{
+        Status, Stopper,
+        calls::{Origin, Request},
+    },
+    ingress::IngressStatus,
+    management::call::{Answer, Managed, decode, encode, reply},
+    network::Network,
+    reject::{Reject, RejectCode},
+};
 
 /// A stop request gives up after so many nanoseconds.
 const STOP_TIMEOUT: u64 = 300_000_000_000;
 
-impl Replica {
+impl Network {
     pub(super) fn start_canister(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let canister = self.controlled(args.canister_id, request)?;
@@ -94,6 +100,33 @@ impl Replica {
                     "Stop canister request timed out",
                 );
                 self.answer_management(&request, Err(reject), request.cycles);
+            }
+        }
+    }
+
+    pub(crate) fn pay_resources(&mut self, id: Principal) {
+        let now = self.time;
+        let Some(canister) = self.canisters.get(&id) else {
+            return;
+        };
+        let cost = canister.idle_burn(&self.prices(canister), now - canister.paid_until);
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
+        let paid = cost.min(canister.balance);
+        canister.balance -= paid;
+        canister.paid_until = now;
+        self.ledger.fees.resources += paid;
+        if paid < cost {
+            // As on the network: who cannot pay loses code, memory, snapshots, what was allocated, and the changes on record
+            // (not their number). It keeps its id.
+            self.uninstall(id);
+            if let Some(canister) = self.canister_mut(id) {
+                canister.settings.compute_allocation = 0;
+                canister.settings.memory_allocation = 0;
+                canister.snapshots.clear();
+                canister.history.clear();
+                canister.version += 1;
             }
         }
     }

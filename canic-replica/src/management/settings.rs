@@ -5,12 +5,20 @@ use std::collections::BTreeMap;
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, charged_afterwards, decode, origin, reply, undecodable};
-use crate::bounded::decode_skipping;
-use crate::canister::{Canister, Request, Settings, StatusVisibility};
-use crate::reject::{contract, invalid, not_found, oversubscribed, refused};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    bounded::decode_skipping,
+    canister::{
+        Canister,
+        calls::Request,
+        settings::{Settings, StatusVisibility},
+    },
+    management::{
+        call::{Managed, decode, origin, reply, undecodable},
+        permissions::charged_afterwards,
+    },
+    network::Network,
+    reject::{Reject, RejectCode, contract, invalid, not_found, oversubscribed, refused},
+};
 
 /// Controllers of one canister, and viewers that a visibility names, at most.
 const MAX_PRINCIPALS: usize = 10;
@@ -25,7 +33,7 @@ const SUBNET_MEMORY: u64 = 2 << 40;
 /// Percent that the canisters of one subnet may allocate: half of four cores, and one always stays free.
 const SUBNET_COMPUTE: u64 = 199;
 
-impl Replica {
+impl Network {
     pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;

@@ -1,21 +1,29 @@
 //! Snapshots on their way out of the platform and back in, piece by piece.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candid::Nat;
 use ic_management_canister_types as types;
 use types::OnLowWasmMemoryHookStatus as Hook;
 
-use super::snapshots::unpaid;
-use super::storage::{MAX_CHUNK, check_chunk, chunk_error};
-use super::{Managed, decode, number, reply};
-use crate::canister::{Canister, LowMemory, Number, Program, Request, Snapshot, Upload};
-use crate::memory::{Heap, Pages, Stable, WASM_PAGE};
-use crate::prices::SNAPSHOT_DATA;
-use crate::reject::invalid;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister,
+        calls::Request,
+        snapshot::{Snapshot, SnapshotCode, Upload},
+        tasks::LowMemory,
+    },
+    management::{
+        call::{Managed, decode, number, reply},
+        snapshots::hook,
+        storage::{MAX_CHUNK, check_chunk, chunk_error, unpaid},
+    },
+    memory::{Heap, Pages, Stable, WASM_PAGE},
+    network::Network,
+    prices::SNAPSHOT_DATA,
+    reject::{Reject, RejectCode, invalid},
+    wasm::global::Number,
+};
 
 /// Bytes of one piece.
 const MAX_SLICE: u64 = 2_000_000;
@@ -34,7 +42,7 @@ struct UploadDataArgs {
     chunk: serde_bytes::ByteBuf,
 }
 
-impl Replica {
+impl Network {
     pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::ReadCanisterSnapshotMetadataArgs,)>(request)?;
         self.seeing_snapshots(args.canister_id, request)?;
@@ -128,7 +136,7 @@ impl Replica {
                 + args.stable_memory_size
                 + args.certified_data.len() as u64
                 + globals.len() as u64 * 8,
-            program: Program::Uploaded(Upload {
+            program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![0; args.wasm_module_size as usize]),
                 heap: Heap::fresh(args.wasm_memory_size / WASM_PAGE),
                 globals,
@@ -155,7 +163,7 @@ impl Replica {
         let id = args.canister_id;
         self.controlled(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
-        let Program::Uploaded(upload) = &snapshot.program else {
+        let SnapshotCode::Uploaded(upload) = &snapshot.program else {
             let why = "Only canister snapshots created by metadata upload can be mutated.";
             return Err(Reject::new(RejectCode::CanisterReject, 409, why));
         };
@@ -171,7 +179,7 @@ impl Replica {
         check_slice(length, offset, size)?;
         let mut changed = Snapshot::clone(&snapshot);
         drop(snapshot);
-        let Program::Uploaded(upload) = &mut changed.program else {
+        let SnapshotCode::Uploaded(upload) = &mut changed.program else {
             return reply(());
         };
         match args.kind {
@@ -206,15 +214,15 @@ impl Snapshot {
     /// The module as it was installed.
     fn module(&self) -> &[u8] {
         match &self.program {
-            Program::Taken(code) => &code.module.bytes,
-            Program::Uploaded(upload) => &upload.module,
+            SnapshotCode::Taken(code) => &code.module.bytes,
+            SnapshotCode::Uploaded(upload) => &upload.module,
         }
     }
 
     fn globals(&self) -> &[Number] {
         match &self.program {
-            Program::Taken(code) => &code.globals,
-            Program::Uploaded(upload) => &upload.globals,
+            SnapshotCode::Taken(code) => &code.globals,
+            SnapshotCode::Uploaded(upload) => &upload.globals,
         }
     }
 
@@ -222,8 +230,8 @@ impl Snapshot {
     fn heap(&self) -> (&Heap, &Pages) {
         static NOTHING: Pages = Pages::new();
         match &self.program {
-            Program::Taken(code) => (&code.heap, &code.module.initial),
-            Program::Uploaded(upload) => (&upload.heap, &NOTHING),
+            SnapshotCode::Taken(code) => (&code.heap, &code.module.initial),
+            SnapshotCode::Uploaded(upload) => (&upload.heap, &NOTHING),
         }
     }
 }
@@ -269,15 +277,6 @@ fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Where the hook for short memory stands, as the platform tells it.
-pub(crate) fn hook(status: LowMemory) -> Hook {
-    match status {
-        LowMemory::Enough => Hook::ConditionNotSatisfied,
-        LowMemory::Ready => Hook::Ready,
-        LowMemory::Executed => Hook::Executed,
-    }
 }
 
 fn to_global(number: Number) -> types::SnapshotMetadataGlobal {

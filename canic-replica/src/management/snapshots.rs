@@ -4,21 +4,31 @@ use std::sync::Arc;
 
 use candid::{Principal, Reserved};
 use ic_management_canister_types as types;
+use ic_management_canister_types::OnLowWasmMemoryHookStatus as Hook;
 
-use super::snapshot_transfer::hook;
-use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Code, LowMemory, Program, Request, Snapshot, Upload};
-use crate::memory::Pages;
-use crate::prices::{COMPILE_PER_OPERATOR, SNAPSHOT};
-use crate::reject::{invalid, refused};
-use crate::replica::Replica;
-use crate::wasm::Module;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister,
+        calls::Request,
+        execution_state::Code,
+        snapshot::{Snapshot, SnapshotCode, Upload},
+        tasks::LowMemory,
+    },
+    execution::program_cache,
+    management::{
+        call::{Managed, decode, origin, reply},
+        storage::unpaid,
+    },
+    memory::Pages,
+    network::Network,
+    prices::{COMPILE_PER_OPERATOR, SNAPSHOT},
+    reject::{Reject, RejectCode, invalid, refused},
+};
 
 /// Snapshots of one canister.
 const MAX_SNAPSHOTS: usize = 10;
 
-impl Replica {
+impl Network {
     pub(crate) fn take_snapshot(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::TakeCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
@@ -35,7 +45,7 @@ impl Replica {
         let snapshot = Snapshot {
             taken_at: now,
             version: canister.version,
-            program: Program::Taken(code),
+            program: SnapshotCode::Taken(code),
             stable: canister.stable.clone(),
             certified_data: canister.certified_data.clone(),
             timer: Some(match canister.timer {
@@ -82,8 +92,8 @@ impl Replica {
             .map_err(unpaid)?;
         let code = match &snapshot.program {
             // What the timer and the hook for short memory waited for is not brought back, but goes on.
-            Program::Taken(code) => code.clone(),
-            Program::Uploaded(upload) => {
+            SnapshotCode::Taken(code) => code.clone(),
+            SnapshotCode::Uploaded(upload) => {
                 match snapshot.timer {
                     Some(types::CanisterTimer::Active(at)) => draft.timer = Some(at),
                     Some(types::CanisterTimer::Inactive) => draft.timer = None,
@@ -227,15 +237,9 @@ impl Replica {
     }
 }
 
-/// What a canister gets that cannot pay for the work on a snapshot.
-pub(crate) fn unpaid(reject: Reject) -> Reject {
-    let message = format!("Canister snapshotting failed with: `{}`", reject.message);
-    Reject { message, ..reject }
-}
-
 /// Whether the state of the hook for short memory in an uploaded snapshot fits the memory and the settings.
 fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
-    let (Program::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
+    let (SnapshotCode::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
         return Ok(());
     };
     let short = draft.low_memory() != LowMemory::Enough;
@@ -255,18 +259,19 @@ const COUNTER: usize = 8;
 impl Snapshot {
     pub(crate) fn source(&self) -> types::SnapshotSource {
         match self.program {
-            Program::Taken(_) => types::SnapshotSource::TakenFromCanister(Reserved),
-            Program::Uploaded(_) => types::SnapshotSource::MetadataUpload(Reserved),
+            SnapshotCode::Taken(_) => types::SnapshotSource::TakenFromCanister(Reserved),
+            SnapshotCode::Uploaded(_) => types::SnapshotSource::MetadataUpload(Reserved),
         }
     }
 }
 
 /// Makes a program of what was uploaded, if that fits together.
 fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
-    let module = Module::load(&upload.module).map_err(|why| {
+    let program = program_cache::load(&upload.module).map_err(|why| {
         let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
         Reject::new(RejectCode::CanisterError, 505, why)
     })?;
+    let module = Arc::clone(&program.module);
     let kinds = |globals: &[_]| {
         globals
             .iter()
@@ -278,7 +283,7 @@ fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
             "Wasm exported globals of canister module and snapshot metadata do not match.",
         ));
     }
-    if !module.holds(upload.heap.size) {
+    if !program.holds(upload.heap.size) {
         return Err(invalid(
             "The Wasm memory of the snapshot has a size that its Wasm module does not allow.",
         ));
@@ -295,5 +300,14 @@ fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
         id: name.to_vec(),
         taken_at_timestamp: snapshot.taken_at,
         total_size: snapshot.bytes,
+    }
+}
+
+/// Where the hook for short memory stands, as the platform tells it.
+pub(crate) fn hook(status: LowMemory) -> Hook {
+    match status {
+        LowMemory::Enough => Hook::ConditionNotSatisfied,
+        LowMemory::Ready => Hook::Ready,
+        LowMemory::Executed => Hook::Executed,
     }
 }

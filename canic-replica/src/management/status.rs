@@ -3,11 +3,16 @@
 use candid::{CandidType, Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, decode, reply};
-use crate::canister::{Canister, Input, Request, Status, StatusVisibility};
-use crate::reject::refused;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{Input, Request},
+        settings::StatusVisibility,
+    },
+    management::call::{Managed, decode, reply},
+    network::Network,
+    reject::{Reject, RejectCode, refused},
+};
 
 /// The answer of `canister_status`. The client's type lacks the newest settings, which newer types demand.
 #[derive(CandidType)]
@@ -42,7 +47,7 @@ struct DefiniteSettings {
     environment_variables: Vec<types::EnvironmentVariable>,
 }
 
-impl Replica {
+impl Network {
     pub(crate) fn canister_status(&mut self, request: &Request) -> Managed {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let canister = self.known(args.canister_id)?;

@@ -1,25 +1,26 @@
 //! What a canister stores beside its memory: chunks of modules, and logs.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candid::Principal;
 use ic_management_canister_types as types;
 use ic_management_canister_types::CanisterLogFilter as Filter;
 use sha2::{Digest, Sha256};
 
-use super::{Managed, decode, reply};
-use crate::canister::{Canister, Request};
-use crate::prices::UPLOAD_CHUNK;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request},
+    management::call::{Managed, decode, reply},
+    network::Network,
+    prices::UPLOAD_CHUNK,
+    reject::{Reject, RejectCode},
+};
 
 /// Longest chunk, in bytes.
 pub(crate) const MAX_CHUNK: usize = 1024 * 1024;
 /// Chunks of one canister at most, and of one module.
 pub(crate) const MAX_CHUNKS: usize = 100;
 
-impl Replica {
+impl Network {
     // Chunks.
 
     pub(crate) fn upload_chunk(&mut self, request: &Request) -> Managed {
@@ -141,4 +142,10 @@ pub(crate) fn chunk_error(why: String) -> Reject {
         504,
         format!("Error from Wasm chunk store: {why}."),
     )
+}
+
+/// What a canister gets that cannot pay for the work on a snapshot.
+pub(crate) fn unpaid(reject: Reject) -> Reject {
+    let message = format!("Canister snapshotting failed with: `{}`", reject.message);
+    Reject { message, ..reject }
 }

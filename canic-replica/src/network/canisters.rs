@@ -3,13 +3,15 @@
 //! A round must not cost more because many canisters are there that do nothing. So whoever is changed is looked at in the
 //! next round, and again in each that follows as long as something may happen to it by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    sync::Arc,
+};
 
 use candid::Principal;
 
-use crate::canister::{Canister, LowMemory};
+use crate::canister::{Canister, tasks::LowMemory};
 
 /// Resources are paid at most so often, in nanoseconds.
 const PAY_INTERVAL: u64 = 10_000_000_000;
@@ -112,9 +114,15 @@ fn is_restless(canister: &Canister) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canister::input_queues::Source;
-    use crate::canister::{Callback, Closure, Code, Input, Origin, Request, Settings};
-    use crate::wasm::Module;
+    use crate::{
+        canister::{
+            calls::{Callback, Closure, Input, Origin, Request},
+            execution_state::Code,
+            input_queues::Source,
+            settings::Settings,
+        },
+        execution::program_cache,
+    };
 
     const ID: Principal = Principal::from_slice(&[1]);
     const OTHER: Principal = Principal::from_slice(&[2]);
@@ -124,8 +132,8 @@ mod tests {
     }
 
     fn install(canister: &mut Canister, module: &str) {
-        let module = Module::load(&wat::parse_str(module).unwrap()).unwrap();
-        canister.code = Some(Code::fresh(module));
+        let program = program_cache::load(&wat::parse_str(module).unwrap()).unwrap();
+        canister.code = Some(Code::fresh(Arc::clone(&program.module)));
     }
 
     fn call(canister: &mut Canister, deadline: u64) {

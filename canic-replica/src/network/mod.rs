@@ -1,7 +1,368 @@
 //! The state of one instance.
 
+mod accounts;
+pub(crate) mod blocks;
 pub(crate) mod canisters;
+mod certify;
+mod fees;
+mod ingress_history;
+pub(crate) mod outcalls;
 mod queries;
 pub(crate) mod read_state;
+pub(crate) mod routing;
 mod state_hash;
-pub(crate) mod subnet_deletion;
+mod subnet_deletion;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, OnceLock},
+};
+
+use candid::Principal;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    canister::{
+        Canister,
+        calls::{Input, Request},
+    },
+    certification::{
+        certificate::State,
+        keys::{NodeKey, SubnetKeys},
+        topology::Topology,
+        tree::Hash,
+    },
+    execution::message::Place,
+    faults::Faults,
+    ingress::{IngressStatus, MessageId},
+    memory::Stable,
+    network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
+    prices::Prices,
+    reject::{Reject, not_found},
+    subnets::{NODES, SubnetInfo, SubnetKind, allocation, canister_id, is_named},
+    trace::{Event, Fees},
+};
+
+/// What an instance starts with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The subnets, in order; named kinds at most once each.
+    pub subnets: Vec<SubnetKind>,
+    /// Nanoseconds since 1970; 2021-05-06T19:17:10Z by default.
+    pub time: Option<u64>,
+    /// Whether a canister that has just installed much has to wait before it installs again, as on the network.
+    pub rate_limited: bool,
+}
+
+/// All state of one instance: a network of subnets with canisters, as plain data.
+#[derive(Clone)]
+pub(crate) struct Network {
+    pub(crate) time: u64,
+    /// The time of the last round, which queries and certificates see.
+    pub(crate) certified_time: u64,
+    pub(crate) round: u64,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) infos: Vec<SubnetInfo>,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) canisters: Canisters,
+    /// Canisters whose queues are not empty.
+    pub(crate) ready: BTreeSet<Principal>,
+    /// Canisters that wait for their open calls, to stop.
+    pub(crate) stopping: BTreeSet<Principal>,
+    /// Messages that arrive in a later round, with that round.
+    pub(crate) transit: VecDeque<(u64, Input)>,
+    /// Outcalls under way, by subnet and number.
+    pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
+    pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
+    /// Those of them that are answered, in the order of the answers, and the bytes of these.
+    pub(crate) answered: VecDeque<MessageId>,
+    pub(crate) answered_bytes: usize,
+    pub(crate) submissions: BTreeMap<MessageId, Submission>,
+    pub(crate) submitted: u64,
+    /// Numbers what must be unique or unpredictable.
+    pub(crate) draws: u64,
+    pub(crate) ledger: Ledger,
+    pub(crate) rate_limited: bool,
+    pub(crate) events: Vec<Event>,
+    pub(crate) next_event: u64,
+    pub(crate) faults: Faults,
+}
+
+/// A subnet from inside.
+#[derive(Clone)]
+pub(crate) struct Subnet {
+    pub(crate) place: Arc<Place>,
+    /// What it certified last, once somebody asks.
+    pub(crate) certified: OnceLock<Arc<State>>,
+    /// The number of the next canister id, and the last one.
+    pub(crate) next: u64,
+    pub(crate) last: u64,
+    /// HTTP outcalls so far.
+    pub(crate) outcalls: u64,
+    /// Oldest day first.
+    pub(crate) blocks: VecDeque<Blocks>,
+    /// The canister that used up the instructions of the last round, if they were: it comes last in the next one.
+    pub(crate) exhausted_by: Option<Principal>,
+}
+
+/// Where an ingress message came from, and went to.
+#[derive(Clone)]
+pub(crate) struct Submission {
+    pub(crate) sender: Principal,
+    /// The canister or subnet that it was addressed to.
+    pub(crate) effective: Principal,
+    /// The number of its subnet.
+    pub(crate) subnet: usize,
+    /// The last round before it.
+    pub(crate) round: u64,
+    /// When it is too late to begin with it, in nanoseconds since 1970.
+    pub(crate) expires: u64,
+    /// What is certified of it, once it is answered.
+    pub(crate) digest: OnceLock<Hash>,
+}
+
+/// Where cycles went that no canister holds.
+#[derive(Clone, Copy, Default, Hash)]
+pub(crate) struct Ledger {
+    pub(crate) minted: u128,
+    pub(crate) fees: Fees,
+    pub(crate) burnt: u128,
+    pub(crate) destroyed: u128,
+}
+
+/// 2021-05-06T19:17:10Z.
+const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
+
+impl Subnet {
+    /// A fresh subnet with this number; `root` is the number of the root subnet.
+    fn new(index: usize, id: Principal, kind: SubnetKind, root: usize) -> Self {
+        let (next, last) = allocation(index as u64);
+        let place = Place {
+            subnet: id,
+            nodes: NODES,
+            prices: Prices::of(kind),
+            root_key: SubnetKeys::of(root).public.clone(),
+        };
+        Self {
+            place: Arc::new(place),
+            certified: OnceLock::new(),
+            next,
+            last,
+            outcalls: 0,
+            blocks: VecDeque::new(),
+            exhausted_by: None,
+        }
+    }
+}
+
+impl Network {
+    /// A fresh network.
+    ///
+    /// # Errors
+    /// See [`crate::Replica::new`].
+    pub(crate) fn new(config: Config) -> Result<Self, String> {
+        if config.subnets.is_empty() {
+            return Err("an instance needs at least one subnet".into());
+        }
+        let time = config.time.unwrap_or(DEFAULT_TIME);
+        check_time(time)?;
+        let root = config
+            .subnets
+            .iter()
+            .position(|kind| *kind == SubnetKind::NNS)
+            .unwrap_or(0);
+        let mut infos: Vec<SubnetInfo> = Vec::new();
+        let mut subnets = Vec::new();
+        for (index, kind) in config.subnets.into_iter().enumerate() {
+            if is_named(kind) && infos.iter().any(|info| info.kind == kind) {
+                return Err(format!("there can be only one {kind:?} subnet"));
+            }
+            let keys = SubnetKeys::of(index);
+            let nodes = keys.nodes.iter().map(NodeKey::id).collect();
+            infos.push(SubnetInfo::new(index, keys.id(), kind, nodes));
+            subnets.push(Subnet::new(index, keys.id(), kind, root));
+        }
+        Ok(Self {
+            time,
+            certified_time: time,
+            round: 0,
+            topology: Arc::new(Topology::new(&infos, root)),
+            infos,
+            subnets,
+            canisters: Canisters::default(),
+            ready: BTreeSet::new(),
+            stopping: BTreeSet::new(),
+            transit: VecDeque::new(),
+            outcalls: BTreeMap::new(),
+            ingress: BTreeMap::new(),
+            answered: VecDeque::new(),
+            answered_bytes: 0,
+            submissions: BTreeMap::new(),
+            submitted: 0,
+            draws: 0,
+            ledger: Ledger::default(),
+            rate_limited: config.rate_limited,
+            events: Vec::new(),
+            next_event: 0,
+            faults: Faults::default(),
+        })
+    }
+
+    /// The subnets that are not deleted, in the order of the configuration.
+    pub(crate) fn present_subnets(&self) -> impl Iterator<Item = &SubnetInfo> {
+        self.infos.iter().filter(|info| !info.deleted)
+    }
+
+    /// Sets the time (nanoseconds since 1970) of the next round; queries see that of the last one. Errors: `ns` lies in the past, or beyond the year 2262.
+    pub(crate) fn set_time(&mut self, ns: u64) -> Result<(), String> {
+        if ns < self.time {
+            return Err(format!(
+                "the time cannot go back from {} to {ns}",
+                self.time
+            ));
+        }
+        check_time(ns)?;
+        self.time = ns;
+        Ok(())
+    }
+
+    /// The canister id whose subnet runs management calls that name no other: the first that the first application
+    /// subnet gives away, or the first subnet if there is none.
+    pub(crate) fn default_effective_canister(&self) -> Principal {
+        let index = self
+            .infos
+            .iter()
+            .position(|info| info.kind == SubnetKind::Application && !info.deleted)
+            .unwrap_or(0);
+        canister_id(allocation(index as u64).0)
+    }
+
+    /// The subnet whose ranges hold `canister`, whether it exists or not.
+    pub(crate) fn subnet_of(&self, canister: Principal) -> Option<Principal> {
+        self.subnet_index_of(canister)
+            .map(|index| self.infos[index].id)
+    }
+
+    /// Mints cycles into a canister; answers the new balance. `None`: no such canister, or more cycles than there can be.
+    pub(crate) fn add_cycles(&mut self, canister: Principal, amount: u128) -> Option<u128> {
+        let minted = self.ledger.minted.checked_add(amount)?;
+        let canister = self.canister_mut(canister)?;
+        canister.balance = canister.balance.checked_add(amount)?;
+        let balance = canister.balance;
+        self.ledger.minted = minted;
+        Some(balance)
+    }
+
+    /// Replaces its stable memory. Errors: no such canister, an empty one, or too many bytes.
+    pub(crate) fn set_stable_memory(
+        &mut self,
+        canister: Principal,
+        bytes: &[u8],
+    ) -> Result<(), String> {
+        let stable = Stable::from_bytes(bytes).ok_or("stable memory cannot have so many bytes")?;
+        let found = self
+            .canister_mut(canister)
+            .ok_or_else(|| format!("there is no canister {canister}"))?;
+        if found.code.is_none() {
+            return Err(format!("canister {canister} is empty: install code first"));
+        }
+        found.stable = stable;
+        Ok(())
+    }
+
+    pub(crate) fn canister_mut(&mut self, id: Principal) -> Option<&mut Canister> {
+        self.canisters.get_mut(id)
+    }
+
+    pub(crate) fn prices(&self, canister: &Canister) -> Prices {
+        self.subnets[canister.subnet].place.prices
+    }
+
+    pub(crate) fn subnet_index_of(&self, canister: Principal) -> Option<usize> {
+        let bytes = canister.as_slice();
+        let within = |(first, last): &(Principal, Principal)| {
+            bytes.len() == first.as_slice().len()
+                && (first.as_slice()..=last.as_slice()).contains(&bytes)
+        };
+        self.infos
+            .iter()
+            .position(|info| !info.deleted && info.canister_ranges.iter().any(within))
+    }
+
+    pub(crate) fn subnet_index(&self, subnet: Principal) -> Option<usize> {
+        self.infos
+            .iter()
+            .position(|info| info.id == subnet && !info.deleted)
+    }
+
+    /// Which subnet is the NNS: as on PocketIC, the first one if none of that kind is there.
+    pub(crate) fn nns(&self) -> usize {
+        let is_nns = |info: &SubnetInfo| info.kind == SubnetKind::NNS;
+        self.infos.iter().position(is_nns).unwrap_or(0)
+    }
+
+    /// Whether some subnet gives this id to new canisters.
+    pub(crate) fn is_allocatable(&self, canister: Principal) -> bool {
+        (0..self.infos.len() as u64).any(|subnet| {
+            let (first, last) = allocation(subnet);
+            (canister_id(first)..=canister_id(last)).contains(&canister)
+        })
+    }
+
+    /// An id that no canister of the subnet has or had. `None`: they are used up.
+    pub(crate) fn fresh_canister_id(&mut self, subnet: usize) -> Option<Principal> {
+        loop {
+            let subnet = &mut self.subnets[subnet];
+            if subnet.next > subnet.last {
+                return None;
+            }
+            let id = canister_id(subnet.next);
+            subnet.next += 1;
+            if !self.canisters.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// 32 bytes that nobody inside can foresee, and that are the same whenever the inputs were the same.
+    pub(crate) fn draw(&mut self) -> [u8; 32] {
+        self.draws += 1;
+        let mut hasher = Sha256::new();
+        hasher.update(b"randomness");
+        hasher.update(self.draws.to_be_bytes());
+        hasher.update(self.round.to_be_bytes());
+        hasher.finalize().into()
+    }
+
+    /// The canister that a call is about, to look at.
+    pub(crate) fn known(&self, id: Principal) -> Result<&Arc<Canister>, Reject> {
+        self.canisters.get(&id).ok_or_else(|| not_found(id))
+    }
+
+    /// The same, to change.
+    pub(crate) fn canister(&mut self, id: Principal) -> Result<&mut Canister, Reject> {
+        self.canister_mut(id).ok_or_else(|| not_found(id))
+    }
+
+    /// The same, if the caller controls it.
+    pub(crate) fn controlled(
+        &mut self,
+        id: Principal,
+        request: &Request,
+    ) -> Result<&mut Canister, Reject> {
+        let canister = self.canister(id)?;
+        canister.check_controller(&request.sender)?;
+        Ok(canister)
+    }
+}
+
+/// Beyond the last time there is no room left for deadlines.
+fn check_time(ns: u64) -> Result<(), String> {
+    if i64::try_from(ns).is_err() {
+        return Err(format!(
+            "the time {ns} is too far in the future: at most {} nanoseconds since 1970",
+            i64::MAX
+        ));
+    }
+    Ok(())
+}

@@ -1,35 +1,27 @@
 //! Messages that leave nothing behind: queries, composite queries, and the inspection of ingress.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use candid::Principal;
 
-use crate::canister::{Canister, Closure};
-use crate::execution::{Call, Context, Entry, Executed, Message, Trap, execute};
-use crate::management::{charged_afterwards, target};
-use crate::prices::{INSPECT_LIMIT, QUERY_LIMIT};
-use crate::reject::{invalid, not_found, uncertified};
-use crate::replica::Replica;
-use crate::rounds::messages::accepts_calls;
-use crate::trace::{Kind, Outcome};
-use crate::{CallerInfo, EffectivePrincipal, Ingress, Reject, RejectCode};
-
-/// Bytes of a message from outside at most.
-const MAX_INGRESS: usize = 2 * 1024 * 1024;
+use crate::{
+    canister::{Canister, calls::Closure},
+    execution::{
+        Executed, execute,
+        message::{Call, Context, Entry, Message},
+        trap::Trap,
+    },
+    ingress::{CallerInfo, Ingress},
+    network::Network,
+    prices::QUERY_LIMIT,
+    reject::{Reject, RejectCode, not_found},
+    trace::{Kind, Outcome},
+};
 
 /// How deep composite queries may call each other.
 const MAX_DEPTH: usize = 6;
 
-impl Replica {
-    pub(crate) fn answer_query(&mut self, query: Ingress) -> Result<Vec<u8>, Reject> {
-        if self.is_management(query.canister) {
-            self.route(&query, target(&query.payload).ok())?;
-            return self.query_management(&query);
-        }
-        self.evaluate_noted(query).0.map_err(uncertified)
-    }
-
+impl Network {
     /// Runs a query method and writes the event; answers the instructions, too.
     pub(crate) fn evaluate_noted(&mut self, query: Ingress) -> (Result<Vec<u8>, Reject>, u64) {
         let mut instructions = 0;
@@ -59,7 +51,7 @@ impl Replica {
     ) -> Result<Vec<u8>, Reject> {
         let id = query.canister;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
-        accepts_calls(canister)?;
+        canister.accepts_calls()?;
         let code = canister
             .code
             .as_ref()
@@ -114,120 +106,6 @@ impl Replica {
         path.pop();
         result
     }
-
-    /// Whether an update call from outside may come in, on which subnet it runs; and charges the canister that pays for
-    /// its reception.
-    pub(crate) fn admit(&mut self, ingress: &Ingress) -> Result<usize, Reject> {
-        let size = ingress.method.len() + ingress.payload.len();
-        if size > MAX_INGRESS {
-            let why = format!(
-                "Request is too large. Message byte size {size} is larger than the max allowed {MAX_INGRESS}."
-            );
-            return Err(uncertified(invalid(why)));
-        }
-        let management = self.is_management(ingress.canister);
-        let target = if management {
-            self.management_target(ingress).map_err(uncertified)?
-        } else {
-            Some(ingress.canister)
-        };
-        let subnet = self.route(ingress, target)?;
-        let payer = target
-            .filter(|_| !management || !charged_afterwards(&ingress.method, ingress.payload.len()));
-        let mut cost = 0;
-        if let Some(payer) = payer {
-            let found = self.canisters.get(&payer);
-            let payer = found.ok_or_else(|| uncertified(not_found(payer)))?;
-            cost = self.prices(payer).reception(size);
-            self.can_pay(payer, cost, &ingress.sender)
-                .map_err(uncertified)?;
-        }
-        if management {
-            self.admit_management(ingress, target)
-                .map_err(uncertified)?;
-        } else {
-            self.inspect(ingress)?;
-        }
-        if let Some(payer) = payer.and_then(|payer| self.canister_mut(payer)) {
-            payer.balance -= cost;
-            self.ledger.fees.ingress += cost;
-        }
-        Ok(subnet)
-    }
-
-    /// The subnet that a message from outside goes to. Errors: there is none, or the canister it is about isn't there.
-    pub(crate) fn route(
-        &self,
-        ingress: &Ingress,
-        target: Option<Principal>,
-    ) -> Result<usize, Reject> {
-        let target = target.and_then(|target| self.canisters.get(&target));
-        if !self.is_management(ingress.canister) {
-            return target
-                .map(|canister| canister.subnet)
-                .ok_or_else(|| uncertified(not_found(ingress.canister)));
-        }
-        let effective =
-            ingress
-                .effective
-                .unwrap_or_else(|| match self.subnet_index(ingress.canister) {
-                    Some(_) => EffectivePrincipal::Subnet(ingress.canister),
-                    None => EffectivePrincipal::Canister(
-                        target.map_or(self.default_effective_canister(), |target| target.id),
-                    ),
-                });
-        let (found, name) = match effective {
-            EffectivePrincipal::Canister(canister) => (self.subnet_index_of(canister), canister),
-            EffectivePrincipal::Subnet(subnet) => (self.subnet_index(subnet), subnet),
-        };
-        let subnet = found.ok_or_else(|| {
-            let why = format!("No subnet of this instance goes by the effective principal {name}");
-            uncertified(Reject::new(RejectCode::DestinationInvalid, 404, why))
-        })?;
-        match target {
-            // As on the platform: the subnet that got the message does not know the canister.
-            Some(canister) if canister.subnet != subnet => Err(uncertified(not_found(canister.id))),
-            _ => Ok(subnet),
-        }
-    }
-
-    /// Asks the canister itself whether it takes a message from outside.
-    fn inspect(&self, ingress: &Ingress) -> Result<(), Reject> {
-        const INSPECT: &str = "canister_inspect_message";
-        let id = ingress.canister;
-        let canister = self
-            .canisters
-            .get(&id)
-            .ok_or_else(|| uncertified(not_found(id)))?;
-        accepts_calls(canister).map_err(uncertified)?;
-        let code = canister
-            .code
-            .as_ref()
-            .ok_or_else(|| uncertified(Trap::NoModule.reject(id)))?;
-        if !code.module.exports(INSPECT) {
-            return Ok(());
-        }
-        let entry = Entry::Export(INSPECT.into());
-        let mut message = Message::new(
-            Context::Inspect,
-            entry,
-            ingress.sender,
-            self.certified_time,
-            INSPECT_LIMIT,
-        );
-        message.payload.clone_from(&ingress.payload);
-        message.caller_info = ingress.caller_info.clone().map(Arc::new);
-        message.method.clone_from(&ingress.method);
-        match execute(canister, &self.subnets[canister.subnet].place, message).outcome {
-            Ok(changes) if changes.accepted => Ok(()),
-            Ok(_) => Err(uncertified(Reject::new(
-                RejectCode::CanisterReject,
-                406,
-                format!("Canister {id} rejected the message"),
-            ))),
-            Err(trap) => Err(uncertified(trap.reject(id))),
-        }
-    }
 }
 
 /// One query method under evaluation, on a copy of its canister that is thrown away.
@@ -259,12 +137,12 @@ impl Composite {
 
     fn run(
         mut self,
-        replica: &Replica,
+        network: &Network,
         message: Message,
         path: &mut Vec<Principal>,
         used: &mut u64,
     ) -> Result<Vec<u8>, Reject> {
-        let mut trap = self.step(replica, message, used).err();
+        let mut trap = self.step(network, message, used).err();
         while let Some(call) = self.calls.pop_front() {
             let query = Ingress {
                 sender: self.canister.id,
@@ -274,17 +152,17 @@ impl Composite {
                 effective: None,
                 caller_info: None,
             };
-            let near = replica
+            let near = network
                 .canisters
                 .get(&call.callee)
                 .is_none_or(|callee| callee.subnet == self.canister.subnet);
             let result = if near {
-                replica.evaluate(&query, path, used)
+                network.evaluate(&query, path, used)
             } else {
                 let why = "A composite query cannot call a canister of another subnet";
                 Err(Reject::new(RejectCode::CanisterError, 529, why))
             };
-            trap = self.call_back(replica, &call, result, used).err();
+            trap = self.call_back(network, &call, result, used).err();
         }
         match (self.answer, trap) {
             (Some(answer), _) => answer,
@@ -299,7 +177,7 @@ impl Composite {
     /// Runs one message on the copy.
     fn step(
         &mut self,
-        replica: &Replica,
+        network: &Network,
         mut message: Message,
         used: &mut u64,
     ) -> Result<(), Trap> {
@@ -307,7 +185,7 @@ impl Composite {
         message.responded = self.answer.is_some();
         message.caller_info.clone_from(&self.caller_info);
         message.earlier = self.instructions;
-        let place = &replica.subnets[self.canister.subnet].place;
+        let place = &network.subnets[self.canister.subnet].place;
         let Executed {
             outcome,
             instructions,
@@ -315,7 +193,7 @@ impl Composite {
         } = execute(&self.canister, place, message);
         *used += instructions;
         self.instructions += instructions;
-        let mut changes = Arc::make_mut(&mut self.canister).apply(outcome?);
+        let mut changes = outcome?.apply_to(Arc::make_mut(&mut self.canister));
         self.calls.extend(changes.calls.drain(..));
         if let Some(answer) = changes.answer {
             let reject = |message| Reject::new(RejectCode::CanisterReject, 406, message);
@@ -326,7 +204,7 @@ impl Composite {
 
     fn call_back(
         &mut self,
-        replica: &Replica,
+        network: &Network,
         call: &Call,
         result: Result<Vec<u8>, Reject>,
         used: &mut u64,
@@ -336,7 +214,7 @@ impl Composite {
                 context,
                 Entry::Closure(closure),
                 self.sender,
-                replica.certified_time,
+                network.certified_time,
                 QUERY_LIMIT,
             )
         };
@@ -359,9 +237,9 @@ impl Composite {
                 }
             }
         };
-        let outcome = self.step(replica, callback, used);
+        let outcome = self.step(network, callback, used);
         match (outcome, cleanup) {
-            (Err(trap), Some(cleanup)) => Err(match self.step(replica, cleanup, used) {
+            (Err(trap), Some(cleanup)) => Err(match self.step(network, cleanup, used) {
                 Ok(()) => trap,
                 Err(failed) => Trap::Cleanup(trap.into(), failed.into()),
             }),

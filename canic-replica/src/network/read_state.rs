@@ -2,10 +2,11 @@
 
 use candid::Principal;
 
-use crate::certification::certificate::canister;
-use crate::certification::tree::Wanted;
-use crate::replica::Replica;
-use crate::{EffectivePrincipal, MessageId};
+use crate::{
+    certification::{certificate::canister, tree::Wanted},
+    ingress::{EffectivePrincipal, MessageId},
+    network::Network,
+};
 
 /// Paths in one request, and labels in one path.
 const MAX_PATHS: usize = 1000;
@@ -22,10 +23,10 @@ pub enum ReadStateError {
     Forbidden(String),
 }
 
-impl Replica {
+impl Network {
     /// A certificate, in CBOR, of what lies at and below `paths` in the state tree of the subnet of `effective`, as it was
     /// after the last round; and of the time. The management canister stands for the default subnet.
-    pub fn read_state(
+    pub(crate) fn read_state(
         &self,
         sender: Principal,
         effective: EffectivePrincipal,
@@ -57,17 +58,6 @@ impl Replica {
             },
             |label| self.open_request(label),
         ))
-    }
-
-    /// The number of the subnet that answers for a principal.
-    pub(crate) fn subnet_for(&self, effective: EffectivePrincipal) -> Option<usize> {
-        match effective {
-            EffectivePrincipal::Canister(id) if id == Principal::management_canister() => {
-                self.subnet_index_of(self.default_effective_canister())
-            }
-            EffectivePrincipal::Canister(id) => self.subnet_index_of(id),
-            EffectivePrincipal::Subnet(id) => self.subnet_index(id),
-        }
     }
 
     /// Whether the path may be requested under the effective principal. All paths name the same `request`.

@@ -3,25 +3,27 @@
 //! What is plain data derives [`Hash`], so that a new field is part of the state without further ado. The types in this
 //! file hold more than state: they are taken apart here without `..`, so that a new field has to be looked at.
 
-use std::hash::{Hash, Hasher};
-use std::mem::discriminant;
+use std::{
+    hash::{Hash, Hasher},
+    mem::discriminant,
+};
 
 use ic_management_canister_types::CanisterTimer;
 use sha2::{Digest, Sha256};
 
-use crate::Replica;
-use crate::canister::Snapshot;
-use crate::faults::Faults;
-use crate::memory::{PAGE, Pages, Stable};
-use crate::network::canisters::Canisters;
-use crate::replica::{Submission, Subnet};
-use crate::wasm::Module;
+use crate::{
+    canister::snapshot::Snapshot,
+    faults::Faults,
+    memory::{PAGE, Pages, Stable},
+    network::{Network, Submission, Subnet, canisters::Canisters},
+    wasm::Module,
+};
 
-impl Replica {
+impl Network {
     /// SHA-256 over all that can make a difference to what comes: the time, the canisters with their memories, queues and
     /// settings, messages under way, the outcomes of messages from outside, faults to come. Not over what only tells of the
     /// past: the trace, and the faults that struck. The same inputs give the same hash with the same build of this crate.
-    pub fn state_hash(&self) -> [u8; 32] {
+    pub(crate) fn state_hash(&self) -> [u8; 32] {
         let mut digest = Canonical(Sha256::new());
         let Self {
             time,
@@ -195,19 +197,28 @@ impl Hasher for Canonical {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use candid::Principal;
 
     use super::*;
-    use crate::canister::input_queues::Source;
-    use crate::canister::{
-        Callback, Canister, Closure, Code, Input, Number, Origin, Program, Request, Settings,
-        Upload,
+    use crate::{
+        canister::{
+            Canister,
+            calls::{Callback, Closure, Input, Origin, Request},
+            execution_state::Code,
+            input_queues::Source,
+            settings::Settings,
+            snapshot::{SnapshotCode, Upload},
+        },
+        execution::program_cache,
+        faults::{Effect, Fault, Planted},
+        ingress::IngressStatus,
+        memory::Heap,
+        network::Config,
+        subnets::SubnetKind,
+        wasm::global::Number,
     };
-    use crate::memory::Heap;
-    use crate::{Config, Effect, Fault, IngressStatus, Planted, SubnetKind};
 
     const ID: Principal = Principal::from_slice(&[1, 2, 3]);
     const OTHER: Principal = Principal::from_slice(&[3, 2, 1]);
@@ -228,9 +239,9 @@ mod tests {
     }
 
     /// An instance with one canister that has a little of everything.
-    fn full() -> Replica {
+    fn full() -> Network {
         let subnets = vec![SubnetKind::Application];
-        let mut replica = Replica::new(Config {
+        let mut network = Network::new(Config {
             subnets,
             time: None,
             rate_limited: true,
@@ -238,7 +249,9 @@ mod tests {
         .unwrap();
         let wasm = wat::parse_str("(module (memory 1) (global (mut i64) (i64.const 1)))");
         let mut canister = Canister::new(ID, 0, Settings::default(), 1, 2);
-        canister.code = Some(Code::fresh(Module::load(&wasm.unwrap()).unwrap()));
+        canister.code = Some(Code::fresh(
+            program_cache::load(&wasm.unwrap()).unwrap().module.clone(),
+        ));
         canister.stable.grow(1).unwrap();
         let closure = Closure {
             function: 1,
@@ -262,7 +275,7 @@ mod tests {
         let snapshot = Snapshot {
             taken_at: 1,
             version: 2,
-            program: Program::Uploaded(Upload {
+            program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![3]),
                 heap: Heap::fresh(1),
                 globals: vec![Number::I32(1)],
@@ -276,35 +289,35 @@ mod tests {
         };
         canister.snapshots.insert(vec![1], Arc::new(snapshot));
         canister.log(1, b"line".to_vec());
-        replica.canisters.insert(Arc::new(canister));
-        replica
+        network.canisters.insert(Arc::new(canister));
+        network
     }
 
-    fn canister(replica: &mut Replica) -> &mut Canister {
-        replica.canister_mut(ID).unwrap()
+    fn canister(network: &mut Network) -> &mut Canister {
+        network.canister_mut(ID).unwrap()
     }
 
-    fn code(replica: &mut Replica) -> &mut Code {
-        canister(replica).code.as_mut().unwrap()
+    fn code(network: &mut Network) -> &mut Code {
+        canister(network).code.as_mut().unwrap()
     }
 
-    fn snapshot(replica: &mut Replica) -> &mut Snapshot {
-        Arc::make_mut(canister(replica).snapshots.get_mut(&vec![1]).unwrap())
+    fn snapshot(network: &mut Network) -> &mut Snapshot {
+        Arc::make_mut(canister(network).snapshots.get_mut(&vec![1]).unwrap())
     }
 
-    fn wait(replica: &mut Replica, source: Source, payload: u8) {
-        let inputs = &mut canister(replica).inputs;
+    fn wait(network: &mut Network, source: Source, payload: u8) {
+        let inputs = &mut canister(network).inputs;
         inputs.push(source, Input::Request(request(payload)));
     }
 
-    fn plant(replica: &mut Replica, skip: u64) {
+    fn plant(network: &mut Network, skip: u64) {
         let mut fault = Fault::on_call(Effect::trap());
         fault.skip = skip;
-        replica.faults.planted.push(Planted { fault, seen: 0 });
+        network.faults.planted.push(Planted { fault, seen: 0 });
     }
 
     /// Differences deep inside: in what others hold, behind references, in the types that are taken apart by hand.
-    const CHANGES: &[fn(&mut Replica)] = &[
+    const CHANGES: &[fn(&mut Network)] = &[
         |r| r.certified_time += 1,
         |r| r.draws += 1,
         |r| r.subnets[0].next += 1,
@@ -333,7 +346,7 @@ mod tests {
         |r| snapshot(r).stable.size += 1,
         |r| snapshot(r).timer = Some(CanisterTimer::Active(6)),
         |r| {
-            if let Program::Uploaded(upload) = &mut snapshot(r).program {
+            if let SnapshotCode::Uploaded(upload) = &mut snapshot(r).program {
                 upload.heap.write(1, &[1]);
             }
         },
@@ -343,23 +356,23 @@ mod tests {
     fn a_difference_anywhere_makes_another_hash() {
         let mut seen = BTreeMap::from([(full().state_hash(), None)]);
         for (index, change) in CHANGES.iter().enumerate() {
-            let mut replica = full();
-            change(&mut replica);
-            let other = seen.insert(replica.state_hash(), Some(index));
+            let mut network = full();
+            change(&mut network);
+            let other = seen.insert(network.state_hash(), Some(index));
             assert_eq!(other, None, "change {index} is not seen");
         }
     }
 
     #[test]
     fn what_only_tells_of_the_past_makes_no_difference() {
-        let mut replica = full();
-        let before = replica.state_hash();
-        replica.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
+        let mut network = full();
+        let before = network.state_hash();
+        network.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
         // Nor does a page that was written with zeros, nor a certificate that somebody asked for.
-        canister(&mut replica).stable.write(0, &[0; 10]);
-        let subnet = crate::EffectivePrincipal::Subnet(replica.subnets()[0].id);
+        canister(&mut network).stable.write(0, &[0; 10]);
+        let subnet = crate::EffectivePrincipal::Subnet(network.infos[0].id);
         let path = vec![b"time".to_vec()];
-        replica.read_state(ID, subnet, &[path]).unwrap();
-        assert_eq!(replica.state_hash(), before);
+        network.read_state(ID, subnet, &[path]).unwrap();
+        assert_eq!(network.state_hash(), before);
     }
 }

@@ -2,16 +2,21 @@
 
 use candid::Principal;
 
-use crate::canister::{Canister, Input, Request, Response, Status};
-use crate::certification::certificate::Topology;
-use crate::management::outcalls;
-use crate::replica::{Replica, is_named};
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{Input, Request, Response},
+    },
+    certification::topology::Topology,
+    network::{Network, outcalls::held},
+    reject::no_route,
+    subnets::is_named,
+};
 
-impl Replica {
+impl Network {
     /// Deletes a subnet. Its canisters go with their cycles; who waits for an answer of theirs is rejected. Errors: no such
     /// subnet; one that the network has by name; the one whose key verifies all certificates.
-    pub fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
+    pub(crate) fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
         let index = self
             .subnet_index(subnet)
             .ok_or_else(|| format!("there is no subnet {subnet}"))?;
@@ -50,7 +55,7 @@ impl Replica {
         }
         self.outcalls.retain(|(of, _), outcall| {
             if *of == index {
-                self.ledger.destroyed += outcalls::held(outcall);
+                self.ledger.destroyed += held(outcall);
             }
             *of != index
         });
@@ -88,10 +93,4 @@ impl Replica {
         let reject = no_route(request.callee);
         self.turn_away(request, reject, Some(subnet));
     }
-}
-
-/// The reject for calls to canisters that belong to no subnet.
-pub(crate) fn no_route(canister: Principal) -> Reject {
-    let why = format!("No route to canister {canister}");
-    Reject::new(RejectCode::DestinationInvalid, 301, why)
 }

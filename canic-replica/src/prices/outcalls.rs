@@ -6,11 +6,10 @@
 
 use candid::Reserved;
 
-use crate::bounded::decode_bounded;
-use crate::prices::Prices;
+use crate::{bounded::decode_bounded, prices::Prices, subnets};
 
 /// Nodes of a subnet.
-const NODES: u128 = 13;
+const NODES: u128 = subnets::NODES as u128;
 /// Nodes that may fail without harm.
 const FAULTY: u128 = (NODES - 1) / 3;
 /// The largest reject that a node may report, in bytes: its code and 1 KiB of text.
@@ -268,7 +267,7 @@ fn surplus(responses: u32) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SubnetKind;
+    use crate::subnets::SubnetKind;
 
     const FLEXIBLE: Replication = Replication::Flexible {
         total_requests: 4,

@@ -4,22 +4,30 @@ use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{
-    CallContext, Callback, Canister, Closure, Input, LowMemory, Origin, Request, Response, Status,
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{CallContext, Callback, Closure, Input, Origin, Request, Response},
+        tasks::{LowMemory, Task},
+    },
+    execution::{
+        Executed, execute,
+        message::{Call, Changes, Context, Entry, Message},
+        trap::Trap,
+    },
+    faults::{Effect, Way},
+    ingress::IngressStatus,
+    memory::WASM_PAGE,
+    network::Network,
+    prices::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT},
+    reject::{Reject, RejectCode},
+    trace::{Kind, Outcome},
 };
-use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
-use crate::faults::{Effect, Way};
-use crate::memory::WASM_PAGE;
-use crate::prices::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
-use crate::replica::Replica;
-use crate::rounds::scheduler::Task;
-use crate::trace::{Kind, Outcome};
-use crate::{IngressStatus, Reject, RejectCode};
 
 /// Longest payload between subnets, in bytes.
 const MAX_BETWEEN_SUBNETS: usize = 2 * 1024 * 1024;
 
-impl Replica {
+impl Network {
     // Requests.
 
     pub(crate) fn run_request(&mut self, id: Principal, mut request: Request) -> u64 {
@@ -72,7 +80,7 @@ impl Replica {
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
         self.in_time(request)?;
-        accepts_calls(canister)?;
+        canister.accepts_calls()?;
         brings_enough(canister, request)?;
         let code = canister
             .code
@@ -424,7 +432,7 @@ impl Replica {
             transmission,
             available,
             ..
-        } = canister.apply(changes);
+        } = changes.apply_to(canister);
         canister.balance += unspent;
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
@@ -544,40 +552,6 @@ const NOTHING: Closure = Closure {
     function: u32::MAX,
     environment: u32::MAX,
 };
-
-impl Canister {
-    /// Takes over the state that a message left; what concerns others stays in the answer.
-    pub(crate) fn apply(&mut self, mut changes: Changes) -> Changes {
-        if let Some(code) = changes.code.take() {
-            self.code = Some(code);
-            self.stable = std::mem::take(&mut changes.stable);
-        }
-        if let Some(data) = changes.certified_data.take() {
-            self.certified_data = data;
-        }
-        self.timer = changes.timer;
-        self.balance = changes.balance;
-        changes
-    }
-}
-
-/// Whether a canister takes new calls.
-pub(crate) fn accepts_calls(canister: &Canister) -> Result<(), Reject> {
-    let id = canister.id;
-    match canister.status {
-        Status::Running => Ok(()),
-        Status::Stopping(_) => Err(Reject::new(
-            RejectCode::CanisterError,
-            509,
-            format!("Canister {id} is stopping"),
-        )),
-        Status::Stopped => Err(Reject::new(
-            RejectCode::CanisterError,
-            508,
-            format!("Canister {id} is stopped"),
-        )),
-    }
-}
 
 /// Whether a call brings the cycles that its callee wants from other canisters.
 fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {

@@ -1,4 +1,5 @@
 //! The execution of rounds.
 
-pub(crate) mod messages;
-pub(crate) mod scheduler;
+mod admission;
+mod messages;
+mod scheduler;

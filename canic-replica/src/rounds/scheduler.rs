@@ -9,28 +9,34 @@
 //! the canister that used them up. Messages to other subnets and to the management canister arrive in the next round, and
 //! so do their answers. A message is executed in one piece, however long it is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use candid::Principal;
 
-use crate::canister::{Canister, Input, LowMemory, Origin, Request, Response, Status};
-use crate::faults::{Effect, Site, Way};
-use crate::network::subnet_deletion::no_route;
-use crate::reject::not_found;
-use crate::replica::Replica;
-use crate::trace::{Event, Kind, Outcome};
-use crate::{Blockmakers, Reject};
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{Input, Response},
+        tasks::{LowMemory, Task},
+    },
+    ingress::{IngressStatus, MessageId},
+    network::{Network, blocks::Blocks},
+    reject::Reject,
+    subnets::Blockmakers,
+};
 
 /// Instructions of one round.
 const ROUND: u64 = 7_000_000_000;
 /// Instructions that a message counts for beside its own: a round ends, whatever canisters do.
 const OVERHEAD: u64 = 2_000_000;
-/// Events kept; twice as many before the older half is dropped.
-const EVENTS: usize = 10_000;
+/// Rounds that [`Network::await_ingress`] waits.
+const PATIENCE: u32 = 100;
 
-impl Replica {
-    pub(crate) fn execute_round(&mut self, blockmakers: Vec<Blockmakers>) {
+impl Network {
+    pub(crate) fn execute_round(&mut self, blockmakers: &[Blockmakers]) {
         self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
         self.count_blocks(blockmakers);
@@ -50,6 +56,56 @@ impl Replica {
         self.ready = later;
         self.finish_stops();
         self.certify();
+    }
+
+    /// The same, with blocks made by others than the first node of a subnet; `node_metrics_history` tells of it. Errors: no
+    /// such subnet, or it has no such node; then there is no round.
+    pub(crate) fn tick_with(&mut self, blockmakers: &[Blockmakers]) -> Result<(), String> {
+        for Blockmakers {
+            subnet,
+            blockmaker,
+            failed,
+        } in blockmakers
+        {
+            let index = self.subnet_index(*subnet);
+            let index = index.ok_or_else(|| format!("there is no subnet {subnet}"))?;
+            let nodes = &self.infos[index].nodes;
+            let mut makers = std::iter::once(blockmaker).chain(failed);
+            if let Some(node) = makers.find(|node| !nodes.contains(node)) {
+                return Err(format!("{node} is not a node of subnet {subnet}"));
+            }
+        }
+        self.execute_round(blockmakers);
+        Ok(())
+    }
+
+    /// Executes rounds until the message is answered. Errors: no such message; 100 rounds without an answer.
+    pub(crate) fn await_ingress(
+        &mut self,
+        id: &MessageId,
+    ) -> Result<Result<Vec<u8>, Reject>, String> {
+        for _ in 0..=PATIENCE {
+            match self.ingress.get(id) {
+                None => return Err("there is no such ingress message".into()),
+                Some(IngressStatus::Done(result)) => return Ok(result.clone()),
+                Some(_) => self.execute_round(&[]),
+            }
+        }
+        Err(format!(
+            "the update call was not answered within {PATIENCE} rounds"
+        ))
+    }
+
+    /// Counts one block for each subnet, made by its first node if not by another.
+    fn count_blocks(&mut self, blockmakers: &[Blockmakers]) {
+        let now = self.time;
+        for (subnet, info) in self.subnets.iter_mut().zip(&self.infos) {
+            let makers = blockmakers.iter().find(|makers| makers.subnet == info.id);
+            let (maker, failed) = makers.map_or((info.nodes[0], &[][..]), |makers| {
+                (makers.blockmaker, &makers.failed)
+            });
+            Blocks::count(&mut subnet.blocks, now, maker, failed);
+        }
     }
 
     /// Lets the ready canisters of a subnet take turns until nothing is left to do, or the round's instructions are used up.
@@ -191,33 +247,6 @@ impl Replica {
         due
     }
 
-    pub(crate) fn pay_resources(&mut self, id: Principal) {
-        let now = self.time;
-        let Some(canister) = self.canisters.get(&id) else {
-            return;
-        };
-        let cost = canister.idle_burn(&self.prices(canister), now - canister.paid_until);
-        let Some(canister) = self.canister_mut(id) else {
-            return;
-        };
-        let paid = cost.min(canister.balance);
-        canister.balance -= paid;
-        canister.paid_until = now;
-        self.ledger.fees.resources += paid;
-        if paid < cost {
-            // As on the network: who cannot pay loses code, memory, snapshots, what was allocated, and the changes on record
-            // (not their number). It keeps its id.
-            self.uninstall(id);
-            if let Some(canister) = self.canister_mut(id) {
-                canister.settings.compute_allocation = 0;
-                canister.settings.memory_allocation = 0;
-                canister.snapshots.clear();
-                canister.history.clear();
-                canister.version += 1;
-            }
-        }
-    }
-
     /// Best-effort calls that waited too long are answered by the system; what comes later is too late.
     fn expire_calls(&mut self, id: Principal) {
         let now = self.time;
@@ -262,161 +291,4 @@ impl Replica {
             }
         }
     }
-
-    /// Whether calls to this principal are for the management canister, which also answers to the subnets' names.
-    pub(crate) fn is_management(&self, callee: Principal) -> bool {
-        callee == Principal::management_canister() || self.subnet_index(callee).is_some()
-    }
-
-    /// Puts a request into its callee's queue, or rejects it if there is no such canister.
-    pub(crate) fn hand_over(&mut self, request: Request) {
-        if self.canisters.contains_key(&request.callee) {
-            return self.enqueue(request.callee, Input::Request(request));
-        }
-        let reject = match self.subnet_of(request.callee) {
-            Some(_) => not_found(request.callee),
-            None => no_route(request.callee),
-        };
-        self.turn_away(request, reject, None);
-    }
-
-    /// Puts an answer into its caller's queue. What comes too late brings back its cycles only, which are lost if there is no
-    /// such caller any more.
-    fn hand_back(&mut self, response: Response) {
-        let Some(canister) = self.canister_mut(response.to) else {
-            self.ledger.destroyed += response.refund;
-            return;
-        };
-        match canister.callbacks.get_mut(&response.callback) {
-            Some(callback) if !callback.answered => {
-                callback.answered = true;
-                self.enqueue(response.to, Input::Response(response));
-            }
-            _ => canister.balance += response.refund,
-        }
-    }
-
-    /// Answers a call. `from` is the subnet the answer comes from; `None` means the caller's own.
-    pub(crate) fn respond(
-        &mut self,
-        origin: Origin,
-        caller: Principal,
-        result: Result<Vec<u8>, Reject>,
-        refund: u128,
-        from: Option<usize>,
-    ) {
-        match origin {
-            Origin::Ingress(id) => {
-                self.answer_ingress(id, result);
-                self.ledger.destroyed += refund;
-            }
-            Origin::Callback(callback) => {
-                let response = Response {
-                    to: caller,
-                    callback,
-                    refund,
-                    result,
-                    spared: false,
-                };
-                let near = from.is_none_or(|from| {
-                    self.canisters
-                        .get(&caller)
-                        .is_some_and(|c| c.subnet == from)
-                });
-                if near {
-                    self.hand_back(response);
-                } else {
-                    self.transit
-                        .push_back((self.round + 1, Input::Response(response)));
-                }
-            }
-            Origin::System => self.ledger.destroyed += refund,
-        }
-    }
-
-    /// What an injected fault does to a message that is about to be executed. If it delays it, the message is already
-    /// on its way again.
-    pub(crate) fn strike(
-        &mut self,
-        way: Way,
-        caller: Principal,
-        callee: Principal,
-        method: &str,
-    ) -> Option<Effect> {
-        if !self.faults.any() {
-            return None;
-        }
-        let method = method.to_owned();
-        let site = Site {
-            way,
-            caller,
-            callee,
-            method,
-        };
-        self.faults.strike(site, self.round, self.next_event)
-    }
-
-    /// The same for a request, which must not be struck twice.
-    pub(crate) fn strike_request(&mut self, request: &mut Request) -> Option<Effect> {
-        if std::mem::replace(&mut request.spared, true) {
-            return None;
-        }
-        self.strike(Way::Call, request.sender, request.callee, &request.method)
-    }
-
-    /// Lets a message arrive again, so many rounds later.
-    pub(crate) fn delay(&mut self, rounds: u64, input: Input) {
-        self.transit
-            .push_back((self.round.saturating_add(rounds.max(1)), input));
-    }
-
-    /// Rejects a request that never reached a method.
-    pub(crate) fn turn_away(&mut self, request: Request, reject: Reject, from: Option<usize>) {
-        let outcome = Outcome::Reject {
-            code: reject.code,
-            message: reject.text(),
-        };
-        self.note(Kind::Call, &request, outcome, 0);
-        self.respond(
-            request.origin,
-            request.sender,
-            Err(reject),
-            request.cycles,
-            from,
-        );
-    }
-
-    /// Writes an event.
-    pub(crate) fn note(
-        &mut self,
-        kind: Kind,
-        request: &Request,
-        outcome: Outcome,
-        instructions: u64,
-    ) {
-        if self.events.len() >= 2 * EVENTS {
-            self.events.drain(..EVENTS);
-        }
-        self.events.push(Event {
-            seq: self.next_event,
-            round: self.round,
-            time: self.time,
-            kind,
-            caller: request.sender,
-            canister: request.callee,
-            method: request.method.clone(),
-            outcome,
-            cycles: request.cycles,
-            instructions,
-        });
-        self.next_event += 1;
-    }
-}
-
-/// What the system makes a canister do on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Task {
-    Heartbeat,
-    Timer,
-    LowMemory,
 }

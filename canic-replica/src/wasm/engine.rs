@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use wasmtime::{Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig};
 
-use crate::execution::system_api::MAX_TABLE;
+pub(crate) const MAX_TABLE: usize = 1_000_000;
 
+/// Tables that a module may have, and entries that one may have: the platform's limits.
+pub(crate) const MAX_TABLES: usize = 1;
 /// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
 const STACK: usize = 1024 * 1024;
 

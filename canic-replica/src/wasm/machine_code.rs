@@ -3,12 +3,15 @@
 //! The files lie in the user's cache directory. They may be deleted at any time; a replica that cannot read or write
 //! there compiles.
 
-use std::hash::{Hash, Hasher};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
-use std::{env, fs, io, process};
+use std::{
+    env, fs,
+    hash::{Hash, Hasher},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
+};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};

@@ -5,15 +5,12 @@
 //! first table and every mutable global are exported under reserved names, and its start function becomes an
 //! export that runs at installation only.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::ops::Range;
+use std::{collections::BTreeMap, io::Read, ops::Range};
 
 use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
-use super::engine::PADDING;
-use crate::execution::system_api::{MAX_TABLE, MAX_TABLES};
+use crate::wasm::engine::{MAX_TABLE, MAX_TABLES, PADDING};
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;

@@ -1,9 +1,16 @@
 //! Answers, cycles, and the call under construction.
 
-use super::guest::{Guest, heap_bytes, load, principal};
-use super::host::Host;
-use crate::canister::Closure;
-use crate::execution::{Call, Context, Trap};
+use crate::{
+    canister::calls::Closure,
+    execution::{
+        message::{Call, Context},
+        system_api::{
+            guest::{Guest, heap_bytes, load, principal},
+            host::Host,
+        },
+        trap::Trap,
+    },
+};
 
 /// Most open calls from one canister to another.
 const QUEUE: u32 = 500;

@@ -1,8 +1,12 @@
 //! Environment variables, and what signatures with the subnet's keys would cost.
 
-use super::guest::{Guest, load};
-use super::host::Host;
-use crate::execution::Trap;
+use crate::execution::{
+    system_api::{
+        guest::{Guest, load},
+        host::Host,
+    },
+    trap::Trap,
+};
 
 /// Longest name of a variable, in bytes.
 const MAX_NAME: u32 = 128;

@@ -3,8 +3,7 @@
 use candid::Principal;
 use wasmtime::Caller;
 
-use super::host::Host;
-use crate::execution::Trap;
+use crate::execution::{system_api::host::Host, trap::Trap};
 
 pub(super) type Guest<'a> = Caller<'a, Host>;
 

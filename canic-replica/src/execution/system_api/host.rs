@@ -1,20 +1,24 @@
 //! What the system API works on while a message runs, and what it lets the guest's memory grow to.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use candid::Principal;
 use wasmtime::{Engine, Memory, ResourceLimiter, Store};
 
-use crate::SubnetKind;
-use crate::canister::{Canister, Settings};
-use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
-use crate::faults::Effect;
-use crate::prices::Prices;
-
-/// Tables that a module may have, and entries that one may have: the platform's limits.
-pub(crate) const MAX_TABLES: usize = 1;
-pub(crate) const MAX_TABLE: usize = 1_000_000;
+use crate::{
+    canister::{Canister, settings::Settings},
+    execution::{
+        message::{Call, Changes, Context, Entry, Message, Place},
+        trap::Trap,
+    },
+    faults::Effect,
+    prices::Prices,
+    subnets::SubnetKind,
+    wasm::engine::{MAX_TABLE, MAX_TABLES},
+};
 
 /// Bytes of a printed line that are kept, what the log adds to each line, and the bytes that the largest log holds.
 const MAX_LINE: usize = 32 * 1024;

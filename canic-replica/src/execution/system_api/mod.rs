@@ -7,18 +7,23 @@
 mod calls;
 mod environment;
 mod guest;
-mod host;
+pub(crate) mod host;
 mod stable;
 
 use wasmtime::{Engine, Linker};
 
-use crate::canister::{Closure, Status};
-use crate::execution::{Context, Trap};
-use crate::prices::outcalls;
-use guest::{Guest, charge, copy, give, join, load, narrow};
-use host::SENT_BYTE;
-
-pub(crate) use host::{Host, MAX_TABLE, MAX_TABLES, store};
+use crate::{
+    canister::{Status, calls::Closure},
+    execution::{
+        message::Context,
+        system_api::{
+            guest::{Guest, charge, copy, give, join, load, narrow},
+            host::{Host, SENT_BYTE},
+        },
+        trap::Trap,
+    },
+    prices::outcalls,
+};
 
 // The contexts, as sets; named as in the specification's overview of imports.
 const fn set(context: Context) -> u32 {

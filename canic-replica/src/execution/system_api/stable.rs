@@ -2,10 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::guest::{Guest, charge, heap_bytes, memory, within};
-use super::host::Host;
-use crate::execution::{Context, Trap};
-use crate::memory::{PAGE, WASM_PAGE};
+use crate::{
+    execution::{
+        message::Context,
+        system_api::{
+            guest::{Guest, charge, heap_bytes, memory, within},
+            host::Host,
+        },
+        trap::Trap,
+    },
+    memory::{PAGE, WASM_PAGE},
+};
 
 /// KiB of stable memory that may be touched by an installation or upgrade, by any other message, and by a query.
 const UPGRADE_KIB: u64 = 8 << 20;

@@ -6,13 +6,14 @@ use candid::{CandidType, Deserialize, Nat, Principal, Reserved};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::bare;
-use super::report::Report;
-use super::request::Outcall;
-use crate::prices::Prices;
-use crate::prices::outcalls::Replication;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    network::{
+        Network,
+        outcalls::{Outcall, Report, bare},
+    },
+    prices::{Prices, outcalls::Replication},
+    reject::{Reject, RejectCode},
+};
 
 /// Room for responses in a block, in bytes.
 const BLOCK: u64 = 2 * 1024 * 1024;
@@ -95,7 +96,7 @@ struct NodeError {
     message: String,
 }
 
-impl Replica {
+impl Network {
     /// Answers the outcalls that can be answered now.
     pub(crate) fn settle_outcalls(&mut self) {
         let now = self.time;

@@ -10,30 +10,17 @@ mod request;
 
 use candid::Principal;
 
-use crate::Reject;
-use crate::canister::Request;
-use crate::prices::outcalls::Replication;
-use crate::replica::Replica;
+use crate::{
+    network::{
+        Network,
+        outcalls::{HttpMethod, bare},
+    },
+    prices::outcalls::Replication,
+    reject::Reject,
+};
 
-pub(crate) use report::Report;
-pub(crate) use request::Outcall;
-
-/// The longest response, header included, in bytes.
-const MAX_RESPONSE: u64 = 2_000_000;
 /// The longest text of a reject that a node reports, in bytes.
 const MAX_REJECT_MESSAGE: usize = 1024;
-
-/// Methods of HTTP that outcalls may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, clippy::upper_case_acronyms)]
-pub enum HttpMethod {
-    GET,
-    POST,
-    HEAD,
-    PUT,
-    DELETE,
-    PATCH,
-}
 
 /// An outcall that waits for an answer.
 #[derive(Clone, Debug)]
@@ -83,14 +70,9 @@ impl OutcallAnswer {
     }
 }
 
-/// A reject that says exactly this.
-fn bare(code: crate::RejectCode, message: impl Into<String>) -> Reject {
-    Reject::new(code, 406, message)
-}
-
-impl Replica {
+impl Network {
     /// The outcalls that wait for an answer, by subnet and number.
-    pub fn pending_outcalls(&self) -> Vec<PendingOutcall> {
+    pub(crate) fn pending_outcalls(&self) -> Vec<PendingOutcall> {
         self.outcalls
             .iter()
             .filter(|(_, outcall)| outcall.reports.is_none())
@@ -113,7 +95,7 @@ impl Replica {
     /// [`SubnetInfo::nodes`](crate::SubnetInfo). It is decided on in the next round.
     ///
     /// Errors: no such subnet, no such outcall that waits, another number of answers, a reject of more than 1 KiB.
-    pub fn answer_outcall(
+    pub(crate) fn answer_outcall(
         &mut self,
         subnet: Principal,
         id: u64,
@@ -145,7 +127,7 @@ impl Replica {
     /// without an answer stay silent for ever.
     ///
     /// Errors: as for [`Replica::answer_outcall`]; the outcall is not flexible.
-    pub fn answer_flexible_outcall(
+    pub(crate) fn answer_flexible_outcall(
         &mut self,
         subnet: Principal,
         id: u64,
@@ -198,10 +180,4 @@ fn check(answers: &[OutcallAnswer]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The cycles that an outcall still holds.
-pub(crate) fn held(outcall: &Outcall) -> u128 {
-    let Request { cycles, .. } = outcall.request;
-    cycles
 }

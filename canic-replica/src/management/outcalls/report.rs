@@ -3,38 +3,18 @@
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::request::{Outcall, check_size};
-use super::{MAX_REJECT_MESSAGE, OutcallAnswer, bare};
-use crate::prices::Prices;
-use crate::replica::Replica;
-use crate::{Ingress, Reject, RejectCode};
+use crate::{
+    ingress::Ingress,
+    management::outcalls::{MAX_REJECT_MESSAGE, OutcallAnswer, request::check_size},
+    network::{
+        Network,
+        outcalls::{Outcall, Report, bare},
+    },
+    prices::Prices,
+    reject::{Reject, RejectCode},
+};
 
-/// What a node reports to the others.
-#[derive(Clone, Hash)]
-pub(crate) struct Report {
-    pub(super) node: Principal,
-    /// The response as the caller is to get it: encoded, or transformed.
-    pub(super) content: Result<Vec<u8>, Reject>,
-    /// Cycles spent of its allowance.
-    pub(super) spent: u128,
-}
-
-impl Report {
-    /// Bytes that the others have to take in.
-    pub(super) fn size(&self) -> u64 {
-        match &self.content {
-            Ok(response) => response.len() as u64,
-            Err(reject) => reject_size(reject),
-        }
-    }
-}
-
-/// The code, and the text.
-fn reject_size(reject: &Reject) -> u64 {
-    1 + reject.message.len() as u64
-}
-
-impl Replica {
+impl Network {
     /// Takes in what nodes got for an outcall.
     pub(super) fn report(&mut self, key: (usize, u64), answers: Vec<(Principal, OutcallAnswer)>) {
         let Some(outcall) = self.outcalls.get(&key).cloned() else {

@@ -3,12 +3,16 @@
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::{HttpMethod, MAX_RESPONSE, Report, bare};
-use crate::canister::Request;
-use crate::management::{Answer, Managed, decode};
-use crate::prices::outcalls::{Counts, Replication};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::calls::Request,
+    management::call::{Answer, Managed, decode},
+    network::{
+        Network,
+        outcalls::{HttpMethod, MAX_RESPONSE, Outcall, bare},
+    },
+    prices::outcalls::{Counts, Replication},
+    reject::{Reject, RejectCode},
+};
 
 const MAX_URL: usize = 8192;
 const MAX_HEADERS: usize = 64;
@@ -53,48 +57,7 @@ enum Method {
     Patch,
 }
 
-/// An outcall under way.
-#[derive(Clone, Hash)]
-pub(crate) struct Outcall {
-    /// The call of the management canister; its cycles are what can still be spent or refunded.
-    pub(super) request: Request,
-    pub(super) method: HttpMethod,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) max_response_bytes: Option<u64>,
-    /// The caller's query method that every response goes through, and what else it gets.
-    pub(super) transform: Option<(String, Vec<u8>)>,
-    pub(super) replication: Replication,
-    /// The nodes that make it.
-    pub(super) nodes: Vec<Principal>,
-    pub(super) pay_as_you_go: bool,
-    /// Cycles that each node may spend; there is no limit in version 1 and where outcalls are free.
-    pub(super) allowance: Option<u128>,
-    /// When it is given up, in nanoseconds since 1970.
-    pub(super) deadline: u64,
-    /// What the nodes got, once that is known.
-    pub(super) reports: Option<Vec<Report>>,
-}
-
-impl Outcall {
-    /// The longest response, in bytes.
-    pub(super) fn max_response(&self) -> u64 {
-        self.max_response_bytes.unwrap_or(MAX_RESPONSE)
-    }
-
-    /// What is paid for of the request, in bytes.
-    fn request_size(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
-        let transform = self
-            .transform
-            .as_ref()
-            .map_or(0, |(method, context)| method.len() + context.len());
-        (self.url.len() + headers + self.body.len() + transform) as u64
-    }
-}
-
-impl Replica {
+impl Network {
     /// `http_request` and `flexible_http_request`.
     pub(crate) fn http_request(&mut self, request: &Request) -> Managed {
         let flexible = request.method == "flexible_http_request";

@@ -1,0 +1,125 @@
+//! Calls between canisters: requests, responses, and the state of open calls.
+
+use std::sync::Arc;
+
+use candid::Principal;
+
+use crate::{
+    ingress::{CallerInfo, Ingress, MessageId},
+    reject::Reject,
+};
+
+/// A message in a canister's queue.
+#[derive(Clone, Hash)]
+pub(crate) enum Input {
+    Request(Request),
+    Response(Response),
+}
+
+/// A call on its way.
+#[derive(Clone, Hash)]
+pub(crate) struct Request {
+    pub(crate) origin: Origin,
+    pub(crate) sender: Principal,
+    pub(crate) callee: Principal,
+    pub(crate) method: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) caller_info: Option<Arc<CallerInfo>>,
+    /// Cycles attached.
+    pub(crate) cycles: u128,
+    /// When a best-effort call expires, in nanoseconds since 1970; 0 for a guaranteed answer.
+    pub(crate) deadline: u64,
+    /// For an ingress call to the management canister: the subnet it was routed to.
+    pub(crate) subnet: Option<usize>,
+    /// Injected faults had their turn with it.
+    pub(crate) spared: bool,
+}
+
+/// Who is to be told of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// Somebody outside.
+    Ingress(MessageId),
+    /// The sending canister's callback.
+    Callback(u64),
+    /// Nobody: the heartbeat or the global timer.
+    System,
+}
+
+/// An answer on its way.
+#[derive(Clone, Hash)]
+pub(crate) struct Response {
+    /// Who made the call.
+    pub(crate) to: Principal,
+    pub(crate) callback: u64,
+    /// Cycles that come back.
+    pub(crate) refund: u128,
+    pub(crate) result: Result<Vec<u8>, Reject>,
+    /// Injected faults had their turn with it.
+    pub(crate) spared: bool,
+}
+
+/// A request under execution.
+#[derive(Clone, Hash)]
+pub(crate) struct CallContext {
+    pub(crate) origin: Origin,
+    pub(crate) sender: Principal,
+    pub(crate) caller_info: Option<Arc<CallerInfo>>,
+    pub(crate) deadline: u64,
+    /// Attached cycles not accepted yet.
+    pub(crate) available: u128,
+    pub(crate) responded: bool,
+    /// The program that was to answer is gone.
+    pub(crate) deleted: bool,
+    /// Calls made under it that wait for an answer.
+    pub(crate) outstanding: u32,
+    /// Instructions of all its messages so far.
+    pub(crate) instructions: u64,
+}
+
+/// A call of the canister's own that waits for an answer.
+#[derive(Clone, Hash)]
+pub(crate) struct Callback {
+    pub(crate) context: u64,
+    pub(crate) callee: Principal,
+    pub(crate) method: String,
+    pub(crate) on_reply: Closure,
+    pub(crate) on_reject: Closure,
+    pub(crate) on_cleanup: Option<Closure>,
+    /// Cycles set aside for the execution of the callback and the transmission of the answer.
+    pub(crate) set_aside: u128,
+    pub(crate) deadline: u64,
+    /// The answer waits in the canister's queue: nothing else will be one.
+    pub(crate) answered: bool,
+}
+
+impl Callback {
+    /// Whether it is of a best-effort call, and waits longer than it may.
+    pub(crate) fn has_expired(&self, now: u64) -> bool {
+        self.deadline > 0 && self.deadline < now && !self.answered
+    }
+}
+
+/// A function in the module's table, and its argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Closure {
+    pub(crate) function: u32,
+    pub(crate) environment: u32,
+}
+
+impl From<Ingress> for Request {
+    fn from(ingress: Ingress) -> Self {
+        Self {
+            origin: Origin::System,
+            sender: ingress.sender,
+            callee: ingress.canister,
+            method: ingress.method,
+            payload: ingress.payload,
+            caller_info: ingress.caller_info.map(Arc::new),
+            cycles: 0,
+            deadline: 0,
+            subnet: None,
+            spared: false,
+        }
+    }
+}
