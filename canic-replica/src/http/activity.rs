@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::http::{Shared, answer::Failure, instances::panic_message};
+use crate::http::{answer::Failure, instances::panic_message};
 
 /// Requests under way, and when the last one ended.
 pub(super) struct Activity {
@@ -51,18 +51,18 @@ impl Activity {
 }
 
 /// A request under way.
-struct Pending(Shared);
+struct Pending(Arc<Activity>);
 
 impl Pending {
-    fn new(server: Shared) -> Self {
-        server.activity.pending.fetch_add(1, Ordering::SeqCst);
-        Self(server)
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.pending.fetch_add(1, Ordering::SeqCst);
+        Self(activity)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let activity = &self.0.activity;
+        let activity = &self.0;
         // The time first: whoever sees no request pending must see when the last one ended.
         *activity.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         activity.pending.fetch_sub(1, Ordering::SeqCst);
@@ -71,8 +71,12 @@ impl Drop for Pending {
 
 /// Counts the request, and runs it as a task of its own: a panic in it answers 500, and a client that goes away does
 /// not leave its work half done.
-pub(super) async fn watch(State(server): State<Shared>, request: Request, next: Next) -> Response {
-    let pending = Pending::new(server);
+pub(super) async fn watch(
+    State(activity): State<Arc<Activity>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let pending = Pending::new(activity);
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
         drop(pending);
@@ -103,10 +107,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
-        let server = Shared::default();
-        let router: Router = Router::new()
-            .route("/", get(fails))
-            .layer(axum::middleware::from_fn_with_state(server.clone(), watch));
+        let activity = Arc::new(Activity::default());
+        let router: Router =
+            Router::new()
+                .route("/", get(fails))
+                .layer(axum::middleware::from_fn_with_state(
+                    Arc::clone(&activity),
+                    watch,
+                ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -124,6 +132,6 @@ mod tests {
                 "{answer}"
             );
         }
-        assert_eq!(server.activity.pending.load(Ordering::SeqCst), 0);
+        assert_eq!(activity.pending.load(Ordering::SeqCst), 0);
     }
 }

@@ -24,10 +24,10 @@ use tokio::time::Instant;
 
 use crate::{
     http::{
-        Shared,
         answer::{Answer, Body, Failure, Path},
         authentication::authenticate,
         instances::{Instance, follow_clock},
+        shared::Shared,
     },
     ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
     network::read_state::ReadStateError,

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{Method, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use pocket_ic::common::rest::ApiResponse;
@@ -126,4 +126,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Err(e) => Err(Failure::new(e.status(), e.body_text())),
         }
     }
+}
+
+/// The answer to a method that a path does not take.
+pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
+    let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
+    Failure {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        ..failure
+    }
+    .into_response()
 }

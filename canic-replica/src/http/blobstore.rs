@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::Read,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{
@@ -15,10 +15,7 @@ use axum::{
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::http::{
-    Shared,
-    answer::{Answer, Body, Failure, Path},
-};
+use crate::http::answer::{Answer, Body, Failure, Path};
 
 /// The most that a compressed blob may unfold to, in bytes.
 const MAX_UNPACKED: u64 = 8 << 30;
@@ -76,7 +73,7 @@ impl Blob {
 
 /// `POST /blobstore`: keeps the body, answers its id in hexadecimal.
 pub(super) async fn upload(
-    State(server): State<Shared>,
+    State(blobs): State<Arc<BlobStore>>,
     headers: HeaderMap,
     Body(data): Body,
 ) -> Answer<String> {
@@ -89,17 +86,17 @@ pub(super) async fn upload(
             )));
         }
     };
-    Ok(hex::encode(server.blobs.put(Blob { data, gzip })))
+    Ok(hex::encode(blobs.put(Blob { data, gzip })))
 }
 
 /// `GET /blobstore/{id}`.
 pub(super) async fn download(
-    State(server): State<Shared>,
+    State(blobs): State<Arc<BlobStore>>,
     Path(id): Path<String>,
 ) -> Answer<Response> {
     let id = hex::decode(&id)
         .map_err(|e| Failure::bad_request(format!("`{id}` is not the id of a blob: {e}")))?;
-    let Blob { data, gzip } = server.blobs.get(&id)?;
+    let Blob { data, gzip } = blobs.get(&id)?;
     Ok(if gzip {
         ([(header::CONTENT_ENCODING, "gzip")], data).into_response()
     } else {

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::{
     faults::{Chaos, Fault, Planted, Strike},
     http::{
-        Shared,
         answer::{Answer, Failure, Json, Path, encode},
+        shared::Shared,
     },
     replica::Replica,
     trace::{Accounts, Event},

@@ -4,8 +4,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::Arc,
 };
 
 use axum::{
@@ -25,74 +24,26 @@ use pocket_ic::common::rest::{
     HttpGatewayInfo, InstanceHttpGatewayConfig,
 };
 use serde_bytes::ByteBuf;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     http::{
-        Shared, activity, agent,
-        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode},
+        activity, agent,
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
+        gateways::{Gateway, Open},
         instances::Instance,
-        operations, unknown_method,
+        operations,
+        shared::Shared,
     },
     ingress::{EffectivePrincipal, Ingress},
     reject::Reject,
     replica::Replica,
 };
 
-/// All gateways of a server, by their number.
-#[derive(Default)]
-pub(super) struct Gateways(Mutex<Vec<Gateway>>);
-
-/// One gateway, and what serves it unless it has been closed.
-struct Gateway {
-    details: HttpGatewayDetails,
-    open: Option<Open>,
-}
-
-/// A gateway's task; it takes requests until `stop` is dropped.
-struct Open {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Open {
-    /// Takes no more requests, and leaves those under way a second to end.
-    async fn close(self) {
-        let Self { stop, mut task } = self;
-        drop(stop);
-        if tokio::time::timeout(Duration::from_secs(1), &mut task)
-            .await
-            .is_err()
-        {
-            task.abort();
-        }
-    }
-}
-
 /// What the requests to one gateway share.
 struct Site {
     instance: Arc<Instance>,
     domains: Vec<String>,
-}
-
-impl Gateways {
-    fn lock(&self) -> MutexGuard<'_, Vec<Gateway>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Closes the gateways of an instance.
-    pub(super) async fn close_for(&self, instance: usize) {
-        let backend = HttpGatewayBackend::PocketIcInstance(instance);
-        let open: Vec<Open> = self
-            .lock()
-            .iter_mut()
-            .filter(|gateway| gateway.details.forward_to == backend)
-            .filter_map(|gateway| gateway.open.take())
-            .collect();
-        for gateway in open {
-            gateway.close().await;
-        }
-    }
 }
 
 /// `POST /http_gateway`.
@@ -161,7 +112,7 @@ pub(super) async fn open(
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
-            server.clone(),
+            Arc::clone(&server.activity),
             activity::watch,
         ))
         .with_state(Arc::new(Site { instance, domains }));

@@ -37,9 +37,11 @@ mod blobstore;
 mod canic;
 mod config;
 mod gateway;
+mod gateways;
 mod instances;
 mod operations;
 mod outcalls;
+mod shared;
 mod snapshots;
 
 use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -47,7 +49,7 @@ use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
-    http::{Method, StatusCode, Uri},
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any, delete, get, post},
     serve::ListenerExt,
@@ -61,26 +63,12 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 use crate::{
     http::{
-        activity::Activity,
-        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode},
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
         authentication::verify_canister_signature,
-        blobstore::BlobStore,
-        gateway::Gateways,
-        instances::Instances,
+        shared::Shared,
     },
     replica::Replica,
 };
-
-/// What all requests share.
-#[derive(Default)]
-struct Inner {
-    instances: Instances,
-    gateways: Gateways,
-    blobs: BlobStore,
-    activity: Activity,
-}
-
-type Shared = Arc<Inner>;
 
 /// A server of instances, bound to its address. Run it on a multi-threaded tokio runtime.
 pub struct Server {
@@ -240,7 +228,7 @@ fn router(server: Shared) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
-            server.clone(),
+            Arc::clone(&server.activity),
             activity::watch,
         ))
         .with_state(server)
@@ -277,15 +265,6 @@ fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
 
 async fn unknown_path(uri: Uri) -> Failure {
     Failure::not_found(format!("there is no path {}", uri.path()))
-}
-
-async fn unknown_method(method: Method, uri: Uri) -> Response {
-    let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
-    Failure {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        ..failure
-    }
-    .into_response()
 }
 
 async fn list_instances(State(server): State<Shared>) -> Answer<Json> {

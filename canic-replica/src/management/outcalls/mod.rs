@@ -16,7 +16,7 @@ use crate::{
         outcalls::{HttpMethod, bare},
     },
     prices::outcalls::Replication,
-    reject::Reject,
+    reject::{Reject, RejectCode},
 };
 
 /// The longest text of a reject that a node reports, in bytes.
@@ -65,7 +65,7 @@ pub enum OutcallAnswer {
 
 impl OutcallAnswer {
     /// No response, and why.
-    pub fn reject(code: crate::RejectCode, message: impl Into<String>) -> Self {
+    pub fn reject(code: RejectCode, message: impl Into<String>) -> Self {
         Self::Reject(bare(code, message))
     }
 }
@@ -92,7 +92,7 @@ impl Network {
     }
 
     /// Says what the nodes of a subnet got for an outcall: one answer for all nodes, or one for each, in the order of
-    /// [`SubnetInfo::nodes`](crate::SubnetInfo). It is decided on in the next round.
+    /// `SubnetInfo::nodes`. It is decided on in the next round.
     ///
     /// Errors: no such subnet, no such outcall that waits, another number of answers, a reject of more than 1 KiB.
     pub(crate) fn answer_outcall(
