@@ -34,7 +34,7 @@ use reqwest::blocking::{Client, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    faults::{Chaos, Fault, Planted, Strike},
+    faults::{ArmedFault, Chaos, Fault, FiredFault},
     trace::{Accounts, Event},
 };
 
@@ -83,7 +83,11 @@ impl Control {
             client: Client::new(),
         };
         // What another server answers does not matter; what ours answers is for the other methods to understand.
-        let answer = control.client.get(control.path("strikes")).send().ok()?;
+        let answer = control
+            .client
+            .get(control.path("fired_faults"))
+            .send()
+            .ok()?;
         answer.status().is_success().then_some(control)
     }
 
@@ -106,7 +110,7 @@ impl Control {
     }
 
     /// The faults that were injected, also those that struck already.
-    pub fn faults(&self) -> Result<Vec<Planted>, String> {
+    pub fn armed_faults(&self) -> Result<Vec<ArmedFault>, String> {
         self.get("faults")
     }
 
@@ -121,8 +125,8 @@ impl Control {
     }
 
     /// What struck so far, oldest first; at least the last 10,000.
-    pub fn strikes(&self) -> Result<Vec<Strike>, String> {
-        self.get("strikes")
+    pub fn fired_faults(&self) -> Result<Vec<FiredFault>, String> {
+        self.get("fired_faults")
     }
 
     /// The last messages executed, oldest first, from the event of this number on. Errors also if these events are no

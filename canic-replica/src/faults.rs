@@ -1,7 +1,7 @@
 //! Failing on purpose.
 //!
-//! A [`Fault`] says which messages it strikes and what becomes of them; [`Chaos`] draws faults from a seed. What struck is on
-//! record as a [`Strike`], whose fault does the same again when it is injected at the same point of the same story.
+//! A [`Fault`] says which messages it strikes and what becomes of them; [`Chaos`] chaos_draws faults from a seed. What struck is on
+//! record as a [`FiredFault`], whose fault does the same again when it is injected at the same point of the same story.
 //!
 //! ```
 //! use canic_replica::{Effect, Fault, RejectCode};
@@ -25,12 +25,12 @@ use sha2::{Digest, Sha256};
 use crate::reject::{Reject, RejectCode};
 
 /// Strikes on record.
-const STRIKES: usize = 10_000;
+const MAX_FIRED: usize = 10_000;
 
 /// On which part of its way a message is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum Direction {
     /// When it is about to be executed: a call from outside or from a canister, a system task (`canister_heartbeat`,
     /// `canister_global_timer`, `canister_on_low_wasm_memory`), or a function that an installation runs.
     Call,
@@ -75,7 +75,7 @@ pub enum Effect {
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// On which part of the way.
-    pub way: Way,
+    pub direction: Direction,
     /// Who made the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Principal>,
@@ -99,7 +99,7 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
-    /// The same seed draws the same faults from the same story.
+    /// The same seed chaos_draws the same faults from the same story.
     pub seed: u64,
     /// How many of a thousand messages are struck.
     pub per_mille: u32,
@@ -113,7 +113,7 @@ pub struct Chaos {
 
 /// A fault that struck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Strike {
+pub struct FiredFault {
     /// In which round.
     pub round: u64,
     /// The number of the event in the trace that shows what became of the message, if anything ran or was rejected.
@@ -124,7 +124,7 @@ pub struct Strike {
 
 /// An injected fault, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Planted {
+pub struct ArmedFault {
     /// The fault.
     pub fault: Fault,
     /// Messages that matched it so far.
@@ -178,7 +178,7 @@ impl Fault {
     /// Strikes the next call, whoever makes it.
     pub fn on_call(effect: Effect) -> Self {
         Self {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: None,
             callee: None,
             method: None,
@@ -191,7 +191,7 @@ impl Fault {
     /// Strikes the next answer, whoever gets it.
     pub fn on_answer(effect: Effect) -> Self {
         Self {
-            way: Way::Answer,
+            direction: Direction::Answer,
             ..Self::on_call(effect)
         }
     }
@@ -232,7 +232,7 @@ impl Fault {
     }
 
     fn matches(&self, site: &Site) -> bool {
-        self.way == site.way
+        self.direction == site.direction
             && self.caller.is_none_or(|caller| caller == site.caller)
             && self.callee.is_none_or(|callee| callee == site.callee)
             && self
@@ -261,7 +261,7 @@ impl FromStr for Fault {
 /// A message that may be struck.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Site {
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
     pub(crate) caller: Principal,
     pub(crate) callee: Principal,
     pub(crate) method: String,
@@ -270,11 +270,11 @@ pub(crate) struct Site {
 /// All faults of an instance.
 #[derive(Clone, Default)]
 pub(crate) struct Faults {
-    pub(crate) planted: Vec<Planted>,
+    pub(crate) armed: Vec<ArmedFault>,
     pub(crate) chaos: Option<Chaos>,
-    pub(crate) strikes: Vec<Strike>,
+    pub(crate) fired: Vec<FiredFault>,
     /// How often the chaos was asked.
-    pub(crate) draws: u64,
+    pub(crate) chaos_draws: u64,
     /// How many messages there were of each kind, since faults were first injected.
     pub(crate) passed: BTreeMap<Site, u64>,
 }
@@ -282,32 +282,32 @@ pub(crate) struct Faults {
 impl Faults {
     /// Whether messages can be struck at all.
     pub(crate) fn any(&self) -> bool {
-        self.chaos.is_some() || !self.planted.is_empty()
+        self.chaos.is_some() || !self.armed.is_empty()
     }
 
     /// Arms a fault.
     pub(crate) fn arm(&mut self, fault: Fault) {
-        self.planted.push(Planted { fault, seen: 0 });
+        self.armed.push(ArmedFault { fault, seen: 0 });
     }
 
     /// Forgets everything but what struck.
     pub(crate) fn clear(&mut self) {
         *self = Self {
-            strikes: std::mem::take(&mut self.strikes),
+            fired: std::mem::take(&mut self.fired),
             ..Self::default()
         };
     }
 
     /// What becomes of a message; nothing, in most cases.
-    pub(crate) fn strike(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
+    pub(crate) fn fire(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
         let mut effect = None;
-        for planted in &mut self.planted {
-            if planted.fault.matches(&site) {
-                let turn = planted.seen.checked_sub(planted.fault.skip);
-                if effect.is_none() && turn.is_some_and(|turn| turn < planted.fault.times) {
-                    effect = Some(planted.fault.effect.clone());
+        for armed in &mut self.armed {
+            if armed.fault.matches(&site) {
+                let turn = armed.seen.checked_sub(armed.fault.skip);
+                if effect.is_none() && turn.is_some_and(|turn| turn < armed.fault.times) {
+                    effect = Some(armed.fault.effect.clone());
                 }
-                planted.seen += 1;
+                armed.seen += 1;
             }
         }
         effect = effect.or_else(|| self.draw(&site));
@@ -316,7 +316,7 @@ impl Faults {
         *passed += 1;
         let effect = effect?;
         let fault = Fault {
-            way: site.way,
+            direction: site.direction,
             caller: Some(site.caller),
             callee: Some(site.callee),
             method: Some(site.method),
@@ -324,10 +324,10 @@ impl Faults {
             times: 1,
             effect: effect.clone(),
         };
-        if self.strikes.len() >= 2 * STRIKES {
-            self.strikes.drain(..STRIKES);
+        if self.fired.len() >= 2 * MAX_FIRED {
+            self.fired.drain(..MAX_FIRED);
         }
-        self.strikes.push(Strike {
+        self.fired.push(FiredFault {
             round,
             event,
             fault,
@@ -343,8 +343,8 @@ impl Faults {
         }
         let mut hasher = Sha256::new();
         hasher.update(chaos.seed.to_be_bytes());
-        hasher.update(self.draws.to_be_bytes());
-        self.draws += 1;
+        hasher.update(self.chaos_draws.to_be_bytes());
+        self.chaos_draws += 1;
         let hash: [u8; 32] = hasher.finalize().into();
         let number = |at: usize, below: u64| {
             let bytes: [u8; 8] = std::array::from_fn(|i| hash[at + i]);
@@ -360,10 +360,10 @@ impl Faults {
             RejectCode::CanisterReject,
             RejectCode::CanisterError,
         ];
-        Some(match (number(8, 5), site.way) {
-            (0, Way::Call) => Effect::reject(CODES[number(16, 5) as usize]),
+        Some(match (number(8, 5), site.direction) {
+            (0, Direction::Call) => Effect::reject(CODES[number(16, 5) as usize]),
             // What a caller cannot know is the hardest for it.
-            (0, Way::Answer) => Effect::reject(RejectCode::SysUnknown),
+            (0, Direction::Answer) => Effect::reject(RejectCode::SysUnknown),
             (1, _) => Effect::trap(),
             (2, _) => Effect::Trap {
                 after: Some(number(16, 1_000_000)),
@@ -383,7 +383,7 @@ mod tests {
     fn site(method: &str) -> Site {
         let nobody = Principal::anonymous();
         Site {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: nobody,
             callee: nobody,
             method: method.into(),
@@ -394,9 +394,9 @@ mod tests {
     fn a_fault_lets_some_pass_and_strikes_some() {
         let mut faults = Faults::default();
         let fault = Fault::on_call(Effect::trap()).method("a").skip(1).times(2);
-        faults.planted.push(Planted { fault, seen: 0 });
+        faults.armed.push(ArmedFault { fault, seen: 0 });
         let methods = ["a", "b", "a", "b", "a", "a"];
-        let struck = methods.map(|method| faults.strike(site(method), 0, 0).is_some());
+        let struck = methods.map(|method| faults.fire(site(method), 0, 0).is_some());
         assert_eq!(struck, [false, false, true, false, true, false]);
     }
 
@@ -414,27 +414,27 @@ mod tests {
         };
         let drawn: Vec<_> = story
             .iter()
-            .map(|site| chaos.strike(site.clone(), 0, 0))
+            .map(|site| chaos.fire(site.clone(), 0, 0))
             .collect();
         let count = drawn.iter().flatten().count();
         assert!((10..100).contains(&count), "{count}");
         let mut again = Faults::default();
-        for strike in &chaos.strikes {
+        for strike in &chaos.fired {
             let fault = strike.fault.to_string().parse().unwrap();
-            again.planted.push(Planted { fault, seen: 0 });
+            again.armed.push(ArmedFault { fault, seen: 0 });
         }
         let same: Vec<_> = story
             .iter()
-            .map(|site| again.strike(site.clone(), 0, 0))
+            .map(|site| again.fire(site.clone(), 0, 0))
             .collect();
         assert_eq!(drawn, same);
     }
 
     #[test]
     fn a_line_that_is_no_fault_says_why() {
-        let error = r#"{"way":"sideways"}"#.parse::<Fault>().unwrap_err();
+        let error = r#"{"direction":"sideways"}"#.parse::<Fault>().unwrap_err();
         assert!(error.contains("unknown variant `sideways`"), "{error}");
-        let error = r#"{"way":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#
+        let error = r#"{"direction":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#
             .parse::<Fault>()
             .unwrap_err();
         assert!(error.contains("unknown field `calee`"), "{error}");

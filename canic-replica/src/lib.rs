@@ -57,7 +57,7 @@ mod trace;
 mod wasm;
 
 pub use candid_interface::{candid_interface, with_candid_interface};
-pub use faults::{Chaos, Effect, Fault, Planted, Strike, Way};
+pub use faults::{ArmedFault, Chaos, Direction, Effect, Fault, FiredFault};
 pub use ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId};
 pub use management::outcalls::{OutcallAnswer, PendingOutcall};
 pub use network::Config;

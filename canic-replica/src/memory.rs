@@ -13,7 +13,7 @@ pub(crate) const WASM_PAGE: u64 = 65_536;
 const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 
 /// The longest copy of a stable memory that is handed out in one piece, in bytes (8 GiB).
-const MAX_PIECE: u64 = 8 << 30;
+const MAX_COPY: u64 = 8 << 30;
 
 /// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
 const CHUNK_PAGES: usize = 256;
@@ -224,7 +224,7 @@ impl Stable {
 
     /// All of it as one piece; `None` if that is more than a machine should be asked for.
     pub(crate) fn to_vec(&self) -> Option<Vec<u8>> {
-        if self.bytes() > MAX_PIECE {
+        if self.bytes() > MAX_COPY {
             return None;
         }
         let mut bytes = vec![0; self.bytes() as usize];

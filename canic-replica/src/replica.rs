@@ -3,7 +3,7 @@
 use candid::Principal;
 
 use crate::{
-    faults::{Chaos, Fault, Planted, Strike},
+    faults::{ArmedFault, Chaos, Fault, FiredFault},
     ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
     management::outcalls::{OutcallAnswer, PendingOutcall},
     network::{Config, Network, read_state::ReadStateError},
@@ -191,7 +191,7 @@ impl Replica {
     /// let mut replica = Replica::new(config).unwrap();
     /// let mut fork = replica.clone();
     /// fork.inject(Fault::on_call(Effect::reject(RejectCode::SysTransient)).method("raw_rand"));
-    /// assert_eq!((replica.faults().len(), fork.faults().len()), (0, 1));
+    /// assert_eq!((replica.armed_faults().len(), fork.armed_faults().len()), (0, 1));
     /// ```
     pub fn inject(&mut self, fault: Fault) {
         self.network.faults.arm(fault);
@@ -203,8 +203,8 @@ impl Replica {
     }
 
     /// The armed faults, with those that fired already.
-    pub fn faults(&self) -> &[Planted] {
-        &self.network.faults.planted
+    pub fn armed_faults(&self) -> &[ArmedFault] {
+        &self.network.faults.armed
     }
 
     /// Disarms all faults, and ends the chaos.
@@ -213,8 +213,8 @@ impl Replica {
     }
 
     /// The faults that fired, oldest first. At least the last 10,000 are kept.
-    pub fn strikes(&self) -> &[Strike] {
-        &self.network.faults.strikes
+    pub fn fired_faults(&self) -> &[FiredFault] {
+        &self.network.faults.fired
     }
 
     /// Where all cycles are.

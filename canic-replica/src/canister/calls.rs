@@ -32,7 +32,7 @@ pub(crate) struct Request {
     /// For an ingress call to the management canister: the subnet it was routed to.
     pub(crate) subnet: Option<usize>,
     /// Injected faults had their turn with it.
-    pub(crate) spared: bool,
+    pub(crate) fault_checked: bool,
 }
 
 /// Who is to be told of the answer.
@@ -56,7 +56,7 @@ pub(crate) struct Response {
     pub(crate) refund: u128,
     pub(crate) result: Result<Vec<u8>, Reject>,
     /// Injected faults had their turn with it.
-    pub(crate) spared: bool,
+    pub(crate) fault_checked: bool,
 }
 
 /// A request under execution.
@@ -83,11 +83,11 @@ pub(crate) struct Callback {
     pub(crate) context: u64,
     pub(crate) callee: Principal,
     pub(crate) method: String,
-    pub(crate) on_reply: Closure,
-    pub(crate) on_reject: Closure,
-    pub(crate) on_cleanup: Option<Closure>,
+    pub(crate) on_reply: WasmClosure,
+    pub(crate) on_reject: WasmClosure,
+    pub(crate) on_cleanup: Option<WasmClosure>,
     /// Cycles set aside for the execution of the callback and the transmission of the answer.
-    pub(crate) set_aside: u128,
+    pub(crate) prepaid: u128,
     pub(crate) deadline: u64,
     /// The answer waits in the canister's queue: nothing else will be one.
     pub(crate) answered: bool,
@@ -102,7 +102,7 @@ impl Callback {
 
 /// A function in the module's table, and its argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Closure {
+pub(crate) struct WasmClosure {
     pub(crate) function: u32,
     pub(crate) environment: u32,
 }
@@ -119,7 +119,7 @@ impl From<Ingress> for Request {
             cycles: 0,
             deadline: 0,
             subnet: None,
-            spared: false,
+            fault_checked: false,
         }
     }
 }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use crate::{
     memory::{Heap, WASM_PAGE},
-    wasm::{Module, global::Number},
+    wasm::{Module, global::Global},
 };
 
 /// An installed program and its heap.
 #[derive(Clone, Hash)]
-pub(crate) struct Code {
+pub(crate) struct ExecutionState {
     pub(crate) module: Arc<Module>,
     pub(crate) heap: Heap,
     /// The values of all mutable globals, in the module's order.
-    pub(crate) globals: Vec<Number>,
+    pub(crate) globals: Vec<Global>,
 }
 
-impl Code {
+impl ExecutionState {
     /// The program as it is before its first message.
     pub(crate) fn fresh(module: Arc<Module>) -> Self {
         Self {

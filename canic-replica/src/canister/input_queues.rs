@@ -14,36 +14,36 @@ use crate::canister::calls::Input;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A canister of the same subnet, or the management canister.
-    Near(Principal),
-    User,
+    LocalSubnet(Principal),
+    Ingress,
     /// A canister of another subnet.
-    Far(Principal),
+    RemoteSubnet(Principal),
 }
 
 /// All messages that wait for a canister.
 #[derive(Clone, Default, Hash)]
-pub(crate) struct Inputs {
+pub(crate) struct InputQueues {
     /// Canisters of the same subnet, users, canisters of other subnets.
-    groups: [Senders; 3],
+    groups: [SenderQueues; 3],
     /// The group whose turn it is.
     next: usize,
 }
 
 /// Messages by sender.
 #[derive(Clone, Default, Hash)]
-struct Senders {
+struct SenderQueues {
     /// None of them is empty.
     queues: BTreeMap<Principal, VecDeque<Input>>,
     /// The senders that have messages here, in the order of their turns.
     turns: VecDeque<Principal>,
 }
 
-impl Inputs {
+impl InputQueues {
     pub(crate) fn push(&mut self, source: Source, input: Input) {
         let (group, sender) = match source {
-            Source::Near(sender) => (0, sender),
-            Source::User => (1, Principal::anonymous()),
-            Source::Far(sender) => (2, sender),
+            Source::LocalSubnet(sender) => (0, sender),
+            Source::Ingress => (1, Principal::anonymous()),
+            Source::RemoteSubnet(sender) => (2, sender),
         };
         self.groups[group].push(sender, input);
     }
@@ -76,7 +76,7 @@ impl Inputs {
     }
 }
 
-impl Senders {
+impl SenderQueues {
     fn push(&mut self, sender: Principal, input: Input) {
         let queue = self.queues.entry(sender).or_default();
         if queue.is_empty() {

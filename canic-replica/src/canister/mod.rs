@@ -18,8 +18,8 @@ use ic_management_canister_types as management;
 use crate::{
     canister::{
         calls::{CallContext, Callback, Request},
-        execution_state::Code,
-        input_queues::Inputs,
+        execution_state::ExecutionState,
+        input_queues::InputQueues,
         settings::Settings,
         snapshot::Snapshot,
         tasks::{LowMemory, Rotation},
@@ -43,7 +43,7 @@ pub(crate) struct Canister {
     pub(crate) settings: Settings,
     pub(crate) status: Status,
     /// Its program, if one is installed.
-    pub(crate) code: Option<Code>,
+    pub(crate) code: Option<ExecutionState>,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Vec<u8>,
     /// When the global timer fires, in nanoseconds since 1970.
@@ -58,7 +58,7 @@ pub(crate) struct Canister {
     pub(crate) logs: VecDeque<management::CanisterLogRecord>,
     pub(crate) logs_written: u64,
     /// Messages that wait.
-    pub(crate) inputs: Inputs,
+    pub(crate) input_queues: InputQueues,
     /// Requests under execution.
     pub(crate) contexts: BTreeMap<u64, CallContext>,
     /// Calls of its own that wait for an answer.
@@ -120,7 +120,7 @@ impl Canister {
             snapshots_taken: 0,
             logs: VecDeque::new(),
             logs_written: 0,
-            inputs: Inputs::default(),
+            input_queues: InputQueues::default(),
             contexts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             open_calls: BTreeMap::new(),
@@ -225,7 +225,7 @@ impl Canister {
 
     /// The same as one sum.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.bytes_beside(self.code.as_ref().map_or(0, Code::bytes) + self.stable.bytes())
+        self.bytes_beside(self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes())
     }
 
     /// What it takes if its heap, globals and stable memory take `working` bytes.

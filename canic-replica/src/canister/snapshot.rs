@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use ic_management_canister_types as management;
 
 use crate::{
-    canister::{execution_state::Code, tasks::LowMemory},
+    canister::{execution_state::ExecutionState, tasks::LowMemory},
     memory::{Heap, Stable},
-    wasm::global::Number,
+    wasm::global::Global,
 };
 
 /// A canister's state, kept for later.
@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
 /// The program of a snapshot.
 #[derive(Clone, Hash)]
 pub(crate) enum SnapshotCode {
-    Taken(Code),
+    Taken(ExecutionState),
     Uploaded(Upload),
 }
 
@@ -39,5 +39,5 @@ pub(crate) struct Upload {
     pub(crate) module: Arc<Vec<u8>>,
     /// The heap as a difference from zeros.
     pub(crate) heap: Heap,
-    pub(crate) globals: Vec<Number>,
+    pub(crate) globals: Vec<Global>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candid::Principal;
 
 use crate::{
-    canister::{Canister, calls::Closure, execution_state::Code},
+    canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
     certification::certificate::DataCertificate,
     faults::Effect,
     ingress::CallerInfo,
@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The subnet as its canisters see it.
-pub(crate) struct Place {
-    pub(crate) subnet: Principal,
+pub(crate) struct SubnetContext {
+    pub(crate) id: Principal,
     pub(crate) nodes: u32,
     pub(crate) prices: Prices,
     pub(crate) root_key: Vec<u8>,
@@ -93,7 +93,7 @@ impl Context {
 pub(crate) enum Entry {
     Export(String),
     Start,
-    Closure(Closure),
+    Closure(WasmClosure),
 }
 
 /// What a message brings.
@@ -157,9 +157,9 @@ impl Message {
 }
 
 /// What a message does, if it does not trap.
-pub(crate) struct Changes {
+pub(crate) struct StateChanges {
     /// Heap and globals afterwards.
-    pub(crate) code: Option<Code>,
+    pub(crate) code: Option<ExecutionState>,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Option<Vec<u8>>,
     pub(crate) timer: Option<u64>,
@@ -173,7 +173,7 @@ pub(crate) struct Changes {
     pub(crate) accepted: bool,
 }
 
-impl Changes {
+impl StateChanges {
     pub(crate) fn none(canister: &Canister, available: u128) -> Self {
         Self {
             code: None,
@@ -213,8 +213,8 @@ pub(crate) struct Call {
     pub(crate) payload: Vec<u8>,
     pub(crate) cycles: u128,
     pub(crate) deadline: u64,
-    pub(crate) on_reply: Closure,
-    pub(crate) on_reject: Closure,
-    pub(crate) on_cleanup: Option<Closure>,
-    pub(crate) set_aside: u128,
+    pub(crate) on_reply: WasmClosure,
+    pub(crate) on_reject: WasmClosure,
+    pub(crate) on_cleanup: Option<WasmClosure>,
+    pub(crate) prepaid: u128,
 }

@@ -11,23 +11,23 @@ use std::sync::Arc;
 use wasmtime::{Extern, Instance, Ref, Store};
 
 use crate::{
-    canister::{Canister, calls::Closure, execution_state::Code},
+    canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
     execution::{
-        message::{Changes, Entry, Message, Place},
+        message::{Entry, Message, StateChanges, SubnetContext},
         programs::Program,
         system_api::host::Host,
         trap::Trap,
     },
     faults::Effect,
     memory::Heap,
-    wasm::global::Number,
+    wasm::global::Global,
 };
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
 
 /// How a message went.
 pub(crate) struct Executed {
-    pub(crate) outcome: Result<Changes, Trap>,
+    pub(crate) outcome: Result<StateChanges, Trap>,
     pub(crate) instructions: u64,
     /// What it printed; kept even if it trapped.
     pub(crate) prints: Vec<Vec<u8>>,
@@ -47,7 +47,7 @@ impl Executed {
 /// Runs a message. The canister is only read; what it would become is in the answer.
 pub(crate) fn execute(
     canister: &Arc<Canister>,
-    place: &Arc<Place>,
+    subnet_context: &Arc<SubnetContext>,
     mut message: Message,
 ) -> Executed {
     let fault = message.fault.clone();
@@ -62,7 +62,7 @@ pub(crate) fn execute(
         Err(why) => return Executed::failed(Trap::Wasm(why)),
     };
     let limit = message.limit;
-    let host = Host::new(Arc::clone(canister), Arc::clone(place), message);
+    let host = Host::new(Arc::clone(canister), Arc::clone(subnet_context), message);
     let mut store = program.store(host);
     let mut changed = 0;
     let outcome =
@@ -80,11 +80,11 @@ pub(crate) fn execute(
     };
     let used = limit - store.get_fuel().unwrap_or(0).min(limit);
     // Pages of the heap are charged afterwards, with what is left: they make no message fail.
-    let instructions = limit.min(used + changed * place.prices.dirty_page);
+    let instructions = limit.min(used + changed * subnet_context.prices.dirty_page);
     let mut host = store.into_data();
     host.forget_call();
     let mut prints = Vec::from(host.prints);
-    let outcome = outcome.map(|code| Changes {
+    let outcome = outcome.map(|code| StateChanges {
         code,
         ..host.changes
     });
@@ -101,9 +101,9 @@ pub(crate) fn execute(
 fn run(
     store: &mut Store<Host>,
     program: &Program,
-    code: &Code,
+    code: &ExecutionState,
     changed: &mut u64,
-) -> wasmtime::Result<Option<Code>> {
+) -> wasmtime::Result<Option<ExecutionState>> {
     let limit = store.data().message.limit;
     let instance = program.instantiate(store)?;
     restore(store, &instance, code)?;
@@ -117,7 +117,11 @@ fn run(
     result.map(|()| Some(after))
 }
 
-fn enter(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+fn enter(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &ExecutionState,
+) -> wasmtime::Result<()> {
     match store.data().message.entry.clone() {
         Entry::Export(name) => instance
             .get_typed_func::<(), ()>(&mut *store, &name)?
@@ -141,7 +145,11 @@ fn reach(
 }
 
 /// Makes a fresh instance the canister's own.
-fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+fn restore(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &ExecutionState,
+) -> wasmtime::Result<()> {
     if let Some(memory) =
         reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory)
     {
@@ -165,9 +173,9 @@ fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtim
 fn capture(
     store: &mut Store<Host>,
     instance: &Instance,
-    code: &Code,
+    code: &ExecutionState,
     changed: &mut u64,
-) -> wasmtime::Result<Code> {
+) -> wasmtime::Result<ExecutionState> {
     let (heap, pages) = match store.data().memory {
         Some(memory) => code
             .heap
@@ -178,10 +186,10 @@ fn capture(
     let mut globals = Vec::with_capacity(code.module.reach.globals.len());
     for index in &code.module.reach.globals {
         let global = reach(store, instance, Some(*index)).and_then(Extern::into_global);
-        let value = global.and_then(|global| Number::of(&global.get(&mut *store)));
+        let value = global.and_then(|global| Global::of(&global.get(&mut *store)));
         globals.push(value.ok_or_else(|| wasmtime::Error::msg("a mutable global is no number"))?);
     }
-    Ok(Code {
+    Ok(ExecutionState {
         module: Arc::clone(&code.module),
         heap,
         globals,
@@ -191,8 +199,8 @@ fn capture(
 fn call_closure(
     store: &mut Store<Host>,
     instance: &Instance,
-    code: &Code,
-    closure: Closure,
+    code: &ExecutionState,
+    closure: WasmClosure,
 ) -> wasmtime::Result<()> {
     let table = reach(store, instance, code.module.reach.table).and_then(Extern::into_table);
     let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));

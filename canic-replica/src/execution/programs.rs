@@ -18,7 +18,7 @@ use crate::{
     wasm::{
         Module,
         engine::ENGINE,
-        global::Number,
+        global::Global,
         machine_code,
         rewrite::{Survey, decompress, rewrite},
     },
@@ -129,7 +129,7 @@ fn measure(
         let global = instance
             .get_module_export(&mut store, index)
             .and_then(|export| export.into_global())
-            .and_then(|global| Number::of(&global.get(&mut store)));
+            .and_then(|global| Global::of(&global.get(&mut store)));
         module
             .initial_globals
             .push(global.ok_or("A mutable global is no number.")?);

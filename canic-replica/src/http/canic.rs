@@ -8,7 +8,7 @@ use candid::Principal;
 use serde::Serialize;
 
 use crate::{
-    faults::{Chaos, Fault, Planted, Strike},
+    faults::{ArmedFault, Chaos, Fault, FiredFault},
     http::{
         answer::{Answer, Failure, Json, Path, encode},
         shared::Shared,
@@ -65,8 +65,8 @@ pub(super) fn canisters(replica: &mut Replica) -> Answer<Vec<Principal>> {
     Ok(replica.canisters())
 }
 
-pub(super) fn faults(replica: &mut Replica) -> Answer<Vec<Planted>> {
-    Ok(replica.faults().to_vec())
+pub(super) fn armed_faults(replica: &mut Replica) -> Answer<Vec<ArmedFault>> {
+    Ok(replica.armed_faults().to_vec())
 }
 
 pub(super) fn inject(replica: &mut Replica, fault: Fault) -> Answer<()> {
@@ -90,8 +90,8 @@ pub(super) fn set_chaos(replica: &mut Replica, chaos: Option<Chaos>) -> Answer<(
     Ok(())
 }
 
-pub(super) fn strikes(replica: &mut Replica) -> Answer<Vec<Strike>> {
-    Ok(replica.strikes().to_vec())
+pub(super) fn fired_faults(replica: &mut Replica) -> Answer<Vec<FiredFault>> {
+    Ok(replica.fired_faults().to_vec())
 }
 
 #[derive(Serialize)]

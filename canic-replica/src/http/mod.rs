@@ -11,7 +11,7 @@
 //! Agents find their interface, `api/v2` and so on, below `/instances/{id}/` and on the port of a gateway.
 //!
 //! Under paths of our own below `/canic/instances/{id}`, as JSON: `GET trace?from=SEQ`, `GET accounts`, `GET canisters`; `POST`,
-//! `GET` and `DELETE faults`, `POST chaos`, `GET strikes`; and `POST fork`, which copies the instance and answers the copy's
+//! `GET` and `DELETE faults`, `POST chaos`, `GET fired_faults`; and `POST fork`, which copies the instance and answers the copy's
 //! number. [`crate::client::Control`] is a client for them.
 //!
 //! # What is not served
@@ -208,12 +208,15 @@ fn router(server: Shared) -> Router {
         ("/canic/instances/{id}/canisters", read(canic::canisters)),
         (
             "/canic/instances/{id}/faults",
-            read(canic::faults)
+            read(canic::armed_faults)
                 .merge(with(canic::inject))
                 .delete(canic::clear_faults),
         ),
         ("/canic/instances/{id}/chaos", with(canic::set_chaos)),
-        ("/canic/instances/{id}/strikes", read(canic::strikes)),
+        (
+            "/canic/instances/{id}/fired_faults",
+            read(canic::fired_faults),
+        ),
         ("/canic/instances/{id}/fork", post(canic::fork)),
     ];
     let mut router = Router::new().route("/instances/{id}/api/{*path}", any(agent::of_instance));

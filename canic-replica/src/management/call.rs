@@ -18,10 +18,10 @@ pub(crate) enum Answer {
     /// A reply, and it kept the attached cycles but for these.
     ReplyAndRefund(Vec<u8>, u128),
     /// It is answered later.
-    Later,
+    Deferred,
 }
 
-pub(crate) type Managed = Result<Answer, Reject>;
+pub(crate) type ManagementResult = Result<Answer, Reject>;
 
 /// The canister that an argument names as `canister_id` or `target_canister`, or why it names none.
 pub(crate) fn target(payload: &[u8]) -> Result<Principal, String> {
@@ -72,11 +72,11 @@ pub(super) fn encode(value: impl ArgumentEncoder) -> Result<Vec<u8>, Reject> {
     })
 }
 
-pub(crate) fn reply(value: impl ArgumentEncoder) -> Managed {
+pub(crate) fn reply(value: impl ArgumentEncoder) -> ManagementResult {
     encode(value).map(Answer::Reply)
 }
 
-pub(super) fn reply_and_refund(value: impl ArgumentEncoder, refund: u128) -> Managed {
+pub(super) fn reply_and_refund(value: impl ArgumentEncoder, refund: u128) -> ManagementResult {
     encode(value).map(|reply| Answer::ReplyAndRefund(reply, refund))
 }
 

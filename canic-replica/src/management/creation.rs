@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     canister::{Canister, calls::Request, settings::Settings},
     management::{
-        call::{Managed, decode, number, origin, reply, reply_and_refund},
+        call::{ManagementResult, decode, number, origin, reply, reply_and_refund},
         settings::{Newer, newer},
     },
     network::Network,
@@ -19,10 +19,10 @@ use crate::{
 /// What `provisional_create_canister_with_cycles` and `provisional_top_up_canister` give if not told, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
 /// Stands for the id until all else is settled.
-const NAMELESS: Principal = Principal::anonymous();
+const PLACEHOLDER_ID: Principal = Principal::anonymous();
 
 impl Network {
-    pub(super) fn create_canister(&mut self, request: &Request) -> Managed {
+    pub(super) fn create_canister(&mut self, request: &Request) -> ManagementResult {
         let args = match decode::<(types::CreateCanisterArgs,)>(request) {
             Ok((args,)) => args,
             // The argument may be left out.
@@ -39,7 +39,7 @@ impl Network {
             return Err(refused("create_canister cannot be called by a user."));
         };
         let subnet = request.subnet.unwrap_or(home);
-        let fee = self.subnets[subnet].place.prices.creation;
+        let fee = self.subnets[subnet].context.prices.creation;
         if request.cycles < fee {
             return Err(Reject::new(
                 RejectCode::CanisterReject,
@@ -52,8 +52,14 @@ impl Network {
             ));
         }
         let settings = Settings::of(request.sender);
-        let draft = Canister::new(NAMELESS, subnet, settings, request.cycles - fee, self.time);
-        let id = self.bring_to_life(
+        let draft = Canister::new(
+            PLACEHOLDER_ID,
+            subnet,
+            settings,
+            request.cycles - fee,
+            self.time,
+        );
+        let id = self.insert_new_canister(
             draft,
             None,
             args.settings,
@@ -64,7 +70,7 @@ impl Network {
         reply_and_refund((types::CanisterIdRecord { canister_id: id },), 0)
     }
 
-    pub(super) fn provisional_create(&mut self, request: &Request) -> Managed {
+    pub(super) fn provisional_create(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::ProvisionalCreateCanisterWithCyclesArgs,)>(request)?;
         let amount = args
             .amount
@@ -82,8 +88,8 @@ impl Network {
             wasm_memory_limit: 0,
             ..Settings::of(request.sender)
         };
-        let draft = Canister::new(NAMELESS, subnet, settings, amount, self.time);
-        let id = self.bring_to_life(
+        let draft = Canister::new(PLACEHOLDER_ID, subnet, settings, amount, self.time);
+        let id = self.insert_new_canister(
             draft,
             args.specified_id,
             args.settings,
@@ -109,7 +115,7 @@ impl Network {
         if self.subnet_index_of(id) != Some(subnet) {
             let why = format!(
                 "Unsuccessful validation of specified ID: Specified CanisterId {id} is not hosted by subnet {}.",
-                self.subnets[subnet].place.subnet
+                self.subnets[subnet].context.id
             );
             return Err(Reject::new(RejectCode::CanisterReject, 405, why));
         }
@@ -117,7 +123,7 @@ impl Network {
     }
 
     /// Takes a canister in, once its settings are found good, and gives it the id that was asked for or a fresh one.
-    fn bring_to_life(
+    fn insert_new_canister(
         &mut self,
         mut canister: Canister,
         specified: Option<Principal>,
@@ -158,7 +164,7 @@ impl Network {
         Ok(id)
     }
 
-    pub(super) fn provisional_top_up(&mut self, request: &Request) -> Managed {
+    pub(super) fn provisional_top_up(&mut self, request: &Request) -> ManagementResult {
         /// The client's type demands an amount, the platform does not.
         #[derive(candid::CandidType, candid::Deserialize)]
         struct Args {
@@ -169,15 +175,15 @@ impl Network {
         let amount = args
             .amount
             .map_or(Ok(DEFAULT_CYCLES), |amount| number(amount, "amount"))?;
-        self.canister(args.canister_id)?;
+        self.require_canister_mut(args.canister_id)?;
         self.add_cycles(args.canister_id, amount)
             .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
         reply(())
     }
 
-    pub(super) fn deposit_cycles(&mut self, request: &Request) -> Managed {
+    pub(super) fn deposit_cycles(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        self.canister(args.canister_id)?.balance += request.cycles;
+        self.require_canister_mut(args.canister_id)?.balance += request.cycles;
         reply_and_refund((), 0)
     }
 }

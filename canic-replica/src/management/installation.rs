@@ -6,16 +6,16 @@ use candid::Principal;
 use ic_management_canister_types as types;
 
 use crate::{
-    canister::{Canister, calls::Request, execution_state::Code},
+    canister::{Canister, calls::Request, execution_state::ExecutionState},
     execution::{
         Executed, execute,
-        message::{Context, Entry, Message, Place},
+        message::{Context, Entry, Message, SubnetContext},
         program_cache,
         trap::Trap,
     },
-    faults::{Effect, Faults, Site, Way},
+    faults::{Direction, Effect, Faults, Site},
     management::{
-        call::{Managed, decode, origin, reply},
+        call::{ManagementResult, decode, origin, reply},
         storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error},
     },
     memory::{Stable, WASM_PAGE},
@@ -90,7 +90,7 @@ impl Source {
 }
 
 impl Network {
-    pub(crate) fn install_code(&mut self, request: &Request) -> Managed {
+    pub(crate) fn install_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(InstallCodeArgs,)>(request)?;
         self.install(
             request,
@@ -104,20 +104,20 @@ impl Network {
         )
     }
 
-    pub(crate) fn install_chunked_code(&mut self, request: &Request) -> Managed {
+    pub(crate) fn install_chunked_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::InstallChunkedCodeArgs,)>(request)?;
         let target = args.target_canister;
-        let subnet = self.canister(target)?.subnet;
+        let subnet = self.require_canister_mut(target)?.subnet;
         let store = args.store_canister.unwrap_or(target);
         let found = self.canisters.get(&store).filter(|c| c.subnet == subnet);
         let chunks = Arc::clone(found.ok_or_else(|| {
             refused(format!(
                 "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of target canister {target}",
-                self.subnets[subnet].place.subnet
+                self.subnets[subnet].context.id
             ))
         })?);
         if store != request.sender {
-            self.controlled(store, request)?;
+            self.require_controlled(store, request)?;
         }
         if args.chunk_hashes_list.len() > MAX_CHUNKS {
             let why = format!("A module has at most {MAX_CHUNKS} chunks");
@@ -137,14 +137,17 @@ impl Network {
         )
     }
 
-    pub(crate) fn uninstall_code(&mut self, request: &Request) -> Managed {
+    pub(crate) fn uninstall_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UninstallCodeArgs,)>(request)?;
         let now = self.time;
-        self.controlled(args.canister_id, request)?;
+        self.require_controlled(args.canister_id, request)?;
         self.uninstall(args.canister_id);
         let origin = origin(request, args.sender_canister_version);
-        self.canister(args.canister_id)?
-            .record(now, origin, types::ChangeDetails::CodeUninstall);
+        self.require_canister_mut(args.canister_id)?.record(
+            now,
+            origin,
+            types::ChangeDetails::CodeUninstall,
+        );
         reply(())
     }
 
@@ -180,16 +183,16 @@ impl Network {
     }
 
     /// Installs on a draft of the canister, which takes its place if all went well. The instructions are paid for anyway.
-    fn install(&mut self, request: &Request, order: Order) -> Managed {
+    fn install(&mut self, request: &Request, order: Order) -> ManagementResult {
         let id = order.canister;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let canister = self
             .canisters
             .get(&id)
             .cloned()
             .ok_or_else(|| reject::not_found(id))?;
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
-        let in_advance = place.prices.execution(INSTALL_LIMIT);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
         self.can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
@@ -198,7 +201,7 @@ impl Network {
 
         let mut draft = Draft {
             canister,
-            place,
+            subnet_context,
             request,
             now: self.time,
             left: INSTALL_LIMIT,
@@ -215,8 +218,8 @@ impl Network {
             false => draft.install(&order),
         };
         let spent = INSTALL_LIMIT - draft.left;
-        let cost = draft.place.prices.execution(spent);
-        let rounds = spent.div_ceil(draft.place.prices.installs_per_round);
+        let cost = draft.subnet_context.prices.execution(spent);
+        let rounds = spent.div_ceil(draft.subnet_context.prices.installs_per_round);
         let Draft {
             canister: mut installed,
             events,
@@ -240,12 +243,12 @@ impl Network {
         } else {
             // Only what it cost and what was printed is left of it: as on the platform, a reinstall begins with an empty log.
             let logs = (installed.logs.clone(), installed.logs_written);
-            let canister = self.canister(id)?;
+            let canister = self.require_canister_mut(id)?;
             canister.balance -= cost;
             (canister.logs, canister.logs_written) = logs;
         }
         if spent > 0 {
-            self.canister(id)?.installs_again = self.round + rounds;
+            self.require_canister_mut(id)?.installs_again = self.round + rounds;
         }
         result?;
         reply(())
@@ -265,7 +268,7 @@ const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
 /// A canister on which code is being installed.
 struct Draft<'a> {
     canister: Arc<Canister>,
-    place: Arc<Place>,
+    subnet_context: Arc<SubnetContext>,
     request: &'a Request,
     now: u64,
     /// Instructions that are left.
@@ -338,7 +341,7 @@ impl Draft<'_> {
         let mode = match order.mode {
             Install | Reinstall => {
                 let canister = Arc::make_mut(&mut self.canister);
-                canister.code = Some(Code::fresh(module));
+                canister.code = Some(ExecutionState::fresh(module));
                 canister.stable = Stable::default();
                 canister.certified_data = Vec::new();
                 canister.timer = None;
@@ -397,7 +400,7 @@ impl Draft<'_> {
     /// Puts new code in the place of the old; its memory is fresh, or the old one's.
     fn replace(&mut self, module: Arc<Module>, keep: bool) {
         let canister = Arc::make_mut(&mut self.canister);
-        let mut code = Code::fresh(module);
+        let mut code = ExecutionState::fresh(module);
         if let (true, Some(old)) = (keep, &canister.code) {
             code.heap = old.heap.rebase(&old.module.initial, &code.module.initial);
             code.heap.size = code.heap.size.max(code.module.initial_size);
@@ -407,18 +410,18 @@ impl Draft<'_> {
     }
 
     /// What an injected fault does to a function of the installation: it can only trap.
-    fn strike(&mut self, name: &str) -> Option<Effect> {
+    fn fire(&mut self, name: &str) -> Option<Effect> {
         if !self.faults.any() {
             return None;
         }
         let site = Site {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: self.request.sender,
             callee: self.canister.id,
             method: name.to_owned(),
         };
         let event = self.next_event + self.events.len() as u64;
-        let fault = self.faults.strike(site, self.round, event)?;
+        let fault = self.faults.fire(site, self.round, event)?;
         Some(match fault {
             Effect::Trap { .. } => fault,
             _ => Effect::trap(),
@@ -459,12 +462,12 @@ impl Draft<'_> {
         }
         let mut message = Message::new(context, entry, self.request.sender, self.now, self.left);
         message.payload = arg.to_vec();
-        message.fault = self.strike(name);
+        message.fault = self.fire(name);
         let Executed {
             outcome,
             instructions,
             prints,
-        } = execute(&self.canister, &self.place, message);
+        } = execute(&self.canister, &self.subnet_context, message);
         self.left -= instructions.min(self.left);
         let canister = Arc::make_mut(&mut self.canister);
         for line in prints {

@@ -9,7 +9,7 @@ use crate::{
         calls::{Origin, Request},
     },
     ingress::IngressStatus,
-    management::call::{Answer, Managed, decode, encode, reply},
+    management::call::{Answer, ManagementResult, decode, encode, reply},
     network::Network,
     reject::{Reject, RejectCode},
 };
@@ -18,9 +18,9 @@ use crate::{
 const STOP_TIMEOUT: u64 = 300_000_000_000;
 
 impl Network {
-    pub(super) fn start_canister(&mut self, request: &Request) -> Managed {
+    pub(super) fn start_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.controlled(args.canister_id, request)?;
+        let canister = self.require_controlled(args.canister_id, request)?;
         canister.version += 1;
         if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
         {
@@ -33,10 +33,10 @@ impl Network {
         reply(())
     }
 
-    pub(super) fn stop_canister(&mut self, request: &Request) -> Managed {
+    pub(super) fn stop_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let deadline = self.time + STOP_TIMEOUT;
-        let canister = self.controlled(args.canister_id, request)?;
+        let canister = self.require_controlled(args.canister_id, request)?;
         canister.version += 1;
         let stopper = Stopper {
             request: request.clone(),
@@ -52,7 +52,7 @@ impl Network {
             self.ingress.insert(id, IngressStatus::Processing);
         }
         // If nothing is open, the end of the round answers.
-        Ok(Answer::Later)
+        Ok(Answer::Deferred)
     }
 
     /// Tells those who wait for canisters to stop which ones have.
@@ -131,19 +131,19 @@ impl Network {
         }
     }
 
-    pub(super) fn delete_canister(&mut self, request: &Request) -> Managed {
+    pub(super) fn delete_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let id = args.canister_id;
         if id == request.sender {
             let why = format!("Canister {id} cannot delete itself.");
             return Err(Reject::new(RejectCode::CanisterError, 512, why));
         }
-        let canister = self.controlled(id, request)?;
+        let canister = self.require_controlled(id, request)?;
         if !matches!(canister.status, Status::Stopped) {
             let why = format!("Canister {id} must be stopped before it is deleted.");
             return Err(Reject::new(RejectCode::CanisterError, 510, why));
         }
-        if !canister.inputs.is_empty() || !canister.is_quiet() {
+        if !canister.input_queues.is_empty() || !canister.is_quiet() {
             let why = format!(
                 "Canister {id} has messages in its queues and cannot be deleted now. Please retry after some time."
             );

@@ -18,7 +18,7 @@ use crate::{
     faults::Effect,
     ingress::Ingress,
     management::{
-        call::{Answer, Managed},
+        call::{Answer, ManagementResult},
         permissions::is_unsupported,
     },
     network::{Network, routing::ELSEWHERE},
@@ -29,7 +29,7 @@ use crate::{
 impl Network {
     /// Executes a call to the management canister and answers it. On a reject all attached cycles go back.
     pub(crate) fn manage(&mut self, mut request: Request) {
-        let fault = self.strike_request(&mut request);
+        let fault = self.fire_on_request(&mut request);
         if let Some(Effect::Delay { rounds }) = fault {
             return self.delay(rounds, Input::Request(request));
         }
@@ -38,11 +38,11 @@ impl Network {
                 let why = "The management canister failed: injected fault";
                 Reject::new(RejectCode::CanisterError, 502, why)
             });
-            return self.turn_away(request, reject, ELSEWHERE);
+            return self.reject_request(request, reject, ELSEWHERE);
         }
         let result = self.dispatch(&request);
         let (result, refund) = match result {
-            Ok(Answer::Later) => return self.note_management(&request, Outcome::Ok),
+            Ok(Answer::Deferred) => return self.note_management(&request, Outcome::Ok),
             Ok(Answer::Reply(reply)) => (Ok(reply), request.cycles),
             Ok(Answer::ReplyAndRefund(reply, refund)) => (Ok(reply), refund),
             Err(reject) => (Err(reject), request.cycles),
@@ -62,8 +62,8 @@ impl Network {
         self.note(Kind::Management, request, outcome, 0);
     }
 
-    fn dispatch(&mut self, request: &Request) -> Managed {
-        self.check_home(request)?;
+    fn dispatch(&mut self, request: &Request) -> ManagementResult {
+        self.check_sender_subnet(request)?;
         match request.method.as_str() {
             "create_canister" => self.create_canister(request),
             "provisional_create_canister_with_cycles" => self.provisional_create(request),
@@ -113,7 +113,7 @@ impl Network {
     }
 
     /// Some methods are only for the canisters of the subnet that executes them, and for those of the NNS.
-    fn check_home(&self, request: &Request) -> Result<(), Reject> {
+    fn check_sender_subnet(&self, request: &Request) -> Result<(), Reject> {
         let domestic = matches!(
             request.method.as_str(),
             "create_canister" | "raw_rand" | "http_request" | "flexible_http_request"
@@ -149,7 +149,7 @@ impl Network {
         };
         match answer.map_err(uncertified)? {
             Answer::Reply(reply) | Answer::ReplyAndRefund(reply, _) => Ok(reply),
-            Answer::Later => Err(uncertified(invalid("a query is answered at once"))),
+            Answer::Deferred => Err(uncertified(invalid("a query is answered at once"))),
         }
     }
 }

@@ -10,26 +10,28 @@ use crate::{
 };
 
 /// Who may call a method from outside.
-enum Door {
+enum IngressPermission {
     /// Nobody pays for it.
     Anyone,
     /// Those of the canister that the argument names, which pays.
     Controllers,
     /// The same, and those to whom the canister shows its snapshots.
-    Viewers,
+    SnapshotReaders,
     /// The same, and those to whom the canister shows its status.
     StatusReaders,
     /// It is for canisters, and about one.
-    Nobody,
+    CanistersOnTarget,
     /// It is for canisters.
     Canisters,
 }
 
 /// The door of a method; `None` if there is no such method.
-fn door(method: &str) -> Option<Door> {
+fn ingress_permission(method: &str) -> Option<IngressPermission> {
     Some(match method {
-        "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => Door::Anyone,
-        "canister_status" => Door::StatusReaders,
+        "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => {
+            IngressPermission::Anyone
+        }
+        "canister_status" => IngressPermission::StatusReaders,
         "start_canister"
         | "stop_canister"
         | "delete_canister"
@@ -44,11 +46,11 @@ fn door(method: &str) -> Option<Door> {
         | "load_canister_snapshot"
         | "delete_canister_snapshot"
         | "upload_canister_snapshot_metadata"
-        | "upload_canister_snapshot_data" => Door::Controllers,
+        | "upload_canister_snapshot_data" => IngressPermission::Controllers,
         "list_canister_snapshots"
         | "read_canister_snapshot_metadata"
-        | "read_canister_snapshot_data" => Door::Viewers,
-        "canister_info" | "canister_metadata" => Door::Nobody,
+        | "read_canister_snapshot_data" => IngressPermission::SnapshotReaders,
+        "canister_info" | "canister_metadata" => IngressPermission::CanistersOnTarget,
         "create_canister"
         | "deposit_cycles"
         | "raw_rand"
@@ -56,8 +58,8 @@ fn door(method: &str) -> Option<Door> {
         | "node_metrics_history"
         | "subnet_info"
         | "http_request"
-        | "flexible_http_request" => Door::Canisters,
-        method if is_unsupported(method) => Door::Canisters,
+        | "flexible_http_request" => IngressPermission::Canisters,
+        method if is_unsupported(method) => IngressPermission::Canisters,
         _ => return None,
     })
 }
@@ -96,16 +98,19 @@ impl Network {
     /// from outside, or the argument names no canister.
     pub(crate) fn management_target(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         let method = ingress.method.as_str();
-        match door(method) {
-            Some(Door::Anyone) => Ok(None),
-            Some(Door::Controllers | Door::Viewers | Door::StatusReaders | Door::Nobody) => {
-                target(&ingress.payload).map(Some).map_err(|why| {
-                    invalid(format!(
-                        "Failed to parse payload for ic00 method {method}: IC0408: {why}"
-                    ))
-                })
-            }
-            Some(Door::Canisters) => Err(refused(format!(
+        match ingress_permission(method) {
+            Some(IngressPermission::Anyone) => Ok(None),
+            Some(
+                IngressPermission::Controllers
+                | IngressPermission::SnapshotReaders
+                | IngressPermission::StatusReaders
+                | IngressPermission::CanistersOnTarget,
+            ) => target(&ingress.payload).map(Some).map_err(|why| {
+                invalid(format!(
+                    "Failed to parse payload for ic00 method {method}: IC0408: {why}"
+                ))
+            }),
+            Some(IngressPermission::Canisters) => Err(refused(format!(
                 "ic00 method {method} can not be called via ingress messages"
             ))),
             None => Err(Reject::new(
@@ -124,13 +129,17 @@ impl Network {
     ) -> Result<(), Reject> {
         let method = &ingress.method;
         let Some(id) = target else { return Ok(()) };
-        let canister = self.known(id)?;
-        match door(method) {
-            Some(Door::Nobody) => Err(refused(format!(
+        let canister = self.require_canister(id)?;
+        match ingress_permission(method) {
+            Some(IngressPermission::CanistersOnTarget) => Err(refused(format!(
                 "Only canisters can call ic00 method {method}"
             ))),
-            Some(Door::StatusReaders) => canister.check_status_reader(&ingress.sender),
-            Some(Door::Viewers) if canister.shows_snapshots_to(&ingress.sender) => Ok(()),
+            Some(IngressPermission::StatusReaders) => canister.check_status_reader(&ingress.sender),
+            Some(IngressPermission::SnapshotReaders)
+                if canister.shows_snapshots_to(&ingress.sender) =>
+            {
+                Ok(())
+            }
             _ if canister.is_controller(&ingress.sender) => Ok(()),
             _ => {
                 let why =

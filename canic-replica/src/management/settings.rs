@@ -13,7 +13,7 @@ use crate::{
         settings::{Settings, StatusVisibility},
     },
     management::{
-        call::{Managed, decode, origin, reply, undecodable},
+        call::{ManagementResult, decode, origin, reply, undecodable},
         permissions::charged_afterwards,
     },
     network::Network,
@@ -34,7 +34,7 @@ const SUBNET_MEMORY: u64 = 2 << 40;
 const SUBNET_COMPUTE: u64 = 199;
 
 impl Network {
-    pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
+    pub(crate) fn update_settings(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;
         let result = self.change_settings(request, args);
@@ -44,14 +44,18 @@ impl Network {
         result
     }
 
-    fn change_settings(&mut self, request: &Request, args: types::UpdateSettingsArgs) -> Managed {
+    fn change_settings(
+        &mut self,
+        request: &Request,
+        args: types::UpdateSettingsArgs,
+    ) -> ManagementResult {
         let now = self.time;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let controllers = args.settings.controllers.is_some();
         let settings = self.settle(canister, args.settings, newer(request)?)?;
-        let canister = self.canister(id)?;
+        let canister = self.require_canister_mut(id)?;
         canister.settings = settings;
         canister.trim_log();
         if controllers {

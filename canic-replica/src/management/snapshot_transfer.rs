@@ -14,7 +14,7 @@ use crate::{
         tasks::LowMemory,
     },
     management::{
-        call::{Managed, decode, number, reply},
+        call::{ManagementResult, decode, number, reply},
         snapshots::hook,
         storage::{MAX_CHUNK, check_chunk, chunk_error, unpaid},
     },
@@ -22,7 +22,7 @@ use crate::{
     network::Network,
     prices::SNAPSHOT_DATA,
     reject::{Reject, RejectCode, invalid},
-    wasm::global::Number,
+    wasm::global::Global,
 };
 
 /// Bytes of one piece.
@@ -43,9 +43,9 @@ struct UploadDataArgs {
 }
 
 impl Network {
-    pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> Managed {
+    pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::ReadCanisterSnapshotMetadataArgs,)>(request)?;
-        self.seeing_snapshots(args.canister_id, request)?;
+        self.require_snapshot_reader(args.canister_id, request)?;
         let snapshot = self.snapshot(args.canister_id, &args.snapshot_id)?;
         let chunks = snapshot.chunks.keys();
         reply((types::ReadCanisterSnapshotMetadataResult {
@@ -71,11 +71,11 @@ impl Network {
         },))
     }
 
-    pub(crate) fn read_snapshot_data(&mut self, request: &Request) -> Managed {
+    pub(crate) fn read_snapshot_data(&mut self, request: &Request) -> ManagementResult {
         use types::SnapshotDataKind::{StableMemory, WasmChunk, WasmMemory, WasmModule};
         let (args,) = decode::<(types::ReadCanisterSnapshotDataArgs,)>(request)?;
         let id = args.canister_id;
-        self.seeing_snapshots(id, request)?;
+        self.require_snapshot_reader(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
         let (heap, initial) = snapshot.heap();
         // What there is, and which part of it is asked for.
@@ -114,11 +114,11 @@ impl Network {
         reply((types::ReadCanisterSnapshotDataResult { chunk },))
     }
 
-    pub(crate) fn upload_snapshot_metadata(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_snapshot_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UploadCanisterSnapshotMetadataArgs,)>(request)?;
         let id = args.canister_id;
         let taken_at = self.time;
-        let version = self.controlled(id, request)?.version;
+        let version = self.require_controlled(id, request)?.version;
         check_metadata(&args).map_err(bad_metadata)?;
         let replaced = args.replace_snapshot.as_deref();
         let globals = args.globals.into_iter().map(from_global);
@@ -127,7 +127,7 @@ impl Network {
         if stable.grow(args.stable_memory_size / WASM_PAGE).is_none() {
             return Err(bad_metadata("the stable memory is too large".into()));
         }
-        self.check_room(id, replaced)?;
+        self.check_snapshot_limit(id, replaced)?;
         let snapshot = Snapshot {
             taken_at,
             version,
@@ -153,15 +153,15 @@ impl Network {
                 }),
             chunks: BTreeMap::new(),
         };
-        let snapshot_id = self.keep_snapshot(id, snapshot, replaced, false, request)?;
+        let snapshot_id = self.store_snapshot(id, snapshot, replaced, false, request)?;
         reply((types::UploadCanisterSnapshotMetadataResult { snapshot_id },))
     }
 
-    pub(crate) fn upload_snapshot_data(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_snapshot_data(&mut self, request: &Request) -> ManagementResult {
         use types::SnapshotDataOffset::{StableMemory, WasmChunk, WasmMemory, WasmModule};
         let (args,) = decode::<(UploadDataArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
         let SnapshotCode::Uploaded(upload) = &snapshot.program else {
             let why = "Only canister snapshots created by metadata upload can be mutated.";
@@ -197,7 +197,7 @@ impl Network {
                 }
             }
         }
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         draft
             .snapshots
@@ -205,7 +205,7 @@ impl Network {
         if matches!(args.kind, WasmChunk) {
             self.can_grow(canister, &draft)?;
         }
-        self.accept(draft, 0);
+        self.commit_draft(draft, 0);
         reply(())
     }
 }
@@ -219,7 +219,7 @@ impl Snapshot {
         }
     }
 
-    fn globals(&self) -> &[Number] {
+    fn globals(&self) -> &[Global] {
         match &self.program {
             SnapshotCode::Taken(code) => &code.globals,
             SnapshotCode::Uploaded(upload) => &upload.globals,
@@ -279,24 +279,24 @@ fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<()
     Ok(())
 }
 
-fn to_global(number: Number) -> types::SnapshotMetadataGlobal {
-    use types::SnapshotMetadataGlobal as Global;
+fn to_global(number: Global) -> types::SnapshotMetadataGlobal {
+    use types::SnapshotMetadataGlobal as MetadataGlobal;
     match number {
-        Number::I32(value) => Global::I32(value),
-        Number::I64(value) => Global::I64(value),
-        Number::F32(bits) => Global::F32(f32::from_bits(bits)),
-        Number::F64(bits) => Global::F64(f64::from_bits(bits)),
-        Number::V128(bits) => Global::V128(Nat::from(bits)),
+        Global::I32(value) => MetadataGlobal::I32(value),
+        Global::I64(value) => MetadataGlobal::I64(value),
+        Global::F32(bits) => MetadataGlobal::F32(f32::from_bits(bits)),
+        Global::F64(bits) => MetadataGlobal::F64(f64::from_bits(bits)),
+        Global::V128(bits) => MetadataGlobal::V128(Nat::from(bits)),
     }
 }
 
-fn from_global(global: types::SnapshotMetadataGlobal) -> Result<Number, Reject> {
-    use types::SnapshotMetadataGlobal as Global;
+fn from_global(global: types::SnapshotMetadataGlobal) -> Result<Global, Reject> {
+    use types::SnapshotMetadataGlobal as MetadataGlobal;
     Ok(match global {
-        Global::I32(value) => Number::I32(value),
-        Global::I64(value) => Number::I64(value),
-        Global::F32(value) => Number::F32(value.to_bits()),
-        Global::F64(value) => Number::F64(value.to_bits()),
-        Global::V128(value) => Number::V128(number(value, "globals")?),
+        MetadataGlobal::I32(value) => Global::I32(value),
+        MetadataGlobal::I64(value) => Global::I64(value),
+        MetadataGlobal::F32(value) => Global::F32(value.to_bits()),
+        MetadataGlobal::F64(value) => Global::F64(value.to_bits()),
+        MetadataGlobal::V128(value) => Global::V128(number(value, "globals")?),
     })
 }

@@ -10,13 +10,13 @@ use crate::{
     canister::{
         Canister,
         calls::Request,
-        execution_state::Code,
+        execution_state::ExecutionState,
         snapshot::{Snapshot, SnapshotCode, Upload},
         tasks::LowMemory,
     },
     execution::program_cache,
     management::{
-        call::{Managed, decode, origin, reply},
+        call::{ManagementResult, decode, origin, reply},
         storage::unpaid,
     },
     memory::Pages,
@@ -29,14 +29,14 @@ use crate::{
 const MAX_SNAPSHOTS: usize = 10;
 
 impl Network {
-    pub(crate) fn take_snapshot(&mut self, request: &Request) -> Managed {
+    pub(crate) fn take_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::TakeCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
         let now = self.time;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let replaced = args.replace_snapshot.as_deref();
-        self.check_room(id, replaced)?;
-        let canister = self.known(id)?;
+        self.check_snapshot_limit(id, replaced)?;
+        let canister = self.require_canister(id)?;
         let Some(code) = canister.code.clone() else {
             return Err(refused(format!(
                 "Failed to create snapshot for empty canister {id}:"
@@ -57,21 +57,21 @@ impl Network {
             bytes: canister.bytes_in_snapshot(),
         };
         let uninstall = args.uninstall_code == Some(true);
-        let name = self.keep_snapshot(id, snapshot, replaced, uninstall, request)?;
+        let name = self.store_snapshot(id, snapshot, replaced, uninstall, request)?;
         let answer = describe(&name, &*self.snapshot(id, &name)?);
         if uninstall {
             self.uninstall(id);
             let origin = origin(request, args.sender_canister_version);
-            self.canister(id)?
+            self.require_canister_mut(id)?
                 .record(now, origin, types::ChangeDetails::CodeUninstall);
         }
         reply((answer,))
     }
 
-    pub(crate) fn load_snapshot(&mut self, request: &Request) -> Managed {
+    pub(crate) fn load_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::LoadCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let owner = match self.other_owner(id, &args.snapshot_id) {
             None => id,
             Some(owner) if owner.is_controller(&request.sender) => owner.id,
@@ -85,7 +85,7 @@ impl Network {
             }
         };
         let snapshot = self.snapshot(owner, &args.snapshot_id)?;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         let baseline = self
             .withdraw(&mut draft, SNAPSHOT, &request.sender)
@@ -126,13 +126,13 @@ impl Network {
             origin,
             types::ChangeDetails::LoadSnapshot(details),
         );
-        self.accept(draft, baseline + paid);
+        self.commit_draft(draft, baseline + paid);
         reply(())
     }
 
-    pub(crate) fn list_snapshots(&mut self, request: &Request) -> Managed {
+    pub(crate) fn list_snapshots(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.seeing_snapshots(args.canister_id, request)?;
+        let canister = self.require_snapshot_reader(args.canister_id, request)?;
         let list: Vec<_> = canister
             .snapshots
             .iter()
@@ -141,26 +141,26 @@ impl Network {
         reply((list,))
     }
 
-    pub(crate) fn delete_snapshot(&mut self, request: &Request) -> Managed {
+    pub(crate) fn delete_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::DeleteCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         self.snapshot(id, &args.snapshot_id)?;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         draft.snapshots.remove(&args.snapshot_id);
         self.can_grow(canister, &draft)?;
-        self.accept(draft, 0);
+        self.commit_draft(draft, 0);
         reply(())
     }
 
     /// The canister, if the caller may read its snapshots.
-    pub(crate) fn seeing_snapshots(
+    pub(crate) fn require_snapshot_reader(
         &mut self,
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
-        let canister = self.canister(id)?;
+        let canister = self.require_canister_mut(id)?;
         if !canister.shows_snapshots_to(&request.sender) {
             canister.check_controller(&request.sender)?;
         }
@@ -178,7 +178,7 @@ impl Network {
 
     /// A canister's snapshot of this name.
     pub(crate) fn snapshot(&self, id: Principal, name: &[u8]) -> Result<Arc<Snapshot>, Reject> {
-        if let Some(snapshot) = self.known(id)?.snapshots.get(name) {
+        if let Some(snapshot) = self.require_canister(id)?.snapshots.get(name) {
             return Ok(Arc::clone(snapshot));
         }
         let shown = hex::encode(name);
@@ -194,11 +194,15 @@ impl Network {
     }
 
     /// Whether a canister may have one more snapshot, or one in the place of another.
-    pub(crate) fn check_room(&self, id: Principal, replaced: Option<&[u8]>) -> Result<(), Reject> {
+    pub(crate) fn check_snapshot_limit(
+        &self,
+        id: Principal,
+        replaced: Option<&[u8]>,
+    ) -> Result<(), Reject> {
         if let Some(replaced) = replaced {
             return self.snapshot(id, replaced).map(|_| ());
         }
-        if self.known(id)?.snapshots.len() >= MAX_SNAPSHOTS {
+        if self.require_canister(id)?.snapshots.len() >= MAX_SNAPSHOTS {
             return Err(refused(format!(
                 "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
             )));
@@ -208,7 +212,7 @@ impl Network {
 
     /// Gives a snapshot a name and keeps it, if the canister can pay for the work and for its memory; which is less if
     /// its code goes at the same time.
-    pub(crate) fn keep_snapshot(
+    pub(crate) fn store_snapshot(
         &mut self,
         id: Principal,
         snapshot: Snapshot,
@@ -216,7 +220,7 @@ impl Network {
         uninstall: bool,
         request: &Request,
     ) -> Result<Vec<u8>, Reject> {
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         if let Some(replaced) = replaced {
             draft.snapshots.remove(replaced);
@@ -232,7 +236,7 @@ impl Network {
         let paid = self
             .withdraw(&mut draft, work, &request.sender)
             .map_err(unpaid)?;
-        self.accept(draft, paid);
+        self.commit_draft(draft, paid);
         Ok(name)
     }
 }
@@ -266,7 +270,7 @@ impl Snapshot {
 }
 
 /// Makes a program of what was uploaded, if that fits together.
-fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
+fn assemble(id: Principal, upload: &Upload) -> Result<ExecutionState, Reject> {
     let program = program_cache::load(&upload.module).map_err(|why| {
         let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
         Reject::new(RejectCode::CanisterError, 505, why)
@@ -288,7 +292,7 @@ fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
             "The Wasm memory of the snapshot has a size that its Wasm module does not allow.",
         ));
     }
-    Ok(Code {
+    Ok(ExecutionState {
         heap: upload.heap.rebase(&Pages::default(), &module.initial),
         globals: upload.globals.clone(),
         module,

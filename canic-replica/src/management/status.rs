@@ -9,7 +9,7 @@ use crate::{
         calls::{Input, Request},
         settings::StatusVisibility,
     },
-    management::call::{Managed, decode, reply},
+    management::call::{ManagementResult, decode, reply},
     network::Network,
     reject::{Reject, RejectCode, refused},
 };
@@ -48,9 +48,9 @@ struct DefiniteSettings {
 }
 
 impl Network {
-    pub(crate) fn canister_status(&mut self, request: &Request) -> Managed {
+    pub(crate) fn canister_status(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         if args.canister_id != request.sender {
             canister.check_status_reader(&request.sender)?;
         }
@@ -99,9 +99,9 @@ impl Network {
         },))
     }
 
-    pub(crate) fn canister_info(&mut self, request: &Request) -> Managed {
+    pub(crate) fn canister_info(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterInfoArgs,)>(request)?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         let wanted = args
             .num_requested_changes
             .unwrap_or(0)
@@ -119,10 +119,10 @@ impl Network {
         },))
     }
 
-    pub(crate) fn canister_metadata(&mut self, request: &Request) -> Managed {
+    pub(crate) fn canister_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterMetadataArgs,)>(request)?;
         let id = args.canister_id;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let Some(code) = &canister.code else {
             return Err(refused(format!(
                 "The canister {id} has no Wasm module and hence no metadata is available."
@@ -148,7 +148,7 @@ impl Network {
             Input::Response(response) => response.to == id,
         };
         matches!(canister.status, Status::Stopped)
-            && canister.inputs.is_empty()
+            && canister.input_queues.is_empty()
             && !self.transit.iter().any(|(_, input)| concerns(input))
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canister::{Canister, calls::Request},
-    management::call::{Managed, decode, reply},
+    management::call::{ManagementResult, decode, reply},
     network::Network,
     prices::UPLOAD_CHUNK,
     reject::{Reject, RejectCode},
@@ -23,9 +23,9 @@ pub(crate) const MAX_CHUNKS: usize = 100;
 impl Network {
     // Chunks.
 
-    pub(crate) fn upload_chunk(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_chunk(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UploadChunkArgs,)>(request)?;
-        self.storing(args.canister_id, request)?;
+        self.require_chunk_store_user(args.canister_id, request)?;
         // Charged before anything is looked at: looking means hashing.
         self.charge_instructions(args.canister_id, UPLOAD_CHUNK, &request.sender)
             .map_err(|reject| {
@@ -34,22 +34,22 @@ impl Network {
                     reject.message
                 ))
             })?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         let hash = check_chunk(&canister.chunks, &args.chunk)?;
         if !canister.chunks.contains_key(&hash) {
             let mut draft = Canister::clone(canister);
             draft.chunks.insert(hash, Arc::new(args.chunk));
             self.can_grow(canister, &draft)?;
-            self.accept(draft, 0);
+            self.commit_draft(draft, 0);
         }
         reply((types::ChunkHash {
             hash: hash.to_vec(),
         },))
     }
 
-    pub(crate) fn stored_chunks(&mut self, request: &Request) -> Managed {
+    pub(crate) fn stored_chunks(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.storing(args.canister_id, request)?;
+        let canister = self.require_chunk_store_user(args.canister_id, request)?;
         let chunks: Vec<_> = canister
             .chunks
             .keys()
@@ -60,40 +60,42 @@ impl Network {
         reply((chunks,))
     }
 
-    pub(crate) fn clear_chunk_store(&mut self, request: &Request) -> Managed {
+    pub(crate) fn clear_chunk_store(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let mut draft = self.storing(args.canister_id, request)?.clone();
+        let mut draft = self
+            .require_chunk_store_user(args.canister_id, request)?
+            .clone();
         draft.chunks.clear();
         // As on the platform, a frozen canister cannot even be cleared, unless that thaws it.
-        self.can_grow(self.known(args.canister_id)?, &draft)?;
-        self.accept(draft, 0);
+        self.can_grow(self.require_canister(args.canister_id)?, &draft)?;
+        self.commit_draft(draft, 0);
         reply(())
     }
 
     /// The canister, if the caller may use its chunk store: its controllers and it itself.
-    pub(crate) fn storing(
+    pub(crate) fn require_chunk_store_user(
         &mut self,
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
         if id == request.sender {
-            self.canister(id)
+            self.require_canister_mut(id)
         } else {
-            self.controlled(id, request)
+            self.require_controlled(id, request)
         }
     }
 
     // Logs.
 
     /// As an update call; the platform offers it to canisters only.
-    pub(crate) fn fetch_logs(&mut self, request: &Request) -> Managed {
+    pub(crate) fn fetch_logs(&mut self, request: &Request) -> ManagementResult {
         self.read_logs(request)
     }
 
-    pub(crate) fn read_logs(&mut self, request: &Request) -> Managed {
+    pub(crate) fn read_logs(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         let id = args.canister_id;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         if !canister.shows_log_to(&request.sender) {
             let why = format!(
                 "Caller {} is not allowed to access canister logs",

@@ -5,19 +5,19 @@ use ic_management_canister_types as types;
 
 use crate::{
     canister::calls::Request,
-    management::call::{Managed, decode, reply},
+    management::call::{ManagementResult, decode, reply},
     network::Network,
     reject::{Reject, RejectCode, refused},
 };
 
 impl Network {
-    pub(super) fn raw_rand(&mut self, request: &Request) -> Managed {
+    pub(super) fn raw_rand(&mut self, request: &Request) -> ManagementResult {
         decode::<()>(request)?;
-        let bytes = self.draw().to_vec();
+        let bytes = self.random_bytes().to_vec();
         reply((bytes,))
     }
 
-    pub(super) fn subnet_info(&mut self, request: &Request) -> Managed {
+    pub(super) fn subnet_info(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::SubnetInfoArgs,)>(request)?;
         self.subnet_asked(args.subnet_id, request)?;
         reply((types::SubnetInfoResult {
@@ -26,7 +26,7 @@ impl Network {
         },))
     }
 
-    pub(super) fn node_metrics_history(&mut self, request: &Request) -> Managed {
+    pub(super) fn node_metrics_history(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::NodeMetricsHistoryArgs,)>(request)?;
         let subnet = self.subnet_asked(args.subnet_id, request)?;
         let records: types::NodeMetricsHistoryResult = self.subnets[subnet]

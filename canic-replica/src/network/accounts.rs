@@ -36,7 +36,7 @@ impl Network {
                 accounts.in_flight += carried.sum::<u128>();
             }
             accounts.balances += canister.balance;
-            accounts.in_flight += canister.inputs.iter().map(carried).sum::<u128>()
+            accounts.in_flight += canister.input_queues.iter().map(carried).sum::<u128>()
                 + canister
                     .contexts
                     .values()
@@ -45,7 +45,7 @@ impl Network {
                 + canister
                     .callbacks
                     .values()
-                    .map(|callback| callback.set_aside)
+                    .map(|callback| callback.prepaid)
                     .sum::<u128>();
         }
         accounts

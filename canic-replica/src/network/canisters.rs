@@ -20,8 +20,8 @@ const PAY_INTERVAL: u64 = 10_000_000_000;
 #[derive(Clone)]
 pub(crate) struct Canisters {
     pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
-    /// Those that were changed since a round looked at them, and those that are [`restless`].
-    restless: BTreeSet<Principal>,
+    /// Those that were changed since a round looked at them, and those that are [`active`].
+    active: BTreeSet<Principal>,
     /// Nobody has to pay for resources before that, in nanoseconds since 1970.
     pay_at: u64,
 }
@@ -30,7 +30,7 @@ impl Default for Canisters {
     fn default() -> Self {
         Self {
             all: BTreeMap::new(),
-            restless: BTreeSet::new(),
+            active: BTreeSet::new(),
             pay_at: u64::MAX,
         }
     }
@@ -49,31 +49,31 @@ impl Canisters {
     /// A canister, to change it.
     pub(crate) fn get_mut(&mut self, id: Principal) -> Option<&mut Canister> {
         let canister = self.all.get_mut(&id)?;
-        self.restless.insert(id);
+        self.active.insert(id);
         Some(Arc::make_mut(canister))
     }
 
     /// Takes a canister in, in place of the one that had its id.
     pub(crate) fn insert(&mut self, canister: Arc<Canister>) {
         self.pay_at = self.pay_at.min(pays_at(&canister));
-        self.restless.insert(canister.id);
+        self.active.insert(canister.id);
         self.all.insert(canister.id, canister);
     }
 
     pub(crate) fn remove(&mut self, id: Principal) -> Option<Arc<Canister>> {
-        self.restless.remove(&id);
+        self.active.remove(&id);
         self.all.remove(&id)
     }
 
     /// Those to which something may happen in this round, in the order of their ids.
-    pub(crate) fn restless(&self) -> impl Iterator<Item = &Arc<Canister>> {
-        self.restless.iter().filter_map(|id| self.all.get(id))
+    pub(crate) fn active(&self) -> impl Iterator<Item = &Arc<Canister>> {
+        self.active.iter().filter_map(|id| self.all.get(id))
     }
 
     /// The round has looked at all: the others need not be looked at before they are changed.
-    pub(crate) fn rest(&mut self) {
-        let Self { all, restless, .. } = self;
-        restless.retain(|id| all.get(id).is_some_and(|canister| is_restless(canister)));
+    pub(crate) fn settle(&mut self) {
+        let Self { all, active, .. } = self;
+        active.retain(|id| all.get(id).is_some_and(|canister| is_active(canister)));
     }
 
     /// Those that have to pay for their resources now.
@@ -98,14 +98,14 @@ fn pays_at(canister: &Canister) -> u64 {
 }
 
 /// Whether something may happen to a canister because time passes, or because a round could not do all.
-fn is_restless(canister: &Canister) -> bool {
+fn is_active(canister: &Canister) -> bool {
     let memory = canister.low_memory();
     canister.timer.is_some()
         || canister
             .code
             .as_ref()
             .is_some_and(|code| code.module.heartbeat)
-        || !canister.inputs.is_empty()
+        || !canister.input_queues.is_empty()
         || canister.callbacks.values().any(|call| call.deadline > 0)
         || memory == LowMemory::Ready
         || memory != canister.low_memory
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use crate::{
         canister::{
-            calls::{Callback, Closure, Input, Origin, Request},
-            execution_state::Code,
+            calls::{Callback, Input, Origin, Request, WasmClosure},
+            execution_state::ExecutionState,
             input_queues::Source,
             settings::Settings,
         },
@@ -133,11 +133,11 @@ mod tests {
 
     fn install(canister: &mut Canister, module: &str) {
         let program = program_cache::load(&wat::parse_str(module).unwrap()).unwrap();
-        canister.code = Some(Code::fresh(Arc::clone(&program.module)));
+        canister.code = Some(ExecutionState::fresh(Arc::clone(&program.module)));
     }
 
     fn call(canister: &mut Canister, deadline: u64) {
-        let closure = Closure {
+        let closure = WasmClosure {
             function: 0,
             environment: 0,
         };
@@ -148,7 +148,7 @@ mod tests {
             on_reply: closure,
             on_reject: closure,
             on_cleanup: None,
-            set_aside: 0,
+            prepaid: 0,
             deadline,
             answered: false,
         });
@@ -165,9 +165,11 @@ mod tests {
             cycles: 0,
             deadline: 0,
             subnet: None,
-            spared: false,
+            fault_checked: false,
         };
-        canister.inputs.push(Source::User, Input::Request(request));
+        canister
+            .input_queues
+            .push(Source::Ingress, Input::Request(request));
     }
 
     type Change = fn(&mut Canister);
@@ -200,18 +202,18 @@ mod tests {
             let mut canisters = Canisters::default();
             canisters.insert(canister(ID, 0).into());
             canisters.insert(canister(OTHER, 0).into());
-            let restless = |canisters: &Canisters| -> Vec<_> {
-                canisters.restless().map(|canister| canister.id).collect()
+            let active = |canisters: &Canisters| -> Vec<_> {
+                canisters.active().map(|canister| canister.id).collect()
             };
-            assert_eq!(restless(&canisters), [ID, OTHER]);
-            canisters.rest();
-            assert_eq!(restless(&canisters), []);
+            assert_eq!(active(&canisters), [ID, OTHER]);
+            canisters.settle();
+            assert_eq!(active(&canisters), []);
             change(canisters.get_mut(ID).unwrap());
-            assert_eq!(restless(&canisters), [ID]);
-            canisters.rest();
-            assert_eq!(!restless(&canisters).is_empty(), *goes_on, "change {index}");
+            assert_eq!(active(&canisters), [ID]);
+            canisters.settle();
+            assert_eq!(!active(&canisters).is_empty(), *goes_on, "change {index}");
             canisters.remove(ID);
-            assert_eq!(restless(&canisters), []);
+            assert_eq!(active(&canisters), []);
         }
     }
 

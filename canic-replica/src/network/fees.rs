@@ -48,7 +48,7 @@ impl Network {
     }
 
     /// Puts a draft in the place of its canister. It has paid so many cycles for the work on it.
-    pub(crate) fn accept(&mut self, draft: Canister, paid: u128) {
+    pub(crate) fn commit_draft(&mut self, draft: Canister, paid: u128) {
         self.ledger.fees.execution += paid;
         self.canisters.insert(draft.into());
     }
@@ -63,7 +63,7 @@ impl Network {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let cost = self.prices(canister).execution(instructions);
         self.can_pay(canister, cost, asker)?;
-        self.canister(id)?.balance -= cost;
+        self.require_canister_mut(id)?.balance -= cost;
         self.ledger.fees.execution += cost;
         Ok(())
     }

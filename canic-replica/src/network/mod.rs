@@ -32,7 +32,7 @@ use crate::{
         topology::Topology,
         tree::Hash,
     },
-    execution::message::Place,
+    execution::message::SubnetContext,
     faults::Faults,
     ingress::{IngressStatus, MessageId},
     memory::Stable,
@@ -91,7 +91,7 @@ pub(crate) struct Network {
 /// A subnet from inside.
 #[derive(Clone)]
 pub(crate) struct Subnet {
-    pub(crate) place: Arc<Place>,
+    pub(crate) context: Arc<SubnetContext>,
     /// What it certified last, once somebody asks.
     pub(crate) certified: OnceLock<Arc<State>>,
     /// The number of the next canister id, and the last one.
@@ -137,14 +137,14 @@ impl Subnet {
     /// A fresh subnet with this number; `root` is the number of the root subnet.
     fn new(index: usize, id: Principal, kind: SubnetKind, root: usize) -> Self {
         let (next, last) = allocation(index as u64);
-        let place = Place {
-            subnet: id,
+        let context = SubnetContext {
+            id,
             nodes: NODES,
             prices: Prices::of(kind),
             root_key: SubnetKeys::of(root).public.clone(),
         };
         Self {
-            place: Arc::new(place),
+            context: Arc::new(context),
             certified: OnceLock::new(),
             next,
             last,
@@ -275,7 +275,7 @@ impl Network {
     }
 
     pub(crate) fn prices(&self, canister: &Canister) -> Prices {
-        self.subnets[canister.subnet].place.prices
+        self.subnets[canister.subnet].context.prices
     }
 
     pub(crate) fn subnet_index_of(&self, canister: Principal) -> Option<usize> {
@@ -325,7 +325,7 @@ impl Network {
     }
 
     /// 32 bytes that nobody inside can foresee, and that are the same whenever the inputs were the same.
-    pub(crate) fn draw(&mut self) -> [u8; 32] {
+    pub(crate) fn random_bytes(&mut self) -> [u8; 32] {
         self.draws += 1;
         let mut hasher = Sha256::new();
         hasher.update(b"randomness");
@@ -335,22 +335,22 @@ impl Network {
     }
 
     /// The canister that a call is about, to look at.
-    pub(crate) fn known(&self, id: Principal) -> Result<&Arc<Canister>, Reject> {
+    pub(crate) fn require_canister(&self, id: Principal) -> Result<&Arc<Canister>, Reject> {
         self.canisters.get(&id).ok_or_else(|| not_found(id))
     }
 
     /// The same, to change.
-    pub(crate) fn canister(&mut self, id: Principal) -> Result<&mut Canister, Reject> {
+    pub(crate) fn require_canister_mut(&mut self, id: Principal) -> Result<&mut Canister, Reject> {
         self.canister_mut(id).ok_or_else(|| not_found(id))
     }
 
     /// The same, if the caller controls it.
-    pub(crate) fn controlled(
+    pub(crate) fn require_controlled(
         &mut self,
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
-        let canister = self.canister(id)?;
+        let canister = self.require_canister_mut(id)?;
         canister.check_controller(&request.sender)?;
         Ok(canister)
     }

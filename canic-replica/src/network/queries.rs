@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use candid::Principal;
 
 use crate::{
-    canister::{Canister, calls::Closure},
+    canister::{Canister, calls::WasmClosure},
     execution::{
         Executed, execute,
         message::{Call, Context, Entry, Message},
@@ -185,12 +185,12 @@ impl Composite {
         message.responded = self.answer.is_some();
         message.caller_info.clone_from(&self.caller_info);
         message.earlier = self.instructions;
-        let place = &network.subnets[self.canister.subnet].place;
+        let subnet_context = &network.subnets[self.canister.subnet].context;
         let Executed {
             outcome,
             instructions,
             ..
-        } = execute(&self.canister, place, message);
+        } = execute(&self.canister, subnet_context, message);
         *used += instructions;
         self.instructions += instructions;
         let mut changes = outcome?.apply_to(Arc::make_mut(&mut self.canister));
@@ -209,7 +209,7 @@ impl Composite {
         result: Result<Vec<u8>, Reject>,
         used: &mut u64,
     ) -> Result<(), Trap> {
-        let message = |context, closure: Closure| {
+        let message = |context, closure: WasmClosure| {
             Message::new(
                 context,
                 Entry::Closure(closure),

@@ -8,7 +8,7 @@ use crate::{
         calls::{Input, Origin, Request, Response},
         input_queues::Source,
     },
-    faults::{Effect, Site, Way},
+    faults::{Direction, Effect, Site},
     network::Network,
     reject::{Reject, no_route, not_found},
     trace::{Event, Kind, Outcome},
@@ -26,7 +26,7 @@ impl Network {
     }
 
     /// Puts a request into its callee's queue, or rejects it if there is no such canister.
-    pub(crate) fn hand_over(&mut self, request: Request) {
+    pub(crate) fn deliver_request(&mut self, request: Request) {
         if self.canisters.contains_key(&request.callee) {
             return self.enqueue(request.callee, Input::Request(request));
         }
@@ -34,12 +34,12 @@ impl Network {
             Some(_) => not_found(request.callee),
             None => no_route(request.callee),
         };
-        self.turn_away(request, reject, None);
+        self.reject_request(request, reject, None);
     }
 
     /// Puts an answer into its caller's queue. What comes too late brings back its cycles only, which are lost if there is no
     /// such caller any more.
-    pub(crate) fn hand_back(&mut self, response: Response) {
+    pub(crate) fn deliver_response(&mut self, response: Response) {
         let Some(canister) = self.canister_mut(response.to) else {
             self.ledger.destroyed += response.refund;
             return;
@@ -73,7 +73,7 @@ impl Network {
                     callback,
                     refund,
                     result,
-                    spared: false,
+                    fault_checked: false,
                 };
                 let near = from.is_none_or(|from| {
                     self.canisters
@@ -81,7 +81,7 @@ impl Network {
                         .is_some_and(|c| c.subnet == from)
                 });
                 if near {
-                    self.hand_back(response);
+                    self.deliver_response(response);
                 } else {
                     self.transit
                         .push_back((self.round + 1, Input::Response(response)));
@@ -93,9 +93,9 @@ impl Network {
 
     /// What an injected fault does to a message that is about to be executed. If it delays it, the message is already
     /// on its way again.
-    pub(crate) fn strike(
+    pub(crate) fn fire(
         &mut self,
-        way: Way,
+        direction: Direction,
         caller: Principal,
         callee: Principal,
         method: &str,
@@ -105,20 +105,25 @@ impl Network {
         }
         let method = method.to_owned();
         let site = Site {
-            way,
+            direction,
             caller,
             callee,
             method,
         };
-        self.faults.strike(site, self.round, self.next_event)
+        self.faults.fire(site, self.round, self.next_event)
     }
 
     /// The same for a request, which must not be struck twice.
-    pub(crate) fn strike_request(&mut self, request: &mut Request) -> Option<Effect> {
-        if std::mem::replace(&mut request.spared, true) {
+    pub(crate) fn fire_on_request(&mut self, request: &mut Request) -> Option<Effect> {
+        if std::mem::replace(&mut request.fault_checked, true) {
             return None;
         }
-        self.strike(Way::Call, request.sender, request.callee, &request.method)
+        self.fire(
+            Direction::Call,
+            request.sender,
+            request.callee,
+            &request.method,
+        )
     }
 
     /// Lets a message arrive again, so many rounds later.
@@ -128,7 +133,7 @@ impl Network {
     }
 
     /// Rejects a request that never reached a method.
-    pub(crate) fn turn_away(&mut self, request: Request, reject: Reject, from: Option<usize>) {
+    pub(crate) fn reject_request(&mut self, request: Request, reject: Reject, from: Option<usize>) {
         let outcome = Outcome::Reject {
             code: reject.code,
             message: reject.text(),
@@ -192,12 +197,12 @@ impl Network {
             sender.is_some_and(|sender| sender.subnet != canister.subnet)
         };
         let source = match sender {
-            None => Source::User,
-            Some(sender) if far(sender) => Source::Far(sender),
-            Some(sender) => Source::Near(sender),
+            None => Source::Ingress,
+            Some(sender) if far(sender) => Source::RemoteSubnet(sender),
+            Some(sender) => Source::LocalSubnet(sender),
         };
         if let Some(canister) = self.canister_mut(id) {
-            canister.inputs.push(source, input);
+            canister.input_queues.push(source, input);
             self.ready.insert(id);
         }
     }

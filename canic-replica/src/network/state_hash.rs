@@ -67,7 +67,7 @@ impl Hash for Canisters {
 impl Hash for Subnet {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
-            place: _,     // of the configuration
+            context: _,   // of the configuration
             certified: _, // of the state
             next,
             last,
@@ -96,13 +96,13 @@ impl Hash for Submission {
 impl Hash for Faults {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
-            planted,
+            armed,
             chaos,
-            strikes: _,
-            draws,
+            fired: _,
+            chaos_draws,
             passed,
         } = self;
-        (planted, chaos, draws, passed).hash(state);
+        (armed, chaos, chaos_draws, passed).hash(state);
     }
 }
 
@@ -205,19 +205,19 @@ mod tests {
     use crate::{
         canister::{
             Canister,
-            calls::{Callback, Closure, Input, Origin, Request},
-            execution_state::Code,
+            calls::{Callback, Input, Origin, Request, WasmClosure},
+            execution_state::ExecutionState,
             input_queues::Source,
             settings::Settings,
             snapshot::{SnapshotCode, Upload},
         },
         execution::program_cache,
-        faults::{Effect, Fault, Planted},
+        faults::{ArmedFault, Effect, Fault},
         ingress::IngressStatus,
         memory::Heap,
         network::Config,
         subnets::SubnetKind,
-        wasm::global::Number,
+        wasm::global::Global,
     };
 
     const ID: Principal = Principal::from_slice(&[1, 2, 3]);
@@ -234,7 +234,7 @@ mod tests {
             cycles: 7,
             deadline: 8,
             subnet: None,
-            spared: false,
+            fault_checked: false,
         }
     }
 
@@ -249,11 +249,11 @@ mod tests {
         .unwrap();
         let wasm = wat::parse_str("(module (memory 1) (global (mut i64) (i64.const 1)))");
         let mut canister = Canister::new(ID, 0, Settings::default(), 1, 2);
-        canister.code = Some(Code::fresh(
+        canister.code = Some(ExecutionState::fresh(
             program_cache::load(&wasm.unwrap()).unwrap().module.clone(),
         ));
         canister.stable.grow(1).unwrap();
-        let closure = Closure {
+        let closure = WasmClosure {
             function: 1,
             environment: 2,
         };
@@ -266,7 +266,7 @@ mod tests {
                 on_reply: closure,
                 on_reject: closure,
                 on_cleanup: Some(closure),
-                set_aside: 9,
+                prepaid: 9,
                 deadline: 10,
                 answered: false,
             },
@@ -278,7 +278,7 @@ mod tests {
             program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![3]),
                 heap: Heap::fresh(1),
-                globals: vec![Number::I32(1)],
+                globals: vec![Global::I32(1)],
             }),
             stable: Stable::default(),
             certified_data: vec![4],
@@ -297,7 +297,7 @@ mod tests {
         network.canister_mut(ID).unwrap()
     }
 
-    fn code(network: &mut Network) -> &mut Code {
+    fn code(network: &mut Network) -> &mut ExecutionState {
         canister(network).code.as_mut().unwrap()
     }
 
@@ -306,14 +306,14 @@ mod tests {
     }
 
     fn wait(network: &mut Network, source: Source, payload: u8) {
-        let inputs = &mut canister(network).inputs;
+        let inputs = &mut canister(network).input_queues;
         inputs.push(source, Input::Request(request(payload)));
     }
 
-    fn plant(network: &mut Network, skip: u64) {
+    fn arm(network: &mut Network, skip: u64) {
         let mut fault = Fault::on_call(Effect::trap());
         fault.skip = skip;
-        network.faults.planted.push(Planted { fault, seen: 0 });
+        network.faults.armed.push(ArmedFault { fault, seen: 0 });
     }
 
     /// Differences deep inside: in what others hold, behind references, in the types that are taken apart by hand.
@@ -322,17 +322,17 @@ mod tests {
         |r| r.draws += 1,
         |r| r.subnets[0].next += 1,
         |r| r.subnets[0].exhausted_by = Some(ID),
-        |r| plant(r, 1),
-        |r| plant(r, 2),
-        |r| r.faults.draws += 1,
+        |r| arm(r, 1),
+        |r| arm(r, 2),
+        |r| r.faults.chaos_draws += 1,
         |r| r.ledger.fees.execution += 1,
         |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![1]))),
         |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![2]))),
         |r| r.transit.push_back((9, Input::Request(request(1)))),
         |r| r.transit.push_back((9, Input::Request(request(2)))),
-        |r| wait(r, Source::User, 1),
-        |r| wait(r, Source::User, 2),
-        |r| wait(r, Source::Far(OTHER), 1),
+        |r| wait(r, Source::Ingress, 1),
+        |r| wait(r, Source::Ingress, 2),
+        |r| wait(r, Source::RemoteSubnet(OTHER), 1),
         |r| canister(r).settings.wasm_memory_threshold += 1,
         |r| canister(r).stable.write(5, &[1]),
         |r| canister(r).stable.write(PAGE as u64 + 5, &[1]),
@@ -341,8 +341,8 @@ mod tests {
         |r| canister(r).callbacks.get_mut(&4).unwrap().on_cleanup = None,
         |r| code(r).heap.write(70, &[1]),
         |r| code(r).heap.size += 1,
-        |r| code(r).globals[0] = Number::I64(2),
-        |r| code(r).globals[0] = Number::F64(1),
+        |r| code(r).globals[0] = Global::I64(2),
+        |r| code(r).globals[0] = Global::F64(1),
         |r| snapshot(r).stable.size += 1,
         |r| snapshot(r).timer = Some(CanisterTimer::Active(6)),
         |r| {

@@ -38,7 +38,7 @@ impl Network {
             self.ready.remove(&id);
             self.stopping.remove(&id);
             if let Some(canister) = self.canisters.remove(id) {
-                self.bury(&canister, index);
+                self.discard(&canister, index);
             }
         }
         // Calls to its management canister have no other address; those to its canisters will find none.
@@ -63,10 +63,10 @@ impl Network {
     }
 
     /// Answers what a canister of the subnet of this number will not answer any more.
-    fn bury(&mut self, canister: &Canister, subnet: usize) {
+    fn discard(&mut self, canister: &Canister, subnet: usize) {
         self.ledger.destroyed += canister.balance;
-        let set_aside = canister.callbacks.values().map(|call| call.set_aside);
-        self.ledger.destroyed += set_aside.sum::<u128>();
+        let prepaid = canister.callbacks.values().map(|call| call.prepaid);
+        self.ledger.destroyed += prepaid.sum::<u128>();
         for context in canister.contexts.values() {
             if context.responded {
                 self.ledger.destroyed += context.available;
@@ -76,7 +76,7 @@ impl Network {
             let reject = no_route(canister.id);
             self.respond(origin, sender, Err(reject), refund, Some(subnet));
         }
-        for input in canister.inputs.iter().cloned() {
+        for input in canister.input_queues.iter().cloned() {
             match input {
                 Input::Request(request) => self.reject_unroutable(request, subnet),
                 Input::Response(Response { refund, .. }) => self.ledger.destroyed += refund,
@@ -91,6 +91,6 @@ impl Network {
 
     fn reject_unroutable(&mut self, request: Request, subnet: usize) {
         let reject = no_route(request.callee);
-        self.turn_away(request, reject, Some(subnet));
+        self.reject_request(request, reject, Some(subnet));
     }
 }

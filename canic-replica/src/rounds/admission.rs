@@ -67,7 +67,7 @@ impl Network {
             cycles: 0,
             deadline: 0,
             subnet: Some(subnet),
-            spared: false,
+            fault_checked: false,
         };
         if self.is_management(request.callee) {
             self.transit
@@ -207,7 +207,7 @@ impl Network {
         message.payload.clone_from(&ingress.payload);
         message.caller_info = ingress.caller_info.clone().map(Arc::new);
         message.method.clone_from(&ingress.method);
-        match execute(canister, &self.subnets[canister.subnet].place, message).outcome {
+        match execute(canister, &self.subnets[canister.subnet].context, message).outcome {
             Ok(changes) if changes.accepted => Ok(()),
             Ok(_) => Err(uncertified(Reject::new(
                 RejectCode::CanisterReject,

@@ -7,15 +7,15 @@ use candid::Principal;
 use crate::{
     canister::{
         Canister, Status,
-        calls::{CallContext, Callback, Closure, Input, Origin, Request, Response},
+        calls::{CallContext, Callback, Input, Origin, Request, Response, WasmClosure},
         tasks::{LowMemory, Task},
     },
     execution::{
         Executed, execute,
-        message::{Call, Changes, Context, Entry, Message},
+        message::{Call, Context, Entry, Message, StateChanges},
         trap::Trap,
     },
-    faults::{Effect, Way},
+    faults::{Direction, Effect},
     ingress::IngressStatus,
     memory::WASM_PAGE,
     network::Network,
@@ -31,7 +31,7 @@ impl Network {
     // Requests.
 
     pub(crate) fn run_request(&mut self, id: Principal, mut request: Request) -> u64 {
-        let fault = self.strike_request(&mut request);
+        let fault = self.fire_on_request(&mut request);
         if let Some(Effect::Delay { rounds }) = fault {
             self.delay(rounds, Input::Request(request));
             return 0;
@@ -52,7 +52,7 @@ impl Network {
         let context = match admitted {
             Ok(context) => context,
             Err(reject) => {
-                self.turn_away(request, reject, subnet);
+                self.reject_request(request, reject, subnet);
                 return 0;
             }
         };
@@ -79,9 +79,9 @@ impl Network {
     /// Decides in which context a request runs, or why it doesn't.
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
-        self.in_time(request)?;
+        self.check_deadline(request)?;
         canister.accepts_calls()?;
-        brings_enough(canister, request)?;
+        check_incoming_cycles(canister, request)?;
         let code = canister
             .code
             .as_ref()
@@ -107,7 +107,7 @@ impl Network {
     }
 
     /// Whether a request did not wait too long to be executed.
-    pub(crate) fn in_time(&self, request: &Request) -> Result<(), Reject> {
+    pub(crate) fn check_deadline(&self, request: &Request) -> Result<(), Reject> {
         let expired = |at| at < self.time;
         match request.origin {
             Origin::Ingress(id)
@@ -160,7 +160,7 @@ impl Network {
         }
         let system = Principal::management_canister();
         let fault = match exported {
-            true => self.strike(Way::Call, system, id, export),
+            true => self.fire(Direction::Call, system, id, export),
             false => None,
         };
         if !matches!(fault, None | Some(Effect::Trap { .. })) {
@@ -184,7 +184,7 @@ impl Network {
             cycles: 0,
             deadline: 0,
             subnet: None,
-            spared: true,
+            fault_checked: true,
         };
         let mut message = Message::new(
             context,
@@ -207,8 +207,8 @@ impl Network {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
-        let in_advance = place.prices.execution(message.limit);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let in_advance = subnet_context.prices.execution(message.limit);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -233,10 +233,10 @@ impl Network {
         }
         message.available = request.cycles;
         let executed = match self.canisters.get(&id) {
-            Some(canister) => execute(canister, &place, message),
+            Some(canister) => execute(canister, &subnet_context, message),
             None => return 0,
         };
-        let cost = place.prices.execution(executed.instructions);
+        let cost = subnet_context.prices.execution(executed.instructions);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.version += 1;
@@ -245,7 +245,7 @@ impl Network {
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
         self.note(kind, &request, outcome, instructions);
-        self.conclude(id, number, trap);
+        self.close_call_context(id, number, trap);
         instructions
     }
 
@@ -253,7 +253,7 @@ impl Network {
 
     pub(crate) fn run_response(&mut self, id: Principal, mut response: Response) -> u64 {
         let now = self.time;
-        let fault = self.strike_response(&mut response);
+        let fault = self.fire_on_response(&mut response);
         match fault {
             Some(Effect::Delay { rounds }) => {
                 let canister = self.canister_mut(id);
@@ -281,17 +281,17 @@ impl Network {
         };
         canister.balance += response.refund;
         let subnet = canister.subnet;
-        let place = Arc::clone(&self.subnets[subnet].place);
+        let subnet_context = Arc::clone(&self.subnets[subnet].context);
         let bytes = match &response.result {
             Ok(reply) => reply.len(),
             Err(reject) => reject.message.len(),
         };
-        let transmission = place
+        let transmission = subnet_context
             .prices
             .response((bytes as u64).min(MAX_RESPONSE))
-            .min(callback.set_aside);
+            .min(callback.prepaid);
         self.ledger.fees.transmission += transmission;
-        let left = callback.set_aside - transmission;
+        let left = callback.prepaid - transmission;
 
         let Some(canister) = self.canister_mut(id) else {
             return 0;
@@ -308,7 +308,7 @@ impl Network {
         };
         if context.deleted || canister.code.is_none() || closure == NOTHING {
             canister.balance += left;
-            self.conclude(id, callback.context, None);
+            self.close_call_context(id, callback.context, None);
             return 0;
         }
         let mut message = callback_message(context, closure, &response, now);
@@ -323,20 +323,20 @@ impl Network {
             cycles: response.refund,
             deadline: 0,
             subnet: None,
-            spared: true,
+            fault_checked: true,
         };
         self.run_callback(id, &callback, message, &request, left)
     }
 
     /// What an injected fault does to an answer, which must not be struck twice.
-    fn strike_response(&mut self, response: &mut Response) -> Option<Effect> {
-        if std::mem::replace(&mut response.spared, true) || !self.faults.any() {
+    fn fire_on_response(&mut self, response: &mut Response) -> Option<Effect> {
+        if std::mem::replace(&mut response.fault_checked, true) || !self.faults.any() {
             return None;
         }
         let caller = self.canisters.get(&response.to)?;
         let callback = caller.callbacks.get(&response.callback)?;
         let (callee, method) = (callback.callee, callback.method.clone());
-        self.strike(Way::Answer, response.to, callee, &method)
+        self.fire(Direction::Answer, response.to, callee, &method)
     }
 
     /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
@@ -351,7 +351,7 @@ impl Network {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
         let cleanup = callback.on_cleanup.map(|closure| {
             let mut cleanup = message.clone();
             cleanup.context = Context::Cleanup;
@@ -366,7 +366,7 @@ impl Network {
         } else {
             Kind::Reject
         };
-        let executed = execute(canister, &place, message);
+        let executed = execute(canister, &subnet_context, message);
         let mut instructions = executed.instructions;
         self.note(kind, request, outcome(&executed, id), executed.instructions);
         let trapped = executed.outcome.as_ref().err().cloned();
@@ -375,7 +375,7 @@ impl Network {
             && let Some(canister) = self.canisters.get(&id)
         {
             cleanup.earlier += instructions;
-            let executed = execute(canister, &place, cleanup);
+            let executed = execute(canister, &subnet_context, cleanup);
             instructions += executed.instructions;
             self.note(
                 Kind::Cleanup,
@@ -389,13 +389,13 @@ impl Network {
             }
             self.commit(id, callback.context, executed, 0);
         }
-        let cost = place.prices.execution(instructions).min(left);
+        let cost = subnet_context.prices.execution(instructions).min(left);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.balance += left - cost;
             canister.version += 1;
         }
-        self.conclude(id, callback.context, trap);
+        self.close_call_context(id, callback.context, trap);
         instructions
     }
 
@@ -425,7 +425,7 @@ impl Network {
                 return Some(trap.reject(id));
             }
         };
-        let Changes {
+        let StateChanges {
             calls,
             answer,
             burnt,
@@ -471,7 +471,7 @@ impl Network {
             on_reply: call.on_reply,
             on_reject: call.on_reject,
             on_cleanup: call.on_cleanup,
-            set_aside: call.set_aside,
+            prepaid: call.prepaid,
             deadline: call.deadline,
             answered: false,
         });
@@ -486,7 +486,7 @@ impl Network {
             cycles: call.cycles,
             deadline: call.deadline,
             subnet: self.subnet_index(call.callee).or(Some(subnet)),
-            spared: false,
+            fault_checked: false,
         };
         let near = self
             .canisters
@@ -494,7 +494,7 @@ impl Network {
             .is_some_and(|callee| callee.subnet == subnet);
         if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee))
         {
-            return self.hand_over(request);
+            return self.deliver_request(request);
         }
         let goes_far = match self.subnet_index_of(request.callee) {
             Some(other) => other != subnet,
@@ -514,7 +514,7 @@ impl Network {
     }
 
     /// Closes a call context that nothing can answer any more.
-    fn conclude(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
+    fn close_call_context(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
@@ -548,13 +548,13 @@ impl Network {
 }
 
 /// Canisters that send one-way messages name no function: nothing is to be called.
-const NOTHING: Closure = Closure {
+const NOTHING: WasmClosure = WasmClosure {
     function: u32::MAX,
     environment: u32::MAX,
 };
 
 /// Whether a call brings the cycles that its callee wants from other canisters.
-fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
+fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Reject> {
     let least = callee.settings.minimum_incoming_call_cycles;
     if !matches!(request.origin, Origin::Callback(_))
         || request.sender == callee.id
@@ -571,7 +571,7 @@ fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
 
 fn callback_message(
     context: &CallContext,
-    closure: Closure,
+    closure: WasmClosure,
     response: &Response,
     now: u64,
 ) -> Message {
@@ -600,17 +600,17 @@ fn outcome(executed: &Executed, id: Principal) -> Outcome {
         Err(trap) => Outcome::Trap {
             message: trap.reject(id).text(),
         },
-        Ok(Changes {
+        Ok(StateChanges {
             answer: Some(Ok(_)),
             ..
         }) => Outcome::Reply,
-        Ok(Changes {
+        Ok(StateChanges {
             answer: Some(Err(message)),
             ..
         }) => Outcome::Reject {
             code: RejectCode::CanisterReject,
             message: message.clone(),
         },
-        Ok(Changes { answer: None, .. }) => Outcome::Ok,
+        Ok(StateChanges { answer: None, .. }) => Outcome::Ok,
     }
 }

@@ -40,7 +40,7 @@ impl Network {
         self.time = self.time.max(self.certified_time + 1);
         self.round += 1;
         self.count_blocks(blockmakers);
-        self.keep_house();
+        self.maintain();
         self.deliver();
         let mut tasks = self.due_tasks();
         self.ready.extend(tasks.keys());
@@ -123,7 +123,7 @@ impl Network {
                     continue;
                 }
                 let tasks = tasks.remove(&id).unwrap_or_default();
-                spent += self.take_turn(id, tasks, ROUND - spent);
+                spent += self.run_canister(id, tasks, ROUND - spent);
                 if spent >= ROUND {
                     self.subnets[subnet].exhausted_by = Some(id);
                 }
@@ -133,10 +133,10 @@ impl Network {
 
     /// Executes a canister's tasks, and what is in its queue now, as far as the round allows. Answers the instructions
     /// spent.
-    fn take_turn(&mut self, id: Principal, tasks: Vec<Task>, left: u64) -> u64 {
+    fn run_canister(&mut self, id: Principal, tasks: Vec<Task>, left: u64) -> u64 {
         let mut spent = 0;
         for task in tasks {
-            spent += self.look_at_memory(id);
+            spent += self.check_low_wasm_memory(id);
             if spent >= left {
                 break;
             }
@@ -145,15 +145,15 @@ impl Network {
         let count = self
             .canisters
             .get(&id)
-            .map_or(0, |canister| canister.inputs.len());
+            .map_or(0, |canister| canister.input_queues.len());
         for _ in 0..count {
-            spent += self.look_at_memory(id);
+            spent += self.check_low_wasm_memory(id);
             if spent >= left {
                 break;
             }
             match self
                 .canister_mut(id)
-                .and_then(|canister| canister.inputs.pop())
+                .and_then(|canister| canister.input_queues.pop())
             {
                 Some(Input::Request(request)) => spent += OVERHEAD + self.run_request(id, request),
                 Some(Input::Response(response)) => {
@@ -162,11 +162,11 @@ impl Network {
                 None => break,
             }
         }
-        spent += self.look_at_memory(id);
+        spent += self.check_low_wasm_memory(id);
         if self
             .canisters
             .get(&id)
-            .is_some_and(|canister| !canister.inputs.is_empty())
+            .is_some_and(|canister| !canister.input_queues.is_empty())
         {
             self.ready.insert(id);
         }
@@ -175,7 +175,7 @@ impl Network {
 
     /// Notes whether a canister's memory is short, and if it has just become so, lets it know before anything else. Answers
     /// the instructions spent.
-    fn look_at_memory(&mut self, id: Principal) -> u64 {
+    fn check_low_wasm_memory(&mut self, id: Principal) -> u64 {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
@@ -192,13 +192,13 @@ impl Network {
     }
 
     /// Charges for resources, expires best-effort calls and stop requests, and settles outcalls.
-    fn keep_house(&mut self) {
+    fn maintain(&mut self) {
         let now = self.time;
         let has_expired = |canister: &&Arc<Canister>| {
             let mut callbacks = canister.callbacks.values();
             callbacks.any(|callback| callback.has_expired(now))
         };
-        let expired = self.canisters.restless().filter(has_expired);
+        let expired = self.canisters.active().filter(has_expired);
         let expired: Vec<_> = expired.map(|canister| canister.id).collect();
         for id in self.canisters.payers(now) {
             self.pay_resources(id);
@@ -216,7 +216,7 @@ impl Network {
         let now = self.time;
         let mut due = BTreeMap::new();
         let mut rotated = Vec::new();
-        for canister in self.canisters.restless() {
+        for canister in self.canisters.active() {
             let id = canister.id;
             let memory = canister.low_memory();
             if memory != canister.low_memory || memory == LowMemory::Ready {
@@ -227,7 +227,7 @@ impl Network {
             };
             let timer = canister.timer.is_some_and(|at| at <= now)
                 && code.module.exports("canister_global_timer");
-            let messages = !canister.inputs.is_empty();
+            let messages = !canister.input_queues.is_empty();
             let (tasks, next) = canister
                 .rotation
                 .turn(timer, code.module.heartbeat, messages);
@@ -243,7 +243,7 @@ impl Network {
                 canister.rotation = next;
             }
         }
-        self.canisters.rest();
+        self.canisters.settle();
         due
     }
 
@@ -259,12 +259,12 @@ impl Network {
             .map(|(number, _)| *number)
             .collect();
         for callback in late {
-            self.hand_back(Response {
+            self.deliver_response(Response {
                 to: id,
                 callback,
                 refund: 0,
                 result: Err(Reject::expired()),
-                spared: true,
+                fault_checked: true,
             });
         }
     }
@@ -278,16 +278,16 @@ impl Network {
         for (_, input) in arrived {
             match input {
                 Input::Request(request) if self.is_management(request.callee) => {
-                    match self.in_time(&request) {
+                    match self.check_deadline(&request) {
                         Ok(()) => self.manage(request),
                         Err(reject) => {
                             let subnet = request.subnet;
-                            self.turn_away(request, reject, subnet);
+                            self.reject_request(request, reject, subnet);
                         }
                     }
                 }
-                Input::Request(request) => self.hand_over(request),
-                Input::Response(response) => self.hand_back(response),
+                Input::Request(request) => self.deliver_request(request),
+                Input::Response(response) => self.deliver_response(response),
             }
         }
     }

@@ -4,7 +4,7 @@ use wasmtime::Val;
 
 /// The value of a global; floats by their bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Number {
+pub(crate) enum Global {
     I32(i32),
     I64(i64),
     F32(u32),
@@ -12,7 +12,7 @@ pub(crate) enum Number {
     V128(u128),
 }
 
-impl Number {
+impl Global {
     pub(crate) fn to_val(self) -> Val {
         match self {
             Self::I32(value) => Val::I32(value),

@@ -15,7 +15,7 @@ use wasmtime::{ExternType, ModuleExport};
 use crate::{
     memory::Pages,
     wasm::{
-        global::Number,
+        global::Global,
         rewrite::{RESERVED, Survey},
     },
 };
@@ -42,8 +42,8 @@ pub(crate) struct Module {
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
     /// What the mutable globals are in a fresh instance.
-    pub(crate) initial_globals: Vec<Number>,
-    pub(crate) reach: Reach,
+    pub(crate) initial_globals: Vec<Global>,
+    pub(crate) reach: ModuleExports,
     /// Whether it has a heartbeat: asked in every round.
     pub(crate) heartbeat: bool,
     /// Whether it can read the certificate of its certified data: asked for every query.
@@ -55,7 +55,7 @@ pub(crate) struct Module {
 
 /// Where a rewritten module exports its state.
 #[derive(Default)]
-pub(crate) struct Reach {
+pub(crate) struct ModuleExports {
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) table: Option<ModuleExport>,
     pub(crate) globals: Vec<ModuleExport>,
@@ -74,7 +74,7 @@ impl Module {
         compiled: wasmtime::Module,
     ) -> Result<Self, String> {
         let export = |name: &str| compiled.get_export_index(&format!("{RESERVED}{name}"));
-        let reach = Reach {
+        let reach = ModuleExports {
             memory: export("memory"),
             table: export("table"),
             start: export("start"),

@@ -300,7 +300,7 @@ fn unreadable(error: wasmparser::BinaryReaderError) -> String {
     format!("Failed to decode wasm module: {error}")
 }
 
-/// The module with the exports that [`Reach`] wants, without its start section and its custom sections.
+/// The module with the exports that [`ModuleExports`] wants, without its start section and its custom sections.
 pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
     let mut exports = wasm_encoder::ExportSection::new();
     let mut sections: Vec<(u8, Range<usize>)> = Vec::new();

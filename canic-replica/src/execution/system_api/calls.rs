@@ -1,7 +1,7 @@
 //! Answers, cycles, and the call under construction.
 
 use crate::{
-    canister::calls::Closure,
+    canister::calls::WasmClosure,
     execution::{
         message::{Call, Context},
         system_api::{
@@ -132,8 +132,8 @@ pub(super) fn new(
     guest: &mut Guest<'_>,
     callee: (u32, u32),
     name: (u32, u32),
-    on_reply: Closure,
-    on_reject: Closure,
+    on_reply: WasmClosure,
+    on_reject: WasmClosure,
 ) -> Result<(), Trap> {
     guest.data_mut().forget_call();
     if name.1 > MAX_METHOD {
@@ -154,12 +154,12 @@ pub(super) fn new(
         on_reply,
         on_reject,
         on_cleanup: None,
-        set_aside: 0,
+        prepaid: 0,
     });
     Ok(())
 }
 
-pub(super) fn on_cleanup(host: &mut Host, cleanup: Closure) -> Result<(), Trap> {
+pub(super) fn on_cleanup(host: &mut Host, cleanup: WasmClosure) -> Result<(), Trap> {
     let call = under_construction(host, "ic0.call_on_cleanup")?;
     if call.on_cleanup.replace(cleanup).is_some() {
         return Err(Trap::Contract(
@@ -219,16 +219,16 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
         return Ok(SYS_TRANSIENT);
     }
     if host.message.context.replicated() {
-        let prices = host.place.prices;
+        let prices = host.subnet.prices;
         let transmission = prices.call(size);
-        let set_aside = prices.answer_in_advance();
-        if host.liquid(heap) < transmission + set_aside {
+        let prepaid = prices.answer_in_advance();
+        if host.liquid(heap) < transmission + prepaid {
             host.forget_call();
             return Ok(SYS_TRANSIENT);
         }
-        host.changes.balance -= transmission + set_aside;
+        host.changes.balance -= transmission + prepaid;
         host.changes.transmission += transmission;
-        under_construction(host, "ic0.call_perform")?.set_aside = set_aside;
+        under_construction(host, "ic0.call_perform")?.prepaid = prepaid;
     }
     host.changes.calls.extend(host.call.take());
     Ok(0)

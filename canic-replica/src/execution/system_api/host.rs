@@ -11,7 +11,7 @@ use wasmtime::{Engine, Memory, ResourceLimiter, Store};
 use crate::{
     canister::{Canister, settings::Settings},
     execution::{
-        message::{Call, Changes, Context, Entry, Message, Place},
+        message::{Call, Context, Entry, Message, StateChanges, SubnetContext},
         trap::Trap,
     },
     faults::Effect,
@@ -31,16 +31,16 @@ pub(super) const SENT_BYTE: u64 = 50;
 /// What the system API works on while a message runs.
 pub(crate) struct Host {
     pub(crate) message: Message,
-    pub(crate) changes: Changes,
+    pub(crate) changes: StateChanges,
     pub(crate) prints: VecDeque<Vec<u8>>,
     /// Bytes of them, with what the log adds to each.
     printed: usize,
     pub(crate) memory: Option<Memory>,
-    /// The canister's state is in place: from now on it is the guest that grows memory.
+    /// The canister's state is in subnet: from now on it is the guest that grows memory.
     pub(crate) restored: bool,
     /// The canister as it was before.
     pub(super) canister: Arc<Canister>,
-    pub(super) place: Arc<Place>,
+    pub(super) subnet: Arc<SubnetContext>,
     /// The call between `call_new` and `call_perform`.
     pub(super) call: Option<Call>,
     /// The answer as far as it is assembled.
@@ -51,16 +51,20 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(canister: Arc<Canister>, place: Arc<Place>, message: Message) -> Self {
+    pub(crate) fn new(
+        canister: Arc<Canister>,
+        subnet: Arc<SubnetContext>,
+        message: Message,
+    ) -> Self {
         Self {
-            changes: Changes::none(&canister, message.available),
+            changes: StateChanges::none(&canister, message.available),
             message,
             prints: VecDeque::new(),
             printed: 0,
             memory: None,
             restored: false,
             canister,
-            place,
+            subnet,
             call: None,
             answer: Vec::new(),
             accessed: HashSet::new(),
@@ -79,8 +83,8 @@ impl Host {
     /// A host for an instance that will not run.
     pub(crate) fn idle() -> Self {
         let nobody = Principal::anonymous();
-        let place = Place {
-            subnet: nobody,
+        let subnet = SubnetContext {
+            id: nobody,
             nodes: 0,
             prices: Prices::of(SubnetKind::System),
             root_key: Vec::new(),
@@ -88,7 +92,7 @@ impl Host {
         let message = Message::new(Context::Start, Entry::Start, nobody, 0, 0);
         Self::new(
             Arc::new(Canister::new(nobody, 0, Settings::default(), 0, 0)),
-            Arc::new(place),
+            Arc::new(subnet),
             message,
         )
     }
@@ -103,7 +107,7 @@ impl Host {
             .bytes_beside(heap as u64 + self.changes.stable.bytes());
         self.changes
             .balance
-            .saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
+            .saturating_sub(self.canister.freezing_limit(&self.subnet.prices, bytes))
     }
 
     /// Whether the balance covers the freezing threshold once the canister takes `more` bytes. `heap` in bytes.
@@ -116,7 +120,7 @@ impl Host {
             .saturating_add(more);
         let limit = self
             .canister
-            .freezing_limit(&self.place.prices, self.canister.bytes_beside(working));
+            .freezing_limit(&self.subnet.prices, self.canister.bytes_beside(working));
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
             Some(missing) => Err(Trap::Growth(more, missing)),

@@ -13,7 +13,7 @@ mod stable;
 use wasmtime::{Engine, Linker};
 
 use crate::{
-    canister::{Status, calls::Closure},
+    canister::{Status, calls::WasmClosure},
     execution::{
         message::Context,
         system_api::{
@@ -193,12 +193,12 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             g, callee: u32, callee_size: u32, name: u32, name_size: u32,
             reply_fun: u32, reply_env: u32, reject_fun: u32, reject_env: u32
         ) -> () {
-            let on_reply = Closure { function: reply_fun, environment: reply_env };
-            let on_reject = Closure { function: reject_fun, environment: reject_env };
+            let on_reply = WasmClosure { function: reply_fun, environment: reply_env };
+            let on_reject = WasmClosure { function: reject_fun, environment: reject_env };
             Ok(calls::new(g, (callee, callee_size), (name, name_size), on_reply, on_reject)?)
         }
         call_on_cleanup [CALL, 500] (g, function: u32, environment: u32) -> () {
-            Ok(calls::on_cleanup(g.data_mut(), Closure { function, environment })?)
+            Ok(calls::on_cleanup(g.data_mut(), WasmClosure { function, environment })?)
         }
         call_data_append [CALL, sending(size)] (g, src: u32, size: u32) -> () { Ok(calls::data_append(g, src, size)?) }
         call_with_best_effort_response [CALL, 500] (g, seconds: u32) -> () {
@@ -257,19 +257,19 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             })
         }
         canister_version [NOT_START, 500] (g) -> u64 { Ok(g.data().canister.version) }
-        subnet_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().place.subnet.as_slice().len() as u32) }
+        subnet_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().subnet.id.as_slice().len() as u32) }
         subnet_self_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| Ok(host.place.subnet.as_slice()))
+            copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| Ok(host.subnet.id.as_slice()))
         }
-        subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().place.nodes) }
+        subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().subnet.nodes) }
         is_controller [EVERYWHERE, copying(1_000, size)] (g, src: u32, size: u32) -> u32 {
             let (bytes, host) = load(g, "ic0.is_controller", src, size)?;
             Ok(host.canister.is_controller(&guest::principal(bytes)?).into())
         }
         in_replicated_execution [EVERYWHERE, 500] (g) -> u32 { Ok(g.data().message.context.replicated().into()) }
-        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 { Ok(g.data().place.root_key.len() as u32) }
+        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 { Ok(g.data().subnet.root_key.len() as u32) }
         root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.place.root_key))
+            copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.subnet.root_key))
         }
         certified_data_set [I | G | U | RY | RT | T, copying(500, size)] (g, src: u32, size: u32) -> () {
             const MOST: u32 = 32;
@@ -338,21 +338,21 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     // Prices.
     ic0! {
         cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: u32) -> () {
-            let prices = g.data().place.prices;
+            let prices = g.data().subnet.prices;
             let cost = prices.call(name_size.saturating_add(payload_size)) + prices.answer_in_advance();
             give(g, "cost_call", dst, cost)
         }
         cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
-            let cost = g.data().place.prices.creation;
+            let cost = g.data().subnet.prices.creation;
             give(g, "cost_create_canister", dst, cost)
         }
         cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {
-            let cost = g.data().place.prices.outcall(request, response);
+            let cost = g.data().subnet.prices.outcall(request, response);
             give(g, "cost_http_request", dst, cost)
         }
         cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
             let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
-            let cost = outcalls::quote(params, &host.place.prices)
+            let cost = outcalls::quote(params, &host.subnet.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
             give(g, "cost_http_request_v2", dst, cost)
         }

@@ -47,7 +47,7 @@ pub(super) fn write(
     touch_accessed(host, offset, size)?;
     let fresh =
         touch(&mut host.dirty, host.message.context, offset, size).ok_or_else(too_many_written)?;
-    let dirty_page = host.place.prices.dirty_page;
+    let dirty_page = host.subnet.prices.dirty_page;
     charge(guest, fresh * dirty_page)?;
     let (bytes, host) = memory(guest)?;
     let from = within(src, size, bytes.len()).ok_or_else(out_of_heap)?;

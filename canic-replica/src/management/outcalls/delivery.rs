@@ -102,7 +102,7 @@ impl Network {
         let now = self.time;
         let mut decided = Vec::new();
         for (key, outcall) in &self.outcalls {
-            let prices = self.subnets[key.0].place.prices;
+            let prices = self.subnets[key.0].context.prices;
             let verdict = if outcall.deadline < now {
                 Some(timed_out(outcall))
             } else {

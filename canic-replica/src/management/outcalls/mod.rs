@@ -77,7 +77,7 @@ impl Network {
             .iter()
             .filter(|(_, outcall)| outcall.reports.is_none())
             .map(|((subnet, id), outcall)| PendingOutcall {
-                subnet: self.subnets[*subnet].place.subnet,
+                subnet: self.subnets[*subnet].context.id,
                 id: *id,
                 caller: outcall.request.sender,
                 method: outcall.method,

@@ -20,7 +20,7 @@ impl Network {
         let Some(outcall) = self.outcalls.get(&key).cloned() else {
             return;
         };
-        let prices = self.subnets[key.0].place.prices;
+        let prices = self.subnets[key.0].context.prices;
         let mut reports: Vec<Report> = Vec::new();
         let mut last = None;
         for (node, answer) in answers {

@@ -5,7 +5,7 @@ use ic_management_canister_types as types;
 
 use crate::{
     canister::calls::Request,
-    management::call::{Answer, Managed, decode},
+    management::call::{Answer, ManagementResult, decode},
     network::{
         Network,
         outcalls::{HttpMethod, MAX_RESPONSE, Outcall, bare},
@@ -59,7 +59,7 @@ enum Method {
 
 impl Network {
     /// `http_request` and `flexible_http_request`.
-    pub(crate) fn http_request(&mut self, request: &Request) -> Managed {
+    pub(crate) fn http_request(&mut self, request: &Request) -> ManagementResult {
         let flexible = request.method == "flexible_http_request";
         let (args,) = decode::<(Args,)>(request)?;
         let own = self.canisters.get(&request.sender).map(|c| c.subnet);
@@ -110,12 +110,12 @@ impl Network {
         let id = self.subnets[subnet].outcalls;
         self.subnets[subnet].outcalls += 1;
         self.outcalls.insert((subnet, id), outcall);
-        Ok(Answer::Later)
+        Ok(Answer::Deferred)
     }
 
     /// Takes the fee, and shares out what the nodes may spend.
     fn charge_in_advance(&mut self, outcall: &mut Outcall, subnet: usize) -> Result<(), Reject> {
-        let prices = self.subnets[subnet].place.prices;
+        let prices = self.subnets[subnet].context.prices;
         let size = outcall.request_size();
         let fee = if outcall.pay_as_you_go {
             prices.outcall_base(size, outcall.replication)
@@ -139,7 +139,7 @@ impl Network {
 
     /// Draws so many of the nodes.
     fn choose(&mut self, mut nodes: Vec<Principal>, count: usize) -> Vec<Principal> {
-        let first = usize::from(self.draw()[0]) % nodes.len().max(1);
+        let first = usize::from(self.random_bytes()[0]) % nodes.len().max(1);
         nodes.rotate_left(first);
         nodes.truncate(count);
         nodes

@@ -137,7 +137,7 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
     });
     let reply = json!({ "CanisterHttpReply": { "status": 200, "headers": [{ "name": "a", "value": "b" }], "body": "" } });
     let reject = json!({ "CanisterHttpReject": { "reject_code": 2, "message": "no" } });
-    let fault = json!({ "way": "answer", "method": "inc", "skip": 1, "times": 2, "effect": { "delay": { "rounds": 2 } } });
+    let fault = json!({ "direction": "answer", "method": "inc", "skip": 1, "times": 2, "effect": { "delay": { "rounds": 2 } } });
     // Nothing can be written there.
     let snapshot = |key: &str| {
         json!({
@@ -291,7 +291,7 @@ pub(crate) fn all(scene: &Scene) -> Vec<Request> {
             &format!("{own}/chaos"),
             json!({ "seed": 7, "per_mille": 100, "caller": null, "callee": null }),
         ),
-        get(&format!("{own}/strikes")),
+        get(&format!("{own}/fired_faults")),
         gives(201, post(&format!("{own}/fork"), json!({}))),
         get(&format!("{i}/api/v2/status")),
         cbor(format!("{agent}/query"), query),
