@@ -107,6 +107,30 @@ pub(crate) struct WasmClosure {
     pub(crate) environment: u32,
 }
 
+impl Request {
+    /// A request that stands for a system task or for a callback: nothing waits for its answer, and
+    /// no fault fires on it.
+    pub(crate) fn of_system(
+        sender: Principal,
+        callee: Principal,
+        method: String,
+        cycles: u128,
+    ) -> Self {
+        Self {
+            origin: Origin::System,
+            sender,
+            callee,
+            method,
+            payload: Vec::new(),
+            caller_info: None,
+            cycles,
+            deadline: 0,
+            subnet: None,
+            fault_checked: true,
+        }
+    }
+}
+
 impl From<Ingress> for Request {
     fn from(ingress: Ingress) -> Self {
         Self {

@@ -174,18 +174,7 @@ impl Network {
         if !exported {
             return 0;
         }
-        let request = Request {
-            origin: Origin::System,
-            sender: system,
-            callee: id,
-            method: export.into(),
-            payload: Vec::new(),
-            caller_info: None,
-            cycles: 0,
-            deadline: 0,
-            subnet: None,
-            fault_checked: true,
-        };
+        let request = Request::of_system(system, id, export.into(), 0);
         let mut message = Message::new(
             context,
             Entry::Export(export.into()),
@@ -256,13 +245,7 @@ impl Network {
         let fault = self.fire_on_response(&mut response);
         match fault {
             Some(Effect::Delay { rounds }) => {
-                let canister = self.canister_mut(id);
-                if let Some(callback) =
-                    canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
-                {
-                    callback.answered = false;
-                }
-                self.delay(rounds, Input::Response(response));
+                self.delay_response(id, rounds, response);
                 return 0;
             }
             Some(Effect::Reject { .. }) => {
@@ -281,18 +264,7 @@ impl Network {
         };
         canister.balance += response.refund;
         let subnet = canister.subnet;
-        let subnet_context = Arc::clone(&self.subnets[subnet].context);
-        let bytes = match &response.result {
-            Ok(reply) => reply.len(),
-            Err(reject) => reject.message.len(),
-        };
-        let transmission = subnet_context
-            .prices
-            .response((bytes as u64).min(MAX_RESPONSE))
-            .min(callback.prepaid);
-        self.ledger.fees.transmission += transmission;
-        let left = callback.prepaid - transmission;
-
+        let left = self.charge_transmission(subnet, &callback, &response);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -313,19 +285,39 @@ impl Network {
         }
         let mut message = callback_message(context, closure, &response, now);
         message.fault = fault;
-        let request = Request {
-            origin: Origin::System,
-            sender: callback.callee,
-            callee: id,
-            method: callback.method.clone(),
-            payload: Vec::new(),
-            caller_info: None,
-            cycles: response.refund,
-            deadline: 0,
-            subnet: None,
-            fault_checked: true,
-        };
+        let (callee, method) = (callback.callee, callback.method.clone());
+        let request = Request::of_system(callee, id, method, response.refund);
         self.run_callback(id, &callback, message, &request, left)
+    }
+
+    /// Lets a response arrive again, so many rounds later; until then its call has no answer.
+    fn delay_response(&mut self, id: Principal, rounds: u64, response: Response) {
+        let canister = self.canister_mut(id);
+        if let Some(callback) =
+            canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
+        {
+            callback.answered = false;
+        }
+        self.delay(rounds, Input::Response(response));
+    }
+
+    /// Charges for the transmission of a response. Answers the rest of what the call prepaid.
+    fn charge_transmission(
+        &mut self,
+        subnet: usize,
+        callback: &Callback,
+        response: &Response,
+    ) -> u128 {
+        let bytes = match &response.result {
+            Ok(reply) => reply.len(),
+            Err(reject) => reject.message.len(),
+        };
+        let prices = &self.subnets[subnet].context.prices;
+        let transmission = prices
+            .response((bytes as u64).min(MAX_RESPONSE))
+            .min(callback.prepaid);
+        self.ledger.fees.transmission += transmission;
+        callback.prepaid - transmission
     }
 
     /// What an injected fault does to an answer, which must not be struck twice.
