@@ -1,7 +1,8 @@
-//! Failing on purpose.
+//! Fault injection.
 //!
-//! A [`Fault`] says which messages it strikes and what becomes of them; [`Chaos`] chaos_draws faults from a seed. What struck is on
-//! record as a [`FiredFault`], whose fault does the same again when it is injected at the same point of the same story.
+//! A [`Fault`] selects messages and says how they fail. [`Chaos`] draws faults from a seed. Each
+//! fault that fires is recorded as a [`FiredFault`]. Its fault fires on the same message again, if
+//! a test injects it at the same point of the same sequence of calls.
 //!
 //! ```
 //! use canic_replica::{Effect, Fault, RejectCode};
@@ -24,74 +25,78 @@ use sha2::{Digest, Sha256};
 
 use crate::reject::{Reject, RejectCode};
 
-/// Strikes on record.
+/// Fired faults that are kept; twice as many before the older half is dropped.
 const MAX_FIRED: usize = 10_000;
 
-/// On which part of its way a message is struck.
+/// Whether a fault fires on a call or on its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// When it is about to be executed: a call from outside or from a canister, a system task (`canister_heartbeat`,
-    /// `canister_global_timer`, `canister_on_low_wasm_memory`), or a function that an installation runs.
+    /// Before the execution of a message: a call of a user or a canister, a system task
+    /// (`canister_heartbeat`, `canister_global_timer`, `canister_on_low_wasm_memory`), or a
+    /// function that an installation runs.
     Call,
-    /// When the answer to a canister's call is about to run its callback.
+    /// Before the callback of an answer to a canister's call.
     Answer,
 }
 
-/// What becomes of a message that is struck.
+/// The effect of a fault on a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
-    /// A call is not delivered: its caller gets this reject, and all cycles back. An answer is lost: the callee has run, and
-    /// its caller gets this reject, and the cycles that the answer refunds.
+    /// A call is not delivered: the caller gets this reject and all attached cycles. An answer is
+    /// lost: the callee has run, and the caller gets this reject and the refunded cycles.
     Reject {
         /// The code.
         code: RejectCode,
         /// The text.
         message: String,
     },
-    /// The method, or the callback, traps and is rolled back. The management canister, which has no code to trap, rejects.
+    /// The method, or the callback, traps and is rolled back. The management canister rejects, as
+    /// it has no code.
     Trap {
-        /// After so many instructions; after all of them if `None`. If it takes no more, nothing happens.
+        /// Traps after so many instructions; `None`: after the last. A message with fewer
+        /// instructions does not trap.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
-    /// The callee of a call cannot pay for its execution, so that it is rejected. A callback runs, but the canister
-    /// has no cycles beyond its freezing threshold: it can send no call and burn nothing.
+    /// A call is rejected, as if the callee could not pay for its execution. A callback runs
+    /// without cycles above the freezing threshold: it can neither send calls nor burn cycles.
     OutOfCycles,
-    /// It waits for so many rounds, while everything else goes on.
+    /// The message is delayed, while all other messages go on.
     Delay {
-        /// How many.
+        /// The number of rounds.
         rounds: u64,
     },
 }
 
-/// Which messages are struck, and how. `None` matches all.
+/// A fault: the messages on which it fires, and its effect. `None` matches all.
 ///
-/// Among faults that match the same message the first one injected strikes; the others count it nonetheless. System tasks
-/// and the functions of an installation are called by the management canister. A task that is not trapped is
-/// left out for this round; a function of an installation can only trap. Queries from outside are not struck.
+/// Of several faults that match a message, the one injected first fires; the others count the
+/// message. The caller of system tasks and of the functions of an installation is the management
+/// canister. A fault skips a task in this round, unless its effect is a trap. A function of an
+/// installation can only trap. No fault fires on queries from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// On which part of the way.
+    /// Call or answer.
     pub direction: Direction,
-    /// Who made the call.
+    /// The caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Principal>,
-    /// Who was called; `aaaaa-aa` is the management canister.
+    /// The callee; `aaaaa-aa` is the management canister.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callee: Option<Principal>,
-    /// Which method was called.
+    /// The method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// So many of these messages pass first.
+    /// The number of matching messages that pass first.
     #[serde(default)]
     pub skip: u64,
-    /// So many are struck after that.
+    /// The number of messages after these on which the fault fires.
     #[serde(default = "once")]
     pub times: u64,
-    /// What becomes of them.
+    /// The effect.
     pub effect: Effect,
 }
 
@@ -99,9 +104,9 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
-    /// The same seed chaos_draws the same faults from the same story.
+    /// The same seed draws the same faults from the same sequence of calls.
     pub seed: u64,
-    /// How many of a thousand messages are struck.
+    /// The number of faults per thousand messages.
     pub per_mille: u32,
     /// Only messages of calls that this canister made.
     #[serde(default)]
@@ -111,18 +116,20 @@ pub struct Chaos {
     pub callee: Option<Principal>,
 }
 
-/// A fault that struck.
+/// A fault that fired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FiredFault {
-    /// In which round.
+    /// The round.
     pub round: u64,
-    /// The number of the event in the trace that shows what became of the message, if anything ran or was rejected.
+    /// The number of the event of this message in the trace. There is no event if nothing ran and
+    /// nothing was rejected.
     pub event: u64,
-    /// The fault that strikes this message only, if it is injected where the first one, or the chaos, was.
+    /// A fault that fires on this message only, if a test injects it in place of the original fault
+    /// or chaos.
     pub fault: Fault,
 }
 
-/// An injected fault, and how far it has come.
+/// An injected fault, and its progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ArmedFault {
     /// The fault.
@@ -136,18 +143,18 @@ fn once() -> u64 {
 }
 
 impl Effect {
-    /// A reject with a text that says that it is not real.
+    /// A reject with the text `injected fault`.
     pub fn reject(code: RejectCode) -> Self {
         let message = "injected fault".into();
         Self::Reject { code, message }
     }
 
-    /// A trap at the end.
+    /// A trap after the last instruction.
     pub fn trap() -> Self {
         Self::Trap { after: None }
     }
 
-    /// The reject that a call gets which is not delivered for this reason.
+    /// The reject of a call that this effect keeps from its callee. `None`: the call is delivered.
     pub(crate) fn refuse(&self, callee: Principal) -> Option<Reject> {
         use RejectCode::{
             CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
@@ -175,7 +182,7 @@ impl Effect {
 }
 
 impl Fault {
-    /// Strikes the next call, whoever makes it.
+    /// Fires on the next call of any caller.
     pub fn on_call(effect: Effect) -> Self {
         Self {
             direction: Direction::Call,
@@ -188,7 +195,7 @@ impl Fault {
         }
     }
 
-    /// Strikes the next answer, whoever gets it.
+    /// Fires on the next answer to any caller.
     pub fn on_answer(effect: Effect) -> Self {
         Self {
             direction: Direction::Answer,
@@ -196,35 +203,35 @@ impl Fault {
         }
     }
 
-    /// Only where this canister (or user) made the call.
+    /// Fires on calls of this canister or user only.
     #[must_use]
     pub fn caller(mut self, caller: Principal) -> Self {
         self.caller = Some(caller);
         self
     }
 
-    /// Only where this canister was called.
+    /// Fires on calls to this canister only.
     #[must_use]
     pub fn callee(mut self, callee: Principal) -> Self {
         self.callee = Some(callee);
         self
     }
 
-    /// Only where this method was called.
+    /// Fires on calls of this method only.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// Lets so many pass first.
+    /// Lets so many matching messages pass first.
     #[must_use]
     pub fn skip(mut self, messages: u64) -> Self {
         self.skip = messages;
         self
     }
 
-    /// Strikes so many, one after the other.
+    /// Fires on so many messages in sequence.
     #[must_use]
     pub fn times(mut self, messages: u64) -> Self {
         self.times = messages;
@@ -242,14 +249,14 @@ impl Fault {
     }
 }
 
-/// One line of JSON, which can be read back.
+/// One line of JSON, which [`str::parse`] reads back.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
-/// Reads a fault as it is displayed. The error says what is wrong, and where.
+/// Reads a fault as [`fmt::Display`] writes it. The error names the invalid part and its position.
 impl FromStr for Fault {
     type Err = String;
 
@@ -258,7 +265,7 @@ impl FromStr for Fault {
     }
 }
 
-/// A message that may be struck.
+/// A site of faults: the messages of one direction, caller, callee and method.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Site {
     pub(crate) direction: Direction,
@@ -273,14 +280,14 @@ pub(crate) struct Faults {
     pub(crate) armed: Vec<ArmedFault>,
     pub(crate) chaos: Option<Chaos>,
     pub(crate) fired: Vec<FiredFault>,
-    /// How often the chaos was asked.
+    /// The number of messages for which the chaos drew.
     pub(crate) chaos_draws: u64,
-    /// How many messages there were of each kind, since faults were first injected.
+    /// The number of messages at each site, since the first fault was injected.
     pub(crate) passed: BTreeMap<Site, u64>,
 }
 
 impl Faults {
-    /// Whether messages can be struck at all.
+    /// Whether there are faults at all.
     pub(crate) fn any(&self) -> bool {
         self.chaos.is_some() || !self.armed.is_empty()
     }
@@ -290,7 +297,7 @@ impl Faults {
         self.armed.push(ArmedFault { fault, seen: 0 });
     }
 
-    /// Forgets everything but what struck.
+    /// Disarms all faults, and ends the chaos. The record of fired faults stays.
     pub(crate) fn clear(&mut self) {
         *self = Self {
             fired: std::mem::take(&mut self.fired),
@@ -298,7 +305,7 @@ impl Faults {
         };
     }
 
-    /// What becomes of a message; nothing, in most cases.
+    /// The effect of the fault that fires on a message, if any does.
     pub(crate) fn fire(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
         let mut effect = None;
         for armed in &mut self.armed {
@@ -362,7 +369,7 @@ impl Faults {
         ];
         Some(match (number(8, 5), site.direction) {
             (0, Direction::Call) => Effect::reject(CODES[number(16, 5) as usize]),
-            // What a caller cannot know is the hardest for it.
+            // An unknown outcome is the hardest case for a caller.
             (0, Direction::Answer) => Effect::reject(RejectCode::SysUnknown),
             (1, _) => Effect::trap(),
             (2, _) => Effect::Trap {

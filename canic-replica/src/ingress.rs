@@ -7,7 +7,7 @@ use crate::reject::Reject;
 /// A message from outside.
 #[derive(Clone, Debug)]
 pub struct Ingress {
-    /// Who sends it.
+    /// The sender.
     pub sender: Principal,
     /// The callee; `aaaaa-aa` is the management canister.
     pub canister: Principal,
@@ -15,34 +15,35 @@ pub struct Ingress {
     pub method: String,
     /// The argument.
     pub payload: Vec<u8>,
-    /// Where a call to the management canister is to run.
+    /// The subnet that executes a call to the management canister.
     pub effective: Option<EffectivePrincipal>,
-    /// What some canister vouches for about the sender.
+    /// Information about the sender, signed by a canister.
     pub caller_info: Option<CallerInfo>,
 }
 
-/// What a canister vouches for about the sender of a message. The replica passes it on to the callee unseen.
+/// Information about the sender of a message, signed by a canister. The replica passes it on to the
+/// callee without verification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerInfo {
     /// The information.
     pub data: Vec<u8>,
-    /// Which canister vouches for it.
+    /// The canister that signed it.
     pub signer: Principal,
 }
 
-/// Where a call to the management canister is to run.
+/// The subnet that executes a call to the management canister.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectivePrincipal {
-    /// On the subnet of this canister (id).
+    /// The subnet of this canister or canister id.
     Canister(Principal),
-    /// On this subnet.
+    /// This subnet.
     Subnet(Principal),
 }
 
-/// Names a submitted ingress message.
+/// The id of an ingress message.
 pub type MessageId = [u8; 32];
 
-/// How far an ingress message has come.
+/// The status of an ingress message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum IngressStatus {
     /// No such message.

@@ -1,4 +1,5 @@
-//! One instance, seen from outside: a face that holds no state of its own and hands on to the network.
+//! One instance, seen from outside: a face that holds no state of its own and hands on to the
+//! network.
 
 use candid::Principal;
 
@@ -32,8 +33,9 @@ impl Replica {
         self.network.present_subnets().collect()
     }
 
-    /// The canister id whose subnet runs management calls without an effective principal: the first id
-    /// of the first application subnet, or of the first subnet if there is no application subnet.
+    /// The canister id whose subnet runs management calls without an effective principal: the first
+    /// id of the first application subnet, or of the first subnet if there is no application
+    /// subnet.
     pub fn default_effective_canister(&self) -> Principal {
         self.network.default_effective_canister()
     }
@@ -57,8 +59,8 @@ impl Replica {
         self.network.set_time(ns)
     }
 
-    /// Sets the time, in nanoseconds since 1970, and certifies it without executing a round: queries
-    /// and certificates see it at once.
+    /// Sets the time, in nanoseconds since 1970, and certifies it without executing a round:
+    /// queries and certificates see it at once.
     ///
     /// # Errors
     /// As for [`Self::set_time`].
@@ -81,8 +83,9 @@ impl Replica {
     }
 
     /// Submits an update call: checks that its callee accepts calls, runs
-    /// `canister_inspect_message`, and charges the callee for the reception. The next round executes
-    /// the call. A call that waits for more than five minutes expires. Two equal calls are two calls.
+    /// `canister_inspect_message`, and charges the callee for the reception. The next round
+    /// executes the call. A call that waits for more than five minutes expires. Two equal calls are
+    /// two calls.
     ///
     /// # Errors
     /// The reject of a call that is not admitted.
@@ -90,8 +93,8 @@ impl Replica {
         self.network.submit(ingress)
     }
 
-    /// Submits an update call under the id that an agent gave it. A call whose id is remembered is not
-    /// submitted again.
+    /// Submits an update call under the id that an agent gave it. A call whose id is remembered is
+    /// not submitted again.
     ///
     /// # Errors
     /// As for [`Self::submit`].
@@ -148,8 +151,8 @@ impl Replica {
         self.network.add_cycles(canister, amount)
     }
 
-    /// The stable memory of a canister, as one piece. `None`: there is no such canister, or the memory
-    /// exceeds 8 GiB.
+    /// The stable memory of a canister, as one piece. `None`: there is no such canister, or the
+    /// memory exceeds 8 GiB.
     pub fn stable_memory(&self, canister: Principal) -> Option<Vec<u8>> {
         self.network.canisters.get(&canister)?.stable.to_vec()
     }
@@ -167,8 +170,8 @@ impl Replica {
         self.network.canisters.keys().copied().collect()
     }
 
-    /// Deletes a subnet with its canisters and their cycles. Callers that wait for an answer of these
-    /// canisters get a reject.
+    /// Deletes a subnet with its canisters and their cycles. Callers that wait for an answer of
+    /// these canisters get a reject.
     ///
     /// # Errors
     /// There is no such subnet, the network has it by name, or its key verifies all certificates.
@@ -222,8 +225,8 @@ impl Replica {
         self.network.accounts()
     }
 
-    /// The public key that verifies all certificates of the instance, DER: that of the NNS, or of the
-    /// first subnet if there is no NNS.
+    /// The public key that verifies all certificates of the instance, DER: that of the NNS, or of
+    /// the first subnet if there is no NNS.
     pub fn root_key(&self) -> Vec<u8> {
         self.network.topology.root_key().to_vec()
     }
@@ -234,9 +237,9 @@ impl Replica {
         Some(self.network.topology.public_key(subnet).to_vec())
     }
 
-    /// A certificate, in CBOR, of the time and of all that lies at and below `paths` in the state tree
-    /// of the subnet of `effective`, as it was after the last round. The management canister stands
-    /// for the default subnet.
+    /// A certificate, in CBOR, of the time and of all that lies at and below `paths` in the state
+    /// tree of the subnet of `effective`, as it was after the last round. The management canister
+    /// stands for the default subnet.
     ///
     /// # Errors
     /// There is no such subnet, a path does not exist, or the sender may not read it.
@@ -263,12 +266,12 @@ impl Replica {
         self.network.pending_outcalls()
     }
 
-    /// Answers an outcall: with one answer for all nodes of the subnet, or with one for each node in
-    /// the order of [`SubnetInfo::nodes`]. The next round decides on it.
+    /// Answers an outcall: with one answer for all nodes of the subnet, or with one for each node
+    /// in the order of [`SubnetInfo::nodes`]. The next round decides on it.
     ///
     /// # Errors
-    /// There is no such subnet, or no such outcall that waits; the number of answers is neither one nor
-    /// that of the nodes; a reject exceeds 1 KiB.
+    /// There is no such subnet, or no such outcall that waits; the number of answers is neither one
+    /// nor that of the nodes; a reject exceeds 1 KiB.
     pub fn answer_outcall(
         &mut self,
         subnet: Principal,
@@ -292,10 +295,10 @@ impl Replica {
         self.network.answer_flexible_outcall(subnet, id, answers)
     }
 
-    /// SHA-256 over all state that can make a difference to what comes: the time, the canisters with
-    /// their memories, queues and settings, messages under way, the outcomes of messages from outside,
-    /// and armed faults. The trace and the faults that fired are left out. With the same build of this
-    /// crate the same inputs give the same hash.
+    /// SHA-256 over all state that can make a difference to what comes: the time, the canisters
+    /// with their memories, queues and settings, messages under way, the outcomes of messages from
+    /// outside, and armed faults. The trace and the faults that fired are left out. With the same
+    /// build of this crate the same inputs give the same hash.
     pub fn state_hash(&self) -> [u8; 32] {
         self.network.state_hash()
     }

@@ -3,7 +3,7 @@
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 
-/// Nodes per subnet; prices are those of such a subnet.
+/// Nodes per subnet. The prices are those of a subnet of this size.
 pub(crate) const NODES: u32 = 13;
 
 /// The kinds of subnets, named as in `pocket_ic::common::rest::SubnetKind`.
@@ -33,7 +33,7 @@ pub struct SubnetInfo {
     pub nodes: Vec<Principal>,
     /// The canister ids it may host: first and last of each range.
     pub canister_ranges: Vec<(Principal, Principal)>,
-    /// It is no more. It keeps its place, as subnets are known by their numbers.
+    /// Whether it is deleted. A deleted subnet keeps its number.
     pub(crate) deleted: bool,
 }
 
@@ -61,14 +61,14 @@ impl SubnetInfo {
     }
 }
 
-/// Who makes the block of a round on one subnet.
+/// The node that makes the block of a round on one subnet.
 #[derive(Clone, Debug)]
 pub struct Blockmakers {
     /// The subnet.
     pub subnet: Principal,
-    /// The node whose block it is.
+    /// The node that makes the block.
     pub blockmaker: Principal,
-    /// Nodes whose turn it had been before, and that made none.
+    /// Nodes that should have made the block before, and failed.
     pub failed: Vec<Principal>,
 }
 
@@ -88,7 +88,8 @@ fn mainnet_ranges(kind: SubnetKind) -> Vec<(u64, u64)> {
     }
 }
 
-/// The canister ids that a subnet gives to new canisters, by number: as on PocketIC, far away from those of the network.
+/// The canister ids that a subnet gives to new canisters, by number: as on PocketIC, far away from
+/// those of the network.
 pub(crate) fn allocation(subnet: u64) -> (u64, u64) {
     let first = 0xffff_ffff_ffe0_0000 - subnet * 0x20_0000;
     (first, first + 0xf_ffff)

@@ -16,7 +16,7 @@ pub(crate) enum Input {
     Response(Response),
 }
 
-/// A call on its way.
+/// A call between its sender and its callee.
 #[derive(Clone, Hash)]
 pub(crate) struct Request {
     pub(crate) origin: Origin,
@@ -31,35 +31,35 @@ pub(crate) struct Request {
     pub(crate) deadline: u64,
     /// For an ingress call to the management canister: the subnet it was routed to.
     pub(crate) subnet: Option<usize>,
-    /// Injected faults had their turn with it.
+    /// Whether the injected faults have seen it already: a fault fires once per message.
     pub(crate) fault_checked: bool,
 }
 
-/// Who is to be told of the answer.
+/// Where the answer to a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
-    /// Somebody outside.
+    /// To a user: the outcome of an ingress message.
     Ingress(MessageId),
-    /// The sending canister's callback.
+    /// To a callback of the sending canister.
     Callback(u64),
-    /// Nobody: the heartbeat or the global timer.
+    /// Nowhere: the request is a system task.
     System,
 }
 
-/// An answer on its way.
+/// An answer between callee and caller.
 #[derive(Clone, Hash)]
 pub(crate) struct Response {
-    /// Who made the call.
+    /// The caller.
     pub(crate) to: Principal,
     pub(crate) callback: u64,
-    /// Cycles that come back.
+    /// Cycles that the caller gets back.
     pub(crate) refund: u128,
     pub(crate) result: Result<Vec<u8>, Reject>,
-    /// Injected faults had their turn with it.
+    /// Whether the injected faults have seen it already: a fault fires once per message.
     pub(crate) fault_checked: bool,
 }
 
-/// A request under execution.
+/// A request that the canister executes.
 #[derive(Clone, Hash)]
 pub(crate) struct CallContext {
     pub(crate) origin: Origin,
@@ -69,9 +69,9 @@ pub(crate) struct CallContext {
     /// Attached cycles not accepted yet.
     pub(crate) available: u128,
     pub(crate) responded: bool,
-    /// The program that was to answer is gone.
+    /// The code that would have answered is uninstalled.
     pub(crate) deleted: bool,
-    /// Calls made under it that wait for an answer.
+    /// Calls made in this context that wait for an answer.
     pub(crate) outstanding: u32,
     /// Instructions of all its messages so far.
     pub(crate) instructions: u64,
@@ -86,15 +86,15 @@ pub(crate) struct Callback {
     pub(crate) on_reply: WasmClosure,
     pub(crate) on_reject: WasmClosure,
     pub(crate) on_cleanup: Option<WasmClosure>,
-    /// Cycles set aside for the execution of the callback and the transmission of the answer.
+    /// Cycles prepaid for the execution of the callback and the transmission of the answer.
     pub(crate) prepaid: u128,
     pub(crate) deadline: u64,
-    /// The answer waits in the canister's queue: nothing else will be one.
+    /// Whether the answer waits in the canister's queue. A call has one answer only.
     pub(crate) answered: bool,
 }
 
 impl Callback {
-    /// Whether it is of a best-effort call, and waits longer than it may.
+    /// Whether the call is a best-effort call past its deadline.
     pub(crate) fn has_expired(&self, now: u64) -> bool {
         self.deadline > 0 && self.deadline < now && !self.answered
     }

@@ -7,7 +7,7 @@ use crate::{
     wasm::{Module, global::Global},
 };
 
-/// An installed program and its heap.
+/// The installed module, with the heap and the globals as the last message left them.
 #[derive(Clone, Hash)]
 pub(crate) struct ExecutionState {
     pub(crate) module: Arc<Module>,
@@ -17,7 +17,7 @@ pub(crate) struct ExecutionState {
 }
 
 impl ExecutionState {
-    /// The program as it is before its first message.
+    /// The state before the first message.
     pub(crate) fn fresh(module: Arc<Module>) -> Self {
         Self {
             heap: Heap::fresh(module.initial_size),

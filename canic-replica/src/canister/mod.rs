@@ -1,4 +1,4 @@
-//! One canister as plain data: what is there between two messages.
+//! The state of one canister between two messages, as plain data.
 
 pub(crate) mod calls;
 pub(crate) mod execution_state;
@@ -29,20 +29,20 @@ use crate::{
     reject::{Reject, RejectCode},
 };
 
-/// Entries of its history that a canister keeps.
+/// The longest history of a canister, in entries.
 const HISTORY: usize = 20;
 
 /// One canister.
 #[derive(Clone, Hash)]
 pub(crate) struct Canister {
     pub(crate) id: Principal,
-    /// Which of the instance's subnets hosts it.
+    /// The number of its subnet.
     pub(crate) subnet: usize,
-    /// Cycles it can use.
+    /// Its balance, in cycles.
     pub(crate) balance: u128,
     pub(crate) settings: Settings,
     pub(crate) status: Status,
-    /// Its program, if one is installed.
+    /// Its code, if any is installed.
     pub(crate) code: Option<ExecutionState>,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Vec<u8>,
@@ -57,7 +57,7 @@ pub(crate) struct Canister {
     pub(crate) snapshots_taken: u64,
     pub(crate) logs: VecDeque<management::CanisterLogRecord>,
     pub(crate) logs_written: u64,
-    /// Messages that wait.
+    /// Messages that wait for execution.
     pub(crate) input_queues: InputQueues,
     /// Requests under execution.
     pub(crate) contexts: BTreeMap<u64, CallContext>,
@@ -65,32 +65,32 @@ pub(crate) struct Canister {
     pub(crate) callbacks: BTreeMap<u64, Callback>,
     /// Open calls per callee.
     pub(crate) open_calls: BTreeMap<Principal, u32>,
-    /// Numbers call contexts and callbacks.
+    /// The last number of a call context or callback.
     pub(crate) last_number: u64,
-    /// Until when its resources are paid, in nanoseconds since 1970.
+    /// Its resources are paid up to this time, in nanoseconds since 1970.
     pub(crate) paid_until: u64,
     /// The round in which code can be installed again, if installs are limited.
     pub(crate) installs_again: u64,
-    /// What its next round begins with.
+    /// The first task of its next round.
     pub(crate) rotation: Rotation,
-    /// What became of `canister_on_low_wasm_memory` when memory was last looked at.
+    /// The state of the hook `canister_on_low_wasm_memory` at the last check of the memory.
     pub(crate) low_memory: LowMemory,
 }
 
-/// Whether a canister takes messages.
+/// Whether a canister accepts calls.
 #[derive(Clone, Hash)]
 pub(crate) enum Status {
     Running,
-    /// Waits for its open calls; these are to be told when it has stopped.
+    /// It waits for its open calls; these requests are answered when it has stopped.
     Stopping(Vec<Stopper>),
     Stopped,
 }
 
-/// Who waits for a canister to stop.
+/// A stop request that waits until the canister has stopped.
 #[derive(Clone, Hash)]
 pub(crate) struct Stopper {
     pub(crate) request: Request,
-    /// When it gives up, in nanoseconds since 1970.
+    /// When the request times out, in nanoseconds since 1970.
     pub(crate) deadline: u64,
 }
 
@@ -132,8 +132,8 @@ impl Canister {
         }
     }
 
-    /// Where the hook for short memory stands now: whether less than the threshold is left below the limit, which is
-    /// 4 GiB if the settings name none.
+    /// The present state of the hook for low memory. Memory is low if the heap leaves less than the
+    /// threshold below the limit; the default limit is 4 GiB.
     pub(crate) fn low_memory(&self) -> LowMemory {
         const MAX: u64 = 4 << 30;
         let Some(code) = &self.code else {
@@ -160,7 +160,7 @@ impl Canister {
         self.settings.controllers.contains(principal)
     }
 
-    /// Takes away its program and all that belongs to it.
+    /// Removes its code, memory, timer, chunks and log.
     pub(crate) fn empty(&mut self) {
         self.code = None;
         self.stable = Stable::default();
@@ -170,12 +170,12 @@ impl Canister {
         self.logs.clear();
     }
 
-    /// Whether somebody may read its log.
+    /// Whether a principal may read its log.
     pub(crate) fn shows_log_to(&self, reader: &Principal) -> bool {
         self.shows(&self.settings.log_visibility, reader)
     }
 
-    /// Whether somebody else may read its status.
+    /// Whether a principal other than itself may read its status.
     pub(crate) fn shows_status_to(&self, reader: &Principal) -> bool {
         self.shows(&self.settings.status_visibility, reader)
     }
@@ -189,7 +189,7 @@ impl Canister {
         visible || self.is_controller(reader)
     }
 
-    /// Whether somebody may read its snapshots.
+    /// Whether a principal may read its snapshots.
     pub(crate) fn shows_snapshots_to(&self, reader: &Principal) -> bool {
         let visible = match &self.settings.snapshot_visibility {
             management::SnapshotVisibility::Controllers => false,
@@ -199,7 +199,7 @@ impl Canister {
         visible || self.is_controller(reader)
     }
 
-    /// What the platform stores for it, in bytes.
+    /// The memory that the platform stores for it, by purpose, in bytes.
     pub(crate) fn memory(&self) -> management::MemoryMetrics {
         let (heap, globals, binary, custom) = self.code.as_ref().map_or((0, 0, 0, 0), |code| {
             let module = &code.module;
@@ -223,12 +223,12 @@ impl Canister {
         }
     }
 
-    /// The same as one sum.
+    /// The sum of all memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.bytes_beside(self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes())
     }
 
-    /// What it takes if its heap, globals and stable memory take `working` bytes.
+    /// The sum of all memory if heap, globals and stable memory have `working` bytes.
     pub(crate) fn bytes_beside(&self, working: u64) -> u64 {
         let module =
             self.code
@@ -242,7 +242,7 @@ impl Canister {
             + self.log_bytes()
     }
 
-    /// Bytes that a snapshot of it takes.
+    /// The size of a snapshot of it, in bytes.
     pub(crate) fn bytes_in_snapshot(&self) -> u64 {
         let program = self
             .code
@@ -271,18 +271,18 @@ impl Canister {
             .sum()
     }
 
-    /// Cycles that its resources cost over so many nanoseconds.
+    /// The price of its resources over `ns` nanoseconds, in cycles.
     pub(crate) fn idle_burn(&self, prices: &Prices, ns: u64) -> u128 {
         let bytes = self.memory_bytes().max(self.settings.memory_allocation);
         prices.resources(bytes, self.settings.compute_allocation, ns)
     }
 
-    /// The balance below which it freezes, if it takes so many bytes of memory, in cycles.
+    /// The balance below which it freezes if its memory has `bytes` bytes, in cycles.
     pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
         self.settings.freezing_limit(prices, bytes)
     }
 
-    /// Notes a change of code, controllers or existence.
+    /// Adds a change of code, controllers or existence to its history.
     pub(crate) fn record(
         &mut self,
         now: u64,
@@ -302,7 +302,7 @@ impl Canister {
         }
     }
 
-    /// Writes a line to its log, dropping the oldest ones if need be.
+    /// Writes a line to its log. The oldest lines go if the log is full.
     pub(crate) fn log(&mut self, now: u64, mut line: Vec<u8>) {
         let limit = self.settings.log_memory_limit as usize;
         line.truncate(limit.min(32 * 1024));
@@ -316,7 +316,8 @@ impl Canister {
         self.trim_log();
     }
 
-    /// Drops the oldest lines that its log has no room for; without any room, all.
+    /// Drops the oldest lines until the log is within its limit. A log with the limit 0 has no
+    /// lines.
     pub(crate) fn trim_log(&mut self) {
         let limit = self.settings.log_memory_limit;
         let least = usize::from(limit > 0);
@@ -325,7 +326,7 @@ impl Canister {
         }
     }
 
-    /// Takes in the number of a new open call.
+    /// Adds an open call. Answers the number of its callback.
     pub(crate) fn open_call(&mut self, callback: Callback) -> u64 {
         let number = self.next_number();
         *self.open_calls.entry(callback.callee).or_default() += 1;
@@ -333,7 +334,7 @@ impl Canister {
         number
     }
 
-    /// The callback that was waiting, if it still is.
+    /// Removes an open call. Answers its callback, or `None` if there is no such call any more.
     pub(crate) fn close_call(&mut self, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
         if let Some(open) = self.open_calls.get_mut(&callback.callee) {
@@ -353,19 +354,20 @@ impl Canister {
             .map(Principal::to_text)
             .collect();
         let why = format!(
-            "Only the controllers of the canister {} can control it.\nCanister's controllers: {}\nSender's ID: {sender}",
+            "Only the controllers of the canister {} can control it.\nCanister's controllers: \
+             {}\nSender's ID: {sender}",
             self.id,
             controllers.join(" "),
         );
         Err(Reject::new(RejectCode::CanisterError, 512, why))
     }
 
-    /// Whether nothing is under way on it.
+    /// Whether it has neither requests under execution nor open calls.
     pub(crate) fn is_quiet(&self) -> bool {
         self.contexts.is_empty() && self.callbacks.is_empty()
     }
 
-    /// Whether a canister takes new calls.
+    /// Checks that the canister accepts calls.
     pub(crate) fn accepts_calls(&self) -> Result<(), Reject> {
         let id = self.id;
         match self.status {

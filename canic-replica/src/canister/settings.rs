@@ -7,13 +7,13 @@ use ic_management_canister_types as management;
 
 use crate::prices::Prices;
 
-/// Bytes of log that a canister keeps.
+/// The default limit of a log, in bytes.
 const LOG_BYTES: usize = 4096;
 
-/// In Candid, the two are the same.
+/// Both types are the same in Candid.
 pub(crate) type StatusVisibility = management::LogVisibility;
 
-/// What controllers decide about a canister.
+/// The settings of a canister.
 #[derive(Clone, Hash)]
 pub(crate) struct Settings {
     pub(crate) controllers: Vec<Principal>,
@@ -28,13 +28,13 @@ pub(crate) struct Settings {
     pub(crate) log_visibility: management::LogVisibility,
     pub(crate) snapshot_visibility: management::SnapshotVisibility,
     pub(crate) status_visibility: StatusVisibility,
-    /// Cycles that a call of another canister has to bring.
+    /// The least cycles of a call by another canister.
     pub(crate) minimum_incoming_call_cycles: u128,
-    /// Bytes that the log may take.
+    /// The limit of the log, in bytes.
     pub(crate) log_memory_limit: u64,
     /// Bytes; 0 is no limit.
     pub(crate) wasm_memory_limit: u64,
-    /// Bytes left below which `canister_on_low_wasm_memory` runs.
+    /// Free bytes below which `canister_on_low_wasm_memory` runs.
     pub(crate) wasm_memory_threshold: u64,
     pub(crate) environment_variables: BTreeMap<String, String>,
 }
@@ -60,7 +60,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The balance below which a canister freezes that takes so many bytes of memory, in cycles.
+    /// The balance below which a canister freezes if its memory has `bytes` bytes, in cycles.
     pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
         const DAY: u64 = 24 * 3600;
         let bytes = bytes.max(self.memory_allocation);

@@ -10,7 +10,7 @@ use crate::{
     wasm::global::Global,
 };
 
-/// A canister's state, kept for later.
+/// An earlier state of a canister.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) taken_at: u64,
@@ -18,22 +18,22 @@ pub(crate) struct Snapshot {
     pub(crate) program: SnapshotCode,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Vec<u8>,
-    /// When the global timer was to fire; of an uploaded snapshot it may be unknown.
+    /// The global timer. An uploaded snapshot may leave it out.
     pub(crate) timer: Option<management::CanisterTimer>,
-    /// Where the hook for short memory stood; as for the timer.
+    /// The state of the hook for low memory. An uploaded snapshot may leave it out.
     pub(crate) low_memory: Option<LowMemory>,
     pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     pub(crate) bytes: u64,
 }
 
-/// The program of a snapshot.
+/// The code of a snapshot.
 #[derive(Clone, Hash)]
 pub(crate) enum SnapshotCode {
     Taken(ExecutionState),
     Uploaded(Upload),
 }
 
-/// A program that comes piece by piece; it need not be a valid one before it is loaded.
+/// Code that a user uploads in slices. It is checked when the snapshot is loaded.
 #[derive(Clone, Hash)]
 pub(crate) struct Upload {
     pub(crate) module: Arc<Vec<u8>>,

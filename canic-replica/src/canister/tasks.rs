@@ -1,15 +1,16 @@
-//! System tasks: what the platform makes a canister do on its own.
+//! System tasks: the heartbeat, the global timer, and the hook for low memory.
 
-/// Whether `canister_on_low_wasm_memory` has to run: once each time that memory becomes short.
+/// The state of the hook `canister_on_low_wasm_memory`, which runs once each time that memory
+/// becomes low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LowMemory {
-    /// There is enough.
+    /// Memory is not low.
     Enough,
     Ready,
     Executed,
 }
 
-/// What a canister's round begins with: the global timer, the heartbeat and messages take turns.
+/// The first task of a canister's round: the global timer, the heartbeat and messages take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rotation {
     Timer,
@@ -18,8 +19,9 @@ pub(crate) enum Rotation {
 }
 
 impl Rotation {
-    /// The tasks of a round, and what the next one begins with, if the timer is due, there is a heartbeat, messages wait.
-    /// What is not there is passed over. A round that begins with messages has no tasks at all.
+    /// The tasks of a round, and the first task of the next round. The arguments say whether the
+    /// timer is due, whether the module has a heartbeat, and whether messages wait. A turn without
+    /// work is passed over. A round that begins with messages has no tasks.
     pub(crate) fn turn(self, timer: bool, heartbeat: bool, messages: bool) -> (Vec<Task>, Self) {
         let mut next = self;
         for _ in 0..3 {
@@ -43,7 +45,7 @@ impl Rotation {
     }
 }
 
-/// What the system makes a canister do on its own.
+/// A task that the system starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     Heartbeat,

@@ -1,5 +1,5 @@
-//! What a subnet certifies after a round: the root of a tree of its state, and certificates of parts
-//! of it. The tree is built and signed when the first certificate of it is asked for.
+//! The certified state of a subnet: a hash tree after each round, and certificates of parts of it.
+//! The tree is built and signed with the first certificate.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,7 @@ use crate::{
     ingress::IngressStatus,
 };
 
-/// What a subnet certifies after a round.
+/// The certified state of a subnet after a round.
 pub(crate) struct State {
     time: u64,
     subnet: usize,
@@ -63,8 +63,9 @@ impl State {
         }
     }
 
-    /// A certificate, in CBOR, of what is `wanted`, and of the time. `canister` and `request` answer what is below a label
-    /// of `/canister` and `/request_status`; what they do not know stays hidden.
+    /// A certificate, in CBOR, of the `wanted` paths and of the time. `canister` and `request`
+    /// answer the node below a label of `/canister` and `/request_status`. Nodes that they do not
+    /// know stay pruned.
     pub(crate) fn certificate(
         &self,
         wanted: &mut Wanted,
@@ -106,7 +107,7 @@ impl State {
     }
 }
 
-/// The certificate of a canister's certified data, made when a query asks for it.
+/// The certificate of a canister's certified data. It is made when a query reads it.
 pub(crate) struct DataCertificate {
     state: Arc<State>,
     canister: Arc<Canister>,
@@ -136,7 +137,7 @@ impl DataCertificate {
     }
 }
 
-/// What is certified of a canister; the metadata in full only if it is wanted.
+/// The node of a canister. The metadata is pruned unless it is wanted.
 pub(crate) fn canister(canister: &Canister, wanted: Option<&Wanted>) -> Node {
     let mut nodes = vec![(
         "controllers",
@@ -160,7 +161,7 @@ pub(crate) fn canister(canister: &Canister, wanted: Option<&Wanted>) -> Node {
     Node::labels(nodes)
 }
 
-/// What is certified of a request.
+/// The node of an ingress message.
 pub(crate) fn request_status(status: &IngressStatus) -> Node {
     let text = |text: &str| Node::Leaf(text.as_bytes().to_vec());
     match status {

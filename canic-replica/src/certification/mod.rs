@@ -1,5 +1,5 @@
-//! The certified state: after a round, each subnet signs the root of a tree of what it lets the world
-//! know, with a key that the root subnet vouches for.
+//! The certified state: after each round, a subnet signs the root of a hash tree of its public
+//! state. The root subnet certifies the key of the subnet.
 
 pub(crate) mod certificate;
 pub(crate) mod keys;

@@ -13,7 +13,7 @@ use crate::{
     subnets::{SubnetInfo, SubnetKind},
 };
 
-/// How often the root subnet signs who the subnets are, in nanoseconds.
+/// How often the root subnet signs the list of subnets, in nanoseconds.
 const DELEGATION: u64 = 60_000_000_000;
 
 /// The subnets of an instance, as the root subnet certifies them.
@@ -21,11 +21,11 @@ pub(crate) struct Topology {
     /// The number of the root subnet.
     root: usize,
     subnets: Vec<Certified>,
-    /// The time that the root subnet certified last, and how it signed.
+    /// The last time that the root subnet certified, and its signature.
     signed: Mutex<Option<(u64, [u8; 48])>>,
 }
 
-/// What is certified about a subnet.
+/// The certified facts about a subnet.
 struct Certified {
     id: Principal,
     kind: &'static str,
@@ -80,13 +80,13 @@ impl Topology {
         self.subnets[subnet].keys.nodes.first()
     }
 
-    /// The subnets that there still are, with their numbers.
+    /// The subnets that are not deleted, with their numbers.
     fn present(&self) -> impl Iterator<Item = (usize, &Certified)> {
         let all = self.subnets.iter().enumerate();
         all.filter(|(_, subnet)| !subnet.deleted)
     }
 
-    /// What is at `/subnet` in the tree of subnet number `own`, which alone lists its nodes.
+    /// The node at `/subnet` in the tree of subnet number `own`. A subnet lists its own nodes only.
     pub(super) fn subnets(&self, own: Option<usize>) -> Node {
         Node::labels(self.present().map(|(index, subnet)| {
             let mut nodes = vec![
@@ -108,7 +108,7 @@ impl Topology {
         }))
     }
 
-    /// What is at `/canister_ranges`.
+    /// The node at `/canister_ranges`.
     pub(super) fn ranges(&self) -> Node {
         Node::labels(self.present().map(|(_, subnet)| {
             let ranges = Node::Leaf(subnet.ranges.clone());
@@ -117,8 +117,8 @@ impl Topology {
         }))
     }
 
-    /// By what the root subnet vouches for the key of another. It is as old as the last full minute. The canister ids are
-    /// in both places where agents, old and new, look for them.
+    /// The delegation by which the root subnet certifies the key of another subnet. Its time is the
+    /// last full minute. The canister ranges are in both places where old and new agents read them.
     pub(super) fn delegation(&self, subnet: usize, now: u64) -> Option<Delegation> {
         if subnet == self.root {
             return None;
@@ -156,7 +156,7 @@ impl Topology {
     }
 }
 
-/// The platform's word for what a subnet is for.
+/// The platform's name of a kind of subnet.
 fn kind(kind: SubnetKind) -> &'static str {
     use SubnetKind::{
         Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,

@@ -1,4 +1,4 @@
-//! Hash trees of which only a part is shown: what is asked for, and digests of the rest.
+//! Hash trees, and partial trees that reveal some paths and prune the others to their digests.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use ic_certification::{
 };
 use serde::Serialize;
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub(crate) type Hash = [u8; 32];
 
-/// The paths that somebody asks for, by label. What lies below a path that ends is asked for, too.
+/// The requested paths, by label. A path requests its whole subtree.
 #[derive(Default)]
 pub(crate) struct Wanted {
     whole: bool,
@@ -26,7 +26,7 @@ impl Wanted {
         }
     }
 
-    /// Asks for a path.
+    /// Requests a path.
     pub(crate) fn add<L: AsRef<[u8]>>(&mut self, path: impl IntoIterator<Item = L>) {
         let mut here = self;
         for label in path {
@@ -35,18 +35,18 @@ impl Wanted {
         here.whole = true;
     }
 
-    /// What is asked for below a label.
+    /// The requested paths below a label.
     pub(crate) fn below(&self, label: &[u8]) -> Option<&Self> {
         self.below.get(label)
     }
 }
 
-/// A part of a tree, held in full.
+/// A node of a tree.
 pub(crate) enum Node {
     Leaf(Vec<u8>),
     /// Labels in ascending order.
     Labels(Vec<(Vec<u8>, Node)>),
-    /// What is not held is known by its digest.
+    /// A subtree that is known by its digest only.
     Pruned(Hash),
 }
 
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// Shows what is wanted of it.
+    /// Reveals the wanted paths.
     pub(crate) fn reveal(&self, wanted: &Wanted) -> HashTree {
         match self {
             Self::Leaf(bytes) => leaf(bytes.as_slice()),
@@ -81,10 +81,12 @@ impl Node {
     }
 }
 
-/// Many labels in ascending order, each with the digest of what is below it, and the digests of the forks above them.
+/// Labels in ascending order with the digests of their subtrees, and the digests of the forks above
+/// them.
 pub(crate) struct Labels {
     entries: Vec<(Vec<u8>, Hash)>,
-    /// The digests of the labels; then those of each pair of them; and so on, up to one. What has no partner rises.
+    /// The digests of the labels, then of each pair, and so on up to the root. A digest without a
+    /// partner moves up unchanged.
     layers: Vec<Vec<Hash>>,
 }
 
@@ -136,8 +138,8 @@ impl Labels {
         &self.entries[index].0
     }
 
-    /// Shows what is wanted; `open` is asked for what is below the label with an index. Of a label that is not there, its
-    /// neighbors are shown: they prove that nothing is between them.
+    /// Reveals the wanted labels. `open` answers the subtree of the label with an index. For a
+    /// label that is absent, its neighbors are revealed: they prove the absence.
     pub(crate) fn reveal(
         &self,
         wanted: &Wanted,
@@ -200,7 +202,7 @@ impl Labels {
     }
 }
 
-/// What is certified of a module's custom sections.
+/// The node of a module's metadata sections.
 pub(crate) fn metadata(sections: &BTreeMap<String, (bool, Vec<u8>)>) -> Node {
     Node::labels(
         sections

@@ -1,4 +1,4 @@
-//! A message as code that runs sees it: what it brings, and what it does.
+//! The input and the output of the execution of a message.
 
 use std::sync::Arc;
 
@@ -82,13 +82,13 @@ impl Context {
         )
     }
 
-    /// Whether what it does to the canister's state is kept.
+    /// Whether the platform keeps the new state of the canister.
     pub(crate) fn keeps(self) -> bool {
         !matches!(self, Self::Query | Self::ReplicatedQuery | Self::Inspect)
     }
 }
 
-/// What to run.
+/// The function to run.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     Export(String),
@@ -96,7 +96,7 @@ pub(crate) enum Entry {
     Closure(WasmClosure),
 }
 
-/// What a message brings.
+/// The input of a message.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) context: Context,
@@ -105,29 +105,29 @@ pub(crate) struct Message {
     pub(crate) caller_info: Option<Arc<CallerInfo>>,
     /// The argument; in a reply callback, the answer.
     pub(crate) payload: Vec<u8>,
-    /// In a reject callback and its cleanup, why.
+    /// The reject, in a reject callback and its cleanup.
     pub(crate) reject: Option<(RejectCode, String)>,
     pub(crate) method: String,
     pub(crate) deadline: u64,
     /// Attached cycles that may still be accepted.
     pub(crate) available: u128,
-    /// Cycles that came back with the answer.
+    /// Cycles that the answer refunded.
     pub(crate) refunded: u128,
     /// Whether the call context was answered already, or expects no answer.
     pub(crate) responded: bool,
     /// Instructions of the call context before this message.
     pub(crate) earlier: u64,
     pub(crate) now: u64,
-    /// Instructions it may take.
+    /// The limit of its instructions.
     pub(crate) limit: u64,
-    /// What an injected fault does to it: it traps, or has no cycles to spend.
+    /// The injected fault: the message traps, or has no cycles to spend.
     pub(crate) fault: Option<Effect>,
-    /// Of the canister's certified data, where it may read one.
+    /// The certificate of the canister's certified data, if the context may read it.
     pub(crate) certificate: Option<Arc<DataCertificate>>,
 }
 
 impl Message {
-    /// A message that brings nothing.
+    /// A message without payload and cycles.
     pub(crate) fn new(
         context: Context,
         entry: Entry,
@@ -156,7 +156,7 @@ impl Message {
     }
 }
 
-/// What a message does, if it does not trap.
+/// The output of a message that does not trap.
 pub(crate) struct StateChanges {
     /// Heap and globals afterwards.
     pub(crate) code: Option<ExecutionState>,
@@ -190,7 +190,8 @@ impl StateChanges {
         }
     }
 
-    /// Puts the new state into the canister; what concerns others stays in the answer.
+    /// Commits the new state to the canister. The answer keeps the effects on others: calls,
+    /// answer, cycles.
     pub(crate) fn apply_to(mut self, canister: &mut Canister) -> Self {
         if let Some(code) = self.code.take() {
             canister.code = Some(code);

@@ -1,4 +1,5 @@
-//! One message on one canister: instantiate, restore, run, read back.
+//! The execution of one message on one canister: instantiate, restore the state, run, capture the
+//! state.
 
 pub(crate) mod message;
 pub(crate) mod program_cache;
@@ -25,16 +26,16 @@ use crate::{
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
 
-/// How a message went.
+/// The result of an execution.
 pub(crate) struct Executed {
     pub(crate) outcome: Result<StateChanges, Trap>,
     pub(crate) instructions: u64,
-    /// What it printed; kept even if it trapped.
+    /// The lines that the message printed. They are kept if it trapped.
     pub(crate) prints: Vec<Vec<u8>>,
 }
 
 impl Executed {
-    /// It could not even begin.
+    /// The message could not begin.
     pub(crate) fn failed(trap: Trap) -> Self {
         Self {
             outcome: Err(trap),
@@ -44,7 +45,7 @@ impl Executed {
     }
 }
 
-/// Runs a message. The canister is only read; what it would become is in the answer.
+/// Runs a message. The answer holds the new state; the canister itself does not change.
 pub(crate) fn execute(
     canister: &Arc<Canister>,
     subnet_context: &Arc<SubnetContext>,
@@ -79,7 +80,7 @@ pub(crate) fn execute(
         (_, outcome) => outcome,
     };
     let used = limit - store.get_fuel().unwrap_or(0).min(limit);
-    // Pages of the heap are charged afterwards, with what is left: they make no message fail.
+    // Changed pages of the heap are charged last, up to the limit: they make no message fail.
     let instructions = limit.min(used + changed * subnet_context.prices.dirty_page);
     let mut host = store.into_data();
     host.forget_call();
@@ -144,7 +145,7 @@ fn reach(
     instance.get_module_export(store, &index?)
 }
 
-/// Makes a fresh instance the canister's own.
+/// Restores the canister's state into a fresh instance.
 fn restore(
     store: &mut Store<Host>,
     instance: &Instance,
@@ -169,7 +170,7 @@ fn restore(
     Ok(())
 }
 
-/// Reads the canister's state back.
+/// Captures the canister's state from an instance.
 fn capture(
     store: &mut Store<Host>,
     instance: &Instance,
@@ -213,7 +214,7 @@ fn call_closure(
     function.call(&mut *store, closure.environment)
 }
 
-/// The platform's word for what wasmtime says.
+/// The platform's trap for an error of wasmtime.
 pub(crate) fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {

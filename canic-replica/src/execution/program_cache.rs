@@ -1,5 +1,5 @@
-//! The cache of programs: each is compiled once per process. A program that no canister uses stays
-//! as long as little else is compiled.
+//! The cache of programs in memory. Each program is compiled once per process. Programs that no
+//! canister uses are bounded; the least recently used are evicted first.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{execution::programs::Program, wasm::Module};
 
-/// Compiled modules that are kept in memory although no canister uses them.
+/// The limit of unused programs.
 const MAX_IDLE: usize = 500;
 
-/// Bytes that these may have as Wasm.
+/// The limit of the size of all unused programs, in bytes of Wasm.
 const MAX_IDLE_BYTES: usize = 256 << 20;
 
 static CACHE: LazyLock<RwLock<Cache>> =
@@ -39,7 +39,7 @@ pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
     known.unwrap_or_else(|| Sha256::digest(bytes).into())
 }
 
-/// The program of a module. The cache holds it as long as anyone holds the module.
+/// The program of a module. The cache never evicts the program of a module that a canister holds.
 pub(crate) fn program_of(module: &Module) -> Result<Arc<Program>, String> {
     let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
     let program = cache.program(&module.hash);
@@ -50,13 +50,13 @@ pub(crate) fn program_of(module: &Module) -> Result<Arc<Program>, String> {
     }
 }
 
-/// A module that is being compiled, or was.
+/// A program that is compiled, or is being compiled.
 type Slot = Arc<OnceLock<Result<Arc<Program>, String>>>;
 
-/// Modules by their hash. Those that nobody uses are bounded by number and by bytes; the least recently asked for go first.
+/// Programs by the hashes of their modules.
 struct Cache {
     slots: HashMap<[u8; 32], Entry>,
-    /// Counts what was asked for.
+    /// Counts the requests.
     clock: u64,
     max_idle: usize,
     /// Bytes of Wasm, decompressed; machine code takes a few times as much.
@@ -70,10 +70,13 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether somebody holds the module, or waits for it.
+    /// Whether a canister holds the module, or a thread waits for it.
     fn is_used(&self) -> bool {
+        let held = |program: &Arc<Program>| {
+            Arc::strong_count(program) > 1 || Arc::strong_count(&program.module) > 1
+        };
         Arc::strong_count(&self.slot) > 1
-            || matches!(self.slot.get(), Some(Ok(program)) if Arc::strong_count(program) > 1 || Arc::strong_count(&program.module) > 1)
+            || matches!(self.slot.get(), Some(Ok(program)) if held(program))
     }
 
     fn bytes(&self) -> usize {
@@ -95,7 +98,7 @@ impl Cache {
         }
     }
 
-    /// The place of a module, which whoever comes first fills.
+    /// The slot of a module. The first thread that asks for it fills it.
     fn slot(&mut self, hash: [u8; 32]) -> Slot {
         if !self.slots.contains_key(&hash) {
             self.make_room();
@@ -111,7 +114,8 @@ impl Cache {
         self.slots.get(hash)?.slot.get()?.as_ref().ok().cloned()
     }
 
-    /// The hash of these bytes, if they are a module that was loaded: to compare is far less work than to hash.
+    /// The hash of these bytes, if they are a cached module. A comparison is much faster than
+    /// hashing.
     fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
         let loaded = |entry: &Entry| match entry.slot.get() {
             Some(Ok(program)) => *program.module.bytes == bytes,
@@ -145,7 +149,7 @@ impl Cache {
 mod tests {
     use super::*;
 
-    /// Asks for a small module, number `i`; says whether it had to be compiled.
+    /// Loads small module number `i`. Answers whether it had to be compiled.
     fn ask(cache: &mut Cache, i: u8) -> (Arc<Program>, bool) {
         let mut compiled = false;
         let slot = cache.slot([i; 32]);
@@ -182,7 +186,8 @@ mod tests {
         for i in [1, 2, 1, 3, 4] {
             ask(&mut cache, i);
         }
-        // When 4 came in there were 1, 2 and 3 without a user, and 2 was the oldest; 1 goes with the next.
+        // When 4 is loaded, 1, 2 and 3 are unused, and 2 is the least recently used. 1 is evicted
+        // next.
         assert_eq!(cache.slots.len(), 4);
         assert!(!cache.slots.contains_key(&[2; 32]));
         ask(&mut cache, 5);

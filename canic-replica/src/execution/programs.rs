@@ -30,7 +30,7 @@ const WAIT: Duration = Duration::from_millis(1);
 static LINKER: LazyLock<Linker<Host>> =
     LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
 
-/// Whether there is such a function of the system API.
+/// Whether the system API has a function of this name.
 fn knows(name: &str) -> bool {
     let mut store = host::store(&ENGINE, Host::idle());
     LINKER.get(&mut store, "ic0", name).is_ok()
@@ -69,13 +69,13 @@ impl Program {
         host::store(&ENGINE, host)
     }
 
-    /// A fresh instance. Instantiation runs no guest code; the fuel in the store is spent on filling
-    /// tables and memories.
+    /// A fresh instance. Instantiation runs no guest code; the fuel in the store is spent on
+    /// filling tables and memories.
     pub(crate) fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<Instance> {
         instantiate(&self.linked, store)
     }
 
-    /// Whether an instance can have a heap of so many pages.
+    /// Whether an instance can have a heap of `pages` pages.
     pub(crate) fn holds(&self, pages: u64) -> bool {
         let module = &self.module;
         let Some(index) = &module.reach.memory else {
@@ -97,7 +97,7 @@ fn instantiate(linked: &InstancePre<Host>, store: &mut Store<Host>) -> wasmtime:
     loop {
         store.set_fuel(u64::MAX)?;
         match linked.instantiate(&mut *store) {
-            // All slots are taken by messages that run at this moment. One of them will end.
+            // Messages that run at this moment occupy all slots. One of them will end.
             Err(error) if error.is::<PoolConcurrencyLimitError>() => thread::sleep(WAIT),
             result => return result,
         }
@@ -121,7 +121,7 @@ fn measure(
         let memory = memory.into_memory().ok_or("The exported memory is none.")?;
         module.initial_size = memory.size(&store);
         let data = memory.data(&store);
-        // A large memory need not be read beyond what the segments reach.
+        // Beyond the data segments a fresh memory is zero.
         let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
         module.initial = non_zero(&data[..end.min(data.len())]);
     }
@@ -154,7 +154,7 @@ mod tests {
         };
         let running: Vec<_> = (0..SLOTS).map(|_| start()).collect();
         let last = thread::spawn(start);
-        // It finds no room.
+        // There is no free slot for it.
         thread::sleep(20 * WAIT);
         drop(running);
         last.join().unwrap();

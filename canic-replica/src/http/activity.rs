@@ -1,4 +1,4 @@
-//! Whether anybody still needs the server, and the net under every request.
+//! The activity of a server: requests under way, the idle time, and the isolation of panics.
 
 use std::{
     sync::{
@@ -63,14 +63,15 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let activity = &self.0;
-        // The time first: whoever sees no request pending must see when the last one ended.
+        // The time is stored first: a reader that sees no pending request must see the end of the
+        // last one.
         *activity.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         activity.pending.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Counts the request, and runs it as a task of its own: a panic in it answers 500, and a client that goes away does
-/// not leave its work half done.
+/// Counts the request, and runs it as a task of its own. A panic answers 500. A client that
+/// disconnects does not interrupt the work.
 pub(super) async fn watch(
     State(activity): State<Arc<Activity>>,
     request: Request,

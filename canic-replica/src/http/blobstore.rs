@@ -1,4 +1,4 @@
-//! The blob store: large binary data is uploaded once, and later named by its SHA-256.
+//! The blob store: large binary data is uploaded once, and requests name it by its SHA-256.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::answer::{Answer, Body, Failure, Path};
 
-/// The most that a compressed blob may unfold to, in bytes.
+/// The largest decompressed blob, in bytes.
 const MAX_UNPACKED: u64 = 8 << 30;
 
 /// All blobs of a server; they live as long as it does.
@@ -71,7 +71,7 @@ impl Blob {
     }
 }
 
-/// `POST /blobstore`: keeps the body, answers its id in hexadecimal.
+/// `POST /blobstore`: stores the body, and answers its id in hexadecimal.
 pub(super) async fn upload(
     State(blobs): State<Arc<BlobStore>>,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! Paths of our own, beside PocketIC's: what an instance tells about itself, faults, and forks.
+//! The extensions to PocketIC's protocol: trace, accounts, faults, and forks.
 
 use axum::{
     extract::State,
@@ -17,11 +17,11 @@ use crate::{
     trace::{Accounts, Event},
 };
 
-/// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked
-/// for, those between are gone.
+/// A part of the trace. Only the last events are kept: if the first event has a higher number than
+/// requested, the events between are dropped.
 #[derive(Serialize)]
 struct Trace<'a> {
-    /// The number that the next event will have.
+    /// The number of the next event.
     next: u64,
     events: &'a [Event],
 }
@@ -99,7 +99,7 @@ struct Forked {
     instance_id: usize,
 }
 
-/// The copy makes no progress by itself, and no gateway leads to it.
+/// The fork makes no automatic progress, and has no gateway.
 pub(super) async fn fork(
     State(server): State<Shared>,
     Path(id): Path<String>,

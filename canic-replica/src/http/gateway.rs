@@ -1,6 +1,6 @@
-//! HTTP gateways: a browser opens `http://<canister id>.localhost:<port>/` and sees what the canister's `http_request`
-//! answers. Unlike the gateways of the network, ours takes the canister's word: it verifies no certificate, neither
-//! under `<canister id>.localhost` nor under `<canister id>.raw.localhost`.
+//! HTTP gateways: a browser opens `http://<canister id>.localhost:<port>/` and sees the answer of
+//! the canister's `http_request`. Unlike the gateways of the network, this gateway verifies no
+//! certificate, neither under `<canister id>.localhost` nor under `<canister id>.raw.localhost`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -40,7 +40,7 @@ use crate::{
     replica::Replica,
 };
 
-/// What the requests to one gateway share.
+/// The state that all requests to one gateway share.
 struct Site {
     instance: Arc<Instance>,
     domains: Vec<String>,
@@ -119,7 +119,7 @@ pub(super) async fn open(
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async {
-            // Dropping the sender is the sign.
+            // The sender is dropped to stop the gateway.
             let _ = stopped.await;
         });
         if let Err(e) = served.await {
@@ -144,7 +144,7 @@ pub(super) async fn open(
     Ok(HttpGatewayInfo { instance_id, port })
 }
 
-/// `GET /http_gateway`: those that are open.
+/// `GET /http_gateway`: the open gateways.
 pub(super) async fn list(State(server): State<Shared>) -> Answer<Json> {
     let open: Vec<_> = server
         .gateways
@@ -232,7 +232,8 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Respon
         .await
 }
 
-/// The canister that a request is for: the last label before the domain, or the parameter `canisterId`.
+/// The canister that a request is for: the last label before the domain, or the parameter
+/// `canisterId`.
 fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Answer<Principal> {
     let host = headers
         .get(header::HOST)
@@ -250,14 +251,16 @@ fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Ans
     });
     let Some(id) = label.or(parameter) else {
         return Err(Failure::bad_request(format!(
-            "the host `{host}` names no canister; `<canister id>.localhost` or `?canisterId=<canister id>` does"
+            "the host `{host}` names no canister; `<canister id>.localhost` or \
+             `?canisterId=<canister id>` does"
         )));
     };
     Principal::from_text(id)
         .map_err(|e| Failure::bad_request(format!("`{id}` is not a canister id: {e}")))
 }
 
-/// Asks the canister: by a query, then by an update where the answer says so, then for the rest of the body.
+/// Calls the canister: by a query, by an update if the answer demands an upgrade, and by queries
+/// for the streamed rest of the body.
 fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Answer<Response> {
     let argument = candid(encode_one(request), "the request")?;
     let mut answer = query(replica, canister, "http_request", argument.clone())?;
@@ -309,7 +312,7 @@ fn respond(answer: &Reply, body: Vec<u8>) -> Answer<Response> {
     for pair in headers {
         let (name, value) = header_of(pair)
             .ok_or_else(|| Failure::bad_gateway(format!("the header {pair} is none")))?;
-        // How long the body is, and how it travels, is decided here.
+        // The server sets the headers for length and transfer itself.
         if ![
             header::CONTENT_LENGTH,
             header::TRANSFER_ENCODING,
@@ -342,7 +345,7 @@ fn header_of(pair: &IDLValue) -> Option<(HeaderName, HeaderValue)> {
     }
 }
 
-/// A reply, read without a type: that of the streaming token is the canister's own affair.
+/// A reply, decoded without a type: the canister chooses the type of its streaming token.
 struct Reply(IDLValue);
 
 impl Reply {

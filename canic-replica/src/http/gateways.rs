@@ -12,20 +12,20 @@ use tokio::{sync::oneshot, task::JoinHandle};
 #[derive(Default)]
 pub(super) struct Gateways(Mutex<Vec<Gateway>>);
 
-/// One gateway, and what serves it unless it has been closed.
+/// One gateway, with its task unless it is closed.
 pub(super) struct Gateway {
     pub(super) details: HttpGatewayDetails,
     pub(super) open: Option<Open>,
 }
 
-/// A gateway's task; it takes requests until `stop` is dropped.
+/// A gateway's task, which accepts requests until `stop` is dropped.
 pub(super) struct Open {
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
 }
 
 impl Open {
-    /// Takes no more requests, and leaves those under way a second to end.
+    /// Accepts no more requests, and gives pending requests a second to end.
     pub(super) async fn close(self) {
         let Self { stop, mut task } = self;
         drop(stop);

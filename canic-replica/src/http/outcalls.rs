@@ -1,4 +1,4 @@
-//! HTTP outcalls of canisters: what waits for an answer, and the answers that tests make up.
+//! HTTP outcalls of canisters: the pending outcalls, and the mocked answers of tests.
 
 use pocket_ic::common::rest::{
     CanisterHttpHeader, CanisterHttpMethod, CanisterHttpPricingVersion, CanisterHttpReject,

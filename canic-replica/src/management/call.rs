@@ -12,24 +12,25 @@ use crate::{
     reject::{Reject, RejectCode, invalid},
 };
 
-/// What a management call comes to.
+/// The outcome of a management call.
 pub(crate) enum Answer {
     Reply(Vec<u8>),
-    /// A reply, and it kept the attached cycles but for these.
+    /// A reply, and a refund of so many of the attached cycles.
     ReplyAndRefund(Vec<u8>, u128),
-    /// It is answered later.
+    /// The call is answered later.
     Deferred,
 }
 
 pub(crate) type ManagementResult = Result<Answer, Reject>;
 
-/// The canister that an argument names as `canister_id` or `target_canister`, or why it names none.
+/// The canister that an argument names as `canister_id` or `target_canister`, or the reason why it
+/// names none.
 pub(crate) fn target(payload: &[u8]) -> Result<Principal, String> {
     #[derive(candid::CandidType, candid::Deserialize)]
     struct Named {
         canister_id: Option<Principal>,
         target_canister: Option<Principal>,
-        // Long blobs: read in one piece, as skipping a value goes byte by byte and has a quota.
+        // Long blobs are read as one piece: the decoder skips values byte by byte, within a quota.
         wasm_module: Option<serde_bytes::ByteBuf>,
         arg: Option<serde_bytes::ByteBuf>,
         chunk: Option<serde_bytes::ByteBuf>,
@@ -40,7 +41,7 @@ pub(crate) fn target(payload: &[u8]) -> Result<Principal, String> {
     target.ok_or_else(|| "Error decoding candid: it names no canister".into())
 }
 
-/// Who made a change.
+/// The origin of a change, for the history of a canister.
 pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::ChangeOrigin {
     match request.origin {
         Origin::Callback(_) => types::ChangeOrigin::FromCanister(types::FromCanisterRecord {
@@ -57,7 +58,8 @@ pub(crate) fn decode<A: for<'a> ArgumentDecoder<'a>>(request: &Request) -> Resul
     decode_bounded(&request.payload).map_err(|error| invalid(undecodable(error)))
 }
 
-/// Says why an argument cannot be read. The text names all causes, and not the argument.
+/// The text for an argument that cannot be decoded. It names all causes, and leaves the argument
+/// out.
 pub(super) fn undecodable(error: candid::Error) -> String {
     format!("Error decoding candid: {error:#}")
 }

@@ -1,4 +1,4 @@
-//! How canisters come into being, and cycles into them.
+//! The creation of canisters, and deposits of cycles.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,10 @@ use crate::{
     reject::{Reject, RejectCode, invalid, oversubscribed, refused},
 };
 
-/// What `provisional_create_canister_with_cycles` and `provisional_top_up_canister` give if not told, in cycles.
+/// The default amount of `provisional_create_canister_with_cycles` and
+/// `provisional_top_up_canister`, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
-/// Stands for the id until all else is settled.
+/// The id of a canister until its settings are checked.
 const PLACEHOLDER_ID: Principal = Principal::anonymous();
 
 impl Network {
@@ -45,8 +46,9 @@ impl Network {
                 RejectCode::CanisterReject,
                 403,
                 format!(
-                    "Creating a canister requires a fee of {fee} that is deducted from the canister's initial balance but \
-                     only {} cycles were received with the create_canister request.",
+                    "Creating a canister requires a fee of {fee} that is deducted from the \
+                     canister's initial balance but only {} cycles were received with the \
+                     create_canister request.",
                     request.cycles
                 ),
             ));
@@ -84,7 +86,7 @@ impl Network {
         let subnet = request.subnet.or(home.map(|sender| sender.subnet));
         let subnet = subnet.unwrap_or(0);
         let settings = Settings {
-            // Only canisters that others create have a limit by default.
+            // Only canisters created by canisters have a limit by default.
             wasm_memory_limit: 0,
             ..Settings::of(request.sender)
         };
@@ -100,12 +102,12 @@ impl Network {
         reply((types::CanisterIdRecord { canister_id: id },))
     }
 
-    /// Whether a canister of this id can be created on a subnet.
+    /// Checks that a canister with this id can be created on a subnet.
     fn check_specified(&self, id: Principal, subnet: usize) -> Result<(), Reject> {
         if self.is_allocatable(id) {
             return Err(invalid(format!(
-                "The `specified_id` {id} is invalid because it belongs to the canister allocation ranges of the test \
-                 environment."
+                "The `specified_id` {id} is invalid because it belongs to the canister allocation \
+                 ranges of the test environment."
             )));
         }
         if self.canisters.contains_key(&id) {
@@ -114,7 +116,8 @@ impl Network {
         }
         if self.subnet_index_of(id) != Some(subnet) {
             let why = format!(
-                "Unsuccessful validation of specified ID: Specified CanisterId {id} is not hosted by subnet {}.",
+                "Unsuccessful validation of specified ID: Specified CanisterId {id} is not hosted \
+                 by subnet {}.",
                 self.subnets[subnet].context.id
             );
             return Err(Reject::new(RejectCode::CanisterReject, 405, why));
@@ -122,7 +125,7 @@ impl Network {
         Ok(())
     }
 
-    /// Takes a canister in, once its settings are found good, and gives it the id that was asked for or a fresh one.
+    /// Inserts a new canister if its settings are valid, under the specified or a fresh id.
     fn insert_new_canister(
         &mut self,
         mut canister: Canister,
@@ -165,7 +168,7 @@ impl Network {
     }
 
     pub(super) fn provisional_top_up(&mut self, request: &Request) -> ManagementResult {
-        /// The client's type demands an amount, the platform does not.
+        /// The client's type demands an amount; the platform does not.
         #[derive(candid::CandidType, candid::Deserialize)]
         struct Args {
             canister_id: Principal,
@@ -197,7 +200,7 @@ impl Settings {
     }
 }
 
-/// The hash of a map, as the interface specification defines it.
+/// The hash of the environment variables, as the interface specification defines it.
 fn environment_hash(variables: &BTreeMap<String, String>) -> Vec<u8> {
     let mut pairs: Vec<_> = variables
         .iter()

@@ -1,4 +1,4 @@
-//! Code comes and goes: install, reinstall, upgrade, uninstall.
+//! The installation of code: install, reinstall, upgrade, uninstall.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -26,7 +26,7 @@ use crate::{
     wasm::Module,
 };
 
-/// The argument of `install_code`, read so that the module is one piece of bytes and not a list of numbers.
+/// The argument of `install_code`, decoded with the module as bytes and not as a list of numbers.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct InstallCodeArgs {
     mode: types::CanisterInstallMode,
@@ -38,7 +38,7 @@ struct InstallCodeArgs {
     sender_canister_version: Option<u64>,
 }
 
-/// What is to be installed, and how.
+/// An order to install code.
 struct Order {
     mode: types::CanisterInstallMode,
     canister: Principal,
@@ -47,15 +47,16 @@ struct Order {
     sender_version: Option<u64>,
 }
 
-/// Where the module comes from.
+/// The source of a module.
 enum Source {
     Module(Vec<u8>),
-    /// The canister that stores the chunks, their hashes in order, and the hash of all of them together.
+    /// The canister that stores the chunks, the hashes of the chunks in order, and the hash of the
+    /// module.
     Chunks(Arc<Canister>, Vec<types::ChunkHash>, [u8; 32]),
 }
 
 impl Source {
-    /// What it costs to put the module together: each chunk counts as if it were full.
+    /// The instructions for joining the chunks: each chunk counts as a full one.
     fn instructions(&self) -> u64 {
         match self {
             Self::Module(_) => 0,
@@ -112,7 +113,8 @@ impl Network {
         let found = self.canisters.get(&store).filter(|c| c.subnet == subnet);
         let chunks = Arc::clone(found.ok_or_else(|| {
             refused(format!(
-                "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of target canister {target}",
+                "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of \
+                 target canister {target}",
                 self.subnets[subnet].context.id
             ))
         })?);
@@ -151,7 +153,7 @@ impl Network {
         reply(())
     }
 
-    /// Removes code and memory. What the program had still to answer is rejected.
+    /// Removes code and memory. All open requests of the canister are rejected.
     pub(crate) fn uninstall(&mut self, id: Principal) {
         let Some(canister) = self.canister_mut(id) else {
             return;
@@ -182,7 +184,8 @@ impl Network {
         }
     }
 
-    /// Installs on a draft of the canister, which takes its place if all went well. The instructions are paid for anyway.
+    /// Installs code on a draft of the canister, and commits the draft if all functions succeed.
+    /// The canister pays for the instructions in any case.
     fn install(&mut self, request: &Request, order: Order) -> ManagementResult {
         let id = order.canister;
         self.require_controlled(id, request)?;
@@ -241,7 +244,8 @@ impl Network {
             self.ledger.burnt += burnt;
             self.canisters.insert(installed);
         } else {
-            // Only what it cost and what was printed is left of it: as on the platform, a reinstall begins with an empty log.
+            // A failed installation leaves its costs and its log. As on the platform, the log of a
+            // failed reinstallation begins empty.
             let logs = (installed.logs.clone(), installed.logs_written);
             let canister = self.require_canister_mut(id)?;
             canister.balance -= cost;
@@ -257,8 +261,8 @@ impl Network {
 
 fn rate_limit(id: Principal) -> Reject {
     let why = format!(
-        "Canister {id} is rate limited because it executed too many instructions in the previous install_code messages. \
-         Please retry installation after several minutes."
+        "Canister {id} is rate limited because it executed too many instructions in the previous \
+         install_code messages. Please retry installation after several minutes."
     );
     Reject::new(RejectCode::SysTransient, 209, why)
 }
@@ -271,26 +275,26 @@ struct Draft<'a> {
     subnet_context: Arc<SubnetContext>,
     request: &'a Request,
     now: u64,
-    /// Instructions that are left.
+    /// The remaining instructions.
     left: u64,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
     faults: &'a mut Faults,
     round: u64,
-    /// The number of the first of these events.
+    /// The number of the next event.
     next_event: u64,
 }
 
 impl Draft<'_> {
-    /// Loads the module, if it may be installed that way.
+    /// Loads the module, if the mode of installation fits the canister.
     fn load(&mut self, order: &Order) -> Result<Arc<Module>, Reject> {
         use types::CanisterInstallMode::{Install, Upgrade};
         let id = self.canister.id;
         match (order.mode, &self.canister.code) {
             (Install, Some(_)) => {
                 let why = format!(
-                    "Canister {id} cannot be installed because the canister is not empty. Try installing with \
-                     mode='reinstall' instead."
+                    "Canister {id} cannot be installed because the canister is not empty. Try \
+                     installing with mode='reinstall' instead."
                 );
                 return Err(Reject::new(RejectCode::CanisterError, 514, why));
             }
@@ -311,14 +315,15 @@ impl Draft<'_> {
                 && !module.metadata.contains_key(ORTHOGONAL)
             {
                 return Err(contract(
-                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade option requires that the new \
-                     canister module supports enhanced orthogonal persistence.",
+                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade \
+                     option requires that the new canister module supports enhanced orthogonal \
+                     persistence.",
                 ));
             }
             if persistence.is_none() && code.module.metadata.contains_key(ORTHOGONAL) {
                 return Err(contract(
-                    "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade \
-                     option.",
+                    "Missing upgrade option: Enhanced orthogonal persistence requires the \
+                     `wasm_memory_persistence` upgrade option.",
                 ));
             }
         }
@@ -381,7 +386,7 @@ impl Draft<'_> {
             module_hash: hash,
         };
         let canister = Arc::make_mut(&mut self.canister);
-        // The record counts the change of version itself.
+        // `record` increments the version, too.
         canister.version -= 1;
         let origin = origin(self.request, order.sender_version);
         canister.record(
@@ -392,12 +397,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The new code sees the new version already.
+    /// Increments the version: the new code sees the new version.
     fn bump(&mut self) {
         Arc::make_mut(&mut self.canister).version += 1;
     }
 
-    /// Puts new code in the place of the old; its memory is fresh, or the old one's.
+    /// Replaces the code. The new memory is fresh, or that of the old code.
     fn replace(&mut self, module: Arc<Module>, keep: bool) {
         let canister = Arc::make_mut(&mut self.canister);
         let mut code = ExecutionState::fresh(module);
@@ -409,7 +414,7 @@ impl Draft<'_> {
         canister.timer = None;
     }
 
-    /// What an injected fault does to a function of the installation: it can only trap.
+    /// The effect of an injected fault on a function of the installation, which can only trap.
     fn fire(&mut self, name: &str) -> Option<Effect> {
         if !self.faults.any() {
             return None;

@@ -1,4 +1,4 @@
-//! Canisters start, stop and end.
+//! The lifecycle of canisters: start, stop, deletion, and payment for resources.
 
 use candid::Principal;
 use ic_management_canister_types as types;
@@ -14,7 +14,7 @@ use crate::{
     reject::{Reject, RejectCode},
 };
 
-/// A stop request gives up after so many nanoseconds.
+/// The timeout of a stop request, in nanoseconds.
 const STOP_TIMEOUT: u64 = 300_000_000_000;
 
 impl Network {
@@ -51,11 +51,11 @@ impl Network {
         if let Origin::Ingress(id) = request.origin {
             self.ingress.insert(id, IngressStatus::Processing);
         }
-        // If nothing is open, the end of the round answers.
+        // The end of the round answers, if there are no open calls.
         Ok(Answer::Deferred)
     }
 
-    /// Tells those who wait for canisters to stop which ones have.
+    /// Answers the stop requests of all canisters that have stopped.
     pub(crate) fn finish_stops(&mut self) {
         let quiet = |id: &&Principal| {
             self.canisters
@@ -80,7 +80,7 @@ impl Network {
         }
     }
 
-    /// Tells those who waited too long that the canister may still stop, but they need not wait.
+    /// Rejects the stop requests that have timed out. Their canisters may still stop.
     pub(crate) fn expire_stops(&mut self) {
         let now = self.time;
         for id in self.stopping.clone() {
@@ -118,8 +118,8 @@ impl Network {
         canister.paid_until = now;
         self.ledger.fees.resources += paid;
         if paid < cost {
-            // As on the network: who cannot pay loses code, memory, snapshots, what was allocated, and the changes on record
-            // (not their number). It keeps its id.
+            // As on the network, a canister that cannot pay loses code, memory, snapshots,
+            // allocations and history. It keeps its id and the number of changes.
             self.uninstall(id);
             if let Some(canister) = self.canister_mut(id) {
                 canister.settings.compute_allocation = 0;
@@ -145,7 +145,8 @@ impl Network {
         }
         if !canister.input_queues.is_empty() || !canister.is_quiet() {
             let why = format!(
-                "Canister {id} has messages in its queues and cannot be deleted now. Please retry after some time."
+                "Canister {id} has messages in its queues and cannot be deleted now. Please retry \
+                 after some time."
             );
             return Err(Reject::new(RejectCode::SysTransient, 203, why));
         }
@@ -158,7 +159,7 @@ impl Network {
     }
 }
 
-/// What a waiting stop request gets when the canister is started again.
+/// The reject of a stop request whose canister is started again.
 fn cancelled(id: Principal, origin: Origin) -> Reject {
     match origin {
         Origin::Callback(_) => Reject::bare(

@@ -1,4 +1,4 @@
-//! The management canister `aaaaa-aa`: who may call what, dispatch, and what its methods have in common.
+//! The management canister `aaaaa-aa`: dispatch to its methods.
 
 pub(crate) mod call;
 mod creation;
@@ -27,7 +27,8 @@ use crate::{
 };
 
 impl Network {
-    /// Executes a call to the management canister and answers it. On a reject all attached cycles go back.
+    /// Executes a call to the management canister and answers it. A reject refunds all attached
+    /// cycles.
     pub(crate) fn manage(&mut self, mut request: Request) {
         let fault = self.fire_on_request(&mut request);
         if let Some(Effect::Delay { rounds }) = fault {
@@ -106,13 +107,15 @@ impl Network {
             method => Err(Reject::bare(
                 RejectCode::DestinationInvalid,
                 format!(
-                    "Unable to route management canister request {method}: MethodNotFound(\"{method}\")"
+                    "Unable to route management canister request {method}: \
+                     MethodNotFound(\"{method}\")"
                 ),
             )),
         }
     }
 
-    /// Some methods are only for the canisters of the subnet that executes them, and for those of the NNS.
+    /// Checks that a method for canisters of its own subnet is called by such a canister, or by one
+    /// of the NNS.
     fn check_sender_subnet(&self, request: &Request) -> Result<(), Reject> {
         let domestic = matches!(
             request.method.as_str(),
@@ -130,12 +133,13 @@ impl Network {
             return Ok(());
         }
         Err(contract(format!(
-            "Incorrect sender subnet id: {}. Sender should be on the same subnet or on the NNS subnet.",
+            "Incorrect sender subnet id: {}. Sender should be on the same subnet or on the NNS \
+             subnet.",
             self.infos[sender.subnet].id
         )))
     }
 
-    /// Management calls that work as queries.
+    /// Executes a management call as a query.
     pub(crate) fn query_management(&mut self, query: &Ingress) -> Result<Vec<u8>, Reject> {
         let request = Request::from(query.clone());
         let answer = match query.method.as_str() {

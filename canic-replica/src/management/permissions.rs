@@ -1,4 +1,4 @@
-//! Who may call which method of the management canister from outside.
+//! The permissions of ingress messages to the management canister.
 
 use candid::Principal;
 
@@ -9,23 +9,23 @@ use crate::{
     reject::{Reject, RejectCode, invalid, refused},
 };
 
-/// Who may call a method from outside.
+/// The users that may call a method by an ingress message.
 enum IngressPermission {
-    /// Nobody pays for it.
+    /// Any user. No canister pays for the message.
     Anyone,
-    /// Those of the canister that the argument names, which pays.
+    /// The controllers of the canister that the argument names. This canister pays.
     Controllers,
-    /// The same, and those to whom the canister shows its snapshots.
+    /// The controllers, and principals that may read the canister's snapshots.
     SnapshotReaders,
-    /// The same, and those to whom the canister shows its status.
+    /// The controllers, and principals that may read the canister's status.
     StatusReaders,
-    /// It is for canisters, and about one.
+    /// No user: the method is for canisters, and its argument names a canister.
     CanistersOnTarget,
-    /// It is for canisters.
+    /// No user: the method is for canisters.
     Canisters,
 }
 
-/// The door of a method; `None` if there is no such method.
+/// The permission of a method; `None` if there is no such method.
 fn ingress_permission(method: &str) -> Option<IngressPermission> {
     Some(match method {
         "provisional_create_canister_with_cycles" | "provisional_top_up_canister" => {
@@ -64,7 +64,7 @@ fn ingress_permission(method: &str) -> Option<IngressPermission> {
     })
 }
 
-/// Whether the network has this method, and this replica refuses it by name.
+/// Whether this is a method of the network that this replica does not support.
 pub(super) fn is_unsupported(method: &str) -> bool {
     matches!(
         method,
@@ -86,16 +86,16 @@ pub(super) fn is_unsupported(method: &str) -> bool {
     )
 }
 
-/// Whether a canister pays for the reception after the call: one that froze itself by too high a freezing threshold
-/// must be able to lower it.
+/// Whether a canister pays for the reception after the call: a canister that froze itself by its
+/// freezing threshold must be able to lower it.
 pub(crate) fn charged_afterwards(method: &str, payload: usize) -> bool {
     const MAX_PAYLOAD: usize = 366;
     method == "update_settings" && payload <= MAX_PAYLOAD
 }
 
 impl Network {
-    /// The canister that a call from outside is about, if its method is about one. Errors: the method is not for callers
-    /// from outside, or the argument names no canister.
+    /// The canister that the argument of an ingress message names, if its method needs one. A
+    /// method for canisters only, or an argument without a canister, is rejected.
     pub(crate) fn management_target(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         let method = ingress.method.as_str();
         match ingress_permission(method) {
@@ -121,7 +121,7 @@ impl Network {
         }
     }
 
-    /// Whether a call from outside about a canister may come in: nobody but its controllers spends its cycles.
+    /// Checks the permission of an ingress message. Only controllers may spend a canister's cycles.
     pub(crate) fn admit_management(
         &self,
         ingress: &Ingress,

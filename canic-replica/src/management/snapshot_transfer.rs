@@ -1,4 +1,4 @@
-//! Snapshots on their way out of the platform and back in, piece by piece.
+//! Downloads and uploads of snapshots, in slices.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,15 +25,16 @@ use crate::{
     wasm::global::Global,
 };
 
-/// Bytes of one piece.
+/// The longest slice, in bytes.
 const MAX_SLICE: u64 = 2_000_000;
-/// Bytes of a module, and of a heap.
+/// The limits of a module and of a heap, in bytes.
 const MAX_MODULE: u64 = 100 << 20;
 const MAX_HEAP: u64 = 4 << 30;
 const MAX_GLOBALS: usize = 1_000;
 const MAX_CERTIFIED_DATA: usize = 32;
 
-/// The argument of `upload_canister_snapshot_data`, read so that the data is one piece of bytes.
+/// The argument of `upload_canister_snapshot_data`, decoded with the data as bytes and not as a
+/// list of numbers.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct UploadDataArgs {
     canister_id: candid::Principal,
@@ -78,7 +79,7 @@ impl Network {
         self.require_snapshot_reader(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
         let (heap, initial) = snapshot.heap();
-        // What there is, and which part of it is asked for.
+        // The length of the whole, and the requested slice.
         let (length, offset, size) = match args.kind {
             WasmModule { offset, size } => (snapshot.module().len() as u64, offset, size),
             WasmMemory { offset, size } => (heap.size * WASM_PAGE, offset, size),
@@ -226,7 +227,7 @@ impl Snapshot {
         }
     }
 
-    /// The heap, and what it differs from.
+    /// The heap, and the initial memory from which it differs.
     fn heap(&self) -> (&Heap, &Pages) {
         static NOTHING: Pages = Pages::new();
         match &self.program {
@@ -239,7 +240,8 @@ impl Snapshot {
 fn check_slice(length: u64, offset: u64, size: u64) -> Result<(), Reject> {
     if offset.saturating_add(size) > length {
         return Err(invalid(format!(
-            "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, size: {size}"
+            "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, \
+             size: {size}"
         )));
     }
     Ok(())

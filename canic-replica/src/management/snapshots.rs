@@ -1,4 +1,4 @@
-//! Snapshots: a canister's state, kept by the platform, to go back to.
+//! Snapshots of canisters: take, load, list, delete.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     reject::{Reject, RejectCode, invalid, refused},
 };
 
-/// Snapshots of one canister.
+/// The limit of snapshots of one canister.
 const MAX_SNAPSHOTS: usize = 10;
 
 impl Network {
@@ -77,8 +77,8 @@ impl Network {
             Some(owner) if owner.is_controller(&request.sender) => owner.id,
             Some(_) => {
                 return Err(refused(format!(
-                    "Only a controller of the canister that snapshot {} belongs to can load it on canister {id}. \
-                     Sender: {}.",
+                    "Only a controller of the canister that snapshot {} belongs to can load it on \
+                     canister {id}. Sender: {}.",
                     hex::encode(args.snapshot_id),
                     request.sender
                 )));
@@ -91,7 +91,7 @@ impl Network {
             .withdraw(&mut draft, SNAPSHOT, &request.sender)
             .map_err(unpaid)?;
         let code = match &snapshot.program {
-            // What the timer and the hook for short memory waited for is not brought back, but goes on.
+            // The timer and the hook for low memory go on; the snapshot does not reset them.
             SnapshotCode::Taken(code) => code.clone(),
             SnapshotCode::Uploaded(upload) => {
                 match snapshot.timer {
@@ -167,7 +167,8 @@ impl Network {
         Ok(canister)
     }
 
-    /// Another canister of the subnet to which a snapshot belongs: it says so in its name.
+    /// Another canister of the subnet that owns the snapshot. The snapshot's name holds the id of
+    /// its owner.
     fn other_owner(&self, id: Principal, name: &[u8]) -> Option<&Canister> {
         let owner = Principal::try_from_slice(name.get(COUNTER..)?).ok()?;
         let subnet = self.canisters.get(&id)?.subnet;
@@ -176,7 +177,7 @@ impl Network {
             .then_some(&**owner)
     }
 
-    /// A canister's snapshot of this name.
+    /// The snapshot of a canister with this name.
     pub(crate) fn snapshot(&self, id: Principal, name: &[u8]) -> Result<Arc<Snapshot>, Reject> {
         if let Some(snapshot) = self.require_canister(id)?.snapshots.get(name) {
             return Ok(Arc::clone(snapshot));
@@ -193,7 +194,7 @@ impl Network {
         })
     }
 
-    /// Whether a canister may have one more snapshot, or one in the place of another.
+    /// Checks that a canister may have another snapshot, or one in place of `replaced`.
     pub(crate) fn check_snapshot_limit(
         &self,
         id: Principal,
@@ -204,14 +205,15 @@ impl Network {
         }
         if self.require_canister(id)?.snapshots.len() >= MAX_SNAPSHOTS {
             return Err(refused(format!(
-                "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
+                "Canister {id} has reached the maximum number of snapshots allowed: \
+                 {MAX_SNAPSHOTS}."
             )));
         }
         Ok(())
     }
 
-    /// Gives a snapshot a name and keeps it, if the canister can pay for the work and for its memory; which is less if
-    /// its code goes at the same time.
+    /// Stores a snapshot under a new name, if the canister can pay for the work and the memory. The
+    /// memory is less if `uninstall` removes the code at the same time.
     pub(crate) fn store_snapshot(
         &mut self,
         id: Principal,
@@ -241,7 +243,8 @@ impl Network {
     }
 }
 
-/// Whether the state of the hook for short memory in an uploaded snapshot fits the memory and the settings.
+/// Checks that the state of the hook for low memory in an uploaded snapshot fits the memory and the
+/// settings.
 fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
     let (SnapshotCode::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
         return Ok(());
@@ -251,13 +254,13 @@ fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
         return Ok(());
     }
     Err(invalid(format!(
-        "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook condition satisfied: \
-         {short}).",
+        "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook \
+         condition satisfied: {short}).",
         Some(hook(status))
     )))
 }
 
-/// Bytes of a snapshot's name that number it; the rest is its canister's.
+/// The length of the counter in a snapshot's name, in bytes. The rest is the id of its canister.
 const COUNTER: usize = 8;
 
 impl Snapshot {
@@ -269,7 +272,7 @@ impl Snapshot {
     }
 }
 
-/// Makes a program of what was uploaded, if that fits together.
+/// The state of uploaded code, if module, heap and globals fit together.
 fn assemble(id: Principal, upload: &Upload) -> Result<ExecutionState, Reject> {
     let program = program_cache::load(&upload.module).map_err(|why| {
         let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
@@ -307,7 +310,7 @@ fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
     }
 }
 
-/// Where the hook for short memory stands, as the platform tells it.
+/// The state of the hook for low memory as a Candid value.
 pub(crate) fn hook(status: LowMemory) -> Hook {
     match status {
         LowMemory::Enough => Hook::ConditionNotSatisfied,

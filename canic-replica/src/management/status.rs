@@ -1,4 +1,4 @@
-//! What can be known about a canister: its status, its history, its metadata.
+//! Information about a canister: its status, its history, its metadata.
 
 use candid::{CandidType, Nat, Principal};
 use ic_management_canister_types as types;
@@ -14,7 +14,8 @@ use crate::{
     reject::{Reject, RejectCode, refused},
 };
 
-/// The answer of `canister_status`. The client's type lacks the newest settings, which newer types demand.
+/// The answer of `canister_status`. The client's type lacks the newest settings, which newer types
+/// demand.
 #[derive(CandidType)]
 struct StatusResult {
     status: types::CanisterStatusType,
@@ -140,7 +141,7 @@ impl Network {
         }
     }
 
-    /// Whether it has stopped for good: nothing waits for it or is on its way from it.
+    /// Whether it has stopped and no message to or from it is under way.
     fn is_ready_for_migration(&self, canister: &Canister) -> bool {
         let id = canister.id;
         let concerns = |input: &Input| match input {
@@ -154,7 +155,7 @@ impl Network {
 }
 
 impl Canister {
-    /// Whether somebody else than the canister itself may read its status.
+    /// Checks that a principal other than the canister itself may read its status.
     pub(super) fn check_status_reader(&self, reader: &Principal) -> Result<(), Reject> {
         if self.shows_status_to(reader) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a canister stores beside its memory: chunks of modules, and logs.
+//! Storage beside a canister's memory: the chunk store, and the log.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// Longest chunk, in bytes.
 pub(crate) const MAX_CHUNK: usize = 1024 * 1024;
-/// Chunks of one canister at most, and of one module.
+/// The limit of the chunks of one canister, and of one module.
 pub(crate) const MAX_CHUNKS: usize = 100;
 
 impl Network {
@@ -26,7 +26,7 @@ impl Network {
     pub(crate) fn upload_chunk(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UploadChunkArgs,)>(request)?;
         self.require_chunk_store_user(args.canister_id, request)?;
-        // Charged before anything is looked at: looking means hashing.
+        // The charge comes before all checks, as they hash the chunk.
         self.charge_instructions(args.canister_id, UPLOAD_CHUNK, &request.sender)
             .map_err(|reject| {
                 chunk_error(format!(
@@ -66,13 +66,15 @@ impl Network {
             .require_chunk_store_user(args.canister_id, request)?
             .clone();
         draft.chunks.clear();
-        // As on the platform, a frozen canister cannot even be cleared, unless that thaws it.
+        // As on the platform, the chunk store of a frozen canister cannot be cleared, unless that
+        // thaws the canister.
         self.can_grow(self.require_canister(args.canister_id)?, &draft)?;
         self.commit_draft(draft, 0);
         reply(())
     }
 
-    /// The canister, if the caller may use its chunk store: its controllers and it itself.
+    /// The canister, if the caller may use its chunk store: the canister itself, and its
+    /// controllers.
     pub(crate) fn require_chunk_store_user(
         &mut self,
         id: Principal,
@@ -87,7 +89,7 @@ impl Network {
 
     // Logs.
 
-    /// As an update call; the platform offers it to canisters only.
+    /// Fetches a log by an update call, which the platform offers to canisters only.
     pub(crate) fn fetch_logs(&mut self, request: &Request) -> ManagementResult {
         self.read_logs(request)
     }
@@ -103,7 +105,7 @@ impl Network {
             );
             return Err(Reject::new(RejectCode::CanisterReject, 406, why));
         }
-        // The ends of both ranges are not part of them.
+        // Both ranges exclude their ends.
         let wanted = |record: &&types::CanisterLogRecord| match args.filter {
             None => true,
             Some(Filter::ByIdx { start, end }) => (start..end).contains(&record.idx),
@@ -118,7 +120,7 @@ impl Network {
     }
 }
 
-/// The hash of a chunk, if a store of chunks has it or has room for it.
+/// The hash of a chunk, if the chunk store has it or has room for it.
 pub(crate) fn check_chunk(
     store: &BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     chunk: &[u8],
@@ -146,7 +148,7 @@ pub(crate) fn chunk_error(why: String) -> Reject {
     )
 }
 
-/// What a canister gets that cannot pay for the work on a snapshot.
+/// The reject for a canister that cannot pay for the work on a snapshot.
 pub(crate) fn unpaid(reject: Reject) -> Reject {
     let message = format!("Canister snapshotting failed with: `{}`", reject.message);
     Reject { message, ..reject }

@@ -1,4 +1,4 @@
-//! What the management canister knows about a subnet, and its randomness.
+//! Information about a subnet, and random bytes.
 
 use candid::Principal;
 use ic_management_canister_types as types;
@@ -47,8 +47,8 @@ impl Network {
         reply((records,))
     }
 
-    /// The subnet that a question is about. The general name of the management canister leads there; by its own name, a
-    /// subnet answers only for itself.
+    /// The subnet that a call names. A call to the management canister's general id may name any
+    /// subnet; a call to a subnet's own id may name that subnet only.
     fn subnet_asked(&self, asked: Principal, request: &Request) -> Result<usize, Reject> {
         let own = request.callee;
         if own != Principal::management_canister() && own != asked {

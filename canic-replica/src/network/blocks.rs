@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
 
-/// Days of which the number of blocks is remembered.
+/// The number of days that are kept.
 const DAYS: usize = 60;
 
 /// The blocks of a subnet up to the end of a day, or up to now.
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Blocks {
-    /// When the last one was made, in nanoseconds since 1970.
+    /// The time of the last block, in nanoseconds since 1970.
     pub(crate) last: u64,
-    /// By node: blocks made since the beginning, and blocks not made.
+    /// By node: blocks made since the beginning, and blocks that the node failed to make.
     pub(crate) by_node: BTreeMap<Principal, (u64, u64)>,
 }
 

@@ -1,7 +1,7 @@
-//! All canisters of an instance, and those of them that a round has to look at.
+//! All canisters of an instance, and the index of the active ones.
 //!
-//! A round must not cost more because many canisters are there that do nothing. So whoever is changed is looked at in the
-//! next round, and again in each that follows as long as something may happen to it by itself.
+//! Idle canisters must not make a round slower. So a round visits active canisters only: those that
+//! were changed since the last round, and those with timers, heartbeats, messages or deadlines.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,16 +13,16 @@ use candid::Principal;
 
 use crate::canister::{Canister, tasks::LowMemory};
 
-/// Resources are paid at most so often, in nanoseconds.
+/// The least time between two payments for resources, in nanoseconds.
 const PAY_INTERVAL: u64 = 10_000_000_000;
 
 /// All canisters, by their ids.
 #[derive(Clone)]
 pub(crate) struct Canisters {
     pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
-    /// Those that were changed since a round looked at them, and those that are [`active`].
+    /// Canisters that were changed since the last round, and those that [`is_active`] holds for.
     active: BTreeSet<Principal>,
-    /// Nobody has to pay for resources before that, in nanoseconds since 1970.
+    /// No payment for resources is due before this time, in nanoseconds since 1970.
     pay_at: u64,
 }
 
@@ -36,7 +36,7 @@ impl Default for Canisters {
     }
 }
 
-/// To look at; changes go through the functions below.
+/// Read access. Changes go through the methods below, which keep the index.
 impl Deref for Canisters {
     type Target = BTreeMap<Principal, Arc<Canister>>;
 
@@ -46,14 +46,14 @@ impl Deref for Canisters {
 }
 
 impl Canisters {
-    /// A canister, to change it.
+    /// A canister, for a change.
     pub(crate) fn get_mut(&mut self, id: Principal) -> Option<&mut Canister> {
         let canister = self.all.get_mut(&id)?;
         self.active.insert(id);
         Some(Arc::make_mut(canister))
     }
 
-    /// Takes a canister in, in place of the one that had its id.
+    /// Inserts a canister, in place of an earlier one with its id.
     pub(crate) fn insert(&mut self, canister: Arc<Canister>) {
         self.pay_at = self.pay_at.min(pays_at(&canister));
         self.active.insert(canister.id);
@@ -65,18 +65,18 @@ impl Canisters {
         self.all.remove(&id)
     }
 
-    /// Those to which something may happen in this round, in the order of their ids.
+    /// The active canisters, in the order of their ids.
     pub(crate) fn active(&self) -> impl Iterator<Item = &Arc<Canister>> {
         self.active.iter().filter_map(|id| self.all.get(id))
     }
 
-    /// The round has looked at all: the others need not be looked at before they are changed.
+    /// Ends the visit of a round: canisters stay active only if [`is_active`] holds for them.
     pub(crate) fn settle(&mut self) {
         let Self { all, active, .. } = self;
         active.retain(|id| all.get(id).is_some_and(|canister| is_active(canister)));
     }
 
-    /// Those that have to pay for their resources now.
+    /// The canisters whose payment for resources is due.
     pub(crate) fn payers(&mut self, now: u64) -> Vec<Principal> {
         if now < self.pay_at {
             return Vec::new();
@@ -84,7 +84,7 @@ impl Canisters {
         let due = |canister: &&Arc<Canister>| pays_at(canister) <= now;
         let due = self.all.values().filter(due).map(|canister| canister.id);
         let due: Vec<_> = due.collect();
-        // Once they have paid, nobody pays before that.
+        // After these payments, no payment is due before this time.
         let others = self.all.values().map(|canister| pays_at(canister));
         let others = others.filter(|at| *at > now);
         let paid = now.saturating_add(PAY_INTERVAL);
@@ -97,7 +97,8 @@ fn pays_at(canister: &Canister) -> u64 {
     canister.paid_until.saturating_add(PAY_INTERVAL)
 }
 
-/// Whether something may happen to a canister because time passes, or because a round could not do all.
+/// Whether the next round may change a canister without a new message: it has a timer, a heartbeat,
+/// messages, deadlines, or a pending hook for low memory.
 fn is_active(canister: &Canister) -> bool {
     let memory = canister.low_memory();
     canister.timer.is_some()
@@ -174,7 +175,7 @@ mod tests {
 
     type Change = fn(&mut Canister);
 
-    /// What can be done to a canister, and whether something may come of it by itself.
+    /// Changes of a canister, and whether they keep it active.
     const CHANGES: &[(Change, bool)] = &[
         (|c| c.balance += 1, false),
         (|c| install(c, "(module (memory 1))"), false),
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(pay(PAY_INTERVAL + 9), [ID]);
         assert_eq!(pay(2 * PAY_INTERVAL + 8), [OTHER]);
         assert_eq!(pay(3 * PAY_INTERVAL + 9), [ID, OTHER]);
-        // One that comes later may have to pay before the others.
+        // A canister that is inserted later may have to pay first.
         canisters.insert(canister(ID, 0).into());
         assert_eq!(canisters.payers(3 * PAY_INTERVAL + 10), [ID]);
     }

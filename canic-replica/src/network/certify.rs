@@ -1,4 +1,4 @@
-//! What subnets certify, and when.
+//! The certification of the network's state.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,15 +15,14 @@ use crate::{
 };
 
 impl Network {
-    /// Sets the time (nanoseconds since 1970), and certifies it without executing a round: queries and certificates see
-    /// it at once. Errors: as for [`Self::set_time`].
+    /// Sets the time, in nanoseconds since 1970, and certifies it without executing a round.
     pub(crate) fn set_certified_time(&mut self, ns: u64) -> Result<(), String> {
         self.set_time(ns)?;
         self.certify();
         Ok(())
     }
 
-    /// What a subnet certified last.
+    /// The state that a subnet certified last.
     pub(crate) fn certified_state(&self, subnet: usize) -> &Arc<State> {
         self.subnets[subnet].certified.get_or_init(|| {
             let canisters = self.canisters.values();
@@ -38,7 +37,7 @@ impl Network {
         })
     }
 
-    /// The state is now as it is to be certified, at this time.
+    /// Certifies the present state and time.
     pub(crate) fn certify(&mut self) {
         self.certified_time = self.time;
         for subnet in &mut self.subnets {
@@ -46,7 +45,8 @@ impl Network {
         }
     }
 
-    /// A signature by the first node of a subnet, and who that is. `None`: no subnet goes by the principal.
+    /// A signature by the first node of a subnet, and the principal of that node. `None`: there is
+    /// no such subnet.
     pub(crate) fn sign_as_node(
         &self,
         effective: EffectivePrincipal,
@@ -62,7 +62,7 @@ impl Network {
         DataCertificate::new(Arc::clone(state), Arc::clone(canister))
     }
 
-    /// Digests of the requests that the last round of a subnet knew.
+    /// Digests of the ingress messages that the last round of a subnet knew.
     fn certified_requests(&self, subnet: usize) -> Vec<(Vec<u8>, Hash)> {
         let mut requests = Vec::new();
         for (id, submission) in &self.submissions {
@@ -75,7 +75,7 @@ impl Network {
                 continue;
             }
             let digest = match status {
-                // It will not change.
+                // An outcome does not change.
                 IngressStatus::Done(_) => *submission
                     .digest
                     .get_or_init(|| request_status(status).digest()),

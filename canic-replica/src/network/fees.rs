@@ -1,4 +1,4 @@
-//! Who can pay for what, and what is charged.
+//! Fees: checks of balances, and charges.
 
 use candid::Principal;
 
@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Network {
-    /// Whether a canister can spend so many cycles without freezing. Only its controllers learn how many it lacks.
+    /// Checks that a canister can spend `cost` cycles without freezing. Only its controllers learn
+    /// the missing amount.
     pub(crate) fn can_pay(
         &self,
         canister: &Canister,
@@ -33,8 +34,8 @@ impl Network {
         Err(Reject::new(RejectCode::SysTransient, 207, why))
     }
 
-    /// Takes from a draft of a canister what the platform's work on it costs. Answers these cycles; they go into the
-    /// accounts with the draft.
+    /// Charges a draft of a canister for the platform's work on it. Answers the cycles, which the
+    /// commit of the draft adds to the fees.
     pub(crate) fn withdraw(
         &self,
         draft: &mut Canister,
@@ -47,13 +48,13 @@ impl Network {
         Ok(cost)
     }
 
-    /// Puts a draft in the place of its canister. It has paid so many cycles for the work on it.
+    /// Commits a draft of a canister that has paid `paid` cycles for the work on it.
     pub(crate) fn commit_draft(&mut self, draft: Canister, paid: u128) {
         self.ledger.fees.execution += paid;
         self.canisters.insert(draft.into());
     }
 
-    /// Charges a canister for the platform's work on it, whatever comes of it.
+    /// Charges a canister for the platform's work on it, whether the work succeeds or not.
     pub(crate) fn charge_instructions(
         &mut self,
         id: Principal,
@@ -68,7 +69,7 @@ impl Network {
         Ok(())
     }
 
-    /// Whether a canister does not freeze by the memory that it takes now, and not before.
+    /// Checks that the additional memory of a canister does not freeze it.
     pub(crate) fn can_grow(&self, before: &Canister, now: &Canister) -> Result<(), Reject> {
         let bytes = now.memory_bytes();
         let threshold = now.freezing_limit(&self.prices(now), bytes);
@@ -78,13 +79,14 @@ impl Network {
         let allocated = |bytes: u64| bytes.max(now.settings.memory_allocation);
         let more = allocated(bytes).saturating_sub(allocated(before.memory_bytes()));
         let why = format!(
-            "Canister cannot grow memory by {more} bytes due to insufficient cycles. At least {missing} additional cycles are \
-             required."
+            "Canister cannot grow memory by {more} bytes due to insufficient cycles. At least \
+             {missing} additional cycles are required."
         );
         Err(Reject::new(RejectCode::CanisterError, 532, why))
     }
 
-    /// Charges for the reception of a call from outside that came in for nothing. Who cannot pay doesn't.
+    /// Charges for the reception of an ingress message after its execution. A canister that cannot
+    /// pay is not charged.
     pub(crate) fn charge_reception(&mut self, id: Principal, request: &Request) {
         let (Origin::Ingress(_), Some(canister)) = (request.origin, self.canisters.get(&id)) else {
             return;

@@ -8,14 +8,14 @@ use crate::{
     reject::Reject,
 };
 
-/// Ingress messages whose outcome is remembered.
+/// The number of outcomes that are remembered.
 const REMEMBERED: usize = 20_000;
 
-/// Bytes that these outcomes may have in all.
+/// The limit of the size of all these outcomes, in bytes.
 const REMEMBERED_BYTES: usize = 256 << 20;
 
 impl Network {
-    /// Notes the outcome of an ingress message, and forgets the oldest ones if they are too many or too large.
+    /// Records the outcome of an ingress message, and drops the oldest outcomes beyond the limits.
     pub(crate) fn answer_ingress(&mut self, id: MessageId, result: Result<Vec<u8>, Reject>) {
         self.answered_bytes += bytes_of(&result);
         self.answered.push_back(id);
@@ -33,8 +33,7 @@ impl Network {
         }
     }
 
-    /// How far a submitted message has come. The outcomes of the last 20,000 messages are remembered, as long as
-    /// they have no more than 256 MiB in all.
+    /// The status of an ingress message.
     pub(crate) fn ingress_status(&self, id: &MessageId) -> IngressStatus {
         self.ingress
             .get(id)
@@ -42,13 +41,13 @@ impl Network {
             .unwrap_or(IngressStatus::Unknown)
     }
 
-    /// Who sent a message that is remembered.
+    /// The sender of an ingress message that is remembered.
     pub(crate) fn ingress_sender(&self, id: &MessageId) -> Option<Principal> {
         self.submissions.get(id).map(|submission| submission.sender)
     }
 }
 
-/// Bytes that an outcome takes, roughly.
+/// The approximate size of an outcome, in bytes.
 fn bytes_of(result: &Result<Vec<u8>, Reject>) -> usize {
     match result {
         Ok(reply) => reply.len(),

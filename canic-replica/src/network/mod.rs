@@ -1,4 +1,4 @@
-//! The state of one instance.
+//! The network: all state of one instance, with its subnets, canisters and messages.
 
 mod accounts;
 pub(crate) mod blocks;
@@ -43,14 +43,15 @@ use crate::{
     trace::{Event, Fees},
 };
 
-/// What an instance starts with.
+/// The configuration of a new instance.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The subnets, in order; named kinds at most once each.
+    /// The subnets, in order. A named kind occurs at most once.
     pub subnets: Vec<SubnetKind>,
-    /// Nanoseconds since 1970; 2021-05-06T19:17:10Z by default.
+    /// The initial time, in nanoseconds since 1970; 2021-05-06T19:17:10Z by default.
     pub time: Option<u64>,
-    /// Whether a canister that has just installed much has to wait before it installs again, as on the network.
+    /// Whether installations are rate limited, as on the network: many instructions delay the next
+    /// installation.
     pub rate_limited: bool,
 }
 
@@ -58,7 +59,7 @@ pub struct Config {
 #[derive(Clone)]
 pub(crate) struct Network {
     pub(crate) time: u64,
-    /// The time of the last round, which queries and certificates see.
+    /// The time of the last round, for queries and certificates.
     pub(crate) certified_time: u64,
     pub(crate) round: u64,
     pub(crate) topology: Arc<Topology>,
@@ -67,19 +68,19 @@ pub(crate) struct Network {
     pub(crate) canisters: Canisters,
     /// Canisters whose queues are not empty.
     pub(crate) ready: BTreeSet<Principal>,
-    /// Canisters that wait for their open calls, to stop.
+    /// Canisters that are stopping.
     pub(crate) stopping: BTreeSet<Principal>,
     /// Messages that arrive in a later round, with that round.
     pub(crate) transit: VecDeque<(u64, Input)>,
     /// Outcalls under way, by subnet and number.
     pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
-    /// Those of them that are answered, in the order of the answers, and the bytes of these.
+    /// The answered messages, in the order of the answers, and the size of their outcomes.
     pub(crate) answered: VecDeque<MessageId>,
     pub(crate) answered_bytes: usize,
     pub(crate) submissions: BTreeMap<MessageId, Submission>,
     pub(crate) submitted: u64,
-    /// Numbers what must be unique or unpredictable.
+    /// Counts the draws of random bytes.
     pub(crate) draws: u64,
     pub(crate) ledger: Ledger,
     pub(crate) rate_limited: bool,
@@ -88,40 +89,41 @@ pub(crate) struct Network {
     pub(crate) faults: Faults,
 }
 
-/// A subnet from inside.
+/// The state of a subnet.
 #[derive(Clone)]
 pub(crate) struct Subnet {
     pub(crate) context: Arc<SubnetContext>,
-    /// What it certified last, once somebody asks.
+    /// The state that it certified last, built on the first request.
     pub(crate) certified: OnceLock<Arc<State>>,
-    /// The number of the next canister id, and the last one.
+    /// The numbers of the next and of the last canister id.
     pub(crate) next: u64,
     pub(crate) last: u64,
-    /// HTTP outcalls so far.
+    /// The number of HTTP outcalls so far.
     pub(crate) outcalls: u64,
     /// Oldest day first.
     pub(crate) blocks: VecDeque<Blocks>,
-    /// The canister that used up the instructions of the last round, if they were: it comes last in the next one.
+    /// The canister that used up the instructions of the last round, if any did. The next round
+    /// visits it last.
     pub(crate) exhausted_by: Option<Principal>,
 }
 
-/// Where an ingress message came from, and went to.
+/// The submission of an ingress message.
 #[derive(Clone)]
 pub(crate) struct Submission {
     pub(crate) sender: Principal,
-    /// The canister or subnet that it was addressed to.
+    /// Its effective principal.
     pub(crate) effective: Principal,
     /// The number of its subnet.
     pub(crate) subnet: usize,
-    /// The last round before it.
+    /// The last round before the submission.
     pub(crate) round: u64,
-    /// When it is too late to begin with it, in nanoseconds since 1970.
+    /// When it expires unless its execution has begun, in nanoseconds since 1970.
     pub(crate) expires: u64,
-    /// What is certified of it, once it is answered.
+    /// The digest of its outcome.
     pub(crate) digest: OnceLock<Hash>,
 }
 
-/// Where cycles went that no canister holds.
+/// The cycles that no canister holds.
 #[derive(Clone, Copy, Default, Hash)]
 pub(crate) struct Ledger {
     pub(crate) minted: u128,
@@ -213,7 +215,7 @@ impl Network {
         self.infos.iter().filter(|info| !info.deleted)
     }
 
-    /// Sets the time (nanoseconds since 1970) of the next round; queries see that of the last one. Errors: `ns` lies in the past, or beyond the year 2262.
+    /// Sets the time of the next round, in nanoseconds since 1970.
     pub(crate) fn set_time(&mut self, ns: u64) -> Result<(), String> {
         if ns < self.time {
             return Err(format!(
@@ -226,8 +228,7 @@ impl Network {
         Ok(())
     }
 
-    /// The canister id whose subnet runs management calls that name no other: the first that the first application
-    /// subnet gives away, or the first subnet if there is none.
+    /// The canister id whose subnet runs management calls without an effective principal.
     pub(crate) fn default_effective_canister(&self) -> Principal {
         let index = self
             .infos
@@ -237,13 +238,14 @@ impl Network {
         canister_id(allocation(index as u64).0)
     }
 
-    /// The subnet whose ranges hold `canister`, whether it exists or not.
+    /// The subnet whose ranges hold `canister`, whether the canister exists or not.
     pub(crate) fn subnet_of(&self, canister: Principal) -> Option<Principal> {
         self.subnet_index_of(canister)
             .map(|index| self.infos[index].id)
     }
 
-    /// Mints cycles into a canister; answers the new balance. `None`: no such canister, or more cycles than there can be.
+    /// Mints cycles into a canister; answers the new balance. `None`: there is no such canister, or
+    /// the sum exceeds 128 bits.
     pub(crate) fn add_cycles(&mut self, canister: Principal, amount: u128) -> Option<u128> {
         let minted = self.ledger.minted.checked_add(amount)?;
         let canister = self.canister_mut(canister)?;
@@ -253,7 +255,7 @@ impl Network {
         Some(balance)
     }
 
-    /// Replaces its stable memory. Errors: no such canister, an empty one, or too many bytes.
+    /// Replaces the stable memory of a canister.
     pub(crate) fn set_stable_memory(
         &mut self,
         canister: Principal,
@@ -295,13 +297,13 @@ impl Network {
             .position(|info| info.id == subnet && !info.deleted)
     }
 
-    /// Which subnet is the NNS: as on PocketIC, the first one if none of that kind is there.
+    /// The number of the NNS subnet: as on PocketIC, the first subnet if there is no NNS.
     pub(crate) fn nns(&self) -> usize {
         let is_nns = |info: &SubnetInfo| info.kind == SubnetKind::NNS;
         self.infos.iter().position(is_nns).unwrap_or(0)
     }
 
-    /// Whether some subnet gives this id to new canisters.
+    /// Whether a subnet gives this id to new canisters.
     pub(crate) fn is_allocatable(&self, canister: Principal) -> bool {
         (0..self.infos.len() as u64).any(|subnet| {
             let (first, last) = allocation(subnet);
@@ -309,7 +311,7 @@ impl Network {
         })
     }
 
-    /// An id that no canister of the subnet has or had. `None`: they are used up.
+    /// An id that no canister of the subnet has or had. `None`: all ids are used.
     pub(crate) fn fresh_canister_id(&mut self, subnet: usize) -> Option<Principal> {
         loop {
             let subnet = &mut self.subnets[subnet];
@@ -324,7 +326,7 @@ impl Network {
         }
     }
 
-    /// 32 bytes that nobody inside can foresee, and that are the same whenever the inputs were the same.
+    /// 32 bytes that no canister can foresee. The same inputs give the same bytes.
     pub(crate) fn random_bytes(&mut self) -> [u8; 32] {
         self.draws += 1;
         let mut hasher = Sha256::new();
@@ -334,17 +336,17 @@ impl Network {
         hasher.finalize().into()
     }
 
-    /// The canister that a call is about, to look at.
+    /// The canister of this id, or the reject if there is none.
     pub(crate) fn require_canister(&self, id: Principal) -> Result<&Arc<Canister>, Reject> {
         self.canisters.get(&id).ok_or_else(|| not_found(id))
     }
 
-    /// The same, to change.
+    /// The canister of this id, for a change.
     pub(crate) fn require_canister_mut(&mut self, id: Principal) -> Result<&mut Canister, Reject> {
         self.canister_mut(id).ok_or_else(|| not_found(id))
     }
 
-    /// The same, if the caller controls it.
+    /// The canister of this id, for a change by its controller.
     pub(crate) fn require_controlled(
         &mut self,
         id: Principal,
@@ -356,7 +358,7 @@ impl Network {
     }
 }
 
-/// Beyond the last time there is no room left for deadlines.
+/// Checks that there is room for deadlines after a time.
 fn check_time(ns: u64) -> Result<(), String> {
     if i64::try_from(ns).is_err() {
         return Err(format!(

@@ -1,4 +1,4 @@
-//! HTTP outcalls under way, and what the nodes report of them.
+//! HTTP outcalls under way, and the reports of the nodes.
 
 use candid::Principal;
 
@@ -23,7 +23,7 @@ pub enum HttpMethod {
     PATCH,
 }
 
-/// A reject that says exactly this.
+/// A reject with exactly this text.
 pub(crate) fn bare(code: RejectCode, message: impl Into<String>) -> Reject {
     Reject::new(code, 406, message)
 }
@@ -37,14 +37,15 @@ pub(crate) fn held(outcall: &Outcall) -> u128 {
 /// An outcall under way.
 #[derive(Clone, Hash)]
 pub(crate) struct Outcall {
-    /// The call of the management canister; its cycles are what can still be spent or refunded.
+    /// The call of the management canister. Its cycles are those that can still be spent or
+    /// refunded.
     pub(crate) request: Request,
     pub(crate) method: HttpMethod,
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) max_response_bytes: Option<u64>,
-    /// The caller's query method that every response goes through, and what else it gets.
+    /// The caller's transform function: its name, and its context.
     pub(crate) transform: Option<(String, Vec<u8>)>,
     pub(crate) replication: Replication,
     /// The nodes that make it.
@@ -52,9 +53,9 @@ pub(crate) struct Outcall {
     pub(crate) pay_as_you_go: bool,
     /// Cycles that each node may spend; there is no limit in version 1 and where outcalls are free.
     pub(crate) allowance: Option<u128>,
-    /// When it is given up, in nanoseconds since 1970.
+    /// When it times out, in nanoseconds since 1970.
     pub(crate) deadline: u64,
-    /// What the nodes got, once that is known.
+    /// The reports of the nodes, once the outcall is answered.
     pub(crate) reports: Option<Vec<Report>>,
 }
 
@@ -64,7 +65,7 @@ impl Outcall {
         self.max_response_bytes.unwrap_or(MAX_RESPONSE)
     }
 
-    /// What is paid for of the request, in bytes.
+    /// The size of the request that is paid for, in bytes.
     pub(crate) fn request_size(&self) -> u64 {
         let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
         let transform = self
@@ -75,18 +76,18 @@ impl Outcall {
     }
 }
 
-/// What a node reports to the others.
+/// The report of a node to the other nodes.
 #[derive(Clone, Hash)]
 pub(crate) struct Report {
     pub(crate) node: Principal,
-    /// The response as the caller is to get it: encoded, or transformed.
+    /// The response for the caller: encoded, or transformed.
     pub(crate) content: Result<Vec<u8>, Reject>,
     /// Cycles spent of its allowance.
     pub(crate) spent: u128,
 }
 
 impl Report {
-    /// Bytes that the others have to take in.
+    /// The size of the report, in bytes.
     pub(crate) fn size(&self) -> u64 {
         match &self.content {
             Ok(response) => response.len() as u64,
@@ -95,7 +96,7 @@ impl Report {
     }
 }
 
-/// The code, and the text.
+/// The size of a reject: its code and its text, in bytes.
 fn reject_size(reject: &Reject) -> u64 {
     1 + reject.message.len() as u64
 }

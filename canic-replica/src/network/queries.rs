@@ -1,4 +1,4 @@
-//! Messages that leave nothing behind: queries, composite queries, and the inspection of ingress.
+//! The evaluation of queries and composite queries, whose changes of state are dropped.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -18,11 +18,11 @@ use crate::{
     trace::{Kind, Outcome},
 };
 
-/// How deep composite queries may call each other.
+/// The limit of the depth of calls between composite queries.
 const MAX_DEPTH: usize = 6;
 
 impl Network {
-    /// Runs a query method and writes the event; answers the instructions, too.
+    /// Evaluates a query method and writes the event. Answers the result and the instructions.
     pub(crate) fn evaluate_noted(&mut self, query: Ingress) -> (Result<Vec<u8>, Reject>, u64) {
         let mut instructions = 0;
         let result = self.evaluate(&query, &mut Vec::new(), &mut instructions);
@@ -42,7 +42,8 @@ impl Network {
         (result, instructions)
     }
 
-    /// Runs a query method; a composite one with all that it calls. `path` holds the canisters that wait for it.
+    /// Evaluates a query method, with all calls of a composite query. `path` holds the canisters
+    /// that wait for it.
     fn evaluate(
         &self,
         query: &Ingress,
@@ -59,8 +60,8 @@ impl Network {
         let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
         if canister.balance < threshold {
             let why = format!(
-                "Canister {id} is unable to process query calls because it's frozen. Please top up the canister with cycles \
-                 and try again."
+                "Canister {id} is unable to process query calls because it's frozen. Please top up \
+                 the canister with cycles and try again."
             );
             return Err(Reject::new(RejectCode::SysTransient, 207, why));
         }
@@ -108,14 +109,14 @@ impl Network {
     }
 }
 
-/// One query method under evaluation, on a copy of its canister that is thrown away.
+/// A query method under evaluation, on a copy of its canister that is dropped afterwards.
 struct Composite {
     canister: Arc<Canister>,
     sender: Principal,
     caller_info: Option<Arc<CallerInfo>>,
     calls: VecDeque<Call>,
     answer: Option<Result<Vec<u8>, Reject>>,
-    /// Instructions of its own messages so far, those of its callees left out.
+    /// Instructions of its messages so far, without those of its callees.
     instructions: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Reading the certified state from outside: who may see what.
+//! Reads of the certified state from outside, with their permissions.
 
 use candid::Principal;
 
@@ -8,24 +8,23 @@ use crate::{
     network::Network,
 };
 
-/// Paths in one request, and labels in one path.
+/// The limits of paths in one request, and of labels in one path.
 const MAX_PATHS: usize = 1000;
 const MAX_LABELS: usize = 127;
 
-/// Why a part of the state is not shown.
+/// The reason why a part of the state is not revealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadStateError {
-    /// No subnet goes by the principal.
+    /// There is no such subnet.
     NotFound(String),
-    /// Nobody may ask for this.
+    /// The paths are invalid.
     Invalid(String),
-    /// The sender may not see this.
+    /// The sender may not read this.
     Forbidden(String),
 }
 
 impl Network {
-    /// A certificate, in CBOR, of what lies at and below `paths` in the state tree of the subnet of `effective`, as it was
-    /// after the last round; and of the time. The management canister stands for the default subnet.
+    /// A certificate of `paths` in the state tree of the subnet of `effective`.
     pub(crate) fn read_state(
         &self,
         sender: Principal,
@@ -60,7 +59,8 @@ impl Network {
         ))
     }
 
-    /// Whether the path may be requested under the effective principal. All paths name the same `request`.
+    /// Checks that the sender may request a path under the effective principal. All paths name the
+    /// same `request`.
     fn check<'a>(
         &self,
         sender: Principal,
@@ -94,7 +94,8 @@ impl Network {
                     }
                     Some(submission) if submission.effective != effective => Err(
                         ReadStateError::Forbidden(
-                            "The user tries to access a request that was sent to another effective canister id.".into(),
+                            "The user tries to access a request that was sent to another effective \
+                             canister id.".into(),
                         ),
                     ),
                     _ => Ok(()),
@@ -136,7 +137,8 @@ impl Network {
         match section {
             Some((false, _)) if !canister.is_controller(&sender) => {
                 Err(ReadStateError::Forbidden(format!(
-                    "Custom section {name} can only be requested by the controllers of the canister."
+                    "Custom section {name} can only be requested by the controllers of the \
+                     canister."
                 )))
             }
             _ => Ok(()),

@@ -1,5 +1,5 @@
-//! The ways of messages: to queues, between subnets, and back to callers; with the faults that are
-//! injected on them and the events that they leave in the trace.
+//! The routing of messages: to input queues, between subnets, and back to callers, with the
+//! injected faults and the trace.
 
 use candid::Principal;
 
@@ -16,11 +16,13 @@ use crate::{
 
 /// Events kept; twice as many before the older half is dropped.
 const EVENTS: usize = 10_000;
-/// No canister lives on a subnet of this number: an answer of the management canister is never from next door.
+/// The subnet of the management canister for routing. No canister is on it, so that an answer
+/// always takes a round.
 pub(crate) const ELSEWHERE: Option<usize> = Some(usize::MAX);
 
 impl Network {
-    /// Whether calls to this principal are for the management canister, which also answers to the subnets' names.
+    /// Whether calls to this principal are for the management canister. The ids of subnets name it,
+    /// too.
     pub(crate) fn is_management(&self, callee: Principal) -> bool {
         callee == Principal::management_canister() || self.subnet_index(callee).is_some()
     }
@@ -37,8 +39,8 @@ impl Network {
         self.reject_request(request, reject, None);
     }
 
-    /// Puts an answer into its caller's queue. What comes too late brings back its cycles only, which are lost if there is no
-    /// such caller any more.
+    /// Puts an answer into its caller's queue. A late answer refunds its cycles only. Without a
+    /// caller these cycles are destroyed.
     pub(crate) fn deliver_response(&mut self, response: Response) {
         let Some(canister) = self.canister_mut(response.to) else {
             self.ledger.destroyed += response.refund;
@@ -53,7 +55,7 @@ impl Network {
         }
     }
 
-    /// Answers a call. `from` is the subnet the answer comes from; `None` means the caller's own.
+    /// Answers a call. `from` is the subnet of the callee; `None` means the caller's own.
     pub(crate) fn respond(
         &mut self,
         origin: Origin,
@@ -91,8 +93,7 @@ impl Network {
         }
     }
 
-    /// What an injected fault does to a message that is about to be executed. If it delays it, the message is already
-    /// on its way again.
+    /// The effect of the injected fault that fires on a message, if any does.
     pub(crate) fn fire(
         &mut self,
         direction: Direction,
@@ -113,7 +114,7 @@ impl Network {
         self.faults.fire(site, self.round, self.next_event)
     }
 
-    /// The same for a request, which must not be struck twice.
+    /// The effect of the injected fault that fires on a request. Faults see each request once.
     pub(crate) fn fire_on_request(&mut self, request: &mut Request) -> Option<Effect> {
         if std::mem::replace(&mut request.fault_checked, true) {
             return None;
@@ -126,7 +127,7 @@ impl Network {
         )
     }
 
-    /// Lets a message arrive again, so many rounds later.
+    /// Delivers a message again, so many rounds later.
     pub(crate) fn delay(&mut self, rounds: u64, input: Input) {
         self.transit
             .push_back((self.round.saturating_add(rounds.max(1)), input));

@@ -1,7 +1,8 @@
-//! One hash over an instance's state, so that two runs can be compared.
+//! The hash of an instance's state, for the comparison of two runs.
 //!
-//! What is plain data derives [`Hash`], so that a new field is part of the state without further ado. The types in this
-//! file hold more than state: they are taken apart here without `..`, so that a new field has to be looked at.
+//! Types of plain data derive [`Hash`], so that a new field is part of the hash. The types in this
+//! file hold more than state. They are destructured without `..`, so that the author of a new field
+//! has to decide.
 
 use std::{
     hash::{Hash, Hasher},
@@ -20,9 +21,8 @@ use crate::{
 };
 
 impl Network {
-    /// SHA-256 over all that can make a difference to what comes: the time, the canisters with their memories, queues and
-    /// settings, messages under way, the outcomes of messages from outside, faults to come. Not over what only tells of the
-    /// past: the trace, and the faults that struck. The same inputs give the same hash with the same build of this crate.
+    /// SHA-256 over all state that can make a difference to what comes; see
+    /// [`crate::Replica::state_hash`].
     pub(crate) fn state_hash(&self) -> [u8; 32] {
         let mut digest = Canonical(Sha256::new());
         let Self {
@@ -59,7 +59,7 @@ impl Network {
 
 impl Hash for Canisters {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // All the rest only saves looking at each of them.
+        // The other fields are an index.
         self.all.hash(state);
     }
 }
@@ -108,7 +108,7 @@ impl Hash for Faults {
 
 impl Hash for Module {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // All the rest comes from the bytes.
+        // All other fields follow from the bytes.
         self.hash.hash(state);
     }
 }
@@ -139,7 +139,7 @@ impl Hash for Stable {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { pages, size } = self;
         size.hash(state);
-        // A page that was written with zeros is like one that was never written.
+        // A page of zeros equals an absent page.
         let written = pages.iter().filter(|(_, page)| **page != [0; PAGE]);
         for (index, page) in written {
             (true, index, page).hash(state);
@@ -157,7 +157,7 @@ impl Hash for Pages {
     }
 }
 
-/// SHA-256 that is fed the same bytes on all machines.
+/// A SHA-256 hasher that reads the same bytes on all machines.
 struct Canonical(Sha256);
 
 impl Hasher for Canonical {
@@ -316,7 +316,8 @@ mod tests {
         network.faults.armed.push(ArmedFault { fault, seen: 0 });
     }
 
-    /// Differences deep inside: in what others hold, behind references, in the types that are taken apart by hand.
+    /// Changes deep inside: in maps, behind references, and in the types that are destructured by
+    /// hand.
     const CHANGES: &[fn(&mut Network)] = &[
         |r| r.certified_time += 1,
         |r| r.draws += 1,
@@ -368,7 +369,7 @@ mod tests {
         let mut network = full();
         let before = network.state_hash();
         network.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
-        // Nor does a page that was written with zeros, nor a certificate that somebody asked for.
+        // Neither does a page of zeros, nor a certificate.
         canister(&mut network).stable.write(0, &[0; 10]);
         let subnet = crate::EffectivePrincipal::Subnet(network.infos[0].id);
         let path = vec![b"time".to_vec()];

@@ -1,4 +1,4 @@
-//! The end of a subnet, with all that is on it.
+//! The deletion of a subnet with its canisters.
 
 use candid::Principal;
 
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Network {
-    /// Deletes a subnet. Its canisters go with their cycles; who waits for an answer of theirs is rejected. Errors: no such
-    /// subnet; one that the network has by name; the one whose key verifies all certificates.
+    /// Deletes a subnet with its canisters and their cycles. Callers that wait for an answer of
+    /// these canisters get a reject.
     pub(crate) fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
         let index = self
             .subnet_index(subnet)
@@ -41,7 +41,8 @@ impl Network {
                 self.discard(&canister, index);
             }
         }
-        // Calls to its management canister have no other address; those to its canisters will find none.
+        // Calls to its management canister have no other receiver. Calls to its canisters are
+        // rejected when they arrive.
         let management = Principal::management_canister();
         for (round, input) in std::mem::take(&mut self.transit) {
             match input {
@@ -62,7 +63,7 @@ impl Network {
         Ok(())
     }
 
-    /// Answers what a canister of the subnet of this number will not answer any more.
+    /// Rejects all calls that a deleted canister of this subnet cannot answer any more.
     fn discard(&mut self, canister: &Canister, subnet: usize) {
         self.ledger.destroyed += canister.balance;
         let prepaid = canister.callbacks.values().map(|call| call.prepaid);

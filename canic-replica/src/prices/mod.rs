@@ -12,29 +12,30 @@ pub(crate) const INSTALL_LIMIT: u64 = 300_000_000_000;
 pub(crate) const QUERY_LIMIT: u64 = 5_000_000_000;
 /// Instructions that `canister_inspect_message` may take.
 pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
-/// Instructions kept for a cleanup callback: 5 % of a message's.
+/// Instructions reserved for a cleanup callback: 5 % of those of a message.
 pub(crate) const CLEANUP_LIMIT: u64 = UPDATE_LIMIT / 20;
 /// Instructions charged for each Wasm instruction that is compiled.
 pub(crate) const COMPILE_PER_OPERATOR: u64 = 6_000;
 /// Instructions charged for the upload of one chunk.
 pub(crate) const UPLOAD_CHUNK: u64 = 200_000_000;
-/// Instructions charged for taking or loading a snapshot, and for each of its bytes one more.
+/// Instructions charged for taking or loading a snapshot; each of its bytes adds one.
 pub(crate) const SNAPSHOT: u64 = 2_000_000_000;
 
-/// Instructions charged for moving snapshot data in or out, and for each of its bytes one more.
+/// Instructions charged for the download or upload of a slice of a snapshot; each of its bytes adds
+/// one.
 pub(crate) const SNAPSHOT_DATA: u64 = 5_000_000;
 
-/// The longest payload of an answer, for which a call pays in advance.
+/// The longest payload of an answer, which a call prepays, in bytes.
 pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 
 /// The price list of a subnet, for 13 nodes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
-    /// For creating a canister.
+    /// The creation of a canister.
     pub(crate) creation: u128,
-    /// Instructions of an installation for which a canister waits one round before its next.
+    /// Instructions of an installation that delay the next installation by one round.
     pub(crate) installs_per_round: u64,
-    /// Instructions that each page costs which a message changes.
+    /// Instructions for each page that a message changes.
     pub(crate) dirty_page: u64,
     message: u128,
     instruction: u128,
@@ -44,7 +45,7 @@ pub(crate) struct Prices {
     call_byte: u128,
     gib_second: u128,
     percent_second: u128,
-    /// Whether outcalls cost what they do (see `outcall_fees`), or nothing.
+    /// Whether outcalls are charged (see `prices/outcalls.rs`) or free.
     outcalls: bool,
 }
 
@@ -64,7 +65,7 @@ impl Prices {
         outcalls: true,
     };
 
-    /// Cloud engines count like other subnets, and charge nothing.
+    /// Cloud engines count instructions like application subnets, and charge nothing.
     const FREE: Self = Self {
         creation: 0,
         message: 0,
@@ -79,14 +80,14 @@ impl Prices {
         ..Self::APPLICATION
     };
 
-    /// System subnets charge nothing, and do not even count pages.
+    /// System subnets charge nothing, and do not count changed pages.
     const SYSTEM: Self = Self {
         installs_per_round: 1_000_000_000_000_000,
         dirty_page: 0,
         ..Self::FREE
     };
 
-    /// What a subnet of this kind charges.
+    /// The price list of a kind of subnet.
     pub(crate) fn of(kind: SubnetKind) -> Self {
         use SubnetKind::{
             Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
@@ -99,37 +100,37 @@ impl Prices {
         }
     }
 
-    /// The price of something about outcalls.
+    /// A fee for outcalls, unless they are free.
     pub(crate) fn unless_free(&self, cycles: u128) -> u128 {
         if self.outcalls { cycles } else { 0 }
     }
 
-    /// For executing one message of so many instructions.
+    /// The execution of one message with `instructions` instructions.
     pub(crate) fn execution(&self, instructions: u64) -> u128 {
         self.message + u128::from(instructions) * self.instruction
     }
 
-    /// For taking in an ingress message of so many bytes.
+    /// The reception of an ingress message with `bytes` bytes.
     pub(crate) fn reception(&self, bytes: usize) -> u128 {
         self.ingress + bytes as u128 * self.ingress_byte
     }
 
-    /// For sending a call whose method name and payload have so many bytes.
+    /// The transmission of a call whose method name and payload have `bytes` bytes.
     pub(crate) fn call(&self, bytes: u64) -> u128 {
         self.call + self.response(bytes)
     }
 
-    /// For sending an answer of so many bytes; the caller pays.
+    /// The transmission of an answer with `bytes` bytes. The caller pays.
     pub(crate) fn response(&self, bytes: u64) -> u128 {
         u128::from(bytes) * self.call_byte
     }
 
-    /// What a call sets aside for its callback and for the longest answer.
+    /// The amount that a call prepays for its callback and for the longest answer.
     pub(crate) fn answer_in_advance(&self) -> u128 {
         self.execution(UPDATE_LIMIT) + self.response(MAX_RESPONSE)
     }
 
-    /// For holding so many bytes of memory and percent of compute over so many nanoseconds.
+    /// Memory of `bytes` bytes and a compute allocation of `percent` over `ns` nanoseconds.
     pub(crate) fn resources(&self, bytes: u64, percent: u64, ns: u64) -> u128 {
         const GIB_NS: u128 = (1 << 30) * 1_000_000_000;
         let memory = (u128::from(bytes) * self.gib_second).saturating_mul(ns.into()) / GIB_NS;

@@ -19,15 +19,13 @@ use crate::{
     reject::{Reject, RejectCode, invalid, not_found, uncertified},
 };
 
-/// Bytes of a message from outside at most.
+/// The longest ingress message, in bytes.
 const MAX_INGRESS: usize = 2 * 1024 * 1024;
 /// How long an ingress message may wait for its execution, in nanoseconds.
 const INGRESS_TTL: u64 = 300_000_000_000;
 
 impl Network {
-    /// Hands in an update call: checks that its callee takes it, lets `canister_inspect_message` decide, and charges the
-    /// reception. It is executed in the next round, unless it has become five minutes old before. Equal calls are
-    /// different ones.
+    /// Submits an update call; see [`crate::Replica::submit`].
     pub(crate) fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
         let subnet = self.admit(&ingress)?;
         let id = self.message_id(&ingress);
@@ -35,8 +33,7 @@ impl Network {
         Ok(id)
     }
 
-    /// Hands in an update call that has a name already, as agents give it. A call whose name is remembered is not taken in
-    /// again.
+    /// Submits an update call under the id that an agent gave it.
     pub(crate) fn submit_as(&mut self, id: MessageId, ingress: Ingress) -> Result<(), Reject> {
         if !self.ingress.contains_key(&id) {
             let subnet = self.admit(&ingress)?;
@@ -79,8 +76,8 @@ impl Network {
         self.submissions.insert(id, submission);
     }
 
-    /// Equal messages are different ones, as the client puts no nonce into them: they are numbered. That makes names enough;
-    /// the payload, which may be a module, is left out.
+    /// A fresh id. The client sends no nonce, so a counter tells equal messages apart. The payload,
+    /// which may be a large module, is left out of the hash.
     pub(crate) fn message_id(&mut self, ingress: &Ingress) -> MessageId {
         self.submitted += 1;
         let mut hasher = Sha256::new();
@@ -104,13 +101,14 @@ impl Network {
         self.evaluate_noted(query).0.map_err(uncertified)
     }
 
-    /// Whether an update call from outside may come in, on which subnet it runs; and charges the canister that pays for
-    /// its reception.
+    /// Admits an update call: checks it, and charges the payer for the reception. Answers the
+    /// subnet that executes it.
     pub(crate) fn admit(&mut self, ingress: &Ingress) -> Result<usize, Reject> {
         let size = ingress.method.len() + ingress.payload.len();
         if size > MAX_INGRESS {
             let why = format!(
-                "Request is too large. Message byte size {size} is larger than the max allowed {MAX_INGRESS}."
+                "Request is too large. Message byte size {size} is larger than the max allowed \
+                 {MAX_INGRESS}."
             );
             return Err(uncertified(invalid(why)));
         }
@@ -144,7 +142,8 @@ impl Network {
         Ok(subnet)
     }
 
-    /// The subnet that a message from outside goes to. Errors: there is none, or the canister it is about isn't there.
+    /// The subnet that executes a message from outside. A message without such a subnet, or to a
+    /// missing canister, is rejected.
     pub(crate) fn route(
         &self,
         ingress: &Ingress,
@@ -174,13 +173,13 @@ impl Network {
             uncertified(Reject::new(RejectCode::DestinationInvalid, 404, why))
         })?;
         match target {
-            // As on the platform: the subnet that got the message does not know the canister.
+            // As on the platform: the subnet does not know a canister of another subnet.
             Some(canister) if canister.subnet != subnet => Err(uncertified(not_found(canister.id))),
             _ => Ok(subnet),
         }
     }
 
-    /// Asks the canister itself whether it takes a message from outside.
+    /// Runs `canister_inspect_message`, in which the canister accepts the message or not.
     fn inspect(&self, ingress: &Ingress) -> Result<(), Reject> {
         const INSPECT: &str = "canister_inspect_message";
         let id = ingress.canister;

@@ -1,4 +1,5 @@
-//! One message from beginning to end: admission, payment, execution, commit, and what becomes of its call context.
+//! The processing of one message: checks, payment, execution, commit, and the end of its call
+//! context.
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::{
     trace::{Kind, Outcome},
 };
 
-/// Longest payload between subnets, in bytes.
+/// The longest message between subnets, in bytes.
 const MAX_BETWEEN_SUBNETS: usize = 2 * 1024 * 1024;
 
 impl Network {
@@ -76,7 +77,7 @@ impl Network {
         self.run_in_new_context(id, kind, request, message)
     }
 
-    /// Decides in which context a request runs, or why it doesn't.
+    /// The context in which a request runs, or its reject.
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
         self.check_deadline(request)?;
@@ -106,7 +107,7 @@ impl Network {
         Ok(context)
     }
 
-    /// Whether a request did not wait too long to be executed.
+    /// Checks that a request has not expired.
     pub(crate) fn check_deadline(&self, request: &Request) -> Result<(), Reject> {
         let expired = |at| at < self.time;
         match request.origin {
@@ -258,7 +259,7 @@ impl Network {
             return 0;
         };
         let Some(callback) = canister.close_call(response.callback) else {
-            // The call had expired: the answer is dropped, its cycles come back all the same.
+            // The call had expired: the answer is dropped, and its cycles are refunded.
             canister.balance += response.refund;
             return 0;
         };
@@ -320,7 +321,7 @@ impl Network {
         callback.prepaid - transmission
     }
 
-    /// What an injected fault does to an answer, which must not be struck twice.
+    /// The effect of the injected fault that fires on an answer. Faults see each answer once.
     fn fire_on_response(&mut self, response: &mut Response) -> Option<Effect> {
         if std::mem::replace(&mut response.fault_checked, true) || !self.faults.any() {
             return None;
@@ -331,7 +332,7 @@ impl Network {
         self.fire(Direction::Answer, response.to, callee, &method)
     }
 
-    /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
+    /// Runs a callback and, if it traps, the cleanup. `left` is the prepaid amount for that.
     fn run_callback(
         &mut self,
         id: Principal,
@@ -391,10 +392,10 @@ impl Network {
         instructions
     }
 
-    // What comes after a message.
+    // After a message.
 
-    /// Takes over what a message did, and gives back `unspent` cycles of what it paid in advance. Answers the reject that
-    /// a trap means for its caller.
+    /// Commits the effects of a message, and refunds the `unspent` cycles of its prepayment.
+    /// Answers the caller's reject if the message trapped.
     fn commit(
         &mut self,
         id: Principal,
@@ -495,8 +496,8 @@ impl Network {
         let size = request.method.len() + request.payload.len();
         if goes_far && size > MAX_BETWEEN_SUBNETS {
             let why = format!(
-                "Canister {id} violated contract: attempted to send a message of size {size} exceeding the limit \
-                 {MAX_BETWEEN_SUBNETS}"
+                "Canister {id} violated contract: attempted to send a message of size {size} \
+                 exceeding the limit {MAX_BETWEEN_SUBNETS}"
             );
             let reject = Reject::new(RejectCode::CanisterError, 504, why);
             return self.respond(request.origin, id, Err(reject), request.cycles, None);
@@ -505,7 +506,7 @@ impl Network {
             .push_back((self.round + 1, Input::Request(request)));
     }
 
-    /// Closes a call context that nothing can answer any more.
+    /// Closes a call context without outstanding calls. A context without an answer is rejected.
     fn close_call_context(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
         let Some(canister) = self.canister_mut(id) else {
             return;
@@ -521,7 +522,8 @@ impl Network {
             return;
         };
         if context.responded {
-            // Only what a system task or a removed program left over; an answer has refunded all.
+            // An answer has refunded all cycles; these are left over by a system task or by
+            // uninstalled code.
             self.ledger.destroyed += context.available;
             return;
         }
@@ -539,13 +541,13 @@ impl Network {
     }
 }
 
-/// Canisters that send one-way messages name no function: nothing is to be called.
+/// The closure of a one-way message, which has no callback.
 const NOTHING: WasmClosure = WasmClosure {
     function: u32::MAX,
     environment: u32::MAX,
 };
 
-/// Whether a call brings the cycles that its callee wants from other canisters.
+/// Checks that a call has the least cycles that its callee demands from other canisters.
 fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Reject> {
     let least = callee.settings.minimum_incoming_call_cycles;
     if !matches!(request.origin, Origin::Callback(_))
@@ -555,7 +557,8 @@ fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Rej
         return Ok(());
     }
     let why = format!(
-        "Canister {} requires at least {least} transferred cycles per call of another canister, but {} brought {}.",
+        "Canister {} requires at least {least} transferred cycles per call of another canister, \
+         but {} brought {}.",
         callee.id, request.sender, request.cycles
     );
     Err(Reject::new(RejectCode::CanisterError, 520, why))

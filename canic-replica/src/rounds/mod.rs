@@ -1,4 +1,4 @@
-//! The execution of rounds.
+//! The execution of rounds: the admission of messages, their processing, and the scheduler.
 
 mod admission;
 mod messages;

@@ -1,13 +1,16 @@
-//! Rounds and queues.
+//! The scheduler of rounds.
 //!
-//! A round begins with the time that was set, or one nanosecond after the last one. Then resources are paid and
-//! deadlines checked, HTTP outcalls that were answered are decided on, messages that were on their way arrive, and calls
-//! to the management canister are executed. After that come the canisters, subnet by subnet, in the order of their ids:
-//! the turn of each begins with the hook for short memory and with its tasks, the heartbeat and the due global timer, and
-//! goes on with what was in its queue. Calls and answers between canisters of one subnet arrive at once, and the turns go
-//! on until all queues are empty or the instructions that a subnet has in a round are used up; the next round begins after
-//! the canister that used them up. Messages to other subnets and to the management canister arrive in the next round, and
-//! so do their answers. A message is executed in one piece, however long it is.
+//! A round begins at the time that was set, or one nanosecond after the last round. First the
+//! replica charges for resources, checks deadlines and decides on answered HTTP outcalls. Then
+//! messages between subnets arrive, and calls to the management canister are executed. After that
+//! the canisters take turns, subnet by subnet, in the order of their ids. A turn runs the hook for
+//! low memory, the due global timer and the heartbeat, and then the messages in the input queues.
+//!
+//! Calls and answers between canisters of one subnet arrive at once. The turns go on until all
+//! queues are empty, or until the subnet has used up its instructions for the round; the next round
+//! begins after the canister that used them up. Messages to other subnets and to the management
+//! canister arrive in the next round, and so do their answers. A message runs within one round,
+//! however long it is.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -28,11 +31,11 @@ use crate::{
     subnets::Blockmakers,
 };
 
-/// Instructions of one round.
+/// The instructions of a subnet in one round.
 const ROUND: u64 = 7_000_000_000;
-/// Instructions that a message counts for beside its own: a round ends, whatever canisters do.
+/// The overhead of a message, in instructions. It bounds the messages of a round.
 const OVERHEAD: u64 = 2_000_000;
-/// Rounds that [`Network::await_ingress`] waits.
+/// The limit of rounds in [`Network::await_ingress`].
 const PATIENCE: u32 = 100;
 
 impl Network {
@@ -44,7 +47,7 @@ impl Network {
         self.deliver();
         let mut tasks = self.due_tasks();
         self.ready.extend(tasks.keys());
-        // Messages to other subnets arrive in the next round: none of them has to wait for another.
+        // Messages to other subnets arrive in the next round: no subnet waits for another subnet.
         let mut later = BTreeSet::new();
         let all = std::mem::take(&mut self.ready);
         for subnet in 0..self.subnets.len() {
@@ -58,8 +61,7 @@ impl Network {
         self.certify();
     }
 
-    /// The same, with blocks made by others than the first node of a subnet; `node_metrics_history` tells of it. Errors: no
-    /// such subnet, or it has no such node; then there is no round.
+    /// Executes one round with these block makers, if they are nodes of their subnets.
     pub(crate) fn tick_with(&mut self, blockmakers: &[Blockmakers]) -> Result<(), String> {
         for Blockmakers {
             subnet,
@@ -79,7 +81,7 @@ impl Network {
         Ok(())
     }
 
-    /// Executes rounds until the message is answered. Errors: no such message; 100 rounds without an answer.
+    /// Executes rounds until the message is answered.
     pub(crate) fn await_ingress(
         &mut self,
         id: &MessageId,
@@ -96,7 +98,8 @@ impl Network {
         ))
     }
 
-    /// Counts one block for each subnet, made by its first node if not by another.
+    /// Counts one block for each subnet. Its first node makes the block, unless `blockmakers` names
+    /// another node.
     fn count_blocks(&mut self, blockmakers: &[Blockmakers]) {
         let now = self.time;
         for (subnet, info) in self.subnets.iter_mut().zip(&self.infos) {
@@ -108,8 +111,9 @@ impl Network {
         }
     }
 
-    /// Lets the ready canisters of a subnet take turns until nothing is left to do, or the round's instructions are used up.
-    /// Who used them up comes last in the next round.
+    /// Lets the ready canisters of a subnet take turns until all queues are empty, or the
+    /// instructions of the round are used up. The canister that used them up comes last in the next
+    /// round.
     fn execute_subnet(&mut self, subnet: usize, tasks: &mut BTreeMap<Principal, Vec<Task>>) {
         let mut spent = 0;
         let last = self.subnets[subnet].exhausted_by.take();
@@ -131,8 +135,8 @@ impl Network {
         }
     }
 
-    /// Executes a canister's tasks, and what is in its queue now, as far as the round allows. Answers the instructions
-    /// spent.
+    /// Executes a canister's tasks, and the messages in its queues, within `left` instructions.
+    /// Answers the instructions spent.
     fn run_canister(&mut self, id: Principal, tasks: Vec<Task>, left: u64) -> u64 {
         let mut spent = 0;
         for task in tasks {
@@ -173,8 +177,8 @@ impl Network {
         spent
     }
 
-    /// Notes whether a canister's memory is short, and if it has just become so, lets it know before anything else. Answers
-    /// the instructions spent.
+    /// Checks whether a canister's memory is low, and runs the hook if it has just become low.
+    /// Answers the instructions spent.
     fn check_low_wasm_memory(&mut self, id: Principal) -> u64 {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
@@ -210,8 +214,8 @@ impl Network {
         self.settle_outcalls();
     }
 
-    /// The system tasks of this round, by canister. Who has none, but whose memory became short or is no longer, is there,
-    /// too.
+    /// The system tasks of this round, by canister. A canister whose low memory begins or ends is
+    /// in the map, too, even without tasks.
     fn due_tasks(&mut self) -> BTreeMap<Principal, Vec<Task>> {
         let now = self.time;
         let mut due = BTreeMap::new();
@@ -247,7 +251,7 @@ impl Network {
         due
     }
 
-    /// Best-effort calls that waited too long are answered by the system; what comes later is too late.
+    /// Rejects the expired best-effort calls of a canister. Answers that arrive later are dropped.
     fn expire_calls(&mut self, id: Principal) {
         let now = self.time;
         let Some(canister) = self.canisters.get(&id) else {
@@ -269,7 +273,7 @@ impl Network {
         }
     }
 
-    /// Takes in what was on its way.
+    /// Delivers the messages that arrive in this round.
     fn deliver(&mut self) {
         let on_their_way = std::mem::take(&mut self.transit).into_iter();
         let (arrived, rest): (VecDeque<_>, _) =

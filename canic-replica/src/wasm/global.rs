@@ -2,7 +2,7 @@
 
 use wasmtime::Val;
 
-/// The value of a global; floats by their bits.
+/// The value of a global; floats are held as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Global {
     I32(i32),

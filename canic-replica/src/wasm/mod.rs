@@ -1,4 +1,4 @@
-//! WebAssembly modules: which ones the platform takes, how they are metered, and what is known of them.
+//! WebAssembly modules: their checks, their rewriting for the replica, and their metering.
 
 pub(crate) mod engine;
 pub(crate) mod global;
@@ -34,26 +34,27 @@ pub(crate) struct Module {
     pub(crate) updates: BTreeSet<String>,
     pub(crate) queries: BTreeSet<String>,
     pub(crate) composite_queries: BTreeSet<String>,
-    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the content.
+    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
+    /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
     /// Bytes of all custom sections.
     pub(crate) custom_bytes: usize,
-    /// Size of a fresh memory, in WebAssembly pages, and what the data segments write into it.
+    /// Size of a fresh memory, in WebAssembly pages, and its contents.
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
-    /// What the mutable globals are in a fresh instance.
+    /// The values of the mutable globals in a fresh instance.
     pub(crate) initial_globals: Vec<Global>,
     pub(crate) reach: ModuleExports,
-    /// Whether it has a heartbeat: asked in every round.
+    /// Whether it has a heartbeat. Every round reads it.
     pub(crate) heartbeat: bool,
-    /// Whether it can read the certificate of its certified data: asked for every query.
+    /// Whether it can read the certificate of its certified data. Every query reads it.
     pub(crate) reads_certificates: bool,
-    /// Of the state tree below `metadata`.
+    /// The digest of the state tree below `metadata`.
     pub(crate) metadata_digest: [u8; 32],
     compiled: wasmtime::Module,
 }
 
-/// Where a rewritten module exports its state.
+/// The exports by which the replica reaches the state of a rewritten module.
 #[derive(Default)]
 pub(crate) struct ModuleExports {
     pub(crate) memory: Option<ModuleExport>,
@@ -63,8 +64,8 @@ pub(crate) struct ModuleExports {
 }
 
 impl Module {
-    /// Puts together what is known of a module before it is instantiated. `hash` and `bytes` are those
-    /// of the module as it was installed; `size` is that of the decompressed module.
+    /// Describes a module before its first instantiation. `hash` and `bytes` are those of the
+    /// module as it was installed; `size` is that of the decompressed module.
     pub(crate) fn new(
         hash: [u8; 32],
         bytes: &[u8],
@@ -121,7 +122,7 @@ impl Module {
         self.compiled.get_export_index(name).is_some()
     }
 
-    /// Checks one export against the rules for entry points, and notes it if it is a method.
+    /// Checks one export against the rules for entry points, and records it if it is a method.
     fn admit_export(&mut self, name: &str, ty: &ExternType) -> Result<(), String> {
         let invalid =
             |why: String| Err(format!("Wasm module has an invalid export section. {why}"));

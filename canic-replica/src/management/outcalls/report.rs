@@ -1,4 +1,4 @@
-//! What each node makes of its answer: limits, the transform function, and what that costs it.
+//! The report of each node on its answer: limits, the transform function, and the fees.
 
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Network {
-    /// Takes in what nodes got for an outcall.
+    /// Records the reports of nodes on their answers.
     pub(super) fn report(&mut self, key: (usize, u64), answers: Vec<(Principal, OutcallAnswer)>) {
         let Some(outcall) = self.outcalls.get(&key).cloned() else {
             return;
@@ -88,7 +88,7 @@ impl Network {
         report
     }
 
-    /// From a response off the wire to what the caller is to get.
+    /// Checks and transforms a response of the web server for the caller.
     fn take_in(
         &mut self,
         outcall: &Outcall,
@@ -141,7 +141,7 @@ impl Network {
         Ok(transformed)
     }
 
-    /// Runs a query method of the canister, in the name of the management canister.
+    /// Runs a query method of the canister, with the management canister as the caller.
     fn transform(
         &mut self,
         canister: Principal,
@@ -167,7 +167,7 @@ impl Network {
     }
 }
 
-/// What a node may spend.
+/// The allowance of a node, and the part that is spent.
 struct Purse {
     allowance: Option<u128>,
     spent: u128,
@@ -178,7 +178,8 @@ impl Purse {
         let Some(allowance) = self.allowance else {
             return Ok(());
         };
-        // What it cannot pay for it does not do, so that the others still hear of it.
+        // A node does not start work that it cannot pay for, so that it can still report the
+        // reject.
         if cycles > allowance - self.spent {
             return Err(bare(RejectCode::CanisterReject, "Insufficient cycles"));
         }

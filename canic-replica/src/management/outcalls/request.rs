@@ -1,4 +1,4 @@
-//! What a canister asks for: the checks, the fee in advance, and the nodes that make the outcall.
+//! The request of an outcall: its checks, the fee in advance, and the choice of nodes.
 
 use candid::Principal;
 use ic_management_canister_types as types;
@@ -22,12 +22,12 @@ const MAX_HEADER: usize = 8192;
 const MAX_HEADER_BYTES: usize = 48 * 1024;
 /// Bytes of headers and body.
 const MAX_REQUEST: usize = 2_000_000;
-/// Outcalls of one subnet that wait at the same time.
+/// The limit of waiting outcalls of one subnet.
 const MAX_WAITING: usize = 3_000;
-/// An outcall is given up after so many nanoseconds.
+/// The timeout of an outcall, in nanoseconds.
 const TIMEOUT: u64 = 60_000_000_000;
 
-/// The arguments of both methods: each has fields that the other one lacks.
+/// The arguments of both methods. Each method lacks some of the fields.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct Args {
     url: String,
@@ -113,7 +113,7 @@ impl Network {
         Ok(Answer::Deferred)
     }
 
-    /// Takes the fee, and shares out what the nodes may spend.
+    /// Charges the fee in advance, and sets the allowances of the nodes.
     fn charge_in_advance(&mut self, outcall: &mut Outcall, subnet: usize) -> Result<(), Reject> {
         let prices = self.subnets[subnet].context.prices;
         let size = outcall.request_size();
@@ -137,7 +137,7 @@ impl Network {
         Ok(())
     }
 
-    /// Draws so many of the nodes.
+    /// Chooses `count` nodes at random.
     fn choose(&mut self, mut nodes: Vec<Principal>, count: usize) -> Vec<Principal> {
         let first = usize::from(self.random_bytes()[0]) % nodes.len().max(1);
         nodes.rotate_left(first);
@@ -146,7 +146,7 @@ impl Network {
     }
 }
 
-/// Checks the arguments, and finds out how the outcall is spread over a subnet of so many nodes.
+/// Checks the arguments. Answers the replication of the outcall on a subnet with `nodes` nodes.
 fn check(
     args: &Args,
     caller: Principal,
