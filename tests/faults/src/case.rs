@@ -1,7 +1,7 @@
 //! A case: a scenario, and what goes wrong in it. One line of JSON, which is the same case when it is read back.
 
 use crate::world::{SECOND, World};
-use canic_replica::{Effect, Fault, RejectCode, Way};
+use canic_replica::{Effect, Fault, RejectCode, Direction};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -63,8 +63,8 @@ impl Site {
             },
             act,
         };
-        match self.0.way {
-            Way::Call => [
+        match self.0.direction {
+            Direction::Call => [
                 SysFatal,
                 SysTransient,
                 DestinationInvalid,
@@ -77,7 +77,7 @@ impl Site {
             .chain([Effect::OutOfCycles])
             .map(|what| effect(what, None))
             .collect(),
-            Way::Answer => {
+            Direction::Answer => {
                 let lost = [
                     Effect::reject(SysUnknown),
                     Effect::trap(),

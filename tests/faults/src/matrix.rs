@@ -7,7 +7,7 @@ use crate::{
     world::World,
 };
 use candid::Principal;
-use canic_replica::{Effect, Fault, Kind, Way};
+use canic_replica::{Effect, Fault, Kind, Direction};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -119,7 +119,7 @@ impl Prepared {
     /// Calls between canisters, when nothing fails.
     #[must_use]
     pub fn awaits(&self) -> usize {
-        let answers = self.sites.iter().filter(|site| site.0.way == Way::Answer);
+        let answers = self.sites.iter().filter(|site| site.0.direction == Direction::Answer);
         answers.count()
     }
 
@@ -175,7 +175,7 @@ pub fn run(world: &World, case: &Case) -> Run {
         (scenario.act)(&mut world);
         let mut seen = 0;
         let settled = world.settle(|world| {
-            while let Some(strike) = world.replica.strikes().get(seen) {
+            while let Some(strike) = world.replica.fired_faults().get(seen) {
                 seen += 1;
                 let blow = case.blows.iter().find(|blow| blow.fault == strike.fault);
                 if let Some(act) = blow.and_then(|blow| blow.act) {
@@ -211,7 +211,7 @@ pub(crate) fn guarded(tried: impl FnOnce() -> Vec<String>) -> Vec<String> {
 
 /// The calls between canisters, and their answers, from an event on.
 fn sites_of(world: &World, from: u64) -> Vec<Site> {
-    let mut passed: BTreeMap<(Way, Principal, Principal, String), u64> = BTreeMap::new();
+    let mut passed: BTreeMap<(Direction, Principal, Principal, String), u64> = BTreeMap::new();
     let events = world
         .replica
         .trace()
@@ -221,9 +221,9 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
     for event in events {
         let (way, caller, callee) = match event.kind {
             Kind::Update | Kind::Management | Kind::Call if is_canister(event.caller) => {
-                (Way::Call, event.caller, event.canister)
+                (Direction::Call, event.caller, event.canister)
             }
-            Kind::Reply | Kind::Reject => (Way::Answer, event.canister, event.caller),
+            Kind::Reply | Kind::Reject => (Direction::Answer, event.canister, event.caller),
             _ => continue,
         };
         let method = event.method.clone();
