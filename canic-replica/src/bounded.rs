@@ -1,19 +1,19 @@
-//! Candid from strangers: how much work a few bytes may cause.
+//! Bounded decoding of Candid, for arguments from untrusted callers.
 
 use candid::utils::ArgumentDecoder;
 
-/// Decodes Candid, with bounds on what a few bytes may make us do.
+/// Decodes Candid with a limit of work per byte.
 pub(crate) fn decode_bounded<A: for<'a> ArgumentDecoder<'a>>(bytes: &[u8]) -> candid::Result<A> {
     decode_skipping(bytes, 0)
 }
 
-/// The same, for arguments of which so much is skipped for each of their bytes.
+/// Decodes Candid of which the decoder skips values, with a quota per byte.
 pub(crate) fn decode_skipping<A: for<'a> ArgumentDecoder<'a>>(
     bytes: &[u8],
     skipped_per_byte: usize,
 ) -> candid::Result<A> {
     const SKIPPING_QUOTA: usize = 10_000;
-    /// Work that every argument may cause, and work per byte of it.
+    /// The quota of every argument, and the quota per byte of it.
     const BASE_QUOTA: usize = 1_000_000;
     const QUOTA_PER_BYTE: usize = 50;
     let mut config = candid::DecoderConfig::new();

@@ -1,4 +1,5 @@
-//! What canic-replica serves beside PocketIC's protocol, for tests that are written with the ordinary `pocket-ic` client.
+//! A client for the extensions of canic-replica to PocketIC's protocol, for tests that use the
+//! ordinary `pocket-ic` client.
 //!
 //! ```no_run
 //! use candid::{Encode, Principal};
@@ -13,10 +14,11 @@
 //! let bank = install_bank(&pic);
 //! let control = Control::of(&pic).expect("another server cannot fail on purpose");
 //!
-//! // One past, many futures: whichever reply to `transfer` gets lost, the balance stays what it was.
+//! // One past, many futures: whichever reply to `transfer` gets lost, the balance stays the same.
 //! for lost in 0..3 {
 //!     let future = control.fork().unwrap();
-//!     let fault = Fault::on_answer(Effect::reject(RejectCode::SysUnknown)).method("transfer").skip(lost);
+//!     let unknown = Effect::reject(RejectCode::SysUnknown);
+//!     let fault = Fault::on_answer(unknown).method("transfer").skip(lost);
 //!     let control = Control::of(&future).unwrap();
 //!     control.inject(&fault).unwrap();
 //!     let user = Principal::anonymous();
@@ -31,12 +33,15 @@ use std::ops::Deref;
 use candid::Principal;
 use pocket_ic::PocketIc;
 use reqwest::blocking::{Client, RequestBuilder};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Accounts, Chaos, Event, Fault, Planted, Strike};
+use crate::{
+    faults::{ArmedFault, Chaos, Fault, FiredFault},
+    trace::{Accounts, Event},
+};
 
-/// The way to one instance of a server. Errors are sentences that name the request that failed, and why.
+/// A client of one instance of a server. Its errors are sentences that name the failed request and
+/// the reason.
 #[derive(Clone, Debug)]
 pub struct Control {
     server: reqwest::Url,
@@ -44,7 +49,7 @@ pub struct Control {
     client: Client,
 }
 
-/// A client of a copied instance, which is deleted when this is dropped.
+/// A client of a forked instance. Dropping it deletes the instance.
 pub struct Fork {
     pic: PocketIc,
     client: Client,
@@ -72,7 +77,7 @@ impl Drop for Fork {
 }
 
 impl Control {
-    /// For the instance that `pic` uses. `None` if its server is not canic-replica.
+    /// The client for the instance of `pic`. `None`: its server is not canic-replica.
     pub fn of(pic: &PocketIc) -> Option<Self> {
         let server = pic.get_server_url();
         let control = Self {
@@ -80,12 +85,20 @@ impl Control {
             server,
             client: Client::new(),
         };
-        // What another server answers does not matter; what ours answers is for the other methods to understand.
-        let answer = control.client.get(control.path("strikes")).send().ok()?;
+        // The status alone tells whether this is canic-replica.
+        let answer = control
+            .client
+            .get(control.path("fired_faults"))
+            .send()
+            .ok()?;
         answer.status().is_success().then_some(control)
     }
 
-    /// Copies the instance, in milliseconds: both share their memory until either writes.
+    /// Forks the instance, within milliseconds: both share their memory until either writes.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn fork(&self) -> Result<Fork, String> {
         #[derive(Deserialize)]
         struct Forked {
@@ -98,33 +111,56 @@ impl Control {
         })
     }
 
-    /// Injects a fault, behind those that are there.
+    /// Arms a fault, behind the faults that are armed already.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn inject(&self, fault: &Fault) -> Result<(), String> {
         self.ask(self.client.post(self.path("faults")).json(fault))
     }
 
-    /// The faults that were injected, also those that struck already.
-    pub fn faults(&self) -> Result<Vec<Planted>, String> {
+    /// The armed faults, with those that fired already.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
+    pub fn armed_faults(&self) -> Result<Vec<ArmedFault>, String> {
         self.get("faults")
     }
 
-    /// Takes back all faults, and draws no more.
+    /// Disarms all faults, and ends the chaos.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn clear_faults(&self) -> Result<(), String> {
         self.ask(self.client.delete(self.path("faults")))
     }
 
-    /// Draws faults from a seed from now on, or no more.
+    /// Draws faults from a seed from now on; `None` ends that.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn set_chaos(&self, chaos: Option<&Chaos>) -> Result<(), String> {
         self.ask(self.client.post(self.path("chaos")).json(&chaos))
     }
 
-    /// What struck so far, oldest first; at least the last 10,000.
-    pub fn strikes(&self) -> Result<Vec<Strike>, String> {
-        self.get("strikes")
+    /// The faults that fired, oldest first. At least the last 10,000 are kept.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
+    pub fn fired_faults(&self) -> Result<Vec<FiredFault>, String> {
+        self.get("fired_faults")
     }
 
-    /// The last messages executed, oldest first, from the event of this number on. Errors also if these events are no
-    /// longer kept: a count with a hole is no count.
+    /// The events from number `from` on, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The request failed, or the instance has dropped the first of these events.
     pub fn trace(&self, from: u64) -> Result<Vec<Event>, String> {
         #[derive(Deserialize)]
         struct Trace {
@@ -139,7 +175,11 @@ impl Control {
         }
     }
 
-    /// The number that the next event will have.
+    /// The number of the next event.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn next_event(&self) -> Result<u64, String> {
         #[derive(Deserialize)]
         struct Next {
@@ -150,11 +190,19 @@ impl Control {
     }
 
     /// Where all cycles are.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn accounts(&self) -> Result<Accounts, String> {
         self.get("accounts")
     }
 
-    /// All canisters there are.
+    /// All canisters, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// The request failed.
     pub fn canisters(&self) -> Result<Vec<Principal>, String> {
         self.get("canisters")
     }

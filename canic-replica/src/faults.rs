@@ -1,7 +1,8 @@
-//! Failing on purpose.
+//! Fault injection.
 //!
-//! A [`Fault`] says which messages it strikes and what becomes of them; [`Chaos`] draws faults from a seed. What struck is on
-//! record as a [`Strike`], whose fault does the same again when it is injected at the same point of the same story.
+//! A [`Fault`] selects messages and says how they fail. [`Chaos`] draws faults from a seed. Each
+//! fault that fires is recorded as a [`FiredFault`]. Its fault fires on the same message again, if
+//! a test injects it at the same point of the same sequence of calls.
 //!
 //! ```
 //! use canic_replica::{Effect, Fault, RejectCode};
@@ -16,84 +17,86 @@
 //! assert_eq!(lost.to_string().parse(), Ok(lost));
 //! ```
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Reject, RejectCode};
+use crate::reject::{Reject, RejectCode};
 
-/// Strikes on record.
-const STRIKES: usize = 10_000;
+/// Fired faults that are kept; twice as many before the older half is dropped.
+const MAX_FIRED: usize = 10_000;
 
-/// On which part of its way a message is struck.
+/// Whether a fault fires on a call or on its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// When it is about to be executed: a call from outside or from a canister, a system task (`canister_heartbeat`,
-    /// `canister_global_timer`, `canister_on_low_wasm_memory`), or a function that an installation runs.
+pub enum Direction {
+    /// Before the execution of a message: a call of a user or a canister, a system task
+    /// (`canister_heartbeat`, `canister_global_timer`, `canister_on_low_wasm_memory`), or a
+    /// function that an installation runs.
     Call,
-    /// When the answer to a canister's call is about to run its callback.
+    /// Before the callback of an answer to a canister's call.
     Answer,
 }
 
-/// What becomes of a message that is struck.
+/// The effect of a fault on a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
-    /// A call is not delivered: its caller gets this reject, and all cycles back. An answer is lost: the callee has run, and
-    /// its caller gets this reject, and the cycles that the answer refunds.
+    /// A call is not delivered: the caller gets this reject and all attached cycles. An answer is
+    /// lost: the callee has run, and the caller gets this reject and the refunded cycles.
     Reject {
         /// The code.
         code: RejectCode,
         /// The text.
         message: String,
     },
-    /// The method, or the callback, traps and is rolled back. The management canister, which has no code to trap, rejects.
+    /// The method, or the callback, traps and is rolled back. The management canister rejects, as
+    /// it has no code.
     Trap {
-        /// After so many instructions; after all of them if `None`. If it takes no more, nothing happens.
+        /// Traps after so many instructions; `None`: after the last. A message with fewer
+        /// instructions does not trap.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
-    /// The callee of a call cannot pay for its execution, so that it is rejected. A callback runs, but the canister
-    /// has no cycles beyond its freezing threshold: it can send no call and burn nothing.
+    /// A call is rejected, as if the callee could not pay for its execution. A callback runs
+    /// without cycles above the freezing threshold: it can neither send calls nor burn cycles.
     OutOfCycles,
-    /// It waits for so many rounds, while everything else goes on.
+    /// The message is delayed, while all other messages go on.
     Delay {
-        /// How many.
+        /// The number of rounds.
         rounds: u64,
     },
 }
 
-/// Which messages are struck, and how. `None` matches all.
+/// A fault: the messages on which it fires, and its effect. `None` matches all.
 ///
-/// Among faults that match the same message the first one injected strikes; the others count it nonetheless. System tasks
-/// and the functions of an installation are called by the management canister. A task that is not trapped is
-/// left out for this round; a function of an installation can only trap. Queries from outside are not struck.
+/// Of several faults that match a message, the one injected first fires; the others count the
+/// message. The caller of system tasks and of the functions of an installation is the management
+/// canister. A fault skips a task in this round, unless its effect is a trap. A function of an
+/// installation can only trap. No fault fires on queries from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// On which part of the way.
-    pub way: Way,
-    /// Who made the call.
+    /// Call or answer.
+    pub direction: Direction,
+    /// The caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Principal>,
-    /// Who was called; `aaaaa-aa` is the management canister.
+    /// The callee; `aaaaa-aa` is the management canister.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callee: Option<Principal>,
-    /// Which method was called.
+    /// The method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// So many of these messages pass first.
+    /// The number of matching messages that pass first.
     #[serde(default)]
     pub skip: u64,
-    /// So many are struck after that.
+    /// The number of messages after these on which the fault fires.
     #[serde(default = "once")]
     pub times: u64,
-    /// What becomes of them.
+    /// The effect.
     pub effect: Effect,
 }
 
@@ -101,9 +104,9 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chaos {
-    /// The same seed draws the same faults from the same story.
+    /// The same seed draws the same faults from the same sequence of calls.
     pub seed: u64,
-    /// How many of a thousand messages are struck.
+    /// The number of faults per thousand messages.
     pub per_mille: u32,
     /// Only messages of calls that this canister made.
     #[serde(default)]
@@ -113,20 +116,22 @@ pub struct Chaos {
     pub callee: Option<Principal>,
 }
 
-/// A fault that struck.
+/// A fault that fired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Strike {
-    /// In which round.
+pub struct FiredFault {
+    /// The round.
     pub round: u64,
-    /// The number of the event in the trace that shows what became of the message, if anything ran or was rejected.
+    /// The number of the event of this message in the trace. There is no event if nothing ran and
+    /// nothing was rejected.
     pub event: u64,
-    /// The fault that strikes this message only, if it is injected where the first one, or the chaos, was.
+    /// A fault that fires on this message only, if a test injects it in place of the original fault
+    /// or chaos.
     pub fault: Fault,
 }
 
-/// An injected fault, and how far it has come.
+/// An injected fault, and its progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Planted {
+pub struct ArmedFault {
     /// The fault.
     pub fault: Fault,
     /// Messages that matched it so far.
@@ -138,18 +143,18 @@ fn once() -> u64 {
 }
 
 impl Effect {
-    /// A reject with a text that says that it is not real.
+    /// A reject with the text `injected fault`.
     pub fn reject(code: RejectCode) -> Self {
         let message = "injected fault".into();
         Self::Reject { code, message }
     }
 
-    /// A trap at the end.
+    /// A trap after the last instruction.
     pub fn trap() -> Self {
         Self::Trap { after: None }
     }
 
-    /// The reject that a call gets which is not delivered for this reason.
+    /// The reject of a call that this effect keeps from its callee. `None`: the call is delivered.
     pub(crate) fn refuse(&self, callee: Principal) -> Option<Reject> {
         use RejectCode::{
             CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
@@ -177,10 +182,10 @@ impl Effect {
 }
 
 impl Fault {
-    /// Strikes the next call, whoever makes it.
+    /// Fires on the next call of any caller.
     pub fn on_call(effect: Effect) -> Self {
         Self {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: None,
             callee: None,
             method: None,
@@ -190,43 +195,43 @@ impl Fault {
         }
     }
 
-    /// Strikes the next answer, whoever gets it.
+    /// Fires on the next answer to any caller.
     pub fn on_answer(effect: Effect) -> Self {
         Self {
-            way: Way::Answer,
+            direction: Direction::Answer,
             ..Self::on_call(effect)
         }
     }
 
-    /// Only where this canister (or user) made the call.
+    /// Fires on calls of this canister or user only.
     #[must_use]
     pub fn caller(mut self, caller: Principal) -> Self {
         self.caller = Some(caller);
         self
     }
 
-    /// Only where this canister was called.
+    /// Fires on calls to this canister only.
     #[must_use]
     pub fn callee(mut self, callee: Principal) -> Self {
         self.callee = Some(callee);
         self
     }
 
-    /// Only where this method was called.
+    /// Fires on calls of this method only.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// Lets so many pass first.
+    /// Lets so many matching messages pass first.
     #[must_use]
     pub fn skip(mut self, messages: u64) -> Self {
         self.skip = messages;
         self
     }
 
-    /// Strikes so many, one after the other.
+    /// Fires on so many messages in sequence.
     #[must_use]
     pub fn times(mut self, messages: u64) -> Self {
         self.times = messages;
@@ -234,7 +239,7 @@ impl Fault {
     }
 
     fn matches(&self, site: &Site) -> bool {
-        self.way == site.way
+        self.direction == site.direction
             && self.caller.is_none_or(|caller| caller == site.caller)
             && self.callee.is_none_or(|callee| callee == site.callee)
             && self
@@ -244,14 +249,14 @@ impl Fault {
     }
 }
 
-/// One line of JSON, which can be read back.
+/// One line of JSON, which [`str::parse`] reads back.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
-/// Reads a fault as it is displayed. The error says what is wrong, and where.
+/// Reads a fault as [`fmt::Display`] writes it. The error names the invalid part and its position.
 impl FromStr for Fault {
     type Err = String;
 
@@ -260,10 +265,10 @@ impl FromStr for Fault {
     }
 }
 
-/// A message that may be struck.
+/// A site of faults: the messages of one direction, caller, callee and method.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Site {
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
     pub(crate) caller: Principal,
     pub(crate) callee: Principal,
     pub(crate) method: String,
@@ -272,39 +277,44 @@ pub(crate) struct Site {
 /// All faults of an instance.
 #[derive(Clone, Default)]
 pub(crate) struct Faults {
-    pub(crate) planted: Vec<Planted>,
+    pub(crate) armed: Vec<ArmedFault>,
     pub(crate) chaos: Option<Chaos>,
-    pub(crate) strikes: Vec<Strike>,
-    /// How often the chaos was asked.
-    pub(crate) draws: u64,
-    /// How many messages there were of each kind, since faults were first injected.
+    pub(crate) fired: Vec<FiredFault>,
+    /// The number of messages for which the chaos drew.
+    pub(crate) chaos_draws: u64,
+    /// The number of messages at each site, since the first fault was injected.
     pub(crate) passed: BTreeMap<Site, u64>,
 }
 
 impl Faults {
-    /// Whether messages can be struck at all.
+    /// Whether there are faults at all.
     pub(crate) fn any(&self) -> bool {
-        self.chaos.is_some() || !self.planted.is_empty()
+        self.chaos.is_some() || !self.armed.is_empty()
     }
 
-    /// Forgets everything but what struck.
+    /// Arms a fault.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.armed.push(ArmedFault { fault, seen: 0 });
+    }
+
+    /// Disarms all faults, and ends the chaos. The record of fired faults stays.
     pub(crate) fn clear(&mut self) {
         *self = Self {
-            strikes: std::mem::take(&mut self.strikes),
+            fired: std::mem::take(&mut self.fired),
             ..Self::default()
         };
     }
 
-    /// What becomes of a message; nothing, in most cases.
-    pub(crate) fn strike(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
+    /// The effect of the fault that fires on a message, if any does.
+    pub(crate) fn fire(&mut self, site: Site, round: u64, event: u64) -> Option<Effect> {
         let mut effect = None;
-        for planted in &mut self.planted {
-            if planted.fault.matches(&site) {
-                let turn = planted.seen.checked_sub(planted.fault.skip);
-                if effect.is_none() && turn.is_some_and(|turn| turn < planted.fault.times) {
-                    effect = Some(planted.fault.effect.clone());
+        for armed in &mut self.armed {
+            if armed.fault.matches(&site) {
+                let turn = armed.seen.checked_sub(armed.fault.skip);
+                if effect.is_none() && turn.is_some_and(|turn| turn < armed.fault.times) {
+                    effect = Some(armed.fault.effect.clone());
                 }
-                planted.seen += 1;
+                armed.seen += 1;
             }
         }
         effect = effect.or_else(|| self.draw(&site));
@@ -313,7 +323,7 @@ impl Faults {
         *passed += 1;
         let effect = effect?;
         let fault = Fault {
-            way: site.way,
+            direction: site.direction,
             caller: Some(site.caller),
             callee: Some(site.callee),
             method: Some(site.method),
@@ -321,10 +331,10 @@ impl Faults {
             times: 1,
             effect: effect.clone(),
         };
-        if self.strikes.len() >= 2 * STRIKES {
-            self.strikes.drain(..STRIKES);
+        if self.fired.len() >= 2 * MAX_FIRED {
+            self.fired.drain(..MAX_FIRED);
         }
-        self.strikes.push(Strike {
+        self.fired.push(FiredFault {
             round,
             event,
             fault,
@@ -340,8 +350,8 @@ impl Faults {
         }
         let mut hasher = Sha256::new();
         hasher.update(chaos.seed.to_be_bytes());
-        hasher.update(self.draws.to_be_bytes());
-        self.draws += 1;
+        hasher.update(self.chaos_draws.to_be_bytes());
+        self.chaos_draws += 1;
         let hash: [u8; 32] = hasher.finalize().into();
         let number = |at: usize, below: u64| {
             let bytes: [u8; 8] = std::array::from_fn(|i| hash[at + i]);
@@ -357,10 +367,10 @@ impl Faults {
             RejectCode::CanisterReject,
             RejectCode::CanisterError,
         ];
-        Some(match (number(8, 5), site.way) {
-            (0, Way::Call) => Effect::reject(CODES[number(16, 5) as usize]),
-            // What a caller cannot know is the hardest for it.
-            (0, Way::Answer) => Effect::reject(RejectCode::SysUnknown),
+        Some(match (number(8, 5), site.direction) {
+            (0, Direction::Call) => Effect::reject(CODES[number(16, 5) as usize]),
+            // An unknown outcome is the hardest case for a caller.
+            (0, Direction::Answer) => Effect::reject(RejectCode::SysUnknown),
             (1, _) => Effect::trap(),
             (2, _) => Effect::Trap {
                 after: Some(number(16, 1_000_000)),
@@ -380,7 +390,7 @@ mod tests {
     fn site(method: &str) -> Site {
         let nobody = Principal::anonymous();
         Site {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: nobody,
             callee: nobody,
             method: method.into(),
@@ -391,9 +401,9 @@ mod tests {
     fn a_fault_lets_some_pass_and_strikes_some() {
         let mut faults = Faults::default();
         let fault = Fault::on_call(Effect::trap()).method("a").skip(1).times(2);
-        faults.planted.push(Planted { fault, seen: 0 });
+        faults.armed.push(ArmedFault { fault, seen: 0 });
         let methods = ["a", "b", "a", "b", "a", "a"];
-        let struck = methods.map(|method| faults.strike(site(method), 0, 0).is_some());
+        let struck = methods.map(|method| faults.fire(site(method), 0, 0).is_some());
         assert_eq!(struck, [false, false, true, false, true, false]);
     }
 
@@ -411,27 +421,27 @@ mod tests {
         };
         let drawn: Vec<_> = story
             .iter()
-            .map(|site| chaos.strike(site.clone(), 0, 0))
+            .map(|site| chaos.fire(site.clone(), 0, 0))
             .collect();
         let count = drawn.iter().flatten().count();
         assert!((10..100).contains(&count), "{count}");
         let mut again = Faults::default();
-        for strike in &chaos.strikes {
+        for strike in &chaos.fired {
             let fault = strike.fault.to_string().parse().unwrap();
-            again.planted.push(Planted { fault, seen: 0 });
+            again.armed.push(ArmedFault { fault, seen: 0 });
         }
         let same: Vec<_> = story
             .iter()
-            .map(|site| again.strike(site.clone(), 0, 0))
+            .map(|site| again.fire(site.clone(), 0, 0))
             .collect();
         assert_eq!(drawn, same);
     }
 
     #[test]
     fn a_line_that_is_no_fault_says_why() {
-        let error = r#"{"way":"sideways"}"#.parse::<Fault>().unwrap_err();
+        let error = r#"{"direction":"sideways"}"#.parse::<Fault>().unwrap_err();
         assert!(error.contains("unknown variant `sideways`"), "{error}");
-        let error = r#"{"way":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#
+        let error = r#"{"direction":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#
             .parse::<Fault>()
             .unwrap_err();
         assert!(error.contains("unknown field `calee`"), "{error}");

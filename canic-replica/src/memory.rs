@@ -1,7 +1,7 @@
-//! Memory as plain data: pages that are shared until somebody writes them.
+//! Memory as plain data: pages that copies share until one of them writes.
 //!
-//! A canister's heap and stable memory outlive the message that ran on them only as the images in this file. To roll
-//! back is to forget an image, to fork is to clone one; both cost next to nothing, however large the memory is.
+//! Between messages, a canister's heap and stable memory are images of this kind. A rollback drops
+//! an image, and a fork clones one; both cost next to nothing, however large the memory is.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ pub(crate) const WASM_PAGE: u64 = 65_536;
 /// The platform's limit for one canister's stable memory, in WebAssembly pages (500 GiB).
 const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 
-/// The longest copy of a stable memory that is handed out in one piece, in bytes (8 GiB).
-const MAX_PIECE: u64 = 8 << 30;
+/// The longest copy of a stable memory as one piece, in bytes (8 GiB).
+const MAX_COPY: u64 = 8 << 30;
 
 /// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
 const CHUNK_PAGES: usize = 256;
@@ -23,7 +23,7 @@ static ZERO: Page = [0; PAGE];
 
 type Chunk = Vec<Option<Arc<Page>>>;
 
-/// A sparse array of pages. What was never written is absent.
+/// A sparse array of pages. Pages that were never written are absent.
 #[derive(Clone, Default)]
 pub(crate) struct Pages {
     chunks: Vec<Option<Arc<Chunk>>>,
@@ -38,7 +38,7 @@ impl Pages {
         self.chunks.get(index / CHUNK_PAGES)?.as_ref()?[index % CHUNK_PAGES].as_deref()
     }
 
-    /// The page, made our own; zeros where there was none.
+    /// The page, for writing. An absent page is filled with zeros.
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut Page {
         let slot = self.slot(index);
         Arc::make_mut(slot.get_or_insert_with(|| Arc::new(ZERO)))
@@ -72,7 +72,7 @@ impl Pages {
     }
 }
 
-/// The heap between two messages, as its difference from what the module's data segments write.
+/// The heap between two messages, as a difference from the module's initial memory.
 #[derive(Clone, Default, Hash)]
 pub(crate) struct Heap {
     pages: Pages,
@@ -81,7 +81,7 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
-    /// A heap as a fresh instance has it.
+    /// The heap of a fresh instance.
     pub(crate) fn fresh(size: u64) -> Self {
         Self {
             pages: Pages::default(),
@@ -89,15 +89,15 @@ impl Heap {
         }
     }
 
-    /// Writes the image over a fresh instance's memory, which must have the right size already.
+    /// Writes the image over a fresh instance's memory. The caller has grown it to the right size.
     pub(crate) fn restore(&self, memory: &mut [u8]) {
         for (index, page) in self.pages.iter() {
             memory[index * PAGE..][..PAGE].copy_from_slice(page);
         }
     }
 
-    /// The image of `memory`, sharing with `self` all pages that did not change; and how many did. `initial` is what the
-    /// data segments write.
+    /// The image of `memory`, which shares all unchanged pages with `self`; and the number of
+    /// changed pages. `initial` is the module's initial memory.
     pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> (Self, u64) {
         let mut image = Self {
             pages: self.pages.clone(),
@@ -122,7 +122,7 @@ impl Heap {
         (image, changed)
     }
 
-    /// The same contents as a difference from another module's data segments.
+    /// The same contents as a difference from another module's initial memory.
     pub(crate) fn rebase(&self, from: &Pages, to: &Pages) -> Self {
         let mut image = self.clone();
         for (index, page) in from.iter() {
@@ -138,7 +138,8 @@ impl Heap {
         image
     }
 
-    /// Fills `into` from `offset`; `initial` is what the data segments write. The caller has checked the bounds.
+    /// Fills `into` from `offset`; `initial` is the module's initial memory. The caller has checked
+    /// the bounds.
     pub(crate) fn read(&self, initial: &Pages, offset: u64, into: &mut [u8]) {
         read(offset, into, |page| {
             self.pages.get(page).or_else(|| initial.get(page))
@@ -151,7 +152,7 @@ impl Heap {
     }
 }
 
-/// All pages of `memory` that hold anything but zeros.
+/// The pages of `memory` that are not zero.
 pub(crate) fn non_zero(memory: &[u8]) -> Pages {
     let mut pages = Pages::default();
     for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
@@ -162,8 +163,9 @@ pub(crate) fn non_zero(memory: &[u8]) -> Pages {
     pages
 }
 
-/// Which pages of a mapping the process has touched at all, by asking the kernel. A guest may grow its memory to
-/// gigabytes and use little of it; only what was touched needs to be compared. `None` where it can't be told.
+/// The pages of a mapping that the process has touched, as the kernel knows them. A guest may grow
+/// its memory to gigabytes and use little of it; only touched pages need to be compared. `None`:
+/// the kernel does not tell.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn touched(memory: &[u8]) -> Option<Vec<bool>> {
     use std::os::unix::fs::FileExt;
@@ -203,7 +205,8 @@ impl Stable {
         self.size * WASM_PAGE
     }
 
-    /// Grows by `pages` WebAssembly pages; answers the old size, or `None` if that is too much.
+    /// Grows by `pages` WebAssembly pages; answers the old size, or `None` if the new size exceeds
+    /// the limit.
     pub(crate) fn grow(&mut self, pages: u64) -> Option<u64> {
         let size = self
             .size
@@ -222,9 +225,9 @@ impl Stable {
         write(&mut self.pages, offset, from);
     }
 
-    /// All of it as one piece; `None` if that is more than a machine should be asked for.
+    /// All bytes as one piece; `None` if there are too many for a copy.
     pub(crate) fn to_vec(&self) -> Option<Vec<u8>> {
-        if self.bytes() > MAX_PIECE {
+        if self.bytes() > MAX_COPY {
             return None;
         }
         let mut bytes = vec![0; self.bytes() as usize];
@@ -243,7 +246,7 @@ impl Stable {
     }
 }
 
-/// Fills `into` from `offset` of what `pages` give.
+/// Fills `into` from `offset` of the memory whose pages `pages` answers.
 fn read<'a>(mut offset: u64, mut into: &mut [u8], pages: impl Fn(usize) -> Option<&'a Page>) {
     while !into.is_empty() {
         let (page, start, length) = span(offset, into.len());
@@ -265,7 +268,8 @@ fn write(pages: &mut Pages, mut offset: u64, mut from: &[u8]) {
     }
 }
 
-/// The part of `length` bytes at `offset` that lies in one page: the page, where in it, how many bytes.
+/// The part of `length` bytes at `offset` that lies in one page: the page, the start within it, and
+/// the number of bytes.
 fn span(offset: u64, length: usize) -> (usize, usize, usize) {
     let start = (offset % PAGE as u64) as usize;
     (
@@ -277,9 +281,8 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use proptest::prelude::*;
 
     /// A guest's memory as the host sees it: it begins at a page of the process.
     struct Guest {
@@ -318,9 +321,9 @@ mod tests {
         Grow,
         Commit,
         RollBack,
-        /// Another copy goes on from here.
+        /// Forks the memory.
         Fork,
-        /// The other copy goes on.
+        /// Goes on with the other fork.
         Switch,
     }
 
@@ -342,6 +345,12 @@ mod tests {
             1 => Just(Act::Fork),
             1 => Just(Act::Switch),
         ]
+    }
+
+    /// The offset and the bytes of a write.
+    fn write_act() -> impl Strategy<Value = (u64, Vec<u8>)> {
+        let bytes = prop::collection::vec(0_u8..3, 1..9_000);
+        (0..2 * WASM_PAGE - 9_000, bytes)
     }
 
     fn initial(places: &[(u8, u8)]) -> Pages {
@@ -374,7 +383,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 128,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn a_heap_is_what_was_committed_and_counts_the_pages_that_changed(
@@ -421,13 +434,13 @@ mod tests {
         fn a_heap_keeps_its_contents_when_it_moves_to_another_module(
             places in prop::collection::vec(any::<(u8, u8)>(), 0..5),
             others in prop::collection::vec(any::<(u8, u8)>(), 0..5),
-            writes in prop::collection::vec((0..2 * WASM_PAGE - 9_000, prop::collection::vec(0_u8..3, 1..9_000)), 0..4),
+            writes in prop::collection::vec(write_act(), 0..4),
         ) {
             let (from, to) = (initial(&places), initial(&others));
             let mut image = Heap::fresh(2);
             let mut model = contents(&image, &from);
             for (at, bytes) in writes {
-                // A write makes a page its own: it begins with what the module puts there.
+                // The first write to a page begins with the module's initial memory.
                 let mut whole = contents(&image, &from);
                 whole[at as usize..][..bytes.len()].copy_from_slice(&bytes);
                 image.write(0, &whole);
@@ -438,7 +451,9 @@ mod tests {
         }
 
         #[test]
-        fn stable_memory_and_its_copies_are_what_was_written(acts in prop::collection::vec(act(), 1..40)) {
+        fn stable_memory_and_its_copies_are_what_was_written(
+            acts in prop::collection::vec(act(), 1..40),
+        ) {
             let mut stable = Stable::default();
             let mut model: Vec<u8> = Vec::new();
             let mut other = (stable.clone(), model.clone());
@@ -466,7 +481,8 @@ mod tests {
                 }
                 prop_assert!(stable.to_vec().as_ref() == Some(&model));
                 prop_assert!(other.0.to_vec().as_ref() == Some(&other.1));
-                prop_assert!(Stable::from_bytes(&model).and_then(|copy| copy.to_vec()).as_ref() == Some(&model));
+                let copy = Stable::from_bytes(&model).and_then(|copy| copy.to_vec());
+                prop_assert!(copy.as_ref() == Some(&model));
             }
         }
     }

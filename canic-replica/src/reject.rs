@@ -1,4 +1,4 @@
-//! Why a message is not answered with a reply.
+//! Rejects: the answers to failed messages.
 
 use candid::Principal;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl RejectCode {
     }
 }
 
-/// Why a message was not answered with a reply.
+/// The reject of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Reject {
     /// The class of the error.
@@ -66,7 +66,7 @@ impl Reject {
         }
     }
 
-    /// A reject that only canisters get, and without a finer code.
+    /// A reject for canisters only, without a finer code.
     pub(crate) fn bare(code: RejectCode, message: impl Into<String>) -> Self {
         Self {
             error_code: String::new(),
@@ -74,7 +74,7 @@ impl Reject {
         }
     }
 
-    /// The text that a calling canister sees: the platform puts its own code before its own text.
+    /// The text for a calling canister: the platform puts its finer code before its own texts.
     pub(crate) fn text(&self) -> String {
         match self.error_code.as_str() {
             "" | "IC0406" => self.message.clone(),
@@ -109,12 +109,18 @@ pub(crate) fn contract(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::CanisterError, 504, why)
 }
 
-/// The reject for a call that may not be made so, or not by this caller.
+/// The reject for a call that this caller may not make, or not in this form.
 pub(crate) fn refused(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::CanisterReject, 406, why)
 }
 
-/// The reject for more than a subnet has left.
+/// The reject for a request of more resources than a subnet has left.
 pub(crate) fn oversubscribed(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::SysFatal, 101, why)
+}
+
+/// The reject for calls to canisters that belong to no subnet.
+pub(crate) fn no_route(canister: Principal) -> Reject {
+    let why = format!("No route to canister {canister}");
+    Reject::new(RejectCode::DestinationInvalid, 301, why)
 }

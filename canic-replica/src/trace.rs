@@ -1,11 +1,11 @@
-//! What an instance tells about itself: one event per executed message, and the sum of all cycles.
+//! The trace of an instance, with one event per executed message, and the accounts of all cycles.
 
 use candid::Principal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::RejectCode;
+use crate::reject::RejectCode;
 
-/// What kind of message an [`Event`] records.
+/// The kind of message that an [`Event`] records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -27,7 +27,7 @@ pub enum Kind {
     Timer,
     /// The heartbeat.
     Heartbeat,
-    /// The hook for short Wasm memory.
+    /// The hook for low Wasm memory.
     LowMemory,
     /// A call to the management canister.
     Management,
@@ -39,7 +39,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It ran to its end without an answer (yet).
+    /// It returned without an answer (yet).
     Ok,
     /// It replied.
     Reply,
@@ -52,7 +52,7 @@ pub enum Outcome {
     },
     /// It trapped and was rolled back.
     Trap {
-        /// Why.
+        /// The reason.
         message: String,
     },
 }
@@ -66,20 +66,20 @@ pub struct Event {
     pub round: u64,
     /// The instance's time, in nanoseconds since 1970.
     pub time: u64,
-    /// What ran.
+    /// The kind of message.
     pub kind: Kind,
-    /// Who sent the message; for a callback, who was called.
+    /// The sender of the message; for a callback, the callee of the call.
     pub caller: Principal,
-    /// Where it ran.
+    /// The canister that executed it.
     pub canister: Principal,
     /// The method, or the name of the system task; for a callback, the method that was called.
     pub method: String,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Cycles that came with the message.
+    /// Cycles attached to the message.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub cycles: u128,
-    /// Instructions it took.
+    /// Instructions of the message.
     pub instructions: u64,
 }
 
@@ -106,10 +106,12 @@ pub struct Fees {
     pub resources: u128,
 }
 
-/// Where all cycles of an instance are. `minted` is exactly the sum of everything else, after every round.
+/// Where all cycles of an instance are. `minted` is exactly the sum of everything else, after every
+/// round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
-    /// Cycles that came into being by provisional calls and by [`Replica::add_cycles`](crate::Replica::add_cycles).
+    /// Cycles that provisional calls minted, and
+    /// [`Replica::add_cycles`](crate::Replica::add_cycles).
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub minted: u128,
     /// Held by canisters.
@@ -120,7 +122,7 @@ pub struct Accounts {
     pub in_flight: u128,
     /// Charged by the platform.
     pub fees: Fees,
-    /// Burnt by canisters on purpose.
+    /// Burnt by canisters.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub burnt: u128,
     /// Held by canisters when they were deleted, and refunds to canisters that no longer exist.
@@ -141,7 +143,8 @@ impl Fees {
 }
 
 impl Accounts {
-    /// Cycles minted less those whose place is known: 0 where the books balance, negative where cycles appeared.
+    /// Minted cycles less those with a known place: 0 if the accounts balance, negative if cycles
+    /// appeared from nowhere.
     pub fn unaccounted(&self) -> i128 {
         let known =
             self.balances + self.in_flight + self.fees.total() + self.burnt + self.destroyed;

@@ -1,5 +1,5 @@
-//! The keys of subnets and of their nodes. They are drawn from the subnet's number, so that every instance with the same
-//! subnets has the same ones. Nothing about them is secret.
+//! The keys of subnets and of their nodes. They are derived from the number of the subnet, so that
+//! instances with the same subnets have the same keys. No key is secret.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -8,17 +8,16 @@ use candid::Principal;
 use ic_verify_bls_signature::PrivateKey;
 use sha2::{Digest, Sha256};
 
-use super::tree::Hash;
-use crate::replica::NODES;
+use crate::{certification::tree::Hash, subnets::NODES};
 
-/// What precedes a BLS12-381 public key in DER.
+/// The prefix of a BLS12-381 public key in DER.
 pub(crate) const BLS_PREFIX: &[u8] =
     b"\x30\x81\x82\x30\x1d\x06\x0d\x2b\x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x01\x02\x01\x06\x0c\x2b\
     \x06\x01\x04\x01\x82\xdc\x7c\x05\x03\x02\x01\x03\x61\x00";
-/// What precedes an Ed25519 public key in DER.
+/// The prefix of an Ed25519 public key in DER.
 pub(crate) const ED25519_PREFIX: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
-/// What a subnet signs with.
+/// The keys of a subnet.
 pub(crate) struct SubnetKeys {
     secret: PrivateKey,
     /// DER.
@@ -26,7 +25,7 @@ pub(crate) struct SubnetKeys {
     pub(crate) nodes: Vec<NodeKey>,
 }
 
-/// What one of its nodes signs with.
+/// The key of a node.
 pub(crate) struct NodeKey {
     pair: Ed25519KeyPair,
     /// DER.
@@ -88,7 +87,7 @@ impl NodeKey {
         Principal::self_authenticating(&self.public)
     }
 
-    /// Signs bytes as they are.
+    /// Signs bytes without a domain separator.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }

@@ -1,15 +1,16 @@
-//! Hash trees of which only a part is shown: what is asked for, and digests of the rest.
+//! Hash trees, and partial trees that reveal some paths and prune the others to their digests.
 
 use std::collections::BTreeMap;
 
 use ic_certification::{
     HashTree, empty, fork, fork_hash, labeled, labeled_hash, leaf, leaf_hash, pruned,
 };
+use serde::Serialize;
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub(crate) type Hash = [u8; 32];
 
-/// The paths that somebody asks for, by label. What lies below a path that ends is asked for, too.
+/// The requested paths, by label. A path requests its whole subtree.
 #[derive(Default)]
 pub(crate) struct Wanted {
     whole: bool,
@@ -25,7 +26,7 @@ impl Wanted {
         }
     }
 
-    /// Asks for a path.
+    /// Requests a path.
     pub(crate) fn add<L: AsRef<[u8]>>(&mut self, path: impl IntoIterator<Item = L>) {
         let mut here = self;
         for label in path {
@@ -34,18 +35,18 @@ impl Wanted {
         here.whole = true;
     }
 
-    /// What is asked for below a label.
+    /// The requested paths below a label.
     pub(crate) fn below(&self, label: &[u8]) -> Option<&Self> {
         self.below.get(label)
     }
 }
 
-/// A part of a tree, held in full.
+/// A node of a tree.
 pub(crate) enum Node {
     Leaf(Vec<u8>),
     /// Labels in ascending order.
     Labels(Vec<(Vec<u8>, Node)>),
-    /// What is not held is known by its digest.
+    /// A subtree that is known by its digest only.
     Pruned(Hash),
 }
 
@@ -68,7 +69,7 @@ impl Node {
         }
     }
 
-    /// Shows what is wanted of it.
+    /// Reveals the wanted paths.
     pub(crate) fn reveal(&self, wanted: &Wanted) -> HashTree {
         match self {
             Self::Leaf(bytes) => leaf(bytes.as_slice()),
@@ -80,10 +81,12 @@ impl Node {
     }
 }
 
-/// Many labels in ascending order, each with the digest of what is below it, and the digests of the forks above them.
+/// Labels in ascending order with the digests of their subtrees, and the digests of the forks above
+/// them.
 pub(crate) struct Labels {
     entries: Vec<(Vec<u8>, Hash)>,
-    /// The digests of the labels; then those of each pair of them; and so on, up to one. What has no partner rises.
+    /// The digests of the labels, then of each pair, and so on up to the root. A digest without a
+    /// partner moves up unchanged.
     layers: Vec<Vec<Hash>>,
 }
 
@@ -135,8 +138,8 @@ impl Labels {
         &self.entries[index].0
     }
 
-    /// Shows what is wanted; `open` is asked for what is below the label with an index. Of a label that is not there, its
-    /// neighbors are shown: they prove that nothing is between them.
+    /// Reveals the wanted labels. `open` answers the subtree of the label with an index. For a
+    /// label that is absent, its neighbors are revealed: they prove the absence.
     pub(crate) fn reveal(
         &self,
         wanted: &Wanted,
@@ -197,4 +200,34 @@ impl Labels {
             left
         }
     }
+}
+
+/// The node of a module's metadata sections.
+pub(crate) fn metadata(sections: &BTreeMap<String, (bool, Vec<u8>)>) -> Node {
+    Node::labels(
+        sections
+            .iter()
+            .map(|(name, (_, content))| (name.as_str(), Node::Leaf(content.clone()))),
+    )
+}
+
+/// Self-describing CBOR.
+pub(crate) fn cbor(value: &impl Serialize) -> Vec<u8> {
+    let mut serializer = serde_cbor::Serializer::new(Vec::new());
+    serializer
+        .self_describe()
+        .and_then(|()| value.serialize(&mut serializer))
+        .expect("it has an encoding, and a vector takes all that is written");
+    serializer.into_inner()
+}
+
+/// A natural number in the tree: unsigned LEB128.
+pub(crate) fn natural(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }

@@ -1,19 +1,22 @@
-//! A message as code that runs sees it: what it brings, and what it does.
+//! The input and the output of the execution of a message.
 
 use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{Canister, Closure, Code};
-use crate::certification::DataCertificate;
-use crate::cycles::Prices;
-use crate::faults::Effect;
-use crate::memory::Stable;
-use crate::{CallerInfo, RejectCode};
+use crate::{
+    canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
+    certification::certificate::DataCertificate,
+    faults::Effect,
+    ingress::CallerInfo,
+    memory::Stable,
+    prices::Prices,
+    reject::RejectCode,
+};
 
 /// The subnet as its canisters see it.
-pub(crate) struct Place {
-    pub(crate) subnet: Principal,
+pub(crate) struct SubnetContext {
+    pub(crate) id: Principal,
     pub(crate) nodes: u32,
     pub(crate) prices: Prices,
     pub(crate) root_key: Vec<u8>,
@@ -79,21 +82,21 @@ impl Context {
         )
     }
 
-    /// Whether what it does to the canister's state is kept.
+    /// Whether the platform keeps the new state of the canister.
     pub(crate) fn keeps(self) -> bool {
         !matches!(self, Self::Query | Self::ReplicatedQuery | Self::Inspect)
     }
 }
 
-/// What to run.
+/// The function to run.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     Export(String),
     Start,
-    Closure(Closure),
+    Closure(WasmClosure),
 }
 
-/// What a message brings.
+/// The input of a message.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) context: Context,
@@ -102,29 +105,29 @@ pub(crate) struct Message {
     pub(crate) caller_info: Option<Arc<CallerInfo>>,
     /// The argument; in a reply callback, the answer.
     pub(crate) payload: Vec<u8>,
-    /// In a reject callback and its cleanup, why.
+    /// The reject, in a reject callback and its cleanup.
     pub(crate) reject: Option<(RejectCode, String)>,
     pub(crate) method: String,
     pub(crate) deadline: u64,
     /// Attached cycles that may still be accepted.
     pub(crate) available: u128,
-    /// Cycles that came back with the answer.
+    /// Cycles that the answer refunded.
     pub(crate) refunded: u128,
     /// Whether the call context was answered already, or expects no answer.
     pub(crate) responded: bool,
     /// Instructions of the call context before this message.
     pub(crate) earlier: u64,
     pub(crate) now: u64,
-    /// Instructions it may take.
+    /// The limit of its instructions.
     pub(crate) limit: u64,
-    /// What an injected fault does to it: it traps, or has no cycles to spend.
+    /// The injected fault: the message traps, or has no cycles to spend.
     pub(crate) fault: Option<Effect>,
-    /// Of the canister's certified data, where it may read one.
+    /// The certificate of the canister's certified data, if the context may read it.
     pub(crate) certificate: Option<Arc<DataCertificate>>,
 }
 
 impl Message {
-    /// A message that brings nothing.
+    /// A message without payload and cycles.
     pub(crate) fn new(
         context: Context,
         entry: Entry,
@@ -153,10 +156,10 @@ impl Message {
     }
 }
 
-/// What a message does, if it does not trap.
-pub(crate) struct Changes {
+/// The output of a message that does not trap.
+pub(crate) struct StateChanges {
     /// Heap and globals afterwards.
-    pub(crate) code: Option<Code>,
+    pub(crate) code: Option<ExecutionState>,
     pub(crate) stable: Stable,
     pub(crate) certified_data: Option<Vec<u8>>,
     pub(crate) timer: Option<u64>,
@@ -170,7 +173,7 @@ pub(crate) struct Changes {
     pub(crate) accepted: bool,
 }
 
-impl Changes {
+impl StateChanges {
     pub(crate) fn none(canister: &Canister, available: u128) -> Self {
         Self {
             code: None,
@@ -186,6 +189,21 @@ impl Changes {
             accepted: false,
         }
     }
+
+    /// Commits the new state to the canister. The answer keeps the effects on others: calls,
+    /// answer, cycles.
+    pub(crate) fn apply_to(mut self, canister: &mut Canister) -> Self {
+        if let Some(code) = self.code.take() {
+            canister.code = Some(code);
+            canister.stable = std::mem::take(&mut self.stable);
+        }
+        if let Some(data) = self.certified_data.take() {
+            canister.certified_data = data;
+        }
+        canister.timer = self.timer;
+        canister.balance = self.balance;
+        self
+    }
 }
 
 /// A call that a message makes.
@@ -196,8 +214,8 @@ pub(crate) struct Call {
     pub(crate) payload: Vec<u8>,
     pub(crate) cycles: u128,
     pub(crate) deadline: u64,
-    pub(crate) on_reply: Closure,
-    pub(crate) on_reject: Closure,
-    pub(crate) on_cleanup: Option<Closure>,
-    pub(crate) set_aside: u128,
+    pub(crate) on_reply: WasmClosure,
+    pub(crate) on_reject: WasmClosure,
+    pub(crate) on_cleanup: Option<WasmClosure>,
+    pub(crate) prepaid: u128,
 }

@@ -1,32 +1,41 @@
-//! One message on one canister: instantiate, restore, run, read back.
+//! The execution of one message on one canister: instantiate, restore the state, run, capture the
+//! state.
 
-mod message;
-mod trap;
+pub(crate) mod message;
+pub(crate) mod program_cache;
+pub(crate) mod programs;
+pub(crate) mod system_api;
+pub(crate) mod trap;
 
 use std::sync::Arc;
 
-use wasmtime::{Extern, Instance, Ref, Store, Val};
+use wasmtime::{Extern, Instance, Ref, Store};
 
-use crate::canister::{Canister, Closure, Code, Number};
-use crate::faults::Effect;
-use crate::memory::Heap;
-use crate::system_api::Host;
-
-pub(crate) use message::{Call, Changes, Context, Entry, Message, Place};
-pub(crate) use trap::Trap;
+use crate::{
+    canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
+    execution::{
+        message::{Entry, Message, StateChanges, SubnetContext},
+        programs::Program,
+        system_api::host::Host,
+        trap::Trap,
+    },
+    faults::Effect,
+    memory::Heap,
+    wasm::global::Global,
+};
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
 
-/// How a message went.
+/// The result of an execution.
 pub(crate) struct Executed {
-    pub(crate) outcome: Result<Changes, Trap>,
+    pub(crate) outcome: Result<StateChanges, Trap>,
     pub(crate) instructions: u64,
-    /// What it printed; kept even if it trapped.
+    /// The lines that the message printed. They are kept if it trapped.
     pub(crate) prints: Vec<Vec<u8>>,
 }
 
 impl Executed {
-    /// It could not even begin.
+    /// The message could not begin.
     pub(crate) fn failed(trap: Trap) -> Self {
         Self {
             outcome: Err(trap),
@@ -36,10 +45,10 @@ impl Executed {
     }
 }
 
-/// Runs a message. The canister is only read; what it would become is in the answer.
+/// Runs a message. The answer holds the new state; the canister itself does not change.
 pub(crate) fn execute(
     canister: &Arc<Canister>,
-    place: &Arc<Place>,
+    subnet_context: &Arc<SubnetContext>,
     mut message: Message,
 ) -> Executed {
     let fault = message.fault.clone();
@@ -49,11 +58,16 @@ pub(crate) fn execute(
     let Some(code) = canister.code.clone() else {
         return Executed::failed(Trap::NoModule);
     };
+    let program = match program_cache::program_of(&code.module) {
+        Ok(program) => program,
+        Err(why) => return Executed::failed(Trap::Wasm(why)),
+    };
     let limit = message.limit;
-    let host = Host::new(Arc::clone(canister), Arc::clone(place), message);
-    let mut store = code.module.store(host);
+    let host = Host::new(Arc::clone(canister), Arc::clone(subnet_context), message);
+    let mut store = program.store(host);
     let mut changed = 0;
-    let outcome = run(&mut store, &code, &mut changed).map_err(|error| explain(&error, limit));
+    let outcome =
+        run(&mut store, &program, &code, &mut changed).map_err(|error| explain(&error, limit));
     let outcome = match (fault, outcome) {
         (Some(Effect::Trap { after: None }), Ok(_)) => Err(Trap::Wasm(
             "injected fault after the last instruction".into(),
@@ -66,12 +80,12 @@ pub(crate) fn execute(
         (_, outcome) => outcome,
     };
     let used = limit - store.get_fuel().unwrap_or(0).min(limit);
-    // Pages of the heap are charged afterwards, with what is left: they make no message fail.
-    let instructions = limit.min(used + changed * place.prices.dirty_page);
+    // Changed pages of the heap are charged last, up to the limit: they make no message fail.
+    let instructions = limit.min(used + changed * subnet_context.prices.dirty_page);
     let mut host = store.into_data();
     host.forget_call();
     let mut prints = Vec::from(host.prints);
-    let outcome = outcome.map(|code| Changes {
+    let outcome = outcome.map(|code| StateChanges {
         code,
         ..host.changes
     });
@@ -85,9 +99,14 @@ pub(crate) fn execute(
 }
 
 /// Runs the code and reads its state back. `changed` counts the pages of its heap that it changed.
-fn run(store: &mut Store<Host>, code: &Code, changed: &mut u64) -> wasmtime::Result<Option<Code>> {
+fn run(
+    store: &mut Store<Host>,
+    program: &Program,
+    code: &ExecutionState,
+    changed: &mut u64,
+) -> wasmtime::Result<Option<ExecutionState>> {
     let limit = store.data().message.limit;
-    let instance = code.module.instantiate(store)?;
+    let instance = program.instantiate(store)?;
     restore(store, &instance, code)?;
     store.set_fuel(limit)?;
     let result = enter(store, &instance, code);
@@ -99,7 +118,11 @@ fn run(store: &mut Store<Host>, code: &Code, changed: &mut u64) -> wasmtime::Res
     result.map(|()| Some(after))
 }
 
-fn enter(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+fn enter(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &ExecutionState,
+) -> wasmtime::Result<()> {
     match store.data().message.entry.clone() {
         Entry::Export(name) => instance
             .get_typed_func::<(), ()>(&mut *store, &name)?
@@ -122,8 +145,12 @@ fn reach(
     instance.get_module_export(store, &index?)
 }
 
-/// Makes a fresh instance the canister's own.
-fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtime::Result<()> {
+/// Restores the canister's state into a fresh instance.
+fn restore(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    code: &ExecutionState,
+) -> wasmtime::Result<()> {
     if let Some(memory) =
         reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory)
     {
@@ -143,13 +170,13 @@ fn restore(store: &mut Store<Host>, instance: &Instance, code: &Code) -> wasmtim
     Ok(())
 }
 
-/// Reads the canister's state back.
+/// Captures the canister's state from an instance.
 fn capture(
     store: &mut Store<Host>,
     instance: &Instance,
-    code: &Code,
+    code: &ExecutionState,
     changed: &mut u64,
-) -> wasmtime::Result<Code> {
+) -> wasmtime::Result<ExecutionState> {
     let (heap, pages) = match store.data().memory {
         Some(memory) => code
             .heap
@@ -160,10 +187,10 @@ fn capture(
     let mut globals = Vec::with_capacity(code.module.reach.globals.len());
     for index in &code.module.reach.globals {
         let global = reach(store, instance, Some(*index)).and_then(Extern::into_global);
-        let value = global.and_then(|global| Number::of(&global.get(&mut *store)));
+        let value = global.and_then(|global| Global::of(&global.get(&mut *store)));
         globals.push(value.ok_or_else(|| wasmtime::Error::msg("a mutable global is no number"))?);
     }
-    Ok(Code {
+    Ok(ExecutionState {
         module: Arc::clone(&code.module),
         heap,
         globals,
@@ -173,8 +200,8 @@ fn capture(
 fn call_closure(
     store: &mut Store<Host>,
     instance: &Instance,
-    code: &Code,
-    closure: Closure,
+    code: &ExecutionState,
+    closure: WasmClosure,
 ) -> wasmtime::Result<()> {
     let table = reach(store, instance, code.module.reach.table).and_then(Extern::into_table);
     let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));
@@ -187,7 +214,7 @@ fn call_closure(
     function.call(&mut *store, closure.environment)
 }
 
-/// The platform's word for what wasmtime says.
+/// The platform's trap for an error of wasmtime.
 pub(crate) fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {
@@ -212,27 +239,4 @@ pub(crate) fn explain(error: &wasmtime::Error, limit: u64) -> Trap {
         other => return Trap::Wasm(other.to_string()),
     };
     Trap::Wasm(why.into())
-}
-
-impl Number {
-    fn to_val(self) -> Val {
-        match self {
-            Self::I32(value) => Val::I32(value),
-            Self::I64(value) => Val::I64(value),
-            Self::F32(bits) => Val::F32(bits),
-            Self::F64(bits) => Val::F64(bits),
-            Self::V128(bits) => Val::V128(bits.into()),
-        }
-    }
-
-    pub(crate) fn of(value: &Val) -> Option<Self> {
-        Some(match value {
-            Val::I32(value) => Self::I32(*value),
-            Val::I64(value) => Self::I64(*value),
-            Val::F32(bits) => Self::F32(*bits),
-            Val::F64(bits) => Self::F64(*bits),
-            Val::V128(bits) => Self::V128(bits.as_u128()),
-            _ => return None,
-        })
-    }
 }

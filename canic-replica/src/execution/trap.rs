@@ -1,42 +1,45 @@
-//! Why a message was rolled back.
+//! Traps: the reasons for which a message is rolled back.
 //!
-//! The sentences are the platform's first lines. It appends advice and links to some of them, which we leave out.
+//! The texts are the first lines of the platform's texts. Its advice and links are left out.
 
 use std::fmt;
 
 use candid::Principal;
 
-use super::message::Context;
-use crate::{Reject, RejectCode};
+use crate::{
+    execution::message::Context,
+    reject::{Reject, RejectCode},
+};
 
-/// Why a message was rolled back.
+/// Traps: the reasons for which a message is rolled back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trap {
     /// `ic0.trap`.
     Called(String),
-    /// The machine: unreachable code, memory out of bounds, …
+    /// An error of the virtual machine: unreachable code, memory out of bounds, …
     Wasm(String),
-    /// A system call where, or as, it is not allowed.
+    /// A system call that the context, or its arguments, do not allow.
     Contract(String),
     /// Bytes that are no principal where one is expected.
     Principal,
-    /// An environment variable that there isn't: a sentence without its stop.
+    /// An unknown environment variable: a sentence without its full stop.
     Variable(String),
-    /// A callback names a function that the table doesn't have.
+    /// A callback names a function that the table does not have.
     Function(u32),
     /// Too many instructions.
     Instructions(u64),
     /// Not enough cycles for a system call.
     Cycles(String),
-    /// More memory than the canister's settings allow: the limit and what it would be, in bytes.
+    /// More memory than the canister's settings allow: the limit and the requested size, in bytes.
     MemoryLimit(u64, u64),
-    /// Not enough cycles to keep so many bytes more for the freezing threshold; and how many cycles more it takes.
+    /// Not enough cycles for the freezing threshold of more memory: the additional bytes, and the
+    /// missing cycles.
     Growth(u64, u128),
-    /// More pages of stable memory in one message than the platform lets it touch.
+    /// A message accesses more pages of stable memory than the platform allows.
     Pages(String),
-    /// A callback, and then its cleanup.
+    /// A callback and its cleanup, in this order.
     Cleanup(Box<Trap>, Box<Trap>),
-    /// No such method, of that kind.
+    /// There is no such method: its kind and name.
     NoMethod(&'static str, String),
     NoModule,
 }
@@ -76,7 +79,7 @@ impl Trap {
         }
     }
 
-    /// What the canister's log says of it, if anything.
+    /// The line in the canister's log, if there is one.
     pub(crate) fn log_line(&self) -> Option<String> {
         match self {
             Self::Called(message) if message.is_empty() => Some("[TRAP]: (no message)".into()),
@@ -103,19 +106,20 @@ impl fmt::Display for Trap {
             Self::Instructions(limit) => {
                 write!(
                     f,
-                    "Canister exceeded the limit of {limit} instructions for single message execution."
+                    "Canister exceeded the limit of {limit} instructions for single message \
+                     execution."
                 )
             }
             Self::Cycles(why) => write!(f, "{why}"),
             Self::MemoryLimit(limit, peak) => write!(
                 f,
-                "Canister exceeded its current Wasm memory limit of {limit} bytes. The peak Wasm memory usage was {peak} \
-                 bytes."
+                "Canister exceeded its current Wasm memory limit of {limit} bytes. The peak Wasm \
+                 memory usage was {peak} bytes."
             ),
             Self::Growth(bytes, missing) => write!(
                 f,
-                "Canister cannot grow memory by {bytes} bytes due to insufficient cycles. At least {missing} additional \
-                 cycles are required."
+                "Canister cannot grow memory by {bytes} bytes due to insufficient cycles. At least \
+                 {missing} additional cycles are required."
             ),
             Self::Pages(why) => write!(f, "Canister exceeded memory access limits: {why}"),
             Self::Cleanup(callback, cleanup) => {

@@ -1,16 +1,20 @@
-//! Whether anybody still needs the server, and the net under every request.
+//! The activity of a server: requests under way, the idle time, and the isolation of panics.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 
-use super::Shared;
-use super::answer::Failure;
-use super::instances::panic_message;
+use crate::http::{answer::Failure, instances::panic_message};
 
 /// Requests under way, and when the last one ended.
 pub(super) struct Activity {
@@ -47,28 +51,33 @@ impl Activity {
 }
 
 /// A request under way.
-struct Pending(Shared);
+struct Pending(Arc<Activity>);
 
 impl Pending {
-    fn new(server: Shared) -> Self {
-        server.activity.pending.fetch_add(1, Ordering::SeqCst);
-        Self(server)
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.pending.fetch_add(1, Ordering::SeqCst);
+        Self(activity)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let activity = &self.0.activity;
-        // The time first: whoever sees no request pending must see when the last one ended.
+        let activity = &self.0;
+        // The time is stored first: a reader that sees no pending request must see the end of the
+        // last one.
         *activity.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         activity.pending.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Counts the request, and runs it as a task of its own: a panic in it answers 500, and a client that goes away does
-/// not leave its work half done.
-pub(super) async fn watch(State(server): State<Shared>, request: Request, next: Next) -> Response {
-    let pending = Pending::new(server);
+/// Counts the request, and runs it as a task of its own. A panic answers 500. A client that
+/// disconnects does not interrupt the work.
+pub(super) async fn watch(
+    State(activity): State<Arc<Activity>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let pending = Pending::new(activity);
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
         drop(pending);
@@ -85,10 +94,11 @@ pub(super) async fn watch(State(server): State<Shared>, request: Request, next: 
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use axum::{Router, routing::get};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
@@ -98,10 +108,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
-        let server = Shared::default();
-        let router: Router = Router::new()
-            .route("/", get(fails))
-            .layer(axum::middleware::from_fn_with_state(server.clone(), watch));
+        let activity = Arc::new(Activity::default());
+        let router: Router =
+            Router::new()
+                .route("/", get(fails))
+                .layer(axum::middleware::from_fn_with_state(
+                    Arc::clone(&activity),
+                    watch,
+                ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -119,6 +133,6 @@ mod tests {
                 "{answer}"
             );
         }
-        assert_eq!(server.activity.pending.load(Ordering::SeqCst), 0);
+        assert_eq!(activity.pending.load(Ordering::SeqCst), 0);
     }
 }

@@ -1,17 +1,19 @@
-//! The interface of agents: `/api/..` of an instance and of its gateways, as the interface specification describes it.
+//! The interface of agents: `/api/..` of an instance and of its gateways, as the interface
+//! specification describes it.
 //!
-//! Requests and answers are CBOR; an error is a status and a text. Versions differ little: v2 calls are answered at once,
-//! v3 and v4 with a certificate of the outcome, and the delegations in certificates suit all versions. A synchronous
-//! call waits for at most ten seconds for somebody to execute rounds, and starts one itself if the instance makes
-//! progress on its own.
+//! Requests and answers are CBOR; an error is a status and a text. Calls of v2 are answered at
+//! once, those of v3 and v4 with a certificate of the outcome. The delegations in certificates suit
+//! all versions. A synchronous call waits for at most ten seconds until other requests execute
+//! rounds. It executes a round itself if the instance makes automatic progress.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::body::{Body as HttpBody, Bytes};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::{Body as HttpBody, Bytes},
+    extract::{FromRequest, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use candid::Principal;
 use ic_transport_types::{
     Envelope, EnvelopeContent, NodeSignature, QueryResponse, ReadStateResponse, RejectCode,
@@ -21,18 +23,23 @@ use serde::Serialize;
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
-use super::Shared;
-use super::answer::{Answer, Body, Failure, Path};
-use super::authentication::authenticate;
-use super::instances::{Instance, follow_clock};
 use crate::{
-    EffectivePrincipal, Ingress, IngressStatus, MessageId, ReadStateError, Reject, Replica,
+    http::{
+        answer::{Answer, Body, Failure, Path},
+        authentication::authenticate,
+        instances::{Instance, follow_clock},
+        shared::Shared,
+    },
+    ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    network::read_state::ReadStateError,
+    reject::Reject,
+    replica::Replica,
 };
 
-/// How long a synchronous call waits, and how long between two looks.
+/// The timeout of a synchronous call, and the interval at which it polls.
 const PATIENCE: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(5);
-/// Bytes of a nonce.
+/// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
 
 /// `/instances/{id}/api/..`.
@@ -127,7 +134,7 @@ fn status(replica: &Replica) -> Status {
     }
 }
 
-/// Takes in an update call, and waits for its outcome if it is `synchronous`.
+/// Submits an update call, and waits for its outcome if it is `synchronous`.
 async fn call(
     instance: Arc<Instance>,
     effective: EffectivePrincipal,
@@ -249,7 +256,8 @@ fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> A
     }
 }
 
-// As `QueryResponse`, whose encoding has maps without a length, which not all agents read.
+// Like `QueryResponse`, whose encoding has maps of indefinite length, which some agents cannot
+// read.
 #[derive(Serialize)]
 struct Replied<'a> {
     status: &'static str,
@@ -266,7 +274,7 @@ struct Rejected<'a> {
     signatures: [NodeSignature; 1],
 }
 
-/// The signature of the first node of the subnet that answered.
+/// The signature of a response by the first node of the subnet.
 fn sign(
     replica: &Replica,
     effective: EffectivePrincipal,
@@ -353,7 +361,7 @@ fn ingress(
         canister,
         method: method.to_owned(),
         payload: payload.to_vec(),
-        // Under its own id, the management canister runs where it does by default.
+        // A path with the management canister's own id means the default subnet.
         effective: (effective != EffectivePrincipal::Canister(management)).then_some(effective),
         caller_info: None,
     })

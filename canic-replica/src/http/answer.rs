@@ -1,21 +1,21 @@
-//! How requests are read and answered: JSON both ways, and a message in every error.
+//! The encoding of requests and answers: JSON, and a message in every error.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{Method, StatusCode, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
 use pocket_ic::common::rest::ApiResponse;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
-/// The largest request body, in bytes. Base64 makes a third more of a payload.
+/// The largest request body, in bytes. Base64 adds a third to a payload.
 pub(super) const MAX_BODY: usize = 1 << 30;
 
-/// What a handler comes to.
+/// The result of a handler.
 pub(super) type Answer<T> = Result<T, Failure>;
 
-/// Why a request was not served; travels as `{"message": ".."}`.
+/// The error of a request, sent as `{"message": ".."}`.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
@@ -30,27 +30,27 @@ impl Failure {
         }
     }
 
-    /// The caller sent something wrong.
+    /// The request is malformed, or the instance refuses it.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The caller may not know.
+    /// The caller may not read this.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// What the caller named isn't there.
+    /// The request names something that does not exist.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// The canister behind a gateway answered nothing that can be passed on.
+    /// The canister behind a gateway gave no valid answer.
     pub(super) fn bad_gateway(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, message)
     }
 
-    /// PocketIC serves this, we do not.
+    /// PocketIC serves this request, canic-replica does not.
     pub(super) fn not_served(what: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -58,7 +58,7 @@ impl Failure {
         )
     }
 
-    /// Our own fault.
+    /// An error of the server itself.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
@@ -75,7 +75,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A JSON text, ready to be sent.
+/// An encoded JSON text.
 pub(super) struct Json(Vec<u8>);
 
 impl IntoResponse for Json {
@@ -100,7 +100,7 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
     })
 }
 
-/// A request body as it came.
+/// The bytes of a request body.
 pub(super) struct Body(pub(super) Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
@@ -114,7 +114,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// What stands in the path for the names in braces.
+/// The values of the path's parameters.
 pub(super) struct Path<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -126,4 +126,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             Err(e) => Err(Failure::new(e.status(), e.body_text())),
         }
     }
+}
+
+/// The answer to a method that a path does not take.
+pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
+    let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
+    Failure {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        ..failure
+    }
+    .into_response()
 }

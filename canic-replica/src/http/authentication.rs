@@ -1,4 +1,4 @@
-//! Who sends an agent's request: signatures, delegations, and how long they are valid.
+//! The authentication of agents' requests: signatures, delegations, and their expiry.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ED25519, UnparsedPublicKey,
@@ -8,26 +8,28 @@ use candid::Principal;
 use ic_signature_verification::verify_canister_sig;
 use ic_transport_types::{DelegationPermissions, Envelope, EnvelopeContent, SignedDelegation};
 
-use super::answer::{Answer, Failure};
-use crate::certification::{BLS_PREFIX, ED25519_PREFIX};
+use crate::{
+    certification::keys::{BLS_PREFIX, ED25519_PREFIX},
+    http::answer::{Answer, Failure},
+};
 
-/// How far ahead a request may expire, with what clocks may differ, in nanoseconds.
+/// The latest expiry of a request, with a tolerance for clocks, in nanoseconds from now.
 const MAX_TTL: u64 = (300 + 30) * 1_000_000_000;
 const MAX_DELEGATIONS: usize = 20;
 const MAX_TARGETS: usize = 1000;
 
-/// What precedes public keys in DER.
+/// The prefixes of public keys in DER.
 const P256_KEY: &[u8] =
     b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\
     \x03\x42\x00";
 const SECP256K1_KEY: &[u8] =
     b"\x30\x56\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x42\x00";
-/// The algorithm identifiers of canister signatures, and of what authenticators of browsers sign, within a key in DER.
+/// The algorithm identifiers of canister signatures and of web authentication, within a key in DER.
 const CANISTER_SIGNATURE: &[u8] = b"\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x02";
 const WEB_AUTHENTICATION: &[u8] = b"\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x01";
 
-/// Checks that the sender of a request sent it, to one of `targets`, and that it is valid `now` (nanoseconds since 1970).
-/// `root_key` in DER. Errors: 400, with the reason.
+/// Checks the signature of a request, its `targets`, and its expiry at the time `now`, in
+/// nanoseconds since 1970. `root_key` is in DER. The error is a 400 with the reason.
 pub(super) fn authenticate(
     envelope: &Envelope<'_>,
     targets: &[Principal],
@@ -37,7 +39,7 @@ pub(super) fn authenticate(
     let content = envelope.content.as_ref();
     let anonymous = *content.sender() == Principal::anonymous();
     let is_call = matches!(content, EnvelopeContent::Call { .. });
-    // What an anonymous reader asks for is not worth a replay.
+    // Replays of anonymous reads are harmless.
     if is_call || !anonymous {
         check_expiry(content.ingress_expiry(), now)?;
     }
@@ -64,8 +66,9 @@ fn check_expiry(expiry: u64, now: u64) -> Answer<()> {
         return Ok(());
     }
     refuse(format!(
-        "Invalid request expiry: Specified ingress_expiry not within expected range: minimum allowed expiry {now}, \
-         maximum allowed expiry {latest}, provided expiry {expiry} (nanoseconds since 1970)"
+        "Invalid request expiry: Specified ingress_expiry not within expected range: minimum \
+         allowed expiry {now}, maximum allowed expiry {latest}, provided expiry {expiry} \
+         (nanoseconds since 1970)"
     ))
 }
 
@@ -139,7 +142,7 @@ fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Answ
     refuse(format!("no supported public key: {}", hex::encode(key)))
 }
 
-/// Verifies a signature by a canister; both keys in DER. Errors: why it is not one.
+/// Verifies a canister signature; both keys are in DER. The error is the reason.
 pub(super) fn verify_canister_signature(
     message: &[u8],
     signature: &[u8],

@@ -1,20 +1,23 @@
-//! The blob store: large binary data is uploaded once, and later named by its SHA-256.
+//! The blob store: large binary data is uploaded once, and requests name it by its SHA-256.
 
-use std::collections::HashMap;
-use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    io::Read,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::Shared;
-use super::answer::{Answer, Body, Failure, Path};
+use crate::http::answer::{Answer, Body, Failure, Path};
 
-/// The most that a compressed blob may unfold to, in bytes.
+/// The largest decompressed blob, in bytes.
 const MAX_UNPACKED: u64 = 8 << 30;
 
 /// All blobs of a server; they live as long as it does.
@@ -68,9 +71,9 @@ impl Blob {
     }
 }
 
-/// `POST /blobstore`: keeps the body, answers its id in hexadecimal.
+/// `POST /blobstore`: stores the body, and answers its id in hexadecimal.
 pub(super) async fn upload(
-    State(server): State<Shared>,
+    State(blobs): State<Arc<BlobStore>>,
     headers: HeaderMap,
     Body(data): Body,
 ) -> Answer<String> {
@@ -83,17 +86,17 @@ pub(super) async fn upload(
             )));
         }
     };
-    Ok(hex::encode(server.blobs.put(Blob { data, gzip })))
+    Ok(hex::encode(blobs.put(Blob { data, gzip })))
 }
 
 /// `GET /blobstore/{id}`.
 pub(super) async fn download(
-    State(server): State<Shared>,
+    State(blobs): State<Arc<BlobStore>>,
     Path(id): Path<String>,
 ) -> Answer<Response> {
     let id = hex::decode(&id)
         .map_err(|e| Failure::bad_request(format!("`{id}` is not the id of a blob: {e}")))?;
-    let Blob { data, gzip } = server.blobs.get(&id)?;
+    let Blob { data, gzip } = blobs.get(&id)?;
     Ok(if gzip {
         ([(header::CONTENT_ENCODING, "gzip")], data).into_response()
     } else {

@@ -1,19 +1,27 @@
-//! Paths of our own, beside PocketIC's: what an instance tells about itself, faults, and forks.
+//! The extensions to PocketIC's protocol: trace, accounts, faults, and forks.
 
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+};
 use candid::Principal;
 use serde::Serialize;
 
-use super::Shared;
-use super::answer::{Answer, Failure, Json, Path, encode};
-use crate::{Accounts, Chaos, Event, Fault, Planted, Replica, Strike};
+use crate::{
+    faults::{ArmedFault, Chaos, Fault, FiredFault},
+    http::{
+        answer::{Answer, Failure, Json, Path, encode},
+        shared::Shared,
+    },
+    replica::Replica,
+    trace::{Accounts, Event},
+};
 
-/// A part of the trace. Only the last events are kept: where the first one here has a higher number than was asked
-/// for, those between are gone.
+/// A part of the trace. Only the last events are kept: if the first event has a higher number than
+/// requested, the events between are dropped.
 #[derive(Serialize)]
 struct Trace<'a> {
-    /// The number that the next event will have.
+    /// The number of the next event.
     next: u64,
     events: &'a [Event],
 }
@@ -57,8 +65,8 @@ pub(super) fn canisters(replica: &mut Replica) -> Answer<Vec<Principal>> {
     Ok(replica.canisters())
 }
 
-pub(super) fn faults(replica: &mut Replica) -> Answer<Vec<Planted>> {
-    Ok(replica.faults().to_vec())
+pub(super) fn armed_faults(replica: &mut Replica) -> Answer<Vec<ArmedFault>> {
+    Ok(replica.armed_faults().to_vec())
 }
 
 pub(super) fn inject(replica: &mut Replica, fault: Fault) -> Answer<()> {
@@ -82,8 +90,8 @@ pub(super) fn set_chaos(replica: &mut Replica, chaos: Option<Chaos>) -> Answer<(
     Ok(())
 }
 
-pub(super) fn strikes(replica: &mut Replica) -> Answer<Vec<Strike>> {
-    Ok(replica.strikes().to_vec())
+pub(super) fn fired_faults(replica: &mut Replica) -> Answer<Vec<FiredFault>> {
+    Ok(replica.fired_faults().to_vec())
 }
 
 #[derive(Serialize)]
@@ -91,7 +99,7 @@ struct Forked {
     instance_id: usize,
 }
 
-/// The copy makes no progress by itself, and no gateway leads to it.
+/// The fork makes no automatic progress, and has no gateway.
 pub(super) async fn fork(
     State(server): State<Shared>,
     Path(id): Path<String>,

@@ -1,4 +1,4 @@
-//! From PocketIC's description of an instance to ours. What an instance could not honour is refused by name.
+//! The configuration of an instance, from PocketIC's type. Unsupported options are refused by name.
 
 use pocket_ic::common::rest::{
     CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
@@ -6,13 +6,17 @@ use pocket_ic::common::rest::{
     SubnetKind as RestKind, SubnetSpec,
 };
 
-use super::answer::{Answer, Failure};
-use crate::{Config, SubnetKind};
+use crate::{
+    http::answer::{Answer, Failure},
+    network::Config,
+    subnets::SubnetKind,
+};
 
-/// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since 1970.
+/// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since
+/// 1970.
 const EARLIEST: u64 = 1_620_328_630_000_000_000;
 
-/// The instance that `config` asks for.
+/// The configuration for PocketIC's `config`.
 pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
     config
         .subnet_config_set
@@ -57,7 +61,8 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
     })
 }
 
-/// Flags may ask for what is the case anyway: what PocketIC calls beta features of outcalls is always there.
+/// Checks that flags ask for the default only. PocketIC's beta features of outcalls are always
+/// enabled.
 fn check_flags(flags: &IcpConfig) -> Answer<()> {
     match flags.function_name_length_limits {
         Some(IcpConfigFlag::Disabled) => Err(Failure::not_served("function names of any length")),
@@ -65,7 +70,7 @@ fn check_flags(flags: &IcpConfig) -> Answer<()> {
     }
 }
 
-/// All subnets, those with a name first, in PocketIC's order.
+/// All subnets in PocketIC's order, named subnets first.
 fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
     use RestKind::*;
     let all = [
@@ -110,7 +115,7 @@ fn check_subnet(kind: RestKind, spec: &SubnetSpec) -> Answer<()> {
     Ok(())
 }
 
-/// Cloud engines charge nothing: PocketIC takes no others.
+/// The only cost schedule that PocketIC accepts for a kind of subnet.
 pub(super) fn cost_schedule(kind: RestKind) -> CanisterCyclesCostSchedule {
     match kind {
         RestKind::CloudEngine => CanisterCyclesCostSchedule::Free,
@@ -118,7 +123,7 @@ pub(super) fn cost_schedule(kind: RestKind) -> CanisterCyclesCostSchedule {
     }
 }
 
-/// The time a new instance starts at; under automatic progress the first round sets it.
+/// The initial time of an instance. With automatic progress the first round sets it.
 fn time(initial: Option<&InitialTime>) -> Answer<Option<u64>> {
     let Some(InitialTime::Timestamp(time)) = initial else {
         return Ok(None);
@@ -126,7 +131,8 @@ fn time(initial: Option<&InitialTime>) -> Answer<Option<u64>> {
     let time = time.nanos_since_epoch;
     if time < EARLIEST {
         return Err(Failure::bad_request(format!(
-            "the initial time {time} ns lies before 2021-05-06T19:17:10Z ({EARLIEST} ns), the earliest one"
+            "the initial time {time} ns lies before 2021-05-06T19:17:10Z ({EARLIEST} ns), the \
+             earliest one"
         )));
     }
     Ok(Some(time))
@@ -147,7 +153,7 @@ fn from_rest(kind: RestKind) -> SubnetKind {
     }
 }
 
-/// PocketIC's word for a kind of subnet.
+/// PocketIC's name of a kind of subnet.
 pub(super) fn to_rest(kind: SubnetKind) -> RestKind {
     match kind {
         SubnetKind::Application => RestKind::Application,

@@ -1,87 +1,49 @@
-//! HTTP gateways: a browser opens `http://<canister id>.localhost:<port>/` and sees what the canister's `http_request`
-//! answers. Unlike the gateways of the network, ours takes the canister's word: it verifies no certificate, neither
-//! under `<canister id>.localhost` nor under `<canister id>.raw.localhost`.
+//! HTTP gateways: a browser opens `http://<canister id>.localhost:<port>/` and sees the answer of
+//! the canister's `http_request`. Unlike the gateways of the network, this gateway verifies no
+//! certificate, neither under `<canister id>.localhost` nor under `<canister id>.raw.localhost`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
-use candid::types::value::{IDLArgs, IDLField, IDLValue};
-use candid::{CandidType, Principal, encode_one, idl_hash};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use candid::{
+    CandidType, Principal, encode_one, idl_hash,
+    types::value::{IDLArgs, IDLField, IDLValue},
+};
 use pocket_ic::common::rest::{
     CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails,
     HttpGatewayInfo, InstanceHttpGatewayConfig,
 };
 use serde_bytes::ByteBuf;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, sync::oneshot};
 
-use super::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
-use super::instances::Instance;
-use super::{Shared, activity, agent, operations, unknown_method};
-use crate::{EffectivePrincipal, Ingress, Reject, Replica};
+use crate::{
+    http::{
+        activity, agent,
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
+        gateways::{Gateway, Open},
+        instances::Instance,
+        operations,
+        shared::Shared,
+    },
+    ingress::{EffectivePrincipal, Ingress},
+    reject::Reject,
+    replica::Replica,
+};
 
-/// All gateways of a server, by their number.
-#[derive(Default)]
-pub(super) struct Gateways(Mutex<Vec<Gateway>>);
-
-/// One gateway, and what serves it unless it has been closed.
-struct Gateway {
-    details: HttpGatewayDetails,
-    open: Option<Open>,
-}
-
-/// A gateway's task; it takes requests until `stop` is dropped.
-struct Open {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Open {
-    /// Takes no more requests, and leaves those under way a second to end.
-    async fn close(self) {
-        let Self { stop, mut task } = self;
-        drop(stop);
-        if tokio::time::timeout(Duration::from_secs(1), &mut task)
-            .await
-            .is_err()
-        {
-            task.abort();
-        }
-    }
-}
-
-/// What the requests to one gateway share.
+/// The state that all requests to one gateway share.
 struct Site {
     instance: Arc<Instance>,
     domains: Vec<String>,
-}
-
-impl Gateways {
-    fn lock(&self) -> MutexGuard<'_, Vec<Gateway>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Closes the gateways of an instance.
-    pub(super) async fn close_for(&self, instance: usize) {
-        let backend = HttpGatewayBackend::PocketIcInstance(instance);
-        let open: Vec<Open> = self
-            .lock()
-            .iter_mut()
-            .filter(|gateway| gateway.details.forward_to == backend)
-            .filter_map(|gateway| gateway.open.take())
-            .collect();
-        for gateway in open {
-            gateway.close().await;
-        }
-    }
 }
 
 /// `POST /http_gateway`.
@@ -150,14 +112,14 @@ pub(super) async fn open(
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
-            server.clone(),
+            Arc::clone(&server.activity),
             activity::watch,
         ))
         .with_state(Arc::new(Site { instance, domains }));
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async {
-            // Dropping the sender is the sign.
+            // The sender is dropped to stop the gateway.
             let _ = stopped.await;
         });
         if let Err(e) = served.await {
@@ -182,7 +144,7 @@ pub(super) async fn open(
     Ok(HttpGatewayInfo { instance_id, port })
 }
 
-/// `GET /http_gateway`: those that are open.
+/// `GET /http_gateway`: the open gateways.
 pub(super) async fn list(State(server): State<Shared>) -> Answer<Json> {
     let open: Vec<_> = server
         .gateways
@@ -270,7 +232,8 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Respon
         .await
 }
 
-/// The canister that a request is for: the last label before the domain, or the parameter `canisterId`.
+/// The canister that a request is for: the last label before the domain, or the parameter
+/// `canisterId`.
 fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Answer<Principal> {
     let host = headers
         .get(header::HOST)
@@ -288,14 +251,16 @@ fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Ans
     });
     let Some(id) = label.or(parameter) else {
         return Err(Failure::bad_request(format!(
-            "the host `{host}` names no canister; `<canister id>.localhost` or `?canisterId=<canister id>` does"
+            "the host `{host}` names no canister; `<canister id>.localhost` or \
+             `?canisterId=<canister id>` does"
         )));
     };
     Principal::from_text(id)
         .map_err(|e| Failure::bad_request(format!("`{id}` is not a canister id: {e}")))
 }
 
-/// Asks the canister: by a query, then by an update where the answer says so, then for the rest of the body.
+/// Calls the canister: by a query, by an update if the answer demands an upgrade, and by queries
+/// for the streamed rest of the body.
 fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Answer<Response> {
     let argument = candid(encode_one(request), "the request")?;
     let mut answer = query(replica, canister, "http_request", argument.clone())?;
@@ -347,7 +312,7 @@ fn respond(answer: &Reply, body: Vec<u8>) -> Answer<Response> {
     for pair in headers {
         let (name, value) = header_of(pair)
             .ok_or_else(|| Failure::bad_gateway(format!("the header {pair} is none")))?;
-        // How long the body is, and how it travels, is decided here.
+        // The server sets the headers for length and transfer itself.
         if ![
             header::CONTENT_LENGTH,
             header::TRANSFER_ENCODING,
@@ -380,7 +345,7 @@ fn header_of(pair: &IDLValue) -> Option<(HeaderName, HeaderValue)> {
     }
 }
 
-/// A reply, read without a type: that of the streaming token is the canister's own affair.
+/// A reply, decoded without a type: the canister chooses the type of its streaming token.
 struct Reply(IDLValue);
 
 impl Reply {

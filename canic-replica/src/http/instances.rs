@@ -1,21 +1,27 @@
-//! The instances of a server. Each has its own lock, so that they run in parallel; requests to one of them wait for
-//! their turn in the order in which they came.
+//! The instances of a server. Each instance has its own lock, so that instances run in parallel.
+//! Requests to one instance run in the order of their arrival.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
 
-use tokio::sync::{Mutex as TurnMutex, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    sync::{Mutex as TurnMutex, oneshot},
+    task::{JoinHandle, spawn_blocking},
+};
 
-use super::answer::{Answer, Failure};
-use crate::Replica;
+use crate::{
+    http::answer::{Answer, Failure},
+    replica::Replica,
+};
 
-/// How long automatic progress rests between two rounds, unless the caller asks for another delay.
+/// The default delay between two rounds of automatic progress.
 const REST: Duration = Duration::from_millis(20);
 
-/// All instances, by their number; a deleted one leaves a gap, as numbers are never used again.
+/// All instances, by number. A deleted instance leaves a gap, as numbers are never used again.
 #[derive(Default)]
 pub(super) struct Instances(Mutex<Vec<Option<Arc<Instance>>>>);
 
@@ -48,7 +54,8 @@ impl Instances {
         }
     }
 
-    /// Deletes an instance once what it executes now is done; what waits behind that fails. Answers its number.
+    /// Deletes an instance after its current operation. Operations that wait fail. Answers its
+    /// number.
     pub(super) async fn delete(&self, id: &str) -> Answer<usize> {
         let instance = self.get(id)?;
         self.lock()[instance.id] = None;
@@ -88,20 +95,20 @@ fn deleted(id: usize) -> Failure {
 /// One instance.
 pub(super) struct Instance {
     id: usize,
-    /// The replica, or why it can't be used any more.
+    /// The replica, or the reason why it cannot be used any more.
     state: Arc<TurnMutex<Answer<Replica>>>,
     progress: TurnMutex<Option<Progress>>,
 }
 
-/// The task that follows the wall clock; it ends when `stop` is dropped.
+/// The task of automatic progress, which ends when `stop` is dropped.
 struct Progress {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Instance {
-    /// Runs `operation` when its turn comes, on a thread that may block. If it panics, the instance may be half
-    /// changed: it answers nothing but that error from then on, and all other instances go on.
+    /// Runs `operation` in its turn, on a thread that may block. After a panic the instance may be
+    /// half changed: from then on it answers that error only. Other instances go on.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Replica) -> Answer<T> + Send + 'static,
@@ -123,7 +130,8 @@ impl Instance {
             .unwrap_or_else(|e| Err(Failure::internal(format!("instance {id} failed: {e}"))))
     }
 
-    /// Lets the instance follow the wall clock and execute rounds by itself. Returns after the first round.
+    /// Starts automatic progress, which executes rounds at the time of the wall clock. Returns
+    /// after the first round.
     pub(super) async fn start_progress(self: &Arc<Self>, rest: Option<Duration>) -> Answer<()> {
         let mut progress = self.progress.lock().await;
         if progress.as_ref().is_some_and(Progress::goes_on) {
@@ -141,7 +149,7 @@ impl Instance {
                     _ = &mut stopped => break,
                     () = tokio::time::sleep(rest.unwrap_or(REST)) => {}
                 }
-                // The failure is kept in the instance and answers whoever asks next.
+                // The instance keeps the failure, and answers the next request with it.
                 if instance.run(follow_clock).await.is_err() {
                     break;
                 }
@@ -151,7 +159,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Whether the instance executes rounds by itself.
+    /// Whether the instance makes automatic progress.
     pub(super) async fn makes_progress(&self) -> bool {
         self.progress
             .lock()
@@ -160,7 +168,7 @@ impl Instance {
             .is_some_and(Progress::goes_on)
     }
 
-    /// Ends automatic progress; no round follows once this returns.
+    /// Stops automatic progress. No round follows after the return.
     pub(super) async fn stop_progress(&self) {
         if let Some(Progress { stop, task }) = self.progress.lock().await.take() {
             drop(stop);
@@ -177,7 +185,7 @@ impl Progress {
     }
 }
 
-/// One round at the time of the wall clock, or at the instance's own time where that is ahead.
+/// One round at the time of the wall clock, or at the instance's own time if that is ahead.
 pub(super) fn follow_clock(replica: &mut Replica) -> Answer<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -191,7 +199,7 @@ pub(super) fn follow_clock(replica: &mut Replica) -> Answer<()> {
     Ok(())
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
@@ -203,7 +211,7 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, SubnetKind};
+    use crate::{network::Config, subnets::SubnetKind};
 
     fn replica() -> Replica {
         Replica::new(Config {

@@ -1,33 +1,40 @@
-//! The protocol of PocketIC over HTTP, so that tests written with the ordinary `pocket-ic` client run on this replica.
+//! The protocol of PocketIC over HTTP, so that tests written with the ordinary `pocket-ic` client
+//! run on this replica.
 //!
-//! Requests and answers are the types of `pocket_ic::common::rest`. Every operation is answered at once with its result
-//! (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a client to come back, and the paths
-//! `/read_graph` and `/prune_graph` that go with them, do not occur. A request that can't be served gets
-//! `{"message": ".."}` with 400 (it is malformed, or the instance refuses it), 403, 404 (no such path, instance,
-//! canister, subnet, blob), 405, 413, 500 (our fault), 501 (PocketIC serves it, we do not), or 502 (behind a gateway: the
-//! canister gave no answer that can be passed on). Creating an instance or a
-//! gateway answers `{"Error": {"message": ".."}}` instead, which is what the client reads there.
+//! Requests and answers are the types of `pocket_ic::common::rest`. Every operation is answered at
+//! once with its result (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a
+//! client to come back, and the paths `/read_graph` and `/prune_graph` that go with them, do not
+//! occur. A request that can't be served gets `{"message": ".."}` with 400 (it is malformed, or the
+//! instance refuses it), 403, 404 (no such path, instance, canister, subnet, blob), 405, 413, 500
+//! (an error of the server), 501 (PocketIC serves it, canic-replica does not), or 502 (behind a
+//! gateway: the canister gave no answer that can be passed on). A failed creation of an instance or
+//! a gateway answers `{"Error": {"message": ".."}}` instead, as the client expects.
 //!
-//! Agents find their interface, `api/v2` and so on, below `/instances/{id}/` and on the port of a gateway.
+//! The interface for agents, `api/v2` and so on, is below `/instances/{id}/` and on the port of a
+//! gateway.
 //!
-//! Under paths of our own below `/canic/instances/{id}`, as JSON: `GET trace?from=SEQ`, `GET accounts`, `GET canisters`; `POST`,
-//! `GET` and `DELETE faults`, `POST chaos`, `GET strikes`; and `POST fork`, which copies the instance and answers the copy's
-//! number. [`crate::client::Control`] is a client for them.
+//! The extensions to the protocol are below `/canic/instances/{id}`, in JSON: `GET trace?from=SEQ`,
+//! `GET accounts`, `GET canisters`; `POST`, `GET` and `DELETE faults`, `POST chaos`, `GET
+//! fired_faults`; and `POST fork`, which copies the instance and answers the copy's number.
+//! [`crate::client::Control`] is a client for them.
 //!
 //! # What is not served
 //!
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
-//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, `icp_features`, the NNS
-//!   subnet under its mainnet id, or function names of any length; or with subnets that have an existing state,
-//!   benchmarking limits or admins, or with application subnets that have a free cost schedule;
-//! - HTTPS gateways, gateways with custom domains from a file, and those in front of another replica;
-//! - requests of agents with sender info (calls and queries of the client may have it), or signed by web authentication.
+//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind,
+//!   `icp_features`, the NNS subnet under its mainnet id, or function names of any length; or with
+//!   subnets that have an existing state, benchmarking limits or admins, or with application
+//!   subnets that have a free cost schedule;
+//! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
+//!   replica;
+//! - requests of agents with sender info (calls and queries of the client may have it), or signed
+//!   by web authentication.
 //!
 //! There are no metrics of subnets: `get_subnet_metrics` answers `None`.
 //!
-//! HTTP outcalls are answered by tests alone: under automatic progress, too, the server does not make them itself, so that
-//! they are rejected after a minute (`Canister http request timed out`).
+//! The server makes no HTTP outcalls, not even with automatic progress: only tests answer them.
+//! Other outcalls are rejected after a minute (`Canister http request timed out`).
 
 mod activity;
 mod agent;
@@ -37,50 +44,38 @@ mod blobstore;
 mod canic;
 mod config;
 mod gateway;
+mod gateways;
 mod instances;
 mod operations;
 mod outcalls;
+mod shared;
 mod snapshots;
 
-use std::future;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, delete, get, post};
-use axum::serve::ListenerExt;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, any, delete, get, post},
+    serve::ListenerExt,
+};
 use pocket_ic::common::rest::{
     AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
     RawVerifyCanisterSigArg,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
-use tokio::task::spawn_blocking;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{net::TcpListener, task::spawn_blocking};
 
-use self::activity::Activity;
-use self::answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode};
-use self::authentication::verify_canister_signature;
-use self::blobstore::BlobStore;
-use self::gateway::Gateways;
-use self::instances::Instances;
-use crate::Replica;
-
-/// What all requests share.
-#[derive(Default)]
-struct Inner {
-    instances: Instances,
-    gateways: Gateways,
-    blobs: BlobStore,
-    activity: Activity,
-}
-
-type Shared = Arc<Inner>;
+use crate::{
+    http::{
+        answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
+        authentication::verify_canister_signature,
+        shared::Shared,
+    },
+    replica::Replica,
+};
 
 /// A server of instances, bound to its address. Run it on a multi-threaded tokio runtime.
 pub struct Server {
@@ -89,7 +84,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes an address; port 0 means any free one. Errors: the address can't be had.
+    /// Binds an address. Port 0 means any free port.
+    ///
+    /// # Errors
+    ///
+    /// The address is not available.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -101,8 +100,12 @@ impl Server {
         self.address.port()
     }
 
-    /// Serves until no request has come for `ttl`, counted from the end of the last one; for ever without it. Dropping
-    /// the future ends it too.
+    /// Serves until the server has been idle for `ttl`; without it, for ever. Dropping the future
+    /// stops the server, too.
+    ///
+    /// # Errors
+    ///
+    /// The listener fails.
     pub async fn run(self, ttl: Option<Duration>) -> io::Result<()> {
         let server = Shared::default();
         let idle = {
@@ -114,7 +117,8 @@ impl Server {
                 }
             }
         };
-        // Answers are small and clients wait for each: Nagle's algorithm would cost 40 ms on some.
+        // Answers are small, and clients wait for each: Nagle's algorithm would delay some by 40
+        // ms.
         let listener = self.listener.tap_io(|stream| {
             if let Err(e) = stream.set_nodelay(true) {
                 eprintln!("TCP_NODELAY can't be set: {e}");
@@ -220,17 +224,20 @@ fn router(server: Shared) -> Router {
         ("/canic/instances/{id}/canisters", read(canic::canisters)),
         (
             "/canic/instances/{id}/faults",
-            read(canic::faults)
+            read(canic::armed_faults)
                 .merge(with(canic::inject))
                 .delete(canic::clear_faults),
         ),
         ("/canic/instances/{id}/chaos", with(canic::set_chaos)),
-        ("/canic/instances/{id}/strikes", read(canic::strikes)),
+        (
+            "/canic/instances/{id}/fired_faults",
+            read(canic::fired_faults),
+        ),
         ("/canic/instances/{id}/fork", post(canic::fork)),
     ];
     let mut router = Router::new().route("/instances/{id}/api/{*path}", any(agent::of_instance));
     for (path, methods) in routes {
-        // The client ends some paths with a slash and others not.
+        // The client ends some paths with a slash.
         router = router
             .route(&format!("{path}/"), methods.clone())
             .route(path, methods);
@@ -240,7 +247,7 @@ fn router(server: Shared) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
-            server.clone(),
+            Arc::clone(&server.activity),
             activity::watch,
         ))
         .with_state(server)
@@ -259,8 +266,8 @@ fn read<R: Serialize + 'static>(operation: fn(&mut Replica) -> Answer<R>) -> Met
     )
 }
 
-/// A route for an operation with an argument. The body is read, and the answer written, on the thread that may block:
-/// either may be a hundred megabytes.
+/// A route for an operation with an argument. The body is decoded and the answer encoded on the
+/// thread that may block: either may have a hundred megabytes.
 fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
     operation: fn(&mut Replica, T) -> Answer<R>,
 ) -> MethodRouter<Shared> {
@@ -277,15 +284,6 @@ fn with<T: DeserializeOwned + 'static, R: Serialize + 'static>(
 
 async fn unknown_path(uri: Uri) -> Failure {
     Failure::not_found(format!("there is no path {}", uri.path()))
-}
-
-async fn unknown_method(method: Method, uri: Uri) -> Response {
-    let failure = Failure::bad_request(format!("{} does not take {method}", uri.path()));
-    Failure {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        ..failure
-    }
-    .into_response()
 }
 
 async fn list_instances(State(server): State<Shared>) -> Answer<Json> {
@@ -336,7 +334,7 @@ async fn delete_instance(State(server): State<Shared>, Path(id): Path<String>) -
     Ok(())
 }
 
-/// Whether a canister signed. The answer is the client's `Result<(), String>`.
+/// Verifies a canister signature. The answer is the client's `Result<(), String>`.
 async fn verify_signature(Body(body): Body) -> Answer<Json> {
     let RawVerifyCanisterSigArg {
         msg,

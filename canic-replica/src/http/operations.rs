@@ -1,19 +1,26 @@
-//! What can be asked of an instance: each operation is a function of the replica and of one argument.
+//! The operations on an instance: functions of the replica and of one argument.
 
 use candid::Principal;
-use pocket_ic::common::rest::{
-    CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult, RawCycles,
-    RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawStableMemory,
-    RawSubnetId, RawTickConfigs, RawTime, SubnetConfig, SubnetInstructionConfig, Topology,
+use pocket_ic::{
+    ErrorCode, RejectCode, RejectResponse,
+    common::rest::{
+        CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult,
+        RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
+        RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
+        SubnetInstructionConfig, Topology,
+    },
 };
-use pocket_ic::{ErrorCode, RejectCode, RejectResponse};
 use sha2::{Digest, Sha256};
 
-use super::answer::{Answer, Failure};
-use super::config;
 use crate::{
-    Blockmakers, CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId, Reject,
-    Replica, SubnetInfo,
+    http::{
+        answer::{Answer, Failure},
+        config,
+    },
+    ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    reject::Reject,
+    replica::Replica,
+    subnets::{Blockmakers, SubnetInfo},
 };
 
 pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
@@ -35,7 +42,8 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
         subnet_kind,
         subnet_admins: None,
         cost_schedule: config::cost_schedule(subnet_kind),
-        // PocketIC draws a subnet's id from its seed; ours are given, so that the seed only tells subnets apart.
+        // PocketIC derives a subnet's id from its seed. Here ids are fixed, and the seed only tells
+        // subnets apart.
         subnet_seed: Sha256::digest(subnet.id.as_slice()).into(),
         instruction_config: SubnetInstructionConfig::Production,
         canister_ranges: subnet
@@ -67,7 +75,7 @@ pub(super) fn set_certified_time(replica: &mut Replica, time: RawTime) -> Answer
         .map_err(Failure::bad_request)
 }
 
-/// One round. Who makes the blocks is seen in the nodes' metrics.
+/// Executes one round. The nodes' metrics show the block makers.
 pub(super) fn tick(replica: &mut Replica, configs: RawTickConfigs) -> Answer<()> {
     let blockmakers = configs.blockmakers.into_iter().flatten();
     let blockmakers = blockmakers.map(|makers| {
@@ -180,7 +188,8 @@ pub(super) fn await_ingress_message(
     )
 }
 
-/// The answer to a message once there is one. With a caller, only the sender of the message may know.
+/// The answer to a message, once there is one. A request with a caller is answered to the sender of
+/// the message only.
 pub(super) fn ingress_status(
     replica: &mut Replica,
     argument: RawIngressStatusArgs,

@@ -1,4 +1,4 @@
-//! HTTP outcalls of canisters: what waits for an answer, and the answers that tests make up.
+//! HTTP outcalls of canisters: the pending outcalls, and the mocked answers of tests.
 
 use pocket_ic::common::rest::{
     CanisterHttpHeader, CanisterHttpMethod, CanisterHttpPricingVersion, CanisterHttpReject,
@@ -6,9 +6,17 @@ use pocket_ic::common::rest::{
     RawMockCanisterHttpResponse, RawMockFlexibleCanisterHttpResponse,
 };
 
-use super::answer::{Answer, Failure};
-use super::operations::principal;
-use crate::{HttpMethod, OutcallAnswer, PendingOutcall, RejectCode, Replica, Replication};
+use crate::{
+    http::{
+        answer::{Answer, Failure},
+        operations::principal,
+    },
+    management::outcalls::{OutcallAnswer, PendingOutcall},
+    network::outcalls::HttpMethod,
+    prices::outcalls::Replication,
+    reject::RejectCode,
+    replica::Replica,
+};
 
 /// Outcalls of canisters that wait for an answer.
 pub(super) fn pending(replica: &mut Replica) -> Answer<Vec<RawCanisterHttpRequest>> {

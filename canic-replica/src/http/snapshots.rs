@@ -1,25 +1,36 @@
-//! Snapshots of canisters in directories of the host, as other tools write and read them: `metadata.json`,
-//! `wasm_module.bin`, `wasm_memory.bin`, and, if there are any, `stable_memory.bin` and `wasm_chunk_store/<hash>.bin`.
+//! Snapshots of canisters in directories of the host, as other tools write and read them:
+//! `metadata.json`, `wasm_module.bin`, `wasm_memory.bin`, and, if there are any,
+//! `stable_memory.bin` and `wasm_chunk_store/<hash>.bin`.
 //!
-//! What is done are calls of the management canister in the sender's name, with its checks and its fees.
+//! Each transfer is a sequence of calls to the management canister by the sender, with its checks
+//! and fees.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
 
-use candid::Principal;
-use candid::utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args};
+use candid::{
+    Principal,
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args},
+};
 use ic_management_canister_types as types;
 use pocket_ic::common::rest::{
     RawCanisterSnapshotDownload, RawCanisterSnapshotId, RawCanisterSnapshotUpload,
 };
 use types::{SnapshotDataKind, SnapshotDataOffset};
 
-use super::answer::{Answer, Failure};
-use super::operations::principal;
-use crate::{EffectivePrincipal, Ingress, Replica};
+use crate::{
+    http::{
+        answer::{Answer, Failure},
+        operations::principal,
+    },
+    ingress::{EffectivePrincipal, Ingress},
+    replica::Replica,
+};
 
-/// Bytes of one piece.
+/// The length of a slice, in bytes.
 const PIECE: u64 = 2_000_000;
 
 const METADATA: &str = "metadata.json";
@@ -79,14 +90,14 @@ pub(super) fn download(replica: &mut Replica, order: RawCanisterSnapshotDownload
         let path = chunk_path(&dir, &chunk.hash);
         fs::write(&path, bytes).map_err(|e| unusable(&path, e))?;
     }
-    // The last file: where it is, all others are.
+    // The metadata is written last: where it exists, the snapshot is complete.
     let path = dir.join(METADATA);
     let text = serde_json::to_vec_pretty(&metadata)
         .map_err(|e| Failure::internal(format!("the metadata can't be written as JSON: {e}")))?;
     fs::write(&path, text).map_err(|e| unusable(&path, e))
 }
 
-/// Makes a snapshot of what lies in a directory.
+/// Uploads the snapshot in a directory.
 pub(super) fn upload(
     replica: &mut Replica,
     order: RawCanisterSnapshotUpload,
@@ -138,7 +149,7 @@ pub(super) fn upload(
     })
 }
 
-/// Moves one snapshot.
+/// The transfer of one snapshot.
 struct Mover<'a> {
     replica: &'a mut Replica,
     sender: Principal,

@@ -1,4 +1,4 @@
-//! How canisters come into being, and cycles into them.
+//! The creation of canisters, and deposits of cycles.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,24 @@ use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::settings::{Newer, newer};
-use super::{Managed, decode, number, origin, reply, reply_and_refund};
-use crate::canister::{Canister, Request, Settings};
-use crate::reject::{invalid, oversubscribed, refused};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request, settings::Settings},
+    management::{
+        call::{ManagementResult, decode, number, origin, reply, reply_and_refund},
+        settings::{Newer, newer},
+    },
+    network::Network,
+    reject::{Reject, RejectCode, invalid, oversubscribed, refused},
+};
 
-/// What `provisional_create_canister_with_cycles` and `provisional_top_up_canister` give if not told, in cycles.
+/// The default amount of `provisional_create_canister_with_cycles` and
+/// `provisional_top_up_canister`, in cycles.
 const DEFAULT_CYCLES: u128 = 100_000_000_000_000;
-/// Stands for the id until all else is settled.
-const NAMELESS: Principal = Principal::anonymous();
+/// The id of a canister until its settings are checked.
+const PLACEHOLDER_ID: Principal = Principal::anonymous();
 
-impl Replica {
-    pub(super) fn create_canister(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(super) fn create_canister(&mut self, request: &Request) -> ManagementResult {
         let args = match decode::<(types::CreateCanisterArgs,)>(request) {
             Ok((args,)) => args,
             // The argument may be left out.
@@ -36,21 +40,28 @@ impl Replica {
             return Err(refused("create_canister cannot be called by a user."));
         };
         let subnet = request.subnet.unwrap_or(home);
-        let fee = self.subnets[subnet].place.prices.creation;
+        let fee = self.subnets[subnet].context.prices.creation;
         if request.cycles < fee {
             return Err(Reject::new(
                 RejectCode::CanisterReject,
                 403,
                 format!(
-                    "Creating a canister requires a fee of {fee} that is deducted from the canister's initial balance but \
-                     only {} cycles were received with the create_canister request.",
+                    "Creating a canister requires a fee of {fee} that is deducted from the \
+                     canister's initial balance but only {} cycles were received with the \
+                     create_canister request.",
                     request.cycles
                 ),
             ));
         }
         let settings = Settings::of(request.sender);
-        let draft = Canister::new(NAMELESS, subnet, settings, request.cycles - fee, self.time);
-        let id = self.bring_to_life(
+        let draft = Canister::new(
+            PLACEHOLDER_ID,
+            subnet,
+            settings,
+            request.cycles - fee,
+            self.time,
+        );
+        let id = self.insert_new_canister(
             draft,
             None,
             args.settings,
@@ -61,7 +72,7 @@ impl Replica {
         reply_and_refund((types::CanisterIdRecord { canister_id: id },), 0)
     }
 
-    pub(super) fn provisional_create(&mut self, request: &Request) -> Managed {
+    pub(super) fn provisional_create(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::ProvisionalCreateCanisterWithCyclesArgs,)>(request)?;
         let amount = args
             .amount
@@ -75,12 +86,12 @@ impl Replica {
         let subnet = request.subnet.or(home.map(|sender| sender.subnet));
         let subnet = subnet.unwrap_or(0);
         let settings = Settings {
-            // Only canisters that others create have a limit by default.
+            // Only canisters created by canisters have a limit by default.
             wasm_memory_limit: 0,
             ..Settings::of(request.sender)
         };
-        let draft = Canister::new(NAMELESS, subnet, settings, amount, self.time);
-        let id = self.bring_to_life(
+        let draft = Canister::new(PLACEHOLDER_ID, subnet, settings, amount, self.time);
+        let id = self.insert_new_canister(
             draft,
             args.specified_id,
             args.settings,
@@ -91,12 +102,12 @@ impl Replica {
         reply((types::CanisterIdRecord { canister_id: id },))
     }
 
-    /// Whether a canister of this id can be created on a subnet.
+    /// Checks that a canister with this id can be created on a subnet.
     fn check_specified(&self, id: Principal, subnet: usize) -> Result<(), Reject> {
         if self.is_allocatable(id) {
             return Err(invalid(format!(
-                "The `specified_id` {id} is invalid because it belongs to the canister allocation ranges of the test \
-                 environment."
+                "The `specified_id` {id} is invalid because it belongs to the canister allocation \
+                 ranges of the test environment."
             )));
         }
         if self.canisters.contains_key(&id) {
@@ -105,16 +116,17 @@ impl Replica {
         }
         if self.subnet_index_of(id) != Some(subnet) {
             let why = format!(
-                "Unsuccessful validation of specified ID: Specified CanisterId {id} is not hosted by subnet {}.",
-                self.subnets[subnet].place.subnet
+                "Unsuccessful validation of specified ID: Specified CanisterId {id} is not hosted \
+                 by subnet {}.",
+                self.subnets[subnet].context.id
             );
             return Err(Reject::new(RejectCode::CanisterReject, 405, why));
         }
         Ok(())
     }
 
-    /// Takes a canister in, once its settings are found good, and gives it the id that was asked for or a fresh one.
-    fn bring_to_life(
+    /// Inserts a new canister if its settings are valid, under the specified or a fresh id.
+    fn insert_new_canister(
         &mut self,
         mut canister: Canister,
         specified: Option<Principal>,
@@ -155,8 +167,8 @@ impl Replica {
         Ok(id)
     }
 
-    pub(super) fn provisional_top_up(&mut self, request: &Request) -> Managed {
-        /// The client's type demands an amount, the platform does not.
+    pub(super) fn provisional_top_up(&mut self, request: &Request) -> ManagementResult {
+        /// The client's type demands an amount; the platform does not.
         #[derive(candid::CandidType, candid::Deserialize)]
         struct Args {
             canister_id: Principal,
@@ -166,15 +178,15 @@ impl Replica {
         let amount = args
             .amount
             .map_or(Ok(DEFAULT_CYCLES), |amount| number(amount, "amount"))?;
-        self.canister(args.canister_id)?;
+        self.require_canister_mut(args.canister_id)?;
         self.add_cycles(args.canister_id, amount)
             .ok_or_else(|| invalid("amount: there cannot be so many cycles"))?;
         reply(())
     }
 
-    pub(super) fn deposit_cycles(&mut self, request: &Request) -> Managed {
+    pub(super) fn deposit_cycles(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        self.canister(args.canister_id)?.balance += request.cycles;
+        self.require_canister_mut(args.canister_id)?.balance += request.cycles;
         reply_and_refund((), 0)
     }
 }
@@ -188,7 +200,7 @@ impl Settings {
     }
 }
 
-/// The hash of a map, as the interface specification defines it.
+/// The hash of the environment variables, as the interface specification defines it.
 fn environment_hash(variables: &BTreeMap<String, String>) -> Vec<u8> {
     let mut pairs: Vec<_> = variables
         .iter()

@@ -1,25 +1,32 @@
-//! Code comes and goes: install, reinstall, upgrade, uninstall.
+//! The installation of code: install, reinstall, upgrade, uninstall.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error};
-use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Code, Request};
-use crate::cycles::{COMPILE_PER_OPERATOR, INSTALL_LIMIT};
-use crate::execution::{Context, Entry, Executed, Message, Place, Trap, execute};
-use crate::faults::{Effect, Faults, Site, Way};
-use crate::memory::{Stable, WASM_PAGE};
-use crate::reject::{self, contract, refused};
-use crate::replica::Replica;
-use crate::trace::{Kind, Outcome};
-use crate::wasm::Module;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request, execution_state::ExecutionState},
+    execution::{
+        Executed, execute,
+        message::{Context, Entry, Message, SubnetContext},
+        program_cache,
+        trap::Trap,
+    },
+    faults::{Direction, Effect, Faults, Site},
+    management::{
+        call::{ManagementResult, decode, origin, reply},
+        storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error},
+    },
+    memory::{Stable, WASM_PAGE},
+    network::Network,
+    prices::{COMPILE_PER_OPERATOR, INSTALL_LIMIT},
+    reject::{self, Reject, RejectCode, contract, refused},
+    trace::{Kind, Outcome},
+    wasm::Module,
+};
 
-/// The argument of `install_code`, read so that the module is one piece of bytes and not a list of numbers.
+/// The argument of `install_code`, decoded with the module as bytes and not as a list of numbers.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct InstallCodeArgs {
     mode: types::CanisterInstallMode,
@@ -31,7 +38,7 @@ struct InstallCodeArgs {
     sender_canister_version: Option<u64>,
 }
 
-/// What is to be installed, and how.
+/// An order to install code.
 struct Order {
     mode: types::CanisterInstallMode,
     canister: Principal,
@@ -40,15 +47,16 @@ struct Order {
     sender_version: Option<u64>,
 }
 
-/// Where the module comes from.
+/// The source of a module.
 enum Source {
     Module(Vec<u8>),
-    /// The canister that stores the chunks, their hashes in order, and the hash of all of them together.
+    /// The canister that stores the chunks, the hashes of the chunks in order, and the hash of the
+    /// module.
     Chunks(Arc<Canister>, Vec<types::ChunkHash>, [u8; 32]),
 }
 
 impl Source {
-    /// What it costs to put the module together: each chunk counts as if it were full.
+    /// The instructions for joining the chunks: each chunk counts as a full one.
     fn instructions(&self) -> u64 {
         match self {
             Self::Module(_) => 0,
@@ -72,7 +80,7 @@ impl Source {
                 chunk.ok_or_else(|| chunk_error(format!("Chunk hash {hash:?} was not found")))?;
             module.extend_from_slice(chunk);
         }
-        let found = Module::hash_of(&module);
+        let found = program_cache::hash_of(&module);
         if found != *wanted {
             return Err(chunk_error(format!(
                 "Wasm module hash {found:?} does not match given hash {wanted:?}"
@@ -82,8 +90,8 @@ impl Source {
     }
 }
 
-impl Replica {
-    pub(crate) fn install_code(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(crate) fn install_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(InstallCodeArgs,)>(request)?;
         self.install(
             request,
@@ -97,20 +105,21 @@ impl Replica {
         )
     }
 
-    pub(crate) fn install_chunked_code(&mut self, request: &Request) -> Managed {
+    pub(crate) fn install_chunked_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::InstallChunkedCodeArgs,)>(request)?;
         let target = args.target_canister;
-        let subnet = self.canister(target)?.subnet;
+        let subnet = self.require_canister_mut(target)?.subnet;
         let store = args.store_canister.unwrap_or(target);
         let found = self.canisters.get(&store).filter(|c| c.subnet == subnet);
         let chunks = Arc::clone(found.ok_or_else(|| {
             refused(format!(
-                "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of target canister {target}",
-                self.subnets[subnet].place.subnet
+                "InstallChunkedCode Error: Store canister {store} was not found on subnet {} of \
+                 target canister {target}",
+                self.subnets[subnet].context.id
             ))
         })?);
         if store != request.sender {
-            self.controlled(store, request)?;
+            self.require_controlled(store, request)?;
         }
         if args.chunk_hashes_list.len() > MAX_CHUNKS {
             let why = format!("A module has at most {MAX_CHUNKS} chunks");
@@ -130,18 +139,21 @@ impl Replica {
         )
     }
 
-    pub(crate) fn uninstall_code(&mut self, request: &Request) -> Managed {
+    pub(crate) fn uninstall_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UninstallCodeArgs,)>(request)?;
         let now = self.time;
-        self.controlled(args.canister_id, request)?;
+        self.require_controlled(args.canister_id, request)?;
         self.uninstall(args.canister_id);
         let origin = origin(request, args.sender_canister_version);
-        self.canister(args.canister_id)?
-            .record(now, origin, types::ChangeDetails::CodeUninstall);
+        self.require_canister_mut(args.canister_id)?.record(
+            now,
+            origin,
+            types::ChangeDetails::CodeUninstall,
+        );
         reply(())
     }
 
-    /// Removes code and memory. What the program had still to answer is rejected.
+    /// Removes code and memory. All open requests of the canister are rejected.
     pub(crate) fn uninstall(&mut self, id: Principal) {
         let Some(canister) = self.canister_mut(id) else {
             return;
@@ -172,17 +184,18 @@ impl Replica {
         }
     }
 
-    /// Installs on a draft of the canister, which takes its place if all went well. The instructions are paid for anyway.
-    fn install(&mut self, request: &Request, order: Order) -> Managed {
+    /// Installs code on a draft of the canister, and commits the draft if all functions succeed.
+    /// The canister pays for the instructions in any case.
+    fn install(&mut self, request: &Request, order: Order) -> ManagementResult {
         let id = order.canister;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let canister = self
             .canisters
             .get(&id)
             .cloned()
             .ok_or_else(|| reject::not_found(id))?;
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
-        let in_advance = place.prices.execution(INSTALL_LIMIT);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
         self.can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
@@ -191,7 +204,7 @@ impl Replica {
 
         let mut draft = Draft {
             canister,
-            place,
+            subnet_context,
             request,
             now: self.time,
             left: INSTALL_LIMIT,
@@ -208,8 +221,8 @@ impl Replica {
             false => draft.install(&order),
         };
         let spent = INSTALL_LIMIT - draft.left;
-        let cost = draft.place.prices.execution(spent);
-        let rounds = spent.div_ceil(draft.place.prices.installs_per_round);
+        let cost = draft.subnet_context.prices.execution(spent);
+        let rounds = spent.div_ceil(draft.subnet_context.prices.installs_per_round);
         let Draft {
             canister: mut installed,
             events,
@@ -231,14 +244,15 @@ impl Replica {
             self.ledger.burnt += burnt;
             self.canisters.insert(installed);
         } else {
-            // Only what it cost and what was printed is left of it: as on the platform, a reinstall begins with an empty log.
+            // A failed installation leaves its costs and its log. As on the platform, the log of a
+            // failed reinstallation begins empty.
             let logs = (installed.logs.clone(), installed.logs_written);
-            let canister = self.canister(id)?;
+            let canister = self.require_canister_mut(id)?;
             canister.balance -= cost;
             (canister.logs, canister.logs_written) = logs;
         }
         if spent > 0 {
-            self.canister(id)?.installs_again = self.round + rounds;
+            self.require_canister_mut(id)?.installs_again = self.round + rounds;
         }
         result?;
         reply(())
@@ -247,8 +261,8 @@ impl Replica {
 
 fn rate_limit(id: Principal) -> Reject {
     let why = format!(
-        "Canister {id} is rate limited because it executed too many instructions in the previous install_code messages. \
-         Please retry installation after several minutes."
+        "Canister {id} is rate limited because it executed too many instructions in the previous \
+         install_code messages. Please retry installation after several minutes."
     );
     Reject::new(RejectCode::SysTransient, 209, why)
 }
@@ -258,29 +272,29 @@ const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
 /// A canister on which code is being installed.
 struct Draft<'a> {
     canister: Arc<Canister>,
-    place: Arc<Place>,
+    subnet_context: Arc<SubnetContext>,
     request: &'a Request,
     now: u64,
-    /// Instructions that are left.
+    /// The remaining instructions.
     left: u64,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
     faults: &'a mut Faults,
     round: u64,
-    /// The number of the first of these events.
+    /// The number of the next event.
     next_event: u64,
 }
 
 impl Draft<'_> {
-    /// Loads the module, if it may be installed that way.
+    /// Loads the module, if the mode of installation fits the canister.
     fn load(&mut self, order: &Order) -> Result<Arc<Module>, Reject> {
         use types::CanisterInstallMode::{Install, Upgrade};
         let id = self.canister.id;
         match (order.mode, &self.canister.code) {
             (Install, Some(_)) => {
                 let why = format!(
-                    "Canister {id} cannot be installed because the canister is not empty. Try installing with \
-                     mode='reinstall' instead."
+                    "Canister {id} cannot be installed because the canister is not empty. Try \
+                     installing with mode='reinstall' instead."
                 );
                 return Err(Reject::new(RejectCode::CanisterError, 514, why));
             }
@@ -288,11 +302,12 @@ impl Draft<'_> {
             _ => {}
         }
         self.spend(order.source.instructions())?;
-        let module = Module::load(&order.source.module()?).map_err(|why| {
+        let program = program_cache::load(&order.source.module()?).map_err(|why| {
             let why =
                 format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
             Reject::new(RejectCode::CanisterError, 505, why)
         })?;
+        let module = Arc::clone(&program.module);
         self.spend(module.operators * COMPILE_PER_OPERATOR)?;
         if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
             let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
@@ -300,14 +315,15 @@ impl Draft<'_> {
                 && !module.metadata.contains_key(ORTHOGONAL)
             {
                 return Err(contract(
-                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade option requires that the new \
-                     canister module supports enhanced orthogonal persistence.",
+                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade \
+                     option requires that the new canister module supports enhanced orthogonal \
+                     persistence.",
                 ));
             }
             if persistence.is_none() && code.module.metadata.contains_key(ORTHOGONAL) {
                 return Err(contract(
-                    "Missing upgrade option: Enhanced orthogonal persistence requires the `wasm_memory_persistence` upgrade \
-                     option.",
+                    "Missing upgrade option: Enhanced orthogonal persistence requires the \
+                     `wasm_memory_persistence` upgrade option.",
                 ));
             }
         }
@@ -330,7 +346,7 @@ impl Draft<'_> {
         let mode = match order.mode {
             Install | Reinstall => {
                 let canister = Arc::make_mut(&mut self.canister);
-                canister.code = Some(Code::fresh(module));
+                canister.code = Some(ExecutionState::fresh(module));
                 canister.stable = Stable::default();
                 canister.certified_data = Vec::new();
                 canister.timer = None;
@@ -370,7 +386,7 @@ impl Draft<'_> {
             module_hash: hash,
         };
         let canister = Arc::make_mut(&mut self.canister);
-        // The record counts the change of version itself.
+        // `record` increments the version, too.
         canister.version -= 1;
         let origin = origin(self.request, order.sender_version);
         canister.record(
@@ -381,15 +397,15 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The new code sees the new version already.
+    /// Increments the version: the new code sees the new version.
     fn bump(&mut self) {
         Arc::make_mut(&mut self.canister).version += 1;
     }
 
-    /// Puts new code in the place of the old; its memory is fresh, or the old one's.
+    /// Replaces the code. The new memory is fresh, or that of the old code.
     fn replace(&mut self, module: Arc<Module>, keep: bool) {
         let canister = Arc::make_mut(&mut self.canister);
-        let mut code = Code::fresh(module);
+        let mut code = ExecutionState::fresh(module);
         if let (true, Some(old)) = (keep, &canister.code) {
             code.heap = old.heap.rebase(&old.module.initial, &code.module.initial);
             code.heap.size = code.heap.size.max(code.module.initial_size);
@@ -398,19 +414,19 @@ impl Draft<'_> {
         canister.timer = None;
     }
 
-    /// What an injected fault does to a function of the installation: it can only trap.
-    fn strike(&mut self, name: &str) -> Option<Effect> {
+    /// The effect of an injected fault on a function of the installation, which can only trap.
+    fn fire(&mut self, name: &str) -> Option<Effect> {
         if !self.faults.any() {
             return None;
         }
         let site = Site {
-            way: Way::Call,
+            direction: Direction::Call,
             caller: self.request.sender,
             callee: self.canister.id,
             method: name.to_owned(),
         };
         let event = self.next_event + self.events.len() as u64;
-        let fault = self.faults.strike(site, self.round, event)?;
+        let fault = self.faults.fire(site, self.round, event)?;
         Some(match fault {
             Effect::Trap { .. } => fault,
             _ => Effect::trap(),
@@ -451,12 +467,12 @@ impl Draft<'_> {
         }
         let mut message = Message::new(context, entry, self.request.sender, self.now, self.left);
         message.payload = arg.to_vec();
-        message.fault = self.strike(name);
+        message.fault = self.fire(name);
         let Executed {
             outcome,
             instructions,
             prints,
-        } = execute(&self.canister, &self.place, message);
+        } = execute(&self.canister, &self.subnet_context, message);
         self.left -= instructions.min(self.left);
         let canister = Arc::make_mut(&mut self.canister);
         for line in prints {
@@ -465,7 +481,7 @@ impl Draft<'_> {
         match outcome {
             Ok(changes) => {
                 self.burnt += changes.burnt;
-                canister.apply(changes);
+                changes.apply_to(canister);
                 self.events.push((name, Outcome::Ok, instructions));
                 Ok(())
             }

@@ -1,20 +1,26 @@
-//! Canisters start, stop and end.
+//! The lifecycle of canisters: start, stop, deletion, and payment for resources.
 
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::{Answer, Managed, decode, encode, reply};
-use crate::canister::{Origin, Request, Status, Stopper};
-use crate::replica::Replica;
-use crate::{IngressStatus, Reject, RejectCode};
+use crate::{
+    canister::{
+        Status, Stopper,
+        calls::{Origin, Request},
+    },
+    ingress::IngressStatus,
+    management::call::{Answer, ManagementResult, decode, encode, reply},
+    network::Network,
+    reject::{Reject, RejectCode},
+};
 
-/// A stop request gives up after so many nanoseconds.
+/// The timeout of a stop request, in nanoseconds.
 const STOP_TIMEOUT: u64 = 300_000_000_000;
 
-impl Replica {
-    pub(super) fn start_canister(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(super) fn start_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.controlled(args.canister_id, request)?;
+        let canister = self.require_controlled(args.canister_id, request)?;
         canister.version += 1;
         if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
         {
@@ -27,10 +33,10 @@ impl Replica {
         reply(())
     }
 
-    pub(super) fn stop_canister(&mut self, request: &Request) -> Managed {
+    pub(super) fn stop_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let deadline = self.time + STOP_TIMEOUT;
-        let canister = self.controlled(args.canister_id, request)?;
+        let canister = self.require_controlled(args.canister_id, request)?;
         canister.version += 1;
         let stopper = Stopper {
             request: request.clone(),
@@ -45,11 +51,11 @@ impl Replica {
         if let Origin::Ingress(id) = request.origin {
             self.ingress.insert(id, IngressStatus::Processing);
         }
-        // If nothing is open, the end of the round answers.
-        Ok(Answer::Later)
+        // The end of the round answers, if there are no open calls.
+        Ok(Answer::Deferred)
     }
 
-    /// Tells those who wait for canisters to stop which ones have.
+    /// Answers the stop requests of all canisters that have stopped.
     pub(crate) fn finish_stops(&mut self) {
         let quiet = |id: &&Principal| {
             self.canisters
@@ -74,7 +80,7 @@ impl Replica {
         }
     }
 
-    /// Tells those who waited too long that the canister may still stop, but they need not wait.
+    /// Rejects the stop requests that have timed out. Their canisters may still stop.
     pub(crate) fn expire_stops(&mut self) {
         let now = self.time;
         for id in self.stopping.clone() {
@@ -98,21 +104,49 @@ impl Replica {
         }
     }
 
-    pub(super) fn delete_canister(&mut self, request: &Request) -> Managed {
+    pub(crate) fn pay_resources(&mut self, id: Principal) {
+        let now = self.time;
+        let Some(canister) = self.canisters.get(&id) else {
+            return;
+        };
+        let cost = canister.idle_burn(&self.prices(canister), now - canister.paid_until);
+        let Some(canister) = self.canister_mut(id) else {
+            return;
+        };
+        let paid = cost.min(canister.balance);
+        canister.balance -= paid;
+        canister.paid_until = now;
+        self.ledger.fees.resources += paid;
+        if paid < cost {
+            // As on the network, a canister that cannot pay loses code, memory, snapshots,
+            // allocations and history. It keeps its id and the number of changes.
+            self.uninstall(id);
+            if let Some(canister) = self.canister_mut(id) {
+                canister.settings.compute_allocation = 0;
+                canister.settings.memory_allocation = 0;
+                canister.snapshots.clear();
+                canister.history.clear();
+                canister.version += 1;
+            }
+        }
+    }
+
+    pub(super) fn delete_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let id = args.canister_id;
         if id == request.sender {
             let why = format!("Canister {id} cannot delete itself.");
             return Err(Reject::new(RejectCode::CanisterError, 512, why));
         }
-        let canister = self.controlled(id, request)?;
+        let canister = self.require_controlled(id, request)?;
         if !matches!(canister.status, Status::Stopped) {
             let why = format!("Canister {id} must be stopped before it is deleted.");
             return Err(Reject::new(RejectCode::CanisterError, 510, why));
         }
-        if !canister.inputs.is_empty() || !canister.is_quiet() {
+        if !canister.input_queues.is_empty() || !canister.is_quiet() {
             let why = format!(
-                "Canister {id} has messages in its queues and cannot be deleted now. Please retry after some time."
+                "Canister {id} has messages in its queues and cannot be deleted now. Please retry \
+                 after some time."
             );
             return Err(Reject::new(RejectCode::SysTransient, 203, why));
         }
@@ -125,7 +159,7 @@ impl Replica {
     }
 }
 
-/// What a waiting stop request gets when the canister is started again.
+/// The reject of a stop request whose canister is started again.
 fn cancelled(id: Principal, origin: Origin) -> Reject {
     match origin {
         Origin::Callback(_) => Reject::bare(

@@ -1,32 +1,41 @@
-//! What controllers decide about a canister.
+//! Changes of a canister's settings.
 
 use std::collections::BTreeMap;
 
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, charged_afterwards, decode, origin, reply, undecodable};
-use crate::bounded::decode_skipping;
-use crate::canister::{Canister, Request, Settings, StatusVisibility};
-use crate::reject::{contract, invalid, not_found, oversubscribed, refused};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    bounded::decode_skipping,
+    canister::{
+        Canister,
+        calls::Request,
+        settings::{Settings, StatusVisibility},
+    },
+    management::{
+        call::{ManagementResult, decode, origin, reply, undecodable},
+        permissions::charged_afterwards,
+    },
+    network::Network,
+    reject::{Reject, RejectCode, contract, invalid, not_found, oversubscribed, refused},
+};
 
-/// Controllers of one canister, and viewers that a visibility names, at most.
+/// The limit of the controllers of a canister, and of the viewers of a visibility.
 const MAX_PRINCIPALS: usize = 10;
 const MAX_VARIABLES: usize = 20;
 /// Bytes of the name of an environment variable, and of its value.
 const MAX_VARIABLE_BYTES: usize = 128;
-/// Bytes of the smallest log that is one, and of the largest; 0 is none.
+/// The range of the limit of a log, in bytes; 0 means no log.
 const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4096..=2 << 20;
 
-/// Bytes of memory that the canisters of one subnet may take.
+/// The memory of the canisters of one subnet, in bytes.
 const SUBNET_MEMORY: u64 = 2 << 40;
-/// Percent that the canisters of one subnet may allocate: half of four cores, and one always stays free.
+/// The compute allocations of the canisters of one subnet, in percent: half of four cores, and 1 %
+/// stays free.
 const SUBNET_COMPUTE: u64 = 199;
 
-impl Replica {
-    pub(crate) fn update_settings(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(crate) fn update_settings(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;
         let result = self.change_settings(request, args);
@@ -36,14 +45,18 @@ impl Replica {
         result
     }
 
-    fn change_settings(&mut self, request: &Request, args: types::UpdateSettingsArgs) -> Managed {
+    fn change_settings(
+        &mut self,
+        request: &Request,
+        args: types::UpdateSettingsArgs,
+    ) -> ManagementResult {
         let now = self.time;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let controllers = args.settings.controllers.is_some();
         let settings = self.settle(canister, args.settings, newer(request)?)?;
-        let canister = self.canister(id)?;
+        let canister = self.require_canister_mut(id)?;
         canister.settings = settings;
         canister.trim_log();
         if controllers {
@@ -58,8 +71,8 @@ impl Replica {
         reply(())
     }
 
-    /// The settings of a canister after a change, if it is a valid one, the subnet has room for it, and the canister
-    /// doesn't freeze itself by allocating more.
+    /// The settings of a canister after a change. A change is rejected if it is invalid, if the
+    /// subnet lacks the resources, or if a higher allocation would freeze the canister.
     pub(super) fn settle(
         &self,
         canister: &Canister,
@@ -90,8 +103,8 @@ impl Replica {
             let available = SUBNET_COMPUTE.saturating_sub(taken);
             if new.compute_allocation > available {
                 return Err(oversubscribed(format!(
-                    "Canister requested a compute allocation of {}% which cannot be satisfied because the Subnet's remaining \
-                     compute capacity is {available}%.",
+                    "Canister requested a compute allocation of {}% which cannot be satisfied \
+                     because the Subnet's remaining compute capacity is {available}%.",
                     new.compute_allocation
                 )));
             }
@@ -111,11 +124,12 @@ impl Replica {
                 format!("memory allocation to {}", new.memory_allocation),
             )
         } else {
-            // It may well freeze itself by a higher threshold.
+            // A higher threshold may freeze the canister.
             return Ok(new);
         };
         let why = format!(
-            "Cannot increase {what} due to insufficient cycles. At least {missing} additional cycles are required."
+            "Cannot increase {what} due to insufficient cycles. At least {missing} additional \
+             cycles are required."
         );
         Err(Reject::new(RejectCode::CanisterError, code, why))
     }
@@ -136,13 +150,13 @@ pub(super) struct Newer {
     minimum_incoming_canister_call_cycles: Option<Nat>,
 }
 
-/// The newer settings in the argument of a call that changes some.
+/// The newer settings in the argument of a call.
 pub(super) fn newer(request: &Request) -> Result<Newer, Reject> {
     #[derive(candid::CandidType, candid::Deserialize)]
     struct Args {
         settings: Option<Newer>,
     }
-    // All the others are skipped.
+    // The decoder skips all other settings.
     let (args,) = decode_skipping::<(Args,)>(&request.payload, 50)
         .map_err(|error| invalid(undecodable(error)))?;
     Ok(args.settings.unwrap_or_default())
@@ -164,7 +178,7 @@ impl Newer {
     }
 }
 
-/// The settings after a change, if each of its values is a valid one.
+/// The settings after a change, if each of its values is valid.
 fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Settings, Reject> {
     if let Some(mut controllers) = change.controllers {
         check_number(&controllers)?;
@@ -246,7 +260,8 @@ fn cycles_in(number: Nat, what: &str) -> Result<u128, Reject> {
 fn check_number(principals: &[Principal]) -> Result<(), Reject> {
     if principals.len() > MAX_PRINCIPALS {
         return Err(invalid(format!(
-            "Error decoding candid: The number of elements {} exceeds the maximum allowed {MAX_PRINCIPALS}",
+            "Error decoding candid: The number of elements {} exceeds the maximum allowed \
+             {MAX_PRINCIPALS}",
             principals.len()
         )));
     }
@@ -287,14 +302,15 @@ fn environment(
     {
         if text.len() > MAX_VARIABLE_BYTES {
             return Err(invalid(format!(
-                "Environment variable {what} \"{text}\" exceeds the maximum allowed length of {MAX_VARIABLE_BYTES}."
+                "Environment variable {what} \"{text}\" exceeds the maximum allowed length of \
+                 {MAX_VARIABLE_BYTES}."
             )));
         }
     }
     Ok(by_name)
 }
 
-/// Bytes as people read them.
+/// A number of bytes in binary units.
 fn in_units(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let unit = (bytes.max(1).ilog2() as usize / 10).min(UNITS.len() - 1);

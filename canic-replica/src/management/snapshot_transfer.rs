@@ -1,31 +1,40 @@
-//! Snapshots on their way out of the platform and back in, piece by piece.
+//! Downloads and uploads of snapshots, in slices.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candid::Nat;
 use ic_management_canister_types as types;
 use types::OnLowWasmMemoryHookStatus as Hook;
 
-use super::snapshots::unpaid;
-use super::storage::{MAX_CHUNK, check_chunk, chunk_error};
-use super::{Managed, decode, number, reply};
-use crate::canister::{Canister, LowMemory, Number, Program, Request, Snapshot, Upload};
-use crate::cycles::SNAPSHOT_DATA;
-use crate::memory::{Heap, Pages, Stable, WASM_PAGE};
-use crate::reject::invalid;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister,
+        calls::Request,
+        snapshot::{Snapshot, SnapshotCode, Upload},
+        tasks::LowMemory,
+    },
+    management::{
+        call::{ManagementResult, decode, number, reply},
+        snapshots::hook,
+        storage::{MAX_CHUNK, check_chunk, chunk_error, unpaid},
+    },
+    memory::{Heap, Pages, Stable, WASM_PAGE},
+    network::Network,
+    prices::SNAPSHOT_DATA,
+    reject::{Reject, RejectCode, invalid},
+    wasm::global::Global,
+};
 
-/// Bytes of one piece.
+/// The longest slice, in bytes.
 const MAX_SLICE: u64 = 2_000_000;
-/// Bytes of a module, and of a heap.
+/// The limits of a module and of a heap, in bytes.
 const MAX_MODULE: u64 = 100 << 20;
 const MAX_HEAP: u64 = 4 << 30;
 const MAX_GLOBALS: usize = 1_000;
 const MAX_CERTIFIED_DATA: usize = 32;
 
-/// The argument of `upload_canister_snapshot_data`, read so that the data is one piece of bytes.
+/// The argument of `upload_canister_snapshot_data`, decoded with the data as bytes and not as a
+/// list of numbers.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct UploadDataArgs {
     canister_id: candid::Principal,
@@ -34,10 +43,10 @@ struct UploadDataArgs {
     chunk: serde_bytes::ByteBuf,
 }
 
-impl Replica {
-    pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(crate) fn read_snapshot_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::ReadCanisterSnapshotMetadataArgs,)>(request)?;
-        self.seeing_snapshots(args.canister_id, request)?;
+        self.require_snapshot_reader(args.canister_id, request)?;
         let snapshot = self.snapshot(args.canister_id, &args.snapshot_id)?;
         let chunks = snapshot.chunks.keys();
         reply((types::ReadCanisterSnapshotMetadataResult {
@@ -63,14 +72,14 @@ impl Replica {
         },))
     }
 
-    pub(crate) fn read_snapshot_data(&mut self, request: &Request) -> Managed {
+    pub(crate) fn read_snapshot_data(&mut self, request: &Request) -> ManagementResult {
         use types::SnapshotDataKind::{StableMemory, WasmChunk, WasmMemory, WasmModule};
         let (args,) = decode::<(types::ReadCanisterSnapshotDataArgs,)>(request)?;
         let id = args.canister_id;
-        self.seeing_snapshots(id, request)?;
+        self.require_snapshot_reader(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
         let (heap, initial) = snapshot.heap();
-        // What there is, and which part of it is asked for.
+        // The length of the whole, and the requested slice.
         let (length, offset, size) = match args.kind {
             WasmModule { offset, size } => (snapshot.module().len() as u64, offset, size),
             WasmMemory { offset, size } => (heap.size * WASM_PAGE, offset, size),
@@ -106,11 +115,11 @@ impl Replica {
         reply((types::ReadCanisterSnapshotDataResult { chunk },))
     }
 
-    pub(crate) fn upload_snapshot_metadata(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_snapshot_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UploadCanisterSnapshotMetadataArgs,)>(request)?;
         let id = args.canister_id;
         let taken_at = self.time;
-        let version = self.controlled(id, request)?.version;
+        let version = self.require_controlled(id, request)?.version;
         check_metadata(&args).map_err(bad_metadata)?;
         let replaced = args.replace_snapshot.as_deref();
         let globals = args.globals.into_iter().map(from_global);
@@ -119,7 +128,7 @@ impl Replica {
         if stable.grow(args.stable_memory_size / WASM_PAGE).is_none() {
             return Err(bad_metadata("the stable memory is too large".into()));
         }
-        self.check_room(id, replaced)?;
+        self.check_snapshot_limit(id, replaced)?;
         let snapshot = Snapshot {
             taken_at,
             version,
@@ -128,7 +137,7 @@ impl Replica {
                 + args.stable_memory_size
                 + args.certified_data.len() as u64
                 + globals.len() as u64 * 8,
-            program: Program::Uploaded(Upload {
+            program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![0; args.wasm_module_size as usize]),
                 heap: Heap::fresh(args.wasm_memory_size / WASM_PAGE),
                 globals,
@@ -145,17 +154,17 @@ impl Replica {
                 }),
             chunks: BTreeMap::new(),
         };
-        let snapshot_id = self.keep_snapshot(id, snapshot, replaced, false, request)?;
+        let snapshot_id = self.store_snapshot(id, snapshot, replaced, false, request)?;
         reply((types::UploadCanisterSnapshotMetadataResult { snapshot_id },))
     }
 
-    pub(crate) fn upload_snapshot_data(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_snapshot_data(&mut self, request: &Request) -> ManagementResult {
         use types::SnapshotDataOffset::{StableMemory, WasmChunk, WasmMemory, WasmModule};
         let (args,) = decode::<(UploadDataArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
-        let Program::Uploaded(upload) = &snapshot.program else {
+        let SnapshotCode::Uploaded(upload) = &snapshot.program else {
             let why = "Only canister snapshots created by metadata upload can be mutated.";
             return Err(Reject::new(RejectCode::CanisterReject, 409, why));
         };
@@ -171,7 +180,7 @@ impl Replica {
         check_slice(length, offset, size)?;
         let mut changed = Snapshot::clone(&snapshot);
         drop(snapshot);
-        let Program::Uploaded(upload) = &mut changed.program else {
+        let SnapshotCode::Uploaded(upload) = &mut changed.program else {
             return reply(());
         };
         match args.kind {
@@ -189,7 +198,7 @@ impl Replica {
                 }
             }
         }
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         draft
             .snapshots
@@ -197,7 +206,7 @@ impl Replica {
         if matches!(args.kind, WasmChunk) {
             self.can_grow(canister, &draft)?;
         }
-        self.accept(draft, 0);
+        self.commit_draft(draft, 0);
         reply(())
     }
 }
@@ -206,24 +215,24 @@ impl Snapshot {
     /// The module as it was installed.
     fn module(&self) -> &[u8] {
         match &self.program {
-            Program::Taken(code) => &code.module.bytes,
-            Program::Uploaded(upload) => &upload.module,
+            SnapshotCode::Taken(code) => &code.module.bytes,
+            SnapshotCode::Uploaded(upload) => &upload.module,
         }
     }
 
-    fn globals(&self) -> &[Number] {
+    fn globals(&self) -> &[Global] {
         match &self.program {
-            Program::Taken(code) => &code.globals,
-            Program::Uploaded(upload) => &upload.globals,
+            SnapshotCode::Taken(code) => &code.globals,
+            SnapshotCode::Uploaded(upload) => &upload.globals,
         }
     }
 
-    /// The heap, and what it differs from.
+    /// The heap, and the initial memory from which it differs.
     fn heap(&self) -> (&Heap, &Pages) {
         static NOTHING: Pages = Pages::new();
         match &self.program {
-            Program::Taken(code) => (&code.heap, &code.module.initial),
-            Program::Uploaded(upload) => (&upload.heap, &NOTHING),
+            SnapshotCode::Taken(code) => (&code.heap, &code.module.initial),
+            SnapshotCode::Uploaded(upload) => (&upload.heap, &NOTHING),
         }
     }
 }
@@ -231,7 +240,8 @@ impl Snapshot {
 fn check_slice(length: u64, offset: u64, size: u64) -> Result<(), Reject> {
     if offset.saturating_add(size) > length {
         return Err(invalid(format!(
-            "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, size: {size}"
+            "Invalid subslice into wasm module / main memory / stable memory: offset: {offset}, \
+             size: {size}"
         )));
     }
     Ok(())
@@ -271,33 +281,24 @@ fn check_metadata(args: &types::UploadCanisterSnapshotMetadataArgs) -> Result<()
     Ok(())
 }
 
-/// Where the hook for short memory stands, as the platform tells it.
-pub(crate) fn hook(status: LowMemory) -> Hook {
-    match status {
-        LowMemory::Enough => Hook::ConditionNotSatisfied,
-        LowMemory::Ready => Hook::Ready,
-        LowMemory::Executed => Hook::Executed,
-    }
-}
-
-fn to_global(number: Number) -> types::SnapshotMetadataGlobal {
-    use types::SnapshotMetadataGlobal as Global;
+fn to_global(number: Global) -> types::SnapshotMetadataGlobal {
+    use types::SnapshotMetadataGlobal as MetadataGlobal;
     match number {
-        Number::I32(value) => Global::I32(value),
-        Number::I64(value) => Global::I64(value),
-        Number::F32(bits) => Global::F32(f32::from_bits(bits)),
-        Number::F64(bits) => Global::F64(f64::from_bits(bits)),
-        Number::V128(bits) => Global::V128(Nat::from(bits)),
+        Global::I32(value) => MetadataGlobal::I32(value),
+        Global::I64(value) => MetadataGlobal::I64(value),
+        Global::F32(bits) => MetadataGlobal::F32(f32::from_bits(bits)),
+        Global::F64(bits) => MetadataGlobal::F64(f64::from_bits(bits)),
+        Global::V128(bits) => MetadataGlobal::V128(Nat::from(bits)),
     }
 }
 
-fn from_global(global: types::SnapshotMetadataGlobal) -> Result<Number, Reject> {
-    use types::SnapshotMetadataGlobal as Global;
+fn from_global(global: types::SnapshotMetadataGlobal) -> Result<Global, Reject> {
+    use types::SnapshotMetadataGlobal as MetadataGlobal;
     Ok(match global {
-        Global::I32(value) => Number::I32(value),
-        Global::I64(value) => Number::I64(value),
-        Global::F32(value) => Number::F32(value.to_bits()),
-        Global::F64(value) => Number::F64(value.to_bits()),
-        Global::V128(value) => Number::V128(number(value, "globals")?),
+        MetadataGlobal::I32(value) => Global::I32(value),
+        MetadataGlobal::I64(value) => Global::I64(value),
+        MetadataGlobal::F32(value) => Global::F32(value.to_bits()),
+        MetadataGlobal::F64(value) => Global::F64(value.to_bits()),
+        MetadataGlobal::V128(value) => Global::V128(number(value, "globals")?),
     })
 }

@@ -1,32 +1,42 @@
-//! Snapshots: a canister's state, kept by the platform, to go back to.
+//! Snapshots of canisters: take, load, list, delete.
 
 use std::sync::Arc;
 
 use candid::{Principal, Reserved};
 use ic_management_canister_types as types;
+use ic_management_canister_types::OnLowWasmMemoryHookStatus as Hook;
 
-use super::snapshot_transfer::hook;
-use super::{Managed, decode, origin, reply};
-use crate::canister::{Canister, Code, LowMemory, Program, Request, Snapshot, Upload};
-use crate::cycles::{COMPILE_PER_OPERATOR, SNAPSHOT};
-use crate::memory::Pages;
-use crate::reject::{invalid, refused};
-use crate::replica::Replica;
-use crate::wasm::Module;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister,
+        calls::Request,
+        execution_state::ExecutionState,
+        snapshot::{Snapshot, SnapshotCode, Upload},
+        tasks::LowMemory,
+    },
+    execution::program_cache,
+    management::{
+        call::{ManagementResult, decode, origin, reply},
+        storage::unpaid,
+    },
+    memory::Pages,
+    network::Network,
+    prices::{COMPILE_PER_OPERATOR, SNAPSHOT},
+    reject::{Reject, RejectCode, invalid, refused},
+};
 
-/// Snapshots of one canister.
+/// The limit of snapshots of one canister.
 const MAX_SNAPSHOTS: usize = 10;
 
-impl Replica {
-    pub(crate) fn take_snapshot(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(crate) fn take_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::TakeCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
         let now = self.time;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let replaced = args.replace_snapshot.as_deref();
-        self.check_room(id, replaced)?;
-        let canister = self.known(id)?;
+        self.check_snapshot_limit(id, replaced)?;
+        let canister = self.require_canister(id)?;
         let Some(code) = canister.code.clone() else {
             return Err(refused(format!(
                 "Failed to create snapshot for empty canister {id}:"
@@ -35,7 +45,7 @@ impl Replica {
         let snapshot = Snapshot {
             taken_at: now,
             version: canister.version,
-            program: Program::Taken(code),
+            program: SnapshotCode::Taken(code),
             stable: canister.stable.clone(),
             certified_data: canister.certified_data.clone(),
             timer: Some(match canister.timer {
@@ -47,43 +57,43 @@ impl Replica {
             bytes: canister.bytes_in_snapshot(),
         };
         let uninstall = args.uninstall_code == Some(true);
-        let name = self.keep_snapshot(id, snapshot, replaced, uninstall, request)?;
+        let name = self.store_snapshot(id, snapshot, replaced, uninstall, request)?;
         let answer = describe(&name, &*self.snapshot(id, &name)?);
         if uninstall {
             self.uninstall(id);
             let origin = origin(request, args.sender_canister_version);
-            self.canister(id)?
+            self.require_canister_mut(id)?
                 .record(now, origin, types::ChangeDetails::CodeUninstall);
         }
         reply((answer,))
     }
 
-    pub(crate) fn load_snapshot(&mut self, request: &Request) -> Managed {
+    pub(crate) fn load_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::LoadCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         let owner = match self.other_owner(id, &args.snapshot_id) {
             None => id,
             Some(owner) if owner.is_controller(&request.sender) => owner.id,
             Some(_) => {
                 return Err(refused(format!(
-                    "Only a controller of the canister that snapshot {} belongs to can load it on canister {id}. \
-                     Sender: {}.",
+                    "Only a controller of the canister that snapshot {} belongs to can load it on \
+                     canister {id}. Sender: {}.",
                     hex::encode(args.snapshot_id),
                     request.sender
                 )));
             }
         };
         let snapshot = self.snapshot(owner, &args.snapshot_id)?;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         let baseline = self
             .withdraw(&mut draft, SNAPSHOT, &request.sender)
             .map_err(unpaid)?;
         let code = match &snapshot.program {
-            // What the timer and the hook for short memory waited for is not brought back, but goes on.
-            Program::Taken(code) => code.clone(),
-            Program::Uploaded(upload) => {
+            // The timer and the hook for low memory go on; the snapshot does not reset them.
+            SnapshotCode::Taken(code) => code.clone(),
+            SnapshotCode::Uploaded(upload) => {
                 match snapshot.timer {
                     Some(types::CanisterTimer::Active(at)) => draft.timer = Some(at),
                     Some(types::CanisterTimer::Inactive) => draft.timer = None,
@@ -116,13 +126,13 @@ impl Replica {
             origin,
             types::ChangeDetails::LoadSnapshot(details),
         );
-        self.accept(draft, baseline + paid);
+        self.commit_draft(draft, baseline + paid);
         reply(())
     }
 
-    pub(crate) fn list_snapshots(&mut self, request: &Request) -> Managed {
+    pub(crate) fn list_snapshots(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.seeing_snapshots(args.canister_id, request)?;
+        let canister = self.require_snapshot_reader(args.canister_id, request)?;
         let list: Vec<_> = canister
             .snapshots
             .iter()
@@ -131,33 +141,34 @@ impl Replica {
         reply((list,))
     }
 
-    pub(crate) fn delete_snapshot(&mut self, request: &Request) -> Managed {
+    pub(crate) fn delete_snapshot(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::DeleteCanisterSnapshotArgs,)>(request)?;
         let id = args.canister_id;
-        self.controlled(id, request)?;
+        self.require_controlled(id, request)?;
         self.snapshot(id, &args.snapshot_id)?;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         draft.snapshots.remove(&args.snapshot_id);
         self.can_grow(canister, &draft)?;
-        self.accept(draft, 0);
+        self.commit_draft(draft, 0);
         reply(())
     }
 
     /// The canister, if the caller may read its snapshots.
-    pub(crate) fn seeing_snapshots(
+    pub(crate) fn require_snapshot_reader(
         &mut self,
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
-        let canister = self.canister(id)?;
+        let canister = self.require_canister_mut(id)?;
         if !canister.shows_snapshots_to(&request.sender) {
             canister.check_controller(&request.sender)?;
         }
         Ok(canister)
     }
 
-    /// Another canister of the subnet to which a snapshot belongs: it says so in its name.
+    /// Another canister of the subnet that owns the snapshot. The snapshot's name holds the id of
+    /// its owner.
     fn other_owner(&self, id: Principal, name: &[u8]) -> Option<&Canister> {
         let owner = Principal::try_from_slice(name.get(COUNTER..)?).ok()?;
         let subnet = self.canisters.get(&id)?.subnet;
@@ -166,9 +177,9 @@ impl Replica {
             .then_some(&**owner)
     }
 
-    /// A canister's snapshot of this name.
+    /// The snapshot of a canister with this name.
     pub(crate) fn snapshot(&self, id: Principal, name: &[u8]) -> Result<Arc<Snapshot>, Reject> {
-        if let Some(snapshot) = self.known(id)?.snapshots.get(name) {
+        if let Some(snapshot) = self.require_canister(id)?.snapshots.get(name) {
             return Ok(Arc::clone(snapshot));
         }
         let shown = hex::encode(name);
@@ -183,22 +194,27 @@ impl Replica {
         })
     }
 
-    /// Whether a canister may have one more snapshot, or one in the place of another.
-    pub(crate) fn check_room(&self, id: Principal, replaced: Option<&[u8]>) -> Result<(), Reject> {
+    /// Checks that a canister may have another snapshot, or one in place of `replaced`.
+    pub(crate) fn check_snapshot_limit(
+        &self,
+        id: Principal,
+        replaced: Option<&[u8]>,
+    ) -> Result<(), Reject> {
         if let Some(replaced) = replaced {
             return self.snapshot(id, replaced).map(|_| ());
         }
-        if self.known(id)?.snapshots.len() >= MAX_SNAPSHOTS {
+        if self.require_canister(id)?.snapshots.len() >= MAX_SNAPSHOTS {
             return Err(refused(format!(
-                "Canister {id} has reached the maximum number of snapshots allowed: {MAX_SNAPSHOTS}."
+                "Canister {id} has reached the maximum number of snapshots allowed: \
+                 {MAX_SNAPSHOTS}."
             )));
         }
         Ok(())
     }
 
-    /// Gives a snapshot a name and keeps it, if the canister can pay for the work and for its memory; which is less if
-    /// its code goes at the same time.
-    pub(crate) fn keep_snapshot(
+    /// Stores a snapshot under a new name, if the canister can pay for the work and the memory. The
+    /// memory is less if `uninstall` removes the code at the same time.
+    pub(crate) fn store_snapshot(
         &mut self,
         id: Principal,
         snapshot: Snapshot,
@@ -206,7 +222,7 @@ impl Replica {
         uninstall: bool,
         request: &Request,
     ) -> Result<Vec<u8>, Reject> {
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         if let Some(replaced) = replaced {
             draft.snapshots.remove(replaced);
@@ -222,20 +238,15 @@ impl Replica {
         let paid = self
             .withdraw(&mut draft, work, &request.sender)
             .map_err(unpaid)?;
-        self.accept(draft, paid);
+        self.commit_draft(draft, paid);
         Ok(name)
     }
 }
 
-/// What a canister gets that cannot pay for the work on a snapshot.
-pub(crate) fn unpaid(reject: Reject) -> Reject {
-    let message = format!("Canister snapshotting failed with: `{}`", reject.message);
-    Reject { message, ..reject }
-}
-
-/// Whether the state of the hook for short memory in an uploaded snapshot fits the memory and the settings.
+/// Checks that the state of the hook for low memory in an uploaded snapshot fits the memory and the
+/// settings.
 fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
-    let (Program::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
+    let (SnapshotCode::Uploaded(_), Some(status)) = (&snapshot.program, snapshot.low_memory) else {
         return Ok(());
     };
     let short = draft.low_memory() != LowMemory::Enough;
@@ -243,30 +254,31 @@ fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
         return Ok(());
     }
     Err(invalid(format!(
-        "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook condition satisfied: \
-         {short}).",
+        "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook \
+         condition satisfied: {short}).",
         Some(hook(status))
     )))
 }
 
-/// Bytes of a snapshot's name that number it; the rest is its canister's.
+/// The length of the counter in a snapshot's name, in bytes. The rest is the id of its canister.
 const COUNTER: usize = 8;
 
 impl Snapshot {
     pub(crate) fn source(&self) -> types::SnapshotSource {
         match self.program {
-            Program::Taken(_) => types::SnapshotSource::TakenFromCanister(Reserved),
-            Program::Uploaded(_) => types::SnapshotSource::MetadataUpload(Reserved),
+            SnapshotCode::Taken(_) => types::SnapshotSource::TakenFromCanister(Reserved),
+            SnapshotCode::Uploaded(_) => types::SnapshotSource::MetadataUpload(Reserved),
         }
     }
 }
 
-/// Makes a program of what was uploaded, if that fits together.
-fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
-    let module = Module::load(&upload.module).map_err(|why| {
+/// The state of uploaded code, if module, heap and globals fit together.
+fn assemble(id: Principal, upload: &Upload) -> Result<ExecutionState, Reject> {
+    let program = program_cache::load(&upload.module).map_err(|why| {
         let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
         Reject::new(RejectCode::CanisterError, 505, why)
     })?;
+    let module = Arc::clone(&program.module);
     let kinds = |globals: &[_]| {
         globals
             .iter()
@@ -278,12 +290,12 @@ fn assemble(id: Principal, upload: &Upload) -> Result<Code, Reject> {
             "Wasm exported globals of canister module and snapshot metadata do not match.",
         ));
     }
-    if !module.holds(upload.heap.size) {
+    if !program.holds(upload.heap.size) {
         return Err(invalid(
             "The Wasm memory of the snapshot has a size that its Wasm module does not allow.",
         ));
     }
-    Ok(Code {
+    Ok(ExecutionState {
         heap: upload.heap.rebase(&Pages::default(), &module.initial),
         globals: upload.globals.clone(),
         module,
@@ -295,5 +307,14 @@ fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
         id: name.to_vec(),
         taken_at_timestamp: snapshot.taken_at,
         total_size: snapshot.bytes,
+    }
+}
+
+/// The state of the hook for low memory as a Candid value.
+pub(crate) fn hook(status: LowMemory) -> Hook {
+    match status {
+        LowMemory::Enough => Hook::ConditionNotSatisfied,
+        LowMemory::Ready => Hook::Ready,
+        LowMemory::Executed => Hook::Executed,
     }
 }

@@ -1,15 +1,21 @@
-//! What can be known about a canister: its status, its history, its metadata.
+//! Information about a canister: its status, its history, its metadata.
 
 use candid::{CandidType, Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::{Managed, decode, reply};
-use crate::canister::{Canister, Input, Request, Status, StatusVisibility};
-use crate::reject::refused;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{Input, Request},
+        settings::StatusVisibility,
+    },
+    management::call::{ManagementResult, decode, reply},
+    network::Network,
+    reject::{Reject, RejectCode, refused},
+};
 
-/// The answer of `canister_status`. The client's type lacks the newest settings, which newer types demand.
+/// The answer of `canister_status`. The client's type lacks the newest settings, which newer types
+/// demand.
 #[derive(CandidType)]
 struct StatusResult {
     status: types::CanisterStatusType,
@@ -42,10 +48,10 @@ struct DefiniteSettings {
     environment_variables: Vec<types::EnvironmentVariable>,
 }
 
-impl Replica {
-    pub(crate) fn canister_status(&mut self, request: &Request) -> Managed {
+impl Network {
+    pub(crate) fn canister_status(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         if args.canister_id != request.sender {
             canister.check_status_reader(&request.sender)?;
         }
@@ -94,9 +100,9 @@ impl Replica {
         },))
     }
 
-    pub(crate) fn canister_info(&mut self, request: &Request) -> Managed {
+    pub(crate) fn canister_info(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterInfoArgs,)>(request)?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         let wanted = args
             .num_requested_changes
             .unwrap_or(0)
@@ -114,10 +120,10 @@ impl Replica {
         },))
     }
 
-    pub(crate) fn canister_metadata(&mut self, request: &Request) -> Managed {
+    pub(crate) fn canister_metadata(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterMetadataArgs,)>(request)?;
         let id = args.canister_id;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         let Some(code) = &canister.code else {
             return Err(refused(format!(
                 "The canister {id} has no Wasm module and hence no metadata is available."
@@ -135,7 +141,7 @@ impl Replica {
         }
     }
 
-    /// Whether it has stopped for good: nothing waits for it or is on its way from it.
+    /// Whether it has stopped and no message to or from it is under way.
     fn is_ready_for_migration(&self, canister: &Canister) -> bool {
         let id = canister.id;
         let concerns = |input: &Input| match input {
@@ -143,13 +149,13 @@ impl Replica {
             Input::Response(response) => response.to == id,
         };
         matches!(canister.status, Status::Stopped)
-            && canister.inputs.is_empty()
+            && canister.input_queues.is_empty()
             && !self.transit.iter().any(|(_, input)| concerns(input))
     }
 }
 
 impl Canister {
-    /// Whether somebody else than the canister itself may read its status.
+    /// Checks that a principal other than the canister itself may read its status.
     pub(super) fn check_status_reader(&self, reader: &Principal) -> Result<(), Reject> {
         if self.shows_status_to(reader) {
             return Ok(());

@@ -1,31 +1,32 @@
-//! What a canister stores beside its memory: chunks of modules, and logs.
+//! Storage beside a canister's memory: the chunk store, and the log.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candid::Principal;
 use ic_management_canister_types as types;
 use ic_management_canister_types::CanisterLogFilter as Filter;
 use sha2::{Digest, Sha256};
 
-use super::{Managed, decode, reply};
-use crate::canister::{Canister, Request};
-use crate::cycles::UPLOAD_CHUNK;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{Canister, calls::Request},
+    management::call::{ManagementResult, decode, reply},
+    network::Network,
+    prices::UPLOAD_CHUNK,
+    reject::{Reject, RejectCode},
+};
 
 /// Longest chunk, in bytes.
 pub(crate) const MAX_CHUNK: usize = 1024 * 1024;
-/// Chunks of one canister at most, and of one module.
+/// The limit of the chunks of one canister, and of one module.
 pub(crate) const MAX_CHUNKS: usize = 100;
 
-impl Replica {
+impl Network {
     // Chunks.
 
-    pub(crate) fn upload_chunk(&mut self, request: &Request) -> Managed {
+    pub(crate) fn upload_chunk(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UploadChunkArgs,)>(request)?;
-        self.storing(args.canister_id, request)?;
-        // Charged before anything is looked at: looking means hashing.
+        self.require_chunk_store_user(args.canister_id, request)?;
+        // The charge comes before all checks, as they hash the chunk.
         self.charge_instructions(args.canister_id, UPLOAD_CHUNK, &request.sender)
             .map_err(|reject| {
                 chunk_error(format!(
@@ -33,22 +34,22 @@ impl Replica {
                     reject.message
                 ))
             })?;
-        let canister = self.known(args.canister_id)?;
+        let canister = self.require_canister(args.canister_id)?;
         let hash = check_chunk(&canister.chunks, &args.chunk)?;
         if !canister.chunks.contains_key(&hash) {
             let mut draft = Canister::clone(canister);
             draft.chunks.insert(hash, Arc::new(args.chunk));
             self.can_grow(canister, &draft)?;
-            self.accept(draft, 0);
+            self.commit_draft(draft, 0);
         }
         reply((types::ChunkHash {
             hash: hash.to_vec(),
         },))
     }
 
-    pub(crate) fn stored_chunks(&mut self, request: &Request) -> Managed {
+    pub(crate) fn stored_chunks(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.storing(args.canister_id, request)?;
+        let canister = self.require_chunk_store_user(args.canister_id, request)?;
         let chunks: Vec<_> = canister
             .chunks
             .keys()
@@ -59,40 +60,44 @@ impl Replica {
         reply((chunks,))
     }
 
-    pub(crate) fn clear_chunk_store(&mut self, request: &Request) -> Managed {
+    pub(crate) fn clear_chunk_store(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let mut draft = self.storing(args.canister_id, request)?.clone();
+        let mut draft = self
+            .require_chunk_store_user(args.canister_id, request)?
+            .clone();
         draft.chunks.clear();
-        // As on the platform, a frozen canister cannot even be cleared, unless that thaws it.
-        self.can_grow(self.known(args.canister_id)?, &draft)?;
-        self.accept(draft, 0);
+        // As on the platform, the chunk store of a frozen canister cannot be cleared, unless that
+        // thaws the canister.
+        self.can_grow(self.require_canister(args.canister_id)?, &draft)?;
+        self.commit_draft(draft, 0);
         reply(())
     }
 
-    /// The canister, if the caller may use its chunk store: its controllers and it itself.
-    pub(crate) fn storing(
+    /// The canister, if the caller may use its chunk store: the canister itself, and its
+    /// controllers.
+    pub(crate) fn require_chunk_store_user(
         &mut self,
         id: Principal,
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
         if id == request.sender {
-            self.canister(id)
+            self.require_canister_mut(id)
         } else {
-            self.controlled(id, request)
+            self.require_controlled(id, request)
         }
     }
 
     // Logs.
 
-    /// As an update call; the platform offers it to canisters only.
-    pub(crate) fn fetch_logs(&mut self, request: &Request) -> Managed {
+    /// Fetches a log by an update call, which the platform offers to canisters only.
+    pub(crate) fn fetch_logs(&mut self, request: &Request) -> ManagementResult {
         self.read_logs(request)
     }
 
-    pub(crate) fn read_logs(&mut self, request: &Request) -> Managed {
+    pub(crate) fn read_logs(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         let id = args.canister_id;
-        let canister = self.known(id)?;
+        let canister = self.require_canister(id)?;
         if !canister.shows_log_to(&request.sender) {
             let why = format!(
                 "Caller {} is not allowed to access canister logs",
@@ -100,7 +105,7 @@ impl Replica {
             );
             return Err(Reject::new(RejectCode::CanisterReject, 406, why));
         }
-        // The ends of both ranges are not part of them.
+        // Both ranges exclude their ends.
         let wanted = |record: &&types::CanisterLogRecord| match args.filter {
             None => true,
             Some(Filter::ByIdx { start, end }) => (start..end).contains(&record.idx),
@@ -115,7 +120,7 @@ impl Replica {
     }
 }
 
-/// The hash of a chunk, if a store of chunks has it or has room for it.
+/// The hash of a chunk, if the chunk store has it or has room for it.
 pub(crate) fn check_chunk(
     store: &BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     chunk: &[u8],
@@ -141,4 +146,10 @@ pub(crate) fn chunk_error(why: String) -> Reject {
         504,
         format!("Error from Wasm chunk store: {why}."),
     )
+}
+
+/// The reject for a canister that cannot pay for the work on a snapshot.
+pub(crate) fn unpaid(reject: Reject) -> Reject {
+    let message = format!("Canister snapshotting failed with: `{}`", reject.message);
+    Reject { message, ..reject }
 }

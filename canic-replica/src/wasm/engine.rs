@@ -1,32 +1,35 @@
-//! The engine: which Wasm it takes, and what it counts.
+//! The Wasm engine: its features, and the weights of instructions.
 
 use std::sync::LazyLock;
 
 use wasmtime::{Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig};
 
-use crate::system_api::MAX_TABLE;
+pub(crate) const MAX_TABLE: usize = 1_000_000;
 
-/// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs one.
+/// The platform's limits of tables per module, and of entries per table.
+pub(crate) const MAX_TABLES: usize = 1;
+/// Native stack that a message may use, in bytes. It must fit into the smallest thread that runs
+/// one.
 const STACK: usize = 1024 * 1024;
 
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    // Memories that are used again save most of what the kernel does for a message. Where so much address space is not to
-    // be had, each message gets a memory of its own.
+    // Pooled memories save most of the kernel's work for a message. Without enough address space
+    // for the pool, each message gets a memory of its own.
     let mut pooled = options();
     pooled.allocation_strategy(pool());
     let engine = Engine::new(&pooled).or_else(|_| Engine::new(&options()));
-    // The options are constants that fit together; no input can make this fail.
+    // The options are constants that fit together: no input can make this fail.
     engine.expect("the engine's options fit together")
 });
 
 /// Messages that can run at the same time; others wait for them.
 pub(crate) const SLOTS: u32 = 1_000;
-/// Bytes of a memory or table that stay with their slot when a message has ended.
+/// Bytes of a memory or table that stay resident in their slot after a message.
 const KEPT: usize = 1 << 20;
-/// Slots that stay ready for the module that they were used for last.
+/// Slots that stay ready for their last module.
 const WARM: u32 = 16;
 
-/// Places for instances of all modules that the platform allows.
+/// A pool whose slots fit instances of all modules that the platform allows.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(SLOTS)
@@ -48,7 +51,7 @@ fn options() -> Config {
         .consume_fuel(true)
         .operator_cost(weights())
         .cranelift_opt_level(wasmtime::OptLevel::None)
-        // Two nodes must agree on every bit.
+        // Execution must be deterministic, bit for bit.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_relaxed_simd(false)
@@ -61,14 +64,14 @@ fn options() -> Config {
     config
 }
 
-/// The most that one operator can be charged.
+/// The largest weight of one operator.
 const MOST: u8 = 255;
-/// What the platform charges for growing memory and dropping segments.
+/// The platform's weight of operators that grow memory or drop segments.
 const DEAR: usize = 300;
-/// Operators of weight 1 that have to stand before such an operator to make up for the rest.
+/// Operators of weight 1 before such an operator, which make up for the difference.
 pub(crate) const PADDING: usize = DEAR - MOST as usize;
 
-/// What the platform charges for each Wasm instruction. What is not named costs 1.
+/// The platform's weights of operators; the default is 1.
 fn weights() -> OperatorCost {
     let mut cost = OperatorCost::new();
     macro_rules! weigh {
@@ -95,7 +98,8 @@ fn weights() -> OperatorCost {
         3 => F32Eq F32Ne F32Lt F32Gt F32Le F32Ge F64Eq F64Ne F64Lt F64Gt F64Le F64Ge;
         3 => F32ConvertI32S F32ConvertI64S F64ConvertI32S F64ConvertI64S;
         16 => F32ConvertI32U F32ConvertI64U F64ConvertI32U F64ConvertI64U;
-        20 => I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U I64TruncF64S I64TruncF64U;
+        20 => I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U;
+        20 => I64TruncF32S I64TruncF32U I64TruncF64S I64TruncF64U;
         20 => I32TruncSatF32S I32TruncSatF32U I32TruncSatF64S I32TruncSatF64U;
         20 => I64TruncSatF32S I64TruncSatF32U I64TruncSatF64S I64TruncSatF64U;
 
@@ -104,10 +108,13 @@ fn weights() -> OperatorCost {
         2 => I8x16ShrU I16x8Shl I16x8ShrS I16x8ShrU I32x4Shl I32x4ShrS I32x4ShrU I64x2Shl I64x2ShrU;
         2 => I16x8ExtAddPairwiseI8x16U I16x8ExtMulHighI8x16S I16x8ExtMulHighI8x16U I32x4Mul;
         2 => I32x4ExtMulLowI16x8S I32x4ExtMulHighI16x8S I32x4ExtMulLowI16x8U I32x4ExtMulHighI16x8U;
-        2 => F32x4Ceil F32x4Floor F32x4Trunc F32x4Nearest F32x4Abs F32x4Neg F32x4Add F32x4Sub F32x4Mul;
-        2 => F64x2Ceil F64x2Floor F64x2Trunc F64x2Nearest F64x2Abs F64x2Neg F64x2Add F64x2Sub F64x2Mul;
+        2 => F32x4Ceil F32x4Floor F32x4Trunc F32x4Nearest F32x4Abs F32x4Neg;
+        2 => F32x4Add F32x4Sub F32x4Mul;
+        2 => F64x2Ceil F64x2Floor F64x2Trunc F64x2Nearest F64x2Abs F64x2Neg;
+        2 => F64x2Add F64x2Sub F64x2Mul;
         2 => I32x4TruncSatF32x4S I32x4TruncSatF64x2SZero;
-        3 => I8x16Shuffle I8x16Popcnt I8x16Shl I8x16ShrS I32x4ExtAddPairwiseI16x8U I64x2ShrS I32x4TruncSatF64x2UZero;
+        3 => I8x16Shuffle I8x16Popcnt I8x16Shl I8x16ShrS I32x4ExtAddPairwiseI16x8U I64x2ShrS;
+        3 => I32x4TruncSatF64x2UZero;
         4 => I64x2Mul F32x4Min F32x4Max F64x2Min I32x4TruncSatF32x4U F32x4ConvertI32x4U;
         5 => F32x4Sqrt F64x2Max;
         10 => F32x4Div;

@@ -1,34 +1,38 @@
-//! Compiled modules on disk: what was compiled once on this machine is not compiled again.
+//! The cache of machine code on disk: a module is compiled once per machine.
 //!
-//! The files lie in the user's cache directory. They may be deleted at any time; a replica that cannot read or write
-//! there compiles.
+//! The files are in the user's cache directory, and may be deleted at any time. A replica that
+//! cannot read or write there compiles the module.
 
-use std::hash::{Hash, Hasher};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
-use std::{env, fs, io, process};
+use std::{
+    env, fs,
+    hash::{Hash, Hasher},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
+};
 
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
-/// Bytes of the digest that a file begins with.
+/// The length of the digest at the start of a file, in bytes.
 const DIGEST: usize = 32;
 
-/// Modules of fewer bytes have a shelf of their own: tests bring them by the hundred, and would push out the few large ones.
+/// Smaller modules, in bytes, have a directory of their own: tests have hundreds of them, which
+/// would evict the few large ones.
 const SMALL: usize = 16 * 1024;
 
-/// A directory of files. Those go first that were not used for longest.
+/// A directory of cached files. The least recently used files are evicted first.
 struct Shelf {
     directory: PathBuf,
     max_files: usize,
-    /// What the files may have in all.
+    /// The limit of the size of all files.
     max_bytes: u64,
 }
 
 impl Shelf {
-    /// Where a module of this size is kept, if that is a place of this user alone.
+    /// The directory for modules of this size, if only this user can write to it.
     fn of(cache: &Path, size: usize) -> Option<Self> {
         let (directory, max_files, max_bytes) = match size {
             ..SMALL => (cache.join("small"), 1_000, 64 << 20),
@@ -41,9 +45,9 @@ impl Shelf {
         })
     }
 
-    /// Writes the file whole or not at all: other processes may be reading.
+    /// Writes the file atomically, as other processes may read it.
     fn keep(&self, file: &Path, code: &[u8]) -> io::Result<()> {
-        // Nobody else writes this draft: not another thread, nor a process of the same number elsewhere.
+        // No other thread writes this draft, nor a process with the same id on another machine.
         static DRAFTS: AtomicU64 = AtomicU64::new(0);
         let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
         let draft = file.with_extension(format!("{}.{number}.draft", process::id()));
@@ -54,19 +58,20 @@ impl Shelf {
         open.write_all(&Sha256::digest(code))?;
         open.write_all(code)?;
         fs::rename(&draft, file)?;
-        // To look through a full shelf takes longer than to compile what is small: one file in sixteen has it done.
+        // An eviction in a full directory takes longer than the compilation of a small module: one
+        // file in sixteen triggers it.
         match file.as_os_str().as_encoded_bytes().last() {
             Some(b'0') => self.tidy(),
             _ => Ok(()),
         }
     }
 
-    /// Removes what was not used for longest, if there are too many files or too many bytes.
+    /// Evicts the least recently used files beyond the limits.
     fn tidy(&self) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            // Another process may be tidying too.
+            // Another process may evict files at the same time.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
@@ -98,7 +103,7 @@ pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
     }
 }
 
-/// The same, by way of this directory.
+/// The machine code of a module, by way of this directory.
 fn load_from(cache: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
     let Some(shelf) = Shelf::of(cache, wasm.len()) else {
         return Module::new(engine, wasm);
@@ -113,23 +118,23 @@ fn load_from(cache: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Mod
     Ok(module)
 }
 
-/// What the file holds, if it is there and whole.
+/// The module in a file, if the file exists and is intact.
 fn find(engine: &Engine, file: &Path) -> Option<Module> {
     let content = fs::read(file).ok()?;
     let (digest, code) = content.split_at_checked(DIGEST)?;
     if Sha256::digest(code)[..] != *digest {
         return None;
     }
-    // SAFETY: the code was written by this program, on behalf of this user, in a directory that is theirs and that only
-    // they can write to, and is as it was written; wasmtime itself checks that it comes from the same version and the
-    // same options.
+    // SAFETY: this program wrote the code, as this user, to a directory that no other user can
+    // write to, and the digest shows that the code is unchanged. wasmtime itself checks that the
+    // code is of the same version and options.
     let module = unsafe { Module::deserialize(engine, code) }.ok()?;
-    // What is used last goes last.
+    // The time of modification is the time of the last use.
     drop(fs::File::open(file).and_then(|file| file.set_modified(SystemTime::now())));
     Some(module)
 }
 
-/// Where machine code is kept.
+/// The cache directory.
 fn directory() -> Option<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
         Some(cache) => PathBuf::from(cache),
@@ -146,8 +151,8 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
     hex::encode(hasher.0.finalize())
 }
 
-/// Makes the directory if it is missing, and looks whether it is this user's alone. Elsewhere nothing is cached: what
-/// others can write must not be run as machine code.
+/// Creates the directory if it is missing, and checks that only this user can write to it. Files of
+/// other users must not be run as machine code.
 #[cfg(unix)]
 fn is_private(directory: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -173,7 +178,7 @@ fn create_private(directory: &Path) -> io::Result<()> {
         .create(directory)
 }
 
-/// Collects what is hashed into a digest that is the same in every process.
+/// A hasher with the same digest in every process.
 struct Fingerprint(Sha256);
 
 impl Hasher for Fingerprint {
@@ -194,7 +199,7 @@ impl Hasher for Fingerprint {
 mod tests {
     use super::*;
 
-    /// A fresh directory that goes with the test.
+    /// A fresh directory that is deleted after the test.
     struct Scratch(PathBuf);
 
     impl Scratch {
@@ -238,7 +243,7 @@ mod tests {
             for wasm in [&wasm, &other] {
                 load_from(&scratch.0, &engine, wasm).unwrap();
             }
-            // Whoever compiles gets `f`; who finds, what lies there.
+            // Compilation gives `f`; the cache gives the function in the file.
             let shelf = Shelf::of(&scratch.0, wasm.len()).unwrap();
             let [file, another] =
                 [&wasm, &other].map(|wasm| shelf.directory.join(name(&engine, wasm)));
@@ -294,7 +299,7 @@ mod tests {
         assert_eq!(scratch.files().len(), 4);
         shelf(4, 25).tidy().unwrap();
         assert_eq!(scratch.files(), left(["0", "1"]));
-        // Whoever keeps files sees to it, though not with each.
+        // Storing files evicts others, though not each time.
         for i in 0..=0x20 {
             let file = scratch.0.join(format!("{i:02x}"));
             shelf(4, 1_000).keep(&file, b"code").unwrap();

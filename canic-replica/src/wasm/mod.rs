@@ -1,40 +1,24 @@
-//! From a module's bytes to something that can be instantiated and metered.
+//! WebAssembly modules: their checks, their rewriting for the replica, and their metering.
 
-mod cache;
-mod engine;
-mod machine_code;
-mod rewrite;
+pub(crate) mod engine;
+pub(crate) mod global;
+pub(crate) mod machine_code;
+pub(crate) mod rewrite;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use sha2::{Digest, Sha256};
-use wasmtime::{ExternType, InstancePre, Linker, ModuleExport, PoolConcurrencyLimitError, Store};
+use wasmtime::{ExternType, ModuleExport};
 
-use crate::canister::Number;
-use crate::certification;
-use crate::memory::{PAGE, Pages, non_zero};
-use crate::system_api::{self, Host};
-use cache::Cache;
-use engine::ENGINE;
-use rewrite::{RESERVED, Survey, decompress, rewrite};
-
-pub(crate) use rewrite::with_metadata;
-
-/// How long a message waits before it looks again whether it can run.
-const WAIT: Duration = Duration::from_millis(1);
-/// Compiled modules that are kept in memory although no canister uses them.
-const MAX_IDLE: usize = 500;
-/// Bytes that these may have as Wasm.
-const MAX_IDLE_BYTES: usize = 256 << 20;
-
-fn cache() -> MutexGuard<'static, Cache> {
-    static CACHE: LazyLock<Mutex<Cache>> =
-        LazyLock::new(|| Mutex::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
-    CACHE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::{
+    memory::Pages,
+    wasm::{
+        global::Global,
+        rewrite::{RESERVED, Survey},
+    },
+};
 
 /// A compiled module.
 pub(crate) struct Module {
@@ -50,28 +34,29 @@ pub(crate) struct Module {
     pub(crate) updates: BTreeSet<String>,
     pub(crate) queries: BTreeSet<String>,
     pub(crate) composite_queries: BTreeSet<String>,
-    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the content.
+    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
+    /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
     /// Bytes of all custom sections.
     pub(crate) custom_bytes: usize,
-    /// Size of a fresh memory, in WebAssembly pages, and what the data segments write into it.
+    /// Size of a fresh memory, in WebAssembly pages, and its contents.
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
-    /// What the mutable globals are in a fresh instance.
-    pub(crate) initial_globals: Vec<Number>,
-    pub(crate) reach: Reach,
-    /// Whether it has a heartbeat: asked in every round.
+    /// The values of the mutable globals in a fresh instance.
+    pub(crate) initial_globals: Vec<Global>,
+    pub(crate) reach: ModuleExports,
+    /// Whether it has a heartbeat. Every round reads it.
     pub(crate) heartbeat: bool,
-    /// Whether it can read the certificate of its certified data: asked for every query.
+    /// Whether it can read the certificate of its certified data. Every query reads it.
     pub(crate) reads_certificates: bool,
-    /// Of the state tree below `metadata`.
+    /// The digest of the state tree below `metadata`.
     pub(crate) metadata_digest: [u8; 32],
-    pre: InstancePre<Host>,
+    compiled: wasmtime::Module,
 }
 
-/// Where a rewritten module exports its state.
+/// The exports by which the replica reaches the state of a rewritten module.
 #[derive(Default)]
-pub(crate) struct Reach {
+pub(crate) struct ModuleExports {
     pub(crate) memory: Option<ModuleExport>,
     pub(crate) table: Option<ModuleExport>,
     pub(crate) globals: Vec<ModuleExport>,
@@ -79,33 +64,18 @@ pub(crate) struct Reach {
 }
 
 impl Module {
-    /// The compiled form of a module given as Wasm or as gzipped Wasm; each is compiled once, and again only
-    /// after it was unused and many others came. The error is a
-    /// sentence that says why the module is not valid.
-    pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Self>, String> {
-        let hash = Self::hash_of(bytes);
-        let slot = cache().slot(hash);
-        slot.get_or_init(|| Self::compile(hash, bytes).map(Arc::new))
-            .clone()
-    }
-
-    /// SHA-256 of a module's bytes.
-    pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
-        let known = cache().hash_of(bytes);
-        known.unwrap_or_else(|| Sha256::digest(bytes).into())
-    }
-
-    fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
-        let plain = decompress(bytes)?;
-        let survey = Survey::of(&plain, knows)?;
-        let rewritten = rewrite(&plain, &survey)?;
-        let compiled = machine_code::load(&ENGINE, &rewritten)
-            .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
-        let pre = LINKER
-            .instantiate_pre(&compiled)
-            .map_err(|error| format!("Wasm module has an invalid import section. {error:#}"))?;
+    /// Describes a module before its first instantiation. `hash` and `bytes` are those of the
+    /// module as it was installed; `size` is that of the decompressed module.
+    pub(crate) fn new(
+        hash: [u8; 32],
+        bytes: &[u8],
+        size: usize,
+        survey: Survey,
+        metadata_digest: [u8; 32],
+        compiled: wasmtime::Module,
+    ) -> Result<Self, String> {
         let export = |name: &str| compiled.get_export_index(&format!("{RESERVED}{name}"));
-        let reach = Reach {
+        let reach = ModuleExports {
             memory: export("memory"),
             table: export("table"),
             start: export("start"),
@@ -113,76 +83,46 @@ impl Module {
                 .filter_map(|i| export(&format!("global {i}")))
                 .collect(),
         };
+        let heartbeat = compiled.get_export_index("canister_heartbeat").is_some();
+        let reads_certificates = compiled
+            .imports()
+            .any(|import| import.name().starts_with("data_certificate"));
         let mut module = Self {
             hash,
             bytes: Arc::new(bytes.to_vec()),
-            size: plain.len(),
+            size,
             operators: survey.operators,
             updates: BTreeSet::new(),
             queries: BTreeSet::new(),
             composite_queries: BTreeSet::new(),
-            metadata_digest: certification::metadata(&survey.metadata).digest(),
+            metadata_digest,
             metadata: survey.metadata,
             custom_bytes: survey.custom_bytes,
             initial_size: 0,
             initial: Pages::default(),
             initial_globals: Vec::new(),
             reach,
-            heartbeat: compiled.get_export_index("canister_heartbeat").is_some(),
-            reads_certificates: compiled
-                .imports()
-                .any(|import| import.name().starts_with("data_certificate")),
-            pre,
+            heartbeat,
+            reads_certificates,
+            compiled,
         };
-        for export in compiled.exports() {
-            module.admit_export(export.name(), &export.ty())?;
+        let exports: Vec<_> = module
+            .compiled
+            .exports()
+            .map(|export| (export.name().to_owned(), export.ty()))
+            .collect();
+        for (name, ty) in exports {
+            module.admit_export(&name, &ty)?;
         }
-        module.measure(survey.data_end)?;
         Ok(module)
-    }
-
-    /// A store for one message.
-    pub(crate) fn store(&self, host: Host) -> Store<Host> {
-        system_api::store(self.pre.module().engine(), host)
     }
 
     /// Whether the module exports this entry point.
     pub(crate) fn exports(&self, name: &str) -> bool {
-        self.pre.module().get_export_index(name).is_some()
+        self.compiled.get_export_index(name).is_some()
     }
 
-    /// Runs no guest code, but filling tables and memories takes fuel, of which it gives plenty.
-    pub(crate) fn instantiate(
-        &self,
-        store: &mut Store<Host>,
-    ) -> wasmtime::Result<wasmtime::Instance> {
-        loop {
-            store.set_fuel(u64::MAX)?;
-            match self.pre.instantiate(&mut *store) {
-                // So many messages run at this moment. One of them will end.
-                Err(error) if error.is::<PoolConcurrencyLimitError>() => thread::sleep(WAIT),
-                result => return result,
-            }
-        }
-    }
-
-    /// Whether a heap of so many pages is one that an instance can have.
-    pub(crate) fn holds(&self, pages: u64) -> bool {
-        let Some(index) = &self.reach.memory else {
-            return pages == 0;
-        };
-        let mut store = self.store(Host::idle());
-        let Ok(instance) = self.instantiate(&mut store) else {
-            return false;
-        };
-        let memory = instance
-            .get_module_export(&mut store, index)
-            .and_then(|export| export.into_memory());
-        let most = memory.and_then(|memory| memory.ty(&store).maximum());
-        (self.initial_size..=most.unwrap_or(1 << 16)).contains(&pages)
-    }
-
-    /// Checks one export against the rules for entry points, and notes it if it is a method.
+    /// Checks one export against the rules for entry points, and records it if it is a method.
     fn admit_export(&mut self, name: &str, ty: &ExternType) -> Result<(), String> {
         let invalid =
             |why: String| Err(format!("Wasm module has an invalid export section. {why}"));
@@ -223,35 +163,6 @@ impl Module {
         }
         Ok(())
     }
-
-    /// Instantiates once, to learn what a fresh memory holds and that the segments fit.
-    fn measure(&mut self, data_end: Option<u64>) -> Result<(), String> {
-        let mut store = self.store(Host::idle());
-        let instance = self
-            .instantiate(&mut store)
-            .map_err(|error| format!("Failed to instantiate: {error:#}"))?;
-        if let Some(memory) = self
-            .reach
-            .memory
-            .and_then(|index| instance.get_module_export(&mut store, &index))
-        {
-            let memory = memory.into_memory().ok_or("The exported memory is none.")?;
-            self.initial_size = memory.size(&store);
-            let data = memory.data(&store);
-            // A large memory need not be read beyond what the segments reach.
-            let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
-            self.initial = non_zero(&data[..end.min(data.len())]);
-        }
-        for index in &self.reach.globals {
-            let global = instance
-                .get_module_export(&mut store, index)
-                .and_then(|export| export.into_global())
-                .and_then(|global| Number::of(&global.get(&mut store)));
-            self.initial_globals
-                .push(global.ok_or("A mutable global is no number.")?);
-        }
-        Ok(())
-    }
 }
 
 const ENTRY_POINTS: [&str; 7] = [
@@ -263,33 +174,3 @@ const ENTRY_POINTS: [&str; 7] = [
     "canister_global_timer",
     "canister_on_low_wasm_memory",
 ];
-
-static LINKER: LazyLock<Linker<Host>> =
-    LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
-
-/// Whether there is such a function of the system API.
-fn knows(name: &str) -> bool {
-    let mut store = system_api::store(&ENGINE, Host::idle());
-    LINKER.get(&mut store, "ic0", name).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_waits_for_others_if_too_many_run_at_once() {
-        let module = Module::load(&wat::parse_str("(module (memory 1))").unwrap()).unwrap();
-        let start = move || {
-            let mut store = module.store(Host::idle());
-            module.instantiate(&mut store).unwrap();
-            store
-        };
-        let running: Vec<_> = (0..engine::SLOTS).map(|_| start()).collect();
-        let last = thread::spawn(start);
-        // It finds no room.
-        thread::sleep(20 * WAIT);
-        drop(running);
-        last.join().unwrap();
-    }
-}

@@ -1,19 +1,16 @@
-//! What a module says about itself, and the form in which it is compiled.
+//! The survey of a module's bytes, and the form in which it is compiled.
 //!
-//! A canister's state lives outside of wasmtime: before each message a fresh instance is filled with it, and after it the
-//! state is read back. So that all of it can be reached, a module is rewritten before it is compiled: its memory, its
-//! first table and every mutable global are exported under reserved names, and its start function becomes an
-//! export that runs at installation only.
+//! A canister's state lives outside of wasmtime: the replica restores it into a fresh instance
+//! before each message, and captures it afterwards. For access to all of it, a module is rewritten
+//! before it is compiled. Its memory, its first table and every mutable global are exported under
+//! reserved names. Its start function becomes an export that runs at installation only.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::ops::Range;
+use std::{collections::BTreeMap, io::Read, ops::Range};
 
 use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
 
-use super::engine::PADDING;
-use crate::system_api::{MAX_TABLE, MAX_TABLES};
+use crate::wasm::engine::{MAX_TABLE, MAX_TABLES, PADDING};
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;
@@ -21,18 +18,19 @@ const MAX_MODULE: usize = 100 * 1024 * 1024;
 const MAX_CODE: usize = 11 * 1024 * 1024;
 const MAX_FUNCTIONS: usize = 50_000;
 const MAX_GLOBALS: usize = 1_000;
-/// Operators of one function: what a compiler does with a function may take more than linear time.
+/// The limit of operators of one function, as compilation may take more than linear time.
 const MAX_OPERATORS: u64 = 1_000_000;
-/// Locals of all functions: each costs compile time, but a module says in a few bytes that it has thousands.
+/// The limit of locals of all functions. Each takes compile time, and a few bytes declare
+/// thousands.
 const MAX_LOCALS: usize = 5_000_000;
-/// Methods, and bytes of their names.
+/// The limits of methods, and of the bytes of their names.
 const MAX_METHODS: usize = 1_000;
 const MAX_METHOD_NAMES: usize = 20_000;
 const MAX_CUSTOM_SECTIONS: usize = 16;
 const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
-/// Bytes that padding may add: for a million such operators, which no compiler writes.
+/// The limit of padding, in bytes: enough for a million such operators, which no compiler writes.
 const MAX_PADDING: usize = 45_000_000;
-/// Under this prefix the rewritten module exports what the replica needs to reach.
+/// The prefix of the exports that rewriting adds.
 pub(crate) const RESERVED: &str = "replica ";
 
 pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
@@ -59,30 +57,31 @@ fn too_large() -> String {
     format!("The module is larger than the limit of {MAX_MODULE} bytes.")
 }
 
-/// What one pass over a module's bytes tells.
+/// The result of one pass over a module's bytes.
 #[derive(Default)]
 pub(crate) struct Survey {
     /// Wasm instructions in its code.
     pub(crate) operators: u64,
-    /// The indexes of the globals that can change.
+    /// The indexes of the mutable globals.
     pub(crate) mutable_globals: Vec<u32>,
     functions: usize,
     locals: usize,
     memory: bool,
     table: bool,
     start: Option<u32>,
-    /// Where in the bytes the operators are whose weight needs [`PADDING`].
+    /// The offsets of the operators whose weight needs [`PADDING`].
     dear: Vec<usize>,
-    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the content.
+    /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
+    /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
     /// Bytes of all custom sections.
     pub(crate) custom_bytes: usize,
-    /// Where in memory the data segments end; `None` if only running can tell.
+    /// The end of the data segments in memory; `None` if only an instance can tell.
     pub(crate) data_end: Option<u64>,
 }
 
 impl Survey {
-    /// `knows` tells which functions of the system API there are.
+    /// Surveys a module. `knows` tells whether the system API has a function.
     pub(crate) fn of(bytes: &[u8], knows: fn(&str) -> bool) -> Result<Self, String> {
         let mut survey = Self {
             data_end: Some(0),
@@ -141,7 +140,8 @@ impl Survey {
                 Payload::StartSection { func, .. } => survey.start = Some(func),
                 Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
                     return Err(format!(
-                        "Wasm module code section size of {size} exceeds the maximum allowed size of {MAX_CODE}"
+                        "Wasm module code section size of {size} exceeds the maximum allowed size \
+                         of {MAX_CODE}"
                     ));
                 }
                 Payload::CodeSectionEntry(body) => {
@@ -162,15 +162,17 @@ impl Survey {
         }
         if customs > MAX_CUSTOM_SECTIONS || survey.custom_bytes > MAX_CUSTOM_BYTES {
             return Err(format!(
-                "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom sections of \
-                 {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {customs} of {} bytes.",
+                "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom \
+                 sections of {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {customs} \
+                 of {} bytes.",
                 survey.custom_bytes
             ));
         }
         Ok(survey)
     }
 
-    /// Counts a function's operators, and refuses those that the platform refuses: it keeps no tables between messages.
+    /// Counts a function's operators, and refuses operators that change tables: like the platform,
+    /// the replica keeps no tables between messages.
     fn read_function(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<(), String> {
         let index = self.functions;
         let before = self.operators;
@@ -197,14 +199,15 @@ impl Survey {
                 _ => continue,
             };
             return Err(format!(
-                "Wasm module contains a function at index {index} with unsupported instruction {unsupported}"
+                "Wasm module contains a function at index {index} with unsupported instruction \
+                 {unsupported}"
             ));
         }
         let size = self.operators - before;
         if size > MAX_OPERATORS {
             return Err(format!(
-                "Wasm module contains a function at index {index} of size {size} that exceeds the maximum allowed size of \
-                 {MAX_OPERATORS}"
+                "Wasm module contains a function at index {index} of size {size} that exceeds the \
+                 maximum allowed size of {MAX_OPERATORS}"
             ));
         }
         Ok(())
@@ -303,7 +306,8 @@ fn unreadable(error: wasmparser::BinaryReaderError) -> String {
     format!("Failed to decode wasm module: {error}")
 }
 
-/// The module with the exports that [`Reach`] wants, without its start section and its custom sections.
+/// The module with the exports for [`super::ModuleExports`], without its start section and its
+/// custom sections.
 pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> {
     let mut exports = wasm_encoder::ExportSection::new();
     let mut sections: Vec<(u8, Range<usize>)> = Vec::new();
@@ -366,7 +370,8 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
     Ok(module.finish())
 }
 
-/// A valid module, decompressed, with public metadata of this name in place of any that it has.
+/// A valid module, decompressed, with public metadata of this name in place of existing metadata of
+/// the name.
 pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec<u8>, String> {
     let plain = decompress(bytes)?;
     let own = format!("icp:public {name}");
@@ -374,8 +379,8 @@ pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec
     let mut module = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(&plain) {
         let payload = payload.map_err(unreadable)?;
-        if matches!(&payload, Payload::CustomSection(custom) if replaced.iter().any(|name| name == custom.name()))
-        {
+        let is_replaced = |name: &str| replaced.iter().any(|other| other == name);
+        if matches!(&payload, Payload::CustomSection(custom) if is_replaced(custom.name())) {
             continue;
         }
         if let Some((id, range)) = payload.as_section() {
@@ -390,7 +395,7 @@ pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec
     Ok(module.finish())
 }
 
-/// The functions, with [`PADDING`] before each of the operators at these places.
+/// The code section with [`PADDING`] before each of the operators at the offsets `dear`.
 fn pad(
     bytes: &[u8],
     bodies: &[Range<usize>],
@@ -400,7 +405,8 @@ fn pad(
     let mut code = wasm_encoder::CodeSection::new();
     if dear.len() * PADDING > MAX_PADDING {
         return Err(format!(
-            "The module has {} instructions that grow memory or drop segments; canic-replica takes {}.",
+            "The module has {} instructions that grow memory or drop segments; canic-replica takes \
+             {}.",
             dear.len(),
             MAX_PADDING / PADDING
         ));

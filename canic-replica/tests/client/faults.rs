@@ -28,13 +28,13 @@ fn an_injected_fault_fires_once_and_shows_in_the_trace() {
     let trace = control.trace(from).unwrap();
     assert!(matches!(trace[0].outcome, Outcome::Trap { .. }));
     assert_eq!(trace[1].outcome, Outcome::Reply);
-    let strikes = control.strikes().unwrap();
-    assert_eq!(strikes.len(), 1);
-    assert_eq!(strikes[0].event, from);
-    assert_eq!(strikes[0].fault.caller, Some(Principal::anonymous()));
-    assert_eq!(control.faults().unwrap()[0].seen, 2);
+    let fired = control.fired_faults().unwrap();
+    assert_eq!(fired.len(), 1);
+    assert_eq!(fired[0].event, from);
+    assert_eq!(fired[0].fault.caller, Some(Principal::anonymous()));
+    assert_eq!(control.armed_faults().unwrap()[0].seen, 2);
     control.clear_faults().unwrap();
-    assert_eq!(control.faults(), Ok(vec![]));
+    assert_eq!(control.armed_faults(), Ok(vec![]));
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn chaos_is_switched_on_and_off() {
         .filter(|_| update(&pic, canister, "inc").is_err())
         .count();
     assert!(failed > 0);
-    assert_eq!(control.strikes().unwrap().len(), 10);
+    assert_eq!(control.fired_faults().unwrap().len(), 10);
     control.set_chaos(None).unwrap();
     update(&pic, canister, "inc").unwrap();
-    assert_eq!(control.strikes().unwrap().len(), 10);
+    assert_eq!(control.fired_faults().unwrap().len(), 10);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_malformed_fault_is_refused() {
     let Some(_) = control(&pic) else { return };
     let path = format!("/canic/instances/{}/faults", pic.instance_id());
     let port = pic.get_server_url().port().unwrap();
-    let fault = r#"{"way": "call", "effect": {"explode": {}}}"#;
+    let fault = r#"{"direction": "call", "effect": {"explode": {}}}"#;
     let json = "content-type: application/json\r\n";
     let (status, body) = raw(port, "POST", &path, json, fault);
     assert_eq!(status, 400);

@@ -130,9 +130,9 @@ fn a_trapped_callback_is_rolled_back_and_cleaned_up() {
         (events[0].caller, events[0].method.as_str()),
         (pair.callee, "count")
     );
-    let strikes = pair.net.replica.strikes();
-    assert_eq!(strikes.len(), 1);
-    assert_eq!(strikes[0].event, events[0].seq);
+    let fired = pair.net.replica.fired_faults();
+    assert_eq!(fired.len(), 1);
+    assert_eq!(fired[0].event, events[0].seq);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_delayed_message_waits_while_others_pass() {
         pair.net.replica.tick();
         pair.net.replica.submit(count).unwrap();
         pair.net.check_accounts();
-        let round = pair.net.replica.strikes()[0].round;
+        let round = pair.net.replica.fired_faults()[0].round;
         let reply = pair.net.replica.await_ingress(&id).unwrap().unwrap();
         assert_eq!(u32::from_le_bytes(reply.try_into().unwrap()), expected);
         let answered = pair.net.events(Kind::Reply)[0].round;
@@ -317,8 +317,8 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
     };
     pair.net.replica.set_chaos(Some(chaos(1)));
     let answers = run(&mut pair);
-    let strikes = pair.net.replica.strikes().to_vec();
-    assert!(strikes.len() > 10, "{}", strikes.len());
+    let fired = pair.net.replica.fired_faults().to_vec();
+    assert!(fired.len() > 10, "{}", fired.len());
 
     let fork = || Pair {
         net: calm.net.clone(),
@@ -327,14 +327,14 @@ fn chaos_is_the_same_for_the_same_seed_and_repeats_fault_by_fault() {
     let mut other = fork();
     other.net.replica.set_chaos(Some(chaos(2)));
     run(&mut other);
-    assert_ne!(other.net.replica.strikes(), strikes);
+    assert_ne!(other.net.replica.fired_faults(), fired);
 
     let mut again = fork();
-    for strike in &strikes {
-        again.net.replica.inject(strike.fault.clone());
+    for fired_fault in &fired {
+        again.net.replica.inject(fired_fault.fault.clone());
     }
     assert_eq!(run(&mut again), answers);
-    assert_eq!(again.net.replica.strikes(), strikes);
+    assert_eq!(again.net.replica.fired_faults(), fired);
     assert_eq!(again.net.replica.trace(), pair.net.replica.trace());
     // The states are equal except for the armed faults.
     let hashes = [&mut again, &mut pair].map(|pair| {

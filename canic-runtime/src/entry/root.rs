@@ -148,9 +148,9 @@ pub fn canic_drive(_root: &'static Root) {
 /// `canic_provision`.
 pub fn canic_provision(_root: &'static Root) {
     update_async(|(request,): (ProvisionRequest,)| {
-        let asker = caller::identify(message::caller());
+        let caller = caller::identify(message::caller());
         async move {
-            requests::provision::provision(asker.map_err(ProvisionError::Denied)?, request).await
+            requests::provision::provision(caller.map_err(ProvisionError::Denied)?, request).await
         }
     });
 }
@@ -158,10 +158,10 @@ pub fn canic_provision(_root: &'static Root) {
 /// `canic_provision_batch`.
 pub fn canic_provision_batch(_root: &'static Root) {
     update_async(|(batch,): (Vec<ProvisionRequest>,)| {
-        let asker = caller::identify(message::caller());
+        let caller = caller::identify(message::caller());
         async move {
-            let asker = asker.map_err(BatchError::Denied)?;
-            requests::provision::provision_batch(asker, batch)
+            let caller = caller.map_err(BatchError::Denied)?;
+            requests::provision::provision_batch(caller, batch)
                 as Result<Vec<Result<OperationId, ProvisionError>>, BatchError>
         }
     });
@@ -170,26 +170,30 @@ pub fn canic_provision_batch(_root: &'static Root) {
 /// `canic_retire`.
 pub fn canic_retire(_root: &'static Root) {
     update_async(|(request,): (RetireRequest,)| {
-        let asker = caller::identify(message::caller());
-        async move { requests::retire::retire(asker.map_err(RetireError::Denied)?, request).await }
+        let caller = caller::identify(message::caller());
+        async move { requests::retire::retire(caller.map_err(RetireError::Denied)?, request).await }
     });
 }
 
 /// `canic_move`.
 pub fn canic_move(_root: &'static Root) {
     update_async(|(request,): (MoveRequest,)| {
-        let asker = caller::identify(message::caller());
-        async move { requests::reparent::move_member(asker.map_err(MoveError::Denied)?, request).await }
+        let caller = caller::identify(message::caller());
+        async move {
+            let caller = caller.map_err(MoveError::Denied)?;
+            requests::reparent::move_member(caller, request).await
+        }
     });
 }
 
 /// `canic_lookup`.
 pub fn canic_lookup(_root: &'static Root) {
     update_async(|(canister,): (Principal,)| {
-        let caller = message::caller();
-        let asker = caller::identify(caller);
+        let holder = message::caller();
+        let caller = caller::identify(holder);
         async move {
-            asker.map(|_| state::with(|state| state.lease_member_ref(canister, caller, ic::now())))
+            let now = ic::now();
+            caller.map(|_| state::with(|state| state.lease_member_ref(canister, holder, now)))
         }
     });
 }
@@ -197,9 +201,9 @@ pub fn canic_lookup(_root: &'static Root) {
 /// `canic_import`.
 pub fn canic_import(_root: &'static Root) {
     update_async(|(request,): (ImportRequest,)| {
-        let owner = caller::require_controller(message::caller());
+        let allowed = caller::require_controller(message::caller());
         async move {
-            owner.map_err(ImportError::Denied)?;
+            allowed.map_err(ImportError::Denied)?;
             requests::import::import(request).await
         }
     });
@@ -208,9 +212,9 @@ pub fn canic_import(_root: &'static Root) {
 /// `canic_module_stage`.
 pub fn canic_module_stage(_root: &'static Root) {
     update_async(|(request,): (StageRequest,)| {
-        let owner = caller::require_controller(message::caller());
+        let allowed = caller::require_controller(message::caller());
         async move {
-            owner.map_err(ModuleError::Denied)?;
+            allowed.map_err(ModuleError::Denied)?;
             requests::modules::stage(request).await
         }
     });
@@ -219,9 +223,9 @@ pub fn canic_module_stage(_root: &'static Root) {
 /// `canic_module_approve`.
 pub fn canic_module_approve(_root: &'static Root) {
     update_async(|(request,): (ApproveRequest,)| {
-        let owner = caller::require_controller(message::caller());
+        let allowed = caller::require_controller(message::caller());
         async move {
-            owner.map_err(ModuleError::Denied)?;
+            allowed.map_err(ModuleError::Denied)?;
             state::with(|state| requests::modules::approve(state, &request))
         }
     });
@@ -230,9 +234,9 @@ pub fn canic_module_approve(_root: &'static Root) {
 /// `canic_prune`.
 pub fn canic_prune(_root: &'static Root) {
     update_async(|(request,): (PruneRequest,)| {
-        let owner = caller::require_controller(message::caller());
+        let allowed = caller::require_controller(message::caller());
         async move {
-            owner?;
+            allowed?;
             Ok::<Pruned, Denied>(state::with(|state| state.journal.forget(request.before)))
         }
     });
@@ -281,16 +285,16 @@ pub fn canic_operation(_root: &'static Root) {
 /// `canic_progress`.
 pub fn canic_progress(_root: &'static Root) {
     serve::query(|(operations,): (Vec<OperationId>,)| {
-        let asker = caller::identify(message::caller()).map_err(BatchError::Denied);
-        asker.and_then(|_| requests::provision::progress(&operations))
+        let caller = caller::identify(message::caller()).map_err(BatchError::Denied);
+        caller.and_then(|_| requests::provision::progress(&operations))
     });
 }
 
 /// `canic_metrics`.
 pub fn canic_metrics(_root: &'static Root) {
     serve::query(|(request,): (PageRequest,)| {
-        let asker = caller::identify(message::caller());
-        asker.map(|_| metrics::page(families(), request))
+        let caller = caller::identify(message::caller());
+        caller.map(|_| metrics::page(families(), request))
     });
 }
 
@@ -310,7 +314,7 @@ where
     R: CandidType,
 {
     serve::query(|arguments: A| -> Result<R, Denied> {
-        let asker = caller::identify(message::caller());
-        asker.map(|_| state::with(|state| read(state, arguments)))
+        let caller = caller::identify(message::caller());
+        caller.map(|_| state::with(|state| read(state, arguments)))
     });
 }

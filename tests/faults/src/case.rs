@@ -2,7 +2,7 @@
 //! the same case.
 
 use crate::world::{SECOND, World};
-use canic_replica::{Effect, Fault, RejectCode, Way};
+use canic_replica::{Direction, Effect, Fault, RejectCode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -66,8 +66,8 @@ impl Site {
             },
             act,
         };
-        match self.0.way {
-            Way::Call => [
+        match self.0.direction {
+            Direction::Call => [
                 SysFatal,
                 SysTransient,
                 DestinationInvalid,
@@ -80,7 +80,7 @@ impl Site {
             .chain([Effect::OutOfCycles])
             .map(|effect| failure(effect, None))
             .collect(),
-            Way::Answer => {
+            Direction::Answer => {
                 let lost = [
                     Effect::reject(SysUnknown),
                     Effect::trap(),

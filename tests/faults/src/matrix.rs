@@ -7,7 +7,7 @@ use crate::{
     world::World,
 };
 use candid::Principal;
-use canic_replica::{Effect, Fault, Kind, Way};
+use canic_replica::{Direction, Effect, Fault, Kind};
 use fastrand::Rng;
 use serde::Serialize;
 use std::{
@@ -120,7 +120,10 @@ impl Prepared {
     /// Calls between canisters, when nothing fails.
     #[must_use]
     pub fn awaits(&self) -> usize {
-        let answers = self.sites.iter().filter(|site| site.0.way == Way::Answer);
+        let answers = self
+            .sites
+            .iter()
+            .filter(|site| site.0.direction == Direction::Answer);
         answers.count()
     }
 
@@ -176,10 +179,10 @@ pub fn run(world: &World, case: &Case) -> Run {
         (scenario.act)(&mut world);
         let mut seen = 0;
         let settled = world.settle(|world| {
-            while let Some(strike) = world.replica.strikes().get(seen) {
+            while let Some(fired_fault) = world.replica.fired_faults().get(seen) {
                 seen += 1;
                 let mut failures = case.failures.iter();
-                let failure = failures.find(|failure| failure.fault == strike.fault);
+                let failure = failures.find(|failure| failure.fault == fired_fault.fault);
                 if let Some(act) = failure.and_then(|failure| failure.act) {
                     act.perform(world);
                 }
@@ -213,7 +216,7 @@ pub(crate) fn catch_panic(check: impl FnOnce() -> Vec<String>) -> Vec<String> {
 
 /// The calls between canisters and their answers, from event `from` on.
 fn sites_of(world: &World, from: u64) -> Vec<Site> {
-    let mut passed: BTreeMap<(Way, Principal, Principal, String), u64> = BTreeMap::new();
+    let mut passed: BTreeMap<(Direction, Principal, Principal, String), u64> = BTreeMap::new();
     let events = world
         .replica
         .trace()
@@ -223,9 +226,9 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
     for event in events {
         let (way, caller, callee) = match event.kind {
             Kind::Update | Kind::Management | Kind::Call if is_canister(event.caller) => {
-                (Way::Call, event.caller, event.canister)
+                (Direction::Call, event.caller, event.canister)
             }
-            Kind::Reply | Kind::Reject => (Way::Answer, event.canister, event.caller),
+            Kind::Reply | Kind::Reject => (Direction::Answer, event.canister, event.caller),
             _ => continue,
         };
         let method = event.method.clone();
@@ -233,7 +236,7 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
             .entry((way, caller, callee, method.clone()))
             .or_default();
         sites.push(Site(Fault {
-            way,
+            direction,
             caller: Some(caller),
             callee: Some(callee),
             method: Some(method),

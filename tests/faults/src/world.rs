@@ -368,10 +368,10 @@ impl World {
     #[must_use]
     pub fn waits_for_its_timers(&self) -> bool {
         let round = self.replica.trace().last().map_or(0, |event| event.round);
-        self.replica.strikes().iter().any(|strike| {
-            let of_timer = strike.fault.method.as_deref() == Some(TIMER);
-            matches!(strike.fault.effect, Effect::Delay { rounds }
-                if of_timer && strike.round + rounds + 1 >= round)
+        self.replica.fired_faults().iter().any(|fired_fault| {
+            let of_timer = fired_fault.fault.method.as_deref() == Some(TIMER);
+            matches!(fired_fault.fault.effect, Effect::Delay { rounds }
+                if of_timer && fired_fault.round + rounds + 1 >= round)
         })
     }
 

@@ -1,4 +1,4 @@
-//! What the calling canister gets: when the nodes agree, when too few do, when time or cycles run out.
+//! The decision on outcalls: the nodes agree, too few of them agree, or time or cycles run out.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,27 @@ use candid::{CandidType, Deserialize, Nat, Principal, Reserved};
 use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
-use super::bare;
-use super::report::Report;
-use super::request::Outcall;
-use crate::cycles::Prices;
-use crate::outcall_fees::Replication;
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    network::{
+        Network,
+        outcalls::{Outcall, Report, bare},
+    },
+    prices::{Prices, outcalls::Replication},
+    reject::{Reject, RejectCode},
+};
 
-/// Room for responses in a block, in bytes.
+/// The limit of the responses in a block, in bytes.
 const BLOCK: u64 = 2 * 1024 * 1024;
 
-/// How an outcall ends.
+/// The decision on an outcall.
 struct Verdict {
     result: Result<Vec<u8>, Reject>,
-    /// For putting the responses into a block, in cycles.
+    /// The fee for the responses in a block, in cycles.
     block: u128,
 }
 
 impl Verdict {
-    /// Nothing is put into a block.
+    /// A verdict without responses in a block.
     fn free(result: Result<Vec<u8>, Reject>) -> Self {
         Self { result, block: 0 }
     }
@@ -67,7 +68,7 @@ struct NodeDetail {
     error: Option<NodeError>,
 }
 
-/// What a node used; the platform leaves it empty, too.
+/// The resources that a node used. As on the platform, it is empty.
 #[derive(CandidType, Deserialize, Default)]
 struct ResourceReport {
     raw_response_bytes: Option<Resource<u64>>,
@@ -95,13 +96,13 @@ struct NodeError {
     message: String,
 }
 
-impl Replica {
-    /// Answers the outcalls that can be answered now.
+impl Network {
+    /// Answers all outcalls that can be decided now.
     pub(crate) fn settle_outcalls(&mut self) {
         let now = self.time;
         let mut decided = Vec::new();
         for (key, outcall) in &self.outcalls {
-            let prices = self.subnets[key.0].place.prices;
+            let prices = self.subnets[key.0].context.prices;
             let verdict = if outcall.deadline < now {
                 Some(timed_out(outcall))
             } else {
@@ -137,7 +138,7 @@ fn timed_out(outcall: &Outcall) -> Verdict {
     Verdict::free(Err(bare(RejectCode::SysTransient, why)))
 }
 
-/// `None`: it cannot be decided yet.
+/// The decision on an outcall; `None`: it needs more reports.
 fn decide(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Option<Verdict> {
     match outcall.replication {
         Replication::FullyReplicated => Some(agree(id, outcall, reports, prices)),
@@ -161,7 +162,7 @@ fn decide(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Opt
     }
 }
 
-/// All but a third of the nodes must report the same.
+/// Decides on a fully replicated outcall: more than two thirds of the nodes must report the same.
 fn agree(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Verdict {
     let mut groups: BTreeMap<[u8; 32], Vec<&Report>> = BTreeMap::new();
     for report in reports {
@@ -184,7 +185,8 @@ fn agree(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Verd
         .map(|(count, hash)| format!("[{}: {count}]", hex::encode(hash)))
         .collect();
     let why = format!(
-        "No consensus could be reached. Replicas had different responses. Details: request_id: {id}, hashes: {}",
+        "No consensus could be reached. Replicas had different responses. Details: request_id: \
+         {id}, hashes: {}",
         counts.join(", ")
     );
     Verdict::free(Err(bare(RejectCode::SysTransient, why)))
@@ -205,7 +207,7 @@ fn hash(report: &Report) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Delivers one report, if what the payers leave is enough for it.
+/// Delivers one report, if the payers' remaining allowances pay for it.
 fn deliver(outcall: &Outcall, report: &Report, payers: &[Report], prices: Prices) -> Verdict {
     let block = if outcall.allowance.is_some() {
         prices.outcall_block(report.size())
@@ -223,7 +225,7 @@ fn deliver(outcall: &Outcall, report: &Report, payers: &[Report], prices: Prices
     }
 }
 
-/// What these nodes leave of their allowances. `None`: there is no limit.
+/// The remaining allowances of these nodes. `None`: there is no limit.
 fn left(outcall: &Outcall, reports: &[Report]) -> Option<u128> {
     let allowance = outcall.allowance?;
     Some(
@@ -236,15 +238,16 @@ fn left(outcall: &Outcall, reports: &[Report]) -> Option<u128> {
 
 fn out_of_cycles(reports: &[Report], left: Option<u128>, cost: u128) -> String {
     format!(
-        "Out of cycles: {} of the assigned replicas reported a collective spend of {} cycles, leaving {} cycles of the \
-         attached payment (after base fee deduction). Delivering a response would cost at least {cost} cycles.",
+        "Out of cycles: {} of the assigned replicas reported a collective spend of {} cycles, \
+         leaving {} cycles of the attached payment (after base fee deduction). Delivering a \
+         response would cost at least {cost} cycles.",
         reports.len(),
         reports.iter().map(|report| report.spent).sum::<u128>(),
         left.unwrap_or_default(),
     )
 }
 
-/// A flexible outcall of which some reports are in; the others will not come.
+/// A flexible outcall with its reports. Nodes without a report stay silent.
 struct Flexible<'a> {
     outcall: &'a Outcall,
     reports: &'a [Report],
@@ -257,7 +260,7 @@ struct Flexible<'a> {
 impl Flexible<'_> {
     fn decide(&self) -> Option<Verdict> {
         if self.max == 0 {
-            // Nobody waits for responses: one node that is through with it is enough.
+            // The caller wants no response: one report is enough.
             return (!self.reports.is_empty())
                 .then(|| Verdict::free(encode(&FlexibleResult::Ok(Vec::new()))));
         }
@@ -266,7 +269,7 @@ impl Flexible<'_> {
         responses.sort_by_key(|report| report.size());
         let rejects: Vec<_> = self.reports.iter().filter(|r| r.content.is_err()).collect();
         let silent = self.total - self.reports.len();
-        // As many as may be, and fewer if they are too large or too dear together.
+        // As many responses as allowed, fewer if they are too large or too expensive together.
         for count in (self.min..=self.max.min(responses.len())).rev() {
             if let Some(block) = self.affords(&responses[..count]) {
                 return self.success(&responses[..count], block);
@@ -290,7 +293,7 @@ impl Flexible<'_> {
         self.too_dear(&responses, &rejects, silent)
     }
 
-    /// What it costs to put these into a block, if they fit and what all nodes leave is enough.
+    /// The fee for these reports in a block, if they fit and the remaining allowances pay for it.
     fn affords(&self, reports: &[&Report]) -> Option<u128> {
         if reports.iter().map(|report| report.size()).sum::<u64>() > BLOCK {
             return None;
@@ -307,7 +310,8 @@ impl Flexible<'_> {
         let responses = reports
             .iter()
             .filter_map(|report| report.content.as_ref().ok())
-            // What a transform function answered need not be a response; the platform never delivers such ones.
+            // A transform function may answer bytes that are no response; the platform never
+            // delivers them.
             .map(|response| candid::decode_one(response).ok())
             .collect::<Option<_>>()?;
         Some(Verdict {
@@ -346,16 +350,17 @@ impl Flexible<'_> {
             .map(|r| r.size().to_string())
             .collect();
         let message = format!(
-            "Responses too large: need at least {min} OK responses to fit within {BLOCK} bytes, but even the smallest \
-             {known} (= {min} min_responses - {silent} unseen) of {ok} OK responses have sizes [{}] bytes ({ok} ok + \
-             {rejects} reject + {silent} unseen = {total} total_requests)",
+            "Responses too large: need at least {min} OK responses to fit within {BLOCK} bytes, \
+             but even the smallest {known} (= {min} min_responses - {silent} unseen) of {ok} OK \
+             responses have sizes [{}] bytes ({ok} ok + {rejects} reject + {silent} unseen = \
+             {total} total_requests)",
             sizes.join(", ")
         );
         let details = self.details(|report| format!("{} bytes", report.size()));
         failure(GlobalError::ResponsesTooLarge(Reserved), details, message)
     }
 
-    /// Whether nothing that could still come can be paid for.
+    /// The failure of an outcall whose remaining allowances cannot pay for any possible result.
     fn too_dear(
         &self,
         responses: &[&Report],
@@ -374,7 +379,7 @@ impl Flexible<'_> {
             .into_iter()
             .filter(|(seen, needed)| seen.len() + silent >= *needed)
             .map(|(seen, needed): (Vec<u64>, usize)| {
-                // Who is silent may yet come with an empty response.
+                // A silent node may still report an empty response.
                 let empty = needed.min(silent);
                 let sizes = seen.into_iter().take(needed - empty);
                 let sizes = sizes.chain(std::iter::repeat_n(0, empty));

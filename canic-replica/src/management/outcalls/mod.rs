@@ -1,8 +1,9 @@
 //! HTTP outcalls: `http_request` and `flexible_http_request`.
 //!
-//! Nothing here touches the network. An outcall waits in the instance, as plain data, until whoever runs the instance
-//! says what the nodes got ([`Replica::answer_outcall`]), or for a minute. What they got is transformed by the calling
-//! canister, as each node would do it (`report`), and decided on in the next round (`delivery`).
+//! The replica makes no HTTP requests. An outcall waits in the instance, as plain data, until a
+//! test answers it ([`crate::Replica::answer_outcall`]) or until it times out after a minute. The
+//! calling canister transforms the answer of each node (`report`), and the next round decides on
+//! the outcall (`delivery`).
 
 mod delivery;
 mod report;
@@ -10,30 +11,17 @@ mod request;
 
 use candid::Principal;
 
-use crate::Reject;
-use crate::canister::Request;
-use crate::outcall_fees::Replication;
-use crate::replica::Replica;
+use crate::{
+    network::{
+        Network,
+        outcalls::{HttpMethod, bare},
+    },
+    prices::outcalls::Replication,
+    reject::{Reject, RejectCode},
+};
 
-pub(crate) use report::Report;
-pub(crate) use request::Outcall;
-
-/// The longest response, header included, in bytes.
-const MAX_RESPONSE: u64 = 2_000_000;
 /// The longest text of a reject that a node reports, in bytes.
 const MAX_REJECT_MESSAGE: usize = 1024;
-
-/// Methods of HTTP that outcalls may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, clippy::upper_case_acronyms)]
-pub enum HttpMethod {
-    GET,
-    POST,
-    HEAD,
-    PUT,
-    DELETE,
-    PATCH,
-}
 
 /// An outcall that waits for an answer.
 #[derive(Clone, Debug)]
@@ -42,17 +30,17 @@ pub struct PendingOutcall {
     pub subnet: Principal,
     /// Its number on that subnet, from 0.
     pub id: u64,
-    /// The canister that asks for it.
+    /// The canister that makes it.
     pub caller: Principal,
     /// The HTTP method.
     pub method: HttpMethod,
-    /// The URL, as the canister gave it: nobody has looked at it.
+    /// The URL, as the canister gave it, without any check.
     pub url: String,
     /// The headers: names and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// The longest response that the canister takes, in bytes; 2,000,000 if it does not say.
+    /// The longest response that the canister accepts, in bytes; 2,000,000 by default.
     pub max_response_bytes: Option<u64>,
     /// Which nodes make it.
     pub replication: Replication,
@@ -60,7 +48,7 @@ pub struct PendingOutcall {
     pub pay_as_you_go: bool,
 }
 
-/// What a node got.
+/// The answer of the web server to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutcallAnswer {
     /// A response.
@@ -72,30 +60,25 @@ pub enum OutcallAnswer {
         /// The body.
         body: Vec<u8>,
     },
-    /// None.
+    /// No response.
     Reject(Reject),
 }
 
 impl OutcallAnswer {
-    /// No response, and why.
-    pub fn reject(code: crate::RejectCode, message: impl Into<String>) -> Self {
+    /// No response, for this reason.
+    pub fn reject(code: RejectCode, message: impl Into<String>) -> Self {
         Self::Reject(bare(code, message))
     }
 }
 
-/// A reject that says exactly this.
-fn bare(code: crate::RejectCode, message: impl Into<String>) -> Reject {
-    Reject::new(code, 406, message)
-}
-
-impl Replica {
+impl Network {
     /// The outcalls that wait for an answer, by subnet and number.
-    pub fn pending_outcalls(&self) -> Vec<PendingOutcall> {
+    pub(crate) fn pending_outcalls(&self) -> Vec<PendingOutcall> {
         self.outcalls
             .iter()
             .filter(|(_, outcall)| outcall.reports.is_none())
             .map(|((subnet, id), outcall)| PendingOutcall {
-                subnet: self.subnets[*subnet].place.subnet,
+                subnet: self.subnets[*subnet].context.id,
                 id: *id,
                 caller: outcall.request.sender,
                 method: outcall.method,
@@ -109,11 +92,9 @@ impl Replica {
             .collect()
     }
 
-    /// Says what the nodes of a subnet got for an outcall: one answer for all nodes, or one for each, in the order of
-    /// [`SubnetInfo::nodes`](crate::SubnetInfo). It is decided on in the next round.
+    /// Answers an outcall: with one answer for all nodes of the subnet, or with one for each node.
     ///
-    /// Errors: no such subnet, no such outcall that waits, another number of answers, a reject of more than 1 KiB.
-    pub fn answer_outcall(
+    pub(crate) fn answer_outcall(
         &mut self,
         subnet: Principal,
         id: u64,
@@ -123,15 +104,15 @@ impl Replica {
         let nodes = self.infos[key.0].nodes.clone();
         if answers.len() != 1 && answers.len() != nodes.len() {
             return Err(format!(
-                "InvalidMockCanisterHttpResponses(({}, {})): an outcall is answered once for all nodes of its subnet, \
-                 or once for each",
+                "InvalidMockCanisterHttpResponses(({}, {})): an outcall is answered once for all \
+                 nodes of its subnet, or once for each",
                 answers.len(),
                 nodes.len()
             ));
         }
         check(&answers)?;
         let all = answers.iter().cycle().cloned();
-        // Who has no part in it is not asked.
+        // Nodes without a part in the outcall report nothing.
         let answers = nodes
             .into_iter()
             .zip(all)
@@ -141,11 +122,9 @@ impl Replica {
         Ok(())
     }
 
-    /// Says what nodes got for a flexible outcall: each answer is that of another one of the nodes that make it. Those
-    /// without an answer stay silent for ever.
+    /// Answers a flexible outcall for some of its nodes.
     ///
-    /// Errors: as for [`Replica::answer_outcall`]; the outcall is not flexible.
-    pub fn answer_flexible_outcall(
+    pub(crate) fn answer_flexible_outcall(
         &mut self,
         subnet: Principal,
         id: u64,
@@ -155,12 +134,14 @@ impl Replica {
         let outcall = &self.outcalls[&key];
         if !matches!(outcall.replication, Replication::Flexible { .. }) {
             return Err(format!(
-                "NotAFlexibleCanisterHttpRequest: outcall {id} of subnet {subnet} was not made by flexible_http_request"
+                "NotAFlexibleCanisterHttpRequest: outcall {id} of subnet {subnet} was not made by \
+                 flexible_http_request"
             ));
         }
         if answers.len() > outcall.nodes.len() {
             return Err(format!(
-                "TooManyMockCanisterHttpResponses(({}, {})): there are more answers than nodes that make the outcall",
+                "TooManyMockCanisterHttpResponses(({}, {})): there are more answers than nodes \
+                 that make the outcall",
                 answers.len(),
                 outcall.nodes.len()
             ));
@@ -171,7 +152,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Where an outcall is that nobody has answered yet.
+    /// The key of an outcall that waits for an answer.
     fn waiting(&self, subnet: Principal, id: u64) -> Result<(usize, u64), String> {
         let index = self
             .subnet_index(subnet)
@@ -179,29 +160,25 @@ impl Replica {
         match self.outcalls.get(&(index, id)) {
             Some(outcall) if outcall.reports.is_none() => Ok((index, id)),
             _ => Err(format!(
-                "InvalidCanisterHttpRequestId(({subnet}, {id})): no such outcall waits for an answer"
+                "InvalidCanisterHttpRequestId(({subnet}, {id})): no such outcall waits for an \
+                 answer"
             )),
         }
     }
 }
 
-/// Only what a node could report is taken.
+/// Checks that nodes could report these answers.
 fn check(answers: &[OutcallAnswer]) -> Result<(), String> {
     for answer in answers {
         if let OutcallAnswer::Reject(reject) = answer
             && reject.message.len() > MAX_REJECT_MESSAGE
         {
             return Err(format!(
-                "CanisterHttpRejectMessageTooLong(({}, {MAX_REJECT_MESSAGE})): nodes cut the text of a reject",
+                "CanisterHttpRejectMessageTooLong(({}, {MAX_REJECT_MESSAGE})): nodes cut the text \
+                 of a reject",
                 reject.message.len()
             ));
         }
     }
     Ok(())
-}
-
-/// The cycles that an outcall still holds.
-pub(crate) fn held(outcall: &Outcall) -> u128 {
-    let Request { cycles, .. } = outcall.request;
-    cycles
 }

@@ -1,46 +1,26 @@
-//! What each node makes of its answer: limits, the transform function, and what that costs it.
+//! The report of each node on its answer: limits, the transform function, and the fees.
 
 use candid::{Nat, Principal};
 use ic_management_canister_types as types;
 
-use super::request::{Outcall, check_size};
-use super::{MAX_REJECT_MESSAGE, OutcallAnswer, bare};
-use crate::cycles::Prices;
-use crate::replica::Replica;
-use crate::{Ingress, Reject, RejectCode};
+use crate::{
+    ingress::Ingress,
+    management::outcalls::{MAX_REJECT_MESSAGE, OutcallAnswer, request::check_size},
+    network::{
+        Network,
+        outcalls::{Outcall, Report, bare},
+    },
+    prices::Prices,
+    reject::{Reject, RejectCode},
+};
 
-/// What a node reports to the others.
-#[derive(Clone, Hash)]
-pub(crate) struct Report {
-    pub(super) node: Principal,
-    /// The response as the caller is to get it: encoded, or transformed.
-    pub(super) content: Result<Vec<u8>, Reject>,
-    /// Cycles spent of its allowance.
-    pub(super) spent: u128,
-}
-
-impl Report {
-    /// Bytes that the others have to take in.
-    pub(super) fn size(&self) -> u64 {
-        match &self.content {
-            Ok(response) => response.len() as u64,
-            Err(reject) => reject_size(reject),
-        }
-    }
-}
-
-/// The code, and the text.
-fn reject_size(reject: &Reject) -> u64 {
-    1 + reject.message.len() as u64
-}
-
-impl Replica {
-    /// Takes in what nodes got for an outcall.
+impl Network {
+    /// Records the reports of nodes on their answers.
     pub(super) fn report(&mut self, key: (usize, u64), answers: Vec<(Principal, OutcallAnswer)>) {
         let Some(outcall) = self.outcalls.get(&key).cloned() else {
             return;
         };
-        let prices = self.subnets[key.0].place.prices;
+        let prices = self.subnets[key.0].context.prices;
         let mut reports: Vec<Report> = Vec::new();
         let mut last = None;
         for (node, answer) in answers {
@@ -108,7 +88,7 @@ impl Replica {
         report
     }
 
-    /// From a response off the wire to what the caller is to get.
+    /// Checks and transforms a response of the web server for the caller.
     fn take_in(
         &mut self,
         outcall: &Outcall,
@@ -161,7 +141,7 @@ impl Replica {
         Ok(transformed)
     }
 
-    /// Runs a query method of the canister, in the name of the management canister.
+    /// Runs a query method of the canister, with the management canister as the caller.
     fn transform(
         &mut self,
         canister: Principal,
@@ -187,7 +167,7 @@ impl Replica {
     }
 }
 
-/// What a node may spend.
+/// The allowance of a node, and the part that is spent.
 struct Purse {
     allowance: Option<u128>,
     spent: u128,
@@ -198,7 +178,8 @@ impl Purse {
         let Some(allowance) = self.allowance else {
             return Ok(());
         };
-        // What it cannot pay for it does not do, so that the others still hear of it.
+        // A node does not start work that it cannot pay for, so that it can still report the
+        // reject.
         if cycles > allowance - self.spent {
             return Err(bare(RejectCode::CanisterReject, "Insufficient cycles"));
         }

@@ -1,14 +1,18 @@
-//! What a canister asks for: the checks, the fee in advance, and the nodes that make the outcall.
+//! The request of an outcall: its checks, the fee in advance, and the choice of nodes.
 
 use candid::Principal;
 use ic_management_canister_types as types;
 
-use super::{HttpMethod, MAX_RESPONSE, Report, bare};
-use crate::canister::Request;
-use crate::management::{Answer, Managed, decode};
-use crate::outcall_fees::{Counts, Replication};
-use crate::replica::Replica;
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::calls::Request,
+    management::call::{Answer, ManagementResult, decode},
+    network::{
+        Network,
+        outcalls::{HttpMethod, MAX_RESPONSE, Outcall, bare},
+    },
+    prices::outcalls::{Counts, Replication},
+    reject::{Reject, RejectCode},
+};
 
 const MAX_URL: usize = 8192;
 const MAX_HEADERS: usize = 64;
@@ -18,12 +22,12 @@ const MAX_HEADER: usize = 8192;
 const MAX_HEADER_BYTES: usize = 48 * 1024;
 /// Bytes of headers and body.
 const MAX_REQUEST: usize = 2_000_000;
-/// Outcalls of one subnet that wait at the same time.
+/// The limit of waiting outcalls of one subnet.
 const MAX_WAITING: usize = 3_000;
-/// An outcall is given up after so many nanoseconds.
+/// The timeout of an outcall, in nanoseconds.
 const TIMEOUT: u64 = 60_000_000_000;
 
-/// The arguments of both methods: each has fields that the other one lacks.
+/// The arguments of both methods. Each method lacks some of the fields.
 #[derive(candid::CandidType, candid::Deserialize)]
 struct Args {
     url: String,
@@ -53,50 +57,9 @@ enum Method {
     Patch,
 }
 
-/// An outcall under way.
-#[derive(Clone, Hash)]
-pub(crate) struct Outcall {
-    /// The call of the management canister; its cycles are what can still be spent or refunded.
-    pub(super) request: Request,
-    pub(super) method: HttpMethod,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) max_response_bytes: Option<u64>,
-    /// The caller's query method that every response goes through, and what else it gets.
-    pub(super) transform: Option<(String, Vec<u8>)>,
-    pub(super) replication: Replication,
-    /// The nodes that make it.
-    pub(super) nodes: Vec<Principal>,
-    pub(super) pay_as_you_go: bool,
-    /// Cycles that each node may spend; there is no limit in version 1 and where outcalls are free.
-    pub(super) allowance: Option<u128>,
-    /// When it is given up, in nanoseconds since 1970.
-    pub(super) deadline: u64,
-    /// What the nodes got, once that is known.
-    pub(super) reports: Option<Vec<Report>>,
-}
-
-impl Outcall {
-    /// The longest response, in bytes.
-    pub(super) fn max_response(&self) -> u64 {
-        self.max_response_bytes.unwrap_or(MAX_RESPONSE)
-    }
-
-    /// What is paid for of the request, in bytes.
-    fn request_size(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
-        let transform = self
-            .transform
-            .as_ref()
-            .map_or(0, |(method, context)| method.len() + context.len());
-        (self.url.len() + headers + self.body.len() + transform) as u64
-    }
-}
-
-impl Replica {
+impl Network {
     /// `http_request` and `flexible_http_request`.
-    pub(crate) fn http_request(&mut self, request: &Request) -> Managed {
+    pub(crate) fn http_request(&mut self, request: &Request) -> ManagementResult {
         let flexible = request.method == "flexible_http_request";
         let (args,) = decode::<(Args,)>(request)?;
         let own = self.canisters.get(&request.sender).map(|c| c.subnet);
@@ -147,12 +110,12 @@ impl Replica {
         let id = self.subnets[subnet].outcalls;
         self.subnets[subnet].outcalls += 1;
         self.outcalls.insert((subnet, id), outcall);
-        Ok(Answer::Later)
+        Ok(Answer::Deferred)
     }
 
-    /// Takes the fee, and shares out what the nodes may spend.
+    /// Charges the fee in advance, and sets the allowances of the nodes.
     fn charge_in_advance(&mut self, outcall: &mut Outcall, subnet: usize) -> Result<(), Reject> {
-        let prices = self.subnets[subnet].place.prices;
+        let prices = self.subnets[subnet].context.prices;
         let size = outcall.request_size();
         let fee = if outcall.pay_as_you_go {
             prices.outcall_base(size, outcall.replication)
@@ -174,16 +137,16 @@ impl Replica {
         Ok(())
     }
 
-    /// Draws so many of the nodes.
+    /// Chooses `count` nodes at random.
     fn choose(&mut self, mut nodes: Vec<Principal>, count: usize) -> Vec<Principal> {
-        let first = usize::from(self.draw()[0]) % nodes.len().max(1);
+        let first = usize::from(self.random_bytes()[0]) % nodes.len().max(1);
         nodes.rotate_left(first);
         nodes.truncate(count);
         nodes
     }
 }
 
-/// Checks the arguments, and finds out how the outcall is spread over a subnet of so many nodes.
+/// Checks the arguments. Answers the replication of the outcall on a subnet with `nodes` nodes.
 fn check(
     args: &Args,
     caller: Principal,

@@ -144,7 +144,7 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
     });
     let reject = json!({ "CanisterHttpReject": { "reject_code": 2, "message": "no" } });
     let fault = json!({
-        "way": "answer", "method": "inc", "skip": 1, "times": 2,
+        "direction": "answer", "method": "inc", "skip": 1, "times": 2,
         "effect": { "delay": { "rounds": 2 } },
     });
     // No directory can be created at this path.
@@ -308,7 +308,7 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
             &format!("{own}/chaos"),
             json!({ "seed": 7, "per_mille": 100, "caller": null, "callee": null }),
         ),
-        get(&format!("{own}/strikes")),
+        get(&format!("{own}/fired_faults")),
         gives(201, post(&format!("{own}/fork"), json!({}))),
         get(&format!("{i}/api/v2/status")),
         cbor(format!("{agent}/query"), query),

@@ -37,7 +37,7 @@ fn start() -> Start {
     fault.times = u64::MAX;
     fault.callee = Some(id);
     net.replica.inject(fault.clone());
-    fault.way = Fault::on_answer(fault.effect.clone()).way;
+    fault.direction = Fault::on_answer(fault.effect.clone()).direction;
     fault.callee = None;
     fault.caller = Some(id);
     net.replica.inject(fault);

@@ -1,9 +1,16 @@
 //! Answers, cycles, and the call under construction.
 
-use super::guest::{Guest, heap_bytes, load, principal};
-use super::host::Host;
-use crate::canister::Closure;
-use crate::execution::{Call, Context, Trap};
+use crate::{
+    canister::calls::WasmClosure,
+    execution::{
+        message::{Call, Context},
+        system_api::{
+            guest::{Guest, heap_bytes, load, principal},
+            host::Host,
+        },
+        trap::Trap,
+    },
+};
 
 /// Most open calls from one canister to another.
 const QUEUE: u32 = 500;
@@ -21,7 +28,7 @@ const SECOND: u64 = 1_000_000_000;
 
 // Answers.
 
-/// Whether there is still something to answer.
+/// Checks that the call has no answer yet.
 fn unanswered(host: &Host, already: &str) -> Result<(), Trap> {
     if host.message.responded || host.changes.answer.is_some() {
         return Err(Trap::Contract(already.into()));
@@ -29,7 +36,7 @@ fn unanswered(host: &Host, already: &str) -> Result<(), Trap> {
     Ok(())
 }
 
-/// Whether an answer may have so many bytes.
+/// Checks that an answer may have `bytes` bytes.
 fn fits(host: &Host, name: &str, bytes: usize) -> Result<(), Trap> {
     let most = match host.message.context {
         Context::Query | Context::CompositeQuery => MAX_QUERY_ANSWER,
@@ -81,7 +88,7 @@ pub(super) fn accept(host: &mut Host, most: u128) -> u128 {
     accepted
 }
 
-/// Burns cycles, but none that keep the canister from freezing; answers how many.
+/// Burns cycles above the freezing threshold; answers how many.
 pub(super) fn burn(guest: &mut Guest<'_>, most: u128) -> u128 {
     let heap = heap_bytes(guest);
     let host = guest.data_mut();
@@ -101,8 +108,8 @@ pub(super) fn attach(guest: &mut Guest<'_>, name: &str, amount: u128) -> Result<
     let call = under_construction(host, &format!("ic0_{name}"))?;
     if amount > liquid {
         return Err(Trap::Cycles(format!(
-            "Canister {canister} is out of cycles: requested {amount} cycles but the available balance is {balance} cycles \
-             and the freezing threshold {} cycles",
+            "Canister {canister} is out of cycles: requested {amount} cycles but the available \
+             balance is {balance} cycles and the freezing threshold {} cycles",
             balance - liquid
         )));
     }
@@ -113,20 +120,20 @@ pub(super) fn attach(guest: &mut Guest<'_>, name: &str, amount: u128) -> Result<
 
 // Calls.
 
-/// The call that is being assembled. `name` is the function that wants it.
+/// The call under construction. `name` is the system call that needs it.
 fn under_construction<'a>(host: &'a mut Host, name: &str) -> Result<&'a mut Call, Trap> {
     host.call
         .as_mut()
         .ok_or_else(|| Trap::Contract(format!("{name} called when no call is under construction.")))
 }
 
-/// Begins a call; one that was not performed is forgotten.
+/// Begins a call. A call that was begun and not performed is dropped.
 pub(super) fn new(
     guest: &mut Guest<'_>,
     callee: (u32, u32),
     name: (u32, u32),
-    on_reply: Closure,
-    on_reject: Closure,
+    on_reply: WasmClosure,
+    on_reject: WasmClosure,
 ) -> Result<(), Trap> {
     guest.data_mut().forget_call();
     if name.1 > MAX_METHOD {
@@ -147,16 +154,18 @@ pub(super) fn new(
         on_reply,
         on_reject,
         on_cleanup: None,
-        set_aside: 0,
+        prepaid: 0,
     });
     Ok(())
 }
 
-pub(super) fn on_cleanup(host: &mut Host, cleanup: Closure) -> Result<(), Trap> {
+pub(super) fn on_cleanup(host: &mut Host, cleanup: WasmClosure) -> Result<(), Trap> {
     let call = under_construction(host, "ic0.call_on_cleanup")?;
     if call.on_cleanup.replace(cleanup).is_some() {
         return Err(Trap::Contract(
-            "ic0.call_on_cleanup can be called at most once between `ic0.call_new` and `ic0.call_perform`".into(),
+            "ic0.call_on_cleanup can be called at most once between `ic0.call_new` and \
+             `ic0.call_perform`"
+                .into(),
         ));
     }
     Ok(())
@@ -168,7 +177,8 @@ pub(super) fn data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<
     let length = call.method.len() + call.payload.len() + size as usize;
     if length > MAX_CALL {
         return Err(Trap::Contract(format!(
-            "Request to {}:{} has a payload size of {length}, which exceeds the allowed limit of {MAX_CALL}.",
+            "Request to {}:{} has a payload size of {length}, which exceeds the allowed limit of \
+             {MAX_CALL}.",
             call.callee, call.method
         )));
     }
@@ -192,7 +202,7 @@ pub(super) fn with_best_effort_response(host: &mut Host, seconds: u32) -> Result
     Ok(())
 }
 
-/// Sends the call under construction. 0, or the reject code for which it cannot be sent.
+/// Sends the call under construction. Answers 0, or the reject code for which it cannot be sent.
 pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
     const SYS_TRANSIENT: u32 = 2;
     let heap = heap_bytes(guest);
@@ -212,16 +222,16 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
         return Ok(SYS_TRANSIENT);
     }
     if host.message.context.replicated() {
-        let prices = host.place.prices;
+        let prices = host.subnet.prices;
         let transmission = prices.call(size);
-        let set_aside = prices.answer_in_advance();
-        if host.liquid(heap) < transmission + set_aside {
+        let prepaid = prices.answer_in_advance();
+        if host.liquid(heap) < transmission + prepaid {
             host.forget_call();
             return Ok(SYS_TRANSIENT);
         }
-        host.changes.balance -= transmission + set_aside;
+        host.changes.balance -= transmission + prepaid;
         host.changes.transmission += transmission;
-        under_construction(host, "ic0.call_perform")?.set_aside = set_aside;
+        under_construction(host, "ic0.call_perform")?.prepaid = prepaid;
     }
     host.changes.calls.extend(host.call.take());
     Ok(0)

@@ -1,24 +1,30 @@
 //! The functions that a canister imports from `ic0`.
 //!
-//! Each is allowed in the contexts that the interface specification lists for it, and traps elsewhere. What a function
-//! changes goes into [`Changes`](crate::execution::Changes), which the scheduler takes over if the message ends well and
-//! forgets if it traps. The 64-bit forms of modules with 64-bit memories are not there: such modules are refused.
+//! Each function is allowed in the contexts that the interface specification lists for it, and
+//! traps elsewhere. Its effects go into the state changes of the message: the replica commits them
+//! if the message returns, and drops them if it traps. The 64-bit forms for modules with 64-bit
+//! memories are missing, as such modules are refused.
 
 mod calls;
 mod environment;
 mod guest;
-mod host;
+pub(crate) mod host;
 mod stable;
 
 use wasmtime::{Engine, Linker};
 
-use crate::canister::{Closure, Status};
-use crate::execution::{Context, Trap};
-use crate::outcall_fees;
-use guest::{Guest, charge, copy, give, join, load, narrow};
-use host::SENT_BYTE;
-
-pub(crate) use host::{Host, MAX_TABLE, MAX_TABLES, store};
+use crate::{
+    canister::{Status, calls::WasmClosure},
+    execution::{
+        message::Context,
+        system_api::{
+            guest::{Guest, charge, copy, give, join, load, narrow},
+            host::{Host, SENT_BYTE},
+        },
+        trap::Trap,
+    },
+    prices::outcalls,
+};
 
 // The contexts, as sets; named as in the specification's overview of imports.
 const fn set(context: Context) -> u32 {
@@ -54,7 +60,7 @@ const CYCLES_MINTING_CANISTER: &str = "rkp4c-7iaaa-aaaaa-aaaca-cai";
 /// Longest message of `ic0.trap`, in bytes.
 const MAX_TRAP: u32 = 32 * 1024;
 
-/// What every system call begins with.
+/// The beginning of every system call: the charge, and the check of the context.
 fn enter(guest: &mut Guest<'_>, name: &str, allowed: u32, cost: u64) -> wasmtime::Result<()> {
     charge(guest, cost)?;
     let context = guest.data().message.context;
@@ -64,68 +70,104 @@ fn enter(guest: &mut Guest<'_>, name: &str, allowed: u32, cost: u64) -> wasmtime
     Ok(())
 }
 
-/// Instructions of a call that sends so many bytes away.
+/// Instructions of a system call that sends `bytes` bytes out of the sandbox.
 const fn sending(bytes: u32) -> u64 {
     500 + SENT_BYTE * bytes as u64
 }
 
-/// Instructions of a call that copies so many bytes.
+/// Instructions of a system call that copies `bytes` bytes.
 const fn copying(base: u64, bytes: u32) -> u64 {
     base + bytes as u64
 }
 
-/// All of `ic0`: each function with the contexts in which it is allowed and the instructions it costs.
+/// All of `ic0`: each function with the contexts in which it is allowed and the instructions it
+/// costs.
 #[rustfmt::skip]
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     macro_rules! ic0 {
-        ($($name:ident [$allowed:expr, $cost:expr] ($guest:ident $(, $arg:ident: $ty:ty)*) -> $ret:ty $body:block)*) => {
-            $(linker.func_wrap("ic0", stringify!($name), |mut caller: Guest<'_> $(, $arg: $ty)*| -> wasmtime::Result<$ret> {
-                let $guest = &mut caller;
-                let cost = $cost;
-                enter($guest, stringify!($name), $allowed, cost)?;
-                $body
-            })?;)*
+        ($(
+            $name:ident [$allowed:expr, $cost:expr]
+            ($guest:ident $(, $arg:ident: $ty:ty)*) -> $ret:ty $body:block
+        )*) => {
+            $(
+                let function = |mut caller: Guest<'_> $(, $arg: $ty)*| -> wasmtime::Result<$ret> {
+                    let $guest = &mut caller;
+                    let cost = $cost;
+                    enter($guest, stringify!($name), $allowed, cost)?;
+                    $body
+                };
+                linker.func_wrap("ic0", stringify!($name), function)?;
+            )*
         };
     }
 
-    // What the message brought.
+    // The input of the message.
     ic0! {
         msg_arg_data_size [ARGUMENT, 500] (g) -> u32 { Ok(g.data().message.payload.len() as u32) }
-        msg_arg_data_copy [ARGUMENT, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_arg_data_copy", "payload", (dst, offset, size), |host| Ok(&host.message.payload))
+        msg_arg_data_copy [ARGUMENT, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "msg_arg_data_copy", "payload", (dst, offset, size), |host| {
+                Ok(&host.message.payload)
+            })
         }
-        msg_caller_size [NOT_START, 500] (g) -> u32 { Ok(g.data().message.caller.as_slice().len() as u32) }
-        msg_caller_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_caller_copy", "id", (dst, offset, size), |host| Ok(host.message.caller.as_slice()))
+        msg_caller_size [NOT_START, 500] (g) -> u32 {
+            Ok(g.data().message.caller.as_slice().len() as u32)
         }
-        msg_caller_info_data_size [CALLER_INFO, 500] (g) -> u32 { Ok(caller_info(g.data()).0.len() as u32) }
-        msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |host| Ok(caller_info(host).0))
+        msg_caller_copy [NOT_START, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "msg_caller_copy", "id", (dst, offset, size), |host| {
+                Ok(host.message.caller.as_slice())
+            })
         }
-        msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> u32 { Ok(caller_info(g.data()).1.len() as u32) }
-        msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |host| Ok(caller_info(host).1))
+        msg_caller_info_data_size [CALLER_INFO, 500] (g) -> u32 {
+            Ok(caller_info(g.data()).0.len() as u32)
+        }
+        msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |host| {
+                Ok(caller_info(host).0)
+            })
+        }
+        msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> u32 {
+            Ok(caller_info(g.data()).1.len() as u32)
+        }
+        msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |host| {
+                Ok(caller_info(host).1)
+            })
         }
         msg_reject_code [RY | RT | CRY | CRT | C, 500] (g) -> u32 {
             Ok(g.data().message.reject.as_ref().map_or(0, |reject| reject.0 as u32))
         }
         msg_reject_msg_size [RT | CRT, 500] (g) -> u32 { Ok(reject_message(g.data()).len() as u32) }
-        msg_reject_msg_copy [RT | CRT, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_reject_msg_copy", "msg", (dst, offset, size), |host| Ok(reject_message(host)))
+        msg_reject_msg_copy [RT | CRT, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "msg_reject_msg_copy", "msg", (dst, offset, size), |host| {
+                Ok(reject_message(host))
+            })
         }
         msg_deadline [U | RQ | NRQ | CQ | RY | RT | CRY | CRT, 500] (g) -> u64 {
-            // Queries have none, however they are called.
+            // Queries have no deadline, however they are called.
             let message = &g.data().message;
             Ok(if set(message.context) & (U | RY | RT) == 0 { 0 } else { message.deadline })
         }
         msg_method_name_size [F, 500] (g) -> u32 { Ok(g.data().message.method.len() as u32) }
         msg_method_name_copy [F, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "msg_method_name_copy", "payload", (dst, offset, size), |host| Ok(host.message.method.as_bytes()))
+            copy(g, "msg_method_name_copy", "payload", (dst, offset, size), |host| {
+                Ok(host.message.method.as_bytes())
+            })
         }
         accept_message [F, 500] (g) -> () {
             if std::mem::replace(&mut g.data_mut().changes.accepted, true) {
-                return Err(Trap::Contract("ic0.accept_message: the function was already called.".into()).into());
+                let why = "ic0.accept_message: the function was already called.";
+                return Err(Trap::Contract(why.into()).into());
             }
             Ok(())
         }
@@ -137,7 +179,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             Ok(calls::reply_data_append(g, src, size)?)
         }
         msg_reply [ANSWER, 500] (g) -> () { Ok(calls::reply(g.data_mut())?) }
-        msg_reject [ANSWER, sending(size)] (g, src: u32, size: u32) -> () { Ok(calls::reject(g, src, size)?) }
+        msg_reject [ANSWER, sending(size)] (g, src: u32, size: u32) -> () {
+            Ok(calls::reject(g, src, size)?)
+        }
     }
 
     // Cycles.
@@ -146,7 +190,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             let available = g.data().changes.available;
             give(g, "msg_cycles_available128", dst, available)
         }
-        msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().changes.available)?) }
+        msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
+            Ok(narrow(g.data().changes.available)?)
+        }
         msg_cycles_refunded128 [RY | RT, 500] (g, dst: u32) -> () {
             let refunded = g.data().message.refunded;
             give(g, "msg_cycles_refunded128", dst, refunded)
@@ -159,14 +205,17 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
             Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
         }
-        cycles_burn128 [I | G | U | RQ | RY | RT | C | T, 500] (g, high: u64, low: u64, dst: u32) -> () {
+        cycles_burn128 [I | G | U | RQ | RY | RT | C | T, 500] (
+            g, high: u64, low: u64, dst: u32
+        ) -> () {
             let burnt = calls::burn(g, join(high, low));
             give(g, "cycles_burn128", dst, burnt)
         }
-        // The platform has it too, and lets one canister use it, which is not here.
+        // The platform has this function for one canister, which no instance has.
         mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: u32) -> () {
             Err(Trap::Contract(format!(
-                "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: {} != {CYCLES_MINTING_CANISTER}",
+                "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: {} != \
+                 {CYCLES_MINTING_CANISTER}",
                 g.data().canister.id
             ))
             .into())
@@ -188,14 +237,16 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             g, callee: u32, callee_size: u32, name: u32, name_size: u32,
             reply_fun: u32, reply_env: u32, reject_fun: u32, reject_env: u32
         ) -> () {
-            let on_reply = Closure { function: reply_fun, environment: reply_env };
-            let on_reject = Closure { function: reject_fun, environment: reject_env };
+            let on_reply = WasmClosure { function: reply_fun, environment: reply_env };
+            let on_reject = WasmClosure { function: reject_fun, environment: reject_env };
             Ok(calls::new(g, (callee, callee_size), (name, name_size), on_reply, on_reject)?)
         }
         call_on_cleanup [CALL, 500] (g, function: u32, environment: u32) -> () {
-            Ok(calls::on_cleanup(g.data_mut(), Closure { function, environment })?)
+            Ok(calls::on_cleanup(g.data_mut(), WasmClosure { function, environment })?)
         }
-        call_data_append [CALL, sending(size)] (g, src: u32, size: u32) -> () { Ok(calls::data_append(g, src, size)?) }
+        call_data_append [CALL, sending(size)] (g, src: u32, size: u32) -> () {
+            Ok(calls::data_append(g, src, size)?)
+        }
         call_with_best_effort_response [CALL, 500] (g, seconds: u32) -> () {
             Ok(calls::with_best_effort_response(g.data_mut(), seconds)?)
         }
@@ -214,10 +265,14 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         stable64_grow [EVERYWHERE, 500] (g, pages: u64) -> u64 {
             Ok(stable::grow(g, pages)?.unwrap_or(u64::MAX))
         }
-        stable64_write [EVERYWHERE, size.saturating_add(20)] (g, offset: u64, src: u64, size: u64) -> () {
+        stable64_write [EVERYWHERE, size.saturating_add(20)] (
+            g, offset: u64, src: u64, size: u64
+        ) -> () {
             stable::write(g, offset, src, size)
         }
-        stable64_read [EVERYWHERE, size.saturating_add(20)] (g, dst: u64, offset: u64, size: u64) -> () {
+        stable64_read [EVERYWHERE, size.saturating_add(20)] (
+            g, dst: u64, offset: u64, size: u64
+        ) -> () {
             stable::read(g, dst, offset, size)
         }
         stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
@@ -240,9 +295,15 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 
     // The canister and its subnet.
     ic0! {
-        canister_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().canister.id.as_slice().len() as u32) }
-        canister_self_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "canister_self_copy", "id", (dst, offset, size), |host| Ok(host.canister.id.as_slice()))
+        canister_self_size [NOT_START, 500] (g) -> u32 {
+            Ok(g.data().canister.id.as_slice().len() as u32)
+        }
+        canister_self_copy [NOT_START, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "canister_self_copy", "id", (dst, offset, size), |host| {
+                Ok(host.canister.id.as_slice())
+            })
         }
         canister_status [NOT_START, 500] (g) -> u32 {
             Ok(match g.data().canister.status {
@@ -252,37 +313,55 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             })
         }
         canister_version [NOT_START, 500] (g) -> u64 { Ok(g.data().canister.version) }
-        subnet_self_size [NOT_START, 500] (g) -> u32 { Ok(g.data().place.subnet.as_slice().len() as u32) }
-        subnet_self_copy [NOT_START, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| Ok(host.place.subnet.as_slice()))
+        subnet_self_size [NOT_START, 500] (g) -> u32 {
+            Ok(g.data().subnet.id.as_slice().len() as u32)
         }
-        subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().place.nodes) }
+        subnet_self_copy [NOT_START, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| {
+                Ok(host.subnet.id.as_slice())
+            })
+        }
+        subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().subnet.nodes) }
         is_controller [EVERYWHERE, copying(1_000, size)] (g, src: u32, size: u32) -> u32 {
             let (bytes, host) = load(g, "ic0.is_controller", src, size)?;
             Ok(host.canister.is_controller(&guest::principal(bytes)?).into())
         }
-        in_replicated_execution [EVERYWHERE, 500] (g) -> u32 { Ok(g.data().message.context.replicated().into()) }
-        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 { Ok(g.data().place.root_key.len() as u32) }
-        root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.place.root_key))
+        in_replicated_execution [EVERYWHERE, 500] (g) -> u32 {
+            Ok(g.data().message.context.replicated().into())
         }
-        certified_data_set [I | G | U | RY | RT | T, copying(500, size)] (g, src: u32, size: u32) -> () {
+        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 {
+            Ok(g.data().subnet.root_key.len() as u32)
+        }
+        root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
+            copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.subnet.root_key))
+        }
+        certified_data_set [I | G | U | RY | RT | T, copying(500, size)] (
+            g, src: u32, size: u32
+        ) -> () {
             const MOST: u32 = 32;
             if size > MOST {
                 return Err(Trap::Contract(format!(
-                    "ic0_certified_data_set failed because the passed data must be no larger than {MOST} bytes. Found \
-                     {size} bytes."
+                    "ic0_certified_data_set failed because the passed data must be no larger than \
+                     {MOST} bytes. Found {size} bytes."
                 )).into());
             }
             let (bytes, host) = load(g, "ic0_certified_data_set", src, size)?;
             host.changes.certified_data = Some(bytes.to_vec());
             Ok(())
         }
-        data_certificate_present [NOT_START, 500] (g) -> u32 { Ok(g.data().message.certificate.is_some().into()) }
+        data_certificate_present [NOT_START, 500] (g) -> u32 {
+            Ok(g.data().message.certificate.is_some().into())
+        }
         data_certificate_size [NRQ | CQ, 500] (g) -> u32 {
             Ok(g.data().certificate("data_certificate_size")?.len() as u32)
         }
-        data_certificate_copy [NRQ | CQ, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+        data_certificate_copy [NRQ | CQ, copying(500, size)] (
+            g, dst: u32, offset: u32, size: u32
+        ) -> () {
             const NAME: &str = "data_certificate_copy";
             copy(g, NAME, "payload", (dst, offset, size), |host| host.certificate(NAME))
         }
@@ -300,14 +379,21 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             match kind {
                 0 => Ok(used),
                 1 => Ok(g.data().message.earlier + used),
-                _ => Err(Trap::Contract(format!("Error getting performance counter type {kind}")).into()),
+                _ => {
+                    let why = format!("Error getting performance counter type {kind}");
+                    Err(Trap::Contract(why).into())
+                }
             }
         }
-        env_var_count [NOT_START, 500] (g) -> u32 { Ok(g.data().canister.settings.environment_variables.len() as u32) }
+        env_var_count [NOT_START, 500] (g) -> u32 {
+            Ok(g.data().canister.settings.environment_variables.len() as u32)
+        }
         env_var_name_size [NOT_START, 500] (g, index: u32) -> u32 {
             Ok(environment::name(g.data(), index)?.len() as u32)
         }
-        env_var_name_copy [NOT_START, copying(500, size)] (g, index: u32, dst: u32, offset: u32, size: u32) -> () {
+        env_var_name_copy [NOT_START, copying(500, size)] (
+            g, index: u32, dst: u32, offset: u32, size: u32
+        ) -> () {
             copy(g, "env_var_name_copy", "name", (dst, offset, size), |host| {
                 Ok(environment::name(host, index)?.as_bytes())
             })
@@ -333,25 +419,28 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     // Prices.
     ic0! {
         cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: u32) -> () {
-            let prices = g.data().place.prices;
-            let cost = prices.call(name_size.saturating_add(payload_size)) + prices.answer_in_advance();
+            let prices = g.data().subnet.prices;
+            let call = prices.call(name_size.saturating_add(payload_size));
+            let cost = call + prices.answer_in_advance();
             give(g, "cost_call", dst, cost)
         }
         cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
-            let cost = g.data().place.prices.creation;
+            let cost = g.data().subnet.prices.creation;
             give(g, "cost_create_canister", dst, cost)
         }
         cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {
-            let cost = g.data().place.prices.outcall(request, response);
+            let cost = g.data().subnet.prices.outcall(request, response);
             give(g, "cost_http_request", dst, cost)
         }
         cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
             let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
-            let cost = outcall_fees::quote(params, &host.place.prices)
+            let cost = outcalls::quote(params, &host.subnet.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
             give(g, "cost_http_request_v2", dst, cost)
         }
-        cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, curve: u32, _dst: u32) -> u32 {
+        cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (
+            g, src: u32, size: u32, curve: u32, _dst: u32
+        ) -> u32 {
             // secp256k1
             Ok(environment::signature_cost(g, "cost_sign_with_ecdsa", (src, size), (curve, 1))?)
         }
@@ -359,9 +448,12 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             g, src: u32, size: u32, algorithm: u32, _dst: u32
         ) -> u32 {
             // bip340secp256k1, ed25519
-            Ok(environment::signature_cost(g, "cost_sign_with_schnorr", (src, size), (algorithm, 2))?)
+            const NAME: &str = "cost_sign_with_schnorr";
+            Ok(environment::signature_cost(g, NAME, (src, size), (algorithm, 2))?)
         }
-        cost_vetkd_derive_key [EVERYWHERE, copying(500, size)] (g, src: u32, size: u32, curve: u32, _dst: u32) -> u32 {
+        cost_vetkd_derive_key [EVERYWHERE, copying(500, size)] (
+            g, src: u32, size: u32, curve: u32, _dst: u32
+        ) -> u32 {
             // bls12_381
             Ok(environment::signature_cost(g, "cost_vetkd_derive_key", (src, size), (curve, 1))?)
         }
@@ -377,7 +469,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             }
             Ok(())
         }
-        trap [EVERYWHERE, copying(500, size) + g.data().logging(size)] (g, src: u32, size: u32) -> () {
+        trap [EVERYWHERE, copying(500, size) + g.data().logging(size)] (
+            g, src: u32, size: u32
+        ) -> () {
             let message = match load(g, "trap", src, size.min(MAX_TRAP)) {
                 Ok((bytes, _)) => String::from_utf8_lossy(bytes).into_owned(),
                 Err(_) => "(trap message out of memory bounds)".to_owned(),
@@ -388,7 +482,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     Ok(linker)
 }
 
-/// What some canister vouches for about the caller, and which one; both empty if none does.
+/// The information about the caller, and the canister that signed it. Both are empty if there is
+/// none.
 fn caller_info(host: &Host) -> (&[u8], &[u8]) {
     host.message
         .caller_info
@@ -396,7 +491,7 @@ fn caller_info(host: &Host) -> (&[u8], &[u8]) {
         .map_or((&[], &[]), |info| (&info.data, info.signer.as_slice()))
 }
 
-/// Why the call was rejected. There is always a message where it may be asked for.
+/// The reject message. A context that may read it always has it.
 fn reject_message(host: &Host) -> &[u8] {
     host.message
         .reject

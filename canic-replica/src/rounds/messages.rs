@@ -1,29 +1,38 @@
-//! One message from beginning to end: admission, payment, execution, commit, and what becomes of its call context.
+//! The processing of one message: checks, payment, execution, commit, and the end of its call
+//! context.
 
 use std::sync::Arc;
 
 use candid::Principal;
 
-use crate::canister::{
-    CallContext, Callback, Canister, Closure, Input, LowMemory, Origin, Request, Response, Status,
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{CallContext, Callback, Input, Origin, Request, Response, WasmClosure},
+        tasks::{LowMemory, Task},
+    },
+    execution::{
+        Executed, execute,
+        message::{Call, Context, Entry, Message, StateChanges},
+        trap::Trap,
+    },
+    faults::{Direction, Effect},
+    ingress::IngressStatus,
+    memory::WASM_PAGE,
+    network::Network,
+    prices::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT},
+    reject::{Reject, RejectCode},
+    trace::{Kind, Outcome},
 };
-use crate::cycles::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT};
-use crate::execution::{Call, Changes, Context, Entry, Executed, Message, Trap, execute};
-use crate::faults::{Effect, Way};
-use crate::memory::WASM_PAGE;
-use crate::replica::Replica;
-use crate::scheduler::Task;
-use crate::trace::{Kind, Outcome};
-use crate::{IngressStatus, Reject, RejectCode};
 
-/// Longest payload between subnets, in bytes.
+/// The longest message between subnets, in bytes.
 const MAX_BETWEEN_SUBNETS: usize = 2 * 1024 * 1024;
 
-impl Replica {
+impl Network {
     // Requests.
 
     pub(crate) fn run_request(&mut self, id: Principal, mut request: Request) -> u64 {
-        let fault = self.strike_request(&mut request);
+        let fault = self.fire_on_request(&mut request);
         if let Some(Effect::Delay { rounds }) = fault {
             self.delay(rounds, Input::Request(request));
             return 0;
@@ -44,7 +53,7 @@ impl Replica {
         let context = match admitted {
             Ok(context) => context,
             Err(reject) => {
-                self.turn_away(request, reject, subnet);
+                self.reject_request(request, reject, subnet);
                 return 0;
             }
         };
@@ -68,12 +77,12 @@ impl Replica {
         self.run_in_new_context(id, kind, request, message)
     }
 
-    /// Decides in which context a request runs, or why it doesn't.
+    /// The context in which a request runs, or its reject.
     fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
         let id = canister.id;
-        self.in_time(request)?;
-        accepts_calls(canister)?;
-        brings_enough(canister, request)?;
+        self.check_deadline(request)?;
+        canister.accepts_calls()?;
+        check_incoming_cycles(canister, request)?;
         let code = canister
             .code
             .as_ref()
@@ -98,8 +107,8 @@ impl Replica {
         Ok(context)
     }
 
-    /// Whether a request did not wait too long to be executed.
-    pub(crate) fn in_time(&self, request: &Request) -> Result<(), Reject> {
+    /// Checks that a request has not expired.
+    pub(crate) fn check_deadline(&self, request: &Request) -> Result<(), Reject> {
         let expired = |at| at < self.time;
         match request.origin {
             Origin::Ingress(id)
@@ -152,7 +161,7 @@ impl Replica {
         }
         let system = Principal::management_canister();
         let fault = match exported {
-            true => self.strike(Way::Call, system, id, export),
+            true => self.fire(Direction::Call, system, id, export),
             false => None,
         };
         if !matches!(fault, None | Some(Effect::Trap { .. })) {
@@ -166,18 +175,7 @@ impl Replica {
         if !exported {
             return 0;
         }
-        let request = Request {
-            origin: Origin::System,
-            sender: system,
-            callee: id,
-            method: export.into(),
-            payload: Vec::new(),
-            caller_info: None,
-            cycles: 0,
-            deadline: 0,
-            subnet: None,
-            spared: true,
-        };
+        let request = Request::of_system(system, id, export.into(), 0);
         let mut message = Message::new(
             context,
             Entry::Export(export.into()),
@@ -199,8 +197,8 @@ impl Replica {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
-        let in_advance = place.prices.execution(message.limit);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let in_advance = subnet_context.prices.execution(message.limit);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -225,10 +223,10 @@ impl Replica {
         }
         message.available = request.cycles;
         let executed = match self.canisters.get(&id) {
-            Some(canister) => execute(canister, &place, message),
+            Some(canister) => execute(canister, &subnet_context, message),
             None => return 0,
         };
-        let cost = place.prices.execution(executed.instructions);
+        let cost = subnet_context.prices.execution(executed.instructions);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.version += 1;
@@ -237,7 +235,7 @@ impl Replica {
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
         self.note(kind, &request, outcome, instructions);
-        self.conclude(id, number, trap);
+        self.close_call_context(id, number, trap);
         instructions
     }
 
@@ -245,16 +243,10 @@ impl Replica {
 
     pub(crate) fn run_response(&mut self, id: Principal, mut response: Response) -> u64 {
         let now = self.time;
-        let fault = self.strike_response(&mut response);
+        let fault = self.fire_on_response(&mut response);
         match fault {
             Some(Effect::Delay { rounds }) => {
-                let canister = self.canister_mut(id);
-                if let Some(callback) =
-                    canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
-                {
-                    callback.answered = false;
-                }
-                self.delay(rounds, Input::Response(response));
+                self.delay_response(id, rounds, response);
                 return 0;
             }
             Some(Effect::Reject { .. }) => {
@@ -267,24 +259,13 @@ impl Replica {
             return 0;
         };
         let Some(callback) = canister.close_call(response.callback) else {
-            // The call had expired: the answer is dropped, its cycles come back all the same.
+            // The call had expired: the answer is dropped, and its cycles are refunded.
             canister.balance += response.refund;
             return 0;
         };
         canister.balance += response.refund;
         let subnet = canister.subnet;
-        let place = Arc::clone(&self.subnets[subnet].place);
-        let bytes = match &response.result {
-            Ok(reply) => reply.len(),
-            Err(reject) => reject.message.len(),
-        };
-        let transmission = place
-            .prices
-            .response((bytes as u64).min(MAX_RESPONSE))
-            .min(callback.set_aside);
-        self.ledger.fees.transmission += transmission;
-        let left = callback.set_aside - transmission;
-
+        let left = self.charge_transmission(subnet, &callback, &response);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -300,38 +281,58 @@ impl Replica {
         };
         if context.deleted || canister.code.is_none() || closure == NOTHING {
             canister.balance += left;
-            self.conclude(id, callback.context, None);
+            self.close_call_context(id, callback.context, None);
             return 0;
         }
         let mut message = callback_message(context, closure, &response, now);
         message.fault = fault;
-        let request = Request {
-            origin: Origin::System,
-            sender: callback.callee,
-            callee: id,
-            method: callback.method.clone(),
-            payload: Vec::new(),
-            caller_info: None,
-            cycles: response.refund,
-            deadline: 0,
-            subnet: None,
-            spared: true,
-        };
+        let (callee, method) = (callback.callee, callback.method.clone());
+        let request = Request::of_system(callee, id, method, response.refund);
         self.run_callback(id, &callback, message, &request, left)
     }
 
-    /// What an injected fault does to an answer, which must not be struck twice.
-    fn strike_response(&mut self, response: &mut Response) -> Option<Effect> {
-        if std::mem::replace(&mut response.spared, true) || !self.faults.any() {
+    /// Lets a response arrive again, so many rounds later; until then its call has no answer.
+    fn delay_response(&mut self, id: Principal, rounds: u64, response: Response) {
+        let canister = self.canister_mut(id);
+        if let Some(callback) =
+            canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
+        {
+            callback.answered = false;
+        }
+        self.delay(rounds, Input::Response(response));
+    }
+
+    /// Charges for the transmission of a response. Answers the rest of what the call prepaid.
+    fn charge_transmission(
+        &mut self,
+        subnet: usize,
+        callback: &Callback,
+        response: &Response,
+    ) -> u128 {
+        let bytes = match &response.result {
+            Ok(reply) => reply.len(),
+            Err(reject) => reject.message.len(),
+        };
+        let prices = &self.subnets[subnet].context.prices;
+        let transmission = prices
+            .response((bytes as u64).min(MAX_RESPONSE))
+            .min(callback.prepaid);
+        self.ledger.fees.transmission += transmission;
+        callback.prepaid - transmission
+    }
+
+    /// The effect of the injected fault that fires on an answer. Faults see each answer once.
+    fn fire_on_response(&mut self, response: &mut Response) -> Option<Effect> {
+        if std::mem::replace(&mut response.fault_checked, true) || !self.faults.any() {
             return None;
         }
         let caller = self.canisters.get(&response.to)?;
         let callback = caller.callbacks.get(&response.callback)?;
         let (callee, method) = (callback.callee, callback.method.clone());
-        self.strike(Way::Answer, response.to, callee, &method)
+        self.fire(Direction::Answer, response.to, callee, &method)
     }
 
-    /// Runs a callback and, if it traps, the cleanup. `left` is what the call set aside for that.
+    /// Runs a callback and, if it traps, the cleanup. `left` is the prepaid amount for that.
     fn run_callback(
         &mut self,
         id: Principal,
@@ -343,7 +344,7 @@ impl Replica {
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
-        let place = Arc::clone(&self.subnets[canister.subnet].place);
+        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
         let cleanup = callback.on_cleanup.map(|closure| {
             let mut cleanup = message.clone();
             cleanup.context = Context::Cleanup;
@@ -358,7 +359,7 @@ impl Replica {
         } else {
             Kind::Reject
         };
-        let executed = execute(canister, &place, message);
+        let executed = execute(canister, &subnet_context, message);
         let mut instructions = executed.instructions;
         self.note(kind, request, outcome(&executed, id), executed.instructions);
         let trapped = executed.outcome.as_ref().err().cloned();
@@ -367,7 +368,7 @@ impl Replica {
             && let Some(canister) = self.canisters.get(&id)
         {
             cleanup.earlier += instructions;
-            let executed = execute(canister, &place, cleanup);
+            let executed = execute(canister, &subnet_context, cleanup);
             instructions += executed.instructions;
             self.note(
                 Kind::Cleanup,
@@ -381,20 +382,20 @@ impl Replica {
             }
             self.commit(id, callback.context, executed, 0);
         }
-        let cost = place.prices.execution(instructions).min(left);
+        let cost = subnet_context.prices.execution(instructions).min(left);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.balance += left - cost;
             canister.version += 1;
         }
-        self.conclude(id, callback.context, trap);
+        self.close_call_context(id, callback.context, trap);
         instructions
     }
 
-    // What comes after a message.
+    // After a message.
 
-    /// Takes over what a message did, and gives back `unspent` cycles of what it paid in advance. Answers the reject that
-    /// a trap means for its caller.
+    /// Commits the effects of a message, and refunds the `unspent` cycles of its prepayment.
+    /// Answers the caller's reject if the message trapped.
     fn commit(
         &mut self,
         id: Principal,
@@ -417,14 +418,14 @@ impl Replica {
                 return Some(trap.reject(id));
             }
         };
-        let Changes {
+        let StateChanges {
             calls,
             answer,
             burnt,
             transmission,
             available,
             ..
-        } = canister.apply(changes);
+        } = changes.apply_to(canister);
         canister.balance += unspent;
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
@@ -463,7 +464,7 @@ impl Replica {
             on_reply: call.on_reply,
             on_reject: call.on_reject,
             on_cleanup: call.on_cleanup,
-            set_aside: call.set_aside,
+            prepaid: call.prepaid,
             deadline: call.deadline,
             answered: false,
         });
@@ -478,7 +479,7 @@ impl Replica {
             cycles: call.cycles,
             deadline: call.deadline,
             subnet: self.subnet_index(call.callee).or(Some(subnet)),
-            spared: false,
+            fault_checked: false,
         };
         let near = self
             .canisters
@@ -486,7 +487,7 @@ impl Replica {
             .is_some_and(|callee| callee.subnet == subnet);
         if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee))
         {
-            return self.hand_over(request);
+            return self.deliver_request(request);
         }
         let goes_far = match self.subnet_index_of(request.callee) {
             Some(other) => other != subnet,
@@ -495,8 +496,8 @@ impl Replica {
         let size = request.method.len() + request.payload.len();
         if goes_far && size > MAX_BETWEEN_SUBNETS {
             let why = format!(
-                "Canister {id} violated contract: attempted to send a message of size {size} exceeding the limit \
-                 {MAX_BETWEEN_SUBNETS}"
+                "Canister {id} violated contract: attempted to send a message of size {size} \
+                 exceeding the limit {MAX_BETWEEN_SUBNETS}"
             );
             let reject = Reject::new(RejectCode::CanisterError, 504, why);
             return self.respond(request.origin, id, Err(reject), request.cycles, None);
@@ -505,8 +506,8 @@ impl Replica {
             .push_back((self.round + 1, Input::Request(request)));
     }
 
-    /// Closes a call context that nothing can answer any more.
-    fn conclude(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
+    /// Closes a call context without outstanding calls. A context without an answer is rejected.
+    fn close_call_context(&mut self, id: Principal, number: u64, trap: Option<Reject>) {
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
@@ -521,7 +522,8 @@ impl Replica {
             return;
         };
         if context.responded {
-            // Only what a system task or a removed program left over; an answer has refunded all.
+            // An answer has refunded all cycles; these are left over by a system task or by
+            // uninstalled code.
             self.ledger.destroyed += context.available;
             return;
         }
@@ -539,48 +541,14 @@ impl Replica {
     }
 }
 
-/// Canisters that send one-way messages name no function: nothing is to be called.
-const NOTHING: Closure = Closure {
+/// The closure of a one-way message, which has no callback.
+const NOTHING: WasmClosure = WasmClosure {
     function: u32::MAX,
     environment: u32::MAX,
 };
 
-impl Canister {
-    /// Takes over the state that a message left; what concerns others stays in the answer.
-    pub(crate) fn apply(&mut self, mut changes: Changes) -> Changes {
-        if let Some(code) = changes.code.take() {
-            self.code = Some(code);
-            self.stable = std::mem::take(&mut changes.stable);
-        }
-        if let Some(data) = changes.certified_data.take() {
-            self.certified_data = data;
-        }
-        self.timer = changes.timer;
-        self.balance = changes.balance;
-        changes
-    }
-}
-
-/// Whether a canister takes new calls.
-pub(crate) fn accepts_calls(canister: &Canister) -> Result<(), Reject> {
-    let id = canister.id;
-    match canister.status {
-        Status::Running => Ok(()),
-        Status::Stopping(_) => Err(Reject::new(
-            RejectCode::CanisterError,
-            509,
-            format!("Canister {id} is stopping"),
-        )),
-        Status::Stopped => Err(Reject::new(
-            RejectCode::CanisterError,
-            508,
-            format!("Canister {id} is stopped"),
-        )),
-    }
-}
-
-/// Whether a call brings the cycles that its callee wants from other canisters.
-fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
+/// Checks that a call has the least cycles that its callee demands from other canisters.
+fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Reject> {
     let least = callee.settings.minimum_incoming_call_cycles;
     if !matches!(request.origin, Origin::Callback(_))
         || request.sender == callee.id
@@ -589,7 +557,8 @@ fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
         return Ok(());
     }
     let why = format!(
-        "Canister {} requires at least {least} transferred cycles per call of another canister, but {} brought {}.",
+        "Canister {} requires at least {least} transferred cycles per call of another canister, \
+         but {} brought {}.",
         callee.id, request.sender, request.cycles
     );
     Err(Reject::new(RejectCode::CanisterError, 520, why))
@@ -597,7 +566,7 @@ fn brings_enough(callee: &Canister, request: &Request) -> Result<(), Reject> {
 
 fn callback_message(
     context: &CallContext,
-    closure: Closure,
+    closure: WasmClosure,
     response: &Response,
     now: u64,
 ) -> Message {
@@ -626,17 +595,17 @@ fn outcome(executed: &Executed, id: Principal) -> Outcome {
         Err(trap) => Outcome::Trap {
             message: trap.reject(id).text(),
         },
-        Ok(Changes {
+        Ok(StateChanges {
             answer: Some(Ok(_)),
             ..
         }) => Outcome::Reply,
-        Ok(Changes {
+        Ok(StateChanges {
             answer: Some(Err(message)),
             ..
         }) => Outcome::Reject {
             code: RejectCode::CanisterReject,
             message: message.clone(),
         },
-        Ok(Changes { answer: None, .. }) => Outcome::Ok,
+        Ok(StateChanges { answer: None, .. }) => Outcome::Ok,
     }
 }

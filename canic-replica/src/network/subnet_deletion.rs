@@ -1,17 +1,22 @@
-//! The end of a subnet, with all that is on it.
+//! The deletion of a subnet with its canisters.
 
 use candid::Principal;
 
-use crate::canister::{Canister, Input, Request, Response, Status};
-use crate::certification::Topology;
-use crate::management::outcalls;
-use crate::replica::{Replica, is_named};
-use crate::{Reject, RejectCode};
+use crate::{
+    canister::{
+        Canister, Status,
+        calls::{Input, Request, Response},
+    },
+    certification::topology::Topology,
+    network::{Network, outcalls::held},
+    reject::no_route,
+    subnets::is_named,
+};
 
-impl Replica {
-    /// Deletes a subnet. Its canisters go with their cycles; who waits for an answer of theirs is rejected. Errors: no such
-    /// subnet; one that the network has by name; the one whose key verifies all certificates.
-    pub fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
+impl Network {
+    /// Deletes a subnet with its canisters and their cycles. Callers that wait for an answer of
+    /// these canisters get a reject.
+    pub(crate) fn delete_subnet(&mut self, subnet: Principal) -> Result<(), String> {
         let index = self
             .subnet_index(subnet)
             .ok_or_else(|| format!("there is no subnet {subnet}"))?;
@@ -33,10 +38,11 @@ impl Replica {
             self.ready.remove(&id);
             self.stopping.remove(&id);
             if let Some(canister) = self.canisters.remove(id) {
-                self.bury(&canister, index);
+                self.discard(&canister, index);
             }
         }
-        // Calls to its management canister have no other address; those to its canisters will find none.
+        // Calls to its management canister have no other receiver. Calls to its canisters are
+        // rejected when they arrive.
         let management = Principal::management_canister();
         for (round, input) in std::mem::take(&mut self.transit) {
             match input {
@@ -50,18 +56,18 @@ impl Replica {
         }
         self.outcalls.retain(|(of, _), outcall| {
             if *of == index {
-                self.ledger.destroyed += outcalls::held(outcall);
+                self.ledger.destroyed += held(outcall);
             }
             *of != index
         });
         Ok(())
     }
 
-    /// Answers what a canister of the subnet of this number will not answer any more.
-    fn bury(&mut self, canister: &Canister, subnet: usize) {
+    /// Rejects all calls that a deleted canister of this subnet cannot answer any more.
+    fn discard(&mut self, canister: &Canister, subnet: usize) {
         self.ledger.destroyed += canister.balance;
-        let set_aside = canister.callbacks.values().map(|call| call.set_aside);
-        self.ledger.destroyed += set_aside.sum::<u128>();
+        let prepaid = canister.callbacks.values().map(|call| call.prepaid);
+        self.ledger.destroyed += prepaid.sum::<u128>();
         for context in canister.contexts.values() {
             if context.responded {
                 self.ledger.destroyed += context.available;
@@ -71,7 +77,7 @@ impl Replica {
             let reject = no_route(canister.id);
             self.respond(origin, sender, Err(reject), refund, Some(subnet));
         }
-        for input in canister.inputs.iter().cloned() {
+        for input in canister.input_queues.iter().cloned() {
             match input {
                 Input::Request(request) => self.reject_unroutable(request, subnet),
                 Input::Response(Response { refund, .. }) => self.ledger.destroyed += refund,
@@ -86,12 +92,6 @@ impl Replica {
 
     fn reject_unroutable(&mut self, request: Request, subnet: usize) {
         let reject = no_route(request.callee);
-        self.turn_away(request, reject, Some(subnet));
+        self.reject_request(request, reject, Some(subnet));
     }
-}
-
-/// The reject for calls to canisters that belong to no subnet.
-pub(crate) fn no_route(canister: Principal) -> Reject {
-    let why = format!("No route to canister {canister}");
-    Reject::new(RejectCode::DestinationInvalid, 301, why)
 }

@@ -1,62 +1,71 @@
-//! What the system API works on while a message runs, and what it lets the guest's memory grow to.
+//! The host: the state on which system calls work while a message runs, and the limits of the
+//! guest's memory.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use candid::Principal;
 use wasmtime::{Engine, Memory, ResourceLimiter, Store};
 
-use crate::SubnetKind;
-use crate::canister::{Canister, Settings};
-use crate::cycles::Prices;
-use crate::execution::{Call, Changes, Context, Entry, Message, Place, Trap};
-use crate::faults::Effect;
+use crate::{
+    canister::{Canister, settings::Settings},
+    execution::{
+        message::{Call, Context, Entry, Message, StateChanges, SubnetContext},
+        trap::Trap,
+    },
+    faults::Effect,
+    prices::Prices,
+    subnets::SubnetKind,
+    wasm::engine::{MAX_TABLE, MAX_TABLES},
+};
 
-/// Tables that a module may have, and entries that one may have: the platform's limits.
-pub(crate) const MAX_TABLES: usize = 1;
-pub(crate) const MAX_TABLE: usize = 1_000_000;
-
-/// Bytes of a printed line that are kept, what the log adds to each line, and the bytes that the largest log holds.
+/// The longest printed line, the overhead of the log per line, and the largest log, all in bytes.
 const MAX_LINE: usize = 32 * 1024;
 const LINE_OVERHEAD: usize = 16;
 const MAX_PRINTED: usize = 2 << 20;
 
-/// Instructions for each byte that leaves the sandbox: of answers, calls and logs.
+/// Instructions per byte of answers, calls and logs, which leave the sandbox.
 pub(super) const SENT_BYTE: u64 = 50;
 
-/// What the system API works on while a message runs.
+/// The state on which system calls work.
 pub(crate) struct Host {
     pub(crate) message: Message,
-    pub(crate) changes: Changes,
+    pub(crate) changes: StateChanges,
     pub(crate) prints: VecDeque<Vec<u8>>,
-    /// Bytes of them, with what the log adds to each.
+    /// Bytes of the printed lines, with the overhead of the log.
     printed: usize,
     pub(crate) memory: Option<Memory>,
-    /// The canister's state is in place: from now on it is the guest that grows memory.
+    /// Whether the canister's state is restored: from then on the guest grows its memory itself.
     pub(crate) restored: bool,
-    /// The canister as it was before.
+    /// The canister before the message.
     pub(super) canister: Arc<Canister>,
-    pub(super) place: Arc<Place>,
+    pub(super) subnet: Arc<SubnetContext>,
     /// The call between `call_new` and `call_perform`.
     pub(super) call: Option<Call>,
-    /// The answer as far as it is assembled.
+    /// The payload of the answer so far.
     pub(super) answer: Vec<u8>,
-    /// Pages of stable memory that were read or written so far, and of these the written ones.
+    /// Pages of stable memory that the message has accessed, and those that it has written.
     pub(super) accessed: HashSet<u64>,
     pub(super) dirty: HashSet<u64>,
 }
 
 impl Host {
-    pub(crate) fn new(canister: Arc<Canister>, place: Arc<Place>, message: Message) -> Self {
+    pub(crate) fn new(
+        canister: Arc<Canister>,
+        subnet: Arc<SubnetContext>,
+        message: Message,
+    ) -> Self {
         Self {
-            changes: Changes::none(&canister, message.available),
+            changes: StateChanges::none(&canister, message.available),
             message,
             prints: VecDeque::new(),
             printed: 0,
             memory: None,
             restored: false,
             canister,
-            place,
+            subnet,
             call: None,
             answer: Vec::new(),
             accessed: HashSet::new(),
@@ -64,7 +73,7 @@ impl Host {
         }
     }
 
-    /// The certificate of the canister's certified data; `name` is the function that asks.
+    /// The certificate of the canister's certified data; `name` is the system call that reads it.
     pub(super) fn certificate(&self, name: &str) -> Result<&[u8], Trap> {
         match &self.message.certificate {
             Some(certificate) => Ok(certificate.bytes()),
@@ -75,8 +84,8 @@ impl Host {
     /// A host for an instance that will not run.
     pub(crate) fn idle() -> Self {
         let nobody = Principal::anonymous();
-        let place = Place {
-            subnet: nobody,
+        let subnet = SubnetContext {
+            id: nobody,
             nodes: 0,
             prices: Prices::of(SubnetKind::System),
             root_key: Vec::new(),
@@ -84,7 +93,7 @@ impl Host {
         let message = Message::new(Context::Start, Entry::Start, nobody, 0, 0);
         Self::new(
             Arc::new(Canister::new(nobody, 0, Settings::default(), 0, 0)),
-            Arc::new(place),
+            Arc::new(subnet),
             message,
         )
     }
@@ -99,10 +108,11 @@ impl Host {
             .bytes_beside(heap as u64 + self.changes.stable.bytes());
         self.changes
             .balance
-            .saturating_sub(self.canister.freezing_limit(&self.place.prices, bytes))
+            .saturating_sub(self.canister.freezing_limit(&self.subnet.prices, bytes))
     }
 
-    /// Whether the balance covers the freezing threshold once the canister takes `more` bytes. `heap` in bytes.
+    /// Whether the balance covers the freezing threshold once the canister takes `more` bytes.
+    /// `heap` in bytes.
     pub(super) fn can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
         if !self.message.context.replicated() {
             return Ok(());
@@ -112,14 +122,14 @@ impl Host {
             .saturating_add(more);
         let limit = self
             .canister
-            .freezing_limit(&self.place.prices, self.canister.bytes_beside(working));
+            .freezing_limit(&self.subnet.prices, self.canister.bytes_beside(working));
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
             Some(missing) => Err(Trap::Growth(more, missing)),
         }
     }
 
-    /// Keeps a line for the log; the oldest give way to no more than the largest log can hold.
+    /// Keeps a line for the log. The oldest lines go if the largest log cannot hold them.
     pub(super) fn print(&mut self, line: &[u8]) {
         let line = line[..line.len().min(MAX_LINE)].to_vec();
         self.printed += line.len() + LINE_OVERHEAD;
@@ -131,15 +141,15 @@ impl Host {
         }
     }
 
-    /// Instructions for writing so many bytes to the log: they push older ones out as far as the log holds them, and are
-    /// sent from the sandbox as far as there is room.
+    /// Instructions for writing `bytes` bytes to the log: bytes that the log holds are copied, and
+    /// bytes within its free space leave the sandbox.
     pub(super) fn logging(&self, bytes: u32) -> u64 {
         let capacity = self.canister.settings.log_memory_limit;
         let room = capacity.saturating_sub(self.printed as u64);
         2 * u64::from(bytes).min(capacity) + SENT_BYTE * u64::from(bytes).min(room)
     }
 
-    /// Cycles attached to a call that was not performed come back.
+    /// Drops the call under construction, and takes back the attached cycles.
     pub(crate) fn forget_call(&mut self) {
         if let Some(call) = self.call.take() {
             self.changes.balance += call.cycles;
@@ -160,7 +170,8 @@ impl ResourceLimiter for Host {
         let limit = self.canister.settings.wasm_memory_limit;
         let context = self.message.context;
         if self.restored && context.replicated() && context != Context::PreUpgrade {
-            // Callbacks, tasks and queries may pass the limit: a canister must be able to finish what it began.
+            // Callbacks, tasks and queries may exceed the limit: a canister must be able to finish
+            // its calls.
             let limited = matches!(context, Context::Start | Context::Init | Context::Update);
             if limited && limit > 0 && desired as u64 > limit {
                 return Err(Trap::MemoryLimit(limit, desired as u64).into());

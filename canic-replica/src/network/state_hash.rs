@@ -1,27 +1,29 @@
-//! One hash over an instance's state, so that two runs can be compared.
+//! The hash of an instance's state, for the comparison of two runs.
 //!
-//! What is plain data derives [`Hash`], so that a new field is part of the state without further ado. The types in this
-//! file hold more than state: they are taken apart here without `..`, so that a new field has to be looked at.
+//! Types of plain data derive [`Hash`], so that a new field is part of the hash. The types in this
+//! file hold more than state. They are destructured without `..`, so that the author of a new field
+//! has to decide.
 
-use std::hash::{Hash, Hasher};
-use std::mem::discriminant;
+use std::{
+    hash::{Hash, Hasher},
+    mem::discriminant,
+};
 
 use ic_management_canister_types::CanisterTimer;
 use sha2::{Digest, Sha256};
 
-use crate::Replica;
-use crate::canister::Snapshot;
-use crate::canisters::Canisters;
-use crate::faults::Faults;
-use crate::memory::{PAGE, Pages, Stable};
-use crate::replica::{Submission, Subnet};
-use crate::wasm::Module;
+use crate::{
+    canister::snapshot::Snapshot,
+    faults::Faults,
+    memory::{PAGE, Pages, Stable},
+    network::{Network, Submission, Subnet, canisters::Canisters},
+    wasm::Module,
+};
 
-impl Replica {
-    /// SHA-256 over all that can make a difference to what comes: the time, the canisters with their memories, queues and
-    /// settings, messages under way, the outcomes of messages from outside, faults to come. Not over what only tells of the
-    /// past: the trace, and the faults that struck. The same inputs give the same hash with the same build of this crate.
-    pub fn state_hash(&self) -> [u8; 32] {
+impl Network {
+    /// SHA-256 over all state that can make a difference to what comes; see
+    /// [`crate::Replica::state_hash`].
+    pub(crate) fn state_hash(&self) -> [u8; 32] {
         let mut digest = Canonical(Sha256::new());
         let Self {
             time,
@@ -57,7 +59,7 @@ impl Replica {
 
 impl Hash for Canisters {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // All the rest only saves looking at each of them.
+        // The other fields are an index.
         self.all.hash(state);
     }
 }
@@ -65,7 +67,7 @@ impl Hash for Canisters {
 impl Hash for Subnet {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
-            place: _,     // of the configuration
+            context: _,   // of the configuration
             certified: _, // of the state
             next,
             last,
@@ -94,19 +96,19 @@ impl Hash for Submission {
 impl Hash for Faults {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
-            planted,
+            armed,
             chaos,
-            strikes: _,
-            draws,
+            fired: _,
+            chaos_draws,
             passed,
         } = self;
-        (planted, chaos, draws, passed).hash(state);
+        (armed, chaos, chaos_draws, passed).hash(state);
     }
 }
 
 impl Hash for Module {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // All the rest comes from the bytes.
+        // All other fields follow from the bytes.
         self.hash.hash(state);
     }
 }
@@ -137,7 +139,7 @@ impl Hash for Stable {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { pages, size } = self;
         size.hash(state);
-        // A page that was written with zeros is like one that was never written.
+        // A page of zeros equals an absent page.
         let written = pages.iter().filter(|(_, page)| **page != [0; PAGE]);
         for (index, page) in written {
             (true, index, page).hash(state);
@@ -155,7 +157,7 @@ impl Hash for Pages {
     }
 }
 
-/// SHA-256 that is fed the same bytes on all machines.
+/// A SHA-256 hasher that reads the same bytes on all machines.
 struct Canonical(Sha256);
 
 impl Hasher for Canonical {
@@ -195,19 +197,28 @@ impl Hasher for Canonical {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use candid::Principal;
 
     use super::*;
-    use crate::canister::{
-        Callback, Canister, Closure, Code, Input, Number, Origin, Program, Request, Settings,
-        Upload,
+    use crate::{
+        canister::{
+            Canister,
+            calls::{Callback, Input, Origin, Request, WasmClosure},
+            execution_state::ExecutionState,
+            input_queues::Source,
+            settings::Settings,
+            snapshot::{SnapshotCode, Upload},
+        },
+        execution::program_cache,
+        faults::{ArmedFault, Effect, Fault},
+        ingress::IngressStatus,
+        memory::Heap,
+        network::Config,
+        subnets::SubnetKind,
+        wasm::global::Global,
     };
-    use crate::inputs::Source;
-    use crate::memory::Heap;
-    use crate::{Config, Effect, Fault, IngressStatus, Planted, SubnetKind};
 
     const ID: Principal = Principal::from_slice(&[1, 2, 3]);
     const OTHER: Principal = Principal::from_slice(&[3, 2, 1]);
@@ -223,14 +234,14 @@ mod tests {
             cycles: 7,
             deadline: 8,
             subnet: None,
-            spared: false,
+            fault_checked: false,
         }
     }
 
     /// An instance with one canister that has a little of everything.
-    fn full() -> Replica {
+    fn full() -> Network {
         let subnets = vec![SubnetKind::Application];
-        let mut replica = Replica::new(Config {
+        let mut network = Network::new(Config {
             subnets,
             time: None,
             rate_limited: true,
@@ -238,9 +249,11 @@ mod tests {
         .unwrap();
         let wasm = wat::parse_str("(module (memory 1) (global (mut i64) (i64.const 1)))");
         let mut canister = Canister::new(ID, 0, Settings::default(), 1, 2);
-        canister.code = Some(Code::fresh(Module::load(&wasm.unwrap()).unwrap()));
+        canister.code = Some(ExecutionState::fresh(
+            program_cache::load(&wasm.unwrap()).unwrap().module.clone(),
+        ));
         canister.stable.grow(1).unwrap();
-        let closure = Closure {
+        let closure = WasmClosure {
             function: 1,
             environment: 2,
         };
@@ -253,7 +266,7 @@ mod tests {
                 on_reply: closure,
                 on_reject: closure,
                 on_cleanup: Some(closure),
-                set_aside: 9,
+                prepaid: 9,
                 deadline: 10,
                 answered: false,
             },
@@ -262,10 +275,10 @@ mod tests {
         let snapshot = Snapshot {
             taken_at: 1,
             version: 2,
-            program: Program::Uploaded(Upload {
+            program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![3]),
                 heap: Heap::fresh(1),
-                globals: vec![Number::I32(1)],
+                globals: vec![Global::I32(1)],
             }),
             stable: Stable::default(),
             certified_data: vec![4],
@@ -276,50 +289,51 @@ mod tests {
         };
         canister.snapshots.insert(vec![1], Arc::new(snapshot));
         canister.log(1, b"line".to_vec());
-        replica.canisters.insert(Arc::new(canister));
-        replica
+        network.canisters.insert(Arc::new(canister));
+        network
     }
 
-    fn canister(replica: &mut Replica) -> &mut Canister {
-        replica.canister_mut(ID).unwrap()
+    fn canister(network: &mut Network) -> &mut Canister {
+        network.canister_mut(ID).unwrap()
     }
 
-    fn code(replica: &mut Replica) -> &mut Code {
-        canister(replica).code.as_mut().unwrap()
+    fn code(network: &mut Network) -> &mut ExecutionState {
+        canister(network).code.as_mut().unwrap()
     }
 
-    fn snapshot(replica: &mut Replica) -> &mut Snapshot {
-        Arc::make_mut(canister(replica).snapshots.get_mut(&vec![1]).unwrap())
+    fn snapshot(network: &mut Network) -> &mut Snapshot {
+        Arc::make_mut(canister(network).snapshots.get_mut(&vec![1]).unwrap())
     }
 
-    fn wait(replica: &mut Replica, source: Source, payload: u8) {
-        let inputs = &mut canister(replica).inputs;
+    fn wait(network: &mut Network, source: Source, payload: u8) {
+        let inputs = &mut canister(network).input_queues;
         inputs.push(source, Input::Request(request(payload)));
     }
 
-    fn plant(replica: &mut Replica, skip: u64) {
+    fn arm(network: &mut Network, skip: u64) {
         let mut fault = Fault::on_call(Effect::trap());
         fault.skip = skip;
-        replica.faults.planted.push(Planted { fault, seen: 0 });
+        network.faults.armed.push(ArmedFault { fault, seen: 0 });
     }
 
-    /// Differences deep inside: in what others hold, behind references, in the types that are taken apart by hand.
-    const CHANGES: &[fn(&mut Replica)] = &[
+    /// Changes deep inside: in maps, behind references, and in the types that are destructured by
+    /// hand.
+    const CHANGES: &[fn(&mut Network)] = &[
         |r| r.certified_time += 1,
         |r| r.draws += 1,
         |r| r.subnets[0].next += 1,
         |r| r.subnets[0].exhausted_by = Some(ID),
-        |r| plant(r, 1),
-        |r| plant(r, 2),
-        |r| r.faults.draws += 1,
+        |r| arm(r, 1),
+        |r| arm(r, 2),
+        |r| r.faults.chaos_draws += 1,
         |r| r.ledger.fees.execution += 1,
         |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![1]))),
         |r| _ = r.ingress.insert([1; 32], IngressStatus::Done(Ok(vec![2]))),
         |r| r.transit.push_back((9, Input::Request(request(1)))),
         |r| r.transit.push_back((9, Input::Request(request(2)))),
-        |r| wait(r, Source::User, 1),
-        |r| wait(r, Source::User, 2),
-        |r| wait(r, Source::Far(OTHER), 1),
+        |r| wait(r, Source::Ingress, 1),
+        |r| wait(r, Source::Ingress, 2),
+        |r| wait(r, Source::RemoteSubnet(OTHER), 1),
         |r| canister(r).settings.wasm_memory_threshold += 1,
         |r| canister(r).stable.write(5, &[1]),
         |r| canister(r).stable.write(PAGE as u64 + 5, &[1]),
@@ -328,12 +342,12 @@ mod tests {
         |r| canister(r).callbacks.get_mut(&4).unwrap().on_cleanup = None,
         |r| code(r).heap.write(70, &[1]),
         |r| code(r).heap.size += 1,
-        |r| code(r).globals[0] = Number::I64(2),
-        |r| code(r).globals[0] = Number::F64(1),
+        |r| code(r).globals[0] = Global::I64(2),
+        |r| code(r).globals[0] = Global::F64(1),
         |r| snapshot(r).stable.size += 1,
         |r| snapshot(r).timer = Some(CanisterTimer::Active(6)),
         |r| {
-            if let Program::Uploaded(upload) = &mut snapshot(r).program {
+            if let SnapshotCode::Uploaded(upload) = &mut snapshot(r).program {
                 upload.heap.write(1, &[1]);
             }
         },
@@ -343,23 +357,23 @@ mod tests {
     fn a_difference_anywhere_makes_another_hash() {
         let mut seen = BTreeMap::from([(full().state_hash(), None)]);
         for (index, change) in CHANGES.iter().enumerate() {
-            let mut replica = full();
-            change(&mut replica);
-            let other = seen.insert(replica.state_hash(), Some(index));
+            let mut network = full();
+            change(&mut network);
+            let other = seen.insert(network.state_hash(), Some(index));
             assert_eq!(other, None, "change {index} is not seen");
         }
     }
 
     #[test]
     fn what_only_tells_of_the_past_makes_no_difference() {
-        let mut replica = full();
-        let before = replica.state_hash();
-        replica.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
-        // Nor does a page that was written with zeros, nor a certificate that somebody asked for.
-        canister(&mut replica).stable.write(0, &[0; 10]);
-        let subnet = crate::EffectivePrincipal::Subnet(replica.subnets()[0].id);
+        let mut network = full();
+        let before = network.state_hash();
+        network.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
+        // Neither does a page of zeros, nor a certificate.
+        canister(&mut network).stable.write(0, &[0; 10]);
+        let subnet = crate::EffectivePrincipal::Subnet(network.infos[0].id);
         let path = vec![b"time".to_vec()];
-        replica.read_state(ID, subnet, &[path]).unwrap();
-        assert_eq!(replica.state_hash(), before);
+        network.read_state(ID, subnet, &[path]).unwrap();
+        assert_eq!(network.state_hash(), before);
     }
 }

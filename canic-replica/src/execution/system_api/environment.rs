@@ -1,25 +1,31 @@
-//! Environment variables, and what signatures with the subnet's keys would cost.
+//! Environment variables, and the price of signatures with the subnet's keys.
 
-use super::guest::{Guest, load};
-use super::host::Host;
-use crate::execution::Trap;
+use crate::execution::{
+    system_api::{
+        guest::{Guest, load},
+        host::Host,
+    },
+    trap::Trap,
+};
 
 /// Longest name of a variable, in bytes.
 const MAX_NAME: u32 = 128;
 
-/// The name of a variable by its number.
+/// The name of the variable with this index.
 pub(super) fn name(host: &Host, index: u32) -> Result<&str, Trap> {
     let variables = &host.canister.settings.environment_variables;
     let found = variables.keys().nth(index as usize);
     found.map(String::as_str).ok_or_else(|| {
         Trap::Variable(format!(
-            "Environment variable index {index} is out of bounds. The number of environment variables is {}",
+            "Environment variable index {index} is out of bounds. The number of environment \
+             variables is {}",
             variables.len()
         ))
     })
 }
 
-/// The name that the guest gives. `function` is what it calls, `part` what the name is to it.
+/// Reads the name of a variable from the guest. `function` is the system call, and `part` the
+/// argument; traps name both.
 pub(super) fn given(
     guest: &mut Guest<'_>,
     function: &str,
@@ -48,8 +54,8 @@ pub(super) fn value<'a>(host: &'a Host, name: &str) -> Result<&'a str, Trap> {
         .ok_or_else(|| Trap::Variable(format!("Environment variable {name} not found")))
 }
 
-/// The answer of the functions that tell the price of a signature: 1 for a curve or algorithm that there isn't, of which
-/// there are `known`; else 2, for this subnet knows no key of any name.
+/// The answer of the functions for the price of a signature: 1 for a curve or algorithm not below
+/// `known`, otherwise 2, as no subnet here has such a key.
 pub(super) fn signature_cost(
     guest: &mut Guest<'_>,
     function: &str,

@@ -1,14 +1,13 @@
-//! What a system call takes from the guest and gives back to it: instructions and bytes of its memory.
+//! The guest as a system call sees it: its fuel, and bytes of its memory.
 
 use candid::Principal;
 use wasmtime::Caller;
 
-use super::host::Host;
-use crate::execution::Trap;
+use crate::execution::{system_api::host::Host, trap::Trap};
 
 pub(super) type Guest<'a> = Caller<'a, Host>;
 
-/// Takes fuel for work of the host.
+/// Charges instructions for work of the host.
 pub(super) fn charge(guest: &mut Guest<'_>, cost: u64) -> wasmtime::Result<()> {
     let fuel = guest.get_fuel()?;
     if fuel < cost {
@@ -39,7 +38,7 @@ pub(super) fn within(start: u64, size: u64, length: usize) -> Option<std::ops::R
     (end <= length as u64).then_some(start as usize..end as usize)
 }
 
-/// The same; else the trap says whose range it was.
+/// The same range, or a trap that names its purpose, `whose`.
 fn slice(
     whose: &str,
     start: u32,
@@ -53,7 +52,7 @@ fn slice(
     })
 }
 
-/// The guest's bytes at `src`, and the host beside them. `whose` names them in a trap.
+/// The guest's bytes at `src`, and the host beside them. `whose` is their purpose, for a trap.
 pub(super) fn load<'a>(
     guest: &'a mut Guest<'_>,
     whose: &str,
@@ -65,7 +64,8 @@ pub(super) fn load<'a>(
     Ok((&bytes[range], host))
 }
 
-/// Copies a part of what the host has to the guest. `name` is the function, `part` what the host has, in a trap.
+/// Copies a part of the host's bytes to the guest. `name` is the system call and `part` the name of
+/// the bytes, for a trap.
 pub(super) fn copy(
     guest: &mut Guest<'_>,
     name: &str,
@@ -92,8 +92,8 @@ pub(super) fn give(
     let length = bytes.len();
     let to = within(dst.into(), 16, length).ok_or_else(|| {
         Trap::Contract(format!(
-            "ic0_{name} failed because dst + size is out of bounds.Found dst = {dst} and size = 16 while must be <= \
-             {length}"
+            "ic0_{name} failed because dst + size is out of bounds.Found dst = {dst} and size = 16 \
+             while must be <= {length}"
         ))
     })?;
     bytes[to].copy_from_slice(&cycles.to_le_bytes());
@@ -108,7 +108,7 @@ pub(super) fn join(high: u64, low: u64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-/// For the 64-bit calls.
+/// A number of cycles for the 64-bit system calls.
 pub(super) fn narrow(cycles: u128) -> Result<u64, Trap> {
     cycles
         .try_into()

@@ -1,26 +1,28 @@
-//! All canisters of an instance, and those of them that a round has to look at.
+//! All canisters of an instance, and the index of the active ones.
 //!
-//! A round must not cost more because many canisters are there that do nothing. So whoever is changed is looked at in the
-//! next round, and again in each that follows as long as something may happen to it by itself.
+//! Idle canisters must not make a round slower. So a round visits active canisters only: those that
+//! were changed since the last round, and those with timers, heartbeats, messages or deadlines.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    sync::Arc,
+};
 
 use candid::Principal;
 
-use crate::canister::{Canister, LowMemory};
+use crate::canister::{Canister, tasks::LowMemory};
 
-/// Resources are paid at most so often, in nanoseconds.
+/// The least time between two payments for resources, in nanoseconds.
 const PAY_INTERVAL: u64 = 10_000_000_000;
 
 /// All canisters, by their ids.
 #[derive(Clone)]
 pub(crate) struct Canisters {
     pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
-    /// Those that were changed since a round looked at them, and those that are [`restless`].
-    restless: BTreeSet<Principal>,
-    /// Nobody has to pay for resources before that, in nanoseconds since 1970.
+    /// Canisters that were changed since the last round, and those that [`is_active`] holds for.
+    active: BTreeSet<Principal>,
+    /// No payment for resources is due before this time, in nanoseconds since 1970.
     pay_at: u64,
 }
 
@@ -28,13 +30,13 @@ impl Default for Canisters {
     fn default() -> Self {
         Self {
             all: BTreeMap::new(),
-            restless: BTreeSet::new(),
+            active: BTreeSet::new(),
             pay_at: u64::MAX,
         }
     }
 }
 
-/// To look at; changes go through the functions below.
+/// Read access. Changes go through the methods below, which keep the index.
 impl Deref for Canisters {
     type Target = BTreeMap<Principal, Arc<Canister>>;
 
@@ -44,37 +46,37 @@ impl Deref for Canisters {
 }
 
 impl Canisters {
-    /// A canister, to change it.
+    /// A canister, for a change.
     pub(crate) fn get_mut(&mut self, id: Principal) -> Option<&mut Canister> {
         let canister = self.all.get_mut(&id)?;
-        self.restless.insert(id);
+        self.active.insert(id);
         Some(Arc::make_mut(canister))
     }
 
-    /// Takes a canister in, in place of the one that had its id.
+    /// Inserts a canister, in place of an earlier one with its id.
     pub(crate) fn insert(&mut self, canister: Arc<Canister>) {
         self.pay_at = self.pay_at.min(pays_at(&canister));
-        self.restless.insert(canister.id);
+        self.active.insert(canister.id);
         self.all.insert(canister.id, canister);
     }
 
     pub(crate) fn remove(&mut self, id: Principal) -> Option<Arc<Canister>> {
-        self.restless.remove(&id);
+        self.active.remove(&id);
         self.all.remove(&id)
     }
 
-    /// Those to which something may happen in this round, in the order of their ids.
-    pub(crate) fn restless(&self) -> impl Iterator<Item = &Arc<Canister>> {
-        self.restless.iter().filter_map(|id| self.all.get(id))
+    /// The active canisters, in the order of their ids.
+    pub(crate) fn active(&self) -> impl Iterator<Item = &Arc<Canister>> {
+        self.active.iter().filter_map(|id| self.all.get(id))
     }
 
-    /// The round has looked at all: the others need not be looked at before they are changed.
-    pub(crate) fn rest(&mut self) {
-        let Self { all, restless, .. } = self;
-        restless.retain(|id| all.get(id).is_some_and(|canister| is_restless(canister)));
+    /// Ends the visit of a round: canisters stay active only if [`is_active`] holds for them.
+    pub(crate) fn settle(&mut self) {
+        let Self { all, active, .. } = self;
+        active.retain(|id| all.get(id).is_some_and(|canister| is_active(canister)));
     }
 
-    /// Those that have to pay for their resources now.
+    /// The canisters whose payment for resources is due.
     pub(crate) fn payers(&mut self, now: u64) -> Vec<Principal> {
         if now < self.pay_at {
             return Vec::new();
@@ -82,7 +84,7 @@ impl Canisters {
         let due = |canister: &&Arc<Canister>| pays_at(canister) <= now;
         let due = self.all.values().filter(due).map(|canister| canister.id);
         let due: Vec<_> = due.collect();
-        // Once they have paid, nobody pays before that.
+        // After these payments, no payment is due before this time.
         let others = self.all.values().map(|canister| pays_at(canister));
         let others = others.filter(|at| *at > now);
         let paid = now.saturating_add(PAY_INTERVAL);
@@ -95,15 +97,16 @@ fn pays_at(canister: &Canister) -> u64 {
     canister.paid_until.saturating_add(PAY_INTERVAL)
 }
 
-/// Whether something may happen to a canister because time passes, or because a round could not do all.
-fn is_restless(canister: &Canister) -> bool {
+/// Whether the next round may change a canister without a new message: it has a timer, a heartbeat,
+/// messages, deadlines, or a pending hook for low memory.
+fn is_active(canister: &Canister) -> bool {
     let memory = canister.low_memory();
     canister.timer.is_some()
         || canister
             .code
             .as_ref()
             .is_some_and(|code| code.module.heartbeat)
-        || !canister.inputs.is_empty()
+        || !canister.input_queues.is_empty()
         || canister.callbacks.values().any(|call| call.deadline > 0)
         || memory == LowMemory::Ready
         || memory != canister.low_memory
@@ -112,9 +115,15 @@ fn is_restless(canister: &Canister) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canister::{Callback, Closure, Code, Input, Origin, Request, Settings};
-    use crate::inputs::Source;
-    use crate::wasm::Module;
+    use crate::{
+        canister::{
+            calls::{Callback, Input, Origin, Request, WasmClosure},
+            execution_state::ExecutionState,
+            input_queues::Source,
+            settings::Settings,
+        },
+        execution::program_cache,
+    };
 
     const ID: Principal = Principal::from_slice(&[1]);
     const OTHER: Principal = Principal::from_slice(&[2]);
@@ -124,12 +133,12 @@ mod tests {
     }
 
     fn install(canister: &mut Canister, module: &str) {
-        let module = Module::load(&wat::parse_str(module).unwrap()).unwrap();
-        canister.code = Some(Code::fresh(module));
+        let program = program_cache::load(&wat::parse_str(module).unwrap()).unwrap();
+        canister.code = Some(ExecutionState::fresh(Arc::clone(&program.module)));
     }
 
     fn call(canister: &mut Canister, deadline: u64) {
-        let closure = Closure {
+        let closure = WasmClosure {
             function: 0,
             environment: 0,
         };
@@ -140,7 +149,7 @@ mod tests {
             on_reply: closure,
             on_reject: closure,
             on_cleanup: None,
-            set_aside: 0,
+            prepaid: 0,
             deadline,
             answered: false,
         });
@@ -157,14 +166,16 @@ mod tests {
             cycles: 0,
             deadline: 0,
             subnet: None,
-            spared: false,
+            fault_checked: false,
         };
-        canister.inputs.push(Source::User, Input::Request(request));
+        canister
+            .input_queues
+            .push(Source::Ingress, Input::Request(request));
     }
 
     type Change = fn(&mut Canister);
 
-    /// What can be done to a canister, and whether something may come of it by itself.
+    /// Changes of a canister, and whether they keep it active.
     const CHANGES: &[(Change, bool)] = &[
         (|c| c.balance += 1, false),
         (|c| install(c, "(module (memory 1))"), false),
@@ -192,18 +203,18 @@ mod tests {
             let mut canisters = Canisters::default();
             canisters.insert(canister(ID, 0).into());
             canisters.insert(canister(OTHER, 0).into());
-            let restless = |canisters: &Canisters| -> Vec<_> {
-                canisters.restless().map(|canister| canister.id).collect()
+            let active = |canisters: &Canisters| -> Vec<_> {
+                canisters.active().map(|canister| canister.id).collect()
             };
-            assert_eq!(restless(&canisters), [ID, OTHER]);
-            canisters.rest();
-            assert_eq!(restless(&canisters), []);
+            assert_eq!(active(&canisters), [ID, OTHER]);
+            canisters.settle();
+            assert_eq!(active(&canisters), []);
             change(canisters.get_mut(ID).unwrap());
-            assert_eq!(restless(&canisters), [ID]);
-            canisters.rest();
-            assert_eq!(!restless(&canisters).is_empty(), *goes_on, "change {index}");
+            assert_eq!(active(&canisters), [ID]);
+            canisters.settle();
+            assert_eq!(!active(&canisters).is_empty(), *goes_on, "change {index}");
             canisters.remove(ID);
-            assert_eq!(restless(&canisters), []);
+            assert_eq!(active(&canisters), []);
         }
     }
 
@@ -226,7 +237,7 @@ mod tests {
         assert_eq!(pay(PAY_INTERVAL + 9), [ID]);
         assert_eq!(pay(2 * PAY_INTERVAL + 8), [OTHER]);
         assert_eq!(pay(3 * PAY_INTERVAL + 9), [ID, OTHER]);
-        // One that comes later may have to pay before the others.
+        // A canister that is inserted later may have to pay first.
         canisters.insert(canister(ID, 0).into());
         assert_eq!(canisters.payers(3 * PAY_INTERVAL + 10), [ID]);
     }

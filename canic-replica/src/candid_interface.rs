@@ -1,37 +1,42 @@
-//! The Candid interface of a module: what it tells itself, and where the network's tools look for it.
+//! The Candid interface of a module: extraction from the module, and its embedding as public
+//! metadata.
 
 use std::sync::Arc;
 
 use wasmtime::{Extern, Instance, Store};
 
-use crate::execution::explain;
-use crate::system_api::Host;
-use crate::wasm::{Module, with_metadata};
+use crate::{
+    execution::{explain, program_cache, programs::Program, system_api::host::Host},
+    wasm::rewrite::with_metadata,
+};
 
-/// The function of a module that answers where in its memory the text stands, closed by a zero byte.
+/// The function of a module that answers the address of the text in its memory. A zero byte ends
+/// the text.
 const FUNCTION: &str = "get_candid_pointer";
-/// The metadata of a canister that holds the text.
+/// The name of the metadata section with the text.
 const METADATA: &str = "candid:service";
-/// Instructions that writing the text may take: a query's share of them does for thousands of types.
+/// The limit of instructions of this function, enough for thousands of types.
 const MAX_INSTRUCTIONS: u64 = 1_000_000_000;
 
-/// The Candid interface of a module, which is Wasm or gzipped Wasm: a `.did` file that ends with a newline.
+/// The Candid interface of a module, which is Wasm or gzipped Wasm: a `.did` file that ends with a
+/// newline.
 ///
-/// The module tells it by its function `get_candid_pointer`, which `export_candid!` makes; where that is missing, it may
-/// have metadata named `candid:service`.
+/// The module's function `get_candid_pointer`, which `export_candid!` generates, answers it.
+/// Without this function the metadata section `candid:service` is read.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the module, or that it has no interface.
+/// The module is invalid, or has no interface. The error is a sentence that says so.
 pub fn candid_interface(module: &[u8]) -> Result<String, String> {
-    let module = load(module)?;
+    let program = load(module)?;
+    let module = &program.module;
     let text = if module.exports(FUNCTION) {
-        told(&module)?
+        told(&program)?
     } else if let Some((_, text)) = module.metadata.get(METADATA) {
         text.clone()
     } else {
         return Err(format!(
-            "The module has no Candid interface: it neither exports '{FUNCTION}', which `export_candid!()` at the end \
-             of the crate makes, nor has metadata '{METADATA}'."
+            "The module has no Candid interface: it neither exports '{FUNCTION}', which \
+             `export_candid!()` at the end of the crate makes, nor has metadata '{METADATA}'."
         ));
     };
     let mut text = String::from_utf8(text)
@@ -42,36 +47,38 @@ pub fn candid_interface(module: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
-/// The module, decompressed, with this Candid interface as public metadata: there the network's tools look for it.
+/// The module, decompressed, with this Candid interface as public metadata, where the network's
+/// tools read it.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the module.
+/// The module is invalid. The error is a sentence that says so.
 pub fn with_candid_interface(module: &[u8], interface: &str) -> Result<Vec<u8>, String> {
     load(module)?;
     with_metadata(module, METADATA, interface.as_bytes())
 }
 
-fn load(file: &[u8]) -> Result<Arc<Module>, String> {
+fn load(file: &[u8]) -> Result<Arc<Program>, String> {
     if !file.starts_with(b"\0asm") && !file.starts_with(&[0x1f, 0x8b]) {
         return Err("This is neither Wasm nor gzipped Wasm.".into());
     }
-    Module::load(file)
+    program_cache::load(file)
 }
 
-/// The text that the module's own function answers.
-fn told(module: &Module) -> Result<Vec<u8>, String> {
+/// The text that the module's function answers.
+fn told(program: &Program) -> Result<Vec<u8>, String> {
     let failed = |why: String| format!("The module's '{FUNCTION}' failed: {why}.");
-    let mut store = module.store(Host::idle());
-    let instance = module
+    let mut store = program.store(Host::idle());
+    let instance = program
         .instantiate(&mut store)
         .map_err(|error| failed(format!("{error:#}")))?;
-    let memory = module
+    let memory = program
+        .module
         .reach
         .memory
         .and_then(|index| instance.get_module_export(&mut store, &index))
         .and_then(Extern::into_memory)
         .ok_or_else(|| failed("there is no memory".into()))?;
-    // What it says when it panics is read from there.
+    // `ic0.trap` reads the message of a panic from this memory.
     store.data_mut().memory = Some(memory);
     let pointer = call(&mut store, &instance)
         .map_err(|error| failed(explain(&error, MAX_INSTRUCTIONS).to_string()))?;

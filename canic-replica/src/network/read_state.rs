@@ -1,30 +1,31 @@
-//! Reading the certified state from outside: who may see what.
+//! Reads of the certified state from outside, with their permissions.
 
 use candid::Principal;
 
-use super::{Wanted, canister};
-use crate::replica::Replica;
-use crate::{EffectivePrincipal, MessageId};
+use crate::{
+    certification::{certificate::canister, tree::Wanted},
+    ingress::{EffectivePrincipal, MessageId},
+    network::Network,
+};
 
-/// Paths in one request, and labels in one path.
+/// The limits of paths in one request, and of labels in one path.
 const MAX_PATHS: usize = 1000;
 const MAX_LABELS: usize = 127;
 
-/// Why a part of the state is not shown.
+/// The reason why a part of the state is not revealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadStateError {
-    /// No subnet goes by the principal.
+    /// There is no such subnet.
     NotFound(String),
-    /// Nobody may ask for this.
+    /// The paths are invalid.
     Invalid(String),
-    /// The sender may not see this.
+    /// The sender may not read this.
     Forbidden(String),
 }
 
-impl Replica {
-    /// A certificate, in CBOR, of what lies at and below `paths` in the state tree of the subnet of `effective`, as it was
-    /// after the last round; and of the time. The management canister stands for the default subnet.
-    pub fn read_state(
+impl Network {
+    /// A certificate of `paths` in the state tree of the subnet of `effective`.
+    pub(crate) fn read_state(
         &self,
         sender: Principal,
         effective: EffectivePrincipal,
@@ -58,18 +59,8 @@ impl Replica {
         ))
     }
 
-    /// The number of the subnet that answers for a principal.
-    pub(super) fn subnet_for(&self, effective: EffectivePrincipal) -> Option<usize> {
-        match effective {
-            EffectivePrincipal::Canister(id) if id == Principal::management_canister() => {
-                self.subnet_index_of(self.default_effective_canister())
-            }
-            EffectivePrincipal::Canister(id) => self.subnet_index_of(id),
-            EffectivePrincipal::Subnet(id) => self.subnet_index(id),
-        }
-    }
-
-    /// Whether the path may be requested under the effective principal. All paths name the same `request`.
+    /// Checks that the sender may request a path under the effective principal. All paths name the
+    /// same `request`.
     fn check<'a>(
         &self,
         sender: Principal,
@@ -103,7 +94,8 @@ impl Replica {
                     }
                     Some(submission) if submission.effective != effective => Err(
                         ReadStateError::Forbidden(
-                            "The user tries to access a request that was sent to another effective canister id.".into(),
+                            "The user tries to access a request that was sent to another effective \
+                             canister id.".into(),
                         ),
                     ),
                     _ => Ok(()),
@@ -145,7 +137,8 @@ impl Replica {
         match section {
             Some((false, _)) if !canister.is_controller(&sender) => {
                 Err(ReadStateError::Forbidden(format!(
-                    "Custom section {name} can only be requested by the controllers of the canister."
+                    "Custom section {name} can only be requested by the controllers of the \
+                     canister."
                 )))
             }
             _ => Ok(()),

@@ -1,13 +1,21 @@
-//! Stable memory: its size, its bounds, and how much of it one message may touch.
+//! Stable memory: its size, its bounds, and the limits of its access by one message.
 
 use std::collections::HashSet;
 
-use super::guest::{Guest, charge, heap_bytes, memory, within};
-use super::host::Host;
-use crate::execution::{Context, Trap};
-use crate::memory::{PAGE, WASM_PAGE};
+use crate::{
+    execution::{
+        message::Context,
+        system_api::{
+            guest::{Guest, charge, heap_bytes, memory, within},
+            host::Host,
+        },
+        trap::Trap,
+    },
+    memory::{PAGE, WASM_PAGE},
+};
 
-/// KiB of stable memory that may be touched by an installation or upgrade, by any other message, and by a query.
+/// KiB of stable memory that an installation or upgrade, any other update message, and a query may
+/// access.
 const UPGRADE_KIB: u64 = 8 << 20;
 const MESSAGE_KIB: u64 = 2 << 20;
 const QUERY_KIB: u64 = 1 << 20;
@@ -40,7 +48,7 @@ pub(super) fn write(
     touch_accessed(host, offset, size)?;
     let fresh =
         touch(&mut host.dirty, host.message.context, offset, size).ok_or_else(too_many_written)?;
-    let dirty_page = host.place.prices.dirty_page;
+    let dirty_page = host.subnet.prices.dirty_page;
     charge(guest, fresh * dirty_page)?;
     let (bytes, host) = memory(guest)?;
     let from = within(src, size, bytes.len()).ok_or_else(out_of_heap)?;
@@ -48,7 +56,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Grows stable memory; answers its old size, or `None` if it cannot be as large.
+/// Grows stable memory; answers its old size, or `None` if the new size exceeds the limit.
 pub(super) fn grow(guest: &mut Guest<'_>, pages: u64) -> wasmtime::Result<Option<u64>> {
     let heap = heap_bytes(guest);
     let host = guest.data_mut();
@@ -64,7 +72,7 @@ pub(super) fn grow(guest: &mut Guest<'_>, pages: u64) -> wasmtime::Result<Option
     Ok(Some(size))
 }
 
-/// Its size for the 32-bit calls, which see no more than 4 GiB; in WebAssembly pages.
+/// The size for the 32-bit system calls, which reach 4 GiB, in WebAssembly pages.
 pub(super) fn size_32(host: &Host) -> Result<u32, Trap> {
     let size = host.changes.stable.size;
     if size > MAX_32 {
@@ -74,7 +82,7 @@ pub(super) fn size_32(host: &Host) -> Result<u32, Trap> {
     Ok(size as u32)
 }
 
-/// What the 32-bit calls grow it to at most, in WebAssembly pages.
+/// The largest size for the 32-bit system calls, in WebAssembly pages.
 pub(super) const MAX_32: u64 = (1 << 32) / WASM_PAGE;
 
 fn bounds(host: &Host, offset: u64, size: u64) -> Result<(), Trap> {
@@ -88,7 +96,8 @@ fn out_of_heap() -> Trap {
     Trap::Wasm("heap out of bounds".into())
 }
 
-/// Adds pages to what a message touches. Answers how many were not there yet, or `None` if they are too many.
+/// Adds pages to the pages that a message accesses. Answers the number of new pages, or `None` if
+/// the limit is exceeded.
 fn touch(touched: &mut HashSet<u64>, context: Context, offset: u64, size: u64) -> Option<u64> {
     let Some(last) = size.checked_sub(1) else {
         return Some(0);
@@ -112,15 +121,17 @@ fn touch_accessed(host: &mut Host, offset: u64, size: u64) -> Result<(), Trap> {
     match touch(&mut host.accessed, host.message.context, offset, size) {
         Some(_) => Ok(()),
         None => Err(Trap::Pages(format!(
-            "Exceeded the limit for the number of accessed pages in the stable memory in a single message execution: \
-             limit {MESSAGE_KIB} KB for regular messages and {QUERY_KIB} KB for queries."
+            "Exceeded the limit for the number of accessed pages in the stable memory in a single \
+             message execution: limit {MESSAGE_KIB} KB for regular messages and {QUERY_KIB} KB for \
+             queries."
         ))),
     }
 }
 
 fn too_many_written() -> Trap {
     Trap::Pages(format!(
-        "Exceeded the limit for the number of modified pages in the stable memory in a single execution: limit \
-         {MESSAGE_KIB} KB for regular messages, {UPGRADE_KIB} KB for upgrade messages and {QUERY_KIB} KB for queries."
+        "Exceeded the limit for the number of modified pages in the stable memory in a single \
+         execution: limit {MESSAGE_KIB} KB for regular messages, {UPGRADE_KIB} KB for upgrade \
+         messages and {QUERY_KIB} KB for queries."
     ))
 }

@@ -1,37 +1,37 @@
-//! What HTTP outcalls cost, in cycles.
+//! The prices of HTTP outcalls, in cycles.
 //!
-//! Version 1 charges in advance, for the largest response there could be. Version 2 charges a base fee in advance and
-//! then what was used: each node gets an equal share of the payment to spend (its allowance), and what all of them
-//! leave must still pay for putting the response into a block. All figures are the platform's, for 13 nodes.
+//! Version 1 charges in advance, for the largest possible response. Version 2 charges a base fee in
+//! advance and the usage afterwards. Each node gets an equal share of the payment as its allowance.
+//! The remaining allowances must pay for the response in a block. All figures are the platform's,
+//! for 13 nodes.
 
 use candid::Reserved;
 
-use crate::bounded::decode_bounded;
-use crate::cycles::Prices;
+use crate::{bounded::decode_bounded, prices::Prices, subnets};
 
 /// Nodes of a subnet.
-const NODES: u128 = 13;
+const NODES: u128 = subnets::NODES as u128;
 /// Nodes that may fail without harm.
 const FAULTY: u128 = (NODES - 1) / 3;
 /// The largest reject that a node may report, in bytes: its code and 1 KiB of text.
 const MAX_REJECT: u128 = 1025;
-/// Bytes that a block takes for each response of a flexible outcall, beside the response.
+/// The overhead of each response of a flexible outcall in a block, in bytes.
 const OVERHEAD: u128 = 181;
-/// What a response may take beyond `max_response_bytes` when it is encoded, in bytes.
+/// The overhead of encoding beyond `max_response_bytes`, in bytes.
 const ENCODING_RESERVE: u64 = 1024;
 /// How long a node waits for a response, in milliseconds.
 const MAX_RESPONSE_MS: u64 = 30_000;
-/// Instructions that a transform function may take.
+/// The limit of instructions of a transform function.
 const MAX_TRANSFORM: u64 = 5_000_000_000;
 
 /// How an outcall is spread over the nodes of its subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Replication {
-    /// All nodes make it, and most of them must get the same response.
+    /// All nodes make it, and more than two thirds of them must get the same response.
     FullyReplicated,
     /// One node makes it.
     NonReplicated,
-    /// Some nodes make it; several of their responses are delivered, as they are.
+    /// Some nodes make it; several of their responses are delivered without consensus.
     Flexible {
         /// Nodes that make it.
         total_requests: u32,
@@ -51,7 +51,8 @@ pub(crate) struct Counts {
 }
 
 impl Replication {
-    /// How a flexible outcall is spread over a subnet of so many nodes. Errors: the counts contradict each other.
+    /// The replication of a flexible outcall on a subnet with `nodes` nodes. The error says how the
+    /// counts contradict each other.
     pub(crate) fn flexible(counts: Option<Counts>, nodes: u32) -> Result<Self, String> {
         let Counts {
             min_responses: min,
@@ -96,34 +97,35 @@ impl Replication {
         }
     }
 
-    /// Whether nodes pass their own responses around.
+    /// Whether nodes gossip their responses.
     fn gossips(self) -> bool {
         self != Self::FullyReplicated
     }
 }
 
-/// What one node uses for an outcall.
+/// The usage of one node for an outcall.
 #[derive(Clone, Copy, Debug)]
 struct Usage {
-    /// Bytes of the response as it comes.
+    /// Bytes of the downloaded response.
     downloaded: u64,
-    /// Until it was there.
+    /// The duration of the download.
     milliseconds: u64,
     /// Instructions of the transform function.
     instructions: u64,
-    /// Bytes of the response after that.
+    /// Bytes of the transformed response.
     transformed: u64,
 }
 
 impl Prices {
-    /// Version 1: for an outcall with a request of so many bytes, and a response of at most so many.
+    /// Version 1: an outcall with a request of `request` bytes and a response of at most `response`
+    /// bytes.
     pub(crate) fn outcall(&self, request: u64, response: u64) -> u128 {
         let per_node =
             3_000_000 + 60_000 * NODES + 400 * u128::from(request) + 800 * u128::from(response);
         self.unless_free(per_node * NODES)
     }
 
-    /// Version 2: what is charged in advance.
+    /// Version 2: the base fee, charged in advance.
     pub(crate) fn outcall_base(&self, request: u64, replication: Replication) -> u128 {
         let min_responses = match replication {
             Replication::FullyReplicated => None,
@@ -139,17 +141,17 @@ impl Prices {
         self.unless_free(per_node * NODES)
     }
 
-    /// Version 2: what a node spends on downloading so many bytes.
+    /// Version 2: the download of a response by a node.
     pub(crate) fn outcall_download(&self, bytes: u64, milliseconds: u64) -> u128 {
         self.unless_free(50 * u128::from(bytes) + 300 * u128::from(milliseconds))
     }
 
-    /// Version 2: what a node spends on a transform function of so many instructions.
+    /// Version 2: the transform function on a node.
     pub(crate) fn outcall_transform(&self, instructions: u64) -> u128 {
         self.unless_free(u128::from(instructions) / 13)
     }
 
-    /// Version 2: what a node spends on passing a response of so many bytes to the others.
+    /// Version 2: the gossip of a response from a node to the others.
     pub(crate) fn outcall_gossip(&self, bytes: u64, replication: Replication) -> u128 {
         if replication.gossips() {
             self.unless_free(50 * NODES * u128::from(bytes))
@@ -158,12 +160,12 @@ impl Prices {
         }
     }
 
-    /// Version 2: for putting the one response of an ordinary outcall into a block.
+    /// Version 2: the response of an outcall that is not flexible, in a block.
     pub(crate) fn outcall_block(&self, bytes: u64) -> u128 {
         self.unless_free(block(bytes.into()))
     }
 
-    /// Version 2: for putting responses of so many bytes each into a block, if so few had been enough.
+    /// Version 2: responses of these sizes in a block, of which `enough` are the minimum.
     pub(crate) fn flexible_block(&self, sizes: impl Iterator<Item = u64>, enough: u32) -> u128 {
         let (count, bytes) = sizes.fold((0_u32, 0), |(count, bytes), size| {
             (count + 1, bytes + OVERHEAD + u128::from(size))
@@ -182,14 +184,14 @@ impl Prices {
         self.outcall_usage(replication, worst)
     }
 
-    /// Version 2: what must be there beyond the base fee so that an outcall of such usage is sure to be paid for.
+    /// Version 2: the payment beyond the base fee that is sure to pay for an outcall of such usage.
     fn outcall_usage(&self, replication: Replication, usage: Usage) -> u128 {
         // A reject may come in the place of any response.
         let size = u128::from(usage.transformed).max(MAX_REJECT);
         let nodes = u128::from(replication.requests()).max(1);
         let in_block = match replication {
             Replication::NonReplicated => block(size),
-            // The shares of those who agree must be enough.
+            // The shares of the nodes that agree must be enough.
             Replication::FullyReplicated => block(size).div_ceil(NODES - FAULTY) * NODES,
             Replication::Flexible {
                 max_responses: 0, ..
@@ -237,7 +239,8 @@ enum OutcallType {
     Flexible(Option<Counts>),
 }
 
-/// What must be attached to an outcall that the Candid in `params` describes. Errors: it describes none.
+/// The payment for an outcall that the Candid in `params` describes. The error says why it
+/// describes none.
 pub(crate) fn quote(params: &[u8], prices: &Prices) -> Result<u128, String> {
     let (args,): (CostArgs,) = decode_bounded(params).map_err(|e| e.to_string())?;
     let replication = match args.outcall_type {
@@ -255,12 +258,12 @@ pub(crate) fn quote(params: &[u8], prices: &Prices) -> Result<u128, String> {
         + prices.outcall_usage(replication, usage))
 }
 
-/// For so many bytes in a block.
+/// The fee for `bytes` bytes in a block.
 fn block(bytes: u128) -> u128 {
     (10 * NODES + 600) * NODES * bytes
 }
 
-/// For so many responses more than were needed.
+/// The fee for `responses` responses beyond the minimum.
 fn surplus(responses: u32) -> u128 {
     (2_000 * NODES + 100_000) * NODES * u128::from(responses)
 }
@@ -268,7 +271,7 @@ fn surplus(responses: u32) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SubnetKind;
+    use crate::subnets::SubnetKind;
 
     const FLEXIBLE: Replication = Replication::Flexible {
         total_requests: 4,

@@ -1,54 +1,55 @@
-//! The messages that wait for a canister, and whose turn it is.
+//! The input queues of a canister, and the order in which it takes messages from them.
 //!
-//! There is one queue per sender: what one sends to another arrives in the order in which it was sent. The senders take
-//! turns, so that who sends much makes only himself wait: first canisters of the same subnet, then users, whose messages
-//! share one queue, then canisters of other subnets.
+//! There is one queue per sender, so that messages between two canisters keep their order. Groups
+//! of senders take turns: canisters of the same subnet, users, canisters of other subnets. Within a
+//! group the senders take turns, so that a busy sender delays nobody but itself. The messages of
+//! all users share one queue.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
 
-use crate::canister::Input;
+use crate::canister::calls::Input;
 
-/// Where a message comes from.
+/// The origin of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A canister of the same subnet, or the management canister.
-    Near(Principal),
-    User,
+    LocalSubnet(Principal),
+    Ingress,
     /// A canister of another subnet.
-    Far(Principal),
+    RemoteSubnet(Principal),
 }
 
 /// All messages that wait for a canister.
 #[derive(Clone, Default, Hash)]
-pub(crate) struct Inputs {
+pub(crate) struct InputQueues {
     /// Canisters of the same subnet, users, canisters of other subnets.
-    groups: [Senders; 3],
-    /// The group whose turn it is.
+    groups: [SenderQueues; 3],
+    /// The group whose turn is next.
     next: usize,
 }
 
 /// Messages by sender.
 #[derive(Clone, Default, Hash)]
-struct Senders {
-    /// None of them is empty.
+struct SenderQueues {
+    /// No queue here is empty.
     queues: BTreeMap<Principal, VecDeque<Input>>,
     /// The senders that have messages here, in the order of their turns.
     turns: VecDeque<Principal>,
 }
 
-impl Inputs {
+impl InputQueues {
     pub(crate) fn push(&mut self, source: Source, input: Input) {
         let (group, sender) = match source {
-            Source::Near(sender) => (0, sender),
-            Source::User => (1, Principal::anonymous()),
-            Source::Far(sender) => (2, sender),
+            Source::LocalSubnet(sender) => (0, sender),
+            Source::Ingress => (1, Principal::anonymous()),
+            Source::RemoteSubnet(sender) => (2, sender),
         };
         self.groups[group].push(sender, input);
     }
 
-    /// The message whose turn it is. Groups and senders that have none are passed over.
+    /// Takes the next message. Groups and senders without messages are passed over.
     pub(crate) fn pop(&mut self) -> Option<Input> {
         for _ in 0..self.groups.len() {
             let group = self.next;
@@ -76,7 +77,7 @@ impl Inputs {
     }
 }
 
-impl Senders {
+impl SenderQueues {
     fn push(&mut self, sender: Principal, input: Input) {
         let queue = self.queues.entry(sender).or_default();
         if queue.is_empty() {

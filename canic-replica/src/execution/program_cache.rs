@@ -1,17 +1,62 @@
-//! Compiled modules in memory: each is compiled once, and kept while somebody uses it or little else came in between.
+//! The cache of programs in memory. Each program is compiled once per process. Programs that no
+//! canister uses are bounded; the least recently used are evicted first.
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+};
 
-use super::Module;
+use sha2::{Digest, Sha256};
 
-/// A module that is being compiled, or was.
-pub(super) type Slot = Arc<OnceLock<Result<Arc<Module>, String>>>;
+use crate::{execution::programs::Program, wasm::Module};
 
-/// Modules by their hash. Those that nobody uses are bounded by number and by bytes; the least recently asked for go first.
-pub(super) struct Cache {
+/// The limit of unused programs.
+const MAX_IDLE: usize = 500;
+
+/// The limit of the size of all unused programs, in bytes of Wasm.
+const MAX_IDLE_BYTES: usize = 256 << 20;
+
+static CACHE: LazyLock<RwLock<Cache>> =
+    LazyLock::new(|| RwLock::new(Cache::new(MAX_IDLE, MAX_IDLE_BYTES)));
+
+/// The program of a module given as Wasm or as gzipped Wasm. It is compiled if the cache does not
+/// hold it. The error is a sentence that says why the module is not valid.
+pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Program>, String> {
+    let hash = hash_of(bytes);
+    let slot = CACHE
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .slot(hash);
+    slot.get_or_init(|| Program::compile(hash, bytes).map(Arc::new))
+        .clone()
+}
+
+/// SHA-256 of a module's bytes.
+pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    let known = cache.hash_of(bytes);
+    drop(cache);
+    known.unwrap_or_else(|| Sha256::digest(bytes).into())
+}
+
+/// The program of a module. The cache never evicts the program of a module that a canister holds.
+pub(crate) fn program_of(module: &Module) -> Result<Arc<Program>, String> {
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    let program = cache.program(&module.hash);
+    drop(cache);
+    match program {
+        Some(program) => Ok(program),
+        None => load(&module.bytes),
+    }
+}
+
+/// A program that is compiled, or is being compiled.
+type Slot = Arc<OnceLock<Result<Arc<Program>, String>>>;
+
+/// Programs by the hashes of their modules.
+struct Cache {
     slots: HashMap<[u8; 32], Entry>,
-    /// Counts what was asked for.
+    /// Counts the requests.
     clock: u64,
     max_idle: usize,
     /// Bytes of Wasm, decompressed; machine code takes a few times as much.
@@ -25,15 +70,18 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether somebody holds the module, or waits for it.
+    /// Whether a canister holds the module, or a thread waits for it.
     fn is_used(&self) -> bool {
+        let held = |program: &Arc<Program>| {
+            Arc::strong_count(program) > 1 || Arc::strong_count(&program.module) > 1
+        };
         Arc::strong_count(&self.slot) > 1
-            || matches!(self.slot.get(), Some(Ok(module)) if Arc::strong_count(module) > 1)
+            || matches!(self.slot.get(), Some(Ok(program)) if held(program))
     }
 
     fn bytes(&self) -> usize {
         match self.slot.get() {
-            Some(Ok(module)) => module.size,
+            Some(Ok(program)) => program.module.size,
             Some(Err(why)) => why.len(),
             None => 0,
         }
@@ -41,7 +89,7 @@ impl Entry {
 }
 
 impl Cache {
-    pub(super) fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
+    fn new(max_idle: usize, max_idle_bytes: usize) -> Self {
         Self {
             slots: HashMap::new(),
             clock: 0,
@@ -50,8 +98,8 @@ impl Cache {
         }
     }
 
-    /// The place of a module, which whoever comes first fills.
-    pub(super) fn slot(&mut self, hash: [u8; 32]) -> Slot {
+    /// The slot of a module. The first thread that asks for it fills it.
+    fn slot(&mut self, hash: [u8; 32]) -> Slot {
         if !self.slots.contains_key(&hash) {
             self.make_room();
         }
@@ -61,10 +109,16 @@ impl Cache {
         Arc::clone(&entry.slot)
     }
 
-    /// The hash of these bytes, if they are a module that was loaded: to compare is far less work than to hash.
-    pub(super) fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
+    /// The program of the module with this hash, if it is compiled.
+    fn program(&self, hash: &[u8; 32]) -> Option<Arc<Program>> {
+        self.slots.get(hash)?.slot.get()?.as_ref().ok().cloned()
+    }
+
+    /// The hash of these bytes, if they are a cached module. A comparison is much faster than
+    /// hashing.
+    fn hash_of(&self, bytes: &[u8]) -> Option<[u8; 32]> {
         let loaded = |entry: &Entry| match entry.slot.get() {
-            Some(Ok(module)) => *module.bytes == bytes,
+            Some(Ok(program)) => *program.module.bytes == bytes,
             _ => false,
         };
         let mut slots = self.slots.iter();
@@ -95,13 +149,13 @@ impl Cache {
 mod tests {
     use super::*;
 
-    /// Asks for a small module, number `i`; says whether it had to be compiled.
-    fn ask(cache: &mut Cache, i: u8) -> (Arc<Module>, bool) {
+    /// Loads small module number `i`. Answers whether it had to be compiled.
+    fn ask(cache: &mut Cache, i: u8) -> (Arc<Program>, bool) {
         let mut compiled = false;
         let slot = cache.slot([i; 32]);
         let module = slot.get_or_init(|| {
             compiled = true;
-            Module::compile([i; 32], b"\0asm\x01\0\0\0").map(Arc::new)
+            Program::compile([i; 32], b"\0asm\x01\0\0\0").map(Arc::new)
         });
         (module.clone().unwrap(), compiled)
     }
@@ -132,7 +186,8 @@ mod tests {
         for i in [1, 2, 1, 3, 4] {
             ask(&mut cache, i);
         }
-        // When 4 came in there were 1, 2 and 3 without a user, and 2 was the oldest; 1 goes with the next.
+        // When 4 is loaded, 1, 2 and 3 are unused, and 2 is the least recently used. 1 is evicted
+        // next.
         assert_eq!(cache.slots.len(), 4);
         assert!(!cache.slots.contains_key(&[2; 32]));
         ask(&mut cache, 5);

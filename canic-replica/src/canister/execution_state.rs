@@ -1,0 +1,32 @@
+//! The installed code of a canister with its heap and globals.
+
+use std::sync::Arc;
+
+use crate::{
+    memory::{Heap, WASM_PAGE},
+    wasm::{Module, global::Global},
+};
+
+/// The installed module, with the heap and the globals as the last message left them.
+#[derive(Clone, Hash)]
+pub(crate) struct ExecutionState {
+    pub(crate) module: Arc<Module>,
+    pub(crate) heap: Heap,
+    /// The values of all mutable globals, in the module's order.
+    pub(crate) globals: Vec<Global>,
+}
+
+impl ExecutionState {
+    /// The state before the first message.
+    pub(crate) fn fresh(module: Arc<Module>) -> Self {
+        Self {
+            heap: Heap::fresh(module.initial_size),
+            globals: module.initial_globals.clone(),
+            module,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.heap.size * WASM_PAGE + self.globals.len() as u64 * 8
+    }
+}
