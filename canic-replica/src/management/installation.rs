@@ -158,7 +158,7 @@ impl Network {
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
-        canister.empty();
+        canister.clear_code();
         let subnet = canister.subnet;
         let mut unanswered = Vec::new();
         for context in canister.contexts.values_mut() {
@@ -196,7 +196,7 @@ impl Network {
             .ok_or_else(|| reject::not_found(id))?;
         let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
         let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
-        self.can_pay(&canister, in_advance, &request.sender)
+        self.check_can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
                 ..reject
@@ -237,7 +237,7 @@ impl Network {
                 cycles: 0,
                 ..request.clone()
             };
-            self.note(Kind::Lifecycle, &request, outcome, instructions);
+            self.record_event(Kind::Lifecycle, &request, outcome, instructions);
         }
         if result.is_ok() {
             Arc::make_mut(&mut installed).balance += in_advance - cost;
@@ -416,7 +416,7 @@ impl Draft<'_> {
 
     /// The effect of an injected fault on a function of the installation, which can only trap.
     fn fire(&mut self, name: &str) -> Option<Effect> {
-        if !self.faults.any() {
+        if !self.faults.has_any() {
             return None;
         }
         let site = Site {
@@ -443,7 +443,7 @@ impl Draft<'_> {
             .canister
             .code
             .as_ref()
-            .is_some_and(|code| code.module.exports(name))
+            .is_some_and(|code| code.module.has_export(name))
         {
             self.run(context, Entry::Export(name.into()), name, arg)?;
         }
@@ -461,7 +461,7 @@ impl Draft<'_> {
             .canister
             .code
             .as_ref()
-            .is_some_and(|code| code.module.reach.start.is_some());
+            .is_some_and(|code| code.module.state_exports.start.is_some());
         if context == Context::Start && !starts {
             return Ok(());
         }
