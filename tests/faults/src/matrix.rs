@@ -219,7 +219,7 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
         .filter(|event| event.seq >= from);
     let mut sites = Vec::new();
     for event in events {
-        let (way, caller, callee) = match event.kind {
+        let (direction, caller, callee) = match event.kind {
             Kind::Update | Kind::Management | Kind::Call if is_canister(event.caller) => {
                 (Direction::Call, event.caller, event.canister)
             }
@@ -228,10 +228,10 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
         };
         let method = event.method.clone();
         let count = passed
-            .entry((way, caller, callee, method.clone()))
+            .entry((direction, caller, callee, method.clone()))
             .or_default();
         sites.push(Site(Fault {
-            way,
+            direction,
             caller: Some(caller),
             callee: Some(callee),
             method: Some(method),
