@@ -1,7 +1,7 @@
 //! A case: a scenario, and what goes wrong in it. One line of JSON, which is the same case when it is read back.
 
 use crate::world::{SECOND, World};
-use canic_replica::{Effect, Fault, RejectCode, Direction};
+use canic_replica::{Direction, Effect, Fault, RejectCode};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 

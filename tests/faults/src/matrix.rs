@@ -7,7 +7,7 @@ use crate::{
     world::World,
 };
 use candid::Principal;
-use canic_replica::{Effect, Fault, Kind, Direction};
+use canic_replica::{Direction, Effect, Fault, Kind};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -119,7 +119,10 @@ impl Prepared {
     /// Calls between canisters, when nothing fails.
     #[must_use]
     pub fn awaits(&self) -> usize {
-        let answers = self.sites.iter().filter(|site| site.0.direction == Direction::Answer);
+        let answers = self
+            .sites
+            .iter()
+            .filter(|site| site.0.direction == Direction::Answer);
         answers.count()
     }
 
