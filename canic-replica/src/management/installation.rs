@@ -184,6 +184,24 @@ impl Network {
         }
     }
 
+    /// Writes an event for each function that an installation ran.
+    fn record_lifecycle_events(
+        &mut self,
+        id: Principal,
+        request: &Request,
+        events: Vec<(&'static str, Outcome, u64)>,
+    ) {
+        for (task, outcome, instructions) in events {
+            let request = Request {
+                callee: id,
+                method: task.into(),
+                cycles: 0,
+                ..request.clone()
+            };
+            self.record_event(Kind::Lifecycle, &request, outcome, instructions);
+        }
+    }
+
     /// Installs code on a draft of the canister, and commits the draft if all functions succeed.
     /// The canister pays for the instructions in any case.
     fn install(&mut self, request: &Request, order: Order) -> ManagementResult {
@@ -230,15 +248,7 @@ impl Network {
             ..
         } = draft;
         self.ledger.fees.execution += cost;
-        for (task, outcome, instructions) in events {
-            let request = Request {
-                callee: id,
-                method: task.into(),
-                cycles: 0,
-                ..request.clone()
-            };
-            self.record_event(Kind::Lifecycle, &request, outcome, instructions);
-        }
+        self.record_lifecycle_events(id, request, events);
         if result.is_ok() {
             Arc::make_mut(&mut installed).balance += in_advance - cost;
             self.ledger.burnt += burnt;
