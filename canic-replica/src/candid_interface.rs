@@ -29,8 +29,8 @@ const MAX_INSTRUCTIONS: u64 = 1_000_000_000;
 pub fn candid_interface(module: &[u8]) -> Result<String, String> {
     let program = load(module)?;
     let module = &program.module;
-    let text = if module.exports(FUNCTION) {
-        told(&program)?
+    let text = if module.has_export(FUNCTION) {
+        exported_interface(&program)?
     } else if let Some((_, text)) = module.metadata.get(METADATA) {
         text.clone()
     } else {
@@ -65,7 +65,7 @@ fn load(file: &[u8]) -> Result<Arc<Program>, String> {
 }
 
 /// The text that the module's function answers.
-fn told(program: &Program) -> Result<Vec<u8>, String> {
+fn exported_interface(program: &Program) -> Result<Vec<u8>, String> {
     let failed = |why: String| format!("The module's '{FUNCTION}' failed: {why}.");
     let mut store = program.store(Host::idle());
     let instance = program
@@ -73,7 +73,7 @@ fn told(program: &Program) -> Result<Vec<u8>, String> {
         .map_err(|error| failed(format!("{error:#}")))?;
     let memory = program
         .module
-        .reach
+        .state_exports
         .memory
         .and_then(|index| instance.get_module_export(&mut store, &index))
         .and_then(Extern::into_memory)

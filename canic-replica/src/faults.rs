@@ -155,7 +155,7 @@ impl Effect {
     }
 
     /// The reject of a call that this effect keeps from its callee. `None`: the call is delivered.
-    pub(crate) fn refuse(&self, callee: Principal) -> Option<Reject> {
+    pub(crate) fn reject_of_call(&self, callee: Principal) -> Option<Reject> {
         use RejectCode::{
             CanisterError, CanisterReject, DestinationInvalid, SysFatal, SysTransient, SysUnknown,
         };
@@ -288,7 +288,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Whether there are faults at all.
-    pub(crate) fn any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         self.chaos.is_some() || !self.armed.is_empty()
     }
 
@@ -317,7 +317,7 @@ impl Faults {
                 armed.seen += 1;
             }
         }
-        effect = effect.or_else(|| self.draw(&site));
+        effect = effect.or_else(|| self.draw_effect(&site));
         let passed = self.passed.entry(site.clone()).or_default();
         let skip = *passed;
         *passed += 1;
@@ -342,7 +342,7 @@ impl Faults {
         Some(effect)
     }
 
-    fn draw(&mut self, site: &Site) -> Option<Effect> {
+    fn draw_effect(&mut self, site: &Site) -> Option<Effect> {
         let chaos = self.chaos.as_ref()?;
         let concerns = |wanted: Option<Principal>, who| wanted.is_none_or(|wanted| wanted == who);
         if !concerns(chaos.caller, site.caller) || !concerns(chaos.callee, site.callee) {
@@ -398,17 +398,17 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_lets_some_pass_and_strikes_some() {
+    fn a_fault_skips_some_messages_and_fires_on_others() {
         let mut faults = Faults::default();
         let fault = Fault::on_call(Effect::trap()).method("a").skip(1).times(2);
         faults.armed.push(ArmedFault { fault, seen: 0 });
         let methods = ["a", "b", "a", "b", "a", "a"];
-        let struck = methods.map(|method| faults.fire(site(method), 0, 0).is_some());
-        assert_eq!(struck, [false, false, true, false, true, false]);
+        let fired = methods.map(|method| faults.fire(site(method), 0, 0).is_some());
+        assert_eq!(fired, [false, false, true, false, true, false]);
     }
 
     #[test]
-    fn what_chaos_drew_strikes_again_when_injected() {
+    fn faults_that_chaos_drew_fire_again_when_injected() {
         let story: Vec<_> = (0..2_000).map(|i| site(["a", "b", "c"][i % 3])).collect();
         let mut chaos = Faults {
             chaos: Some(Chaos {
@@ -426,8 +426,8 @@ mod tests {
         let count = drawn.iter().flatten().count();
         assert!((10..100).contains(&count), "{count}");
         let mut again = Faults::default();
-        for strike in &chaos.fired {
-            let fault = strike.fault.to_string().parse().unwrap();
+        for fired in &chaos.fired {
+            let fault = fired.fault.to_string().parse().unwrap();
             again.armed.push(ArmedFault { fault, seen: 0 });
         }
         let same: Vec<_> = story
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_fault_says_why() {
+    fn an_invalid_fault_is_reported_with_the_reason() {
         let error = r#"{"direction":"sideways"}"#.parse::<Fault>().unwrap_err();
         assert!(error.contains("unknown variant `sideways`"), "{error}");
         let error = r#"{"direction":"call","effect":"out_of_cycles","calee":"aaaaa-aa"}"#

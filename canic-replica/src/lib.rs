@@ -43,7 +43,7 @@
 //!   secret.
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
-//! Its command `did` prints the Candid interface of a module; see [`candid_interface`].
+//! Its command `did` prints the Candid interface of a module; see [`candid_interface()`].
 
 mod bounded;
 mod candid_interface;

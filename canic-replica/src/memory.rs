@@ -104,7 +104,7 @@ impl Heap {
             size: memory.len() as u64 / WASM_PAGE,
         };
         let mut changed = 0;
-        let touched = touched(memory);
+        let touched = touched_pages(memory);
         for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
             if touched.as_ref().is_some_and(|touched| !touched[index]) {
                 continue;
@@ -167,7 +167,7 @@ pub(crate) fn non_zero(memory: &[u8]) -> Pages {
 /// its memory to gigabytes and use little of it; only touched pages need to be compared. `None`:
 /// the kernel does not tell.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn touched(memory: &[u8]) -> Option<Vec<bool>> {
+fn touched_pages(memory: &[u8]) -> Option<Vec<bool>> {
     use std::os::unix::fs::FileExt;
 
     /// Bits of an entry of the page map: in memory, or swapped out.
@@ -188,7 +188,7 @@ fn touched(memory: &[u8]) -> Option<Vec<bool>> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn touched(_: &[u8]) -> Option<Vec<bool>> {
+fn touched_pages(_: &[u8]) -> Option<Vec<bool>> {
     None
 }
 
@@ -282,7 +282,10 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::prelude::{
+        Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof,
+        proptest,
+    };
 
     /// A guest's memory as the host sees it: it begins at a page of the process.
     struct Guest {

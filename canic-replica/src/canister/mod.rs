@@ -82,13 +82,13 @@ pub(crate) struct Canister {
 pub(crate) enum Status {
     Running,
     /// It waits for its open calls; these requests are answered when it has stopped.
-    Stopping(Vec<Stopper>),
+    Stopping(Vec<StopRequest>),
     Stopped,
 }
 
 /// A stop request that waits until the canister has stopped.
 #[derive(Clone, Hash)]
-pub(crate) struct Stopper {
+pub(crate) struct StopRequest {
     pub(crate) request: Request,
     /// When the request times out, in nanoseconds since 1970.
     pub(crate) deadline: u64,
@@ -161,7 +161,7 @@ impl Canister {
     }
 
     /// Removes its code, memory, timer, chunks and log.
-    pub(crate) fn empty(&mut self) {
+    pub(crate) fn clear_code(&mut self) {
         self.code = None;
         self.stable = Stable::default();
         self.certified_data = Vec::new();
@@ -171,16 +171,16 @@ impl Canister {
     }
 
     /// Whether a principal may read its log.
-    pub(crate) fn shows_log_to(&self, reader: &Principal) -> bool {
-        self.shows(&self.settings.log_visibility, reader)
+    pub(crate) fn is_log_visible_to(&self, reader: &Principal) -> bool {
+        self.is_visible_to(&self.settings.log_visibility, reader)
     }
 
     /// Whether a principal other than itself may read its status.
-    pub(crate) fn shows_status_to(&self, reader: &Principal) -> bool {
-        self.shows(&self.settings.status_visibility, reader)
+    pub(crate) fn is_status_visible_to(&self, reader: &Principal) -> bool {
+        self.is_visible_to(&self.settings.status_visibility, reader)
     }
 
-    fn shows(&self, visibility: &management::LogVisibility, reader: &Principal) -> bool {
+    fn is_visible_to(&self, visibility: &management::LogVisibility, reader: &Principal) -> bool {
         let visible = match visibility {
             management::LogVisibility::Controllers => false,
             management::LogVisibility::Public => true,
@@ -190,7 +190,7 @@ impl Canister {
     }
 
     /// Whether a principal may read its snapshots.
-    pub(crate) fn shows_snapshots_to(&self, reader: &Principal) -> bool {
+    pub(crate) fn is_snapshot_visible_to(&self, reader: &Principal) -> bool {
         let visible = match &self.settings.snapshot_visibility {
             management::SnapshotVisibility::Controllers => false,
             management::SnapshotVisibility::Public => true,
@@ -225,11 +225,13 @@ impl Canister {
 
     /// The sum of all memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.bytes_beside(self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes())
+        self.memory_bytes_with(
+            self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes(),
+        )
     }
 
     /// The sum of all memory if heap, globals and stable memory have `working` bytes.
-    pub(crate) fn bytes_beside(&self, working: u64) -> u64 {
+    pub(crate) fn memory_bytes_with(&self, working: u64) -> u64 {
         let module =
             self.code
                 .as_ref()
@@ -243,7 +245,7 @@ impl Canister {
     }
 
     /// The size of a snapshot of it, in bytes.
-    pub(crate) fn bytes_in_snapshot(&self) -> u64 {
+    pub(crate) fn snapshot_size(&self) -> u64 {
         let program = self
             .code
             .as_ref()

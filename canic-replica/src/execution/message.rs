@@ -47,7 +47,7 @@ pub(crate) enum Context {
 
 impl Context {
     /// The platform's name for it.
-    pub(crate) fn describe(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Init => "init",
@@ -70,7 +70,7 @@ impl Context {
     }
 
     /// Whether all nodes of the subnet run it.
-    pub(crate) fn replicated(self) -> bool {
+    pub(crate) fn is_replicated(self) -> bool {
         !matches!(
             self,
             Self::Query
@@ -83,7 +83,7 @@ impl Context {
     }
 
     /// Whether the platform keeps the new state of the canister.
-    pub(crate) fn keeps(self) -> bool {
+    pub(crate) fn is_persistent(self) -> bool {
         !matches!(self, Self::Query | Self::ReplicatedQuery | Self::Inspect)
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn execute(
     // Changed pages of the heap are charged last, up to the limit: they make no message fail.
     let instructions = limit.min(used + changed * subnet_context.prices.dirty_page);
     let mut host = store.into_data();
-    host.forget_call();
+    host.drop_call();
     let mut prints = Vec::from(host.prints);
     let outcome = outcome.map(|code| StateChanges {
         code,
@@ -110,7 +110,7 @@ fn run(
     restore(store, &instance, code)?;
     store.set_fuel(limit)?;
     let result = enter(store, &instance, code);
-    if !store.data().message.context.keeps() {
+    if !store.data().message.context.is_persistent() {
         return result.map(|()| None);
     }
     // A message that traps pays for the pages, too.
@@ -128,7 +128,9 @@ fn enter(
             .get_typed_func::<(), ()>(&mut *store, &name)?
             .call(store, ()),
         Entry::Start => {
-            match reach(store, instance, code.module.reach.start).and_then(Extern::into_func) {
+            match get_export(store, instance, code.module.state_exports.start)
+                .and_then(Extern::into_func)
+            {
                 Some(start) => start.typed::<(), ()>(&*store)?.call(store, ()),
                 None => Ok(()),
             }
@@ -137,7 +139,7 @@ fn enter(
     }
 }
 
-fn reach(
+fn get_export(
     store: &mut Store<Host>,
     instance: &Instance,
     index: Option<wasmtime::ModuleExport>,
@@ -152,7 +154,7 @@ fn restore(
     code: &ExecutionState,
 ) -> wasmtime::Result<()> {
     if let Some(memory) =
-        reach(store, instance, code.module.reach.memory).and_then(Extern::into_memory)
+        get_export(store, instance, code.module.state_exports.memory).and_then(Extern::into_memory)
     {
         let size = memory.size(&*store);
         if code.heap.size > size {
@@ -161,8 +163,10 @@ fn restore(
         code.heap.restore(memory.data_mut(&mut *store));
         store.data_mut().memory = Some(memory);
     }
-    for (index, number) in code.module.reach.globals.iter().zip(&code.globals) {
-        if let Some(global) = reach(store, instance, Some(*index)).and_then(Extern::into_global) {
+    for (index, number) in code.module.state_exports.globals.iter().zip(&code.globals) {
+        if let Some(global) =
+            get_export(store, instance, Some(*index)).and_then(Extern::into_global)
+        {
             global.set(&mut *store, number.to_val())?;
         }
     }
@@ -184,9 +188,9 @@ fn capture(
         None => (Heap::default(), 0),
     };
     *changed = pages;
-    let mut globals = Vec::with_capacity(code.module.reach.globals.len());
-    for index in &code.module.reach.globals {
-        let global = reach(store, instance, Some(*index)).and_then(Extern::into_global);
+    let mut globals = Vec::with_capacity(code.module.state_exports.globals.len());
+    for index in &code.module.state_exports.globals {
+        let global = get_export(store, instance, Some(*index)).and_then(Extern::into_global);
         let value = global.and_then(|global| Global::of(&global.get(&mut *store)));
         globals.push(value.ok_or_else(|| wasmtime::Error::msg("a mutable global is no number"))?);
     }
@@ -203,7 +207,8 @@ fn call_closure(
     code: &ExecutionState,
     closure: WasmClosure,
 ) -> wasmtime::Result<()> {
-    let table = reach(store, instance, code.module.reach.table).and_then(Extern::into_table);
+    let table =
+        get_export(store, instance, code.module.state_exports.table).and_then(Extern::into_table);
     let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));
     let Some(Ref::Func(Some(function))) = entry else {
         return Err(Trap::Function(closure.function).into());

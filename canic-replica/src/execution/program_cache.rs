@@ -66,7 +66,7 @@ struct Cache {
 #[derive(Default)]
 struct Entry {
     slot: Slot,
-    asked: u64,
+    last_used: u64,
 }
 
 impl Entry {
@@ -101,11 +101,11 @@ impl Cache {
     /// The slot of a module. The first thread that asks for it fills it.
     fn slot(&mut self, hash: [u8; 32]) -> Slot {
         if !self.slots.contains_key(&hash) {
-            self.make_room();
+            self.evict();
         }
         self.clock += 1;
         let entry = self.slots.entry(hash).or_default();
-        entry.asked = self.clock;
+        entry.last_used = self.clock;
         Arc::clone(&entry.slot)
     }
 
@@ -127,12 +127,12 @@ impl Cache {
             .map(|(hash, _)| *hash)
     }
 
-    fn make_room(&mut self) {
+    fn evict(&mut self) {
         let mut idle: Vec<_> = self
             .slots
             .iter()
             .filter(|(_, entry)| !entry.is_used())
-            .map(|(hash, entry)| (entry.asked, entry.bytes(), *hash))
+            .map(|(hash, entry)| (entry.last_used, entry.bytes(), *hash))
             .collect();
         idle.sort_unstable_by(|a, b| b.cmp(a));
         let mut total = 0;
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     /// Loads small module number `i`. Answers whether it had to be compiled.
-    fn ask(cache: &mut Cache, i: u8) -> (Arc<Program>, bool) {
+    fn load_small(cache: &mut Cache, i: u8) -> (Arc<Program>, bool) {
         let mut compiled = false;
         let slot = cache.slot([i; 32]);
         let module = slot.get_or_init(|| {
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn a_module_is_compiled_once() {
         let mut cache = Cache::new(2, 1000);
-        let (first, compiled) = ask(&mut cache, 1);
+        let (first, compiled) = load_small(&mut cache, 1);
         assert!(compiled);
-        let (second, compiled) = ask(&mut cache, 1);
+        let (second, compiled) = load_small(&mut cache, 1);
         assert!(!compiled);
         assert!(Arc::ptr_eq(&first, &second));
     }
@@ -173,26 +173,26 @@ mod tests {
     #[test]
     fn a_module_that_was_loaded_is_known_by_its_bytes() {
         let mut cache = Cache::new(2, 1000);
-        ask(&mut cache, 7);
+        load_small(&mut cache, 7);
         assert_eq!(cache.hash_of(b"\0asm\x01\0\0\0"), Some([7; 32]));
         assert_eq!(cache.hash_of(b"\0asm\x01\0\0"), None);
         assert_eq!(cache.hash_of(b"\0asm\x01\0\0\x01"), None);
     }
 
     #[test]
-    fn unused_modules_go_and_the_least_recently_asked_for_go_first() {
+    fn unused_modules_are_evicted_least_recently_used_first() {
         let mut cache = Cache::new(2, 1000);
-        let (held, _) = ask(&mut cache, 0);
+        let (held, _) = load_small(&mut cache, 0);
         for i in [1, 2, 1, 3, 4] {
-            ask(&mut cache, i);
+            load_small(&mut cache, i);
         }
         // When 4 is loaded, 1, 2 and 3 are unused, and 2 is the least recently used. 1 is evicted
         // next.
         assert_eq!(cache.slots.len(), 4);
         assert!(!cache.slots.contains_key(&[2; 32]));
-        ask(&mut cache, 5);
+        load_small(&mut cache, 5);
         assert!(!cache.slots.contains_key(&[1; 32]));
-        assert!(!ask(&mut cache, 0).1, "a module in use was dropped");
+        assert!(!load_small(&mut cache, 0).1, "a module in use was dropped");
         drop(held);
     }
 
@@ -201,7 +201,7 @@ mod tests {
         // Each is eight bytes long.
         let mut cache = Cache::new(100, 20);
         for i in 0..10 {
-            ask(&mut cache, i);
+            load_small(&mut cache, i);
         }
         assert_eq!(cache.slots.len(), 3);
     }

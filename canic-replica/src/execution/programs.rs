@@ -31,7 +31,7 @@ static LINKER: LazyLock<Linker<Host>> =
     LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
 
 /// Whether the system API has a function of this name.
-fn knows(name: &str) -> bool {
+fn has_function(name: &str) -> bool {
     let mut store = host::store(&ENGINE, Host::idle());
     LINKER.get(&mut store, "ic0", name).is_ok()
 }
@@ -47,7 +47,7 @@ impl Program {
     /// is not valid.
     pub(crate) fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
         let plain = decompress(bytes)?;
-        let survey = Survey::of(&plain, knows)?;
+        let survey = Survey::of(&plain, has_function)?;
         let rewritten = rewrite(&plain, &survey)?;
         let compiled = machine_code::load(&ENGINE, &rewritten)
             .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
@@ -78,7 +78,7 @@ impl Program {
     /// Whether an instance can have a heap of `pages` pages.
     pub(crate) fn holds(&self, pages: u64) -> bool {
         let module = &self.module;
-        let Some(index) = &module.reach.memory else {
+        let Some(index) = &module.state_exports.memory else {
             return pages == 0;
         };
         let mut store = self.store(Host::idle());
@@ -114,7 +114,7 @@ fn measure(
     let instance = instantiate(linked, &mut store)
         .map_err(|error| format!("Failed to instantiate: {error:#}"))?;
     if let Some(memory) = module
-        .reach
+        .state_exports
         .memory
         .and_then(|index| instance.get_module_export(&mut store, &index))
     {
@@ -125,7 +125,7 @@ fn measure(
         let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
         module.initial = non_zero(&data[..end.min(data.len())]);
     }
-    for index in &module.reach.globals {
+    for index in &module.state_exports.globals {
         let global = instance
             .get_module_export(&mut store, index)
             .and_then(|export| export.into_global())

@@ -49,7 +49,7 @@ impl Trap {
     pub(crate) fn forbidden(name: &str, context: Context) -> Self {
         Self::Contract(format!(
             "\"ic0_{name}\" cannot be executed in {} mode",
-            context.describe()
+            context.name()
         ))
     }
 

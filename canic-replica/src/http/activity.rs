@@ -72,7 +72,7 @@ impl Drop for Pending {
 
 /// Counts the request, and runs it as a task of its own. A panic answers 500. A client that
 /// disconnects does not interrupt the work.
-pub(super) async fn watch(
+pub(super) async fn track(
     State(activity): State<Arc<Activity>>,
     request: Request,
     next: Next,
@@ -114,7 +114,7 @@ mod tests {
                 .route("/", get(fails))
                 .layer(axum::middleware::from_fn_with_state(
                     Arc::clone(&activity),
-                    watch,
+                    track,
                 ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -37,8 +37,8 @@ use crate::{
 };
 
 /// The timeout of a synchronous call, and the interval at which it polls.
-const PATIENCE: Duration = Duration::from_secs(10);
-const REST: Duration = Duration::from_millis(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
 
@@ -154,10 +154,10 @@ async fn call(
     if !synchronous {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    if instance.makes_progress().await {
+    if instance.is_progressing().await {
         instance.run(follow_clock).await?;
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + CALL_TIMEOUT;
     while Instant::now() < until {
         let certificate = instance
             .run(move |replica| match replica.ingress_status(&id) {
@@ -171,7 +171,7 @@ async fn call(
         if let Some(certificate) = certificate {
             return cbor(&TransportCallResponse::Replied { certificate });
         }
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(StatusCode::ACCEPTED.into_response())
 }

@@ -51,7 +51,7 @@ pub(super) fn authenticate(
             if Principal::self_authenticating(key) != *content.sender() {
                 return refuse("the public key does not belong to the sender");
             }
-            let signer = follow(key, delegations, targets, is_call, now, root_key)?;
+            let signer = resolve_delegations(key, delegations, targets, is_call, now, root_key)?;
             let mut message = b"\x0aic-request".to_vec();
             message.extend(content.to_request_id().as_slice());
             verify(signer, &message, signature, root_key)
@@ -73,7 +73,7 @@ fn check_expiry(expiry: u64, now: u64) -> Answer<()> {
 }
 
 /// The key to which a chain of delegations leads.
-fn follow<'a>(
+fn resolve_delegations<'a>(
     key: &'a [u8],
     delegations: &'a [SignedDelegation],
     targets: &[Principal],

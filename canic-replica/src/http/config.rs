@@ -72,7 +72,10 @@ fn check_flags(flags: &IcpConfig) -> Answer<()> {
 
 /// All subnets in PocketIC's order, named subnets first.
 fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
-    use RestKind::*;
+    use RestKind::{
+        Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
+        VerifiedApplication,
+    };
     let all = [
         (NNS, set.nns.as_slice()),
         (SNS, set.sns.as_slice()),

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// The state that all requests to one gateway share.
-struct Site {
+struct GatewayState {
     instance: Arc<Instance>,
     domains: Vec<String>,
 }
@@ -113,9 +113,9 @@ pub(super) async fn open(
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&server.activity),
-            activity::watch,
+            activity::track,
         ))
-        .with_state(Arc::new(Site { instance, domains }));
+        .with_state(Arc::new(GatewayState { instance, domains }));
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async {
@@ -185,22 +185,23 @@ struct HttpRequest {
     certificate_version: Option<u16>,
 }
 
-async fn topology(State(site): State<Arc<Site>>) -> Answer<Json> {
-    site.instance
+async fn topology(State(gateway): State<Arc<GatewayState>>) -> Answer<Json> {
+    gateway
+        .instance
         .run(|replica| encode(&operations::topology(replica)?))
         .await
 }
 
 async fn serve_agent(
-    State(site): State<Arc<Site>>,
+    State(gateway): State<Arc<GatewayState>>,
     Path(path): Path<String>,
     request: Request,
 ) -> Response {
-    agent::serve(site.instance.clone(), &path, request).await
+    agent::serve(gateway.instance.clone(), &path, request).await
 }
 
-async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Response> {
-    let canister = canister(&site.domains, request.headers(), request.uri().query())?;
+async fn serve(State(gateway): State<Arc<GatewayState>>, request: Request) -> Answer<Response> {
+    let canister = canister(&gateway.domains, request.headers(), request.uri().query())?;
     let method = request.method().to_string();
     let url = request
         .uri()
@@ -227,8 +228,9 @@ async fn serve(State(site): State<Arc<Site>>, request: Request) -> Answer<Respon
         body: body.to_vec().into(),
         certificate_version: Some(2),
     };
-    site.instance
-        .run(move |replica| ask(replica, canister, &request))
+    gateway
+        .instance
+        .run(move |replica| call_http_request(replica, canister, &request))
         .await
 }
 
@@ -261,7 +263,11 @@ fn canister(domains: &[String], headers: &HeaderMap, query: Option<&str>) -> Ans
 
 /// Calls the canister: by a query, by an update if the answer demands an upgrade, and by queries
 /// for the streamed rest of the body.
-fn ask(replica: &mut Replica, canister: Principal, request: &HttpRequest) -> Answer<Response> {
+fn call_http_request(
+    replica: &mut Replica,
+    canister: Principal,
+    request: &HttpRequest,
+) -> Answer<Response> {
     let argument = candid(encode_one(request), "the request")?;
     let mut answer = query(replica, canister, "http_request", argument.clone())?;
     if matches!(answer.field("upgrade"), Some(IDLValue::Bool(true))) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The default delay between two rounds of automatic progress.
-const REST: Duration = Duration::from_millis(20);
+const ROUND_INTERVAL: Duration = Duration::from_millis(20);
 
 /// All instances, by number. A deleted instance leaves a gap, as numbers are never used again.
 #[derive(Default)]
@@ -132,9 +132,9 @@ impl Instance {
 
     /// Starts automatic progress, which executes rounds at the time of the wall clock. Returns
     /// after the first round.
-    pub(super) async fn start_progress(self: &Arc<Self>, rest: Option<Duration>) -> Answer<()> {
+    pub(super) async fn start_progress(self: &Arc<Self>, delay: Option<Duration>) -> Answer<()> {
         let mut progress = self.progress.lock().await;
-        if progress.as_ref().is_some_and(Progress::goes_on) {
+        if progress.as_ref().is_some_and(Progress::is_running) {
             return Err(Failure::bad_request(format!(
                 "instance {} already makes progress by itself",
                 self.id
@@ -147,7 +147,7 @@ impl Instance {
             loop {
                 tokio::select! {
                     _ = &mut stopped => break,
-                    () = tokio::time::sleep(rest.unwrap_or(REST)) => {}
+                    () = tokio::time::sleep(delay.unwrap_or(ROUND_INTERVAL)) => {}
                 }
                 // The instance keeps the failure, and answers the next request with it.
                 if instance.run(follow_clock).await.is_err() {
@@ -160,12 +160,12 @@ impl Instance {
     }
 
     /// Whether the instance makes automatic progress.
-    pub(super) async fn makes_progress(&self) -> bool {
+    pub(super) async fn is_progressing(&self) -> bool {
         self.progress
             .lock()
             .await
             .as_ref()
-            .is_some_and(Progress::goes_on)
+            .is_some_and(Progress::is_running)
     }
 
     /// Stops automatic progress. No round follows after the return.
@@ -180,7 +180,7 @@ impl Instance {
 }
 
 impl Progress {
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.task.is_finished()
     }
 }
@@ -246,15 +246,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_moves_after_progress_has_been_stopped() {
+    async fn no_round_runs_after_progress_is_stopped() {
         let instances = Instances::default();
         let (_, instance) = instances.add(replica());
         let holders = Arc::strong_count(&instance);
         instance.start_progress(Some(Duration::ZERO)).await.unwrap();
-        assert!(instance.makes_progress().await);
+        assert!(instance.is_progressing().await);
         assert!(instance.start_progress(None).await.is_err());
         instance.stop_progress().await;
-        assert!(!instance.makes_progress().await);
+        assert!(!instance.is_progressing().await);
         // The task is gone, not just forgotten.
         assert_eq!(Arc::strong_count(&instance), holders);
         // It can start again.

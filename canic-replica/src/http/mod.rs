@@ -248,7 +248,7 @@ fn router(server: Shared) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&server.activity),
-            activity::watch,
+            activity::track,
         ))
         .with_state(server)
 }
@@ -307,7 +307,7 @@ async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInsta
         .map_err(Failure::bad_request)?;
     let (instance_id, instance) = server.instances.add(replica);
     if let Some(InitialTime::AutoProgress(config)) = &asked.initial_time {
-        instance.start_progress(rest(config)).await?;
+        instance.start_progress(round_delay(config)).await?;
     }
     let topology = instance.run(operations::topology).await?;
     let http_gateway_info = match asked.http_gateway_config {
@@ -378,11 +378,13 @@ async fn auto_progress(
     Body(body): Body,
 ) -> Answer<Json> {
     let instance = server.instances.get(&id)?;
-    instance.start_progress(rest(&decode(&body)?)).await?;
+    instance
+        .start_progress(round_delay(&decode(&body)?))
+        .await?;
     encode(&())
 }
 
-fn rest(config: &AutoProgressConfig) -> Option<Duration> {
+fn round_delay(config: &AutoProgressConfig) -> Option<Duration> {
     config.artificial_delay_ms.map(Duration::from_millis)
 }
 
@@ -390,7 +392,7 @@ async fn auto_progress_enabled(
     State(server): State<Shared>,
     Path(id): Path<String>,
 ) -> Answer<Json> {
-    encode(&server.instances.get(&id)?.makes_progress().await)
+    encode(&server.instances.get(&id)?.is_progressing().await)
 }
 
 async fn stop_progress(State(server): State<Shared>, Path(id): Path<String>) -> Answer<Json> {

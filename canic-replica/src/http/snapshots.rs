@@ -41,39 +41,39 @@ const CHUNKS: &str = "wasm_chunk_store";
 
 /// Writes a snapshot into a directory, which is created if need be and must be empty.
 pub(super) fn download(replica: &mut Replica, order: RawCanisterSnapshotDownload) -> Answer<()> {
-    let mut mover = Mover::new(
+    let mut transfer = SnapshotTransfer::new(
         replica,
         &order.sender.principal_id,
         &order.canister_id.canister_id,
         order.snapshot_dir,
     )?;
     let snapshot = order.snapshot_id;
-    let metadata = mover.metadata(&snapshot)?;
-    let dir = mover.dir.clone();
+    let metadata = transfer.metadata(&snapshot)?;
+    let dir = transfer.dir.clone();
     let is_empty = match fs::read_dir(&dir) {
         Ok(mut entries) => entries.next().is_none(),
         Err(_) => {
-            fs::create_dir_all(&dir).map_err(|e| unusable(&dir, e))?;
+            fs::create_dir_all(&dir).map_err(|e| invalid_directory(&dir, e))?;
             true
         }
     };
     if !is_empty {
-        return Err(unusable(&dir, "it is not empty"));
+        return Err(invalid_directory(&dir, "it is not empty"));
     }
-    mover.save(
+    transfer.save(
         &snapshot,
         MODULE,
         metadata.wasm_module_size,
         |offset, size| SnapshotDataKind::WasmModule { offset, size },
     )?;
-    mover.save(
+    transfer.save(
         &snapshot,
         HEAP,
         metadata.wasm_memory_size,
         |offset, size| SnapshotDataKind::WasmMemory { offset, size },
     )?;
     if metadata.stable_memory_size > 0 {
-        mover.save(
+        transfer.save(
             &snapshot,
             STABLE,
             metadata.stable_memory_size,
@@ -82,19 +82,19 @@ pub(super) fn download(replica: &mut Replica, order: RawCanisterSnapshotDownload
     }
     if !metadata.wasm_chunk_store.is_empty() {
         let chunks = dir.join(CHUNKS);
-        fs::create_dir(&chunks).map_err(|e| unusable(&chunks, e))?;
+        fs::create_dir(&chunks).map_err(|e| invalid_directory(&chunks, e))?;
     }
     for chunk in &metadata.wasm_chunk_store {
         let hash = chunk.hash.clone();
-        let bytes = mover.read(&snapshot, SnapshotDataKind::WasmChunk { hash })?;
+        let bytes = transfer.read(&snapshot, SnapshotDataKind::WasmChunk { hash })?;
         let path = chunk_path(&dir, &chunk.hash);
-        fs::write(&path, bytes).map_err(|e| unusable(&path, e))?;
+        fs::write(&path, bytes).map_err(|e| invalid_directory(&path, e))?;
     }
     // The metadata is written last: where it exists, the snapshot is complete.
     let path = dir.join(METADATA);
     let text = serde_json::to_vec_pretty(&metadata)
         .map_err(|e| Failure::internal(format!("the metadata can't be written as JSON: {e}")))?;
-    fs::write(&path, text).map_err(|e| unusable(&path, e))
+    fs::write(&path, text).map_err(|e| invalid_directory(&path, e))
 }
 
 /// Uploads the snapshot in a directory.
@@ -102,21 +102,21 @@ pub(super) fn upload(
     replica: &mut Replica,
     order: RawCanisterSnapshotUpload,
 ) -> Answer<RawCanisterSnapshotId> {
-    let mut mover = Mover::new(
+    let mut transfer = SnapshotTransfer::new(
         replica,
         &order.sender.principal_id,
         &order.canister_id.canister_id,
         order.snapshot_dir,
     )?;
-    let dir = mover.dir.clone();
+    let dir = transfer.dir.clone();
     let path = dir.join(METADATA);
-    let text = fs::read(&path).map_err(|e| unusable(&path, e))?;
+    let text = fs::read(&path).map_err(|e| invalid_directory(&path, e))?;
     let metadata: types::ReadCanisterSnapshotMetadataResult =
-        serde_json::from_slice(&text).map_err(|e| unusable(&path, e))?;
-    let (result,): (types::UploadCanisterSnapshotMetadataResult,) = mover.call(
+        serde_json::from_slice(&text).map_err(|e| invalid_directory(&path, e))?;
+    let (result,): (types::UploadCanisterSnapshotMetadataResult,) = transfer.call(
         "upload_canister_snapshot_metadata",
         (types::UploadCanisterSnapshotMetadataArgs {
-            canister_id: mover.canister,
+            canister_id: transfer.canister,
             replace_snapshot: order.replace_snapshot.map(|snapshot| snapshot.snapshot_id),
             wasm_module_size: metadata.wasm_module_size,
             globals: metadata.globals.into_iter().flatten().collect(),
@@ -128,21 +128,21 @@ pub(super) fn upload(
         },),
     )?;
     let snapshot = result.snapshot_id;
-    mover.load(&snapshot, MODULE, |offset| SnapshotDataOffset::WasmModule {
+    transfer.load(&snapshot, MODULE, |offset| SnapshotDataOffset::WasmModule {
         offset,
     })?;
-    mover.load(&snapshot, HEAP, |offset| SnapshotDataOffset::WasmMemory {
+    transfer.load(&snapshot, HEAP, |offset| SnapshotDataOffset::WasmMemory {
         offset,
     })?;
     if metadata.stable_memory_size > 0 {
-        mover.load(&snapshot, STABLE, |offset| {
+        transfer.load(&snapshot, STABLE, |offset| {
             SnapshotDataOffset::StableMemory { offset }
         })?;
     }
     for chunk in &metadata.wasm_chunk_store {
         let path = chunk_path(&dir, &chunk.hash);
-        let bytes = fs::read(&path).map_err(|e| unusable(&path, e))?;
-        mover.write(&snapshot, SnapshotDataOffset::WasmChunk, bytes)?;
+        let bytes = fs::read(&path).map_err(|e| invalid_directory(&path, e))?;
+        transfer.write(&snapshot, SnapshotDataOffset::WasmChunk, bytes)?;
     }
     Ok(RawCanisterSnapshotId {
         snapshot_id: snapshot,
@@ -150,14 +150,14 @@ pub(super) fn upload(
 }
 
 /// The transfer of one snapshot.
-struct Mover<'a> {
+struct SnapshotTransfer<'a> {
     replica: &'a mut Replica,
     sender: Principal,
     canister: Principal,
     dir: PathBuf,
 }
 
-impl<'a> Mover<'a> {
+impl<'a> SnapshotTransfer<'a> {
     fn new(replica: &'a mut Replica, sender: &[u8], canister: &[u8], dir: PathBuf) -> Answer<Self> {
         let canister = principal(canister)?;
         if !replica.canister_exists(canister) {
@@ -212,12 +212,13 @@ impl<'a> Mover<'a> {
         kind: impl Fn(u64, u64) -> SnapshotDataKind,
     ) -> Answer<()> {
         let path = self.dir.join(name);
-        let mut file = File::create_new(&path).map_err(|e| unusable(&path, e))?;
+        let mut file = File::create_new(&path).map_err(|e| invalid_directory(&path, e))?;
         let mut offset = 0;
         while offset < length {
             let size = PIECE.min(length - offset);
             let piece = self.read(snapshot, kind(offset, size))?;
-            file.write_all(&piece).map_err(|e| unusable(&path, e))?;
+            file.write_all(&piece)
+                .map_err(|e| invalid_directory(&path, e))?;
             offset += size;
         }
         Ok(())
@@ -231,14 +232,14 @@ impl<'a> Mover<'a> {
         kind: impl Fn(u64) -> SnapshotDataOffset,
     ) -> Answer<()> {
         let path = self.dir.join(name);
-        let mut file = File::open(&path).map_err(|e| unusable(&path, e))?;
+        let mut file = File::open(&path).map_err(|e| invalid_directory(&path, e))?;
         let mut offset = 0;
         loop {
             let mut piece = Vec::new();
             let part = Read::by_ref(&mut file).take(PIECE);
             let size = { part }
                 .read_to_end(&mut piece)
-                .map_err(|e| unusable(&path, e))?;
+                .map_err(|e| invalid_directory(&path, e))?;
             if size == 0 {
                 return Ok(());
             }
@@ -280,7 +281,7 @@ fn chunk_path(dir: &Path, hash: &[u8]) -> PathBuf {
     dir.join(CHUNKS).join(format!("{}.bin", hex::encode(hash)))
 }
 
-fn unusable(path: &Path, why: impl std::fmt::Display) -> Failure {
+fn invalid_directory(path: &Path, why: impl std::fmt::Display) -> Failure {
     Failure::bad_request(format!(
         "InvalidCanisterSnapshotDirectory: {}: {why}",
         path.display()

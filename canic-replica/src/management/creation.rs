@@ -140,7 +140,7 @@ impl Network {
         };
         let change = change.unwrap_or_default();
         let environment = change.environment_variables.is_some();
-        canister.settings = self.settle(&canister, change, newer)?;
+        canister.settings = self.changed_settings(&canister, change, newer)?;
         canister.id = match specified {
             Some(id) => {
                 self.check_specified(id, canister.subnet)?;

@@ -158,7 +158,7 @@ impl Network {
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
-        canister.empty();
+        canister.clear_code();
         let subnet = canister.subnet;
         let mut unanswered = Vec::new();
         for context in canister.contexts.values_mut() {
@@ -184,6 +184,24 @@ impl Network {
         }
     }
 
+    /// Writes an event for each function that an installation ran.
+    fn record_lifecycle_events(
+        &mut self,
+        id: Principal,
+        request: &Request,
+        events: Vec<(&'static str, Outcome, u64)>,
+    ) {
+        for (task, outcome, instructions) in events {
+            let request = Request {
+                callee: id,
+                method: task.into(),
+                cycles: 0,
+                ..request.clone()
+            };
+            self.record_event(Kind::Lifecycle, &request, outcome, instructions);
+        }
+    }
+
     /// Installs code on a draft of the canister, and commits the draft if all functions succeed.
     /// The canister pays for the instructions in any case.
     fn install(&mut self, request: &Request, order: Order) -> ManagementResult {
@@ -196,7 +214,7 @@ impl Network {
             .ok_or_else(|| reject::not_found(id))?;
         let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
         let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
-        self.can_pay(&canister, in_advance, &request.sender)
+        self.check_can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
                 ..reject
@@ -230,15 +248,7 @@ impl Network {
             ..
         } = draft;
         self.ledger.fees.execution += cost;
-        for (task, outcome, instructions) in events {
-            let request = Request {
-                callee: id,
-                method: task.into(),
-                cycles: 0,
-                ..request.clone()
-            };
-            self.note(Kind::Lifecycle, &request, outcome, instructions);
-        }
+        self.record_lifecycle_events(id, request, events);
         if result.is_ok() {
             Arc::make_mut(&mut installed).balance += in_advance - cost;
             self.ledger.burnt += burnt;
@@ -416,7 +426,7 @@ impl Draft<'_> {
 
     /// The effect of an injected fault on a function of the installation, which can only trap.
     fn fire(&mut self, name: &str) -> Option<Effect> {
-        if !self.faults.any() {
+        if !self.faults.has_any() {
             return None;
         }
         let site = Site {
@@ -443,7 +453,7 @@ impl Draft<'_> {
             .canister
             .code
             .as_ref()
-            .is_some_and(|code| code.module.exports(name))
+            .is_some_and(|code| code.module.has_export(name))
         {
             self.run(context, Entry::Export(name.into()), name, arg)?;
         }
@@ -461,7 +471,7 @@ impl Draft<'_> {
             .canister
             .code
             .as_ref()
-            .is_some_and(|code| code.module.reach.start.is_some());
+            .is_some_and(|code| code.module.state_exports.start.is_some());
         if context == Context::Start && !starts {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use ic_management_canister_types as types;
 
 use crate::{
     canister::{
-        Status, Stopper,
+        Status, StopRequest,
         calls::{Origin, Request},
     },
     ingress::IngressStatus,
@@ -25,7 +25,7 @@ impl Network {
         if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
         {
             for stopper in stoppers {
-                let reject = cancelled(args.canister_id, stopper.request.origin);
+                let reject = stop_cancelled(args.canister_id, stopper.request.origin);
                 self.answer_management(&stopper.request, Err(reject), stopper.request.cycles);
             }
         }
@@ -38,7 +38,7 @@ impl Network {
         let deadline = self.time + STOP_TIMEOUT;
         let canister = self.require_controlled(args.canister_id, request)?;
         canister.version += 1;
-        let stopper = Stopper {
+        let stopper = StopRequest {
             request: request.clone(),
             deadline,
         };
@@ -56,7 +56,7 @@ impl Network {
     }
 
     /// Answers the stop requests of all canisters that have stopped.
-    pub(crate) fn finish_stops(&mut self) {
+    pub(crate) fn answer_stop_requests(&mut self) {
         let quiet = |id: &&Principal| {
             self.canisters
                 .get(id)
@@ -73,7 +73,7 @@ impl Network {
             else {
                 continue;
             };
-            for Stopper { request, .. } in stoppers {
+            for StopRequest { request, .. } in stoppers {
                 let result = encode(());
                 self.answer_management(&request, result, request.cycles);
             }
@@ -81,7 +81,7 @@ impl Network {
     }
 
     /// Rejects the stop requests that have timed out. Their canisters may still stop.
-    pub(crate) fn expire_stops(&mut self) {
+    pub(crate) fn expire_stop_requests(&mut self) {
         let now = self.time;
         for id in self.stopping.clone() {
             let Some(canister) = self.canister_mut(id) else {
@@ -93,7 +93,7 @@ impl Network {
             let late: Vec<_> = stoppers
                 .extract_if(.., |stopper| stopper.deadline <= now)
                 .collect();
-            for Stopper { request, .. } in late {
+            for StopRequest { request, .. } in late {
                 let reject = Reject::new(
                     RejectCode::SysTransient,
                     206,
@@ -160,7 +160,7 @@ impl Network {
 }
 
 /// The reject of a stop request whose canister is started again.
-fn cancelled(id: Principal, origin: Origin) -> Reject {
+fn stop_cancelled(id: Principal, origin: Origin) -> Reject {
     match origin {
         Origin::Callback(_) => Reject::bare(
             RejectCode::CanisterError,

@@ -35,7 +35,7 @@ impl Network {
             return self.delay(rounds, Input::Request(request));
         }
         if let Some(fault) = fault {
-            let reject = fault.refuse(request.callee).unwrap_or_else(|| {
+            let reject = fault.reject_of_call(request.callee).unwrap_or_else(|| {
                 let why = "The management canister failed: injected fault";
                 Reject::new(RejectCode::CanisterError, 502, why)
             });
@@ -43,7 +43,7 @@ impl Network {
         }
         let result = self.dispatch(&request);
         let (result, refund) = match result {
-            Ok(Answer::Deferred) => return self.note_management(&request, Outcome::Ok),
+            Ok(Answer::Deferred) => return self.record_management_event(&request, Outcome::Ok),
             Ok(Answer::Reply(reply)) => (Ok(reply), request.cycles),
             Ok(Answer::ReplyAndRefund(reply, refund)) => (Ok(reply), refund),
             Err(reject) => (Err(reject), request.cycles),
@@ -55,12 +55,12 @@ impl Network {
                 message: reject.text(),
             },
         };
-        self.note_management(&request, outcome);
+        self.record_management_event(&request, outcome);
         self.answer_management(&request, result, refund);
     }
 
-    fn note_management(&mut self, request: &Request, outcome: Outcome) {
-        self.note(Kind::Management, request, outcome, 0);
+    fn record_management_event(&mut self, request: &Request, outcome: Outcome) {
+        self.record_event(Kind::Management, request, outcome, 0);
     }
 
     fn dispatch(&mut self, request: &Request) -> ManagementResult {
@@ -129,7 +129,7 @@ impl Network {
             return Ok(());
         };
         // As on PocketIC, the first subnet is the NNS if none of that kind is there.
-        if [subnet, self.nns()].contains(&sender.subnet) {
+        if [subnet, self.nns_index()].contains(&sender.subnet) {
             return Ok(());
         }
         Err(contract(format!(

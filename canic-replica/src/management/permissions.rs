@@ -88,7 +88,7 @@ pub(super) fn is_unsupported(method: &str) -> bool {
 
 /// Whether a canister pays for the reception after the call: a canister that froze itself by its
 /// freezing threshold must be able to lower it.
-pub(crate) fn charged_afterwards(method: &str, payload: usize) -> bool {
+pub(crate) fn is_charged_afterwards(method: &str, payload: usize) -> bool {
     const MAX_PAYLOAD: usize = 366;
     method == "update_settings" && payload <= MAX_PAYLOAD
 }
@@ -136,7 +136,7 @@ impl Network {
             ))),
             Some(IngressPermission::StatusReaders) => canister.check_status_reader(&ingress.sender),
             Some(IngressPermission::SnapshotReaders)
-                if canister.shows_snapshots_to(&ingress.sender) =>
+                if canister.is_snapshot_visible_to(&ingress.sender) =>
             {
                 Ok(())
             }

@@ -14,7 +14,7 @@ use crate::{
     },
     management::{
         call::{ManagementResult, decode, origin, reply, undecodable},
-        permissions::charged_afterwards,
+        permissions::is_charged_afterwards,
     },
     network::Network,
     reject::{Reject, RejectCode, contract, invalid, not_found, oversubscribed, refused},
@@ -39,7 +39,7 @@ impl Network {
         let (args,) = decode::<(types::UpdateSettingsArgs,)>(request)?;
         let id = args.canister_id;
         let result = self.change_settings(request, args);
-        if charged_afterwards(&request.method, request.payload.len()) {
+        if is_charged_afterwards(&request.method, request.payload.len()) {
             self.charge_reception(id, request);
         }
         result
@@ -55,7 +55,7 @@ impl Network {
         self.require_controlled(id, request)?;
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let controllers = args.settings.controllers.is_some();
-        let settings = self.settle(canister, args.settings, newer(request)?)?;
+        let settings = self.changed_settings(canister, args.settings, newer(request)?)?;
         let canister = self.require_canister_mut(id)?;
         canister.settings = settings;
         canister.trim_log();
@@ -73,14 +73,14 @@ impl Network {
 
     /// The settings of a canister after a change. A change is rejected if it is invalid, if the
     /// subnet lacks the resources, or if a higher allocation would freeze the canister.
-    pub(super) fn settle(
+    pub(super) fn changed_settings(
         &self,
         canister: &Canister,
         change: types::CanisterSettings,
         newer: Newer,
     ) -> Result<Settings, Reject> {
         let old = &canister.settings;
-        let new = newer.apply(changed(old.clone(), change)?)?;
+        let new = newer.apply(merge(old.clone(), change)?)?;
         let bytes = canister.memory_bytes();
         if new.memory_allocation > old.memory_allocation {
             let requested = bytes.max(new.memory_allocation);
@@ -179,7 +179,7 @@ impl Newer {
 }
 
 /// The settings after a change, if each of its values is valid.
-fn changed(mut settings: Settings, change: types::CanisterSettings) -> Result<Settings, Reject> {
+fn merge(mut settings: Settings, change: types::CanisterSettings) -> Result<Settings, Reject> {
     if let Some(mut controllers) = change.controllers {
         check_number(&controllers)?;
         controllers.sort();

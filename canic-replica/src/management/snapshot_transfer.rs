@@ -15,8 +15,8 @@ use crate::{
     },
     management::{
         call::{ManagementResult, decode, number, reply},
-        snapshots::hook,
-        storage::{MAX_CHUNK, check_chunk, chunk_error, unpaid},
+        snapshots::hook_status,
+        storage::{MAX_CHUNK, check_chunk, chunk_error, snapshot_unpaid},
     },
     memory::{Heap, Pages, Stable, WASM_PAGE},
     network::Network,
@@ -68,7 +68,7 @@ impl Network {
             canister_version: snapshot.version,
             certified_data: snapshot.certified_data.clone(),
             global_timer: snapshot.timer.clone(),
-            on_low_wasm_memory_hook_status: snapshot.low_memory.map(hook),
+            on_low_wasm_memory_hook_status: snapshot.low_memory.map(hook_status),
         },))
     }
 
@@ -92,7 +92,7 @@ impl Network {
             )));
         }
         self.charge_instructions(id, SNAPSHOT_DATA + size, &request.sender)
-            .map_err(unpaid)?;
+            .map_err(snapshot_unpaid)?;
         check_slice(length, offset, size)?;
         let mut chunk = vec![0; size as usize];
         match args.kind {
@@ -176,7 +176,7 @@ impl Network {
             WasmChunk => (size, 0, MAX_CHUNK as u64),
         };
         self.charge_instructions(id, work, &request.sender)
-            .map_err(unpaid)?;
+            .map_err(snapshot_unpaid)?;
         check_slice(length, offset, size)?;
         let mut changed = Snapshot::clone(&snapshot);
         drop(snapshot);
@@ -204,7 +204,7 @@ impl Network {
             .snapshots
             .insert(args.snapshot_id.into_vec(), Arc::new(changed));
         if matches!(args.kind, WasmChunk) {
-            self.can_grow(canister, &draft)?;
+            self.check_can_grow(canister, &draft)?;
         }
         self.commit_draft(draft, 0);
         reply(())

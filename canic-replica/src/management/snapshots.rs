@@ -17,7 +17,7 @@ use crate::{
     execution::program_cache,
     management::{
         call::{ManagementResult, decode, origin, reply},
-        storage::unpaid,
+        storage::snapshot_unpaid,
     },
     memory::Pages,
     network::Network,
@@ -54,7 +54,7 @@ impl Network {
             }),
             low_memory: Some(canister.low_memory()),
             chunks: canister.chunks.clone(),
-            bytes: canister.bytes_in_snapshot(),
+            bytes: canister.snapshot_size(),
         };
         let uninstall = args.uninstall_code == Some(true);
         let name = self.store_snapshot(id, snapshot, replaced, uninstall, request)?;
@@ -88,8 +88,8 @@ impl Network {
         let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         let baseline = self
-            .withdraw(&mut draft, SNAPSHOT, &request.sender)
-            .map_err(unpaid)?;
+            .charge_draft(&mut draft, SNAPSHOT, &request.sender)
+            .map_err(snapshot_unpaid)?;
         let code = match &snapshot.program {
             // The timer and the hook for low memory go on; the snapshot does not reset them.
             SnapshotCode::Taken(code) => code.clone(),
@@ -109,10 +109,10 @@ impl Network {
         draft.certified_data.clone_from(&snapshot.certified_data);
         draft.chunks.clone_from(&snapshot.chunks);
         check_hook(&draft, &snapshot)?;
-        self.can_grow(canister, &draft)?;
+        self.check_can_grow(canister, &draft)?;
         let paid = self
-            .withdraw(&mut draft, work, &request.sender)
-            .map_err(unpaid)?;
+            .charge_draft(&mut draft, work, &request.sender)
+            .map_err(snapshot_unpaid)?;
         let details = types::LoadSnapshotRecord {
             from_canister_id: (owner != id).then_some(owner),
             snapshot_id: args.snapshot_id,
@@ -149,7 +149,7 @@ impl Network {
         let canister = self.require_canister(id)?;
         let mut draft = Canister::clone(canister);
         draft.snapshots.remove(&args.snapshot_id);
-        self.can_grow(canister, &draft)?;
+        self.check_can_grow(canister, &draft)?;
         self.commit_draft(draft, 0);
         reply(())
     }
@@ -161,7 +161,7 @@ impl Network {
         request: &Request,
     ) -> Result<&mut Canister, Reject> {
         let canister = self.require_canister_mut(id)?;
-        if !canister.shows_snapshots_to(&request.sender) {
+        if !canister.is_snapshot_visible_to(&request.sender) {
             canister.check_controller(&request.sender)?;
         }
         Ok(canister)
@@ -228,16 +228,16 @@ impl Network {
             draft.snapshots.remove(replaced);
         }
         if uninstall {
-            draft.empty();
+            draft.clear_code();
         }
         draft.snapshots_taken += 1;
         let name = [&draft.snapshots_taken.to_be_bytes(), id.as_slice()].concat();
         let work = SNAPSHOT + snapshot.bytes;
         draft.snapshots.insert(name.clone(), Arc::new(snapshot));
-        self.can_grow(canister, &draft)?;
+        self.check_can_grow(canister, &draft)?;
         let paid = self
-            .withdraw(&mut draft, work, &request.sender)
-            .map_err(unpaid)?;
+            .charge_draft(&mut draft, work, &request.sender)
+            .map_err(snapshot_unpaid)?;
         self.commit_draft(draft, paid);
         Ok(name)
     }
@@ -256,7 +256,7 @@ fn check_hook(draft: &Canister, snapshot: &Snapshot) -> Result<(), Reject> {
     Err(invalid(format!(
         "Hook status ({:?}) of uploaded snapshot is inconsistent with the canister's state (hook \
          condition satisfied: {short}).",
-        Some(hook(status))
+        Some(hook_status(status))
     )))
 }
 
@@ -311,7 +311,7 @@ fn describe(name: &[u8], snapshot: &Snapshot) -> types::Snapshot {
 }
 
 /// The state of the hook for low memory as a Candid value.
-pub(crate) fn hook(status: LowMemory) -> Hook {
+pub(crate) fn hook_status(status: LowMemory) -> Hook {
     match status {
         LowMemory::Enough => Hook::ConditionNotSatisfied,
         LowMemory::Ready => Hook::Ready,

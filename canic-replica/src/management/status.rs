@@ -157,7 +157,7 @@ impl Network {
 impl Canister {
     /// Checks that a principal other than the canister itself may read its status.
     pub(super) fn check_status_reader(&self, reader: &Principal) -> Result<(), Reject> {
-        if self.shows_status_to(reader) {
+        if self.is_status_visible_to(reader) {
             return Ok(());
         }
         let why = format!("Caller {reader} is not allowed to call canister_status");

@@ -39,7 +39,7 @@ impl Network {
         if !canister.chunks.contains_key(&hash) {
             let mut draft = Canister::clone(canister);
             draft.chunks.insert(hash, Arc::new(args.chunk));
-            self.can_grow(canister, &draft)?;
+            self.check_can_grow(canister, &draft)?;
             self.commit_draft(draft, 0);
         }
         reply((types::ChunkHash {
@@ -68,7 +68,7 @@ impl Network {
         draft.chunks.clear();
         // As on the platform, the chunk store of a frozen canister cannot be cleared, unless that
         // thaws the canister.
-        self.can_grow(self.require_canister(args.canister_id)?, &draft)?;
+        self.check_can_grow(self.require_canister(args.canister_id)?, &draft)?;
         self.commit_draft(draft, 0);
         reply(())
     }
@@ -98,7 +98,7 @@ impl Network {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         let id = args.canister_id;
         let canister = self.require_canister(id)?;
-        if !canister.shows_log_to(&request.sender) {
+        if !canister.is_log_visible_to(&request.sender) {
             let why = format!(
                 "Caller {} is not allowed to access canister logs",
                 request.sender
@@ -149,7 +149,7 @@ pub(crate) fn chunk_error(why: String) -> Reject {
 }
 
 /// The reject for a canister that cannot pay for the work on a snapshot.
-pub(crate) fn unpaid(reject: Reject) -> Reject {
+pub(crate) fn snapshot_unpaid(reject: Reject) -> Reject {
     let message = format!("Canister snapshotting failed with: `{}`", reject.message);
     Reject { message, ..reject }
 }

@@ -19,7 +19,7 @@ impl Network {
 
     pub(super) fn subnet_info(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::SubnetInfoArgs,)>(request)?;
-        self.subnet_asked(args.subnet_id, request)?;
+        self.require_subnet(args.subnet_id, request)?;
         reply((types::SubnetInfoResult {
             replica_version: concat!("canic-replica-", env!("CARGO_PKG_VERSION")).into(),
             registry_version: 1,
@@ -28,7 +28,7 @@ impl Network {
 
     pub(super) fn node_metrics_history(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::NodeMetricsHistoryArgs,)>(request)?;
-        let subnet = self.subnet_asked(args.subnet_id, request)?;
+        let subnet = self.require_subnet(args.subnet_id, request)?;
         let records: types::NodeMetricsHistoryResult = self.subnets[subnet]
             .blocks
             .iter()
@@ -49,7 +49,7 @@ impl Network {
 
     /// The subnet that a call names. A call to the management canister's general id may name any
     /// subnet; a call to a subnet's own id may name that subnet only.
-    fn subnet_asked(&self, asked: Principal, request: &Request) -> Result<usize, Reject> {
+    fn require_subnet(&self, asked: Principal, request: &Request) -> Result<usize, Reject> {
         let own = request.callee;
         if own != Principal::management_canister() && own != asked {
             return Err(refused(format!(

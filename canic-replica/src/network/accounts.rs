@@ -5,7 +5,7 @@ use crate::{
         Status,
         calls::{Input, Request, Response},
     },
-    network::{Network, outcalls::held},
+    network::{Network, outcalls::held_cycles},
     trace::Accounts,
 };
 
@@ -29,7 +29,7 @@ impl Network {
             .iter()
             .map(|(_, input)| carried(input))
             .sum::<u128>();
-        accounts.in_flight += self.outcalls.values().map(held).sum::<u128>();
+        accounts.in_flight += self.outcalls.values().map(held_cycles).sum::<u128>();
         for canister in self.canisters.values() {
             if let Status::Stopping(stoppers) = &canister.status {
                 let carried = stoppers.iter().map(|stopper| stopper.request.cycles);

@@ -55,7 +55,7 @@ impl Canisters {
 
     /// Inserts a canister, in place of an earlier one with its id.
     pub(crate) fn insert(&mut self, canister: Arc<Canister>) {
-        self.pay_at = self.pay_at.min(pays_at(&canister));
+        self.pay_at = self.pay_at.min(next_payment(&canister));
         self.active.insert(canister.id);
         self.all.insert(canister.id, canister);
     }
@@ -81,11 +81,11 @@ impl Canisters {
         if now < self.pay_at {
             return Vec::new();
         }
-        let due = |canister: &&Arc<Canister>| pays_at(canister) <= now;
+        let due = |canister: &&Arc<Canister>| next_payment(canister) <= now;
         let due = self.all.values().filter(due).map(|canister| canister.id);
         let due: Vec<_> = due.collect();
         // After these payments, no payment is due before this time.
-        let others = self.all.values().map(|canister| pays_at(canister));
+        let others = self.all.values().map(|canister| next_payment(canister));
         let others = others.filter(|at| *at > now);
         let paid = now.saturating_add(PAY_INTERVAL);
         self.pay_at = others.min().map_or(paid, |at| at.min(paid));
@@ -93,7 +93,7 @@ impl Canisters {
     }
 }
 
-fn pays_at(canister: &Canister) -> u64 {
+fn next_payment(canister: &Canister) -> u64 {
     canister.paid_until.saturating_add(PAY_INTERVAL)
 }
 
@@ -198,8 +198,8 @@ mod tests {
     ];
 
     #[test]
-    fn a_round_looks_at_whom_was_changed_and_again_if_something_may_happen_by_itself() {
-        for (index, (change, goes_on)) in CHANGES.iter().enumerate() {
+    fn a_changed_canister_is_active_and_stays_so_while_it_has_work() {
+        for (index, (change, is_running)) in CHANGES.iter().enumerate() {
             let mut canisters = Canisters::default();
             canisters.insert(canister(ID, 0).into());
             canisters.insert(canister(OTHER, 0).into());
@@ -212,14 +212,18 @@ mod tests {
             change(canisters.get_mut(ID).unwrap());
             assert_eq!(active(&canisters), [ID]);
             canisters.settle();
-            assert_eq!(!active(&canisters).is_empty(), *goes_on, "change {index}");
+            assert_eq!(
+                !active(&canisters).is_empty(),
+                *is_running,
+                "change {index}"
+            );
             canisters.remove(ID);
             assert_eq!(active(&canisters), []);
         }
     }
 
     #[test]
-    fn each_pays_ten_seconds_after_it_paid_last() {
+    fn canisters_pay_ten_seconds_after_their_last_payment() {
         let mut canisters = Canisters::default();
         assert_eq!(canisters.payers(u64::MAX), []);
         canisters.insert(canister(OTHER, 3).into());

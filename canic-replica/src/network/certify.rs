@@ -86,7 +86,7 @@ impl Network {
         requests
     }
 
-    pub(crate) fn open_request(&self, label: &[u8]) -> Option<Node> {
+    pub(crate) fn request_node(&self, label: &[u8]) -> Option<Node> {
         let id = MessageId::try_from(label).ok()?;
         self.ingress.get(&id).map(request_status)
     }

@@ -14,7 +14,7 @@ use crate::{
 impl Network {
     /// Checks that a canister can spend `cost` cycles without freezing. Only its controllers learn
     /// the missing amount.
-    pub(crate) fn can_pay(
+    pub(crate) fn check_can_pay(
         &self,
         canister: &Canister,
         cost: u128,
@@ -36,14 +36,14 @@ impl Network {
 
     /// Charges a draft of a canister for the platform's work on it. Answers the cycles, which the
     /// commit of the draft adds to the fees.
-    pub(crate) fn withdraw(
+    pub(crate) fn charge_draft(
         &self,
         draft: &mut Canister,
         instructions: u64,
         asker: &Principal,
     ) -> Result<u128, Reject> {
         let cost = self.prices(draft).execution(instructions);
-        self.can_pay(draft, cost, asker)?;
+        self.check_can_pay(draft, cost, asker)?;
         draft.balance -= cost;
         Ok(cost)
     }
@@ -63,14 +63,14 @@ impl Network {
     ) -> Result<(), Reject> {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let cost = self.prices(canister).execution(instructions);
-        self.can_pay(canister, cost, asker)?;
+        self.check_can_pay(canister, cost, asker)?;
         self.require_canister_mut(id)?.balance -= cost;
         self.ledger.fees.execution += cost;
         Ok(())
     }
 
     /// Checks that the additional memory of a canister does not freeze it.
-    pub(crate) fn can_grow(&self, before: &Canister, now: &Canister) -> Result<(), Reject> {
+    pub(crate) fn check_can_grow(&self, before: &Canister, now: &Canister) -> Result<(), Reject> {
         let bytes = now.memory_bytes();
         let threshold = now.freezing_limit(&self.prices(now), bytes);
         let Some(missing) = threshold.checked_sub(now.balance).filter(|m| *m > 0) else {
@@ -93,7 +93,7 @@ impl Network {
         };
         let bytes = request.method.len() + request.payload.len();
         let cost = self.prices(canister).reception(bytes);
-        if self.can_pay(canister, cost, &request.sender).is_ok()
+        if self.check_can_pay(canister, cost, &request.sender).is_ok()
             && let Some(canister) = self.canister_mut(id)
         {
             canister.balance -= cost;

@@ -9,26 +9,26 @@ use crate::{
 };
 
 /// The number of outcomes that are remembered.
-const REMEMBERED: usize = 20_000;
+const MAX_OUTCOMES: usize = 20_000;
 
 /// The limit of the size of all these outcomes, in bytes.
-const REMEMBERED_BYTES: usize = 256 << 20;
+const MAX_OUTCOME_BYTES: usize = 256 << 20;
 
 impl Network {
     /// Records the outcome of an ingress message, and drops the oldest outcomes beyond the limits.
-    pub(crate) fn answer_ingress(&mut self, id: MessageId, result: Result<Vec<u8>, Reject>) {
-        self.answered_bytes += bytes_of(&result);
+    pub(crate) fn record_outcome(&mut self, id: MessageId, result: Result<Vec<u8>, Reject>) {
+        self.answered_bytes += outcome_size(&result);
         self.answered.push_back(id);
         self.ingress.insert(id, IngressStatus::Done(result));
-        while self.answered.len() > REMEMBERED
-            || (self.answered_bytes > REMEMBERED_BYTES && self.answered.len() > 1)
+        while self.answered.len() > MAX_OUTCOMES
+            || (self.answered_bytes > MAX_OUTCOME_BYTES && self.answered.len() > 1)
         {
             let Some(old) = self.answered.pop_front() else {
                 break;
             };
             self.submissions.remove(&old);
             if let Some(IngressStatus::Done(result)) = self.ingress.remove(&old) {
-                self.answered_bytes -= bytes_of(&result);
+                self.answered_bytes -= outcome_size(&result);
             }
         }
     }
@@ -48,7 +48,7 @@ impl Network {
 }
 
 /// The approximate size of an outcome, in bytes.
-fn bytes_of(result: &Result<Vec<u8>, Reject>) -> usize {
+fn outcome_size(result: &Result<Vec<u8>, Reject>) -> usize {
     match result {
         Ok(reply) => reply.len(),
         Err(reject) => reject.message.len(),

@@ -298,7 +298,7 @@ impl Network {
     }
 
     /// The number of the NNS subnet: as on PocketIC, the first subnet if there is no NNS.
-    pub(crate) fn nns(&self) -> usize {
+    pub(crate) fn nns_index(&self) -> usize {
         let is_nns = |info: &SubnetInfo| info.kind == SubnetKind::NNS;
         self.infos.iter().position(is_nns).unwrap_or(0)
     }

@@ -29,7 +29,7 @@ pub(crate) fn bare(code: RejectCode, message: impl Into<String>) -> Reject {
 }
 
 /// The cycles that an outcall still holds.
-pub(crate) fn held(outcall: &Outcall) -> u128 {
+pub(crate) fn held_cycles(outcall: &Outcall) -> u128 {
     let Request { cycles, .. } = outcall.request;
     cycles
 }

@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 6;
 
 impl Network {
     /// Evaluates a query method and writes the event. Answers the result and the instructions.
-    pub(crate) fn evaluate_noted(&mut self, query: Ingress) -> (Result<Vec<u8>, Reject>, u64) {
+    pub(crate) fn evaluate_and_record(&mut self, query: Ingress) -> (Result<Vec<u8>, Reject>, u64) {
         let mut instructions = 0;
         let result = self.evaluate(&query, &mut Vec::new(), &mut instructions);
         let outcome = match &result {
@@ -38,7 +38,7 @@ impl Network {
                 message: reject.text(),
             },
         };
-        self.note(Kind::Query, &query.into(), outcome, instructions);
+        self.record_event(Kind::Query, &query.into(), outcome, instructions);
         (result, instructions)
     }
 

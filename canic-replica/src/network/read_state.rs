@@ -55,7 +55,7 @@ impl Network {
                 let id = Principal::try_from_slice(label).ok()?;
                 Some(canister(self.canisters.get(&id)?, Some(wanted)))
             },
-            |label| self.open_request(label),
+            |label| self.request_node(label),
         ))
     }
 

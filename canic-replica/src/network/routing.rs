@@ -66,7 +66,7 @@ impl Network {
     ) {
         match origin {
             Origin::Ingress(id) => {
-                self.answer_ingress(id, result);
+                self.record_outcome(id, result);
                 self.ledger.destroyed += refund;
             }
             Origin::Callback(callback) => {
@@ -101,7 +101,7 @@ impl Network {
         callee: Principal,
         method: &str,
     ) -> Option<Effect> {
-        if !self.faults.any() {
+        if !self.faults.has_any() {
             return None;
         }
         let method = method.to_owned();
@@ -139,7 +139,7 @@ impl Network {
             code: reject.code,
             message: reject.text(),
         };
-        self.note(Kind::Call, &request, outcome, 0);
+        self.record_event(Kind::Call, &request, outcome, 0);
         self.respond(
             request.origin,
             request.sender,
@@ -150,7 +150,7 @@ impl Network {
     }
 
     /// Writes an event.
-    pub(crate) fn note(
+    pub(crate) fn record_event(
         &mut self,
         kind: Kind,
         request: &Request,

@@ -354,7 +354,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_difference_anywhere_makes_another_hash() {
+    fn every_change_of_state_changes_the_hash() {
         let mut seen = BTreeMap::from([(full().state_hash(), None)]);
         for (index, change) in CHANGES.iter().enumerate() {
             let mut network = full();
@@ -365,10 +365,10 @@ mod tests {
     }
 
     #[test]
-    fn what_only_tells_of_the_past_makes_no_difference() {
+    fn trace_and_certificates_do_not_change_the_hash() {
         let mut network = full();
         let before = network.state_hash();
-        network.note(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
+        network.record_event(crate::Kind::Call, &request(1), crate::Outcome::Reply, 1);
         // Neither does a page of zeros, nor a certificate.
         canister(&mut network).stable.write(0, &[0; 10]);
         let subnet = crate::EffectivePrincipal::Subnet(network.infos[0].id);

@@ -8,7 +8,7 @@ use crate::{
         calls::{Input, Request, Response},
     },
     certification::topology::Topology,
-    network::{Network, outcalls::held},
+    network::{Network, outcalls::held_cycles},
     reject::no_route,
     subnets::is_named,
 };
@@ -24,7 +24,7 @@ impl Network {
         if is_named(kind) {
             return Err(format!("{kind:?}, a named subnet, cannot be deleted"));
         }
-        let root = self.nns();
+        let root = self.nns_index();
         if index == root {
             return Err(format!(
                 "subnet {subnet} cannot be deleted: its key verifies all certificates"
@@ -56,7 +56,7 @@ impl Network {
         }
         self.outcalls.retain(|(of, _), outcall| {
             if *of == index {
-                self.ledger.destroyed += held(outcall);
+                self.ledger.destroyed += held_cycles(outcall);
             }
             *of != index
         });

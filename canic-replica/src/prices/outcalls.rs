@@ -98,7 +98,7 @@ impl Replication {
     }
 
     /// Whether nodes gossip their responses.
-    fn gossips(self) -> bool {
+    fn has_gossip(self) -> bool {
         self != Self::FullyReplicated
     }
 }
@@ -153,7 +153,7 @@ impl Prices {
 
     /// Version 2: the gossip of a response from a node to the others.
     pub(crate) fn outcall_gossip(&self, bytes: u64, replication: Replication) -> u128 {
-        if replication.gossips() {
+        if replication.has_gossip() {
             self.unless_free(50 * NODES * u128::from(bytes))
         } else {
             0
@@ -205,7 +205,7 @@ impl Prices {
                     + surplus(total_requests.saturating_sub(min_responses))
             }
         };
-        let gossip = if replication.gossips() {
+        let gossip = if replication.has_gossip() {
             50 * NODES * size
         } else {
             0
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_attached_in_advance_pays_for_every_result() {
+    fn the_prepayment_covers_every_result() {
         let prices = Prices::of(SubnetKind::Application);
         for replication in [
             Replication::FullyReplicated,

@@ -13,7 +13,7 @@ use crate::{
         trap::Trap,
     },
     ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
-    management::{call::target, permissions::charged_afterwards},
+    management::{call::target, permissions::is_charged_afterwards},
     network::{Network, Submission},
     prices::INSPECT_LIMIT,
     reject::{Reject, RejectCode, invalid, not_found, uncertified},
@@ -98,7 +98,7 @@ impl Network {
             self.route(&query, target(&query.payload).ok())?;
             return self.query_management(&query);
         }
-        self.evaluate_noted(query).0.map_err(uncertified)
+        self.evaluate_and_record(query).0.map_err(uncertified)
     }
 
     /// Admits an update call: checks it, and charges the payer for the reception. Answers the
@@ -119,14 +119,15 @@ impl Network {
             Some(ingress.canister)
         };
         let subnet = self.route(ingress, target)?;
-        let payer = target
-            .filter(|_| !management || !charged_afterwards(&ingress.method, ingress.payload.len()));
+        let payer = target.filter(|_| {
+            !management || !is_charged_afterwards(&ingress.method, ingress.payload.len())
+        });
         let mut cost = 0;
         if let Some(payer) = payer {
             let found = self.canisters.get(&payer);
             let payer = found.ok_or_else(|| uncertified(not_found(payer)))?;
             cost = self.prices(payer).reception(size);
-            self.can_pay(payer, cost, &ingress.sender)
+            self.check_can_pay(payer, cost, &ingress.sender)
                 .map_err(uncertified)?;
         }
         if management {
@@ -192,7 +193,7 @@ impl Network {
             .code
             .as_ref()
             .ok_or_else(|| uncertified(Trap::NoModule.reject(id)))?;
-        if !code.module.exports(INSPECT) {
+        if !code.module.has_export(INSPECT) {
             return Ok(());
         }
         let entry = Entry::Export(INSPECT.into());

@@ -46,7 +46,7 @@ impl Network {
             Kind::Update
         };
         let subnet = Some(canister.subnet);
-        let admitted = match fault.as_ref().and_then(|fault| fault.refuse(id)) {
+        let admitted = match fault.as_ref().and_then(|fault| fault.reject_of_call(id)) {
             Some(reject) => Err(reject),
             None => self.admit_request(canister, &request),
         };
@@ -103,7 +103,7 @@ impl Network {
             return Err(Trap::NoMethod("update", request.method.clone()).reject(id));
         };
         let price = self.prices(canister).execution(UPDATE_LIMIT);
-        self.can_pay(canister, price, &request.sender)?;
+        self.check_can_pay(canister, price, &request.sender)?;
         Ok(context)
     }
 
@@ -153,9 +153,9 @@ impl Network {
         let exported = canister
             .code
             .as_ref()
-            .is_some_and(|code| code.module.exports(export));
+            .is_some_and(|code| code.module.has_export(export));
         let price = self.prices(canister).execution(UPDATE_LIMIT);
-        if exported && self.can_pay(canister, price, &id).is_err() {
+        if exported && self.check_can_pay(canister, price, &id).is_err() {
             // Timers and hooks stay due until they can be paid for.
             return 0;
         }
@@ -234,7 +234,7 @@ impl Network {
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
-        self.note(kind, &request, outcome, instructions);
+        self.record_event(kind, &request, outcome, instructions);
         self.close_call_context(id, number, trap);
         instructions
     }
@@ -250,7 +250,7 @@ impl Network {
                 return 0;
             }
             Some(Effect::Reject { .. }) => {
-                let lost = fault.as_ref().and_then(|fault| fault.refuse(id));
+                let lost = fault.as_ref().and_then(|fault| fault.reject_of_call(id));
                 response.result = lost.map_or(response.result, Err);
             }
             _ => {}
@@ -279,7 +279,7 @@ impl Network {
         } else {
             callback.on_reject
         };
-        if context.deleted || canister.code.is_none() || closure == NOTHING {
+        if context.deleted || canister.code.is_none() || closure == NO_CALLBACK {
             canister.balance += left;
             self.close_call_context(id, callback.context, None);
             return 0;
@@ -323,7 +323,7 @@ impl Network {
 
     /// The effect of the injected fault that fires on an answer. Faults see each answer once.
     fn fire_on_response(&mut self, response: &mut Response) -> Option<Effect> {
-        if std::mem::replace(&mut response.fault_checked, true) || !self.faults.any() {
+        if std::mem::replace(&mut response.fault_checked, true) || !self.faults.has_any() {
             return None;
         }
         let caller = self.canisters.get(&response.to)?;
@@ -361,7 +361,7 @@ impl Network {
         };
         let executed = execute(canister, &subnet_context, message);
         let mut instructions = executed.instructions;
-        self.note(kind, request, outcome(&executed, id), executed.instructions);
+        self.record_event(kind, request, outcome(&executed, id), executed.instructions);
         let trapped = executed.outcome.as_ref().err().cloned();
         let mut trap = self.commit(id, callback.context, executed, 0);
         if let (Some(trapped), Some(mut cleanup)) = (trapped, cleanup)
@@ -370,7 +370,7 @@ impl Network {
             cleanup.earlier += instructions;
             let executed = execute(canister, &subnet_context, cleanup);
             instructions += executed.instructions;
-            self.note(
+            self.record_event(
                 Kind::Cleanup,
                 request,
                 outcome(&executed, id),
@@ -542,7 +542,7 @@ impl Network {
 }
 
 /// The closure of a one-way message, which has no callback.
-const NOTHING: WasmClosure = WasmClosure {
+const NO_CALLBACK: WasmClosure = WasmClosure {
     function: u32::MAX,
     environment: u32::MAX,
 };

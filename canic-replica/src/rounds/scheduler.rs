@@ -32,11 +32,11 @@ use crate::{
 };
 
 /// The instructions of a subnet in one round.
-const ROUND: u64 = 7_000_000_000;
+const ROUND_INSTRUCTIONS: u64 = 7_000_000_000;
 /// The overhead of a message, in instructions. It bounds the messages of a round.
-const OVERHEAD: u64 = 2_000_000;
+const MESSAGE_OVERHEAD: u64 = 2_000_000;
 /// The limit of rounds in [`Network::await_ingress`].
-const PATIENCE: u32 = 100;
+const MAX_AWAIT_ROUNDS: u32 = 100;
 
 impl Network {
     pub(crate) fn execute_round(&mut self, blockmakers: &[Blockmakers]) {
@@ -57,7 +57,7 @@ impl Network {
             later.append(&mut self.ready);
         }
         self.ready = later;
-        self.finish_stops();
+        self.answer_stop_requests();
         self.certify();
     }
 
@@ -86,7 +86,7 @@ impl Network {
         &mut self,
         id: &MessageId,
     ) -> Result<Result<Vec<u8>, Reject>, String> {
-        for _ in 0..=PATIENCE {
+        for _ in 0..=MAX_AWAIT_ROUNDS {
             match self.ingress.get(id) {
                 None => return Err("there is no such ingress message".into()),
                 Some(IngressStatus::Done(result)) => return Ok(result.clone()),
@@ -94,7 +94,7 @@ impl Network {
             }
         }
         Err(format!(
-            "the update call was not answered within {PATIENCE} rounds"
+            "the update call was not answered within {MAX_AWAIT_ROUNDS} rounds"
         ))
     }
 
@@ -117,18 +117,18 @@ impl Network {
     fn execute_subnet(&mut self, subnet: usize, tasks: &mut BTreeMap<Principal, Vec<Task>>) {
         let mut spent = 0;
         let last = self.subnets[subnet].exhausted_by.take();
-        while spent < ROUND && !self.ready.is_empty() {
+        while spent < ROUND_INSTRUCTIONS && !self.ready.is_empty() {
             let mut turns: Vec<_> = std::mem::take(&mut self.ready).into_iter().collect();
             let first = turns.partition_point(|id| last.is_some_and(|last| *id <= last));
             turns.rotate_left(first);
             for id in turns {
-                if spent >= ROUND {
+                if spent >= ROUND_INSTRUCTIONS {
                     self.ready.insert(id);
                     continue;
                 }
                 let tasks = tasks.remove(&id).unwrap_or_default();
-                spent += self.run_canister(id, tasks, ROUND - spent);
-                if spent >= ROUND {
+                spent += self.run_canister(id, tasks, ROUND_INSTRUCTIONS - spent);
+                if spent >= ROUND_INSTRUCTIONS {
                     self.subnets[subnet].exhausted_by = Some(id);
                 }
             }
@@ -144,7 +144,7 @@ impl Network {
             if spent >= left {
                 break;
             }
-            spent += OVERHEAD + self.run_task(id, task);
+            spent += MESSAGE_OVERHEAD + self.run_task(id, task);
         }
         let count = self
             .canisters
@@ -159,9 +159,11 @@ impl Network {
                 .canister_mut(id)
                 .and_then(|canister| canister.input_queues.pop())
             {
-                Some(Input::Request(request)) => spent += OVERHEAD + self.run_request(id, request),
+                Some(Input::Request(request)) => {
+                    spent += MESSAGE_OVERHEAD + self.run_request(id, request)
+                }
                 Some(Input::Response(response)) => {
-                    spent += OVERHEAD + self.run_response(id, response)
+                    spent += MESSAGE_OVERHEAD + self.run_response(id, response)
                 }
                 None => break,
             }
@@ -210,7 +212,7 @@ impl Network {
         for id in expired {
             self.expire_calls(id);
         }
-        self.expire_stops();
+        self.expire_stop_requests();
         self.settle_outcalls();
     }
 
@@ -230,7 +232,7 @@ impl Network {
                 continue;
             };
             let timer = canister.timer.is_some_and(|at| at <= now)
-                && code.module.exports("canister_global_timer");
+                && code.module.has_export("canister_global_timer");
             let messages = !canister.input_queues.is_empty();
             let (tasks, next) = canister
                 .rotation

@@ -65,11 +65,11 @@ fn options() -> Config {
 }
 
 /// The largest weight of one operator.
-const MOST: u8 = 255;
+const MAX_WEIGHT: u8 = 255;
 /// The platform's weight of operators that grow memory or drop segments.
-const DEAR: usize = 300;
+const GROW_WEIGHT: usize = 300;
 /// Operators of weight 1 before such an operator, which make up for the difference.
-pub(crate) const PADDING: usize = DEAR - MOST as usize;
+pub(crate) const PADDING: usize = GROW_WEIGHT - MAX_WEIGHT as usize;
 
 /// The platform's weights of operators; the default is 1.
 fn weights() -> OperatorCost {
@@ -87,7 +87,7 @@ fn weights() -> OperatorCost {
         20 => MemorySize;
         100 => MemoryCopy MemoryFill MemoryInit TableSize;
         130 => RefFunc;
-        MOST => MemoryGrow DataDrop ElemDrop;
+        MAX_WEIGHT => MemoryGrow DataDrop ElemDrop;
 
         2 => F32Add F32Sub F32Mul F32Ceil F32Floor F32Trunc F32Nearest F32Copysign;
         2 => F64Add F64Sub F64Mul F64Ceil F64Floor F64Trunc F64Nearest;

@@ -24,14 +24,14 @@ const DIGEST: usize = 32;
 const SMALL: usize = 16 * 1024;
 
 /// A directory of cached files. The least recently used files are evicted first.
-struct Shelf {
+struct CacheDirectory {
     directory: PathBuf,
     max_files: usize,
     /// The limit of the size of all files.
     max_bytes: u64,
 }
 
-impl Shelf {
+impl CacheDirectory {
     /// The directory for modules of this size, if only this user can write to it.
     fn of(cache: &Path, size: usize) -> Option<Self> {
         let (directory, max_files, max_bytes) = match size {
@@ -46,7 +46,7 @@ impl Shelf {
     }
 
     /// Writes the file atomically, as other processes may read it.
-    fn keep(&self, file: &Path, code: &[u8]) -> io::Result<()> {
+    fn store(&self, file: &Path, code: &[u8]) -> io::Result<()> {
         // No other thread writes this draft, nor a process with the same id on another machine.
         static DRAFTS: AtomicU64 = AtomicU64::new(0);
         let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
@@ -61,13 +61,13 @@ impl Shelf {
         // An eviction in a full directory takes longer than the compilation of a small module: one
         // file in sixteen triggers it.
         match file.as_os_str().as_encoded_bytes().last() {
-            Some(b'0') => self.tidy(),
+            Some(b'0') => self.evict(),
             _ => Ok(()),
         }
     }
 
     /// Evicts the least recently used files beyond the limits.
-    fn tidy(&self) -> io::Result<()> {
+    fn evict(&self) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
@@ -105,21 +105,21 @@ pub(crate) fn load(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
 
 /// The machine code of a module, by way of this directory.
 fn load_from(cache: &Path, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Module> {
-    let Some(shelf) = Shelf::of(cache, wasm.len()) else {
+    let Some(directory) = CacheDirectory::of(cache, wasm.len()) else {
         return Module::new(engine, wasm);
     };
-    let file = shelf.directory.join(name(engine, wasm));
-    if let Some(module) = find(engine, &file) {
+    let file = directory.directory.join(file_name(engine, wasm));
+    if let Some(module) = read_cached(engine, &file) {
         return Ok(module);
     }
     let module = Module::new(engine, wasm)?;
     // A cache that can't be written costs time, nothing else.
-    drop(module.serialize().map(|code| shelf.keep(&file, &code)));
+    drop(module.serialize().map(|code| directory.store(&file, &code)));
     Ok(module)
 }
 
 /// The module in a file, if the file exists and is intact.
-fn find(engine: &Engine, file: &Path) -> Option<Module> {
+fn read_cached(engine: &Engine, file: &Path) -> Option<Module> {
     let content = fs::read(file).ok()?;
     let (digest, code) = content.split_at_checked(DIGEST)?;
     if Sha256::digest(code)[..] != *digest {
@@ -144,7 +144,7 @@ fn directory() -> Option<PathBuf> {
 }
 
 /// The name of a module's file.
-fn name(engine: &Engine, wasm: &[u8]) -> String {
+fn file_name(engine: &Engine, wasm: &[u8]) -> String {
     let mut hasher = Fingerprint(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.update(wasm);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_of_every_size_are_found_again() {
+    fn cached_modules_of_every_size_are_found() {
         let scratch = Scratch::new("sizes");
         let engine = Engine::default();
         for bytes in [0, SMALL] {
@@ -244,9 +244,9 @@ mod tests {
                 load_from(&scratch.0, &engine, wasm).unwrap();
             }
             // Compilation gives `f`; the cache gives the function in the file.
-            let shelf = Shelf::of(&scratch.0, wasm.len()).unwrap();
+            let directory = CacheDirectory::of(&scratch.0, wasm.len()).unwrap();
             let [file, another] =
-                [&wasm, &other].map(|wasm| shelf.directory.join(name(&engine, wasm)));
+                [&wasm, &other].map(|wasm| directory.directory.join(file_name(&engine, wasm)));
             fs::copy(another, file).unwrap();
             let found = load_from(&scratch.0, &engine, &wasm).unwrap();
             assert!(found.get_export("g").is_some(), "{bytes}");
@@ -254,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_compiled_again() {
+    fn damaged_files_are_compiled_again() {
         let scratch = Scratch::new("damage");
         let engine = Engine::default();
         let wasm =
             wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
         load_from(&scratch.0, &engine, &wasm).unwrap();
-        let file = scratch.0.join("small").join(name(&engine, &wasm));
+        let file = scratch.0.join("small").join(file_name(&engine, &wasm));
         let whole = fs::read(&file).unwrap();
-        assert!(find(&engine, &file).is_some());
+        assert!(read_cached(&engine, &file).is_some());
 
         let last = whole.len() - 1;
         let mut damaged = vec![Vec::new(), whole[..DIGEST].to_vec(), whole[..last].to_vec()];
@@ -273,7 +273,7 @@ mod tests {
         }
         for bytes in damaged {
             fs::write(&file, &bytes).unwrap();
-            assert!(find(&engine, &file).is_none());
+            assert!(read_cached(&engine, &file).is_none());
             let module = load_from(&scratch.0, &engine, &wasm).unwrap();
             assert!(module.get_export("f").is_some());
             assert_eq!(fs::read(&file).unwrap(), whole);
@@ -290,19 +290,19 @@ mod tests {
             fs::File::open(&path).unwrap().set_modified(used).unwrap();
         }
         let left = |names: [&str; 2]| names.map(|name| scratch.0.join(name)).to_vec();
-        let shelf = |max_files, max_bytes| Shelf {
+        let directory = |max_files, max_bytes| CacheDirectory {
             directory: scratch.0.clone(),
             max_files,
             max_bytes,
         };
-        shelf(4, 100).tidy().unwrap();
+        directory(4, 100).evict().unwrap();
         assert_eq!(scratch.files().len(), 4);
-        shelf(4, 25).tidy().unwrap();
+        directory(4, 25).evict().unwrap();
         assert_eq!(scratch.files(), left(["0", "1"]));
         // Storing files evicts others, though not each time.
         for i in 0..=0x20 {
             let file = scratch.0.join(format!("{i:02x}"));
-            shelf(4, 1_000).keep(&file, b"code").unwrap();
+            directory(4, 1_000).store(&file, b"code").unwrap();
         }
         assert_eq!(scratch.files().len(), 4);
     }

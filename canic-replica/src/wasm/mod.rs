@@ -44,7 +44,7 @@ pub(crate) struct Module {
     pub(crate) initial: Pages,
     /// The values of the mutable globals in a fresh instance.
     pub(crate) initial_globals: Vec<Global>,
-    pub(crate) reach: ModuleExports,
+    pub(crate) state_exports: ModuleExports,
     /// Whether it has a heartbeat. Every round reads it.
     pub(crate) heartbeat: bool,
     /// Whether it can read the certificate of its certified data. Every query reads it.
@@ -75,7 +75,7 @@ impl Module {
         compiled: wasmtime::Module,
     ) -> Result<Self, String> {
         let export = |name: &str| compiled.get_export_index(&format!("{RESERVED}{name}"));
-        let reach = ModuleExports {
+        let state_exports = ModuleExports {
             memory: export("memory"),
             table: export("table"),
             start: export("start"),
@@ -101,7 +101,7 @@ impl Module {
             initial_size: 0,
             initial: Pages::default(),
             initial_globals: Vec::new(),
-            reach,
+            state_exports,
             heartbeat,
             reads_certificates,
             compiled,
@@ -112,18 +112,18 @@ impl Module {
             .map(|export| (export.name().to_owned(), export.ty()))
             .collect();
         for (name, ty) in exports {
-            module.admit_export(&name, &ty)?;
+            module.add_entry_point(&name, &ty)?;
         }
         Ok(module)
     }
 
     /// Whether the module exports this entry point.
-    pub(crate) fn exports(&self, name: &str) -> bool {
+    pub(crate) fn has_export(&self, name: &str) -> bool {
         self.compiled.get_export_index(name).is_some()
     }
 
     /// Checks one export against the rules for entry points, and records it if it is a method.
-    fn admit_export(&mut self, name: &str, ty: &ExternType) -> Result<(), String> {
+    fn add_entry_point(&mut self, name: &str, ty: &ExternType) -> Result<(), String> {
         let invalid =
             |why: String| Err(format!("Wasm module has an invalid export section. {why}"));
         if !name.starts_with("canister_") {

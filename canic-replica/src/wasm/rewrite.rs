@@ -70,7 +70,7 @@ pub(crate) struct Survey {
     table: bool,
     start: Option<u32>,
     /// The offsets of the operators whose weight needs [`PADDING`].
-    dear: Vec<usize>,
+    padded_operators: Vec<usize>,
     /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
     /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
@@ -82,7 +82,7 @@ pub(crate) struct Survey {
 
 impl Survey {
     /// Surveys a module. `knows` tells whether the system API has a function.
-    pub(crate) fn of(bytes: &[u8], knows: fn(&str) -> bool) -> Result<Self, String> {
+    pub(crate) fn of(bytes: &[u8], has_function: fn(&str) -> bool) -> Result<Self, String> {
         let mut survey = Self {
             data_end: Some(0),
             ..Self::default()
@@ -99,7 +99,7 @@ impl Survey {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         let import = import.map_err(unreadable)?;
-                        admit_import(import.module, import.name, import.ty, knows)?;
+                        check_import(import.module, import.name, import.ty, has_function)?;
                     }
                 }
                 Payload::FunctionSection(functions) => {
@@ -150,12 +150,12 @@ impl Survey {
                 }
                 Payload::DataSection(segments) => {
                     for segment in segments {
-                        survey.note_segment(&segment.map_err(unreadable)?);
+                        survey.record_segment(&segment.map_err(unreadable)?);
                     }
                 }
                 Payload::CustomSection(section) => {
                     customs += 1;
-                    survey.keep_custom(section.name(), section.data())?;
+                    survey.record_custom_section(section.name(), section.data())?;
                 }
                 _ => {}
             }
@@ -188,7 +188,7 @@ impl Survey {
                 Operator::MemoryGrow { .. }
                 | Operator::DataDrop { .. }
                 | Operator::ElemDrop { .. } => {
-                    self.dear.push(offset);
+                    self.padded_operators.push(offset);
                     continue;
                 }
                 Operator::TableSet { .. } => "table.set",
@@ -213,7 +213,7 @@ impl Survey {
         Ok(())
     }
 
-    fn note_segment(&mut self, segment: &wasmparser::Data<'_>) {
+    fn record_segment(&mut self, segment: &wasmparser::Data<'_>) {
         let DataKind::Active { offset_expr, .. } = &segment.kind else {
             return;
         };
@@ -250,7 +250,7 @@ impl Survey {
         limit("bytes of method names", names, MAX_METHOD_NAMES)
     }
 
-    fn keep_custom(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
+    fn record_custom_section(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
         self.custom_bytes += name.len() + data.len();
         let section = match name.strip_prefix("icp:").map(|rest| rest.split_once(' ')) {
             None => return Ok(()),
@@ -275,14 +275,14 @@ impl Survey {
     }
 }
 
-fn admit_import(
+fn check_import(
     module: &str,
     name: &str,
     ty: TypeRef,
-    knows: fn(&str) -> bool,
+    has_function: fn(&str) -> bool,
 ) -> Result<(), String> {
     let problem = match ty {
-        TypeRef::Func(_) if module == "ic0" && knows(name) => return Ok(()),
+        TypeRef::Func(_) if module == "ic0" && has_function(name) => return Ok(()),
         TypeRef::Func(_) => format!(
             "Module imports function '{name}' from '{module}' that is not exported by the runtime."
         ),
@@ -334,30 +334,30 @@ pub(crate) fn rewrite(bytes: &[u8], survey: &Survey) -> Result<Vec<u8>, String> 
             other => sections.extend(other.as_section()),
         }
     }
-    let mut reach = |name: String, kind: ExportKind, index: u32| {
+    let mut add_export = |name: String, kind: ExportKind, index: u32| {
         exports.export(&format!("{RESERVED}{name}"), kind, index);
     };
     if survey.memory {
-        reach("memory".into(), ExportKind::Memory, 0);
+        add_export("memory".into(), ExportKind::Memory, 0);
     }
     if survey.table {
-        reach("table".into(), ExportKind::Table, 0);
+        add_export("table".into(), ExportKind::Table, 0);
     }
     if let Some(start) = survey.start {
-        reach("start".into(), ExportKind::Func, start);
+        add_export("start".into(), ExportKind::Func, start);
     }
     for (i, index) in survey.mutable_globals.iter().enumerate() {
-        reach(format!("global {i}"), ExportKind::Global, *index);
+        add_export(format!("global {i}"), ExportKind::Global, *index);
     }
 
-    let code = pad(bytes, &bodies, &survey.dear)?;
+    let code = pad(bytes, &bodies, &survey.padded_operators)?;
     let mut module = wasm_encoder::Module::new();
     let mut written = false;
     for (id, range) in sections {
         if AFTER_EXPORTS.contains(&id) && !std::mem::replace(&mut written, true) {
             module.section(&exports);
         }
-        if id == CODE && !survey.dear.is_empty() {
+        if id == CODE && !survey.padded_operators.is_empty() {
             module.section(&code);
         } else {
             let data = &bytes[range];
@@ -399,27 +399,27 @@ pub(crate) fn with_metadata(bytes: &[u8], name: &str, data: &[u8]) -> Result<Vec
 fn pad(
     bytes: &[u8],
     bodies: &[Range<usize>],
-    mut dear: &[usize],
+    mut padded_operators: &[usize],
 ) -> Result<wasm_encoder::CodeSection, String> {
     const NOP: u8 = 1;
     let mut code = wasm_encoder::CodeSection::new();
-    if dear.len() * PADDING > MAX_PADDING {
+    if padded_operators.len() * PADDING > MAX_PADDING {
         return Err(format!(
             "The module has {} instructions that grow memory or drop segments; canic-replica takes \
              {}.",
-            dear.len(),
+            padded_operators.len(),
             MAX_PADDING / PADDING
         ));
     }
     for body in bodies {
         let mut padded = Vec::with_capacity(body.len());
         let mut from = body.start;
-        while let Some((&place, rest)) = dear.split_first()
-            && place < body.end
+        while let Some((&offset, rest)) = padded_operators.split_first()
+            && offset < body.end
         {
-            padded.extend_from_slice(&bytes[from..place]);
+            padded.extend_from_slice(&bytes[from..offset]);
             padded.extend_from_slice(&[NOP; PADDING]);
-            (from, dear) = (place, rest);
+            (from, padded_operators) = (offset, rest);
         }
         padded.extend_from_slice(&bytes[from..body.end]);
         code.raw(&padded);

@@ -191,14 +191,18 @@ fn the_command_names_the_mistake() {
     std::fs::write(folder.join("text.wasm"), "no module").unwrap();
     std::fs::write(folder.join("silent.wasm"), text("(memory 1)")).unwrap();
     for (arguments, status, because) in [
-        (&[][..], 2, "did needs the file of a module"),
+        (&[][..], 2, "<MODULE>"),
         (
             &["some.wasm", "other.wasm"],
             2,
-            "`other.wasm` is one too many",
+            "unexpected argument 'other.wasm'",
         ),
-        (&["some.wasm", "--colour"], 2, "unknown argument `--colour`"),
-        (&["some.wasm", "--output"], 2, "--output needs a file"),
+        (
+            &["some.wasm", "--colour"],
+            2,
+            "unexpected argument '--colour'",
+        ),
+        (&["some.wasm", "--output"], 2, "'--output <FILE>'"),
         (&["nowhere.wasm"], 1, "nowhere.wasm: "),
         (&["text.wasm"], 1, "text.wasm: This is neither Wasm"),
         (

@@ -29,7 +29,7 @@ const SECOND: u64 = 1_000_000_000;
 // Answers.
 
 /// Checks that the call has no answer yet.
-fn unanswered(host: &Host, already: &str) -> Result<(), Trap> {
+fn check_unanswered(host: &Host, already: &str) -> Result<(), Trap> {
     if host.message.responded || host.changes.answer.is_some() {
         return Err(Trap::Contract(already.into()));
     }
@@ -37,7 +37,7 @@ fn unanswered(host: &Host, already: &str) -> Result<(), Trap> {
 }
 
 /// Checks that an answer may have `bytes` bytes.
-fn fits(host: &Host, name: &str, bytes: usize) -> Result<(), Trap> {
+fn check_payload_size(host: &Host, name: &str, bytes: usize) -> Result<(), Trap> {
     let most = match host.message.context {
         Context::Query | Context::CompositeQuery => MAX_QUERY_ANSWER,
         _ => MAX_ANSWER,
@@ -53,24 +53,24 @@ fn fits(host: &Host, name: &str, bytes: usize) -> Result<(), Trap> {
 pub(super) fn reply_data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
     let host = guest.data();
     let already = "ic0.msg_reply_data_append: the call is already replied.";
-    unanswered(host, already)?;
+    check_unanswered(host, already)?;
     let length = host.answer.len() + size as usize;
-    fits(host, "msg_reply_data_append", length)?;
+    check_payload_size(host, "msg_reply_data_append", length)?;
     let (bytes, host) = load(guest, "msg.reply", src, size)?;
     host.answer.extend_from_slice(bytes);
     Ok(())
 }
 
 pub(super) fn reply(host: &mut Host) -> Result<(), Trap> {
-    unanswered(host, "ic0.msg_reply: the call is already replied")?;
+    check_unanswered(host, "ic0.msg_reply: the call is already replied")?;
     host.changes.answer = Some(Ok(std::mem::take(&mut host.answer)));
     Ok(())
 }
 
 pub(super) fn reject(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
     let host = guest.data();
-    unanswered(host, "ic0.msg_reject: the call is already replied")?;
-    fits(host, "msg_reject", size as usize)?;
+    check_unanswered(host, "ic0.msg_reject: the call is already replied")?;
+    check_payload_size(host, "msg_reject", size as usize)?;
     let (bytes, host) = load(guest, "ic0.msg_reject", src, size)?;
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Trap::Contract("ic0.msg_reject: invalid UTF-8 string provided".into()))?;
@@ -135,7 +135,7 @@ pub(super) fn new(
     on_reply: WasmClosure,
     on_reject: WasmClosure,
 ) -> Result<(), Trap> {
-    guest.data_mut().forget_call();
+    guest.data_mut().drop_call();
     if name.1 > MAX_METHOD {
         return Err(Trap::Contract(format!(
             "Size of method_name {} exceeds the allowed limit of {MAX_METHOD}.",
@@ -218,15 +218,15 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
         .count() as u32;
     let open = host.canister.open_calls.get(&callee).unwrap_or(&0);
     if open + pending >= QUEUE {
-        host.forget_call();
+        host.drop_call();
         return Ok(SYS_TRANSIENT);
     }
-    if host.message.context.replicated() {
+    if host.message.context.is_replicated() {
         let prices = host.subnet.prices;
         let transmission = prices.call(size);
         let prepaid = prices.answer_in_advance();
         if host.liquid(heap) < transmission + prepaid {
-            host.forget_call();
+            host.drop_call();
             return Ok(SYS_TRANSIENT);
         }
         host.changes.balance -= transmission + prepaid;

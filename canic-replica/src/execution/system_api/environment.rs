@@ -26,7 +26,7 @@ pub(super) fn name(host: &Host, index: u32) -> Result<&str, Trap> {
 
 /// Reads the name of a variable from the guest. `function` is the system call, and `part` the
 /// argument; traps name both.
-pub(super) fn given(
+pub(super) fn read_name(
     guest: &mut Guest<'_>,
     function: &str,
     part: &str,

@@ -82,7 +82,7 @@ pub(super) fn copy(
 }
 
 /// Writes a number of cycles: 16 bytes, little-endian.
-pub(super) fn give(
+pub(super) fn write_cycles(
     guest: &mut Guest<'_>,
     name: &str,
     dst: u32,

@@ -105,7 +105,7 @@ impl Host {
         }
         let bytes = self
             .canister
-            .bytes_beside(heap as u64 + self.changes.stable.bytes());
+            .memory_bytes_with(heap as u64 + self.changes.stable.bytes());
         self.changes
             .balance
             .saturating_sub(self.canister.freezing_limit(&self.subnet.prices, bytes))
@@ -113,16 +113,17 @@ impl Host {
 
     /// Whether the balance covers the freezing threshold once the canister takes `more` bytes.
     /// `heap` in bytes.
-    pub(super) fn can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
-        if !self.message.context.replicated() {
+    pub(super) fn check_can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
+        if !self.message.context.is_replicated() {
             return Ok(());
         }
         let working = (heap as u64)
             .saturating_add(self.changes.stable.bytes())
             .saturating_add(more);
-        let limit = self
-            .canister
-            .freezing_limit(&self.subnet.prices, self.canister.bytes_beside(working));
+        let limit = self.canister.freezing_limit(
+            &self.subnet.prices,
+            self.canister.memory_bytes_with(working),
+        );
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
             Some(missing) => Err(Trap::Growth(more, missing)),
@@ -150,7 +151,7 @@ impl Host {
     }
 
     /// Drops the call under construction, and takes back the attached cycles.
-    pub(crate) fn forget_call(&mut self) {
+    pub(crate) fn drop_call(&mut self) {
         if let Some(call) = self.call.take() {
             self.changes.balance += call.cycles;
         }
@@ -169,14 +170,14 @@ impl ResourceLimiter for Host {
         }
         let limit = self.canister.settings.wasm_memory_limit;
         let context = self.message.context;
-        if self.restored && context.replicated() && context != Context::PreUpgrade {
+        if self.restored && context.is_replicated() && context != Context::PreUpgrade {
             // Callbacks, tasks and queries may exceed the limit: a canister must be able to finish
             // its calls.
             let limited = matches!(context, Context::Start | Context::Init | Context::Update);
             if limited && limit > 0 && desired as u64 > limit {
                 return Err(Trap::MemoryLimit(limit, desired as u64).into());
             }
-            self.can_grow(current, (desired - current) as u64)?;
+            self.check_can_grow(current, (desired - current) as u64)?;
         }
         Ok(true)
     }

@@ -18,7 +18,7 @@ use crate::{
     execution::{
         message::Context,
         system_api::{
-            guest::{Guest, charge, copy, give, join, load, narrow},
+            guest::{Guest, charge, copy, join, load, narrow, write_cycles},
             host::{Host, SENT_BYTE},
         },
         trap::Trap,
@@ -188,19 +188,19 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     ic0! {
         msg_cycles_available128 [U | RQ | RY | RT, 500] (g, dst: u32) -> () {
             let available = g.data().changes.available;
-            give(g, "msg_cycles_available128", dst, available)
+            write_cycles(g, "msg_cycles_available128", dst, available)
         }
         msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
             Ok(narrow(g.data().changes.available)?)
         }
         msg_cycles_refunded128 [RY | RT, 500] (g, dst: u32) -> () {
             let refunded = g.data().message.refunded;
-            give(g, "msg_cycles_refunded128", dst, refunded)
+            write_cycles(g, "msg_cycles_refunded128", dst, refunded)
         }
         msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
         msg_cycles_accept128 [U | RQ | RY | RT, 500] (g, high: u64, low: u64, dst: u32) -> () {
             let accepted = calls::accept(g.data_mut(), join(high, low));
-            give(g, "msg_cycles_accept128", dst, accepted)
+            write_cycles(g, "msg_cycles_accept128", dst, accepted)
         }
         msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
             Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
@@ -209,7 +209,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             g, high: u64, low: u64, dst: u32
         ) -> () {
             let burnt = calls::burn(g, join(high, low));
-            give(g, "cycles_burn128", dst, burnt)
+            write_cycles(g, "cycles_burn128", dst, burnt)
         }
         // The platform has this function for one canister, which no instance has.
         mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: u32) -> () {
@@ -222,12 +222,12 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         }
         canister_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
             let balance = g.data().changes.balance;
-            give(g, "canister_cycle_balance128", dst, balance)
+            write_cycles(g, "canister_cycle_balance128", dst, balance)
         }
         canister_cycle_balance [NOT_START, 500] (g) -> u64 { Ok(narrow(g.data().changes.balance)?) }
         canister_liquid_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
             let liquid = g.data().liquid(guest::heap_bytes(g));
-            give(g, "canister_liquid_cycle_balance128", dst, liquid)
+            write_cycles(g, "canister_liquid_cycle_balance128", dst, liquid)
         }
     }
 
@@ -329,7 +329,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             Ok(host.canister.is_controller(&guest::principal(bytes)?).into())
         }
         in_replicated_execution [EVERYWHERE, 500] (g) -> u32 {
-            Ok(g.data().message.context.replicated().into())
+            Ok(g.data().message.context.is_replicated().into())
         }
         root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 {
             Ok(g.data().subnet.root_key.len() as u32)
@@ -399,17 +399,17 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             })
         }
         env_var_name_exists [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
-            let name = environment::given(g, "env_var_name_exists", "heap", (src, size))?;
+            let name = environment::read_name(g, "env_var_name_exists", "heap", (src, size))?;
             Ok(g.data().canister.settings.environment_variables.contains_key(&name).into())
         }
         env_var_value_size [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
-            let name = environment::given(g, "env_var_value_size", "heap", (src, size))?;
+            let name = environment::read_name(g, "env_var_value_size", "heap", (src, size))?;
             Ok(environment::value(g.data(), &name)?.len() as u32)
         }
         env_var_value_copy [NOT_START, copying(500, size)] (
             g, src: u32, name_size: u32, dst: u32, offset: u32, size: u32
         ) -> () {
-            let name = environment::given(g, "env_var_value_copy", "name", (src, name_size))?;
+            let name = environment::read_name(g, "env_var_value_copy", "name", (src, name_size))?;
             copy(g, "env_var_value_copy", "value", (dst, offset, size), |host| {
                 Ok(environment::value(host, &name)?.as_bytes())
             })
@@ -422,21 +422,21 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             let prices = g.data().subnet.prices;
             let call = prices.call(name_size.saturating_add(payload_size));
             let cost = call + prices.answer_in_advance();
-            give(g, "cost_call", dst, cost)
+            write_cycles(g, "cost_call", dst, cost)
         }
         cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
             let cost = g.data().subnet.prices.creation;
-            give(g, "cost_create_canister", dst, cost)
+            write_cycles(g, "cost_create_canister", dst, cost)
         }
         cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {
             let cost = g.data().subnet.prices.outcall(request, response);
-            give(g, "cost_http_request", dst, cost)
+            write_cycles(g, "cost_http_request", dst, cost)
         }
         cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
             let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
             let cost = outcalls::quote(params, &host.subnet.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
-            give(g, "cost_http_request_v2", dst, cost)
+            write_cycles(g, "cost_http_request_v2", dst, cost)
         }
         cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (
             g, src: u32, size: u32, curve: u32, _dst: u32

@@ -26,7 +26,7 @@ pub(super) fn read(
     offset: u64,
     size: u64,
 ) -> wasmtime::Result<()> {
-    bounds(guest.data(), offset, size)?;
+    check_bounds(guest.data(), offset, size)?;
     within(dst, size, heap_bytes(guest)).ok_or_else(out_of_heap)?;
     touch_accessed(guest.data_mut(), offset, size)?;
     let (bytes, host) = memory(guest)?;
@@ -42,7 +42,7 @@ pub(super) fn write(
     size: u64,
 ) -> wasmtime::Result<()> {
     // Everything is checked and charged before anything is copied.
-    bounds(guest.data(), offset, size)?;
+    check_bounds(guest.data(), offset, size)?;
     within(src, size, heap_bytes(guest)).ok_or_else(out_of_heap)?;
     let host = guest.data_mut();
     touch_accessed(host, offset, size)?;
@@ -64,7 +64,7 @@ pub(super) fn grow(guest: &mut Guest<'_>, pages: u64) -> wasmtime::Result<Option
         return Ok(None);
     };
     if pages > 0 {
-        host.can_grow(heap, 0).map_err(|trap| match trap {
+        host.check_can_grow(heap, 0).map_err(|trap| match trap {
             Trap::Growth(_, missing) => Trap::Growth(pages * WASM_PAGE, missing),
             other => other,
         })?;
@@ -85,7 +85,7 @@ pub(super) fn size_32(host: &Host) -> Result<u32, Trap> {
 /// The largest size for the 32-bit system calls, in WebAssembly pages.
 pub(super) const MAX_32: u64 = (1 << 32) / WASM_PAGE;
 
-fn bounds(host: &Host, offset: u64, size: u64) -> Result<(), Trap> {
+fn check_bounds(host: &Host, offset: u64, size: u64) -> Result<(), Trap> {
     match offset.checked_add(size) {
         Some(end) if end <= host.changes.stable.bytes() => Ok(()),
         _ => Err(Trap::Wasm("stable memory out of bounds".into())),
@@ -105,7 +105,7 @@ fn touch(touched: &mut HashSet<u64>, context: Context, offset: u64, size: u64) -
     let limit = match context {
         Context::Init | Context::PreUpgrade => UPGRADE_KIB,
         Context::ReplicatedQuery => QUERY_KIB,
-        context if context.replicated() => MESSAGE_KIB,
+        context if context.is_replicated() => MESSAGE_KIB,
         _ => QUERY_KIB,
     };
     let pages = offset / PAGE as u64..=(offset + last) / PAGE as u64;

@@ -104,7 +104,7 @@ impl Network {
         for (key, outcall) in &self.outcalls {
             let prices = self.subnets[key.0].context.prices;
             let verdict = if outcall.deadline < now {
-                Some(timed_out(outcall))
+                Some(timeout(outcall))
             } else {
                 outcall
                     .reports
@@ -129,7 +129,7 @@ impl Network {
     }
 }
 
-fn timed_out(outcall: &Outcall) -> Verdict {
+fn timeout(outcall: &Outcall) -> Verdict {
     if let Replication::Flexible { .. } = outcall.replication {
         let message = "Flexible HTTP request timed out".to_owned();
         return Verdict::free(failure(GlobalError::Timeout(Reserved), Vec::new(), message));
@@ -141,7 +141,7 @@ fn timed_out(outcall: &Outcall) -> Verdict {
 /// The decision on an outcall; `None`: it needs more reports.
 fn decide(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Option<Verdict> {
     match outcall.replication {
-        Replication::FullyReplicated => Some(agree(id, outcall, reports, prices)),
+        Replication::FullyReplicated => Some(decide_replicated(id, outcall, reports, prices)),
         Replication::NonReplicated => {
             let report = reports.first()?;
             Some(deliver(outcall, report, reports, prices))
@@ -163,7 +163,7 @@ fn decide(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Opt
 }
 
 /// Decides on a fully replicated outcall: more than two thirds of the nodes must report the same.
-fn agree(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Verdict {
+fn decide_replicated(id: u64, outcall: &Outcall, reports: &[Report], prices: Prices) -> Verdict {
     let mut groups: BTreeMap<[u8; 32], Vec<&Report>> = BTreeMap::new();
     for report in reports {
         groups.entry(hash(report)).or_default().push(report);
@@ -214,7 +214,7 @@ fn deliver(outcall: &Outcall, report: &Report, payers: &[Report], prices: Prices
     } else {
         0
     };
-    let left = left(outcall, payers);
+    let left = remaining_allowances(outcall, payers);
     if left.is_some_and(|left| left < block) {
         let why = out_of_cycles(payers, left, block);
         return Verdict::free(Err(bare(RejectCode::CanisterReject, why)));
@@ -226,7 +226,7 @@ fn deliver(outcall: &Outcall, report: &Report, payers: &[Report], prices: Prices
 }
 
 /// The remaining allowances of these nodes. `None`: there is no limit.
-fn left(outcall: &Outcall, reports: &[Report]) -> Option<u128> {
+fn remaining_allowances(outcall: &Outcall, reports: &[Report]) -> Option<u128> {
     let allowance = outcall.allowance?;
     Some(
         reports
@@ -271,12 +271,12 @@ impl Flexible<'_> {
         let silent = self.total - self.reports.len();
         // As many responses as allowed, fewer if they are too large or too expensive together.
         for count in (self.min..=self.max.min(responses.len())).rev() {
-            if let Some(block) = self.affords(&responses[..count]) {
+            if let Some(block) = self.block_fee(&responses[..count]) {
                 return self.success(&responses[..count], block);
             }
         }
         if rejects.len() > self.total - self.min
-            && let Some(block) = self.affords(&rejects)
+            && let Some(block) = self.block_fee(&rejects)
         {
             return Some(Verdict {
                 result: self.too_many_rejects(&rejects),
@@ -290,15 +290,15 @@ impl Flexible<'_> {
                 return Some(Verdict::free(self.too_large(&responses, known)));
             }
         }
-        self.too_dear(&responses, &rejects, silent)
+        self.too_expensive(&responses, &rejects, silent)
     }
 
     /// The fee for these reports in a block, if they fit and the remaining allowances pay for it.
-    fn affords(&self, reports: &[&Report]) -> Option<u128> {
+    fn block_fee(&self, reports: &[&Report]) -> Option<u128> {
         if reports.iter().map(|report| report.size()).sum::<u64>() > BLOCK {
             return None;
         }
-        let Some(left) = left(self.outcall, self.reports) else {
+        let Some(left) = remaining_allowances(self.outcall, self.reports) else {
             return Some(0);
         };
         let sizes = reports.iter().map(|report| report.size());
@@ -361,14 +361,14 @@ impl Flexible<'_> {
     }
 
     /// The failure of an outcall whose remaining allowances cannot pay for any possible result.
-    fn too_dear(
+    fn too_expensive(
         &self,
         responses: &[&Report],
         rejects: &[&Report],
         silent: usize,
     ) -> Option<Verdict> {
         let allowance = self.outcall.allowance?;
-        let left = left(self.outcall, self.reports)? + allowance * silent as u128;
+        let left = remaining_allowances(self.outcall, self.reports)? + allowance * silent as u128;
         let mut sizes = rejects
             .iter()
             .map(|report| report.size())

@@ -100,7 +100,7 @@ impl Network {
         id: u64,
         answers: Vec<OutcallAnswer>,
     ) -> Result<(), String> {
-        let key = self.waiting(subnet, id)?;
+        let key = self.waiting_outcall(subnet, id)?;
         let nodes = self.infos[key.0].nodes.clone();
         if answers.len() != 1 && answers.len() != nodes.len() {
             return Err(format!(
@@ -130,7 +130,7 @@ impl Network {
         id: u64,
         answers: Vec<OutcallAnswer>,
     ) -> Result<(), String> {
-        let key = self.waiting(subnet, id)?;
+        let key = self.waiting_outcall(subnet, id)?;
         let outcall = &self.outcalls[&key];
         if !matches!(outcall.replication, Replication::Flexible { .. }) {
             return Err(format!(
@@ -153,7 +153,7 @@ impl Network {
     }
 
     /// The key of an outcall that waits for an answer.
-    fn waiting(&self, subnet: Principal, id: u64) -> Result<(usize, u64), String> {
+    fn waiting_outcall(&self, subnet: Principal, id: u64) -> Result<(usize, u64), String> {
         let index = self
             .subnet_index(subnet)
             .ok_or_else(|| format!("SubnetNotFound({subnet}): there is no such subnet"))?;

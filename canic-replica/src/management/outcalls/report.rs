@@ -30,7 +30,7 @@ impl Network {
                     node,
                     ..report.clone()
                 },
-                _ => self.report_of(&outcall, prices, node, &answer),
+                _ => self.node_report(&outcall, prices, node, &answer),
             };
             reports.push(report);
             last = Some(answer);
@@ -40,14 +40,14 @@ impl Network {
         }
     }
 
-    fn report_of(
+    fn node_report(
         &mut self,
         outcall: &Outcall,
         prices: Prices,
         node: Principal,
         answer: &OutcallAnswer,
     ) -> Report {
-        let mut purse = Purse {
+        let mut allowance = Allowance {
             allowance: outcall.allowance,
             spent: 0,
         };
@@ -69,7 +69,7 @@ impl Network {
                         .collect(),
                     body: body.clone(),
                 };
-                self.take_in(outcall, prices, &mut purse, response)
+                self.process_response(outcall, prices, &mut allowance, response)
             }
         };
         if let Err(reject) = &mut content {
@@ -81,19 +81,19 @@ impl Network {
             spent: 0,
         };
         let gossip = prices.outcall_gossip(report.size(), outcall.replication);
-        if let Err(reject) = purse.spend(gossip) {
+        if let Err(reject) = allowance.spend(gossip) {
             report.content = Err(reject);
         }
-        report.spent = purse.spent;
+        report.spent = allowance.spent;
         report
     }
 
     /// Checks and transforms a response of the web server for the caller.
-    fn take_in(
+    fn process_response(
         &mut self,
         outcall: &Outcall,
         prices: Prices,
-        purse: &mut Purse,
+        allowance: &mut Allowance,
         response: types::HttpRequestResult,
     ) -> Result<Vec<u8>, Reject> {
         let fatal = |why| bare(RejectCode::SysFatal, why);
@@ -117,7 +117,7 @@ impl Network {
                 "Http body exceeds size limit of {limit} bytes."
             )));
         }
-        purse.spend(prices.outcall_download(downloaded, 0))?;
+        allowance.spend(prices.outcall_download(downloaded, 0))?;
         check_size(sizes, response.body.len()).map_err(fatal)?;
         let Some((method, context)) = &outcall.transform else {
             return candid::encode_one(response)
@@ -131,7 +131,7 @@ impl Network {
             .map_err(|e| fatal(format!("Failed to encode the response: {e}")))?;
         let (result, instructions) =
             self.transform(outcall.request.sender, method.clone(), payload);
-        purse.spend(prices.outcall_transform(instructions))?;
+        allowance.spend(prices.outcall_transform(instructions))?;
         let transformed = result.map_err(|reject| bare(reject.code, reject.text()))?;
         if transformed.len() as u64 > limit {
             return Err(fatal(format!(
@@ -156,7 +156,7 @@ impl Network {
             let why = "Composite query cannot be used as transform in canister http outcalls.";
             return (Err(Reject::new(RejectCode::CanisterError, 527, why)), 0);
         }
-        self.evaluate_noted(Ingress {
+        self.evaluate_and_record(Ingress {
             sender: Principal::management_canister(),
             canister,
             method,
@@ -168,12 +168,12 @@ impl Network {
 }
 
 /// The allowance of a node, and the part that is spent.
-struct Purse {
+struct Allowance {
     allowance: Option<u128>,
     spent: u128,
 }
 
-impl Purse {
+impl Allowance {
     fn spend(&mut self, cycles: u128) -> Result<(), Reject> {
         let Some(allowance) = self.allowance else {
             return Ok(());
