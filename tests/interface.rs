@@ -81,7 +81,7 @@ fn the_interface_has_every_endpoint() {
   canic_announce : (Announcement) -> (Result);
   canic_identity : () -> (IdentityInfo) query;
   canic_metrics : (PageRequest) -> (Result_1) query;
-  canic_sync : (SyncRequest) -> (Result);
+  canic_sync : (Identity) -> (Result);
   http_request : (HttpRequest) -> (HttpResponse) query;
   of_a_type_of_its_own : (Job) -> (nat64, opt Job);
 }"

@@ -281,11 +281,12 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::{
         Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof,
         proptest,
     };
+
+    use super::*;
 
     /// A guest's memory as the host sees it: it begins at a page of the process.
     struct Guest {

@@ -11,11 +11,12 @@
 //! No Candid message begins with this magic. So a member can tell an envelope from a plain
 //! argument, and the same module can be installed by hand.
 
+use minicbor::{Decode, Encode};
+
 use crate::{
     api::Identity,
     stable::record::{self, Id},
 };
-use minicbor::{Decode, Encode};
 
 const MAGIC: &[u8; 5] = b"CANIC";
 const VERSION: u8 = 1;
@@ -100,8 +101,9 @@ const TRUNCATED: &str = "the envelope is truncated";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use candid::Principal;
+
+    use super::*;
 
     fn identity() -> Identity {
         Identity {

@@ -3,9 +3,10 @@
 //! A variant names the limit that a request would break, or the state in which its operation ended.
 //! `retry()` tells whether a retry is safe and may succeed.
 
+use std::fmt;
+
 use candid::{CandidType, Principal};
 use serde::Deserialize;
-use std::fmt;
 
 /// The caller is not allowed to do this.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]

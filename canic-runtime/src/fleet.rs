@@ -2,6 +2,10 @@
 //!
 //! In root these functions use root's own state; in a member they ask root.
 
+use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
+
+use candid::{CandidType, Principal, utils::ArgumentEncoder};
+
 use crate::{
     api::{
         Denied, LookupError, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter,
@@ -12,8 +16,6 @@ use crate::{
     membership::{self, Cached},
     platform::ic,
 };
-use candid::{CandidType, Principal, utils::ArgumentEncoder};
-use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 
 type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
 

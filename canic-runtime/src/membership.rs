@@ -3,9 +3,11 @@
 //! Root and members fill in the same two functions when their lifecycle hooks run, so that access
 //! lists and `fleet` work alike in both.
 
-use crate::api::{Identity, MemberRef};
-use candid::Principal;
 use std::cell::Cell;
+
+use candid::Principal;
+
+use crate::api::{Identity, MemberRef};
 
 /// The functions that answer for this canister.
 ///

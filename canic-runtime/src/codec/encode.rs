@@ -1,8 +1,9 @@
 //! Encoding of Candid messages, with a cache of type tables: computing a type's table takes longer
 //! than writing most values of it.
 
-use candid::{CandidType, ser::ValueSerializer};
 use std::{any, cell::RefCell, collections::BTreeMap};
+
+use candid::{CandidType, ser::ValueSerializer};
 
 thread_local! {
     static HEADS: RefCell<BTreeMap<Key, Head>> = const { RefCell::new(BTreeMap::new()) };
@@ -37,10 +38,11 @@ pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::api::{ProvisionError, Provisioned, Source};
     use candid::Principal;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::{ProvisionError, Provisioned, Source};
 
     fn check<T: CandidType>(value: &T) {
         assert_eq!(encode(value).unwrap(), candid::encode_one(value).unwrap());

@@ -1,12 +1,14 @@
 //! Access lists: which callers an endpoint lets in.
 
+use std::cell::LazyCell;
+
+use candid::Principal;
+
 use crate::{
     api::MemberRef,
     membership::{self, Cached},
     platform::ic,
 };
-use candid::Principal;
-use std::cell::LazyCell;
 
 /// A condition of an endpoint beside its access list. An `Err` says why it does not hold.
 pub type Guard = fn() -> Result<(), String>;

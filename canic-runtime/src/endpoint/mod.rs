@@ -3,6 +3,17 @@
 pub(crate) mod access;
 pub(crate) mod reply;
 
+use std::{
+    cell::Cell,
+    future::Future,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use candid::Principal;
+
 use crate::{
     codec::decode::{CandidArguments, decode_args},
     endpoint::{
@@ -12,15 +23,6 @@ use crate::{
     member::{lookup, subscription},
     membership::{self, Cached},
     platform::{ic, message},
-};
-use candid::Principal;
-use std::{
-    cell::Cell,
-    future::Future,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
 };
 
 /// An endpoint of the author's.

@@ -1,6 +1,11 @@
 //! Tests of announcements from end to end: root's outbox on one side, a member's directory on the
 //! other.
 
+use std::collections::BTreeMap;
+
+use candid::Principal;
+use proptest::prelude::*;
+
 use crate::{
     api::{CatchUpCursor, CatchUpPage, Change, MemberRef},
     member::directory::{Directory, State},
@@ -8,9 +13,6 @@ use crate::{
     stable::memory,
     state::outbox::Outbox,
 };
-use candid::Principal;
-use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const SUBSCRIBER: Principal = Principal::from_slice(&[200, 1]);
 

@@ -1,11 +1,12 @@
 //! Lifecycle hooks and the other functions that the platform calls: the author's part of them.
 
+use std::{fmt::Display, future::Future};
+
 use crate::{
     codec::decode::{CandidArguments, decode_args},
     endpoint,
     platform::message,
 };
-use std::{fmt::Display, future::Future};
 
 /// The return type of a lifecycle hook: nothing, or a reason for a refusal.
 #[diagnostic::on_unimplemented(

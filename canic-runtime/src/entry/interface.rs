@@ -5,11 +5,12 @@
 //! means another type. So the text names numbers, and each endpoint says which types they stand
 //! for.
 
+use std::marker::PhantomData;
+
 use candid::{
     CandidType,
     types::{Serializer, Type, TypeInner},
 };
-use std::marker::PhantomData;
 
 /// The types of the endpoint number `ID`, or of `init`. Generated code implements it for a type at
 /// the root of the author's crate.

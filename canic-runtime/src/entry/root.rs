@@ -1,5 +1,7 @@
 //! Root's lifecycle and endpoints.
 
+use candid::{CandidType, Principal};
+
 use crate::{
     api::{
         ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
@@ -29,7 +31,6 @@ use crate::{
     stable::memory,
     state::{self, State},
 };
-use candid::{CandidType, Principal};
 
 // Lifecycle
 

@@ -1,11 +1,13 @@
 //! Serving of canic's own endpoints: decode the argument, run, reply; or reject.
 
+use std::future::Future;
+
+use candid::CandidType;
+
 use crate::{
     codec::decode::{CandidArguments, decode_args},
     platform::message,
 };
-use candid::CandidType;
-use std::future::Future;
 
 /// Serves an update.
 pub(super) fn update<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {

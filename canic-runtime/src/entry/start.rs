@@ -1,11 +1,12 @@
 //! The author's `start` hook: runs after the install and after each upgrade, and is retried with
 //! growing pauses until it succeeds.
 
+use std::{cell::Cell, future::Future, pin::Pin, time::Duration};
+
 use crate::platform::{
     ic::{self, Level, TimerId},
     message,
 };
-use std::{cell::Cell, future::Future, pin::Pin, time::Duration};
 
 /// The author's hook as a task.
 type Task = Pin<Box<dyn Future<Output = Result<(), String>>>>;
@@ -34,12 +35,12 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(60);
 pub fn start(hook: fn() -> Task) {
     HOOK.set(Some(hook));
     attempt_after(Duration::ZERO);
-    let watch = ic::every(WATCH_INTERVAL, || message::spawn(attempt()));
+    let watch = ic::set_interval(WATCH_INTERVAL, || message::spawn(attempt()));
     WATCH.set(Some(watch));
 }
 
 fn attempt_after(pause: Duration) {
-    ic::after(pause, async { attempt().await });
+    ic::set_timer(pause, async { attempt().await });
 }
 
 async fn attempt() {
@@ -62,7 +63,7 @@ async fn attempt() {
         Ok(()) => {
             START.set(Start::Done);
             if let Some(watch) = WATCH.take() {
-                ic::cancel(watch);
+                ic::clear_timer(watch);
             }
         }
         Err(reason) => ic::log(

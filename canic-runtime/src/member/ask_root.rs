@@ -1,8 +1,9 @@
 //! Calls of a member to its root.
 
-use crate::{error::LookupError, membership, platform::calls};
 use candid::CandidType;
 use serde::Deserialize;
+
+use crate::{error::LookupError, membership, platform::calls};
 
 /// Calls a method of root with one Candid value and decodes the reply.
 ///

@@ -5,14 +5,16 @@
 //! directory lies on the heap. If it misses a change, as after an upgrade, it becomes empty and is
 //! filled again by pages.
 
-use crate::{
-    api::{Announcement, CatchUpCursor, CatchUpPage, Change, LEASE, MemberRef},
-    membership::Cached,
-};
-use candid::Principal;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound::{Excluded, Unbounded},
+};
+
+use candid::Principal;
+
+use crate::{
+    api::{Announcement, CatchUpCursor, CatchUpPage, Change, LEASE, MemberRef},
+    membership::Cached,
 };
 
 /// Expired lookups are dropped whenever the number of entries is a multiple of this.

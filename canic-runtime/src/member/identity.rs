@@ -1,6 +1,10 @@
 //! This member's identity. Root sends it with the install or by `canic_sync`, and the member keeps
 //! it in stable memory.
 
+use std::cell::{Cell, RefCell};
+
+use candid::Principal;
+
 use crate::{
     api::{Denied, Identity, IdentityInfo},
     config::Member,
@@ -9,8 +13,6 @@ use crate::{
     platform::{ic, message},
     stable::memory,
 };
-use candid::Principal;
-use std::cell::{Cell, RefCell};
 
 /// The functions of a member that subscribes to root's announcements.
 ///

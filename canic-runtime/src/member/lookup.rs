@@ -1,17 +1,19 @@
 //! Lookups: a member asks root about another canister, `canic_lookup`.
 
+use std::fmt;
+
+use candid::{CandidType, Principal, Reserved};
+use serde::{
+    Deserialize, Deserializer,
+    de::{EnumAccess, VariantAccess, Visitor},
+};
+
 use crate::{
     api::MemberRef,
     error::LookupError,
     member::{ask_root::ask_root, subscription::Lookup},
     platform::ic::{self, Level},
 };
-use candid::{CandidType, Principal, Reserved};
-use serde::{
-    Deserialize, Deserializer,
-    de::{EnumAccess, VariantAccess, Visitor},
-};
-use std::fmt;
 
 /// Asks root about the caller of an endpoint and caches the answer. If root does not answer, the
 /// caller counts as a stranger.

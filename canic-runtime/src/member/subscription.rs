@@ -1,6 +1,13 @@
 //! A member's subscription to root's announcements: receives them, and catches up by pages if it
 //! missed some.
 
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+use candid::Principal;
+
 use crate::{
     api::{Announcement, CatchUpPage, CatchUpRequest, Denied, LEASE, MemberRef},
     codec::decode::decode_args,
@@ -14,11 +21,6 @@ use crate::{
         ic::{self, Level, TimerId},
         message,
     },
-};
-use candid::Principal;
-use std::{
-    cell::{Cell, RefCell},
-    time::Duration,
 };
 
 /// For how long a member that was just provisioned is cached before root announces it, in
@@ -75,10 +77,10 @@ fn receive(argument: Vec<u8>) -> Result<(), String> {
 /// timer repeats, and is set before it.
 fn catch_up_soon() {
     if RETRY.get().is_none() {
-        let timer = ic::every(PAUSE, || message::spawn(try_to_catch_up()));
+        let timer = ic::set_interval(PAUSE, || message::spawn(try_to_catch_up()));
         RETRY.set(Some(timer));
     }
-    ic::after(Duration::ZERO, try_to_catch_up());
+    ic::set_timer(Duration::ZERO, try_to_catch_up());
 }
 
 async fn try_to_catch_up() {
@@ -90,7 +92,7 @@ async fn try_to_catch_up() {
         );
     }
     if with(|directory| directory.state()) == State::Current {
-        RETRY.take().into_iter().for_each(ic::cancel);
+        RETRY.take().into_iter().for_each(ic::clear_timer);
     }
 }
 

@@ -1,5 +1,9 @@
 //! The two forms of metrics: Candid rows in pages, and the text that Prometheus reads.
 
+use std::{io, mem};
+
+use ic_metrics_encoder::{LabeledHistogramBuilder, LabeledMetricsBuilder, MetricsEncoder};
+
 use super::{
     family::{Family, Kind, Row, Rows},
     histogram::{BOUNDS, ROWS},
@@ -8,8 +12,6 @@ use crate::{
     api::{Metric, MetricsPage, PageRequest},
     codec::paging,
 };
-use ic_metrics_encoder::{LabeledHistogramBuilder, LabeledMetricsBuilder, MetricsEncoder};
-use std::{io, mem};
 
 // Candid
 
@@ -97,9 +99,10 @@ fn borrowed(labels: &[(String, String)]) -> Vec<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::metrics::{family::Label, histogram::Latencies};
-    use std::cell::RefCell;
 
     thread_local! {
         static TRIPS: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };

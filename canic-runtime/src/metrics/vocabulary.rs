@@ -3,12 +3,13 @@
 //! A label's value comes from code or is the name of an endpoint, never a caller's word.
 //! `docs/metrics.md` shows the same table; a test in `root/metrics.rs` compares them.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::{
     endpoint::called_endpoints,
     metrics::family::{Family, Kind, Label},
     platform::ic,
 };
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The words of `CallOutcome`, in the order of its variants.
 const CALL_OUTCOMES: &[&str] = &["ok", "error", "denied", "trap"];
@@ -20,7 +21,7 @@ pub(crate) static MEMBER: [Family; 5] = [
         kind: Kind::Gauge,
         labels: &[],
         help: "Cycles that the canister has.",
-        measure: |rows| rows.add(&[], ic::whole_balance() as f64),
+        measure: |rows| rows.add(&[], ic::total_balance() as f64),
     },
     Family {
         name: "canic_heap_bytes",

@@ -1,6 +1,8 @@
 //! Allocation: a canister from the pool or a fresh one, with the controllers and cycles of its
 //! role.
 
+use candid::Principal;
+
 use crate::{
     operation::{
         End, Operation, Origin, Purpose, Step,
@@ -10,7 +12,6 @@ use crate::{
     },
     stable::record::Id,
 };
-use candid::Principal;
 
 /// The first step of an operation that claimed its canister from the pool.
 pub(crate) fn first_step(op: &Operation, root: Principal) -> Step {

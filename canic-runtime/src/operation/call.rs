@@ -3,8 +3,9 @@
 //! Decisions name only these types. `platform` makes the calls, and is the only module that names
 //! `ic_cdk`.
 
-use crate::{api::Identity, operation::Hash};
 use candid::Principal;
+
+use crate::{api::Identity, operation::Hash};
 
 /// A call that an operation makes.
 #[derive(Clone, Debug)]

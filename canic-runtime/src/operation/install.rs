@@ -114,6 +114,8 @@ pub(crate) fn after_sync(op: &mut Operation, reply: Reply) -> Transition {
 
 #[cfg(test)]
 mod tests {
+    use candid::Principal;
+
     use super::*;
     use crate::{
         operation::{
@@ -122,7 +124,6 @@ mod tests {
         },
         stable::record::Id,
     };
-    use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const MODULE: [u8; 32] = [7; 32];

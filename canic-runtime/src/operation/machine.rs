@@ -39,6 +39,8 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool)
 
 #[cfg(test)]
 mod tests {
+    use candid::Principal;
+
     use super::*;
     use crate::{
         operation::{
@@ -48,7 +50,6 @@ mod tests {
         },
         stable::record::Id,
     };
-    use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const CANISTER: Principal = Principal::from_slice(&[9, 1]);

@@ -14,14 +14,15 @@ pub(crate) mod search;
 pub(crate) mod teardown;
 pub(crate) mod transition;
 
+use candid::Principal;
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
     stable::record::{Cycles, Id},
 };
-use candid::Principal;
-use minicbor::{Decode, Encode};
-use sha2::{Digest, Sha256};
 
 /// A module's SHA-256.
 pub(crate) type Hash = [u8; 32];

@@ -3,12 +3,13 @@
 //!
 //! Policy decides from [`Facts`] alone, before root pays or claims anything.
 
+use candid::{Principal, de::IDLDeserialize};
+
 use crate::{
     api::{MAX_ARGUMENT, MAX_KEY, MAX_ROLE, ProvisionError},
     config::{ROOT_PARENT, RoleConfig, RootConfig},
     operation::{Admission, Hash, call::shorten},
 };
-use candid::{Principal, de::IDLDeserialize};
 
 /// Running operations at most that a caller waits for. A subnet installs one canister at a time, so
 /// more of them would only wait in the platform's queues.

@@ -66,12 +66,13 @@ pub(crate) fn after_configure(op: &mut Operation, reply: Reply) -> Transition {
 
 #[cfg(test)]
 mod tests {
+    use candid::Principal;
+
     use super::*;
     use crate::operation::{
         Position, Reparent,
         call::{Failure, Status},
     };
-    use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const OLD: Principal = Principal::from_slice(&[2, 1]);

@@ -6,6 +6,8 @@
 //! bound. From there root goes downwards with `canister_info`, until it finds a canister that it
 //! created and does not have on record.
 
+use candid::Principal;
+
 use crate::{
     operation::{
         End, Operation, Origin, Purpose, Step, Teardown, TeardownState,
@@ -14,7 +16,6 @@ use crate::{
     },
     stable::record::Id,
 };
-use candid::Principal;
 
 /// Canisters that one search asks about. On a busy subnet other canisters lie between two of
 /// root's.

@@ -215,12 +215,13 @@ fn end_of_deletion(op: &Operation) -> End {
 
 #[cfg(test)]
 mod tests {
+    use candid::Principal;
+
     use super::*;
     use crate::{
         operation::{Plan, Position, call::Failure},
         stable::record::Id,
     };
-    use candid::Principal;
 
     const CANISTER: Principal = Principal::from_slice(&[9, 1]);
 

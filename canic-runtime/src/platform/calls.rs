@@ -1,14 +1,16 @@
 //! Calls to canisters of the fleet, and the count of calls in flight.
 
+use std::cell::Cell;
+
+use candid::{CandidType, Principal};
+use ic_cdk::call::{Call, CallFailed, Response};
+use serde::Deserialize;
+
 use crate::{
     api::{Announcement, Identity, MemberRef, OperationId},
     codec::encode::encode,
     platform::ic,
 };
-use candid::{CandidType, Principal};
-use ic_cdk::call::{Call, CallFailed, Response};
-use serde::Deserialize;
-use std::cell::Cell;
 
 thread_local! {
     static IN_FLIGHT: Cell<u32> = const { Cell::new(0) };

@@ -1,7 +1,8 @@
 //! The platform as one canister sees it: clock, ids, balances, timers, log.
 
-use crate::operation::Moment;
 use candid::Principal;
+
+use crate::operation::Moment;
 pub(crate) use ic_cdk_timers::TimerId;
 use std::{fmt, future::Future, time::Duration};
 
@@ -37,7 +38,7 @@ pub(crate) fn moment() -> Moment {
 }
 
 /// All cycles of this canister.
-pub(crate) fn whole_balance() -> u128 {
+pub(crate) fn total_balance() -> u128 {
     ic_cdk::api::canister_cycle_balance()
 }
 
@@ -96,17 +97,17 @@ pub(crate) fn log(level: Level, text: fmt::Arguments<'_>) {
 }
 
 /// Runs a task once, after a delay.
-pub(crate) fn after(delay: Duration, task: impl Future<Output = ()> + 'static) {
+pub(crate) fn set_timer(delay: Duration, task: impl Future<Output = ()> + 'static) {
     ic_cdk_timers::set_timer(delay, task);
 }
 
-/// Runs a task at every interval until the timer is cancelled. Unlike a timer of [`after`], it
+/// Runs a task at every interval until the timer is cancelled. Unlike a timer of [`set_timer`], it
 /// survives when the platform refuses the message that would run it.
-pub(crate) fn every(interval: Duration, task: fn()) -> TimerId {
+pub(crate) fn set_interval(interval: Duration, task: fn()) -> TimerId {
     // The timer may be cancelled by its own task, because that runs inside the future.
     ic_cdk_timers::set_timer_interval(interval, move || async move { task() })
 }
 
-pub(crate) fn cancel(timer: TimerId) {
+pub(crate) fn clear_timer(timer: TimerId) {
     ic_cdk_timers::clear_timer(timer);
 }

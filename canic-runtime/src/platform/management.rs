@@ -4,6 +4,11 @@
 //! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
 //! that neither an older nor a newer platform breaks them.
 
+use candid::{CandidType, Nat, Principal};
+use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
+use serde::Deserialize;
+use serde_bytes::{ByteBuf, Bytes};
+
 use crate::{
     api::{Denied, Identity},
     operation::{
@@ -13,10 +18,6 @@ use crate::{
     },
     platform::{calls::send, ic},
 };
-use candid::{CandidType, Nat, Principal};
-use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
-use serde::Deserialize;
-use serde_bytes::{ByteBuf, Bytes};
 
 /// Makes the call of a step.
 pub(crate) async fn perform(call: Call) -> Reply {

@@ -1,9 +1,11 @@
 //! The present message: its argument, its method, its reply, and the executor that runs its tasks.
 
-use crate::codec::encode::encode;
+use std::future::Future;
+
 use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
-use std::future::Future;
+
+use crate::codec::encode::encode;
 
 /// The argument's bytes. In the callback of a call they are the bytes of that call's reply.
 pub(crate) fn argument() -> Vec<u8> {

@@ -3,8 +3,9 @@
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
 //! seconds as long as there is work; the platform turns away single runs of it, but never ends it.
 
-use crate::platform::ic::{self, TimerId};
 use std::{cell::Cell, time::Duration};
+
+use crate::platform::ic::{self, TimerId};
 
 thread_local! {
     /// The background work. `background` sets it after each install or upgrade.
@@ -38,7 +39,7 @@ pub(crate) fn wake_within(nanoseconds: u64) {
         return;
     }
     DUE.set(Some(due));
-    ic::after(Duration::from_nanos(nanoseconds), async move {
+    ic::set_timer(Duration::from_nanos(nanoseconds), async move {
         // An earlier tick leaves this timer behind, and the timer then finds nothing due.
         if DUE.get() == Some(due) {
             ring();
@@ -49,12 +50,12 @@ pub(crate) fn wake_within(nanoseconds: u64) {
 /// Starts the watchdog, unless it runs.
 pub(crate) fn watch() {
     if WATCHDOG.get().is_none() {
-        let timer = ic::every(Duration::from_nanos(WATCHDOG_INTERVAL), ring);
+        let timer = ic::set_interval(Duration::from_nanos(WATCHDOG_INTERVAL), ring);
         WATCHDOG.set(Some(timer));
     }
 }
 
 /// Stops the watchdog.
 pub(crate) fn stop_watching() {
-    WATCHDOG.take().into_iter().for_each(ic::cancel);
+    WATCHDOG.take().into_iter().for_each(ic::clear_timer);
 }

@@ -4,14 +4,16 @@
 //! that the subscriber does not acknowledge. The calls are best-effort: an announcement is
 //! idempotent, because its changes are numbered, and a lost reply blocks nothing in root.
 
+use std::{cell::RefCell, collections::BTreeSet};
+
+use candid::Principal;
+
 use crate::{
     api::{Change, MemberRef},
     platform::{calls, ic, message},
     root::alarm,
     state,
 };
-use candid::Principal;
-use std::{cell::RefCell, collections::BTreeSet};
 
 thread_local! {
     /// The subscribers that a task is announcing to.

@@ -4,6 +4,8 @@
 //! an operation. Tasks are not on record: a trap or an upgrade ends them, and the background work
 //! takes up the operations that they leave.
 
+use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
+
 use crate::{
     api::OperationId,
     operation::{
@@ -21,7 +23,6 @@ use crate::{
     },
     state,
 };
-use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 
 thread_local! {
     /// Operations that a task is driving.
@@ -98,7 +99,7 @@ pub(crate) fn begin_queued() {
 pub(crate) fn spawn(id: OperationId) {
     // If the task is lost, the watchdog finds the operation.
     alarm::watch();
-    ic::after(Duration::ZERO, drive(id));
+    ic::set_timer(Duration::ZERO, drive(id));
 }
 
 /// Begins the next step, and answers its call with the cycles that go with it.

@@ -1,5 +1,7 @@
 //! Root's metrics: its families, beside those of every canister, and the latencies of operations.
 
+use std::{cell::RefCell, thread::LocalKey};
+
 use crate::{
     api::OperationKind,
     metrics::{Family, Kind, Label, Latencies},
@@ -7,7 +9,6 @@ use crate::{
     platform::ic,
     state,
 };
-use std::{cell::RefCell, thread::LocalKey};
 
 thread_local! {
     static OPERATION_LATENCIES: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
@@ -294,6 +295,11 @@ pub(crate) static ROOT: [Family; 12] = [
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
+    use candid::Principal;
+    use minicbor::Decode;
+
     use super::*;
     use crate::{
         api::PageRequest,
@@ -302,9 +308,6 @@ mod tests {
         operation::{Position, policy},
         stable::memory,
     };
-    use candid::Principal;
-    use minicbor::Decode;
-    use std::fmt::Debug;
 
     /// The words of a type's variants: `load_drain` for `LoadDrain`.
     fn names<T: Debug>(variants: impl IntoIterator<Item = T>) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Queries: pages of root's state, with rows as Candid.
 
+use candid::Principal;
+
 use crate::{
     api::{
         MemberInfo, MemberRequest, MembersFilter, MembersPage, MembersRequest, ModuleInfo,
@@ -14,7 +16,6 @@ use crate::{
         registry::{Holder, Member},
     },
 };
-use candid::Principal;
 
 /// A page of members.
 pub(crate) fn members(state: &State, request: &MembersRequest) -> MembersPage {

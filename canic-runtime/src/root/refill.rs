@@ -1,5 +1,7 @@
 //! The refill of the pool: when root creates canisters for it, and how many.
 
+use std::cell::Cell;
+
 use crate::{
     api::OperationId,
     operation::{End, Moment, Operation, Purpose, Step, policy, transition::backoff},
@@ -8,7 +10,6 @@ use crate::{
     stable::record::Cycles,
     state::{self, State},
 };
-use std::cell::Cell;
 
 /// Nanoseconds until root checks again whether it can pay for a refill: ten minutes.
 const UNPAID_PAUSE: u64 = 600_000_000_000;

@@ -4,6 +4,8 @@
 //! These are plain functions. Time, root's id, its balance and the creation fee come with a
 //! [`Moment`]; log and metrics go to a `report` function; `driver` makes the calls.
 
+use candid::Principal;
+
 use crate::{
     api::OperationId,
     envelope,
@@ -17,7 +19,6 @@ use crate::{
     stable::record::Id,
     state::State,
 };
-use candid::Principal;
 
 /// An event of an operation, for log and metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,15 +23,17 @@
 //! and shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
 //! member's identity.
 
-use crate::{
-    config::DEFAULT_STABLE_GIB,
-    stable::record::{decode, encode},
-};
+use std::cell::{Cell, RefCell};
+
 use ic_stable_structures::{
     DefaultMemoryImpl, Memory as _,
     memory_manager::{MemoryId, MemoryManager, VirtualMemory},
 };
-use std::cell::{Cell, RefCell};
+
+use crate::{
+    config::DEFAULT_STABLE_GIB,
+    stable::record::{decode, encode},
+};
 
 /// A virtual memory of this canister.
 pub type Memory = VirtualMemory<DefaultMemoryImpl>;
@@ -287,8 +289,9 @@ pub(crate) fn write_head(value: &impl minicbor::Encode<()>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use ic_stable_structures::VectorMemory;
+
+    use super::*;
 
     fn managed(memory: &VectorMemory) -> MemoryManager<VectorMemory> {
         MemoryManager::init_with_bucket_size(memory.clone(), bucket_pages(DEFAULT_STABLE_GIB))

@@ -1,8 +1,9 @@
 //! Records in stable memory: CBOR with numbered fields.
 
+use std::borrow::Cow;
+
 use candid::Principal;
 use ic_stable_structures::{Storable, storable::Bound};
-use std::borrow::Cow;
 
 /// A record of a stable map. Its fields are numbered, so a newer version can add some and still
 /// read the records of an older one.

@@ -30,12 +30,14 @@
 //!            └───┴───┴─────┘  └───┴───┴─────┘  └───┴──────┴─────┘
 //! ```
 
+use std::{borrow::Cow, marker::PhantomData};
+
+use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
+
 use crate::stable::{
     memory::{self, Memory},
     record,
 };
-use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
-use std::{borrow::Cow, marker::PhantomData};
 
 /// The index of a record's first slot.
 pub(crate) type RecordId = u32;
@@ -223,9 +225,11 @@ fn corrupt() -> ! {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     type Texts = RecordStore<String, 16>;
 

@@ -5,6 +5,11 @@
 //! on the heap ([`OpenOperations`]). Closed operations stay for reading; beyond [`MAX_CLOSED`] the
 //! journal drops the oldest.
 
+use std::collections::BTreeMap;
+
+use candid::Principal;
+use ic_stable_structures::StableBTreeMap;
+
 use crate::{
     api::{OperationId, OperationKind, Pruned},
     operation::{End, Operation, call::shorten},
@@ -14,9 +19,6 @@ use crate::{
     },
     state::open_operations::OpenOperations,
 };
-use candid::Principal;
-use ic_stable_structures::StableBTreeMap;
-use std::collections::BTreeMap;
 
 /// Closed operations that the journal keeps.
 pub(crate) const MAX_CLOSED: usize = 10_000;
@@ -253,6 +255,8 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{
         operation::{
@@ -260,7 +264,6 @@ mod tests {
         },
         stable::record::{self, Cycles, Id},
     };
-    use proptest::prelude::*;
 
     fn operation(id: u64) -> Operation {
         Operation {

@@ -1,5 +1,7 @@
 //! The ledger: root's cycles by purpose, and the only code that settles an operation's money.
 
+use minicbor::{Decode, Encode};
+
 use crate::{
     operation::{
         End, Operation, Purpose, Step, Teardown,
@@ -7,7 +9,6 @@ use crate::{
     },
     stable::record::Cycles,
 };
-use minicbor::{Decode, Encode};
 
 /// Cycles by purpose, since root was installed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -134,12 +135,13 @@ fn refund(op: &mut Operation, attached: u128) {
 
 #[cfg(test)]
 mod tests {
+    use candid::Principal;
+
     use super::*;
     use crate::operation::{
         TeardownState,
         call::{Failure, Status},
     };
-    use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const FEE: u128 = 500;

@@ -14,6 +14,11 @@ pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod subscribers;
 
+use std::cell::RefCell;
+
+use candid::Principal;
+use minicbor::{Decode, Encode};
+
 use crate::{
     api::{CatchUpPage, CatchUpRequest, MemberRef, OperationId, OperationKind},
     config::RootConfig,
@@ -31,9 +36,6 @@ use crate::{
         registry::{Member, MemberStatus, Registry},
     },
 };
-use candid::Principal;
-use minicbor::{Decode, Encode};
-use std::cell::RefCell;
 
 // Memory ids. They are part of the stable layout: an id is never given another meaning.
 const OPERATIONS: u8 = 200;

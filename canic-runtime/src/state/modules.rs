@@ -3,6 +3,12 @@
 //! The platform installs members from root's chunk store, which is a copy of these chunks. A record
 //! says which chunks it holds. Root uploads missing ones before an install.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use ic_stable_structures::StableBTreeMap;
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+
 use crate::{
     api::{ApproveRequest, MAX_CHUNK, MAX_CHUNKS, ModuleError},
     operation::{Hash, sha256},
@@ -11,10 +17,6 @@ use crate::{
         record::Record,
     },
 };
-use ic_stable_structures::StableBTreeMap;
-use minicbor::{Decode, Encode};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A module.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]

@@ -1,11 +1,13 @@
 //! The open operations, cached on the heap, with the counts and sets that decisions ask for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use candid::Principal;
+
 use crate::{
     api::{OperationId, OperationKind},
     operation::{Admission, Operation},
 };
-use candid::Principal;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The open operations, equal to their records.
 #[derive(Default)]

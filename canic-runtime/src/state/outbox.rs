@@ -7,6 +7,15 @@
 //! A member that asks root about another member holds a lease on the answer for [`LEASE`]. Until
 //! the lease ends, root announces changes of the other member to the holder, too.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
+};
+
+use candid::Principal;
+use ic_stable_structures::StableBTreeMap;
+use minicbor::{Decode, Encode};
+
 use crate::{
     api::{Announcement, Change, LEASE, MemberRef},
     operation::Position,
@@ -14,13 +23,6 @@ use crate::{
         memory::{self, Memory},
         record::{Id, Record},
     },
-};
-use candid::Principal;
-use ic_stable_structures::StableBTreeMap;
-use minicbor::{Decode, Encode};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound::{Excluded, Unbounded},
 };
 
 /// Changes in one announcement.

@@ -4,13 +4,15 @@
 //! Claims are not on record here: a canister is claimed while an open operation holds it. All
 //! entries are cached on the heap, so a claim writes the operation's record and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use candid::Principal;
+use minicbor::{Decode, Encode};
+
 use crate::stable::{
     record::{Cycles, Id},
     record_store::{RecordId, RecordStore},
 };
-use candid::Principal;
-use minicbor::{Decode, Encode};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A canister of the pool. In stable memory it is a CBOR array:
 ///
@@ -197,10 +199,12 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::stable::memory;
-    use proptest::prelude::*;
-    use std::collections::{BTreeMap, VecDeque};
 
     fn canister(n: u8) -> Principal {
         Principal::from_slice(&[n, 1])

@@ -6,6 +6,16 @@
 //!
 //! A position is taken from the moment that root accepts an operation for it.
 
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Included, Unbounded},
+};
+
+use candid::Principal;
+use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
+use minicbor::{Decode, Encode};
+
 use crate::{
     api::{MAX_ROLE, MemberRef, MemberState},
     operation::{Hash, Position},
@@ -14,14 +24,6 @@ use crate::{
         record::{Id, Record},
         record_store::{RecordId, RecordStore},
     },
-};
-use candid::Principal;
-use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
-use minicbor::{Decode, Encode};
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound::{Excluded, Included, Unbounded},
 };
 
 /// A member. In stable memory its row is a CBOR array of the canister and the member:
@@ -490,9 +492,10 @@ fn canisters_after<A: Ord + Copy>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::api::MAX_KEY;
-    use proptest::prelude::*;
 
     fn id(n: u8) -> Principal {
         Principal::from_slice(&[n, 1])

@@ -3,14 +3,16 @@
 //! These are the member's parent, the members whose role watches its role, the members that hold a
 //! lease on it, and, when it moves, the member itself.
 
+use std::collections::BTreeMap;
+
+use candid::Principal;
+
 use crate::{
     api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE},
     config::RootConfig,
     operation::Position,
     state::registry::{MemberStatus, Registry},
 };
-use candid::Principal;
-use std::collections::BTreeMap;
 
 /// The subscribers of a change, each with the position that root announces to it. `None`: the
 /// member does not concern the subscriber any more.

@@ -5,7 +5,8 @@
 //! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
 //! now.
 
-use crate::world::{Request, T, World, controller};
+use std::collections::{BTreeMap, BTreeSet};
+
 use candid::{CandidType, Decode, Principal};
 use canic::api::{
     IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
@@ -16,7 +17,8 @@ use canic_fleet_tests::{fleet::notebook, user};
 use canic_replica::{Ingress, Kind, Outcome};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, BTreeSet};
+
+use crate::world::{Request, T, World, controller};
 
 /// All violations after a case.
 pub fn audit(world: &mut World) -> Vec<String> {

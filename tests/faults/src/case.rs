@@ -1,10 +1,12 @@
 //! A case: a scenario and the failures in it. It is displayed as one line of JSON, which parses to
 //! the same case.
 
-use crate::world::{SECOND, World};
+use std::{fmt, str::FromStr};
+
 use canic_replica::{Direction, Effect, Fault, RejectCode};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+
+use crate::world::{SECOND, World};
 
 /// A scenario and the failures in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,5 @@
 //! Random histories: many concurrent operations, with random faults and upgrades of root.
 
-use crate::{
-    audit::{audit_records, check_answered},
-    case::Act,
-    matrix::{Violation, catch_panic, in_parallel},
-    scenario::{self, hub, import, provision, refused},
-    world::{T, World, controller},
-};
 use canic::api::{ImportAs, RetireRequest, Retirement};
 use canic_fleet_tests::{
     fleet::{notebook, owner_argument},
@@ -14,6 +7,14 @@ use canic_fleet_tests::{
 };
 use canic_replica::Chaos;
 use fastrand::Rng;
+
+use crate::{
+    audit::{audit_records, check_answered},
+    case::Act,
+    matrix::{Violation, catch_panic, in_parallel},
+    scenario::{self, hub, import, provision, refused},
+    world::{T, World, controller},
+};
 
 /// The world in which histories begin.
 #[must_use]

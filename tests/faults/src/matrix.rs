@@ -1,15 +1,5 @@
 //! The matrix: every failure at every await of every scenario, alone and in pairs.
 
-use crate::{
-    audit::audit,
-    case::{Case, Failure, Site},
-    scenario::{self, SCENARIOS, Scenario},
-    world::World,
-};
-use candid::Principal;
-use canic_replica::{Direction, Effect, Fault, Kind};
-use fastrand::Rng;
-use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -19,6 +9,18 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+};
+
+use candid::Principal;
+use canic_replica::{Direction, Effect, Fault, Kind};
+use fastrand::Rng;
+use serde::Serialize;
+
+use crate::{
+    audit::audit,
+    case::{Case, Failure, Site},
+    scenario::{self, SCENARIOS, Scenario},
+    world::World,
 };
 
 /// The problems that a case or history showed, and how to repeat it.

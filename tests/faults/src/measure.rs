@@ -4,10 +4,8 @@
 //! hand. Each grows with an empty module, so that a hundred thousand members fit into memory. The
 //! worker's real module is approved after that.
 
-use crate::{
-    seed::seed,
-    world::{Answer, SECOND, T, World, controller},
-};
+use std::{collections::BTreeMap, ops::Range};
+
 use candid::{
     CandidType, Decode, Encode, Nat, Principal,
     utils::{ArgumentEncoder, encode_args},
@@ -23,7 +21,11 @@ use canic_fleet_tests::{
 use canic_replica::{Event, Kind};
 use ic_management_canister_types::{CanisterIdRecord, CanisterStatusResult, ChunkHash};
 use serde::Serialize;
-use std::{collections::BTreeMap, ops::Range};
+
+use crate::{
+    seed::seed,
+    world::{Answer, SECOND, T, World, controller},
+};
 
 /// The smallest module.
 pub const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -604,8 +606,9 @@ pub fn stock_by_hand(world: &mut World, count: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use canic_replica::Outcome;
+
+    use super::*;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const OTHER: Principal = Principal::from_slice(&[2, 1]);

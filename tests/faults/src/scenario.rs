@@ -1,6 +1,7 @@
 //! The scenarios: single operations of a fleet, and a few that run concurrently.
 
-use crate::world::{T, World, controller};
+use std::sync::OnceLock;
+
 use candid::{Encode, Principal};
 use canic::api::{
     ApproveRequest, ImportAs, ImportRequest, MoveRequest, OperationsFilter, ProvisionError,
@@ -12,7 +13,8 @@ use canic_fleet_tests::{
     user,
 };
 use canic_replica::{Effect, Fault, RejectCode};
-use std::sync::OnceLock;
+
+use crate::world::{T, World, controller};
 
 /// The platform's default, in seconds: 30 days.
 const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;

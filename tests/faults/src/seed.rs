@@ -1,7 +1,8 @@
 //! Members that exist in root's records only. Root can't tell them from others, and the machine
 //! need not hold a hundred thousand canisters.
 
-use crate::{World, measure, world::controller};
+use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
+
 use candid::Principal;
 use canic::api::{Denied, MembersFilter, MembersPage, MembersRequest};
 use ic_stable_structures::{
@@ -9,7 +10,8 @@ use ic_stable_structures::{
     memory_manager::{MemoryId, MemoryManager},
     storable::Bound,
 };
-use std::{borrow::Cow, cell::RefCell, ops::Range, rc::Rc};
+
+use crate::{World, measure, world::controller};
 
 /// The id of root's memory with the members' records (`canic-runtime/src/state/mod.rs`).
 const MEMBERS: u8 = 202;

@@ -1,5 +1,7 @@
 //! A world: an instance with a root on it, driven from outside.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use candid::{
     CandidType, Decode, Encode, Principal,
     utils::{ArgumentEncoder, encode_args},
@@ -23,7 +25,6 @@ use ic_management_canister_types::{
     ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeMap, sync::Arc};
 
 /// 10^12 cycles.
 pub const T: u128 = 1_000_000_000_000;

@@ -1,10 +1,11 @@
 //! A share of the fault matrix, the same in every run. `cargo xtask faults` runs the whole matrix.
 
+use std::sync::OnceLock;
+
 use canic_fault_tests::{
     Violation, history,
     matrix::{self, Prepared},
 };
-use std::sync::OnceLock;
 
 /// One in `EVERY` single failures is tried.
 const EVERY: usize = 23;

@@ -4,13 +4,14 @@
 //! uses: fixtures that embed another module find it there. A file is written only when its content
 //! changes.
 
-use serde_json::Value;
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
     sync::OnceLock,
 };
+
+use serde_json::Value;
 
 /// The canisters of the workspace, in build order: a later batch embeds modules of an earlier one.
 pub const CANISTERS: &[&[&str]] = &[

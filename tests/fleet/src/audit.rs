@@ -1,9 +1,11 @@
 //! The audit at the end of a test: root's records, compared with the replica's facts.
 
-use crate::Fleet;
+use std::collections::BTreeSet;
+
 use candid::Principal;
 use canic::api::{MembersFilter, OperationsFilter};
-use std::collections::BTreeSet;
+
+use crate::Fleet;
 
 /// The outcome of an audit.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! A fleet on an instance of its own, with root's endpoints as plain functions.
 
-use crate::{Audit, Observer, artifacts, user};
+use std::time::Duration;
+
 use candid::{
     CandidType, Principal,
     utils::{ArgumentEncoder, decode_one, encode_args},
@@ -18,7 +19,8 @@ use pocket_ic::{
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+
+use crate::{Audit, Observer, artifacts, user};
 
 /// Rows of a page: few, so that every list takes several pages.
 const PAGE: u32 = 7;

@@ -1,13 +1,15 @@
 //! The Candid interfaces of the canisters. Each is checked in beside the canister's manifest, named
 //! like its folder.
 
-use crate::artifacts;
-use serde_json::Value;
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use serde_json::Value;
+
+use crate::artifacts;
 
 /// A canister's interface, as checked in and as its module exports it.
 pub struct Interface {

@@ -1,5 +1,7 @@
 //! Access: each endpoint of root for each kind of caller, and the `allow(..)` of members.
 
+use std::time::Duration;
+
 use candid::{Principal, Reserved};
 use canic::api::{
     ApproveRequest, Denied, Identity, IdentityInfo, ImportAs, ImportRequest, MemberRequest,
@@ -13,7 +15,6 @@ use canic_fleet_tests::{
     user,
 };
 use pocket_ic::RejectResponse;
-use std::time::Duration;
 
 fn list_calls(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
     let encode = |bytes: candid::Result<Vec<u8>>| bytes.expect("the argument can be encoded");

@@ -1,5 +1,7 @@
 //! The tables of `docs/access.md`, checked line by line against running canisters.
 
+use std::{collections::BTreeMap, fs};
+
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
     Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
@@ -8,7 +10,6 @@ use canic::api::{
     RetireRequest, Retired, Retirement, StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
-use std::{collections::BTreeMap, fs};
 
 /// A table of the page: its lines by name, each with a cell for every kind of caller.
 struct Table {

@@ -1,10 +1,11 @@
 //! Batches: many requests in one call, provisioned in the background while root serves others.
 
+use std::ops::Range;
+
 use canic::api::{
     BatchError, MembersFilter, OperationId, Progress, ProvisionError, ProvisionRequest, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
-use std::ops::Range;
 
 /// Queued requests at most.
 const MAX_QUEUED: usize = 5_000;

@@ -1,13 +1,14 @@
 //! Interfaces and exports: each module's Candid interface as checked in, and its Wasm exports as
 //! documented.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
 use candid::types::{
     FuncMode, Function, Type, TypeInner,
     subtype::{Incompatibility, format_report, subtype_check_all},
 };
 use candid_parser::utils::{CandidSource, instantiate_candid, service_compatibility_report};
 use canic_fleet_tests::{artifacts, interface};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The checked-in interfaces are those of the modules. If one differs, the message says whether its
 /// callers break.

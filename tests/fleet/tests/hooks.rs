@@ -1,9 +1,10 @@
 //! The author's hooks: their order, their failures, and the identity that they find.
 
+use std::time::Duration;
+
 use candid::{Principal, encode_args};
 use canic::api::{MembersFilter, ProvisionError, ProvisionRequest, Source};
 use canic_fleet_tests::{Fleet, artifacts, user};
-use std::time::Duration;
 
 fn request(greeting: &str) -> ProvisionRequest {
     ProvisionRequest {

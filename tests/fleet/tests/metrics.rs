@@ -1,5 +1,11 @@
 //! Metrics: as Candid, as Prometheus text, and as documented; the cost of measuring; and the log.
 
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    process::{Command, Stdio},
+};
+
 use candid::{Principal, encode_args};
 use canic::api::{
     Denied, HttpRequest, HttpResponse, Metric, MetricsPage, OperationInfo, OperationKind,
@@ -8,11 +14,6 @@ use canic::api::{
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use canic_replica::{Effect, Fault, RejectCode, client::Control};
-use std::{
-    collections::BTreeSet,
-    io::{self, Write},
-    process::{Command, Stdio},
-};
 
 /// A fleet whose root serves metrics, with modules for its members.
 fn fleet() -> Fleet {

@@ -1,5 +1,7 @@
 //! Modules: staged in chunks or embedded, approved by hash, and installed only if approved.
 
+use std::io::Write;
+
 use candid::Principal;
 use canic::api::{
     Denied, MAX_CHUNK, MembersFilter, ModuleError, ModuleInfo, ModulesPage, PageRequest,
@@ -11,7 +13,6 @@ use canic_fleet_tests::{
     user,
 };
 use flate2::{Compression, write::GzEncoder};
-use std::io::Write;
 
 fn modules(fleet: &Fleet) -> Vec<ModuleInfo> {
     let page: Result<ModulesPage, Denied> = fleet.ask(

@@ -1,10 +1,11 @@
 //! The pool: refilled in the background up to its minimum, never beyond its maximum.
 
+use std::{ops::Range, time::Duration};
+
 use canic::api::{
     MembersFilter, OperationKind, OperationsFilter, ProvisionError, Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
-use std::{ops::Range, time::Duration};
 
 #[test]
 fn the_pool_fills_to_its_minimum_after_install() {

@@ -1,12 +1,13 @@
 //! Provisioning of a member: its calls, its result, and repeated keys.
 
+use std::collections::BTreeSet;
+
 use candid::Principal;
 use canic::api::{
     BatchError, MemberState, MembersFilter, OperationState, OperationsFilter, ProvisionError,
     ProvisionRequest, Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
-use std::collections::BTreeSet;
 
 type Answer = Result<Provisioned, ProvisionError>;
 

@@ -1,9 +1,10 @@
 //! The size of the framework in Wasm: the example's worker beside the same worker written by hand.
 
+use std::io::Write;
+
 use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
 use canic_fleet_tests::{Fleet, artifacts, user};
 use flate2::{Compression, write::GzEncoder};
-use std::io::Write;
 
 fn gzipped(module: &[u8]) -> usize {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

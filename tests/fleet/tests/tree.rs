@@ -1,5 +1,7 @@
 //! Trees of members: their directories, root's announcements, and moves.
 
+use std::time::Duration;
+
 use candid::{CandidType, Encode, Principal};
 use canic::api::{
     Announcement, Change, Denied, IdentityInfo, LookupError, MemberRef, MemberRequest, MemberState,
@@ -9,7 +11,6 @@ use canic::api::{
 use canic_fleet_tests::{Fleet, artifacts, user};
 use pocket_ic::RejectResponse;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 /// Seconds for which a member may rely on an answer of root.
 const LEASE: u64 = 300;

@@ -1,5 +1,7 @@
 //! Upgrades: of root with all its records, of members with their data, and during operations.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use candid::{Principal, encode_args};
 use canic::api::{
     Denied, IdentityInfo, MembersFilter, ModulesPage, OperationsFilter, PageRequest,
@@ -8,7 +10,6 @@ use canic::api::{
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
 use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs, UpgradeFlags};
 use pocket_ic::{call_candid_as, common::rest::RawEffectivePrincipal};
-use std::{collections::BTreeSet, time::Duration};
 
 #[test]
 fn root_keeps_members_pool_operations_and_modules() {

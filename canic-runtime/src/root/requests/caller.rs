@@ -1,11 +1,12 @@
 //! The caller of a request, and its rights.
 
+use candid::Principal;
+
 use crate::{
     api::Denied,
     platform::ic,
     state::{self, State},
 };
-use candid::Principal;
 
 /// The caller of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The facts of root's state that policy decides about.
 
+use candid::Principal;
+
 use crate::{
     api::{OperationId, ProvisionError, Provisioned, Source},
     config::{Controller, RoleConfig},
@@ -14,7 +16,6 @@ use crate::{
         registry::{Holder, MemberStatus},
     },
 };
-use candid::Principal;
 
 /// The key of a role's only member.
 const SINGLETON_KEY: &str = "singleton";

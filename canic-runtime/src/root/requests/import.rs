@@ -1,5 +1,7 @@
 //! Imports: an existing canister comes into the pool, or becomes a member as it is.
 
+use candid::Principal;
+
 use crate::{
     api::{
         ImportAs, ImportError, ImportRequest, Imported, OperationId, OperationKind, ProvisionError,
@@ -21,7 +23,6 @@ use crate::{
     stable::record::{Cycles, Id},
     state::{self, State},
 };
-use candid::Principal;
 
 /// Brings a canister into the fleet, and waits for it.
 ///

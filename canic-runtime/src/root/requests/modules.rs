@@ -2,13 +2,14 @@
 //!
 //! Root forgets a module when no role and no open operation needs it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
     operation::policy,
     root::{chunk_store, queries},
     state::{self, State},
 };
-use std::collections::BTreeSet;
 
 /// Keeps a chunk of a module, in stable memory and in root's chunk store.
 ///
@@ -79,12 +80,13 @@ fn forget_unused(state: &mut State) {
 
 #[cfg(test)]
 mod tests {
+    use serde_bytes::ByteBuf;
+
     use super::*;
     use crate::{
         operation::{Operation, Plan, Position, Purpose, Step, Teardown, sha256},
         root::steps::tests::{BARE, FLEET, ROOT, fleet, state_of},
     };
-    use serde_bytes::ByteBuf;
 
     fn staged(state: &mut State, role: &str, wasm: &[u8]) -> ApproveRequest {
         let chunk = state.modules.stage(wasm.to_vec()).unwrap();

@@ -1,5 +1,7 @@
 //! Moves: a member, with the members below it, gets another parent.
 
+use candid::Principal;
+
 use crate::{
     api::{MoveError, MoveRequest, Moved, OperationId},
     config::{Controller, RoleConfig},
@@ -18,7 +20,6 @@ use crate::{
     stable::record::Id,
     state::{self, State, registry::MemberStatus},
 };
-use candid::Principal;
 
 /// Moves a member below another parent, and waits for it.
 ///

@@ -1,5 +1,7 @@
 //! Retirement: the end of a member, or a second try at a quarantined canister.
 
+use candid::Principal;
+
 use crate::{
     api::{OperationId, RetireError, RetireRequest, Retired, Retirement},
     operation::{End, Moment, Operation, Step, policy::Busy},
@@ -10,7 +12,6 @@ use crate::{
     },
     state::{self, State, registry::MemberStatus},
 };
-use candid::Principal;
 
 /// Retires a member, and waits for it.
 ///
