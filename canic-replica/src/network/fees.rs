@@ -18,7 +18,7 @@ impl Network {
         &self,
         canister: &Canister,
         cost: u128,
-        asker: &Principal,
+        caller: &Principal,
     ) -> Result<(), Reject> {
         let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
         let needed = cost.saturating_add(threshold);
@@ -26,7 +26,7 @@ impl Network {
             return Ok(());
         }
         let mut why = format!("Canister {} is out of cycles", canister.id);
-        if canister.is_controller(asker) {
+        if canister.is_controller(caller) {
             let missing = needed - canister.balance;
             why +=
                 &format!(": please top up the canister with at least {missing} additional cycles");
@@ -40,10 +40,10 @@ impl Network {
         &self,
         draft: &mut Canister,
         instructions: u64,
-        asker: &Principal,
+        caller: &Principal,
     ) -> Result<u128, Reject> {
         let cost = self.prices(draft).execution(instructions);
-        self.check_can_pay(draft, cost, asker)?;
+        self.check_can_pay(draft, cost, caller)?;
         draft.balance -= cost;
         Ok(cost)
     }
@@ -59,11 +59,11 @@ impl Network {
         &mut self,
         id: Principal,
         instructions: u64,
-        asker: &Principal,
+        caller: &Principal,
     ) -> Result<(), Reject> {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let cost = self.prices(canister).execution(instructions);
-        self.check_can_pay(canister, cost, asker)?;
+        self.check_can_pay(canister, cost, caller)?;
         self.require_canister_mut(id)?.balance -= cost;
         self.ledger.fees.execution += cost;
         Ok(())

@@ -15,7 +15,6 @@ pub struct Case {
     /// The scenario's name.
     pub scenario: String,
     /// The failures.
-    #[serde(rename = "blows")]
     pub failures: Vec<Failure>,
 }
 
