@@ -56,15 +56,8 @@ impl Network {
         };
         let request = Request {
             origin: Origin::Ingress(id),
-            sender: ingress.sender,
-            callee: ingress.canister,
-            method: ingress.method,
-            payload: ingress.payload,
-            caller_info: ingress.caller_info.map(Arc::new),
-            cycles: 0,
-            deadline: 0,
             subnet: Some(subnet),
-            fault_checked: false,
+            ..Request::from(ingress)
         };
         if self.is_management(request.callee) {
             self.transit
