@@ -82,8 +82,11 @@ pub struct Provisioned {
 pub enum Retirement {
     /// Root empties it and adds it to the pool.
     Recycle,
-    /// Root drains its cycles and deletes it.
+    /// Root drains its cycles and deletes it. A canister that root can't drain is quarantined.
     Delete,
+    /// Root deletes it, whatever it still holds after three attempts to drain it. Only controllers
+    /// of root may ask for that.
+    Destroy,
 }
 
 /// A request to retire a member, or to try the teardown of a quarantined canister again.

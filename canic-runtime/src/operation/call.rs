@@ -45,7 +45,12 @@ pub(crate) enum Call {
     Start {
         canister: Principal,
     },
+    /// `update_settings`: the defaults.
     Reset {
+        canister: Principal,
+    },
+    /// `update_settings`: the defaults, but no freezing threshold.
+    Unfreeze {
         canister: Principal,
     },
     DropSnapshots {
@@ -203,6 +208,9 @@ pub(crate) struct Status {
     pub(crate) root_controls_alone: bool,
     /// Whether all settings but the controllers are the platform's defaults.
     pub(crate) default_settings: bool,
+    /// Whether no setting but the controllers holds cycles back: neither an allocation nor a
+    /// freezing threshold.
+    pub(crate) drainable_settings: bool,
 }
 
 /// For the tests of decisions: an empty canister in the state of a fresh one.
@@ -217,6 +225,7 @@ impl Status {
             snapshots: false,
             root_controls_alone: true,
             default_settings: true,
+            drainable_settings: true,
         }
     }
 }

@@ -13,16 +13,24 @@ pub(crate) const WASM: &[u8] = include_bytes!("drain.wasm");
 /// The method that drains. Only controllers may call it.
 pub(crate) const METHOD: &str = "drain";
 
-/// The least balance in cycles that root drains: 100 B. The platform charges 300 B in advance for
-/// an install and about 80 B for a message with its callback, and refunds the unused part
-/// afterwards.
-pub(crate) const WORTH: u128 = 100_000_000_000;
-
-/// The least balance in cycles that pays for the install of this module: 400 B, see [`WORTH`].
-pub(crate) const PRICE: u128 = 400_000_000_000;
-
-/// Drain attempts for one canister. A drain that succeeds leaves less than [`WORTH`].
+/// Drain attempts for one canister. A drain that succeeds leaves less than [`worth`].
 pub(crate) const MAX_TRIES: u32 = 3;
+
+/// The least balance in cycles that is worth a drain on a subnet where a new canister costs
+/// `creation_fee`: 100 B on 13 nodes. A drain leaves less.
+///
+/// The platform charges some 82 B in advance for a message, its callback and the longest answer,
+/// and refunds the unused part afterwards. That refund is what stays in the canister. All prices
+/// grow with the number of nodes as the creation fee does, which is 500 B on 13 nodes.
+pub(crate) fn worth(creation_fee: u128) -> u128 {
+    (creation_fee / 5).max(1_000_000_000)
+}
+
+/// The least balance in cycles that pays for the install of the drain: 400 B on 13 nodes. The
+/// platform charges 300 B in advance for an install; see [`worth`].
+pub(crate) fn price(creation_fee: u128) -> u128 {
+    creation_fee / 5 * 4
+}
 
 /// The module's hash.
 pub(crate) fn hash() -> Hash {
@@ -31,9 +39,18 @@ pub(crate) fn hash() -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn the_amounts_follow_the_prices_of_the_subnet() {
+        const B: u128 = 1_000_000_000;
+        assert_eq!((worth(500 * B), price(500 * B)), (100 * B, 400 * B));
+        assert_eq!((worth(0), price(0)), (B, 0), "on a free subnet");
+    }
+
     #[test]
     fn the_module_is_built_from_its_source() {
         let built = wat::parse_str(include_str!("drain.wat")).unwrap();
-        assert!(built == super::WASM, "rebuild drain.wasm from drain.wat");
+        assert!(built == WASM, "rebuild drain.wasm from drain.wat");
     }
 }

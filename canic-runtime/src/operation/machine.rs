@@ -6,23 +6,26 @@
 //! `recovery` decides where root takes the operation up.
 
 use crate::operation::{
-    End, Operation, Purpose, Step, allocation, call::Reply, install, reparent, search, teardown,
+    End, Operation, Purpose, Step, allocation,
+    call::Reply,
+    install, reparent, search,
+    teardown::{self, Resources},
     transition::Transition,
 };
 
-/// Advances an operation by the reply to its step. `pool_has_capacity`: whether the pool can take
-/// one more canister.
-pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool) -> Transition {
+/// Advances an operation by the reply to its step, with the resources that root has for a teardown.
+pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
         Step::Verify if moving => reparent::after_verify(op, reply),
         Step::Configure if moving => reparent::after_configure(op, reply),
         Step::Create => allocation::after_create(op, reply),
+        Step::Fund if op.teardown.is_some() => teardown::after_step(op, reply, resources),
         Step::Configure | Step::Fund => allocation::after_preparation(op, reply),
         Step::Install => install::after_install(op, reply),
         Step::Verify => install::after_verify(op, reply),
         Step::Sync => install::after_sync(op, reply),
-        Step::Inspect => teardown::after_inspect(op, reply, pool_has_capacity),
+        Step::Inspect => teardown::after_inspect(op, reply, resources),
         Step::Search => search::after_info(op, reply),
         Step::Uninstall
         | Step::Start
@@ -31,7 +34,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool)
         | Step::LoadDrain
         | Step::Drain
         | Step::Stop
-        | Step::Delete => teardown::after_step(op, reply),
+        | Step::Delete => teardown::after_step(op, reply, resources),
         // These steps make no call.
         Step::AddToPool | Step::RetireChildren => Transition::Close(End::Done),
     }
@@ -48,13 +51,23 @@ mod tests {
             call::{Failure, Outcome, Run, Status},
             drain, recovery,
         },
-        stable::record::Id,
+        stable::record::{Cycles, Id},
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const CANISTER: Principal = Principal::from_slice(&[9, 1]);
     const MODULE: [u8; 32] = [7; 32];
     const T: u128 = 1_000_000_000_000;
+    const FEE: u128 = T / 2;
+
+    fn advance(op: &mut Operation, reply: Reply, pool_has_capacity: bool) -> Transition {
+        let resources = Resources {
+            pool_has_capacity,
+            available: T,
+            creation_fee: FEE,
+        };
+        super::advance(op, reply, &resources)
+    }
 
     fn provision(rollback: Teardown) -> Operation {
         let plan = Plan::sample(&[ROOT], 2 * T, rollback);
@@ -160,7 +173,7 @@ mod tests {
                     Reply::Done
                 }
                 Step::Drain => {
-                    status.cycles = drain::WORTH / 2;
+                    status.cycles = drain::worth(FEE) / 2;
                     Reply::Done
                 }
                 Step::Stop => {
@@ -184,16 +197,25 @@ mod tests {
     }
 
     #[test]
-    fn a_canister_that_cannot_be_drained_is_deleted_all_the_same() {
-        let mut op = installing(Teardown::Delete);
-        advance(&mut op, refused(), true);
-        for _ in 0..drain::MAX_TRIES {
-            advance(&mut op, Reply::Status(empty()), true);
-            assert_eq!(op.step, Step::LoadDrain);
+    fn a_canister_that_cannot_be_drained_is_kept_unless_root_is_told_to_destroy_it() {
+        for goal in [Teardown::Delete, Teardown::Destroy] {
+            let mut op = installing(goal);
             advance(&mut op, refused(), true);
+            for _ in 0..drain::MAX_TRIES {
+                advance(&mut op, Reply::Status(empty()), true);
+                assert_eq!(op.step, Step::LoadDrain);
+                advance(&mut op, refused(), true);
+            }
+            let next = advance(&mut op, Reply::Status(empty()), true);
+            if goal == Teardown::Destroy {
+                assert_eq!((next, op.step), (Transition::Call, Step::Stop));
+            } else {
+                assert_eq!(next, Transition::Close(End::Quarantined));
+                let failure = op.failure.unwrap();
+                assert!(failure.contains("2000000000000 cycles"), "{failure}");
+                assert!(failure.contains("3 drains failed"), "{failure}");
+            }
         }
-        advance(&mut op, Reply::Status(empty()), true);
-        assert_eq!(op.step, Step::Stop);
     }
 
     #[test]
@@ -214,18 +236,37 @@ mod tests {
     }
 
     #[test]
-    fn a_canister_too_poor_to_pay_for_being_drained_is_deleted() {
+    fn root_lends_a_poor_canister_the_cycles_for_its_drain() {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let poor = Status {
-            cycles: drain::PRICE - 1,
+            cycles: drain::price(FEE) - 7,
             ..empty()
         };
-        advance(&mut op, Reply::Status(poor.clone()), true);
-        assert_eq!(op.step, Step::LoadDrain);
-        advance(&mut op, failed(Outcome::NotApplied, true), true);
-        advance(&mut op, Reply::Status(poor), true);
-        assert_eq!(op.step, Step::Stop);
+        let next = advance(&mut op, Reply::Status(poor.clone()), true);
+        assert_eq!((next, op.step), (Transition::Call, Step::Fund));
+        assert_eq!((op.money.shortfall.0, op.money.reserved.0), (7, 7));
+        assert_eq!(advance(&mut op, Reply::Done, true), Transition::Call);
+        assert_eq!(op.step, Step::Inspect);
+        // A loan that root can't give: the canister is kept.
+        let nothing_to_lend = Resources {
+            pool_has_capacity: true,
+            available: 6,
+            creation_fee: FEE,
+        };
+        let next = super::advance(&mut op, Reply::Status(poor), &nothing_to_lend);
+        assert_eq!(next, Transition::Close(End::Quarantined));
+    }
+
+    #[test]
+    fn a_loan_that_was_cut_off_is_followed_by_an_inspection() {
+        let mut op = installing(Teardown::Delete);
+        advance(&mut op, refused(), true);
+        op.step = Step::Fund;
+        op.money.shortfall = Cycles(7);
+        op.in_flight = true;
+        assert_eq!(recovery::resume(&mut op), Transition::Call);
+        assert_eq!((op.step, op.money.unconfirmed.0), (Step::Inspect, 7));
     }
 
     #[test]
@@ -233,7 +274,7 @@ mod tests {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let frozen = Status {
-            default_settings: false,
+            drainable_settings: false,
             ..empty()
         };
         advance(&mut op, Reply::Status(frozen), true);
@@ -301,6 +342,7 @@ mod tests {
             cycles: T,
             snapshots: true,
             default_settings: false,
+            drainable_settings: false,
             root_controls_alone: false,
         };
         let mut op = installing(Teardown::Recycle);

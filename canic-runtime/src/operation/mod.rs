@@ -294,9 +294,19 @@ pub(crate) enum Teardown {
     /// Root empties the canister and adds it to the pool.
     #[n(0)]
     Recycle,
-    /// Root drains and deletes the canister.
+    /// Root drains and deletes the canister. Root keeps a canister that it can't drain.
     #[n(1)]
     Delete,
+    /// Root deletes the canister, whatever it still holds after the attempts to drain it.
+    #[n(2)]
+    Destroy,
+}
+
+impl Teardown {
+    /// Whether root deletes the canister in the end.
+    pub(crate) fn is_deletion(self) -> bool {
+        self != Self::Recycle
+    }
 }
 
 impl From<Rollback> for Teardown {
@@ -313,6 +323,7 @@ impl From<Retirement> for Teardown {
         match how {
             Retirement::Recycle => Self::Recycle,
             Retirement::Delete => Self::Delete,
+            Retirement::Destroy => Self::Destroy,
         }
     }
 }
@@ -321,7 +332,7 @@ impl From<Teardown> for Retirement {
     fn from(goal: Teardown) -> Self {
         match goal {
             Teardown::Recycle => Self::Recycle,
-            Teardown::Delete => Self::Delete,
+            Teardown::Delete | Teardown::Destroy => Self::Delete,
         }
     }
 }

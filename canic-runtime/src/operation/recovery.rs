@@ -36,7 +36,12 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
         Step::Search => search::step_back(op),
         Step::Fund => {
             op.money.unconfirmed = op.money.shortfall;
-            op.step = Step::Verify;
+            let is_teardown = op.teardown.is_some();
+            op.step = if is_teardown {
+                Step::Inspect
+            } else {
+                Step::Verify
+            };
         }
         Step::Configure | Step::Install | Step::Verify | Step::Sync => {
             op.step = Step::Verify;

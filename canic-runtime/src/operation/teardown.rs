@@ -7,7 +7,7 @@
 
 use crate::{
     operation::{
-        End, Operation, Origin, Purpose, Step, Teardown,
+        End, Operation, Origin, Purpose, Step, Teardown, TeardownState,
         call::{Reply, Run, Status, shorten},
         drain,
         transition::{MAX_ATTEMPTS, Transition, backoff},
@@ -36,12 +36,19 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
     }
 }
 
+/// The resources of root that decide about a teardown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resources {
+    /// Whether the pool can take one more canister.
+    pub(crate) pool_has_capacity: bool,
+    /// Cycles that root can lend to a canister.
+    pub(crate) available: u128,
+    /// The platform's fee for a new canister in cycles, to which all its prices are proportional.
+    pub(crate) creation_fee: u128,
+}
+
 /// Decides after `canister_status`.
-pub(crate) fn after_inspect(
-    op: &mut Operation,
-    reply: Reply,
-    pool_has_capacity: bool,
-) -> Transition {
+pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Failed(failure) if failure.no_such_canister && op.teardown_mut().deleting => {
@@ -70,16 +77,20 @@ pub(crate) fn after_inspect(
     }
     let is_first_status = is_untouched_import(op);
     op.money.held = Cycles(status.cycles);
-    if is_first_status && !pool_has_capacity {
+    let pool_is_full = !resources.pool_has_capacity;
+    if is_first_status && pool_is_full {
         return begin(op, "the pool is full".to_string());
     }
     let teardown = op.teardown_mut();
-    if !pool_has_capacity {
+    if pool_is_full && teardown.goal == Teardown::Recycle {
         teardown.goal = Teardown::Delete;
     }
     let step = match teardown.goal {
         Teardown::Recycle => missing_to_recycle(op, &status),
-        Teardown::Delete => Some(missing_to_delete(op, &status)),
+        Teardown::Delete | Teardown::Destroy => match missing_to_delete(op, &status, resources) {
+            Ok(step) => Some(step),
+            Err(reason) => return quarantine(op, reason),
+        },
     };
     match step {
         Some(step) => {
@@ -126,39 +137,73 @@ fn had_other_controllers(op: &Operation) -> bool {
     op.plan().is_none_or(|plan| plan.controllers.len() > 1)
 }
 
-/// The next step on the way to a deleted canister. Root drains it first if that is worth it.
-fn missing_to_delete(op: &Operation, status: &Status) -> Step {
-    let drains = op.teardown.map_or(0, |teardown| teardown.drains);
-    let worth_it = status.cycles >= drain::WORTH && drains < drain::MAX_TRIES;
-    if worth_it && !(status.default_settings && status.root_controls_alone) {
-        // A frozen canister can't be drained, nor can a canister with an allocation.
-        return Step::Reset;
+/// The next step on the way to a deleted canister, or the reason for which root keeps it. Root
+/// drains it first, and lends it the cycles for that.
+fn missing_to_delete(
+    op: &mut Operation,
+    status: &Status,
+    resources: &Resources,
+) -> Result<Step, String> {
+    let TeardownState { goal, drains, .. } = *op.teardown_mut();
+    if status.cycles < drain::worth(resources.creation_fee) {
+        return Ok(missing_to_delete_drained(status));
     }
-    match (worth_it, status.run) {
-        (true, Run::Running) if status.module == Some(drain::hash()) => Step::Drain,
-        (true, Run::Running) => Step::LoadDrain,
-        (true, _) => Step::Start,
-        (false, Run::Stopped) => Step::Delete,
-        (false, _) => Step::Stop,
+    if drains >= drain::MAX_TRIES {
+        return give_up_draining(status, goal, &format!("{drains} drains failed"));
+    }
+    if !(status.drainable_settings && status.root_controls_alone) {
+        return Ok(Step::Reset);
+    }
+    if status.run != Run::Running {
+        return Ok(Step::Start);
+    }
+    if status.module == Some(drain::hash()) {
+        return Ok(Step::Drain);
+    }
+    let lacking = drain::price(resources.creation_fee).saturating_sub(status.cycles);
+    if lacking > resources.available {
+        let why = format!("root lacks the {lacking} cycles to lend for a drain");
+        return give_up_draining(status, goal, &why);
+    }
+    op.money.reserve_shortfall(lacking);
+    Ok(if lacking > 0 {
+        Step::Fund
+    } else {
+        Step::LoadDrain
+    })
+}
+
+/// The next step for a canister whose cycles are not worth a drain, or are given up.
+fn missing_to_delete_drained(status: &Status) -> Step {
+    match status.run {
+        Run::Stopped => Step::Delete,
+        Run::Running | Run::Stopping => Step::Stop,
     }
 }
 
+/// Keeps a canister with cycles that root can't get, unless root is told to destroy it.
+fn give_up_draining(status: &Status, goal: Teardown, why: &str) -> Result<Step, String> {
+    if goal == Teardown::Destroy {
+        return Ok(missing_to_delete_drained(status));
+    }
+    Err(format!(
+        "it holds {} cycles that would be destroyed with it: {why}; retire it with `Destroy` to \
+         delete it all the same",
+        status.cycles
+    ))
+}
+
 /// Decides after a step of the teardown.
-pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
+pub(crate) fn after_step(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let step = op.step;
-    let poor = op.money.held.0 < drain::PRICE;
+    let poor = op.money.held.0 < drain::price(resources.creation_fee);
     let teardown = op.teardown_mut();
     teardown.deleting |= step == Step::Delete;
     match reply {
-        // Root deletes a canister that can't pay for a drain or rejects it, instead of keeping it.
         Reply::Failed(failure)
             if matches!(step, Step::LoadDrain | Step::Drain) && (!failure.transient || poor) =>
         {
-            teardown.drains += if failure.transient {
-                drain::MAX_TRIES
-            } else {
-                1
-            };
+            teardown.drains += 1;
             op.enter(Step::Inspect);
             Transition::Call
         }
@@ -224,6 +269,25 @@ mod tests {
     };
 
     const CANISTER: Principal = Principal::from_slice(&[9, 1]);
+    const B: u128 = 1_000_000_000;
+    const WORTH: u128 = 100 * B;
+    const PRICE: u128 = 400 * B;
+
+    fn resources(pool_has_capacity: bool) -> Resources {
+        Resources {
+            pool_has_capacity,
+            available: 1_000 * B,
+            creation_fee: 500 * B,
+        }
+    }
+
+    fn after_inspect(op: &mut Operation, reply: Reply, pool_has_capacity: bool) -> Transition {
+        super::after_inspect(op, reply, &resources(pool_has_capacity))
+    }
+
+    fn after_step(op: &mut Operation, reply: Reply) -> Transition {
+        super::after_step(op, reply, &resources(true))
+    }
 
     fn importing() -> Operation {
         let mut op = Operation::new(1, Purpose::ImportToPool, Step::Inspect, 0);
@@ -269,7 +333,7 @@ mod tests {
             op.money.held = Cycles(held);
             after_inspect(
                 &mut op,
-                Reply::Status(Status::sample(CANISTER, drain::WORTH)),
+                Reply::Status(Status::sample(CANISTER, WORTH)),
                 false,
             )
         };
@@ -316,12 +380,15 @@ mod tests {
             let mut op = importing();
             op.teardown_mut().goal = Teardown::Delete;
             op.teardown_mut().drains = drains;
-            missing_to_delete(&op, &Status::sample(CANISTER, cycles))
+            let status = Status::sample(CANISTER, cycles);
+            missing_to_delete(&mut op, &status, &resources(true)).ok()
         };
-        assert_eq!(step(drain::WORTH, 0), Step::LoadDrain);
-        assert_eq!(step(drain::WORTH - 1, 0), Step::Stop);
-        assert_eq!(step(drain::WORTH, drain::MAX_TRIES - 1), Step::LoadDrain);
-        assert_eq!(step(drain::WORTH, drain::MAX_TRIES), Step::Stop);
+        assert_eq!(step(PRICE, 0), Some(Step::LoadDrain));
+        assert_eq!(step(WORTH, 0), Some(Step::Fund));
+        assert_eq!(step(WORTH - 1, 0), Some(Step::Stop));
+        assert_eq!(step(PRICE, drain::MAX_TRIES - 1), Some(Step::LoadDrain));
+        assert_eq!(step(WORTH, drain::MAX_TRIES), None);
+        assert_eq!(step(WORTH - 1, drain::MAX_TRIES), Some(Step::Stop));
     }
 
     #[test]
@@ -335,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_drain_counts_and_a_poor_canister_is_not_drained_again() {
+    fn a_failed_drain_counts_unless_the_platform_is_busy() {
         let drains = |code, held| {
             let mut op = importing();
             op.step = Step::LoadDrain;
@@ -343,10 +410,10 @@ mod tests {
             after_step(&mut op, reject(code));
             op.teardown_mut().drains
         };
-        assert_eq!(drains(5, drain::PRICE), 1);
-        assert_eq!(drains(5, drain::PRICE - 1), 1);
-        assert_eq!(drains(2, drain::PRICE), 0, "the failure is transient");
-        assert_eq!(drains(2, drain::PRICE - 1), drain::MAX_TRIES);
+        assert_eq!(drains(5, PRICE), 1);
+        assert_eq!(drains(5, PRICE - 1), 1);
+        assert_eq!(drains(2, PRICE), 0, "the failure is transient");
+        assert_eq!(drains(2, PRICE - 1), 1);
     }
 
     #[test]

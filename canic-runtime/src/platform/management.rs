@@ -31,6 +31,13 @@ pub(crate) async fn perform(call: Call) -> Reply {
             controllers,
         } => update_settings(canister, Settings::of_controllers(controllers)).await,
         Call::Reset { canister } => update_settings(canister, Settings::defaults(ic::this())).await,
+        Call::Unfreeze { canister } => {
+            let settings = Settings {
+                freezing_threshold: Some(Nat::from(0u8)),
+                ..Settings::defaults(ic::this())
+            };
+            update_settings(canister, settings).await
+        }
         Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
             canister,
@@ -127,6 +134,7 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             .memory_metrics
             .is_some_and(|metrics| metrics.snapshots_size != 0u8),
         default_settings: status.settings.are_defaults(),
+        drainable_settings: status.settings.are_drainable(),
         root_controls_alone: status.settings.controllers == [ic::this()],
         controllers: status.settings.controllers,
     }))
@@ -457,6 +465,12 @@ struct SettingsResult {
 }
 
 impl SettingsResult {
+    fn are_drainable(&self) -> bool {
+        self.compute_allocation == 0u8
+            && self.memory_allocation == 0u8
+            && self.freezing_threshold == 0u8
+    }
+
     fn are_defaults(&self) -> bool {
         self.compute_allocation == 0u8
             && self.memory_allocation == 0u8

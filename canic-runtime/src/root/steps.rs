@@ -10,9 +10,10 @@ use crate::{
     api::OperationId,
     envelope,
     operation::{
-        End, Moment, Operation, Step,
+        End, Moment, Operation, Step, Teardown,
         call::{Call, Outcome, Reply},
         machine, recovery, search,
+        teardown::Resources,
         transition::{Transition, backoff},
     },
     root::metrics::StepOutcome,
@@ -173,8 +174,12 @@ pub(crate) fn finish(
     }
     state.settle(&mut op, &reply, attached, moment.creation_fee);
     let (after, went_forward) = (op.step, op.teardown.is_none());
-    let pool_has_capacity = state.pool_has_capacity(&op);
-    let transition = machine::advance(&mut op, reply, pool_has_capacity);
+    let resources = Resources {
+        pool_has_capacity: state.pool_has_capacity(&op),
+        available: state.available(moment.balance),
+        creation_fee: moment.creation_fee,
+    };
+    let transition = machine::advance(&mut op, reply, &resources);
     if went_forward && op.teardown.is_some() {
         report(&op, Event::RollsBack { after });
     }
@@ -249,6 +254,7 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
         }
         Step::Uninstall => Call::Uninstall { canister },
         Step::Start => Call::Start { canister },
+        Step::Reset if op.goal().is_some_and(Teardown::is_deletion) => Call::Unfreeze { canister },
         Step::Reset => Call::Reset { canister },
         Step::DropSnapshots => Call::DropSnapshots { canister },
         Step::LoadDrain => Call::LoadDrain { canister },
@@ -280,7 +286,7 @@ pub(crate) mod tests {
     use crate::{
         config::{Controller, DEFAULT_RESERVE, PoolConfig, ROOT_PARENT, RoleConfig, RootConfig},
         operation::{
-            Plan, Position, Purpose, Teardown, TeardownState,
+            Plan, Position, Purpose, TeardownState,
             call::{Failure, Status},
         },
         stable::{memory, record::Cycles},

@@ -77,7 +77,8 @@ impl Ledger {
         if end == End::Quarantined && op.step == Step::Create {
             self.record_lost(op);
         }
-        if op.goal() == Some(Teardown::Delete) && matches!(end, End::Done | End::Deleted) {
+        let deletes = op.goal().is_some_and(Teardown::is_deletion);
+        if deletes && matches!(end, End::Done | End::Deleted) {
             self.deleted.0 += op.money.held.0;
         }
         // Root did not see the canister again, and it no longer has the cycles of the deposit.

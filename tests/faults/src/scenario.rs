@@ -231,6 +231,11 @@ pub const SCENARIOS: &[Scenario] = &[
         act: |world| retire(world, Retirement::Delete),
     },
     Scenario {
+        name: "retire_a_poor_member_by_deleting",
+        world: with_poor_worker,
+        act: |world| retire(world, Retirement::Delete),
+    },
+    Scenario {
         name: "retire_with_a_full_pool",
         world: || {
             let mut world = with_worker();
@@ -314,15 +319,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "adopt_a_member",
         world: with_stranger,
-        act: |world| {
-            let stranger = world.controlled_by(controller())[0];
-            let import_as = ImportAs::Member {
-                role: "worker".to_string(),
-                key: Some("adopted".to_string()),
-                parent: None,
-            };
-            import(world, stranger, import_as);
-        },
+        act: adopt,
     },
 ];
 
@@ -381,8 +378,19 @@ fn with_hired_worker() -> World {
 
 /// A fleet and a worker outside it, which root and the test's controller control.
 fn with_stranger() -> World {
+    with_stranger_that_holds(2 * T)
+}
+
+/// A fleet and its only worker, who can't pay for the install of a drain.
+fn with_poor_worker() -> World {
+    let mut world = with_stranger_that_holds(310 * T / 1_000);
+    adopt(&mut world);
+    rest(world)
+}
+
+fn with_stranger_that_holds(cycles: u128) -> World {
     let mut world = small();
-    let stranger = world.create(controller(), 2 * T);
+    let stranger = world.create(controller(), cycles);
     let argument = owner_argument(user(1));
     world.install(controller(), stranger, "example-worker", argument);
     let both = vec![controller(), world.root];
@@ -492,6 +500,17 @@ fn retire(world: &mut World, how: Retirement) {
         subtree: None,
     };
     world.begin(controller(), world.root, "canic_retire", (request,));
+}
+
+/// Makes the stranger a member.
+fn adopt(world: &mut World) {
+    let stranger = world.controlled_by(controller())[0];
+    let import_as = ImportAs::Member {
+        role: "worker".to_string(),
+        key: Some("adopted".to_string()),
+        parent: None,
+    };
+    import(world, stranger, import_as);
 }
 
 pub(crate) fn import(world: &mut World, canister: Principal, import_as: ImportAs) {

@@ -80,7 +80,10 @@ impl Caller {
         match self {
             Self::Member(caller) if parent != Some(caller) => Err(Denied {
                 caller,
-                allowed: "controllers of root, the member's parent".to_string(),
+                allowed: match parent {
+                    Some(_) => "controllers of root, the member's parent".to_string(),
+                    None => "controllers of root".to_string(),
+                },
             }),
             Self::Controller | Self::Member(_) => Ok(()),
         }

@@ -32,6 +32,9 @@ fn accept(
     moment: &Moment,
 ) -> Result<OperationId, RetireError> {
     let canister = request.canister;
+    if request.how == Retirement::Destroy {
+        caller.require_parent(None).map_err(RetireError::Denied)?;
+    }
     if let Some(mut op) = quarantined_operation(state, canister) {
         // A quarantined canister has no parent any more.
         caller.require_parent(None).map_err(RetireError::Denied)?;
@@ -139,6 +142,18 @@ mod tests {
         let stranger = accepted(&mut state, Caller::Member(WORKER), &worker);
         assert!(matches!(stranger, Err(RetireError::Denied(_))));
         assert!(accepted(&mut state, Caller::Member(HUB), &worker).is_ok());
+    }
+
+    #[test]
+    fn only_a_controller_of_root_has_a_member_destroyed() {
+        let mut state = fleet();
+        add_member(&mut state, HUB, "hub", ROOT, None);
+        add_member(&mut state, WORKER, "worker", HUB, None);
+        let worker = request(WORKER, Retirement::Destroy);
+        let parent = accepted(&mut state, Caller::Member(HUB), &worker);
+        assert!(matches!(parent, Err(RetireError::Denied(_))));
+        let op = accepted(&mut state, Caller::Controller, &worker).unwrap();
+        assert_eq!(op.goal(), Some(Teardown::Destroy));
     }
 
     #[test]
