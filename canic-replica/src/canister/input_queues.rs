@@ -28,6 +28,8 @@ pub(crate) struct InputQueues {
     groups: [SenderQueues; 3],
     /// The group whose turn is next.
     next: usize,
+    /// The message memory of all messages here, in bytes.
+    bytes: u64,
 }
 
 /// Messages by sender.
@@ -46,6 +48,7 @@ impl InputQueues {
             Source::Ingress => (1, Principal::anonymous()),
             Source::RemoteSubnet(sender) => (2, sender),
         };
+        self.bytes += input.memory();
         self.groups[group].push(sender, input);
     }
 
@@ -55,10 +58,16 @@ impl InputQueues {
             let group = self.next;
             self.next = (group + 1) % self.groups.len();
             if let Some(input) = self.groups[group].pop() {
+                self.bytes -= input.memory();
                 return Some(input);
             }
         }
         None
+    }
+
+    /// The message memory of all messages, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {

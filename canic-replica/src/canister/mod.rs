@@ -3,6 +3,7 @@
 pub(crate) mod calls;
 pub(crate) mod execution_state;
 pub(crate) mod input_queues;
+pub(crate) mod message_memory;
 pub(crate) mod settings;
 pub(crate) mod snapshot;
 pub(crate) mod tasks;
@@ -25,7 +26,7 @@ use crate::{
         tasks::{LowMemory, Rotation},
     },
     memory::{Stable, WASM_PAGE},
-    prices::Prices,
+    prices::{Prices, Resources},
     reject::{Reject, RejectCode},
 };
 
@@ -273,15 +274,15 @@ impl Canister {
             .sum()
     }
 
-    /// The price of its resources over `ns` nanoseconds, in cycles.
-    pub(crate) fn idle_burn(&self, prices: &Prices, ns: u64) -> u128 {
-        let bytes = self.memory_bytes().max(self.settings.memory_allocation);
-        prices.resources(bytes, self.settings.compute_allocation, ns)
+    /// The resources that it pays for.
+    pub(crate) fn resources(&self) -> Resources {
+        self.settings
+            .resources(self.memory_bytes(), self.message_memory())
     }
 
-    /// The balance below which it freezes if its memory has `bytes` bytes, in cycles.
-    pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
-        self.settings.freezing_limit(prices, bytes)
+    /// The balance below which it freezes, in cycles.
+    pub(crate) fn freezing_limit(&self, prices: &Prices) -> u128 {
+        self.settings.freezing_limit(prices, &self.resources())
     }
 
     /// Adds a change of code, controllers or existence to its history.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candid::Principal;
 use ic_management_canister_types as management;
 
-use crate::prices::Prices;
+use crate::prices::{Prices, Resources, SECONDS_PER_DAY};
 
 /// The default limit of a log, in bytes.
 const LOG_BYTES: usize = 4096;
@@ -60,11 +60,18 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The balance below which a canister freezes if its memory has `bytes` bytes, in cycles.
-    pub(crate) fn freezing_limit(&self, prices: &Prices, bytes: u64) -> u128 {
-        const DAY: u64 = 24 * 3600;
-        let bytes = bytes.max(self.memory_allocation);
-        let per_day = prices.resources(bytes, self.compute_allocation, DAY * 1_000_000_000);
-        per_day.saturating_mul(self.freezing_threshold.into()) / u128::from(DAY)
+    /// The resources of a canister with `memory` bytes of memory and `messages` bytes of messages.
+    pub(crate) fn resources(&self, memory: u64, messages: u64) -> Resources {
+        Resources {
+            memory: memory.max(self.memory_allocation),
+            messages,
+            compute: self.compute_allocation,
+        }
+    }
+
+    /// The balance below which a canister with these resources freezes, in cycles.
+    pub(crate) fn freezing_limit(&self, prices: &Prices, resources: &Resources) -> u128 {
+        let per_day = prices.idle_burn(resources).total();
+        per_day.saturating_mul(self.freezing_threshold.into()) / SECONDS_PER_DAY
     }
 }

@@ -109,7 +109,9 @@ impl Network {
         let Some(canister) = self.canisters.get(&id) else {
             return;
         };
-        let cost = canister.idle_burn(&self.prices(canister), now - canister.paid_until);
+        let seconds = (now - canister.paid_until) / 1_000_000_000;
+        let idle_burn = self.prices(canister).idle_burn(&canister.resources());
+        let cost = idle_burn.over(seconds);
         let Some(canister) = self.canister_mut(id) else {
             return;
         };

@@ -109,7 +109,8 @@ impl Network {
                 )));
             }
         }
-        let threshold = new.freezing_limit(&self.prices(canister), bytes);
+        let resources = new.resources(bytes, canister.message_memory());
+        let threshold = new.freezing_limit(&self.prices(canister), &resources);
         let Some(missing) = threshold.checked_sub(canister.balance).filter(|m| *m > 0) else {
             return Ok(new);
         };

@@ -55,8 +55,8 @@ impl Network {
         if args.canister_id != request.sender {
             canister.check_status_reader(&request.sender)?;
         }
-        const DAY: u64 = 24 * 3600 * 1_000_000_000;
         let settings = &canister.settings;
+        let idle_burn = self.prices(canister).idle_burn(&canister.resources());
         reply((StatusResult {
             status: match canister.status {
                 Status::Running => types::CanisterStatusType::Running,
@@ -90,7 +90,7 @@ impl Network {
             memory_metrics: canister.memory(),
             cycles: canister.balance.into(),
             reserved_cycles: 0_u8.into(),
-            idle_cycles_burned_per_day: canister.idle_burn(&self.prices(canister), DAY).into(),
+            idle_cycles_burned_per_day: idle_burn.total().into(),
             query_stats: types::QueryStats {
                 num_calls_total: 0_u8.into(),
                 num_instructions_total: 0_u8.into(),

@@ -20,7 +20,20 @@ impl Network {
         cost: u128,
         caller: &Principal,
     ) -> Result<(), Reject> {
-        let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        self.check_can_pay_with(canister, canister.message_memory(), cost, caller)
+    }
+
+    /// [`Self::check_can_pay`], if the canister has `messages` bytes of message memory.
+    pub(crate) fn check_can_pay_with(
+        &self,
+        canister: &Canister,
+        messages: u64,
+        cost: u128,
+        caller: &Principal,
+    ) -> Result<(), Reject> {
+        let settings = &canister.settings;
+        let resources = settings.resources(canister.memory_bytes(), messages);
+        let threshold = settings.freezing_limit(&self.prices(canister), &resources);
         let needed = cost.saturating_add(threshold);
         if cost == 0 || canister.balance >= needed {
             return Ok(());
@@ -72,7 +85,7 @@ impl Network {
     /// Checks that the additional memory of a canister does not freeze it.
     pub(crate) fn check_can_grow(&self, before: &Canister, now: &Canister) -> Result<(), Reject> {
         let bytes = now.memory_bytes();
-        let threshold = now.freezing_limit(&self.prices(now), bytes);
+        let threshold = now.freezing_limit(&self.prices(now));
         let Some(missing) = threshold.checked_sub(now.balance).filter(|m| *m > 0) else {
             return Ok(());
         };

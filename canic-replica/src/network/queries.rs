@@ -57,7 +57,7 @@ impl Network {
             .code
             .as_ref()
             .ok_or_else(|| Trap::NoModule.reject(id))?;
-        let threshold = canister.freezing_limit(&self.prices(canister), canister.memory_bytes());
+        let threshold = canister.freezing_limit(&self.prices(canister));
         if canister.balance < threshold {
             let why = format!(
                 "Canister {id} is unable to process query calls because it's frozen. Please top up \

@@ -28,6 +28,42 @@ pub(crate) const SNAPSHOT_DATA: u64 = 5_000_000;
 /// The longest payload of an answer, which a call prepays, in bytes.
 pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 
+pub(crate) const SECONDS_PER_DAY: u128 = 24 * 3600;
+
+/// What a canister holds, and pays for while it is idle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resources {
+    /// Its memory, or its memory allocation if that is more, in bytes.
+    pub(crate) memory: u64,
+    /// The memory of its messages, in bytes.
+    pub(crate) messages: u64,
+    /// Its compute allocation, in percent.
+    pub(crate) compute: u64,
+}
+
+/// What a canister pays a day for its resources, in cycles.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdleBurn {
+    memory: u128,
+    messages: u128,
+    compute: u128,
+}
+
+impl IdleBurn {
+    /// The sum a day.
+    pub(crate) fn total(&self) -> u128 {
+        self.memory + self.messages + self.compute
+    }
+
+    /// The sum over so many seconds. As on the platform, each part is rounded down.
+    pub(crate) fn over(&self, seconds: u64) -> u128 {
+        [self.memory, self.messages, self.compute]
+            .map(|part| part.saturating_mul(seconds.into()) / SECONDS_PER_DAY)
+            .into_iter()
+            .sum()
+    }
+}
+
 /// The price list of a subnet, for 13 nodes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
@@ -130,10 +166,14 @@ impl Prices {
         self.execution(UPDATE_LIMIT) + self.response(MAX_RESPONSE)
     }
 
-    /// Memory of `bytes` bytes and a compute allocation of `percent` over `ns` nanoseconds.
-    pub(crate) fn resources(&self, bytes: u64, percent: u64, ns: u64) -> u128 {
-        const GIB_NS: u128 = (1 << 30) * 1_000_000_000;
-        let memory = (u128::from(bytes) * self.gib_second).saturating_mul(ns.into()) / GIB_NS;
-        memory + u128::from(percent) * self.percent_second * u128::from(ns) / 1_000_000_000
+    /// What a canister pays a day for its resources.
+    pub(crate) fn idle_burn(&self, resources: &Resources) -> IdleBurn {
+        const GIB: u128 = 1 << 30;
+        let storage = |bytes: u64| u128::from(bytes) * self.gib_second * SECONDS_PER_DAY / GIB;
+        IdleBurn {
+            memory: storage(resources.memory),
+            messages: storage(resources.messages),
+            compute: u128::from(resources.compute) * self.percent_second * SECONDS_PER_DAY,
+        }
     }
 }

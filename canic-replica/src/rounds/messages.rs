@@ -103,7 +103,8 @@ impl Network {
             return Err(Trap::NoMethod("update", request.method.clone()).reject(id));
         };
         let price = self.prices(canister).execution(UPDATE_LIMIT);
-        self.check_can_pay(canister, price, &request.sender)?;
+        let messages = canister.message_memory() + request.reservation();
+        self.check_can_pay_with(canister, messages, price, &request.sender)?;
         Ok(context)
     }
 
@@ -309,13 +310,9 @@ impl Network {
         callback: &Callback,
         response: &Response,
     ) -> u128 {
-        let bytes = match &response.result {
-            Ok(reply) => reply.len(),
-            Err(reject) => reject.message.len(),
-        };
         let prices = &self.subnets[subnet].context.prices;
         let transmission = prices
-            .response((bytes as u64).min(MAX_RESPONSE))
+            .response(response.payload_bytes().min(MAX_RESPONSE))
             .min(callback.prepaid);
         self.ledger.fees.transmission += transmission;
         callback.prepaid - transmission

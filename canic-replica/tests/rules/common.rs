@@ -330,6 +330,8 @@ const IMPORTS: &str = "
     msg_caller_size (result i32)
     cost_http_request (param i64 i64 i32)
     cost_http_request_v2 (param i32 i32 i32)
+    canister_liquid_cycle_balance128 (param i32)
+    cost_call (param i64 i64 i32)
 ";
 
 const FUNCTIONS: &str = r#"

@@ -17,6 +17,7 @@ mod interpreter;
 mod lifecycle;
 mod limits;
 mod management;
+mod message_memory;
 mod metering;
 mod outcalls;
 mod permissions;

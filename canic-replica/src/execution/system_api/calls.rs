@@ -1,7 +1,7 @@
 //! Answers, cycles, and the call under construction.
 
 use crate::{
-    canister::calls::WasmClosure,
+    canister::{calls::WasmClosure, message_memory},
     execution::{
         message::{Call, Context},
         system_api::{
@@ -209,6 +209,7 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
     let host = guest.data_mut();
     let call = under_construction(host, "ic0.call_perform")?;
     let callee = call.callee;
+    let deadline = call.deadline;
     let size = (call.method.len() + call.payload.len()) as u64;
     let pending = host
         .changes
@@ -225,12 +226,14 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
         let prices = host.subnet.prices;
         let transmission = prices.call(size);
         let prepaid = prices.answer_in_advance();
-        if host.liquid(heap) < transmission + prepaid {
+        let memory = message_memory::of_request(deadline, size);
+        if host.liquid_with(heap, memory) < transmission + prepaid {
             host.drop_call();
             return Ok(SYS_TRANSIENT);
         }
         host.changes.balance -= transmission + prepaid;
         host.changes.transmission += transmission;
+        host.sent += memory;
         under_construction(host, "ic0.call_perform")?.prepaid = prepaid;
     }
     host.changes.calls.extend(host.call.take());

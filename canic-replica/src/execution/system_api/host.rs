@@ -44,6 +44,8 @@ pub(crate) struct Host {
     pub(super) subnet: Arc<SubnetContext>,
     /// The call between `call_new` and `call_perform`.
     pub(super) call: Option<Call>,
+    /// The message memory of the calls that the message has made, in bytes.
+    pub(super) sent: u64,
     /// The payload of the answer so far.
     pub(super) answer: Vec<u8>,
     /// Pages of stable memory that the message has accessed, and those that it has written.
@@ -67,6 +69,7 @@ impl Host {
             canister,
             subnet,
             call: None,
+            sent: 0,
             answer: Vec::new(),
             accessed: HashSet::new(),
             dirty: HashSet::new(),
@@ -100,15 +103,26 @@ impl Host {
 
     /// Cycles that may leave the canister without freezing it. `heap` in bytes.
     pub(super) fn liquid(&self, heap: usize) -> u128 {
+        self.liquid_with(heap, 0)
+    }
+
+    /// [`Self::liquid`], if the canister takes `messages` more bytes of message memory.
+    pub(super) fn liquid_with(&self, heap: usize, messages: u64) -> u128 {
         if self.message.fault == Some(Effect::OutOfCycles) {
             return 0;
         }
-        let bytes = self
-            .canister
-            .memory_bytes_with(heap as u64 + self.changes.stable.bytes());
-        self.changes
-            .balance
-            .saturating_sub(self.canister.freezing_limit(&self.subnet.prices, bytes))
+        let working = heap as u64 + self.changes.stable.bytes();
+        let threshold = self.freezing_limit(working, messages);
+        self.changes.balance.saturating_sub(threshold)
+    }
+
+    /// The balance below which the canister freezes if heap, globals and stable memory have
+    /// `working` bytes, and its messages `more` bytes more than now.
+    fn freezing_limit(&self, working: u64, more: u64) -> u128 {
+        let settings = &self.canister.settings;
+        let memory = self.canister.memory_bytes_with(working);
+        let messages = self.canister.message_memory() + self.sent + more;
+        settings.freezing_limit(&self.subnet.prices, &settings.resources(memory, messages))
     }
 
     /// Whether the balance covers the freezing threshold once the canister takes `more` bytes.
@@ -120,10 +134,7 @@ impl Host {
         let working = (heap as u64)
             .saturating_add(self.changes.stable.bytes())
             .saturating_add(more);
-        let limit = self.canister.freezing_limit(
-            &self.subnet.prices,
-            self.canister.memory_bytes_with(working),
-        );
+        let limit = self.freezing_limit(working, 0);
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
             Some(missing) => Err(Trap::Growth(more, missing)),

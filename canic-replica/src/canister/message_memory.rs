@@ -1,0 +1,101 @@
+//! The memory of a canister's messages.
+//!
+//! A call with a guaranteed answer reserves room for the longest answer, at its caller until the
+//! answer arrives, and at its callee until the callee has answered. All other messages count their
+//! bytes while they wait in a queue. As on the platform, this memory is paid for and counts in the
+//! freezing threshold. Ingress messages are free of it.
+
+use crate::{
+    canister::{
+        Canister,
+        calls::{CallContext, Callback, Input, Origin, Request, Response},
+    },
+    prices::MAX_RESPONSE,
+};
+
+/// The platform's structures around the payloads of a request and of a response, in bytes
+/// (`dfinity/ic`, `rs/types/types/src/messages/inter_canister.rs`).
+const REQUEST_FRAME: u64 = 176;
+const RESPONSE_FRAME: u64 = 144;
+/// The reservation for a guaranteed answer, in bytes.
+const RESERVATION: u64 = MAX_RESPONSE + RESPONSE_FRAME;
+
+/// The message memory of a request with `payload` bytes of name and argument. A guaranteed answer
+/// (deadline 0) is reserved with it; a longer request counts in full.
+pub(crate) fn of_request(deadline: u64, payload: u64) -> u64 {
+    let bytes = REQUEST_FRAME + payload;
+    match deadline {
+        0 => bytes.max(RESERVATION),
+        _ => bytes,
+    }
+}
+
+/// The reservation for the answer that a callee owes to a request, in bytes.
+fn reservation(origin: Origin, deadline: u64) -> u64 {
+    match origin {
+        Origin::Callback(_) if deadline == 0 => RESERVATION,
+        _ => 0,
+    }
+}
+
+impl Canister {
+    /// The memory of its messages, in bytes.
+    pub(crate) fn message_memory(&self) -> u64 {
+        let outgoing = self.callbacks.values().map(Callback::reservation);
+        let incoming = self.contexts.values().map(CallContext::reservation);
+        self.input_queues.bytes() + outgoing.sum::<u64>() + incoming.sum::<u64>()
+    }
+}
+
+impl Callback {
+    fn reservation(&self) -> u64 {
+        let is_reserved = self.deadline == 0 && !self.answered;
+        if is_reserved { RESERVATION } else { 0 }
+    }
+}
+
+impl CallContext {
+    fn reservation(&self) -> u64 {
+        if self.responded {
+            0
+        } else {
+            reservation(self.origin, self.deadline)
+        }
+    }
+}
+
+impl Input {
+    /// The message memory of a message that waits in an input queue, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        match self {
+            Self::Request(request) => request.memory(),
+            Self::Response(response) => RESPONSE_FRAME + response.payload_bytes(),
+        }
+    }
+}
+
+impl Request {
+    /// The reservation for its answer while its callee executes it, in bytes.
+    pub(crate) fn reservation(&self) -> u64 {
+        reservation(self.origin, self.deadline)
+    }
+
+    fn memory(&self) -> u64 {
+        let payload = (self.method.len() + self.payload.len()) as u64;
+        match self.origin {
+            Origin::Callback(_) => of_request(self.deadline, payload),
+            Origin::Ingress(_) | Origin::System => 0,
+        }
+    }
+}
+
+impl Response {
+    /// The bytes of the reply; of a reject, those of its message and its code.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        let bytes = match &self.result {
+            Ok(reply) => reply.len(),
+            Err(reject) => 1 + reject.text().len(),
+        };
+        bytes as u64
+    }
+}
