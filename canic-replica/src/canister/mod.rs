@@ -205,10 +205,10 @@ impl Canister {
         let (heap, globals, binary, custom) = self.code.as_ref().map_or((0, 0, 0, 0), |code| {
             let module = &code.module;
             (
-                code.heap.size * WASM_PAGE,
-                code.globals.len() * 8,
+                code.heap_bytes(),
+                module.global_bytes,
                 module.size,
-                module.custom_bytes,
+                module.metadata_bytes,
             )
         });
         management::MemoryMetrics {
@@ -226,17 +226,16 @@ impl Canister {
 
     /// The sum of all memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.memory_bytes_with(
-            self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes(),
-        )
+        let heap = self.code.as_ref().map_or(0, ExecutionState::heap_bytes);
+        self.memory_bytes_with(heap + self.stable.bytes())
     }
 
-    /// The sum of all memory if heap, globals and stable memory have `working` bytes.
+    /// The sum of all memory if heap and stable memory have `working` bytes.
     pub(crate) fn memory_bytes_with(&self, working: u64) -> u64 {
-        let module =
-            self.code
-                .as_ref()
-                .map_or(0, |code| code.module.size + code.module.custom_bytes) as u64;
+        let module = self.code.as_ref().map_or(0, |code| {
+            let module = &code.module;
+            module.size + module.global_bytes + module.metadata_bytes
+        }) as u64;
         working
             + module
             + self.history_bytes()
@@ -247,15 +246,23 @@ impl Canister {
 
     /// The size of a snapshot of it, in bytes.
     pub(crate) fn snapshot_size(&self) -> u64 {
-        let program = self
-            .code
-            .as_ref()
-            .map_or(0, |code| code.bytes() + code.module.size as u64);
+        let program = self.code.as_ref().map_or(0, |code| {
+            code.heap_bytes() + (code.module.size + code.module.global_bytes) as u64
+        });
         program + self.stable.bytes() + self.chunk_bytes() + self.certified_data.len() as u64
     }
 
     fn history_bytes(&self) -> u64 {
-        self.history.len() as u64 * 100
+        /// The platform's record of a change, and of a controller in it, in bytes
+        /// (`dfinity/ic`, `CanisterChange::count_bytes` of the management canister's types).
+        const CHANGE: usize = 160;
+        const CONTROLLER: usize = 30;
+        let controllers = self.history.iter().map(|change| match &change.details {
+            Some(management::ChangeDetails::Creation(creation)) => creation.controllers.len(),
+            Some(management::ChangeDetails::ControllersChange(now)) => now.controllers.len(),
+            _ => 0,
+        });
+        (self.history.len() * CHANGE + controllers.sum::<usize>() * CONTROLLER) as u64
     }
 
     fn chunk_bytes(&self) -> u64 {

@@ -163,7 +163,7 @@ fn memory_is_paid_as_time_passes_and_a_canister_that_cannot_pay_is_uninstalled()
     let paid = before - net.replica.cycles(id).unwrap();
     // The fee for 1 GiB and little more, for a day and a nanosecond or two.
     assert!(
-        per_day <= paid && paid < 127_000 * 24 * 3600 * 11 / 10,
+        per_day <= paid && paid < 317_500 * 24 * 3600 * 11 / 10,
         "{paid}"
     );
     net.check_accounts();

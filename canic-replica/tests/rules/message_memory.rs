@@ -5,13 +5,13 @@
 //! `rs/cycles_account_manager/src/cycles_account_manager.rs` (`freeze_threshold_cycles`).
 
 use candid::{Nat, Principal};
-use ic_management_canister_types::{self as types, CanisterSettings};
+use ic_management_canister_types::CanisterSettings;
 
-use crate::common::{CALLER, NO_ARGS, Net, T, call_argument, encode};
+use crate::common::{CALLER, NO_ARGS, Net, T, call_argument};
 
 const DAY: u64 = 24 * 3600;
 /// The storage of a GiB for a second.
-const GIB_SECOND: u128 = 127_000;
+const GIB_SECOND: u128 = 317_500;
 /// The reservation for a guaranteed answer: 2 MiB, and the platform's structure around it.
 const RESERVATION: u64 = (2 << 20) + 144;
 

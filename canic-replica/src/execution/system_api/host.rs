@@ -126,9 +126,9 @@ impl Host {
     }
 
     /// Whether the balance covers the freezing threshold once the canister takes `more` bytes.
-    /// `heap` in bytes.
+    /// Queries and callbacks may freeze their canister. `heap` in bytes.
     pub(super) fn check_can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
-        if !self.message.context.is_replicated() {
+        if !self.message.context.keeps_liquid() {
             return Ok(());
         }
         let working = (heap as u64)
