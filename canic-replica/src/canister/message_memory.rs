@@ -99,3 +99,58 @@ impl Response {
         bytes as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candid::Principal;
+
+    use super::*;
+    use crate::{
+        canister::input_queues::{InputQueues, Source},
+        reject::{Reject, RejectCode},
+    };
+
+    const ID: Principal = Principal::from_slice(&[1]);
+
+    fn request(origin: Origin, deadline: u64, payload: usize) -> Input {
+        Input::Request(Request {
+            origin,
+            payload: vec![0; payload],
+            deadline,
+            ..Request::of_system(ID, ID, "name".into(), 0)
+        })
+    }
+
+    fn response(result: Result<Vec<u8>, Reject>) -> Input {
+        Input::Response(Response {
+            to: ID,
+            callback: 1,
+            refund: 0,
+            result,
+            fault_checked: false,
+        })
+    }
+
+    #[test]
+    fn waiting_messages_count_as_on_the_platform() {
+        let call = Origin::Callback(1);
+        let reject = Reject::bare(RejectCode::CanisterReject, "no");
+        let cases = [
+            (request(Origin::Ingress([0; 32]), 0, 5), 0),
+            (request(call, 0, 5), RESERVATION),
+            (request(call, 0, 3 << 20), 176 + 4 + (3 << 20)),
+            (request(call, 7, 5), 176 + 4 + 5),
+            (response(Ok(vec![0; 9])), 144 + 9),
+            (response(Err(reject)), 144 + 1 + 2),
+        ];
+        let mut queues = InputQueues::default();
+        let mut sum = 0;
+        for (input, bytes) in cases {
+            queues.push(Source::LocalSubnet(ID), input);
+            sum += bytes;
+            assert_eq!(queues.bytes(), sum);
+        }
+        while queues.pop().is_some() {}
+        assert_eq!(queues.bytes(), 0);
+    }
+}

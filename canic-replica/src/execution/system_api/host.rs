@@ -137,7 +137,10 @@ impl Host {
         let limit = self.freezing_limit(working, 0);
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
-            Some(missing) => Err(Trap::Growth(more, missing)),
+            Some(missing) => {
+                let is_controller = self.canister.is_controller(&self.message.caller);
+                Err(Trap::Growth(more, is_controller.then_some(missing)))
+            }
         }
     }
 
