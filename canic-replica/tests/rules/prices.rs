@@ -62,6 +62,23 @@ fn longer_parts_of_a_message_have_longer_heads() {
     }
 }
 
+#[test]
+fn a_message_of_an_agent_costs_the_bytes_of_its_envelope_once() {
+    let mut net = Net::new();
+    let id = net.install(PLAIN);
+    let before = balance(&net, id);
+    for _ in 0..2 {
+        let ingress = net.ingress(id, "x", &[]);
+        net.replica.submit_as([7; 32], ingress, 1_000).unwrap();
+    }
+    assert_eq!(before - balance(&net, id), 1_200_000 + 1_000 * 2_000);
+    let ingress = net.ingress(id, "x", &[]);
+    let reject = net.replica.submit_as([8; 32], ingress, (2 << 20) + 1);
+    let text = "Request is too large. Message byte size 2097153 is larger than the max allowed \
+                2097152.";
+    assert_eq!(reject.unwrap_err().message, text);
+}
+
 /// Source: `rs/execution_environment/src/execution/call_or_task.rs`: the execution is prepaid, then
 /// the method is checked.
 #[test]
