@@ -30,37 +30,37 @@ pub(crate) fn of_request(deadline: u64, payload: u64) -> u64 {
     }
 }
 
-/// The reservation for the answer that a callee owes to a request, in bytes.
-fn reservation(origin: Origin, deadline: u64) -> u64 {
-    match origin {
-        Origin::Callback(_) if deadline == 0 => RESERVATION,
-        _ => 0,
-    }
+/// Whether a callee owes a guaranteed answer to such a request.
+fn is_guaranteed(origin: Origin, deadline: u64) -> bool {
+    matches!(origin, Origin::Callback(_)) && deadline == 0
 }
 
 impl Canister {
     /// The memory of its messages, in bytes.
     pub(crate) fn message_memory(&self) -> u64 {
-        let outgoing = self.callbacks.values().map(Callback::reservation);
-        let incoming = self.contexts.values().map(CallContext::reservation);
-        self.input_queues.bytes() + outgoing.sum::<u64>() + incoming.sum::<u64>()
+        debug_assert_eq!(self.reservations, self.count_reservations());
+        self.input_queues.bytes() + self.reservations * RESERVATION
+    }
+
+    /// The number of reserved answers, counted anew.
+    fn count_reservations(&self) -> u64 {
+        let outgoing = self.callbacks.values().map(Callback::reservations);
+        let incoming = self.contexts.values().map(CallContext::reservations);
+        outgoing.sum::<u64>() + incoming.sum::<u64>()
     }
 }
 
 impl Callback {
-    fn reservation(&self) -> u64 {
-        let is_reserved = self.deadline == 0 && !self.answered;
-        if is_reserved { RESERVATION } else { 0 }
+    /// The answers that are reserved for the call: one or none.
+    pub(super) fn reservations(&self) -> u64 {
+        u64::from(self.deadline == 0 && !self.answered)
     }
 }
 
 impl CallContext {
-    fn reservation(&self) -> u64 {
-        if self.responded {
-            0
-        } else {
-            reservation(self.origin, self.deadline)
-        }
+    /// The answers that are reserved for the request: one or none.
+    pub(super) fn reservations(&self) -> u64 {
+        u64::from(!self.responded && is_guaranteed(self.origin, self.deadline))
     }
 }
 
@@ -77,7 +77,7 @@ impl Input {
 impl Request {
     /// The reservation for its answer while its callee executes it, in bytes.
     pub(crate) fn reservation(&self) -> u64 {
-        reservation(self.origin, self.deadline)
+        u64::from(is_guaranteed(self.origin, self.deadline)) * RESERVATION
     }
 
     fn memory(&self) -> u64 {

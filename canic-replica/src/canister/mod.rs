@@ -66,6 +66,8 @@ pub(crate) struct Canister {
     pub(crate) callbacks: BTreeMap<u64, Callback>,
     /// Open calls per callee.
     pub(crate) open_calls: BTreeMap<Principal, u32>,
+    /// The answers that are reserved: for its own calls, and for requests under execution.
+    pub(crate) reservations: u64,
     /// The last number of a call context or callback.
     pub(crate) last_number: u64,
     /// Its resources are paid up to this time, in nanoseconds since 1970.
@@ -125,6 +127,7 @@ impl Canister {
             contexts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             open_calls: BTreeMap::new(),
+            reservations: 0,
             last_number: 0,
             paid_until: now,
             installs_again: 0,
@@ -340,6 +343,7 @@ impl Canister {
     pub(crate) fn open_call(&mut self, callback: Callback) -> u64 {
         let number = self.next_number();
         *self.open_calls.entry(callback.callee).or_default() += 1;
+        self.reservations += callback.reservations();
         self.callbacks.insert(number, callback);
         number
     }
@@ -347,6 +351,7 @@ impl Canister {
     /// Removes an open call. Answers its callback, or `None` if there is no such call any more.
     pub(crate) fn close_call(&mut self, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
+        self.reservations -= callback.reservations();
         if let Some(open) = self.open_calls.get_mut(&callback.callee) {
             *open -= 1;
             if *open == 0 {
@@ -354,6 +359,40 @@ impl Canister {
             }
         }
         Some(callback)
+    }
+
+    /// Marks an open call as answered, or again as not answered. Answers whether that changed it;
+    /// there may be no such call any more.
+    pub(crate) fn set_answered(&mut self, number: u64, answered: bool) -> bool {
+        let Some(callback) = self.callbacks.get_mut(&number) else {
+            return false;
+        };
+        let before = callback.reservations();
+        let has_changed = std::mem::replace(&mut callback.answered, answered) != answered;
+        self.reservations = self.reservations + callback.reservations() - before;
+        has_changed
+    }
+
+    /// Begins a call context. Answers its number.
+    pub(crate) fn open_context(&mut self, context: CallContext) -> u64 {
+        let number = self.next_number();
+        self.reservations += context.reservations();
+        self.contexts.insert(number, context);
+        number
+    }
+
+    /// Marks a call context as answered. Answers it, if it was not answered before.
+    pub(crate) fn set_responded(&mut self, number: u64) -> Option<&mut CallContext> {
+        let context = self.contexts.get_mut(&number)?;
+        self.reservations -= context.reservations();
+        (!std::mem::replace(&mut context.responded, true)).then_some(context)
+    }
+
+    /// Removes a call context.
+    pub(crate) fn close_context(&mut self, number: u64) -> Option<CallContext> {
+        let context = self.contexts.remove(&number)?;
+        self.reservations -= context.reservations();
+        Some(context)
     }
 
     pub(crate) fn check_controller(&self, sender: &Principal) -> Result<(), Reject> {

@@ -163,7 +163,10 @@ impl Network {
         let mut unanswered = Vec::new();
         for context in canister.contexts.values_mut() {
             context.deleted = true;
-            if !std::mem::replace(&mut context.responded, true) {
+        }
+        let contexts: Vec<_> = canister.contexts.keys().copied().collect();
+        for context in contexts {
+            if let Some(context) = canister.set_responded(context) {
                 unanswered.push((
                     context.origin,
                     context.sender,

@@ -202,21 +202,17 @@ impl Network {
             return 0;
         };
         canister.balance -= in_advance.min(canister.balance);
-        let number = canister.next_number();
-        canister.contexts.insert(
-            number,
-            CallContext {
-                origin: request.origin,
-                sender: request.sender,
-                caller_info: request.caller_info.clone(),
-                deadline: request.deadline,
-                available: request.cycles,
-                responded: request.origin == Origin::System,
-                deleted: false,
-                outstanding: 0,
-                instructions: 0,
-            },
-        );
+        let number = canister.open_context(CallContext {
+            origin: request.origin,
+            sender: request.sender,
+            caller_info: request.caller_info.clone(),
+            deadline: request.deadline,
+            available: request.cycles,
+            responded: request.origin == Origin::System,
+            deleted: false,
+            outstanding: 0,
+            instructions: 0,
+        });
         if let Origin::Ingress(id) = request.origin {
             self.ingress.insert(id, IngressStatus::Processing);
         }
@@ -293,11 +289,8 @@ impl Network {
 
     /// Lets a response arrive again, so many rounds later; until then its call has no answer.
     fn delay_response(&mut self, id: Principal, rounds: u64, response: Response) {
-        let canister = self.canister_mut(id);
-        if let Some(callback) =
-            canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
-        {
-            callback.answered = false;
+        if let Some(canister) = self.canister_mut(id) {
+            canister.set_answered(response.callback, false);
         }
         self.delay(rounds, Input::Response(response));
     }
@@ -428,11 +421,12 @@ impl Network {
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
             context.available = available;
-            if let Some(answer) = answer {
-                context.responded = true;
-                let refund = std::mem::take(&mut context.available);
-                answered = Some((context.origin, context.sender, answer, refund));
-            }
+        }
+        if let Some(answer) = answer
+            && let Some(context) = canister.set_responded(number)
+        {
+            let refund = std::mem::take(&mut context.available);
+            answered = Some((context.origin, context.sender, answer, refund));
         }
         let subnet = canister.subnet;
         self.ledger.burnt += burnt;
@@ -516,7 +510,7 @@ impl Network {
             return;
         }
         let subnet = canister.subnet;
-        let Some(context) = canister.contexts.remove(&number) else {
+        let Some(context) = canister.close_context(number) else {
             return;
         };
         if context.responded {
