@@ -21,6 +21,43 @@ pub struct Ingress {
     pub caller_info: Option<CallerInfo>,
 }
 
+impl Ingress {
+    /// The size of the message if it comes without a signature, in bytes: an envelope in CBOR with
+    /// an expiry and a nonce of eight bytes, as PocketIC submits the calls of its client
+    /// (`dfinity/ic`, `rs/state_machine_tests/src/lib.rs`, `submit_ingress_as`).
+    pub(crate) fn unsigned_bytes(&self) -> usize {
+        /// The tag of CBOR, the map with the entry `content`, and the map in it, which has no
+        /// length and therefore an end.
+        const FRAME: usize = 3 + 1 + 8 + 2;
+        let entry = |key: &str, value: usize| 1 + key.len() + value;
+        let info = self.caller_info.as_ref().map_or(0, |info| {
+            let fields = entry("info", cbor_string(info.data.len()))
+                + entry("signer", cbor_string(info.signer.as_slice().len()));
+            entry("sender_info", 1 + fields)
+        });
+        FRAME
+            + entry("request_type", cbor_string("call".len()))
+            + entry("canister_id", cbor_string(self.canister.as_slice().len()))
+            + entry("method_name", cbor_string(self.method.len()))
+            + entry("arg", cbor_string(self.payload.len()))
+            + entry("sender", cbor_string(self.sender.as_slice().len()))
+            + entry("ingress_expiry", 9)
+            + entry("nonce", cbor_string(8))
+            + info
+    }
+}
+
+/// The bytes of a string of `length` bytes in CBOR: its head and its content.
+fn cbor_string(length: usize) -> usize {
+    let head = match length {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        _ => 5,
+    };
+    head + length
+}
+
 /// Information about the sender of a message, signed by a canister. The replica passes it on to the
 /// callee without verification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -93,13 +93,18 @@ impl Replica {
         self.network.submit(ingress)
     }
 
-    /// Submits an update call under the id that an agent gave it. A call whose id is remembered is
-    /// not submitted again.
+    /// Submits an update call under the id that an agent gave it. The callee pays for the `bytes`
+    /// bytes of the whole message. A call whose id is remembered is not submitted again.
     ///
     /// # Errors
     /// As for [`Self::submit`].
-    pub fn submit_as(&mut self, id: MessageId, ingress: Ingress) -> Result<(), Reject> {
-        self.network.submit_as(id, ingress)
+    pub fn submit_as(
+        &mut self,
+        id: MessageId,
+        ingress: Ingress,
+        bytes: usize,
+    ) -> Result<(), Reject> {
+        self.network.submit_as(id, ingress, bytes)
     }
 
     /// The status of a submitted call. The outcomes of the last 20,000 calls are remembered, up to

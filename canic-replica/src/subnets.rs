@@ -3,8 +3,20 @@
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 
-/// Nodes per subnet. The prices are those of a subnet of this size.
-pub(crate) const NODES: u32 = 13;
+/// The nodes of a subnet, by its kind, as PocketIC has them (`dfinity/ic`,
+/// `rs/pocket_ic_server/src/pocket_ic.rs`, `subnet_size`).
+pub(crate) fn nodes(kind: SubnetKind) -> u32 {
+    match kind {
+        SubnetKind::Fiduciary | SubnetKind::II | SubnetKind::SNS => 34,
+        SubnetKind::NNS => 40,
+        SubnetKind::Application
+        | SubnetKind::Bitcoin
+        | SubnetKind::CloudEngine
+        | SubnetKind::System
+        | SubnetKind::TestThresholdKeys
+        | SubnetKind::VerifiedApplication => 13,
+    }
+}
 
 /// The kinds of subnets, named as in `pocket_ic::common::rest::SubnetKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -89,7 +89,7 @@ pub struct Fees {
     /// Creation of canisters.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub creation: u128,
-    /// Execution of messages and compilation of modules.
+    /// Execution of messages, compilation of modules, and work of the management canister.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub execution: u128,
     /// Reception of ingress messages.

@@ -26,7 +26,8 @@ impl ExecutionState {
         }
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.heap.size * WASM_PAGE + self.globals.len() as u64 * 8
+    /// The size of the heap, in bytes.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        self.heap.size * WASM_PAGE
     }
 }

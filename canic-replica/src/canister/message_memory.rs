@@ -30,37 +30,37 @@ pub(crate) fn of_request(deadline: u64, payload: u64) -> u64 {
     }
 }
 
-/// The reservation for the answer that a callee owes to a request, in bytes.
-fn reservation(origin: Origin, deadline: u64) -> u64 {
-    match origin {
-        Origin::Callback(_) if deadline == 0 => RESERVATION,
-        _ => 0,
-    }
+/// Whether a callee owes a guaranteed answer to such a request.
+fn is_guaranteed(origin: Origin, deadline: u64) -> bool {
+    matches!(origin, Origin::Callback(_)) && deadline == 0
 }
 
 impl Canister {
     /// The memory of its messages, in bytes.
     pub(crate) fn message_memory(&self) -> u64 {
-        let outgoing = self.callbacks.values().map(Callback::reservation);
-        let incoming = self.contexts.values().map(CallContext::reservation);
-        self.input_queues.bytes() + outgoing.sum::<u64>() + incoming.sum::<u64>()
+        debug_assert_eq!(self.reservations, self.count_reservations());
+        self.input_queues.bytes() + self.reservations * RESERVATION
+    }
+
+    /// The number of reserved answers, counted anew.
+    fn count_reservations(&self) -> u64 {
+        let outgoing = self.callbacks.values().map(Callback::reservations);
+        let incoming = self.contexts.values().map(CallContext::reservations);
+        outgoing.sum::<u64>() + incoming.sum::<u64>()
     }
 }
 
 impl Callback {
-    fn reservation(&self) -> u64 {
-        let is_reserved = self.deadline == 0 && !self.answered;
-        if is_reserved { RESERVATION } else { 0 }
+    /// The answers that are reserved for the call: one or none.
+    pub(super) fn reservations(&self) -> u64 {
+        u64::from(self.deadline == 0 && !self.answered)
     }
 }
 
 impl CallContext {
-    fn reservation(&self) -> u64 {
-        if self.responded {
-            0
-        } else {
-            reservation(self.origin, self.deadline)
-        }
+    /// The answers that are reserved for the request: one or none.
+    pub(super) fn reservations(&self) -> u64 {
+        u64::from(!self.responded && is_guaranteed(self.origin, self.deadline))
     }
 }
 
@@ -77,7 +77,7 @@ impl Input {
 impl Request {
     /// The reservation for its answer while its callee executes it, in bytes.
     pub(crate) fn reservation(&self) -> u64 {
-        reservation(self.origin, self.deadline)
+        u64::from(is_guaranteed(self.origin, self.deadline)) * RESERVATION
     }
 
     fn memory(&self) -> u64 {
@@ -97,5 +97,60 @@ impl Response {
             Err(reject) => 1 + reject.text().len(),
         };
         bytes as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candid::Principal;
+
+    use super::*;
+    use crate::{
+        canister::input_queues::{InputQueues, Source},
+        reject::{Reject, RejectCode},
+    };
+
+    const ID: Principal = Principal::from_slice(&[1]);
+
+    fn request(origin: Origin, deadline: u64, payload: usize) -> Input {
+        Input::Request(Request {
+            origin,
+            payload: vec![0; payload],
+            deadline,
+            ..Request::of_system(ID, ID, "name".into(), 0)
+        })
+    }
+
+    fn response(result: Result<Vec<u8>, Reject>) -> Input {
+        Input::Response(Response {
+            to: ID,
+            callback: 1,
+            refund: 0,
+            result,
+            fault_checked: false,
+        })
+    }
+
+    #[test]
+    fn waiting_messages_count_as_on_the_platform() {
+        let call = Origin::Callback(1);
+        let reject = Reject::bare(RejectCode::CanisterReject, "no");
+        let cases = [
+            (request(Origin::Ingress([0; 32]), 0, 5), 0),
+            (request(call, 0, 5), RESERVATION),
+            (request(call, 0, 3 << 20), 176 + 4 + (3 << 20)),
+            (request(call, 7, 5), 176 + 4 + 5),
+            (response(Ok(vec![0; 9])), 144 + 9),
+            (response(Err(reject)), 144 + 1 + 2),
+        ];
+        let mut queues = InputQueues::default();
+        let mut sum = 0;
+        for (input, bytes) in cases {
+            queues.push(Source::LocalSubnet(ID), input);
+            sum += bytes;
+            assert_eq!(queues.bytes(), sum);
+        }
+        while queues.pop().is_some() {}
+        assert_eq!(queues.bytes(), 0);
     }
 }

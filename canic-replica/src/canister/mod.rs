@@ -66,6 +66,8 @@ pub(crate) struct Canister {
     pub(crate) callbacks: BTreeMap<u64, Callback>,
     /// Open calls per callee.
     pub(crate) open_calls: BTreeMap<Principal, u32>,
+    /// The answers that are reserved: for its own calls, and for requests under execution.
+    pub(crate) reservations: u64,
     /// The last number of a call context or callback.
     pub(crate) last_number: u64,
     /// Its resources are paid up to this time, in nanoseconds since 1970.
@@ -125,6 +127,7 @@ impl Canister {
             contexts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
             open_calls: BTreeMap::new(),
+            reservations: 0,
             last_number: 0,
             paid_until: now,
             installs_again: 0,
@@ -205,10 +208,10 @@ impl Canister {
         let (heap, globals, binary, custom) = self.code.as_ref().map_or((0, 0, 0, 0), |code| {
             let module = &code.module;
             (
-                code.heap.size * WASM_PAGE,
-                code.globals.len() * 8,
+                code.heap_bytes(),
+                module.global_bytes,
                 module.size,
-                module.custom_bytes,
+                module.metadata_bytes,
             )
         });
         management::MemoryMetrics {
@@ -226,17 +229,16 @@ impl Canister {
 
     /// The sum of all memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.memory_bytes_with(
-            self.code.as_ref().map_or(0, ExecutionState::bytes) + self.stable.bytes(),
-        )
+        let heap = self.code.as_ref().map_or(0, ExecutionState::heap_bytes);
+        self.memory_bytes_with(heap + self.stable.bytes())
     }
 
-    /// The sum of all memory if heap, globals and stable memory have `working` bytes.
+    /// The sum of all memory if heap and stable memory have `working` bytes.
     pub(crate) fn memory_bytes_with(&self, working: u64) -> u64 {
-        let module =
-            self.code
-                .as_ref()
-                .map_or(0, |code| code.module.size + code.module.custom_bytes) as u64;
+        let module = self.code.as_ref().map_or(0, |code| {
+            let module = &code.module;
+            module.size + module.global_bytes + module.metadata_bytes
+        }) as u64;
         working
             + module
             + self.history_bytes()
@@ -247,15 +249,23 @@ impl Canister {
 
     /// The size of a snapshot of it, in bytes.
     pub(crate) fn snapshot_size(&self) -> u64 {
-        let program = self
-            .code
-            .as_ref()
-            .map_or(0, |code| code.bytes() + code.module.size as u64);
+        let program = self.code.as_ref().map_or(0, |code| {
+            code.heap_bytes() + (code.module.size + code.module.global_bytes) as u64
+        });
         program + self.stable.bytes() + self.chunk_bytes() + self.certified_data.len() as u64
     }
 
     fn history_bytes(&self) -> u64 {
-        self.history.len() as u64 * 100
+        /// The platform's record of a change, and of a controller in it, in bytes
+        /// (`dfinity/ic`, `CanisterChange::count_bytes` of the management canister's types).
+        const CHANGE: usize = 160;
+        const CONTROLLER: usize = 30;
+        let controllers = self.history.iter().map(|change| match &change.details {
+            Some(management::ChangeDetails::Creation(creation)) => creation.controllers.len(),
+            Some(management::ChangeDetails::ControllersChange(now)) => now.controllers.len(),
+            _ => 0,
+        });
+        (self.history.len() * CHANGE + controllers.sum::<usize>() * CONTROLLER) as u64
     }
 
     fn chunk_bytes(&self) -> u64 {
@@ -333,6 +343,7 @@ impl Canister {
     pub(crate) fn open_call(&mut self, callback: Callback) -> u64 {
         let number = self.next_number();
         *self.open_calls.entry(callback.callee).or_default() += 1;
+        self.reservations += callback.reservations();
         self.callbacks.insert(number, callback);
         number
     }
@@ -340,6 +351,7 @@ impl Canister {
     /// Removes an open call. Answers its callback, or `None` if there is no such call any more.
     pub(crate) fn close_call(&mut self, number: u64) -> Option<Callback> {
         let callback = self.callbacks.remove(&number)?;
+        self.reservations -= callback.reservations();
         if let Some(open) = self.open_calls.get_mut(&callback.callee) {
             *open -= 1;
             if *open == 0 {
@@ -347,6 +359,40 @@ impl Canister {
             }
         }
         Some(callback)
+    }
+
+    /// Marks an open call as answered, or again as not answered. Answers whether that changed it;
+    /// there may be no such call any more.
+    pub(crate) fn set_answered(&mut self, number: u64, answered: bool) -> bool {
+        let Some(callback) = self.callbacks.get_mut(&number) else {
+            return false;
+        };
+        let before = callback.reservations();
+        let has_changed = std::mem::replace(&mut callback.answered, answered) != answered;
+        self.reservations = self.reservations + callback.reservations() - before;
+        has_changed
+    }
+
+    /// Begins a call context. Answers its number.
+    pub(crate) fn open_context(&mut self, context: CallContext) -> u64 {
+        let number = self.next_number();
+        self.reservations += context.reservations();
+        self.contexts.insert(number, context);
+        number
+    }
+
+    /// Marks a call context as answered. Answers it, if it was not answered before.
+    pub(crate) fn set_responded(&mut self, number: u64) -> Option<&mut CallContext> {
+        let context = self.contexts.get_mut(&number)?;
+        self.reservations -= context.reservations();
+        (!std::mem::replace(&mut context.responded, true)).then_some(context)
+    }
+
+    /// Removes a call context.
+    pub(crate) fn close_context(&mut self, number: u64) -> Option<CallContext> {
+        let context = self.contexts.remove(&number)?;
+        self.reservations -= context.reservations();
+        Some(context)
     }
 
     pub(crate) fn check_controller(&self, sender: &Principal) -> Result<(), Reject> {

@@ -1,14 +1,17 @@
 //! The keys of subnets and of their nodes. They are derived from the number of the subnet, so that
 //! instances with the same subnets have the same keys. No key is secret.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use candid::Principal;
 use ic_verify_bls_signature::PrivateKey;
 use sha2::{Digest, Sha256};
 
-use crate::{certification::tree::Hash, subnets::NODES};
+use crate::certification::tree::Hash;
 
 /// The prefix of a BLS12-381 public key in DER.
 pub(crate) const BLS_PREFIX: &[u8] =
@@ -33,25 +36,26 @@ pub(crate) struct NodeKey {
 }
 
 impl SubnetKeys {
-    /// The keys of the subnet with this number. They are computed once per process.
-    pub(crate) fn of(subnet: usize) -> Arc<Self> {
-        static KNOWN: LazyLock<Mutex<Vec<Arc<SubnetKeys>>>> = LazyLock::new(Mutex::default);
+    /// The keys of the subnet with this number and so many nodes. They are computed once per
+    /// process.
+    pub(crate) fn of(subnet: usize, nodes: u32) -> Arc<Self> {
+        type Known = BTreeMap<(usize, u32), Arc<SubnetKeys>>;
+        static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        while known.len() <= subnet {
-            let next = Self::generate(known.len());
-            known.push(Arc::new(next));
-        }
-        Arc::clone(&known[subnet])
+        let keys = known
+            .entry((subnet, nodes))
+            .or_insert_with(|| Arc::new(Self::generate(subnet, nodes)));
+        Arc::clone(keys)
     }
 
-    fn generate(subnet: usize) -> Self {
+    fn generate(subnet: usize, nodes: u32) -> Self {
         let mut secret = seed(&format!("subnet {subnet}"));
         // The order of the group has 255 bits.
         secret[0] &= 0x3f;
         let secret = PrivateKey::deserialize(&secret).expect("it is below the order of the group");
         let mut public = BLS_PREFIX.to_vec();
         public.extend(secret.public_key().serialize());
-        let nodes = (0..NODES)
+        let nodes = (0..nodes)
             .map(|node| NodeKey::generate(&seed(&format!("node {subnet} {node}"))))
             .collect();
         Self {

@@ -10,7 +10,7 @@ use crate::{
         keys::{NodeKey, SubnetKeys},
         tree::{Hash, Node, Wanted, cbor, natural},
     },
-    subnets::{SubnetInfo, SubnetKind},
+    subnets::{SubnetInfo, SubnetKind, nodes},
 };
 
 /// How often the root subnet signs the list of subnets, in nanoseconds.
@@ -45,7 +45,7 @@ impl Topology {
             Certified {
                 id: info.id,
                 kind: kind(info.kind),
-                keys: SubnetKeys::of(index),
+                keys: SubnetKeys::of(index, nodes(info.kind)),
                 first: ranges
                     .first()
                     .map_or(Vec::new(), |(first, _)| first.as_slice().to_vec()),

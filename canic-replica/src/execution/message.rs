@@ -82,6 +82,30 @@ impl Context {
         )
     }
 
+    /// Whether memory may grow only as far as the balance covers the freezing threshold. As on the
+    /// platform, callbacks are free of that check: a canister must be able to finish its calls.
+    pub(crate) fn keeps_liquid(self) -> bool {
+        match self {
+            Self::Start
+            | Self::Init
+            | Self::Update
+            | Self::Heartbeat
+            | Self::GlobalTimer
+            | Self::LowMemory => true,
+            Self::PreUpgrade
+            | Self::ReplicatedQuery
+            | Self::Query
+            | Self::CompositeQuery
+            | Self::Reply
+            | Self::Reject
+            | Self::CompositeReply
+            | Self::CompositeReject
+            | Self::Cleanup
+            | Self::CompositeCleanup
+            | Self::Inspect => false,
+        }
+    }
+
     /// Whether the platform keeps the new state of the canister.
     pub(crate) fn is_persistent(self) -> bool {
         !matches!(self, Self::Query | Self::ReplicatedQuery | Self::Inspect)

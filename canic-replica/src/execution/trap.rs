@@ -33,8 +33,8 @@ pub(crate) enum Trap {
     /// More memory than the canister's settings allow: the limit and the requested size, in bytes.
     MemoryLimit(u64, u64),
     /// Not enough cycles for the freezing threshold of more memory: the additional bytes, and the
-    /// missing cycles.
-    Growth(u64, u128),
+    /// missing cycles, of which only a controller learns.
+    Growth(u64, Option<u128>),
     /// A message accesses more pages of stable memory than the platform allows.
     Pages(String),
     /// A callback and its cleanup, in this order.
@@ -116,11 +116,18 @@ impl fmt::Display for Trap {
                 "Canister exceeded its current Wasm memory limit of {limit} bytes. The peak Wasm \
                  memory usage was {peak} bytes."
             ),
-            Self::Growth(bytes, missing) => write!(
-                f,
-                "Canister cannot grow memory by {bytes} bytes due to insufficient cycles. At least \
-                 {missing} additional cycles are required."
-            ),
+            Self::Growth(bytes, missing) => {
+                write!(
+                    f,
+                    "Canister cannot grow memory by {bytes} bytes due to insufficient cycles."
+                )?;
+                match missing {
+                    Some(cycles) => {
+                        write!(f, " At least {cycles} additional cycles are required.")
+                    }
+                    None => Ok(()),
+                }
+            }
             Self::Pages(why) => write!(f, "Canister exceeded memory access limits: {why}"),
             Self::Cleanup(callback, cleanup) => {
                 write!(f, "{callback}\n\ncall_on_cleanup also failed:\n\n{cleanup}")

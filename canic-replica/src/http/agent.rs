@@ -201,7 +201,9 @@ fn submit(
     }
     let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
     let id: MessageId = *envelope.content.to_request_id();
-    Ok(replica.submit_as(id, ingress).map(|()| (*sender, id)))
+    Ok(replica
+        .submit_as(id, ingress, body.len())
+        .map(|()| (*sender, id)))
 }
 
 fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> Answer<Response> {

@@ -40,7 +40,7 @@ impl Network {
             return Err(refused("create_canister cannot be called by a user."));
         };
         let subnet = request.subnet.unwrap_or(home);
-        let fee = self.subnets[subnet].context.prices.creation;
+        let fee = self.subnets[subnet].context.prices.creation();
         if request.cycles < fee {
             return Err(Reject::new(
                 RejectCode::CanisterReject,

@@ -1,6 +1,6 @@
 //! The installation of code: install, reinstall, upgrade, uninstall.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use candid::Principal;
 use ic_management_canister_types as types;
@@ -20,7 +20,7 @@ use crate::{
     },
     memory::{Stable, WASM_PAGE},
     network::Network,
-    prices::{COMPILE_PER_OPERATOR, INSTALL_LIMIT},
+    prices::{INSTALL_LIMIT, compilation},
     reject::{self, Reject, RejectCode, contract, refused},
     trace::{Kind, Outcome},
     wasm::Module,
@@ -163,7 +163,10 @@ impl Network {
         let mut unanswered = Vec::new();
         for context in canister.contexts.values_mut() {
             context.deleted = true;
-            if !std::mem::replace(&mut context.responded, true) {
+        }
+        let contexts: Vec<_> = canister.contexts.keys().copied().collect();
+        for context in contexts {
+            if let Some(context) = canister.set_responded(context) {
                 unanswered.push((
                     context.origin,
                     context.sender,
@@ -212,7 +215,8 @@ impl Network {
             .get(&id)
             .cloned()
             .ok_or_else(|| reject::not_found(id))?;
-        let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let subnet = canister.subnet;
+        let subnet_context = Arc::clone(&self.subnets[subnet].context);
         let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
         self.check_can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
@@ -228,6 +232,7 @@ impl Network {
             left: INSTALL_LIMIT,
             events: Vec::new(),
             burnt: 0,
+            compiled: &self.subnets[subnet].compiled,
             faults: &mut self.faults,
             round: self.round,
             next_event: self.next_event,
@@ -239,7 +244,7 @@ impl Network {
             false => draft.install(&order),
         };
         let spent = INSTALL_LIMIT - draft.left;
-        let cost = draft.subnet_context.prices.execution(spent);
+        let cost = (draft.subnet_context.prices).executed(INSTALL_LIMIT, spent);
         let rounds = spent.div_ceil(draft.subnet_context.prices.installs_per_round);
         let Draft {
             canister: mut installed,
@@ -252,6 +257,8 @@ impl Network {
         if result.is_ok() {
             Arc::make_mut(&mut installed).balance += in_advance - cost;
             self.ledger.burnt += burnt;
+            let module = installed.code.as_ref().map(|code| code.module.hash);
+            self.subnets[subnet].compiled.extend(module);
             self.canisters.insert(installed);
         } else {
             // A failed installation leaves its costs and its log. As on the platform, the log of a
@@ -289,6 +296,8 @@ struct Draft<'a> {
     left: u64,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
+    /// The hashes of the modules that the subnet need not compile again.
+    compiled: &'a BTreeSet<[u8; 32]>,
     faults: &'a mut Faults,
     round: u64,
     /// The number of the next event.
@@ -318,7 +327,10 @@ impl Draft<'_> {
             Reject::new(RejectCode::CanisterError, 505, why)
         })?;
         let module = Arc::clone(&program.module);
-        self.spend(module.operators * COMPILE_PER_OPERATOR)?;
+        self.spend(compilation(
+            module.operators,
+            self.compiled.contains(&module.hash),
+        ))?;
         if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
             let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
             if persistence == Some(types::WasmMemoryPersistence::Keep)

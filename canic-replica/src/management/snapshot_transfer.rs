@@ -22,7 +22,7 @@ use crate::{
     network::Network,
     prices::SNAPSHOT_DATA,
     reject::{Reject, RejectCode, invalid},
-    wasm::global::Global,
+    wasm::{global::Global, rewrite::GLOBAL_BYTES},
 };
 
 /// The longest slice, in bytes.
@@ -136,7 +136,7 @@ impl Network {
                 + args.wasm_memory_size
                 + args.stable_memory_size
                 + args.certified_data.len() as u64
-                + globals.len() as u64 * 8,
+                + (globals.len() * GLOBAL_BYTES) as u64,
             program: SnapshotCode::Uploaded(Upload {
                 module: Arc::new(vec![0; args.wasm_module_size as usize]),
                 heap: Heap::fresh(args.wasm_memory_size / WASM_PAGE),

@@ -21,7 +21,7 @@ use crate::{
     },
     memory::Pages,
     network::Network,
-    prices::{COMPILE_PER_OPERATOR, SNAPSHOT},
+    prices::{SNAPSHOT, compilation},
     reject::{Reject, RejectCode, invalid, refused},
 };
 
@@ -103,7 +103,9 @@ impl Network {
                 assemble(id, upload)?
             }
         };
-        let work = code.module.operators * COMPILE_PER_OPERATOR + snapshot.bytes;
+        let (subnet, hash) = (canister.subnet, code.module.hash);
+        let is_compiled = self.subnets[subnet].compiled.contains(&hash);
+        let work = compilation(code.module.operators, is_compiled) + snapshot.bytes;
         draft.code = Some(code);
         draft.stable = snapshot.stable.clone();
         draft.certified_data.clone_from(&snapshot.certified_data);
@@ -127,6 +129,7 @@ impl Network {
             types::ChangeDetails::LoadSnapshot(details),
         );
         self.commit_draft(draft, baseline + paid);
+        self.subnets[subnet].compiled.insert(hash);
         reply(())
     }
 

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canister::{Canister, calls::Request},
-    management::call::{ManagementResult, decode, reply},
+    management::call::{Answer, ManagementResult, decode, encode, reply},
     network::Network,
-    prices::UPLOAD_CHUNK,
-    reject::{Reject, RejectCode},
+    prices::{MAX_LOGS, UPLOAD_CHUNK},
+    reject::{Reject, RejectCode, refused},
 };
 
 /// Longest chunk, in bytes.
@@ -89,12 +89,34 @@ impl Network {
 
     // Logs.
 
-    /// Fetches a log by an update call, which the platform offers to canisters only.
+    /// Fetches a log by an update call, which the platform offers to canisters only. The attached
+    /// cycles must cover the longest answer.
     pub(crate) fn fetch_logs(&mut self, request: &Request) -> ManagementResult {
-        self.read_logs(request)
+        let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
+        let prices = self.prices(self.require_canister(args.canister_id)?);
+        let required = prices.logs(MAX_LOGS);
+        if request.cycles < required {
+            return Err(refused(format!(
+                "fetch_canister_logs request sent with {} cycles, but {required} cycles are \
+                 required.",
+                request.cycles
+            )));
+        }
+        let reply = self.encoded_logs(request)?;
+        let fee = prices.logs(reply.len());
+        self.ledger.fees.execution += fee;
+        Ok(Answer::ReplyAndRefund(
+            reply,
+            request.cycles.saturating_sub(fee),
+        ))
     }
 
     pub(crate) fn read_logs(&mut self, request: &Request) -> ManagementResult {
+        self.encoded_logs(request).map(Answer::Reply)
+    }
+
+    /// The lines of a log that a caller asks for, in Candid.
+    fn encoded_logs(&self, request: &Request) -> Result<Vec<u8>, Reject> {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         let id = args.canister_id;
         let canister = self.require_canister(id)?;
@@ -114,7 +136,7 @@ impl Network {
             }
         };
         let canister_log_records = canister.logs.iter().filter(wanted).cloned().collect();
-        reply((types::FetchCanisterLogsResult {
+        encode((types::FetchCanisterLogsResult {
             canister_log_records,
         },))
     }

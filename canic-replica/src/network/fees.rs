@@ -55,7 +55,7 @@ impl Network {
         instructions: u64,
         caller: &Principal,
     ) -> Result<u128, Reject> {
-        let cost = self.prices(draft).execution(instructions);
+        let cost = self.prices(draft).work(instructions);
         self.check_can_pay(draft, cost, caller)?;
         draft.balance -= cost;
         Ok(cost)
@@ -75,7 +75,7 @@ impl Network {
         caller: &Principal,
     ) -> Result<(), Reject> {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
-        let cost = self.prices(canister).execution(instructions);
+        let cost = self.prices(canister).work(instructions);
         self.check_can_pay(canister, cost, caller)?;
         self.require_canister_mut(id)?.balance -= cost;
         self.ledger.fees.execution += cost;

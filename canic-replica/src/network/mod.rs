@@ -39,7 +39,7 @@ use crate::{
     network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
     prices::Prices,
     reject::{Reject, not_found},
-    subnets::{NODES, SubnetInfo, SubnetKind, allocation, canister_id, is_named},
+    subnets::{SubnetInfo, SubnetKind, allocation, canister_id, is_named, nodes},
     trace::{Event, Fees},
 };
 
@@ -102,6 +102,9 @@ pub(crate) struct Subnet {
     pub(crate) outcalls: u64,
     /// Oldest day first.
     pub(crate) blocks: VecDeque<Blocks>,
+    /// The hashes of the modules that were installed since the last checkpoint: the subnet need not
+    /// compile them again.
+    pub(crate) compiled: BTreeSet<[u8; 32]>,
     /// The canister that used up the instructions of the last round, if any did. The next round
     /// visits it last.
     pub(crate) exhausted_by: Option<Principal>,
@@ -136,14 +139,14 @@ pub(crate) struct Ledger {
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 
 impl Subnet {
-    /// A fresh subnet with this number; `root` is the number of the root subnet.
-    fn new(index: usize, id: Principal, kind: SubnetKind, root: usize) -> Self {
+    /// A fresh subnet with this number; `root_key` is the key of the root subnet.
+    fn new(index: usize, id: Principal, kind: SubnetKind, root_key: Vec<u8>) -> Self {
         let (next, last) = allocation(index as u64);
         let context = SubnetContext {
             id,
-            nodes: NODES,
+            nodes: nodes(kind),
             prices: Prices::of(kind),
-            root_key: SubnetKeys::of(root).public.clone(),
+            root_key,
         };
         Self {
             context: Arc::new(context),
@@ -152,6 +155,7 @@ impl Subnet {
             last,
             outcalls: 0,
             blocks: VecDeque::new(),
+            compiled: BTreeSet::new(),
             exhausted_by: None,
         }
     }
@@ -173,16 +177,22 @@ impl Network {
             .iter()
             .position(|kind| *kind == SubnetKind::NNS)
             .unwrap_or(0);
+        let root_keys = SubnetKeys::of(root, nodes(config.subnets[root]));
         let mut infos: Vec<SubnetInfo> = Vec::new();
         let mut subnets = Vec::new();
         for (index, kind) in config.subnets.into_iter().enumerate() {
             if is_named(kind) && infos.iter().any(|info| info.kind == kind) {
                 return Err(format!("there can be only one {kind:?} subnet"));
             }
-            let keys = SubnetKeys::of(index);
+            let keys = SubnetKeys::of(index, nodes(kind));
             let nodes = keys.nodes.iter().map(NodeKey::id).collect();
             infos.push(SubnetInfo::new(index, keys.id(), kind, nodes));
-            subnets.push(Subnet::new(index, keys.id(), kind, root));
+            subnets.push(Subnet::new(
+                index,
+                keys.id(),
+                kind,
+                root_keys.public.clone(),
+            ));
         }
         Ok(Self {
             time,

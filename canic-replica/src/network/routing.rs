@@ -46,12 +46,10 @@ impl Network {
             self.ledger.destroyed += response.refund;
             return;
         };
-        match canister.callbacks.get_mut(&response.callback) {
-            Some(callback) if !callback.answered => {
-                callback.answered = true;
-                self.enqueue(response.to, Input::Response(response));
-            }
-            _ => canister.balance += response.refund,
+        if canister.set_answered(response.callback, true) {
+            self.enqueue(response.to, Input::Response(response));
+        } else {
+            canister.balance += response.refund;
         }
     }
 

@@ -73,9 +73,10 @@ impl Hash for Subnet {
             last,
             outcalls,
             blocks,
+            compiled,
             exhausted_by,
         } = self;
-        (next, last, outcalls, blocks, exhausted_by).hash(state);
+        (next, last, outcalls, blocks, compiled, exhausted_by).hash(state);
     }
 }
 

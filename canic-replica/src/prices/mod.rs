@@ -1,8 +1,13 @@
-//! The price list of a subnet, and the limits of instructions.
+//! The prices of a subnet, and the limits of instructions.
+//!
+//! The table below holds the platform's prices of 2026 on 13 nodes, in cycles (`dfinity/ic`,
+//! `rs/config/src/subnet_config.rs`, `CyclesAccountManagerConfig::application_subnet`). Other
+//! subnets scale them by their nodes, rounding each sum down. System subnets and cloud engines
+//! charge nothing. The prices of HTTP outcalls are in [`outcalls`].
 
 pub(crate) mod outcalls;
 
-use crate::subnets::SubnetKind;
+use crate::subnets::{self, SubnetKind};
 
 /// Instructions that one update message, callback or system task may take.
 pub(crate) const UPDATE_LIMIT: u64 = 40_000_000_000;
@@ -15,7 +20,11 @@ pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
 /// Instructions reserved for a cleanup callback: 5 % of those of a message.
 pub(crate) const CLEANUP_LIMIT: u64 = UPDATE_LIMIT / 20;
 /// Instructions charged for each Wasm instruction that is compiled.
-pub(crate) const COMPILE_PER_OPERATOR: u64 = 6_000;
+const COMPILE_PER_OPERATOR: u64 = 6_000;
+/// A module that was installed on the subnet since the last checkpoint is not compiled again: it
+/// is charged this part of its compilation (`dfinity/ic`,
+/// `rs/execution_environment/src/execution_environment.rs`, `DESERIALIZATION_SPEED_UP_FACTOR`).
+const COMPILED_ALREADY: u64 = 100;
 /// Instructions charged for the upload of one chunk.
 pub(crate) const UPLOAD_CHUNK: u64 = 200_000_000;
 /// Instructions charged for taking or loading a snapshot; each of its bytes adds one.
@@ -28,6 +37,47 @@ pub(crate) const SNAPSHOT_DATA: u64 = 5_000_000;
 /// The longest payload of an answer, which a call prepays, in bytes.
 pub(crate) const MAX_RESPONSE: u64 = 2 * 1024 * 1024;
 
+/// The number of nodes that the table is made for (`reference_subnet_size`).
+const REFERENCE_NODES: u128 = 13;
+
+/// The creation of a canister (`canister_creation_fee`).
+const CREATION: u128 = 500_000_000_000;
+/// The execution of a message (`update_message_execution_fee`).
+const MESSAGE: u128 = 5_000_000;
+/// An instruction (a tenth of `ten_update_instructions_execution_fee`).
+const INSTRUCTION: u128 = 1;
+/// The reception of an ingress message (`ingress_message_reception_fee`).
+const INGRESS: u128 = 1_200_000;
+/// Each of its bytes (`ingress_byte_reception_fee`).
+const INGRESS_BYTE: u128 = 2_000;
+/// A call (`xnet_call_fee`).
+const CALL: u128 = 260_000;
+/// Each byte of the call and of its answer (`xnet_byte_transmission_fee`).
+const CALL_BYTE: u128 = 1_000;
+/// The storage of a GiB for a second (`gib_storage_per_second_fee`).
+const GIB_SECOND: u128 = 317_500;
+/// A second of any canister that has memory (`base_per_second_fee`).
+const BASE_SECOND: u128 = 10_000;
+/// The logs of a canister, fetched by a canister, for each node (`fetch_canister_logs_base_fee`).
+const LOGS: u128 = 5_000_000;
+/// Each byte of that answer, for each node (`fetch_canister_logs_per_byte_fee`).
+const LOGS_BYTE: u128 = 80;
+/// The longest such answer, in bytes (`MAX_FETCH_CANISTER_LOGS_RESPONSE_BYTES`).
+pub(crate) const MAX_LOGS: usize = 2_000_000;
+/// A percent of compute allocation for a second (`compute_percent_allocated_per_second_fee`).
+const PERCENT_SECOND: u128 = 10_000_000;
+
+/// Instructions for the compilation of a module with `operators` Wasm instructions.
+pub(crate) fn compilation(operators: u64, is_compiled: bool) -> u64 {
+    let full = operators * COMPILE_PER_OPERATOR;
+    if is_compiled {
+        full / COMPILED_ALREADY
+    } else {
+        full
+    }
+}
+
+/// Seconds of a day.
 pub(crate) const SECONDS_PER_DAY: u128 = 24 * 3600;
 
 /// What a canister holds, and pays for while it is idle.
@@ -64,101 +114,96 @@ impl IdleBurn {
     }
 }
 
-/// The price list of a subnet, for 13 nodes.
+/// The prices of a subnet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
-    /// The creation of a canister.
-    pub(crate) creation: u128,
     /// Instructions of an installation that delay the next installation by one round.
     pub(crate) installs_per_round: u64,
     /// Instructions for each page that a message changes.
     pub(crate) dirty_page: u64,
-    message: u128,
-    instruction: u128,
-    ingress: u128,
-    ingress_byte: u128,
-    call: u128,
-    call_byte: u128,
-    gib_second: u128,
-    percent_second: u128,
-    /// Whether outcalls are charged (see `prices/outcalls.rs`) or free.
-    outcalls: bool,
+    nodes: u32,
+    is_free: bool,
 }
 
 impl Prices {
-    const APPLICATION: Self = Self {
-        creation: 500_000_000_000,
-        installs_per_round: 2_000_000_000,
-        dirty_page: 1_000,
-        message: 5_000_000,
-        instruction: 1,
-        ingress: 1_200_000,
-        ingress_byte: 2_000,
-        call: 260_000,
-        call_byte: 1_000,
-        gib_second: 127_000,
-        percent_second: 10_000_000,
-        outcalls: true,
-    };
-
-    /// Cloud engines count instructions like application subnets, and charge nothing.
-    const FREE: Self = Self {
-        creation: 0,
-        message: 0,
-        instruction: 0,
-        ingress: 0,
-        ingress_byte: 0,
-        call: 0,
-        call_byte: 0,
-        gib_second: 0,
-        percent_second: 0,
-        outcalls: false,
-        ..Self::APPLICATION
-    };
-
-    /// System subnets charge nothing, and do not count changed pages.
-    const SYSTEM: Self = Self {
-        installs_per_round: 1_000_000_000_000_000,
-        dirty_page: 0,
-        ..Self::FREE
-    };
-
-    /// The price list of a kind of subnet.
+    /// The prices of a kind of subnet. Cloud engines count instructions like application subnets;
+    /// system subnets do not count changed pages.
     pub(crate) fn of(kind: SubnetKind) -> Self {
         use SubnetKind::{
             Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
             VerifiedApplication,
         };
+        let application = Self {
+            installs_per_round: 2_000_000_000,
+            dirty_page: 1_000,
+            nodes: subnets::nodes(kind),
+            is_free: false,
+        };
         match kind {
-            Application | Fiduciary | SNS | VerifiedApplication => Self::APPLICATION,
-            CloudEngine => Self::FREE,
-            Bitcoin | II | NNS | System | TestThresholdKeys => Self::SYSTEM,
+            Application | Fiduciary | SNS | VerifiedApplication => application,
+            CloudEngine => Self {
+                is_free: true,
+                ..application
+            },
+            Bitcoin | II | NNS | System | TestThresholdKeys => Self {
+                installs_per_round: 1_000_000_000_000_000,
+                dirty_page: 0,
+                is_free: true,
+                ..application
+            },
         }
     }
 
-    /// A fee for outcalls, unless they are free.
+    /// The nodes that the subnet's prices are for.
+    fn nodes(&self) -> u128 {
+        self.nodes.into()
+    }
+
+    /// A price of the table, on this subnet.
+    fn scale(&self, cycles: u128) -> u128 {
+        self.unless_free(cycles.saturating_mul(self.nodes()) / REFERENCE_NODES)
+    }
+
+    /// A fee, unless the subnet charges nothing.
     pub(crate) fn unless_free(&self, cycles: u128) -> u128 {
-        if self.outcalls { cycles } else { 0 }
+        if self.is_free { 0 } else { cycles }
+    }
+
+    /// The creation of a canister.
+    pub(crate) fn creation(&self) -> u128 {
+        self.scale(CREATION)
     }
 
     /// The execution of one message with `instructions` instructions.
     pub(crate) fn execution(&self, instructions: u64) -> u128 {
-        self.message + u128::from(instructions) * self.instruction
+        self.scale(MESSAGE + u128::from(instructions) * INSTRUCTION)
+    }
+
+    /// The part of [`Self::execution`] of `limit` instructions that is kept if a message has
+    /// `used` of them: the rest is refunded, which counts if the prices are rounded.
+    pub(crate) fn executed(&self, limit: u64, used: u64) -> u128 {
+        let refund = self.work(limit.saturating_sub(used));
+        self.execution(limit).saturating_sub(refund)
+    }
+
+    /// The work of the management canister on a canister, which has no price for the message.
+    pub(crate) fn work(&self, instructions: u64) -> u128 {
+        self.scale(u128::from(instructions) * INSTRUCTION)
     }
 
     /// The reception of an ingress message with `bytes` bytes.
     pub(crate) fn reception(&self, bytes: usize) -> u128 {
-        self.ingress + bytes as u128 * self.ingress_byte
+        self.scale(INGRESS) + bytes as u128 * self.scale(INGRESS_BYTE)
     }
 
     /// The transmission of a call whose method name and payload have `bytes` bytes.
     pub(crate) fn call(&self, bytes: u64) -> u128 {
-        self.call + self.response(bytes)
+        self.scale(CALL) + self.response(bytes)
     }
 
     /// The transmission of an answer with `bytes` bytes. The caller pays.
     pub(crate) fn response(&self, bytes: u64) -> u128 {
-        u128::from(bytes) * self.call_byte
+        self.scale(u128::from(bytes) * CALL_BYTE)
     }
 
     /// The amount that a call prepays for its callback and for the longest answer.
@@ -166,14 +211,46 @@ impl Prices {
         self.execution(UPDATE_LIMIT) + self.response(MAX_RESPONSE)
     }
 
-    /// What a canister pays a day for its resources.
+    /// The fetching of logs by a canister, with an answer of `bytes` bytes. Like an outcall it is
+    /// paid for on each node.
+    pub(crate) fn logs(&self, bytes: usize) -> u128 {
+        self.unless_free((LOGS + bytes as u128 * LOGS_BYTE) * self.nodes())
+    }
+
+    /// What a canister pays a day for its resources. Without any memory it pays no base fee.
     pub(crate) fn idle_burn(&self, resources: &Resources) -> IdleBurn {
         const GIB: u128 = 1 << 30;
-        let storage = |bytes: u64| u128::from(bytes) * self.gib_second * SECONDS_PER_DAY / GIB;
+        let storage =
+            |bytes: u64| self.scale(u128::from(bytes) * GIB_SECOND * SECONDS_PER_DAY / GIB);
+        let base = match resources.memory {
+            0 => 0,
+            _ => self.scale(BASE_SECOND * SECONDS_PER_DAY),
+        };
+        let percent = u128::from(resources.compute);
         IdleBurn {
-            memory: storage(resources.memory),
+            memory: storage(resources.memory) + base,
             messages: storage(resources.messages),
-            compute: u128::from(resources.compute) * self.percent_second * SECONDS_PER_DAY,
+            compute: self.scale(percent * PERCENT_SECOND * SECONDS_PER_DAY),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fiduciary_subnet_charges_for_34_nodes() {
+        // The table for 34 nodes in the platform's documentation
+        // (`dfinity/developer-docs`, `docs/references/cycle-costs.md`).
+        let prices = Prices::of(SubnetKind::Fiduciary);
+        assert_eq!(prices.creation(), 1_307_692_307_692);
+        assert_eq!(prices.execution(0), 13_076_923);
+        assert_eq!(prices.work(1_000_000_000), 2_615_384_615);
+        assert_eq!(prices.call(0), 680_000);
+        assert_eq!(prices.reception(0), 3_138_461);
+        assert_eq!(prices.reception(2), 3_138_461 + 2 * 5_230);
+        assert_eq!(prices.outcall(0, 0), 171_360_000);
+        assert_eq!(prices.outcall(10, 1), 171_360_000 + 136_000 + 27_200);
     }
 }

@@ -2,17 +2,12 @@
 //!
 //! Version 1 charges in advance, for the largest possible response. Version 2 charges a base fee in
 //! advance and the usage afterwards. Each node gets an equal share of the payment as its allowance.
-//! The remaining allowances must pay for the response in a block. All figures are the platform's,
-//! for 13 nodes.
+//! The remaining allowances must pay for the response in a block. All figures are the platform's.
 
 use candid::Reserved;
 
-use crate::{bounded::decode_bounded, prices::Prices, subnets};
+use crate::{bounded::decode_bounded, prices::Prices};
 
-/// Nodes of a subnet.
-const NODES: u128 = subnets::NODES as u128;
-/// Nodes that may fail without harm.
-const FAULTY: u128 = (NODES - 1) / 3;
 /// The largest reject that a node may report, in bytes: its code and 1 KiB of text.
 const MAX_REJECT: u128 = 1025;
 /// The overhead of each response of a flexible outcall in a block, in bytes.
@@ -88,10 +83,10 @@ impl Replication {
         })
     }
 
-    /// Nodes that make the outcall.
-    pub(crate) fn requests(self) -> u32 {
+    /// Nodes that make the outcall on a subnet with `nodes` nodes.
+    pub(crate) fn requests(self, nodes: u32) -> u32 {
         match self {
-            Self::FullyReplicated => NODES as u32,
+            Self::FullyReplicated => nodes,
             Self::NonReplicated => 1,
             Self::Flexible { total_requests, .. } => total_requests,
         }
@@ -120,9 +115,10 @@ impl Prices {
     /// Version 1: an outcall with a request of `request` bytes and a response of at most `response`
     /// bytes.
     pub(crate) fn outcall(&self, request: u64, response: u64) -> u128 {
+        let nodes = self.nodes();
         let per_node =
-            3_000_000 + 60_000 * NODES + 400 * u128::from(request) + 800 * u128::from(response);
-        self.unless_free(per_node * NODES)
+            3_000_000 + 60_000 * nodes + 400 * u128::from(request) + 800 * u128::from(response);
+        self.unless_free(per_node * nodes)
     }
 
     /// Version 2: the base fee, charged in advance.
@@ -132,13 +128,14 @@ impl Prices {
             Replication::NonReplicated => Some(1),
             Replication::Flexible { min_responses, .. } => Some(u128::from(min_responses)),
         };
+        let nodes = self.nodes();
         let per_node = 1_000_000
             + 50 * u128::from(request)
             + match min_responses {
-                None => 140_000 * NODES + 800 * NODES * NODES,
-                Some(min) => 90_000 * NODES + 2_000 * NODES * min + 100_000 * min,
+                None => 140_000 * nodes + 800 * nodes * nodes,
+                Some(min) => 90_000 * nodes + 2_000 * nodes * min + 100_000 * min,
             };
-        self.unless_free(per_node * NODES)
+        self.unless_free(per_node * nodes)
     }
 
     /// Version 2: the download of a response by a node.
@@ -154,7 +151,7 @@ impl Prices {
     /// Version 2: the gossip of a response from a node to the others.
     pub(crate) fn outcall_gossip(&self, bytes: u64, replication: Replication) -> u128 {
         if replication.has_gossip() {
-            self.unless_free(50 * NODES * u128::from(bytes))
+            self.unless_free(50 * self.nodes() * u128::from(bytes))
         } else {
             0
         }
@@ -162,7 +159,7 @@ impl Prices {
 
     /// Version 2: the response of an outcall that is not flexible, in a block.
     pub(crate) fn outcall_block(&self, bytes: u64) -> u128 {
-        self.unless_free(block(bytes.into()))
+        self.unless_free(self.block(bytes.into()))
     }
 
     /// Version 2: responses of these sizes in a block, of which `enough` are the minimum.
@@ -170,7 +167,7 @@ impl Prices {
         let (count, bytes) = sizes.fold((0_u32, 0), |(count, bytes), size| {
             (count + 1, bytes + OVERHEAD + u128::from(size))
         });
-        self.unless_free(block(bytes) + surplus(count.saturating_sub(enough)))
+        self.unless_free(self.block(bytes) + self.surplus(count.saturating_sub(enough)))
     }
 
     /// Version 2: the most that an outcall can spend beyond its base fee.
@@ -188,11 +185,12 @@ impl Prices {
     fn outcall_usage(&self, replication: Replication, usage: Usage) -> u128 {
         // A reject may come in the place of any response.
         let size = u128::from(usage.transformed).max(MAX_REJECT);
-        let nodes = u128::from(replication.requests()).max(1);
+        let all = self.nodes();
+        let nodes = u128::from(replication.requests(self.nodes)).max(1);
         let in_block = match replication {
-            Replication::NonReplicated => block(size),
+            Replication::NonReplicated => self.block(size),
             // The shares of the nodes that agree must be enough.
-            Replication::FullyReplicated => block(size).div_ceil(NODES - FAULTY) * NODES,
+            Replication::FullyReplicated => self.block(size).div_ceil(all - self.faulty()) * all,
             Replication::Flexible {
                 max_responses: 0, ..
             } => 0,
@@ -201,12 +199,12 @@ impl Prices {
                 min_responses,
                 ..
             } => {
-                block(u128::from(total_requests) * (OVERHEAD + size))
-                    + surplus(total_requests.saturating_sub(min_responses))
+                self.block(u128::from(total_requests) * (OVERHEAD + size))
+                    + self.surplus(total_requests.saturating_sub(min_responses))
             }
         };
         let gossip = if replication.has_gossip() {
-            50 * NODES * size
+            50 * all * size
         } else {
             0
         };
@@ -215,6 +213,21 @@ impl Prices {
             + u128::from(usage.instructions) / 13
             + gossip;
         self.unless_free((per_node + in_block.div_ceil(nodes)) * nodes)
+    }
+
+    /// Nodes that may fail without harm.
+    fn faulty(&self) -> u128 {
+        (self.nodes() - 1) / 3
+    }
+
+    /// The fee for `bytes` bytes in a block.
+    fn block(&self, bytes: u128) -> u128 {
+        (10 * self.nodes() + 600) * self.nodes() * bytes
+    }
+
+    /// The fee for `responses` responses beyond the minimum.
+    fn surplus(&self, responses: u32) -> u128 {
+        (2_000 * self.nodes() + 100_000) * self.nodes() * u128::from(responses)
     }
 }
 
@@ -246,7 +259,7 @@ pub(crate) fn quote(params: &[u8], prices: &Prices) -> Result<u128, String> {
     let replication = match args.outcall_type {
         None | Some(OutcallType::FullyReplicated(_)) => Replication::FullyReplicated,
         Some(OutcallType::NonReplicated(_)) => Replication::NonReplicated,
-        Some(OutcallType::Flexible(counts)) => Replication::flexible(counts, NODES as u32)?,
+        Some(OutcallType::Flexible(counts)) => Replication::flexible(counts, prices.nodes)?,
     };
     let usage = Usage {
         downloaded: args.raw_response_bytes,
@@ -256,16 +269,6 @@ pub(crate) fn quote(params: &[u8], prices: &Prices) -> Result<u128, String> {
     };
     Ok(prices.outcall_base(args.request_bytes, replication)
         + prices.outcall_usage(replication, usage))
-}
-
-/// The fee for `bytes` bytes in a block.
-fn block(bytes: u128) -> u128 {
-    (10 * NODES + 600) * NODES * bytes
-}
-
-/// The fee for `responses` responses beyond the minimum.
-fn surplus(responses: u32) -> u128 {
-    (2_000 * NODES + 100_000) * NODES * u128::from(responses)
 }
 
 #[cfg(test)]
@@ -309,7 +312,12 @@ mod tests {
 
     #[test]
     fn the_prepayment_covers_every_result() {
-        let prices = Prices::of(SubnetKind::Application);
+        for kind in [SubnetKind::Application, SubnetKind::Fiduciary] {
+            check_prepayment(&Prices::of(kind));
+        }
+    }
+
+    fn check_prepayment(prices: &Prices) {
         for replication in [
             Replication::FullyReplicated,
             Replication::NonReplicated,
@@ -322,14 +330,16 @@ mod tests {
                     instructions: 1_000_000,
                     transformed: size,
                 };
-                let nodes = u128::from(replication.requests());
+                let nodes = u128::from(replication.requests(prices.nodes));
                 let allowance = prices.outcall_usage(replication, usage) / nodes;
                 let spent = prices.outcall_download(size, 10)
                     + prices.outcall_transform(1_000_000)
                     + prices.outcall_gossip(size, replication);
                 let left = allowance - spent;
                 let (payers, block) = match replication {
-                    Replication::FullyReplicated => (NODES - FAULTY, prices.outcall_block(size)),
+                    Replication::FullyReplicated => {
+                        (prices.nodes() - prices.faulty(), prices.outcall_block(size))
+                    }
                     Replication::NonReplicated => (1, prices.outcall_block(size)),
                     Replication::Flexible { .. } => {
                         (4, prices.flexible_block([size; 4].into_iter(), 1))

@@ -27,16 +27,22 @@ const INGRESS_TTL: u64 = 300_000_000_000;
 impl Network {
     /// Submits an update call; see [`crate::Replica::submit`].
     pub(crate) fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
-        let subnet = self.admit(&ingress)?;
+        let subnet = self.admit(&ingress, ingress.unsigned_bytes())?;
         let id = self.message_id(&ingress);
         self.receive(id, subnet, ingress);
         Ok(id)
     }
 
-    /// Submits an update call under the id that an agent gave it.
-    pub(crate) fn submit_as(&mut self, id: MessageId, ingress: Ingress) -> Result<(), Reject> {
+    /// Submits an update call under the id that an agent gave it; the whole message has `bytes`
+    /// bytes.
+    pub(crate) fn submit_as(
+        &mut self,
+        id: MessageId,
+        ingress: Ingress,
+        bytes: usize,
+    ) -> Result<(), Reject> {
         if !self.ingress.contains_key(&id) {
-            let subnet = self.admit(&ingress)?;
+            let subnet = self.admit(&ingress, bytes)?;
             self.receive(id, subnet, ingress);
         }
         Ok(())
@@ -94,10 +100,9 @@ impl Network {
         self.evaluate_and_record(query).0.map_err(uncertified)
     }
 
-    /// Admits an update call: checks it, and charges the payer for the reception. Answers the
-    /// subnet that executes it.
-    pub(crate) fn admit(&mut self, ingress: &Ingress) -> Result<usize, Reject> {
-        let size = ingress.method.len() + ingress.payload.len();
+    /// Admits an update call of `size` bytes: checks it, and charges the payer for the reception.
+    /// Answers the subnet that executes it.
+    pub(crate) fn admit(&mut self, ingress: &Ingress, size: usize) -> Result<usize, Reject> {
         if size > MAX_INGRESS {
             let why = format!(
                 "Request is too large. Message byte size {size} is larger than the max allowed \

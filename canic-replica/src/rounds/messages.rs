@@ -50,9 +50,14 @@ impl Network {
             Some(reject) => Err(reject),
             None => self.admit_request(canister, &request),
         };
-        let context = match admitted {
+        if let Err(reject) = admitted {
+            self.reject_request(request, reject, subnet);
+            return 0;
+        }
+        let context = match method_context(canister, &request.method) {
             Ok(context) => context,
             Err(reject) => {
+                self.charge_unexecuted(id);
                 self.reject_request(request, reject, subnet);
                 return 0;
             }
@@ -77,35 +82,27 @@ impl Network {
         self.run_in_new_context(id, kind, request, message)
     }
 
-    /// The context in which a request runs, or its reject.
-    fn admit_request(&self, canister: &Canister, request: &Request) -> Result<Context, Reject> {
-        let id = canister.id;
+    /// Checks that a canister takes a request and can pay for its execution.
+    fn admit_request(&self, canister: &Canister, request: &Request) -> Result<(), Reject> {
         self.check_deadline(request)?;
         canister.accepts_calls()?;
         check_incoming_cycles(canister, request)?;
-        let code = canister
-            .code
-            .as_ref()
-            .ok_or_else(|| Trap::NoModule.reject(id))?;
-        let context = if code.module.updates.contains(&request.method) {
-            let limit = canister.settings.wasm_memory_limit;
-            let bytes = code.heap.size * WASM_PAGE;
-            if limit > 0 && bytes > limit {
-                return Err(Trap::MemoryLimit(limit, bytes).reject(id));
-            }
-            Context::Update
-        } else if code.module.queries.contains(&request.method) {
-            Context::ReplicatedQuery
-        } else if code.module.composite_queries.contains(&request.method) {
-            let why = "Composite query cannot be called in replicated mode";
-            return Err(Reject::new(RejectCode::CanisterError, 527, why));
-        } else {
-            return Err(Trap::NoMethod("update", request.method.clone()).reject(id));
-        };
         let price = self.prices(canister).execution(UPDATE_LIMIT);
         let messages = canister.message_memory() + request.reservation();
-        self.check_can_pay_with(canister, messages, price, &request.sender)?;
-        Ok(context)
+        self.check_can_pay_with(canister, messages, price, &request.sender)
+    }
+
+    /// Charges for a message of which no instruction is executed.
+    fn charge_unexecuted(&mut self, id: Principal) {
+        let Some(canister) = self.canisters.get(&id) else {
+            return;
+        };
+        let cost = self.prices(canister).execution(0);
+        if let Some(canister) = self.canister_mut(id) {
+            let paid = cost.min(canister.balance);
+            canister.balance -= paid;
+            self.ledger.fees.execution += paid;
+        }
     }
 
     /// Checks that a request has not expired.
@@ -199,26 +196,23 @@ impl Network {
             return 0;
         };
         let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
-        let in_advance = subnet_context.prices.execution(message.limit);
+        let limit = message.limit;
+        let in_advance = subnet_context.prices.execution(limit);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
         canister.balance -= in_advance.min(canister.balance);
-        let number = canister.next_number();
-        canister.contexts.insert(
-            number,
-            CallContext {
-                origin: request.origin,
-                sender: request.sender,
-                caller_info: request.caller_info.clone(),
-                deadline: request.deadline,
-                available: request.cycles,
-                responded: request.origin == Origin::System,
-                deleted: false,
-                outstanding: 0,
-                instructions: 0,
-            },
-        );
+        let number = canister.open_context(CallContext {
+            origin: request.origin,
+            sender: request.sender,
+            caller_info: request.caller_info.clone(),
+            deadline: request.deadline,
+            available: request.cycles,
+            responded: request.origin == Origin::System,
+            deleted: false,
+            outstanding: 0,
+            instructions: 0,
+        });
         if let Origin::Ingress(id) = request.origin {
             self.ingress.insert(id, IngressStatus::Processing);
         }
@@ -227,7 +221,7 @@ impl Network {
             Some(canister) => execute(canister, &subnet_context, message),
             None => return 0,
         };
-        let cost = subnet_context.prices.execution(executed.instructions);
+        let cost = (subnet_context.prices).executed(limit, executed.instructions);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.version += 1;
@@ -282,6 +276,7 @@ impl Network {
         };
         if context.deleted || canister.code.is_none() || closure == NO_CALLBACK {
             canister.balance += left;
+            self.charge_unexecuted(id);
             self.close_call_context(id, callback.context, None);
             return 0;
         }
@@ -294,11 +289,8 @@ impl Network {
 
     /// Lets a response arrive again, so many rounds later; until then its call has no answer.
     fn delay_response(&mut self, id: Principal, rounds: u64, response: Response) {
-        let canister = self.canister_mut(id);
-        if let Some(callback) =
-            canister.and_then(|canister| canister.callbacks.get_mut(&response.callback))
-        {
-            callback.answered = false;
+        if let Some(canister) = self.canister_mut(id) {
+            canister.set_answered(response.callback, false);
         }
         self.delay(rounds, Input::Response(response));
     }
@@ -379,7 +371,9 @@ impl Network {
             }
             self.commit(id, callback.context, executed, 0);
         }
-        let cost = subnet_context.prices.execution(instructions).min(left);
+        let cost = (subnet_context.prices)
+            .executed(UPDATE_LIMIT, instructions)
+            .min(left);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.balance += left - cost;
@@ -427,11 +421,12 @@ impl Network {
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
             context.available = available;
-            if let Some(answer) = answer {
-                context.responded = true;
-                let refund = std::mem::take(&mut context.available);
-                answered = Some((context.origin, context.sender, answer, refund));
-            }
+        }
+        if let Some(answer) = answer
+            && let Some(context) = canister.set_responded(number)
+        {
+            let refund = std::mem::take(&mut context.available);
+            answered = Some((context.origin, context.sender, answer, refund));
         }
         let subnet = canister.subnet;
         self.ledger.burnt += burnt;
@@ -515,7 +510,7 @@ impl Network {
             return;
         }
         let subnet = canister.subnet;
-        let Some(context) = canister.contexts.remove(&number) else {
+        let Some(context) = canister.close_context(number) else {
             return;
         };
         if context.responded {
@@ -543,6 +538,30 @@ const NO_CALLBACK: WasmClosure = WasmClosure {
     function: u32::MAX,
     environment: u32::MAX,
 };
+
+/// The context in which a canister runs a method, or the reject of a call to it.
+fn method_context(canister: &Canister, method: &String) -> Result<Context, Reject> {
+    let id = canister.id;
+    let code = canister
+        .code
+        .as_ref()
+        .ok_or_else(|| Trap::NoModule.reject(id))?;
+    if code.module.updates.contains(method) {
+        let limit = canister.settings.wasm_memory_limit;
+        let bytes = code.heap.size * WASM_PAGE;
+        if limit > 0 && bytes > limit {
+            return Err(Trap::MemoryLimit(limit, bytes).reject(id));
+        }
+        Ok(Context::Update)
+    } else if code.module.queries.contains(method) {
+        Ok(Context::ReplicatedQuery)
+    } else if code.module.composite_queries.contains(method) {
+        let why = "Composite query cannot be called in replicated mode";
+        Err(Reject::new(RejectCode::CanisterError, 527, why))
+    } else {
+        Err(Trap::NoMethod("update", method.clone()).reject(id))
+    }
+}
 
 /// Checks that a call has the least cycles that its callee demands from other canisters.
 fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Reject> {

@@ -35,6 +35,9 @@ use crate::{
 const ROUND_INSTRUCTIONS: u64 = 7_000_000_000;
 /// The overhead of a message, in instructions. It bounds the messages of a round.
 const MESSAGE_OVERHEAD: u64 = 2_000_000;
+/// The rounds between two checkpoints of a subnet: one more than the DKG interval of the network's
+/// subnets.
+const CHECKPOINT_ROUNDS: u64 = 500;
 /// The limit of rounds in [`Network::await_ingress`].
 const MAX_AWAIT_ROUNDS: u32 = 100;
 
@@ -58,7 +61,17 @@ impl Network {
         }
         self.ready = later;
         self.answer_stop_requests();
+        if self.round.is_multiple_of(CHECKPOINT_ROUNDS) {
+            self.forget_compiled_modules();
+        }
         self.certify();
+    }
+
+    /// At a checkpoint a subnet forgets which modules it need not compile again.
+    fn forget_compiled_modules(&mut self) {
+        for subnet in &mut self.subnets {
+            subnet.compiled.clear();
+        }
     }
 
     /// Executes one round with these block makers, if they are nodes of their subnets.

@@ -37,8 +37,10 @@ pub(crate) struct Module {
     /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
     /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
-    /// Bytes of all custom sections.
-    pub(crate) custom_bytes: usize,
+    /// Bytes that the platform counts for `metadata`: names, contents, and one for each visibility.
+    pub(crate) metadata_bytes: usize,
+    /// Bytes that the platform counts for globals.
+    pub(crate) global_bytes: usize,
     /// Size of a fresh memory, in WebAssembly pages, and its contents.
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
@@ -96,8 +98,11 @@ impl Module {
             queries: BTreeSet::new(),
             composite_queries: BTreeSet::new(),
             metadata_digest,
+            metadata_bytes: (survey.metadata.iter())
+                .map(|(name, (_, content))| name.len() + 1 + content.len())
+                .sum(),
+            global_bytes: survey.global_bytes(),
             metadata: survey.metadata,
-            custom_bytes: survey.custom_bytes,
             initial_size: 0,
             initial: Pages::default(),
             initial_globals: Vec::new(),

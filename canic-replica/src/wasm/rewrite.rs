@@ -5,7 +5,11 @@
 //! before it is compiled. Its memory, its first table and every mutable global are exported under
 //! reserved names. Its start function becomes an export that runs at installation only.
 
-use std::{collections::BTreeMap, io::Read, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    ops::Range,
+};
 
 use wasm_encoder::ExportKind;
 use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
@@ -30,6 +34,8 @@ const MAX_CUSTOM_SECTIONS: usize = 16;
 const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
 /// The limit of padding, in bytes: enough for a million such operators, which no compiler writes.
 const MAX_PADDING: usize = 45_000_000;
+/// The platform's size of the value of a global, in bytes.
+pub(crate) const GLOBAL_BYTES: usize = 32;
 /// The prefix of the exports that rewriting adds.
 pub(crate) const RESERVED: &str = "replica ";
 
@@ -64,6 +70,9 @@ pub(crate) struct Survey {
     pub(crate) operators: u64,
     /// The indexes of the mutable globals.
     pub(crate) mutable_globals: Vec<u32>,
+    /// The indexes of the exported globals, and the number of their exports.
+    exported_globals: BTreeSet<u32>,
+    global_exports: usize,
     functions: usize,
     locals: usize,
     memory: bool,
@@ -232,7 +241,12 @@ impl Survey {
     ) -> Result<(), String> {
         let (mut methods, mut names) = (0, 0);
         for export in exports {
-            let name = export.map_err(unreadable)?.name;
+            let export = export.map_err(unreadable)?;
+            let name = export.name;
+            if export.kind == ExternalKind::Global {
+                self.exported_globals.insert(export.index);
+                self.global_exports += 1;
+            }
             if name.starts_with(RESERVED) {
                 return Err(format!(
                     "Exports may not begin with '{RESERVED}': '{name}'."
@@ -248,6 +262,14 @@ impl Survey {
         }
         limit("exported methods", methods, MAX_METHODS)?;
         limit("bytes of method names", names, MAX_METHOD_NAMES)
+    }
+
+    /// The bytes that the platform counts for globals: those that the module exports, those that
+    /// the platform exports because they can change, and its counter of instructions.
+    pub(crate) fn global_bytes(&self) -> usize {
+        let hidden = self.mutable_globals.iter();
+        let hidden = hidden.filter(|index| !self.exported_globals.contains(index));
+        GLOBAL_BYTES * (self.global_exports + hidden.count() + 1)
     }
 
     fn record_custom_section(&mut self, name: &str, data: &[u8]) -> Result<(), String> {

@@ -12,6 +12,19 @@ use ic_management_canister_types as types;
 
 pub const T: u128 = 1_000_000_000_000;
 
+/// The fee for the reception of a message of [`Net::admin`] to a canister, on 13 nodes: the method
+/// and the argument, and about 150 bytes around them.
+pub fn reception(callee: Principal, method: &str, payload: usize) -> u128 {
+    let head = match payload {
+        0..24 => 0,
+        24..256 => 1,
+        256..65_536 => 2,
+        _ => 4,
+    };
+    let around = 140 + head + callee.as_slice().len();
+    1_200_000 + 2_000 * (around + method.len() + payload) as u128
+}
+
 /// One instance. After every call it checks that no cycle was lost.
 #[derive(Clone)]
 pub struct Net {

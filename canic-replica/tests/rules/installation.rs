@@ -429,17 +429,21 @@ fn only_modules_with_orthogonal_persistence_keep_their_heap() {
 }
 
 /// A module whose compilation takes slightly more instructions than a round takes off the debt.
-fn large() -> Vec<u8> {
+/// Another `name` makes another module.
+fn large(name: &str) -> Vec<u8> {
     let function = format!("(func {})", "nop ".repeat(40_000));
-    wat::parse_str(format!("(module {})", function.repeat(9))).unwrap()
+    let export = format!("(func (export \"{name}\"))");
+    wat::parse_str(format!("(module {} {export})", function.repeat(9))).unwrap()
 }
 
 #[test]
 fn large_installs_in_a_row_are_rate_limited() {
     let mut net = Net::new();
     let id = net.create(1_000 * T);
-    net.install_as(Install, id, large(), &[]).unwrap();
-    let reject = net.install_as(Reinstall, id, large(), &[]).unwrap_err();
+    net.install_as(Install, id, large("one"), &[]).unwrap();
+    let reject = net
+        .install_as(Reinstall, id, large("one"), &[])
+        .unwrap_err();
     let text = format!(
         "Canister {id} is rate limited because it executed too many instructions in the previous \
          install_code messages. Please retry installation after several minutes."
@@ -450,7 +454,7 @@ fn large_installs_in_a_row_are_rate_limited() {
     );
     // Other canisters are not limited, and a round later this canister is not either.
     net.install(KEEPER);
-    net.install_as(Reinstall, id, large(), &[]).unwrap();
+    net.install_as(Reinstall, id, large("two"), &[]).unwrap();
     net.install_as(Reinstall, id, canister(KEEPER), &[])
         .unwrap_err();
     net.replica.tick();
@@ -473,8 +477,8 @@ fn large_installs_in_a_row_are_accepted_without_the_rate_limit() {
         admin: Principal::self_authenticating("admin"),
     };
     let id = net.create(1_000 * T);
-    for _ in 0..2 {
-        net.install_as(Reinstall, id, large(), &[]).unwrap();
+    for name in ["one", "two"] {
+        net.install_as(Reinstall, id, large(name), &[]).unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Limits of instructions, memory, stack and cycles: a canister that exceeds one fails, and the
 //! host stays up.
 
-use candid::Nat;
+use candid::{Nat, Principal};
 use canic_replica::{IngressStatus, Kind, Outcome, Reject, RejectCode};
 use ic_management_canister_types::{
     self as types,
@@ -163,7 +163,7 @@ fn memory_is_paid_as_time_passes_and_a_canister_that_cannot_pay_is_uninstalled()
     let paid = before - net.replica.cycles(id).unwrap();
     // The fee for 1 GiB and little more, for a day and a nanosecond or two.
     assert!(
-        per_day <= paid && paid < 127_000 * 24 * 3600 * 11 / 10,
+        per_day <= paid && paid < 317_500 * 24 * 3600 * 11 / 10,
         "{paid}"
     );
     net.check_accounts();
@@ -226,6 +226,15 @@ fn memory_that_cannot_be_paid_for_does_not_grow() {
             (drop (call $stable64_grow (i64.const 1))) (call $reply (i32.const 0)))
         (func (export "canister_update heap")
             (drop (memory.grow (i32.const 48000))) (call $reply (i32.const 0)))
+        (table 2 funcref) (elem (i32.const 1) $on_answer)
+        (data (i32.const 0) "raw_rand") (data (i32.const 10) "DIDL\00\00")
+        (func $on_answer (param i32)
+            (drop (call $stable64_grow (i64.const 160000))) (call $reply (i32.const 0)))
+        (func (export "canister_update later")
+            (call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8)
+                (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))
+            (call $call_data_append (i32.const 10) (i32.const 6))
+            (drop (call $call_perform)))
         (func (export "canister_query stable_in_query")
             (drop (call $stable64_grow (i64.const 160000)))
             (call $reply (i32.wrap_i64 (call $stable64_size))))"#,
@@ -234,14 +243,24 @@ fn memory_that_cannot_be_paid_for_does_not_grow() {
     for method in ["stable", "heap"] {
         let reject = net.update(id, method, &[]).unwrap_err();
         assert_eq!(reject.error_code, "IC0532", "{method}");
-        assert!(
-            reject.message.contains("due to insufficient cycles"),
-            "{}",
-            reject.message
-        );
+        let why = "due to insufficient cycles. At least ";
+        assert!(reject.message.contains(why), "{}", reject.message);
+        // Only a controller learns how much is missing.
+        let mut stranger = net.ingress(id, method, &[]);
+        stranger.sender = Principal::anonymous();
+        let reject = net.send(stranger).unwrap_err();
+        let end = "due to insufficient cycles.";
+        assert!(reject.message.ends_with(end), "{}", reject.message);
     }
     net.update(id, "little", &[]).unwrap();
     assert_eq!(net.number(id, "stable_in_query"), 160_001);
+    // A callback may freeze its canister (`dfinity/ic`, `sandbox_safe_system_state.rs`,
+    // `should_check_freezing_threshold_for_memory_grow`).
+    net.update(id, "later", &[]).unwrap();
+    assert_eq!(
+        net.update(id, "little", &[]).unwrap_err().error_code,
+        "IC0207"
+    );
 }
 
 #[test]

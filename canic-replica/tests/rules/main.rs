@@ -21,6 +21,7 @@ mod message_memory;
 mod metering;
 mod outcalls;
 mod permissions;
+mod prices;
 mod properties;
 mod queues;
 mod refusals;

@@ -5,13 +5,13 @@
 //! `rs/cycles_account_manager/src/cycles_account_manager.rs` (`freeze_threshold_cycles`).
 
 use candid::{Nat, Principal};
-use ic_management_canister_types::{self as types, CanisterSettings};
+use ic_management_canister_types::CanisterSettings;
 
-use crate::common::{CALLER, NO_ARGS, Net, T, call_argument, encode};
+use crate::common::{CALLER, NO_ARGS, Net, T, call_argument};
 
 const DAY: u64 = 24 * 3600;
 /// The storage of a GiB for a second.
-const GIB_SECOND: u128 = 127_000;
+const GIB_SECOND: u128 = 317_500;
 /// The reservation for a guaranteed answer: 2 MiB, and the platform's structure around it.
 const RESERVATION: u64 = (2 << 20) + 144;
 
@@ -207,4 +207,39 @@ fn message_memory_is_paid_for() {
     let paid = net.replica.accounts().fees.resources - before;
     assert_eq!(paid, idle + per_day(RESERVATION));
     net.replica.await_ingress(&open).unwrap().unwrap();
+}
+
+#[test]
+fn a_callback_needs_the_cycles_for_the_reservation_of_its_next_call() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(table 3 funcref) (elem (i32.const 1) $first $second)
+        (data (i32.const 0) "raw_rand") (data (i32.const 10) "DIDL\00\00")
+        (func $call (param $callback i32)
+            (call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8)
+                (local.get $callback) (i32.const 0) (local.get $callback) (i32.const 0))
+            (call $call_data_append (i32.const 10) (i32.const 6)))
+        (func $second (param i32))
+        ;; Calls again with all liquid cycles except the prepayment and those of the argument.
+        (func $first (param i32)
+            (call $call (i32.const 2))
+            (call $canister_liquid_cycle_balance128 (i32.const 2000))
+            (call $cost_call (i64.const 8) (i64.const 6) (i32.const 2016))
+            (call $call_cycles_add128 (i64.const 0) (i64.sub
+                (i64.sub (i64.load (i32.const 2000)) (i64.load (i32.const 2016)))
+                (i64.load (i32.const 1000))))
+            (call $reply (call $call_perform)))
+        (func (export "canister_update go")
+            (drop (call $argument))
+            (call $call (i32.const 1))
+            (drop (call $call_perform)))"#,
+    );
+    let needed = 30 * per_day(RESERVATION);
+    for (kept, result) in [(needed - 30, 2), (needed + 30, 0)] {
+        let kept = u64::try_from(kept).unwrap().to_le_bytes();
+        assert_eq!(net.update(id, "go", &kept).unwrap()[0], result);
+        net.replica.tick();
+        net.replica.tick();
+    }
+    net.check_accounts();
 }

@@ -207,8 +207,8 @@ fn cycles_above_the_balance_cannot_be_attached() {
         "(call $new) (call $call_cycles_add128 (i64.const 1) (i64.const 0))",
     );
     assert_eq!(code, "IC0504");
-    let why = "Canister ID is out of cycles: requested 18446744073709551616 cycles";
-    assert!(message.starts_with(why), "{message}");
+    let why = "Canister ID is out of cycles";
+    assert_eq!(message, why);
 }
 
 #[test]

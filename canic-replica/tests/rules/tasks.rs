@@ -275,7 +275,7 @@ fn a_timer_that_cannot_be_paid_for_waits_until_it_can() {
     net.replica.set_time(later).unwrap();
     net.replica.tick();
     assert_eq!(net.outcomes(Kind::Timer), []);
-    net.replica.add_cycles(id, 1_000_000_000 * T);
+    net.replica.add_cycles(id, 1_000_000_000_000 * T);
     net.replica.tick();
     assert_eq!(net.outcomes(Kind::Timer), [Outcome::Ok]);
     assert_eq!(net.number(id, "timers"), 1);

@@ -103,14 +103,11 @@ pub(super) fn attach(guest: &mut Guest<'_>, name: &str, amount: u128) -> Result<
     let heap = heap_bytes(guest);
     let host = guest.data_mut();
     let liquid = host.liquid(heap);
-    let balance = host.changes.balance;
     let canister = host.canister.id;
     let call = under_construction(host, &format!("ic0_{name}"))?;
     if amount > liquid {
         return Err(Trap::Cycles(format!(
-            "Canister {canister} is out of cycles: requested {amount} cycles but the available \
-             balance is {balance} cycles and the freezing threshold {} cycles",
-            balance - liquid
+            "Canister {canister} is out of cycles"
         )));
     }
     call.cycles += amount;

@@ -126,9 +126,9 @@ impl Host {
     }
 
     /// Whether the balance covers the freezing threshold once the canister takes `more` bytes.
-    /// `heap` in bytes.
+    /// Queries and callbacks may freeze their canister. `heap` in bytes.
     pub(super) fn check_can_grow(&self, heap: usize, more: u64) -> Result<(), Trap> {
-        if !self.message.context.is_replicated() {
+        if !self.message.context.keeps_liquid() {
             return Ok(());
         }
         let working = (heap as u64)
@@ -137,7 +137,10 @@ impl Host {
         let limit = self.freezing_limit(working, 0);
         match limit.checked_sub(self.changes.balance) {
             None | Some(0) => Ok(()),
-            Some(missing) => Err(Trap::Growth(more, missing)),
+            Some(missing) => {
+                let is_controller = self.canister.is_controller(&self.message.caller);
+                Err(Trap::Growth(more, is_controller.then_some(missing)))
+            }
         }
     }
 

@@ -425,7 +425,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             write_cycles(g, "cost_call", dst, cost)
         }
         cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
-            let cost = g.data().subnet.prices.creation;
+            let cost = g.data().subnet.prices.creation();
             write_cycles(g, "cost_create_canister", dst, cost)
         }
         cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {

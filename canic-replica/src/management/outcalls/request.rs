@@ -105,7 +105,10 @@ impl Network {
         self.charge_in_advance(&mut outcall, subnet)?;
         outcall.nodes = match replication {
             Replication::FullyReplicated => nodes,
-            _ => self.choose(nodes, replication.requests() as usize),
+            _ => {
+                let count = replication.requests(nodes.len() as u32);
+                self.choose(nodes, count as usize)
+            }
         };
         let id = self.subnets[subnet].outcalls;
         self.subnets[subnet].outcalls += 1;
@@ -132,7 +135,9 @@ impl Network {
         self.ledger.fees.outcalls += fee;
         if outcall.pay_as_you_go && fee > 0 {
             let limit = prices.outcall_usage_limit(outcall.replication, outcall.max_response());
-            outcall.allowance = Some(left.min(limit) / u128::from(outcall.replication.requests()));
+            let nodes = self.infos[subnet].nodes.len() as u32;
+            let requests = outcall.replication.requests(nodes);
+            outcall.allowance = Some(left.min(limit) / u128::from(requests));
         }
         Ok(())
     }
