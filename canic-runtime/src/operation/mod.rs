@@ -56,7 +56,7 @@ pub(crate) struct Moment {
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
 ///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
-/// 10 search:     0 candidate  1 count
+/// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -184,12 +184,24 @@ impl TeardownState {
 /// The search for a canister whose id root never learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Search {
-    /// The canister that root asks about, or asked about last.
+    /// The canister that root asks about.
     #[n(0)]
     pub(crate) candidate: Option<Id>,
     /// Searches so far.
     #[n(1)]
     pub(crate) count: u32,
+    /// The lost canister has a larger number than this one.
+    #[n(2)]
+    pub(crate) low: Option<Id>,
+    /// The numbers from this one on to `next` are not the lost canister's.
+    #[n(3)]
+    pub(crate) high: Option<Id>,
+    /// The first canister that root created after the lost one, as far as root can tell.
+    #[n(4)]
+    pub(crate) next: Option<Id>,
+    /// The last candidates in a row that do not exist.
+    #[n(5)]
+    pub(crate) free: u32,
 }
 
 /// The time at which root begins an operation.

@@ -4,7 +4,7 @@
 //! upgraded meanwhile. Recovery reads the canister's real state before the operation goes on.
 
 use crate::operation::{
-    End, Operation, Purpose, Step, search,
+    End, Operation, Purpose, Step,
     teardown::{self, MAX_CALLS},
     transition::Transition,
 };
@@ -16,7 +16,7 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
     }
     op.in_flight = false;
     op.retry.attempts += 1;
-    if op.retry.calls >= MAX_CALLS {
+    if op.retry.calls >= MAX_CALLS && op.step != Step::Search {
         let reason = format!("{:?} was cut off again and again", op.step);
         if matches!(op.purpose, Purpose::Move(..)) {
             // A failed move does not change the member.
@@ -32,8 +32,8 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.failure = Some(reason.to_string());
             return Transition::Close(End::Quarantined);
         }
-        Step::RetireChildren => {}
-        Step::Search => search::step_back(op),
+        // A search asks about its candidate again.
+        Step::RetireChildren | Step::Search => {}
         Step::Fund => {
             op.money.unconfirmed = op.money.shortfall;
             let is_teardown = op.teardown.is_some();

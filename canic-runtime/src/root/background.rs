@@ -20,6 +20,8 @@ fn tick() {
     let moment = ic::moment();
     let now = moment.now;
     driver::begin_queued();
+    // The watchdog ticks at least once after an operation has ended.
+    state::with(State::search_for_lost);
     let Work { due, next, idle } = state::with(|state| work(state, now, driver::is_driven));
     if idle {
         alarm::stop_watching();

@@ -76,7 +76,7 @@ pub(crate) async fn drive(id: OperationId) {
                     alarm::wake_within(0);
                     break;
                 }
-                let opened = state::with(|state| state.search_below(id));
+                let opened = state::with(|state| state.note_created(id));
                 opened.into_iter().for_each(spawn);
             }
         }

@@ -106,16 +106,20 @@ fn next_step(state: &mut State, mut op: Operation, moment: &Moment, report: Repo
                 issue(state, op, moment, report)
             }
         },
-        // The search could mistake a canister that is being created for the lost one.
-        Step::Search if state.is_creating() => wait(state, op, backoff(1), Vec::new(), moment),
         Step::Search => {
             let is_known = |canister| state.is_known(canister, moment.root);
-            if search::advance(&mut op, is_known).is_none() {
-                let end = search::give_up(&mut op);
-                close(state, op, end, moment, report);
-                return Begin::Nothing;
+            match search::advance(&mut op, is_known) {
+                None => {
+                    let end = search::give_up(&mut op);
+                    close(state, op, end, moment, report);
+                    Begin::Nothing
+                }
+                // This may be the canister that is being created, not the lost one.
+                Some(candidate) if state.may_be_creating(candidate) => {
+                    wait(state, op, backoff(1), Vec::new(), moment)
+                }
+                Some(_) => issue(state, op, moment, report),
             }
-            issue(state, op, moment, report)
         }
         _ => issue(state, op, moment, report),
     }
@@ -144,7 +148,7 @@ fn issue(state: &mut State, mut op: Operation, moment: &Moment, report: Report<'
         report(&op, Event::Began);
     }
     let attached = call.attached();
-    state.record_intent(&mut op, attached, moment.now);
+    state.record_intent(&mut op, attached, moment);
     Begin::Call { call, attached }
 }
 
@@ -526,7 +530,7 @@ pub(crate) mod tests {
         let other = put(&mut state, Purpose::Refill, Step::Create);
         begin_step(&mut state, other, &mut Vec::new());
         finish_step(&mut state, other, Reply::Created(numbered(9)), T + FEE);
-        assert_eq!(state.search_below(other), [lost]);
+        assert_eq!(state.note_created(other), [lost]);
         let Begin::Call { call, .. } = begin_step(&mut state, lost, &mut Vec::new()) else {
             panic!("it searches");
         };

@@ -64,6 +64,9 @@ pub(crate) struct Head {
     /// The number of the last announced change. On the heap: of the last change, announced or not.
     #[n(2)]
     last_change: u64,
+    /// The newest canister that root created.
+    #[n(3)]
+    newest: Option<Id>,
 }
 
 /// All of root's state.
@@ -175,11 +178,14 @@ impl State {
             || self.journal.holder(canister).is_some()
     }
 
-    /// Whether the reply to a creation is outstanding. A search may take the new canister for a
-    /// lost one.
-    pub(crate) fn is_creating(&self) -> bool {
+    /// Whether a creation whose reply is outstanding may have made a canister. A search could take
+    /// that one for a lost one.
+    pub(crate) fn may_be_creating(&self, canister: Principal) -> bool {
         let mut open = self.journal.open_operations();
-        open.any(|op| op.step == Step::Create && op.in_flight)
+        open.any(|op| {
+            let creates = op.step == Step::Create && op.in_flight;
+            creates && search::may_have_made(op.search.low, canister)
+        })
     }
 
     /// Whether a canister is below another one, or is the same.
@@ -291,17 +297,50 @@ impl State {
         Some(retired.collect())
     }
 
-    /// Opens the operations again whose canister is lost, now that operation `id` has created
-    /// another canister. Answers their numbers.
-    pub(crate) fn search_below(&mut self, id: OperationId) -> Vec<OperationId> {
-        let Some(upper) = self.journal.get(id).and_then(|op| op.canister()) else {
+    /// Notes the canister that operation `id` created: an upper bound for the canisters that were
+    /// lost before. Opens the operations again that look for one, and answers their numbers.
+    pub(crate) fn note_created(&mut self, id: OperationId) -> Vec<OperationId> {
+        let Some(created) = self.journal.get(id).and_then(|op| op.canister()) else {
             return Vec::new();
         };
+        let newest = self.head.newest.map(|newest| newest.0);
+        if newest.is_none_or(|newest| search::number(newest) < search::number(created)) {
+            self.head.newest = Some(Id(created));
+            self.write_head();
+        }
+        let all = self.journal.open_operations();
+        let searching: Vec<OperationId> = all
+            .filter(|op| op.step == Step::Search)
+            .map(|op| op.id)
+            .collect();
+        for id in searching {
+            if let Some(mut op) = self.journal.get(id) {
+                search::bound(&mut op, created);
+                self.journal.put(op);
+            }
+        }
+        self.search_for(search::is_searchable, Some(created))
+    }
+
+    /// Begins the search for each canister that is lost and was not searched for. Answers the
+    /// numbers of the operations.
+    pub(crate) fn search_for_lost(&mut self) -> Vec<OperationId> {
+        self.search_for(search::is_due, None)
+    }
+
+    fn search_for(
+        &mut self,
+        is_lost: fn(&Operation) -> bool,
+        bound: Option<Principal>,
+    ) -> Vec<OperationId> {
         let all = self.journal.list(Section::Quarantined, None);
-        let lost: Vec<Operation> = all.filter(search::is_searchable).collect();
+        let lost: Vec<Operation> = all.filter(is_lost).collect();
         let mut opened = Vec::new();
         for mut op in lost {
-            search::begin(&mut op, upper);
+            search::begin(&mut op);
+            if let Some(canister) = bound {
+                search::bound(&mut op, canister);
+            }
             opened.push(op.id);
             self.journal.put(op);
         }
@@ -344,7 +383,8 @@ impl State {
     // Intent and fact
 
     /// Puts the intent of a step on record, before its call is made.
-    pub(crate) fn record_intent(&mut self, op: &mut Operation, attached: u128, now: u64) {
+    pub(crate) fn record_intent(&mut self, op: &mut Operation, attached: u128, moment: &Moment) {
+        let Moment { now, root, .. } = *moment;
         if let (Step::Install, Purpose::Provision(position, plan), Some(canister)) =
             (op.step, &op.purpose, op.canister())
         {
@@ -358,6 +398,9 @@ impl State {
             );
         }
         let is_creation = op.step == Step::Create;
+        if is_creation {
+            op.search.low = Some(self.head.newest.unwrap_or(Id(root)));
+        }
         op.padding = vec![0; if is_creation { PADDING } else { 0 }];
         op.in_flight = true;
         op.retry.calls += 1;
