@@ -1,0 +1,695 @@
+//! Response verification by HTTP gateways. The specification: dfinity/developer-docs,
+//! docs/references/http-gateway-protocol-spec.md. The tests certify by the crate
+//! `ic-http-certification`, as canisters do.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use candid::{CandidType, Principal, encode_one};
+use ic_certification::{HashTree, fork, label, leaf};
+use ic_http_certification::{
+    CERTIFICATE_EXPRESSION_HEADER_NAME, CERTIFICATE_HEADER_NAME, CelExpression,
+    DefaultCelBuilder, DefaultResponseCertification, HttpCertification, HttpCertificationPath,
+    HttpCertificationTree, HttpCertificationTreeEntry, HttpRequest, HttpResponse, StatusCode,
+    utils::add_v2_certificate_header,
+};
+use pocket_ic::PocketIc;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    common::{instance, only_ours},
+    gateway::{Answer, Callback, Page, Part, Strategy, Token, ask},
+};
+
+/// A canister that certifies what it is told to, and answers from slots: `http_request` from 0, or
+/// from the first digit of a range; the streaming callback from 7, and the update from 8.
+const SITE: &str = r#"
+(module
+  (import "ic0" "msg_reply" (func $reply))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (import "ic0" "msg_arg_data_size" (func $size (result i32)))
+  (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
+  (import "ic0" "certified_data_set" (func $certify (param i32 i32)))
+  (import "ic0" "data_certificate_size" (func $certificate_size (result i32)))
+  (import "ic0" "data_certificate_copy" (func $certificate_copy (param i32 i32 i32)))
+  (memory 200)
+  (func $slot (param i32) (result i32)
+    (i32.mul (i32.add (local.get 0) (i32.const 1)) (i32.const 0x100000)))
+  (func $answer (param i32)
+    (call $append
+      (call $slot (local.get 0))
+      (i32.load (i32.mul (local.get 0) (i32.const 4))))
+    (call $reply))
+  ;; The digit behind `bytes=` in the argument, or 0.
+  (func $range (result i32) (local $at i32) (local $end i32)
+    (call $copy (i32.const 0xb00000) (i32.const 0) (call $size))
+    (local.set $at (i32.const 0xb00000))
+    (local.set $end (i32.add (local.get $at) (call $size)))
+    (loop $next
+      (if (i64.eq
+            (i64.and (i64.load (local.get $at)) (i64.const 0xffffffffffff))
+            (i64.const 0x3d7365747962))
+        (then (return (i32.sub (i32.load8_u offset=6 (local.get $at)) (i32.const 48)))))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    (i32.const 0))
+  (func (export "canister_update certify")
+    (call $copy (i32.const 1024) (i32.const 0) (call $size))
+    (call $certify (i32.const 1024) (call $size))
+    (call $reply))
+  (func (export "canister_query certificate")
+    (call $certificate_copy (i32.const 0xb00000) (i32.const 0) (call $certificate_size))
+    (call $append (i32.const 0xb00000) (call $certificate_size))
+    (call $reply))
+  ;; The first byte is the number of the slot.
+  (func (export "canister_update fill") (local $slot i32) (local $length i32)
+    (call $copy (i32.const 1024) (i32.const 0) (i32.const 1))
+    (local.set $slot (i32.load8_u (i32.const 1024)))
+    (local.set $length (i32.sub (call $size) (i32.const 1)))
+    (call $copy (call $slot (local.get $slot)) (i32.const 1) (local.get $length))
+    (i32.store (i32.mul (local.get $slot) (i32.const 4)) (local.get $length))
+    (call $reply))
+  (func (export "canister_query http_request") (call $answer (call $range)))
+  (func (export "canister_query more") (call $answer (i32.const 7)))
+  (func (export "canister_update http_request_update") (call $answer (i32.const 8))))
+"#;
+
+const MORE: u8 = 7;
+const UPDATE: u8 = 8;
+
+struct Site {
+    pic: PocketIc,
+    canister: Principal,
+}
+
+impl Site {
+    fn start() -> Self {
+        Self::of(&wat::parse_str(SITE).unwrap())
+    }
+
+    fn of(module: &[u8]) -> Self {
+        let mut pic = instance();
+        let canister = pic.create_canister();
+        pic.install_canister(canister, module.to_vec(), vec![], None);
+        pic.make_live(None);
+        Self { pic, canister }
+    }
+
+    fn update(&self, method: &str, argument: Vec<u8>) {
+        self.pic
+            .update_call(self.canister, Principal::anonymous(), method, argument)
+            .unwrap();
+    }
+
+    /// Certifies a root hash; returns its certificate.
+    fn certify(&self, root: [u8; 32]) -> Vec<u8> {
+        self.update("certify", root.to_vec());
+        self.pic
+            .query_call(self.canister, Principal::anonymous(), "certificate", vec![])
+            .unwrap()
+    }
+
+    fn fill(&self, slot: u8, answer: &impl CandidType) {
+        let mut argument = vec![slot];
+        argument.extend(encode_one(answer).unwrap());
+        self.update("fill", argument);
+    }
+
+    /// Certifies the responses to `GET path` by version 2, and answers with them.
+    fn publish(&self, certified: &[Certified]) {
+        let mut tree = HttpCertificationTree::default();
+        for one in certified {
+            tree.insert(&one.entry());
+        }
+        let certificate = self.certify(tree.root_hash());
+        for one in certified {
+            self.fill(one.slot, &one.answer(&tree, &certificate));
+        }
+    }
+
+    fn get(&self, path: &str) -> Page {
+        self.ask("GET", path, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &str) -> Page {
+        let host = format!("host: {}.localhost\r\n", self.canister);
+        ask(&self.pic, method, path, &format!("{host}{headers}"))
+    }
+
+    fn assert_refused(&self, page: &Page, why: &str) {
+        assert_eq!(page.status, 503, "{}", page.body);
+        assert_eq!(page.error_type(), "backend_response_verification");
+        assert!(page.body.contains(why), "{why}: {}", page.body);
+    }
+}
+
+/// A response with its certification.
+struct Certified {
+    slot: u8,
+    path: HttpCertificationPath<'static>,
+    url: &'static str,
+    response: HttpResponse<'static>,
+    certification: HttpCertification,
+}
+
+impl Certified {
+    fn new(
+        expression: &CelExpression<'_>,
+        path: HttpCertificationPath<'static>,
+        url: &'static str,
+        mut response: HttpResponse<'static>,
+    ) -> Self {
+        use ic_http_certification::cel::DefaultCelExpression::{Full, ResponseOnly, Skip};
+        let CelExpression::Default(kind) = expression;
+        response.add_header((
+            CERTIFICATE_EXPRESSION_HEADER_NAME.to_owned(),
+            expression.to_string(),
+        ));
+        let request = HttpRequest::get(url)
+            .with_headers(vec![("accept".to_owned(), "text/plain".to_owned())])
+            .build();
+        let certification = match kind {
+            Full(full) => HttpCertification::full(full, &request, &response, None).unwrap(),
+            ResponseOnly(only) => HttpCertification::response_only(only, &response, None).unwrap(),
+            Skip => HttpCertification::skip(),
+        };
+        Self {
+            slot: 0,
+            path,
+            url,
+            response,
+            certification,
+        }
+    }
+
+    fn entry(&self) -> HttpCertificationTreeEntry<'_> {
+        HttpCertificationTreeEntry::new(&self.path, self.certification)
+    }
+
+    fn answer(&self, tree: &HttpCertificationTree, certificate: &[u8]) -> Answer {
+        let mut response = self.response.clone();
+        add_v2_certificate_header(
+            certificate,
+            &mut response,
+            &tree.witness(&self.entry(), self.url).unwrap(),
+            &self.path.to_expr_path(),
+        );
+        Answer {
+            status_code: response.status_code().as_u16(),
+            headers: response.headers().to_vec(),
+            body: response.body().to_vec().into(),
+            upgrade: None,
+            streaming_strategy: None,
+        }
+    }
+}
+
+fn response(status: u16, body: &'static str) -> HttpResponse<'static> {
+    let headers = [("content-type", "text/plain"), ("x-other", "not certified")];
+    HttpResponse::builder()
+        .with_status_code(StatusCode::from_u16(status).unwrap())
+        .with_headers(headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec())
+        .with_body(body.as_bytes())
+        .build()
+}
+
+/// The header, one query parameter, and one header of the response are certified.
+fn full() -> CelExpression<'static> {
+    CelExpression::Default(ic_http_certification::cel::DefaultCelExpression::Full(
+        DefaultCelBuilder::full_certification()
+            .with_request_headers(vec!["Accept"])
+            .with_request_query_parameters(vec!["a"])
+            .with_response_certification(DefaultResponseCertification::certified_response_headers(
+                vec!["Content-Type"],
+            ))
+            .build(),
+    ))
+}
+
+/// All headers but one are certified, and nothing of the request.
+fn response_only() -> CelExpression<'static> {
+    CelExpression::Default(
+        ic_http_certification::cel::DefaultCelExpression::ResponseOnly(
+            DefaultCelBuilder::response_only_certification()
+                .with_response_certification(
+                    DefaultResponseCertification::response_header_exclusions(vec!["X-Other"]),
+                )
+                .build(),
+        ),
+    )
+}
+
+fn cbor(value: &impl Serialize) -> Vec<u8> {
+    serde_cbor::to_vec(value).unwrap()
+}
+
+/// The answer to a page that version 1 certifies.
+fn version_1(certificate: &[u8], tree: &HashTree, body: &str) -> Answer {
+    let certificate = STANDARD.encode(certificate);
+    let tree = STANDARD.encode(cbor(tree));
+    let headers = [
+        (
+            CERTIFICATE_HEADER_NAME,
+            format!("certificate=:{certificate}:, tree=:{tree}:"),
+        ),
+        ("cache-control", "max-age=9".to_owned()),
+    ];
+    Answer {
+        status_code: 200,
+        headers: headers.map(|(n, v)| (n.to_owned(), v)).to_vec(),
+        body: body.as_bytes().to_vec().into(),
+        upgrade: None,
+        streaming_strategy: None,
+    }
+}
+
+fn assets(pages: [(&str, &str); 2]) -> HashTree {
+    let [one, other] =
+        pages.map(|(path, body)| label(path, leaf(Sha256::digest(body).to_vec())));
+    label("http_assets", fork(one, other))
+}
+
+/// Specification, "Request Hash Calculation" and "Response Hash Calculation". What is not certified
+/// is not passed on: dfinity/http-gateway, src/protocol/handler.rs.
+#[test]
+fn a_certified_page_is_served_with_its_certified_headers() {
+    let site = Site::start();
+    let path = HttpCertificationPath::exact("/shop/cart");
+    let page = Certified::new(&full(), path, "/shop/cart?a=b", response(201, "two books"));
+    site.publish(&[page]);
+    let accept = "accept: text/plain\r\n";
+    let page = site.ask("GET", "/shop/cart?c=d&a=b", accept);
+    assert_eq!((page.status, page.body.as_str()), (201, "two books"));
+    assert!(page.head.contains("content-type: text/plain"));
+    assert!(page.head.contains("ic-certificate: certificate=:"));
+    assert!(!page.head.contains("x-other"), "{}", page.head);
+    // The certificate is about the method, the header, the parameter and the path.
+    let others = [
+        ("POST", "/shop/cart?a=b", accept),
+        ("GET", "/shop/cart?a=b", ""),
+        ("GET", "/shop/cart?a=c", accept),
+        ("GET", "/shop/cart", accept),
+    ];
+    for (method, path, headers) in others {
+        let page = site.ask(method, path, headers);
+        site.assert_refused(&page, "the tree has no leaf for this request and response");
+    }
+    for path in ["/shop/cart/?a=b", "/shop?a=b", "/?a=b"] {
+        site.assert_refused(&site.ask("GET", path, accept), "is not that of");
+    }
+}
+
+/// Specification, "Response Verification Outline". The words of the refusal are those of
+/// dfinity/ic-gateway, src/routing/error_cause.rs.
+#[test]
+fn what_is_not_certified_is_refused_except_under_raw() {
+    let site = Site::start();
+    let plain = |body: &str| Answer {
+        status_code: 200,
+        headers: vec![],
+        body: body.as_bytes().to_vec().into(),
+        upgrade: None,
+        streaming_strategy: None,
+    };
+    site.fill(0, &plain("hello"));
+    let refused = site.get("/");
+    site.assert_refused(&refused, "the response has no header IC-Certificate");
+    assert!(
+        refused
+            .body
+            .contains("The response from the canister failed verification and cannot be trusted."),
+        "{}",
+        refused.body
+    );
+    let with_id = format!("/?canisterId={}", site.canister);
+    let refused = ask(&site.pic, "GET", &with_id, "host: localhost\r\n");
+    site.assert_refused(&refused, "the response has no header IC-Certificate");
+    let host = format!("host: {}.raw.localhost\r\n", site.canister);
+    let page = ask(&site.pic, "GET", "/", &host);
+    assert_eq!((page.status, page.body.as_str()), (200, "hello"));
+}
+
+#[test]
+fn an_answer_that_differs_from_its_certificate_is_refused() {
+    let site = Site::start();
+    let page = Certified::new(
+        &response_only(),
+        HttpCertificationPath::exact("/page"),
+        "/page",
+        response(200, "hello"),
+    );
+    let mut tree = HttpCertificationTree::default();
+    tree.insert(&page.entry());
+    let certificate = site.certify(tree.root_hash());
+    let good = || page.answer(&tree, &certificate);
+    site.fill(0, &good());
+    assert_eq!(site.get("/page").body, "hello");
+    let no_leaf = "the tree has no leaf for this request and response";
+    let replaced = |header: &str, from: &str, to: &str| {
+        let mut answer = good();
+        for (name, value) in &mut answer.headers {
+            if name.eq_ignore_ascii_case(header) {
+                *value = value.replacen(from, to, 1);
+            }
+        }
+        answer
+    };
+    let changed = |change: fn(&mut Answer)| {
+        let mut answer = good();
+        change(&mut answer);
+        answer
+    };
+    let certificate_header = CERTIFICATE_HEADER_NAME;
+    let nested = format!("certificate=:{}:, x=:", STANDARD.encode([0x81; 60_000]));
+    let cases = [
+        (changed(|answer| answer.body = b"hullo".to_vec().into()), no_leaf),
+        (changed(|answer| answer.status_code = 404), no_leaf),
+        (replaced("content-type", "plain", "html"), no_leaf),
+        (
+            changed(|answer| answer.headers.push(("set-cookie".into(), "a=b".into()))),
+            no_leaf,
+        ),
+        (
+            replaced(CERTIFICATE_EXPRESSION_HEADER_NAME, "X-Other", "X-Others"),
+            "the tree has no IC-CertificateExpression",
+        ),
+        (
+            changed(|answer| answer.headers.retain(|(name, _)| !name.ends_with("Expression"))),
+            "the response has no header IC-CertificateExpression",
+        ),
+        (replaced(certificate_header, "version=2", "version=3"), "version 3"),
+        (replaced(certificate_header, "version=2", "version=x"), "the version `x`"),
+        (replaced(certificate_header, "expr_path", "path"), "no expr_path"),
+        (replaced(certificate_header, "tree=", "wood="), "no tree"),
+        (replaced(certificate_header, "certificate=", "c="), "no certificate"),
+        (replaced(certificate_header, "certificate=:", "certificate=:!"), "not Base64"),
+        (replaced(certificate_header, "certificate=:", "certificate=:AAAA"), "not the CBOR"),
+        (replaced(certificate_header, "certificate=:", &nested), "not the CBOR"),
+    ];
+    for (answer, why) in cases {
+        site.fill(0, &answer);
+        site.assert_refused(&site.get("/page"), why);
+    }
+    // The certificate of other certified data.
+    site.fill(0, &page.answer(&tree, &site.certify([7; 32])));
+    let why = "the tree is not the one of the canister's certified data";
+    site.assert_refused(&site.get("/page"), why);
+}
+
+/// Specification, "Certificate Validation".
+#[test]
+fn a_certificate_must_be_of_the_canister_and_of_the_instance() {
+    let site = Site::start();
+    let page = Certified::new(
+        &response_only(),
+        HttpCertificationPath::exact("/page"),
+        "/page",
+        response(200, "hello"),
+    );
+    site.publish(&[page]);
+    assert_eq!(site.get("/page").status, 200);
+    let page = Certified::new(
+        &response_only(),
+        HttpCertificationPath::exact("/page"),
+        "/page",
+        response(200, "hello"),
+    );
+    let mut tree = HttpCertificationTree::default();
+    tree.insert(&page.entry());
+    // Another canister on the same subnet.
+    let other = Site {
+        canister: site.pic.create_canister(),
+        pic: instance(),
+    };
+    let module = wat::parse_str(SITE).unwrap();
+    site.pic
+        .install_canister(other.canister, module, vec![], None);
+    let call = |method: &str, argument: Vec<u8>| {
+        site.pic
+            .update_call(other.canister, Principal::anonymous(), method, argument)
+            .unwrap()
+    };
+    call("certify", tree.root_hash().to_vec());
+    let certificate = site
+        .pic
+        .query_call(other.canister, Principal::anonymous(), "certificate", vec![])
+        .unwrap();
+    site.fill(0, &page.answer(&tree, &certificate));
+    site.assert_refused(&site.get("/page"), "does not reveal the certified data");
+    // A changed signature.
+    let good = site.certify(tree.root_hash());
+    let mut forged: ic_certification::Certificate = serde_cbor::from_slice(&good).unwrap();
+    forged.signature[9] ^= 1;
+    site.fill(0, &page.answer(&tree, &cbor(&forged)));
+    site.assert_refused(&site.get("/page"), "the signature of the certificate");
+    // A tree that nobody signed.
+    forged.signature[9] ^= 1;
+    forged.tree = label("time", leaf([0]));
+    site.fill(0, &page.answer(&tree, &cbor(&forged)));
+    site.assert_refused(&site.get("/page"), "the certificate is of 0");
+}
+
+/// Specification, "Certificate Validation": at most five minutes old.
+#[test]
+fn an_old_certificate_is_refused() {
+    if !only_ours("this server judges certificates by the clock of the computer") {
+        return;
+    }
+    let site = Site::start();
+    let page = || {
+        Certified::new(
+            &response_only(),
+            HttpCertificationPath::exact("/page"),
+            "/page",
+            response(200, "hello"),
+        )
+    };
+    site.publish(&[page()]);
+    site.pic.advance_time(Duration::from_secs(240));
+    assert_eq!(site.get("/page").status, 200);
+    site.pic.advance_time(Duration::from_secs(61));
+    site.assert_refused(&site.get("/page"), "nanoseconds since 1970");
+    site.publish(&[page()]);
+    assert_eq!(site.get("/page").status, 200);
+}
+
+/// Specification, "The Certificate Expression Header": `no_certification`.
+#[test]
+fn a_canister_can_certify_that_a_page_has_no_certificate() {
+    let site = Site::start();
+    let skip =
+        CelExpression::Default(ic_http_certification::cel::DefaultCelExpression::Skip);
+    let path = HttpCertificationPath::wildcard("/live");
+    let page = Certified::new(&skip, path, "/live/time", response(200, "noon"));
+    site.publish(&[page]);
+    let page = site.get("/live/time");
+    assert_eq!((page.status, page.body.as_str()), (200, "noon"));
+    assert!(page.head.contains("x-other: not certified"));
+    // It is about these paths only.
+    site.assert_refused(&site.get("/other"), "does not cover");
+}
+
+/// Specification, "Expression Path": the path must be the most specific one in the tree.
+#[test]
+fn a_wildcard_is_for_pages_without_a_path_of_their_own() {
+    let site = Site::start();
+    let of = |path: HttpCertificationPath<'static>, url, body, slot| Certified {
+        slot,
+        ..Certified::new(&response_only(), path, url, response(404, body))
+    };
+    let everywhere = || of(HttpCertificationPath::wildcard("/"), "/x", "root", 0);
+    site.publish(&[everywhere()]);
+    for path in ["/", "/x", "/x/", "/x/y?z"] {
+        let page = site.get(path);
+        assert_eq!((page.status, page.body.as_str()), (404, "root"), "{path}");
+    }
+    // Slots beyond 0 are certified, and not answered with.
+    site.publish(&[
+        everywhere(),
+        of(HttpCertificationPath::exact("/x"), "/x", "exact", 5),
+        of(HttpCertificationPath::wildcard("/a"), "/a/b", "below", 6),
+    ]);
+    // The witness of `/x` shows that there is a more specific path, or hides whether there is one.
+    for path in ["/x", "/a", "/a/b", "/a/b/c/d"] {
+        site.assert_refused(&site.get(path), "more specific");
+    }
+}
+
+/// Specification, "Legacy Response Verification".
+#[test]
+fn version_1_certifies_the_body_below_its_path() {
+    let site = Site::start();
+    let tree = assets([("/index.html", "start"), ("/page", "hello")]);
+    let certificate = site.certify(tree.digest());
+    let answer = |body: &str| version_1(&certificate, &tree, body);
+    site.fill(0, &answer("hello"));
+    let page = site.get("/page?query");
+    assert_eq!((page.status, page.body.as_str()), (200, "hello"));
+    assert!(!page.head.contains("cache-control"), "{}", page.head);
+    let other_hash = "the body has another hash than the tree";
+    site.assert_refused(&site.get("/other"), other_hash);
+    site.fill(0, &answer("start"));
+    assert_eq!(site.get("/other").body, "start");
+    site.assert_refused(&site.get("/page"), other_hash);
+    let mut redirect = answer("start");
+    redirect.status_code = 302;
+    site.fill(0, &redirect);
+    site.assert_refused(&site.get("/"), "does not allow redirects");
+}
+
+/// Specification, "Response Verification Version Assertion".
+#[test]
+fn a_canister_that_supports_version_2_must_not_answer_by_version_1() {
+    if !only_ours("this gateway does not look at the metadata") {
+        return;
+    }
+    let with = |section: &str| {
+        let module = SITE.replace("(memory 200)", &format!("(memory 200) {section}"));
+        wat::parse_str(module).unwrap()
+    };
+    let section = |name: &str, content: &str| format!(r#"(@custom "{name}" "{content}")"#);
+    let public = "icp:public supported_certificate_versions";
+    let private = "icp:private supported_certificate_versions";
+    let cases = [
+        (section(public, "1"), None),
+        (section(public, "1,2"), Some("supports version 2")),
+        (section(public, "2, 3"), Some("supports version 2")),
+        (section(private, "1"), Some("can't be read")),
+    ];
+    for (section, refusal) in cases {
+        let site = Site::of(&with(&section));
+        let tree = assets([("/index.html", "start"), ("/page", "hello")]);
+        let certificate = site.certify(tree.digest());
+        site.fill(0, &version_1(&certificate, &tree, "hello"));
+        let page = site.get("/page");
+        match refusal {
+            None => assert_eq!(page.body, "hello"),
+            Some(why) => site.assert_refused(&page, why),
+        }
+    }
+}
+
+/// Specification, "Upgrade to Update Calls".
+#[test]
+fn the_answer_of_an_update_needs_no_certificate() {
+    let site = Site::start();
+    let answer = |body: &str, upgrade| Answer {
+        status_code: 200,
+        headers: vec![],
+        body: body.as_bytes().to_vec().into(),
+        upgrade,
+        streaming_strategy: None,
+    };
+    site.fill(0, &answer("query", Some(true)));
+    // The field is ignored in the answer of the update.
+    site.fill(UPDATE, &answer("update", Some(true)));
+    assert_eq!(site.get("/").body, "update");
+    site.fill(0, &answer("query", Some(false)));
+    assert_eq!(site.get("/").status, 503);
+}
+
+/// Specification, "Response Body Streaming": uncertified chunks are not passed on, and the callback
+/// is a method of the canister.
+#[test]
+fn a_streamed_body_is_verified_as_a_whole() {
+    let site = Site::start();
+    let page = Certified::new(
+        &response_only(),
+        HttpCertificationPath::exact("/long"),
+        "/long",
+        response(200, "one, two"),
+    );
+    let mut tree = HttpCertificationTree::default();
+    tree.insert(&page.entry());
+    let certificate = site.certify(tree.root_hash());
+    let streamed = |canister: Principal| {
+        let mut answer = page.answer(&tree, &certificate);
+        answer.body = b"one, ".to_vec().into();
+        answer.streaming_strategy = Some(Strategy::Callback {
+            callback: Callback::new(canister, "more".into()),
+            token: Token { part: 2 },
+        });
+        answer
+    };
+    let part = |body: &str| Part {
+        body: body.as_bytes().to_vec().into(),
+        token: None,
+    };
+    site.fill(0, &streamed(site.canister));
+    site.fill(MORE, &part("two"));
+    assert_eq!(site.get("/long").body, "one, two");
+    site.fill(MORE, &part("ten"));
+    site.assert_refused(&site.get("/long"), "the tree has no leaf");
+    if only_ours("this gateway streams without end") {
+        let endless = Part {
+            token: Some(Token { part: 3 }),
+            ..part("two")
+        };
+        site.fill(MORE, &endless);
+        let page = site.get("/long");
+        assert!(page.body.contains("more than 1000 calls"), "{}", page.body);
+        site.fill(0, &streamed(Principal::management_canister()));
+        let page = site.get("/long");
+        let why = "the streaming callback is not a method of the canister";
+        assert!(page.status == 503 && page.body.contains(why), "{}", page.body);
+    }
+}
+
+/// dfinity/http-gateway, src/response/response_handler.rs: a browser that asks for a whole page
+/// gets all ranges, each of them verified.
+#[test]
+fn ranges_are_joined_and_verified_one_by_one() {
+    let site = Site::start();
+    let range = |slot, body: &'static str, range: &str| {
+        let mut response = response(206, body);
+        response.add_header(("content-range".to_owned(), range.to_owned()));
+        let path = HttpCertificationPath::exact("/long");
+        Certified {
+            slot,
+            ..Certified::new(&response_only(), path, "/long", response)
+        }
+    };
+    // The second range overlaps the first.
+    site.publish(&[
+        range(0, "0123456789", "bytes 0-9/25"),
+        range(1, "89abcdefghij", "bytes 8-19/25"),
+        range(2, "klmno", "bytes 20-24/25"),
+    ]);
+    let page = site.get("/long");
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert_eq!(page.body, "0123456789abcdefghijklmno");
+    assert!(!page.head.contains("\r\ncontent-range:"), "{}", page.head);
+    assert!(page.head.contains("content-length: 25"), "{}", page.head);
+    let part = site.ask("GET", "/long", "range: bytes=20-\r\n");
+    assert_eq!((part.status, part.body.as_str()), (206, "klmno"));
+    assert!(part.head.contains("\r\ncontent-range: bytes 20-24/25"));
+
+    if !only_ours("this gateway breaks off when a later range is wrong") {
+        return;
+    }
+    let first = || range(0, "0123456789", "bytes 0-9/20");
+    let wrong = [
+        ("abcdefghij", "bytes 11-20/21", "out-of-order"),
+        ("abcdefghij", "bytes 0-9/20", "out-of-order"),
+        ("abcdefghij", "bytes 10-18/20", "inconsistent"),
+        ("abcdefghij", "bytes 10-19/19", "inconsistent"),
+        ("abcdefghij", "10-19/20", "Invalid"),
+    ];
+    for (body, header, why) in wrong {
+        site.publish(&[first(), range(1, body, header)]);
+        let page = site.get("/long");
+        assert!(page.status == 503 && page.body.contains(why), "{}", page.body);
+    }
+    site.publish(&[first(), range(1, "abcdefghij", "bytes 10-19/20")]);
+    assert_eq!(site.get("/long").status, 200);
+    let forged = Answer {
+        status_code: 206,
+        headers: vec![("content-range".into(), "bytes 10-19/20".into())],
+        body: b"abcdefghij".to_vec().into(),
+        upgrade: None,
+        streaming_strategy: None,
+    };
+    site.fill(1, &forged);
+    site.assert_refused(&site.get("/long"), "no header IC-Certificate");
+}
