@@ -90,7 +90,10 @@ impl Page {
     /// The type of a refusal by the gateway.
     pub(crate) fn error_type(&self) -> String {
         let refusal: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
-        refusal["error_type"].as_str().unwrap_or_default().to_owned()
+        refusal["error_type"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -256,8 +259,16 @@ fn refusals_name_their_type_as_the_gateways_of_the_network_do() {
     let cases = [
         (format!("{without}.localhost"), 503, "canister_error"),
         (format!("{empty}.localhost"), 503, "canister_error"),
-        (format!("{malformed}.localhost"), 503, "backend_http_gateway"),
-        (format!("{missing}.localhost"), 404, "canister_route_not_found"),
+        (
+            format!("{malformed}.localhost"),
+            503,
+            "backend_http_gateway",
+        ),
+        (
+            format!("{missing}.localhost"),
+            404,
+            "canister_route_not_found",
+        ),
         ("some.localhost".to_owned(), 400, "canister_id_not_resolved"),
     ];
     for (host, status, error_type) in cases {
@@ -311,7 +322,10 @@ fn a_gateway_serves_the_hosts_that_it_was_created_for() {
     );
     for path in ["/", &with_id, "/api/v2/status"] {
         let page = ask(&only, "GET", path, "host: localhost\r\n");
-        assert_eq!((page.status, page.error_type().as_str()), (400, "client_unknown_domain"));
+        assert_eq!(
+            (page.status, page.error_type().as_str()),
+            (400, "client_unknown_domain")
+        );
     }
     assert_eq!(status(&only, "/api/v2/status", "example.org"), 200);
     assert_eq!(status(&only, "/_/topology", "localhost"), 200);

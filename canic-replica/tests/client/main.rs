@@ -20,5 +20,6 @@ mod outcalls;
 mod own;
 mod raw;
 mod server;
+mod site;
 mod snapshots;
 mod verification;

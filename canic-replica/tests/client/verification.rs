@@ -1,274 +1,23 @@
 //! Response verification by HTTP gateways. The specification: dfinity/developer-docs,
-//! docs/references/http-gateway-protocol-spec.md. The tests certify by the crate
-//! `ic-http-certification`, as canisters do.
+//! docs/references/http-gateway-protocol-spec.md.
 
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use candid::{CandidType, Principal, encode_one};
-use ic_certification::{HashTree, fork, label, leaf};
+use candid::Principal;
+use ic_certification::{label, leaf};
 use ic_http_certification::{
     CERTIFICATE_EXPRESSION_HEADER_NAME, CERTIFICATE_HEADER_NAME, CelExpression,
-    DefaultCelBuilder, DefaultResponseCertification, HttpCertification, HttpCertificationPath,
-    HttpCertificationTree, HttpCertificationTreeEntry, HttpRequest, HttpResponse, StatusCode,
-    utils::add_v2_certificate_header,
+    HttpCertificationPath, HttpCertificationTree,
 };
-use pocket_ic::PocketIc;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     common::{instance, only_ours},
-    gateway::{Answer, Callback, Page, Part, Strategy, Token, ask},
+    gateway::{Answer, Callback, Part, Strategy, Token, ask},
+    site::{
+        Certified, MORE, SITE, Site, UPDATE, assets, cbor, full, response, response_only, version_1,
+    },
 };
-
-/// A canister that certifies what it is told to, and answers from slots: `http_request` from 0, or
-/// from the first digit of a range; the streaming callback from 7, and the update from 8.
-const SITE: &str = r#"
-(module
-  (import "ic0" "msg_reply" (func $reply))
-  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
-  (import "ic0" "msg_arg_data_size" (func $size (result i32)))
-  (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
-  (import "ic0" "certified_data_set" (func $certify (param i32 i32)))
-  (import "ic0" "data_certificate_size" (func $certificate_size (result i32)))
-  (import "ic0" "data_certificate_copy" (func $certificate_copy (param i32 i32 i32)))
-  (memory 200)
-  (func $slot (param i32) (result i32)
-    (i32.mul (i32.add (local.get 0) (i32.const 1)) (i32.const 0x100000)))
-  (func $answer (param i32)
-    (call $append
-      (call $slot (local.get 0))
-      (i32.load (i32.mul (local.get 0) (i32.const 4))))
-    (call $reply))
-  ;; The digit behind `bytes=` in the argument, or 0.
-  (func $range (result i32) (local $at i32) (local $end i32)
-    (call $copy (i32.const 0xb00000) (i32.const 0) (call $size))
-    (local.set $at (i32.const 0xb00000))
-    (local.set $end (i32.add (local.get $at) (call $size)))
-    (loop $next
-      (if (i64.eq
-            (i64.and (i64.load (local.get $at)) (i64.const 0xffffffffffff))
-            (i64.const 0x3d7365747962))
-        (then (return (i32.sub (i32.load8_u offset=6 (local.get $at)) (i32.const 48)))))
-      (local.set $at (i32.add (local.get $at) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
-    (i32.const 0))
-  (func (export "canister_update certify")
-    (call $copy (i32.const 1024) (i32.const 0) (call $size))
-    (call $certify (i32.const 1024) (call $size))
-    (call $reply))
-  (func (export "canister_query certificate")
-    (call $certificate_copy (i32.const 0xb00000) (i32.const 0) (call $certificate_size))
-    (call $append (i32.const 0xb00000) (call $certificate_size))
-    (call $reply))
-  ;; The first byte is the number of the slot.
-  (func (export "canister_update fill") (local $slot i32) (local $length i32)
-    (call $copy (i32.const 1024) (i32.const 0) (i32.const 1))
-    (local.set $slot (i32.load8_u (i32.const 1024)))
-    (local.set $length (i32.sub (call $size) (i32.const 1)))
-    (call $copy (call $slot (local.get $slot)) (i32.const 1) (local.get $length))
-    (i32.store (i32.mul (local.get $slot) (i32.const 4)) (local.get $length))
-    (call $reply))
-  (func (export "canister_query http_request") (call $answer (call $range)))
-  (func (export "canister_query more") (call $answer (i32.const 7)))
-  (func (export "canister_update http_request_update") (call $answer (i32.const 8))))
-"#;
-
-const MORE: u8 = 7;
-const UPDATE: u8 = 8;
-
-struct Site {
-    pic: PocketIc,
-    canister: Principal,
-}
-
-impl Site {
-    fn start() -> Self {
-        Self::of(&wat::parse_str(SITE).unwrap())
-    }
-
-    fn of(module: &[u8]) -> Self {
-        let mut pic = instance();
-        let canister = pic.create_canister();
-        pic.install_canister(canister, module.to_vec(), vec![], None);
-        pic.make_live(None);
-        Self { pic, canister }
-    }
-
-    fn update(&self, method: &str, argument: Vec<u8>) {
-        self.pic
-            .update_call(self.canister, Principal::anonymous(), method, argument)
-            .unwrap();
-    }
-
-    /// Certifies a root hash; returns its certificate.
-    fn certify(&self, root: [u8; 32]) -> Vec<u8> {
-        self.update("certify", root.to_vec());
-        self.pic
-            .query_call(self.canister, Principal::anonymous(), "certificate", vec![])
-            .unwrap()
-    }
-
-    fn fill(&self, slot: u8, answer: &impl CandidType) {
-        let mut argument = vec![slot];
-        argument.extend(encode_one(answer).unwrap());
-        self.update("fill", argument);
-    }
-
-    /// Certifies the responses to `GET path` by version 2, and answers with them.
-    fn publish(&self, certified: &[Certified]) {
-        let mut tree = HttpCertificationTree::default();
-        for one in certified {
-            tree.insert(&one.entry());
-        }
-        let certificate = self.certify(tree.root_hash());
-        for one in certified {
-            self.fill(one.slot, &one.answer(&tree, &certificate));
-        }
-    }
-
-    fn get(&self, path: &str) -> Page {
-        self.ask("GET", path, "")
-    }
-
-    fn ask(&self, method: &str, path: &str, headers: &str) -> Page {
-        let host = format!("host: {}.localhost\r\n", self.canister);
-        ask(&self.pic, method, path, &format!("{host}{headers}"))
-    }
-
-    fn assert_refused(&self, page: &Page, why: &str) {
-        assert_eq!(page.status, 503, "{}", page.body);
-        assert_eq!(page.error_type(), "backend_response_verification");
-        assert!(page.body.contains(why), "{why}: {}", page.body);
-    }
-}
-
-/// A response with its certification.
-struct Certified {
-    slot: u8,
-    path: HttpCertificationPath<'static>,
-    url: &'static str,
-    response: HttpResponse<'static>,
-    certification: HttpCertification,
-}
-
-impl Certified {
-    fn new(
-        expression: &CelExpression<'_>,
-        path: HttpCertificationPath<'static>,
-        url: &'static str,
-        mut response: HttpResponse<'static>,
-    ) -> Self {
-        use ic_http_certification::cel::DefaultCelExpression::{Full, ResponseOnly, Skip};
-        let CelExpression::Default(kind) = expression;
-        response.add_header((
-            CERTIFICATE_EXPRESSION_HEADER_NAME.to_owned(),
-            expression.to_string(),
-        ));
-        let request = HttpRequest::get(url)
-            .with_headers(vec![("accept".to_owned(), "text/plain".to_owned())])
-            .build();
-        let certification = match kind {
-            Full(full) => HttpCertification::full(full, &request, &response, None).unwrap(),
-            ResponseOnly(only) => HttpCertification::response_only(only, &response, None).unwrap(),
-            Skip => HttpCertification::skip(),
-        };
-        Self {
-            slot: 0,
-            path,
-            url,
-            response,
-            certification,
-        }
-    }
-
-    fn entry(&self) -> HttpCertificationTreeEntry<'_> {
-        HttpCertificationTreeEntry::new(&self.path, self.certification)
-    }
-
-    fn answer(&self, tree: &HttpCertificationTree, certificate: &[u8]) -> Answer {
-        let mut response = self.response.clone();
-        add_v2_certificate_header(
-            certificate,
-            &mut response,
-            &tree.witness(&self.entry(), self.url).unwrap(),
-            &self.path.to_expr_path(),
-        );
-        Answer {
-            status_code: response.status_code().as_u16(),
-            headers: response.headers().to_vec(),
-            body: response.body().to_vec().into(),
-            upgrade: None,
-            streaming_strategy: None,
-        }
-    }
-}
-
-fn response(status: u16, body: &'static str) -> HttpResponse<'static> {
-    let headers = [("content-type", "text/plain"), ("x-other", "not certified")];
-    HttpResponse::builder()
-        .with_status_code(StatusCode::from_u16(status).unwrap())
-        .with_headers(headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec())
-        .with_body(body.as_bytes())
-        .build()
-}
-
-/// The header, one query parameter, and one header of the response are certified.
-fn full() -> CelExpression<'static> {
-    CelExpression::Default(ic_http_certification::cel::DefaultCelExpression::Full(
-        DefaultCelBuilder::full_certification()
-            .with_request_headers(vec!["Accept"])
-            .with_request_query_parameters(vec!["a"])
-            .with_response_certification(DefaultResponseCertification::certified_response_headers(
-                vec!["Content-Type"],
-            ))
-            .build(),
-    ))
-}
-
-/// All headers but one are certified, and nothing of the request.
-fn response_only() -> CelExpression<'static> {
-    CelExpression::Default(
-        ic_http_certification::cel::DefaultCelExpression::ResponseOnly(
-            DefaultCelBuilder::response_only_certification()
-                .with_response_certification(
-                    DefaultResponseCertification::response_header_exclusions(vec!["X-Other"]),
-                )
-                .build(),
-        ),
-    )
-}
-
-fn cbor(value: &impl Serialize) -> Vec<u8> {
-    serde_cbor::to_vec(value).unwrap()
-}
-
-/// The answer to a page that version 1 certifies.
-fn version_1(certificate: &[u8], tree: &HashTree, body: &str) -> Answer {
-    let certificate = STANDARD.encode(certificate);
-    let tree = STANDARD.encode(cbor(tree));
-    let headers = [
-        (
-            CERTIFICATE_HEADER_NAME,
-            format!("certificate=:{certificate}:, tree=:{tree}:"),
-        ),
-        ("cache-control", "max-age=9".to_owned()),
-    ];
-    Answer {
-        status_code: 200,
-        headers: headers.map(|(n, v)| (n.to_owned(), v)).to_vec(),
-        body: body.as_bytes().to_vec().into(),
-        upgrade: None,
-        streaming_strategy: None,
-    }
-}
-
-fn assets(pages: [(&str, &str); 2]) -> HashTree {
-    let [one, other] =
-        pages.map(|(path, body)| label(path, leaf(Sha256::digest(body).to_vec())));
-    label("http_assets", fork(one, other))
-}
 
 /// Specification, "Request Hash Calculation" and "Response Hash Calculation". What is not certified
 /// is not passed on: dfinity/http-gateway, src/protocol/handler.rs.
@@ -363,7 +112,10 @@ fn an_answer_that_differs_from_its_certificate_is_refused() {
     let certificate_header = CERTIFICATE_HEADER_NAME;
     let nested = format!("certificate=:{}:, x=:", STANDARD.encode([0x81; 60_000]));
     let cases = [
-        (changed(|answer| answer.body = b"hullo".to_vec().into()), no_leaf),
+        (
+            changed(|answer| answer.body = b"hullo".to_vec().into()),
+            no_leaf,
+        ),
         (changed(|answer| answer.status_code = 404), no_leaf),
         (replaced("content-type", "plain", "html"), no_leaf),
         (
@@ -375,17 +127,42 @@ fn an_answer_that_differs_from_its_certificate_is_refused() {
             "the tree has no IC-CertificateExpression",
         ),
         (
-            changed(|answer| answer.headers.retain(|(name, _)| !name.ends_with("Expression"))),
+            changed(|answer| {
+                answer
+                    .headers
+                    .retain(|(name, _)| !name.ends_with("Expression"))
+            }),
             "the response has no header IC-CertificateExpression",
         ),
-        (replaced(certificate_header, "version=2", "version=3"), "version 3"),
-        (replaced(certificate_header, "version=2", "version=x"), "the version `x`"),
-        (replaced(certificate_header, "expr_path", "path"), "no expr_path"),
+        (
+            replaced(certificate_header, "version=2", "version=3"),
+            "version 3",
+        ),
+        (
+            replaced(certificate_header, "version=2", "version=x"),
+            "the version `x`",
+        ),
+        (
+            replaced(certificate_header, "expr_path", "path"),
+            "no expr_path",
+        ),
         (replaced(certificate_header, "tree=", "wood="), "no tree"),
-        (replaced(certificate_header, "certificate=", "c="), "no certificate"),
-        (replaced(certificate_header, "certificate=:", "certificate=:!"), "not Base64"),
-        (replaced(certificate_header, "certificate=:", "certificate=:AAAA"), "not the CBOR"),
-        (replaced(certificate_header, "certificate=:", &nested), "not the CBOR"),
+        (
+            replaced(certificate_header, "certificate=", "c="),
+            "no certificate",
+        ),
+        (
+            replaced(certificate_header, "certificate=:", "certificate=:!"),
+            "not Base64",
+        ),
+        (
+            replaced(certificate_header, "certificate=:", "certificate=:AAAA"),
+            "not the CBOR",
+        ),
+        (
+            replaced(certificate_header, "certificate=:", &nested),
+            "not the CBOR",
+        ),
     ];
     for (answer, why) in cases {
         site.fill(0, &answer);
@@ -433,7 +210,12 @@ fn a_certificate_must_be_of_the_canister_and_of_the_instance() {
     call("certify", tree.root_hash().to_vec());
     let certificate = site
         .pic
-        .query_call(other.canister, Principal::anonymous(), "certificate", vec![])
+        .query_call(
+            other.canister,
+            Principal::anonymous(),
+            "certificate",
+            vec![],
+        )
         .unwrap();
     site.fill(0, &page.answer(&tree, &certificate));
     site.assert_refused(&site.get("/page"), "does not reveal the certified data");
@@ -478,8 +260,7 @@ fn an_old_certificate_is_refused() {
 #[test]
 fn a_canister_can_certify_that_a_page_has_no_certificate() {
     let site = Site::start();
-    let skip =
-        CelExpression::Default(ic_http_certification::cel::DefaultCelExpression::Skip);
+    let skip = CelExpression::Default(ic_http_certification::cel::DefaultCelExpression::Skip);
     let path = HttpCertificationPath::wildcard("/live");
     let page = Certified::new(&skip, path, "/live/time", response(200, "noon"));
     site.publish(&[page]);
@@ -494,9 +275,8 @@ fn a_canister_can_certify_that_a_page_has_no_certificate() {
 #[test]
 fn a_wildcard_is_for_pages_without_a_path_of_their_own() {
     let site = Site::start();
-    let of = |path: HttpCertificationPath<'static>, url, body, slot| Certified {
-        slot,
-        ..Certified::new(&response_only(), path, url, response(404, body))
+    let of = |path: HttpCertificationPath<'static>, url, body, slot| {
+        Certified::new(&response_only(), path, url, response(404, body)).in_slot(slot)
     };
     let everywhere = || of(HttpCertificationPath::wildcard("/"), "/x", "root", 0);
     site.publish(&[everywhere()]);
@@ -559,6 +339,11 @@ fn a_canister_that_supports_version_2_must_not_answer_by_version_1() {
     ];
     for (section, refusal) in cases {
         let site = Site::of(&with(&section));
+        // The anonymous principal, which asks for the metadata, would be a controller.
+        let controllers = vec![Principal::management_canister()];
+        site.pic
+            .set_controllers(site.canister, None, controllers)
+            .unwrap();
         let tree = assets([("/index.html", "start"), ("/page", "hello")]);
         let certificate = site.certify(tree.digest());
         site.fill(0, &version_1(&certificate, &tree, "hello"));
@@ -632,7 +417,11 @@ fn a_streamed_body_is_verified_as_a_whole() {
         site.fill(0, &streamed(Principal::management_canister()));
         let page = site.get("/long");
         let why = "the streaming callback is not a method of the canister";
-        assert!(page.status == 503 && page.body.contains(why), "{}", page.body);
+        assert!(
+            page.status == 503 && page.body.contains(why),
+            "{}",
+            page.body
+        );
     }
 }
 
@@ -645,10 +434,7 @@ fn ranges_are_joined_and_verified_one_by_one() {
         let mut response = response(206, body);
         response.add_header(("content-range".to_owned(), range.to_owned()));
         let path = HttpCertificationPath::exact("/long");
-        Certified {
-            slot,
-            ..Certified::new(&response_only(), path, "/long", response)
-        }
+        Certified::new(&response_only(), path, "/long", response).in_slot(slot)
     };
     // The second range overlaps the first.
     site.publish(&[
@@ -679,7 +465,11 @@ fn ranges_are_joined_and_verified_one_by_one() {
     for (body, header, why) in wrong {
         site.publish(&[first(), range(1, body, header)]);
         let page = site.get("/long");
-        assert!(page.status == 503 && page.body.contains(why), "{}", page.body);
+        assert!(
+            page.status == 503 && page.body.contains(why),
+            "{}",
+            page.body
+        );
     }
     site.publish(&[first(), range(1, "abcdefghij", "bytes 10-19/20")]);
     assert_eq!(site.get("/long").status, 200);

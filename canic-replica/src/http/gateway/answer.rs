@@ -1,18 +1,13 @@
-//! The answer of a canister: decoded, and as the browser gets it.
+//! The answer of a canister, decoded from Candid.
 
-use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::StatusCode;
 use candid::{
     Principal, idl_hash,
     types::value::{IDLArgs, IDLField, IDLValue},
 };
 use ic_http_certification::HttpResponse;
 
-use crate::http::gateway::{refusal::Refusal, verification::Verified};
-
-const CANISTER_ID: HeaderName = HeaderName::from_static("x-ic-canister-id");
+use crate::http::gateway::refusal::Refusal;
 
 /// The result of `http_request` or `http_request_update`.
 pub(super) struct CanisterAnswer {
@@ -44,9 +39,7 @@ impl CanisterAnswer {
             return unusable(format!("the canister answered the HTTP status {status}"));
         };
         let Some(IDLValue::Vec(pairs)) = field(&answer, "headers") else {
-            return unusable(
-                "the canister's answer has no `headers : vec record { text; text }`",
-            );
+            return unusable("the canister's answer has no `headers : vec record { text; text }`");
         };
         let headers = pairs.iter().map(header_of).collect::<Result<_, _>>()?;
         let streaming = field(&answer, "streaming_strategy")
@@ -77,44 +70,6 @@ impl CanisterAnswer {
             .with_headers(self.headers.clone())
             .with_body(self.body.as_slice())
             .build()
-    }
-
-    /// The answer as the browser gets it: with the headers that its certificate permits.
-    pub(super) fn respond(self, canister: Principal, verified: Verified) -> Result<Response, Refusal> {
-        let headers = match verified {
-            Verified::Nothing => self.headers,
-            // This version certifies the body only. The gateways of the network drop what would
-            // harm most if it were forged.
-            Verified::Body if self.status.is_redirection() => {
-                return Err(Refusal::unverified(
-                    "Response verification v1 does not allow redirects",
-                ));
-            }
-            Verified::Body => self
-                .headers
-                .into_iter()
-                .filter(|(name, _)| !name.eq_ignore_ascii_case(header::CACHE_CONTROL.as_str()))
-                .collect(),
-            Verified::Headers(headers) => headers,
-        };
-        let mut response = (self.status, self.body).into_response();
-        response.headers_mut().clear();
-        for (name, value) in headers {
-            let (name, value) = http_header(&name, &value)?;
-            // The server sets the headers for length and transfer itself.
-            if ![
-                header::CONTENT_LENGTH,
-                header::TRANSFER_ENCODING,
-                header::CONNECTION,
-            ]
-            .contains(&name)
-            {
-                response.headers_mut().append(name, value);
-            }
-        }
-        let (name, id) = http_header(CANISTER_ID.as_str(), &canister.to_text())?;
-        response.headers_mut().insert(name, id);
-        Ok(response)
     }
 }
 
@@ -190,13 +145,6 @@ fn header_of(pair: &IDLValue) -> Result<(String, String), Refusal> {
         return Ok((name.clone(), value.clone()));
     }
     unusable(format!("the header {pair} is none"))
-}
-
-fn http_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Refusal> {
-    match (name.parse(), value.parse()) {
-        (Ok(name), Ok(value)) => Ok((name, value)),
-        _ => unusable(format!("`{name}: {value}` is not a header of HTTP")),
-    }
 }
 
 fn unusable<T>(why: impl Into<String>) -> Result<T, Refusal> {

@@ -126,7 +126,12 @@ mod tests {
     #[test]
     fn without_domains_any_host_is_served() {
         let any = Hosts::new(None);
-        for host in ["localhost", "some.example.dev", "localhost:8080", "LOCALHOST."] {
+        for host in [
+            "localhost",
+            "some.example.dev",
+            "localhost:8080",
+            "LOCALHOST.",
+        ] {
             assert_eq!(target(&any, &format!("{ID}.{host}"), "/"), Ok((true, true)));
             assert_eq!(
                 target(&any, &format!("{ID}.raw.{host}"), "/"),

@@ -17,6 +17,7 @@ mod cors;
 mod host;
 mod refusal;
 mod request;
+mod response;
 mod streaming;
 mod verification;
 
@@ -48,6 +49,7 @@ use crate::{
             host::{Hosts, Target},
             refusal::Refusal,
             request::Request,
+            response::respond,
             verification::{Verified, verify},
         },
         gateways::{Gateway, Open},
@@ -128,10 +130,7 @@ pub(super) async fn open(
         .route("/api/{*path}", any(serve_agent))
         .fallback(serve)
         .method_not_allowed_fallback(unknown_method)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&gateway),
-            admit,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), admit))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&server.activity),
@@ -205,7 +204,7 @@ async fn admit(
     next: Next,
 ) -> Response {
     // PocketIC's topology has no domain.
-    if !request.uri().path().starts_with("/_/") {
+    if request.uri().path() != "/_/topology" {
         match gateway.hosts.target(request.uri(), request.headers()) {
             Ok(target) => request.extensions_mut().insert(target),
             Err(refusal) => return refusal.into_response(),
@@ -271,9 +270,9 @@ fn fetch(replica: &mut Replica, target: Target, request: &Request) -> Result<Res
     };
     if answer.status == StatusCode::PARTIAL_CONTENT && !request.is_for_range() {
         streaming::append_ranges(replica, canister, target, request, &mut answer)?;
-        let mut response = answer.respond(canister, verified)?;
+        let mut response = respond(canister, answer, verified)?;
         response.headers_mut().remove(header::CONTENT_RANGE);
         return Ok(response);
     }
-    answer.respond(canister, verified)
+    respond(canister, answer, verified)
 }

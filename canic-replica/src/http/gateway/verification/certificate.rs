@@ -85,9 +85,8 @@ fn ranges(tree: &HashTree, subnet: &[u8]) -> Result<Vec<(Principal, Principal)>,
                 }
             }
         }
-        _ => leaves.extend(
-            lookup(tree, &[b"subnet", subnet, b"canister_ranges"]).map(<[u8]>::to_vec),
-        ),
+        _ => leaves
+            .extend(lookup(tree, &[b"subnet", subnet, b"canister_ranges"]).map(<[u8]>::to_vec)),
     }
     let mut ranges = Vec::new();
     for leaf in leaves {

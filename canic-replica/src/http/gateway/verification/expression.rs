@@ -102,12 +102,12 @@ impl<'a> Parser<'a> {
             _ => unknown(field),
         })?;
         match (included, excluded) {
-            (Some(names), None) => {
-                Ok(DefaultResponseCertification::certified_response_headers(names))
-            }
-            (None, Some(names)) => {
-                Ok(DefaultResponseCertification::response_header_exclusions(names))
-            }
+            (Some(names), None) => Ok(DefaultResponseCertification::certified_response_headers(
+                names,
+            )),
+            (None, Some(names)) => Ok(DefaultResponseCertification::response_header_exclusions(
+                names,
+            )),
             _ => Err(
                 "either `certified_response_headers` or `response_header_exclusions` is needed"
                     .to_owned(),
@@ -212,4 +212,84 @@ fn set<T>(place: &mut Option<T>, field: &str, value: Result<T, String>) -> Resul
 
 fn unknown(field: &str) -> Result<(), String> {
     Err(format!("there is no field `{field}` here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESPONSE: &str = r#"response_certification:ResponseCertification{certified_response_headers:ResponseHeaderList{headers:["ETag","Date"]}}"#;
+
+    fn of_response<'a>() -> Expression<'a> {
+        let names = vec!["ETag", "Date"];
+        Expression::Certified {
+            request: RequestPart::Nothing,
+            response: DefaultResponseCertification::certified_response_headers(names),
+        }
+    }
+
+    /// dfinity/developer-docs docs/references/http-gateway-protocol-spec.md, "The Certificate
+    /// Expression Header".
+    #[test]
+    fn the_grammar_of_the_specification_is_read() {
+        let skipped = "default_certification(ValidationArgs{no_certification:Empty{}})";
+        assert_eq!(Expression::parse(skipped), Ok(Expression::Nothing));
+        let certified = format!(
+            "default_certification(ValidationArgs{{certification:Certification{{\
+             no_request_certification:Empty{{}},{RESPONSE}}}}})"
+        );
+        assert_eq!(Expression::parse(&certified).unwrap(), of_response());
+        // White space is optional.
+        for token in ["(", "{", "}", ":", "[", "]", ","] {
+            let spaced = certified.replace(token, &format!(" \n{token}\t "));
+            assert_eq!(Expression::parse(&spaced).unwrap(), of_response());
+        }
+        let full = r#"default_certification(ValidationArgs{certification:Certification{request_certification:RequestCertification{certified_request_headers:[],certified_query_parameters:["a"]},response_certification:ResponseCertification{response_header_exclusions:ResponseHeaderList{headers:[]}}}})"#;
+        let expected = Expression::Certified {
+            request: RequestPart::Hash(DefaultRequestCertification::new(vec![], vec!["a"])),
+            response: DefaultResponseCertification::response_header_exclusions(vec![]),
+        };
+        assert_eq!(Expression::parse(full).unwrap(), expected);
+    }
+
+    #[test]
+    fn other_expressions_are_refused() {
+        let args = |fields: &str| format!("default_certification(ValidationArgs{{{fields}}})");
+        let certification =
+            |fields: &str| args(&format!("certification:Certification{{{fields}}}"));
+        let skip = "no_certification:Empty{}";
+        let no_request = "no_request_certification:Empty{}";
+        let refused = [
+            (String::new(), "`default_certification` is expected"),
+            (args(""), "either `no_certification`"),
+            (
+                args(&format!("{skip},{skip}")),
+                "`no_certification` occurs twice",
+            ),
+            (
+                args("no_certification:Full{}"),
+                "`Empty` is expected at `Full",
+            ),
+            (args("no_certification:Empty{a:b}"), "no field `a`"),
+            (args("nothing:Empty{}"), "no field `nothing`"),
+            (
+                certification(no_request),
+                "`response_certification` is missing",
+            ),
+            (certification(RESPONSE), "either `no_request_certification`"),
+            (args(skip).replace(')', ""), "`)` is expected"),
+            (
+                certification(&format!("{no_request},{RESPONSE}")).replace("Date\"", "Date"),
+                "a string has no end",
+            ),
+            (
+                "default_certification(\"".repeat(9_000),
+                "`ValidationArgs` is expected",
+            ),
+        ];
+        for (expression, why) in refused {
+            let error = Expression::parse(&expression).unwrap_err();
+            assert!(error.contains(why), "{error} for {expression}");
+        }
+    }
 }
