@@ -22,4 +22,5 @@ mod raw;
 mod server;
 mod site;
 mod snapshots;
+mod streaming;
 mod verification;

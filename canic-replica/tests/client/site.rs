@@ -88,9 +88,15 @@ impl Site {
         Self::of(&wat::parse_str(SITE).unwrap())
     }
 
+    /// With another module than [`SITE`].
     pub(crate) fn of(module: &[u8]) -> Self {
-        let mut pic = instance();
+        let pic = instance();
         let canister = pic.create_canister();
+        Self::at(pic, canister, module)
+    }
+
+    /// On a canister of a given instance.
+    pub(crate) fn at(mut pic: PocketIc, canister: Principal, module: &[u8]) -> Self {
         pic.install_canister(canister, module.to_vec(), vec![], None);
         pic.make_live(None);
         Self { pic, canister }
@@ -104,10 +110,7 @@ impl Site {
 
     /// Certifies a root hash; returns its certificate.
     pub(crate) fn certify(&self, root: [u8; 32]) -> Vec<u8> {
-        self.update("certify", root.to_vec());
-        self.pic
-            .query_call(self.canister, Principal::anonymous(), "certificate", vec![])
-            .unwrap()
+        certify(&self.pic, self.canister, root)
     }
 
     pub(crate) fn fill(&self, slot: u8, answer: &impl CandidType) {
@@ -142,6 +145,15 @@ impl Site {
         assert_eq!(page.error_type(), "backend_response_verification");
         assert!(page.body.contains(why), "{why}: {}", page.body);
     }
+}
+
+/// Lets a canister with [`SITE`] certify a root hash; returns the certificate.
+pub(crate) fn certify(pic: &PocketIc, canister: Principal, root: [u8; 32]) -> Vec<u8> {
+    let anonymous = Principal::anonymous();
+    pic.update_call(canister, anonymous, "certify", root.to_vec())
+        .unwrap();
+    pic.query_call(canister, anonymous, "certificate", vec![])
+        .unwrap()
 }
 
 /// A response with its certification.

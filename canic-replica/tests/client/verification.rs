@@ -1,21 +1,24 @@
 //! Response verification by HTTP gateways. The specification: dfinity/developer-docs,
 //! docs/references/http-gateway-protocol-spec.md.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use candid::Principal;
-use ic_certification::{label, leaf};
+use flate2::Compression;
+use ic_certification::{Certificate, fork, label, leaf};
 use ic_http_certification::{
     CERTIFICATE_EXPRESSION_HEADER_NAME, CERTIFICATE_HEADER_NAME, CelExpression,
     HttpCertificationPath, HttpCertificationTree,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
-    common::{instance, only_ours},
-    gateway::{Answer, Callback, Part, Strategy, Token, ask},
+    common::{builder, only_ours},
+    gateway::{Answer, ask},
     site::{
-        Certified, MORE, SITE, Site, UPDATE, assets, cbor, full, response, response_only, version_1,
+        Certified, SITE, Site, UPDATE, assets, cbor, certify, full, response, response_only,
+        version_1,
     },
 };
 
@@ -82,12 +85,7 @@ fn what_is_not_certified_is_refused_except_under_raw() {
 #[test]
 fn an_answer_that_differs_from_its_certificate_is_refused() {
     let site = Site::start();
-    let page = Certified::new(
-        &response_only(),
-        HttpCertificationPath::exact("/page"),
-        "/page",
-        response(200, "hello"),
-    );
+    let page = hello();
     let mut tree = HttpCertificationTree::default();
     tree.insert(&page.entry());
     let certificate = site.certify(tree.root_hash());
@@ -174,62 +172,84 @@ fn an_answer_that_differs_from_its_certificate_is_refused() {
     site.assert_refused(&site.get("/page"), why);
 }
 
+fn hello() -> Certified {
+    Certified::new(
+        &response_only(),
+        HttpCertificationPath::exact("/page"),
+        "/page",
+        response(200, "hello"),
+    )
+}
+
 /// Specification, "Certificate Validation".
 #[test]
-fn a_certificate_must_be_of_the_canister_and_of_the_instance() {
+fn a_certificate_must_be_signed_and_be_of_the_canister() {
     let site = Site::start();
-    let page = Certified::new(
-        &response_only(),
-        HttpCertificationPath::exact("/page"),
-        "/page",
-        response(200, "hello"),
-    );
-    site.publish(&[page]);
-    assert_eq!(site.get("/page").status, 200);
-    let page = Certified::new(
-        &response_only(),
-        HttpCertificationPath::exact("/page"),
-        "/page",
-        response(200, "hello"),
-    );
     let mut tree = HttpCertificationTree::default();
-    tree.insert(&page.entry());
-    // Another canister on the same subnet.
-    let other = Site {
-        canister: site.pic.create_canister(),
-        pic: instance(),
-    };
-    let module = wat::parse_str(SITE).unwrap();
-    site.pic
-        .install_canister(other.canister, module, vec![], None);
-    let call = |method: &str, argument: Vec<u8>| {
-        site.pic
-            .update_call(other.canister, Principal::anonymous(), method, argument)
-            .unwrap()
-    };
-    call("certify", tree.root_hash().to_vec());
-    let certificate = site
-        .pic
-        .query_call(
-            other.canister,
-            Principal::anonymous(),
-            "certificate",
-            vec![],
-        )
-        .unwrap();
-    site.fill(0, &page.answer(&tree, &certificate));
-    site.assert_refused(&site.get("/page"), "does not reveal the certified data");
-    // A changed signature.
+    tree.insert(&hello().entry());
     let good = site.certify(tree.root_hash());
-    let mut forged: ic_certification::Certificate = serde_cbor::from_slice(&good).unwrap();
+    site.fill(0, &hello().answer(&tree, &good));
+    assert_eq!(site.get("/page").body, "hello");
+    // Another canister of the subnet.
+    let other = site.pic.create_canister();
+    let module = wat::parse_str(SITE).unwrap();
+    site.pic.install_canister(other, module, vec![], None);
+    let certificate = certify(&site.pic, other, tree.root_hash());
+    site.fill(0, &hello().answer(&tree, &certificate));
+    site.assert_refused(&site.get("/page"), "does not reveal the certified data");
+    // A changed signature, and a tree that nobody signed.
+    let mut forged: Certificate = serde_cbor::from_slice(&good).unwrap();
     forged.signature[9] ^= 1;
-    site.fill(0, &page.answer(&tree, &cbor(&forged)));
+    site.fill(0, &hello().answer(&tree, &cbor(&forged)));
     site.assert_refused(&site.get("/page"), "the signature of the certificate");
-    // A tree that nobody signed.
     forged.signature[9] ^= 1;
     forged.tree = label("time", leaf([0]));
-    site.fill(0, &page.answer(&tree, &cbor(&forged)));
+    site.fill(0, &hello().answer(&tree, &cbor(&forged)));
     site.assert_refused(&site.get("/page"), "the certificate is of 0");
+}
+
+/// Specification, "Certificate Validation": the delegation must be valid for the canister.
+#[test]
+fn the_root_key_delegates_to_the_subnet_of_the_canister() {
+    let pic = builder()
+        .with_nns_subnet()
+        .with_application_subnet()
+        .with_application_subnet()
+        .build();
+    let subnets = pic.topology().get_app_subnets();
+    let [own, other] = [subnets[0], subnets[1]].map(|subnet| {
+        let canister = pic.create_canister_on_subnet(None, None, subnet);
+        pic.add_cycles(canister, 10_000_000_000_000);
+        canister
+    });
+    let module = wat::parse_str(SITE).unwrap();
+    pic.install_canister(other, module.clone(), vec![], None);
+    let site = Site::at(pic, own, &module);
+    let mut tree = HttpCertificationTree::default();
+    tree.insert(&hello().entry());
+    let good = site.certify(tree.root_hash());
+    site.fill(0, &hello().answer(&tree, &good));
+    assert_eq!(site.get("/page").body, "hello");
+    let foreign = certify(&site.pic, other, tree.root_hash());
+    site.fill(0, &hello().answer(&tree, &foreign));
+    site.assert_refused(&site.get("/page"), "of a subnet that does not host");
+    // Without the delegation, with that of the other subnet, and with a forged one.
+    let read = |bytes: &[u8]| -> Certificate { serde_cbor::from_slice(bytes).unwrap() };
+    let mut forged = read(&good);
+    assert!(forged.delegation.take().is_some());
+    site.fill(0, &hello().answer(&tree, &cbor(&forged)));
+    site.assert_refused(&site.get("/page"), "the signature of the certificate");
+    forged.delegation = read(&good).delegation;
+    let delegation = forged.delegation.as_mut().unwrap();
+    let mut inner = read(&delegation.certificate);
+    inner.signature[9] ^= 1;
+    delegation.certificate = cbor(&inner);
+    site.fill(0, &hello().answer(&tree, &cbor(&forged)));
+    site.assert_refused(&site.get("/page"), "the signature of the certificate");
+    let delegation = forged.delegation.as_mut().unwrap();
+    delegation.certificate.clone_from(&good);
+    site.fill(0, &hello().answer(&tree, &cbor(&forged)));
+    site.assert_refused(&site.get("/page"), "has a delegation itself");
 }
 
 /// Specification, "Certificate Validation": at most five minutes old.
@@ -239,20 +259,12 @@ fn an_old_certificate_is_refused() {
         return;
     }
     let site = Site::start();
-    let page = || {
-        Certified::new(
-            &response_only(),
-            HttpCertificationPath::exact("/page"),
-            "/page",
-            response(200, "hello"),
-        )
-    };
-    site.publish(&[page()]);
+    site.publish(&[hello()]);
     site.pic.advance_time(Duration::from_secs(240));
     assert_eq!(site.get("/page").status, 200);
     site.pic.advance_time(Duration::from_secs(61));
     site.assert_refused(&site.get("/page"), "nanoseconds since 1970");
-    site.publish(&[page()]);
+    site.publish(&[hello()]);
     assert_eq!(site.get("/page").status, 200);
 }
 
@@ -318,6 +330,41 @@ fn version_1_certifies_the_body_below_its_path() {
     site.assert_refused(&site.get("/"), "does not allow redirects");
 }
 
+/// Specification, "Legacy Response Verification": gzip and deflate are decoded. Canisters also
+/// certify the encoded body: dfinity/response-verification, verify_request_response_pair.rs.
+#[test]
+fn version_1_certifies_the_decoded_body_or_the_encoded_one() {
+    let site = Site::start();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(b"hello").unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), Compression::fast());
+    deflate.write_all(b"hello").unwrap();
+    let deflate = deflate.finish().unwrap();
+    let tree = label(
+        "http_assets",
+        fork(
+            label("/encoded", leaf(Sha256::digest(&gzip).to_vec())),
+            label("/page", leaf(Sha256::digest("hello").to_vec())),
+        ),
+    );
+    let certificate = site.certify(tree.digest());
+    let status = |path: &str| site.get(path).status;
+    let answer = |encoding: &str, body: &[u8]| {
+        let mut answer = version_1(&certificate, &tree, "");
+        answer.body = body.to_vec().into();
+        let header = ("content-encoding".to_owned(), encoding.to_owned());
+        answer.headers.push(header);
+        answer
+    };
+    site.fill(0, &answer("gzip", &gzip));
+    assert_eq!((status("/page"), status("/encoded")), (200, 200));
+    site.fill(0, &answer("deflate", &deflate));
+    assert_eq!((status("/page"), status("/encoded")), (200, 503));
+    site.fill(0, &answer("gzip", &deflate));
+    assert_eq!(status("/page"), 503);
+}
+
 /// Specification, "Response Verification Version Assertion".
 #[test]
 fn a_canister_that_supports_version_2_must_not_answer_by_version_1() {
@@ -372,114 +419,4 @@ fn the_answer_of_an_update_needs_no_certificate() {
     assert_eq!(site.get("/").body, "update");
     site.fill(0, &answer("query", Some(false)));
     assert_eq!(site.get("/").status, 503);
-}
-
-/// Specification, "Response Body Streaming": uncertified chunks are not passed on, and the callback
-/// is a method of the canister.
-#[test]
-fn a_streamed_body_is_verified_as_a_whole() {
-    let site = Site::start();
-    let page = Certified::new(
-        &response_only(),
-        HttpCertificationPath::exact("/long"),
-        "/long",
-        response(200, "one, two"),
-    );
-    let mut tree = HttpCertificationTree::default();
-    tree.insert(&page.entry());
-    let certificate = site.certify(tree.root_hash());
-    let streamed = |canister: Principal| {
-        let mut answer = page.answer(&tree, &certificate);
-        answer.body = b"one, ".to_vec().into();
-        answer.streaming_strategy = Some(Strategy::Callback {
-            callback: Callback::new(canister, "more".into()),
-            token: Token { part: 2 },
-        });
-        answer
-    };
-    let part = |body: &str| Part {
-        body: body.as_bytes().to_vec().into(),
-        token: None,
-    };
-    site.fill(0, &streamed(site.canister));
-    site.fill(MORE, &part("two"));
-    assert_eq!(site.get("/long").body, "one, two");
-    site.fill(MORE, &part("ten"));
-    site.assert_refused(&site.get("/long"), "the tree has no leaf");
-    if only_ours("this gateway streams without end") {
-        let endless = Part {
-            token: Some(Token { part: 3 }),
-            ..part("two")
-        };
-        site.fill(MORE, &endless);
-        let page = site.get("/long");
-        assert!(page.body.contains("more than 1000 calls"), "{}", page.body);
-        site.fill(0, &streamed(Principal::management_canister()));
-        let page = site.get("/long");
-        let why = "the streaming callback is not a method of the canister";
-        assert!(
-            page.status == 503 && page.body.contains(why),
-            "{}",
-            page.body
-        );
-    }
-}
-
-/// dfinity/http-gateway, src/response/response_handler.rs: a browser that asks for a whole page
-/// gets all ranges, each of them verified.
-#[test]
-fn ranges_are_joined_and_verified_one_by_one() {
-    let site = Site::start();
-    let range = |slot, body: &'static str, range: &str| {
-        let mut response = response(206, body);
-        response.add_header(("content-range".to_owned(), range.to_owned()));
-        let path = HttpCertificationPath::exact("/long");
-        Certified::new(&response_only(), path, "/long", response).in_slot(slot)
-    };
-    // The second range overlaps the first.
-    site.publish(&[
-        range(0, "0123456789", "bytes 0-9/25"),
-        range(1, "89abcdefghij", "bytes 8-19/25"),
-        range(2, "klmno", "bytes 20-24/25"),
-    ]);
-    let page = site.get("/long");
-    assert_eq!(page.status, 200, "{}", page.body);
-    assert_eq!(page.body, "0123456789abcdefghijklmno");
-    assert!(!page.head.contains("\r\ncontent-range:"), "{}", page.head);
-    assert!(page.head.contains("content-length: 25"), "{}", page.head);
-    let part = site.ask("GET", "/long", "range: bytes=20-\r\n");
-    assert_eq!((part.status, part.body.as_str()), (206, "klmno"));
-    assert!(part.head.contains("\r\ncontent-range: bytes 20-24/25"));
-
-    if !only_ours("this gateway breaks off when a later range is wrong") {
-        return;
-    }
-    let first = || range(0, "0123456789", "bytes 0-9/20");
-    let wrong = [
-        ("abcdefghij", "bytes 11-20/21", "out-of-order"),
-        ("abcdefghij", "bytes 0-9/20", "out-of-order"),
-        ("abcdefghij", "bytes 10-18/20", "inconsistent"),
-        ("abcdefghij", "bytes 10-19/19", "inconsistent"),
-        ("abcdefghij", "10-19/20", "Invalid"),
-    ];
-    for (body, header, why) in wrong {
-        site.publish(&[first(), range(1, body, header)]);
-        let page = site.get("/long");
-        assert!(
-            page.status == 503 && page.body.contains(why),
-            "{}",
-            page.body
-        );
-    }
-    site.publish(&[first(), range(1, "abcdefghij", "bytes 10-19/20")]);
-    assert_eq!(site.get("/long").status, 200);
-    let forged = Answer {
-        status_code: 206,
-        headers: vec![("content-range".into(), "bytes 10-19/20".into())],
-        body: b"abcdefghij".to_vec().into(),
-        upgrade: None,
-        streaming_strategy: None,
-    };
-    site.fill(1, &forged);
-    site.assert_refused(&site.get("/long"), "no header IC-Certificate");
 }
