@@ -77,7 +77,7 @@ impl Request {
     }
 
     /// The same request for the rest of the body, from this byte on.
-    pub(super) fn from_byte(&self, first: u64) -> Self {
+    pub(super) fn starting_at(&self, first: u64) -> Self {
         let mut headers = self.headers.clone();
         headers.push(("Range".to_owned(), format!("bytes={first}-")));
         Self {

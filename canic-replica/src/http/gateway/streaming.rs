@@ -70,7 +70,7 @@ pub(super) fn append_ranges(
         }
         calls += 1;
         let at = answer.body.len() as u64;
-        let request = request.from_byte(at);
+        let request = request.starting_at(at);
         let reply = call::query(replica, canister, "http_request", request.query_argument()?)?;
         let part = CanisterAnswer::decode(&reply)?;
         if part.streaming.is_some() {

@@ -1,5 +1,7 @@
 //! The assertion of versions: a canister that supports version 2 must not answer by version 1.
 
+use std::slice;
+
 use candid::Principal;
 use ic_certification::{Certificate, LookupResult};
 
@@ -19,7 +21,7 @@ pub(super) fn check_downgrade(replica: &Replica, canister: Principal) -> Result<
     ];
     let effective = EffectivePrincipal::Canister(canister);
     let certificate = replica
-        .read_state(Principal::anonymous(), effective, &[path.clone()])
+        .read_state(Principal::anonymous(), effective, slice::from_ref(&path))
         .map_err(|e| format!("the metadata supported_certificate_versions can't be read: {e:?}"))?;
     let certificate: Certificate = serde_cbor::from_slice(&certificate)
         .map_err(|e| format!("the certificate of the metadata is no CBOR: {e}"))?;
