@@ -161,3 +161,47 @@ fn encode(argument: &impl CandidType) -> Result<Vec<u8>, Refusal> {
     encode_one(argument)
         .map_err(|e| Refusal::unusable_answer(format!("the request is not Candid: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    /// dfinity/http-gateway src/protocol/handler.rs: certificates are about the browser's headers.
+    #[tokio::test]
+    async fn the_canister_may_always_answer_without_an_encoding() {
+        let headers = |encodings: &str, id: bool| {
+            let encodings = ("accept-encoding".to_owned(), encodings.to_owned());
+            let id = id.then(|| ("x-request-id".to_owned(), "7".to_owned()));
+            [encodings].into_iter().chain(id).collect::<Vec<_>>()
+        };
+        let cases = [
+            ("gzip, br", "gzip, br, identity"),
+            ("gzip,Identity", "gzip, Identity"),
+        ];
+        for (sent, seen) in cases {
+            let request = BrowserRequest::builder()
+                .uri("/a?b=c")
+                .header("accept-encoding", sent)
+                .header("x-request-id", "7")
+                .body(Body::empty())
+                .unwrap();
+            let request = Request::read(request).await.unwrap();
+            assert_eq!(request.headers_for_canister(), headers(seen, false));
+            let certified = request.to_certify();
+            assert_eq!(certified.headers(), headers(sent, true));
+            assert_eq!(certified.url(), "/a?b=c");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_header_beyond_ascii_is_refused() {
+        let request = BrowserRequest::builder()
+            .header("x-name", "käse")
+            .body(Body::empty())
+            .unwrap();
+        let refusal = Request::read(request).await.err().unwrap();
+        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+    }
+}
