@@ -45,11 +45,6 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// The canister behind a gateway gave no valid answer.
-    pub(super) fn bad_gateway(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, message)
-    }
-
     /// PocketIC serves this request, canic-replica does not.
     pub(super) fn not_served(what: &str) -> Self {
         Self::new(

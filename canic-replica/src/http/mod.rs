@@ -6,12 +6,12 @@
 //! client to come back, and the paths `/read_graph` and `/prune_graph` that go with them, do not
 //! occur. A request that can't be served gets `{"message": ".."}` with 400 (it is malformed, or the
 //! instance refuses it), 403, 404 (no such path, instance, canister, subnet, blob), 405, 413, 500
-//! (an error of the server), 501 (PocketIC serves it, canic-replica does not), or 502 (behind a
-//! gateway: the canister gave no answer that can be passed on). A failed creation of an instance or
-//! a gateway answers `{"Error": {"message": ".."}}` instead, as the client expects.
+//! (an error of the server), or 501 (PocketIC serves it, canic-replica does not). A failed creation
+//! of an instance or a gateway answers `{"Error": {"message": ".."}}` instead, as the client
+//! expects.
 //!
 //! The interface for agents, `api/v2` and so on, is below `/instances/{id}/` and on the port of a
-//! gateway.
+//! gateway. The pages of canisters on that port are those of an HTTP gateway, with its refusals.
 //!
 //! The extensions to the protocol are below `/canic/instances/{id}`, in JSON: `GET trace?from=SEQ`,
 //! `GET accounts`, `GET canisters`; `POST`, `GET` and `DELETE faults`, `POST chaos`, `GET

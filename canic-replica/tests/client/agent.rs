@@ -70,7 +70,7 @@ impl Live {
             port,
             "POST",
             path,
-            "content-type: application/cbor\r\n",
+            "host: localhost\r\ncontent-type: application/cbor\r\n",
             body,
         )
     }

@@ -20,4 +20,7 @@ mod outcalls;
 mod own;
 mod raw;
 mod server;
+mod site;
 mod snapshots;
+mod streaming;
+mod verification;

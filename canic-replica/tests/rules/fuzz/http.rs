@@ -60,16 +60,16 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The message of an error in JSON.
+    /// The message of an error in JSON, or a gateway's description of it.
     fn message(&self) -> Option<String> {
-        let message = match serde_json::from_slice::<Value>(&self.body) {
-            Ok(answer) => match (&answer["message"], &answer["Error"]["message"]) {
-                (Value::String(message), _) | (_, Value::String(message)) => message.clone(),
-                _ => return None,
-            },
-            Err(_) => return None,
-        };
-        (!message.is_empty()).then_some(message)
+        let answer: Value = serde_json::from_slice(&self.body).ok()?;
+        let places = [
+            &answer["message"],
+            &answer["Error"]["message"],
+            &answer["description"],
+        ];
+        let message = places.iter().find_map(|place| place.as_str())?;
+        (!message.is_empty()).then(|| message.to_owned())
     }
 }
 
@@ -291,9 +291,9 @@ fn check_answer(request: &Request, answer: &Answer) {
 }
 
 /// Whether the server may answer with this status beyond 499: 501 for features that it does not
-/// have, and 502 of a gateway whose canister gives no HTTP response.
+/// have, and 503 of a gateway whose canister gives no HTTP response.
 fn is_allowed(request: &Request, status: u16) -> bool {
-    status == 501 || status == 502 && request.target == Target::Gateway
+    status == 501 || status == 503 && request.target == Target::Gateway
 }
 
 #[test]

@@ -317,8 +317,8 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
         get("/_/topology").through_gateway(200, "localhost"),
         get("/api/v2/status").through_gateway(200, "localhost"),
         // The canister's answer is empty, which is no HTTP response.
-        get("/page?a=b").through_gateway(502, &format!("{canister}.localhost")),
-        get(&format!("/?canisterId={canister}")).through_gateway(502, "localhost"),
+        get("/page?a=b").through_gateway(503, &format!("{canister}.localhost")),
+        get(&format!("/?canisterId={canister}")).through_gateway(503, "localhost"),
     ]
 }
 
