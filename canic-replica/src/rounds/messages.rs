@@ -279,7 +279,7 @@ impl Network {
         } else {
             callback.on_reject
         };
-        if context.deleted || canister.code.is_none() || closure == NO_CALLBACK {
+        if context.deleted || canister.code.is_none() || closure.is_absent() {
             canister.balance += left;
             self.close_call_context(id, callback.context, None);
             return 0;
@@ -540,12 +540,6 @@ impl Network {
         );
     }
 }
-
-/// The closure of a one-way message, which has no callback.
-const NO_CALLBACK: WasmClosure = WasmClosure {
-    function: u32::MAX,
-    environment: u32::MAX,
-};
 
 /// Checks that a call has the least cycles that its callee demands from other canisters.
 fn check_incoming_cycles(callee: &Canister, request: &Request) -> Result<(), Reject> {

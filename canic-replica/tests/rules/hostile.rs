@@ -42,10 +42,6 @@ fn gzip(bytes: &[u8], times: usize) -> Vec<u8> {
 fn unsupported_features_are_refused_by_name() {
     let mut net = Net::new();
     for (text, why) in [
-        (
-            "(module (memory i64 1))",
-            "Wasm64 memories are not supported by this replica.",
-        ),
         ("(component)", "Wasm components are not supported."),
         (
             "(module (global (mut funcref) (ref.null func)))",

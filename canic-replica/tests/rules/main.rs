@@ -18,6 +18,7 @@ mod lifecycle;
 mod limits;
 mod management;
 mod metering;
+mod motoko;
 mod outcalls;
 mod permissions;
 mod properties;

@@ -373,7 +373,7 @@ fn invalid_uploads(
             ..good()
         },
         types::UploadCanisterSnapshotMetadataArgs {
-            wasm_memory_size: (4 << 30) + 65_536,
+            wasm_memory_size: (6 << 30) + 65_536,
             ..good()
         },
         types::UploadCanisterSnapshotMetadataArgs {
@@ -453,7 +453,9 @@ fn an_inconsistent_snapshot_is_not_loaded() {
     other_global.globals[0] = Global::F32(1.0);
     let mut no_memory = upload_args(id, metadata);
     no_memory.wasm_memory_size = 0;
-    for args in [no_global, other_global, no_memory] {
+    let mut wide_memory = no_memory.clone();
+    wide_memory.wasm_memory_size = (4 << 30) + 65_536;
+    for args in [no_global, other_global, no_memory, wide_memory] {
         let copy = upload_with(&mut net, args, &module);
         assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0408");
     }
