@@ -458,39 +458,41 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
 
     // Modules with 64-bit memories lack the narrow forms of other functions.
     if I::TYPE == AddressType::I32 {
-    ic0! {
-        msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
-            Ok(narrow(g.data().changes.available)?)
-        }
-        msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
-        msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
-            Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
-        }
-        canister_cycle_balance [NOT_START, 500] (g) -> u64 { Ok(narrow(g.data().changes.balance)?) }
-        call_cycles_add [U | RY | RT | T, 500] (g, amount: u64) -> () {
-            Ok(calls::attach(g, "call_cycles_add", amount.into())?)
-        }
-        stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
-        stable_grow [EVERYWHERE, 500] (g, pages: u32) -> u32 {
-            let size = stable::size_32(g.data())?;
-            if u64::from(size) + u64::from(pages) > stable::MAX_32 {
-                return Ok(u32::MAX);
+        ic0! {
+            msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
+                Ok(narrow(g.data().changes.available)?)
             }
-            Ok(stable::grow(g, pages.into())?.map_or(u32::MAX, |_| size))
+            msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
+            msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
+                Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
+            }
+            canister_cycle_balance [NOT_START, 500] (g) -> u64 {
+                Ok(narrow(g.data().changes.balance)?)
+            }
+            call_cycles_add [U | RY | RT | T, 500] (g, amount: u64) -> () {
+                Ok(calls::attach(g, "call_cycles_add", amount.into())?)
+            }
+            stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
+            stable_grow [EVERYWHERE, 500] (g, pages: u32) -> u32 {
+                let size = stable::size_32(g.data())?;
+                if u64::from(size) + u64::from(pages) > stable::MAX_32 {
+                    return Ok(u32::MAX);
+                }
+                Ok(stable::grow(g, pages.into())?.map_or(u32::MAX, |_| size))
+            }
+            stable_write [EVERYWHERE, copying(20, size.into())] (
+                g, offset: u32, src: u32, size: u32
+            ) -> () {
+                stable::size_32(g.data())?;
+                stable::write(g, offset.into(), src.into(), size.into())
+            }
+            stable_read [EVERYWHERE, copying(20, size.into())] (
+                g, dst: u32, offset: u32, size: u32
+            ) -> () {
+                stable::size_32(g.data())?;
+                stable::read(g, dst.into(), offset.into(), size.into())
+            }
         }
-        stable_write [EVERYWHERE, copying(20, size.into())] (
-            g, offset: u32, src: u32, size: u32
-        ) -> () {
-            stable::size_32(g.data())?;
-            stable::write(g, offset.into(), src.into(), size.into())
-        }
-        stable_read [EVERYWHERE, copying(20, size.into())] (
-            g, dst: u32, offset: u32, size: u32
-        ) -> () {
-            stable::size_32(g.data())?;
-            stable::read(g, dst.into(), offset.into(), size.into())
-        }
-    }
     }
 
     // Debugging.
@@ -503,7 +505,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             }
             Ok(())
         }
-        trap [EVERYWHERE, copying(500, size) + g.data().logging(size)] (
+        trap [EVERYWHERE, copying(500, size).saturating_add(g.data().logging(size))] (
             g, src: I, size: I
         ) -> () {
             let message = match load(g, "trap", src, size.min(MAX_TRAP)) {
