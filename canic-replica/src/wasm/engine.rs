@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig};
 
 use crate::wasm::address_type::AddressType;
@@ -67,6 +68,12 @@ fn options(address: AddressType) -> Config {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_relaxed_simd(false)
+        // The platform takes none of these: `wasmtime_validation_config` in `dfinity/ic`
+        // rs/embedders/src/wasm_utils/validation.rs.
+        .wasm_features(
+            WasmFeatures::FUNCTION_REFERENCES | WasmFeatures::GC | WasmFeatures::EXTENDED_CONST,
+            false,
+        )
         // A module of either address type may have a table with 64-bit indexes.
         .wasm_memory64(true)
         // A slot of the pool is reserved as a whole.

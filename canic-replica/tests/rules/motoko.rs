@@ -14,7 +14,10 @@ use ic_management_canister_types::{
     UpgradeFlags, WasmMemoryPersistence,
 };
 
-use crate::common::{NO_ARGS, Net, T};
+use crate::{
+    common::{NO_ARGS, Net, T},
+    snapshots,
+};
 
 /// The version of the npm package that these actors were written for.
 const PACKAGE: &str = "motoko@4.10.0";
@@ -158,6 +161,13 @@ fn a_motoko_actor_installs_counts_and_keeps_its_heap_at_an_upgrade() {
     assert_eq!(actor.newest(), "one");
     assert_eq!(actor.number("transients"), 0_u8);
     assert_eq!(actor.increment("increment"), 13_u8);
+
+    // A snapshot has the heap and the globals.
+    let snapshot = snapshots::take(&mut actor.net, id);
+    assert_eq!(actor.increment("increment"), 23_u8);
+    snapshots::load(&mut actor.net, id, &snapshot).unwrap();
+    assert_eq!(actor.number("get"), 13_u8);
+    assert_eq!(actor.newest(), "one");
 
     // The first actor would lose a variable: its own check refuses it, and nothing changes.
     let reject = actor
