@@ -93,16 +93,6 @@ macro_rules! argument {
     };
 }
 
-/// The guest's form of a result. A function whose result is a size answers a length.
-macro_rules! result {
-    (I $body:block) => {
-        (|| -> wasmtime::Result<usize> { $body })().map(I::of)
-    };
-    ($ty:tt $body:block) => {
-        $body
-    };
-}
-
 /// All of `ic0`: each function with the contexts in which it is allowed and the instructions it
 /// costs.
 #[rustfmt::skip]
@@ -111,7 +101,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
     macro_rules! ic0 {
         ($(
             $name:ident [$allowed:expr, $cost:expr]
-            ($guest:ident $(, $arg:ident: $ty:ident)*) -> $ret:tt $body:block
+            ($guest:ident $(, $arg:ident: $ty:ident)*) -> $ret:ty $body:block
         )*) => {
             $(
                 let function = |mut caller: Guest<'_> $(, $arg: $ty)*| -> wasmtime::Result<$ret> {
@@ -119,7 +109,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
                     $(let $arg = argument!($ty $arg);)*
                     let cost = $cost;
                     enter($guest, stringify!($name), $allowed, cost)?;
-                    result!($ret $body)
+                    $body
                 };
                 linker.func_wrap("ic0", stringify!($name), function)?;
             )*
@@ -128,7 +118,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
 
     // The input of the message.
     ic0! {
-        msg_arg_data_size [ARGUMENT, 500] (g) -> I { Ok(g.data().message.payload.len()) }
+        msg_arg_data_size [ARGUMENT, 500] (g) -> I { Ok(I::of(g.data().message.payload.len())) }
         msg_arg_data_copy [ARGUMENT, copying(500, size)] (
             g, dst: I, offset: I, size: I
         ) -> () {
@@ -137,7 +127,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             })
         }
         msg_caller_size [NOT_START, 500] (g) -> I {
-            Ok(g.data().message.caller.as_slice().len())
+            Ok(I::of(g.data().message.caller.as_slice().len()))
         }
         msg_caller_copy [NOT_START, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -147,7 +137,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             })
         }
         msg_caller_info_data_size [CALLER_INFO, 500] (g) -> I {
-            Ok(caller_info(g.data()).0.len())
+            Ok(I::of(caller_info(g.data()).0.len()))
         }
         msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -157,7 +147,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             })
         }
         msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> I {
-            Ok(caller_info(g.data()).1.len())
+            Ok(I::of(caller_info(g.data()).1.len()))
         }
         msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -169,7 +159,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
         msg_reject_code [RY | RT | CRY | CRT | C, 500] (g) -> u32 {
             Ok(g.data().message.reject.as_ref().map_or(0, |reject| reject.0 as u32))
         }
-        msg_reject_msg_size [RT | CRT, 500] (g) -> I { Ok(reject_message(g.data()).len()) }
+        msg_reject_msg_size [RT | CRT, 500] (g) -> I { Ok(I::of(reject_message(g.data()).len())) }
         msg_reject_msg_copy [RT | CRT, copying(500, size)] (
             g, dst: I, offset: I, size: I
         ) -> () {
@@ -182,7 +172,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             let message = &g.data().message;
             Ok(if set(message.context) & (U | RY | RT) == 0 { 0 } else { message.deadline })
         }
-        msg_method_name_size [F, 500] (g) -> I { Ok(g.data().message.method.len()) }
+        msg_method_name_size [F, 500] (g) -> I { Ok(I::of(g.data().message.method.len())) }
         msg_method_name_copy [F, copying(500, size)] (g, dst: I, offset: I, size: I) -> () {
             copy(g, "msg_method_name_copy", "payload", (dst, offset, size), |host| {
                 Ok(host.message.method.as_bytes())
@@ -293,7 +283,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
     // The canister and its subnet.
     ic0! {
         canister_self_size [NOT_START, 500] (g) -> I {
-            Ok(g.data().canister.id.as_slice().len())
+            Ok(I::of(g.data().canister.id.as_slice().len()))
         }
         canister_self_copy [NOT_START, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -311,7 +301,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
         }
         canister_version [NOT_START, 500] (g) -> u64 { Ok(g.data().canister.version) }
         subnet_self_size [NOT_START, 500] (g) -> I {
-            Ok(g.data().subnet.id.as_slice().len())
+            Ok(I::of(g.data().subnet.id.as_slice().len()))
         }
         subnet_self_copy [NOT_START, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -329,7 +319,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             Ok(g.data().message.context.is_replicated().into())
         }
         root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> I {
-            Ok(g.data().subnet.root_key.len())
+            Ok(I::of(g.data().subnet.root_key.len()))
         }
         root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -354,7 +344,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             Ok(g.data().message.certificate.is_some().into())
         }
         data_certificate_size [NRQ | CQ, 500] (g) -> I {
-            Ok(g.data().certificate("data_certificate_size")?.len())
+            Ok(I::of(g.data().certificate("data_certificate_size")?.len()))
         }
         data_certificate_copy [NRQ | CQ, copying(500, size)] (
             g, dst: I, offset: I, size: I
@@ -383,10 +373,10 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             }
         }
         env_var_count [NOT_START, 500] (g) -> I {
-            Ok(g.data().canister.settings.environment_variables.len())
+            Ok(I::of(g.data().canister.settings.environment_variables.len()))
         }
         env_var_name_size [NOT_START, 500] (g, index: I) -> I {
-            Ok(environment::name(g.data(), index)?.len())
+            Ok(I::of(environment::name(g.data(), index)?.len()))
         }
         env_var_name_copy [NOT_START, copying(500, size)] (
             g, index: I, dst: I, offset: I, size: I
@@ -401,7 +391,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
         }
         env_var_value_size [NOT_START, 500] (g, src: I, size: I) -> I {
             let name = environment::read_name(g, "env_var_value_size", "heap", (src, size))?;
-            Ok(environment::value(g.data(), &name)?.len())
+            Ok(I::of(environment::value(g.data(), &name)?.len()))
         }
         env_var_value_copy [NOT_START, copying(500, size)] (
             g, src: I, name_size: I, dst: I, offset: I, size: I
