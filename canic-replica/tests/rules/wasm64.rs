@@ -146,6 +146,35 @@ fn the_limit_of_the_heap_holds_for_64_bit_memories() {
     assert_eq!(reply(net.query(id, "grow_in_query", &[])), 70_001);
 }
 
+/// `dfinity/ic` rs/replicated_state/src/canister_state/system_state/task_queue.rs: without a limit
+/// the hook counts from 4 GiB, whatever the memory's width.
+#[test]
+fn the_hook_for_low_memory_counts_from_4_gib_if_there_is_no_limit() {
+    let mut net = Net::new();
+    let id = install(
+        &mut net,
+        r#"(memory i64 1) (global $low (mut i64) (i64.const 0))
+        (func (export "canister_on_low_wasm_memory") (global.set $low (memory.size)))
+        (func (export "canister_query low") (call $reply (global.get $low)))
+        (func (export "canister_update grow")
+            (drop (memory.grow (i64.const 32767))) (call $msg_reply))"#,
+    );
+    let settings = types::CanisterSettings {
+        wasm_memory_threshold: Some(65_536_u32.into()),
+        ..Default::default()
+    };
+    net.update_settings(id, settings).unwrap();
+    for (pages, low) in [(32_768, 0), (65_535, 0), (98_302, 98_302)] {
+        net.update(id, "grow", &[]).unwrap();
+        net.replica.tick();
+        assert_eq!(
+            net.status(id).memory_metrics.wasm_memory_size,
+            pages * 65_536_u64
+        );
+        assert_eq!(reply(net.query(id, "low", &[])), low);
+    }
+}
+
 /// `dfinity/ic` rs/embedders/src/wasm_utils/validation.rs, `validate_data_section`.
 #[test]
 fn a_data_segment_has_a_constant_offset_of_the_memorys_type() {

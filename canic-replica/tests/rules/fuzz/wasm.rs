@@ -145,7 +145,8 @@ const ENTRIES: [&str; 9] = [
     "canister_query get",
 ];
 
-/// A random valid module. Some use features that this replica does not run.
+/// A random valid module. Some use features that this replica does not run, or have a memory of
+/// another width than their imports.
 fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
     let wide = draws.below(2) == 0;
     let imports = match wide {
@@ -161,6 +162,7 @@ fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
     };
     if draws.below(8) != 0 {
         config.exceptions_enabled = false;
+        config.extended_const_enabled = false;
         config.gc_enabled = false;
         config.memory64_enabled = wide;
         // Without `externref`, and instructions that change tables.
