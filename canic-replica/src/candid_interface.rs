@@ -7,7 +7,7 @@ use wasmtime::{Extern, Instance, Store};
 
 use crate::{
     execution::{explain, program_cache, programs::Program, system_api::host::Host},
-    wasm::rewrite::with_metadata,
+    wasm::{address_type::AddressType, rewrite::with_metadata},
 };
 
 /// The function of a module that answers the address of the text in its memory. A zero byte ends
@@ -80,7 +80,7 @@ fn exported_interface(program: &Program) -> Result<Vec<u8>, String> {
         .ok_or_else(|| failed("there is no memory".into()))?;
     // `ic0.trap` reads the message of a panic from this memory.
     store.data_mut().memory = Some(memory);
-    let pointer = call(&mut store, &instance)
+    let pointer = call(&mut store, &instance, program.module.address)
         .map_err(|error| failed(explain(&error, MAX_INSTRUCTIONS).to_string()))?;
     let mut text = memory
         .data(&store)
@@ -93,9 +93,19 @@ fn exported_interface(program: &Program) -> Result<Vec<u8>, String> {
     }
 }
 
-fn call(store: &mut Store<Host>, instance: &Instance) -> wasmtime::Result<u32> {
+fn call(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    address: AddressType,
+) -> wasmtime::Result<u64> {
     store.set_fuel(MAX_INSTRUCTIONS)?;
-    instance
-        .get_typed_func::<(), u32>(&mut *store, FUNCTION)?
-        .call(store, ())
+    match address {
+        AddressType::I32 => instance
+            .get_typed_func::<(), u32>(&mut *store, FUNCTION)?
+            .call(store, ())
+            .map(u64::from),
+        AddressType::I64 => instance
+            .get_typed_func::<(), u64>(&mut *store, FUNCTION)?
+            .call(store, ()),
+    }
 }

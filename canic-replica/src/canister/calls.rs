@@ -104,7 +104,23 @@ impl Callback {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WasmClosure {
     pub(crate) function: u32,
-    pub(crate) environment: u32,
+    pub(crate) environment: u64,
+}
+
+impl WasmClosure {
+    /// A closure as the guest names it. No table has an entry beyond 32 bits.
+    pub(crate) fn new(function: u64, environment: u64) -> Self {
+        Self {
+            function: function.try_into().unwrap_or(u32::MAX),
+            environment,
+        }
+    }
+
+    /// Whether the caller wants no answer: one-way calls name the greatest number, which no table
+    /// has.
+    pub(crate) fn is_absent(self) -> bool {
+        self.function == u32::MAX
+    }
 }
 
 impl Request {

@@ -21,7 +21,7 @@ use crate::{
     },
     faults::Effect,
     memory::Heap,
-    wasm::global::Global,
+    wasm::{address_type::AddressType, global::Global},
 };
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
@@ -81,7 +81,8 @@ pub(crate) fn execute(
     };
     let used = limit - store.get_fuel().unwrap_or(0).min(limit);
     // Changed pages of the heap are charged last, up to the limit: they make no message fail.
-    let instructions = limit.min(used + changed * subnet_context.prices.dirty_page);
+    let dirty_page = subnet_context.prices.dirty_page * code.module.address.dirty_page_factor();
+    let instructions = limit.min(used + changed * dirty_page);
     let mut host = store.into_data();
     host.drop_call();
     let mut prints = Vec::from(host.prints);
@@ -207,16 +208,35 @@ fn call_closure(
     code: &ExecutionState,
     closure: WasmClosure,
 ) -> wasmtime::Result<()> {
-    let table =
-        get_export(store, instance, code.module.state_exports.table).and_then(Extern::into_table);
-    let entry = table.and_then(|table| table.get(&mut *store, closure.function.into()));
-    let Some(Ref::Func(Some(function))) = entry else {
-        return Err(Trap::Function(closure.function).into());
+    let violated = |why: &str| Err(Trap::Contract(why.into()).into());
+    let table = get_export(store, instance, code.module.state_exports.table);
+    let Some(table) = table.and_then(Extern::into_table) else {
+        return violated("table not found");
     };
-    let Ok(function) = function.typed::<u32, ()>(&*store) else {
-        return Err(Trap::Contract(BAD_SIGNATURE.into()).into());
+    let function = match table.get(&mut *store, closure.function.into()) {
+        None => return Err(Trap::Function(closure.function).into()),
+        Some(Ref::Func(Some(function))) => function,
+        Some(Ref::Func(None)) => return violated("unexpected null function reference"),
+        Some(_) => return violated("not a function reference"),
     };
-    function.call(&mut *store, closure.environment)
+    let environment = closure.environment;
+    match code.module.address {
+        AddressType::I64 => match function.typed::<u64, ()>(&*store) {
+            Ok(function) => function.call(store, environment),
+            Err(_) => violated(BAD_SIGNATURE),
+        },
+        // The code that made the closure may have had another address type.
+        AddressType::I32 => match (
+            u32::try_from(environment),
+            function.typed::<u32, ()>(&*store),
+        ) {
+            (Ok(environment), Ok(function)) => function.call(store, environment),
+            (Ok(_), Err(_)) => violated(BAD_SIGNATURE),
+            (Err(_), _) => violated(&format!(
+                "error converting additional value {environment} to u32"
+            )),
+        },
+    }
 }
 
 /// The platform's trap for an error of wasmtime.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use wasmtime::{Instance, InstancePre, Linker, PoolConcurrencyLimitError, Store};
+use wasmtime::{FuncType, Instance, InstancePre, Linker, PoolConcurrencyLimitError, Store};
 
 use crate::{
     certification::tree,
@@ -14,10 +14,11 @@ use crate::{
         self,
         host::{self, Host},
     },
-    memory::{PAGE, non_zero},
+    memory::{PAGE, WASM_PAGE, non_zero},
     wasm::{
         Module,
-        engine::ENGINE,
+        address_type::AddressType,
+        engine::engine,
         global::Global,
         machine_code,
         rewrite::{Survey, decompress, rewrite},
@@ -27,13 +28,24 @@ use crate::{
 /// How long a message waits before it tries again to get an instance.
 const WAIT: Duration = Duration::from_millis(1);
 
-static LINKER: LazyLock<Linker<Host>> =
-    LazyLock::new(|| system_api::linker(&ENGINE).expect("no system API function is defined twice"));
+/// The system API for modules of this address type.
+fn linker(address: AddressType) -> &'static Linker<Host> {
+    const TWICE: &str = "no system API function is defined twice";
+    static WASM32: LazyLock<Linker<Host>> =
+        LazyLock::new(|| system_api::linker::<u32>(engine(AddressType::I32)).expect(TWICE));
+    static WASM64: LazyLock<Linker<Host>> =
+        LazyLock::new(|| system_api::linker::<u64>(engine(AddressType::I64)).expect(TWICE));
+    match address {
+        AddressType::I32 => &WASM32,
+        AddressType::I64 => &WASM64,
+    }
+}
 
-/// Whether the system API has a function of this name.
-fn has_function(name: &str) -> bool {
-    let mut store = host::store(&ENGINE, Host::idle());
-    LINKER.get(&mut store, "ic0", name).is_ok()
+/// The type of the system API's function of this name.
+fn function_type(address: AddressType, name: &str) -> Option<FuncType> {
+    let mut store = host::store(engine(address), Host::idle());
+    let function = linker(address).get(&mut store, "ic0", name).ok()?;
+    Some(function.into_func()?.ty(&store))
 }
 
 /// A module that is ready to be instantiated.
@@ -47,11 +59,12 @@ impl Program {
     /// is not valid.
     pub(crate) fn compile(hash: [u8; 32], bytes: &[u8]) -> Result<Self, String> {
         let plain = decompress(bytes)?;
-        let survey = Survey::of(&plain, has_function)?;
+        let survey = Survey::of(&plain, function_type)?;
+        let address = survey.address;
         let rewritten = rewrite(&plain, &survey)?;
-        let compiled = machine_code::load(&ENGINE, &rewritten)
+        let compiled = machine_code::load(engine(address), &rewritten)
             .map_err(|error| format!("Failed to compile the module: {error:#}"))?;
-        let linked = LINKER
+        let linked = linker(address)
             .instantiate_pre(&compiled)
             .map_err(|error| format!("Wasm module has an invalid import section. {error:#}"))?;
         let data_end = survey.data_end;
@@ -66,7 +79,7 @@ impl Program {
 
     /// A store for one message.
     pub(crate) fn store(&self, host: Host) -> Store<Host> {
-        host::store(&ENGINE, host)
+        host::store(engine(self.module.address), host)
     }
 
     /// A fresh instance. Instantiation runs no guest code; the fuel in the store is spent on
@@ -88,8 +101,9 @@ impl Program {
         let memory = instance
             .get_module_export(&mut store, index)
             .and_then(|export| export.into_memory());
-        let most = memory.and_then(|memory| memory.ty(&store).maximum());
-        (module.initial_size..=most.unwrap_or(1 << 16)).contains(&pages)
+        let declared = memory.and_then(|memory| memory.ty(&store).maximum());
+        let most = module.address.max_heap() / WASM_PAGE;
+        (module.initial_size..=declared.unwrap_or(most).min(most)).contains(&pages)
     }
 }
 
@@ -105,12 +119,8 @@ fn instantiate(linked: &InstancePre<Host>, store: &mut Store<Host>) -> wasmtime:
 }
 
 /// Instantiates once, to learn what a fresh memory holds and that the segments fit.
-fn measure(
-    module: &mut Module,
-    linked: &InstancePre<Host>,
-    data_end: Option<u64>,
-) -> Result<(), String> {
-    let mut store = host::store(&ENGINE, Host::idle());
+fn measure(module: &mut Module, linked: &InstancePre<Host>, data_end: u64) -> Result<(), String> {
+    let mut store = host::store(engine(module.address), Host::idle());
     let instance = instantiate(linked, &mut store)
         .map_err(|error| format!("Failed to instantiate: {error:#}"))?;
     if let Some(memory) = module
@@ -122,8 +132,8 @@ fn measure(
         module.initial_size = memory.size(&store);
         let data = memory.data(&store);
         // Beyond the data segments a fresh memory is zero.
-        let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
-        module.initial = non_zero(&data[..end.min(data.len())]);
+        let end = data_end.min(data.len() as u64) as usize;
+        module.initial = non_zero(&data[..end.next_multiple_of(PAGE)]);
     }
     for index in &module.state_exports.globals {
         let global = instance

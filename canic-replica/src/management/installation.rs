@@ -11,11 +11,13 @@ use crate::{
         Executed, execute,
         message::{Context, Entry, Message, SubnetContext},
         program_cache,
+        programs::Program,
         trap::Trap,
     },
     faults::{Direction, Effect, Faults, Site},
     management::{
         call::{ManagementResult, decode, origin, reply},
+        persistence,
         storage::{MAX_CHUNK, MAX_CHUNKS, chunk_error},
     },
     memory::{Stable, WASM_PAGE},
@@ -23,7 +25,6 @@ use crate::{
     prices::{INSTALL_LIMIT, compilation},
     reject::{self, Reject, RejectCode, contract, refused},
     trace::{Kind, Outcome},
-    wasm::Module,
 };
 
 /// The argument of `install_code`, decoded with the module as bytes and not as a list of numbers.
@@ -284,8 +285,6 @@ fn rate_limit(id: Principal) -> Reject {
     Reject::new(RejectCode::SysTransient, 209, why)
 }
 
-const ORTHOGONAL: &str = "enhanced-orthogonal-persistence";
-
 /// A canister on which code is being installed.
 struct Draft<'a> {
     canister: Arc<Canister>,
@@ -305,51 +304,38 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Loads the module, if the mode of installation fits the canister.
-    fn load(&mut self, order: &Order) -> Result<Arc<Module>, Reject> {
+    /// Checks that the mode of installation fits the canister.
+    fn check_mode(&self, mode: types::CanisterInstallMode) -> Result<(), Reject> {
         use types::CanisterInstallMode::{Install, Upgrade};
         let id = self.canister.id;
-        match (order.mode, &self.canister.code) {
+        match (mode, &self.canister.code) {
             (Install, Some(_)) => {
                 let why = format!(
                     "Canister {id} cannot be installed because the canister is not empty. Try \
                      installing with mode='reinstall' instead."
                 );
-                return Err(Reject::new(RejectCode::CanisterError, 514, why));
+                Err(Reject::new(RejectCode::CanisterError, 514, why))
             }
-            (Upgrade(_), None) => return Err(Trap::NoModule.reject(id)),
-            _ => {}
+            (Upgrade(_), None) => Err(Trap::NoModule.reject(id)),
+            _ => Ok(()),
         }
+    }
+
+    /// Loads the module.
+    fn load(&mut self, order: &Order) -> Result<Arc<Program>, Reject> {
+        let id = self.canister.id;
         self.spend(order.source.instructions())?;
-        let program = program_cache::load(&order.source.module()?).map_err(|why| {
+        let bytes = order.source.module()?;
+        persistence::check_is_given(order.mode, self.canister.code.as_ref())?;
+        let program = program_cache::load(&bytes).map_err(|why| {
             let why =
                 format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
             Reject::new(RejectCode::CanisterError, 505, why)
         })?;
-        let module = Arc::clone(&program.module);
-        self.spend(compilation(
-            module.operators,
-            self.compiled.contains(&module.hash),
-        ))?;
-        if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
-            let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);
-            if persistence == Some(types::WasmMemoryPersistence::Keep)
-                && !module.metadata.contains_key(ORTHOGONAL)
-            {
-                return Err(contract(
-                    "Invalid upgrade option: The `wasm_memory_persistence: opt Keep` upgrade \
-                     option requires that the new canister module supports enhanced orthogonal \
-                     persistence.",
-                ));
-            }
-            if persistence.is_none() && code.module.metadata.contains_key(ORTHOGONAL) {
-                return Err(contract(
-                    "Missing upgrade option: Enhanced orthogonal persistence requires the \
-                     `wasm_memory_persistence` upgrade option.",
-                ));
-            }
-        }
-        Ok(module)
+        persistence::check_can_keep_heap(order.mode, &program.module)?;
+        let is_compiled = self.compiled.contains(&program.module.hash);
+        self.spend(compilation(program.module.operators, is_compiled))?;
+        Ok(program)
     }
 
     fn spend(&mut self, instructions: u64) -> Result<(), Reject> {
@@ -363,10 +349,12 @@ impl Draft<'_> {
 
     fn install(&mut self, order: &Order) -> Result<(), Reject> {
         use types::CanisterInstallMode::{Install, Reinstall, Upgrade};
-        let module = self.load(order)?;
-        let hash = module.hash.to_vec();
+        self.check_mode(order.mode)?;
+        let hash;
         let mode = match order.mode {
             Install | Reinstall => {
+                let module = Arc::clone(&self.load(order)?.module);
+                hash = module.hash.to_vec();
                 let canister = Arc::make_mut(&mut self.canister);
                 canister.code = Some(ExecutionState::fresh(module));
                 canister.stable = Stable::default();
@@ -383,14 +371,13 @@ impl Draft<'_> {
                 }
             }
             Upgrade(flags) => {
-                let flags = flags.unwrap_or_default();
-                if flags.skip_pre_upgrade != Some(true) {
+                if flags.and_then(|flags| flags.skip_pre_upgrade) != Some(true) {
                     self.run_export(Context::PreUpgrade, "canister_pre_upgrade", &[])?;
                 }
-                self.replace(
-                    module,
-                    flags.wasm_memory_persistence == Some(types::WasmMemoryPersistence::Keep),
-                );
+                // The old code runs before the new module is looked at.
+                let program = self.load(order)?;
+                hash = program.module.hash.to_vec();
+                self.replace(&program, persistence::keeps_heap(order.mode))?;
                 self.bump();
                 self.run(Context::Start, Entry::Start, "start", &[])?;
                 self.run_export(Context::Init, "canister_post_upgrade", &order.arg)?;
@@ -424,16 +411,18 @@ impl Draft<'_> {
         Arc::make_mut(&mut self.canister).version += 1;
     }
 
-    /// Replaces the code. The new memory is fresh, or that of the old code.
-    fn replace(&mut self, module: Arc<Module>, keep: bool) {
+    /// Replaces the code. The new memory is fresh, or that of the old code. Globals are fresh.
+    fn replace(&mut self, program: &Program, keep: bool) -> Result<(), Reject> {
         let canister = Arc::make_mut(&mut self.canister);
-        let mut code = ExecutionState::fresh(module);
+        let mut code = ExecutionState::fresh(Arc::clone(&program.module));
         if let (true, Some(old)) = (keep, &canister.code) {
             code.heap = old.heap.rebase(&old.module.initial, &code.module.initial);
             code.heap.size = code.heap.size.max(code.module.initial_size);
+            persistence::check_fits(program, code.heap.size)?;
         }
         canister.code = Some(code);
         canister.timer = None;
+        Ok(())
     }
 
     /// The effect of an injected fault on a function of the installation, which can only trap.

@@ -6,6 +6,7 @@ mod installation;
 mod lifecycle;
 pub(crate) mod outcalls;
 pub(crate) mod permissions;
+mod persistence;
 mod settings;
 mod snapshot_transfer;
 mod snapshots;

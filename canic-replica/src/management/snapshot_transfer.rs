@@ -22,14 +22,14 @@ use crate::{
     network::Network,
     prices::SNAPSHOT_DATA,
     reject::{Reject, RejectCode, invalid},
-    wasm::{global::Global, rewrite::GLOBAL_BYTES},
+    wasm::{address_type::AddressType, global::Global, rewrite::GLOBAL_BYTES},
 };
 
 /// The longest slice, in bytes.
 const MAX_SLICE: u64 = 2_000_000;
 /// The limits of a module and of a heap, in bytes.
 const MAX_MODULE: u64 = 100 << 20;
-const MAX_HEAP: u64 = 4 << 30;
+const MAX_HEAP: u64 = AddressType::I64.max_heap();
 const MAX_GLOBALS: usize = 1_000;
 const MAX_CERTIFIED_DATA: usize = 32;
 

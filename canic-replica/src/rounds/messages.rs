@@ -274,7 +274,7 @@ impl Network {
         } else {
             callback.on_reject
         };
-        if context.deleted || canister.code.is_none() || closure == NO_CALLBACK {
+        if context.deleted || canister.code.is_none() || closure.is_absent() {
             canister.balance += left;
             self.charge_unexecuted(id);
             self.close_call_context(id, callback.context, None);
@@ -532,12 +532,6 @@ impl Network {
         );
     }
 }
-
-/// The closure of a one-way message, which has no callback.
-const NO_CALLBACK: WasmClosure = WasmClosure {
-    function: u32::MAX,
-    environment: u32::MAX,
-};
 
 /// The context in which a canister runs a method, or the reject of a call to it.
 fn method_context(canister: &Canister, method: &String) -> Result<Context, Reject> {

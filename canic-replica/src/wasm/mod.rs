@@ -1,9 +1,11 @@
 //! WebAssembly modules: their checks, their rewriting for the replica, and their metering.
 
+pub(crate) mod address_type;
 pub(crate) mod engine;
 pub(crate) mod global;
 pub(crate) mod machine_code;
 pub(crate) mod rewrite;
+pub(crate) mod signature;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +17,7 @@ use wasmtime::{ExternType, ModuleExport};
 use crate::{
     memory::Pages,
     wasm::{
+        address_type::AddressType,
         global::Global,
         rewrite::{RESERVED, Survey},
     },
@@ -28,6 +31,7 @@ pub(crate) struct Module {
     pub(crate) bytes: Arc<Vec<u8>>,
     /// Bytes of the module, decompressed.
     pub(crate) size: usize,
+    pub(crate) address: AddressType,
     /// Wasm instructions in its code.
     pub(crate) operators: u64,
     /// The names after `canister_update`, `canister_query` and `canister_composite_query`.
@@ -93,6 +97,7 @@ impl Module {
             hash,
             bytes: Arc::new(bytes.to_vec()),
             size,
+            address: survey.address,
             operators: survey.operators,
             updates: BTreeSet::new(),
             queries: BTreeSet::new(),

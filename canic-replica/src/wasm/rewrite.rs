@@ -12,9 +12,19 @@ use std::{
 };
 
 use wasm_encoder::ExportKind;
-use wasmparser::{DataKind, ExternalKind, Operator, Parser, Payload, TypeRef};
+use wasmparser::{
+    CompositeInnerType, DataKind, ExternalKind, FuncType, Import, MemoryType, Operator, Parser,
+    Payload, RecGroup, TypeRef,
+};
 
-use crate::wasm::engine::{MAX_TABLE, MAX_TABLES, PADDING};
+use crate::{
+    memory::WASM_PAGE,
+    wasm::{
+        address_type::AddressType,
+        engine::{MAX_TABLE, MAX_TABLES, PADDING},
+        signature::{SystemApi, check_signature},
+    },
+};
 
 /// Longest module, in bytes, decompressed.
 const MAX_MODULE: usize = 100 * 1024 * 1024;
@@ -66,6 +76,7 @@ fn too_large() -> String {
 /// The result of one pass over a module's bytes.
 #[derive(Default)]
 pub(crate) struct Survey {
+    pub(crate) address: AddressType,
     /// Wasm instructions in its code.
     pub(crate) operators: u64,
     /// The indexes of the mutable globals.
@@ -85,17 +96,16 @@ pub(crate) struct Survey {
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
     /// Bytes of all custom sections.
     pub(crate) custom_bytes: usize,
-    /// The end of the data segments in memory; `None` if only an instance can tell.
-    pub(crate) data_end: Option<u64>,
+    /// The end of the data segments in memory.
+    pub(crate) data_end: u64,
 }
 
 impl Survey {
-    /// Surveys a module. `knows` tells whether the system API has a function.
-    pub(crate) fn of(bytes: &[u8], has_function: fn(&str) -> bool) -> Result<Self, String> {
-        let mut survey = Self {
-            data_end: Some(0),
-            ..Self::default()
-        };
+    /// Surveys a module. `system_api` has the types of the functions that it may import.
+    pub(crate) fn of(bytes: &[u8], system_api: SystemApi) -> Result<Self, String> {
+        let mut survey = Self::default();
+        let mut types = Vec::new();
+        let mut imports = Vec::new();
         let mut customs = 0;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(unreadable)? {
@@ -105,10 +115,14 @@ impl Survey {
                 } => {
                     return Err("Wasm components are not supported.".into());
                 }
-                Payload::ImportSection(imports) => {
-                    for import in imports.into_imports() {
-                        let import = import.map_err(unreadable)?;
-                        check_import(import.module, import.name, import.ty, has_function)?;
+                Payload::TypeSection(groups) => {
+                    for group in groups {
+                        types.extend(function_types(group.map_err(unreadable)?));
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        imports.push(import.map_err(unreadable)?);
                     }
                 }
                 Payload::FunctionSection(functions) => {
@@ -125,10 +139,7 @@ impl Survey {
                 }
                 Payload::MemorySection(memories) => {
                     for memory in memories {
-                        survey.memory = true;
-                        if memory.map_err(unreadable)?.memory64 {
-                            return Err("Wasm64 memories are not supported by this replica.".into());
-                        }
+                        survey.record_memory(&memory.map_err(unreadable)?)?;
                     }
                 }
                 Payload::GlobalSection(globals) => {
@@ -159,7 +170,7 @@ impl Survey {
                 }
                 Payload::DataSection(segments) => {
                     for segment in segments {
-                        survey.record_segment(&segment.map_err(unreadable)?);
+                        survey.record_segment(&segment.map_err(unreadable)?)?;
                     }
                 }
                 Payload::CustomSection(section) => {
@@ -177,7 +188,23 @@ impl Survey {
                 survey.custom_bytes
             ));
         }
+        // Only the memory, which follows the imports, tells the types that they must have.
+        for import in &imports {
+            check_import(import, &types, survey.address, system_api)?;
+        }
         Ok(survey)
+    }
+
+    /// Records the memory. The limit of a 32-bit memory is its address space.
+    fn record_memory(&mut self, memory: &MemoryType) -> Result<(), String> {
+        self.memory = true;
+        if memory.memory64 {
+            self.address = AddressType::I64;
+            let pages = memory.initial.max(memory.maximum.unwrap_or(0));
+            let most = AddressType::I64.max_heap() / WASM_PAGE;
+            limit("memory pages", pages as usize, most as usize)?;
+        }
+        Ok(())
     }
 
     /// Counts a function's operators, and refuses operators that change tables: like the platform,
@@ -222,17 +249,34 @@ impl Survey {
         Ok(())
     }
 
-    fn record_segment(&mut self, segment: &wasmparser::Data<'_>) {
+    /// Records where a segment ends. The platform, which places segments itself, takes constant
+    /// offsets only.
+    fn record_segment(&mut self, segment: &wasmparser::Data<'_>) -> Result<(), String> {
         let DataKind::Active { offset_expr, .. } = &segment.kind else {
-            return;
+            return Ok(());
         };
-        let end = match offset_expr.get_operators_reader().read() {
-            Ok(Operator::I32Const { value }) => {
-                Some(u64::from(value as u32) + segment.data.len() as u64)
+        let mut operators = offset_expr.get_operators_reader();
+        let offset = operators.read().map_err(unreadable)?;
+        let rest = operators.read().map_err(unreadable)?;
+        let (start, bits) = match (self.address, &offset) {
+            (AddressType::I32, Operator::I32Const { value }) => {
+                (Some(u64::from(*value as u32)), 32)
             }
-            _ => None,
+            (AddressType::I64, Operator::I64Const { value }) => (Some(*value as u64), 64),
+            (AddressType::I32, _) => (None, 32),
+            (AddressType::I64, _) => (None, 64),
         };
-        self.data_end = self.data_end.zip(end).map(|(a, b)| a.max(b));
+        match (start, rest) {
+            (Some(start), Operator::End) => {
+                let end = start.saturating_add(segment.data.len() as u64);
+                self.data_end = self.data_end.max(end);
+                Ok(())
+            }
+            _ => Err(format!(
+                "Wasm module has an invalid data section. Invalid offset expression in data \
+                 segment for {bits}bit memory: {offset:?}"
+            )),
+        }
     }
 
     fn count_exports(
@@ -297,17 +341,34 @@ impl Survey {
     }
 }
 
+/// The function types of a group; `None` for other types.
+fn function_types(group: RecGroup) -> impl Iterator<Item = Option<FuncType>> {
+    group.into_types().map(|ty| match ty.composite_type.inner {
+        CompositeInnerType::Func(ty) => Some(ty),
+        _ => None,
+    })
+}
+
 fn check_import(
-    module: &str,
-    name: &str,
-    ty: TypeRef,
-    has_function: fn(&str) -> bool,
+    import: &Import<'_>,
+    types: &[Option<FuncType>],
+    address: AddressType,
+    system_api: SystemApi,
 ) -> Result<(), String> {
+    let Import { module, name, ty } = *import;
     let problem = match ty {
-        TypeRef::Func(_) if module == "ic0" && has_function(name) => return Ok(()),
-        TypeRef::Func(_) => format!(
-            "Module imports function '{name}' from '{module}' that is not exported by the runtime."
-        ),
+        TypeRef::Func(index) => {
+            let expected = system_api(address, name).filter(|_| module == "ic0");
+            if let Some(expected) = expected {
+                let found = types.get(index as usize).and_then(Option::as_ref);
+                let found = found.ok_or("A function is imported with a type that is none.")?;
+                return check_signature(name, &expected, found);
+            }
+            format!(
+                "Module imports function '{name}' from '{module}' that is not exported by the \
+                 runtime."
+            )
+        }
         _ => format!("Module imports '{name}' from '{module}', which is not a function."),
     };
     Err(format!(

@@ -42,10 +42,6 @@ fn gzip(bytes: &[u8], times: usize) -> Vec<u8> {
 fn unsupported_features_are_refused_by_name() {
     let mut net = Net::new();
     for (text, why) in [
-        (
-            "(module (memory i64 1))",
-            "Wasm64 memories are not supported by this replica.",
-        ),
         ("(component)", "Wasm components are not supported."),
         (
             "(module (global (mut funcref) (ref.null func)))",
@@ -289,4 +285,60 @@ fn a_stack_of_large_frames_overflows_with_a_trap() {
     let reject = net.update(id, "x", &[]).unwrap_err();
     let why = "Canister trapped: stack overflow.";
     assert!(reject.message.ends_with(why), "{}", reject.message);
+}
+
+/// `dfinity/ic` rs/embedders/src/wasm_utils/validation.rs, `wasmtime_validation_config`.
+#[test]
+fn proposals_that_the_platform_does_not_take_are_refused_by_name() {
+    let mut net = Net::new();
+    for (text, named) in [
+        ("(module (type (struct)))", "the gc feature"),
+        ("(module (func (param anyref)))", "gc types"),
+        ("(module (type (sub (func))))", "gc proposal"),
+        (
+            "(module (rec (type (func)) (type (func))))",
+            "`gc` proposal",
+        ),
+        (
+            "(module (func (drop (ref.i31 (i32.const 1)))))",
+            "gc support",
+        ),
+        (
+            "(module (type $f (func)) (func (param (ref null $f))))",
+            "function references",
+        ),
+        (
+            "(module (type $f (func)) (func (call_ref $f (ref.null $f))))",
+            "function references",
+        ),
+        ("(module (tag))", "exceptions proposal"),
+        ("(module (func (try_table)))", "exceptions support"),
+        (
+            "(module (func (result exnref) (ref.null exn)))",
+            "exception handling",
+        ),
+        (
+            "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+            "constant expression required",
+        ),
+        ("(module (memory 1 1 shared))", "threads"),
+        (
+            "(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))",
+            "threads support",
+        ),
+        ("(module (memory 1 (pagesize 1)))", "custom page sizes"),
+        (
+            "(module (func (param v128) (result v128)
+                (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+            "relaxed SIMD",
+        ),
+        (
+            "(module (func (result i64 i64)
+                (i64.mul_wide_u (i64.const 1) (i64.const 1))))",
+            "wide arithmetic",
+        ),
+    ] {
+        let why = refusal(&mut net, wat(text));
+        assert!(why.contains(named), "{text}: {why}");
+    }
 }

@@ -247,14 +247,18 @@ fn bad_modules_are_refused_with_the_reason() {
     refuse(
         &mut net,
         r#"(module (import "ic0" "time" (func (param i32))))"#,
-        "ic0::time",
+        "Expected input params [] for 'time', got [I32].",
     );
     refuse(
         &mut net,
         r#"(module (import "ic0" "memory" (memory 1)))"#,
         "not a function",
     );
-    refuse(&mut net, "(module (memory i64 1))", "Wasm64");
+    refuse(
+        &mut net,
+        "(module (memory i64 98305))",
+        "98305 memory pages",
+    );
     refuse(
         &mut net,
         r#"(module (func (export "canister_init") (param i32)))"#,

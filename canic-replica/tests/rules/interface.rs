@@ -46,6 +46,24 @@ fn the_interface_is_read_from_the_module() {
 }
 
 #[test]
+fn the_interface_of_a_64_bit_module_is_read_from_its_memory() {
+    let wide = |at: &str| {
+        text(&format!(
+            r#"(memory i64 65537)
+            (data $text "service : {{ greet : (text) -> (text) query }}\00")
+            (func (export "get_candid_pointer") (result i64)
+                (memory.init $text (i64.const 0x1_0000_0010) (i32.const 0) (i32.const 44))
+                {at})"#
+        ))
+    };
+    let module = wide("(i64.const 0x1_0000_0010)");
+    assert_eq!(candid_interface(&module).as_deref(), Ok(TEXT));
+    let why = candid_interface(&wide("(i64.const -1)")).unwrap_err();
+    let beyond = "it answered 18446744073709551615, beyond its memory.";
+    assert!(why.ends_with(beyond), "{why}");
+}
+
+#[test]
 fn the_interface_is_read_from_the_metadata_if_the_code_has_none() {
     for visibility in ["public", "private"] {
         let metadata = format!(r#"(@custom "icp:{visibility} candid:service" "service : {{}}\n")"#);

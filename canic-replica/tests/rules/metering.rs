@@ -8,6 +8,8 @@ use crate::common::Net;
 fn count(net: &mut Net, code: &str) -> u64 {
     let id = net.install(&format!(
         r#"(table 2 funcref) (elem (i32.const 0) $f) (elem $passive func $f) (func $f)
+        (func $tail (return_call $f))
+        (func $indirect_tail (return_call_indirect (i32.const 0)))
         (data $blob "0123456789") (global $x (mut i32) (i32.const 0))
         (func (export "canister_query x") (local $before i64)
             (local.set $before (call $performance_counter (i32.const 0)))
@@ -136,9 +138,16 @@ fn instructions_have_the_platforms_weights() {
     ] {
         assert_eq!(cost(code), weight, "{class}");
     }
+    // `dfinity/ic` rs/embedders/src/wasm_utils/instrumentation.rs: loads of lanes weigh 1.
+    assert_eq!(
+        cost("(drop (v128.load8_lane 0 (i32.const 0) (v128.const i64x2 0 0)))"),
+        3 + 1
+    );
     // Entering a function takes one instruction more.
     assert_eq!(cost("(call $f)"), 5 + 1);
     assert_eq!(cost("(call_indirect (i32.const 0))"), 1 + 10 + 1);
+    assert_eq!(cost("(call $tail)"), 5 + 1 + 3 + 1);
+    assert_eq!(cost("(call $indirect_tail)"), 5 + 1 + 1 + 60 + 1);
 }
 
 #[test]

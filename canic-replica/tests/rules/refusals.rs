@@ -546,8 +546,8 @@ fn a_callback_must_be_a_function_of_one_i32() {
         ),
         (
             0,
-            "IC0513",
-            "Canister requested to invoke a non-existent Wasm function 0 from table 0.",
+            "IC0504",
+            "Canister violated contract: unexpected null function reference.",
         ),
         (
             7,

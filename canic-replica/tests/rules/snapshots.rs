@@ -32,7 +32,7 @@ const FULL: &str = r#"
     (func (export "canister_query last") (call $reply (i32.load8_u (i32.const 131071))))
 "#;
 
-fn take(net: &mut Net, canister_id: Principal) -> Vec<u8> {
+pub(crate) fn take(net: &mut Net, canister_id: Principal) -> Vec<u8> {
     let args = types::TakeCanisterSnapshotArgs {
         canister_id,
         replace_snapshot: None,
@@ -45,7 +45,11 @@ fn take(net: &mut Net, canister_id: Principal) -> Vec<u8> {
     snapshot.id
 }
 
-fn load(net: &mut Net, canister_id: Principal, snapshot_id: &[u8]) -> Result<(), Reject> {
+pub(crate) fn load(
+    net: &mut Net,
+    canister_id: Principal,
+    snapshot_id: &[u8],
+) -> Result<(), Reject> {
     let args = types::LoadCanisterSnapshotArgs {
         canister_id,
         snapshot_id: snapshot_id.to_vec(),
@@ -69,7 +73,7 @@ fn metadata_as(
         .map(|(metadata,)| metadata)
 }
 
-fn metadata(
+pub(crate) fn metadata(
     net: &mut Net,
     id: Principal,
     snapshot: &[u8],
@@ -78,7 +82,7 @@ fn metadata(
     metadata_as(net, admin, id, snapshot).unwrap()
 }
 
-fn read(
+pub(crate) fn read(
     net: &mut Net,
     canister_id: Principal,
     snapshot_id: &[u8],
@@ -93,7 +97,7 @@ fn read(
         .map(|(result,)| result.chunk)
 }
 
-fn write(
+pub(crate) fn write(
     net: &mut Net,
     canister_id: Principal,
     snapshot_id: &[u8],
@@ -110,7 +114,7 @@ fn write(
 }
 
 /// Uploads the metadata of a snapshot and its module.
-fn upload_with(
+pub(crate) fn upload_with(
     net: &mut Net,
     args: types::UploadCanisterSnapshotMetadataArgs,
     module: &[u8],
@@ -122,7 +126,7 @@ fn upload_with(
 }
 
 /// The arguments that begin an upload with this metadata.
-fn upload_args(
+pub(crate) fn upload_args(
     canister_id: Principal,
     metadata: types::ReadCanisterSnapshotMetadataResult,
 ) -> types::UploadCanisterSnapshotMetadataArgs {
@@ -373,7 +377,7 @@ fn invalid_uploads(
             ..good()
         },
         types::UploadCanisterSnapshotMetadataArgs {
-            wasm_memory_size: (4 << 30) + 65_536,
+            wasm_memory_size: (6 << 30) + 65_536,
             ..good()
         },
         types::UploadCanisterSnapshotMetadataArgs {
@@ -453,7 +457,9 @@ fn an_inconsistent_snapshot_is_not_loaded() {
     other_global.globals[0] = Global::F32(1.0);
     let mut no_memory = upload_args(id, metadata);
     no_memory.wasm_memory_size = 0;
-    for args in [no_global, other_global, no_memory] {
+    let mut wide_memory = no_memory.clone();
+    wide_memory.wasm_memory_size = (4 << 30) + 65_536;
+    for args in [no_global, other_global, no_memory, wide_memory] {
         let copy = upload_with(&mut net, args, &module);
         assert_eq!(load(&mut net, id, &copy).unwrap_err().error_code, "IC0408");
     }

@@ -236,7 +236,15 @@ fn an_import_of_another_type_is_named_when_the_install_fails() {
         import.parameters.push("f64");
         let wasm = wat::parse_str(format!("(module {})", import.declaration())).unwrap();
         let reject = net.install_as(Install, id, wasm, &[]).unwrap_err();
-        let named = format!("`ic0::{}`", import.name);
-        assert!(reject.message.contains(&named), "{}", reject.message);
+        assert_eq!(reject.error_code, "IC0505");
+        let named = format!(" for '{}', got [", import.name);
+        assert!(
+            reject
+                .message
+                .contains("Wasm module has an invalid function signature. Expected input params")
+                && reject.message.contains(&named),
+            "{}",
+            reject.message
+        );
     }
 }

@@ -20,7 +20,7 @@ const MAX_CALL: usize = 10 * 1024 * 1024;
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
 const MAX_QUERY_ANSWER: usize = 3 * 1024 * 1024;
 /// Longest method name, in bytes.
-const MAX_METHOD: u32 = 20_000;
+const MAX_METHOD: u64 = 20_000;
 /// A best-effort call waits at most so many seconds.
 const MAX_WAIT: u32 = 300;
 
@@ -50,11 +50,11 @@ fn check_payload_size(host: &Host, name: &str, bytes: usize) -> Result<(), Trap>
     Ok(())
 }
 
-pub(super) fn reply_data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+pub(super) fn reply_data_append(guest: &mut Guest<'_>, src: u64, size: u64) -> Result<(), Trap> {
     let host = guest.data();
     let already = "ic0.msg_reply_data_append: the call is already replied.";
     check_unanswered(host, already)?;
-    let length = host.answer.len() + size as usize;
+    let length = host.answer.len().saturating_add(size as usize);
     check_payload_size(host, "msg_reply_data_append", length)?;
     let (bytes, host) = load(guest, "msg.reply", src, size)?;
     host.answer.extend_from_slice(bytes);
@@ -67,7 +67,7 @@ pub(super) fn reply(host: &mut Host) -> Result<(), Trap> {
     Ok(())
 }
 
-pub(super) fn reject(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+pub(super) fn reject(guest: &mut Guest<'_>, src: u64, size: u64) -> Result<(), Trap> {
     let host = guest.data();
     check_unanswered(host, "ic0.msg_reject: the call is already replied")?;
     check_payload_size(host, "msg_reject", size as usize)?;
@@ -127,8 +127,8 @@ fn under_construction<'a>(host: &'a mut Host, name: &str) -> Result<&'a mut Call
 /// Begins a call. A call that was begun and not performed is dropped.
 pub(super) fn new(
     guest: &mut Guest<'_>,
-    callee: (u32, u32),
-    name: (u32, u32),
+    callee: (u64, u64),
+    name: (u64, u64),
     on_reply: WasmClosure,
     on_reject: WasmClosure,
 ) -> Result<(), Trap> {
@@ -168,10 +168,10 @@ pub(super) fn on_cleanup(host: &mut Host, cleanup: WasmClosure) -> Result<(), Tr
     Ok(())
 }
 
-pub(super) fn data_append(guest: &mut Guest<'_>, src: u32, size: u32) -> Result<(), Trap> {
+pub(super) fn data_append(guest: &mut Guest<'_>, src: u64, size: u64) -> Result<(), Trap> {
     const NAME: &str = "ic0.call_data_append";
     let call = under_construction(guest.data_mut(), NAME)?;
-    let length = call.method.len() + call.payload.len() + size as usize;
+    let length = (call.method.len() + call.payload.len()).saturating_add(size as usize);
     if length > MAX_CALL {
         return Err(Trap::Contract(format!(
             "Request to {}:{} has a payload size of {length}, which exceeds the allowed limit of \

@@ -9,12 +9,14 @@ use crate::execution::{
 };
 
 /// Longest name of a variable, in bytes.
-const MAX_NAME: u32 = 128;
+const MAX_NAME: u64 = 128;
 
 /// The name of the variable with this index.
-pub(super) fn name(host: &Host, index: u32) -> Result<&str, Trap> {
+pub(super) fn name(host: &Host, index: u64) -> Result<&str, Trap> {
     let variables = &host.canister.settings.environment_variables;
-    let found = variables.keys().nth(index as usize);
+    let found = usize::try_from(index)
+        .ok()
+        .and_then(|index| variables.keys().nth(index));
     found.map(String::as_str).ok_or_else(|| {
         Trap::Variable(format!(
             "Environment variable index {index} is out of bounds. The number of environment \
@@ -30,7 +32,7 @@ pub(super) fn read_name(
     guest: &mut Guest<'_>,
     function: &str,
     part: &str,
-    (src, size): (u32, u32),
+    (src, size): (u64, u64),
 ) -> Result<String, Trap> {
     if size > MAX_NAME {
         return Err(Trap::Contract(format!(
@@ -59,7 +61,7 @@ pub(super) fn value<'a>(host: &'a Host, name: &str) -> Result<&'a str, Trap> {
 pub(super) fn signature_cost(
     guest: &mut Guest<'_>,
     function: &str,
-    (src, size): (u32, u32),
+    (src, size): (u64, u64),
     (algorithm, known): (u32, u32),
 ) -> Result<u32, Trap> {
     const UNKNOWN_ALGORITHM: u32 = 1;

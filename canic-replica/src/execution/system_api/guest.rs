@@ -1,11 +1,39 @@
 //! The guest as a system call sees it: its fuel, and bytes of its memory.
 
 use candid::Principal;
-use wasmtime::Caller;
+use wasmtime::{Caller, WasmTy};
 
-use crate::execution::{system_api::host::Host, trap::Trap};
+use crate::{
+    execution::{system_api::host::Host, trap::Trap},
+    wasm::address_type::AddressType,
+};
 
 pub(super) type Guest<'a> = Caller<'a, Host>;
+
+/// A pointer or size of the guest, `I` in the interface specification: an `i32` if the guest's
+/// memory is a 32-bit one, and an `i64` otherwise.
+pub(crate) trait Address: WasmTy + Into<u64> {
+    const TYPE: AddressType;
+
+    /// The length of bytes that the host holds. It fits.
+    fn of(length: usize) -> Self;
+}
+
+impl Address for u32 {
+    const TYPE: AddressType = AddressType::I32;
+
+    fn of(length: usize) -> Self {
+        Self::try_from(length).unwrap_or(Self::MAX)
+    }
+}
+
+impl Address for u64 {
+    const TYPE: AddressType = AddressType::I64;
+
+    fn of(length: usize) -> Self {
+        length as Self
+    }
+}
 
 /// Charges instructions for work of the host.
 pub(super) fn charge(guest: &mut Guest<'_>, cost: u64) -> wasmtime::Result<()> {
@@ -41,11 +69,11 @@ pub(super) fn within(start: u64, size: u64, length: usize) -> Option<std::ops::R
 /// The same range, or a trap that names its purpose, `whose`.
 fn slice(
     whose: &str,
-    start: u32,
-    size: u32,
+    start: u64,
+    size: u64,
     length: usize,
 ) -> Result<std::ops::Range<usize>, Trap> {
-    within(start.into(), size.into(), length).ok_or_else(|| {
+    within(start, size, length).ok_or_else(|| {
         Trap::Contract(format!(
             "{whose}: src={start} + length={size} exceeds the slice size={length}"
         ))
@@ -56,8 +84,8 @@ fn slice(
 pub(super) fn load<'a>(
     guest: &'a mut Guest<'_>,
     whose: &str,
-    src: u32,
-    size: u32,
+    src: u64,
+    size: u64,
 ) -> Result<(&'a [u8], &'a mut Host), Trap> {
     let (bytes, host) = memory(guest)?;
     let range = slice(whose, src, size, bytes.len())?;
@@ -70,7 +98,7 @@ pub(super) fn copy(
     guest: &mut Guest<'_>,
     name: &str,
     part: &str,
-    (dst, offset, size): (u32, u32, u32),
+    (dst, offset, size): (u64, u64, u64),
     what: impl FnOnce(&Host) -> Result<&[u8], Trap>,
 ) -> wasmtime::Result<()> {
     let (bytes, host) = memory(guest)?;
@@ -85,12 +113,12 @@ pub(super) fn copy(
 pub(super) fn write_cycles(
     guest: &mut Guest<'_>,
     name: &str,
-    dst: u32,
+    dst: u64,
     cycles: u128,
 ) -> wasmtime::Result<()> {
     let (bytes, _) = memory(guest)?;
     let length = bytes.len();
-    let to = within(dst.into(), 16, length).ok_or_else(|| {
+    let to = within(dst, 16, length).ok_or_else(|| {
         Trap::Contract(format!(
             "ic0_{name} failed because dst + size is out of bounds.Found dst = {dst} and size = 16 \
              while must be <= {length}"

@@ -18,7 +18,10 @@ use crate::{
     faults::Effect,
     prices::Prices,
     subnets::SubnetKind,
-    wasm::engine::{MAX_TABLE, MAX_TABLES},
+    wasm::{
+        address_type::AddressType,
+        engine::{MAX_TABLE, MAX_TABLES},
+    },
 };
 
 /// The longest printed line, the overhead of the log per line, and the largest log, all in bytes.
@@ -158,10 +161,10 @@ impl Host {
 
     /// Instructions for writing `bytes` bytes to the log: bytes that the log holds are copied, and
     /// bytes within its free space leave the sandbox.
-    pub(super) fn logging(&self, bytes: u32) -> u64 {
+    pub(super) fn logging(&self, bytes: u64) -> u64 {
         let capacity = self.canister.settings.log_memory_limit;
         let room = capacity.saturating_sub(self.printed as u64);
-        2 * u64::from(bytes).min(capacity) + SENT_BYTE * u64::from(bytes).min(room)
+        2 * bytes.min(capacity) + SENT_BYTE * bytes.min(room)
     }
 
     /// Drops the call under construction, and takes back the attached cycles.
@@ -179,7 +182,9 @@ impl ResourceLimiter for Host {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // A memory may declare no maximum. No 32-bit memory reaches this limit.
+        let most = AddressType::I64.max_heap() as usize;
+        if desired > maximum.unwrap_or(most).min(most) {
             return Ok(false);
         }
         let limit = self.canister.settings.wasm_memory_limit;

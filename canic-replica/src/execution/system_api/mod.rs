@@ -2,8 +2,10 @@
 //!
 //! Each function is allowed in the contexts that the interface specification lists for it, and
 //! traps elsewhere. Its effects go into the state changes of the message: the replica commits them
-//! if the message returns, and drops them if it traps. The 64-bit forms for modules with 64-bit
-//! memories are missing, as such modules are refused.
+//! if the message returns, and drops them if it traps.
+//!
+//! There are two forms: pointers and sizes are 32-bit numbers for modules with a 32-bit memory, and
+//! 64-bit numbers for modules with a 64-bit memory. `I` stands for either.
 
 mod calls;
 mod environment;
@@ -18,12 +20,13 @@ use crate::{
     execution::{
         message::Context,
         system_api::{
-            guest::{Guest, charge, copy, join, load, narrow, write_cycles},
+            guest::{Address, Guest, charge, copy, join, load, narrow, write_cycles},
             host::{Host, SENT_BYTE},
         },
         trap::Trap,
     },
     prices::outcalls,
+    wasm::address_type::AddressType,
 };
 
 // The contexts, as sets; named as in the specification's overview of imports.
@@ -58,7 +61,7 @@ const CALL: u32 = U | CQ | RY | RT | CRY | CRT | T;
 const CYCLES_MINTING_CANISTER: &str = "rkp4c-7iaaa-aaaaa-aaaca-cai";
 
 /// Longest message of `ic0.trap`, in bytes.
-const MAX_TRAP: u32 = 32 * 1024;
+const MAX_TRAP: u64 = 32 * 1024;
 
 /// The beginning of every system call: the charge, and the check of the context.
 fn enter(guest: &mut Guest<'_>, name: &str, allowed: u32, cost: u64) -> wasmtime::Result<()> {
@@ -71,28 +74,39 @@ fn enter(guest: &mut Guest<'_>, name: &str, allowed: u32, cost: u64) -> wasmtime
 }
 
 /// Instructions of a system call that sends `bytes` bytes out of the sandbox.
-const fn sending(bytes: u32) -> u64 {
-    500 + SENT_BYTE * bytes as u64
+const fn sending(bytes: u64) -> u64 {
+    SENT_BYTE.saturating_mul(bytes).saturating_add(500)
 }
 
 /// Instructions of a system call that copies `bytes` bytes.
-const fn copying(base: u64, bytes: u32) -> u64 {
-    base + bytes as u64
+const fn copying(base: u64, bytes: u64) -> u64 {
+    bytes.saturating_add(base)
+}
+
+/// The host's form of an argument: pointers and sizes have 64 bits.
+macro_rules! argument {
+    (I $value:ident) => {
+        $value.into()
+    };
+    ($ty:ident $value:ident) => {
+        $value
+    };
 }
 
 /// All of `ic0`: each function with the contexts in which it is allowed and the instructions it
 /// costs.
 #[rustfmt::skip]
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     macro_rules! ic0 {
         ($(
             $name:ident [$allowed:expr, $cost:expr]
-            ($guest:ident $(, $arg:ident: $ty:ty)*) -> $ret:ty $body:block
+            ($guest:ident $(, $arg:ident: $ty:ident)*) -> $ret:ty $body:block
         )*) => {
             $(
                 let function = |mut caller: Guest<'_> $(, $arg: $ty)*| -> wasmtime::Result<$ret> {
                     let $guest = &mut caller;
+                    $(let $arg = argument!($ty $arg);)*
                     let cost = $cost;
                     enter($guest, stringify!($name), $allowed, cost)?;
                     $body
@@ -104,39 +118,39 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 
     // The input of the message.
     ic0! {
-        msg_arg_data_size [ARGUMENT, 500] (g) -> u32 { Ok(g.data().message.payload.len() as u32) }
+        msg_arg_data_size [ARGUMENT, 500] (g) -> I { Ok(I::of(g.data().message.payload.len())) }
         msg_arg_data_copy [ARGUMENT, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "msg_arg_data_copy", "payload", (dst, offset, size), |host| {
                 Ok(&host.message.payload)
             })
         }
-        msg_caller_size [NOT_START, 500] (g) -> u32 {
-            Ok(g.data().message.caller.as_slice().len() as u32)
+        msg_caller_size [NOT_START, 500] (g) -> I {
+            Ok(I::of(g.data().message.caller.as_slice().len()))
         }
         msg_caller_copy [NOT_START, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "msg_caller_copy", "id", (dst, offset, size), |host| {
                 Ok(host.message.caller.as_slice())
             })
         }
-        msg_caller_info_data_size [CALLER_INFO, 500] (g) -> u32 {
-            Ok(caller_info(g.data()).0.len() as u32)
+        msg_caller_info_data_size [CALLER_INFO, 500] (g) -> I {
+            Ok(I::of(caller_info(g.data()).0.len()))
         }
         msg_caller_info_data_copy [CALLER_INFO, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "msg_caller_info_data_copy", "data", (dst, offset, size), |host| {
                 Ok(caller_info(host).0)
             })
         }
-        msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> u32 {
-            Ok(caller_info(g.data()).1.len() as u32)
+        msg_caller_info_signer_size [CALLER_INFO, 500] (g) -> I {
+            Ok(I::of(caller_info(g.data()).1.len()))
         }
         msg_caller_info_signer_copy [CALLER_INFO, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "msg_caller_info_signer_copy", "signer", (dst, offset, size), |host| {
                 Ok(caller_info(host).1)
@@ -145,9 +159,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         msg_reject_code [RY | RT | CRY | CRT | C, 500] (g) -> u32 {
             Ok(g.data().message.reject.as_ref().map_or(0, |reject| reject.0 as u32))
         }
-        msg_reject_msg_size [RT | CRT, 500] (g) -> u32 { Ok(reject_message(g.data()).len() as u32) }
+        msg_reject_msg_size [RT | CRT, 500] (g) -> I { Ok(I::of(reject_message(g.data()).len())) }
         msg_reject_msg_copy [RT | CRT, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "msg_reject_msg_copy", "msg", (dst, offset, size), |host| {
                 Ok(reject_message(host))
@@ -158,8 +172,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             let message = &g.data().message;
             Ok(if set(message.context) & (U | RY | RT) == 0 { 0 } else { message.deadline })
         }
-        msg_method_name_size [F, 500] (g) -> u32 { Ok(g.data().message.method.len() as u32) }
-        msg_method_name_copy [F, copying(500, size)] (g, dst: u32, offset: u32, size: u32) -> () {
+        msg_method_name_size [F, 500] (g) -> I { Ok(I::of(g.data().message.method.len())) }
+        msg_method_name_copy [F, copying(500, size)] (g, dst: I, offset: I, size: I) -> () {
             copy(g, "msg_method_name_copy", "payload", (dst, offset, size), |host| {
                 Ok(host.message.method.as_bytes())
             })
@@ -175,44 +189,37 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 
     // Answers.
     ic0! {
-        msg_reply_data_append [ANSWER, sending(size)] (g, src: u32, size: u32) -> () {
+        msg_reply_data_append [ANSWER, sending(size)] (g, src: I, size: I) -> () {
             Ok(calls::reply_data_append(g, src, size)?)
         }
         msg_reply [ANSWER, 500] (g) -> () { Ok(calls::reply(g.data_mut())?) }
-        msg_reject [ANSWER, sending(size)] (g, src: u32, size: u32) -> () {
+        msg_reject [ANSWER, sending(size)] (g, src: I, size: I) -> () {
             Ok(calls::reject(g, src, size)?)
         }
     }
 
     // Cycles.
     ic0! {
-        msg_cycles_available128 [U | RQ | RY | RT, 500] (g, dst: u32) -> () {
+        msg_cycles_available128 [U | RQ | RY | RT, 500] (g, dst: I) -> () {
             let available = g.data().changes.available;
             write_cycles(g, "msg_cycles_available128", dst, available)
         }
-        msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
-            Ok(narrow(g.data().changes.available)?)
-        }
-        msg_cycles_refunded128 [RY | RT, 500] (g, dst: u32) -> () {
+        msg_cycles_refunded128 [RY | RT, 500] (g, dst: I) -> () {
             let refunded = g.data().message.refunded;
             write_cycles(g, "msg_cycles_refunded128", dst, refunded)
         }
-        msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
-        msg_cycles_accept128 [U | RQ | RY | RT, 500] (g, high: u64, low: u64, dst: u32) -> () {
+        msg_cycles_accept128 [U | RQ | RY | RT, 500] (g, high: u64, low: u64, dst: I) -> () {
             let accepted = calls::accept(g.data_mut(), join(high, low));
             write_cycles(g, "msg_cycles_accept128", dst, accepted)
         }
-        msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
-            Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
-        }
         cycles_burn128 [I | G | U | RQ | RY | RT | C | T, 500] (
-            g, high: u64, low: u64, dst: u32
+            g, high: u64, low: u64, dst: I
         ) -> () {
             let burnt = calls::burn(g, join(high, low));
             write_cycles(g, "cycles_burn128", dst, burnt)
         }
         // The platform has this function for one canister, which no instance has.
-        mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: u32) -> () {
+        mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: I) -> () {
             Err(Trap::Contract(format!(
                 "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: {} != \
                  {CYCLES_MINTING_CANISTER}",
@@ -220,12 +227,11 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             ))
             .into())
         }
-        canister_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
+        canister_cycle_balance128 [NOT_START, 500] (g, dst: I) -> () {
             let balance = g.data().changes.balance;
             write_cycles(g, "canister_cycle_balance128", dst, balance)
         }
-        canister_cycle_balance [NOT_START, 500] (g) -> u64 { Ok(narrow(g.data().changes.balance)?) }
-        canister_liquid_cycle_balance128 [NOT_START, 500] (g, dst: u32) -> () {
+        canister_liquid_cycle_balance128 [NOT_START, 500] (g, dst: I) -> () {
             let liquid = g.data().liquid(guest::heap_bytes(g));
             write_cycles(g, "canister_liquid_cycle_balance128", dst, liquid)
         }
@@ -234,17 +240,17 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     // Calls to others.
     ic0! {
         call_new [CALL, copying(copying(1_500, callee_size), name_size)] (
-            g, callee: u32, callee_size: u32, name: u32, name_size: u32,
-            reply_fun: u32, reply_env: u32, reject_fun: u32, reject_env: u32
+            g, callee: I, callee_size: I, name: I, name_size: I,
+            reply_fun: I, reply_env: I, reject_fun: I, reject_env: I
         ) -> () {
-            let on_reply = WasmClosure { function: reply_fun, environment: reply_env };
-            let on_reject = WasmClosure { function: reject_fun, environment: reject_env };
+            let on_reply = WasmClosure::new(reply_fun, reply_env);
+            let on_reject = WasmClosure::new(reject_fun, reject_env);
             Ok(calls::new(g, (callee, callee_size), (name, name_size), on_reply, on_reject)?)
         }
-        call_on_cleanup [CALL, 500] (g, function: u32, environment: u32) -> () {
-            Ok(calls::on_cleanup(g.data_mut(), WasmClosure { function, environment })?)
+        call_on_cleanup [CALL, 500] (g, function: I, environment: I) -> () {
+            Ok(calls::on_cleanup(g.data_mut(), WasmClosure::new(function, environment))?)
         }
-        call_data_append [CALL, sending(size)] (g, src: u32, size: u32) -> () {
+        call_data_append [CALL, sending(size)] (g, src: I, size: I) -> () {
             Ok(calls::data_append(g, src, size)?)
         }
         call_with_best_effort_response [CALL, 500] (g, seconds: u32) -> () {
@@ -252,9 +258,6 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         }
         call_cycles_add128 [U | RY | RT | T, 500] (g, high: u64, low: u64) -> () {
             Ok(calls::attach(g, "call_cycles_add128", join(high, low))?)
-        }
-        call_cycles_add [U | RY | RT | T, 500] (g, amount: u64) -> () {
-            Ok(calls::attach(g, "call_cycles_add", amount.into())?)
         }
         call_perform [CALL, 5_000] (g) -> u32 { Ok(calls::perform(g)?) }
     }
@@ -275,31 +278,15 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         ) -> () {
             stable::read(g, dst, offset, size)
         }
-        stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
-        stable_grow [EVERYWHERE, 500] (g, pages: u32) -> u32 {
-            let size = stable::size_32(g.data())?;
-            if u64::from(size) + u64::from(pages) > stable::MAX_32 {
-                return Ok(u32::MAX);
-            }
-            Ok(stable::grow(g, pages.into())?.map_or(u32::MAX, |_| size))
-        }
-        stable_write [EVERYWHERE, copying(20, size)] (g, offset: u32, src: u32, size: u32) -> () {
-            stable::size_32(g.data())?;
-            stable::write(g, offset.into(), src.into(), size.into())
-        }
-        stable_read [EVERYWHERE, copying(20, size)] (g, dst: u32, offset: u32, size: u32) -> () {
-            stable::size_32(g.data())?;
-            stable::read(g, dst.into(), offset.into(), size.into())
-        }
     }
 
     // The canister and its subnet.
     ic0! {
-        canister_self_size [NOT_START, 500] (g) -> u32 {
-            Ok(g.data().canister.id.as_slice().len() as u32)
+        canister_self_size [NOT_START, 500] (g) -> I {
+            Ok(I::of(g.data().canister.id.as_slice().len()))
         }
         canister_self_copy [NOT_START, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "canister_self_copy", "id", (dst, offset, size), |host| {
                 Ok(host.canister.id.as_slice())
@@ -313,36 +300,36 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             })
         }
         canister_version [NOT_START, 500] (g) -> u64 { Ok(g.data().canister.version) }
-        subnet_self_size [NOT_START, 500] (g) -> u32 {
-            Ok(g.data().subnet.id.as_slice().len() as u32)
+        subnet_self_size [NOT_START, 500] (g) -> I {
+            Ok(I::of(g.data().subnet.id.as_slice().len()))
         }
         subnet_self_copy [NOT_START, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "subnet_self_copy", "id", (dst, offset, size), |host| {
                 Ok(host.subnet.id.as_slice())
             })
         }
         subnet_self_node_count [NOT_START, 500] (g) -> u32 { Ok(g.data().subnet.nodes) }
-        is_controller [EVERYWHERE, copying(1_000, size)] (g, src: u32, size: u32) -> u32 {
+        is_controller [EVERYWHERE, copying(1_000, size)] (g, src: I, size: I) -> u32 {
             let (bytes, host) = load(g, "ic0.is_controller", src, size)?;
             Ok(host.canister.is_controller(&guest::principal(bytes)?).into())
         }
         in_replicated_execution [EVERYWHERE, 500] (g) -> u32 {
             Ok(g.data().message.context.is_replicated().into())
         }
-        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> u32 {
-            Ok(g.data().subnet.root_key.len() as u32)
+        root_key_size [I | G | U | RQ | RY | RT | C | T, 500] (g) -> I {
+            Ok(I::of(g.data().subnet.root_key.len()))
         }
         root_key_copy [I | G | U | RQ | RY | RT | C | T, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "root_key_copy", "bytes", (dst, offset, size), |host| Ok(&host.subnet.root_key))
         }
         certified_data_set [I | G | U | RY | RT | T, copying(500, size)] (
-            g, src: u32, size: u32
+            g, src: I, size: I
         ) -> () {
-            const MOST: u32 = 32;
+            const MOST: u64 = 32;
             if size > MOST {
                 return Err(Trap::Contract(format!(
                     "ic0_certified_data_set failed because the passed data must be no larger than \
@@ -356,11 +343,11 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
         data_certificate_present [NOT_START, 500] (g) -> u32 {
             Ok(g.data().message.certificate.is_some().into())
         }
-        data_certificate_size [NRQ | CQ, 500] (g) -> u32 {
-            Ok(g.data().certificate("data_certificate_size")?.len() as u32)
+        data_certificate_size [NRQ | CQ, 500] (g) -> I {
+            Ok(I::of(g.data().certificate("data_certificate_size")?.len()))
         }
         data_certificate_copy [NRQ | CQ, copying(500, size)] (
-            g, dst: u32, offset: u32, size: u32
+            g, dst: I, offset: I, size: I
         ) -> () {
             const NAME: &str = "data_certificate_copy";
             copy(g, NAME, "payload", (dst, offset, size), |host| host.certificate(NAME))
@@ -385,29 +372,29 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
                 }
             }
         }
-        env_var_count [NOT_START, 500] (g) -> u32 {
-            Ok(g.data().canister.settings.environment_variables.len() as u32)
+        env_var_count [NOT_START, 500] (g) -> I {
+            Ok(I::of(g.data().canister.settings.environment_variables.len()))
         }
-        env_var_name_size [NOT_START, 500] (g, index: u32) -> u32 {
-            Ok(environment::name(g.data(), index)?.len() as u32)
+        env_var_name_size [NOT_START, 500] (g, index: I) -> I {
+            Ok(I::of(environment::name(g.data(), index)?.len()))
         }
         env_var_name_copy [NOT_START, copying(500, size)] (
-            g, index: u32, dst: u32, offset: u32, size: u32
+            g, index: I, dst: I, offset: I, size: I
         ) -> () {
             copy(g, "env_var_name_copy", "name", (dst, offset, size), |host| {
                 Ok(environment::name(host, index)?.as_bytes())
             })
         }
-        env_var_name_exists [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
+        env_var_name_exists [NOT_START, 500] (g, src: I, size: I) -> u32 {
             let name = environment::read_name(g, "env_var_name_exists", "heap", (src, size))?;
             Ok(g.data().canister.settings.environment_variables.contains_key(&name).into())
         }
-        env_var_value_size [NOT_START, 500] (g, src: u32, size: u32) -> u32 {
+        env_var_value_size [NOT_START, 500] (g, src: I, size: I) -> I {
             let name = environment::read_name(g, "env_var_value_size", "heap", (src, size))?;
-            Ok(environment::value(g.data(), &name)?.len() as u32)
+            Ok(I::of(environment::value(g.data(), &name)?.len()))
         }
         env_var_value_copy [NOT_START, copying(500, size)] (
-            g, src: u32, name_size: u32, dst: u32, offset: u32, size: u32
+            g, src: I, name_size: I, dst: I, offset: I, size: I
         ) -> () {
             let name = environment::read_name(g, "env_var_value_copy", "name", (src, name_size))?;
             copy(g, "env_var_value_copy", "value", (dst, offset, size), |host| {
@@ -418,50 +405,89 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
 
     // Prices.
     ic0! {
-        cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: u32) -> () {
+        cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: I) -> () {
             let prices = g.data().subnet.prices;
             let call = prices.call(name_size.saturating_add(payload_size));
             let cost = call + prices.answer_in_advance();
             write_cycles(g, "cost_call", dst, cost)
         }
-        cost_create_canister [EVERYWHERE, 500] (g, dst: u32) -> () {
+        cost_create_canister [EVERYWHERE, 500] (g, dst: I) -> () {
             let cost = g.data().subnet.prices.creation();
             write_cycles(g, "cost_create_canister", dst, cost)
         }
-        cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: u32) -> () {
+        cost_http_request [EVERYWHERE, 500] (g, request: u64, response: u64, dst: I) -> () {
             let cost = g.data().subnet.prices.outcall(request, response);
             write_cycles(g, "cost_http_request", dst, cost)
         }
-        cost_http_request_v2 [EVERYWHERE, 500] (g, src: u32, size: u32, dst: u32) -> () {
+        cost_http_request_v2 [EVERYWHERE, 500] (g, src: I, size: I, dst: I) -> () {
             let (params, host) = load(g, "ic0.cost_http_request_v2 heap", src, size)?;
             let cost = outcalls::quote(params, &host.subnet.prices)
                 .map_err(|e| Trap::Contract(format!("ic0.cost_http_request_v2: {e}")))?;
             write_cycles(g, "cost_http_request_v2", dst, cost)
         }
         cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (
-            g, src: u32, size: u32, curve: u32, _dst: u32
+            g, src: I, size: I, curve: u32, _dst: I
         ) -> u32 {
             // secp256k1
             Ok(environment::signature_cost(g, "cost_sign_with_ecdsa", (src, size), (curve, 1))?)
         }
         cost_sign_with_schnorr [EVERYWHERE, copying(500, size)] (
-            g, src: u32, size: u32, algorithm: u32, _dst: u32
+            g, src: I, size: I, algorithm: u32, _dst: I
         ) -> u32 {
             // bip340secp256k1, ed25519
             const NAME: &str = "cost_sign_with_schnorr";
             Ok(environment::signature_cost(g, NAME, (src, size), (algorithm, 2))?)
         }
         cost_vetkd_derive_key [EVERYWHERE, copying(500, size)] (
-            g, src: u32, size: u32, curve: u32, _dst: u32
+            g, src: I, size: I, curve: u32, _dst: I
         ) -> u32 {
             // bls12_381
             Ok(environment::signature_cost(g, "cost_vetkd_derive_key", (src, size), (curve, 1))?)
         }
     }
 
+    // Modules with 64-bit memories lack the narrow forms of other functions.
+    if I::TYPE == AddressType::I32 {
+        ic0! {
+            msg_cycles_available [U | RQ | RY | RT, 500] (g) -> u64 {
+                Ok(narrow(g.data().changes.available)?)
+            }
+            msg_cycles_refunded [RY | RT, 500] (g) -> u64 { Ok(narrow(g.data().message.refunded)?) }
+            msg_cycles_accept [U | RQ | RY | RT, 500] (g, most: u64) -> u64 {
+                Ok(narrow(calls::accept(g.data_mut(), most.into()))?)
+            }
+            canister_cycle_balance [NOT_START, 500] (g) -> u64 {
+                Ok(narrow(g.data().changes.balance)?)
+            }
+            call_cycles_add [U | RY | RT | T, 500] (g, amount: u64) -> () {
+                Ok(calls::attach(g, "call_cycles_add", amount.into())?)
+            }
+            stable_size [EVERYWHERE, 20] (g) -> u32 { Ok(stable::size_32(g.data())?) }
+            stable_grow [EVERYWHERE, 500] (g, pages: u32) -> u32 {
+                let size = stable::size_32(g.data())?;
+                if u64::from(size) + u64::from(pages) > stable::MAX_32 {
+                    return Ok(u32::MAX);
+                }
+                Ok(stable::grow(g, pages.into())?.map_or(u32::MAX, |_| size))
+            }
+            stable_write [EVERYWHERE, copying(20, size.into())] (
+                g, offset: u32, src: u32, size: u32
+            ) -> () {
+                stable::size_32(g.data())?;
+                stable::write(g, offset.into(), src.into(), size.into())
+            }
+            stable_read [EVERYWHERE, copying(20, size.into())] (
+                g, dst: u32, offset: u32, size: u32
+            ) -> () {
+                stable::size_32(g.data())?;
+                stable::read(g, dst.into(), offset.into(), size.into())
+            }
+        }
+    }
+
     // Debugging.
     ic0! {
-        debug_print [EVERYWHERE, 100 + g.data().logging(size)] (g, src: u32, size: u32) -> () {
+        debug_print [EVERYWHERE, 100 + g.data().logging(size)] (g, src: I, size: I) -> () {
             // Printing never traps.
             match load(g, "ic0.debug_print", src, size) {
                 Ok((bytes, host)) => host.print(bytes),
@@ -469,8 +495,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
             }
             Ok(())
         }
-        trap [EVERYWHERE, copying(500, size) + g.data().logging(size)] (
-            g, src: u32, size: u32
+        trap [EVERYWHERE, copying(500, size).saturating_add(g.data().logging(size))] (
+            g, src: I, size: I
         ) -> () {
             let message = match load(g, "trap", src, size.min(MAX_TRAP)) {
                 Ok((bytes, _)) => String::from_utf8_lossy(bytes).into_owned(),

@@ -9,7 +9,7 @@ use wasm_smith::{Config, Module};
 use super::{candid::FORWARDER, draws::Draws};
 use crate::{
     common::{Net, canister, encode, record},
-    imports::{imports, module},
+    imports::{imports, module, wide_imports, wide_module},
 };
 
 #[derive(Clone)]
@@ -145,10 +145,16 @@ const ENTRIES: [&str; 9] = [
     "canister_query get",
 ];
 
-/// A random valid module. Some use features that this replica does not run.
+/// A random valid module. Some use features that this replica does not run, or have a memory of
+/// another width than their imports.
 fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
+    let wide = draws.below(2) == 0;
+    let imports = match wide {
+        true => wide_module("(memory i64 1)"),
+        false => module(""),
+    };
     let mut config = Config {
-        available_imports: Some(module("")),
+        available_imports: Some(imports),
         exports: Some(exports(draws)),
         min_funcs: 1,
         min_memories: 1,
@@ -156,8 +162,9 @@ fn valid_module(draws: &mut Draws<'_>) -> Vec<u8> {
     };
     if draws.below(8) != 0 {
         config.exceptions_enabled = false;
+        config.extended_const_enabled = false;
         config.gc_enabled = false;
-        config.memory64_enabled = false;
+        config.memory64_enabled = wide;
         // Without `externref`, and instructions that change tables.
         config.reference_types_enabled = false;
         config.relaxed_simd_enabled = false;
@@ -189,7 +196,15 @@ fn entries(draws: &mut Draws<'_>) -> Vec<&'static str> {
 
 /// A module whose functions execute a few random instructions each, with numbers at the limits.
 fn hostile_module(draws: &mut Draws<'_>) -> Vec<u8> {
-    let imports = imports();
+    let wide = draws.below(2) == 0;
+    let (imports, pointer) = match wide {
+        true => (wide_imports(), "i64"),
+        false => (imports(), "i32"),
+    };
+    let number = |draws: &mut Draws<'_>| match *draws.pick(&NUMBERS) {
+        number if wide => number,
+        number => i64::from(number as i32),
+    };
     let entries = entries(draws);
     let mut body = String::from("(table 8 funcref) (elem (i32.const 1) $f0 $f1 $f2 $f3) ");
     let locals = ["", "(local i64 i64 v128)"][draws.below(2)];
@@ -202,30 +217,24 @@ fn hostile_module(draws: &mut Draws<'_>) -> Vec<u8> {
         for _ in 0..draws.below(8) {
             body += &match draws.below(32) {
                 0 => "(call $deep)".to_owned(),
-                1 => format!(
-                    "(drop (memory.grow (i32.const {})))",
-                    *draws.pick(&NUMBERS) as i32
-                ),
+                1 => format!("(drop (memory.grow (ptr.const {})))", number(draws)),
                 2 => format!(
-                    "(memory.fill (i32.const {}) (i32.const 7) (i32.const {}))",
-                    *draws.pick(&NUMBERS) as i32,
-                    *draws.pick(&NUMBERS) as i32
+                    "(memory.fill (ptr.const {}) (i32.const 7) (ptr.const {}))",
+                    number(draws),
+                    number(draws)
                 ),
-                3 => format!(
-                    "(i64.store (i32.const {}) (global.get $g))",
-                    *draws.pick(&NUMBERS) as i32
-                ),
+                3 => format!("(i64.store (ptr.const {}) (global.get $g))", number(draws)),
                 4 => {
-                    "(global.set $g (i64.add (global.get $g) (i64.load (i32.const 8))))".to_owned()
+                    "(global.set $g (i64.add (global.get $g) (i64.load (ptr.const 8))))".to_owned()
                 }
-                5 => "(loop $l (drop (memory.grow (i32.const 1))) (br $l))".to_owned(),
+                5 => "(loop $l (drop (memory.grow (ptr.const 1))) (br $l))".to_owned(),
                 6 => format!(
-                    "(call_indirect (param i32) (i32.const 0) (i32.const {}))",
+                    "(call_indirect (param ptr) (ptr.const 0) (i32.const {}))",
                     draws.below(10)
                 ),
                 // A call that succeeds, so that the instructions after it are reached.
-                7 | 8 => "(call $call_new (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 9) \
-                    (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0)) \
+                7 | 8 => "(call $call_new (ptr.const 0) (ptr.const 0) (ptr.const 0) (ptr.const 9) \
+                    (ptr.const 1) (ptr.const 0) (ptr.const 2) (ptr.const 0)) \
                     (drop (call $call_perform))"
                     .to_owned(),
                 9 => "(drop (call $global_timer_set (i64.const 1)))".to_owned(),
@@ -239,16 +248,20 @@ fn hostile_module(draws: &mut Draws<'_>) -> Vec<u8> {
         body += ") ";
     };
     for index in 0..4 {
-        function(format!("$f{index} (param i32)"));
+        function(format!("$f{index} (param ptr)"));
     }
     for name in entries {
         function(format!("(export \"{name}\")"));
     }
-    module(&body)
+    let body = body.replace("ptr", pointer);
+    match wide {
+        true => wide_module(&format!("(memory i64 1) {body}")),
+        false => module(&body),
+    }
 }
 
 /// Sizes, offsets, amounts and indexes: small ones, and those next to a power of two that matters.
-const NUMBERS: [i64; 16] = [
+const NUMBERS: [i64; 18] = [
     0,
     0,
     1,
@@ -263,6 +276,8 @@ const NUMBERS: [i64; 16] = [
     0x7fff_ffff,
     -0x8000_0000,
     -1,
+    0x1_0000_0000,
+    0x1_8000_0000,
     i64::MIN,
     i64::MAX,
 ];
