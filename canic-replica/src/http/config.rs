@@ -58,6 +58,7 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
             .as_ref()
             .and_then(|flags| flags.canister_execution_rate_limiting.as_ref())
             != Some(&IcpConfigFlag::Disabled),
+        ..Config::default()
     })
 }
 

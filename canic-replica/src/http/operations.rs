@@ -6,7 +6,7 @@ use pocket_ic::{
     common::rest::{
         CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult,
         RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
-        RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
+        RawSenderInfo, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
         SubnetInstructionConfig, Topology,
     },
 };
@@ -168,7 +168,9 @@ pub(super) fn submit_ingress_message(
     call: RawCanisterCall,
 ) -> Answer<Result<RawMessageId, RejectResponse>> {
     let effective_principal = call.effective_principal.clone();
-    match replica.submit(ingress(call)?) {
+    let ingress = ingress(call)?;
+    replica.open_route(&ingress).map_err(unroutable)?;
+    match replica.submit(ingress) {
         Ok(id) => Ok(Ok(RawMessageId {
             effective_principal,
             message_id: id.to_vec(),
@@ -209,23 +211,38 @@ pub(super) fn ingress_status(
 }
 
 pub(super) fn query(replica: &mut Replica, call: RawCanisterCall) -> Answer<RawCanisterResult> {
-    canister_result(replica.query(ingress(call)?))
+    let query = ingress(call)?;
+    replica.open_route(&query).map_err(unroutable)?;
+    canister_result(replica.query(query))
+}
+
+/// The refusal of a message that goes to no subnet, in PocketIC's words.
+fn unroutable(why: String) -> Failure {
+    Failure::bad_request(format!("BadIngressMessage({why:?})"))
 }
 
 fn ingress(call: RawCanisterCall) -> Answer<Ingress> {
-    let caller_info = call.sender_info.map(|info| {
+    let RawCanisterCall {
+        sender,
+        canister_id,
+        effective_principal,
+        method,
+        payload,
+        sender_info,
+    } = call;
+    let caller_info = sender_info.map(|RawSenderInfo { info, signer }| {
         Ok(CallerInfo {
-            data: info.info,
-            signer: principal(&info.signer)?,
+            data: info,
+            signer: principal(&signer)?,
         })
     });
     Ok(Ingress {
         caller_info: caller_info.transpose()?,
-        sender: principal(&call.sender)?,
-        canister: principal(&call.canister_id)?,
-        method: call.method,
-        payload: call.payload,
-        effective: match &call.effective_principal {
+        sender: principal(&sender)?,
+        canister: principal(&canister_id)?,
+        method,
+        payload,
+        effective: match &effective_principal {
             RawEffectivePrincipal::None => None,
             RawEffectivePrincipal::CanisterId(id) => {
                 Some(EffectivePrincipal::Canister(principal(id)?))

@@ -16,6 +16,7 @@ mod faults;
 mod gateway;
 mod instances;
 mod methods;
+mod options;
 mod outcalls;
 mod own;
 mod raw;

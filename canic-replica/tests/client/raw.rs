@@ -12,7 +12,7 @@ use crate::{
 /// The base64 of 30 bytes; a principal has 29 at most.
 const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// No canister and no subnet has this id.
-pub(crate) const NOBODY: &str = "AAAAAAAAAAcBAQ==";
+pub(crate) const NOBODY: &str = "///////v//8BAQ==";
 
 #[test]
 fn unknown_paths_and_methods_are_refused() {

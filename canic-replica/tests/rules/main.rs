@@ -16,6 +16,7 @@ mod interface;
 mod interpreter;
 mod lifecycle;
 mod limits;
+mod mainnet_subnets;
 mod management;
 mod metering;
 mod outcalls;
