@@ -72,7 +72,6 @@ use crate::{
     http::{
         answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
         authentication::verify_canister_signature,
-        instances::Validation,
         shared::Shared,
     },
     replica::Replica,
@@ -301,15 +300,11 @@ async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Resp
 
 async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInstanceResponse> {
     let asked: InstanceConfig = decode(body)?;
-    let config = config::config(&asked)?;
+    let (config, validation) = config::config(&asked)?;
     let replica = spawn_blocking(move || Replica::new(config))
         .await
         .map_err(|e| Failure::internal(format!("the instance could not be created: {e}")))?
         .map_err(Failure::bad_request)?;
-    let validation = match asked.disable_ingress_validation {
-        Some(true) => Validation::Disabled,
-        None | Some(false) => Validation::Enabled,
-    };
     let (instance_id, instance) = server.instances.add(replica, validation);
     if let Some(InitialTime::AutoProgress(config)) = &asked.initial_time {
         instance.start_progress(round_delay(config)).await?;

@@ -4,10 +4,10 @@ use candid::Principal;
 use pocket_ic::{
     ErrorCode, RejectCode, RejectResponse,
     common::rest::{
-        CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult,
-        RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
-        RawSenderInfo, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
-        SubnetInstructionConfig, Topology,
+        CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId,
+        RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId,
+        RawPrincipalId, RawSenderInfo, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime,
+        SubnetConfig, SubnetInstructionConfig, Topology,
     },
 };
 use sha2::{Digest, Sha256};
@@ -41,11 +41,17 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
     SubnetConfig {
         subnet_kind,
         subnet_admins: None,
-        cost_schedule: config::cost_schedule(subnet_kind),
+        cost_schedule: match subnet.options.is_free {
+            true => CanisterCyclesCostSchedule::Free,
+            false => CanisterCyclesCostSchedule::Normal,
+        },
         // PocketIC derives a subnet's id from its seed. Here ids are fixed, and the seed only tells
         // subnets apart.
         subnet_seed: Sha256::digest(subnet.id.as_slice()).into(),
-        instruction_config: SubnetInstructionConfig::Production,
+        instruction_config: match subnet.options.is_benchmarking {
+            true => SubnetInstructionConfig::Benchmarking,
+            false => SubnetInstructionConfig::Production,
+        },
         canister_ranges: subnet
             .canister_ranges
             .iter()

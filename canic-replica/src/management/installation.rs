@@ -226,6 +226,7 @@ impl Network {
             request,
             now: self.time,
             left: INSTALL_LIMIT,
+            limits_method_names: self.limits_method_names,
             events: Vec::new(),
             burnt: 0,
             faults: &mut self.faults,
@@ -269,6 +270,12 @@ impl Network {
     }
 }
 
+/// The reject for a module that is not valid.
+pub(super) fn invalid_module(id: Principal, why: &str) -> Reject {
+    let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
+    Reject::new(RejectCode::CanisterError, 505, why)
+}
+
 fn rate_limit(id: Principal) -> Reject {
     let why = format!(
         "Canister {id} is rate limited because it executed too many instructions in the previous \
@@ -287,6 +294,7 @@ struct Draft<'a> {
     now: u64,
     /// The remaining instructions.
     left: u64,
+    limits_method_names: bool,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
     faults: &'a mut Faults,
@@ -312,12 +320,14 @@ impl Draft<'_> {
             _ => {}
         }
         self.spend(order.source.instructions())?;
-        let program = program_cache::load(&order.source.module()?).map_err(|why| {
-            let why =
-                format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
-            Reject::new(RejectCode::CanisterError, 505, why)
-        })?;
+        let bytes = order.source.module()?;
+        let program = program_cache::load(&bytes).map_err(|why| invalid_module(id, &why))?;
         let module = Arc::clone(&program.module);
+        if self.limits_method_names {
+            module
+                .check_method_names()
+                .map_err(|why| invalid_module(id, &why))?;
+        }
         self.spend(module.operators * COMPILE_PER_OPERATOR)?;
         if let (Upgrade(flags), Some(code)) = (order.mode, &self.canister.code) {
             let persistence = flags.and_then(|flags| flags.wasm_memory_persistence);

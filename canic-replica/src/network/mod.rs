@@ -38,7 +38,7 @@ use crate::{
     ingress::{IngressStatus, MessageId},
     memory::Stable,
     network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
-    prices::Prices,
+    prices::{BENCHMARK_LIMIT, Prices},
     reject::{Reject, not_found},
     subnets::{
         NODES, SubnetInfo, SubnetKind, SubnetOptions, allocation, canister_id, is_named,
@@ -62,6 +62,9 @@ pub struct Config {
     /// Whether a module has at most 1,000 methods, and 20,000 bytes of method names, as on the
     /// network.
     pub limits_method_names: bool,
+    /// Whether subnets that charge for outcalls have `flexible_http_request`, and the price by use
+    /// for `http_request`. The network does not have them yet.
+    pub beta_features: bool,
     /// Whether the NNS subnet has the id that it has on the mainnet. Its key is not that of the
     /// mainnet.
     pub mainnet_nns_id: bool,
@@ -76,6 +79,7 @@ impl Default for Config {
             time: None,
             rate_limited: true,
             limits_method_names: true,
+            beta_features: false,
             mainnet_nns_id: false,
         }
     }
@@ -113,6 +117,7 @@ pub(crate) struct Network {
     pub(crate) ledger: Ledger,
     pub(crate) rate_limited: bool,
     pub(crate) limits_method_names: bool,
+    pub(crate) beta_features: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) next_event: u64,
     pub(crate) faults: Faults,
@@ -173,11 +178,15 @@ impl Subnet {
     /// A fresh subnet with this number; `root` is the number of the root subnet.
     pub(crate) fn new(index: usize, info: &SubnetInfo, root: usize) -> Self {
         let (next, last) = allocation(index as u64);
-        let prices = if info.options.is_free {
+        let mut prices = if info.options.is_free {
             Prices::of(SubnetKind::CloudEngine)
         } else {
             Prices::of(info.kind)
         };
+        if info.options.is_benchmarking {
+            prices.update_limit = BENCHMARK_LIMIT;
+            prices.query_limit = BENCHMARK_LIMIT;
+        }
         let context = SubnetContext {
             id: info.id,
             nodes: NODES,
@@ -251,6 +260,7 @@ impl Network {
             ledger: Ledger::default(),
             rate_limited: config.rate_limited,
             limits_method_names: config.limits_method_names,
+            beta_features: config.beta_features,
             events: Vec::new(),
             next_event: 0,
             faults: Faults::default(),

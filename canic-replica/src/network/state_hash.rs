@@ -49,13 +49,14 @@ impl Network {
             next_event: _,
             rate_limited,
             limits_method_names,
+            beta_features,
             faults,
         } = self;
         (time, certified_time, round, infos, subnets).hash(&mut digest);
         (canisters, ready, stopping, transit, outcalls).hash(&mut digest);
         (ingress, answered, submissions, submitted).hash(&mut digest);
         (draws, ledger, rate_limited, faults).hash(&mut digest);
-        (configured, limits_method_names).hash(&mut digest);
+        (configured, limits_method_names, beta_features).hash(&mut digest);
         digest.0.finalize().into()
     }
 }
@@ -320,6 +321,7 @@ mod tests {
         |r| r.subnets[0].next += 1,
         |r| r.configured += 1,
         |r| r.limits_method_names = false,
+        |r| r.beta_features = true,
         |r| r.infos[0].options.is_free = true,
         |r| r.subnets[0].exhausted_by = Some(ID),
         |r| arm(r, 1),

@@ -12,8 +12,9 @@ pub(crate) const INSTALL_LIMIT: u64 = 300_000_000_000;
 pub(crate) const QUERY_LIMIT: u64 = 5_000_000_000;
 /// Instructions that `canister_inspect_message` may take.
 pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
-/// Instructions reserved for a cleanup callback: 5 % of those of a message.
-pub(crate) const CLEANUP_LIMIT: u64 = UPDATE_LIMIT / 20;
+/// Instructions that one update or query may take on a subnet for benchmarks (`dfinity/ic`,
+/// `rs/pocket_ic_server/src/pocket_ic.rs`).
+pub(crate) const BENCHMARK_LIMIT: u64 = 99_999_999_999_999;
 /// Instructions charged for each Wasm instruction that is compiled.
 pub(crate) const COMPILE_PER_OPERATOR: u64 = 6_000;
 /// Instructions charged for the upload of one chunk.
@@ -37,6 +38,10 @@ pub(crate) struct Prices {
     pub(crate) installs_per_round: u64,
     /// Instructions for each page that a message changes.
     pub(crate) dirty_page: u64,
+    /// Instructions that one update message, callback or system task may take.
+    pub(crate) update_limit: u64,
+    /// Instructions that one query may take, with all queries that it calls.
+    pub(crate) query_limit: u64,
     message: u128,
     instruction: u128,
     ingress: u128,
@@ -54,6 +59,8 @@ impl Prices {
         creation: 500_000_000_000,
         installs_per_round: 2_000_000_000,
         dirty_page: 1_000,
+        update_limit: UPDATE_LIMIT,
+        query_limit: QUERY_LIMIT,
         message: 5_000_000,
         instruction: 1,
         ingress: 1_200_000,
@@ -127,7 +134,12 @@ impl Prices {
 
     /// The amount that a call prepays for its callback and for the longest answer.
     pub(crate) fn answer_in_advance(&self) -> u128 {
-        self.execution(UPDATE_LIMIT) + self.response(MAX_RESPONSE)
+        self.execution(self.update_limit) + self.response(MAX_RESPONSE)
+    }
+
+    /// Instructions reserved for a cleanup callback: 5 % of those of a message.
+    pub(crate) fn cleanup_limit(&self) -> u64 {
+        self.update_limit / 20
     }
 
     /// Memory of `bytes` bytes and a compute allocation of `percent` over `ns` nanoseconds.

@@ -23,9 +23,6 @@ const MAX_OPERATORS: u64 = 1_000_000;
 /// The limit of locals of all functions. Each takes compile time, and a few bytes declare
 /// thousands.
 const MAX_LOCALS: usize = 5_000_000;
-/// The limits of methods, and of the bytes of their names.
-const MAX_METHODS: usize = 1_000;
-const MAX_METHOD_NAMES: usize = 20_000;
 const MAX_CUSTOM_SECTIONS: usize = 16;
 const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
 /// The limit of padding, in bytes: enough for a million such operators, which no compiler writes.
@@ -136,7 +133,7 @@ impl Survey {
                         }
                     }
                 }
-                Payload::ExportSection(exports) => survey.count_exports(exports)?,
+                Payload::ExportSection(exports) => check_exports(exports)?,
                 Payload::StartSection { func, .. } => survey.start = Some(func),
                 Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
                     return Err(format!(
@@ -226,30 +223,6 @@ impl Survey {
         self.data_end = self.data_end.zip(end).map(|(a, b)| a.max(b));
     }
 
-    fn count_exports(
-        &mut self,
-        exports: wasmparser::ExportSectionReader<'_>,
-    ) -> Result<(), String> {
-        let (mut methods, mut names) = (0, 0);
-        for export in exports {
-            let name = export.map_err(unreadable)?.name;
-            if name.starts_with(RESERVED) {
-                return Err(format!(
-                    "Exports may not begin with '{RESERVED}': '{name}'."
-                ));
-            }
-            if let Some((_, method)) = name
-                .strip_prefix("canister_")
-                .and_then(|rest| rest.split_once(' '))
-            {
-                methods += 1;
-                names += method.len();
-            }
-        }
-        limit("exported methods", methods, MAX_METHODS)?;
-        limit("bytes of method names", names, MAX_METHOD_NAMES)
-    }
-
     fn record_custom_section(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
         self.custom_bytes += name.len() + data.len();
         let section = match name.strip_prefix("icp:").map(|rest| rest.split_once(' ')) {
@@ -275,6 +248,18 @@ impl Survey {
     }
 }
 
+fn check_exports(exports: wasmparser::ExportSectionReader<'_>) -> Result<(), String> {
+    for export in exports {
+        let name = export.map_err(unreadable)?.name;
+        if name.starts_with(RESERVED) {
+            return Err(format!(
+                "Exports may not begin with '{RESERVED}': '{name}'."
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check_import(
     module: &str,
     name: &str,
@@ -293,7 +278,7 @@ fn check_import(
     ))
 }
 
-fn limit(what: &str, found: usize, allowed: usize) -> Result<(), String> {
+pub(super) fn limit(what: &str, found: usize, allowed: usize) -> Result<(), String> {
     if found > allowed {
         return Err(format!(
             "Wasm module defined {found} {what} which exceeds the maximum number allowed {allowed}."

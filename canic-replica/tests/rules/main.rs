@@ -19,6 +19,7 @@ mod limits;
 mod mainnet_subnets;
 mod management;
 mod metering;
+mod options;
 mod outcalls;
 mod permissions;
 mod properties;
