@@ -127,6 +127,12 @@ impl Replica {
         self.network.ingress_sender(id)
     }
 
+    /// The subnet that a remembered call was sent to.
+    pub(crate) fn ingress_subnet(&self, id: &MessageId) -> Option<Principal> {
+        let subnet = self.network.ingress_subnet(id)?;
+        Some(self.network.infos[subnet].id)
+    }
+
     /// Executes rounds until the call is answered.
     ///
     /// # Errors

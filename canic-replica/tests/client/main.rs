@@ -11,6 +11,7 @@
 
 mod agent;
 mod canisters;
+mod client_types;
 mod common;
 mod faults;
 mod gateway;

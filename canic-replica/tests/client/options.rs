@@ -2,16 +2,23 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use candid::Principal;
 use ic_agent::Agent;
-use pocket_ic::{PocketIc, common::rest::SubnetKind};
+use pocket_ic::{
+    PocketIc,
+    common::rest::{
+        CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag,
+        RawEffectivePrincipal, RawMessageId, SubnetKind, SubnetSpec,
+    },
+};
 
 use crate::{
     agent::ed25519,
-    common::{builder, counter, counter_wasm, query, raw_bytes, update},
+    common::{builder, builder_of, counter, counter_wasm, query, raw_bytes, update},
+    server::{Server, one_subnet},
 };
 
 /// Now, in nanoseconds since 1970.
@@ -151,5 +158,176 @@ fn a_message_to_a_canister_of_no_subnet_is_an_error_of_the_request() {
             message.contains("BadIngressMessage") && message.contains(&text),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn subnets_have_the_options_of_their_specification() {
+    let free = SubnetSpec::default().with_cost_schedule(CanisterCyclesCostSchedule::Free);
+    let benchmarking = SubnetSpec::default().with_benchmarking_instruction_config();
+    let pic = builder_of(ExtendedSubnetConfigSet {
+        system: vec![benchmarking.clone()],
+        application: vec![SubnetSpec::default(), free, benchmarking],
+        ..Default::default()
+    })
+    .build();
+    let topology = pic.topology();
+    assert_eq!(topology.get_app_subnets().len(), 3);
+    assert_eq!(topology.get_benchmarking_app_subnets().len(), 1);
+    let of = |schedule| {
+        let all = topology.subnet_configs.iter();
+        all.filter(move |(_, config)| config.cost_schedule == schedule)
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>()
+    };
+    let free = of(CanisterCyclesCostSchedule::Free);
+    assert_eq!(free.len(), 1);
+    for subnet in topology.get_app_subnets() {
+        let canister = pic.create_canister_on_subnet(None, None, subnet);
+        pic.add_cycles(canister, 1_000_000_000_000_000);
+        pic.install_canister(canister, counter_wasm(), vec![], None);
+        let before = pic.cycle_balance(canister);
+        assert_eq!(update(&pic, canister, "inc"), Ok(1));
+        assert_eq!(
+            pic.cycle_balance(canister) == before,
+            free.contains(&subnet)
+        );
+    }
+    // A message on the benchmarking subnet is paid for in advance, up to its very high limit.
+    let poor =
+        pic.create_canister_on_subnet(None, None, topology.get_benchmarking_app_subnets()[0]);
+    pic.install_canister(poor, counter_wasm(), vec![], None);
+    assert!(update(&pic, poor, "inc").is_err());
+}
+
+/// A module with so many methods, whose installation takes a hundred billion instructions.
+fn large(methods: usize) -> Vec<u8> {
+    let methods: String = (0..methods)
+        .map(|i| format!(r#"(func (export "canister_query {i}"))"#))
+        .collect();
+    // The system call is charged for the bytes that it copies.
+    let module = format!(
+        r#"(module
+            (import "ic0" "stable64_grow" (func $grow (param i64) (result i64)))
+            (import "ic0" "stable64_read" (func $read (param i64 i64 i64)))
+            (memory 1024) {methods}
+            (func (export "canister_init") (local $i i32)
+                (drop (call $grow (i64.const 1024)))
+                (loop $again
+                    (call $read (i64.const 0) (i64.const 0) (i64.const 67108864))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))))"#
+    );
+    wat::parse_str(module).unwrap()
+}
+
+#[test]
+fn limits_of_the_network_can_be_lifted() {
+    for flag in [
+        None,
+        Some(IcpConfigFlag::Enabled),
+        Some(IcpConfigFlag::Disabled),
+    ] {
+        let is_lifted = flag == Some(IcpConfigFlag::Disabled);
+        let pic = builder()
+            .with_application_subnet()
+            .with_icp_config(IcpConfig {
+                function_name_length_limits: flag.clone(),
+                canister_execution_rate_limiting: flag,
+                ..IcpConfig::default()
+            })
+            .build();
+        let installs = |methods: &[usize]| {
+            let canister = pic.create_canister();
+            pic.add_cycles(canister, 1_000_000_000_000_000);
+            let mut modules = methods.iter().map(|count| large(*count));
+            modules.all(|wasm| pic.reinstall_canister(canister, wasm, vec![], None).is_ok())
+        };
+        assert!(installs(&[1]));
+        assert_eq!(installs(&[1_001]), is_lifted);
+        assert_eq!(installs(&[1, 1]), is_lifted);
+    }
+}
+
+#[test]
+fn a_log_level_is_one_that_the_client_knows() {
+    for (level, status) in [
+        ("INFO", 201),
+        ("debug", 201),
+        ("CRITICAL", 201),
+        ("loud", 400),
+    ] {
+        let server = Server::start(&format!("level-{level}"), &[]);
+        let mut config = one_subnet();
+        config["log_level"] = level.into();
+        let created = server.send("POST", "/instances", config.to_string());
+        assert_eq!(created.0, status, "{}", created.1);
+    }
+}
+
+#[test]
+fn the_nns_subnet_gets_its_mainnet_id() {
+    let mainnet = "tdb26-jop6k-aogll-7ltgs-eruif-6kk7m-qpktf-gdiqx-mxtrf-vb5e6-eqe";
+    let mainnet = Principal::from_text(mainnet).unwrap();
+    let subnets = || builder().with_nns_subnet().with_application_subnet();
+    let pic = subnets().with_mainnet_nns_subnet_id().build();
+    assert_eq!(pic.topology().get_nns(), Some(mainnet));
+    assert!(pic.root_key().is_some());
+    let id = pic.create_canister_on_subnet(None, None, mainnet);
+    assert_eq!(pic.get_subnet(id), Some(mainnet));
+    assert_ne!(subnets().build().topology().get_nns(), Some(mainnet));
+}
+
+#[test]
+fn a_message_is_known_on_its_own_subnet() {
+    let pic = builder()
+        .with_application_subnet()
+        .with_application_subnet()
+        .build();
+    let canister = counter(&pic);
+    let own = pic.get_subnet(canister).unwrap();
+    let subnets = pic.topology().get_app_subnets();
+    let other = *subnets.iter().find(|subnet| **subnet != own).unwrap();
+    let message = pic
+        .submit_call(canister, Principal::anonymous(), "inc", vec![])
+        .unwrap();
+    pic.tick();
+    pic.tick();
+    let on = |subnet: Principal| RawMessageId {
+        effective_principal: RawEffectivePrincipal::SubnetId(subnet.as_slice().to_vec()),
+        ..message.clone()
+    };
+    assert!(pic.ingress_status(message.clone()).is_some());
+    assert!(pic.ingress_status(on(own)).is_some());
+    assert!(pic.ingress_status(on(other)).is_none());
+    let by_canister = RawMessageId {
+        effective_principal: RawEffectivePrincipal::CanisterId(canister.as_slice().to_vec()),
+        ..message.clone()
+    };
+    assert!(pic.ingress_status(by_canister).is_some());
+    let nowhere = Principal::self_authenticating("nowhere");
+    let refused = catch_unwind(AssertUnwindSafe(|| pic.ingress_status(on(nowhere))));
+    assert!(refused.is_err());
+}
+
+#[test]
+fn rounds_keep_the_artificial_delay() {
+    let server = Server::start("delay", &[]);
+    for (delay, goes_on) in [(Some(3_600_000), false), (Some(1), true), (None, true)] {
+        let instance = server.instance();
+        let config = serde_json::json!({ "artificial_delay_ms": delay });
+        let path = format!("{instance}/auto_progress");
+        assert_eq!(server.send("POST", &path, config.to_string()).0, 200);
+        let time = || {
+            server
+                .send("GET", &format!("{instance}/read/get_time"), "")
+                .1
+        };
+        let first = time();
+        let until = Instant::now() + Duration::from_secs(if goes_on { 10 } else { 1 });
+        while time() == first && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(time() != first, goes_on, "{delay:?}");
     }
 }
