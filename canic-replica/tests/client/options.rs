@@ -200,25 +200,13 @@ fn subnets_have_the_options_of_their_specification() {
     assert!(update(&pic, poor, "inc").is_err());
 }
 
-/// A module with so many methods, whose installation takes a hundred billion instructions.
+/// A module with so many methods, whose compilation takes the installations of several rounds.
 fn large(methods: usize) -> Vec<u8> {
     let methods: String = (0..methods)
         .map(|i| format!(r#"(func (export "canister_query {i}"))"#))
         .collect();
-    // The system call is charged for the bytes that it copies.
-    let module = format!(
-        r#"(module
-            (import "ic0" "stable64_grow" (func $grow (param i64) (result i64)))
-            (import "ic0" "stable64_read" (func $read (param i64 i64 i64)))
-            (memory 1024) {methods}
-            (func (export "canister_init") (local $i i32)
-                (drop (call $grow (i64.const 1024)))
-                (loop $again
-                    (call $read (i64.const 0) (i64.const 0) (i64.const 67108864))
-                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
-                    (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))))"#
-    );
-    wat::parse_str(module).unwrap()
+    let code = format!("(func {})", "nop ".repeat(40_000)).repeat(36);
+    wat::parse_str(format!("(module {methods} {code})")).unwrap()
 }
 
 #[test]
