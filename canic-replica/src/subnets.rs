@@ -1,6 +1,6 @@
 //! The kinds of subnets, and the canister ids that each kind hosts.
 
-pub(crate) mod mainnet;
+mod mainnet;
 
 use candid::Principal;
 use serde::{Deserialize, Serialize};
@@ -88,9 +88,36 @@ pub struct Blockmakers {
     pub failed: Vec<Principal>,
 }
 
+/// The named subnets: their kinds, and their blocks of ids on the mainnet.
+const NAMED: [(SubnetKind, u64); 6] = [
+    (SubnetKind::NNS, 0),
+    (SubnetKind::Bitcoin, 0x1a),
+    (SubnetKind::TestThresholdKeys, 0x1d),
+    (SubnetKind::SNS, 0x20),
+    (SubnetKind::II, 0x21),
+    (SubnetKind::Fiduciary, 0x23),
+];
+
+/// The block of a named subnet on the mainnet.
+pub(crate) fn block_of_kind(kind: SubnetKind) -> Option<u64> {
+    let named = NAMED.iter().find(|(named, _)| *named == kind);
+    named.map(|(_, block)| *block)
+}
+
+/// The block and the kind of the subnet that hosts a canister on the mainnet. PocketIC sees an
+/// application subnet where it has no name for the subnet.
+pub(crate) fn mainnet_subnet_of(canister: Principal) -> Option<(u64, SubnetKind)> {
+    let block = mainnet::block_of_canister(canister_number(canister)?)?;
+    let named = NAMED.iter().find(|(_, named)| *named == block);
+    Some((
+        block,
+        named.map_or(SubnetKind::Application, |(kind, _)| *kind),
+    ))
+}
+
 /// Whether an instance has at most one subnet of this kind.
 pub(crate) fn is_named(kind: SubnetKind) -> bool {
-    mainnet::block_of_kind(kind).is_some()
+    block_of_kind(kind).is_some()
 }
 
 /// The canister ids that a subnet gives to new canisters, by number: as on PocketIC, far away from

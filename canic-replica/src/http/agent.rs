@@ -1,11 +1,11 @@
 //! The interface of agents: `/api/..` of an instance and of its gateways, as the interface
 //! specification describes it.
 //!
-//! Requests and answers are CBOR; an error is a status and a text, those of the platform's nodes and
-//! API boundary nodes. Calls of v2 are answered at once, those of v3 and v4 with a certificate of
-//! the outcome. The delegations in certificates suit all versions. A synchronous call waits for at
-//! most ten seconds until other requests execute rounds. It executes a round itself if the instance
-//! makes automatic progress.
+//! Requests and answers are CBOR; an error is a status and a text, those of the platform's nodes
+//! and API boundary nodes. Calls of v2 are answered at once, those of v3 and v4 with a certificate
+//! of the outcome. The delegations in certificates suit all versions. A synchronous call waits for
+//! at most ten seconds until other requests execute rounds. It executes a round itself if the
+//! instance makes automatic progress.
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -42,6 +42,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
+/// The longest request, and the longest call, in bytes.
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+const MAX_CALL: usize = 2 * 1024 * 1024;
 /// The media type of requests and answers.
 const CBOR: &str = "application/cbor";
 
@@ -112,6 +115,13 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
         return Err(Failure::bad_request(format!(
             "Unexpected content-type, expected {CBOR}."
         )));
+    }
+    if body.len() > MAX_REQUEST {
+        let details = format!("Payload is too large: maximum body size is {MAX_REQUEST} bytes.");
+        return Err(Failure {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..boundary_error("payload_too_large", &details)
+        });
     }
     let validation = instance.validation;
     match (version, operation) {
@@ -214,6 +224,18 @@ fn submit(
     replica
         .open_route(&ingress)
         .map_err(|_| unknown(effective))?;
+    let id: MessageId = *envelope.content.to_request_id();
+    if body.len() > MAX_CALL {
+        return Err(Failure {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..Failure::bad_request(format!(
+                "Request 0x{} is too large. Message byte size {} is larger than the max allowed \
+                 {MAX_CALL}.",
+                hex::encode(id),
+                body.len()
+            ))
+        });
+    }
     if validation == Validation::Enabled {
         check_nonce(nonce.as_deref())?;
         check(replica, &envelope, &[*canister_id])?;
@@ -221,7 +243,6 @@ fn submit(
     if sender_info.is_some() {
         return Err(Failure::not_served("sender info"));
     }
-    let id: MessageId = *envelope.content.to_request_id();
     Ok(replica.submit_as(id, ingress).map(|()| (*sender, id)))
 }
 

@@ -1,6 +1,6 @@
-//! The configuration of an instance, from PocketIC's type. Options that the server does not have are
-//! refused by name. The types are destructured without `..`, so that the author of a new version of
-//! the client has to decide on its new options.
+//! The configuration of an instance, from PocketIC's type. Options that the server does not have
+//! are refused by name. The types are destructured without `..`, so that a new option of the client
+//! does not compile before somebody has decided on it.
 
 use std::collections::BTreeMap;
 

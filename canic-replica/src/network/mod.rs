@@ -41,8 +41,8 @@ use crate::{
     prices::{BENCHMARK_LIMIT, Prices},
     reject::{Reject, not_found},
     subnets::{
-        NODES, SubnetInfo, SubnetKind, SubnetOptions, allocation, canister_id, is_named,
-        mainnet::block_of_kind,
+        NODES, SubnetInfo, SubnetKind, SubnetOptions, allocation, block_of_kind, canister_id,
+        is_named,
     },
     trace::{Event, Fees},
 };
@@ -95,7 +95,7 @@ pub(crate) struct Network {
     pub(crate) topology: Arc<Topology>,
     pub(crate) infos: Vec<SubnetInfo>,
     pub(crate) subnets: Vec<Subnet>,
-    /// The number of the subnets that the configuration names. Those that follow were created later.
+    /// The number of the subnets that the configuration names. The others were created later.
     pub(crate) configured: usize,
     pub(crate) canisters: Canisters,
     /// Canisters whose queues are not empty.

@@ -11,10 +11,7 @@ use crate::{
     },
     ingress::{EffectivePrincipal, Ingress},
     network::{Network, Subnet},
-    subnets::{
-        SubnetInfo, SubnetKind, SubnetOptions, canister_number,
-        mainnet::{self, block_of_canister},
-    },
+    subnets::{SubnetInfo, SubnetKind, SubnetOptions, mainnet_subnet_of},
 };
 
 impl Network {
@@ -50,14 +47,12 @@ impl Network {
 
     /// Creates the subnet that hosts a canister on the mainnet.
     fn create_mainnet_subnet(&mut self, canister: Principal) -> Result<(), String> {
-        let block = canister_number(canister).and_then(block_of_canister);
-        let block = block.ok_or_else(|| {
+        let (block, kind) = mainnet_subnet_of(canister).ok_or_else(|| {
             format!(
                 "The effective canister ID {canister} does not belong to an existing subnet and it \
                  is not a mainnet canister ID."
             )
         })?;
-        let kind = mainnet::kind(block);
         if kind == SubnetKind::NNS {
             // The root subnet of an instance never changes.
             return Err(format!(

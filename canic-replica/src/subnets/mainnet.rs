@@ -4,8 +4,6 @@
 //! the subnets' creation; a few canisters belong to another subnet than their neighbours. Source:
 //! the routing table of PocketIC, `dfinity/ic rs/pocket_ic_server/src/mainnet_routing_table.json`.
 
-use crate::subnets::SubnetKind;
-
 /// Numbers in a block.
 const BLOCK: u64 = 1 << 20;
 /// Blocks that have a subnet.
@@ -17,33 +15,12 @@ const MOVED: [(u64, u64); 3] = [
     (0x60_00af, 0x1),  // y2aaj-miaaa-aaaad-aacxq-cai
     (0x1f0_8180, 0x9), // xixcb-byaaa-aaaap-qqgaa-cai
 ];
-/// The named subnets: their kinds and blocks.
-const NAMED: [(SubnetKind, u64); 6] = [
-    (SubnetKind::NNS, 0),
-    (SubnetKind::Bitcoin, 0x1a),
-    (SubnetKind::TestThresholdKeys, 0x1d),
-    (SubnetKind::SNS, 0x20),
-    (SubnetKind::II, 0x21),
-    (SubnetKind::Fiduciary, 0x23),
-];
-
-/// The block of a named subnet.
-pub(crate) fn block_of_kind(kind: SubnetKind) -> Option<u64> {
-    let named = NAMED.iter().find(|(named, _)| *named == kind);
-    named.map(|(_, block)| *block)
-}
 
 /// The block of the subnet that hosts a canister. `None`: no subnet hosts it.
-pub(crate) fn block_of_canister(canister: u64) -> Option<u64> {
+pub(super) fn block_of_canister(canister: u64) -> Option<u64> {
     let moved = MOVED.iter().find(|(number, _)| *number == canister);
     let block = moved.map_or(canister / BLOCK, |(_, block)| *block);
     (block < BLOCKS).then_some(block)
-}
-
-/// The kind of the subnet that has a block, as PocketIC sees it.
-pub(crate) fn kind(block: u64) -> SubnetKind {
-    let named = NAMED.iter().find(|(_, named)| *named == block);
-    named.map_or(SubnetKind::Application, |(kind, _)| *kind)
 }
 
 /// The canisters of the subnet that has a block, as ranges in ascending order: first and last.

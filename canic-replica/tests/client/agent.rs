@@ -674,3 +674,36 @@ impl Identity for Unsigned {
         })
     }
 }
+
+/// The limits of `dfinity/ic rs/http_endpoints/public/src/call.rs` and of
+/// `rs/boundary_node/ic_boundary/src/errors.rs`.
+#[test]
+fn requests_that_are_too_large_are_refused() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    let counter = live.counter;
+    let call = |size| {
+        agent
+            .update(&counter, "inc")
+            .with_arg(vec![0; size])
+            .sign()
+            .unwrap()
+    };
+    let path = format!("/api/v2/canister/{counter}/call");
+    let small = call((2 << 20) - 1_000);
+    assert_eq!(live.post(&path, &small.signed_update).0, 202);
+    let large = call(2 << 20);
+    let text = format!(
+        "Request 0x{} is too large. Message byte size {} is larger than the max allowed 2097152.",
+        hex::encode(large.request_id.as_slice()),
+        large.signed_update.len()
+    );
+    assert_eq!(live.post(&path, &large.signed_update), (413, text));
+    let query = agent.query(&counter, "get").with_arg(vec![0; 3 << 20]);
+    assert!(live.runtime.block_on(query.call()).is_ok());
+    let query = agent.query(&counter, "get").with_arg(vec![0; 4 << 20]);
+    let text = "error: payload_too_large\ndetails: Payload is too large: maximum body size is \
+                4194304 bytes.";
+    let refused = refusal(live.runtime.block_on(query.call()));
+    assert_eq!(refused, (413, text.to_owned()));
+}

@@ -297,8 +297,11 @@ fn gateway(forward_to: HttpGatewayBackend) -> HttpGatewayConfig {
     }
 }
 
-/// The requests to an instance, each with all its fields, and the test that shows each field.
-fn requests() -> Vec<(&'static str, Value, &'static [(&'static str, &'static str)])> {
+/// A type of requests, a value with all its fields, and the test that shows each field.
+type Request = (&'static str, Value, &'static [(&'static str, &'static str)]);
+
+/// The requests to an instance.
+fn requests() -> Vec<Request> {
     let id = Principal::anonymous();
     let bytes = || id.as_slice().to_vec();
     let canister = || RawCanisterId::from(id);
