@@ -75,5 +75,5 @@ pub use network::read_state::ReadStateError;
 pub use prices::outcalls::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::Replica;
-pub use subnets::{Blockmakers, SubnetInfo, SubnetKind};
+pub use subnets::{Blockmakers, SubnetInfo, SubnetKind, SubnetOptions};
 pub use trace::{Accounts, Event, Fees, Kind, Outcome};

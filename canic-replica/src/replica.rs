@@ -82,6 +82,20 @@ impl Replica {
         self.network.tick_with(&blockmakers)
     }
 
+    /// Whether a subnet answers for a principal.
+    pub(crate) fn has_subnet_for(&self, effective: EffectivePrincipal) -> bool {
+        self.network.hosts(effective)
+    }
+
+    /// Finds the subnet that a message from outside goes to. If the message creates a canister with
+    /// an id of the mainnet, the mainnet's subnet of this id is created unless it is there.
+    ///
+    /// # Errors
+    /// The message goes to no subnet.
+    pub(crate) fn open_route(&mut self, ingress: &Ingress) -> Result<(), String> {
+        self.network.open_route(ingress)
+    }
+
     /// Submits an update call: checks that its callee accepts calls, runs
     /// `canister_inspect_message`, and charges the callee for the reception. The next round
     /// executes the call. A call that waits for more than five minutes expires. Two equal calls are
@@ -116,6 +130,12 @@ impl Replica {
     /// The sender of a call that is remembered.
     pub fn ingress_sender(&self, id: &MessageId) -> Option<Principal> {
         self.network.ingress_sender(id)
+    }
+
+    /// The subnet that a remembered call was sent to.
+    pub(crate) fn ingress_subnet(&self, id: &MessageId) -> Option<Principal> {
+        let subnet = self.network.ingress_subnet(id)?;
+        Some(self.network.infos[subnet].id)
     }
 
     /// Executes rounds until the call is answered.
@@ -192,11 +212,9 @@ impl Replica {
     /// Arms a fault, behind the faults that are armed already.
     ///
     /// ```
-    /// use canic_replica::{Config, Effect, Fault, RejectCode, Replica, SubnetKind};
+    /// use canic_replica::{Config, Effect, Fault, RejectCode, Replica};
     ///
-    /// let subnets = vec![SubnetKind::Application];
-    /// let config = Config { subnets, time: None, rate_limited: true };
-    /// let mut replica = Replica::new(config).unwrap();
+    /// let mut replica = Replica::new(Config::default()).unwrap();
     /// let mut fork = replica.clone();
     /// fork.inject(Fault::on_call(Effect::reject(RejectCode::SysTransient)).method("raw_rand"));
     /// assert_eq!((replica.armed_faults().len(), fork.armed_faults().len()), (0, 1));

@@ -1,5 +1,7 @@
 //! The kinds of subnets, and the canister ids that each kind hosts.
 
+mod mainnet;
+
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,15 @@ pub enum SubnetKind {
     VerifiedApplication,
 }
 
+/// The options of a subnet beyond its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SubnetOptions {
+    /// Whether an application subnet charges nothing. System subnets and cloud engines never do.
+    pub is_free: bool,
+    /// Whether a message may take 99,999,999,999,999 instructions, for the benchmarks of canisters.
+    pub is_benchmarking: bool,
+}
+
 /// One subnet.
 #[derive(Clone, Debug, Hash)]
 pub struct SubnetInfo {
@@ -41,6 +52,8 @@ pub struct SubnetInfo {
     pub id: Principal,
     /// Its kind.
     pub kind: SubnetKind,
+    /// Its options.
+    pub options: SubnetOptions,
     /// Its nodes.
     pub nodes: Vec<Principal>,
     /// The canister ids it may host: first and last of each range.
@@ -50,19 +63,22 @@ pub struct SubnetInfo {
 }
 
 impl SubnetInfo {
-    /// The subnet with this number, with the ids that it has on the real network and those that it
-    /// gives to new canisters.
+    /// The subnet with this number, with the ids of its block on the mainnet, if it has one, and
+    /// those that it gives to new canisters.
     pub(crate) fn new(
         index: usize,
         id: Principal,
         kind: SubnetKind,
+        options: SubnetOptions,
+        block: Option<u64>,
         nodes: Vec<Principal>,
     ) -> Self {
-        let mut ranges = mainnet_ranges(kind);
+        let mut ranges = block.map_or(Vec::new(), mainnet::ranges);
         ranges.push(allocation(index as u64));
         Self {
             id,
             kind,
+            options,
             nodes,
             canister_ranges: ranges
                 .into_iter()
@@ -84,20 +100,36 @@ pub struct Blockmakers {
     pub failed: Vec<Principal>,
 }
 
-pub(crate) fn is_named(kind: SubnetKind) -> bool {
-    !mainnet_ranges(kind).is_empty() || kind == SubnetKind::TestThresholdKeys
+/// The named subnets: their kinds, and their blocks of ids on the mainnet.
+const NAMED: [(SubnetKind, u64); 6] = [
+    (SubnetKind::NNS, 0),
+    (SubnetKind::Bitcoin, 0x1a),
+    (SubnetKind::TestThresholdKeys, 0x1d),
+    (SubnetKind::SNS, 0x20),
+    (SubnetKind::II, 0x21),
+    (SubnetKind::Fiduciary, 0x23),
+];
+
+/// The block of a named subnet on the mainnet.
+pub(crate) fn block_of_kind(kind: SubnetKind) -> Option<u64> {
+    let named = NAMED.iter().find(|(named, _)| *named == kind);
+    named.map(|(_, block)| *block)
 }
 
-/// The canister ids that a named subnet has on the real network, by number.
-fn mainnet_ranges(kind: SubnetKind) -> Vec<(u64, u64)> {
-    match kind {
-        SubnetKind::NNS => vec![(0, 6), (8, 0xf_ffff)],
-        SubnetKind::II => vec![(7, 7), (0x210_0000, 0x21f_ffff)],
-        SubnetKind::Bitcoin => vec![(0x1a0_0000, 0x1bf_ffff)],
-        SubnetKind::SNS => vec![(0x200_0000, 0x20f_ffff)],
-        SubnetKind::Fiduciary => vec![(0x230_0000, 0x23f_ffff)],
-        _ => Vec::new(),
-    }
+/// The block and the kind of the subnet that hosts a canister on the mainnet. PocketIC sees an
+/// application subnet where it has no name for the subnet.
+pub(crate) fn mainnet_subnet_of(canister: Principal) -> Option<(u64, SubnetKind)> {
+    let block = mainnet::block_of_canister(canister_number(canister)?)?;
+    let named = NAMED.iter().find(|(_, named)| *named == block);
+    Some((
+        block,
+        named.map_or(SubnetKind::Application, |(kind, _)| *kind),
+    ))
+}
+
+/// Whether an instance has at most one subnet of this kind.
+pub(crate) fn is_named(kind: SubnetKind) -> bool {
+    block_of_kind(kind).is_some()
 }
 
 /// The canister ids that a subnet gives to new canisters, by number: as on PocketIC, far away from
@@ -111,4 +143,10 @@ pub(crate) fn canister_id(number: u64) -> Principal {
     let mut bytes = [1; 10];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Principal::from_slice(&bytes)
+}
+
+/// The number of a canister id. `None`: the principal is no canister id.
+pub(crate) fn canister_number(id: Principal) -> Option<u64> {
+    let (number, tag) = id.as_slice().split_first_chunk()?;
+    (tag == [1, 1]).then(|| u64::from_be_bytes(*number))
 }

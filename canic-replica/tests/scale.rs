@@ -5,7 +5,7 @@ use candid::{
     Nat, Principal,
     utils::{decode_args, encode_args},
 };
-use canic_replica::{Config, Ingress, Replica, SubnetKind};
+use canic_replica::{Config, Ingress, Replica};
 use ic_management_canister_types as types;
 
 const CANISTERS: u64 = 10_000;
@@ -47,12 +47,7 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn ten_thousand_canisters_fit_into_two_gibibytes() {
-    let mut replica = Replica::new(Config {
-        subnets: vec![SubnetKind::Application],
-        time: None,
-        rate_limited: true,
-    })
-    .unwrap();
+    let mut replica = Replica::new(Config::default()).unwrap();
     let module = wat::parse_str(SMALL).unwrap();
     let management = Principal::management_canister();
     for _ in 0..CANISTERS {

@@ -1,12 +1,13 @@
 //! The interface of agents: `/api/..` of an instance and of its gateways, as the interface
 //! specification describes it.
 //!
-//! Requests and answers are CBOR; an error is a status and a text. Calls of v2 are answered at
-//! once, those of v3 and v4 with a certificate of the outcome. The delegations in certificates suit
-//! all versions. A synchronous call waits for at most ten seconds until other requests execute
-//! rounds. It executes a round itself if the instance makes automatic progress.
+//! Requests and answers are CBOR; an error is a status and a text, those of the platform's nodes
+//! and API boundary nodes. Calls of v2 are answered at once, those of v3 and v4 with a certificate
+//! of the outcome. The delegations in certificates suit all versions. A synchronous call waits for
+//! at most ten seconds until other requests execute rounds. It executes a round itself if the
+//! instance makes automatic progress.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body as HttpBody, Bytes},
@@ -27,7 +28,7 @@ use crate::{
     http::{
         answer::{Answer, Body, Failure, Path},
         authentication::authenticate,
-        instances::{Instance, follow_clock},
+        instances::{Instance, Validation, follow_clock},
         shared::Shared,
     },
     ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
@@ -41,6 +42,11 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
+/// The longest request, and the longest call, in bytes.
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+const MAX_CALL: usize = 2 * 1024 * 1024;
+/// The media type of requests and answers.
+const CBOR: &str = "application/cbor";
 
 /// `/instances/{id}/api/..`.
 pub(super) async fn of_instance(
@@ -79,6 +85,7 @@ fn text(failure: Failure) -> Response {
 
 async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Answer<Response> {
     let method = request.method().clone();
+    let media_type = request.headers().get(header::CONTENT_TYPE).cloned();
     let Body(body) = Body::from_request(request, &()).await?;
     let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let (version, effective, operation) = match segments.as_slice() {
@@ -87,11 +94,11 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
             return instance.run(|replica| cbor(&status(replica))).await;
         }
         [version @ ("v2" | "v3" | "v4"), "canister", id, operation] => {
-            let id = principal(id)?;
+            let id = principal("canister_id", id)?;
             (*version, EffectivePrincipal::Canister(id), *operation)
         }
         [version @ ("v2" | "v3" | "v4"), "subnet", id, operation] => {
-            let id = principal(id)?;
+            let id = principal("subnet_id", id)?;
             (*version, EffectivePrincipal::Subnet(id), *operation)
         }
         _ => return Err(Failure::not_found(format!("there is no path /api/{path}"))),
@@ -102,17 +109,32 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
             ..Failure::bad_request(format!("/api/{path} does not take {method}"))
         });
     }
+    if !media_type
+        .is_some_and(|media_type| media_type.as_bytes().eq_ignore_ascii_case(CBOR.as_bytes()))
+    {
+        return Err(Failure::bad_request(format!(
+            "Unexpected content-type, expected {CBOR}."
+        )));
+    }
+    if body.len() > MAX_REQUEST {
+        let details = format!("Payload is too large: maximum body size is {MAX_REQUEST} bytes.");
+        return Err(Failure {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..boundary_error("payload_too_large", &details)
+        });
+    }
+    let validation = instance.validation;
     match (version, operation) {
         ("v2", "call") => call(instance, effective, body, false).await,
         ("v3" | "v4", "call") => call(instance, effective, body, true).await,
         ("v2" | "v3", "query") => {
             instance
-                .run(move |replica| query(replica, effective, &body))
+                .run(move |replica| query(replica, effective, validation, &body))
                 .await
         }
         ("v2" | "v3", "read_state") => {
             instance
-                .run(move |replica| read_state(replica, effective, &body))
+                .run(move |replica| read_state(replica, effective, validation, &body))
                 .await
         }
         _ => Err(Failure::not_found(format!("there is no path /api/{path}"))),
@@ -141,8 +163,9 @@ async fn call(
     body: Bytes,
     synchronous: bool,
 ) -> Answer<Response> {
+    let validation = instance.validation;
     let submitted = instance
-        .run(move |replica| submit(replica, effective, &body))
+        .run(move |replica| submit(replica, effective, validation, &body))
         .await?;
     let (sender, id) = match submitted {
         Ok(submitted) => submitted,
@@ -179,9 +202,12 @@ async fn call(
 fn submit(
     replica: &mut Replica,
     effective: EffectivePrincipal,
+    validation: Validation,
     body: &[u8],
 ) -> Answer<Result<(Principal, MessageId), Reject>> {
-    let envelope = envelope(body)?;
+    let envelope = envelope(body).map_err(|why| {
+        Failure::bad_request(format!("Could not parse body as call message: {why}"))
+    })?;
     let EnvelopeContent::Call {
         nonce,
         sender,
@@ -192,22 +218,44 @@ fn submit(
         ..
     } = envelope.content.as_ref()
     else {
-        return Err(Failure::bad_request("the request is no call"));
+        return Err(unexpected(&envelope, "call"));
     };
-    check(replica, &envelope, &[*canister_id])?;
-    check_nonce(nonce.as_deref())?;
+    let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    replica
+        .open_route(&ingress)
+        .map_err(|_| unknown(effective))?;
+    let id: MessageId = *envelope.content.to_request_id();
+    if body.len() > MAX_CALL {
+        return Err(Failure {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..Failure::bad_request(format!(
+                "Request 0x{} is too large. Message byte size {} is larger than the max allowed \
+                 {MAX_CALL}.",
+                hex::encode(id),
+                body.len()
+            ))
+        });
+    }
+    if validation == Validation::Enabled {
+        check_nonce(nonce.as_deref())?;
+        check(replica, &envelope, &[*canister_id])?;
+    }
     if sender_info.is_some() {
         return Err(Failure::not_served("sender info"));
     }
-    let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
-    let id: MessageId = *envelope.content.to_request_id();
     Ok(replica
         .submit_as(id, ingress, body.len())
         .map(|()| (*sender, id)))
 }
 
-fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> Answer<Response> {
-    let envelope = envelope(body)?;
+fn query(
+    replica: &mut Replica,
+    effective: EffectivePrincipal,
+    validation: Validation,
+    body: &[u8],
+) -> Answer<Response> {
+    check_subnet(replica, effective)?;
+    let envelope = envelope(body).map_err(undecodable)?;
     let EnvelopeContent::Query {
         nonce,
         sender,
@@ -218,14 +266,16 @@ fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> A
         ..
     } = envelope.content.as_ref()
     else {
-        return Err(Failure::bad_request("the request is no query"));
+        return Err(unexpected(&envelope, "query"));
     };
-    check(replica, &envelope, &[*canister_id])?;
-    check_nonce(nonce.as_deref())?;
+    let query = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    if validation == Validation::Enabled {
+        check_nonce(nonce.as_deref())?;
+        check(replica, &envelope, &[*canister_id])?;
+    }
     if sender_info.is_some() {
         return Err(Failure::not_served("sender info"));
     }
-    let query = ingress(*sender, *canister_id, method_name, arg, effective)?;
     let response = match replica.query(query) {
         Ok(arg) => QueryResponse::Replied {
             reply: ReplyResponse { arg },
@@ -297,17 +347,21 @@ fn sign(
 fn read_state(
     replica: &mut Replica,
     effective: EffectivePrincipal,
+    validation: Validation,
     body: &[u8],
 ) -> Answer<Response> {
-    let envelope = envelope(body)?;
+    check_subnet(replica, effective)?;
+    let envelope = envelope(body).map_err(undecodable)?;
     let EnvelopeContent::ReadState { sender, paths, .. } = envelope.content.as_ref() else {
-        return Err(Failure::bad_request("the request is no read_state"));
+        return Err(unexpected(&envelope, "read_state"));
     };
     let targets = match effective {
         EffectivePrincipal::Canister(id) => vec![id],
         EffectivePrincipal::Subnet(_) => Vec::new(),
     };
-    check(replica, &envelope, &targets)?;
+    if validation == Validation::Enabled {
+        check(replica, &envelope, &targets)?;
+    }
     let paths: Vec<Vec<Vec<u8>>> = paths
         .iter()
         .map(|path| path.iter().map(|label| label.as_bytes().to_vec()).collect())
@@ -338,7 +392,7 @@ fn check(replica: &Replica, envelope: &Envelope<'_>, targets: &[Principal]) -> A
 fn check_nonce(nonce: Option<&[u8]>) -> Answer<()> {
     match nonce {
         Some(nonce) if nonce.len() > MAX_NONCE => Err(Failure::bad_request(format!(
-            "a nonce has at most {MAX_NONCE} bytes, not {}",
+            "Nonce in request is too big: got {} bytes, but at most {MAX_NONCE} are allowed.",
             nonce.len()
         ))),
         _ => Ok(()),
@@ -353,9 +407,10 @@ fn ingress(
     effective: EffectivePrincipal,
 ) -> Answer<Ingress> {
     let management = Principal::management_canister();
+    let (EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) = effective;
     if canister != management && effective != EffectivePrincipal::Canister(canister) {
         return Err(Failure::bad_request(format!(
-            "the request is for canister {canister}, which is not the one in the path"
+            "Specified CanisterId {canister} does not match effective canister id in URL {id}"
         )));
     }
     Ok(Ingress {
@@ -363,8 +418,7 @@ fn ingress(
         canister,
         method: method.to_owned(),
         payload: payload.to_vec(),
-        // A path with the management canister's own id means the default subnet.
-        effective: (effective != EffectivePrincipal::Canister(management)).then_some(effective),
+        effective: Some(effective),
         caller_info: None,
     })
 }
@@ -379,19 +433,58 @@ fn reject_response(reject: &Reject) -> Answer<RejectResponse> {
     })
 }
 
+/// Checks that there is a subnet for a request that does not create a canister.
+fn check_subnet(replica: &Replica, effective: EffectivePrincipal) -> Answer<()> {
+    if replica.has_subnet_for(effective) {
+        Ok(())
+    } else {
+        Err(unknown(effective))
+    }
+}
+
+/// The answer of an API boundary node if no subnet hosts the canister, or if there is no such
+/// subnet.
 fn unknown(effective: EffectivePrincipal) -> Failure {
-    let (EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) = effective;
-    Failure::not_found(format!("no subnet goes by the effective principal {id}"))
+    match effective {
+        EffectivePrincipal::Canister(_) => boundary_error(
+            "canister_not_found",
+            "The specified canister does not exist.",
+        ),
+        EffectivePrincipal::Subnet(_) => {
+            boundary_error("subnet_not_found", "The specified subnet cannot be found.")
+        }
+    }
 }
 
-fn principal(text: &str) -> Answer<Principal> {
-    Principal::from_text(text)
-        .map_err(|e| Failure::bad_request(format!("`{text}` is not a principal: {e}")))
+/// An error in the form of API boundary nodes.
+fn boundary_error(cause: &str, details: &str) -> Failure {
+    Failure::bad_request(format!("error: {cause}\ndetails: {details}"))
 }
 
-fn envelope(body: &[u8]) -> Answer<Envelope<'static>> {
+/// Reads the principal `name` of a path.
+fn principal(name: &str, text: &str) -> Answer<Principal> {
+    Principal::from_text(text).map_err(|e| {
+        let details = format!("Unable to decode {name} from URL: {e}");
+        boundary_error("malformed_request", &details)
+    })
+}
+
+fn envelope(body: &[u8]) -> Result<Envelope<'static>, serde_cbor::Error> {
     serde_cbor::from_slice(body)
-        .map_err(|e| Failure::bad_request(format!("the body is not a request in CBOR: {e}")))
+}
+
+fn undecodable(why: impl Display) -> Failure {
+    Failure::bad_request(format!("Failed to deserialize cbor request: {why}"))
+}
+
+/// The refusal of a request of another kind than its path demands.
+fn unexpected(envelope: &Envelope<'_>, expected: &str) -> Failure {
+    let found = match envelope.content.as_ref() {
+        EnvelopeContent::Call { .. } => "call",
+        EnvelopeContent::Query { .. } => "query",
+        EnvelopeContent::ReadState { .. } => "read_state",
+    };
+    undecodable(format!("unknown variant `{found}`, expected `{expected}`"))
 }
 
 /// An answer in self-describing CBOR.
@@ -402,5 +495,5 @@ fn cbor(value: &impl Serialize) -> Answer<Response> {
         .and_then(|()| value.serialize(&mut serializer))
         .map_err(|e| Failure::internal(format!("the answer can't be written as CBOR: {e}")))?;
     let body = HttpBody::from(serializer.into_inner());
-    Ok(([(header::CONTENT_TYPE, "application/cbor")], body).into_response())
+    Ok(([(header::CONTENT_TYPE, CBOR)], body).into_response())
 }

@@ -1,5 +1,7 @@
 //! The authentication of agents' requests: signatures, delegations, and their expiry.
 
+use std::fmt;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ED25519, UnparsedPublicKey,
     VerificationAlgorithm,
@@ -46,17 +48,21 @@ pub(super) fn authenticate(
     let delegations = envelope.sender_delegation.as_deref().unwrap_or_default();
     match (anonymous, &envelope.sender_pubkey, &envelope.sender_sig) {
         (true, None, None) if delegations.is_empty() => Ok(()),
-        (true, ..) => refuse("an anonymous request must not be signed"),
+        (true, ..) => refuse("Signature is not allowed for the anonymous user."),
         (false, Some(key), Some(signature)) => {
             if Principal::self_authenticating(key) != *content.sender() {
-                return refuse("the public key does not belong to the sender");
+                return refuse(format!(
+                    "The user id '{}' does not match the public key '{}'",
+                    content.sender(),
+                    hex::encode(key)
+                ));
             }
             let signer = resolve_delegations(key, delegations, targets, is_call, now, root_key)?;
             let mut message = b"\x0aic-request".to_vec();
             message.extend(content.to_request_id().as_slice());
-            verify(signer, &message, signature, root_key)
+            verify(signer, &message, signature, root_key).map_err(|why| why.within("signature"))
         }
-        _ => refuse("a request that is not anonymous must be signed"),
+        _ => refuse(format!("Missing signature from user: {}", content.sender())),
     }
 }
 
@@ -66,9 +72,11 @@ fn check_expiry(expiry: u64, now: u64) -> Answer<()> {
         return Ok(());
     }
     refuse(format!(
-        "Invalid request expiry: Specified ingress_expiry not within expected range: minimum \
-         allowed expiry {now}, maximum allowed expiry {latest}, provided expiry {expiry} \
-         (nanoseconds since 1970)"
+        "Invalid request expiry: Specified ingress_expiry not within expected range: Minimum \
+         allowed expiry: {}, Maximum allowed expiry: {}, Provided expiry:        {}",
+        Utc(now),
+        Utc(latest),
+        Utc(expiry)
     ))
 }
 
@@ -82,7 +90,11 @@ fn resolve_delegations<'a>(
     root_key: &[u8],
 ) -> Answer<&'a [u8]> {
     if delegations.len() > MAX_DELEGATIONS {
-        return refuse(format!("there are more than {MAX_DELEGATIONS} delegations"));
+        return refuse(format!(
+            "Invalid delegation: Chain of delegations is too long: got {} delegations, but at most \
+             {MAX_DELEGATIONS} are allowed.",
+            delegations.len()
+        ));
     }
     let mut keys = vec![key];
     for SignedDelegation {
@@ -92,33 +104,63 @@ fn resolve_delegations<'a>(
     {
         let signer = keys[keys.len() - 1];
         if keys.contains(&delegation.pubkey.as_slice()) {
-            return refuse("the delegations form a cycle");
+            return refuse(format!(
+                "Invalid delegation: Chain of delegations contains at least one cycle: first \
+                 repeating public key encountered {}",
+                hex::encode(&delegation.pubkey)
+            ));
         }
         if delegation.expiration < now {
             return refuse(format!(
-                "a delegation expired at {}, it is {now} (nanoseconds since 1970)",
-                delegation.expiration
+                "Invalid delegation expiry: Specified sender delegation has expired:\n\
+                 Provided expiry:    {}\nLocal replica time: {}",
+                Utc(delegation.expiration),
+                Utc(now)
             ));
         }
         if let Some(allowed) = &delegation.targets {
             if allowed.len() > MAX_TARGETS {
-                return refuse(format!("a delegation has more than {MAX_TARGETS} targets"));
+                return refuse(format!(
+                    "Invalid delegation: Delegation target error: Expected at most {MAX_TARGETS} \
+                     elements but got {}",
+                    allowed.len()
+                ));
             }
-            if !targets.iter().all(|target| allowed.contains(target)) {
-                return refuse("a delegation does not include the canister as a target");
+            if let Some(other) = targets.iter().find(|target| !allowed.contains(target)) {
+                return refuse(format!(
+                    "Canister '{other}' is not one of the delegation targets."
+                ));
             }
         }
         if is_call && matches!(delegation.permissions, Some(DelegationPermissions::Queries)) {
             return refuse("a delegation permits queries only");
         }
-        verify(signer, &delegation.signable(), signature, root_key)?;
+        verify(signer, &delegation.signable(), signature, root_key)
+            .map_err(|why| why.within("delegation"))?;
         keys.push(&delegation.pubkey);
     }
     Ok(keys[keys.len() - 1])
 }
 
+/// The reason why a signature is not accepted.
+enum Unverified {
+    Invalid(String),
+    NotServed(&'static str),
+}
+
+impl Unverified {
+    /// The refusal of the `part` of a request with this signature.
+    fn within(self, part: &str) -> Failure {
+        match self {
+            Self::Invalid(why) => Failure::bad_request(format!("Invalid {part}: {why}")),
+            Self::NotServed(what) => Failure::not_served(what),
+        }
+    }
+}
+
 /// Verifies a signature by a key in DER.
-fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Answer<()> {
+fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Result<(), Unverified> {
+    let invalid = |why: String| Err(Unverified::Invalid(why));
     let curves: [(&[u8], &dyn VerificationAlgorithm); 3] = [
         (ED25519_PREFIX, &ED25519),
         (P256_KEY, &ECDSA_P256_SHA256_FIXED),
@@ -128,18 +170,23 @@ fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Answ
         if let Some(point) = key.strip_prefix(prefix) {
             return UnparsedPublicKey::new(algorithm, point)
                 .verify(message, signature)
-                .or_else(|_| refuse("Invalid signature: it is not that of the key"));
+                .or_else(|_| {
+                    invalid("Invalid basic signature: it is not that of the public key".into())
+                });
         }
     }
     let holds = |identifier: &[u8]| key.windows(identifier.len()).any(|part| part == identifier);
     if holds(CANISTER_SIGNATURE) {
         return verify_canister_signature(message, signature, key, root_key)
-            .or_else(|why| refuse(format!("Invalid signature: {why}")));
+            .or_else(|why| invalid(format!("Invalid canister signature: {why}")));
     }
     if holds(WEB_AUTHENTICATION) {
-        return Err(Failure::not_served("signatures of web authentication"));
+        return Err(Unverified::NotServed("signatures of web authentication"));
     }
-    refuse(format!("no supported public key: {}", hex::encode(key)))
+    invalid(format!(
+        "Invalid public key: no supported algorithm: {}",
+        hex::encode(key)
+    ))
 }
 
 /// Verifies a canister signature; both keys are in DER. The error is the reason.
@@ -155,6 +202,61 @@ pub(super) fn verify_canister_signature(
     verify_canister_sig(message, signature, key, root_key)
 }
 
+/// A time, in nanoseconds since 1970, as the platform writes it.
+struct Utc(u64);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanoseconds) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        // The proleptic Gregorian calendar, in years that begin in March: 400 of them have 146,097
+        // days. 1970-01-01 is day 719,468 since the March of the year 0.
+        let day = days + 719_468;
+        let (era, day) = (day / 146_097, day % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = era * 400 + year + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+        )?;
+        match nanoseconds {
+            0 => write!(f, " UTC"),
+            ns if ns % 1_000_000 == 0 => write!(f, ".{:03} UTC", ns / 1_000_000),
+            ns if ns % 1_000 == 0 => write!(f, ".{:06} UTC", ns / 1_000),
+            ns => write!(f, ".{ns:09} UTC"),
+        }
+    }
+}
+
 fn refuse<T>(why: impl Into<String>) -> Answer<T> {
     Err(Failure::bad_request(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_platform_does() {
+        let cases = [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400_000_000_000, "2000-02-29 00:00:00 UTC"),
+            (951_868_799_000_000_000, "2000-02-29 23:59:59 UTC"),
+            (
+                1_620_328_630_000_000_001,
+                "2021-05-06 19:17:10.000000001 UTC",
+            ),
+            (1_746_103_080_005_000_000, "2025-05-01 12:38:00.005 UTC"),
+            (1_746_103_080_000_285_000, "2025-05-01 12:38:00.000285 UTC"),
+            (u64::MAX, "2554-07-21 23:34:33.709551615 UTC"),
+        ];
+        for (time, text) in cases {
+            assert_eq!(Utc(time).to_string(), text);
+        }
+    }
 }

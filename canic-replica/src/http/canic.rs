@@ -105,7 +105,8 @@ pub(super) async fn fork(
     Path(id): Path<String>,
 ) -> Answer<(StatusCode, Json)> {
     let copy = |replica: &mut Replica| Ok(replica.clone());
-    let replica = server.instances.get(&id)?.run(copy).await?;
-    let (instance_id, _) = server.instances.add(replica);
+    let original = server.instances.get(&id)?;
+    let replica = original.run(copy).await?;
+    let (instance_id, _) = server.instances.add(replica, original.validation);
     Ok((StatusCode::CREATED, encode(&Forked { instance_id })?))
 }

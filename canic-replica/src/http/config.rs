@@ -1,4 +1,8 @@
-//! The configuration of an instance, from PocketIC's type. Unsupported options are refused by name.
+//! The configuration of an instance, from PocketIC's type. Options that the server does not have
+//! are refused by name. The types are destructured without `..`, so that a new option of the client
+//! does not compile before somebody has decided on it.
+
+use std::collections::BTreeMap;
 
 use pocket_ic::common::rest::{
     CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
@@ -7,153 +11,197 @@ use pocket_ic::common::rest::{
 };
 
 use crate::{
-    http::answer::{Answer, Failure},
+    http::{
+        answer::{Answer, Failure},
+        instances::Validation,
+    },
     network::Config,
-    subnets::SubnetKind,
+    subnets::{SubnetKind, SubnetOptions},
 };
 
 /// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since
 /// 1970.
 const EARLIEST: u64 = 1_620_328_630_000_000_000;
+/// The names of the log levels of PocketIC.
+const LOG_LEVELS: [&str; 12] = [
+    "critical", "crit", "error", "erro", "warning", "warn", "info", "debug", "debg", "trace",
+    "trce", "off",
+];
 
-/// The configuration for PocketIC's `config`.
-pub(super) fn config(config: &InstanceConfig) -> Answer<Config> {
-    config
-        .subnet_config_set
-        .validate()
-        .map_err(Failure::bad_request)?;
-    let refused = [
-        (config.state_dir.is_some(), "a state directory"),
-        (
-            config.incomplete_state == Some(IncompleteStateFlag::Enabled),
-            "incomplete states",
-        ),
-        (config.bitcoind_addr.is_some(), "a connection to bitcoind"),
-        (config.dogecoind_addr.is_some(), "a connection to dogecoind"),
-        (
-            config
-                .icp_features
-                .as_ref()
-                .is_some_and(|f| *f != IcpFeatures::default()),
-            "system canisters (icp_features)",
-        ),
-        (
-            config.mainnet_nns_subnet_id == Some(true),
-            "the NNS subnet under its mainnet id",
-        ),
-    ];
-    for (asked, what) in refused {
-        if asked {
-            return Err(Failure::not_served(what));
-        }
-    }
-    if let Some(flags) = &config.icp_config {
-        check_flags(flags)?;
-    }
-    Ok(Config {
-        subnets: subnets(&config.subnet_config_set)?,
-        time: time(config.initial_time.as_ref())?,
-        rate_limited: config
-            .icp_config
-            .as_ref()
-            .and_then(|flags| flags.canister_execution_rate_limiting.as_ref())
-            != Some(&IcpConfigFlag::Disabled),
-    })
-}
-
-/// Checks that flags ask for the default only. PocketIC's beta features of outcalls are always
-/// enabled.
-fn check_flags(flags: &IcpConfig) -> Answer<()> {
-    match flags.function_name_length_limits {
-        Some(IcpConfigFlag::Disabled) => Err(Failure::not_served("function names of any length")),
-        None | Some(IcpConfigFlag::Enabled) => Ok(()),
-    }
-}
-
-/// All subnets in PocketIC's order, named subnets first.
-fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
-    use RestKind::{
-        Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
-        VerifiedApplication,
+/// The configuration for PocketIC's `config`, and whether agents' requests are validated. The
+/// server acts on the initial progress and on the gateway itself.
+pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
+    let InstanceConfig {
+        subnet_config_set,
+        http_gateway_config: _, // opened by the server
+        state_dir,
+        icp_config,
+        log_level,
+        bitcoind_addr,
+        dogecoind_addr,
+        icp_features,
+        incomplete_state,
+        initial_time,
+        mainnet_nns_subnet_id,
+        disable_ingress_validation,
+    } = config;
+    subnet_config_set.validate().map_err(Failure::bad_request)?;
+    let incomplete = *incomplete_state == Some(IncompleteStateFlag::Enabled);
+    refuse(state_dir.is_some(), "a state directory")?;
+    refuse(incomplete, "incomplete states")?;
+    refuse(bitcoind_addr.is_some(), "a connection to bitcoind")?;
+    refuse(dogecoind_addr.is_some(), "a connection to dogecoind")?;
+    check_features(icp_features.as_ref())?;
+    check_log_level(log_level.as_deref())?;
+    let IcpConfig {
+        beta_features,
+        function_name_length_limits,
+        canister_execution_rate_limiting,
+    } = icp_config.clone().unwrap_or_default();
+    let (subnets, options) = subnets(subnet_config_set)?;
+    let validation = match disable_ingress_validation {
+        Some(true) => Validation::Disabled,
+        None | Some(false) => Validation::Enabled,
     };
-    let all = [
-        (NNS, set.nns.as_slice()),
-        (SNS, set.sns.as_slice()),
-        (II, set.ii.as_slice()),
-        (Fiduciary, set.fiduciary.as_slice()),
-        (Bitcoin, set.bitcoin.as_slice()),
-        (TestThresholdKeys, set.test_threshold_keys.as_slice()),
-        (System, &set.system),
-        (Application, &set.application),
-        (CloudEngine, &set.cloud_engine),
-        (VerifiedApplication, &set.verified_application),
-    ];
-    let mut kinds = Vec::new();
-    for (kind, specs) in all {
-        for spec in specs {
-            check_subnet(kind, spec)?;
-            kinds.push(from_rest(kind));
-        }
-    }
-    Ok(kinds)
+    let config = Config {
+        subnets,
+        options,
+        time: time(initial_time.as_ref())?,
+        rate_limited: canister_execution_rate_limiting != Some(IcpConfigFlag::Disabled),
+        limits_method_names: function_name_length_limits != Some(IcpConfigFlag::Disabled),
+        beta_features: beta_features == Some(IcpConfigFlag::Enabled),
+        mainnet_nns_id: *mainnet_nns_subnet_id == Some(true),
+    };
+    Ok((config, validation))
 }
 
-fn check_subnet(kind: RestKind, spec: &SubnetSpec) -> Answer<()> {
-    if spec.get_state_path().is_some() || !spec.is_supported() {
-        return Err(Failure::not_served("subnets with an existing state"));
+/// Refuses an option by its name if a client asks for it.
+fn refuse(is_asked: bool, what: &str) -> Answer<()> {
+    match is_asked {
+        true => Err(Failure::not_served(what)),
+        false => Ok(()),
     }
-    if spec.get_instruction_config() != SubnetInstructionConfig::Production {
-        return Err(Failure::not_served(
-            "benchmarking subnets (other instruction limits than production)",
-        ));
-    }
-    if spec.get_subnet_admins().is_some() {
-        return Err(Failure::not_served("subnets with admins"));
-    }
-    if spec.get_cost_schedule() != cost_schedule(kind) {
-        return Err(Failure::not_served(
-            "application subnets with a free cost schedule",
-        ));
+}
+
+fn check_features(features: Option<&IcpFeatures>) -> Answer<()> {
+    let IcpFeatures {
+        registry,
+        cycles_minting,
+        icp_token,
+        cycles_token,
+        nns_governance,
+        sns,
+        ii,
+        nns_ui,
+        bitcoin,
+        dogecoin,
+        canister_migration,
+    } = features.cloned().unwrap_or_default();
+    for (feature, name) in [
+        (registry, "registry"),
+        (cycles_minting, "cycles_minting"),
+        (icp_token, "icp_token"),
+        (cycles_token, "cycles_token"),
+        (nns_governance, "nns_governance"),
+        (sns, "sns"),
+        (ii, "ii"),
+        (nns_ui, "nns_ui"),
+        (bitcoin, "bitcoin"),
+        (dogecoin, "dogecoin"),
+        (canister_migration, "canister_migration"),
+    ] {
+        let what = format!("the system canisters of `{name}` (icp_features)");
+        refuse(feature.is_some(), &what)?;
     }
     Ok(())
 }
 
-/// The only cost schedule that PocketIC accepts for a kind of subnet.
-pub(super) fn cost_schedule(kind: RestKind) -> CanisterCyclesCostSchedule {
-    match kind {
-        RestKind::CloudEngine => CanisterCyclesCostSchedule::Free,
-        _ => CanisterCyclesCostSchedule::Normal,
+/// Checks a log level. The server writes no log of an instance at any level.
+fn check_log_level(level: Option<&str>) -> Answer<()> {
+    match level {
+        Some(level) if !LOG_LEVELS.contains(&level.to_ascii_lowercase().as_str()) => Err(
+            Failure::bad_request(format!("`{level}` (log_level) is not a log level")),
+        ),
+        _ => Ok(()),
     }
+}
+
+/// All subnets in PocketIC's order, named subnets first, and the options of those that have any.
+fn subnets(
+    set: &ExtendedSubnetConfigSet,
+) -> Answer<(Vec<SubnetKind>, BTreeMap<usize, SubnetOptions>)> {
+    let ExtendedSubnetConfigSet {
+        nns,
+        sns,
+        ii,
+        fiduciary,
+        bitcoin,
+        test_threshold_keys,
+        system,
+        application,
+        cloud_engine,
+        verified_application,
+    } = set;
+    let all = [
+        (SubnetKind::NNS, nns.as_slice()),
+        (SubnetKind::SNS, sns.as_slice()),
+        (SubnetKind::II, ii.as_slice()),
+        (SubnetKind::Fiduciary, fiduciary.as_slice()),
+        (SubnetKind::Bitcoin, bitcoin.as_slice()),
+        (
+            SubnetKind::TestThresholdKeys,
+            test_threshold_keys.as_slice(),
+        ),
+        (SubnetKind::System, system),
+        (SubnetKind::Application, application),
+        (SubnetKind::CloudEngine, cloud_engine),
+        (SubnetKind::VerifiedApplication, verified_application),
+    ];
+    let (mut kinds, mut options) = (Vec::new(), BTreeMap::new());
+    for (kind, specs) in all {
+        for spec in specs {
+            let own = subnet_options(spec)?;
+            if own != SubnetOptions::default() {
+                options.insert(kinds.len(), own);
+            }
+            kinds.push(kind);
+        }
+    }
+    Ok((kinds, options))
+}
+
+/// The options of a subnet. The fields of the client's type are private.
+fn subnet_options(spec: &SubnetSpec) -> Answer<SubnetOptions> {
+    let has_state = spec.get_state_path().is_some() || !spec.is_supported();
+    refuse(has_state, "subnets with an existing state")?;
+    refuse(spec.get_subnet_admins().is_some(), "subnets with admins")?;
+    let is_benchmarking = match spec.get_instruction_config() {
+        SubnetInstructionConfig::Production => false,
+        SubnetInstructionConfig::Benchmarking => true,
+    };
+    let is_free = match spec.get_cost_schedule() {
+        CanisterCyclesCostSchedule::Normal => false,
+        CanisterCyclesCostSchedule::Free => true,
+    };
+    Ok(SubnetOptions {
+        is_free,
+        is_benchmarking,
+    })
 }
 
 /// The initial time of an instance. With automatic progress the first round sets it.
 fn time(initial: Option<&InitialTime>) -> Answer<Option<u64>> {
-    let Some(InitialTime::Timestamp(time)) = initial else {
-        return Ok(None);
+    let time = match initial {
+        None | Some(InitialTime::AutoProgress(_)) => return Ok(None),
+        Some(InitialTime::Timestamp(time)) => time.nanos_since_epoch,
     };
-    let time = time.nanos_since_epoch;
     if time < EARLIEST {
         return Err(Failure::bad_request(format!(
-            "the initial time {time} ns lies before 2021-05-06T19:17:10Z ({EARLIEST} ns), the \
-             earliest one"
+            "The initial timestamp (unix timestamp in nanoseconds) must be no earlier than \
+             {EARLIEST} (provided {time})."
         )));
     }
     Ok(Some(time))
-}
-
-fn from_rest(kind: RestKind) -> SubnetKind {
-    match kind {
-        RestKind::Application => SubnetKind::Application,
-        RestKind::Bitcoin => SubnetKind::Bitcoin,
-        RestKind::CloudEngine => SubnetKind::CloudEngine,
-        RestKind::Fiduciary => SubnetKind::Fiduciary,
-        RestKind::II => SubnetKind::II,
-        RestKind::NNS => SubnetKind::NNS,
-        RestKind::SNS => SubnetKind::SNS,
-        RestKind::System => SubnetKind::System,
-        RestKind::TestThresholdKeys => SubnetKind::TestThresholdKeys,
-        RestKind::VerifiedApplication => SubnetKind::VerifiedApplication,
-    }
 }
 
 /// PocketIC's name of a kind of subnet.

@@ -32,11 +32,12 @@ impl Instances {
     }
 
     /// Adds an instance; answers its number.
-    pub(super) fn add(&self, replica: Replica) -> (usize, Arc<Instance>) {
+    pub(super) fn add(&self, replica: Replica, validation: Validation) -> (usize, Arc<Instance>) {
         let mut all = self.lock();
         let id = all.len();
         let instance = Arc::new(Instance {
             id,
+            validation,
             state: Arc::new(TurnMutex::new(Ok(replica))),
             progress: TurnMutex::new(None),
         });
@@ -92,9 +93,17 @@ fn deleted(id: usize) -> Failure {
     Failure::not_found(format!("instance {id} has been deleted"))
 }
 
+/// Whether the signatures, the expiry and the nonces of agents' requests are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validation {
+    Enabled,
+    Disabled,
+}
+
 /// One instance.
 pub(super) struct Instance {
     id: usize,
+    pub(super) validation: Validation,
     /// The replica, or the reason why it cannot be used any more.
     state: Arc<TurnMutex<Answer<Replica>>>,
     progress: TurnMutex<Option<Progress>>,
@@ -211,22 +220,17 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{network::Config, subnets::SubnetKind};
+    use crate::network::Config;
 
     fn replica() -> Replica {
-        Replica::new(Config {
-            subnets: vec![SubnetKind::Application],
-            time: None,
-            rate_limited: true,
-        })
-        .unwrap()
+        Replica::new(Config::default()).unwrap()
     }
 
     #[tokio::test]
     async fn a_panic_costs_one_instance_and_no_other() {
         let instances = Instances::default();
-        let (_, broken) = instances.add(replica());
-        let (_, sound) = instances.add(replica());
+        let (_, broken) = instances.add(replica(), Validation::Enabled);
+        let (_, sound) = instances.add(replica(), Validation::Enabled);
         let first = broken
             .run::<()>(|_| panic!("on purpose"))
             .await
@@ -248,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn no_round_runs_after_progress_is_stopped() {
         let instances = Instances::default();
-        let (_, instance) = instances.add(replica());
+        let (_, instance) = instances.add(replica(), Validation::Enabled);
         let holders = Arc::strong_count(&instance);
         instance.start_progress(Some(Duration::ZERO)).await.unwrap();
         assert!(instance.is_progressing().await);
@@ -266,8 +270,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn an_instance_works_while_another_is_busy() {
         let instances = Instances::default();
-        let (_, busy) = instances.add(replica());
-        let (_, other) = instances.add(replica());
+        let (_, busy) = instances.add(replica(), Validation::Enabled);
+        let (_, other) = instances.add(replica(), Validation::Enabled);
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let (began, begun) = oneshot::channel();
         let long = {

@@ -22,14 +22,16 @@
 //!
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
-//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind,
-//!   `icp_features`, the NNS subnet under its mainnet id, or function names of any length; or with
-//!   subnets that have an existing state, benchmarking limits or admins, or with application
-//!   subnets that have a free cost schedule;
+//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, or
+//!   `icp_features`; or with subnets that have an existing state or admins;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
 //!   replica;
 //! - requests of agents with sender info (calls and queries of the client may have it), or signed
 //!   by web authentication.
+//!
+//! All other options are honoured; `log_level` is checked, but the server writes no log of an
+//! instance. A canister that is created with an id of the mainnet brings the mainnet's subnet of
+//! this id, as on PocketIC.
 //!
 //! There are no metrics of subnets: `get_subnet_metrics` answers `None`.
 //!
@@ -300,12 +302,12 @@ async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Resp
 
 async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInstanceResponse> {
     let asked: InstanceConfig = decode(body)?;
-    let config = config::config(&asked)?;
+    let (config, validation) = config::config(&asked)?;
     let replica = spawn_blocking(move || Replica::new(config))
         .await
         .map_err(|e| Failure::internal(format!("the instance could not be created: {e}")))?
         .map_err(Failure::bad_request)?;
-    let (instance_id, instance) = server.instances.add(replica);
+    let (instance_id, instance) = server.instances.add(replica, validation);
     if let Some(InitialTime::AutoProgress(config)) = &asked.initial_time {
         instance.start_progress(round_delay(config)).await?;
     }

@@ -4,10 +4,10 @@ use candid::Principal;
 use pocket_ic::{
     ErrorCode, RejectCode, RejectResponse,
     common::rest::{
-        CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId, RawCanisterResult,
-        RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId, RawPrincipalId,
-        RawStableMemory, RawSubnetId, RawTickConfigs, RawTime, SubnetConfig,
-        SubnetInstructionConfig, Topology,
+        CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId,
+        RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId,
+        RawPrincipalId, RawSenderInfo, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime,
+        SubnetConfig, SubnetInstructionConfig, Topology,
     },
 };
 use sha2::{Digest, Sha256};
@@ -41,11 +41,17 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
     SubnetConfig {
         subnet_kind,
         subnet_admins: None,
-        cost_schedule: config::cost_schedule(subnet_kind),
+        cost_schedule: match subnet.options.is_free {
+            true => CanisterCyclesCostSchedule::Free,
+            false => CanisterCyclesCostSchedule::Normal,
+        },
         // PocketIC derives a subnet's id from its seed. Here ids are fixed, and the seed only tells
         // subnets apart.
         subnet_seed: Sha256::digest(subnet.id.as_slice()).into(),
-        instruction_config: SubnetInstructionConfig::Production,
+        instruction_config: match subnet.options.is_benchmarking {
+            true => SubnetInstructionConfig::Benchmarking,
+            false => SubnetInstructionConfig::Production,
+        },
         canister_ranges: subnet
             .canister_ranges
             .iter()
@@ -167,10 +173,14 @@ pub(super) fn submit_ingress_message(
     replica: &mut Replica,
     call: RawCanisterCall,
 ) -> Answer<Result<RawMessageId, RejectResponse>> {
-    let effective_principal = call.effective_principal.clone();
-    match replica.submit(ingress(call)?) {
+    let ingress = ingress(call)?;
+    replica.open_route(&ingress).map_err(unroutable)?;
+    match replica.submit(ingress) {
         Ok(id) => Ok(Ok(RawMessageId {
-            effective_principal,
+            effective_principal: match replica.ingress_subnet(&id) {
+                Some(subnet) => RawEffectivePrincipal::SubnetId(subnet.as_slice().to_vec()),
+                None => RawEffectivePrincipal::None,
+            },
             message_id: id.to_vec(),
         })),
         Err(reject) => Ok(Err(reject_response(reject)?)),
@@ -181,11 +191,40 @@ pub(super) fn await_ingress_message(
     replica: &mut Replica,
     id: RawMessageId,
 ) -> Answer<RawCanisterResult> {
+    let message = message_id(&id)?;
+    if !is_on_subnet(replica, &id, &message)? {
+        return Err(Failure::bad_request(
+            "the message was sent to another subnet than that of its effective principal",
+        ));
+    }
     canister_result(
         replica
-            .await_ingress(&message_id(&id)?)
+            .await_ingress(&message)
             .map_err(Failure::bad_request)?,
     )
+}
+
+/// Whether a message was sent to the subnet of its effective principal. A subnet does not know the
+/// messages of another one.
+fn is_on_subnet(replica: &Replica, id: &RawMessageId, message: &MessageId) -> Answer<bool> {
+    let effective = match effective(&id.effective_principal)? {
+        None => return Ok(true),
+        Some(effective) => effective,
+    };
+    if !replica.has_subnet_for(effective) {
+        let (EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) = effective;
+        return Err(unroutable(match effective {
+            EffectivePrincipal::Canister(_) => {
+                format!("Canister {id} does not belong to any subnet.")
+            }
+            EffectivePrincipal::Subnet(_) => format!("Subnet with ID {id} not found"),
+        }));
+    }
+    let subnet = match effective {
+        EffectivePrincipal::Subnet(id) => Some(id),
+        EffectivePrincipal::Canister(id) => replica.subnet_of(id).or(Some(id)),
+    };
+    Ok(replica.ingress_subnet(message) == subnet)
 }
 
 /// The answer to a message, once there is one. A request with a caller is answered to the sender of
@@ -194,8 +233,15 @@ pub(super) fn ingress_status(
     replica: &mut Replica,
     argument: RawIngressStatusArgs,
 ) -> Answer<Option<RawCanisterResult>> {
-    let id = message_id(&argument.raw_message_id)?;
-    if let (Some(caller), Some(sender)) = (argument.raw_caller, replica.ingress_sender(&id))
+    let RawIngressStatusArgs {
+        raw_message_id,
+        raw_caller,
+    } = argument;
+    let id = message_id(&raw_message_id)?;
+    if !is_on_subnet(replica, &raw_message_id, &id)? {
+        return Ok(None);
+    }
+    if let (Some(caller), Some(sender)) = (raw_caller, replica.ingress_sender(&id))
         && principal(&caller.principal_id)? != sender
     {
         return Err(Failure::forbidden(
@@ -209,29 +255,46 @@ pub(super) fn ingress_status(
 }
 
 pub(super) fn query(replica: &mut Replica, call: RawCanisterCall) -> Answer<RawCanisterResult> {
-    canister_result(replica.query(ingress(call)?))
+    let query = ingress(call)?;
+    replica.open_route(&query).map_err(unroutable)?;
+    canister_result(replica.query(query))
+}
+
+/// The refusal of a message that goes to no subnet, in PocketIC's words.
+fn unroutable(why: String) -> Failure {
+    Failure::bad_request(format!("BadIngressMessage({why:?})"))
 }
 
 fn ingress(call: RawCanisterCall) -> Answer<Ingress> {
-    let caller_info = call.sender_info.map(|info| {
+    let RawCanisterCall {
+        sender,
+        canister_id,
+        effective_principal,
+        method,
+        payload,
+        sender_info,
+    } = call;
+    let caller_info = sender_info.map(|RawSenderInfo { info, signer }| {
         Ok(CallerInfo {
-            data: info.info,
-            signer: principal(&info.signer)?,
+            data: info,
+            signer: principal(&signer)?,
         })
     });
     Ok(Ingress {
         caller_info: caller_info.transpose()?,
-        sender: principal(&call.sender)?,
-        canister: principal(&call.canister_id)?,
-        method: call.method,
-        payload: call.payload,
-        effective: match &call.effective_principal {
-            RawEffectivePrincipal::None => None,
-            RawEffectivePrincipal::CanisterId(id) => {
-                Some(EffectivePrincipal::Canister(principal(id)?))
-            }
-            RawEffectivePrincipal::SubnetId(id) => Some(EffectivePrincipal::Subnet(principal(id)?)),
-        },
+        sender: principal(&sender)?,
+        canister: principal(&canister_id)?,
+        method,
+        payload,
+        effective: effective(&effective_principal)?,
+    })
+}
+
+fn effective(principal_or_none: &RawEffectivePrincipal) -> Answer<Option<EffectivePrincipal>> {
+    Ok(match principal_or_none {
+        RawEffectivePrincipal::None => None,
+        RawEffectivePrincipal::CanisterId(id) => Some(EffectivePrincipal::Canister(principal(id)?)),
+        RawEffectivePrincipal::SubnetId(id) => Some(EffectivePrincipal::Subnet(principal(id)?)),
     })
 }
 

@@ -231,6 +231,7 @@ impl Network {
             request,
             now: self.time,
             left: INSTALL_LIMIT,
+            limits_method_names: self.limits_method_names,
             events: Vec::new(),
             burnt: 0,
             compiled: &self.subnets[subnet].compiled,
@@ -277,6 +278,12 @@ impl Network {
     }
 }
 
+/// The reject for a module that is not valid.
+pub(super) fn invalid_module(id: Principal, why: &str) -> Reject {
+    let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
+    Reject::new(RejectCode::CanisterError, 505, why)
+}
+
 fn rate_limit(id: Principal) -> Reject {
     let why = format!(
         "Canister {id} is rate limited because it executed too many instructions in the previous \
@@ -293,6 +300,7 @@ struct Draft<'a> {
     now: u64,
     /// The remaining instructions.
     left: u64,
+    limits_method_names: bool,
     events: Vec<(&'static str, Outcome, u64)>,
     burnt: u128,
     /// The hashes of the modules that the subnet need not compile again.
@@ -327,11 +335,13 @@ impl Draft<'_> {
         self.spend(order.source.instructions())?;
         let bytes = order.source.module()?;
         persistence::check_is_given(order.mode, self.canister.code.as_ref())?;
-        let program = program_cache::load(&bytes).map_err(|why| {
-            let why =
-                format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
-            Reject::new(RejectCode::CanisterError, 505, why)
-        })?;
+        let program = program_cache::load(&bytes).map_err(|why| invalid_module(id, &why))?;
+        if self.limits_method_names {
+            program
+                .module
+                .check_method_names()
+                .map_err(|why| invalid_module(id, &why))?;
+        }
         persistence::check_can_keep_heap(order.mode, &program.module)?;
         let is_compiled = self.compiled.contains(&program.module.hash);
         self.spend(compilation(program.module.operators, is_compiled))?;

@@ -17,6 +17,7 @@ use crate::{
     execution::program_cache,
     management::{
         call::{ManagementResult, decode, origin, reply},
+        installation::invalid_module,
         storage::snapshot_unpaid,
     },
     memory::Pages,
@@ -100,7 +101,7 @@ impl Network {
                     None => {}
                 }
                 draft.low_memory = snapshot.low_memory.unwrap_or(draft.low_memory);
-                assemble(id, upload)?
+                assemble(id, upload, self.limits_method_names)?
             }
         };
         let (subnet, hash) = (canister.subnet, code.module.hash);
@@ -276,12 +277,18 @@ impl Snapshot {
 }
 
 /// The state of uploaded code, if module, heap and globals fit together.
-fn assemble(id: Principal, upload: &Upload) -> Result<ExecutionState, Reject> {
-    let program = program_cache::load(&upload.module).map_err(|why| {
-        let why = format!("Error from Canister {id}: Canister's Wasm module is not valid: {why}");
-        Reject::new(RejectCode::CanisterError, 505, why)
-    })?;
+fn assemble(
+    id: Principal,
+    upload: &Upload,
+    limits_method_names: bool,
+) -> Result<ExecutionState, Reject> {
+    let program = program_cache::load(&upload.module).map_err(|why| invalid_module(id, &why))?;
     let module = Arc::clone(&program.module);
+    if limits_method_names {
+        module
+            .check_method_names()
+            .map_err(|why| invalid_module(id, &why))?;
+    }
     let kinds = |globals: &[_]| {
         globals
             .iter()

@@ -97,7 +97,9 @@ impl Network {
             EffectivePrincipal::Canister(id) if id == Principal::management_canister() => {
                 self.subnet_index_of(self.default_effective_canister())
             }
-            EffectivePrincipal::Canister(id) => self.subnet_index_of(id),
+            EffectivePrincipal::Canister(id) => {
+                self.subnet_index_of(id).or_else(|| self.subnet_index(id))
+            }
             EffectivePrincipal::Subnet(id) => self.subnet_index(id),
         }
     }

@@ -45,6 +45,11 @@ impl Network {
     pub(crate) fn ingress_sender(&self, id: &MessageId) -> Option<Principal> {
         self.submissions.get(id).map(|submission| submission.sender)
     }
+
+    /// The number of the subnet that a remembered message was sent to.
+    pub(crate) fn ingress_subnet(&self, id: &MessageId) -> Option<usize> {
+        self.submissions.get(id).map(|submission| submission.subnet)
+    }
 }
 
 /// The approximate size of an outcome, in bytes.

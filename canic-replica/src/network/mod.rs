@@ -11,6 +11,7 @@ mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
 mod state_hash;
+pub(crate) mod subnet_creation;
 mod subnet_deletion;
 
 use std::{
@@ -37,9 +38,12 @@ use crate::{
     ingress::{IngressStatus, MessageId},
     memory::Stable,
     network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
-    prices::Prices,
+    prices::{BENCHMARK_LIMIT, Prices},
     reject::{Reject, not_found},
-    subnets::{SubnetInfo, SubnetKind, allocation, canister_id, is_named, nodes},
+    subnets::{
+        SubnetInfo, SubnetKind, SubnetOptions, allocation, block_of_kind, canister_id, is_named,
+        nodes,
+    },
     trace::{Event, Fees},
 };
 
@@ -48,11 +52,37 @@ use crate::{
 pub struct Config {
     /// The subnets, in order. A named kind occurs at most once.
     pub subnets: Vec<SubnetKind>,
+    /// The options of subnets that differ from the default ones, by their place in `subnets`.
+    pub options: BTreeMap<usize, SubnetOptions>,
     /// The initial time, in nanoseconds since 1970; 2021-05-06T19:17:10Z by default.
     pub time: Option<u64>,
     /// Whether installations are rate limited, as on the network: many instructions delay the next
     /// installation.
     pub rate_limited: bool,
+    /// Whether a module has at most 1,000 methods, and 20,000 bytes of method names, as on the
+    /// network.
+    pub limits_method_names: bool,
+    /// Whether subnets that charge for outcalls have `flexible_http_request`, and the price by use
+    /// for `http_request`. The network does not have them yet.
+    pub beta_features: bool,
+    /// Whether the NNS subnet has the id that it has on the mainnet. Its key is not that of the
+    /// mainnet.
+    pub mainnet_nns_id: bool,
+}
+
+/// One application subnet with the rules of the network.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            subnets: vec![SubnetKind::Application],
+            options: BTreeMap::new(),
+            time: None,
+            rate_limited: true,
+            limits_method_names: true,
+            beta_features: false,
+            mainnet_nns_id: false,
+        }
+    }
 }
 
 /// All state of one instance: a network of subnets with canisters, as plain data.
@@ -65,6 +95,8 @@ pub(crate) struct Network {
     pub(crate) topology: Arc<Topology>,
     pub(crate) infos: Vec<SubnetInfo>,
     pub(crate) subnets: Vec<Subnet>,
+    /// The number of the subnets that the configuration names. The others were created later.
+    pub(crate) configured: usize,
     pub(crate) canisters: Canisters,
     /// Canisters whose queues are not empty.
     pub(crate) ready: BTreeSet<Principal>,
@@ -84,6 +116,8 @@ pub(crate) struct Network {
     pub(crate) draws: u64,
     pub(crate) ledger: Ledger,
     pub(crate) rate_limited: bool,
+    pub(crate) limits_method_names: bool,
+    pub(crate) beta_features: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) next_event: u64,
     pub(crate) faults: Faults,
@@ -137,15 +171,28 @@ pub(crate) struct Ledger {
 
 /// 2021-05-06T19:17:10Z.
 const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
+/// The NNS subnet of the mainnet: tdb26-jop6k-aogll-7ltgs-eruif-6kk7m-qpktf-gdiqx-mxtrf-vb5e6-eqe.
+const MAINNET_NNS: Principal = Principal::from_slice(&[
+    0xcf, 0xf2, 0x80, 0xe3, 0x2d, 0x7f, 0x5c, 0xcd, 0x22, 0x46, 0x88, 0x2f, 0x94, 0xaf, 0xb2, 0x0f,
+    0x54, 0xca, 0x61, 0xa2, 0x17, 0x65, 0xe7, 0x12, 0xd4, 0x3d, 0x27, 0x89, 0x02,
+]);
 
 impl Subnet {
     /// A fresh subnet with this number; `root_key` is the key of the root subnet.
-    fn new(index: usize, id: Principal, kind: SubnetKind, root_key: Vec<u8>) -> Self {
+    pub(crate) fn new(index: usize, info: &SubnetInfo, root_key: Vec<u8>) -> Self {
         let (next, last) = allocation(index as u64);
+        let mut prices = Prices::of(info.kind);
+        if info.options.is_free {
+            prices = prices.free();
+        }
+        if info.options.is_benchmarking {
+            prices.update_limit = BENCHMARK_LIMIT;
+            prices.query_limit = BENCHMARK_LIMIT;
+        }
         let context = SubnetContext {
-            id,
-            nodes: nodes(kind),
-            prices: Prices::of(kind),
+            id: info.id,
+            nodes: nodes(info.kind),
+            prices,
             root_key,
         };
         Self {
@@ -185,20 +232,22 @@ impl Network {
                 return Err(format!("there can be only one {kind:?} subnet"));
             }
             let keys = SubnetKeys::of(index, nodes(kind));
+            let id = match kind {
+                SubnetKind::NNS if config.mainnet_nns_id => MAINNET_NNS,
+                _ => keys.id(),
+            };
+            let options = config.options.get(&index).cloned().unwrap_or_default();
             let nodes = keys.nodes.iter().map(NodeKey::id).collect();
-            infos.push(SubnetInfo::new(index, keys.id(), kind, nodes));
-            subnets.push(Subnet::new(
-                index,
-                keys.id(),
-                kind,
-                root_keys.public.clone(),
-            ));
+            let info = SubnetInfo::new(index, id, kind, options, block_of_kind(kind), nodes);
+            subnets.push(Subnet::new(index, &info, root_keys.public.clone()));
+            infos.push(info);
         }
         Ok(Self {
             time,
             certified_time: time,
             round: 0,
             topology: Arc::new(Topology::new(&infos, root)),
+            configured: infos.len(),
             infos,
             subnets,
             canisters: Canisters::default(),
@@ -214,6 +263,8 @@ impl Network {
             draws: 0,
             ledger: Ledger::default(),
             rate_limited: config.rate_limited,
+            limits_method_names: config.limits_method_names,
+            beta_features: config.beta_features,
             events: Vec::new(),
             next_event: 0,
             faults: Faults::default(),
@@ -240,12 +291,15 @@ impl Network {
 
     /// The canister id whose subnet runs management calls without an effective principal.
     pub(crate) fn default_effective_canister(&self) -> Principal {
-        let index = self
-            .infos
-            .iter()
-            .position(|info| info.kind == SubnetKind::Application && !info.deleted)
-            .unwrap_or(0);
-        canister_id(allocation(index as u64).0)
+        use SubnetKind::{Application, System, VerifiedApplication};
+        let first = |kind| {
+            let is_of_kind = |info: &SubnetInfo| info.kind == kind && !info.deleted;
+            self.infos[..self.configured].iter().position(is_of_kind)
+        };
+        let index = [Application, VerifiedApplication, System]
+            .into_iter()
+            .find_map(first);
+        canister_id(allocation(index.unwrap_or(0) as u64).0)
     }
 
     /// The subnet whose ranges hold `canister`, whether the canister exists or not.

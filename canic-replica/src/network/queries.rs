@@ -182,7 +182,8 @@ impl Composite {
         mut message: Message,
         used: &mut u64,
     ) -> Result<(), Trap> {
-        message.limit = QUERY_LIMIT.saturating_sub(*used).max(1);
+        let limit = network.prices(&self.canister).query_limit;
+        message.limit = limit.saturating_sub(*used).max(1);
         message.responded = self.answer.is_some();
         message.caller_info.clone_from(&self.caller_info);
         message.earlier = self.instructions;

@@ -15,7 +15,7 @@ const MAX_LABELS: usize = 127;
 /// The reason why a part of the state is not revealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadStateError {
-    /// There is no such subnet.
+    /// There is no such subnet, or no such path in any state tree.
     NotFound(String),
     /// The paths are invalid.
     Invalid(String),
@@ -33,13 +33,20 @@ impl Network {
     ) -> Result<Vec<u8>, ReadStateError> {
         let (EffectivePrincipal::Canister(name) | EffectivePrincipal::Subnet(name)) = effective;
         let subnet = self.subnet_for(effective).ok_or_else(|| {
-            ReadStateError::NotFound(format!(
-                "No subnet of this instance goes by the effective principal {name}."
-            ))
+            ReadStateError::NotFound(format!("{name} does not belong to any subnet."))
         })?;
-        if paths.len() > MAX_PATHS || paths.iter().any(|path| path.len() > MAX_LABELS) {
+        if paths.len() > MAX_PATHS {
             return Err(ReadStateError::Invalid(format!(
-                "At most {MAX_PATHS} paths of at most {MAX_LABELS} labels can be requested."
+                "Too many paths in read state request: got {} paths, but at most {MAX_PATHS} are \
+                 allowed.",
+                paths.len()
+            )));
+        }
+        if let Some(path) = paths.iter().find(|path| path.len() > MAX_LABELS) {
+            return Err(ReadStateError::Invalid(format!(
+                "At least one path in read state request is too deep: got {} labels, but at most \
+                 {MAX_LABELS} are allowed.",
+                path.len()
             )));
         }
         let mut wanted = Wanted::default();
@@ -68,7 +75,8 @@ impl Network {
         path: &'a [Vec<u8>],
         request: &mut Option<&'a [u8]>,
     ) -> Result<(), ReadStateError> {
-        let invalid = |why: &str| Err(ReadStateError::Invalid(why.into()));
+        let invalid = |why: String| Err(ReadStateError::Invalid(why));
+        let unsupported = || Err(ReadStateError::NotFound("Invalid path requested.".into()));
         let labels: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
         match labels.as_slice() {
             [b"time"] | [b"subnet"] | [b"subnet" | b"canister_ranges", _] => Ok(()),
@@ -81,10 +89,19 @@ impl Network {
             [b"api_boundary_nodes", ..] if labels.len() <= 3 => Ok(()),
             [b"request_status", id] | [b"request_status", id, _] => {
                 let Ok(message) = MessageId::try_from(*id) else {
-                    return invalid("A request id has 32 bytes.");
+                    return invalid(
+                        "Invalid request id in paths. Maybe the request ID is not of 32 bytes in \
+                         length?!"
+                            .into(),
+                    );
                 };
-                if request.replace(id).is_some_and(|other| other != *id) {
-                    return invalid("All paths must refer to the same request id.");
+                if let Some(other) = request.replace(id).filter(|other| other != id) {
+                    return invalid(format!(
+                        "More than one non-unique request ID exists in request_status paths: \
+                         0x{} and 0x{}.",
+                        hex::encode(other),
+                        hex::encode(id)
+                    ));
                 }
                 match self.submissions.get(&message) {
                     Some(submission) if submission.sender != sender => {
@@ -103,15 +120,20 @@ impl Network {
             }
             [b"canister", id, leaf @ ..] => {
                 if *id != effective.as_slice() {
-                    return invalid("The canister id in a path must be the effective canister id.");
+                    let asked = Principal::try_from_slice(id)
+                        .map_or_else(|_| format!("0x{}", hex::encode(id)), |id| id.to_string());
+                    return invalid(format!(
+                        "Effective principal id in URL {effective} does not match requested \
+                         principal id: {asked}."
+                    ));
                 }
                 match leaf {
                     [b"module_hash" | b"controllers"] => Ok(()),
                     [b"metadata", name] => self.check_metadata(sender, effective, name),
-                    _ => invalid("Invalid path requested."),
+                    _ => unsupported(),
                 }
             }
-            _ => invalid("Invalid path requested."),
+            _ => unsupported(),
         }
     }
 
@@ -124,7 +146,7 @@ impl Network {
     ) -> Result<(), ReadStateError> {
         let Ok(name) = std::str::from_utf8(name) else {
             return Err(ReadStateError::Invalid(
-                "The name of a custom section must be UTF-8.".into(),
+                "Could not parse the custom section name: it is not UTF-8.".into(),
             ));
         };
         let Some(canister) = self.canisters.get(&id) else {

@@ -32,6 +32,7 @@ impl Network {
             topology: _, // of the subnets
             infos,
             subnets,
+            configured,
             canisters,
             ready,
             stopping,
@@ -47,12 +48,15 @@ impl Network {
             events: _,
             next_event: _,
             rate_limited,
+            limits_method_names,
+            beta_features,
             faults,
         } = self;
         (time, certified_time, round, infos, subnets).hash(&mut digest);
         (canisters, ready, stopping, transit, outcalls).hash(&mut digest);
         (ingress, answered, submissions, submitted).hash(&mut digest);
         (draws, ledger, rate_limited, faults).hash(&mut digest);
+        (configured, limits_method_names, beta_features).hash(&mut digest);
         digest.0.finalize().into()
     }
 }
@@ -217,7 +221,6 @@ mod tests {
         ingress::IngressStatus,
         memory::Heap,
         network::Config,
-        subnets::SubnetKind,
         wasm::global::Global,
     };
 
@@ -241,13 +244,7 @@ mod tests {
 
     /// An instance with one canister that has a little of everything.
     fn full() -> Network {
-        let subnets = vec![SubnetKind::Application];
-        let mut network = Network::new(Config {
-            subnets,
-            time: None,
-            rate_limited: true,
-        })
-        .unwrap();
+        let mut network = Network::new(Config::default()).unwrap();
         let wasm = wat::parse_str("(module (memory 1) (global (mut i64) (i64.const 1)))");
         let mut canister = Canister::new(ID, 0, Settings::default(), 1, 2);
         canister.code = Some(ExecutionState::fresh(
@@ -323,6 +320,10 @@ mod tests {
         |r| r.certified_time += 1,
         |r| r.draws += 1,
         |r| r.subnets[0].next += 1,
+        |r| r.configured += 1,
+        |r| r.limits_method_names = false,
+        |r| r.beta_features = true,
+        |r| r.infos[0].options.is_free = true,
         |r| r.subnets[0].exhausted_by = Some(ID),
         |r| arm(r, 1),
         |r| arm(r, 2),

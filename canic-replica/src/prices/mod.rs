@@ -17,8 +17,9 @@ pub(crate) const INSTALL_LIMIT: u64 = 300_000_000_000;
 pub(crate) const QUERY_LIMIT: u64 = 5_000_000_000;
 /// Instructions that `canister_inspect_message` may take.
 pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
-/// Instructions reserved for a cleanup callback: 5 % of those of a message.
-pub(crate) const CLEANUP_LIMIT: u64 = UPDATE_LIMIT / 20;
+/// Instructions that one update or query may take on a subnet for benchmarks (`dfinity/ic`,
+/// `rs/pocket_ic_server/src/pocket_ic.rs`).
+pub(crate) const BENCHMARK_LIMIT: u64 = 99_999_999_999_999;
 /// Instructions charged for each Wasm instruction that is compiled.
 const COMPILE_PER_OPERATOR: u64 = 6_000;
 /// A module that was installed on the subnet since the last checkpoint is not compiled again: it
@@ -121,6 +122,10 @@ pub(crate) struct Prices {
     pub(crate) installs_per_round: u64,
     /// Instructions for each page that a message changes.
     pub(crate) dirty_page: u64,
+    /// Instructions that one update message, callback or system task may take.
+    pub(crate) update_limit: u64,
+    /// Instructions that one query may take, with all queries that it calls.
+    pub(crate) query_limit: u64,
     nodes: u32,
     is_free: bool,
 }
@@ -136,6 +141,8 @@ impl Prices {
         let application = Self {
             installs_per_round: 2_000_000_000,
             dirty_page: 1_000,
+            update_limit: UPDATE_LIMIT,
+            query_limit: QUERY_LIMIT,
             nodes: subnets::nodes(kind),
             is_free: false,
         };
@@ -151,6 +158,14 @@ impl Prices {
                 is_free: true,
                 ..application
             },
+        }
+    }
+
+    /// The same prices on a subnet that charges nothing.
+    pub(crate) fn free(self) -> Self {
+        Self {
+            is_free: true,
+            ..self
         }
     }
 
@@ -208,7 +223,12 @@ impl Prices {
 
     /// The amount that a call prepays for its callback and for the longest answer.
     pub(crate) fn answer_in_advance(&self) -> u128 {
-        self.execution(UPDATE_LIMIT) + self.response(MAX_RESPONSE)
+        self.execution(self.update_limit) + self.response(MAX_RESPONSE)
+    }
+
+    /// Instructions reserved for a cleanup callback: 5 % of those of a message.
+    pub(crate) fn cleanup_limit(&self) -> u64 {
+        self.update_limit / 20
     }
 
     /// The fetching of logs by a canister, with an answer of `bytes` bytes. Like an outcall it is

@@ -14,7 +14,7 @@ use crate::{
     },
     ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
     management::{call::target, permissions::is_charged_afterwards},
-    network::{Network, Submission},
+    network::{Network, Submission, subnet_creation::specified_id},
     prices::INSPECT_LIMIT,
     reject::{Reject, RejectCode, invalid, not_found, uncertified},
 };
@@ -24,9 +24,15 @@ const MAX_INGRESS: usize = 2 * 1024 * 1024;
 /// How long an ingress message may wait for its execution, in nanoseconds.
 const INGRESS_TTL: u64 = 300_000_000_000;
 
+/// The reject of a message from outside that goes to no subnet.
+fn unroutable(why: String) -> Reject {
+    uncertified(Reject::new(RejectCode::DestinationInvalid, 404, why))
+}
+
 impl Network {
     /// Submits an update call; see [`crate::Replica::submit`].
     pub(crate) fn submit(&mut self, ingress: Ingress) -> Result<MessageId, Reject> {
+        self.open_route(&ingress).map_err(unroutable)?;
         let subnet = self.admit(&ingress, ingress.unsigned_bytes())?;
         let id = self.message_id(&ingress);
         self.receive(id, subnet, ingress);
@@ -42,6 +48,7 @@ impl Network {
         bytes: usize,
     ) -> Result<(), Reject> {
         if !self.ingress.contains_key(&id) {
+            self.open_route(&ingress).map_err(unroutable)?;
             let subnet = self.admit(&ingress, bytes)?;
             self.receive(id, subnet, ingress);
         }
@@ -149,27 +156,21 @@ impl Network {
         target: Option<Principal>,
     ) -> Result<usize, Reject> {
         let target = target.and_then(|target| self.canisters.get(&target));
-        if !self.is_management(ingress.canister) {
-            return target
-                .map(|canister| canister.subnet)
-                .ok_or_else(|| uncertified(not_found(ingress.canister)));
-        }
-        let effective =
-            ingress
-                .effective
-                .unwrap_or_else(|| match self.subnet_index(ingress.canister) {
-                    Some(_) => EffectivePrincipal::Subnet(ingress.canister),
-                    None => EffectivePrincipal::Canister(
-                        target.map_or(self.default_effective_canister(), |target| target.id),
-                    ),
-                });
-        let (found, name) = match effective {
-            EffectivePrincipal::Canister(canister) => (self.subnet_index_of(canister), canister),
-            EffectivePrincipal::Subnet(subnet) => (self.subnet_index(subnet), subnet),
+        let effective = match (ingress.effective, target) {
+            (_, None) if !self.is_management(ingress.canister) => {
+                return Err(uncertified(not_found(ingress.canister)));
+            }
+            (Some(effective), _) => effective,
+            (None, Some(target)) => EffectivePrincipal::Canister(target.id),
+            (None, None) => match (self.subnet_index(ingress.canister), specified_id(ingress)) {
+                (Some(_), _) => EffectivePrincipal::Subnet(ingress.canister),
+                (None, Some(id)) => EffectivePrincipal::Canister(id),
+                (None, None) => EffectivePrincipal::Canister(self.default_effective_canister()),
+            },
         };
-        let subnet = found.ok_or_else(|| {
-            let why = format!("No subnet of this instance goes by the effective principal {name}");
-            uncertified(Reject::new(RejectCode::DestinationInvalid, 404, why))
+        let subnet = self.subnet_for(effective).ok_or_else(|| {
+            let (EffectivePrincipal::Canister(id) | EffectivePrincipal::Subnet(id)) = effective;
+            unroutable(format!("Canister {id} does not belong to any subnet."))
         })?;
         match target {
             // As on the platform: the subnet does not know a canister of another subnet.

@@ -20,7 +20,7 @@ use crate::{
     ingress::IngressStatus,
     memory::WASM_PAGE,
     network::Network,
-    prices::{CLEANUP_LIMIT, MAX_RESPONSE, UPDATE_LIMIT},
+    prices::{MAX_RESPONSE, Prices},
     reject::{Reject, RejectCode},
     trace::{Kind, Outcome},
 };
@@ -66,12 +66,13 @@ impl Network {
             Context::Update => format!("canister_update {}", request.method),
             _ => format!("canister_query {}", request.method),
         };
+        let limit = self.prices(canister).update_limit;
         let mut message = Message::new(
             context,
             Entry::Export(export),
             request.sender,
             self.time,
-            UPDATE_LIMIT,
+            limit,
         );
         message.payload.clone_from(&request.payload);
         message.method.clone_from(&request.method);
@@ -87,7 +88,8 @@ impl Network {
         self.check_deadline(request)?;
         canister.accepts_calls()?;
         check_incoming_cycles(canister, request)?;
-        let price = self.prices(canister).execution(UPDATE_LIMIT);
+        let prices = self.prices(canister);
+        let price = prices.execution(prices.update_limit);
         let messages = canister.message_memory() + request.reservation();
         self.check_can_pay_with(canister, messages, price, &request.sender)
     }
@@ -152,7 +154,8 @@ impl Network {
             .code
             .as_ref()
             .is_some_and(|code| code.module.has_export(export));
-        let price = self.prices(canister).execution(UPDATE_LIMIT);
+        let prices = self.prices(canister);
+        let price = prices.execution(prices.update_limit);
         if exported && self.check_can_pay(canister, price, &id).is_err() {
             // Timers and hooks stay due until they can be paid for.
             return 0;
@@ -179,7 +182,7 @@ impl Network {
             Entry::Export(export.into()),
             system,
             self.time,
-            UPDATE_LIMIT,
+            prices.update_limit,
         );
         message.fault = fault;
         self.run_in_new_context(id, kind, request, message)
@@ -260,6 +263,7 @@ impl Network {
         };
         canister.balance += response.refund;
         let subnet = canister.subnet;
+        let prices = self.subnets[subnet].context.prices;
         let left = self.charge_transmission(subnet, &callback, &response);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
@@ -280,7 +284,7 @@ impl Network {
             self.close_call_context(id, callback.context, None);
             return 0;
         }
-        let mut message = callback_message(context, closure, &response, now);
+        let mut message = callback_message(context, closure, &response, now, &prices);
         message.fault = fault;
         let (callee, method) = (callback.callee, callback.method.clone());
         let request = Request::of_system(callee, id, method, response.refund);
@@ -340,7 +344,7 @@ impl Network {
             cleanup.entry = Entry::Closure(closure);
             cleanup.payload = Vec::new();
             cleanup.fault = None;
-            cleanup.limit = CLEANUP_LIMIT;
+            cleanup.limit = subnet_context.prices.cleanup_limit();
             cleanup
         });
         let kind = if message.context == Context::Reply {
@@ -372,7 +376,7 @@ impl Network {
             self.commit(id, callback.context, executed, 0);
         }
         let cost = (subnet_context.prices)
-            .executed(UPDATE_LIMIT, instructions)
+            .executed(subnet_context.prices.update_limit, instructions)
             .min(left);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
@@ -579,13 +583,14 @@ fn callback_message(
     closure: WasmClosure,
     response: &Response,
     now: u64,
+    prices: &Prices,
 ) -> Message {
     let kind = if response.result.is_ok() {
         Context::Reply
     } else {
         Context::Reject
     };
-    let limit = UPDATE_LIMIT - CLEANUP_LIMIT;
+    let limit = prices.update_limit - prices.cleanup_limit();
     let mut message = Message::new(kind, Entry::Closure(closure), context.sender, now, limit);
     match &response.result {
         Ok(reply) => message.payload.clone_from(reply),

@@ -27,6 +27,7 @@ use crate::{
     },
     ingress::{IngressStatus, MessageId},
     network::{Network, blocks::Blocks},
+    prices::BENCHMARK_LIMIT,
     reject::Reject,
     subnets::Blockmakers,
 };
@@ -129,19 +130,23 @@ impl Network {
     /// round.
     fn execute_subnet(&mut self, subnet: usize, tasks: &mut BTreeMap<Principal, Vec<Task>>) {
         let mut spent = 0;
+        let round = match self.infos[subnet].options.is_benchmarking {
+            true => BENCHMARK_LIMIT,
+            false => ROUND_INSTRUCTIONS,
+        };
         let last = self.subnets[subnet].exhausted_by.take();
-        while spent < ROUND_INSTRUCTIONS && !self.ready.is_empty() {
+        while spent < round && !self.ready.is_empty() {
             let mut turns: Vec<_> = std::mem::take(&mut self.ready).into_iter().collect();
             let first = turns.partition_point(|id| last.is_some_and(|last| *id <= last));
             turns.rotate_left(first);
             for id in turns {
-                if spent >= ROUND_INSTRUCTIONS {
+                if spent >= round {
                     self.ready.insert(id);
                     continue;
                 }
                 let tasks = tasks.remove(&id).unwrap_or_default();
-                spent += self.run_canister(id, tasks, ROUND_INSTRUCTIONS - spent);
-                if spent >= ROUND_INSTRUCTIONS {
+                spent += self.run_canister(id, tasks, round - spent);
+                if spent >= round {
                     self.subnets[subnet].exhausted_by = Some(id);
                 }
             }

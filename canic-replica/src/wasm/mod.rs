@@ -19,7 +19,7 @@ use crate::{
     wasm::{
         address_type::AddressType,
         global::Global,
-        rewrite::{RESERVED, Survey},
+        rewrite::{RESERVED, Survey, limit},
     },
 };
 
@@ -127,6 +127,14 @@ impl Module {
         Ok(module)
     }
 
+    /// Checks the limits of methods, and of the bytes of their names. The error is a sentence.
+    pub(crate) fn check_method_names(&self) -> Result<(), String> {
+        let kinds = [&self.updates, &self.queries, &self.composite_queries];
+        let names = || kinds.into_iter().flatten().map(String::len);
+        limit("exported methods", names().count(), MAX_METHODS)?;
+        limit("bytes of method names", names().sum(), MAX_METHOD_NAMES)
+    }
+
     /// Whether the module exports this entry point.
     pub(crate) fn has_export(&self, name: &str) -> bool {
         self.compiled.get_export_index(name).is_some()
@@ -175,6 +183,9 @@ impl Module {
     }
 }
 
+/// The limits of methods, and of the bytes of their names.
+const MAX_METHODS: usize = 1_000;
+const MAX_METHOD_NAMES: usize = 20_000;
 const ENTRY_POINTS: [&str; 7] = [
     "canister_init",
     "canister_pre_upgrade",

@@ -37,9 +37,6 @@ const MAX_OPERATORS: u64 = 1_000_000;
 /// The limit of locals of all functions. Each takes compile time, and a few bytes declare
 /// thousands.
 const MAX_LOCALS: usize = 5_000_000;
-/// The limits of methods, and of the bytes of their names.
-const MAX_METHODS: usize = 1_000;
-const MAX_METHOD_NAMES: usize = 20_000;
 const MAX_CUSTOM_SECTIONS: usize = 16;
 const MAX_CUSTOM_BYTES: usize = 1024 * 1024;
 /// The limit of padding, in bytes: enough for a million such operators, which no compiler writes.
@@ -156,7 +153,7 @@ impl Survey {
                         }
                     }
                 }
-                Payload::ExportSection(exports) => survey.count_exports(exports)?,
+                Payload::ExportSection(exports) => survey.check_exports(exports)?,
                 Payload::StartSection { func, .. } => survey.start = Some(func),
                 Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
                     return Err(format!(
@@ -279,11 +276,10 @@ impl Survey {
         }
     }
 
-    fn count_exports(
+    fn check_exports(
         &mut self,
         exports: wasmparser::ExportSectionReader<'_>,
     ) -> Result<(), String> {
-        let (mut methods, mut names) = (0, 0);
         for export in exports {
             let export = export.map_err(unreadable)?;
             let name = export.name;
@@ -296,16 +292,8 @@ impl Survey {
                     "Exports may not begin with '{RESERVED}': '{name}'."
                 ));
             }
-            if let Some((_, method)) = name
-                .strip_prefix("canister_")
-                .and_then(|rest| rest.split_once(' '))
-            {
-                methods += 1;
-                names += method.len();
-            }
         }
-        limit("exported methods", methods, MAX_METHODS)?;
-        limit("bytes of method names", names, MAX_METHOD_NAMES)
+        Ok(())
     }
 
     /// The bytes that the platform counts for globals: those that the module exports, those that
@@ -376,7 +364,7 @@ fn check_import(
     ))
 }
 
-fn limit(what: &str, found: usize, allowed: usize) -> Result<(), String> {
+pub(super) fn limit(what: &str, found: usize, allowed: usize) -> Result<(), String> {
     if found > allowed {
         return Err(format!(
             "Wasm module defined {found} {what} which exceeds the maximum number allowed {allowed}."

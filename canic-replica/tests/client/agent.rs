@@ -20,14 +20,14 @@ use tokio::runtime::Runtime;
 use crate::common::{COUNTER, builder, counter, number, raw};
 
 /// A live instance with a counter on an application subnet, to which the NNS subnet delegates.
-struct Live {
-    pic: PocketIc,
-    counter: Principal,
-    runtime: Runtime,
+pub(crate) struct Live {
+    pub(crate) pic: PocketIc,
+    pub(crate) counter: Principal,
+    pub(crate) runtime: Runtime,
 }
 
 impl Live {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut pic = builder()
             .with_nns_subnet()
             .with_application_subnet()
@@ -43,7 +43,7 @@ impl Live {
     }
 
     /// An agent that has the root key of the instance.
-    fn agent(&self, identity: impl Identity + 'static) -> Agent {
+    pub(crate) fn agent(&self, identity: impl Identity + 'static) -> Agent {
         let agent = Agent::builder()
             .with_url(self.pic.url().unwrap())
             .with_identity(identity)
@@ -64,7 +64,7 @@ impl Live {
     }
 
     /// Sends a request to the gateway; returns the status and the text.
-    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
         let port = self.pic.url().unwrap().port().unwrap();
         raw(
             port,
@@ -76,7 +76,7 @@ impl Live {
     }
 }
 
-fn ed25519(seed: u8) -> BasicIdentity {
+pub(crate) fn ed25519(seed: u8) -> BasicIdentity {
     BasicIdentity::from_raw_key(&[seed; 32])
 }
 
@@ -106,7 +106,7 @@ fn delegated_identity(
 }
 
 /// The status and the text with which a request was refused.
-fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
+pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
     match result {
         Err(AgentError::HttpError(error)) => (
             error.status,
@@ -465,27 +465,245 @@ fn a_tick_can_name_the_blockmaker() {
     assert!(live.pic.get_time() > before);
 }
 
+/// What an API boundary node answers, `dfinity/ic rs/boundary_node/ic_boundary/src/errors.rs`:
+/// PocketIC answers the same to a request for a canister of no subnet.
 #[test]
-fn malformed_requests_are_refused_with_a_text() {
+fn a_request_for_no_subnet_is_refused_as_on_the_network() {
+    let live = Live::start();
+    let agent = live.agent(ed25519(1));
+    // A canister of the mainnet, a user, and the management canister, which is on no subnet.
+    for nobody in [
+        Principal::from_text("5v3p4-iyaaa-aaaaa-qaaaa-cai").unwrap(),
+        agent.get_principal().unwrap(),
+        Principal::management_canister(),
+    ] {
+        let update = agent
+            .update(&nobody, "inc")
+            .with_arg(vec![])
+            .sign()
+            .unwrap();
+        let query = agent.query(&nobody, "get").with_arg(vec![]).sign().unwrap();
+        let state = agent
+            .sign_request_status(nobody, update.request_id)
+            .unwrap()
+            .signed_request_status;
+        let canister = "error: canister_not_found\ndetails: The specified canister does not exist.";
+        let subnet = "error: subnet_not_found\ndetails: The specified subnet cannot be found.";
+        for (kind, request, versions, body, refusal) in [
+            (
+                "canister",
+                "call",
+                &["v2", "v3", "v4"][..],
+                &update.signed_update,
+                canister,
+            ),
+            (
+                "canister",
+                "query",
+                &["v2", "v3"],
+                &query.signed_query,
+                canister,
+            ),
+            ("canister", "read_state", &["v2", "v3"], &state, canister),
+            ("subnet", "read_state", &["v2", "v3"], &state, subnet),
+        ] {
+            for version in versions {
+                let path = format!("/api/{version}/{kind}/{nobody}/{request}");
+                assert_eq!(live.post(&path, body), (400, refusal.to_owned()), "{path}");
+            }
+        }
+        // The agent passes it on.
+        let call = agent.update(&nobody, "inc").with_arg(vec![]);
+        let (status, why) = refusal(live.runtime.block_on(call.call_and_wait()));
+        assert_eq!((status, why.as_str()), (400, canister));
+    }
+}
+
+/// The texts are those of `dfinity/ic rs/http_endpoints/public/src` (`common.rs`, `query.rs`,
+/// `call.rs`) and of `rs/boundary_node/ic_boundary/src/http/middleware/validate.rs`.
+#[test]
+fn malformed_requests_are_refused_with_the_platforms_text() {
     let live = Live::start();
     let counter = live.counter;
-    for (path, body) in [
-        (format!("/api/v2/canister/{counter}/query"), &b"no CBOR"[..]),
+    let agent = live.agent(AnonymousIdentity);
+    let query = agent
+        .query(&counter, "get")
+        .with_arg(vec![])
+        .sign()
+        .unwrap();
+    let other = live.pic.create_canister();
+    let at = |version: &str, id: &str, kind: &str| format!("/api/{version}/canister/{id}/{kind}");
+    let (own, foreign) = (counter.to_string(), other.to_string());
+    let cases: [(String, &[u8], &str); 9] = [
         (
-            format!("/api/v2/canister/{counter}/query"),
-            b"\xd9\xd9\xf7\xa0",
+            at("v2", &own, "query"),
+            b"no CBOR",
+            "Failed to deserialize cbor request: ",
         ),
-        (format!("/api/v3/canister/{counter}/call"), b""),
-        ("/api/v2/canister/nobody/read_state".into(), b"\xa0"),
-    ] {
+        (
+            at("v3", &own, "query"),
+            b"\xd9\xd9\xf7\xa0",
+            "Failed to deserialize cbor request: ",
+        ),
+        (
+            at("v2", &own, "read_state"),
+            b"",
+            "Failed to deserialize cbor request: ",
+        ),
+        (
+            at("v2", &own, "call"),
+            b"",
+            "Could not parse body as call message: ",
+        ),
+        (
+            at("v3", &own, "call"),
+            b"",
+            "Could not parse body as call message: ",
+        ),
+        (
+            at("v2", "nobody", "read_state"),
+            b"\xa0",
+            "error: malformed_request\ndetails: Unable to decode canister_id from URL: ",
+        ),
+        (
+            "/api/v2/subnet/nobody/read_state".into(),
+            b"\xa0",
+            "error: malformed_request\ndetails: Unable to decode subnet_id from URL: ",
+        ),
+        (
+            at("v2", &own, "read_state"),
+            &query.signed_query,
+            "Failed to deserialize cbor request: unknown variant `query`, expected `read_state`",
+        ),
+        (
+            at("v2", &foreign, "query"),
+            &query.signed_query,
+            &format!(
+                "Specified CanisterId {counter} does not match effective canister id in URL {other}"
+            ),
+        ),
+    ];
+    for (path, body, text) in cases {
         let (status, why) = live.post(&path, body);
         assert!(
-            (400..500).contains(&status) && !why.is_empty(),
+            status == 400 && why.starts_with(text),
             "{path}: {status} {why}"
         );
     }
-    assert_eq!(
-        live.query(&live.agent(AnonymousIdentity), "get").unwrap(),
-        0
+    let port = live.pic.url().unwrap().port().unwrap();
+    let path = at("v2", &own, "query");
+    for header in ["", "content-type: application/json\r\n"] {
+        assert_eq!(
+            raw(port, "POST", &path, header, &query.signed_query),
+            (
+                400,
+                "Unexpected content-type, expected application/cbor.".to_owned()
+            )
+        );
+    }
+    assert_eq!(live.query(&agent, "get").unwrap(), 0);
+}
+
+/// The texts are those of `dfinity/ic rs/validator/src/ingress_validation.rs`.
+#[test]
+fn a_request_that_is_not_authentic_is_refused_with_the_platforms_text() {
+    let live = Live::start();
+    let of = |change: fn(&mut Delegation)| live.agent(delegated_identity(&ed25519(1), change));
+    let cases = [
+        (
+            of(|delegation| delegation.expiration = 1_700_000_000_000_000_000),
+            "Invalid delegation expiry: Specified sender delegation has expired:\n\
+             Provided expiry:    2023-11-14 22:13:20 UTC\nLocal replica time: 20",
+        ),
+        (
+            of(|delegation| delegation.targets = Some(vec![])),
+            &format!(
+                "Canister '{}' is not one of the delegation targets.",
+                live.counter
+            ),
+        ),
+        (
+            of(|delegation| delegation.pubkey = ed25519(1).public_key().unwrap()),
+            "Invalid delegation: Chain of delegations contains at least one cycle: first repeating \
+             public key encountered 302a",
+        ),
+        (
+            live.agent(Impostor(ed25519(9))),
+            "Invalid signature: Invalid basic signature: ",
+        ),
+        (live.agent(Unsigned), "Missing signature from user: "),
+    ];
+    for (agent, text) in cases {
+        for (status, why) in [
+            refusal(live.update(&agent, "inc")),
+            refusal(live.query(&agent, "get")),
+        ] {
+            assert!(status == 400 && why.starts_with(text), "{status} {why}");
+        }
+    }
+    let late = Agent::builder()
+        .with_url(live.pic.url().unwrap())
+        .with_ingress_expiry(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    late.set_root_key(live.pic.root_key().unwrap());
+    let (_, why) = refusal(live.update(&late, "inc"));
+    let text = "Invalid request expiry: Specified ingress_expiry not within expected range: \
+                Minimum allowed expiry: 20";
+    assert!(
+        why.starts_with(text) && why.contains(" UTC, Maximum allowed expiry: 20"),
+        "{why}"
     );
+}
+
+/// An identity that signs nothing.
+struct Unsigned;
+
+impl Identity for Unsigned {
+    fn sender(&self) -> Result<Principal, String> {
+        ed25519(1).sender()
+    }
+    fn public_key(&self) -> Option<Vec<u8>> {
+        None
+    }
+    fn sign(&self, _: &ic_agent::agent::EnvelopeContent) -> Result<ic_agent::Signature, String> {
+        Ok(ic_agent::Signature {
+            public_key: None,
+            signature: None,
+            delegations: None,
+        })
+    }
+}
+
+/// The limits of `dfinity/ic rs/http_endpoints/public/src/call.rs` and of
+/// `rs/boundary_node/ic_boundary/src/errors.rs`.
+#[test]
+fn requests_that_are_too_large_are_refused() {
+    let live = Live::start();
+    let agent = live.agent(AnonymousIdentity);
+    let counter = live.counter;
+    let call = |size| {
+        agent
+            .update(&counter, "inc")
+            .with_arg(vec![0; size])
+            .sign()
+            .unwrap()
+    };
+    let path = format!("/api/v2/canister/{counter}/call");
+    let small = call((2 << 20) - 1_000);
+    assert_eq!(live.post(&path, &small.signed_update).0, 202);
+    let large = call(2 << 20);
+    let text = format!(
+        "Request 0x{} is too large. Message byte size {} is larger than the max allowed 2097152.",
+        hex::encode(large.request_id.as_slice()),
+        large.signed_update.len()
+    );
+    assert_eq!(live.post(&path, &large.signed_update), (413, text));
+    let query = agent.query(&counter, "get").with_arg(vec![0; 3 << 20]);
+    assert!(live.runtime.block_on(query.call()).is_ok());
+    let query = agent.query(&counter, "get").with_arg(vec![0; 4 << 20]);
+    let text = "error: payload_too_large\ndetails: Payload is too large: maximum body size is \
+                4194304 bytes.";
+    let refused = refusal(live.runtime.block_on(query.call()));
+    assert_eq!(refused, (413, text.to_owned()));
 }

@@ -137,8 +137,8 @@ pub(crate) fn number(reply: Vec<u8>) -> u64 {
     u64::from_le_bytes(reply.try_into().unwrap())
 }
 
-/// Sends one request over a plain socket; returns the status and the body. Each of the `headers`
-/// ends in a line break.
+/// Sends one request over a plain socket; returns the status and the body, a text. Each of the
+/// `headers` ends in a line break.
 pub(crate) fn raw(
     port: u16,
     method: &str,
@@ -146,6 +146,18 @@ pub(crate) fn raw(
     headers: &str,
     body: impl AsRef<[u8]>,
 ) -> (u16, String) {
+    let (status, body) = raw_bytes(port, method, path, headers, body);
+    (status, String::from_utf8(body).unwrap())
+}
+
+/// Like [`raw`], with any body.
+pub(crate) fn raw_bytes(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: impl AsRef<[u8]>,
+) -> (u16, Vec<u8>) {
     let body = body.as_ref();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let length = body.len();
@@ -156,10 +168,8 @@ pub(crate) fn raw(
     stream.write_all(body).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body.to_owned(),
-    )
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n");
+    let body = answer.split_off(end.unwrap() + 4);
+    let head = String::from_utf8(answer).unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }

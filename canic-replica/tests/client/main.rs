@@ -11,11 +11,13 @@
 
 mod agent;
 mod canisters;
+mod client_types;
 mod common;
 mod faults;
 mod gateway;
 mod instances;
 mod methods;
+mod options;
 mod outcalls;
 mod own;
 mod raw;

@@ -12,7 +12,7 @@ use crate::{
 /// The base64 of 30 bytes; a principal has 29 at most.
 const LONG: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// No canister and no subnet has this id.
-pub(crate) const NOBODY: &str = "AAAAAAAAAAcBAQ==";
+pub(crate) const NOBODY: &str = "///////v//8BAQ==";
 
 #[test]
 fn unknown_paths_and_methods_are_refused() {
@@ -70,7 +70,13 @@ fn invalid_descriptions_of_instances_are_refused() {
     refuses(none, (400, "at least one subnet"));
     let mut early = one_subnet();
     early["initial_time"] = json!({ "Timestamp": { "nanos_since_epoch": 1 } });
-    refuses(early, (400, "2021-05-06"));
+    refuses(
+        early,
+        (
+            400,
+            "must be no earlier than 1620328630000000000 (provided 1)",
+        ),
+    );
     // None of these requests created an instance.
     assert_eq!(server.send("GET", "/instances", "").1, "[]");
 }

@@ -38,12 +38,14 @@ impl Net {
     }
 
     pub fn with(subnets: Vec<SubnetKind>) -> Self {
-        let replica = Replica::new(Config {
+        Self::of(Config {
             subnets,
-            time: None,
-            rate_limited: true,
+            ..Config::default()
         })
-        .unwrap();
+    }
+
+    pub fn of(config: Config) -> Self {
+        let replica = Replica::new(config).unwrap();
         Self {
             replica,
             admin: Principal::self_authenticating("admin"),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use candid::Principal;
-use canic_replica::{Config, Kind, Outcome, Reject, Replica, SubnetKind};
+use canic_replica::{Config, Kind, Outcome, Reject, Replica};
 use ic_management_canister_types::{
     self as types,
     CanisterInstallMode::{Install, Reinstall, Upgrade},
@@ -472,9 +472,8 @@ fn large_installs_in_a_row_are_rate_limited() {
 #[test]
 fn large_installs_in_a_row_are_accepted_without_the_rate_limit() {
     let replica = Replica::new(Config {
-        subnets: vec![SubnetKind::Application],
-        time: None,
         rate_limited: false,
+        ..Config::default()
     });
     let mut net = Net {
         replica: replica.unwrap(),

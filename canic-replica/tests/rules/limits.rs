@@ -329,7 +329,7 @@ fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
 
 /// A canister whose entry points take this many instructions in one system call, and about 2,000
 /// more.
-fn spender(instructions: u64) -> String {
+pub(crate) fn spender(instructions: u64) -> String {
     // The system call is charged before its bounds are checked, so it may read beyond the end.
     let spend =
         format!("(call $stable64_read (i64.const 0) (i64.const 0) (i64.const {instructions}))");

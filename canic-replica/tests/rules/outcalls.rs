@@ -2,7 +2,8 @@
 
 use candid::{CandidType, Deserialize, Principal, Reserved, decode_one, encode_one};
 use canic_replica::{
-    HttpMethod, Kind, OutcallAnswer, PendingOutcall, RejectCode, Replication, SubnetKind,
+    Config, HttpMethod, Kind, OutcallAnswer, PendingOutcall, RejectCode, Replication, SubnetKind,
+    SubnetOptions,
 };
 use ic_management_canister_types as types;
 
@@ -179,7 +180,15 @@ impl Proxy {
     }
 
     fn on(kind: SubnetKind) -> Self {
-        let mut net = Net::with(vec![kind]);
+        Self::of(Config {
+            subnets: vec![kind],
+            beta_features: true,
+            ..Config::default()
+        })
+    }
+
+    fn of(config: Config) -> Self {
+        let mut net = Net::of(config);
         let id = net.install(PROXY);
         Self { net, id }
     }
@@ -1005,4 +1014,47 @@ fn a_flexible_outcall_runs_out_of_cycles() {
     assert_eq!(error.node_details.len(), 4);
     let detail = error.node_details[0].error.as_ref().unwrap();
     assert_eq!(detail.message, format!("{spent} cycles spent"));
+}
+
+/// Beta features as the changelog of the `pocket-ic` client describes them for its version 16.0.0.
+/// A price that is not allowed becomes the default one, `dfinity/ic
+/// rs/types/management_canister_types/src/http.rs` (`ALLOWED_HTTP_OUTCALLS_PRICING_VERSIONS`).
+#[test]
+fn flexible_outcalls_and_prices_by_use_are_beta_where_outcalls_are_charged() {
+    for (kind, is_free, has_them) in [
+        (SubnetKind::Application, false, false),
+        (SubnetKind::Application, true, true),
+        (SubnetKind::System, false, true),
+    ] {
+        let options = SubnetOptions {
+            is_free,
+            ..SubnetOptions::default()
+        };
+        let mut proxy = Proxy::of(Config {
+            subnets: vec![kind],
+            options: [(0, options)].into(),
+            ..Config::default()
+        });
+        let by_use = Args {
+            pricing_version: Some(2),
+            ..args()
+        };
+        let message = proxy.ask("http", &by_use, T);
+        assert_eq!(proxy.pending().pay_as_you_go, has_them);
+        proxy.mock(vec![reply(b"x")]).unwrap();
+        assert_eq!(proxy.wait(message).0, 0);
+        let message = proxy.ask("flexible", &args(), T);
+        if has_them {
+            proxy.mock(vec![reply(b"x")]).unwrap();
+        }
+        let (code, answer) = proxy.wait(message);
+        assert_eq!(code == 0, has_them);
+        if !has_them {
+            let why = String::from_utf8(answer).unwrap();
+            assert!(
+                why.contains("This API is not enabled on this subnet"),
+                "{why}"
+            );
+        }
+    }
 }

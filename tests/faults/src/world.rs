@@ -18,7 +18,7 @@ use canic_fleet_tests::{
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica, SubnetKind,
+    Reject, Replica,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -88,12 +88,7 @@ impl World {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
-        let config = Config {
-            subnets: vec![SubnetKind::Application],
-            time: None,
-            rate_limited: true,
-        };
-        let replica = Replica::new(config).expect("an application subnet");
+        let replica = Replica::new(Config::default()).expect("an application subnet");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),

@@ -11,7 +11,7 @@ use crate::{
         outcalls::{HttpMethod, MAX_RESPONSE, Outcall, bare},
     },
     prices::outcalls::{Counts, Replication},
-    reject::{Reject, RejectCode},
+    reject::{Reject, RejectCode, contract},
 };
 
 const MAX_URL: usize = 8192;
@@ -68,6 +68,12 @@ impl Network {
                 "A canister can make HTTP outcalls on its own subnet only.",
             ));
         };
+        // Where outcalls are free, there is nothing to be priced by use.
+        let prices = self.subnets[subnet].context.prices;
+        let has_beta = self.beta_features || prices.unless_free(1) == 0;
+        if flexible && !has_beta {
+            return Err(contract("This API is not enabled on this subnet"));
+        }
         let nodes = self.infos[subnet].nodes.clone();
         let replication = check(&args, request.sender, nodes.len() as u32, flexible)?;
         let waiting = self
@@ -97,7 +103,8 @@ impl Network {
                 .map(|transform| (transform.function.0.method, transform.context)),
             replication,
             nodes: Vec::new(),
-            pay_as_you_go: flexible || args.pricing_version == Some(2),
+            // An unknown version means the default one.
+            pay_as_you_go: has_beta && (flexible || args.pricing_version == Some(2)),
             allowance: None,
             deadline: self.time.saturating_add(TIMEOUT),
             reports: None,

@@ -109,7 +109,8 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
     let Scene {
         canister, subnet, ..
     } = *scene;
-    let nobody = Principal::from_slice(&[7; 10]);
+    // An id of the subnet that no canister has.
+    let absent = Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xef, 0xff, 0xff, 1, 1]);
     let canister_id = rest(RawCanisterId::from(canister));
     let subnet_id = rest(RawSubnetId::from(subnet));
     let anonymous = rest(RawPrincipalId::from(Principal::anonymous()));
@@ -178,7 +179,7 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
         nonce: None,
         ingress_expiry: expiry,
         sender,
-        canister_id: nobody,
+        canister_id: absent,
         method_name,
         arg,
         sender_info: None,
@@ -195,7 +196,11 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
             ],
         ],
     };
-    let cbor = |path: String, content: EnvelopeContent| Request::post(path, envelope(content));
+    let cbor = |path: String, content: EnvelopeContent| {
+        let mut request = Request::post(path, envelope(content));
+        request.headers += "content-type: application/cbor\r\n";
+        request
+    };
 
     vec![
         get("/status"),
@@ -313,7 +318,7 @@ pub(crate) fn requests(scene: &Scene) -> Vec<Request> {
         get(&format!("{i}/api/v2/status")),
         cbor(format!("{agent}/query"), query),
         cbor(format!("{agent}/read_state"), state),
-        cbor(format!("{i}/api/v3/canister/{nobody}/call"), update),
+        cbor(format!("{i}/api/v3/canister/{absent}/call"), update),
         get("/_/topology").through_gateway(200, "localhost"),
         get("/api/v2/status").through_gateway(200, "localhost"),
         // The canister's answer is empty, which is no HTTP response.
