@@ -10,6 +10,7 @@ pub(crate) mod outcalls;
 mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
+pub(crate) mod signatures;
 mod state_hash;
 mod subnet_deletion;
 
@@ -36,8 +37,10 @@ use crate::{
     faults::Faults,
     ingress::{IngressStatus, MessageId},
     memory::Stable,
-    network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
-    prices::Prices,
+    network::{
+        blocks::Blocks, canisters::Canisters, outcalls::Outcall, signatures::PendingSignature,
+    },
+    prices::{Prices, signatures::fees},
     reject::{Reject, not_found},
     subnets::{NODES, SubnetInfo, SubnetKind, allocation, canister_id, is_named},
     trace::{Event, Fees},
@@ -74,6 +77,8 @@ pub(crate) struct Network {
     pub(crate) transit: VecDeque<(u64, Input)>,
     /// Outcalls under way, by subnet and number.
     pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
+    /// Signatures that the next round answers.
+    pub(crate) signatures: Vec<PendingSignature>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// The answered messages, in the order of the answers, and the size of their outcomes.
     pub(crate) answered: VecDeque<MessageId>,
@@ -137,13 +142,20 @@ const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 
 impl Subnet {
     /// A fresh subnet with this number; `root` is the number of the root subnet.
-    fn new(index: usize, id: Principal, kind: SubnetKind, root: usize) -> Self {
+    fn new(
+        index: usize,
+        id: Principal,
+        kind: SubnetKind,
+        root: usize,
+        signature_fees: Arc<BTreeMap<&'static str, u128>>,
+    ) -> Self {
         let (next, last) = allocation(index as u64);
         let context = SubnetContext {
             id,
             nodes: NODES,
             prices: Prices::of(kind),
             root_key: SubnetKeys::of(root).public.clone(),
+            signature_fees,
         };
         Self {
             context: Arc::new(context),
@@ -173,6 +185,8 @@ impl Network {
             .iter()
             .position(|kind| *kind == SubnetKind::NNS)
             .unwrap_or(0);
+        let nodes = |kind: &SubnetKind| (*kind, NODES as usize);
+        let signature_fees = Arc::new(fees(config.subnets.iter().map(nodes)));
         let mut infos: Vec<SubnetInfo> = Vec::new();
         let mut subnets = Vec::new();
         for (index, kind) in config.subnets.into_iter().enumerate() {
@@ -182,7 +196,8 @@ impl Network {
             let keys = SubnetKeys::of(index);
             let nodes = keys.nodes.iter().map(NodeKey::id).collect();
             infos.push(SubnetInfo::new(index, keys.id(), kind, nodes));
-            subnets.push(Subnet::new(index, keys.id(), kind, root));
+            let fees = Arc::clone(&signature_fees);
+            subnets.push(Subnet::new(index, keys.id(), kind, root, fees));
         }
         Ok(Self {
             time,
@@ -196,6 +211,7 @@ impl Network {
             stopping: BTreeSet::new(),
             transit: VecDeque::new(),
             outcalls: BTreeMap::new(),
+            signatures: Vec::new(),
             ingress: BTreeMap::new(),
             answered: VecDeque::new(),
             answered_bytes: 0,

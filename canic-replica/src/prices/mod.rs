@@ -1,6 +1,7 @@
 //! The price list of a subnet, and the limits of instructions.
 
 pub(crate) mod outcalls;
+pub(crate) mod signatures;
 
 use crate::subnets::SubnetKind;
 

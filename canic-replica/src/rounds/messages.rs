@@ -478,8 +478,12 @@ impl Network {
             caller_info: None,
             cycles: call.cycles,
             deadline: call.deadline,
-            subnet: self.subnet_index(call.callee).or(Some(subnet)),
+            subnet: None,
             fault_checked: false,
+        };
+        let request = Request {
+            subnet: self.management_subnet(&request).or(Some(subnet)),
+            ..request
         };
         let near = self
             .canisters

@@ -29,3 +29,4 @@ mod snapshots;
 mod subnets;
 mod system_api;
 mod tasks;
+mod threshold;
