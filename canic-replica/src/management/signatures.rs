@@ -134,6 +134,20 @@ impl Network {
         });
         Ok(Answer::Deferred)
     }
+
+    /// Sends the answers that the nodes have agreed on since the last round.
+    pub(crate) fn answer_signatures(&mut self) {
+        for pending in std::mem::take(&mut self.signatures) {
+            let PendingSignature {
+                subnet,
+                request,
+                reply,
+                ..
+            } = pending;
+            let (origin, sender) = (request.origin, request.sender);
+            self.respond(origin, sender, Ok(reply), request.cycles, Some(subnet));
+        }
+    }
 }
 
 /// Whether a subnet is there and holds a key.

@@ -1,11 +1,11 @@
 //! The scheduler of rounds.
 //!
 //! A round begins at the time that was set, or one nanosecond after the last round. First the
-//! replica charges for resources, checks deadlines, decides on answered HTTP outcalls, and sends the
-//! signatures that were asked for. Then messages between subnets arrive, and calls to the management
-//! canister are executed. After that the canisters take turns, subnet by subnet, in the order of
-//! their ids. A turn runs the hook for low memory, the due global timer and the heartbeat, and then
-//! the messages in the input queues.
+//! replica charges for resources, checks deadlines, decides on answered HTTP outcalls, and sends
+//! the signatures that the last round was asked for. Then messages between subnets arrive, and
+//! calls to the management canister are executed. After that the canisters take turns, subnet by
+//! subnet, in the order of their ids. A turn runs the hook for low memory, the due global timer and
+//! the heartbeat, and then the messages in the input queues.
 //!
 //! Calls and answers between canisters of one subnet arrive at once. The turns go on until all
 //! queues are empty, or until the subnet has used up its instructions for the round; the next round

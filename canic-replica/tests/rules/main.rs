@@ -25,6 +25,7 @@ mod queues;
 mod refusals;
 mod rollback;
 mod settings;
+mod signatures;
 mod snapshots;
 mod subnets;
 mod system_api;

@@ -28,11 +28,11 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::common::{CALLER, Net, T, canister, encode};
 
 /// The fee on a subnet with 13 nodes.
-const FEE: u128 = 10_000_000_000;
+pub(crate) const FEE: u128 = 10_000_000_000;
 
 /// The types of the interface, with the curve that `ic-management-canister-types` 0.8 lacks.
 #[derive(CandidType, Clone, Copy, Deserialize)]
-enum Curve {
+pub(crate) enum Curve {
     #[serde(rename = "secp256k1")]
     Secp256k1,
     #[serde(rename = "secp256r1")]
@@ -40,64 +40,64 @@ enum Curve {
 }
 
 #[derive(CandidType, Clone)]
-struct EcdsaKeyId {
+pub(crate) struct EcdsaKeyId {
     curve: Curve,
     name: String,
 }
 
 #[derive(CandidType)]
-struct PublicKeyArgs<K> {
+pub(crate) struct PublicKeyArgs<K> {
     canister_id: Option<Principal>,
     derivation_path: Vec<Vec<u8>>,
     key_id: K,
 }
 
 #[derive(CandidType)]
-struct SignWithEcdsaArgs {
-    message_hash: Vec<u8>,
-    derivation_path: Vec<Vec<u8>>,
-    key_id: EcdsaKeyId,
+pub(crate) struct SignWithEcdsaArgs {
+    pub(crate) message_hash: Vec<u8>,
+    pub(crate) derivation_path: Vec<Vec<u8>>,
+    pub(crate) key_id: EcdsaKeyId,
 }
 
 #[derive(CandidType, Deserialize)]
-struct Signature {
+pub(crate) struct Signature {
     #[serde(with = "serde_bytes")]
-    signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
-fn ecdsa(curve: Curve, name: &str) -> EcdsaKeyId {
+pub(crate) fn ecdsa(curve: Curve, name: &str) -> EcdsaKeyId {
     let name = name.to_owned();
     EcdsaKeyId { curve, name }
 }
 
-fn schnorr(algorithm: types::SchnorrAlgorithm, name: &str) -> types::SchnorrKeyId {
+pub(crate) fn schnorr(algorithm: types::SchnorrAlgorithm, name: &str) -> types::SchnorrKeyId {
     let name = name.to_owned();
     types::SchnorrKeyId { algorithm, name }
 }
 
-fn vetkd(name: &str) -> types::VetKDKeyId {
+pub(crate) fn vetkd(name: &str) -> types::VetKDKeyId {
     let curve = types::VetKDCurve::Bls12_381_G2;
     let name = name.to_owned();
     types::VetKDKeyId { curve, name }
 }
 
 /// A path with indices of several lengths.
-fn path() -> Vec<Vec<u8>> {
+pub(crate) fn path() -> Vec<Vec<u8>> {
     vec![vec![0, 0, 0, 1], b"any length".to_vec(), vec![]]
 }
 
 /// An instance with a [`CALLER`] on the last of its subnets.
-struct Keys {
-    net: Net,
-    id: Principal,
+pub(crate) struct Keys {
+    pub(crate) net: Net,
+    pub(crate) id: Principal,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(vec![TestThresholdKeys, Application])
     }
 
-    fn on(subnets: Vec<SubnetKind>) -> Self {
+    pub(crate) fn on(subnets: Vec<SubnetKind>) -> Self {
         let last = subnets.len() - 1;
         let mut net = Net::with(subnets);
         let id = install_on(&mut net, last, CALLER);
@@ -105,7 +105,7 @@ impl Keys {
     }
 
     /// Calls the management canister. Answers the refund, and the reply or the reject.
-    fn call(
+    pub(crate) fn call(
         &mut self,
         method: &str,
         cycles: u128,
@@ -116,7 +116,7 @@ impl Keys {
     }
 
     /// Calls a method that is free. Its reply.
-    fn public<K: CandidType>(
+    pub(crate) fn public<K: CandidType>(
         &mut self,
         method: &str,
         canister_id: Option<Principal>,
@@ -135,7 +135,7 @@ impl Keys {
     }
 
     /// Asks for a signature, and pays more than enough.
-    fn sign(&mut self, method: &str, args: impl CandidType) -> Vec<u8> {
+    pub(crate) fn sign(&mut self, method: &str, args: impl CandidType) -> Vec<u8> {
         let (refund, reply) = self.call(method, 4 * FEE, args);
         let reply = reply.unwrap();
         assert!(refund < 4 * FEE, "signatures are not free");
@@ -143,7 +143,7 @@ impl Keys {
         signature
     }
 
-    fn sign_schnorr(
+    pub(crate) fn sign_schnorr(
         &mut self,
         key_id: types::SchnorrKeyId,
         message: &[u8],
@@ -154,14 +154,14 @@ impl Keys {
     }
 }
 
-fn install_on(net: &mut Net, subnet: usize, body: &str) -> Principal {
+pub(crate) fn install_on(net: &mut Net, subnet: usize, body: &str) -> Principal {
     let id = net.create_on(subnet, 100 * T);
     let mode = types::CanisterInstallMode::Install;
     net.install_as(mode, id, canister(body), &[]).unwrap();
     id
 }
 
-fn ecdsa_args(key_id: EcdsaKeyId, hash: &[u8]) -> SignWithEcdsaArgs {
+pub(crate) fn ecdsa_args(key_id: EcdsaKeyId, hash: &[u8]) -> SignWithEcdsaArgs {
     SignWithEcdsaArgs {
         message_hash: hash.to_vec(),
         derivation_path: path(),
@@ -169,7 +169,7 @@ fn ecdsa_args(key_id: EcdsaKeyId, hash: &[u8]) -> SignWithEcdsaArgs {
     }
 }
 
-fn schnorr_args(
+pub(crate) fn schnorr_args(
     key_id: types::SchnorrKeyId,
     message: &[u8],
     root: Option<&[u8]>,
@@ -187,7 +187,11 @@ fn schnorr_args(
     }
 }
 
-fn vetkd_args(name: &str, input: &[u8], transport: Vec<u8>) -> types::VetKDDeriveKeyArgs {
+pub(crate) fn vetkd_args(
+    name: &str,
+    input: &[u8],
+    transport: Vec<u8>,
+) -> types::VetKDDeriveKeyArgs {
     types::VetKDDeriveKeyArgs {
         input: input.to_vec(),
         context: b"context".to_vec(),

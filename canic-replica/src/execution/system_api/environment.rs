@@ -54,8 +54,8 @@ pub(super) fn value<'a>(host: &'a Host, name: &str) -> Result<&'a str, Trap> {
         .ok_or_else(|| Trap::Variable(format!("Environment variable {name} not found")))
 }
 
-/// Writes the fee for a signature with the key whose name lies at `src`. Answers 0; 1 for a curve or
-/// algorithm not below `known`; 2 if no subnet of the network has such a key.
+/// Writes the fee for a signature with the key whose name lies at `src`. Answers 0; 1 for a curve
+/// or algorithm not below `known`; 2 if no subnet of the network has such a key.
 pub(super) fn signature_cost(
     guest: &mut Guest<'_>,
     function: &str,
