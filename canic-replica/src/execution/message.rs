@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// The subnet as its canisters see it.
+#[derive(Clone)]
 pub(crate) struct SubnetContext {
     pub(crate) id: Principal,
     pub(crate) nodes: u32,

@@ -142,20 +142,14 @@ const DEFAULT_TIME: u64 = 1_620_328_630_000_000_000;
 
 impl Subnet {
     /// A fresh subnet with this number; `root` is the number of the root subnet.
-    fn new(
-        index: usize,
-        id: Principal,
-        kind: SubnetKind,
-        root: usize,
-        signature_fees: Arc<BTreeMap<&'static str, u128>>,
-    ) -> Self {
+    fn new(index: usize, id: Principal, kind: SubnetKind, root: usize) -> Self {
         let (next, last) = allocation(index as u64);
         let context = SubnetContext {
             id,
             nodes: NODES,
             prices: Prices::of(kind),
             root_key: SubnetKeys::of(root).public.clone(),
-            signature_fees,
+            signature_fees: Arc::default(),
         };
         Self {
             context: Arc::new(context),
@@ -185,8 +179,6 @@ impl Network {
             .iter()
             .position(|kind| *kind == SubnetKind::NNS)
             .unwrap_or(0);
-        let nodes = |kind: &SubnetKind| (*kind, NODES as usize);
-        let signature_fees = Arc::new(fees(config.subnets.iter().map(nodes)));
         let mut infos: Vec<SubnetInfo> = Vec::new();
         let mut subnets = Vec::new();
         for (index, kind) in config.subnets.into_iter().enumerate() {
@@ -196,10 +188,9 @@ impl Network {
             let keys = SubnetKeys::of(index);
             let nodes = keys.nodes.iter().map(NodeKey::id).collect();
             infos.push(SubnetInfo::new(index, keys.id(), kind, nodes));
-            let fees = Arc::clone(&signature_fees);
-            subnets.push(Subnet::new(index, keys.id(), kind, root, fees));
+            subnets.push(Subnet::new(index, keys.id(), kind, root));
         }
-        Ok(Self {
+        let mut network = Self {
             time,
             certified_time: time,
             round: 0,
@@ -223,7 +214,19 @@ impl Network {
             events: Vec::new(),
             next_event: 0,
             faults: Faults::default(),
-        })
+        };
+        network.announce_signature_fees();
+        Ok(network)
+    }
+
+    /// Tells all subnets the fees for signatures with the keys of the network. They change when a
+    /// subnet is added that holds keys.
+    fn announce_signature_fees(&mut self) {
+        let subnets = self.infos.iter();
+        let fees = Arc::new(fees(subnets.map(|info| (info.kind, info.nodes.len()))));
+        for subnet in &mut self.subnets {
+            Arc::make_mut(&mut subnet.context).signature_fees = Arc::clone(&fees);
+        }
     }
 
     /// The subnets that are not deleted, in the order of the configuration.
