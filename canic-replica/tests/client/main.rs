@@ -21,3 +21,4 @@ mod own;
 mod raw;
 mod server;
 mod snapshots;
+mod threshold;
