@@ -28,20 +28,16 @@ const MAX_WAITING: usize = 20;
 impl Network {
     /// The methods of threshold keys. `call` has the decoded argument.
     pub(crate) fn use_key(&mut self, request: &Request, call: &KeyCall) -> ManagementResult {
-        let subnet = if request.callee == Principal::management_canister() {
-            self.route_to_key(&request.method, call)?
-        } else {
-            let key = call.key();
-            let named = request
-                .subnet
-                .filter(|named| holds(&self.infos[*named], &key));
-            let why = || {
-                format!(
-                    "Subnet {} does not hold threshold key {key}.",
-                    request.callee
-                )
-            };
-            named.ok_or_else(|| refused(why()))?
+        let key = call.key();
+        let named = request.callee != Principal::management_canister();
+        let subnet = match request.subnet.filter(|_| named) {
+            Some(subnet) if holds(&self.infos[subnet], &key) => subnet,
+            Some(_) => {
+                let Request { callee, .. } = request;
+                let why = format!("Subnet {callee} does not hold threshold key {key}.");
+                return Err(refused(why));
+            }
+            None => self.route_to_key(&request.method, call)?,
         };
         match call {
             KeyCall::PublicKey {
