@@ -462,54 +462,84 @@ fn each_canister_and_each_path_has_its_own_key() {
     }
 }
 
-/// Signs a message of zeros: the argument has the size of what comes before them, and what comes
-/// before and after them.
-const LONG: &str = r#"
-    (func (export "canister_update long") (local $size i32) (local $before i32)
-        (local.set $size (call $argument))
-        (local.set $before (i32.load (i32.const 1000)))
-        (drop (memory.grow (i32.const 64)))
-        (call $call_new (i32.const 0) (i32.const 0) (i32.const 60000) (i32.const 17)
-            (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0))
-        (call $call_cycles_add128 (i64.const 0) (i64.const 10000000000))
-        (call $call_data_append (i32.const 1004) (local.get $before))
-        (call $call_data_append (i32.const 65536) (i32.const 3000000))
-        (call $call_data_append (i32.add (i32.const 1004) (local.get $before))
-            (i32.sub (i32.sub (local.get $size) (i32.const 4)) (local.get $before)))
-        (if (call $call_perform) (then (unreachable))))
-    (data (i32.const 60000) "sign_with_schnorr")
-"#;
+/// Calls a method of the management canister with an argument that has three million zeros in it.
+/// Its own argument has the size of what comes before them, and what comes before and after them.
+pub(crate) fn long_caller(method: &str) -> String {
+    let body = r#"
+        (func (export "canister_update long") (local $size i32) (local $before i32)
+            (local.set $size (call $argument))
+            (local.set $before (i32.load (i32.const 1000)))
+            (drop (memory.grow (i32.const 64)))
+            (call $call_new (i32.const 0) (i32.const 0) (i32.const 60000) (i32.const SIZE)
+                (i32.const 1) (i32.const 0) (i32.const 2) (i32.const 0))
+            (call $call_cycles_add128 (i64.const 0) (i64.const 10000000000))
+            (call $call_data_append (i32.const 1004) (local.get $before))
+            (call $call_data_append (i32.const 65536) (i32.const 3000000))
+            (call $call_data_append (i32.add (i32.const 1004) (local.get $before))
+                (i32.sub (i32.sub (local.get $size) (i32.const 4)) (local.get $before)))
+            (if (call $call_perform) (then (unreachable))))
+        (data (i32.const 60000) "METHOD")
+    "#;
+    let body = body.replace("SIZE", &method.len().to_string());
+    format!("{CALLER}{}", body.replace("METHOD", method))
+}
 
-/// A message between subnets has at most 2 MiB, one within a subnet 10 MiB (dfinity/ic
-/// `rs/types/types/src/messages/inter_canister.rs` and `rs/messaging/src/routing/stream_builder.rs`).
+/// The argument of a [`long_caller`] for a payload with three million zeros.
+pub(crate) fn long_argument(payload: &[u8]) -> Vec<u8> {
+    let mut runs = payload.windows(64);
+    let zeros = runs.position(|bytes| bytes == [0; 64]).unwrap();
+    let size = (zeros as u32).to_le_bytes();
+    [&size[..], &payload[..zeros], &payload[zeros + 3_000_000..]].concat()
+}
+
+/// The reject of a message that is too long for another subnet (dfinity/ic
+/// `rs/messaging/src/routing/stream_builder.rs`).
+pub(crate) fn too_long(sender: Principal, method: &str, payload: &[u8]) -> (u32, String) {
+    let size = method.len() + payload.len();
+    let why = format!(
+        "Canister {sender} violated contract: attempted to send a message of size {size} exceeding \
+         the limit 2097152"
+    );
+    (5, why)
+}
+
 #[test]
 fn a_long_message_is_signed_on_the_keys_own_subnet_only() {
+    const METHOD: &str = "sign_with_schnorr";
     let key = schnorr(types::SchnorrAlgorithm::Ed25519, "test_key_1");
     let payload = encode(schnorr_args(key, &[0; 3_000_000], None));
-    let zeros = payload
-        .windows(64)
-        .position(|bytes| bytes == [0; 64])
-        .unwrap();
-    let argument = [
-        &(zeros as u32).to_le_bytes()[..],
-        &payload[..zeros],
-        &payload[zeros + 3_000_000..],
-    ]
-    .concat();
     let mut net = Net::with(vec![TestThresholdKeys, Application]);
     let mut sign = |subnet| {
-        let id = install_on(&mut net, subnet, &format!("{CALLER}{LONG}"));
-        let answer = net.update(id, "long", &argument).unwrap();
+        let id = install_on(&mut net, subnet, &long_caller(METHOD));
+        let answer = net.update(id, "long", &long_argument(&payload)).unwrap();
         (id, decode_outcome(&answer))
     };
     let (_, (refund, reply)) = sign(0);
     let (Signature { signature },) = decode_args(&reply.unwrap()).unwrap();
     assert_eq!((refund, signature.len()), (0, 64));
-    let (id, (refund, reply)) = sign(1);
-    let size = "sign_with_schnorr".len() + payload.len();
-    let why = format!(
-        "IC0504: Canister {id} violated contract: attempted to send a message of size {size} \
-         exceeding the limit 2097152"
-    );
-    assert_eq!((refund, reply), (FEE, Err((5, why))));
+    let (id, answer) = sign(1);
+    assert_eq!(answer, (FEE, Err(too_long(id, METHOD, &payload))));
+}
+
+#[test]
+fn a_long_message_to_the_management_canister_stays_on_its_subnet() {
+    const METHOD: &str = "install_code";
+    let mut net = Net::with(vec![Application, Application]);
+    let id = install_on(&mut net, 0, &long_caller(METHOD));
+    let [near, far] = [0, 1].map(|subnet| net.create_on(subnet, T));
+    let mut install = |canister_id| {
+        let payload = encode(types::InstallCodeArgs {
+            mode: types::CanisterInstallMode::Install,
+            canister_id,
+            wasm_module: vec![0; 3_000_000],
+            arg: vec![],
+            sender_canister_version: None,
+        });
+        let answer = net.update(id, "long", &long_argument(&payload)).unwrap();
+        (payload, decode_outcome(&answer).1.unwrap_err())
+    };
+    let (_, (_, why)) = install(near);
+    assert!(why.contains("Only the controllers"), "{why}");
+    let (payload, answer) = install(far);
+    assert_eq!(answer, too_long(id, METHOD, &payload));
 }
