@@ -62,6 +62,7 @@ mod reject;
 mod replica;
 mod rounds;
 mod subnets;
+mod threshold;
 mod trace;
 mod wasm;
 

@@ -101,6 +101,9 @@ pub struct Fees {
     /// HTTP outcalls.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub outcalls: u128,
+    /// Signatures with threshold keys, and keys derived from them.
+    #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
+    pub signatures: u128,
     /// Storage and compute allocation, as time passes.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub resources: u128,
@@ -138,6 +141,7 @@ impl Fees {
             + self.ingress
             + self.transmission
             + self.outcalls
+            + self.signatures
             + self.resources
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Request {
     pub(crate) cycles: u128,
     /// When a best-effort call expires, in nanoseconds since 1970; 0 for a guaranteed answer.
     pub(crate) deadline: u64,
-    /// For an ingress call to the management canister: the subnet it was routed to.
+    /// For a call to the management canister: the subnet it was routed to.
     pub(crate) subnet: Option<usize>,
     /// Whether the injected faults have seen it already: a fault fires once per message.
     pub(crate) fault_checked: bool,

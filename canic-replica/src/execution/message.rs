@@ -1,6 +1,6 @@
 //! The input and the output of the execution of a message.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candid::Principal;
 
@@ -15,11 +15,14 @@ use crate::{
 };
 
 /// The subnet as its canisters see it.
+#[derive(Clone)]
 pub(crate) struct SubnetContext {
     pub(crate) id: Principal,
     pub(crate) nodes: u32,
     pub(crate) prices: Prices,
     pub(crate) root_key: Vec<u8>,
+    /// The fees for signatures, by the names of the keys that the network has.
+    pub(crate) signature_fees: Arc<BTreeMap<&'static str, u128>>,
 }
 
 /// The contexts in which code runs, as the interface specification names them.

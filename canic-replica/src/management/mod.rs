@@ -3,11 +3,13 @@
 pub(crate) mod call;
 mod creation;
 mod installation;
+pub(crate) mod key_call;
 mod lifecycle;
 pub(crate) mod outcalls;
 pub(crate) mod permissions;
 mod persistence;
 mod settings;
+mod signatures;
 mod snapshot_transfer;
 mod snapshots;
 mod status;
@@ -20,6 +22,7 @@ use crate::{
     ingress::Ingress,
     management::{
         call::{Answer, ManagementResult},
+        key_call::KeyCall,
         permissions::is_unsupported,
     },
     network::{Network, routing::ELSEWHERE},
@@ -66,6 +69,9 @@ impl Network {
 
     fn dispatch(&mut self, request: &Request) -> ManagementResult {
         self.check_sender_subnet(request)?;
+        if let Some(call) = KeyCall::of(&request.method, &request.payload) {
+            return self.use_key(request, &call?);
+        }
         match request.method.as_str() {
             "create_canister" => self.create_canister(request),
             "provisional_create_canister_with_cycles" => self.provisional_create(request),

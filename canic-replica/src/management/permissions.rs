@@ -58,7 +58,13 @@ fn ingress_permission(method: &str) -> Option<IngressPermission> {
         | "node_metrics_history"
         | "subnet_info"
         | "http_request"
-        | "flexible_http_request" => IngressPermission::Canisters,
+        | "flexible_http_request"
+        | "ecdsa_public_key"
+        | "sign_with_ecdsa"
+        | "schnorr_public_key"
+        | "sign_with_schnorr"
+        | "vetkd_public_key"
+        | "vetkd_derive_key" => IngressPermission::Canisters,
         method if is_unsupported(method) => IngressPermission::Canisters,
         _ => return None,
     })
@@ -68,13 +74,7 @@ fn ingress_permission(method: &str) -> Option<IngressPermission> {
 pub(super) fn is_unsupported(method: &str) -> bool {
     matches!(
         method,
-        "ecdsa_public_key"
-            | "sign_with_ecdsa"
-            | "schnorr_public_key"
-            | "sign_with_schnorr"
-            | "vetkd_public_key"
-            | "vetkd_derive_key"
-            | "bitcoin_get_balance"
+        "bitcoin_get_balance"
             | "bitcoin_get_utxos"
             | "bitcoin_send_transaction"
             | "bitcoin_get_current_fee_percentiles"

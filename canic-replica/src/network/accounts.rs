@@ -30,6 +30,10 @@ impl Network {
             .map(|(_, input)| carried(input))
             .sum::<u128>();
         accounts.in_flight += self.outcalls.values().map(held_cycles).sum::<u128>();
+        let signatures = self.signatures.iter();
+        accounts.in_flight += signatures
+            .map(|pending| pending.request.cycles)
+            .sum::<u128>();
         for canister in self.canisters.values() {
             if let Status::Stopping(stoppers) = &canister.status {
                 let carried = stoppers.iter().map(|stopper| stopper.request.cycles);

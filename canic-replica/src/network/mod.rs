@@ -10,6 +10,7 @@ pub(crate) mod outcalls;
 mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
+pub(crate) mod signatures;
 mod state_hash;
 pub(crate) mod subnet_creation;
 mod subnet_deletion;
@@ -37,8 +38,10 @@ use crate::{
     faults::Faults,
     ingress::{IngressStatus, MessageId},
     memory::Stable,
-    network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
-    prices::{BENCHMARK_LIMIT, Prices},
+    network::{
+        blocks::Blocks, canisters::Canisters, outcalls::Outcall, signatures::PendingSignature,
+    },
+    prices::{BENCHMARK_LIMIT, Prices, signatures::fees},
     reject::{Reject, not_found},
     subnets::{
         SubnetInfo, SubnetKind, SubnetOptions, allocation, block_of_kind, canister_id, is_named,
@@ -106,6 +109,8 @@ pub(crate) struct Network {
     pub(crate) transit: VecDeque<(u64, Input)>,
     /// Outcalls under way, by subnet and number.
     pub(crate) outcalls: BTreeMap<(usize, u64), Outcall>,
+    /// Signatures that the next round answers.
+    pub(crate) signatures: Vec<PendingSignature>,
     pub(crate) ingress: BTreeMap<MessageId, IngressStatus>,
     /// The answered messages, in the order of the answers, and the size of their outcomes.
     pub(crate) answered: VecDeque<MessageId>,
@@ -194,6 +199,7 @@ impl Subnet {
             nodes: nodes(info.kind),
             prices,
             root_key,
+            signature_fees: Arc::default(),
         };
         Self {
             context: Arc::new(context),
@@ -242,7 +248,7 @@ impl Network {
             subnets.push(Subnet::new(index, &info, root_keys.public.clone()));
             infos.push(info);
         }
-        Ok(Self {
+        let mut network = Self {
             time,
             certified_time: time,
             round: 0,
@@ -255,6 +261,7 @@ impl Network {
             stopping: BTreeSet::new(),
             transit: VecDeque::new(),
             outcalls: BTreeMap::new(),
+            signatures: Vec::new(),
             ingress: BTreeMap::new(),
             answered: VecDeque::new(),
             answered_bytes: 0,
@@ -268,7 +275,19 @@ impl Network {
             events: Vec::new(),
             next_event: 0,
             faults: Faults::default(),
-        })
+        };
+        network.announce_signature_fees();
+        Ok(network)
+    }
+
+    /// Tells all subnets the fees for signatures with the keys of the network. They change when a
+    /// subnet is added that holds keys.
+    pub(crate) fn announce_signature_fees(&mut self) {
+        let subnets = self.infos.iter();
+        let fees = Arc::new(fees(subnets.map(|info| (info.kind, info.nodes.len()))));
+        for subnet in &mut self.subnets {
+            Arc::make_mut(&mut subnet.context).signature_fees = Arc::clone(&fees);
+        }
     }
 
     /// The subnets that are not deleted, in the order of the configuration.

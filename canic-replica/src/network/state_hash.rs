@@ -38,6 +38,7 @@ impl Network {
             stopping,
             transit,
             outcalls,
+            signatures,
             ingress,
             answered,
             answered_bytes: _, // of the outcomes
@@ -55,7 +56,7 @@ impl Network {
         (time, certified_time, round, infos, subnets).hash(&mut digest);
         (canisters, ready, stopping, transit, outcalls).hash(&mut digest);
         (ingress, answered, submissions, submitted).hash(&mut digest);
-        (draws, ledger, rate_limited, faults).hash(&mut digest);
+        (signatures, draws, ledger, rate_limited, faults).hash(&mut digest);
         (configured, limits_method_names, beta_features).hash(&mut digest);
         digest.0.finalize().into()
     }

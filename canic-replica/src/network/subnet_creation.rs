@@ -69,6 +69,7 @@ impl Network {
         let root_key = self.subnets[root].context.root_key.clone();
         self.subnets.push(Subnet::new(index, &info, root_key));
         self.infos.push(info);
+        self.announce_signature_fees();
         self.topology = Topology::new(&self.infos, root).into();
         // The certified states of the other subnets list the new one.
         self.certify();

@@ -6,6 +6,7 @@
 //! charge nothing. The prices of HTTP outcalls are in [`outcalls`].
 
 pub(crate) mod outcalls;
+pub(crate) mod signatures;
 
 use crate::subnets::{self, SubnetKind};
 

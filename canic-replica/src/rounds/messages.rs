@@ -18,6 +18,7 @@ use crate::{
     },
     faults::{Direction, Effect},
     ingress::IngressStatus,
+    management::call::target,
     memory::WASM_PAGE,
     network::Network,
     prices::{MAX_RESPONSE, Prices},
@@ -474,8 +475,12 @@ impl Network {
             caller_info: None,
             cycles: call.cycles,
             deadline: call.deadline,
-            subnet: self.subnet_index(call.callee).or(Some(subnet)),
+            subnet: None,
             fault_checked: false,
+        };
+        let request = Request {
+            subnet: self.management_subnet(&request).or(Some(subnet)),
+            ..request
         };
         let near = self
             .canisters
@@ -485,21 +490,27 @@ impl Network {
         {
             return self.deliver_request(request);
         }
-        let goes_far = match self.subnet_index_of(request.callee) {
-            Some(other) => other != subnet,
-            None => request.subnet != Some(subnet),
-        };
         let size = request.method.len() + request.payload.len();
-        if goes_far && size > MAX_BETWEEN_SUBNETS {
+        if size > MAX_BETWEEN_SUBNETS && self.goes_far(&request, subnet) {
             let why = format!(
                 "Canister {id} violated contract: attempted to send a message of size {size} \
                  exceeding the limit {MAX_BETWEEN_SUBNETS}"
             );
-            let reject = Reject::new(RejectCode::CanisterError, 504, why);
+            let reject = Reject::bare(RejectCode::CanisterError, why);
             return self.respond(request.origin, id, Err(reject), request.cycles, None);
         }
         self.transit
             .push_back((self.round + 1, Input::Request(request)));
+    }
+
+    /// Whether a request leaves the subnet of its sender.
+    fn goes_far(&self, request: &Request, own: usize) -> bool {
+        let named = || self.management_subnet(request);
+        // A subnet's management canister is responsible for the canisters of that subnet.
+        let of_target = || self.subnet_index_of(target(&request.payload).ok()?);
+        let receiver = self.subnet_index_of(request.callee);
+        let receiver = receiver.or_else(named).or_else(of_target);
+        receiver.is_some_and(|receiver| receiver != own)
     }
 
     /// Closes a call context without outstanding calls. A context without an answer is rejected.

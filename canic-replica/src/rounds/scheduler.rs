@@ -1,10 +1,11 @@
 //! The scheduler of rounds.
 //!
 //! A round begins at the time that was set, or one nanosecond after the last round. First the
-//! replica charges for resources, checks deadlines and decides on answered HTTP outcalls. Then
-//! messages between subnets arrive, and calls to the management canister are executed. After that
-//! the canisters take turns, subnet by subnet, in the order of their ids. A turn runs the hook for
-//! low memory, the due global timer and the heartbeat, and then the messages in the input queues.
+//! replica charges for resources, checks deadlines, decides on answered HTTP outcalls, and sends
+//! the signatures that the last round was asked for. Then messages between subnets arrive, and
+//! calls to the management canister are executed. After that the canisters take turns, subnet by
+//! subnet, in the order of their ids. A turn runs the hook for low memory, the due global timer and
+//! the heartbeat, and then the messages in the input queues.
 //!
 //! Calls and answers between canisters of one subnet arrive at once. The turns go on until all
 //! queues are empty, or until the subnet has used up its instructions for the round; the next round
@@ -215,7 +216,8 @@ impl Network {
         }
     }
 
-    /// Charges for resources, expires best-effort calls and stop requests, and settles outcalls.
+    /// Charges for resources, expires best-effort calls and stop requests, settles outcalls, and
+    /// answers calls for signatures.
     fn maintain(&mut self) {
         let now = self.time;
         let has_expired = |canister: &&Arc<Canister>| {
@@ -232,6 +234,7 @@ impl Network {
         }
         self.expire_stop_requests();
         self.settle_outcalls();
+        self.answer_signatures();
     }
 
     /// The system tasks of this round, by canister. A canister whose low memory begins or ends is

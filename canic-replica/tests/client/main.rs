@@ -25,4 +25,5 @@ mod server;
 mod site;
 mod snapshots;
 mod streaming;
+mod threshold;
 mod verification;

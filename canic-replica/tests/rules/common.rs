@@ -347,6 +347,9 @@ const IMPORTS: &str = "
     cost_http_request_v2 (param i32 i32 i32)
     canister_liquid_cycle_balance128 (param i32)
     cost_call (param i64 i64 i32)
+    cost_sign_with_ecdsa (param i32 i32 i32 i32) (result i32)
+    cost_sign_with_schnorr (param i32 i32 i32 i32) (result i32)
+    cost_vetkd_derive_key (param i32 i32 i32 i32) (result i32)
 ";
 
 const FUNCTIONS: &str = r#"

@@ -227,12 +227,6 @@ fn unsupported_methods_are_refused_by_name() {
     let mut net = Net::new();
     let caller = net.install(CALLER);
     for method in [
-        "ecdsa_public_key",
-        "sign_with_ecdsa",
-        "schnorr_public_key",
-        "sign_with_schnorr",
-        "vetkd_public_key",
-        "vetkd_derive_key",
         "bitcoin_get_balance",
         "bitcoin_get_utxos",
         "bitcoin_send_transaction",

@@ -43,7 +43,12 @@ fn methods_for_canisters_refuse_ingress_messages() {
         "node_metrics_history",
         "subnet_info",
         "http_request",
+        "ecdsa_public_key",
         "sign_with_ecdsa",
+        "schnorr_public_key",
+        "sign_with_schnorr",
+        "vetkd_public_key",
+        "vetkd_derive_key",
     ] {
         let reject = net.manage::<()>(method, ()).unwrap_err();
         let text = format!("ic00 method {method} can not be called via ingress messages");

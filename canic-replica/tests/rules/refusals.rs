@@ -386,6 +386,7 @@ fn a_subnet_without_keys_has_no_price_for_signatures() {
     let costs: String = [
         cost("cost_sign_with_ecdsa", 0),
         cost("cost_sign_with_ecdsa", 1),
+        cost("cost_sign_with_ecdsa", 2),
         cost("cost_sign_with_schnorr", 0),
         cost("cost_sign_with_schnorr", 1),
         cost("cost_sign_with_schnorr", 2),
@@ -401,8 +402,8 @@ fn a_subnet_without_keys_has_no_price_for_signatures() {
     );
     net.install_as(Install, id, module(&body), &[]).unwrap();
     let reply = net.query(id, "x", &[]).unwrap();
-    assert_eq!(reply[..7], [2, 1, 2, 2, 1, 2, 1]);
-    assert_eq!(&reply[7..], b"0123456789abcdef");
+    assert_eq!(reply[..8], [2, 2, 1, 2, 2, 1, 2, 1]);
+    assert_eq!(&reply[8..], b"0123456789abcdef");
 }
 
 #[test]

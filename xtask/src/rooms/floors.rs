@@ -47,7 +47,7 @@ const REPLICA: Floors = &[
     &["execution"],
     &["certification"],
     &["canister"],
-    &["faults", "ingress", "prices", "trace", "wasm"],
+    &["faults", "ingress", "prices", "threshold", "trace", "wasm"],
     &["bounded", "memory", "reject", "subnets"],
 ];
 

@@ -1,8 +1,8 @@
-//! Environment variables, and the price of signatures with the subnet's keys.
+//! Environment variables, and the price of signatures with threshold keys.
 
 use crate::execution::{
     system_api::{
-        guest::{Guest, load},
+        guest::{Guest, load, write_cycles},
         host::Host,
     },
     trap::Trap,
@@ -56,24 +56,28 @@ pub(super) fn value<'a>(host: &'a Host, name: &str) -> Result<&'a str, Trap> {
         .ok_or_else(|| Trap::Variable(format!("Environment variable {name} not found")))
 }
 
-/// The answer of the functions for the price of a signature: 1 for a curve or algorithm not below
-/// `known`, otherwise 2, as no subnet here has such a key.
+/// Writes the fee for a signature with the key whose name lies at `src`. Answers 0; 1 for a curve
+/// or algorithm not below `known`; 2 if no subnet of the network has such a key.
 pub(super) fn signature_cost(
     guest: &mut Guest<'_>,
     function: &str,
     (src, size): (u64, u64),
     (algorithm, known): (u32, u32),
-) -> Result<u32, Trap> {
+    dst: u64,
+) -> wasmtime::Result<u32> {
     const UNKNOWN_ALGORITHM: u32 = 1;
     const UNKNOWN_KEY: u32 = 2;
-    let (key, _) = load(guest, &format!("ic0.{function} heap"), src, size)?;
-    if std::str::from_utf8(key).is_err() {
-        let key = String::from_utf8_lossy(key);
-        return Err(Trap::Contract(format!("Failed to decode key name {key}")));
+    let (name, host) = load(guest, &format!("ic0.{function} heap"), src, size)?;
+    let Ok(name) = std::str::from_utf8(name) else {
+        let name = String::from_utf8_lossy(name);
+        return Err(Trap::Contract(format!("Failed to decode key name {name}")).into());
+    };
+    if algorithm >= known {
+        return Ok(UNKNOWN_ALGORITHM);
     }
-    Ok(if algorithm < known {
-        UNKNOWN_KEY
-    } else {
-        UNKNOWN_ALGORITHM
-    })
+    let Some(fee) = host.subnet.signature_fees.get(name).copied() else {
+        return Ok(UNKNOWN_KEY);
+    };
+    write_cycles(guest, function, dst, fee)?;
+    Ok(0)
 }

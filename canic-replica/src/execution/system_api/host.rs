@@ -95,6 +95,7 @@ impl Host {
             nodes: 0,
             prices: Prices::of(SubnetKind::System),
             root_key: Vec::new(),
+            signature_fees: Arc::default(),
         };
         let message = Message::new(Context::Start, Entry::Start, nobody, 0, 0);
         Self::new(

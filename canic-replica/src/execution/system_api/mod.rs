@@ -426,23 +426,25 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             write_cycles(g, "cost_http_request_v2", dst, cost)
         }
         cost_sign_with_ecdsa [EVERYWHERE, copying(500, size)] (
-            g, src: I, size: I, curve: u32, _dst: I
+            g, src: I, size: I, curve: u32, dst: I
         ) -> u32 {
-            // secp256k1
-            Ok(environment::signature_cost(g, "cost_sign_with_ecdsa", (src, size), (curve, 1))?)
+            // secp256k1, secp256r1
+            const NAME: &str = "cost_sign_with_ecdsa";
+            environment::signature_cost(g, NAME, (src, size), (curve, 2), dst)
         }
         cost_sign_with_schnorr [EVERYWHERE, copying(500, size)] (
-            g, src: I, size: I, algorithm: u32, _dst: I
+            g, src: I, size: I, algorithm: u32, dst: I
         ) -> u32 {
             // bip340secp256k1, ed25519
             const NAME: &str = "cost_sign_with_schnorr";
-            Ok(environment::signature_cost(g, NAME, (src, size), (algorithm, 2))?)
+            environment::signature_cost(g, NAME, (src, size), (algorithm, 2), dst)
         }
         cost_vetkd_derive_key [EVERYWHERE, copying(500, size)] (
-            g, src: I, size: I, curve: u32, _dst: I
+            g, src: I, size: I, curve: u32, dst: I
         ) -> u32 {
             // bls12_381
-            Ok(environment::signature_cost(g, "cost_vetkd_derive_key", (src, size), (curve, 1))?)
+            const NAME: &str = "cost_vetkd_derive_key";
+            environment::signature_cost(g, NAME, (src, size), (curve, 1), dst)
         }
     }
 

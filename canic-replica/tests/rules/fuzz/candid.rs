@@ -1,12 +1,13 @@
 //! Fuzzed arguments of the management canister, from several senders.
 
 use candid::{Encode, Principal};
+use canic_replica::SubnetKind;
 use ic_management_canister_types::{self as types, CanisterInstallMode::Reinstall};
 
 use super::draws::Draws;
 use crate::common::{Net, canister};
 
-const METHODS: [&str; 28] = [
+const METHODS: [&str; 34] = [
     "create_canister",
     "provisional_create_canister_with_cycles",
     "provisional_top_up_canister",
@@ -35,6 +36,12 @@ const METHODS: [&str; 28] = [
     "fetch_canister_logs",
     "raw_rand",
     "http_request",
+    "ecdsa_public_key",
+    "sign_with_ecdsa",
+    "schnorr_public_key",
+    "sign_with_schnorr",
+    "vetkd_public_key",
+    "vetkd_derive_key",
 ];
 
 /// Forwards its argument to the management canister: the size of the method's name in one byte, the
@@ -66,7 +73,7 @@ thread_local! {
 }
 
 fn start() -> Start {
-    let mut net = Net::new();
+    let mut net = Net::with(vec![SubnetKind::TestThresholdKeys, SubnetKind::Application]);
     let id = net.install(FORWARDER);
     let other = net.create(1_000_000_000_000);
     for canister in [id, other] {
@@ -107,6 +114,26 @@ fn start() -> Start {
         Encode!(&types::UploadChunkArgs {
             canister_id: id,
             chunk: vec![1; 100],
+        })
+        .unwrap(),
+        Encode!(&types::SignWithSchnorrArgs {
+            message: vec![1; 10],
+            derivation_path: vec![vec![1], vec![]],
+            key_id: types::SchnorrKeyId {
+                algorithm: types::SchnorrAlgorithm::Bip340secp256k1,
+                name: "test_key_1".into(),
+            },
+            aux: Some(types::SchnorrAux::Bip341(types::Bip341::default())),
+        })
+        .unwrap(),
+        Encode!(&types::VetKDDeriveKeyArgs {
+            input: vec![1; 10],
+            context: vec![],
+            transport_public_key: vec![1; 48],
+            key_id: types::VetKDKeyId {
+                curve: types::VetKDCurve::Bls12_381_G2,
+                name: "test_key_1".into(),
+            },
         })
         .unwrap(),
     ];
