@@ -111,8 +111,9 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
                 .await
         }
         ("v2" | "v3", "read_state") => {
+            let legacy_ranges = version == "v2";
             instance
-                .run(move |replica| read_state(replica, effective, &body))
+                .run(move |replica| read_state(replica, effective, &body, legacy_ranges))
                 .await
         }
         _ => Err(Failure::not_found(format!("there is no path /api/{path}"))),
@@ -296,6 +297,7 @@ fn read_state(
     replica: &mut Replica,
     effective: EffectivePrincipal,
     body: &[u8],
+    legacy_ranges: bool,
 ) -> Answer<Response> {
     let envelope = envelope(body)?;
     let EnvelopeContent::ReadState { sender, paths, .. } = envelope.content.as_ref() else {
@@ -310,7 +312,12 @@ fn read_state(
         .iter()
         .map(|path| path.iter().map(|label| label.as_bytes().to_vec()).collect())
         .collect();
-    let certificate = certificate(replica, *sender, effective, &paths)?;
+    let read = if legacy_ranges {
+        Replica::read_state
+    } else {
+        Replica::read_state_without_legacy_ranges
+    };
+    let certificate = read(replica, *sender, effective, &paths).map_err(unreadable)?;
     cbor(&ReadStateResponse { certificate })
 }
 
@@ -320,13 +327,16 @@ fn certificate(
     effective: EffectivePrincipal,
     paths: &[Vec<Vec<u8>>],
 ) -> Answer<Vec<u8>> {
-    replica
-        .read_state(sender, effective, paths)
-        .map_err(|error| match error {
-            ReadStateError::NotFound(why) => Failure::not_found(why),
-            ReadStateError::Invalid(why) => Failure::bad_request(why),
-            ReadStateError::Forbidden(why) => Failure::forbidden(why),
-        })
+    let read = replica.read_state(sender, effective, paths);
+    read.map_err(unreadable)
+}
+
+fn unreadable(error: ReadStateError) -> Failure {
+    match error {
+        ReadStateError::NotFound(why) => Failure::not_found(why),
+        ReadStateError::Invalid(why) => Failure::bad_request(why),
+        ReadStateError::Forbidden(why) => Failure::forbidden(why),
+    }
 }
 
 fn check(replica: &Replica, envelope: &Envelope<'_>, targets: &[Principal]) -> Answer<()> {

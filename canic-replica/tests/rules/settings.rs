@@ -60,11 +60,11 @@ fn each_number_has_its_range() {
         ),
         (
             CanisterSettings {
-                memory_allocation: nat((1 << 48) + 1),
+                memory_allocation: nat(beyond),
                 ..none()
             },
-            "MemoryAllocation expected to be in the range [0..281474976710656], got \
-             281_474_976_710_657",
+            "MemoryAllocation expected to be in the range [0..2^64-1], got \
+             18_446_744_073_709_551_616",
         ),
         (
             CanisterSettings {
@@ -76,10 +76,18 @@ fn each_number_has_its_range() {
         ),
         (
             CanisterSettings {
-                wasm_memory_threshold: nat(beyond),
+                wasm_memory_threshold: nat((1 << 48) + 1),
                 ..none()
             },
-            "Wasm memory threshold expected to be in the range of [0..2^64-1], got \
+            "Wasm memory threshold expected to be in the range of [0..2^48], got \
+             281_474_976_710_657",
+        ),
+        (
+            CanisterSettings {
+                log_memory_limit: nat(beyond),
+                ..none()
+            },
+            "Log memory limit expected to be in the range of [0..2^64-1], got \
              18_446_744_073_709_551_616",
         ),
         (

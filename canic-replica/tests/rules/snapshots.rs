@@ -505,6 +505,39 @@ fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
     );
 }
 
+/// dfinity/ic#11029.
+#[test]
+fn an_uploaded_snapshot_cannot_be_changed_once_a_canister_loaded_it() {
+    let mut net = Net::new();
+    let (id, snapshot) = filled_canister(&mut net);
+    let (metadata, module, ..) = download(&mut net, id, &snapshot);
+    for target in [id, net.create(100 * T)] {
+        let copy = upload_with(&mut net, upload_args(id, metadata.clone()), &module);
+        let offset = Offset::WasmMemory { offset: 0 };
+        write(&mut net, id, &copy, offset, b"before").unwrap();
+        load(&mut net, target, &copy).unwrap();
+        for kind in [
+            Offset::WasmModule { offset: 0 },
+            Offset::WasmMemory { offset: 0 },
+            Offset::StableMemory { offset: 0 },
+            Offset::WasmChunk,
+        ] {
+            let reject = write(&mut net, id, &copy, kind, b"after").unwrap_err();
+            assert_eq!(reject.error_code, "IC0409");
+        }
+        // It can be loaded again, and read.
+        load(&mut net, target, &copy).unwrap();
+        let kind = Kind::WasmMemory { offset: 0, size: 6 };
+        assert_eq!(read(&mut net, id, &copy, kind).unwrap(), b"before");
+    }
+    // A load that fails leaves it as it is.
+    let copy = upload(&mut net, upload_args(id, metadata)).unwrap();
+    load(&mut net, id, &copy).unwrap_err();
+    let offset = Offset::WasmModule { offset: 0 };
+    write(&mut net, id, &copy, offset, &module).unwrap();
+    load(&mut net, id, &copy).unwrap();
+}
+
 #[test]
 fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
     let mut net = Net::new();
