@@ -339,6 +339,28 @@ fn the_times_of_creation_and_of_the_last_installation_are_certified() {
     assert_eq!(at(&net, id, installed), None);
 }
 
+/// Interface specification 0.56, "The system state tree".
+#[test]
+fn the_type_of_each_subnet_is_certified() {
+    let kinds = [
+        (SubnetKind::Application, "application"),
+        (SubnetKind::System, "system"),
+        (SubnetKind::VerifiedApplication, "verified_application"),
+        (SubnetKind::CloudEngine, "cloud_engine"),
+    ];
+    let net = Net::with(kinds.map(|(kind, _)| kind).to_vec());
+    let own = net.replica.subnets()[0].id;
+    for (subnet, (_, name)) in net.replica.subnets().iter().zip(kinds) {
+        let path: [&[u8]; 3] = [b"subnet", subnet.id.as_slice(), b"type"];
+        let paths = [path.map(<[u8]>::to_vec).to_vec()];
+        let at = EffectivePrincipal::Subnet(own);
+        let certificate = net.replica.read_state(net.admin, at, &paths).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        let found = certificate.tree.lookup_path(path);
+        assert_eq!(found, LookupResult::Found(name.as_bytes()));
+    }
+}
+
 /// Interface specification 0.50, "Request: Read state".
 #[test]
 fn ranges_of_canister_ids_are_read_of_one_subnet_at_its_own_path() {

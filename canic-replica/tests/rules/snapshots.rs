@@ -8,7 +8,7 @@ use ic_management_canister_types::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::common::{Net, T, canister, record};
+use crate::common::{CALLER, Net, T, canister, encode, record};
 
 /// A canister whose `fill` gives each part of a snapshot a value of its own.
 const FULL: &str = r#"
@@ -536,6 +536,40 @@ fn an_uploaded_snapshot_cannot_be_changed_once_a_canister_loaded_it() {
     let offset = Offset::WasmModule { offset: 0 };
     write(&mut net, id, &copy, offset, &module).unwrap();
     load(&mut net, id, &copy).unwrap();
+}
+
+/// Interface specification 0.54, `take_canister_snapshot`.
+#[test]
+fn a_snapshot_can_be_taken_and_the_code_uninstalled_in_one_step() {
+    let mut net = Net::new();
+    let (id, _) = filled_canister(&mut net);
+    let version = net.status(id).version;
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: Some(true),
+        sender_canister_version: None,
+    };
+    let taken = net.manage::<(types::Snapshot,)>("take_canister_snapshot", (args,));
+    let snapshot = taken.unwrap().0.id;
+    let status = net.status(id);
+    assert_eq!((status.module_hash, status.version), (None, version + 1));
+    assert_eq!(status.memory_metrics.stable_memory_size, 0_u8);
+    assert_eq!(
+        net.query(id, "small", &[]).unwrap_err().error_code,
+        "IC0537"
+    );
+    let caller = net.install(CALLER);
+    let args = types::CanisterInfoArgs {
+        canister_id: id,
+        num_requested_changes: Some(1),
+    };
+    let (_, reply) = net.call_through(caller, "canister_info", 0, &encode(args));
+    let (info,): (types::CanisterInfoResult,) = candid::decode_args(&reply.unwrap()).unwrap();
+    let last = info.recent_changes[0].details.clone();
+    assert_eq!(last, Some(types::ChangeDetails::CodeUninstall));
+    load(&mut net, id, &snapshot).unwrap();
+    assert_eq!(net.number(id, "small"), 11);
 }
 
 #[test]
