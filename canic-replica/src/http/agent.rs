@@ -17,7 +17,7 @@ use axum::{
 use candid::Principal;
 use ic_transport_types::{
     Envelope, EnvelopeContent, NodeSignature, QueryResponse, ReadStateResponse, RejectCode,
-    RejectResponse, ReplyResponse, RequestId, TransportCallResponse,
+    RejectResponse, ReplyResponse, RequestId, SenderInfo, TransportCallResponse,
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -26,11 +26,11 @@ use tokio::time::Instant;
 use crate::{
     http::{
         answer::{Answer, Body, Failure, Path},
-        authentication::authenticate,
+        authentication::{authenticate, verify_sender_info},
         instances::{Instance, follow_clock},
         shared::Shared,
     },
-    ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId},
     network::read_state::ReadStateError,
     reject::Reject,
     replica::Replica,
@@ -197,10 +197,9 @@ fn submit(
     };
     check(replica, &envelope, &[*canister_id])?;
     check_nonce(nonce.as_deref())?;
-    if sender_info.is_some() {
-        return Err(Failure::not_served("sender info"));
-    }
-    let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let caller_info = caller_info(replica, &envelope, sender_info.as_ref())?;
+    let mut ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    ingress.caller_info = caller_info;
     let id: MessageId = *envelope.content.to_request_id();
     Ok(replica.submit_as(id, ingress).map(|()| (*sender, id)))
 }
@@ -221,10 +220,9 @@ fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> A
     };
     check(replica, &envelope, &[*canister_id])?;
     check_nonce(nonce.as_deref())?;
-    if sender_info.is_some() {
-        return Err(Failure::not_served("sender info"));
-    }
-    let query = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let caller_info = caller_info(replica, &envelope, sender_info.as_ref())?;
+    let mut query = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    query.caller_info = caller_info;
     let response = match replica.query(query) {
         Ok(arg) => QueryResponse::Replied {
             reply: ReplyResponse { arg },
@@ -341,6 +339,16 @@ fn unreadable(error: ReadStateError) -> Failure {
 
 fn check(replica: &Replica, envelope: &Envelope<'_>, targets: &[Principal]) -> Answer<()> {
     authenticate(envelope, targets, replica.time(), &replica.root_key())
+}
+
+/// The verified information about the sender.
+fn caller_info(
+    replica: &Replica,
+    envelope: &Envelope<'_>,
+    info: Option<&SenderInfo>,
+) -> Answer<Option<CallerInfo>> {
+    let verified = info.map(|info| verify_sender_info(envelope, info, &replica.root_key()));
+    verified.transpose()
 }
 
 fn check_nonce(nonce: Option<&[u8]>) -> Answer<()> {

@@ -50,6 +50,7 @@ mod operations;
 mod outcalls;
 mod shared;
 mod snapshots;
+mod web_authentication;
 
 use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 

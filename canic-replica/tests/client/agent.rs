@@ -1,18 +1,19 @@
 //! Agents of a live instance. `ic-agent` itself verifies every certificate and every signature of a
 //! node.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use candid::Principal;
 use ic_agent::{
     Agent, AgentError, Identity,
-    agent::RejectCode,
+    agent::{Envelope, EnvelopeContent, RejectCode},
     identity::{
         AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
         Prime256v1Identity, Secp256k1Identity, SignedDelegation,
     },
 };
-use ic_certification::{HashTree, labeled, leaf};
+use ic_certification::{Certificate, HashTree, Label, LookupResult, labeled, leaf};
+use ic_transport_types::ReadStateResponse;
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
@@ -20,14 +21,14 @@ use tokio::runtime::Runtime;
 use crate::common::{COUNTER, builder, counter, number, raw};
 
 /// A live instance with a counter on an application subnet, to which the NNS subnet delegates.
-struct Live {
-    pic: PocketIc,
-    counter: Principal,
-    runtime: Runtime,
+pub(crate) struct Live {
+    pub(crate) pic: PocketIc,
+    pub(crate) counter: Principal,
+    pub(crate) runtime: Runtime,
 }
 
 impl Live {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut pic = builder()
             .with_nns_subnet()
             .with_application_subnet()
@@ -43,7 +44,7 @@ impl Live {
     }
 
     /// An agent that has the root key of the instance.
-    fn agent(&self, identity: impl Identity + 'static) -> Agent {
+    pub(crate) fn agent(&self, identity: impl Identity + 'static) -> Agent {
         let agent = Agent::builder()
             .with_url(self.pic.url().unwrap())
             .with_identity(identity)
@@ -53,18 +54,18 @@ impl Live {
         agent
     }
 
-    fn update(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+    pub(crate) fn update(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
         let call = agent.update(&self.counter, method).with_arg(vec![]);
         self.runtime.block_on(call.call_and_wait()).map(number)
     }
 
-    fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+    pub(crate) fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
         let query = agent.query(&self.counter, method).with_arg(vec![]);
         self.runtime.block_on(query.call()).map(number)
     }
 
     /// Sends a request to the gateway; returns the status and the text.
-    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
         let port = self.pic.url().unwrap().port().unwrap();
         raw(
             port,
@@ -76,12 +77,12 @@ impl Live {
     }
 }
 
-fn ed25519(seed: u8) -> BasicIdentity {
+pub(crate) fn ed25519(seed: u8) -> BasicIdentity {
     BasicIdentity::from_raw_key(&[seed; 32])
 }
 
 /// An identity to which `from` delegates.
-fn delegated_identity(
+pub(crate) fn delegated_identity(
     from: &BasicIdentity,
     change: impl FnOnce(&mut Delegation),
 ) -> DelegatedIdentity {
@@ -106,7 +107,7 @@ fn delegated_identity(
 }
 
 /// The status and the text with which a request was refused.
-fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
+pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, AgentError>) -> (u16, String) {
     match result {
         Err(AgentError::HttpError(error)) => (
             error.status,
@@ -243,23 +244,29 @@ struct CanisterSignature {
     tree: HashTree,
 }
 
-/// Lets a canister sign; returns its public key for the empty seed, and the signature.
+/// Lets a new canister sign; returns its public key for the empty seed, and the signature.
 fn sign_by_canister(live: &Live, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let id = live.pic.create_canister();
+    install_signer(&live.pic, id);
+    sign_by(&live.pic, id, message)
+}
+
+pub(crate) fn install_signer(pic: &PocketIc, id: Principal) {
+    let module = wat::parse_str(CERTIFIER).unwrap();
+    pic.install_canister(id, module, vec![], None);
+}
+
+/// Lets a canister sign; returns its public key for the empty seed, and the signature.
+pub(crate) fn sign_by(pic: &PocketIc, id: Principal, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
     let tree = labeled(
         "sig",
         labeled(sha256(b""), labeled(sha256(message), leaf(vec![]))),
     );
-    let id = live.pic.create_canister();
-    let module = wat::parse_str(CERTIFIER).unwrap();
-    live.pic.install_canister(id, module, vec![], None);
     let sender = Principal::anonymous();
     let root = tree.digest().to_vec();
-    live.pic.update_call(id, sender, "certify", root).unwrap();
-    let certificate = live
-        .pic
-        .query_call(id, sender, "certificate", vec![])
-        .unwrap();
+    pic.update_call(id, sender, "certify", root).unwrap();
+    let certificate = pic.query_call(id, sender, "certificate", vec![]).unwrap();
     let mut key =
         b"\x30\x1b\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x02\x03\x0c\x00\x0a"
             .to_vec();
@@ -442,6 +449,56 @@ fn an_agent_finds_the_nodes_of_a_subnet() {
         assert!(found.iter_nodes().count() > 0);
         let own = live.pic.get_subnet(live.counter) == Some(subnet);
         assert_eq!(found.contains_canister(&live.counter), own);
+    }
+}
+
+/// Interface specification 0.50, "Request: Read state".
+#[test]
+fn the_third_version_reads_the_older_ranges_of_the_root_subnet_only() {
+    let live = Live::start();
+    let topology = live.pic.topology();
+    let (root, other) = (topology.get_nns().unwrap(), topology.get_app_subnets()[0]);
+    let found = |version: &str, path: &[&[u8]], subnet: Principal| {
+        let content = EnvelopeContent::ReadState {
+            ingress_expiry: 0,
+            sender: Principal::anonymous(),
+            paths: vec![path.iter().map(|label| Label::from_bytes(label)).collect()],
+        };
+        let envelope = Envelope {
+            content: Cow::Owned(content),
+            sender_pubkey: None,
+            sender_sig: None,
+            sender_delegation: None,
+        };
+        let path = format!("api/{version}/canister/{}/read_state", live.counter);
+        let request = reqwest::Client::new()
+            .post(live.pic.url().unwrap().join(&path).unwrap())
+            .header("content-type", "application/cbor")
+            .body(envelope.encode_bytes());
+        let answer = live.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            response.bytes().await.unwrap()
+        });
+        let answer: ReadStateResponse = serde_cbor::from_slice(&answer).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&answer.certificate).unwrap();
+        let lookup = |leaf: &[u8]| {
+            let path = [b"subnet", subnet.as_slice(), leaf];
+            matches!(certificate.tree.lookup_path(path), LookupResult::Found(_))
+        };
+        (lookup(b"canister_ranges"), lookup(b"public_key"))
+    };
+    for subnet in [root, other] {
+        let id = subnet.as_slice();
+        for path in [
+            &[b"subnet".as_slice()][..],
+            &[b"subnet", id],
+            &[b"subnet", id, b"canister_ranges"],
+        ] {
+            let others = path.len() < 3;
+            assert_eq!(found("v2", path, subnet), (true, others));
+            assert_eq!(found("v3", path, subnet), (subnet == root, others));
+        }
     }
 }
 

@@ -20,4 +20,5 @@ mod outcalls;
 mod own;
 mod raw;
 mod server;
+mod signatures;
 mod snapshots;

@@ -26,6 +26,7 @@ mod refusals;
 mod rollback;
 mod settings;
 mod snapshots;
+mod specification;
 mod subnets;
 mod system_api;
 mod tasks;

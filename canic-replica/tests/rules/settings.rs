@@ -403,6 +403,17 @@ fn a_status_is_shown_to_the_viewers_in_the_settings() {
     assert_eq!(show(&mut net, crowd).unwrap_err().error_code, "IC0408");
 }
 
+/// Interface specification 0.65, `status_visibility`.
+#[test]
+fn a_canister_always_reads_its_own_status() {
+    let mut net = Net::new();
+    let id = net.install(CALLER);
+    assert_eq!(net.replica.controllers(id), Some(vec![net.admin]));
+    let args = candid::encode_args(record(id)).unwrap();
+    let (_, answer) = net.call_through(id, "canister_status", 0, &args);
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
 #[test]
 fn a_canister_can_require_cycles_with_each_call_of_another() {
     let mut net = Net::new();

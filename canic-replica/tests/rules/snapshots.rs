@@ -572,6 +572,43 @@ fn a_snapshot_can_be_taken_and_the_code_uninstalled_in_one_step() {
     assert_eq!(net.number(id, "small"), 11);
 }
 
+/// Interface specification 0.46 and 0.50, `canister_info`.
+#[test]
+fn the_history_names_the_source_of_a_loaded_snapshot() {
+    let mut net = Net::new();
+    let caller = net.install(CALLER);
+    let (id, taken) = filled_canister(&mut net);
+    let other = net.create(100 * T);
+    let (metadata, module, ..) = download(&mut net, id, &taken);
+    let copy = upload_with(&mut net, upload_args(id, metadata), &module);
+    let mut last = |target: Principal, snapshot: &[u8]| {
+        load(&mut net, target, snapshot).unwrap();
+        let args = types::CanisterInfoArgs {
+            canister_id: target,
+            num_requested_changes: Some(1),
+        };
+        let (_, reply) = net.call_through(caller, "canister_info", 0, &encode(args));
+        let (info,): (types::CanisterInfoResult,) = candid::decode_args(&reply.unwrap()).unwrap();
+        match info.recent_changes[0].details.clone() {
+            Some(types::ChangeDetails::LoadSnapshot(record)) => {
+                (record.snapshot_id, record.source, record.from_canister_id)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let from_canister = types::SnapshotSource::TakenFromCanister(Reserved);
+    let from_upload = types::SnapshotSource::MetadataUpload(Reserved);
+    assert_eq!(
+        last(id, &taken),
+        (taken.clone(), from_canister.clone(), None)
+    );
+    assert_eq!(
+        last(other, &taken),
+        (taken.clone(), from_canister, Some(id))
+    );
+    assert_eq!(last(id, &copy), (copy.clone(), from_upload, None));
+}
+
 #[test]
 fn a_snapshot_belongs_to_one_canister_and_an_empty_one_has_none() {
     let mut net = Net::new();
