@@ -288,6 +288,7 @@ fn sender_info_is_passed_on_if_the_canister_of_the_key_signed_it() {
     for bad in [
         agent(b" another", signer, sign(signer)),
         agent(b" a person", other, sign(other)),
+        agent(b" a person", other, sign(signer)),
         agent(b" a person", signer, sign(other)),
     ] {
         let query = bad.query(&echo, "ask").with_arg(vec![]);
