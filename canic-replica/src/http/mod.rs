@@ -27,9 +27,7 @@
 //!   subnets that have an existing state, benchmarking limits or admins, or with application
 //!   subnets that have a free cost schedule;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
-//!   replica;
-//! - requests of agents with sender info (calls and queries of the client may have it), or signed
-//!   by web authentication.
+//!   replica.
 //!
 //! There are no metrics of subnets: `get_subnet_metrics` answers `None`.
 //!

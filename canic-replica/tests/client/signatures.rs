@@ -28,10 +28,12 @@ use crate::{
     common::builder_of,
 };
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
 /// A passkey: a public key in COSE, and a function that signs bytes.
 struct Passkey {
     cose: Vec<u8>,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>,
+    sign: Sign,
     /// Changes the challenge before it is signed.
     change: fn(&mut Vec<u8>),
 }
