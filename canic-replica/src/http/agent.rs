@@ -41,6 +41,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
+/// The methods that users may call at the path of a subnet.
+const CREATIONS: &[&str] = &["create_canister", "provisional_create_canister_with_cycles"];
 
 /// `/instances/{id}/api/..`.
 pub(super) async fn of_instance(
@@ -102,7 +104,12 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
             ..Failure::bad_request(format!("/api/{path} does not take {method}"))
         });
     }
+    let at_subnet = matches!(effective, EffectivePrincipal::Subnet(_));
     match (version, operation) {
+        // Subnets are called and queried at the newest paths only.
+        ("v2", "call" | "query") | ("v3", "call") if at_subnet => {
+            Err(Failure::not_found(format!("there is no path /api/{path}")))
+        }
         ("v2", "call") => call(instance, effective, body, false).await,
         ("v3" | "v4", "call") => call(instance, effective, body, true).await,
         ("v2" | "v3", "query") => {
@@ -198,6 +205,7 @@ fn submit(
     check(replica, &envelope, &[*canister_id])?;
     check_nonce(nonce.as_deref())?;
     let caller_info = caller_info(replica, &envelope, sender_info.as_ref())?;
+    check_subnet_method(effective, method_name, CREATIONS)?;
     let mut ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
     ingress.caller_info = caller_info;
     let id: MessageId = *envelope.content.to_request_id();
@@ -221,6 +229,7 @@ fn query(replica: &mut Replica, effective: EffectivePrincipal, body: &[u8]) -> A
     check(replica, &envelope, &[*canister_id])?;
     check_nonce(nonce.as_deref())?;
     let caller_info = caller_info(replica, &envelope, sender_info.as_ref())?;
+    check_subnet_method(effective, method_name, &["list_canisters"])?;
     let mut query = ingress(*sender, *canister_id, method_name, arg, effective)?;
     query.caller_info = caller_info;
     let response = match replica.query(query) {
@@ -383,6 +392,23 @@ fn ingress(
         effective: (effective != EffectivePrincipal::Canister(management)).then_some(effective),
         caller_info: None,
     })
+}
+
+/// Checks that a request at the path of a subnet calls one of these methods.
+fn check_subnet_method(
+    effective: EffectivePrincipal,
+    method: &str,
+    methods: &[&str],
+) -> Answer<()> {
+    match effective {
+        EffectivePrincipal::Subnet(_) if !methods.contains(&method) => {
+            Err(Failure::bad_request(format!(
+                "at the path of a subnet, `{method}` is not supported, only {}",
+                methods.join(" and ")
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn reject_response(reject: &Reject) -> Answer<RejectResponse> {

@@ -13,6 +13,7 @@ use ic_agent::{
     },
 };
 use ic_certification::{Certificate, HashTree, Label, LookupResult, labeled, leaf};
+use ic_management_canister_types::ProvisionalCreateCanisterWithCyclesArgs;
 use ic_transport_types::ReadStateResponse;
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};
@@ -62,6 +63,25 @@ impl Live {
     pub(crate) fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
         let query = agent.query(&self.counter, method).with_arg(vec![]);
         self.runtime.block_on(query.call()).map(number)
+    }
+
+    /// Sends an unsigned request to the gateway; returns the status and the answer.
+    fn send(&self, path: &str, content: EnvelopeContent) -> (u16, Vec<u8>) {
+        let envelope = Envelope {
+            content: Cow::Owned(content),
+            sender_pubkey: None,
+            sender_sig: None,
+            sender_delegation: None,
+        };
+        let request = reqwest::Client::new()
+            .post(self.pic.url().unwrap().join(path).unwrap())
+            .header("content-type", "application/cbor")
+            .body(envelope.encode_bytes());
+        self.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.bytes().await.unwrap().to_vec())
+        })
     }
 
     /// Sends a request to the gateway; returns the status and the text.
@@ -464,22 +484,9 @@ fn the_third_version_reads_the_older_ranges_of_the_root_subnet_only() {
             sender: Principal::anonymous(),
             paths: vec![path.iter().map(|label| Label::from_bytes(label)).collect()],
         };
-        let envelope = Envelope {
-            content: Cow::Owned(content),
-            sender_pubkey: None,
-            sender_sig: None,
-            sender_delegation: None,
-        };
         let path = format!("api/{version}/canister/{}/read_state", live.counter);
-        let request = reqwest::Client::new()
-            .post(live.pic.url().unwrap().join(&path).unwrap())
-            .header("content-type", "application/cbor")
-            .body(envelope.encode_bytes());
-        let answer = live.runtime.block_on(async {
-            let response = request.send().await.unwrap();
-            assert_eq!(response.status(), 200);
-            response.bytes().await.unwrap()
-        });
+        let (status, answer) = live.send(&path, content);
+        assert_eq!(status, 200);
         let answer: ReadStateResponse = serde_cbor::from_slice(&answer).unwrap();
         let certificate: Certificate = serde_cbor::from_slice(&answer.certificate).unwrap();
         let lookup = |leaf: &[u8]| {
@@ -500,6 +507,48 @@ fn the_third_version_reads_the_older_ranges_of_the_root_subnet_only() {
             assert_eq!(found("v3", path, subnet), (subnet == root, others));
         }
     }
+}
+
+/// Interface specification 0.60, "Effective subnet id".
+#[test]
+fn a_subnet_is_called_for_creations_only() {
+    let live = Live::start();
+    let subnet = live.pic.topology().get_app_subnets()[0];
+    let call = |version: &str, method: &str| {
+        let arg = ProvisionalCreateCanisterWithCyclesArgs::default();
+        let content = EnvelopeContent::Call {
+            nonce: None,
+            ingress_expiry: live.pic.get_time().as_nanos_since_unix_epoch() + 60_000_000_000,
+            sender: Principal::anonymous(),
+            canister_id: Principal::management_canister(),
+            method_name: method.into(),
+            arg: candid::encode_one(arg).unwrap(),
+            sender_info: None,
+        };
+        live.send(&format!("api/{version}/subnet/{subnet}/call"), content)
+    };
+    let create = "provisional_create_canister_with_cycles";
+    let (status, answer) = call("v4", create);
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(call("v4", "raw_rand").0, 400);
+    assert_eq!(call("v3", create).0, 404);
+    let content = EnvelopeContent::Query {
+        nonce: None,
+        ingress_expiry: 0,
+        sender: Principal::anonymous(),
+        canister_id: Principal::management_canister(),
+        method_name: "canister_status".into(),
+        arg: Vec::new(),
+        sender_info: None,
+    };
+    let query = |version: &str| {
+        live.send(
+            &format!("api/{version}/subnet/{subnet}/query"),
+            content.clone(),
+        )
+        .0
+    };
+    assert_eq!((query("v3"), query("v2")), (400, 404));
 }
 
 #[test]
