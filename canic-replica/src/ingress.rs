@@ -58,8 +58,9 @@ fn cbor_string(length: usize) -> usize {
     head + length
 }
 
-/// Information about the sender of a message, signed by a canister. The replica passes it on to the
-/// callee without verification.
+/// Information about the sender of a message, signed by a canister. In requests of agents its
+/// signature is verified. [`Ingress`] and the calls of PocketIC's client have no signature: they
+/// pass it on to the callee as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerInfo {
     /// The information.

@@ -42,6 +42,8 @@
 //! - Keys are derived from the numbers of the subnets: their signatures are genuine, but no key is
 //!   secret.
 //!
+//! [`specification`] lists the items of the interface specification since 0.46, and their tests.
+//!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 //! Its command `did` prints the Candid interface of a module; see [`candid_interface()`].
 
@@ -61,6 +63,8 @@ mod prices;
 mod reject;
 mod replica;
 mod rounds;
+#[doc = include_str!("../SPECIFICATION.md")]
+pub mod specification {}
 mod subnets;
 mod threshold;
 mod trace;

@@ -272,7 +272,18 @@ impl Replica {
         effective: EffectivePrincipal,
         paths: &[Vec<Vec<u8>>],
     ) -> Result<Vec<u8>, ReadStateError> {
-        self.network.read_state(sender, effective, paths)
+        self.network.read_state(sender, effective, paths, true)
+    }
+
+    /// Like [`Self::read_state`], without `/subnet/<id>/canister_ranges` of other subnets than the
+    /// root subnet.
+    pub(crate) fn read_state_without_legacy_ranges(
+        &self,
+        sender: Principal,
+        effective: EffectivePrincipal,
+        paths: &[Vec<Vec<u8>>],
+    ) -> Result<Vec<u8>, ReadStateError> {
+        self.network.read_state(sender, effective, paths, false)
     }
 
     /// A signature by the first node of a subnet, and the principal of that node.

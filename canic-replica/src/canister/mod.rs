@@ -49,7 +49,12 @@ pub(crate) struct Canister {
     pub(crate) certified_data: Vec<u8>,
     /// When the global timer fires, in nanoseconds since 1970.
     pub(crate) timer: Option<u64>,
-    /// Counts changes of code and settings, and messages executed.
+    /// When it was created, in nanoseconds since 1970.
+    pub(crate) created_at: u64,
+    /// When its present code was installed or loaded from a snapshot, in nanoseconds since 1970; 0
+    /// before the first code.
+    pub(crate) installed_at: u64,
+    /// Counts changes of code, settings and status, and messages executed. It is 0 at creation.
     pub(crate) version: u64,
     pub(crate) history: VecDeque<management::Change>,
     pub(crate) total_changes: u64,
@@ -115,6 +120,8 @@ impl Canister {
             stable: Stable::default(),
             certified_data: Vec::new(),
             timer: None,
+            created_at: now,
+            installed_at: 0,
             version: 0,
             history: VecDeque::new(),
             total_changes: 0,
@@ -295,7 +302,7 @@ impl Canister {
         self.settings.freezing_limit(prices, &self.resources())
     }
 
-    /// Adds a change of code, controllers or existence to its history.
+    /// Adds a change of code or controllers to its history, under a new version.
     pub(crate) fn record(
         &mut self,
         now: u64,
@@ -303,6 +310,17 @@ impl Canister {
         details: management::ChangeDetails,
     ) {
         self.version += 1;
+        self.record_here(now, origin, details);
+    }
+
+    /// Adds an entry to its history under the present version: its creation, or a change that was
+    /// counted already.
+    pub(crate) fn record_here(
+        &mut self,
+        now: u64,
+        origin: management::ChangeOrigin,
+        details: management::ChangeDetails,
+    ) {
         self.total_changes += 1;
         self.history.push_back(management::Change {
             timestamp_nanos: now,

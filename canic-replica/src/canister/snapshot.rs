@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) timer: Option<management::CanisterTimer>,
     /// The state of the hook for low memory. An uploaded snapshot may leave it out.
     pub(crate) low_memory: Option<LowMemory>,
+    /// Whether a canister loaded it: from then on nothing more can be uploaded to it.
+    pub(crate) loaded: bool,
     pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     pub(crate) bytes: u64,
 }

@@ -139,15 +139,25 @@ impl DataCertificate {
 
 /// The node of a canister. The metadata is pruned unless it is wanted.
 pub(crate) fn canister(canister: &Canister, wanted: Option<&Wanted>) -> Node {
-    let mut nodes = vec![(
-        "controllers",
-        Node::Leaf(cbor(&canister.settings.controllers)),
-    )];
+    let mut nodes = vec![
+        (
+            "canister_creation_timestamp",
+            Node::Leaf(natural(canister.created_at)),
+        ),
+        (
+            "controllers",
+            Node::Leaf(cbor(&canister.settings.controllers)),
+        ),
+    ];
     if let Some(code) = &canister.code {
         let module = &code.module;
         nodes.push((
             "certified_data",
             Node::Leaf(canister.certified_data.clone()),
+        ));
+        nodes.push((
+            "last_install_timestamp",
+            Node::Leaf(natural(canister.installed_at)),
         ));
         nodes.push(("module_hash", Node::Leaf(module.hash.to_vec())));
         let opened = wanted.is_some_and(|wanted| wanted.below(b"metadata").is_some());

@@ -65,6 +65,11 @@ impl Topology {
         self.public_key(self.root)
     }
 
+    /// The id of the root subnet.
+    pub(crate) fn root_id(&self) -> Principal {
+        self.subnets[self.root].id
+    }
+
     /// The key of the subnet with this number, DER.
     pub(crate) fn public_key(&self, subnet: usize) -> &[u8] {
         &self.subnets[subnet].keys.public

@@ -18,7 +18,7 @@ use axum::{
 use candid::Principal;
 use ic_transport_types::{
     Envelope, EnvelopeContent, NodeSignature, QueryResponse, ReadStateResponse, RejectCode,
-    RejectResponse, ReplyResponse, RequestId, TransportCallResponse,
+    RejectResponse, ReplyResponse, RequestId, SenderInfo, TransportCallResponse,
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -27,11 +27,11 @@ use tokio::time::Instant;
 use crate::{
     http::{
         answer::{Answer, Body, Failure, Path},
-        authentication::authenticate,
+        authentication::{authenticate, sender_info_as_given, verify_sender_info},
         instances::{Instance, Validation, follow_clock},
         shared::Shared,
     },
-    ingress::{EffectivePrincipal, Ingress, IngressStatus, MessageId},
+    ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId},
     network::read_state::ReadStateError,
     reject::Reject,
     replica::Replica,
@@ -47,6 +47,8 @@ const MAX_REQUEST: usize = 4 * 1024 * 1024;
 const MAX_CALL: usize = 2 * 1024 * 1024;
 /// The media type of requests and answers.
 const CBOR: &str = "application/cbor";
+/// The methods that users may call at the path of a subnet.
+const CREATIONS: &[&str] = &["create_canister", "provisional_create_canister_with_cycles"];
 
 /// `/instances/{id}/api/..`.
 pub(super) async fn of_instance(
@@ -109,6 +111,7 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
             ..Failure::bad_request(format!("/api/{path} does not take {method}"))
         });
     }
+    let at_subnet = matches!(effective, EffectivePrincipal::Subnet(_));
     if !media_type
         .is_some_and(|media_type| media_type.as_bytes().eq_ignore_ascii_case(CBOR.as_bytes()))
     {
@@ -125,6 +128,10 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
     }
     let validation = instance.validation;
     match (version, operation) {
+        // Subnets are called and queried at the newest paths only.
+        ("v2", "call" | "query") | ("v3", "call") if at_subnet => {
+            Err(Failure::not_found(format!("there is no path /api/{path}")))
+        }
         ("v2", "call") => call(instance, effective, body, false).await,
         ("v3" | "v4", "call") => call(instance, effective, body, true).await,
         ("v2" | "v3", "query") => {
@@ -133,8 +140,11 @@ async fn try_serve(instance: Arc<Instance>, path: &str, request: Request) -> Ans
                 .await
         }
         ("v2" | "v3", "read_state") => {
+            let legacy_ranges = version == "v2";
             instance
-                .run(move |replica| read_state(replica, effective, validation, &body))
+                .run(move |replica| {
+                    read_state(replica, effective, validation, &body, legacy_ranges)
+                })
                 .await
         }
         _ => Err(Failure::not_found(format!("there is no path /api/{path}"))),
@@ -220,7 +230,7 @@ fn submit(
     else {
         return Err(unexpected(&envelope, "call"));
     };
-    let ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let mut ingress = ingress(*sender, *canister_id, method_name, arg, effective)?;
     replica
         .open_route(&ingress)
         .map_err(|_| unknown(effective))?;
@@ -240,9 +250,8 @@ fn submit(
         check_nonce(nonce.as_deref())?;
         check(replica, &envelope, &[*canister_id])?;
     }
-    if sender_info.is_some() {
-        return Err(Failure::not_served("sender info"));
-    }
+    ingress.caller_info = caller_info(replica, &envelope, validation, sender_info.as_ref())?;
+    check_subnet_method(effective, method_name, CREATIONS)?;
     Ok(replica
         .submit_as(id, ingress, body.len())
         .map(|()| (*sender, id)))
@@ -268,14 +277,13 @@ fn query(
     else {
         return Err(unexpected(&envelope, "query"));
     };
-    let query = ingress(*sender, *canister_id, method_name, arg, effective)?;
+    let mut query = ingress(*sender, *canister_id, method_name, arg, effective)?;
     if validation == Validation::Enabled {
         check_nonce(nonce.as_deref())?;
         check(replica, &envelope, &[*canister_id])?;
     }
-    if sender_info.is_some() {
-        return Err(Failure::not_served("sender info"));
-    }
+    query.caller_info = caller_info(replica, &envelope, validation, sender_info.as_ref())?;
+    check_subnet_method(effective, method_name, &["list_canisters"])?;
     let response = match replica.query(query) {
         Ok(arg) => QueryResponse::Replied {
             reply: ReplyResponse { arg },
@@ -349,6 +357,7 @@ fn read_state(
     effective: EffectivePrincipal,
     validation: Validation,
     body: &[u8],
+    legacy_ranges: bool,
 ) -> Answer<Response> {
     check_subnet(replica, effective)?;
     let envelope = envelope(body).map_err(undecodable)?;
@@ -366,7 +375,12 @@ fn read_state(
         .iter()
         .map(|path| path.iter().map(|label| label.as_bytes().to_vec()).collect())
         .collect();
-    let certificate = certificate(replica, *sender, effective, &paths)?;
+    let read = if legacy_ranges {
+        Replica::read_state
+    } else {
+        Replica::read_state_without_legacy_ranges
+    };
+    let certificate = read(replica, *sender, effective, &paths).map_err(unreadable)?;
     cbor(&ReadStateResponse { certificate })
 }
 
@@ -376,17 +390,35 @@ fn certificate(
     effective: EffectivePrincipal,
     paths: &[Vec<Vec<u8>>],
 ) -> Answer<Vec<u8>> {
-    replica
-        .read_state(sender, effective, paths)
-        .map_err(|error| match error {
-            ReadStateError::NotFound(why) => Failure::not_found(why),
-            ReadStateError::Invalid(why) => Failure::bad_request(why),
-            ReadStateError::Forbidden(why) => Failure::forbidden(why),
-        })
+    let read = replica.read_state(sender, effective, paths);
+    read.map_err(unreadable)
+}
+
+fn unreadable(error: ReadStateError) -> Failure {
+    match error {
+        ReadStateError::NotFound(why) => Failure::not_found(why),
+        ReadStateError::Invalid(why) => Failure::bad_request(why),
+        ReadStateError::Forbidden(why) => Failure::forbidden(why),
+    }
 }
 
 fn check(replica: &Replica, envelope: &Envelope<'_>, targets: &[Principal]) -> Answer<()> {
     authenticate(envelope, targets, replica.time(), &replica.root_key())
+}
+
+/// The verified information about the sender.
+fn caller_info(
+    replica: &Replica,
+    envelope: &Envelope<'_>,
+    validation: Validation,
+    info: Option<&SenderInfo>,
+) -> Answer<Option<CallerInfo>> {
+    let root_key = replica.root_key();
+    let verified = info.map(|info| match validation {
+        Validation::Enabled => verify_sender_info(envelope, info, &root_key),
+        Validation::Disabled => sender_info_as_given(info),
+    });
+    verified.transpose()
 }
 
 fn check_nonce(nonce: Option<&[u8]>) -> Answer<()> {
@@ -421,6 +453,23 @@ fn ingress(
         effective: Some(effective),
         caller_info: None,
     })
+}
+
+/// Checks that a request at the path of a subnet calls one of these methods.
+fn check_subnet_method(
+    effective: EffectivePrincipal,
+    method: &str,
+    methods: &[&str],
+) -> Answer<()> {
+    match effective {
+        EffectivePrincipal::Subnet(_) if !methods.contains(&method) => {
+            Err(Failure::bad_request(format!(
+                "at the path of a subnet, `{method}` is not supported, only {}",
+                methods.join(" and ")
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn reject_response(reject: &Reject) -> Answer<RejectResponse> {

@@ -7,12 +7,21 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 use candid::Principal;
+use ic_certification::{Certificate, LookupResult};
 use ic_signature_verification::verify_canister_sig;
-use ic_transport_types::{DelegationPermissions, Envelope, EnvelopeContent, SignedDelegation};
+use ic_transport_types::{
+    DelegationPermissions, Envelope, EnvelopeContent, SenderInfo, SignedDelegation,
+};
+use serde::Deserialize;
+use serde_bytes::ByteBuf;
 
 use crate::{
     certification::keys::{BLS_PREFIX, ED25519_PREFIX},
-    http::answer::{Answer, Failure},
+    http::{
+        answer::{Answer, Failure},
+        web_authentication,
+    },
+    ingress::CallerInfo,
 };
 
 /// The latest expiry of a request, with a tolerance for clocks, in nanoseconds from now.
@@ -60,7 +69,8 @@ pub(super) fn authenticate(
             let signer = resolve_delegations(key, delegations, targets, is_call, now, root_key)?;
             let mut message = b"\x0aic-request".to_vec();
             message.extend(content.to_request_id().as_slice());
-            verify(signer, &message, signature, root_key).map_err(|why| why.within("signature"))
+            verify(signer, &message, signature, root_key)
+                .or_else(|why| refuse(format!("Invalid signature: {why}")))
         }
         _ => refuse(format!("Missing signature from user: {}", content.sender())),
     }
@@ -136,31 +146,14 @@ fn resolve_delegations<'a>(
             return refuse("a delegation permits queries only");
         }
         verify(signer, &delegation.signable(), signature, root_key)
-            .map_err(|why| why.within("delegation"))?;
+            .or_else(|why| refuse(format!("Invalid delegation: {why}")))?;
         keys.push(&delegation.pubkey);
     }
     Ok(keys[keys.len() - 1])
 }
 
-/// The reason why a signature is not accepted.
-enum Unverified {
-    Invalid(String),
-    NotServed(&'static str),
-}
-
-impl Unverified {
-    /// The refusal of the `part` of a request with this signature.
-    fn within(self, part: &str) -> Failure {
-        match self {
-            Self::Invalid(why) => Failure::bad_request(format!("Invalid {part}: {why}")),
-            Self::NotServed(what) => Failure::not_served(what),
-        }
-    }
-}
-
 /// Verifies a signature by a key in DER.
-fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Result<(), Unverified> {
-    let invalid = |why: String| Err(Unverified::Invalid(why));
+fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Result<(), String> {
     let curves: [(&[u8], &dyn VerificationAlgorithm); 3] = [
         (ED25519_PREFIX, &ED25519),
         (P256_KEY, &ECDSA_P256_SHA256_FIXED),
@@ -170,23 +163,84 @@ fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Resu
         if let Some(point) = key.strip_prefix(prefix) {
             return UnparsedPublicKey::new(algorithm, point)
                 .verify(message, signature)
-                .or_else(|_| {
-                    invalid("Invalid basic signature: it is not that of the public key".into())
-                });
+                .map_err(|_| "Invalid basic signature: it is not that of the public key".into());
         }
     }
-    let holds = |identifier: &[u8]| key.windows(identifier.len()).any(|part| part == identifier);
-    if holds(CANISTER_SIGNATURE) {
+    if wrapped_key(key, CANISTER_SIGNATURE).is_some() {
         return verify_canister_signature(message, signature, key, root_key)
-            .or_else(|why| invalid(format!("Invalid canister signature: {why}")));
+            .map_err(|why| format!("Invalid canister signature: {why}"));
     }
-    if holds(WEB_AUTHENTICATION) {
-        return Err(Unverified::NotServed("signatures of web authentication"));
+    if let Some(cose) = wrapped_key(key, WEB_AUTHENTICATION) {
+        return web_authentication::verify(cose, message, signature)
+            .map_err(|why| format!("Invalid web authentication signature: {why}"));
     }
-    invalid(format!(
+    Err(format!(
         "Invalid public key: no supported algorithm: {}",
         hex::encode(key)
     ))
+}
+
+/// The key within DER whose algorithm has this identifier.
+fn wrapped_key<'a>(der: &'a [u8], identifier: &[u8]) -> Option<&'a [u8]> {
+    let (content, []) = der_content(der, 0x30)? else {
+        return None;
+    };
+    let (bits, []) = der_content(content.strip_prefix(identifier)?, 0x03)? else {
+        return None;
+    };
+    // The number of unused bits comes first.
+    bits.strip_prefix(&[0])
+}
+
+/// The content of a value in DER with this tag, and what follows the value.
+fn der_content(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = der.strip_prefix(&[tag])?.split_first()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
+        0x82 => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*bytes)), rest)
+        }
+        _ => return None,
+    };
+    rest.split_at_checked(length)
+}
+
+/// The information about the sender of a request, without a look at its signature.
+pub(super) fn sender_info_as_given(info: &SenderInfo) -> Answer<CallerInfo> {
+    let signer = Principal::try_from_slice(&info.signer)
+        .or_else(|_| refuse("the signer of the sender info is no principal"))?;
+    Ok(CallerInfo {
+        data: info.info.clone(),
+        signer,
+    })
+}
+
+/// The information about the sender of a request, if the canister behind its key signed it. The
+/// root key is in DER.
+pub(super) fn verify_sender_info(
+    envelope: &Envelope<'_>,
+    info: &SenderInfo,
+    root_key: &[u8],
+) -> Answer<CallerInfo> {
+    let key = envelope.sender_pubkey.as_deref().unwrap_or_default();
+    let signer = wrapped_key(key, CANISTER_SIGNATURE).and_then(|key| {
+        let (length, rest) = key.split_first()?;
+        rest.get(..usize::from(*length))
+    });
+    let Some(signer) = signer.filter(|signer| **signer == info.signer) else {
+        return refuse("the signer of the sender info is not the canister of the public key");
+    };
+    let signer = Principal::try_from_slice(signer)
+        .or_else(|_| refuse("the signer of the sender info is no principal"))?;
+    let message = [b"\x0eic-sender-info".as_slice(), &info.info].concat();
+    verify_canister_signature(&message, &info.sig, key, root_key)
+        .or_else(|why| refuse(format!("Invalid signature of the sender info: {why}")))?;
+    Ok(CallerInfo {
+        data: info.info.clone(),
+        signer,
+    })
 }
 
 /// Verifies a canister signature; both keys are in DER. The error is the reason.
@@ -199,7 +253,34 @@ pub(super) fn verify_canister_signature(
     let root_key = root_key
         .strip_prefix(BLS_PREFIX)
         .ok_or("the root key is no BLS12-381 key in DER")?;
-    verify_canister_sig(message, signature, key, root_key)
+    verify_canister_sig(message, signature, key, root_key)?;
+    check_subnet_type(signature)
+}
+
+/// Canisters of cloud engines cannot sign (interface specification 0.60, "Canister signatures").
+fn check_subnet_type(signature: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Signature {
+        certificate: ByteBuf,
+    }
+    let parse = |bytes: &[u8]| {
+        serde_cbor::from_slice::<Certificate>(bytes)
+            .map_err(|e| format!("the signature has an invalid certificate: {e}"))
+    };
+    let signature: Signature =
+        serde_cbor::from_slice(signature).map_err(|e| format!("the signature is invalid: {e}"))?;
+    let Some(delegation) = parse(&signature.certificate)?.delegation else {
+        return Ok(());
+    };
+    let tree = parse(&delegation.certificate)?.tree;
+    let subnet = delegation.subnet_id.as_slice();
+    match tree.lookup_path([b"subnet".as_slice(), subnet, b"type"]) {
+        LookupResult::Found(b"cloud_engine") => {
+            Err("canisters of a cloud engine cannot sign".into())
+        }
+        LookupResult::Found(_) => Ok(()),
+        _ => Err("the type of the signing canister's subnet is not certified".into()),
+    }
 }
 
 /// A time, in nanoseconds since 1970, as the platform writes it.

@@ -25,9 +25,7 @@
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, or
 //!   `icp_features`; or with subnets that have an existing state or admins;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
-//!   replica;
-//! - requests of agents with sender info (calls and queries of the client may have it), or signed
-//!   by web authentication.
+//!   replica.
 //!
 //! All other options are honoured; `log_level` is checked, but the server writes no log of an
 //! instance. A canister that is created with an id of the mainnet brings the mainnet's subnet of
@@ -52,6 +50,7 @@ mod operations;
 mod outcalls;
 mod shared;
 mod snapshots;
+mod web_authentication;
 
 use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 

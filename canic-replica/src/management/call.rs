@@ -9,7 +9,7 @@ use ic_management_canister_types as types;
 use crate::{
     bounded::{decode_bounded, decode_skipping},
     canister::calls::{Origin, Request},
-    reject::{Reject, RejectCode, invalid},
+    reject::{Reject, RejectCode, contract, invalid},
 };
 
 /// The outcome of a management call.
@@ -51,6 +51,43 @@ pub(crate) fn origin(request: &Request, sender_version: Option<u64>) -> types::C
         _ => types::ChangeOrigin::FromUser(types::FromUserRecord {
             user_id: request.sender,
         }),
+    }
+}
+
+/// Checks that the `sender_canister_version` of a call, if there is one, is the version that its
+/// caller has. An argument that cannot be decoded is refused by its method.
+pub(crate) fn check_sender_version(request: &Request, actual: u64) -> Result<(), Reject> {
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Versioned {
+        sender_canister_version: Option<u64>,
+        // Long blobs are read as one piece.
+        wasm_module: Option<serde_bytes::ByteBuf>,
+        arg: Option<serde_bytes::ByteBuf>,
+    }
+    let is_versioned = matches!(
+        request.method.as_str(),
+        "create_canister"
+            | "update_settings"
+            | "install_code"
+            | "install_chunked_code"
+            | "uninstall_code"
+            | "take_canister_snapshot"
+            | "load_canister_snapshot"
+            | "provisional_create_canister_with_cycles"
+    );
+    if !is_versioned {
+        return Ok(());
+    }
+    let given = match decode_skipping::<(Versioned,)>(&request.payload, 50) {
+        Ok((argument,)) => argument.sender_canister_version,
+        Err(_) => None,
+    };
+    match given {
+        Some(given) if given != actual => Err(contract(format!(
+            "Management canister call payload includes sender canister version {given} that does \
+             not match the actual sender canister version {actual}."
+        ))),
+        _ => Ok(()),
     }
 }
 

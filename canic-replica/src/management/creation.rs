@@ -157,7 +157,7 @@ impl Network {
             environment_variables_hash: environment
                 .then(|| environment_hash(&settings.environment_variables)),
         };
-        canister.record(
+        canister.record_here(
             self.time,
             origin(request, sender_version),
             types::ChangeDetails::Creation(creation),

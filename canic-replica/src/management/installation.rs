@@ -405,10 +405,10 @@ impl Draft<'_> {
             module_hash: hash,
         };
         let canister = Arc::make_mut(&mut self.canister);
-        // `record` increments the version, too.
-        canister.version -= 1;
+        canister.installed_at = self.now;
         let origin = origin(self.request, order.sender_version);
-        canister.record(
+        // The new code has seen the new version already.
+        canister.record_here(
             self.now,
             origin,
             types::ChangeDetails::CodeDeployment(details),

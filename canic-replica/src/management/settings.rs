@@ -196,8 +196,8 @@ fn merge(mut settings: Settings, change: types::CanisterSettings) -> Result<Sett
         ),
         (
             change.memory_allocation,
-            1 << 48,
-            "MemoryAllocation expected to be in the range [0..281474976710656]",
+            u64::MAX,
+            "MemoryAllocation expected to be in the range [0..2^64-1]",
             &mut settings.memory_allocation,
         ),
         (
@@ -214,8 +214,8 @@ fn merge(mut settings: Settings, change: types::CanisterSettings) -> Result<Sett
         ),
         (
             change.wasm_memory_threshold,
-            u64::MAX,
-            "Wasm memory threshold expected to be in the range of [0..2^64-1]",
+            1 << 48,
+            "Wasm memory threshold expected to be in the range of [0..2^48]",
             &mut settings.wasm_memory_threshold,
         ),
     ] {
@@ -270,7 +270,11 @@ fn check_number(principals: &[Principal]) -> Result<(), Reject> {
 }
 
 fn log_limit(limit: &Nat) -> Result<u64, Reject> {
-    let bytes = u64::try_from(limit.0.clone()).unwrap_or(u64::MAX);
+    let bytes = u64::try_from(limit.0.clone()).map_err(|_| {
+        contract(format!(
+            "Log memory limit expected to be in the range of [0..2^64-1], got {limit}"
+        ))
+    })?;
     let (least, most) = LOG_LIMITS.into_inner();
     match bytes {
         0 => Ok(0),

@@ -152,6 +152,7 @@ impl Network {
                     Hook::Ready => LowMemory::Ready,
                     Hook::Executed => LowMemory::Executed,
                 }),
+            loaded: false,
             chunks: BTreeMap::new(),
         };
         let snapshot_id = self.store_snapshot(id, snapshot, replaced, false, request)?;
@@ -164,9 +165,13 @@ impl Network {
         let id = args.canister_id;
         self.require_controlled(id, request)?;
         let snapshot = self.snapshot(id, &args.snapshot_id)?;
-        let SnapshotCode::Uploaded(upload) = &snapshot.program else {
-            let why = "Only canister snapshots created by metadata upload can be mutated.";
-            return Err(Reject::new(RejectCode::CanisterReject, 409, why));
+        let upload = match &snapshot.program {
+            SnapshotCode::Uploaded(upload) if !snapshot.loaded => upload,
+            _ => {
+                let why = "Only canister snapshots created by metadata upload can be mutated, and \
+                           only until they are loaded.";
+                return Err(Reject::new(RejectCode::CanisterReject, 409, why));
+            }
         };
         let size = args.chunk.len() as u64;
         let (length, offset, work) = match args.kind {

@@ -54,6 +54,7 @@ impl Network {
                 None => types::CanisterTimer::Inactive,
             }),
             low_memory: Some(canister.low_memory()),
+            loaded: false,
             chunks: canister.chunks.clone(),
             bytes: canister.snapshot_size(),
         };
@@ -118,7 +119,7 @@ impl Network {
             .map_err(snapshot_unpaid)?;
         let details = types::LoadSnapshotRecord {
             from_canister_id: (owner != id).then_some(owner),
-            snapshot_id: args.snapshot_id,
+            snapshot_id: args.snapshot_id.clone(),
             canister_version: snapshot.version,
             taken_at_timestamp: snapshot.taken_at,
             source: snapshot.source(),
@@ -129,9 +130,21 @@ impl Network {
             origin,
             types::ChangeDetails::LoadSnapshot(details),
         );
+        draft.installed_at = self.time;
         self.commit_draft(draft, baseline + paid);
         self.subnets[subnet].compiled.insert(hash);
+        self.mark_loaded(owner, &args.snapshot_id);
         reply(())
+    }
+
+    /// Marks a snapshot as loaded, which makes an uploaded one immutable.
+    fn mark_loaded(&mut self, owner: Principal, name: &[u8]) {
+        let owner = self.canister_mut(owner);
+        if let Some(snapshot) = owner.and_then(|owner| owner.snapshots.get_mut(name))
+            && !snapshot.loaded
+        {
+            Arc::make_mut(snapshot).loaded = true;
+        }
     }
 
     pub(crate) fn list_snapshots(&mut self, request: &Request) -> ManagementResult {

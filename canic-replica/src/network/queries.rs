@@ -94,7 +94,9 @@ impl Network {
             self.certified_time,
             QUERY_LIMIT,
         );
-        if path.is_empty() && code.module.reads_certificates {
+        // The management canister calls the transform functions of outcalls.
+        let is_transform = query.sender == Principal::management_canister();
+        if path.is_empty() && !is_transform && code.module.reads_certificates {
             message.certificate = Some(Arc::new(self.data_certificate(canister)));
         }
         message.payload.clone_from(&query.payload);

@@ -23,13 +23,43 @@ pub enum ReadStateError {
     Forbidden(String),
 }
 
+/// Checks that a path below `/canister_ranges` is requested of a subnet, and that all such paths
+/// name the same subnet.
+fn check_ranges(
+    effective: EffectivePrincipal,
+    paths: &[Vec<Vec<u8>>],
+    path: &[Vec<u8>],
+) -> Result<(), ReadStateError> {
+    let ranges = |path: &[Vec<u8>]| {
+        path.first()
+            .is_some_and(|label| label == b"canister_ranges")
+    };
+    if !ranges(path) {
+        return Ok(());
+    }
+    let invalid = |why: &str| Err(ReadStateError::Invalid(why.into()));
+    if matches!(effective, EffectivePrincipal::Canister(_)) {
+        return invalid("Canister ranges are read at the subnet's path, not at a canister's.");
+    }
+    if paths
+        .iter()
+        .any(|other| ranges(other) && other.get(1) != path.get(1))
+    {
+        return invalid("All paths below /canister_ranges must refer to the same subnet id.");
+    }
+    Ok(())
+}
+
 impl Network {
-    /// A certificate of `paths` in the state tree of the subnet of `effective`.
+    /// A certificate of `paths` in the state tree of the subnet of `effective`. The second version
+    /// of the interface of agents reveals `legacy_ranges`, the third one does not (interface
+    /// specification 0.50).
     pub(crate) fn read_state(
         &self,
         sender: Principal,
         effective: EffectivePrincipal,
         paths: &[Vec<Vec<u8>>],
+        legacy_ranges: bool,
     ) -> Result<Vec<u8>, ReadStateError> {
         let (EffectivePrincipal::Canister(name) | EffectivePrincipal::Subnet(name)) = effective;
         let subnet = self.subnet_for(effective).ok_or_else(|| {
@@ -52,8 +82,9 @@ impl Network {
         let mut wanted = Wanted::default();
         let mut request = None;
         for path in paths {
+            check_ranges(effective, paths, path)?;
             self.check(sender, name, path, &mut request)?;
-            wanted.add(path);
+            self.want(&mut wanted, path, legacy_ranges);
         }
         let state = self.certified_state(subnet);
         Ok(state.certificate(
@@ -64,6 +95,31 @@ impl Network {
             },
             |label| self.request_node(label),
         ))
+    }
+
+    /// Requests a path in a certificate. Without `legacy_ranges`, the certificate reveals
+    /// `/subnet/<id>/canister_ranges` of the root subnet only.
+    fn want(&self, wanted: &mut Wanted, path: &[Vec<u8>], legacy_ranges: bool) {
+        let root = self.topology.root_id();
+        let labels: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
+        let ids: Vec<&[u8]> = match labels.as_slice() {
+            _ if legacy_ranges => return wanted.add(path),
+            [b"subnet"] => {
+                let present = self.infos.iter().filter(|info| !info.deleted);
+                present.map(|info| info.id.as_slice()).collect()
+            }
+            [b"subnet", id] => vec![*id],
+            [b"subnet", id, b"canister_ranges"] if *id != root.as_slice() => return,
+            _ => return wanted.add(path),
+        };
+        for id in ids {
+            for leaf in ["node", "public_key", "type"] {
+                wanted.add([b"subnet", id, leaf.as_bytes()]);
+            }
+            if id == root.as_slice() {
+                wanted.add([b"subnet", id, b"canister_ranges"]);
+            }
+        }
     }
 
     /// Checks that the sender may request a path under the effective principal. All paths name the
@@ -128,7 +184,12 @@ impl Network {
                     ));
                 }
                 match leaf {
-                    [b"module_hash" | b"controllers"] => Ok(()),
+                    [
+                        b"module_hash"
+                        | b"controllers"
+                        | b"canister_creation_timestamp"
+                        | b"last_install_timestamp",
+                    ] => Ok(()),
                     [b"metadata", name] => self.check_metadata(sender, effective, name),
                     _ => unsupported(),
                 }

@@ -129,6 +129,7 @@ impl Hash for Snapshot {
             certified_data,
             timer,
             low_memory,
+            loaded,
             chunks,
             bytes,
         } = self;
@@ -137,7 +138,7 @@ impl Hash for Snapshot {
             CanisterTimer::Inactive => (discriminant(timer), 0),
             CanisterTimer::Active(at) => (discriminant(timer), *at),
         });
-        (timer, low_memory, chunks, bytes).hash(state);
+        (timer, low_memory, loaded, chunks, bytes).hash(state);
     }
 }
 
@@ -283,6 +284,7 @@ mod tests {
             certified_data: vec![4],
             timer: Some(CanisterTimer::Active(5)),
             low_memory: None,
+            loaded: false,
             chunks: BTreeMap::new(),
             bytes: 5,
         };
@@ -376,7 +378,7 @@ mod tests {
         canister(&mut network).stable.write(0, &[0; 10]);
         let subnet = crate::EffectivePrincipal::Subnet(network.infos[0].id);
         let path = vec![b"time".to_vec()];
-        network.read_state(ID, subnet, &[path]).unwrap();
+        network.read_state(ID, subnet, &[path], true).unwrap();
         assert_eq!(network.state_hash(), before);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     faults::{Direction, Effect},
     ingress::IngressStatus,
-    management::call::target,
+    management::call::{check_sender_version, target},
     memory::WASM_PAGE,
     network::Network,
     prices::{MAX_RESPONSE, Prices},
@@ -227,12 +227,12 @@ impl Network {
         };
         let cost = (subnet_context.prices).executed(limit, executed.instructions);
         self.ledger.fees.execution += cost;
-        if let Some(canister) = self.canister_mut(id) {
-            canister.version += 1;
-        }
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
+        if let Some(canister) = self.canister_mut(id) {
+            canister.version += 1;
+        }
         self.record_event(kind, &request, outcome, instructions);
         self.close_call_context(id, number, trap);
         instructions
@@ -465,7 +465,7 @@ impl Network {
             deadline: call.deadline,
             answered: false,
         });
-        let subnet = canister.subnet;
+        let (subnet, version) = (canister.subnet, canister.version);
         let request = Request {
             origin: Origin::Callback(number),
             sender: id,
@@ -489,6 +489,11 @@ impl Network {
         if near || (self.subnet_of(request.callee).is_none() && !self.is_management(request.callee))
         {
             return self.deliver_request(request);
+        }
+        if self.is_management(request.callee)
+            && let Err(reject) = check_sender_version(&request, version)
+        {
+            return self.respond(request.origin, id, Err(reject), request.cycles, None);
         }
         let size = request.method.len() + request.payload.len();
         if size > MAX_BETWEEN_SUBNETS && self.goes_far(&request, subnet) {

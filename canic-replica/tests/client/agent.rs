@@ -1,18 +1,20 @@
 //! Agents of a live instance. `ic-agent` itself verifies every certificate and every signature of a
 //! node.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use candid::Principal;
 use ic_agent::{
     Agent, AgentError, Identity,
-    agent::RejectCode,
+    agent::{Envelope, EnvelopeContent, RejectCode},
     identity::{
         AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, DelegationPermissions,
         Prime256v1Identity, Secp256k1Identity, SignedDelegation,
     },
 };
-use ic_certification::{HashTree, labeled, leaf};
+use ic_certification::{Certificate, HashTree, Label, LookupResult, labeled, leaf};
+use ic_management_canister_types::ProvisionalCreateCanisterWithCyclesArgs;
+use ic_transport_types::ReadStateResponse;
 use pocket_ic::{PocketIc, SubnetBlockmakers, TickConfigs};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
@@ -53,14 +55,33 @@ impl Live {
         agent
     }
 
-    fn update(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+    pub(crate) fn update(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
         let call = agent.update(&self.counter, method).with_arg(vec![]);
         self.runtime.block_on(call.call_and_wait()).map(number)
     }
 
-    fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
+    pub(crate) fn query(&self, agent: &Agent, method: &str) -> Result<u64, AgentError> {
         let query = agent.query(&self.counter, method).with_arg(vec![]);
         self.runtime.block_on(query.call()).map(number)
+    }
+
+    /// Sends an unsigned request to the gateway; returns the status and the answer.
+    fn send(&self, path: &str, content: EnvelopeContent) -> (u16, Vec<u8>) {
+        let envelope = Envelope {
+            content: Cow::Owned(content),
+            sender_pubkey: None,
+            sender_sig: None,
+            sender_delegation: None,
+        };
+        let request = reqwest::Client::new()
+            .post(self.pic.url().unwrap().join(path).unwrap())
+            .header("content-type", "application/cbor")
+            .body(envelope.encode_bytes());
+        self.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.bytes().await.unwrap().to_vec())
+        })
     }
 
     /// Sends a request to the gateway; returns the status and the text.
@@ -81,7 +102,7 @@ pub(crate) fn ed25519(seed: u8) -> BasicIdentity {
 }
 
 /// An identity to which `from` delegates.
-fn delegated_identity(
+pub(crate) fn delegated_identity(
     from: &BasicIdentity,
     change: impl FnOnce(&mut Delegation),
 ) -> DelegatedIdentity {
@@ -243,23 +264,29 @@ struct CanisterSignature {
     tree: HashTree,
 }
 
-/// Lets a canister sign; returns its public key for the empty seed, and the signature.
+/// Lets a new canister sign; returns its public key for the empty seed, and the signature.
 fn sign_by_canister(live: &Live, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let id = live.pic.create_canister();
+    install_signer(&live.pic, id);
+    sign_by(&live.pic, id, message)
+}
+
+pub(crate) fn install_signer(pic: &PocketIc, id: Principal) {
+    let module = wat::parse_str(CERTIFIER).unwrap();
+    pic.install_canister(id, module, vec![], None);
+}
+
+/// Lets a canister sign; returns its public key for the empty seed, and the signature.
+pub(crate) fn sign_by(pic: &PocketIc, id: Principal, message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
     let tree = labeled(
         "sig",
         labeled(sha256(b""), labeled(sha256(message), leaf(vec![]))),
     );
-    let id = live.pic.create_canister();
-    let module = wat::parse_str(CERTIFIER).unwrap();
-    live.pic.install_canister(id, module, vec![], None);
     let sender = Principal::anonymous();
     let root = tree.digest().to_vec();
-    live.pic.update_call(id, sender, "certify", root).unwrap();
-    let certificate = live
-        .pic
-        .query_call(id, sender, "certificate", vec![])
-        .unwrap();
+    pic.update_call(id, sender, "certify", root).unwrap();
+    let certificate = pic.query_call(id, sender, "certificate", vec![]).unwrap();
     let mut key =
         b"\x30\x1b\x30\x0c\x06\x0a\x2b\x06\x01\x04\x01\x83\xb8\x43\x01\x02\x03\x0c\x00\x0a"
             .to_vec();
@@ -443,6 +470,85 @@ fn an_agent_finds_the_nodes_of_a_subnet() {
         let own = live.pic.get_subnet(live.counter) == Some(subnet);
         assert_eq!(found.contains_canister(&live.counter), own);
     }
+}
+
+/// Interface specification 0.50, "Request: Read state".
+#[test]
+fn the_third_version_reads_the_older_ranges_of_the_root_subnet_only() {
+    let live = Live::start();
+    let topology = live.pic.topology();
+    let (root, other) = (topology.get_nns().unwrap(), topology.get_app_subnets()[0]);
+    let found = |version: &str, path: &[&[u8]], subnet: Principal| {
+        let content = EnvelopeContent::ReadState {
+            ingress_expiry: 0,
+            sender: Principal::anonymous(),
+            paths: vec![path.iter().map(|label| Label::from_bytes(label)).collect()],
+        };
+        let path = format!("api/{version}/canister/{}/read_state", live.counter);
+        let (status, answer) = live.send(&path, content);
+        assert_eq!(status, 200);
+        let answer: ReadStateResponse = serde_cbor::from_slice(&answer).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&answer.certificate).unwrap();
+        let lookup = |leaf: &[u8]| {
+            let path = [b"subnet", subnet.as_slice(), leaf];
+            matches!(certificate.tree.lookup_path(path), LookupResult::Found(_))
+        };
+        (lookup(b"canister_ranges"), lookup(b"public_key"))
+    };
+    for subnet in [root, other] {
+        let id = subnet.as_slice();
+        for path in [
+            &[b"subnet".as_slice()][..],
+            &[b"subnet", id],
+            &[b"subnet", id, b"canister_ranges"],
+        ] {
+            let others = path.len() < 3;
+            assert_eq!(found("v2", path, subnet), (true, others));
+            assert_eq!(found("v3", path, subnet), (subnet == root, others));
+        }
+    }
+}
+
+/// Interface specification 0.60, "Effective subnet id".
+#[test]
+fn a_subnet_is_called_for_creations_only() {
+    let live = Live::start();
+    let subnet = live.pic.topology().get_app_subnets()[0];
+    let call = |version: &str, method: &str| {
+        let arg = ProvisionalCreateCanisterWithCyclesArgs::default();
+        let content = EnvelopeContent::Call {
+            nonce: None,
+            ingress_expiry: live.pic.get_time().as_nanos_since_unix_epoch() + 60_000_000_000,
+            sender: Principal::anonymous(),
+            canister_id: Principal::management_canister(),
+            method_name: method.into(),
+            arg: candid::encode_one(arg).unwrap(),
+            sender_info: None,
+        };
+        live.send(&format!("api/{version}/subnet/{subnet}/call"), content)
+    };
+    let create = "provisional_create_canister_with_cycles";
+    let (status, answer) = call("v4", create);
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(call("v4", "raw_rand").0, 400);
+    assert_eq!(call("v3", create).0, 404);
+    let content = EnvelopeContent::Query {
+        nonce: None,
+        ingress_expiry: 0,
+        sender: Principal::anonymous(),
+        canister_id: Principal::management_canister(),
+        method_name: "canister_status".into(),
+        arg: Vec::new(),
+        sender_info: None,
+    };
+    let query = |version: &str| {
+        live.send(
+            &format!("api/{version}/subnet/{subnet}/query"),
+            content.clone(),
+        )
+        .0
+    };
+    assert_eq!((query("v3"), query("v2")), (400, 404));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod outcalls;
 mod own;
 mod raw;
 mod server;
+mod signatures;
 mod site;
 mod snapshots;
 mod streaming;

@@ -292,6 +292,33 @@ fn a_trap_in_a_callback_without_cleanup_rejects_the_call() {
     assert_eq!(state, [2, 0, 0, 0, 0]);
 }
 
+/// Interface specification 0.54: `msg_reject_code` is available in a cleanup.
+#[test]
+fn a_cleanup_reads_the_code_of_the_reject() {
+    let mut net = Net::new();
+    let callee = net.install(CALLEE);
+    let id = net.install(
+        r#"(table 4 funcref)
+        (elem (i32.const 1) $callback $cleanup)
+        (data (i32.const 0) "refusereply")
+        (global $code (mut i32) (i32.const 9))
+        (func $callback (param i32) (unreachable))
+        (func $cleanup (param i32) (global.set $code (call $msg_reject_code)))
+        (func $call (param $name i32) (param $size i32)
+            (drop (call $argument))
+            (call $new_call (local.get $name) (local.get $size) (i32.const 1) (i32.const 1))
+            (call $call_on_cleanup (i32.const 2) (i32.const 0))
+            (drop (call $call_perform)))
+        (func (export "canister_update refuse") (call $call (i32.const 0) (i32.const 6)))
+        (func (export "canister_update reply") (call $call (i32.const 6) (i32.const 5)))
+        (func (export "canister_query code") (call $reply (global.get $code)))"#,
+    );
+    for (method, code) in [("refuse", 4), ("reply", 0)] {
+        net.update(id, method, callee.as_slice()).unwrap_err();
+        assert_eq!(net.number(id, "code"), code, "{method}");
+    }
+}
+
 #[test]
 fn cycles_of_a_call_that_is_never_performed_stay() {
     let mut net = Net::new();

@@ -3,10 +3,13 @@
 use candid::Principal;
 use canic_replica::{EffectivePrincipal, IngressStatus, ReadStateError, Replica, SubnetKind};
 use ic_certification::{Certificate, LookupResult};
-use ic_management_canister_types::CanisterInstallMode::Install;
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Upgrade},
+};
 use ic_verify_bls_signature::verify_bls_signature;
 
-use crate::common::{Net, T, canister};
+use crate::common::{Net, T, canister, record};
 
 /// A canister that certifies its argument. Its queries reply whether there is a certificate, and
 /// with the certificate.
@@ -283,6 +286,118 @@ fn missing_paths_are_certified_as_absent() {
     let certificate = read_state(&net, empty, &path).unwrap();
     let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
     assert_eq!(certificate.tree.lookup_path(path), LookupResult::Absent);
+}
+
+/// Interface specification 0.66, "The system state tree"; dfinity/ic#10785 and #10846.
+#[test]
+fn the_times_of_creation_and_of_the_last_installation_are_certified() {
+    let mut net = Net::new();
+    let at = |net: &Net, id: Principal, leaf: &str| {
+        let path = [b"canister", id.as_slice(), leaf.as_bytes()];
+        let certificate = read_state(net, id, &path).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        match certificate.tree.lookup_path(path) {
+            LookupResult::Found(value) => Some(natural(value)),
+            LookupResult::Absent => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (created, installed) = ("canister_creation_timestamp", "last_install_timestamp");
+    let id = net.create(100 * T);
+    let first = at(&net, id, created);
+    assert_eq!(first, Some(net.replica.time()));
+    assert_eq!(at(&net, id, installed), None);
+    let mut last = first;
+    let mut next = |net: &mut Net, step: &dyn Fn(&mut Net)| {
+        net.replica.tick();
+        step(net);
+        assert_eq!(at(net, id, created), first);
+        let time = at(net, id, installed);
+        assert!(time > last && time <= Some(net.replica.time()), "{time:?}");
+        last = time;
+    };
+    next(&mut net, &|net| {
+        net.install_as(Install, id, canister(CERTIFIER), &[])
+            .unwrap();
+    });
+    next(&mut net, &|net| {
+        net.install_as(Upgrade(None), id, canister(CERTIFIER), &[])
+            .unwrap();
+    });
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    let taken = net.manage::<(types::Snapshot,)>("take_canister_snapshot", (args,));
+    let snapshot_id = taken.unwrap().0.id;
+    next(&mut net, &|net| {
+        let args = types::LoadCanisterSnapshotArgs {
+            canister_id: id,
+            snapshot_id: snapshot_id.clone(),
+            sender_canister_version: None,
+        };
+        net.manage::<()>("load_canister_snapshot", (args,)).unwrap();
+    });
+    net.manage::<()>("uninstall_code", record(id)).unwrap();
+    assert_eq!(at(&net, id, installed), None);
+}
+
+/// Interface specification 0.56, "The system state tree".
+#[test]
+fn the_type_of_each_subnet_is_certified() {
+    let kinds = [
+        (SubnetKind::Application, "application"),
+        (SubnetKind::System, "system"),
+        (SubnetKind::VerifiedApplication, "verified_application"),
+        (SubnetKind::CloudEngine, "cloud_engine"),
+    ];
+    let net = Net::with(kinds.map(|(kind, _)| kind).to_vec());
+    let own = net.replica.subnets()[0].id;
+    for (subnet, (_, name)) in net.replica.subnets().iter().zip(kinds) {
+        let path: [&[u8]; 3] = [b"subnet", subnet.id.as_slice(), b"type"];
+        let paths = [path.map(<[u8]>::to_vec).to_vec()];
+        let at = EffectivePrincipal::Subnet(own);
+        let certificate = net.replica.read_state(net.admin, at, &paths).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        let found = certificate.tree.lookup_path(path);
+        assert_eq!(found, LookupResult::Found(name.as_bytes()));
+    }
+}
+
+/// Interface specification 0.50, "Request: Read state".
+#[test]
+fn ranges_of_canister_ids_are_read_of_one_subnet_at_its_own_path() {
+    let net = Net::with(vec![SubnetKind::Application, SubnetKind::NNS]);
+    let [application, nns] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let read = |effective, ids: &[Principal]| {
+        let paths: Vec<Vec<Vec<u8>>> = ids
+            .iter()
+            .map(|id| vec![b"canister_ranges".to_vec(), id.as_slice().to_vec()])
+            .collect();
+        net.replica.read_state(net.admin, effective, &paths)
+    };
+    let at = EffectivePrincipal::Subnet(application);
+    for id in [application, nns] {
+        let certificate = read(at, &[id, id]).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        let ranges = net.replica.subnets();
+        let subnet = ranges.iter().find(|subnet| subnet.id == id).unwrap();
+        let first = subnet.canister_ranges[0].0;
+        let path = [b"canister_ranges", id.as_slice(), first.as_slice()];
+        assert!(matches!(
+            certificate.tree.lookup_path(path),
+            LookupResult::Found(_)
+        ));
+    }
+    let canister = EffectivePrincipal::Canister(net.replica.default_effective_canister());
+    for result in [
+        read(canister, &[application]),
+        read(at, &[application, nns]),
+    ] {
+        assert!(matches!(result, Err(ReadStateError::Invalid(_))));
+    }
 }
 
 /// The statuses and texts are those of `dfinity/ic

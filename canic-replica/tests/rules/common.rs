@@ -320,6 +320,7 @@ const IMPORTS: &str = "
     msg_deadline (result i64)
     msg_method_name_size (result i32)
     canister_self_copy (param i32 i32 i32)
+    canister_version (result i64)
     is_controller (param i32 i32) (result i32)
     accept_message
     call_new (param i32 i32 i32 i32 i32 i32 i32 i32)

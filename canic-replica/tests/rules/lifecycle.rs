@@ -345,7 +345,7 @@ fn creation_is_recorded_with_the_hash_of_the_environment() {
             environment_variables: Some(vec![variable("a", "1"), variable("b", "2")]),
             ..Default::default()
         }),
-        sender_canister_version: Some(7),
+        sender_canister_version: Some(1),
     };
     let (_, reply) = net.call_through(caller, "create_canister", T, &encode(args));
     let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
@@ -362,10 +362,10 @@ fn creation_is_recorded_with_the_hash_of_the_environment() {
         change.details,
         Some(types::ChangeDetails::Creation(creation))
     );
-    assert_eq!((change.canister_version, info.total_num_changes), (1, 1));
+    assert_eq!((change.canister_version, info.total_num_changes), (0, 1));
     let origin = types::FromCanisterRecord {
         canister_id: caller,
-        canister_version: Some(7),
+        canister_version: Some(1),
     };
     assert_eq!(change.origin, types::ChangeOrigin::FromCanister(origin));
 }
@@ -378,11 +378,81 @@ fn each_start_and_each_stop_counts_as_a_version() {
         net.manage::<()>(method, record(id)).unwrap();
         net.status(id).version
     };
-    // The creation made version 1.
-    assert_eq!(after("start_canister"), 2);
+    assert_eq!(after("start_canister"), 1);
+    assert_eq!(after("stop_canister"), 2);
     assert_eq!(after("stop_canister"), 3);
-    assert_eq!(after("stop_canister"), 4);
-    assert_eq!(after("start_canister"), 5);
+    assert_eq!(after("start_canister"), 4);
+}
+
+/// The version is 0 at creation, and code sees the version that its installation made. Interface
+/// specification 0.66, "Canister version" and `create_canister` in the abstract behavior.
+#[test]
+fn the_version_is_0_at_creation_and_the_first_code_sees_1() {
+    let mut net = Net::new();
+    let caller = net.install(CALLER);
+    let id = net.create(T);
+    assert_eq!(net.status(id).version, 0);
+    let changes = info(&mut net, caller, id).recent_changes;
+    assert_eq!(changes[0].canister_version, 0);
+    let versioned = canister(
+        r#"(global $at_init (mut i32) (i32.const 9))
+        (func $version (result i32) (i32.wrap_i64 (call $canister_version)))
+        (func (export "canister_init") (global.set $at_init (call $version)))
+        (func (export "canister_query at_init") (call $reply (global.get $at_init)))
+        (func (export "canister_query now") (call $reply (call $version)))
+        (func (export "canister_update go") (call $reply (call $version)))"#,
+    );
+    net.install_as(Install, id, versioned, &[]).unwrap();
+    assert_eq!((net.number(id, "at_init"), net.number(id, "now")), (1, 1));
+    let changes = info(&mut net, caller, id).recent_changes;
+    assert_eq!(changes[1].canister_version, 1);
+    // A message sees the version before it.
+    assert_eq!(net.update(id, "go", &[]).unwrap(), 1_u32.to_le_bytes());
+    assert_eq!(net.number(id, "now"), 2);
+    let provisional = types::ProvisionalCreateCanisterWithCyclesArgs::default();
+    let (_, reply) = net.call_through(
+        caller,
+        "provisional_create_canister_with_cycles",
+        0,
+        &encode(provisional),
+    );
+    let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply.unwrap()).unwrap();
+    let changes = info(&mut net, caller, created.canister_id).recent_changes;
+    assert_eq!(changes[0].canister_version, 0);
+}
+
+/// A wrong version is refused before the call leaves, and the cycles come back. dfinity/ic
+/// rs/embedders/src/wasmtime_embedder/system_api/sandbox_safe_system_state.rs.
+#[test]
+fn a_caller_that_names_its_version_names_the_present_one() {
+    let mut net = Net::new();
+    let caller = net.install(CALLER);
+    let create = |net: &mut Net, version| {
+        let args = types::CreateCanisterArgs {
+            settings: None,
+            sender_canister_version: version,
+        };
+        net.call_through(caller, "create_canister", T, &encode(args))
+    };
+    let version = net.status(caller).version;
+    assert!(create(&mut net, Some(version)).1.is_ok());
+    // The call and its callback were two messages.
+    assert_eq!(net.status(caller).version, version + 2);
+    let text = format!(
+        "IC0504: Management canister call payload includes sender canister version {version} that \
+         does not match the actual sender canister version {}.",
+        version + 2
+    );
+    assert_eq!(create(&mut net, Some(version)), (T, Err((5, text))));
+    assert!(create(&mut net, None).1.is_ok());
+    let version = net.status(caller).version;
+    let own = types::UpdateSettingsArgs {
+        canister_id: caller,
+        settings: types::CanisterSettings::default(),
+        sender_canister_version: Some(version + 1),
+    };
+    let (_, answer) = net.call_through(caller, "update_settings", 0, &encode(own));
+    assert_eq!(answer.unwrap_err().0, 5);
 }
 
 #[test]

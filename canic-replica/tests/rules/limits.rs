@@ -287,6 +287,26 @@ fn the_clock_goes_forward_only_and_not_to_its_end() {
     net.check_accounts();
 }
 
+/// Interface specification 0.52: an allocation is guaranteed memory, and no limit.
+#[test]
+fn an_allocation_does_not_limit_the_memory() {
+    let mut net = Net::new();
+    let id = net.install(
+        r#"(func (export "canister_update grow")
+            (call $reply (memory.grow (i32.const 100))))"#,
+    );
+    let allocation = types::CanisterSettings {
+        memory_allocation: Some(Nat::from(70_000_u32)),
+        ..Default::default()
+    };
+    net.update_settings(id, allocation.clone()).unwrap();
+    assert_eq!(net.update(id, "grow", &[]).unwrap(), 1_u32.to_le_bytes());
+    assert!(net.status(id).memory_size > 100 * 65_536_u32);
+    // An allocation below the used memory is valid.
+    net.update_settings(id, allocation).unwrap();
+    assert_eq!(net.status(id).settings.memory_allocation, 70_000_u32);
+}
+
 #[test]
 fn a_memory_limit_binds_updates_and_installs_and_lets_tasks_finish() {
     let mut net = Net::new();

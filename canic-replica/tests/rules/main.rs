@@ -33,6 +33,7 @@ mod rollback;
 mod settings;
 mod signatures;
 mod snapshots;
+mod specification;
 mod subnets;
 mod system_api;
 mod tasks;

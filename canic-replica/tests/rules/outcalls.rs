@@ -38,6 +38,10 @@ const PROXY: &str = r#"
         (if (call $msg_caller_size) (then (unreachable)))
         (drop (memory.grow (i32.const 80)))
         (call $answer (i32.const 1000) (call $argument)))
+    (func (export "canister_query certified")
+        (i32.store8 (i32.const 999) (call $data_certificate_present))
+        (call $answer (i32.const 999) (i32.const 1)))
+    (func (export "canister_query certificate") (drop (call $data_certificate_size)))
     (func (export "canister_query large") (call $answer (i32.const 0) (i32.const 101)))
     (func (export "canister_query traps") (unreachable))
     (func (export "canister_query rejects") (call $msg_reject (i32.const 0) (i32.const 4)))
@@ -67,6 +71,8 @@ enum Method {
     Put,
     #[serde(rename = "patch")]
     Patch,
+    #[serde(rename = "delete")]
+    Delete,
 }
 
 #[derive(CandidType, Clone, Copy)]
@@ -435,7 +441,7 @@ fn invalid_arguments_are_refused_and_the_cycles_come_back() {
 
 #[test]
 fn methods_with_side_effects_take_a_single_node() {
-    for method in [Method::Put, Method::Patch] {
+    for method in [Method::Put, Method::Patch, Method::Delete] {
         let mut proxy = Proxy::new();
         let alone = Args {
             method,
@@ -543,6 +549,23 @@ fn the_transform_function_sees_every_response() {
     let methods: Vec<_> = queries.iter().map(|event| &event.method).collect();
     assert_eq!(methods, ["transform"]);
     assert_eq!(queries[0].caller, Principal::management_canister());
+}
+
+/// Interface specification 0.53: the context TQ has no certificate.
+#[test]
+fn a_transform_function_sees_no_certificate() {
+    let mut proxy = Proxy::new();
+    let id = proxy.id;
+    assert_eq!(proxy.net.query(id, "certified", &[]).unwrap(), [1]);
+    let mut ask = |method| {
+        let args = Args {
+            transform: transform(id, method),
+            ..args()
+        };
+        proxy.outcall(&args, reply(b"hello"))
+    };
+    assert_eq!(ask("certified"), (0, vec![0]));
+    assert_eq!(ask("certificate").0, 5);
 }
 
 #[test]

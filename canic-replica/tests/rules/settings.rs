@@ -60,11 +60,11 @@ fn each_number_has_its_range() {
         ),
         (
             CanisterSettings {
-                memory_allocation: nat((1 << 48) + 1),
+                memory_allocation: nat(beyond),
                 ..none()
             },
-            "MemoryAllocation expected to be in the range [0..281474976710656], got \
-             281_474_976_710_657",
+            "MemoryAllocation expected to be in the range [0..2^64-1], got \
+             18_446_744_073_709_551_616",
         ),
         (
             CanisterSettings {
@@ -76,10 +76,18 @@ fn each_number_has_its_range() {
         ),
         (
             CanisterSettings {
-                wasm_memory_threshold: nat(beyond),
+                wasm_memory_threshold: nat((1 << 48) + 1),
                 ..none()
             },
-            "Wasm memory threshold expected to be in the range of [0..2^64-1], got \
+            "Wasm memory threshold expected to be in the range of [0..2^48], got \
+             281_474_976_710_657",
+        ),
+        (
+            CanisterSettings {
+                log_memory_limit: nat(beyond),
+                ..none()
+            },
+            "Log memory limit expected to be in the range of [0..2^64-1], got \
              18_446_744_073_709_551_616",
         ),
         (
@@ -393,6 +401,17 @@ fn a_status_is_shown_to_the_viewers_in_the_settings() {
     assert_eq!(ask(&mut net), (Ok(()), Ok(()), Ok(())));
     let crowd = types::LogVisibility::AllowedViewers(vec![caller; 11]);
     assert_eq!(show(&mut net, crowd).unwrap_err().error_code, "IC0408");
+}
+
+/// Interface specification 0.65, `status_visibility`.
+#[test]
+fn a_canister_always_reads_its_own_status() {
+    let mut net = Net::new();
+    let id = net.install(CALLER);
+    assert_eq!(net.replica.controllers(id), Some(vec![net.admin]));
+    let args = candid::encode_args(record(id)).unwrap();
+    let (_, answer) = net.call_through(id, "canister_status", 0, &args);
+    assert!(answer.is_ok(), "{answer:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ic_management_canister_types::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::common::{Net, T, canister, record};
+use crate::common::{CALLER, Net, T, canister, encode, record};
 
 /// A canister whose `fill` gives each part of a snapshot a value of its own.
 const FULL: &str = r#"
@@ -509,6 +509,110 @@ fn a_snapshot_of_one_canister_can_be_loaded_into_another() {
             .message
             .contains("Only a controller of the canister that snapshot")
     );
+}
+
+/// dfinity/ic#11029.
+#[test]
+fn an_uploaded_snapshot_cannot_be_changed_once_a_canister_loaded_it() {
+    let mut net = Net::new();
+    let (id, snapshot) = filled_canister(&mut net);
+    let (metadata, module, ..) = download(&mut net, id, &snapshot);
+    for target in [id, net.create(100 * T)] {
+        let copy = upload_with(&mut net, upload_args(id, metadata.clone()), &module);
+        let offset = Offset::WasmMemory { offset: 0 };
+        write(&mut net, id, &copy, offset, b"before").unwrap();
+        load(&mut net, target, &copy).unwrap();
+        for kind in [
+            Offset::WasmModule { offset: 0 },
+            Offset::WasmMemory { offset: 0 },
+            Offset::StableMemory { offset: 0 },
+            Offset::WasmChunk,
+        ] {
+            let reject = write(&mut net, id, &copy, kind, b"after").unwrap_err();
+            assert_eq!(reject.error_code, "IC0409");
+        }
+        // It can be loaded again, and read.
+        load(&mut net, target, &copy).unwrap();
+        let kind = Kind::WasmMemory { offset: 0, size: 6 };
+        assert_eq!(read(&mut net, id, &copy, kind).unwrap(), b"before");
+    }
+    // A load that fails leaves it as it is.
+    let copy = upload(&mut net, upload_args(id, metadata)).unwrap();
+    load(&mut net, id, &copy).unwrap_err();
+    let offset = Offset::WasmModule { offset: 0 };
+    write(&mut net, id, &copy, offset, &module).unwrap();
+    load(&mut net, id, &copy).unwrap();
+}
+
+/// Interface specification 0.54, `take_canister_snapshot`.
+#[test]
+fn a_snapshot_can_be_taken_and_the_code_uninstalled_in_one_step() {
+    let mut net = Net::new();
+    let (id, _) = filled_canister(&mut net);
+    let version = net.status(id).version;
+    let args = types::TakeCanisterSnapshotArgs {
+        canister_id: id,
+        replace_snapshot: None,
+        uninstall_code: Some(true),
+        sender_canister_version: None,
+    };
+    let taken = net.manage::<(types::Snapshot,)>("take_canister_snapshot", (args,));
+    let snapshot = taken.unwrap().0.id;
+    let status = net.status(id);
+    assert_eq!((status.module_hash, status.version), (None, version + 1));
+    assert_eq!(status.memory_metrics.stable_memory_size, 0_u8);
+    assert_eq!(
+        net.query(id, "small", &[]).unwrap_err().error_code,
+        "IC0537"
+    );
+    let caller = net.install(CALLER);
+    let args = types::CanisterInfoArgs {
+        canister_id: id,
+        num_requested_changes: Some(1),
+    };
+    let (_, reply) = net.call_through(caller, "canister_info", 0, &encode(args));
+    let (info,): (types::CanisterInfoResult,) = candid::decode_args(&reply.unwrap()).unwrap();
+    let last = info.recent_changes[0].details.clone();
+    assert_eq!(last, Some(types::ChangeDetails::CodeUninstall));
+    load(&mut net, id, &snapshot).unwrap();
+    assert_eq!(net.number(id, "small"), 11);
+}
+
+/// Interface specification 0.46 and 0.50, `canister_info`.
+#[test]
+fn the_history_names_the_source_of_a_loaded_snapshot() {
+    let mut net = Net::new();
+    let caller = net.install(CALLER);
+    let (id, taken) = filled_canister(&mut net);
+    let other = net.create(100 * T);
+    let (metadata, module, ..) = download(&mut net, id, &taken);
+    let copy = upload_with(&mut net, upload_args(id, metadata), &module);
+    let mut last = |target: Principal, snapshot: &[u8]| {
+        load(&mut net, target, snapshot).unwrap();
+        let args = types::CanisterInfoArgs {
+            canister_id: target,
+            num_requested_changes: Some(1),
+        };
+        let (_, reply) = net.call_through(caller, "canister_info", 0, &encode(args));
+        let (info,): (types::CanisterInfoResult,) = candid::decode_args(&reply.unwrap()).unwrap();
+        match info.recent_changes[0].details.clone() {
+            Some(types::ChangeDetails::LoadSnapshot(record)) => {
+                (record.snapshot_id, record.source, record.from_canister_id)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let from_canister = types::SnapshotSource::TakenFromCanister(Reserved);
+    let from_upload = types::SnapshotSource::MetadataUpload(Reserved);
+    assert_eq!(
+        last(id, &taken),
+        (taken.clone(), from_canister.clone(), None)
+    );
+    assert_eq!(
+        last(other, &taken),
+        (taken.clone(), from_canister, Some(id))
+    );
+    assert_eq!(last(id, &copy), (copy.clone(), from_upload, None));
 }
 
 #[test]
