@@ -1,5 +1,7 @@
 //! The kinds of subnets, and the canister ids that each kind hosts.
 
+use std::collections::BTreeSet;
+
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,8 @@ pub struct SubnetInfo {
     pub nodes: Vec<Principal>,
     /// The canister ids it may host: first and last of each range.
     pub canister_ranges: Vec<(Principal, Principal)>,
+    /// Who manages all of its canisters. Only subnets that charge nothing can have admins.
+    pub admins: BTreeSet<Principal>,
     /// Whether it is deleted. A deleted subnet keeps its number.
     pub(crate) deleted: bool,
 }
@@ -56,6 +60,7 @@ impl SubnetInfo {
                 .into_iter()
                 .map(|(first, last)| (canister_id(first), canister_id(last)))
                 .collect(),
+            admins: BTreeSet::new(),
             deleted: false,
         }
     }
@@ -99,4 +104,10 @@ pub(crate) fn canister_id(number: u64) -> Principal {
     let mut bytes = [1; 10];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Principal::from_slice(&bytes)
+}
+
+/// The number of a canister id. `None`: the principal is no canister id.
+pub(crate) fn canister_number(id: Principal) -> Option<u64> {
+    let (number, tag) = id.as_slice().split_first_chunk()?;
+    (tag == [1, 1]).then(|| u64::from_be_bytes(*number))
 }

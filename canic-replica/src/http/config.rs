@@ -1,5 +1,8 @@
 //! The configuration of an instance, from PocketIC's type. Unsupported options are refused by name.
 
+use std::collections::BTreeSet;
+
+use candid::Principal;
 use pocket_ic::common::rest::{
     CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
     IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
@@ -72,6 +75,17 @@ fn check_flags(flags: &IcpConfig) -> Answer<()> {
 
 /// All subnets in PocketIC's order, named subnets first.
 fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
+    let of = |(kind, spec)| check_subnet(kind, spec).map(|()| from_rest(kind));
+    specs(set).map(of).collect()
+}
+
+/// The admins of each subnet, in the same order.
+pub(super) fn admins(set: &ExtendedSubnetConfigSet) -> Vec<BTreeSet<Principal>> {
+    let of = |(_, spec): (_, &SubnetSpec)| spec.get_subnet_admins().into_iter().flatten().collect();
+    specs(set).map(of).collect()
+}
+
+fn specs(set: &ExtendedSubnetConfigSet) -> impl Iterator<Item = (RestKind, &SubnetSpec)> {
     use RestKind::{
         Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
         VerifiedApplication,
@@ -88,14 +102,9 @@ fn subnets(set: &ExtendedSubnetConfigSet) -> Answer<Vec<SubnetKind>> {
         (CloudEngine, &set.cloud_engine),
         (VerifiedApplication, &set.verified_application),
     ];
-    let mut kinds = Vec::new();
-    for (kind, specs) in all {
-        for spec in specs {
-            check_subnet(kind, spec)?;
-            kinds.push(from_rest(kind));
-        }
-    }
-    Ok(kinds)
+    let of_kind =
+        |(kind, specs): (RestKind, _)| <[SubnetSpec]>::iter(specs).map(move |spec| (kind, spec));
+    all.into_iter().flat_map(of_kind)
 }
 
 fn check_subnet(kind: RestKind, spec: &SubnetSpec) -> Answer<()> {
@@ -106,9 +115,6 @@ fn check_subnet(kind: RestKind, spec: &SubnetSpec) -> Answer<()> {
         return Err(Failure::not_served(
             "benchmarking subnets (other instruction limits than production)",
         ));
-    }
-    if spec.get_subnet_admins().is_some() {
-        return Err(Failure::not_served("subnets with admins"));
     }
     if spec.get_cost_schedule() != cost_schedule(kind) {
         return Err(Failure::not_served(

@@ -24,8 +24,8 @@
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind,
 //!   `icp_features`, the NNS subnet under its mainnet id, or function names of any length; or with
-//!   subnets that have an existing state, benchmarking limits or admins, or with application
-//!   subnets that have a free cost schedule;
+//!   subnets that have an existing state or benchmarking limits, or with application subnets that
+//!   have a free cost schedule;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
 //!   replica;
 //! - requests of agents with sender info (calls and queries of the client may have it), or signed
@@ -51,7 +51,7 @@ mod outcalls;
 mod shared;
 mod snapshots;
 
-use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -61,6 +61,7 @@ use axum::{
     routing::{MethodRouter, any, delete, get, post},
     serve::ListenerExt,
 };
+use candid::Principal;
 use pocket_ic::common::rest::{
     AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
     RawVerifyCanisterSigArg,
@@ -74,6 +75,7 @@ use crate::{
         authentication::verify_canister_signature,
         shared::Shared,
     },
+    network::Config,
     replica::Replica,
 };
 
@@ -298,10 +300,23 @@ async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Resp
     (status, encode(&answer)).into_response()
 }
 
+/// A fresh instance whose subnets have these admins.
+fn new_replica(config: Config, admins: Vec<BTreeSet<Principal>>) -> Result<Replica, String> {
+    let mut replica = Replica::new(config)?;
+    let subnets: Vec<_> = replica.subnets().iter().map(|subnet| subnet.id).collect();
+    for (subnet, admins) in subnets.into_iter().zip(admins) {
+        if !admins.is_empty() {
+            replica.set_subnet_admins(subnet, admins)?;
+        }
+    }
+    Ok(replica)
+}
+
 async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInstanceResponse> {
     let asked: InstanceConfig = decode(body)?;
     let config = config::config(&asked)?;
-    let replica = spawn_blocking(move || Replica::new(config))
+    let admins = config::admins(&asked.subnet_config_set);
+    let replica = spawn_blocking(move || new_replica(config, admins))
         .await
         .map_err(|e| Failure::internal(format!("the instance could not be created: {e}")))?
         .map_err(Failure::bad_request)?;

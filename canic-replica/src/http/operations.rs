@@ -40,7 +40,8 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
     let subnet_kind = config::to_rest(subnet.kind);
     SubnetConfig {
         subnet_kind,
-        subnet_admins: None,
+        subnet_admins: (!subnet.admins.is_empty())
+            .then(|| subnet.admins.iter().map(|admin| (*admin).into()).collect()),
         cost_schedule: config::cost_schedule(subnet_kind),
         // PocketIC derives a subnet's id from its seed. Here ids are fixed, and the seed only tells
         // subnets apart.

@@ -94,7 +94,7 @@ impl Network {
         self.read_logs(request)
     }
 
-    pub(crate) fn read_logs(&mut self, request: &Request) -> ManagementResult {
+    pub(crate) fn read_logs(&self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::FetchCanisterLogsArgs,)>(request)?;
         let id = args.canister_id;
         let canister = self.require_canister(id)?;

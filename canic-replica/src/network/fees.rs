@@ -6,6 +6,7 @@ use crate::{
     canister::{
         Canister,
         calls::{Origin, Request},
+        consumption::Purpose,
     },
     network::Network,
     reject::{Reject, RejectCode, not_found},
@@ -44,7 +45,7 @@ impl Network {
     ) -> Result<u128, Reject> {
         let cost = self.prices(draft).execution(instructions);
         self.check_can_pay(draft, cost, caller)?;
-        draft.balance -= cost;
+        draft.pay(Purpose::Instructions, cost);
         Ok(cost)
     }
 
@@ -64,7 +65,10 @@ impl Network {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let cost = self.prices(canister).execution(instructions);
         self.check_can_pay(canister, cost, caller)?;
-        self.require_canister_mut(id)?.balance -= cost;
+        let canister = self.require_canister_mut(id)?;
+        canister.pay(Purpose::Instructions, cost);
+        let subnet = canister.subnet;
+        self.count_instructions(subnet, instructions);
         self.ledger.fees.execution += cost;
         Ok(())
     }
@@ -96,7 +100,7 @@ impl Network {
         if self.check_can_pay(canister, cost, &request.sender).is_ok()
             && let Some(canister) = self.canister_mut(id)
         {
-            canister.balance -= cost;
+            canister.pay(Purpose::Ingress, cost);
             self.ledger.fees.ingress += cost;
         }
     }

@@ -1,17 +1,19 @@
 //! The network: all state of one instance, with its subnets, canisters and messages.
 
 mod accounts;
+pub(crate) mod admins;
 pub(crate) mod blocks;
 pub(crate) mod canisters;
 mod certify;
 mod fees;
 mod ingress_history;
 pub(crate) mod outcalls;
-mod queries;
+pub(crate) mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
 mod state_hash;
 mod subnet_deletion;
+pub(crate) mod subnet_metrics;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -36,7 +38,9 @@ use crate::{
     faults::Faults,
     ingress::{IngressStatus, MessageId},
     memory::Stable,
-    network::{blocks::Blocks, canisters::Canisters, outcalls::Outcall},
+    network::{
+        blocks::Blocks, canisters::Canisters, outcalls::Outcall, subnet_metrics::SubnetCounters,
+    },
     prices::Prices,
     reject::{Reject, not_found},
     subnets::{NODES, SubnetInfo, SubnetKind, allocation, canister_id, is_named},
@@ -105,6 +109,7 @@ pub(crate) struct Subnet {
     /// The canister that used up the instructions of the last round, if any did. The next round
     /// visits it last.
     pub(crate) exhausted_by: Option<Principal>,
+    pub(crate) counters: SubnetCounters,
 }
 
 /// The submission of an ingress message.
@@ -153,6 +158,7 @@ impl Subnet {
             outcalls: 0,
             blocks: VecDeque::new(),
             exhausted_by: None,
+            counters: SubnetCounters::default(),
         }
     }
 }

@@ -74,8 +74,9 @@ impl Hash for Subnet {
             outcalls,
             blocks,
             exhausted_by,
+            counters,
         } = self;
-        (next, last, outcalls, blocks, exhausted_by).hash(state);
+        (next, last, outcalls, blocks, exhausted_by, counters).hash(state);
     }
 }
 
@@ -206,6 +207,7 @@ mod tests {
         canister::{
             Canister,
             calls::{Callback, Input, Origin, Request, WasmClosure},
+            consumption::Purpose,
             execution_state::ExecutionState,
             input_queues::Source,
             settings::Settings,
@@ -323,6 +325,9 @@ mod tests {
         |r| r.draws += 1,
         |r| r.subnets[0].next += 1,
         |r| r.subnets[0].exhausted_by = Some(ID),
+        |r| r.subnets[0].counters.messages += 1,
+        |r| _ = r.infos[0].admins.insert(ID),
+        |r| canister(r).consumption.add(Purpose::Memory, 1),
         |r| arm(r, 1),
         |r| arm(r, 2),
         |r| r.faults.chaos_draws += 1,

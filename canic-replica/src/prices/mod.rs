@@ -8,8 +8,10 @@ use crate::subnets::SubnetKind;
 pub(crate) const UPDATE_LIMIT: u64 = 40_000_000_000;
 /// Instructions that one installation may take.
 pub(crate) const INSTALL_LIMIT: u64 = 300_000_000_000;
-/// Instructions that one query may take.
+/// Instructions that one query may take, with all calls of a composite query.
 pub(crate) const QUERY_LIMIT: u64 = 5_000_000_000;
+/// Instructions that each call of a composite query costs besides those of its callee.
+pub(crate) const QUERY_CALL: u64 = 50_000_000;
 /// Instructions that `canister_inspect_message` may take.
 pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
 /// Instructions reserved for a cleanup callback: 5 % of those of a message.

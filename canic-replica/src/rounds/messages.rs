@@ -9,6 +9,7 @@ use crate::{
     canister::{
         Canister, Status,
         calls::{CallContext, Callback, Input, Origin, Request, Response, WasmClosure},
+        consumption::Purpose,
         tasks::{LowMemory, Task},
     },
     execution::{
@@ -229,7 +230,10 @@ impl Network {
         let cost = subnet_context.prices.execution(executed.instructions);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
+            canister.consumption.add(Purpose::Instructions, cost);
             canister.version += 1;
+            let subnet = canister.subnet;
+            self.count_message(subnet, executed.instructions);
         }
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
@@ -318,6 +322,9 @@ impl Network {
             .response((bytes as u64).min(MAX_RESPONSE))
             .min(callback.prepaid);
         self.ledger.fees.transmission += transmission;
+        if let Some(canister) = self.canister_mut(response.to) {
+            (canister.consumption).add(Purpose::Transmission, transmission);
+        }
         callback.prepaid - transmission
     }
 
@@ -386,7 +393,10 @@ impl Network {
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.balance += left - cost;
+            canister.consumption.add(Purpose::Instructions, cost);
             canister.version += 1;
+            let subnet = canister.subnet;
+            self.count_message(subnet, instructions);
         }
         self.close_call_context(id, callback.context, trap);
         instructions
@@ -427,6 +437,8 @@ impl Network {
             ..
         } = changes.apply_to(canister);
         canister.balance += unspent;
+        canister.consumption.add(Purpose::Burned, burnt);
+        (canister.consumption).add(Purpose::Transmission, transmission);
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
             context.available = available;

@@ -5,6 +5,7 @@ mod best_effort;
 mod calls;
 mod certification;
 mod common;
+mod composite;
 mod cycles;
 mod determinism;
 mod faults;
