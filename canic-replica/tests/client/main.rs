@@ -15,6 +15,7 @@ mod common;
 mod faults;
 mod gateway;
 mod instances;
+mod management;
 mod methods;
 mod outcalls;
 mod own;

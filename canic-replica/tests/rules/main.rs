@@ -1,6 +1,7 @@
 //! Tests of the platform's rules, one module per idea: each runs small canisters through the
 //! library.
 
+mod admins;
 mod best_effort;
 mod calls;
 mod certification;
@@ -19,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod management;
 mod metering;
+mod metrics;
 mod outcalls;
 mod permissions;
 mod properties;
