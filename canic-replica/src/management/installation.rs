@@ -254,7 +254,9 @@ impl Network {
             ..
         } = draft;
         self.ledger.fees.execution += cost;
-        self.count_instructions(installed.subnet, spent);
+        self.subnets[installed.subnet]
+            .counters
+            .add_instructions(spent);
         self.record_lifecycle_events(id, request, events);
         if result.is_ok() {
             let canister = Arc::make_mut(&mut installed);

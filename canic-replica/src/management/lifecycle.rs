@@ -161,7 +161,9 @@ impl Network {
         }
         self.pay_resources(id);
         if let Some(canister) = self.canisters.remove(id) {
-            self.count_deleted(&canister);
+            self.subnets[canister.subnet]
+                .counters
+                .add_deleted(&canister);
             self.ledger.destroyed += canister.balance;
         }
         self.ready.remove(&id);

@@ -68,7 +68,7 @@ impl Network {
         let canister = self.require_canister_mut(id)?;
         canister.pay(Purpose::Instructions, cost);
         let subnet = canister.subnet;
-        self.count_instructions(subnet, instructions);
+        self.subnets[subnet].counters.add_instructions(instructions);
         self.ledger.fees.execution += cost;
         Ok(())
     }

@@ -12,8 +12,9 @@ pub(crate) mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
 mod state_hash;
+pub(crate) mod subnet_counters;
 mod subnet_deletion;
-pub(crate) mod subnet_metrics;
+mod subnet_metrics;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -39,7 +40,7 @@ use crate::{
     ingress::{IngressStatus, MessageId},
     memory::Stable,
     network::{
-        blocks::Blocks, canisters::Canisters, outcalls::Outcall, subnet_metrics::SubnetCounters,
+        blocks::Blocks, canisters::Canisters, outcalls::Outcall, subnet_counters::SubnetCounters,
     },
     prices::Prices,
     reject::{Reject, not_found},

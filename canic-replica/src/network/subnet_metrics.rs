@@ -1,17 +1,6 @@
 //! The metrics of subnets.
 
-use crate::{canister::Canister, network::Network};
-
-/// What a subnet has done since it exists, as far as its canisters do not know it.
-#[derive(Clone, Default, Hash)]
-pub(crate) struct SubnetCounters {
-    /// Messages that all nodes executed.
-    pub(crate) messages: u64,
-    /// Their instructions, and those of installations and of uploads of chunks.
-    pub(crate) instructions: u128,
-    /// The cycles that deleted canisters had spent, and those that they held.
-    pub(crate) consumed_by_deleted: u128,
-}
+use crate::network::Network;
 
 /// The metrics of a subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,22 +36,5 @@ impl Network {
             }
         }
         metrics
-    }
-
-    /// Counts a message that all nodes of a subnet executed.
-    pub(crate) fn count_message(&mut self, subnet: usize, instructions: u64) {
-        self.subnets[subnet].counters.messages += 1;
-        self.count_instructions(subnet, instructions);
-    }
-
-    /// Counts instructions that belong to no message of their own.
-    pub(crate) fn count_instructions(&mut self, subnet: usize, instructions: u64) {
-        self.subnets[subnet].counters.instructions += u128::from(instructions);
-    }
-
-    /// Counts a canister that is deleted.
-    pub(crate) fn count_deleted(&mut self, canister: &Canister) {
-        let consumed = &mut self.subnets[canister.subnet].counters.consumed_by_deleted;
-        *consumed += canister.consumption.total() + canister.balance;
     }
 }

@@ -233,7 +233,9 @@ impl Network {
             canister.consumption.add(Purpose::Instructions, cost);
             canister.version += 1;
             let subnet = canister.subnet;
-            self.count_message(subnet, executed.instructions);
+            self.subnets[subnet]
+                .counters
+                .add_message(executed.instructions);
         }
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
@@ -396,7 +398,7 @@ impl Network {
             canister.consumption.add(Purpose::Instructions, cost);
             canister.version += 1;
             let subnet = canister.subnet;
-            self.count_message(subnet, instructions);
+            self.subnets[subnet].counters.add_message(instructions);
         }
         self.close_call_context(id, callback.context, trap);
         instructions
