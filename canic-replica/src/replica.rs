@@ -1,6 +1,8 @@
 //! One instance, seen from outside: a face that holds no state of its own and hands on to the
 //! network.
 
+use std::collections::BTreeSet;
+
 use candid::Principal;
 
 use crate::{
@@ -293,6 +295,20 @@ impl Replica {
         message: &[u8],
     ) -> Option<(Principal, Vec<u8>)> {
         self.network.sign_as_node(effective, message)
+    }
+
+    /// Replaces the admins of a subnet: they may create canisters there, and start, stop, uninstall
+    /// and delete all canisters and read their status and metrics.
+    ///
+    /// # Errors
+    /// There is no such subnet, or it cannot have admins: only application subnets and cloud engines
+    /// that charge nothing can.
+    pub fn set_subnet_admins(
+        &mut self,
+        subnet: Principal,
+        admins: BTreeSet<Principal>,
+    ) -> Result<(), String> {
+        self.network.set_subnet_admins(subnet, admins)
     }
 
     /// The HTTP outcalls that wait for an answer, by subnet and number.

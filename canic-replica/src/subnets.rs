@@ -2,6 +2,8 @@
 
 mod mainnet;
 
+use std::collections::BTreeSet;
+
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,9 @@ pub struct SubnetOptions {
     pub is_free: bool,
     /// Whether a message may take 99,999,999,999,999 instructions, for the benchmarks of canisters.
     pub is_benchmarking: bool,
+    /// Who manages all canisters of the subnet. Only cloud engines and application subnets that
+    /// charge nothing can have admins.
+    pub admins: BTreeSet<Principal>,
 }
 
 /// One subnet.

@@ -1,6 +1,7 @@
 //! The state of one canister between two messages, as plain data.
 
 pub(crate) mod calls;
+pub(crate) mod consumption;
 pub(crate) mod execution_state;
 pub(crate) mod input_queues;
 pub(crate) mod message_memory;
@@ -19,6 +20,7 @@ use ic_management_canister_types as management;
 use crate::{
     canister::{
         calls::{CallContext, Callback, Request},
+        consumption::{Consumption, Purpose},
         execution_state::ExecutionState,
         input_queues::InputQueues,
         settings::Settings,
@@ -83,6 +85,8 @@ pub(crate) struct Canister {
     pub(crate) rotation: Rotation,
     /// The state of the hook `canister_on_low_wasm_memory` at the last check of the memory.
     pub(crate) low_memory: LowMemory,
+    /// The cycles that it has spent.
+    pub(crate) consumption: Consumption,
 }
 
 /// Whether a canister accepts calls.
@@ -140,6 +144,7 @@ impl Canister {
             installs_again: 0,
             rotation: Rotation::Timer,
             low_memory: LowMemory::Enough,
+            consumption: Consumption::default(),
         }
     }
 
@@ -160,6 +165,12 @@ impl Canister {
             LowMemory::Enough => LowMemory::Ready,
             due => due,
         }
+    }
+
+    /// Takes cycles from its balance and counts them.
+    pub(crate) fn pay(&mut self, purpose: Purpose, cycles: u128) {
+        self.balance -= cycles;
+        self.consumption.add(purpose, cycles);
     }
 
     pub(crate) fn next_number(&mut self) -> u64 {

@@ -2,8 +2,9 @@
 //! are refused by name. The types are destructured without `..`, so that a new option of the client
 //! does not compile before somebody has decided on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use candid::Principal;
 use pocket_ic::common::rest::{
     CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
     IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
@@ -174,7 +175,6 @@ fn subnets(
 fn subnet_options(spec: &SubnetSpec) -> Answer<SubnetOptions> {
     let has_state = spec.get_state_path().is_some() || !spec.is_supported();
     refuse(has_state, "subnets with an existing state")?;
-    refuse(spec.get_subnet_admins().is_some(), "subnets with admins")?;
     let is_benchmarking = match spec.get_instruction_config() {
         SubnetInstructionConfig::Production => false,
         SubnetInstructionConfig::Benchmarking => true,
@@ -183,9 +183,11 @@ fn subnet_options(spec: &SubnetSpec) -> Answer<SubnetOptions> {
         CanisterCyclesCostSchedule::Normal => false,
         CanisterCyclesCostSchedule::Free => true,
     };
+    let admins: BTreeSet<Principal> = spec.get_subnet_admins().into_iter().flatten().collect();
     Ok(SubnetOptions {
         is_free,
         is_benchmarking,
+        admins,
     })
 }
 

@@ -23,7 +23,7 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, or
-//!   `icp_features`; or with subnets that have an existing state or admins;
+//!   `icp_features`; or with subnets that have an existing state;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
 //!   replica.
 //!

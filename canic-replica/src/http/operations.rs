@@ -40,7 +40,10 @@ fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
     let subnet_kind = config::to_rest(subnet.kind);
     SubnetConfig {
         subnet_kind,
-        subnet_admins: None,
+        subnet_admins: (!subnet.options.admins.is_empty()).then(|| {
+            let admins = subnet.options.admins.iter();
+            admins.map(|admin| (*admin).into()).collect()
+        }),
         cost_schedule: match subnet.options.is_free {
             true => CanisterCyclesCostSchedule::Free,
             false => CanisterCyclesCostSchedule::Normal,

@@ -7,7 +7,7 @@ use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    canister::{Canister, calls::Request, settings::Settings},
+    canister::{Canister, calls::Request, consumption::Purpose, settings::Settings},
     management::{
         call::{ManagementResult, decode, number, origin, reply, reply_and_refund},
         settings::{Newer, newer},
@@ -32,14 +32,14 @@ impl Network {
             }
             Err(reject) => return Err(reject),
         };
-        let Some(home) = self
-            .canisters
-            .get(&request.sender)
-            .map(|sender| sender.subnet)
-        else {
+        let home = self.canisters.get(&request.sender);
+        let home = home.map(|sender| sender.subnet);
+        let Some(subnet) = request.subnet.or(home) else {
             return Err(refused("create_canister cannot be called by a user."));
         };
-        let subnet = request.subnet.unwrap_or(home);
+        if home.is_none() {
+            self.check_create_by_user(&request.sender, subnet)?;
+        }
         let fee = self.subnets[subnet].context.prices.creation();
         if request.cycles < fee {
             return Err(Reject::new(
@@ -54,13 +54,8 @@ impl Network {
             ));
         }
         let settings = Settings::of(request.sender);
-        let draft = Canister::new(
-            PLACEHOLDER_ID,
-            subnet,
-            settings,
-            request.cycles - fee,
-            self.time,
-        );
+        let mut draft = Canister::new(PLACEHOLDER_ID, subnet, settings, request.cycles, self.time);
+        draft.pay(Purpose::Creation, fee);
         let id = self.insert_new_canister(
             draft,
             None,

@@ -6,7 +6,7 @@ use candid::Principal;
 use ic_management_canister_types as types;
 
 use crate::{
-    canister::{Canister, calls::Request, execution_state::ExecutionState},
+    canister::{Canister, calls::Request, consumption::Purpose, execution_state::ExecutionState},
     execution::{
         Executed, execute,
         message::{Context, Entry, Message, SubnetContext},
@@ -91,6 +91,10 @@ impl Source {
     }
 }
 
+/// The governance canister of the NNS, `rrkah-fqaaa-aaaaa-aaaaq-cai`. It may uninstall the code of
+/// any canister.
+const GOVERNANCE: Principal = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
+
 impl Network {
     pub(crate) fn install_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(InstallCodeArgs,)>(request)?;
@@ -143,7 +147,9 @@ impl Network {
     pub(crate) fn uninstall_code(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::UninstallCodeArgs,)>(request)?;
         let now = self.time;
-        self.require_controlled(args.canister_id, request)?;
+        if request.sender != GOVERNANCE {
+            self.require_managed(args.canister_id, request)?;
+        }
         self.uninstall(args.canister_id);
         let origin = origin(request, args.sender_canister_version);
         self.require_canister_mut(args.canister_id)?.record(
@@ -255,9 +261,15 @@ impl Network {
             ..
         } = draft;
         self.ledger.fees.execution += cost;
+        self.subnets[installed.subnet]
+            .counters
+            .add_instructions(spent);
         self.record_lifecycle_events(id, request, events);
         if result.is_ok() {
-            Arc::make_mut(&mut installed).balance += in_advance - cost;
+            let canister = Arc::make_mut(&mut installed);
+            canister.balance += in_advance - cost;
+            canister.consumption.add(Purpose::Instructions, cost);
+            canister.consumption.add(Purpose::Burned, burnt);
             self.ledger.burnt += burnt;
             let module = installed.code.as_ref().map(|code| code.module.hash);
             self.subnets[subnet].compiled.extend(module);
@@ -267,7 +279,7 @@ impl Network {
             // failed reinstallation begins empty.
             let logs = (installed.logs.clone(), installed.logs_written);
             let canister = self.require_canister_mut(id)?;
-            canister.balance -= cost;
+            canister.pay(Purpose::Instructions, cost);
             (canister.logs, canister.logs_written) = logs;
         }
         if spent > 0 {

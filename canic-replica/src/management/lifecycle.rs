@@ -7,6 +7,7 @@ use crate::{
     canister::{
         Status, StopRequest,
         calls::{Origin, Request},
+        consumption::Purpose,
     },
     ingress::IngressStatus,
     management::call::{Answer, ManagementResult, decode, encode, reply},
@@ -20,7 +21,7 @@ const STOP_TIMEOUT: u64 = 300_000_000_000;
 impl Network {
     pub(super) fn start_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
-        let canister = self.require_controlled(args.canister_id, request)?;
+        let canister = self.require_managed(args.canister_id, request)?;
         canister.version += 1;
         if let Status::Stopping(stoppers) = std::mem::replace(&mut canister.status, Status::Running)
         {
@@ -36,7 +37,7 @@ impl Network {
     pub(super) fn stop_canister(&mut self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let deadline = self.time + STOP_TIMEOUT;
-        let canister = self.require_controlled(args.canister_id, request)?;
+        let canister = self.require_managed(args.canister_id, request)?;
         canister.version += 1;
         let stopper = StopRequest {
             request: request.clone(),
@@ -111,12 +112,17 @@ impl Network {
         };
         let seconds = (now - canister.paid_until) / 1_000_000_000;
         let idle_burn = self.prices(canister).idle_burn(&canister.resources());
-        let cost = idle_burn.over(seconds);
+        let (cost, compute) = (idle_burn.over(seconds), idle_burn.compute_over(seconds));
         let Some(canister) = self.canister_mut(id) else {
             return;
         };
         let paid = cost.min(canister.balance);
-        canister.balance -= paid;
+        if paid < cost {
+            canister.pay(Purpose::Uninstall, paid);
+        } else {
+            canister.pay(Purpose::Memory, cost - compute);
+            canister.pay(Purpose::ComputeAllocation, compute);
+        }
         canister.paid_until = now;
         self.ledger.fees.resources += paid;
         if paid < cost {
@@ -140,7 +146,7 @@ impl Network {
             let why = format!("Canister {id} cannot delete itself.");
             return Err(Reject::new(RejectCode::CanisterError, 512, why));
         }
-        let canister = self.require_controlled(id, request)?;
+        let canister = self.require_managed(id, request)?;
         if !matches!(canister.status, Status::Stopped) {
             let why = format!("Canister {id} must be stopped before it is deleted.");
             return Err(Reject::new(RejectCode::CanisterError, 510, why));
@@ -154,6 +160,9 @@ impl Network {
         }
         self.pay_resources(id);
         if let Some(canister) = self.canisters.remove(id) {
+            self.subnets[canister.subnet]
+                .counters
+                .add_deleted(&canister);
             self.ledger.destroyed += canister.balance;
         }
         self.ready.remove(&id);

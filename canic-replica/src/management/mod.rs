@@ -5,9 +5,11 @@ mod creation;
 mod installation;
 pub(crate) mod key_call;
 mod lifecycle;
+mod metrics;
 pub(crate) mod outcalls;
 pub(crate) mod permissions;
 mod persistence;
+mod queries;
 mod settings;
 mod signatures;
 mod snapshot_transfer;
@@ -16,17 +18,18 @@ mod status;
 mod storage;
 mod subnet;
 
+use candid::Principal;
+
 use crate::{
     canister::calls::{Input, Request},
     faults::Effect,
-    ingress::Ingress,
     management::{
         call::{Answer, ManagementResult},
         key_call::KeyCall,
         permissions::is_unsupported,
     },
     network::{Network, routing::ELSEWHERE},
-    reject::{Reject, RejectCode, contract, invalid, uncertified},
+    reject::{Reject, RejectCode, contract, refused},
     trace::{Kind, Outcome},
 };
 
@@ -80,6 +83,11 @@ impl Network {
             "canister_status" => self.canister_status(request),
             "canister_info" => self.canister_info(request),
             "canister_metadata" => self.canister_metadata(request),
+            "canister_metrics" => self.canister_metrics(request),
+            "subnet_metrics" => self.subnet_metrics(request),
+            "list_canisters" => Err(refused(
+                "list_canisters can be called by queries and composite queries only.",
+            )),
             "start_canister" => self.start_canister(request),
             "stop_canister" => self.stop_canister(request),
             "delete_canister" => self.delete_canister(request),
@@ -124,6 +132,17 @@ impl Network {
     /// Checks that a method for canisters of its own subnet is called by such a canister, or by one
     /// of the NNS.
     fn check_sender_subnet(&self, request: &Request) -> Result<(), Reject> {
+        let method = &request.method;
+        let is_of_nns = |sender: Principal| {
+            let sender = self.canisters.get(&sender);
+            sender.is_some_and(|sender| sender.subnet == self.nns_index())
+        };
+        if method == "rename_canister" && !is_of_nns(request.sender) {
+            return Err(contract(format!(
+                "{method} is called by {}. It can only be called by NNS.",
+                request.sender
+            )));
+        }
         let domestic = matches!(
             request.method.as_str(),
             "create_canister" | "raw_rand" | "http_request" | "flexible_http_request"
@@ -144,23 +163,5 @@ impl Network {
              subnet.",
             self.infos[sender.subnet].id
         )))
-    }
-
-    /// Executes a management call as a query.
-    pub(crate) fn query_management(&mut self, query: &Ingress) -> Result<Vec<u8>, Reject> {
-        let request = Request::from(query.clone());
-        let answer = match query.method.as_str() {
-            "canister_status" => self.canister_status(&request),
-            "canister_info" => self.canister_info(&request),
-            "fetch_canister_logs" => self.read_logs(&request),
-            method => {
-                let why = format!("Query method {method} not found.");
-                Err(Reject::new(RejectCode::CanisterError, 536, why))
-            }
-        };
-        match answer.map_err(uncertified)? {
-            Answer::Reply(reply) | Answer::ReplyAndRefund(reply, _) => Ok(reply),
-            Answer::Deferred => Err(uncertified(invalid("a query is answered at once"))),
-        }
     }
 }

@@ -5,7 +5,7 @@ use candid::Principal;
 use crate::{
     ingress::Ingress,
     management::call::target,
-    network::Network,
+    network::{Network, admins::check_admin},
     reject::{Reject, RejectCode, invalid, refused},
 };
 
@@ -15,6 +15,10 @@ enum IngressPermission {
     Anyone,
     /// The controllers of the canister that the argument names. This canister pays.
     Controllers,
+    /// The controllers, and the admins of the canister's subnet.
+    Managers,
+    /// The admins of the subnet that the message goes to.
+    SubnetAdmins,
     /// The controllers, and principals that may read the canister's snapshots.
     SnapshotReaders,
     /// The controllers, and principals that may read the canister's status.
@@ -32,13 +36,12 @@ fn ingress_permission(method: &str) -> Option<IngressPermission> {
             IngressPermission::Anyone
         }
         "canister_status" => IngressPermission::StatusReaders,
-        "start_canister"
-        | "stop_canister"
-        | "delete_canister"
-        | "update_settings"
+        "start_canister" | "stop_canister" | "delete_canister" | "uninstall_code"
+        | "canister_metrics" => IngressPermission::Managers,
+        "create_canister" => IngressPermission::SubnetAdmins,
+        "update_settings"
         | "install_code"
         | "install_chunked_code"
-        | "uninstall_code"
         | "upload_chunk"
         | "stored_chunks"
         | "clear_chunk_store"
@@ -51,12 +54,13 @@ fn ingress_permission(method: &str) -> Option<IngressPermission> {
         | "read_canister_snapshot_metadata"
         | "read_canister_snapshot_data" => IngressPermission::SnapshotReaders,
         "canister_info" | "canister_metadata" => IngressPermission::CanistersOnTarget,
-        "create_canister"
-        | "deposit_cycles"
+        "deposit_cycles"
         | "raw_rand"
         | "fetch_canister_logs"
         | "node_metrics_history"
         | "subnet_info"
+        | "subnet_metrics"
+        | "list_canisters"
         | "http_request"
         | "flexible_http_request"
         | "ecdsa_public_key"
@@ -79,9 +83,6 @@ pub(super) fn is_unsupported(method: &str) -> bool {
             | "bitcoin_send_transaction"
             | "bitcoin_get_current_fee_percentiles"
             | "bitcoin_get_block_headers"
-            | "canister_metrics"
-            | "subnet_metrics"
-            | "list_canisters"
             | "rename_canister"
     )
 }
@@ -99,9 +100,10 @@ impl Network {
     pub(crate) fn management_target(&self, ingress: &Ingress) -> Result<Option<Principal>, Reject> {
         let method = ingress.method.as_str();
         match ingress_permission(method) {
-            Some(IngressPermission::Anyone) => Ok(None),
+            Some(IngressPermission::Anyone | IngressPermission::SubnetAdmins) => Ok(None),
             Some(
                 IngressPermission::Controllers
+                | IngressPermission::Managers
                 | IngressPermission::SnapshotReaders
                 | IngressPermission::StatusReaders
                 | IngressPermission::CanistersOnTarget,
@@ -110,9 +112,7 @@ impl Network {
                     "Failed to parse payload for ic00 method {method}: IC0408: {why}"
                 ))
             }),
-            Some(IngressPermission::Canisters) => Err(refused(format!(
-                "ic00 method {method} can not be called via ingress messages"
-            ))),
+            Some(IngressPermission::Canisters) => Err(no_ingress(method)),
             None => Err(Reject::new(
                 RejectCode::CanisterError,
                 536,
@@ -126,15 +126,27 @@ impl Network {
         &self,
         ingress: &Ingress,
         target: Option<Principal>,
+        subnet: usize,
     ) -> Result<(), Reject> {
         let method = &ingress.method;
+        let permission = ingress_permission(method);
+        if let Some(IngressPermission::SubnetAdmins) = permission {
+            return self.check_create_by_user(&ingress.sender, subnet);
+        }
         let Some(id) = target else { return Ok(()) };
         let canister = self.require_canister(id)?;
-        match ingress_permission(method) {
+        match permission {
+            Some(IngressPermission::Managers)
+                if self.is_subnet_admin(canister.subnet, &ingress.sender) =>
+            {
+                Ok(())
+            }
             Some(IngressPermission::CanistersOnTarget) => Err(refused(format!(
                 "Only canisters can call ic00 method {method}"
             ))),
-            Some(IngressPermission::StatusReaders) => canister.check_status_reader(&ingress.sender),
+            Some(IngressPermission::StatusReaders) => {
+                self.check_status_reader(canister, &ingress.sender)
+            }
             Some(IngressPermission::SnapshotReaders)
                 if canister.is_snapshot_visible_to(&ingress.sender) =>
             {
@@ -148,4 +160,22 @@ impl Network {
             }
         }
     }
+    /// Checks that a user may create a canister on a subnet: its admins may.
+    pub(super) fn check_create_by_user(
+        &self,
+        user: &Principal,
+        subnet: usize,
+    ) -> Result<(), Reject> {
+        match self.subnet_admins(subnet) {
+            Some(admins) => check_admin(admins, user),
+            None => Err(no_ingress("create_canister")),
+        }
+    }
+}
+
+/// The reject of an ingress message for a method that users may not call.
+fn no_ingress(method: &str) -> Reject {
+    refused(format!(
+        "ic00 method {method} can not be called via ingress messages"
+    ))
 }

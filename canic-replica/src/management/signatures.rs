@@ -7,7 +7,7 @@ use candid::Principal;
 use ic_management_canister_types as types;
 
 use crate::{
-    canister::calls::Request,
+    canister::{calls::Request, consumption::Purpose},
     management::{
         call::{Answer, ManagementResult, encode, reply},
         key_call::{Job, KeyCall},
@@ -120,6 +120,9 @@ impl Network {
             )));
         }
         self.ledger.fees.signatures += fee;
+        if let Some(sender) = self.canister_mut(request.sender) {
+            sender.consumption.add(Purpose::Signatures, fee);
+        }
         let mut request = request.clone();
         request.cycles = left;
         self.signatures.push(PendingSignature {

@@ -49,11 +49,11 @@ struct DefiniteSettings {
 }
 
 impl Network {
-    pub(crate) fn canister_status(&mut self, request: &Request) -> ManagementResult {
+    pub(crate) fn canister_status(&self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterIdRecord,)>(request)?;
         let canister = self.require_canister(args.canister_id)?;
         if args.canister_id != request.sender {
-            canister.check_status_reader(&request.sender)?;
+            self.check_status_reader(canister, &request.sender)?;
         }
         let settings = &canister.settings;
         let idle_burn = self.prices(canister).idle_burn(&canister.resources());
@@ -100,7 +100,7 @@ impl Network {
         },))
     }
 
-    pub(crate) fn canister_info(&mut self, request: &Request) -> ManagementResult {
+    pub(crate) fn canister_info(&self, request: &Request) -> ManagementResult {
         let (args,) = decode::<(types::CanisterInfoArgs,)>(request)?;
         let canister = self.require_canister(args.canister_id)?;
         let wanted = args
@@ -152,12 +152,14 @@ impl Network {
             && canister.input_queues.is_empty()
             && !self.transit.iter().any(|(_, input)| concerns(input))
     }
-}
 
-impl Canister {
     /// Checks that a principal other than the canister itself may read its status.
-    pub(super) fn check_status_reader(&self, reader: &Principal) -> Result<(), Reject> {
-        if self.is_status_visible_to(reader) {
+    pub(super) fn check_status_reader(
+        &self,
+        canister: &Canister,
+        reader: &Principal,
+    ) -> Result<(), Reject> {
+        if canister.is_status_visible_to(reader) || self.is_subnet_admin(canister.subnet, reader) {
             return Ok(());
         }
         let why = format!("Caller {reader} is not allowed to call canister_status");

@@ -8,7 +8,7 @@ use ic_management_canister_types::CanisterLogFilter as Filter;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    canister::{Canister, calls::Request},
+    canister::{Canister, calls::Request, consumption::Purpose},
     management::call::{Answer, ManagementResult, decode, encode, reply},
     network::Network,
     prices::{MAX_LOGS, UPLOAD_CHUNK},
@@ -105,13 +105,16 @@ impl Network {
         let reply = self.encoded_logs(request)?;
         let fee = prices.logs(reply.len());
         self.ledger.fees.execution += fee;
+        if let Some(sender) = self.canister_mut(request.sender) {
+            sender.consumption.add(Purpose::Instructions, fee);
+        }
         Ok(Answer::ReplyAndRefund(
             reply,
             request.cycles.saturating_sub(fee),
         ))
     }
 
-    pub(crate) fn read_logs(&mut self, request: &Request) -> ManagementResult {
+    pub(crate) fn read_logs(&self, request: &Request) -> ManagementResult {
         self.encoded_logs(request).map(Answer::Reply)
     }
 

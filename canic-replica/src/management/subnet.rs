@@ -49,7 +49,11 @@ impl Network {
 
     /// The subnet that a call names. A call to the management canister's general id may name any
     /// subnet; a call to a subnet's own id may name that subnet only.
-    fn require_subnet(&self, asked: Principal, request: &Request) -> Result<usize, Reject> {
+    pub(super) fn require_subnet(
+        &self,
+        asked: Principal,
+        request: &Request,
+    ) -> Result<usize, Reject> {
         let own = request.callee;
         if own != Principal::management_canister() && own != asked {
             return Err(refused(format!(

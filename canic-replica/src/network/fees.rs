@@ -6,6 +6,7 @@ use crate::{
     canister::{
         Canister,
         calls::{Origin, Request},
+        consumption::Purpose,
     },
     network::Network,
     reject::{Reject, RejectCode, not_found},
@@ -57,7 +58,7 @@ impl Network {
     ) -> Result<u128, Reject> {
         let cost = self.prices(draft).work(instructions);
         self.check_can_pay(draft, cost, caller)?;
-        draft.balance -= cost;
+        draft.pay(Purpose::Instructions, cost);
         Ok(cost)
     }
 
@@ -77,7 +78,10 @@ impl Network {
         let canister = self.canisters.get(&id).ok_or_else(|| not_found(id))?;
         let cost = self.prices(canister).work(instructions);
         self.check_can_pay(canister, cost, caller)?;
-        self.require_canister_mut(id)?.balance -= cost;
+        let canister = self.require_canister_mut(id)?;
+        canister.pay(Purpose::Instructions, cost);
+        let subnet = canister.subnet;
+        self.subnets[subnet].counters.add_instructions(instructions);
         self.ledger.fees.execution += cost;
         Ok(())
     }
@@ -109,7 +113,7 @@ impl Network {
         if self.check_can_pay(canister, cost, &request.sender).is_ok()
             && let Some(canister) = self.canister_mut(id)
         {
-            canister.balance -= cost;
+            canister.pay(Purpose::Ingress, cost);
             self.ledger.fees.ingress += cost;
         }
     }

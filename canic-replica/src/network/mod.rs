@@ -1,19 +1,22 @@
 //! The network: all state of one instance, with its subnets, canisters and messages.
 
 mod accounts;
+pub(crate) mod admins;
 pub(crate) mod blocks;
 pub(crate) mod canisters;
 mod certify;
 mod fees;
 mod ingress_history;
 pub(crate) mod outcalls;
-mod queries;
+pub(crate) mod queries;
 pub(crate) mod read_state;
 pub(crate) mod routing;
 pub(crate) mod signatures;
 mod state_hash;
+pub(crate) mod subnet_counters;
 pub(crate) mod subnet_creation;
 mod subnet_deletion;
+mod subnet_metrics;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -40,6 +43,7 @@ use crate::{
     memory::Stable,
     network::{
         blocks::Blocks, canisters::Canisters, outcalls::Outcall, signatures::PendingSignature,
+        subnet_counters::SubnetCounters,
     },
     prices::{BENCHMARK_LIMIT, Prices, signatures::fees},
     reject::{Reject, not_found},
@@ -147,6 +151,7 @@ pub(crate) struct Subnet {
     /// The canister that used up the instructions of the last round, if any did. The next round
     /// visits it last.
     pub(crate) exhausted_by: Option<Principal>,
+    pub(crate) counters: SubnetCounters,
 }
 
 /// The submission of an ingress message.
@@ -210,6 +215,7 @@ impl Subnet {
             blocks: VecDeque::new(),
             compiled: BTreeSet::new(),
             exhausted_by: None,
+            counters: SubnetCounters::default(),
         }
     }
 }
@@ -277,6 +283,7 @@ impl Network {
             faults: Faults::default(),
         };
         network.announce_signature_fees();
+        network.check_admins()?;
         Ok(network)
     }
 

@@ -80,8 +80,10 @@ impl Hash for Subnet {
             blocks,
             compiled,
             exhausted_by,
+            counters,
         } = self;
-        (next, last, outcalls, blocks, compiled, exhausted_by).hash(state);
+        (next, last, outcalls, blocks, compiled).hash(state);
+        (exhausted_by, counters).hash(state);
     }
 }
 
@@ -213,6 +215,7 @@ mod tests {
         canister::{
             Canister,
             calls::{Callback, Input, Origin, Request, WasmClosure},
+            consumption::Purpose,
             execution_state::ExecutionState,
             input_queues::Source,
             settings::Settings,
@@ -328,6 +331,9 @@ mod tests {
         |r| r.beta_features = true,
         |r| r.infos[0].options.is_free = true,
         |r| r.subnets[0].exhausted_by = Some(ID),
+        |r| r.subnets[0].counters.messages += 1,
+        |r| _ = r.infos[0].options.admins.insert(ID),
+        |r| canister(r).consumption.add(Purpose::Memory, 1),
         |r| arm(r, 1),
         |r| arm(r, 2),
         |r| r.faults.chaos_draws += 1,

@@ -14,8 +14,10 @@ use crate::subnets::{self, SubnetKind};
 pub(crate) const UPDATE_LIMIT: u64 = 40_000_000_000;
 /// Instructions that one installation may take.
 pub(crate) const INSTALL_LIMIT: u64 = 300_000_000_000;
-/// Instructions that one query may take.
+/// Instructions that one query may take, with all calls of a composite query.
 pub(crate) const QUERY_LIMIT: u64 = 5_000_000_000;
+/// Instructions that each call of a composite query costs besides those of its callee.
+pub(crate) const QUERY_CALL: u64 = 50_000_000;
 /// Instructions that `canister_inspect_message` may take.
 pub(crate) const INSPECT_LIMIT: u64 = 200_000_000;
 /// Instructions that one update or query may take on a subnet for benchmarks (`dfinity/ic`,
@@ -109,11 +111,18 @@ impl IdleBurn {
 
     /// The sum over so many seconds. As on the platform, each part is rounded down.
     pub(crate) fn over(&self, seconds: u64) -> u128 {
-        [self.memory, self.messages, self.compute]
-            .map(|part| part.saturating_mul(seconds.into()) / SECONDS_PER_DAY)
-            .into_iter()
-            .sum()
+        let parts = [self.memory, self.messages, self.compute];
+        parts.into_iter().map(|part| over(part, seconds)).sum()
     }
+
+    /// The part of the compute allocation over so many seconds.
+    pub(crate) fn compute_over(&self, seconds: u64) -> u128 {
+        over(self.compute, seconds)
+    }
+}
+
+fn over(a_day: u128, seconds: u64) -> u128 {
+    a_day.saturating_mul(seconds.into()) / SECONDS_PER_DAY
 }
 
 /// The prices of a subnet.

@@ -6,7 +6,10 @@ use candid::Principal;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    canister::calls::{Input, Origin, Request},
+    canister::{
+        calls::{Input, Origin, Request},
+        consumption::Purpose,
+    },
     execution::{
         execute,
         message::{Context, Entry, Message},
@@ -101,10 +104,16 @@ impl Network {
 
     pub(crate) fn answer_query(&mut self, query: Ingress) -> Result<Vec<u8>, Reject> {
         if self.is_management(query.canister) {
-            self.route(&query, target(&query.payload).ok())?;
-            return self.query_management(&query);
+            let subnet = self.route(&query, target(&query.payload).ok())?;
+            let request = Request {
+                subnet: Some(subnet),
+                ..Request::from(query)
+            };
+            let answer = self.query_management(&request).map_err(uncertified);
+            return answer.map(|(reply, _)| reply);
         }
-        self.evaluate_and_record(query).0.map_err(uncertified)
+        let (answer, _) = self.evaluate_and_record(query, Self::query_management);
+        answer.map_err(uncertified)
     }
 
     /// Admits an update call of `size` bytes: checks it, and charges the payer for the reception.
@@ -136,13 +145,13 @@ impl Network {
                 .map_err(uncertified)?;
         }
         if management {
-            self.admit_management(ingress, target)
+            self.admit_management(ingress, target, subnet)
                 .map_err(uncertified)?;
         } else {
             self.inspect(ingress)?;
         }
         if let Some(payer) = payer.and_then(|payer| self.canister_mut(payer)) {
-            payer.balance -= cost;
+            payer.pay(Purpose::Ingress, cost);
             self.ledger.fees.ingress += cost;
         }
         Ok(subnet)

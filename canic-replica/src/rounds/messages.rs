@@ -9,6 +9,7 @@ use crate::{
     canister::{
         Canister, Status,
         calls::{CallContext, Callback, Input, Origin, Request, Response, WasmClosure},
+        consumption::Purpose,
         tasks::{LowMemory, Task},
     },
     execution::{
@@ -103,7 +104,7 @@ impl Network {
         let cost = self.prices(canister).execution(0);
         if let Some(canister) = self.canister_mut(id) {
             let paid = cost.min(canister.balance);
-            canister.balance -= paid;
+            canister.pay(Purpose::Instructions, paid);
             self.ledger.fees.execution += paid;
         }
     }
@@ -227,6 +228,13 @@ impl Network {
         };
         let cost = (subnet_context.prices).executed(limit, executed.instructions);
         self.ledger.fees.execution += cost;
+        if let Some(canister) = self.canister_mut(id) {
+            canister.consumption.add(Purpose::Instructions, cost);
+            let subnet = canister.subnet;
+            self.subnets[subnet]
+                .counters
+                .add_message(executed.instructions);
+        }
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
@@ -312,6 +320,9 @@ impl Network {
             .response(response.payload_bytes().min(MAX_RESPONSE))
             .min(callback.prepaid);
         self.ledger.fees.transmission += transmission;
+        if let Some(canister) = self.canister_mut(response.to) {
+            (canister.consumption).add(Purpose::Transmission, transmission);
+        }
         callback.prepaid - transmission
     }
 
@@ -382,7 +393,10 @@ impl Network {
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.balance += left - cost;
+            canister.consumption.add(Purpose::Instructions, cost);
             canister.version += 1;
+            let subnet = canister.subnet;
+            self.subnets[subnet].counters.add_message(instructions);
         }
         self.close_call_context(id, callback.context, trap);
         instructions
@@ -423,6 +437,8 @@ impl Network {
             ..
         } = changes.apply_to(canister);
         canister.balance += unspent;
+        canister.consumption.add(Purpose::Burned, burnt);
+        (canister.consumption).add(Purpose::Transmission, transmission);
         let mut answered = None;
         if let Some(context) = canister.contexts.get_mut(&number) {
             context.available = available;

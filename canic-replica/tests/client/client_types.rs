@@ -88,7 +88,7 @@ const INSTANCE: Table = &[
     ),
     (
         "subnet_config_set.application.0.subnet_admins",
-        Refused("subnets with admins"),
+        Honoured("the_topology_names_the_admins_of_a_subnet"),
     ),
     (
         "subnet_config_set.application.0.cost_schedule",

@@ -16,6 +16,7 @@ mod common;
 mod faults;
 mod gateway;
 mod instances;
+mod management;
 mod methods;
 mod options;
 mod outcalls;

@@ -1,10 +1,12 @@
 //! Tests of the platform's rules, one module per idea: each runs small canisters through the
 //! library.
 
+mod admins;
 mod best_effort;
 mod calls;
 mod certification;
 mod common;
+mod composite;
 mod cycles;
 mod determinism;
 mod faults;
@@ -20,6 +22,7 @@ mod mainnet_subnets;
 mod management;
 mod message_memory;
 mod metering;
+mod metrics;
 mod motoko;
 mod options;
 mod outcalls;

@@ -232,9 +232,6 @@ fn unsupported_methods_are_refused_by_name() {
         "bitcoin_send_transaction",
         "bitcoin_get_current_fee_percentiles",
         "bitcoin_get_block_headers",
-        "canister_metrics",
-        "subnet_metrics",
-        "list_canisters",
         "rename_canister",
     ] {
         let text = format!(

@@ -7,6 +7,7 @@ use ic_management_canister_types as types;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    canister::consumption::Purpose,
     network::{
         Network,
         outcalls::{Outcall, Report, bare},
@@ -123,6 +124,9 @@ impl Network {
             let spent: u128 = reports.iter().flatten().map(|report| report.spent).sum();
             let charge = (spent + block).min(request.cycles);
             self.ledger.fees.outcalls += charge;
+            if let Some(sender) = self.canister_mut(request.sender) {
+                sender.consumption.add(Purpose::Outcalls, charge);
+            }
             let refund = request.cycles - charge;
             self.respond(request.origin, request.sender, result, refund, None);
         }

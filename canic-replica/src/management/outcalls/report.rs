@@ -156,14 +156,15 @@ impl Network {
             let why = "Composite query cannot be used as transform in canister http outcalls.";
             return (Err(Reject::new(RejectCode::CanisterError, 527, why)), 0);
         }
-        self.evaluate_and_record(Ingress {
+        let query = Ingress {
             sender: Principal::management_canister(),
             canister,
             method,
             payload,
             effective: None,
             caller_info: None,
-        })
+        };
+        self.evaluate_and_record(query, Self::query_management)
     }
 }
 

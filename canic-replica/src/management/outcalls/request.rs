@@ -4,7 +4,7 @@ use candid::Principal;
 use ic_management_canister_types as types;
 
 use crate::{
-    canister::calls::Request,
+    canister::{calls::Request, consumption::Purpose},
     management::call::{Answer, ManagementResult, decode},
     network::{
         Network,
@@ -140,6 +140,9 @@ impl Network {
         };
         outcall.request.cycles = left;
         self.ledger.fees.outcalls += fee;
+        if let Some(sender) = self.canister_mut(outcall.request.sender) {
+            sender.consumption.add(Purpose::Outcalls, fee);
+        }
         if outcall.pay_as_you_go && fee > 0 {
             let limit = prices.outcall_usage_limit(outcall.replication, outcall.max_response());
             let nodes = self.infos[subnet].nodes.len() as u32;
