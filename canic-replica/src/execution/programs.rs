@@ -123,7 +123,9 @@ fn measure(
         let data = memory.data(&store);
         // Beyond the data segments a fresh memory is zero.
         let end = data_end.map_or(data.len(), |end| end.next_multiple_of(PAGE as u64) as usize);
-        module.initial = non_zero(&data[..end.min(data.len())]);
+        let end = end.min(data.len());
+        module.initial = non_zero(&data[..end]);
+        module.data_end = end as u64;
     }
     for index in &module.state_exports.globals {
         let global = instance

@@ -60,7 +60,9 @@ fn options() -> Config {
         .max_wasm_stack(STACK)
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
-        .memory_init_cow(true);
+        .memory_init_cow(true)
+        // The heap is mapped into a memory while its guest grows it.
+        .memory_may_move(false);
     config
 }
 

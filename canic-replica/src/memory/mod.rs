@@ -3,7 +3,11 @@
 //! Between messages, a canister's heap and stable memory are images of this kind. A rollback drops
 //! an image, and a fork clones one; both cost next to nothing, however large the memory is.
 
-use std::sync::Arc;
+pub(crate) mod images;
+
+use std::{ops::Range, ptr, sync::Arc};
+
+use crate::memory::images::{Image, Images};
 
 /// Bytes of one page of an image: the platform's own unit of change.
 pub(crate) const PAGE: usize = 4096;
@@ -62,6 +66,34 @@ impl Pages {
             })
     }
 
+    /// The index after the last page that is present.
+    fn end(&self) -> usize {
+        let chunks = self.chunks.iter().enumerate().rev();
+        chunks
+            .filter_map(|(c, chunk)| {
+                let last = chunk.as_ref()?.iter().rposition(Option::is_some)?;
+                Some(c * CHUNK_PAGES + last + 1)
+            })
+            .next()
+            .unwrap_or(0)
+    }
+
+    /// The indexes of the pages that `self` and `other` do not share, in order. Chunks that they
+    /// share cost one comparison.
+    fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> {
+        let chunk = |pages: &'a Self, index| pages.chunks.get(index).and_then(Option::as_ref);
+        let page = |pages: &'a Self, index| pages.get(index).map(ptr::from_ref);
+        (0..self.chunks.len().max(other.chunks.len()))
+            .filter(move |c| chunk(self, *c).map(Arc::as_ptr) != chunk(other, *c).map(Arc::as_ptr))
+            .flat_map(|c| c * CHUNK_PAGES..(c + 1) * CHUNK_PAGES)
+            .filter(move |index| page(self, *index) != page(other, *index))
+    }
+
+    /// Whether both share all pages.
+    fn is_same(&self, other: &Self) -> bool {
+        self.differences(other).next().is_none()
+    }
+
     fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
         let chunk = index / CHUNK_PAGES;
         if self.chunks.len() <= chunk {
@@ -73,53 +105,67 @@ impl Pages {
 }
 
 /// The heap between two messages, as a difference from the module's initial memory.
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default)]
 pub(crate) struct Heap {
-    pages: Pages,
+    pub(crate) pages: Pages,
     /// Its size, in WebAssembly pages.
     pub(crate) size: u64,
+    /// A cache of its contents. Clones share it, as most of their pages are the same.
+    pub(crate) images: Arc<Images>,
 }
 
 impl Heap {
     /// The heap of a fresh instance.
     pub(crate) fn fresh(size: u64) -> Self {
         Self {
-            pages: Pages::default(),
             size,
+            ..Self::default()
         }
     }
 
-    /// Writes the image over a fresh instance's memory. The caller has grown it to the right size.
+    /// An image of the pages, if it is faster to map them than to copy them.
+    pub(crate) fn image(&self) -> Option<Arc<Image>> {
+        self.images.image_of(&self.pages)
+    }
+
+    /// Writes the pages over the first bytes of a fresh instance's memory.
     pub(crate) fn restore(&self, memory: &mut [u8]) {
-        for (index, page) in self.pages.iter() {
+        let end = memory.len() / PAGE;
+        for (index, page) in self.pages.iter().take_while(|(index, _)| *index < end) {
             memory[index * PAGE..][..PAGE].copy_from_slice(page);
+            statistics::count(1);
         }
     }
 
-    /// The image of `memory`, which shares all unchanged pages with `self`; and the number of
-    /// changed pages. `initial` is the module's initial memory.
-    pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> (Self, u64) {
-        let mut image = Self {
-            pages: self.pages.clone(),
+    /// The heap that `memory` holds now, which shares all unchanged pages with `self`; and the
+    /// number of changed pages. All changed pages are among `written`. `initial` is the module's
+    /// initial memory.
+    pub(crate) fn capture(
+        &self,
+        memory: &[u8],
+        written: &[Range<usize>],
+        initial: &Pages,
+    ) -> (Self, u64) {
+        let mut heap = Self {
             size: memory.len() as u64 / WASM_PAGE,
+            ..self.clone()
         };
         let mut changed = 0;
-        let touched = touched_pages(memory);
-        for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
-            if touched.as_ref().is_some_and(|touched| !touched[index]) {
-                continue;
-            }
+        let (memory, _) = memory.as_chunks::<PAGE>();
+        for index in written.iter().flat_map(Range::clone) {
+            let page = &memory[index];
             let before = self
                 .pages
                 .get(index)
                 .or_else(|| initial.get(index))
                 .unwrap_or(&ZERO);
+            statistics::count(1);
             if page != before {
-                image.pages.set(index, *page);
+                heap.pages.set(index, *page);
                 changed += 1;
             }
         }
-        (image, changed)
+        (heap, changed)
     }
 
     /// The same contents as a difference from another module's initial memory.
@@ -163,33 +209,28 @@ pub(crate) fn non_zero(memory: &[u8]) -> Pages {
     pages
 }
 
-/// The pages of a mapping that the process has touched, as the kernel knows them. A guest may grow
-/// its memory to gigabytes and use little of it; only touched pages need to be compared. `None`:
-/// the kernel does not tell.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn touched_pages(memory: &[u8]) -> Option<Vec<bool>> {
-    use std::os::unix::fs::FileExt;
+/// How many pages of heaps the messages of this thread copied or compared, for tests.
+pub(crate) mod statistics {
+    #[cfg(test)]
+    use std::cell::Cell;
 
-    /// Bits of an entry of the page map: in memory, or swapped out.
-    const PRESENT: u64 = 3 << 62;
-    let pages = memory.len() / PAGE;
-    let mut entries = vec![0; pages * 8];
-    let map = std::fs::File::open("/proc/self/pagemap").ok()?;
-    map.read_exact_at(&mut entries, (memory.as_ptr().addr() / PAGE) as u64 * 8)
-        .ok()?;
-    Some(
-        entries
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0)
-            .collect(),
-    )
-}
+    #[cfg(test)]
+    thread_local! {
+        static PAGES: Cell<u64> = const { Cell::new(0) };
+    }
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn touched_pages(_: &[u8]) -> Option<Vec<bool>> {
-    None
+    #[cfg(not(test))]
+    pub(crate) fn count(_: u64) {}
+
+    #[cfg(test)]
+    pub(crate) fn count(pages: u64) {
+        PAGES.set(PAGES.get() + pages);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn taken() -> u64 {
+        PAGES.take()
+    }
 }
 
 /// Stable memory.
@@ -416,7 +457,9 @@ mod tests {
                         model.resize(guest.size, 0);
                         let pages = model.chunks(PAGE).zip(guest.memory().chunks(PAGE));
                         let expected = pages.filter(|(old, new)| old != new).count() as u64;
-                        let (committed, changed) = image.capture(guest.memory(), &initial);
+                        let written = 0..guest.size / PAGE;
+                        let (committed, changed) =
+                            image.capture(guest.memory(), &[written], &initial);
                         prop_assert_eq!(changed, expected);
                         image = committed;
                         model = guest.memory().to_vec();
