@@ -48,6 +48,7 @@ pub(super) fn written_pages(memory: &[u8]) -> Vec<Range<usize>> {
 mod os {
     use std::{
         fs::File,
+        io,
         ops::Range,
         os::unix::fs::FileExt,
         process,
@@ -55,6 +56,7 @@ mod os {
     };
 
     use rustix::{
+        ioctl::{Opcode, Updater, ioctl, opcode},
         mm::{MapFlags, ProtFlags, mmap, mmap_anonymous},
         param::page_size,
     };
@@ -80,7 +82,7 @@ mod os {
             if page_size() != PAGE || !memory.as_ptr().addr().is_multiple_of(PAGE) {
                 return None;
             }
-            let image = heap.image()?;
+            let image = heap.image(offset / PAGE)?;
             let length = image
                 .bytes()
                 .checked_sub(offset)
@@ -132,30 +134,112 @@ mod os {
         map.filter(|_| page_size() == PAGE)
     });
 
-    /// Bits of an entry of the page map: in memory, or swapped out.
-    const PRESENT: u64 = 3 << 62;
-    /// A page of a file. A private mapping has them until it writes.
-    const FILE: u64 = 1 << 61;
-
     /// The pages that the process has written since they were mapped, as the kernel knows them.
     /// `None`: the kernel does not tell.
     pub(super) fn written_pages(memory: &[u8]) -> Option<Vec<Range<usize>>> {
+        let map = PAGE_MAP.as_ref()?;
+        scan(map, memory).or_else(|_| read(map, memory)).ok()
+    }
+
+    #[cfg(test)]
+    pub(super) fn written_pages_both_ways(memory: &[u8]) -> [Option<Vec<Range<usize>>>; 2] {
+        let Some(map) = PAGE_MAP.as_ref() else {
+            return [None, None];
+        };
+        [scan(map, memory).ok(), read(map, memory).ok()]
+    }
+
+    /// The argument of the kernel's `PAGEMAP_SCAN`, as `linux/fs.h` declares it.
+    #[derive(Default)]
+    #[repr(C)]
+    struct Scan {
+        size: u64,
+        flags: u64,
+        start: u64,
+        end: u64,
+        /// Where the kernel stopped.
+        walk_end: u64,
+        regions: u64,
+        regions_len: u64,
+        max_pages: u64,
+        inverted: u64,
+        all_of: u64,
+        any_of: u64,
+        returned: u64,
+    }
+
+    /// Consecutive pages. They are followed by one of zeros if the kernel did not fill them all.
+    #[derive(Clone, Copy, Default)]
+    #[repr(C)]
+    struct Region {
+        start: u64,
+        end: u64,
+        categories: u64,
+    }
+
+    const PAGEMAP_SCAN: Opcode = opcode::read_write::<Scan>(b'f', 16);
+    /// Categories of pages: of a file, which private mappings have until they write; in memory;
+    /// swapped out; the kernel's page of zeros, which anonymous mappings have until they write.
+    const IS_FILE: u64 = 1 << 2;
+    const IS_PRESENT: u64 = 1 << 3;
+    const IS_SWAPPED: u64 = 1 << 4;
+    const IS_ZERO: u64 = 1 << 5;
+
+    /// Asks for the written pages. Linux can do this since version 6.7.
+    fn scan(map: &File, memory: &[u8]) -> io::Result<Vec<Range<usize>>> {
+        let base = memory.as_ptr().addr() as u64;
+        let end = base + memory.len() as u64;
+        let page = |address: u64| (address - base) as usize / PAGE;
+        let mut written = Vec::new();
+        let mut start = base;
+        while start < end {
+            let mut regions = [Region::default(); 64];
+            let mut scan = Scan {
+                size: size_of::<Scan>() as u64,
+                start,
+                end,
+                regions: regions.as_mut_ptr().expose_provenance() as u64,
+                regions_len: regions.len() as u64,
+                inverted: IS_FILE | IS_ZERO,
+                all_of: IS_FILE | IS_ZERO,
+                any_of: IS_PRESENT | IS_SWAPPED,
+                ..Scan::default()
+            };
+            // SAFETY: the request has this number and takes this argument. The kernel writes to the
+            // argument, and at most `regions_len` regions.
+            unsafe { ioctl(map, Updater::<PAGEMAP_SCAN, Scan>::new(&mut scan)) }?;
+            let filled = regions.iter().take_while(|region| region.end > 0);
+            written.extend(filled.map(|region| page(region.start)..page(region.end)));
+            if scan.walk_end <= start {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            start = scan.walk_end;
+        }
+        Ok(written)
+    }
+
+    /// Bits of an entry of the page map: in memory or swapped out; a page of a file.
+    const PRESENT: u64 = 3 << 62;
+    const FILE: u64 = 1 << 61;
+
+    /// Reads the entries of all pages: older kernels know no other way.
+    fn read(map: &File, memory: &[u8]) -> io::Result<Vec<Range<usize>>> {
         let mut entries = vec![0; memory.len() / PAGE * 8];
         let first = (memory.as_ptr().addr() / PAGE) as u64;
-        (PAGE_MAP.as_ref()?.read_exact_at(&mut entries, first * 8)).ok()?;
+        map.read_exact_at(&mut entries, first * 8)?;
         let (entries, _) = entries.as_chunks::<8>();
-        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut written: Vec<Range<usize>> = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let entry = u64::from_le_bytes(*entry);
             if entry & PRESENT == 0 || entry & FILE != 0 {
                 continue;
             }
-            match ranges.last_mut() {
+            match written.last_mut() {
                 Some(range) if range.end == index => range.end += 1,
-                _ => ranges.push(index..index + 1),
+                _ => written.push(index..index + 1),
             }
         }
-        Some(ranges)
+        Ok(written)
     }
 }
 
@@ -178,5 +262,286 @@ mod os {
 
     pub(super) fn written_pages(_: &[u8]) -> Option<Vec<Range<usize>>> {
         None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use candid::Principal;
+    use proptest::prelude::{
+        ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    };
+
+    use super::*;
+    use crate::{
+        canister::{Canister, settings::Settings},
+        execution::{
+            Executed, execute,
+            message::{Context, Entry, Message, SubnetContext},
+            program_cache,
+        },
+        memory::{images::Images, statistics},
+        prices::Prices,
+        subnets::SubnetKind,
+    };
+
+    /// Bytes of the canister's memory at the start, and the most that the tests use.
+    const BYTES: usize = 30 * WASM_PAGE as usize;
+    const MOST: usize = 40 * WASM_PAGE as usize;
+
+    /// Each method's argument is a place, a length and a byte.
+    const CANISTER: &str = r#"
+        (module
+          (import "ic0" "msg_arg_data_copy" (func $arg (param i32 i32 i32)))
+          (import "ic0" "msg_reply" (func $reply))
+          (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+          (memory 30 40)
+          (data (i32.const 70000) "data")
+          (func $fill
+            (call $arg (i32.const 0) (i32.const 0) (i32.const 12))
+            (memory.fill
+              (i32.load (i32.const 0)) (i32.load (i32.const 8)) (i32.load (i32.const 4))))
+          (func (export "canister_update fill") (call $fill) (call $reply))
+          (func (export "canister_update trap") (call $fill) (unreachable))
+          (func (export "canister_update grow")
+            (drop (memory.grow (i32.const 2)))
+            (call $fill)
+            (call $reply))
+          (func (export "canister_query fill_and_show")
+            (call $fill)
+            (call $append (i32.const 0) (i32.mul (memory.size) (i32.const 65536)))
+            (call $reply))
+          (func (export "canister_query show")
+            (call $append (i32.const 0) (i32.mul (memory.size) (i32.const 65536)))
+            (call $reply)))
+    "#;
+
+    #[derive(Clone)]
+    struct Guest {
+        canister: Arc<Canister>,
+        subnet: Arc<SubnetContext>,
+    }
+
+    impl Guest {
+        fn new(wat: &str) -> Self {
+            let nobody = Principal::anonymous();
+            let program = program_cache::load(&wat::parse_str(wat).unwrap()).unwrap();
+            let mut canister = Canister::new(nobody, 0, Settings::default(), 1 << 100, 0);
+            canister.code = Some(ExecutionState::fresh(Arc::clone(&program.module)));
+            let subnet = SubnetContext {
+                id: nobody,
+                nodes: 13,
+                prices: Prices::of(SubnetKind::System),
+                root_key: Vec::new(),
+            };
+            Self {
+                canister: Arc::new(canister),
+                subnet: Arc::new(subnet),
+            }
+        }
+
+        fn code(&mut self) -> &mut ExecutionState {
+            Arc::make_mut(&mut self.canister).code.as_mut().unwrap()
+        }
+
+        /// Runs a method, and commits what it did.
+        fn run(&mut self, method: &str, payload: Vec<u8>) -> Executed {
+            let context = match method.split_once(' ') {
+                Some(("canister_query", _)) => Context::Query,
+                _ => Context::Update,
+            };
+            let (entry, nobody) = (Entry::Export(method.into()), Principal::anonymous());
+            let mut message = Message::new(context, entry, nobody, 0, 40_000_000_000);
+            message.payload = payload;
+            message.responded = false;
+            let mut executed = execute(&self.canister, &self.subnet, message);
+            if let Ok(changes) = &mut executed.outcome
+                && let Some(code) = changes.code.take()
+            {
+                Arc::make_mut(&mut self.canister).code = Some(code);
+            }
+            executed
+        }
+
+        fn contents(&self) -> Vec<u8> {
+            let code = self.canister.code.as_ref().unwrap();
+            let mut bytes = vec![7; (code.heap.size * WASM_PAGE) as usize];
+            code.heap.read(&code.module.initial, 0, &mut bytes);
+            bytes
+        }
+    }
+
+    fn reply(executed: Executed) -> Vec<u8> {
+        let changes = executed.outcome.map_err(|trap| trap.to_string()).unwrap();
+        changes.answer.unwrap().unwrap()
+    }
+
+    fn argument(at: usize, length: usize, byte: u8) -> Vec<u8> {
+        [at as u32, length as u32, byte.into()]
+            .map(u32::to_le_bytes)
+            .concat()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Run(&'static str, usize, usize, u8),
+        /// Goes on with the other fork.
+        Switch,
+        /// The other fork becomes a fork of this one.
+        Fork,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let method = prop_oneof![
+            4 => proptest::prelude::Just("canister_update fill"),
+            2 => proptest::prelude::Just("canister_update trap"),
+            1 => proptest::prelude::Just("canister_update grow"),
+            1 => proptest::prelude::Just("canister_query fill_and_show"),
+            1 => proptest::prelude::Just("canister_query show"),
+        ];
+        let length = prop_oneof![4 => 1..20_000_usize, 1 => 1..MOST];
+        prop_oneof![
+            8 => (method, 12..MOST, length, 0..3_u8)
+                .prop_map(|(method, at, length, byte)| Act::Run(method, at, length, byte)),
+            1 => any::<bool>().prop_map(|fork| if fork { Act::Fork } else { Act::Switch }),
+        ]
+    }
+
+    /// The memory after a call that does not trap.
+    fn filled(memory: &[u8], grown: usize, argument: &[u8]) -> Vec<u8> {
+        let mut memory = memory.to_vec();
+        memory.resize((memory.len() + grown).min(MOST), 0);
+        memory[..12].copy_from_slice(argument);
+        let number = |i: usize| u32::from_le_bytes(argument[i..i + 4].try_into().unwrap());
+        memory[number(0) as usize..][..number(4) as usize].fill(argument[8]);
+        memory
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 48,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_mapped_heap_is_what_a_copied_heap_is(
+            acts in proptest::collection::vec(act(), 1..40),
+        ) {
+            let mut guest = Guest::new(CANISTER);
+            let full = argument(65_536 + 8, BYTES - 65_536 - 8, 5);
+            reply(guest.run("canister_update fill", full));
+            let mut copied = guest.clone();
+            copied.code().heap.images = Images::none();
+            let mut model = guest.contents();
+            let mut other = (guest.clone(), copied.clone(), model.clone());
+            for act in acts {
+                match act {
+                    Act::Run(method, at, length, byte) => {
+                        let at = at.min(model.len() - 1);
+                        let payload = argument(at, length.min(model.len() - at), byte);
+                        let mapped = guest.run(method, payload.clone());
+                        let plain = copied.run(method, payload.clone());
+                        prop_assert_eq!(mapped.instructions, plain.instructions);
+                        let grown = if method.ends_with("grow") { 2 * WASM_PAGE as usize } else { 0 };
+                        let after = filled(&model, grown, &payload);
+                        match method {
+                            "canister_query show" => prop_assert!(reply(mapped) == model),
+                            "canister_query fill_and_show" => prop_assert!(reply(mapped) == after),
+                            "canister_update trap" => prop_assert!(mapped.outcome.is_err()),
+                            _ => {
+                                reply(mapped);
+                                model = after;
+                            }
+                        }
+                    }
+                    Act::Fork => other = (guest.clone(), copied.clone(), model.clone()),
+                    Act::Switch => {
+                        let now = (guest, copied, model);
+                        (guest, copied, model) = std::mem::replace(&mut other, now);
+                    }
+                }
+                prop_assert!(guest.contents() == model);
+                prop_assert!(copied.contents() == model);
+                let code = |guest: &Guest| guest.canister.code.as_ref().unwrap().heap.pages.clone();
+                let pages = |guest: &Guest| code(guest).iter().map(|(i, _)| i).collect::<Vec<_>>();
+                prop_assert_eq!(pages(&guest), pages(&copied));
+            }
+        }
+    }
+
+    #[test]
+    fn the_pages_that_a_message_costs_do_not_depend_on_the_heap() {
+        const WAT: &str = r#"
+            (module
+              (memory 1700)
+              (func (export "canister_update all")
+                (memory.fill (i32.const 65536) (i32.const 1) (i32.const 100000000)))
+              (func (export "canister_update some")
+                (i32.store (i32.const 10000000) (i32.const 2))
+                (i32.store (i32.const 20000000) (i32.const 2))
+                (i32.store (i32.const 30000000) (i32.const 0x01010101)))
+              (func (export "canister_query none")))
+        "#;
+        let mut guest = Guest::new(WAT);
+        let mut pages = |method: &str| {
+            assert!(guest.run(method, Vec::new()).outcome.is_ok());
+            statistics::taken()
+        };
+        pages("canister_update all");
+        // One message copies all pages, and the next one puts them into an image.
+        let all = 100_000_000 / PAGE as u64;
+        assert!(pages("canister_query none") > all);
+        assert!(pages("canister_query none") > all);
+        assert_eq!(pages("canister_query none"), 0);
+        // Three pages are compared; two of them have changed, and go into the image.
+        assert_eq!(pages("canister_update some"), 3);
+        assert_eq!(pages("canister_query none"), 2);
+        assert_eq!(pages("canister_query none"), 0);
+    }
+
+    #[test]
+    fn forks_run_at_the_same_time() {
+        let mut guest = Guest::new(CANISTER);
+        let full = argument(65_536 + 8, BYTES - 65_536 - 8, 5);
+        reply(guest.run("canister_update fill", full));
+        let threads: Vec<_> = (0..4_u8)
+            .map(|fork| {
+                let mut guest = guest.clone();
+                thread::spawn(move || {
+                    let mut model = guest.contents();
+                    for round in 0..60_usize {
+                        let at = 65_536 + round * 7_000 + usize::from(fork);
+                        let payload = argument(at, 9_000, fork);
+                        model = filled(&model, 0, &payload);
+                        reply(guest.run("canister_update fill", payload));
+                        assert!(reply(guest.run("canister_query show", Vec::new())) == model);
+                        assert!(guest.contents() == model);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn both_ways_to_ask_for_written_pages_find_them() {
+        let mut bytes = vec![0_u8; 4 << 20];
+        let start = bytes.as_ptr().align_offset(PAGE);
+        let memory = &mut bytes[start..][..900 * PAGE];
+        let written = [0, 1, 2, 77, 500, 899];
+        for page in written {
+            memory[page * PAGE + 5] = 1;
+        }
+        assert_eq!(memory[300 * PAGE], 0);
+        for found in os::written_pages_both_ways(memory).into_iter().flatten() {
+            let found: Vec<usize> = found.into_iter().flatten().collect();
+            assert!(found.is_sorted());
+            assert!(written.iter().all(|page| found.contains(page)), "{found:?}");
+        }
     }
 }

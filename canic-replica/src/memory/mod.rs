@@ -19,8 +19,9 @@ const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 /// The longest copy of a stable memory as one piece, in bytes (8 GiB).
 const MAX_COPY: u64 = 8 << 30;
 
-/// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
-const CHUNK_PAGES: usize = 256;
+/// Pages per chunk. Two levels keep both short: the clone of a large memory, which takes a reference
+/// per chunk, and the copy of a chunk for one page that is written.
+const CHUNK_PAGES: usize = 64;
 
 pub(crate) type Page = [u8; PAGE];
 static ZERO: Page = [0; PAGE];
@@ -123,9 +124,9 @@ impl Heap {
         }
     }
 
-    /// An image of the pages, if it is faster to map them than to copy them.
-    pub(crate) fn image(&self) -> Option<Arc<Image>> {
-        self.images.image_of(&self.pages)
+    /// An image of the pages, if it is faster to map them, from page `start` on, than to copy them.
+    pub(crate) fn image(&self, start: usize) -> Option<Arc<Image>> {
+        self.images.image_of(&self.pages, start)
     }
 
     /// Writes the pages over the first bytes of a fresh instance's memory.
