@@ -3,6 +3,7 @@
 
 mod mapping;
 pub(crate) mod message;
+mod page_map;
 pub(crate) mod program_cache;
 pub(crate) mod programs;
 pub(crate) mod system_api;
@@ -186,7 +187,7 @@ fn capture(
     let (heap, pages) = match store.data().memory {
         Some(memory) => {
             let bytes = memory.data(&*store);
-            let written = mapping::written_pages(bytes);
+            let written = page_map::written_pages(bytes);
             code.heap.capture(bytes, &written, &code.module.initial)
         }
         None => (Heap::default(), 0),

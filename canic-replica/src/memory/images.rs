@@ -1,7 +1,7 @@
 //! Images: files in memory that hold the contents of a heap, so that an instance can map them
 //! instead of copying each page.
 //!
-//! An image is a cache. The pages of a [`super::Heap`] are the truth, and an image is brought up to
+//! An image is a cache. The pages of a [`crate::memory::Heap`] are the truth, and an image is brought up to
 //! date from them when a message needs it: only pages that differ are written.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use crate::memory::{PAGE, Pages, ZERO, statistics};
+use crate::memory::pages::{PAGE, Page, Pages, ZERO, statistics};
 
 /// Heaps with fewer pages are copied into each instance: that is faster than mapping them.
 const MIN_PAGES: usize = 256;
@@ -268,7 +268,7 @@ fn create_file() -> io::Result<File> {
 }
 
 #[cfg(target_os = "linux")]
-fn write_page(file: &File, page: &super::Page, index: usize) -> io::Result<()> {
+fn write_page(file: &File, page: &Page, index: usize) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     file.write_all_at(page, index as u64 * PAGE as u64)
 }
@@ -280,7 +280,7 @@ fn create_file() -> io::Result<File> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn write_page(_: &File, _: &super::Page, _: usize) -> io::Result<()> {
+fn write_page(_: &File, _: &Page, _: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
