@@ -3,14 +3,14 @@
 //! A guest may grow its memory to gigabytes and use little of it, or map a large image and write to
 //! a few of its pages. Only those pages need to be compared.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use crate::memory::PAGE;
 
 /// The pages of `memory` that were written since they were mapped. Some of them may have been
 /// written with what they held before.
 pub(super) fn written_pages(memory: &[u8]) -> Vec<Range<usize>> {
-    os::written_pages(memory).unwrap_or_else(|| vec![0..memory.len() / PAGE])
+    os::written_pages(memory).unwrap_or_else(|| iter::once(0..memory.len() / PAGE).collect())
 }
 
 #[cfg(target_os = "linux")]
