@@ -3,7 +3,10 @@
 //! Between messages, a canister's heap and stable memory are data of this kind. A rollback drops
 //! them, and a fork clones them; both cost next to nothing, however large the memory is.
 
+// Only Linux maps images.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(crate) mod images;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(crate) mod pages;
 
 use std::{ops::Range, sync::Arc};
@@ -43,6 +46,7 @@ impl Heap {
     }
 
     /// An image of the pages, if it is faster to map them, from page `start` on, than to copy them.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn image(&self, start: usize) -> Option<Arc<Image>> {
         self.images.image_of(&self.pages, start)
     }
