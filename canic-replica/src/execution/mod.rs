@@ -1,7 +1,9 @@
 //! The execution of one message on one canister: instantiate, restore the state, run, capture the
 //! state.
 
+mod mapping;
 pub(crate) mod message;
+mod page_map;
 pub(crate) mod program_cache;
 pub(crate) mod programs;
 pub(crate) mod system_api;
@@ -109,14 +111,16 @@ fn run(
     let limit = store.data().message.limit;
     let instance = program.instantiate(store)?;
     restore(store, &instance, code)?;
-    store.set_fuel(limit)?;
-    let result = enter(store, &instance, code);
-    if !store.data().message.context.is_persistent() {
-        return result.map(|()| None);
-    }
-    // A message that traps pays for the pages, too.
-    let after = capture(store, &instance, code, changed)?;
-    result.map(|()| Some(after))
+    mapping::with_heap(store, code, |store| {
+        store.set_fuel(limit)?;
+        let result = enter(store, &instance, code);
+        if !store.data().message.context.is_persistent() {
+            return result.map(|()| None);
+        }
+        // A message that traps pays for the pages, too.
+        let after = capture(store, &instance, code, changed)?;
+        result.map(|()| Some(after))
+    })
 }
 
 fn enter(
@@ -148,7 +152,7 @@ fn get_export(
     instance.get_module_export(store, &index?)
 }
 
-/// Restores the canister's state into a fresh instance.
+/// Restores the canister's state into a fresh instance, all but the contents of its heap.
 fn restore(
     store: &mut Store<Host>,
     instance: &Instance,
@@ -161,7 +165,6 @@ fn restore(
         if code.heap.size > size {
             memory.grow(&mut *store, code.heap.size - size)?;
         }
-        code.heap.restore(memory.data_mut(&mut *store));
         store.data_mut().memory = Some(memory);
     }
     for (index, number) in code.module.state_exports.globals.iter().zip(&code.globals) {
@@ -183,9 +186,11 @@ fn capture(
     changed: &mut u64,
 ) -> wasmtime::Result<ExecutionState> {
     let (heap, pages) = match store.data().memory {
-        Some(memory) => code
-            .heap
-            .capture(memory.data(&*store), &code.module.initial),
+        Some(memory) => {
+            let bytes = memory.data(&*store);
+            let written = page_map::written_pages(bytes);
+            code.heap.capture(bytes, &written, &code.module.initial)
+        }
         None => (Heap::default(), 0),
     };
     *changed = pages;

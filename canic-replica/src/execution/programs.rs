@@ -133,7 +133,9 @@ fn measure(module: &mut Module, linked: &InstancePre<Host>, data_end: u64) -> Re
         let data = memory.data(&store);
         // Beyond the data segments a fresh memory is zero.
         let end = data_end.min(data.len() as u64) as usize;
-        module.initial = non_zero(&data[..end.next_multiple_of(PAGE)]);
+        let end = end.next_multiple_of(PAGE);
+        module.initial = non_zero(&data[..end]);
+        module.data_end = end as u64;
     }
     for index in &module.state_exports.globals {
         let global = instance

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     canister::snapshot::Snapshot,
     faults::Faults,
-    memory::{PAGE, Pages, Stable},
+    memory::{Heap, PAGE, Pages, Stable},
     network::{Network, Submission, Subnet, canisters::Canisters},
     wasm::Module,
 };
@@ -141,6 +141,17 @@ impl Hash for Snapshot {
             CanisterTimer::Active(at) => (discriminant(timer), *at),
         });
         (timer, low_memory, loaded, chunks, bytes).hash(state);
+    }
+}
+
+impl Hash for Heap {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            pages,
+            size,
+            images: _, // of the pages
+        } = self;
+        (pages, size).hash(state);
     }
 }
 

@@ -82,7 +82,9 @@ fn options(address: AddressType) -> Config {
         .max_wasm_stack(STACK)
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
-        .memory_init_cow(true);
+        .memory_init_cow(true)
+        // The heap is mapped into a memory while its guest grows it.
+        .memory_may_move(false);
     config
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Module {
     /// Size of a fresh memory, in WebAssembly pages, and its contents.
     pub(crate) initial_size: u64,
     pub(crate) initial: Pages,
+    /// The byte at which the zeros after the data segments begin.
+    pub(crate) data_end: u64,
     /// The values of the mutable globals in a fresh instance.
     pub(crate) initial_globals: Vec<Global>,
     pub(crate) state_exports: ModuleExports,
@@ -110,6 +112,7 @@ impl Module {
             metadata: survey.metadata,
             initial_size: 0,
             initial: Pages::default(),
+            data_end: 0,
             initial_globals: Vec::new(),
             state_exports,
             heartbeat,

@@ -699,8 +699,9 @@ fn malformed_requests_are_refused_with_the_platforms_text() {
     let port = live.pic.url().unwrap().port().unwrap();
     let path = at("v2", &own, "query");
     for header in ["", "content-type: application/json\r\n"] {
+        let headers = format!("host: localhost\r\n{header}");
         assert_eq!(
-            raw(port, "POST", &path, header, &query.signed_query),
+            raw(port, "POST", &path, &headers, &query.signed_query),
             (
                 400,
                 "Unexpected content-type, expected application/cbor.".to_owned()

@@ -629,11 +629,12 @@ fn every_field_of_the_clients_types_is_honoured_or_refused() {
 
 #[test]
 fn every_honoured_field_has_its_test() {
-    const TESTS: [&str; 9] = [
+    const TESTS: [&str; 10] = [
         include_str!("agent.rs"),
         include_str!("canisters.rs"),
         include_str!("gateway.rs"),
         include_str!("instances.rs"),
+        include_str!("management.rs"),
         include_str!("methods.rs"),
         include_str!("options.rs"),
         include_str!("outcalls.rs"),

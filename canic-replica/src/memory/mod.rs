@@ -1,12 +1,23 @@
 //! Memory as plain data: pages that copies share until one of them writes.
 //!
-//! Between messages, a canister's heap and stable memory are images of this kind. A rollback drops
-//! an image, and a fork clones one; both cost next to nothing, however large the memory is.
+//! Between messages, a canister's heap and stable memory are data of this kind. A rollback drops
+//! them, and a fork clones them; both cost next to nothing, however large the memory is.
 
-use std::sync::Arc;
+// Only Linux maps images.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(crate) mod images;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(crate) mod pages;
 
-/// Bytes of one page of an image: the platform's own unit of change.
-pub(crate) const PAGE: usize = 4096;
+use std::{ops::Range, sync::Arc};
+
+use crate::memory::{
+    images::{Image, Images},
+    pages::{ZERO, read, statistics, write},
+};
+
+pub(crate) use pages::{PAGE, Pages, non_zero};
+
 /// Bytes of one WebAssembly page.
 pub(crate) const WASM_PAGE: u64 = 65_536;
 /// The platform's limit for one canister's stable memory, in WebAssembly pages (500 GiB).
@@ -15,111 +26,69 @@ const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 /// The longest copy of a stable memory as one piece, in bytes (8 GiB).
 const MAX_COPY: u64 = 8 << 30;
 
-/// Pages per chunk. Two levels keep the clone of a large image short: one reference per MiB.
-const CHUNK_PAGES: usize = 256;
-
-pub(crate) type Page = [u8; PAGE];
-static ZERO: Page = [0; PAGE];
-
-type Chunk = Vec<Option<Arc<Page>>>;
-
-/// A sparse array of pages. Pages that were never written are absent.
-#[derive(Clone, Default)]
-pub(crate) struct Pages {
-    chunks: Vec<Option<Arc<Chunk>>>,
-}
-
-impl Pages {
-    pub(crate) const fn new() -> Self {
-        Self { chunks: Vec::new() }
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<&Page> {
-        self.chunks.get(index / CHUNK_PAGES)?.as_ref()?[index % CHUNK_PAGES].as_deref()
-    }
-
-    /// The page, for writing. An absent page is filled with zeros.
-    pub(crate) fn get_mut(&mut self, index: usize) -> &mut Page {
-        let slot = self.slot(index);
-        Arc::make_mut(slot.get_or_insert_with(|| Arc::new(ZERO)))
-    }
-
-    pub(crate) fn set(&mut self, index: usize, page: Page) {
-        *self.slot(index) = Some(Arc::new(page));
-    }
-
-    /// The pages that are present, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Page)> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .filter_map(|(c, chunk)| Some((c, chunk.as_ref()?)))
-            .flat_map(|(c, chunk)| {
-                chunk
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(p, page)| Some((c * CHUNK_PAGES + p, page.as_deref()?)))
-            })
-    }
-
-    fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
-        let chunk = index / CHUNK_PAGES;
-        if self.chunks.len() <= chunk {
-            self.chunks.resize(chunk + 1, None);
-        }
-        let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK_PAGES]));
-        &mut Arc::make_mut(chunk)[index % CHUNK_PAGES]
-    }
-}
-
 /// The heap between two messages, as a difference from the module's initial memory.
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default)]
 pub(crate) struct Heap {
-    pages: Pages,
+    pub(crate) pages: Pages,
     /// Its size, in WebAssembly pages.
     pub(crate) size: u64,
+    /// A cache of its contents. Clones share it, as most of their pages are the same.
+    pub(crate) images: Arc<Images>,
 }
 
 impl Heap {
     /// The heap of a fresh instance.
     pub(crate) fn fresh(size: u64) -> Self {
         Self {
-            pages: Pages::default(),
             size,
+            ..Self::default()
         }
     }
 
-    /// Writes the image over a fresh instance's memory. The caller has grown it to the right size.
+    /// An image of the pages, if it is faster to map them, from page `start` on, than to copy them.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn image(&self, start: usize) -> Option<Arc<Image>> {
+        self.images.image_of(&self.pages, start)
+    }
+
+    /// Writes the pages over the first bytes of a fresh instance's memory.
     pub(crate) fn restore(&self, memory: &mut [u8]) {
-        for (index, page) in self.pages.iter() {
+        let end = memory.len() / PAGE;
+        for (index, page) in self.pages.iter().take_while(|(index, _)| *index < end) {
             memory[index * PAGE..][..PAGE].copy_from_slice(page);
+            statistics::count(1);
         }
     }
 
-    /// The image of `memory`, which shares all unchanged pages with `self`; and the number of
-    /// changed pages. `initial` is the module's initial memory.
-    pub(crate) fn capture(&self, memory: &[u8], initial: &Pages) -> (Self, u64) {
-        let mut image = Self {
-            pages: self.pages.clone(),
+    /// The heap that `memory` holds now, which shares all unchanged pages with `self`; and the
+    /// number of changed pages. All changed pages are among `written`. `initial` is the module's
+    /// initial memory.
+    pub(crate) fn capture(
+        &self,
+        memory: &[u8],
+        written: &[Range<usize>],
+        initial: &Pages,
+    ) -> (Self, u64) {
+        let mut heap = Self {
             size: memory.len() as u64 / WASM_PAGE,
+            ..self.clone()
         };
         let mut changed = 0;
-        let touched = touched_pages(memory);
-        for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
-            if touched.as_ref().is_some_and(|touched| !touched[index]) {
-                continue;
-            }
+        let (memory, _) = memory.as_chunks::<PAGE>();
+        for index in written.iter().flat_map(Range::clone) {
+            let page = &memory[index];
             let before = self
                 .pages
                 .get(index)
                 .or_else(|| initial.get(index))
                 .unwrap_or(&ZERO);
+            statistics::count(1);
             if page != before {
-                image.pages.set(index, *page);
+                heap.pages.set(index, *page);
                 changed += 1;
             }
         }
-        (image, changed)
+        (heap, changed)
     }
 
     /// The same contents as a difference from another module's initial memory.
@@ -150,46 +119,6 @@ impl Heap {
     pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
         write(&mut self.pages, offset, from);
     }
-}
-
-/// The pages of `memory` that are not zero.
-pub(crate) fn non_zero(memory: &[u8]) -> Pages {
-    let mut pages = Pages::default();
-    for (index, page) in memory.as_chunks::<PAGE>().0.iter().enumerate() {
-        if *page != ZERO {
-            pages.set(index, *page);
-        }
-    }
-    pages
-}
-
-/// The pages of a mapping that the process has touched, as the kernel knows them. A guest may grow
-/// its memory to gigabytes and use little of it; only touched pages need to be compared. `None`:
-/// the kernel does not tell.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn touched_pages(memory: &[u8]) -> Option<Vec<bool>> {
-    use std::os::unix::fs::FileExt;
-
-    /// Bits of an entry of the page map: in memory, or swapped out.
-    const PRESENT: u64 = 3 << 62;
-    let pages = memory.len() / PAGE;
-    let mut entries = vec![0; pages * 8];
-    let map = std::fs::File::open("/proc/self/pagemap").ok()?;
-    map.read_exact_at(&mut entries, (memory.as_ptr().addr() / PAGE) as u64 * 8)
-        .ok()?;
-    Some(
-        entries
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|entry| u64::from_le_bytes(*entry) & PRESENT != 0)
-            .collect(),
-    )
-}
-
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn touched_pages(_: &[u8]) -> Option<Vec<bool>> {
-    None
 }
 
 /// Stable memory.
@@ -244,39 +173,6 @@ impl Stable {
         stable.write(0, bytes);
         Some(stable)
     }
-}
-
-/// Fills `into` from `offset` of the memory whose pages `pages` answers.
-fn read<'a>(mut offset: u64, mut into: &mut [u8], pages: impl Fn(usize) -> Option<&'a Page>) {
-    while !into.is_empty() {
-        let (page, start, length) = span(offset, into.len());
-        let (now, later) = into.split_at_mut(length);
-        now.copy_from_slice(&pages(page).unwrap_or(&ZERO)[start..start + length]);
-        offset += length as u64;
-        into = later;
-    }
-}
-
-/// Writes `from` at `offset`.
-fn write(pages: &mut Pages, mut offset: u64, mut from: &[u8]) {
-    while !from.is_empty() {
-        let (page, start, length) = span(offset, from.len());
-        let (now, later) = from.split_at(length);
-        pages.get_mut(page)[start..start + length].copy_from_slice(now);
-        offset += length as u64;
-        from = later;
-    }
-}
-
-/// The part of `length` bytes at `offset` that lies in one page: the page, the start within it, and
-/// the number of bytes.
-fn span(offset: u64, length: usize) -> (usize, usize, usize) {
-    let start = (offset % PAGE as u64) as usize;
-    (
-        (offset / PAGE as u64) as usize,
-        start,
-        length.min(PAGE - start),
-    )
 }
 
 #[cfg(test)]
@@ -371,21 +267,6 @@ mod tests {
         bytes
     }
 
-    #[test]
-    fn a_copy_shares_all_pages_that_neither_writes() {
-        const PAGES: usize = 3 * CHUNK_PAGES;
-        let mut origin = Pages::new();
-        (0..PAGES).for_each(|index| origin.set(index, [1; PAGE]));
-        let mut copy = origin.clone();
-        copy.get_mut(CHUNK_PAGES)[0] = 2;
-        origin.set(7, [3; PAGE]);
-        let at = |pages: &Pages, index| pages.get(index).map(std::ptr::from_ref);
-        let apart: Vec<_> = (0..PAGES)
-            .filter(|index| at(&origin, *index) != at(&copy, *index))
-            .collect();
-        assert_eq!(apart, [7, CHUNK_PAGES]);
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig {
             cases: 128,
@@ -416,7 +297,9 @@ mod tests {
                         model.resize(guest.size, 0);
                         let pages = model.chunks(PAGE).zip(guest.memory().chunks(PAGE));
                         let expected = pages.filter(|(old, new)| old != new).count() as u64;
-                        let (committed, changed) = image.capture(guest.memory(), &initial);
+                        let written = 0..guest.size / PAGE;
+                        let (committed, changed) =
+                            image.capture(guest.memory(), &[written], &initial);
                         prop_assert_eq!(changed, expected);
                         image = committed;
                         model = guest.memory().to_vec();
