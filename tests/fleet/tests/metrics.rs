@@ -422,6 +422,10 @@ fn http_serves_one_page_read_only() {
 fn the_raw_gateway_serves_the_page() {
     let mut fleet = fleet();
     let member = measured(&fleet);
+    // A live instance has today's time: years of storage are charged at once.
+    for canister in [fleet.root, member] {
+        fleet.pic.add_cycles(canister, 20_000_000_000_000);
+    }
     let gateway = fleet.pic.make_live(None);
     let port = gateway.port().expect("it listens");
     let client = reqwest::blocking::Client::new();
