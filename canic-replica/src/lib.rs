@@ -5,44 +5,52 @@
 //! inputs give the same results, bit for bit. A clone of an instance is a fork, which shares all
 //! memory with its origin until either of them writes.
 //!
+//! It follows the interface specification up to 0.66; [`specification`] goes through its changelog.
+//!
 //! Missing features answer an error that names the feature:
-//! - Wasm64 memories, Wasm components, exceptions and garbage collection are refused at
-//!   installation.
-//! - Threshold signatures and Bitcoin are rejected by the management canister; the `ic0.cost_*`
-//!   functions of signatures answer that there is no such key.
-//! - So are `canister_metrics`, `subnet_metrics`, `list_canisters` and `rename_canister`.
+//! - Wasm components, exceptions, garbage collection, typed function references, threads and the
+//!   other proposals that the platform does not take are refused at installation.
+//! - The methods of Bitcoin are rejected by the management canister, and so is `rename_canister`,
+//!   which only canisters of the NNS may call.
 //!
-//! Where it differs from the platform:
-//! - A message runs within one round, however long it is. On the platform a long message takes many
-//!   rounds, during which other canisters go on. Its limit, price and effects are the same.
-//! - Canisters take turns in the order of their ids, one after the other: compute allocations buy
-//!   no precedence.
-//! - Traps and rejects have the platform's code and the first line of its text; its advice and
-//!   links are left out.
-//! - `ic0.msg_reject_code` is allowed in a cleanup, as the specification says; the platform's code
-//!   traps.
-//! - A module has at most 5,000,000 locals, and a million instructions that grow memory or drop
-//!   segments.
-//! - The reject of a call with fewer cycles than its callee demands has a text of its own.
-//! - All subnets have 13 nodes; system subnets and cloud engines charge nothing. Named subnets
-//!   cannot be deleted, as on PocketIC, and neither can the subnet whose key verifies all
-//!   certificates.
-//! - No cycles are reserved for storage: `reserved_cycles` is always 0, whatever
-//!   `reserved_cycles_limit` says. Queries are not counted: `query_stats` are 0.
-//! - Reception is charged for the method's name and the argument, not for the envelope around them.
-//! - The sizes of history and log in `memory_metrics` are close to the platform's, not equal.
-//! - Installations are rate limited (`IC0209`, unless [`Config::rate_limited`] or PocketIC's flag
-//!   says otherwise); writes to memory are not.
-//! - Canisters fetch logs free of charge. A subnet takes as many canisters as it has ids. Its first
-//!   node makes all blocks, except those of [`Replica::tick_with`]. There are no subnet admins.
-//! - Signed information about a caller ([`CallerInfo`]) is passed on without verification.
-//! - The test that runs the instance answers HTTP outcalls ([`Replica::answer_outcall`]). Responses
-//!   beyond `max_response_bytes` become rejects as on the platform's nodes; PocketIC delivers such
-//!   mocked responses.
-//! - Keys are derived from the numbers of the subnets: their signatures are genuine, but no key is
-//!   secret.
-//!
-//! [`specification`] lists the items of the interface specification since 0.46, and their tests.
+//! Where it differs from the platform, and why a canister that works there works here:
+//! - *Time.* A message runs within one round, however long it is. On the platform a long message
+//!   takes many rounds, during which other canisters go on; its limit, price and effects are the
+//!   same. Canisters take turns in the order of their ids: a compute allocation buys no precedence.
+//!   A composite query has no limit of time, only that of instructions. A threshold signature takes
+//!   one round.
+//! - *Texts.* Traps and rejects have the platform's code and the first line of its text; its advice
+//!   and links are left out. Texts of our own: the reject of a call with fewer cycles than its
+//!   callee demands (after its first words), that of a change of a loaded snapshot, those of
+//!   callers who are no subnet admins.
+//! - *Limits.* A module has at most 5,000,000 locals, and a million instructions that grow memory
+//!   or drop segments. Twenty calls may wait for a threshold key; the network admits more while it
+//!   has pre-signatures in stock. A subnet takes as many canisters as it has ids. Writes to memory
+//!   are not rate limited; installations are (`IC0209`, unless [`Config::rate_limited`] or
+//!   PocketIC's flag says otherwise).
+//! - *Subnets.* Named subnets can't be deleted, as on PocketIC, and neither can the subnet whose
+//!   key verifies all certificates. Those of the mainnet have the canister ids of PocketIC's
+//!   routing table of 2025. The first node of a subnet makes all blocks, except those of
+//!   [`Replica::tick_with`].
+//! - *Cycles.* No cycles are reserved for storage: `reserved_cycles` is always 0, whatever
+//!   `reserved_cycles_limit` says. On the platform that concerns subnets whose storage is scarce.
+//!   Subnets that charge nothing count no cycles in `canister_metrics`. Canisters fetch logs for
+//!   the fee in the platform's source; the specification would have them do so by composite
+//!   queries.
+//! - *Figures.* Queries are not counted: `query_stats` are 0. The size of the log in
+//!   `memory_metrics` is close to the platform's, not equal. `subnet_metrics` are up to date, where
+//!   the platform lags, and leave out the work on snapshots.
+//! - *Outcalls.* The test that runs the instance answers them ([`Replica::answer_outcall`]).
+//!   Responses beyond `max_response_bytes` become rejects as on the platform's nodes; PocketIC
+//!   delivers such mocked responses.
+//! - *Keys.* Keys of subnets are derived from their numbers; threshold keys are PocketIC's, which
+//!   are published. Signatures are genuine, but no key is secret, and signatures with nonces are
+//!   deterministic.
+//! - *Senders.* Sender info in calls of PocketIC's client has no signature and is passed on as it
+//!   is; that of agents is verified.
+//! - *Gateways* judge the age of a certificate by the clock of the instance, verify streamed bodies
+//!   of any length, and refuse a page of version 1 from a canister that lists version 2. Without
+//!   named domains `raw` counts under every host.
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 //! Its command `did` prints the Candid interface of a module; see [`candid_interface()`].

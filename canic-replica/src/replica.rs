@@ -301,8 +301,8 @@ impl Replica {
     /// and delete all canisters and read their status and metrics.
     ///
     /// # Errors
-    /// There is no such subnet, or it cannot have admins: only application subnets and cloud engines
-    /// that charge nothing can.
+    /// There is no such subnet, or it cannot have admins: only application subnets and cloud
+    /// engines that charge nothing can.
     pub fn set_subnet_admins(
         &mut self,
         subnet: Principal,

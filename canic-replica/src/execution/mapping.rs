@@ -312,7 +312,8 @@ mod tests {
                         let mapped = guest.run(method, payload.clone());
                         let plain = copied.run(method, payload.clone());
                         prop_assert_eq!(mapped.instructions, plain.instructions);
-                        let grown = if method.ends_with("grow") { 2 * WASM_PAGE as usize } else { 0 };
+                        let grows = usize::from(method.ends_with("grow"));
+                        let grown = grows * 2 * WASM_PAGE as usize;
                         let after = filled(&model, grown, &payload);
                         match method {
                             "canister_query show" => prop_assert!(reply(mapped) == model),

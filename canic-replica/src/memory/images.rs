@@ -1,8 +1,8 @@
 //! Images: files in memory that hold the contents of a heap, so that an instance can map them
 //! instead of copying each page.
 //!
-//! An image is a cache. The pages of a [`crate::memory::Heap`] are the truth, and an image is brought up to
-//! date from them when a message needs it: only pages that differ are written.
+//! An image is a cache. The pages of a [`crate::memory::Heap`] are the truth, and an image is
+//! brought up to date from them when a message needs it: only pages that differ are written.
 
 use std::{
     fs::File,

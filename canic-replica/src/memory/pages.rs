@@ -5,8 +5,8 @@ use std::{ptr, sync::Arc};
 /// Bytes of one page of a memory: the platform's own unit of change.
 pub(crate) const PAGE: usize = 4096;
 
-/// Pages per chunk. Two levels keep both short: the clone of a large memory, which takes a reference
-/// per chunk, and the copy of a chunk for one page that is written.
+/// Pages per chunk. Two levels keep both short: the clone of a large memory, which takes a
+/// reference per chunk, and the copy of a chunk for one page that is written.
 const CHUNK_PAGES: usize = 64;
 
 pub(crate) type Page = [u8; PAGE];
