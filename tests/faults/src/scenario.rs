@@ -383,7 +383,7 @@ fn with_stranger() -> World {
 
 /// A fleet and its only worker, who can't pay for the install of a drain.
 fn with_poor_worker() -> World {
-    let mut world = with_stranger_that_holds(310 * T / 1_000);
+    let mut world = with_stranger_that_holds(340 * T / 1_000);
     adopt(&mut world);
     rest(world)
 }
