@@ -24,6 +24,7 @@ mod options;
 mod outcalls;
 mod own;
 mod raw;
+mod real_modules;
 mod server;
 mod signatures;
 mod site;
