@@ -1,7 +1,12 @@
 //! Modules of other people: canisters in published crates, built here, and canisters in an npm
 //! package.
 
-use std::{fs, path::Path, process::Command, sync::Mutex};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{LazyLock, Mutex},
+};
 
 use candid::{CandidType, Nat, Principal, encode_args, utils::ArgumentEncoder};
 use pocket_ic::{PocketIc, RejectResponse};
@@ -388,21 +393,22 @@ fn a_satellite_of_juno_keeps_documents_and_serves_pages() {
     real.assert_page("/hello.html", 200, "hello again");
 }
 
-/// The modules in the program `icp`.
-fn modules_of_icp() -> Vec<Vec<u8>> {
+/// The modules in the program `icp`: a proxy, a Candid UI, and one that returns the cycles of a
+/// canister to the cycles ledger.
+static MODULES_OF_ICP: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let folder = Folder::new("modules-of-icp");
     let modules = embedded_modules(&folder.npm(ICP, "bin/icp"));
     for (number, module) in modules.iter().enumerate() {
         report(ICP, &format!("module {number}"), module);
     }
     modules
-}
+});
 
 #[test]
 #[ignore = "needs npm and its registry; run it with \
             `cargo test -p canic-replica --test client real_modules -- --ignored`"]
 fn a_candid_ui_translates_interfaces_and_serves_its_page() {
-    let real = Real::install(&modules_of_icp()[1], ());
+    let real = Real::install(&MODULES_OF_ICP[1], ());
     let interface = "service : { get : () -> (nat64) query }";
     let script: Option<String> = real.query("did_to_js", (interface,));
     assert!(
@@ -419,7 +425,7 @@ fn a_candid_ui_translates_interfaces_and_serves_its_page() {
     assert!(other.unwrap_err().contains("is not a subtype"));
     real.assert_page("/", 200, "Candid UI");
     real.assert_page("/nowhere", 404, "/nowhere");
-    real.upgrade(&modules_of_icp()[1], ());
+    real.upgrade(&MODULES_OF_ICP[1], ());
     real.assert_page("/", 200, "Candid UI");
 }
 
@@ -447,7 +453,7 @@ enum ProxyError {
 #[ignore = "needs npm and its registry; run it with \
             `cargo test -p canic-replica --test client real_modules -- --ignored`"]
 fn a_proxy_forwards_calls_and_cycles() {
-    let module = &modules_of_icp()[0];
+    let module = &MODULES_OF_ICP[0];
     let real = Real::install(module, ());
     let target = counter(&real.pic);
     let forward = |canister_id, method, cycles: u64| {
