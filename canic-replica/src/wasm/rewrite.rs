@@ -66,6 +66,27 @@ pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// The address type of a module, compressed or not. Bytes that are no module count as 32-bit.
+pub(crate) fn address_of(bytes: &[u8]) -> AddressType {
+    let Ok(plain) = decompress(bytes) else {
+        return AddressType::default();
+    };
+    for payload in Parser::new(0).parse_all(&plain) {
+        match payload {
+            Ok(Payload::MemorySection(memories)) => {
+                let is_wide = |memory: MemoryType| memory.memory64;
+                return match memories.into_iter().flatten().any(is_wide) {
+                    true => AddressType::I64,
+                    false => AddressType::I32,
+                };
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    AddressType::default()
+}
+
 fn too_large() -> String {
     format!("The module is larger than the limit of {MAX_MODULE} bytes.")
 }
