@@ -1,8 +1,11 @@
 //! Modules with 64-bit memories: addresses beyond 4 GiB, limits, closures, tables and prices.
 
 use candid::Principal;
-use canic_replica::{Kind, Reject};
-use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+use canic_replica::{Effect, Fault, Kind, Reject};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Upgrade},
+};
 
 use crate::{
     common::{Net, T, canister},
@@ -519,4 +522,72 @@ fn the_callback_of_a_64_bit_module_is_prepaid_and_paid_twice_as_high() {
         let expected = 3 * MESSAGE + instructions(Kind::Update) + factor * of_caller;
         assert_eq!(fees(&net) - before, expected);
     }
+}
+
+/// A canister that becomes 64-bit while it waits for an answer pays what its prepayment lacks.
+/// `dfinity/ic` rs/cycles_account_manager/src/cycles_account_manager.rs,
+/// `adjust_prepayment_for_response_execution`.
+#[test]
+fn a_callback_is_paid_at_the_price_of_the_code_that_runs_it() {
+    let mut net = Net::new();
+    let callee = net.install(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    for (first, then, factor) in [(false, true, 2), (true, false, 1)] {
+        let module = |is_wide| match is_wide {
+            true => caller_of("i64 1", true),
+            false => caller_of("1", false),
+        };
+        let id = net.create(1_000 * T);
+        net.install_as(Install, id, module(first), &[]).unwrap();
+        let delay = Fault::on_answer(Effect::Delay { rounds: 9 }).caller(id);
+        net.replica.inject(delay);
+        let call = net.ingress(id, "go", callee.as_slice());
+        let message = net.replica.submit(call).unwrap();
+        net.replica.tick();
+        net.install_as(Upgrade(None), id, module(then), &[])
+            .unwrap();
+        let fees = |net: &Net| net.replica.accounts().fees.execution;
+        let before = fees(&net);
+        net.replica.await_ingress(&message).unwrap().unwrap();
+        net.check_accounts();
+        let instructions = u128::from(net.events(Kind::Reply).last().unwrap().instructions);
+        assert_eq!(fees(&net) - before, MESSAGE + factor * instructions);
+    }
+}
+
+/// Neither the prepayment nor the balance pays for the callback: the call is rejected.
+#[test]
+fn a_callback_that_cannot_be_paid_any_more_does_not_run() {
+    let mut net = Net::new();
+    let callee = net.install(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    let id = net.create(1_000 * T);
+    net.install_as(Install, id, caller_of("1", false), &[])
+        .unwrap();
+    let delay = Fault::on_answer(Effect::Delay { rounds: 20 }).caller(id);
+    net.replica.inject(delay);
+    let call = net.ingress(id, "go", callee.as_slice());
+    let message = net.replica.submit(call).unwrap();
+    net.replica.tick();
+    net.install_as(Upgrade(None), id, burner(), &[]).unwrap();
+    let settings = types::CanisterSettings {
+        freezing_threshold: Some(0_u8.into()),
+        ..Default::default()
+    };
+    net.update_settings(id, settings).unwrap();
+    // A query method prepays, and gets back, less than the callback needs.
+    net.update(id, "burn", &[]).unwrap();
+    let reject = net.replica.await_ingress(&message).unwrap().unwrap_err();
+    assert_eq!(reject.error_code, "IC0207");
+    net.check_accounts();
+    assert!(net.events(Kind::Reply).is_empty());
+}
+
+/// A 64-bit module whose `burn` burns all cycles above the freezing limit.
+fn burner() -> Vec<u8> {
+    wide_module(
+        r#"(memory i64 1) (table 1 funcref) (elem (i32.const 0) $callback)
+        (func $callback (param i64) (call $msg_reply))
+        (func (export "canister_query burn")
+            (call $cycles_burn128 (i64.const -1) (i64.const -1) (i64.const 0))
+            (call $msg_reply))"#,
+    )
 }
