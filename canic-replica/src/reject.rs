@@ -119,8 +119,9 @@ pub(crate) fn oversubscribed(why: impl Into<String>) -> Reject {
     Reject::new(RejectCode::SysFatal, 101, why)
 }
 
-/// The reject for calls to canisters that belong to no subnet.
+/// The reject for calls to canisters that belong to no subnet. The platform gives it no finer code
+/// (`dfinity/ic`, `rs/messaging/src/routing/stream_builder.rs`).
 pub(crate) fn no_route(canister: Principal) -> Reject {
     let why = format!("No route to canister {canister}");
-    Reject::new(RejectCode::DestinationInvalid, 301, why)
+    Reject::bare(RejectCode::DestinationInvalid, why)
 }

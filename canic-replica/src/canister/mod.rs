@@ -30,6 +30,7 @@ use crate::{
     memory::{Stable, WASM_PAGE},
     prices::{Prices, Resources},
     reject::{Reject, RejectCode},
+    wasm::address_type::AddressType,
 };
 
 /// The longest history of a canister, in entries.
@@ -243,6 +244,11 @@ impl Canister {
             snapshots_size: self.snapshot_bytes().into(),
             log_memory_store_size: self.log_bytes().into(),
         }
+    }
+
+    /// The address type of its module. A canister without code counts as 32-bit.
+    pub(crate) fn address(&self) -> AddressType {
+        (self.code.as_ref()).map_or_else(AddressType::default, |code| code.module.address)
     }
 
     /// The sum of all memory, in bytes.

@@ -29,15 +29,17 @@ pub(crate) struct State {
 
 impl State {
     /// `canisters` are those of the subnet in the order of their ids; `requests` are the digests of
-    /// its ingress messages, in ascending order of their ids.
+    /// its ingress messages, in ascending order of their ids; `metrics` is the leaf of its metrics.
     pub(crate) fn new<'a>(
         subnet: usize,
         time: u64,
         topology: Arc<Topology>,
         canisters: impl Iterator<Item = &'a Arc<Canister>>,
         requests: Vec<(Vec<u8>, Hash)>,
+        metrics: Vec<u8>,
     ) -> Self {
-        let (subnets, ranges) = (topology.subnets(Some(subnet)), topology.ranges());
+        let subnets = topology.subnets(Some((subnet, metrics)));
+        let ranges = topology.ranges();
         let canisters =
             canisters.map(|state| (state.id.as_slice().to_vec(), canister(state, None).digest()));
         let canisters = Labels::new(canisters.collect());

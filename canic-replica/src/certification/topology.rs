@@ -91,15 +91,17 @@ impl Topology {
         all.filter(|(_, subnet)| !subnet.deleted)
     }
 
-    /// The node at `/subnet` in the tree of subnet number `own`. A subnet lists its own nodes only.
-    pub(super) fn subnets(&self, own: Option<usize>) -> Node {
+    /// The node at `/subnet` in the tree of a subnet, given by its number and its metrics. A subnet
+    /// lists its own nodes and metrics only.
+    pub(super) fn subnets(&self, own: Option<(usize, Vec<u8>)>) -> Node {
         Node::labels(self.present().map(|(index, subnet)| {
             let mut nodes = vec![
                 ("canister_ranges", Node::Leaf(subnet.ranges.clone())),
                 ("public_key", Node::Leaf(subnet.keys.public.clone())),
                 ("type", Node::Leaf(subnet.kind.into())),
             ];
-            if own == Some(index) {
+            if let Some((_, metrics)) = own.as_ref().filter(|(own, _)| *own == index) {
+                nodes.push(("metrics", Node::Leaf(metrics.clone())));
                 let keys = subnet.keys.nodes.iter().map(|node| {
                     let key = Node::Leaf(node.public.clone());
                     (

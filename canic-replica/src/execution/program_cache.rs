@@ -8,7 +8,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{execution::programs::Program, wasm::Module};
+use crate::{
+    execution::programs::Program,
+    wasm::{Module, address_type::AddressType, rewrite},
+};
 
 /// The limit of unused programs.
 const MAX_IDLE: usize = 500;
@@ -37,6 +40,18 @@ pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
     let known = cache.hash_of(bytes);
     drop(cache);
     known.unwrap_or_else(|| Sha256::digest(bytes).into())
+}
+
+/// The address type of a module given as Wasm or as gzipped Wasm, which is not compiled for that.
+/// Bytes that are no module count as 32-bit.
+pub(crate) fn address_of(bytes: &[u8]) -> AddressType {
+    let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
+    let known = cache.hash_of(bytes).and_then(|hash| cache.program(&hash));
+    drop(cache);
+    known.map_or_else(
+        || rewrite::address_of(bytes),
+        |program| program.module.address,
+    )
 }
 
 /// The program of a module. The cache never evicts the program of a module that a canister holds.

@@ -31,8 +31,6 @@
 //! instance. A canister that is created with an id of the mainnet brings the mainnet's subnet of
 //! this id, as on PocketIC.
 //!
-//! There are no metrics of subnets: `get_subnet_metrics` answers `None`.
-//!
 //! The server makes no HTTP outcalls, not even with automatic progress: only tests answer them.
 //! Other outcalls are rejected after a minute (`Canister http request timed out`).
 

@@ -25,6 +25,7 @@ use crate::{
     prices::{INSTALL_LIMIT, compilation},
     reject::{self, Reject, RejectCode, contract, refused},
     trace::{Kind, Outcome},
+    wasm::address_type::AddressType,
 };
 
 /// The argument of `install_code`, decoded with the module as bytes and not as a list of numbers.
@@ -63,6 +64,15 @@ impl Source {
             Self::Module(_) => 0,
             Self::Chunks(_, list, _) => list.len() as u64 * MAX_CHUNK as u64,
         }
+    }
+
+    /// The address type of the module, which decides the price of the installation. Bytes that are
+    /// no module count as 32-bit.
+    fn address(&self) -> AddressType {
+        let module = self.module().ok();
+        module.map_or_else(AddressType::default, |bytes| {
+            program_cache::address_of(&bytes)
+        })
     }
 
     fn module(&self) -> Result<Cow<'_, [u8]>, Reject> {
@@ -224,7 +234,8 @@ impl Network {
             .ok_or_else(|| reject::not_found(id))?;
         let subnet = canister.subnet;
         let subnet_context = Arc::clone(&self.subnets[subnet].context);
-        let in_advance = subnet_context.prices.execution(INSTALL_LIMIT);
+        let address = order.source.address();
+        let in_advance = subnet_context.prices.execution(address, INSTALL_LIMIT);
         self.check_can_pay(&canister, in_advance, &request.sender)
             .map_err(|reject| Reject {
                 message: format!("Canister installation failed with `{}`.", reject.message),
@@ -252,7 +263,7 @@ impl Network {
             false => draft.install(&order),
         };
         let spent = INSTALL_LIMIT - draft.left;
-        let cost = (draft.subnet_context.prices).executed(INSTALL_LIMIT, spent);
+        let cost = (draft.subnet_context.prices).executed(address, INSTALL_LIMIT, spent);
         let rounds = spent.div_ceil(draft.subnet_context.prices.installs_per_round);
         let Draft {
             canister: mut installed,

@@ -16,7 +16,7 @@ impl Network {
     pub(crate) fn subnet_admins(&self, subnet: usize) -> Option<&BTreeSet<Principal>> {
         let info = &self.infos[subnet];
         let is_rented = matches!(info.kind, SubnetKind::Application | SubnetKind::CloudEngine);
-        let is_free = self.subnets[subnet].context.prices.execution(0) == 0;
+        let is_free = self.subnets[subnet].context.prices.unexecuted() == 0;
         (is_rented && is_free).then_some(&info.options.admins)
     }
 

@@ -32,6 +32,7 @@ impl Network {
                 Arc::clone(&self.topology),
                 canisters.filter(|canister| canister.subnet == subnet),
                 self.certified_requests(subnet),
+                self.metrics_of(subnet).leaf(),
             );
             Arc::new(state)
         })

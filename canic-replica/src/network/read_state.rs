@@ -50,6 +50,31 @@ fn check_ranges(
     Ok(())
 }
 
+/// Checks that the metrics of a subnet are requested at the path of that subnet.
+fn check_metrics(effective: EffectivePrincipal, path: &[Vec<u8>]) -> Result<(), ReadStateError> {
+    let labels: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
+    match (labels.as_slice(), effective) {
+        ([b"subnet", _, b"metrics"], EffectivePrincipal::Canister(_)) => {
+            Err(ReadStateError::NotFound("Invalid path requested.".into()))
+        }
+        ([b"subnet", id, b"metrics"], EffectivePrincipal::Subnet(name))
+            if *id != name.as_slice() =>
+        {
+            Err(other_principal(name, id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The path names another principal than the address of the request.
+fn other_principal(effective: Principal, asked: &[u8]) -> ReadStateError {
+    let asked = Principal::try_from_slice(asked)
+        .map_or_else(|_| format!("0x{}", hex::encode(asked)), |id| id.to_string());
+    ReadStateError::Invalid(format!(
+        "Effective principal id in URL {effective} does not match requested principal id: {asked}."
+    ))
+}
+
 impl Network {
     /// A certificate of `paths` in the state tree of the subnet of `effective`. The second version
     /// of the interface of agents reveals `legacy_ranges`, the third one does not (interface
@@ -83,6 +108,7 @@ impl Network {
         let mut request = None;
         for path in paths {
             check_ranges(effective, paths, path)?;
+            check_metrics(effective, path)?;
             self.check(sender, name, path, &mut request)?;
             self.want(&mut wanted, path, legacy_ranges);
         }
@@ -139,7 +165,7 @@ impl Network {
             [
                 b"subnet",
                 _,
-                b"public_key" | b"canister_ranges" | b"type" | b"node",
+                b"public_key" | b"canister_ranges" | b"type" | b"node" | b"metrics",
             ] => Ok(()),
             [b"subnet", _, b"node", _] | [b"subnet", _, b"node", _, b"public_key"] => Ok(()),
             [b"api_boundary_nodes", ..] if labels.len() <= 3 => Ok(()),
@@ -176,12 +202,7 @@ impl Network {
             }
             [b"canister", id, leaf @ ..] => {
                 if *id != effective.as_slice() {
-                    let asked = Principal::try_from_slice(id)
-                        .map_or_else(|_| format!("0x{}", hex::encode(id)), |id| id.to_string());
-                    return invalid(format!(
-                        "Effective principal id in URL {effective} does not match requested \
-                         principal id: {asked}."
-                    ));
+                    return Err(other_principal(effective, id));
                 }
                 match leaf {
                     [

@@ -8,7 +8,10 @@
 pub(crate) mod outcalls;
 pub(crate) mod signatures;
 
-use crate::subnets::{self, SubnetKind};
+use crate::{
+    subnets::{self, SubnetKind},
+    wasm::address_type::AddressType,
+};
 
 /// Instructions that one update message, callback or system task may take.
 pub(crate) const UPDATE_LIMIT: u64 = 40_000_000_000;
@@ -199,16 +202,24 @@ impl Prices {
         self.scale(CREATION)
     }
 
-    /// The execution of one message with `instructions` instructions.
-    pub(crate) fn execution(&self, instructions: u64) -> u128 {
-        self.scale(MESSAGE + u128::from(instructions) * INSTRUCTION)
+    /// The execution of one message with `instructions` instructions of a module with this address
+    /// type.
+    pub(crate) fn execution(&self, address: AddressType, instructions: u64) -> u128 {
+        let instruction = INSTRUCTION * address.instruction_factor();
+        self.scale(MESSAGE + u128::from(instructions) * instruction)
+    }
+
+    /// A message of which no instruction is executed. It costs the same for each address type.
+    pub(crate) fn unexecuted(&self) -> u128 {
+        self.execution(AddressType::I32, 0)
     }
 
     /// The part of [`Self::execution`] of `limit` instructions that is kept if a message has
     /// `used` of them: the rest is refunded, which counts if the prices are rounded.
-    pub(crate) fn executed(&self, limit: u64, used: u64) -> u128 {
-        let refund = self.work(limit.saturating_sub(used));
-        self.execution(limit).saturating_sub(refund)
+    pub(crate) fn executed(&self, address: AddressType, limit: u64, used: u64) -> u128 {
+        let unused = u128::from(limit.saturating_sub(used));
+        let refund = self.scale(unused * INSTRUCTION * address.instruction_factor());
+        self.execution(address, limit).saturating_sub(refund)
     }
 
     /// The work of the management canister on a canister, which has no price for the message.
@@ -231,9 +242,15 @@ impl Prices {
         self.scale(u128::from(bytes) * CALL_BYTE)
     }
 
-    /// The amount that a call prepays for its callback and for the longest answer.
-    pub(crate) fn answer_in_advance(&self) -> u128 {
-        self.execution(self.update_limit) + self.response(MAX_RESPONSE)
+    /// The amount that a call prepays for its callback and for the longest answer. The caller's
+    /// module has this address type.
+    pub(crate) fn answer_in_advance(&self, address: AddressType) -> u128 {
+        self.callback_in_advance(address) + self.response(MAX_RESPONSE)
+    }
+
+    /// The amount that the execution of a callback takes in advance.
+    pub(crate) fn callback_in_advance(&self, address: AddressType) -> u128 {
+        self.execution(address, self.update_limit)
     }
 
     /// Instructions reserved for a cleanup callback: 5 % of those of a message.
@@ -275,7 +292,7 @@ mod tests {
         // (`dfinity/developer-docs`, `docs/references/cycle-costs.md`).
         let prices = Prices::of(SubnetKind::Fiduciary);
         assert_eq!(prices.creation(), 1_307_692_307_692);
-        assert_eq!(prices.execution(0), 13_076_923);
+        assert_eq!(prices.unexecuted(), 13_076_923);
         assert_eq!(prices.work(1_000_000_000), 2_615_384_615);
         assert_eq!(prices.call(0), 680_000);
         assert_eq!(prices.reception(0), 3_138_461);

@@ -68,7 +68,7 @@ impl Network {
             Context::Update => format!("canister_update {}", request.method),
             _ => format!("canister_query {}", request.method),
         };
-        let limit = self.prices(canister).update_limit;
+        let limit = self.instruction_limit(canister, &request.method);
         let mut message = Message::new(
             context,
             Entry::Export(export),
@@ -90,10 +90,23 @@ impl Network {
         self.check_deadline(request)?;
         canister.accepts_calls()?;
         check_incoming_cycles(canister, request)?;
-        let prices = self.prices(canister);
-        let price = prices.execution(prices.update_limit);
+        let limit = self.instruction_limit(canister, &request.method);
+        let price = (self.prices(canister)).execution(canister.address(), limit);
         let messages = canister.message_memory() + request.reservation();
         self.check_can_pay_with(canister, messages, price, &request.sender)
+    }
+
+    /// The instructions that a call of a method may take. A query method has the limit of queries
+    /// even if it is called as an update.
+    fn instruction_limit(&self, canister: &Canister, method: &String) -> u64 {
+        let prices = self.prices(canister);
+        let is_query = canister.code.as_ref().is_some_and(|code| {
+            code.module.queries.contains(method) || code.module.composite_queries.contains(method)
+        });
+        match is_query {
+            true => prices.query_limit,
+            false => prices.update_limit,
+        }
     }
 
     /// Charges for a message of which no instruction is executed.
@@ -101,7 +114,7 @@ impl Network {
         let Some(canister) = self.canisters.get(&id) else {
             return;
         };
-        let cost = self.prices(canister).execution(0);
+        let cost = self.prices(canister).unexecuted();
         if let Some(canister) = self.canister_mut(id) {
             let paid = cost.min(canister.balance);
             canister.pay(Purpose::Instructions, paid);
@@ -157,7 +170,7 @@ impl Network {
             .as_ref()
             .is_some_and(|code| code.module.has_export(export));
         let prices = self.prices(canister);
-        let price = prices.execution(prices.update_limit);
+        let price = prices.execution(canister.address(), prices.update_limit);
         if exported && self.check_can_pay(canister, price, &id).is_err() {
             // Timers and hooks stay due until they can be paid for.
             return 0;
@@ -201,8 +214,8 @@ impl Network {
             return 0;
         };
         let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
-        let limit = message.limit;
-        let in_advance = subnet_context.prices.execution(limit);
+        let (limit, address) = (message.limit, canister.address());
+        let in_advance = subnet_context.prices.execution(address, limit);
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
@@ -226,7 +239,7 @@ impl Network {
             Some(canister) => execute(canister, &subnet_context, message),
             None => return 0,
         };
-        let cost = (subnet_context.prices).executed(limit, executed.instructions);
+        let cost = (subnet_context.prices).executed(address, limit, executed.instructions);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
             canister.consumption.add(Purpose::Instructions, cost);
@@ -277,6 +290,7 @@ impl Network {
         let Some(canister) = self.canister_mut(id) else {
             return 0;
         };
+        let address = canister.address();
         let Some(context) = canister.contexts.get_mut(&callback.context) else {
             canister.balance += left;
             return 0;
@@ -293,6 +307,18 @@ impl Network {
             self.close_call_context(id, callback.context, None);
             return 0;
         }
+        // The code may have become 64-bit since the call was made, which then prepaid too little.
+        let required = prices.answer_in_advance(address);
+        let missing = required.saturating_sub(callback.prepaid);
+        if missing > canister.balance {
+            canister.balance += left;
+            self.charge_unexecuted(id);
+            let reject = out_of_cycles(id, missing);
+            self.close_call_context(id, callback.context, Some(reject));
+            return 0;
+        }
+        canister.balance -= missing;
+        let left = left + missing;
         let mut message = callback_message(context, closure, &response, now, &prices);
         message.fault = fault;
         let (callee, method) = (callback.callee, callback.method.clone());
@@ -350,6 +376,7 @@ impl Network {
             return 0;
         };
         let subnet_context = Arc::clone(&self.subnets[canister.subnet].context);
+        let address = canister.address();
         let cleanup = callback.on_cleanup.map(|closure| {
             let mut cleanup = message.clone();
             cleanup.context = Context::Cleanup;
@@ -388,7 +415,7 @@ impl Network {
             self.commit(id, callback.context, executed, 0);
         }
         let cost = (subnet_context.prices)
-            .executed(subnet_context.prices.update_limit, instructions)
+            .executed(address, subnet_context.prices.update_limit, instructions)
             .min(left);
         self.ledger.fees.execution += cost;
         if let Some(canister) = self.canister_mut(id) {
@@ -591,6 +618,15 @@ fn method_context(canister: &Canister, method: &String) -> Result<Context, Rejec
     } else {
         Err(Trap::NoMethod("update", method.clone()).reject(id))
     }
+}
+
+/// The reject of a call whose callback cannot be paid: the prepayment and the balance fall short.
+fn out_of_cycles(id: Principal, missing: u128) -> Reject {
+    let why = format!(
+        "Canister {id} is out of cycles: its callback needs {missing} cycles more than the call \
+         prepaid."
+    );
+    Reject::new(RejectCode::SysTransient, 207, why)
 }
 
 /// Checks that a call has the least cycles that its callee demands from other canisters.

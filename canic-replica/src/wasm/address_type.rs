@@ -29,4 +29,13 @@ impl AddressType {
             Self::I64 => 4,
         }
     }
+
+    /// How many times the price of an instruction an instruction costs, in cycles:
+    /// `WASM64_INSTRUCTION_COST_OVERHEAD` of `dfinity/ic` rs/config/src/subnet_config.rs.
+    pub(crate) const fn instruction_factor(self) -> u128 {
+        match self {
+            Self::I32 => 1,
+            Self::I64 => 2,
+        }
+    }
 }

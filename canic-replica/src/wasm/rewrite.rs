@@ -66,6 +66,27 @@ pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// The address type of a module, compressed or not. Bytes that are no module count as 32-bit.
+pub(crate) fn address_of(bytes: &[u8]) -> AddressType {
+    let Ok(plain) = decompress(bytes) else {
+        return AddressType::default();
+    };
+    for payload in Parser::new(0).parse_all(&plain) {
+        match payload {
+            Ok(Payload::MemorySection(memories)) => {
+                let is_wide = |memory: MemoryType| memory.memory64;
+                return match memories.into_iter().flatten().any(is_wide) {
+                    true => AddressType::I64,
+                    false => AddressType::I32,
+                };
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    AddressType::default()
+}
+
 fn too_large() -> String {
     format!("The module is larger than the limit of {MAX_MODULE} bytes.")
 }
@@ -91,6 +112,7 @@ pub(crate) struct Survey {
     /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
     /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
+    custom_sections: usize,
     /// Bytes of all custom sections.
     pub(crate) custom_bytes: usize,
     /// The end of the data segments in memory.
@@ -103,15 +125,8 @@ impl Survey {
         let mut survey = Self::default();
         let mut types = Vec::new();
         let mut imports = Vec::new();
-        let mut customs = 0;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(unreadable)? {
-                Payload::Version {
-                    encoding: wasmparser::Encoding::Component,
-                    ..
-                } => {
-                    return Err("Wasm components are not supported.".into());
-                }
                 Payload::TypeSection(groups) => {
                     for group in groups {
                         types.extend(function_types(group.map_err(unreadable)?));
@@ -122,74 +137,95 @@ impl Survey {
                         imports.push(import.map_err(unreadable)?);
                     }
                 }
-                Payload::FunctionSection(functions) => {
-                    limit("functions", functions.count() as usize, MAX_FUNCTIONS)?
-                }
-                Payload::TableSection(tables) => {
-                    survey.table = tables.count() > 0;
-                    limit("tables", tables.count() as usize, MAX_TABLES)?;
-                    for table in tables {
-                        let entries = table.map_err(unreadable)?.ty.initial;
-                        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
-                        limit("table entries", entries, MAX_TABLE)?;
-                    }
-                }
-                Payload::MemorySection(memories) => {
-                    for memory in memories {
-                        survey.record_memory(&memory.map_err(unreadable)?)?;
-                    }
-                }
-                Payload::GlobalSection(globals) => {
-                    limit("globals", globals.count() as usize, MAX_GLOBALS)?;
-                    for (index, global) in globals.into_iter().enumerate() {
-                        let ty = global.map_err(unreadable)?.ty;
-                        if ty.mutable && ty.content_type.is_reference_type() {
-                            return Err(
-                                "Mutable globals of a reference type are not supported.".into()
-                            );
-                        }
-                        if ty.mutable {
-                            survey.mutable_globals.push(index as u32);
-                        }
-                    }
-                }
-                Payload::ExportSection(exports) => survey.check_exports(exports)?,
-                Payload::StartSection { func, .. } => survey.start = Some(func),
-                Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
-                    return Err(format!(
-                        "Wasm module code section size of {size} exceeds the maximum allowed size \
-                         of {MAX_CODE}"
-                    ));
-                }
-                Payload::CodeSectionEntry(body) => {
-                    survey.read_function(&body)?;
-                    survey.functions += 1;
-                }
-                Payload::DataSection(segments) => {
-                    for segment in segments {
-                        survey.record_segment(&segment.map_err(unreadable)?)?;
-                    }
-                }
-                Payload::CustomSection(section) => {
-                    customs += 1;
-                    survey.record_custom_section(section.name(), section.data())?;
-                }
-                _ => {}
+                section => survey.read_section(section)?,
             }
         }
-        if customs > MAX_CUSTOM_SECTIONS || survey.custom_bytes > MAX_CUSTOM_BYTES {
-            return Err(format!(
-                "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom \
-                 sections of {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {customs} \
-                 of {} bytes.",
-                survey.custom_bytes
-            ));
-        }
+        survey.check_custom_sections()?;
         // Only the memory, which follows the imports, tells the types that they must have.
         for import in &imports {
             check_import(import, &types, survey.address, system_api)?;
         }
         Ok(survey)
+    }
+
+    /// Reads a section other than types and imports.
+    fn read_section(&mut self, section: Payload<'_>) -> Result<(), String> {
+        match section {
+            Payload::Version {
+                encoding: wasmparser::Encoding::Component,
+                ..
+            } => return Err("Wasm components are not supported.".into()),
+            Payload::FunctionSection(functions) => {
+                limit("functions", functions.count() as usize, MAX_FUNCTIONS)?;
+            }
+            Payload::TableSection(tables) => self.read_tables(tables)?,
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    self.record_memory(&memory.map_err(unreadable)?)?;
+                }
+            }
+            Payload::GlobalSection(globals) => self.read_globals(globals)?,
+            Payload::ExportSection(exports) => self.check_exports(exports)?,
+            Payload::StartSection { func, .. } => self.start = Some(func),
+            Payload::CodeSectionStart { size, .. } if size as usize > MAX_CODE => {
+                return Err(format!(
+                    "Wasm module code section size of {size} exceeds the maximum allowed size of \
+                     {MAX_CODE}"
+                ));
+            }
+            Payload::CodeSectionEntry(body) => {
+                self.read_function(&body)?;
+                self.functions += 1;
+            }
+            Payload::DataSection(segments) => {
+                for segment in segments {
+                    self.record_segment(&segment.map_err(unreadable)?)?;
+                }
+            }
+            Payload::CustomSection(section) => {
+                self.custom_sections += 1;
+                self.record_custom_section(section.name(), section.data())?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_tables(&mut self, tables: wasmparser::TableSectionReader<'_>) -> Result<(), String> {
+        self.table = tables.count() > 0;
+        limit("tables", tables.count() as usize, MAX_TABLES)?;
+        for table in tables {
+            let entries = table.map_err(unreadable)?.ty.initial;
+            let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+            limit("table entries", entries, MAX_TABLE)?;
+        }
+        Ok(())
+    }
+
+    fn read_globals(&mut self, globals: wasmparser::GlobalSectionReader<'_>) -> Result<(), String> {
+        limit("globals", globals.count() as usize, MAX_GLOBALS)?;
+        for (index, global) in globals.into_iter().enumerate() {
+            let ty = global.map_err(unreadable)?.ty;
+            if ty.mutable && ty.content_type.is_reference_type() {
+                return Err("Mutable globals of a reference type are not supported.".into());
+            }
+            if ty.mutable {
+                self.mutable_globals.push(index as u32);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_custom_sections(&self) -> Result<(), String> {
+        let (sections, bytes) = (self.custom_sections, self.custom_bytes);
+        if sections <= MAX_CUSTOM_SECTIONS && bytes <= MAX_CUSTOM_BYTES {
+            return Ok(());
+        }
+        Err(format!(
+            "Wasm module has an invalid custom section. At most {MAX_CUSTOM_SECTIONS} custom \
+             sections of {MAX_CUSTOM_BYTES} bytes in all are allowed, the module has {sections} of \
+             {bytes} bytes."
+        ))
     }
 
     /// Records the memory. The limit of a 32-bit memory is its address space.

@@ -318,3 +318,25 @@ fn a_second_client_can_use_an_instance() {
     drop(other);
     assert_eq!(query(&pic, canister, "get"), Ok(1));
 }
+
+#[test]
+fn the_client_reads_the_metrics_of_a_subnet() {
+    let pic = builder().with_application_subnet().build();
+    let subnet = pic.topology().get_app_subnets()[0];
+    let canister = pic.create_canister();
+    pic.add_cycles(canister, 10_000_000_000_000);
+    pic.install_canister(canister, counter_wasm(), vec![], None);
+    pic.tick();
+    let before = pic.get_subnet_metrics(subnet).unwrap();
+    assert_eq!(before.num_canisters, 1);
+    assert_eq!(update(&pic, canister, "inc"), Ok(1));
+    pic.tick();
+    let after = pic.get_subnet_metrics(subnet).unwrap();
+    assert!(after.consumed_cycles_total > before.consumed_cycles_total);
+    assert_eq!(
+        after.update_transactions_total,
+        before.update_transactions_total + 1
+    );
+    let unknown = Principal::from_slice(&[1]);
+    assert!(pic.get_subnet_metrics(unknown).is_none());
+}

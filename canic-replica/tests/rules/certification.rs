@@ -8,6 +8,7 @@ use ic_management_canister_types::{
     CanisterInstallMode::{Install, Upgrade},
 };
 use ic_verify_bls_signature::verify_bls_signature;
+use serde_cbor::Value;
 
 use crate::common::{Net, T, canister, record};
 
@@ -398,6 +399,63 @@ fn ranges_of_canister_ids_are_read_of_one_subnet_at_its_own_path() {
     ] {
         assert!(matches!(result, Err(ReadStateError::Invalid(_))));
     }
+}
+
+/// Interface specification 0.66, section "Subnet information"; `dfinity/ic`
+/// rs/canonical_state/src/encoding.rs (packed CBOR) and rs/http_endpoints/public/src/read_state
+/// (a subnet's metrics are read at the path of that subnet).
+#[test]
+fn the_metrics_of_a_subnet_are_certified_and_read_at_its_own_path() {
+    let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::NNS]);
+    let [application, nns] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let id = net.install(CERTIFIER);
+    net.replica.tick();
+    let read = |net: &Net, effective, of: Principal| {
+        let path = [b"subnet", of.as_slice(), b"metrics"].map(<[u8]>::to_vec);
+        net.replica
+            .read_state(net.admin, effective, &[path.to_vec()])
+    };
+    let at = EffectivePrincipal::Subnet(application);
+    let metrics = |net: &Net| {
+        let certificate = read(net, at, application).unwrap();
+        let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+        let path = [b"subnet", application.as_slice(), b"metrics"];
+        let LookupResult::Found(leaf) = certificate.tree.lookup_path(path) else {
+            panic!("no metrics");
+        };
+        let Value::Map(fields) = serde_cbor::from_slice(leaf).unwrap() else {
+            panic!("no map");
+        };
+        let number = |value: &Value| match value {
+            Value::Integer(number) => *number,
+            Value::Map(halves) => match halves.values().collect::<Vec<_>>()[..] {
+                [Value::Integer(low)] => *low,
+                _ => panic!("{halves:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        let keys: Vec<_> = fields.keys().map(number).collect();
+        assert_eq!(keys, [0, 1, 2, 3]);
+        fields.values().map(number).collect::<Vec<_>>()
+    };
+    let before = metrics(&net);
+    assert_eq!(before[0], 1);
+    assert_eq!(net.status(id).memory_size, before[1] as u64);
+    let before = metrics(&net);
+    net.update(id, "certificate_in_update", &[]).unwrap_err();
+    net.replica.tick();
+    let after = metrics(&net);
+    assert!(after[2] >= before[2] + 5_000_000, "{before:?} {after:?}");
+    assert_eq!(after[3], before[3] + 1);
+    let canister = EffectivePrincipal::Canister(id);
+    assert!(matches!(
+        read(&net, canister, application),
+        Err(ReadStateError::NotFound(_))
+    ));
+    assert!(matches!(
+        read(&net, at, nns),
+        Err(ReadStateError::Invalid(_))
+    ));
 }
 
 /// The statuses and texts are those of `dfinity/ic

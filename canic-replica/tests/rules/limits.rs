@@ -376,6 +376,8 @@ pub(crate) fn spender(instructions: u64) -> String {
     )
 }
 
+/// `dfinity/ic` rs/execution_environment/src/execution_environment.rs, `execute_canister_input`
+/// (`max_instructions_per_query_message` for a query method in replicated mode).
 #[test]
 fn each_kind_of_message_has_its_limit_of_instructions() {
     let mut net = Net::new();
@@ -385,8 +387,8 @@ fn each_kind_of_message_has_its_limit_of_instructions() {
         // 5 % of the limit are reserved for the cleanup.
         ("reply", 38 * B),
         ("cleanup", 2 * B),
-        // A query method that is called as an update has the limit of updates.
-        ("query in an update", 40 * B),
+        // A query method that is called as an update keeps the limit of queries.
+        ("query in an update", 5 * B),
         ("query", 5 * B),
         ("composite", 5 * B),
         ("inspected", B / 5),

@@ -205,6 +205,8 @@ fn a_canister_that_does_not_control_itself_takes_no_snapshot_of_itself() {
     take(&mut net).unwrap();
 }
 
+/// `dfinity/ic` rs/execution_environment, `execute_subnet_query`: the same five methods for users
+/// and for composite queries, `canister_info` among them.
 #[test]
 fn few_management_methods_work_as_queries() {
     let mut net = Net::new();

@@ -1,14 +1,19 @@
 //! Modules with 64-bit memories: addresses beyond 4 GiB, limits, closures, tables and prices.
 
 use candid::Principal;
-use canic_replica::{Kind, Reject};
-use ic_management_canister_types::{self as types, CanisterInstallMode::Install};
+use canic_replica::{Effect, Fault, Kind, Reject};
+use ic_management_canister_types::{
+    self as types,
+    CanisterInstallMode::{Install, Upgrade},
+};
 
 use crate::{
     common::{Net, T, canister},
     imports::wide_module,
 };
 
+/// The price of a message, without its instructions, in cycles.
+const MESSAGE: u128 = 5_000_000;
 /// `$reply` replies with a number.
 const REPLY: &str = r#"
     (func $reply (param i64)
@@ -429,4 +434,160 @@ fn pointers_and_sizes_at_the_limits_trap() {
         (call $debug_print (i64.const -1) (i64.const -1)) (call $msg_reply))"#;
     let id = install(&mut net, body);
     net.query(id, "x", &[]).unwrap();
+}
+
+/// `dfinity/ic` rs/config/src/subnet_config.rs, `WASM64_INSTRUCTION_COST_OVERHEAD`, and
+/// rs/cycles_account_manager/src/cycles_account_manager.rs, `execution_cost`: an instruction costs
+/// two cycles, the message itself as much as with a 32-bit memory.
+#[test]
+fn an_instruction_of_a_64_bit_module_costs_two_cycles() {
+    let mut net = Net::new();
+    let mut fees_of = |memory: &str| {
+        let id = net.create(1_000 * T);
+        let module = wat::parse_str(format!(
+            r#"(module (import "ic0" "msg_reply" (func $reply))
+            (import "ic0" "global_timer_set" (func $timer (param i64) (result i64)))
+            (memory {memory})
+            (func (export "canister_init") nop)
+            (func (export "canister_update x")
+                (drop (call $timer (i64.const 1))) (call $reply))
+            (func (export "canister_global_timer") (drop (memory.size))))"#
+        ));
+        let fees = |net: &Net| net.replica.accounts().fees.execution;
+        let before = fees(&net);
+        net.install_as(Install, id, module.unwrap(), &[]).unwrap();
+        let installed = fees(&net);
+        net.update(id, "x", &[]).unwrap();
+        net.replica.tick();
+        net.check_accounts();
+        let instructions = |kind| u128::from(net.events(kind).last().unwrap().instructions);
+        (
+            installed - before - MESSAGE,
+            fees(&net) - installed - 2 * MESSAGE,
+            instructions(Kind::Ingress) + instructions(Kind::Timer),
+        )
+    };
+    let (narrow_install, narrow_messages, instructions) = fees_of("1");
+    assert_eq!(narrow_messages, instructions);
+    let (wide_install, wide_messages, instructions) = fees_of("i64 1");
+    assert_eq!(wide_messages, 2 * instructions);
+    assert_eq!(wide_install, 2 * narrow_install);
+}
+
+/// The module of a caller: `go` calls the canister of its argument, `price` replies with the cost
+/// of such a call. The callbacks are empty.
+fn caller_of(memory: &str, wide: bool) -> Vec<u8> {
+    let text = r#"(data (PTR.const 64) "x") (table 1 funcref) (elem (i32.const 0) $callback)
+        (func $callback (param PTR) (call $msg_reply))
+        (func (export "canister_update go")
+            (call $msg_arg_data_copy (PTR.const 0) (PTR.const 0) (PTR.const 10))
+            (call $call_new (PTR.const 0) (PTR.const 10) (PTR.const 64) (PTR.const 1)
+                (PTR.const 0) (PTR.const 0) (PTR.const 0) (PTR.const 0))
+            (drop (call $call_perform)))
+        (func (export "canister_update price")
+            (call $cost_call (i64.const 1) (i64.const 0) (PTR.const 128))
+            (call $msg_reply_data_append (PTR.const 128) (PTR.const 16)) (call $msg_reply))"#;
+    let pointer = if wide { "i64" } else { "i32" };
+    let body = format!("(memory {memory}) {}", text.replace("PTR", pointer));
+    if wide {
+        wide_module(&body)
+    } else {
+        canister(&body.replace("(memory 1)", ""))
+    }
+}
+
+/// A call prepays its callback at the price of the caller's module. `dfinity/ic`
+/// rs/cycles_account_manager/src/cycles_account_manager.rs, `prepayment_for_response_execution`.
+#[test]
+fn the_callback_of_a_64_bit_module_is_prepaid_and_paid_twice_as_high() {
+    let mut net = Net::new();
+    let [narrow, wide] = [caller_of("1", false), caller_of("i64 1", true)].map(|module| {
+        let id = net.create(1_000 * T);
+        net.install_as(Install, id, module, &[]).unwrap();
+        id
+    });
+    let mut price = |id| {
+        let bytes = net.update(id, "price", &[]).unwrap();
+        u128::from_le_bytes(bytes.try_into().unwrap())
+    };
+    assert_eq!(price(wide) - price(narrow), 40_000_000_000);
+    let callee = net.install(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    let fees = |net: &Net| net.replica.accounts().fees.execution;
+    for (id, factor) in [(narrow, 1), (wide, 2)] {
+        let before = fees(&net);
+        net.update(id, "go", callee.as_slice()).unwrap();
+        net.check_accounts();
+        let instructions = |kind| u128::from(net.events(kind).last().unwrap().instructions);
+        let of_caller = instructions(Kind::Ingress) + instructions(Kind::Reply);
+        let expected = 3 * MESSAGE + instructions(Kind::Update) + factor * of_caller;
+        assert_eq!(fees(&net) - before, expected);
+    }
+}
+
+/// A canister that becomes 64-bit while it waits for an answer pays what its prepayment lacks.
+/// `dfinity/ic` rs/cycles_account_manager/src/cycles_account_manager.rs,
+/// `adjust_prepayment_for_response_execution`.
+#[test]
+fn a_callback_is_paid_at_the_price_of_the_code_that_runs_it() {
+    let mut net = Net::new();
+    let callee = net.install(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    for (first, then, factor) in [(false, true, 2), (true, false, 1)] {
+        let module = |is_wide| match is_wide {
+            true => caller_of("i64 1", true),
+            false => caller_of("1", false),
+        };
+        let id = net.create(1_000 * T);
+        net.install_as(Install, id, module(first), &[]).unwrap();
+        let delay = Fault::on_answer(Effect::Delay { rounds: 9 }).caller(id);
+        net.replica.inject(delay);
+        let call = net.ingress(id, "go", callee.as_slice());
+        let message = net.replica.submit(call).unwrap();
+        net.replica.tick();
+        net.install_as(Upgrade(None), id, module(then), &[])
+            .unwrap();
+        let fees = |net: &Net| net.replica.accounts().fees.execution;
+        let before = fees(&net);
+        net.replica.await_ingress(&message).unwrap().unwrap();
+        net.check_accounts();
+        let instructions = u128::from(net.events(Kind::Reply).last().unwrap().instructions);
+        assert_eq!(fees(&net) - before, MESSAGE + factor * instructions);
+    }
+}
+
+/// Neither the prepayment nor the balance pays for the callback: the call is rejected.
+#[test]
+fn a_callback_that_cannot_be_paid_any_more_does_not_run() {
+    let mut net = Net::new();
+    let callee = net.install(r#"(func (export "canister_update x") (call $reply (i32.const 0)))"#);
+    let id = net.create(1_000 * T);
+    net.install_as(Install, id, caller_of("1", false), &[])
+        .unwrap();
+    let delay = Fault::on_answer(Effect::Delay { rounds: 20 }).caller(id);
+    net.replica.inject(delay);
+    let call = net.ingress(id, "go", callee.as_slice());
+    let message = net.replica.submit(call).unwrap();
+    net.replica.tick();
+    net.install_as(Upgrade(None), id, burner(), &[]).unwrap();
+    let settings = types::CanisterSettings {
+        freezing_threshold: Some(0_u8.into()),
+        ..Default::default()
+    };
+    net.update_settings(id, settings).unwrap();
+    // A query method prepays, and gets back, less than the callback needs.
+    net.update(id, "burn", &[]).unwrap();
+    let reject = net.replica.await_ingress(&message).unwrap().unwrap_err();
+    assert_eq!(reject.error_code, "IC0207");
+    net.check_accounts();
+    assert!(net.events(Kind::Reply).is_empty());
+}
+
+/// A 64-bit module whose `burn` burns all cycles above the freezing limit.
+fn burner() -> Vec<u8> {
+    wide_module(
+        r#"(memory i64 1) (table 1 funcref) (elem (i32.const 0) $callback)
+        (func $callback (param i64) (call $msg_reply))
+        (func (export "canister_query burn")
+            (call $cycles_burn128 (i64.const -1) (i64.const -1) (i64.const 0))
+            (call $msg_reply))"#,
+    )
 }

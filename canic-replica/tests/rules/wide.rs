@@ -307,8 +307,13 @@ fn outcome(mut net: Net, id: Principal, width: Width, name: &str) -> Outcome {
     let (method, run) = case(name);
     let module = width.module(&program(&run));
     net.install_as(Install, id, module, NO_ARGS).unwrap();
-    // The installation of the 64-bit form costs more.
+    // The installation of the 64-bit form costs more, and a message of it prepays more.
+    const PREPAID_MORE: u128 = 40_000_000_000;
     let spent = 200 * T - net.replica.cycles(id).unwrap();
+    let spent = match width {
+        Width::Narrow => spent,
+        Width::Wide => spent + PREPAID_MORE,
+    };
     net.replica.add_cycles(id, spent).unwrap();
     let usage = Usage {
         request_bytes: 19,
@@ -370,6 +375,10 @@ fn each_function_does_in_its_64_bit_form_what_it_does_in_its_32_bit_form() {
     let imports = wide_imports();
     assert!(imports.len() > 65);
     for Import { name, .. } in imports {
+        if name == "cost_call" {
+            // The price of a callback depends on the module: see `wasm64`.
+            continue;
+        }
         let narrow = outcome(net.clone(), id, Width::Narrow, name);
         let wide = outcome(net.clone(), id, Width::Wide, name);
         assert_eq!(narrow, wide, "{name}");

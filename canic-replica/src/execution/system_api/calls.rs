@@ -222,7 +222,7 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
     if host.message.context.is_replicated() {
         let prices = host.subnet.prices;
         let transmission = prices.call(size);
-        let prepaid = prices.answer_in_advance();
+        let prepaid = prices.answer_in_advance(host.canister.address());
         let memory = message_memory::of_request(deadline, size);
         if host.liquid_with(heap, memory) < transmission + prepaid {
             host.drop_call();

@@ -408,7 +408,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
         cost_call [EVERYWHERE, 500] (g, name_size: u64, payload_size: u64, dst: I) -> () {
             let prices = g.data().subnet.prices;
             let call = prices.call(name_size.saturating_add(payload_size));
-            let cost = call + prices.answer_in_advance();
+            let cost = call + prices.answer_in_advance(g.data().canister.address());
             write_cycles(g, "cost_call", dst, cost)
         }
         cost_create_canister [EVERYWHERE, 500] (g, dst: I) -> () {
