@@ -112,9 +112,8 @@ pub(crate) struct Survey {
     /// Custom sections whose names begin with `icp:`, without that prefix: whether public, and the
     /// content.
     pub(crate) metadata: BTreeMap<String, (bool, Vec<u8>)>,
-    custom_sections: usize,
-    /// Bytes of all custom sections.
-    pub(crate) custom_bytes: usize,
+    /// Bytes of these sections.
+    metadata_bytes: usize,
     /// The end of the data segments in memory.
     pub(crate) data_end: u64,
 }
@@ -183,7 +182,6 @@ impl Survey {
                 }
             }
             Payload::CustomSection(section) => {
-                self.custom_sections += 1;
                 self.record_custom_section(section.name(), section.data())?;
             }
             _ => {}
@@ -216,8 +214,9 @@ impl Survey {
         Ok(())
     }
 
+    /// Checks the sections that the platform keeps. As there, others do not count.
     fn check_custom_sections(&self) -> Result<(), String> {
-        let (sections, bytes) = (self.custom_sections, self.custom_bytes);
+        let (sections, bytes) = (self.metadata.len(), self.metadata_bytes);
         if sections <= MAX_CUSTOM_SECTIONS && bytes <= MAX_CUSTOM_BYTES {
             return Ok(());
         }
@@ -341,7 +340,6 @@ impl Survey {
     }
 
     fn record_custom_section(&mut self, name: &str, data: &[u8]) -> Result<(), String> {
-        self.custom_bytes += name.len() + data.len();
         let section = match name.strip_prefix("icp:").map(|rest| rest.split_once(' ')) {
             None => return Ok(()),
             Some(Some(("public", name))) => (name, true),
@@ -352,6 +350,7 @@ impl Survey {
                 ));
             }
         };
+        self.metadata_bytes += section.0.len() + data.len();
         if self
             .metadata
             .insert(section.0.to_owned(), (section.1, data.to_vec()))

@@ -516,3 +516,29 @@ fn an_install_from_chunks_is_charged_for_full_chunks() {
     let cost = net.replica.accounts().fees.execution - before;
     assert_eq!(cost, 5_000_000 + 2 * (1 << 20) + 6_000);
 }
+
+/// `dfinity/ic` rs/embedders/src/wasm_utils/validation.rs, `validate_custom_section`: sections whose
+/// names do not begin with `icp:` are neither counted nor measured.
+#[test]
+fn only_the_custom_sections_that_the_platform_keeps_are_limited() {
+    let mut net = Net::new();
+    let id = net.create(100 * T);
+    let mut install = |sections: String| {
+        let wasm = wat::parse_str(format!("(module {sections})")).unwrap();
+        net.install_as(Reinstall, id, wasm, &[]).map(drop)
+    };
+    let many = |prefix: &str, count: usize, bytes: usize| {
+        let content = "x".repeat(bytes);
+        let section = |n| format!(r#"(@custom "{prefix}{n}" "{content}")"#);
+        (0..count).map(section).collect::<String>()
+    };
+    install(many("name", 30, 40_000)).unwrap();
+    install(many("icp:private ", 16, 60_000)).unwrap();
+    for sections in [many("icp:private ", 17, 1), many("icp:public ", 16, 70_000)] {
+        let reject = install(sections).unwrap_err();
+        assert!(
+            reject.message.contains("invalid custom section"),
+            "{reject:?}"
+        );
+    }
+}
