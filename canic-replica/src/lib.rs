@@ -23,12 +23,11 @@
 //!   and links are left out. Texts of our own: the reject of a call with fewer cycles than its
 //!   callee demands (after its first words), that of a change of a loaded snapshot, those of
 //!   callers who are no subnet admins.
-//! - *Limits.* The subnet's limit of memory for guaranteed answers (15 GiB) is not enforced. A
-//!   module has at most 5,000,000 locals, and a million instructions that grow memory or drop
-//!   segments. Twenty calls may wait for a threshold key; the network admits more while it has
-//!   pre-signatures in stock. A subnet takes as many canisters as it has ids. Writes to memory are
-//!   not rate limited; installations are (`IC0209`, unless [`Config::rate_limited`] or PocketIC's
-//!   flag says otherwise).
+//! - *Limits.* A module has at most 5,000,000 locals, and a million instructions that grow memory
+//!   or drop segments. Twenty calls may wait for a threshold key; the network admits more while it
+//!   has pre-signatures in stock. A subnet takes as many canisters as it has ids. Writes to memory
+//!   are not rate limited; installations are (`IC0209`, unless [`Config::rate_limited`] or
+//!   PocketIC's flag says otherwise).
 //! - *Subnets.* Named subnets can't be deleted, as on PocketIC, and neither can the subnet whose
 //!   key verifies all certificates. Those of the mainnet have the canister ids of PocketIC's
 //!   routing table of 2025. The first node of a subnet makes all blocks, except those of

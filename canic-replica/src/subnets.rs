@@ -133,6 +133,12 @@ pub(crate) fn mainnet_subnet_of(canister: Principal) -> Option<(u64, SubnetKind)
 }
 
 /// Whether an instance has at most one subnet of this kind.
+/// Whether a subnet hosts the network's own canisters.
+pub(crate) fn is_system(kind: SubnetKind) -> bool {
+    use SubnetKind::{Bitcoin, II, NNS, System, TestThresholdKeys};
+    matches!(kind, Bitcoin | II | NNS | System | TestThresholdKeys)
+}
+
 pub(crate) fn is_named(kind: SubnetKind) -> bool {
     block_of_kind(kind).is_some()
 }

@@ -19,6 +19,9 @@ const REQUEST_FRAME: u64 = 176;
 const RESPONSE_FRAME: u64 = 144;
 /// The reservation for a guaranteed answer, in bytes.
 const RESERVATION: u64 = MAX_RESPONSE + RESPONSE_FRAME;
+/// The guaranteed answers that all canisters of a subnet can reserve: 15 GiB (`dfinity/ic`,
+/// `rs/config/src/execution_environment.rs`, `SUBNET_GUARANTEED_RESPONSE_MESSAGE_MEMORY_CAPACITY`).
+pub(crate) const SUBNET_RESERVATIONS: u64 = (15 << 30) / RESERVATION;
 
 /// The message memory of a request with `payload` bytes of name and argument. A guaranteed answer
 /// (deadline 0) is reserved with it; a longer request counts in full.

@@ -147,6 +147,8 @@ pub(crate) struct Message {
     pub(crate) now: u64,
     /// The limit of its instructions.
     pub(crate) limit: u64,
+    /// Guaranteed answers that the canister's subnet can still reserve.
+    pub(crate) reservations: u64,
     /// The injected fault: the message traps, or has no cycles to spend.
     pub(crate) fault: Option<Effect>,
     /// The certificate of the canister's certified data, if the context may read it.
@@ -177,6 +179,7 @@ impl Message {
             earlier: 0,
             now,
             limit,
+            reservations: u64::MAX,
             fault: None,
             certificate: None,
         }

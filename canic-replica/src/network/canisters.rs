@@ -22,6 +22,10 @@ pub(crate) struct Canisters {
     pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
     /// Canisters that were changed since the last round, and those that [`is_active`] holds for.
     active: BTreeSet<Principal>,
+    /// The guaranteed answers that canisters have reserved, with their subnets, as last counted.
+    reserved: BTreeMap<Principal, (usize, u64)>,
+    /// Their sums, by subnet.
+    reservations: BTreeMap<usize, u64>,
     /// No payment for resources is due before this time, in nanoseconds since 1970.
     pay_at: u64,
 }
@@ -31,6 +35,8 @@ impl Default for Canisters {
         Self {
             all: BTreeMap::new(),
             active: BTreeSet::new(),
+            reserved: BTreeMap::new(),
+            reservations: BTreeMap::new(),
             pay_at: u64::MAX,
         }
     }
@@ -62,7 +68,30 @@ impl Canisters {
 
     pub(crate) fn remove(&mut self, id: Principal) -> Option<Arc<Canister>> {
         self.active.remove(&id);
-        self.all.remove(&id)
+        let removed = self.all.remove(&id);
+        self.count_reservations(id);
+        removed
+    }
+
+    /// The guaranteed answers that the canisters of a subnet have reserved.
+    pub(crate) fn reservations(&self, subnet: usize) -> u64 {
+        self.reservations.get(&subnet).copied().unwrap_or(0)
+    }
+
+    /// Counts the reservations of a canister anew.
+    pub(crate) fn count_reservations(&mut self, id: Principal) {
+        let now = self.all.get(&id).map(|c| (c.subnet, c.reservations));
+        let now = now.filter(|(_, count)| *count > 0);
+        let before = match now {
+            Some(now) => self.reserved.insert(id, now),
+            None => self.reserved.remove(&id),
+        };
+        if let Some((subnet, count)) = before {
+            *self.reservations.entry(subnet).or_default() -= count;
+        }
+        if let Some((subnet, count)) = now {
+            *self.reservations.entry(subnet).or_default() += count;
+        }
     }
 
     /// The active canisters, in the order of their ids.
@@ -72,6 +101,9 @@ impl Canisters {
 
     /// Ends the visit of a round: canisters stay active only if [`is_active`] holds for them.
     pub(crate) fn settle(&mut self) {
+        for id in self.active.iter().copied().collect::<Vec<_>>() {
+            self.count_reservations(id);
+        }
         let Self { all, active, .. } = self;
         active.retain(|id| all.get(id).is_some_and(|canister| is_active(canister)));
     }

@@ -10,6 +10,7 @@ use crate::{
         Canister, Status,
         calls::{CallContext, Callback, Input, Origin, Request, Response, WasmClosure},
         consumption::Purpose,
+        message_memory::SUBNET_RESERVATIONS,
         tasks::{LowMemory, Task},
     },
     execution::{
@@ -24,6 +25,7 @@ use crate::{
     network::Network,
     prices::{MAX_RESPONSE, Prices},
     reject::{Reject, RejectCode},
+    subnets::is_system,
     trace::{Kind, Outcome},
 };
 
@@ -203,6 +205,18 @@ impl Network {
         self.run_in_new_context(id, kind, request, message)
     }
 
+    /// The guaranteed answers that the subnet of a canister can still reserve. As on the platform,
+    /// system subnets have no limit.
+    fn free_reservations(&self, id: Principal) -> u64 {
+        match self.canisters.get(&id) {
+            Some(canister) if !is_system(self.infos[canister.subnet].kind) => {
+                let reserved = self.canisters.reservations(canister.subnet);
+                SUBNET_RESERVATIONS.saturating_sub(reserved)
+            }
+            _ => u64::MAX,
+        }
+    }
+
     fn run_in_new_context(
         &mut self,
         id: Principal,
@@ -235,6 +249,7 @@ impl Network {
             self.ingress.insert(id, IngressStatus::Processing);
         }
         message.available = request.cycles;
+        message.reservations = self.free_reservations(id);
         let executed = match self.canisters.get(&id) {
             Some(canister) => execute(canister, &subnet_context, message),
             None => return 0,
@@ -251,6 +266,7 @@ impl Network {
         let instructions = executed.instructions;
         let outcome = outcome(&executed, id);
         let trap = self.commit(id, number, executed, in_advance - cost);
+        self.canisters.count_reservations(id);
         if let Some(canister) = self.canister_mut(id) {
             canister.version += 1;
         }
@@ -368,10 +384,11 @@ impl Network {
         &mut self,
         id: Principal,
         callback: &Callback,
-        message: Message,
+        mut message: Message,
         request: &Request,
         left: u128,
     ) -> u64 {
+        message.reservations = self.free_reservations(id);
         let Some(canister) = self.canisters.get(&id) else {
             return 0;
         };
@@ -396,6 +413,7 @@ impl Network {
         self.record_event(kind, request, outcome(&executed, id), executed.instructions);
         let trapped = executed.outcome.as_ref().err().cloned();
         let mut trap = self.commit(id, callback.context, executed, 0);
+        self.canisters.count_reservations(id);
         if let (Some(trapped), Some(mut cleanup)) = (trapped, cleanup)
             && let Some(canister) = self.canisters.get(&id)
         {

@@ -5,9 +5,10 @@
 //! `rs/cycles_account_manager/src/cycles_account_manager.rs` (`freeze_threshold_cycles`).
 
 use candid::{Nat, Principal};
-use ic_management_canister_types::CanisterSettings;
+use canic_replica::{Ingress, SubnetKind};
+use ic_management_canister_types::{CanisterInstallMode::Install, CanisterSettings};
 
-use crate::common::{CALLER, NO_ARGS, Net, T, call_argument};
+use crate::common::{CALLER, NO_ARGS, Net, T, call_argument, canister};
 
 const DAY: u64 = 24 * 3600;
 /// The storage of a GiB for a second.
@@ -242,4 +243,73 @@ fn a_callback_needs_the_cycles_for_the_reservation_of_its_next_call() {
         net.replica.tick();
     }
     net.check_accounts();
+}
+
+/// Makes 500 calls with guaranteed answers to each canister whose id of ten bytes is in the
+/// argument, of which there are 16. Replies with the number of calls that could be sent.
+const FLOOD: &str = r#"(table 2 funcref) (elem (i32.const 1) $on_answer)
+    (data (i32.const 0) "anything")
+    (func $on_answer (param i32))
+    (func (export "canister_update go") (local $callee i32) (local $left i32) (local $sent i32)
+        (drop (call $argument))
+        (local.set $callee (i32.const 1000))
+        (loop $callees
+            (local.set $left (i32.const 500))
+            (loop $calls
+                (call $call_new (local.get $callee) (i32.const 10) (i32.const 0) (i32.const 8)
+                    (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))
+                (if (i32.eqz (call $call_perform))
+                    (then (local.set $sent (i32.add (local.get $sent) (i32.const 1)))))
+                (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                (br_if $calls (local.get $left)))
+            (local.set $callee (i32.add (local.get $callee) (i32.const 10)))
+            (br_if $callees (i32.lt_u (local.get $callee) (i32.const 1160))))
+        (i32.store (i32.const 3000) (local.get $sent))
+        (call $msg_reply_data_append (i32.const 3000) (i32.const 4))
+        (call $msg_reply))"#;
+
+/// `dfinity/ic` `rs/config/src/execution_environment.rs`
+/// (`SUBNET_GUARANTEED_RESPONSE_MESSAGE_MEMORY_CAPACITY`): 15 GiB for all canisters of a subnet.
+#[test]
+fn the_canisters_of_a_subnet_share_the_memory_for_guaranteed_answers() {
+    const FREE: u32 = ((15 << 30) / RESERVATION) as u32;
+    let mut net = Net::with(vec![
+        SubnetKind::Application,
+        SubnetKind::Application,
+        SubnetKind::System,
+    ]);
+    let callees: Vec<u8> = (0..16)
+        .flat_map(|_| net.create_on(1, T).as_slice().to_vec())
+        .collect();
+    let [a, b, free] = [0, 0, 2].map(|subnet| {
+        let id = net.create_on(subnet, 1_000 * T);
+        net.install_as(Install, id, canister(FLOOD), &[]).unwrap();
+        id
+    });
+    let go = |id| Ingress {
+        sender: Principal::anonymous(),
+        canister: id,
+        method: "go".into(),
+        payload: callees.clone(),
+        effective: None,
+        caller_info: None,
+    };
+    let sent = |net: &mut Net, ids: &[Principal]| -> Vec<u32> {
+        let messages: Vec<_> = ids
+            .iter()
+            .map(|id| net.replica.submit(go(*id)).unwrap())
+            .collect();
+        let answers = messages.iter().map(|message| {
+            let reply = net.replica.await_ingress(message).unwrap().unwrap();
+            u32::from_le_bytes(reply.try_into().unwrap())
+        });
+        answers.collect()
+    };
+    assert_eq!(sent(&mut net, &[a, b]), [FREE, 0]);
+    // The callees have no code: all calls are rejected, which frees the memory again.
+    for _ in 0..8 {
+        net.replica.tick();
+    }
+    assert_eq!(sent(&mut net, &[b]), [FREE]);
+    assert_eq!(sent(&mut net, &[free]), [16 * 500]);
 }

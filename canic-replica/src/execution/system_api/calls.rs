@@ -224,13 +224,16 @@ pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
         let transmission = prices.call(size);
         let prepaid = prices.answer_in_advance(host.canister.address());
         let memory = message_memory::of_request(deadline, size);
-        if host.liquid_with(heap, memory) < transmission + prepaid {
+        let is_guaranteed = deadline == 0;
+        let is_full = is_guaranteed && host.reserved >= host.message.reservations;
+        if is_full || host.liquid_with(heap, memory) < transmission + prepaid {
             host.drop_call();
             return Ok(SYS_TRANSIENT);
         }
         host.changes.balance -= transmission + prepaid;
         host.changes.transmission += transmission;
         host.sent += memory;
+        host.reserved += u64::from(is_guaranteed);
         under_construction(host, "ic0.call_perform")?.prepaid = prepaid;
     }
     host.changes.calls.extend(host.call.take());

@@ -49,6 +49,8 @@ pub(crate) struct Host {
     pub(super) call: Option<Call>,
     /// The message memory of the calls that the message has made, in bytes.
     pub(super) sent: u64,
+    /// Guaranteed answers that the calls of this message reserve.
+    pub(super) reserved: u64,
     /// The payload of the answer so far.
     pub(super) answer: Vec<u8>,
     /// Pages of stable memory that the message has accessed, and those that it has written.
@@ -73,6 +75,7 @@ impl Host {
             subnet,
             call: None,
             sent: 0,
+            reserved: 0,
             answer: Vec::new(),
             accessed: HashSet::new(),
             dirty: HashSet::new(),
