@@ -517,8 +517,8 @@ fn an_install_from_chunks_is_charged_for_full_chunks() {
     assert_eq!(cost, 5_000_000 + 2 * (1 << 20) + 6_000);
 }
 
-/// `dfinity/ic` rs/embedders/src/wasm_utils/validation.rs, `validate_custom_section`: sections whose
-/// names do not begin with `icp:` are neither counted nor measured.
+/// `dfinity/ic` rs/embedders/src/wasm_utils/validation.rs, `validate_custom_section`: sections
+/// whose names do not begin with `icp:` are neither counted nor measured.
 #[test]
 fn only_the_custom_sections_that_the_platform_keeps_are_limited() {
     let mut net = Net::new();
