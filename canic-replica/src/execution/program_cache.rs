@@ -45,6 +45,10 @@ pub(crate) fn hash_of(bytes: &[u8]) -> [u8; 32] {
 /// The address type of a module given as Wasm or as gzipped Wasm, which is not compiled for that.
 /// Bytes that are no module count as 32-bit.
 pub(crate) fn address_of(bytes: &[u8]) -> AddressType {
+    // The memory is declared near the beginning: only gzipped bytes take long to look at.
+    if bytes.starts_with(b"\0asm") {
+        return rewrite::address_of(bytes);
+    }
     let cache = CACHE.read().unwrap_or_else(PoisonError::into_inner);
     let known = cache.hash_of(bytes).and_then(|hash| cache.program(&hash));
     drop(cache);
