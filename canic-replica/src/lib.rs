@@ -32,11 +32,10 @@
 //!   key verifies all certificates. Those of the mainnet have the canister ids of PocketIC's
 //!   routing table of 2025. The first node of a subnet makes all blocks, except those of
 //!   [`Replica::tick_with`].
-//! - *Cycles.* No cycles are reserved for storage: `reserved_cycles` is always 0, whatever
-//!   `reserved_cycles_limit` says. On the platform that concerns subnets whose storage is scarce.
-//!   Subnets that charge nothing count no cycles in `canister_metrics`. Canisters fetch logs for
-//!   the fee in the platform's source; the specification would have them do so by composite
-//!   queries.
+//! - *Cycles.* As on a subnet whose storage is not scarce, no cycles are reserved for it:
+//!   `reserved_cycles` is always 0. Subnets that charge nothing count no cycles in
+//!   `canister_metrics`. Canisters fetch logs for the fee in the platform's source; the
+//!   specification would have them do so by composite queries.
 //! - *Figures.* Queries are not counted: `query_stats` are 0. The size of the log in
 //!   `memory_metrics` is close to the platform's, not equal. `subnet_metrics` are up to date, where
 //!   the platform lags, and leave out the work on snapshots.
