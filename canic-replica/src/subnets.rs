@@ -135,8 +135,14 @@ pub(crate) fn mainnet_subnet_of(canister: Principal) -> Option<(u64, SubnetKind)
 /// Whether an instance has at most one subnet of this kind.
 /// Whether a subnet hosts the network's own canisters.
 pub(crate) fn is_system(kind: SubnetKind) -> bool {
-    use SubnetKind::{Bitcoin, II, NNS, System, TestThresholdKeys};
-    matches!(kind, Bitcoin | II | NNS | System | TestThresholdKeys)
+    use SubnetKind::{
+        Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
+        VerifiedApplication,
+    };
+    match kind {
+        Bitcoin | II | NNS | System | TestThresholdKeys => true,
+        Application | CloudEngine | Fiduciary | SNS | VerifiedApplication => false,
+    }
 }
 
 pub(crate) fn is_named(kind: SubnetKind) -> bool {

@@ -147,30 +147,17 @@ impl Prices {
     /// The prices of a kind of subnet. Cloud engines count instructions like application subnets;
     /// system subnets do not count changed pages.
     pub(crate) fn of(kind: SubnetKind) -> Self {
-        use SubnetKind::{
-            Application, Bitcoin, CloudEngine, Fiduciary, II, NNS, SNS, System, TestThresholdKeys,
-            VerifiedApplication,
-        };
-        let application = Self {
-            installs_per_round: 2_000_000_000,
-            dirty_page: 1_000,
+        let is_system = subnets::is_system(kind);
+        Self {
+            installs_per_round: match is_system {
+                true => 1_000_000_000_000_000,
+                false => 2_000_000_000,
+            },
+            dirty_page: if is_system { 0 } else { 1_000 },
             update_limit: UPDATE_LIMIT,
             query_limit: QUERY_LIMIT,
             nodes: subnets::nodes(kind),
-            is_free: false,
-        };
-        match kind {
-            Application | Fiduciary | SNS | VerifiedApplication => application,
-            CloudEngine => Self {
-                is_free: true,
-                ..application
-            },
-            Bitcoin | II | NNS | System | TestThresholdKeys => Self {
-                installs_per_round: 1_000_000_000_000_000,
-                dirty_page: 0,
-                is_free: true,
-                ..application
-            },
+            is_free: is_system || kind == SubnetKind::CloudEngine,
         }
     }
 
