@@ -201,6 +201,19 @@ pub enum MemberState {
     Retiring,
     /// Root moves it to another parent.
     Moving,
+    /// Root upgrades it to another release.
+    Upgrading,
+}
+
+/// A member's answer about the code that it runs.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum Health {
+    /// Its `start` hook has ended well, and its `health` hook says yes.
+    Healthy,
+    /// Its `start` hook has not ended well yet; the text says why, if it has failed.
+    Starting(String),
+    /// Its `health` hook says no, for this reason.
+    Unhealthy(String),
 }
 
 /// A member.
@@ -216,7 +229,9 @@ pub struct MemberInfo {
     pub key: Option<String>,
     /// Its state.
     pub state: MemberState,
-    /// The SHA-256 of its module.
+    /// The number of its release. 0: root has none with its module on record.
+    pub release: u32,
+    /// The SHA-256 of its module. Empty: root does not know it.
     #[serde(with = "serde_bytes")]
     pub module: Vec<u8>,
     /// When root registered it, in nanoseconds since 1970.
@@ -331,6 +346,8 @@ pub enum OperationKind {
     Adopt,
     /// Move a member to another parent.
     Move,
+    /// Upgrade a member to another release.
+    Upgrade,
 }
 
 /// The state of an operation.
@@ -342,6 +359,9 @@ pub enum OperationState {
     Done,
     /// It failed, and root undid it.
     RolledBack(RolledBack),
+    /// Root can neither finish nor undo the upgrade of a member; the text says why. The member stays
+    /// a member.
+    Abandoned(String),
     /// Root can neither finish nor undo it; the text says why. Root keeps its canister, if it has
     /// one, on record.
     Quarantined(String),

@@ -38,6 +38,10 @@ pub(crate) struct IdentityRecord {
     #[n(4)]
     #[cbor(default)]
     pub(crate) subscribed: bool,
+    /// Whether the member is on probation: root has upgraded it, and not yet accepted the new code.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) probation: bool,
 }
 
 impl IdentityRecord {
@@ -48,6 +52,7 @@ impl IdentityRecord {
             parent: Id(identity.parent),
             key: identity.key.clone(),
             subscribed: false,
+            probation: false,
         }
     }
 
@@ -63,7 +68,20 @@ impl IdentityRecord {
 
 /// Puts an argument into an envelope.
 pub(crate) fn seal(identity: &Identity, argument: &[u8]) -> Vec<u8> {
-    let identity = record::encode(&IdentityRecord::new(identity));
+    seal_record(&IdentityRecord::new(identity), argument)
+}
+
+/// The envelope of an upgrade, without an argument.
+pub(crate) fn seal_upgrade(identity: &Identity, probation: bool) -> Vec<u8> {
+    let record = IdentityRecord {
+        probation,
+        ..IdentityRecord::new(identity)
+    };
+    seal_record(&record, &[])
+}
+
+fn seal_record(record: &IdentityRecord, argument: &[u8]) -> Vec<u8> {
+    let identity = record::encode(record);
     let mut sealed = Vec::with_capacity(HEAD + identity.len() + argument.len());
     sealed.extend_from_slice(MAGIC);
     sealed.push(VERSION);

@@ -28,6 +28,8 @@ pub enum RolledBack {
     Deleted,
     /// Root left the canister as it was: it had existed before.
     Untouched,
+    /// Root put the member's old release back.
+    Reverted,
 }
 
 /// The reason why a member was not provisioned.

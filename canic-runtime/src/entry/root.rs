@@ -73,7 +73,8 @@ fn begin(
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    state::with(requests::modules::approve_embedded);
+    let now = ic::now();
+    state::with(|state| requests::modules::approve_embedded(state, now));
     hook(message::argument())?;
     if let Some(start) = root.start {
         start();
@@ -227,7 +228,8 @@ pub fn canic_module_approve(_root: &'static Root) {
         let allowed = caller::require_controller(message::caller());
         async move {
             allowed.map_err(ModuleError::Denied)?;
-            state::with(|state| requests::modules::approve(state, &request))
+            let now = ic::now();
+            state::with(|state| requests::modules::approve(state, &request, now))
         }
     });
 }

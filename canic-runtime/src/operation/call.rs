@@ -5,7 +5,10 @@
 
 use candid::Principal;
 
-use crate::{api::Identity, operation::Hash};
+use crate::{
+    api::{Health, Identity},
+    operation::Hash,
+};
 
 /// A call that an operation makes.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(crate) enum Call {
     },
     Install {
         canister: Principal,
+        /// Whether the canister keeps its stable memory. Otherwise it must be empty.
+        upgrade: bool,
         module: Hash,
         /// The hashes of the module's chunks, in order. Root's chunk store holds them all.
         chunks: Vec<Hash>,
@@ -68,6 +73,28 @@ pub(crate) enum Call {
     Delete {
         canister: Principal,
     },
+    TakeSnapshot {
+        canister: Principal,
+    },
+    ListSnapshots {
+        canister: Principal,
+    },
+    LoadSnapshot {
+        canister: Principal,
+        snapshot: Vec<u8>,
+    },
+    DeleteSnapshot {
+        canister: Principal,
+        snapshot: Vec<u8>,
+    },
+    /// `canic_health`.
+    Health {
+        canister: Principal,
+    },
+    /// `canic_accept`.
+    Accept {
+        canister: Principal,
+    },
 }
 
 impl Call {
@@ -94,6 +121,13 @@ pub(crate) enum Reply {
         /// Whether root created the canister, and controls it.
         created_by_root: bool,
     },
+    /// The canister has this new snapshot.
+    Snapshot(Vec<u8>),
+    /// The canister's snapshots: ids, and the times at which they were taken, in nanoseconds since
+    /// the epoch.
+    Snapshots(Vec<(Vec<u8>, u64)>),
+    /// The member's answer to `canic_health`.
+    Health(Health),
     /// The call was not applied, or its outcome is unknown.
     Failed(Failure),
 }
@@ -115,6 +149,8 @@ pub(crate) struct Failure {
     pub(crate) transient: bool,
     /// Whether the canister does not exist.
     pub(crate) no_such_canister: bool,
+    /// Whether the called canister rejected the call or trapped.
+    pub(crate) by_canister: bool,
     /// The reason, for log and records: [`MAX_REASON`] bytes at most.
     pub(crate) reason: String,
 }
@@ -131,6 +167,7 @@ impl Failure {
             },
             transient: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
             no_such_canister: code == DESTINATION_INVALID,
+            by_canister: matches!(code, CANISTER_REJECT | CANISTER_ERROR),
             reason: shorten(message),
         }
     }
@@ -162,6 +199,7 @@ impl Failure {
             outcome: Outcome::NotApplied,
             transient: true,
             no_such_canister: false,
+            by_canister: false,
             reason: shorten(reason),
         }
     }
@@ -172,6 +210,7 @@ impl Failure {
             outcome: Outcome::Unknown,
             transient: false,
             no_such_canister: false,
+            by_canister: false,
             reason: shorten(reason),
         }
     }
@@ -180,6 +219,8 @@ impl Failure {
 // Reject codes of the platform's interface specification.
 const SYS_TRANSIENT: u32 = 2;
 const DESTINATION_INVALID: u32 = 3;
+const CANISTER_REJECT: u32 = 4;
+const CANISTER_ERROR: u32 = 5;
 const SYS_UNKNOWN: u32 = 6;
 
 /// Bytes of a reason that the journal keeps.
@@ -202,6 +243,8 @@ pub(crate) struct Status {
     pub(crate) module: Option<Hash>,
     pub(crate) controllers: Vec<Principal>,
     pub(crate) cycles: u128,
+    /// Cycles that the freezing threshold keeps.
+    pub(crate) frozen: u128,
     /// Whether the canister has snapshots.
     pub(crate) snapshots: bool,
     /// Whether root is the only controller.
@@ -222,6 +265,7 @@ impl Status {
             module: None,
             controllers: vec![controller],
             cycles,
+            frozen: 0,
             snapshots: false,
             root_controls_alone: true,
             default_settings: true,

@@ -11,10 +11,17 @@ use crate::operation::{
     install, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
+    upgrade,
 };
 
 /// Advances an operation by the reply to its step, with the resources that root has for a teardown.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
+    if matches!(op.purpose, Purpose::Upgrade(..)) {
+        return match op.step {
+            Step::Verify => upgrade::after_verify(op, reply, resources),
+            _ => upgrade::after_step(op, reply),
+        };
+    }
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
         Step::Verify if moving => reparent::after_verify(op, reply),
@@ -35,8 +42,15 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         | Step::Drain
         | Step::Stop
         | Step::Delete => teardown::after_step(op, reply, resources),
-        // These steps make no call.
-        Step::AddToPool | Step::RetireChildren => Transition::Close(End::Done),
+        // These steps make no call, or only upgrades have them.
+        Step::TakeSnapshot
+        | Step::FindSnapshot
+        | Step::Upgrade
+        | Step::Health
+        | Step::Accept
+        | Step::Restore
+        | Step::DropSnapshot
+        | Step::AddToPool | Step::RetireChildren => Transition::Close(End::Done),
     }
 }
 
@@ -88,6 +102,7 @@ mod tests {
             outcome,
             transient,
             no_such_canister: false,
+            by_canister: false,
             reason: "refused".to_string(),
         })
     }
@@ -340,6 +355,7 @@ mod tests {
             module: Some(MODULE),
             controllers: vec![ROOT, CANISTER],
             cycles: T,
+            frozen: 0,
             snapshots: true,
             default_settings: false,
             drainable_settings: false,

@@ -13,6 +13,7 @@ pub(crate) mod reparent;
 pub(crate) mod search;
 pub(crate) mod teardown;
 pub(crate) mod transition;
+pub(crate) mod upgrade;
 
 use candid::Principal;
 use minicbor::{Decode, Encode};
@@ -51,12 +52,13 @@ pub(crate) struct Moment {
 ///  0 id          4 admission    8 retry       12 accepted
 ///  1 purpose     5 canister     9 teardown    13 updated
 ///  2 step        6 source      10 search      14 end
-///  3 in_flight   7 money       11 failure     15 padding
+///  3 in_flight   7 money       11 failure     15 padding     16 upgrade
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
 ///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
+/// 16 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -101,6 +103,9 @@ pub(crate) struct Operation {
     /// record does not grow.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub(crate) padding: Vec<u8>,
+    /// The progress of a member's upgrade.
+    #[n(16)]
+    pub(crate) upgrade: Option<UpgradeState>,
 }
 
 /// The cycles of an operation.
@@ -236,6 +241,8 @@ pub(crate) enum Purpose {
     /// The position is the new one.
     #[n(5)]
     Move(#[n(0)] Position, #[n(1)] Reparent),
+    #[n(6)]
+    Upgrade(#[n(0)] Position, #[n(1)] UpgradePlan),
 }
 
 /// A member's position in the fleet.
@@ -297,6 +304,73 @@ pub(crate) struct Reparent {
     /// All controllers afterwards, sorted. Empty until root has seen the canister.
     #[n(2)]
     pub(crate) controllers: Vec<Id>,
+}
+
+/// A release of a role, and its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Release {
+    #[n(0)]
+    pub(crate) number: u32,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) module: Hash,
+}
+
+/// The parts of a member's upgrade that root fixes when it accepts the operation.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct UpgradePlan {
+    /// The rollout that the upgrade belongs to.
+    #[n(0)]
+    pub(crate) rollout: u32,
+    /// The release that the member has.
+    #[n(1)]
+    pub(crate) from: Release,
+    /// The release that the member is to have.
+    #[n(2)]
+    pub(crate) to: Release,
+    /// Whether root takes a snapshot before it changes the member.
+    #[n(3)]
+    pub(crate) snapshot: bool,
+    /// Nanoseconds that the new code has to become healthy.
+    #[n(4)]
+    pub(crate) health_timeout: u64,
+}
+
+/// The progress of a member's upgrade.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct UpgradeState {
+    #[n(0)]
+    pub(crate) way: Way,
+    /// The snapshot that root took.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) snapshot: Option<Vec<u8>>,
+    /// The time at which the new code must be healthy: nanoseconds since the epoch. `None`: it has
+    /// not been started.
+    #[n(2)]
+    pub(crate) deadline: Option<u64>,
+    /// Whether the new module was installed.
+    #[n(3)]
+    pub(crate) installed: bool,
+    /// Whether root has accepted the new code. Root never rolls it back afterwards.
+    #[n(4)]
+    pub(crate) accepted: bool,
+    /// The end of the operation, once only the snapshot is to be dropped.
+    #[n(5)]
+    pub(crate) end: Option<End>,
+}
+
+/// The way that a member's upgrade goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Way {
+    /// To the new release.
+    #[n(0)]
+    Forward,
+    /// Back to the old release.
+    #[n(1)]
+    Back,
+    /// Neither way is open. Root starts the member with the module that it has.
+    #[n(2)]
+    Stay,
 }
 
 /// The goal of a teardown.
@@ -429,6 +503,27 @@ pub(crate) enum Step {
     /// No call: the retirement of a member waits for those of its children.
     #[n(17)]
     RetireChildren,
+    /// `take_canister_snapshot`.
+    #[n(18)]
+    TakeSnapshot,
+    /// `list_canister_snapshots`, to find a snapshot whose id root never learnt.
+    #[n(19)]
+    FindSnapshot,
+    /// `install_chunked_code` as an upgrade, to the new release or back to the old one.
+    #[n(20)]
+    Upgrade,
+    /// `canic_health`: the member says whether the new code is fit to serve.
+    #[n(21)]
+    Health,
+    /// `canic_accept`: ends the member's probation.
+    #[n(22)]
+    Accept,
+    /// `load_canister_snapshot`.
+    #[n(23)]
+    Restore,
+    /// `delete_canister_snapshot`, for the snapshot that root took.
+    #[n(24)]
+    DropSnapshot,
 }
 
 /// The end of an operation.
@@ -453,6 +548,12 @@ pub(crate) enum End {
     /// Root can neither finish the operation nor undo it.
     #[n(5)]
     Quarantined,
+    /// The operation failed, and the member runs its old release again.
+    #[n(6)]
+    Reverted,
+    /// Root can neither finish a member's upgrade nor undo it. The member stays a member.
+    #[n(7)]
+    Abandoned,
 }
 
 impl End {
@@ -463,7 +564,8 @@ impl End {
             Self::Recycled => Some(RolledBack::Recycled),
             Self::Deleted => Some(RolledBack::Deleted),
             Self::Untouched => Some(RolledBack::Untouched),
-            Self::Done | Self::Quarantined => None,
+            Self::Reverted => Some(RolledBack::Reverted),
+            Self::Done | Self::Quarantined | Self::Abandoned => None,
         }
     }
 }
@@ -487,6 +589,7 @@ impl Operation {
             updated: now,
             end: None,
             padding: Vec::new(),
+            upgrade: None,
         }
     }
 
@@ -502,6 +605,7 @@ impl Operation {
             Purpose::ImportToPool => OperationKind::ImportToPool,
             Purpose::Adopt(..) => OperationKind::Adopt,
             Purpose::Move(..) => OperationKind::Move,
+            Purpose::Upgrade(..) => OperationKind::Upgrade,
         }
     }
 
@@ -551,7 +655,8 @@ impl Operation {
             Purpose::Provision(position, _)
             | Purpose::Adopt(position, _)
             | Purpose::Retire(position)
-            | Purpose::Move(position, _) => Some(position),
+            | Purpose::Move(position, _)
+            | Purpose::Upgrade(position, _) => Some(position),
             Purpose::Refill | Purpose::ImportToPool => None,
         }
     }
@@ -561,6 +666,14 @@ impl Operation {
         match &self.purpose {
             Purpose::Move(_, reparent) => Some(&reparent.controllers),
             _ => self.plan().map(|plan| plan.controllers.as_slice()),
+        }
+    }
+
+    /// The modules that the operation installs, or may put back.
+    pub(crate) fn modules(&self) -> Vec<Hash> {
+        match &self.purpose {
+            Purpose::Upgrade(_, plan) => vec![plan.from.module, plan.to.module],
+            _ => self.plan().map(|plan| plan.module).into_iter().collect(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::operation::{
     End, Operation, Purpose, Step,
     teardown::{self, MAX_CALLS},
     transition::Transition,
+    upgrade,
 };
 
 /// Decides where to take up an operation. An operation without a call in flight goes on as it is.
@@ -18,12 +19,21 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
     op.retry.attempts += 1;
     if op.retry.calls >= MAX_CALLS && op.step != Step::Search {
         let reason = format!("{:?} was cut off again and again", op.step);
+        if matches!(op.purpose, Purpose::Upgrade(..)) && upgrade::may_give_up(op) {
+            upgrade::give_up(op, &reason);
+            op.step = Step::Verify;
+            return Transition::Call;
+        }
         if matches!(op.purpose, Purpose::Move(..)) {
             // A failed move does not change the member.
             return teardown::begin(op, reason);
         }
         op.failure = Some(reason);
         return Transition::Close(End::Quarantined);
+    }
+    if matches!(op.purpose, Purpose::Upgrade(..)) {
+        upgrade::resume(op);
+        return Transition::Call;
     }
     match op.step {
         // Only the lost reply contained the new canister's id.
@@ -32,8 +42,16 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.failure = Some(reason.to_string());
             return Transition::Close(End::Quarantined);
         }
-        // A search asks about its candidate again.
-        Step::RetireChildren | Step::Search => {}
+        // A search asks about its candidate again. Only upgrades have the steps after it.
+        Step::RetireChildren
+        | Step::Search
+        | Step::TakeSnapshot
+        | Step::FindSnapshot
+        | Step::Upgrade
+        | Step::Health
+        | Step::Accept
+        | Step::Restore
+        | Step::DropSnapshot => {}
         Step::Fund => {
             op.money.unconfirmed = op.money.shortfall;
             let is_teardown = op.teardown.is_some();

@@ -29,7 +29,10 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
             op.enter(Step::Inspect);
             Transition::Call
         }
-        Purpose::Adopt(..) | Purpose::ImportToPool | Purpose::Move(..) => {
+        Purpose::Adopt(..)
+        | Purpose::ImportToPool
+        | Purpose::Move(..)
+        | Purpose::Upgrade(..) => {
             Transition::Close(End::Untouched)
         }
         Purpose::Refill | Purpose::Retire(_) => Transition::Close(End::Quarantined),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
-    api::{Denied, Identity},
+    api::{Denied, Health, Identity},
     operation::{
         Hash,
         call::{Call, Failure, Outcome, Reply, Run, Status},
@@ -41,10 +41,18 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
             canister,
+            upgrade,
             module,
             chunks,
             argument,
-        } => install(canister, module, &chunks, &argument).await,
+        } => {
+            let mode = if upgrade {
+                Mode::Upgrade(None)
+            } else {
+                Mode::Install
+            };
+            install(canister, mode, module, &chunks, &argument).await
+        }
         Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
@@ -55,6 +63,16 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::DropSnapshots { canister } => drop_snapshots(canister).await,
         Call::Sync { canister, identity } => sync(canister, &identity).await,
         Call::Drain { canister } => run_drain(canister).await,
+        Call::TakeSnapshot { canister } => take_snapshot(canister).await,
+        Call::ListSnapshots { canister } => list_snapshots(canister).await,
+        Call::LoadSnapshot { canister, snapshot } => {
+            snapshot_command("load_canister_snapshot", canister, snapshot).await
+        }
+        Call::DeleteSnapshot { canister, snapshot } => {
+            snapshot_command("delete_canister_snapshot", canister, snapshot).await
+        }
+        Call::Health { canister } => health(canister).await,
+        Call::Accept { canister } => accept(canister).await,
     };
     reply.unwrap_or_else(Reply::Failed)
 }
@@ -87,6 +105,7 @@ async fn command(method: &str, canister: Principal, cycles: u128) -> Result<Repl
 
 async fn install(
     canister: Principal,
+    mode: Mode,
     module: Hash,
     chunks: &[Hash],
     argument: &[u8],
@@ -95,7 +114,7 @@ async fn install(
         hash: Bytes::new(hash),
     });
     let args = InstallChunkedArgs {
-        mode: Mode::Install,
+        mode,
         target_canister: canister,
         store_canister: Some(ic::this()),
         chunk_hashes_list: chunks.collect(),
@@ -129,7 +148,10 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
         module: status
             .module_hash
             .and_then(|hash| hash.into_vec().try_into().ok()),
-        cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
+        cycles: to_u128(status.cycles),
+        frozen: status
+            .settings
+            .frozen(to_u128(status.idle_cycles_burned_per_day)),
         snapshots: status
             .memory_metrics
             .is_some_and(|metrics| metrics.snapshots_size != 0u8),
@@ -159,15 +181,41 @@ async fn info(canister: Principal) -> Result<Reply, Failure> {
     })
 }
 
+async fn take_snapshot(canister: Principal) -> Result<Reply, Failure> {
+    let id = CanisterId::from(canister);
+    let reply = management("take_canister_snapshot", &id, 0).await?;
+    let snapshot: Snapshot = decode(&reply)?;
+    Ok(Reply::Snapshot(snapshot.id.into_vec()))
+}
+
+async fn list_snapshots(canister: Principal) -> Result<Reply, Failure> {
+    let id = CanisterId::from(canister);
+    let reply = management("list_canister_snapshots", &id, 0).await?;
+    let all = decode::<Vec<Snapshot>>(&reply)?.into_iter();
+    let all = all.map(|snapshot| (snapshot.id.into_vec(), snapshot.taken_at_timestamp));
+    Ok(Reply::Snapshots(all.collect()))
+}
+
+/// A method that takes a canister and one of its snapshots, and answers nothing.
+async fn snapshot_command(
+    method: &str,
+    canister: Principal,
+    snapshot: Vec<u8>,
+) -> Result<Reply, Failure> {
+    let args = SnapshotArgs {
+        canister_id: canister,
+        snapshot_id: ByteBuf::from(snapshot),
+    };
+    management(method, &args, 0).await?;
+    Ok(Reply::Done)
+}
+
 async fn drop_snapshots(canister: Principal) -> Result<Reply, Failure> {
     let id = CanisterId::from(canister);
     let reply = management("list_canister_snapshots", &id, 0).await?;
     for snapshot in decode::<Vec<Snapshot>>(&reply)? {
-        let args = DeleteSnapshotArgs {
-            canister_id: canister,
-            snapshot_id: snapshot.id,
-        };
-        management("delete_canister_snapshot", &args, 0).await?;
+        let snapshot = snapshot.id.into_vec();
+        snapshot_command("delete_canister_snapshot", canister, snapshot).await?;
     }
     Ok(Reply::Done)
 }
@@ -201,12 +249,26 @@ pub(crate) async fn clear_chunk_store() -> Result<(), Failure> {
 
 async fn sync(canister: Principal, identity: &Identity) -> Result<Reply, Failure> {
     let reply = canister_call(canister, "canic_sync", identity).await?;
-    match decode::<Result<(), Denied>>(&reply)? {
-        Ok(()) => Ok(Reply::Done),
-        Err(denied) => Err(Failure {
-            outcome: Outcome::NotApplied,
-            ..Failure::unreadable(&denied.to_string())
-        }),
+    decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
+    Ok(Reply::Done)
+}
+
+async fn health(canister: Principal) -> Result<Reply, Failure> {
+    let reply = best_effort_call(canister, "canic_health").await?;
+    let health: Result<Health, Denied> = decode(&reply)?;
+    health.map(Reply::Health).map_err(denied)
+}
+
+async fn accept(canister: Principal) -> Result<Reply, Failure> {
+    let reply = best_effort_call(canister, "canic_accept").await?;
+    decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
+    Ok(Reply::Done)
+}
+
+fn denied(denied: Denied) -> Failure {
+    Failure {
+        outcome: Outcome::NotApplied,
+        ..Failure::unreadable(&denied.to_string())
     }
 }
 
@@ -252,6 +314,18 @@ async fn canister_call(
         .map(Response::into_bytes)
         .map_err(|error| failure(error, Failure::of_canister))
 }
+
+/// A call that ends within [`TIMEOUT`], whatever the canister does.
+async fn best_effort_call(canister: Principal, method: &str) -> Result<Vec<u8>, Failure> {
+    let call = CdkCall::bounded_wait(canister, method).change_timeout(TIMEOUT);
+    send(call, &())
+        .await
+        .map(Response::into_bytes)
+        .map_err(|error| failure(error, Failure::of_canister))
+}
+
+/// The timeout of a best-effort call, in seconds.
+const TIMEOUT: u32 = 30;
 
 fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
     match error {
@@ -323,6 +397,12 @@ enum LogVisibility {
 /// The platform's default: 30 days, in seconds.
 const FREEZING_THRESHOLD: u32 = 2_592_000;
 
+const SECONDS_PER_DAY: u128 = 86_400;
+
+fn to_u128(nat: Nat) -> u128 {
+    u128::try_from(nat.0).unwrap_or(u128::MAX)
+}
+
 impl Settings {
     /// Sets the controllers and leaves all else as it is.
     fn of_controllers(controllers: Vec<Principal>) -> Self {
@@ -360,7 +440,13 @@ enum Mode {
     Install,
     #[serde(rename = "reinstall")]
     Reinstall,
+    #[serde(rename = "upgrade")]
+    Upgrade(Option<UpgradeFlags>),
 }
+
+/// The options of an upgrade. Root sets none.
+#[derive(CandidType, Deserialize)]
+struct UpgradeFlags {}
 
 #[derive(CandidType)]
 struct ChunkHash<'a> {
@@ -394,10 +480,11 @@ struct UploadArgs<'a> {
 #[derive(CandidType, Deserialize)]
 struct Snapshot {
     id: ByteBuf,
+    taken_at_timestamp: u64,
 }
 
 #[derive(CandidType)]
-struct DeleteSnapshotArgs {
+struct SnapshotArgs {
     canister_id: Principal,
     snapshot_id: ByteBuf,
 }
@@ -438,6 +525,7 @@ struct StatusResult {
     module_hash: Option<ByteBuf>,
     memory_metrics: Option<MemoryMetrics>,
     cycles: Nat,
+    idle_cycles_burned_per_day: Nat,
 }
 
 #[derive(CandidType, Deserialize)]
@@ -465,6 +553,12 @@ struct SettingsResult {
 }
 
 impl SettingsResult {
+    /// Cycles that the freezing threshold keeps, at what the canister burns a day.
+    fn frozen(&self, burned_per_day: u128) -> u128 {
+        let seconds = to_u128(self.freezing_threshold.clone());
+        burned_per_day.saturating_mul(seconds) / SECONDS_PER_DAY
+    }
+
     fn are_drainable(&self) -> bool {
         self.compute_allocation == 0u8
             && self.memory_allocation == 0u8

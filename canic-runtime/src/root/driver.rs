@@ -184,7 +184,12 @@ fn log_end(op: &Operation, end: End, reason: &str) {
             op,
             format_args!("is in quarantine after {:?}: {reason:.200}", op.step),
         ),
-        End::Nothing | End::Recycled | End::Deleted | End::Untouched => log(
+        End::Abandoned => log(
+            Level::Error,
+            op,
+            format_args!("is given up after {:?}: {reason:.200}", op.step),
+        ),
+        End::Nothing | End::Recycled | End::Deleted | End::Untouched | End::Reverted => log(
             Level::Warn,
             op,
             format_args!("failed and ended as {end:?}: {reason:.200}"),

@@ -75,13 +75,17 @@ pub(crate) fn member(state: &State, request: &MemberRequest) -> Option<MemberInf
 }
 
 pub(crate) fn member_info(state: &State, canister: Principal, member: Member) -> MemberInfo {
+    let role = state.registry.role_name(member.role);
+    let releases = state.registry.role(role).map(|role| &role.releases);
+    let release = releases.and_then(|releases| releases.get(member.release));
     MemberInfo {
         canister,
-        role: state.registry.role_name(member.role).to_string(),
+        role: role.to_string(),
         parent: member.parent.0,
         key: member.key,
         state: member.status.into(),
-        module: member.module.to_vec(),
+        release: member.release,
+        module: release.map_or(Vec::new(), |release| release.module.to_vec()),
         since: member.since,
         operation: member.operation,
     }
@@ -92,7 +96,7 @@ pub(crate) fn modules(state: &State, request: PageRequest) -> ModulesPage {
     let approved = state
         .registry
         .roles()
-        .filter_map(|(name, role)| Some((name, role.module?)));
+        .filter_map(|(name, role)| Some((name, role.module()?)));
     let (rows, next) = page(approved, request);
     let modules = rows
         .into_iter()
@@ -179,6 +183,9 @@ fn operation_info(op: Operation) -> OperationInfo {
     let state = match op.end {
         None if op.admission == Admission::Queued => OperationState::Open("Queued".to_string()),
         None => OperationState::Open(format!("{:?}", op.step)),
+        Some(End::Abandoned) => {
+            OperationState::Abandoned(op.failure.clone().unwrap_or_default())
+        }
         Some(End::Quarantined) => {
             OperationState::Quarantined(op.failure.clone().unwrap_or_default())
         }

@@ -10,7 +10,7 @@ use crate::{
     api::OperationId,
     envelope,
     operation::{
-        End, Moment, Operation, Step, Teardown,
+        End, Moment, Operation, Purpose, Step, Teardown, Way,
         call::{Call, Outcome, Reply},
         machine, recovery, search,
         teardown::Resources,
@@ -246,6 +246,7 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
             let argument = state.journal.argument(op.id);
             Call::Install {
                 canister,
+                upgrade: false,
                 module,
                 chunks: state.modules.get(module)?.chunks().collect(),
                 argument: envelope::seal(&position.identity(moment.root), &argument),
@@ -265,6 +266,46 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
         Step::Drain => Call::Drain { canister },
         Step::Stop => Call::Stop { canister },
         Step::Delete => Call::Delete { canister },
+        _ => return call_of_upgrade(op, canister, state, moment),
+    })
+}
+
+/// The call of a step that only upgrades have.
+fn call_of_upgrade(
+    op: &Operation,
+    canister: Principal,
+    state: &State,
+    moment: &Moment,
+) -> Option<Call> {
+    let (Purpose::Upgrade(position, plan), Some(progress)) = (&op.purpose, &op.upgrade) else {
+        return None;
+    };
+    let snapshot = || progress.snapshot.clone();
+    Some(match op.step {
+        Step::TakeSnapshot => Call::TakeSnapshot { canister },
+        Step::FindSnapshot => Call::ListSnapshots { canister },
+        Step::Restore => Call::LoadSnapshot {
+            canister,
+            snapshot: snapshot()?,
+        },
+        Step::DropSnapshot => Call::DeleteSnapshot {
+            canister,
+            snapshot: snapshot()?,
+        },
+        Step::Health => Call::Health { canister },
+        Step::Accept => Call::Accept { canister },
+        Step::Upgrade => {
+            let forward = progress.way == Way::Forward;
+            let module = if forward { plan.to } else { plan.from }.module;
+            Call::Install {
+                canister,
+                upgrade: true,
+                module,
+                chunks: state.modules.get(module)?.chunks().collect(),
+                argument: envelope::seal_upgrade(&position.identity(moment.root), forward),
+            }
+        }
+        _ => return None,
     })
 }
 
@@ -278,9 +319,7 @@ fn outcome(reply: &Reply) -> StepOutcome {
             Outcome::NotApplied => StepOutcome::NotApplied,
             Outcome::Unknown => StepOutcome::Unknown,
         },
-        Reply::Done | Reply::Created(_) | Reply::Status(_) | Reply::Info { .. } => {
-            StepOutcome::Applied
-        }
+        _ => StepOutcome::Applied,
     }
 }
 
@@ -290,7 +329,7 @@ pub(crate) mod tests {
     use crate::{
         config::{Controller, DEFAULT_RESERVE, PoolConfig, ROOT_PARENT, RoleConfig, RootConfig},
         operation::{
-            Plan, Position, Purpose, TeardownState,
+            Plan, Position, TeardownState,
             call::{Failure, Status},
         },
         stable::{memory, record::Cycles},
@@ -343,8 +382,9 @@ pub(crate) mod tests {
     pub(crate) fn fleet() -> State {
         let mut state = state_of(&FLEET);
         let hash = state.modules.embed(MODULE);
-        state.registry.set_module("hub", hash);
-        state.registry.set_module("worker", hash);
+        for role in ["hub", "worker"] {
+            state.approve(role, hash, 0);
+        }
         state
     }
 
@@ -395,7 +435,7 @@ pub(crate) mod tests {
     }
 
     fn provision(state: &mut State) -> u64 {
-        let module = state.registry.role("worker").and_then(|role| role.module);
+        let module = state.registry.role("worker").and_then(|role| role.module());
         let plan = Plan {
             module: module.expect("the fleet has modules"),
             ..Plan::sample(&[ROOT], 2 * T, Teardown::Recycle)

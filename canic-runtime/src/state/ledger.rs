@@ -63,6 +63,7 @@ impl Ledger {
                     self.record_found(op, creation_fee);
                 }
             }
+            Reply::Snapshot(_) | Reply::Snapshots(_) | Reply::Health(_) => {}
             Reply::Done | Reply::Created(_) => {
                 let is_creation = op.step == Step::Create;
                 let fee = if is_creation { creation_fee } else { 0 };

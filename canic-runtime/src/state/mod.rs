@@ -12,6 +12,7 @@ pub(crate) mod open_operations;
 pub(crate) mod outbox;
 pub(crate) mod pool;
 pub(crate) mod registry;
+pub(crate) mod releases;
 pub(crate) mod subscribers;
 
 use std::cell::RefCell;
@@ -23,8 +24,8 @@ use crate::{
     api::{CatchUpPage, CatchUpRequest, MemberRef, OperationId, OperationKind},
     config::RootConfig,
     operation::{
-        Admission, End, Moment, Operation, Origin, Position, Purpose, Reparent, Step, Teardown,
-        TeardownState, allocation, call::Reply, policy, search,
+        Admission, End, Hash, Moment, Operation, Origin, Position, Purpose, Reparent, Step, Teardown,
+        TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
     },
     stable::{memory, record::Id},
     state::{
@@ -33,7 +34,7 @@ use crate::{
         modules::Modules,
         outbox::Outbox,
         pool::Pool,
-        registry::{Member, MemberStatus, Registry},
+        registry::{KeptSnapshot, Member, MemberStatus, Registry},
     },
 };
 
@@ -138,7 +139,10 @@ impl State {
                         self.registry.take_below(position.parent.0, role);
                     }
                 }
-                Purpose::Refill | Purpose::Retire(_) | Purpose::ImportToPool => {}
+                Purpose::Refill
+                | Purpose::Retire(_)
+                | Purpose::ImportToPool
+                | Purpose::Upgrade(..) => {}
             }
         }
     }
@@ -198,6 +202,17 @@ impl State {
             above = self.registry.member(at).map(|member| member.parent.0);
         }
         false
+    }
+
+    // Releases
+
+    /// Makes a module a release of a role, and the current one. Answers its number.
+    pub(crate) fn approve(&mut self, role: &str, module: Hash, now: u64) -> u32 {
+        self.registry.change_releases(role, |releases| {
+            let number = releases.add(module, now);
+            releases.set_current(number);
+            number
+        })
     }
 
     // Requests
@@ -474,8 +489,35 @@ impl State {
                     self.outbox.remove(canister);
                 }
             }
+            (Purpose::Upgrade(_, plan), end) => {
+                if let Some(canister) = canister {
+                    self.settle_upgrade(canister, op, plan, end);
+                }
+            }
             (Purpose::Refill | Purpose::ImportToPool, _) => {}
         }
+    }
+
+    /// A member has its new release, or keeps the old one.
+    fn settle_upgrade(
+        &mut self,
+        canister: Principal,
+        op: &Operation,
+        plan: &UpgradePlan,
+        end: End,
+    ) {
+        let taken = op.upgrade.as_ref().and_then(|state| state.snapshot.clone());
+        self.registry.change_member(canister, |member| {
+            member.status = MemberStatus::Active;
+            member.operation = op.id;
+            if end == End::Done {
+                member.release = plan.to.number;
+            }
+            member.snapshot = taken.map(|id| KeptSnapshot {
+                id,
+                release: plan.from.number,
+            });
+        });
     }
 
     /// A member gets its new parent, or keeps the old one.

@@ -24,13 +24,15 @@ use crate::{
         record::{Id, Record},
         record_store::{RecordId, RecordStore},
     },
+    state::releases::Releases,
 };
 
 /// A member. In stable memory its row is a CBOR array of the canister and the member:
 ///
 /// ```text
 /// row:     0 canister   1 member
-/// member:  0 role       1 parent   2 key   3 status   4 module   5 since   6 operation
+/// member:  0 role    1 parent   2 key       3 status     4 release
+///          5 since   6 operation   7 rollout   8 snapshot: 0 id  1 release
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Member {
@@ -43,14 +45,32 @@ pub(crate) struct Member {
     pub(crate) key: Option<String>,
     #[n(3)]
     pub(crate) status: MemberStatus,
-    #[cbor(n(4), with = "minicbor::bytes")]
-    pub(crate) module: Hash,
+    /// The number of its release: 0 if root has none with its module on record.
+    #[n(4)]
+    pub(crate) release: u32,
     /// Time at which root registered the member: nanoseconds since the epoch.
     #[n(5)]
     pub(crate) since: u64,
     /// The operation that last changed the member.
     #[n(6)]
     pub(crate) operation: u64,
+    /// The last rollout that worked on it. 0: none.
+    #[n(7)]
+    #[cbor(default)]
+    pub(crate) rollout: u32,
+    /// The snapshot that a rollout took of it, and keeps.
+    #[n(8)]
+    pub(crate) snapshot: Option<KeptSnapshot>,
+}
+
+/// A snapshot of a member before its upgrade.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct KeptSnapshot {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) id: Vec<u8>,
+    /// The release that the member had.
+    #[n(1)]
+    pub(crate) release: u32,
 }
 
 /// A member's status.
@@ -65,6 +85,8 @@ pub(crate) enum MemberStatus {
     Retiring,
     #[n(3)]
     Moving,
+    #[n(4)]
+    Upgrading,
 }
 
 impl From<MemberStatus> for MemberState {
@@ -74,6 +96,7 @@ impl From<MemberStatus> for MemberState {
             MemberStatus::Active => Self::Active,
             MemberStatus::Retiring => Self::Retiring,
             MemberStatus::Moving => Self::Moving,
+            MemberStatus::Upgrading => Self::Upgrading,
         }
     }
 }
@@ -87,9 +110,15 @@ pub(crate) struct Role {
     /// Positions taken in the role. On the heap only.
     #[cbor(skip)]
     pub(crate) taken: u32,
-    /// The approved module.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub(crate) module: Option<Hash>,
+    #[n(2)]
+    pub(crate) releases: Releases,
+}
+
+impl Role {
+    /// The module that new members get.
+    pub(crate) fn module(&self) -> Option<Hash> {
+        self.releases.current().map(|release| release.module)
+    }
 }
 
 /// The holder of a key.
@@ -185,6 +214,8 @@ pub(crate) struct Registry {
     by_key: BTreeMap<(u16, String), Holder>,
     /// Positions taken below each parent, by role.
     below: BTreeMap<(PrincipalKey, u16), u32>,
+    /// Members by role and release.
+    on_release: BTreeMap<(u16, u32), u32>,
     /// Positions taken in all roles.
     taken: u64,
 }
@@ -211,6 +242,7 @@ impl Registry {
             by_parent: BTreeSet::new(),
             by_key: BTreeMap::new(),
             below: BTreeMap::new(),
+            on_release: BTreeMap::new(),
             taken: 0,
         };
         for (record_id, Row { canister, member }) in all {
@@ -237,13 +269,26 @@ impl Registry {
             member,
         };
         let old = self.members.get(&canister.into()).copied();
+        if let Some(before) = old.map(|record_id| self.rows.get(record_id).member) {
+            self.count_out(&before);
+        }
         let record_id = self.rows.put(old, &row);
         self.index(canister, record_id, &row.member);
+    }
+
+    fn count_out(&mut self, member: &Member) {
+        let release = (member.role, member.release);
+        match self.on_release.get(&release).copied().unwrap_or_default() {
+            0 | 1 => drop(self.on_release.remove(&release)),
+            count => drop(self.on_release.insert(release, count - 1)),
+        }
     }
 
     /// Adds a member with its record to the indexes. Its position is taken already.
     fn index(&mut self, canister: Principal, record_id: RecordId, member: &Member) {
         let id = PrincipalKey::from(canister);
+        let release = (member.role, member.release);
+        *self.on_release.entry(release).or_default() += 1;
         if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
             self.by_parent.insert((member.parent.0.into(), id));
@@ -284,12 +329,40 @@ impl Registry {
         names.filter_map(|name| Some((name.as_str(), self.role(name)?.taken)))
     }
 
-    /// Sets the approved module of a role.
-    pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
+    /// Changes the releases of a role.
+    pub(crate) fn change_releases<R>(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Releases) -> R,
+    ) -> R {
         let role = self.ensure_role(name);
-        role.module = Some(module);
+        let result = change(&mut role.releases);
         let record = Record(role.clone());
         self.role_table.insert(Text(name.to_string()), record);
+        result
+    }
+
+    /// Forgets the releases that nobody needs: see [`Releases::forget`]. Kept are those of members,
+    /// and those for whose modules `in_use` says so.
+    pub(crate) fn forget_releases(&mut self, in_use: impl Fn(Hash) -> bool) {
+        let names: Vec<String> = self.roles.keys().cloned().collect();
+        let on_release = self.on_release.clone();
+        for name in names {
+            let Some(number) = self.role(&name).map(|role| role.number) else {
+                continue;
+            };
+            self.change_releases(&name, |releases| {
+                releases.forget(|release| {
+                    on_release.contains_key(&(number, release.number)) || in_use(release.module)
+                });
+            });
+        }
+    }
+
+    /// The number of members with a release.
+    pub(crate) fn count_on_release(&self, role: u16, release: u32) -> u32 {
+        let count = self.on_release.get(&(role, release));
+        count.copied().unwrap_or_default()
     }
 
     /// The role with a name. Adds it under the next number if it is new.
@@ -300,7 +373,7 @@ impl Registry {
             let role = Role {
                 number: next,
                 taken: 0,
-                module: None,
+                releases: Releases::default(),
             };
             names.insert(next, name.to_string());
             table.insert(Text(name.to_string()), Record(role.clone()));
@@ -362,6 +435,7 @@ impl Registry {
             && let Some(record_id) = self.members.remove(&canister.into())
         {
             self.rows.remove(record_id);
+            self.count_out(&member);
             self.by_role.remove(&(member.role, canister.into()));
             self.by_parent
                 .remove(&(member.parent.0.into(), canister.into()));
@@ -410,28 +484,38 @@ impl Registry {
         operation: u64,
         now: u64,
     ) {
-        let Some(role) = self.role(&position.role).map(|role| role.number) else {
+        let Some(role) = self.role(&position.role) else {
             return;
         };
+        let release = role.releases.of_module(module);
         let member = Member {
-            role,
+            role: role.number,
             parent: position.parent,
             key: position.key.clone(),
             status,
-            module,
+            release: release.map_or(0, |release| release.number),
             since: now,
             operation,
+            rollout: 0,
+            snapshot: None,
         };
         self.write(canister, member);
     }
 
-    /// Records that an operation changes a member's status.
-    pub(crate) fn set_status(&mut self, canister: Principal, status: MemberStatus, operation: u64) {
+    /// Changes the record of a member, but for its position.
+    pub(crate) fn change_member(&mut self, canister: Principal, change: impl FnOnce(&mut Member)) {
         if let Some(mut member) = self.member(canister) {
-            member.status = status;
-            member.operation = operation;
+            change(&mut member);
             self.write(canister, member);
         }
+    }
+
+    /// Records that an operation changes a member's status.
+    pub(crate) fn set_status(&mut self, canister: Principal, status: MemberStatus, operation: u64) {
+        self.change_member(canister, |member| {
+            member.status = status;
+            member.operation = operation;
+        });
     }
 
     /// Moves a member below another parent, in a position that was taken before.
@@ -631,6 +715,7 @@ mod tests {
         assert_eq!(again.by_parent, registry.by_parent);
         assert_eq!(again.by_key, registry.by_key);
         assert_eq!(again.below, registry.below);
+        assert_eq!(again.on_release, registry.on_release);
         assert_eq!(again.taken, registry.taken);
     }
 

@@ -102,7 +102,7 @@ pub(super) fn controllers(role: &RoleConfig, parent: Principal, root: Principal)
 /// If the fleet has no such role.
 pub(super) fn role_config(state: &State, role: &str) -> Result<RoleConfig, ProvisionError> {
     let known = state.registry.role(role);
-    let has_module = known.is_some_and(|role| role.module.is_some());
+    let has_module = known.is_some_and(|role| role.module().is_some());
     policy::role_config(state.config, role, has_module)
 }
 
@@ -125,7 +125,7 @@ pub(super) fn facts(
         parent: position.parent.0,
         parent_role: parent_role(state, position.parent.0),
         taken: known.as_ref().map_or(0, |role| role.taken),
-        module: known.as_ref().and_then(|role| role.module),
+        module: known.as_ref().and_then(|role| role.module()),
         taken_below: known.as_ref().map_or(0, |role| {
             state.registry.taken_below(position.parent.0, role.number)
         }),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
-    operation::policy,
+    operation::{Hash, Operation, policy},
     root::{chunk_store, queries},
     state::{self, State},
 };
@@ -37,6 +37,7 @@ pub(crate) async fn stage(request: StageRequest) -> Result<StagedChunk, ModuleEr
 pub(crate) fn approve(
     state: &mut State,
     request: &ApproveRequest,
+    now: u64,
 ) -> Result<ModuleInfo, ModuleError> {
     let roles = state.config.roles;
     let known = if roles.is_empty() {
@@ -51,17 +52,17 @@ pub(crate) fn approve(
         });
     }
     let hash = state.modules.assemble(request)?;
-    state.registry.set_module(&request.role, hash);
+    state.approve(&request.role, hash, now);
     forget_unused(state);
     Ok(queries::module_info(state, &request.role, hash))
 }
 
 /// Approves the modules that root embeds: in `canister_init` and after each upgrade.
-pub(crate) fn approve_embedded(state: &mut State) {
+pub(crate) fn approve_embedded(state: &mut State, now: u64) {
     for role in state.config.roles {
         if let Some(wasm) = role.wasm {
             let hash = state.modules.embed(wasm);
-            state.registry.set_module(role.name, hash);
+            state.approve(role.name, hash, now);
         }
     }
     forget_unused(state);
@@ -69,12 +70,14 @@ pub(crate) fn approve_embedded(state: &mut State) {
 
 /// Forgets the modules that are approved for no role and planned by no open operation.
 fn forget_unused(state: &mut State) {
-    let approved = state.registry.roles().filter_map(|(_, role)| role.module);
-    let planned = state
-        .journal
-        .open_operations()
-        .filter_map(|op| op.plan().map(|plan| plan.module));
-    let needed: BTreeSet<_> = approved.chain(planned).collect();
+    let open = state.journal.open_operations();
+    let planned: BTreeSet<Hash> = open.flat_map(Operation::modules).collect();
+    state
+        .registry
+        .forget_releases(|module| planned.contains(&module));
+    let roles = state.registry.roles();
+    let approved = roles.flat_map(|(_, role)| role.releases.all().map(|release| release.module));
+    let needed: BTreeSet<Hash> = approved.chain(planned).collect();
     state.modules.retain(|hash| needed.contains(&hash));
 }
 
@@ -101,9 +104,9 @@ mod tests {
     fn an_approved_module_replaces_the_one_before_which_is_forgotten() {
         let mut state = state_of(&BARE);
         let first = staged(&mut state, "worker", b"\0asm one");
-        approve(&mut state, &first).unwrap();
+        approve(&mut state, &first, 0).unwrap();
         let second = staged(&mut state, "worker", b"\0asm two");
-        let info = approve(&mut state, &second).unwrap();
+        let info = approve(&mut state, &second, 0).unwrap();
         assert_eq!(info.hash, second.hash);
         assert!(state.modules.get(sha256(b"\0asm one")).is_none());
         assert_eq!(state.modules.chunk_count(), 1);
@@ -112,7 +115,7 @@ mod tests {
     #[test]
     fn a_module_that_an_open_operation_installs_is_kept() {
         let mut state = fleet();
-        let old = state.registry.role("hub").and_then(|role| role.module);
+        let old = state.registry.role("hub").and_then(|role| role.module());
         let plan = Plan {
             module: old.unwrap(),
             ..Plan::sample(&[ROOT], 0, Teardown::Recycle)
@@ -123,7 +126,7 @@ mod tests {
             .put(Operation::new(1, purpose, Step::Create, 0));
         for role in ["hub", "worker"] {
             let newer = staged(&mut state, role, b"\0asm newer");
-            approve(&mut state, &newer).unwrap();
+            approve(&mut state, &newer, 0).unwrap();
         }
         assert!(state.modules.get(old.unwrap()).is_some());
     }
@@ -132,7 +135,7 @@ mod tests {
     fn a_closed_fleet_approves_modules_of_its_roles_only() {
         let mut state = state_of(&FLEET);
         let request = staged(&mut state, "nobody", b"\0asm");
-        let refused = approve(&mut state, &request);
+        let refused = approve(&mut state, &request, 0);
         assert!(matches!(refused, Err(ModuleError::UnknownRole { .. })));
         assert_eq!(FLEET.roles.len(), 2);
     }
