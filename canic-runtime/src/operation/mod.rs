@@ -10,6 +10,7 @@ pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod recovery;
 pub(crate) mod reparent;
+pub(crate) mod rollout;
 pub(crate) mod search;
 pub(crate) mod teardown;
 pub(crate) mod transition;
@@ -333,6 +334,29 @@ pub(crate) struct UpgradePlan {
     /// Nanoseconds that the new code has to become healthy.
     #[n(4)]
     pub(crate) health_timeout: u64,
+    #[n(5)]
+    pub(crate) job: Job,
+}
+
+/// The part that an operation has in a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Job {
+    /// Root upgrades the member to the new release.
+    #[n(0)]
+    Upgrade,
+    /// Root looks again at a member that has the new release.
+    #[n(1)]
+    Look,
+    /// Root upgrades the member to the old release.
+    #[n(2)]
+    Undo,
+    /// Root loads the member's snapshot.
+    #[n(3)]
+    Restore,
+    /// Root drops the member's snapshot.
+    #[n(4)]
+    DropSnapshot,
 }
 
 /// The progress of a member's upgrade.

@@ -14,7 +14,7 @@
 use crate::{
     api::Health,
     operation::{
-        End, Operation, Purpose, Step, UpgradePlan, UpgradeState, Way,
+        End, Job, Operation, Purpose, Step, UpgradePlan, UpgradeState, Way,
         call::{Failure, Outcome, Reply, Run, Status},
         drain,
         teardown::{self, MAX_CALLS, Resources},
@@ -30,15 +30,18 @@ const MAX_STOPS: u32 = 3;
 const HEALTH_INTERVAL: u64 = 1_000_000_000;
 
 impl UpgradeState {
-    /// An upgrade of which no step is done.
-    pub(crate) fn new() -> Self {
+    /// A job of which no step is done, on a member with this snapshot.
+    pub(crate) fn new(job: Job, snapshot: Option<Vec<u8>>) -> Self {
         Self {
-            way: Way::Forward,
-            snapshot: None,
+            way: match job {
+                Job::Restore => Way::Back,
+                Job::Upgrade | Job::Look | Job::Undo | Job::DropSnapshot => Way::Forward,
+            },
+            snapshot,
             deadline: None,
-            installed: false,
+            installed: job == Job::Restore,
             accepted: false,
-            end: None,
+            end: (job == Job::DropSnapshot).then_some(End::Done),
         }
     }
 }
@@ -110,6 +113,9 @@ fn forward(
 
 /// The missing step on the way back to the old release.
 fn back(op: &mut Operation, plan: &UpgradePlan, status: &Status) -> Transition {
+    if plan.job == Job::Look {
+        return end(op, End::Untouched);
+    }
     let was_installed = state(op).installed;
     let has_new = status.module == Some(plan.to.module);
     match status.run {
@@ -325,8 +331,9 @@ fn abandon(op: &mut Operation, reason: String) -> Transition {
 /// Ends the operation, after the snapshot is dropped that nobody needs any more. A member that was
 /// accepted keeps its snapshot until its rollout ends.
 fn end(op: &mut Operation, end: End) -> Transition {
+    let looks = parts(op).is_some_and(|(plan, _)| plan.job == Job::Look);
     let state = state(op);
-    if state.snapshot.is_none() || end == End::Done {
+    if looks || state.snapshot.is_none() || end == End::Done {
         return Transition::Close(end);
     }
     state.end = Some(end);
@@ -350,7 +357,8 @@ fn go(op: &mut Operation, step: Step) -> Transition {
 }
 
 fn state(op: &mut Operation) -> &mut UpgradeState {
-    op.upgrade.get_or_insert_with(UpgradeState::new)
+    op.upgrade
+        .get_or_insert_with(|| UpgradeState::new(Job::Upgrade, None))
 }
 
 fn parts(op: &Operation) -> Option<(&UpgradePlan, &UpgradeState)> {
@@ -383,17 +391,22 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn upgrade(snapshot: bool) -> Operation {
+        operation(Job::Upgrade, snapshot)
+    }
+
+    fn operation(job: Job, snapshot: bool) -> Operation {
         let plan = UpgradePlan {
             rollout: 1,
             from: OLD,
             to: NEW,
             snapshot,
             health_timeout: 10 * SECOND,
+            job,
         };
         let purpose = Purpose::Upgrade(Position::sample(ROOT), plan);
         let mut op = Operation::new(1, purpose, Step::Verify, SECOND);
         op.canister = Some(Id(MEMBER));
-        op.upgrade = Some(UpgradeState::new());
+        op.upgrade = Some(UpgradeState::new(job, None));
         op
     }
 
@@ -634,6 +647,50 @@ mod tests {
         canister.cycles = 7;
         assert_eq!(run(&mut upgrade(false), &mut canister, |_| None).0, End::Done);
         assert_eq!(canister.cycles, drain::price(T / 2));
+    }
+
+    #[test]
+    fn a_look_changes_nothing() {
+        for healthy in [true, false] {
+            let health = if healthy {
+                super::Health::Healthy
+            } else {
+                super::Health::Unhealthy("no".to_string())
+            };
+            let mut canister = Canister::new(Ok(health));
+            canister.module = NEW.module;
+            canister.snapshots = vec![(vec![1], 0)];
+            let mut op = operation(Job::Look, true);
+            op.upgrade = Some(UpgradeState::new(Job::Look, Some(vec![1])));
+            let (end, _) = run(&mut op, &mut canister, |_| None);
+            assert_eq!(end, if healthy { End::Done } else { End::Untouched });
+            assert_eq!((canister.module, canister.snapshots.len()), (NEW.module, 1));
+        }
+    }
+
+    #[test]
+    fn a_restore_brings_the_old_state_back_and_drops_the_snapshot() {
+        let mut canister = Canister::new(Ok(super::Health::Healthy));
+        canister.module = NEW.module;
+        canister.probation = true;
+        canister.snapshots = vec![(vec![1], 0)];
+        let mut op = operation(Job::Restore, true);
+        op.upgrade = Some(UpgradeState::new(Job::Restore, Some(vec![1])));
+        assert_eq!(run(&mut op, &mut canister, |_| None).0, End::Reverted);
+        assert_eq!((canister.module, canister.run), (OLD.module, Run::Running));
+        assert!(canister.old_state && canister.snapshots.is_empty());
+    }
+
+    #[test]
+    fn a_snapshot_is_dropped_without_a_look_at_the_member() {
+        let mut canister = Canister::new(Ok(super::Health::Healthy));
+        canister.snapshots = vec![(vec![1], 0)];
+        let mut op = operation(Job::DropSnapshot, false);
+        op.step = Step::DropSnapshot;
+        op.upgrade = Some(UpgradeState::new(Job::DropSnapshot, Some(vec![1])));
+        let (end, steps) = run(&mut op, &mut canister, |_| None);
+        assert_eq!((end, steps), (End::Done, vec![Step::DropSnapshot]));
+        assert!(canister.snapshots.is_empty());
     }
 
     #[test]
