@@ -4,9 +4,13 @@
 //! rows (`limit`, at most [`MAX_PAGE`]). A page names the `after` of the next one, or none if it is
 //! the last.
 
+mod rollouts;
+
 use candid::CandidType;
 pub use candid::Principal;
 use serde::Deserialize;
+
+pub use rollouts::*;
 
 pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,

@@ -389,6 +389,55 @@ pub enum ModuleError {
     },
 }
 
+/// The reason why a rollout was not begun, or not controlled.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum RolloutError {
+    /// The caller is not allowed to ask for this.
+    Denied(Denied),
+    /// The fleet has no such role.
+    UnknownRole {
+        /// The requested role.
+        role: String,
+    },
+    /// The role has no such release, or root has forgotten it. None: it has no candidate.
+    UnknownRelease {
+        /// The requested release.
+        release: Option<u32>,
+        /// The releases that root has.
+        known: Vec<u32>,
+    },
+    /// The release is the role's current one already.
+    AlreadyCurrent {
+        /// The release.
+        release: u32,
+    },
+    /// The plan contradicts itself.
+    InvalidPlan {
+        /// The contradiction.
+        reason: String,
+    },
+    /// A canary is no member of the role.
+    NotAMember {
+        /// The canister.
+        canister: Principal,
+    },
+    /// A rollout of the role is under way. Abort or undo it first, or approve a newer release.
+    Active {
+        /// The rollout.
+        rollout: u32,
+    },
+    /// Root has no such rollout.
+    UnknownRollout {
+        /// The requested rollout.
+        rollout: u32,
+    },
+    /// The rollout is in a phase in which this is not possible.
+    WrongPhase {
+        /// The phase, in words.
+        phase: String,
+    },
+}
+
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -426,7 +475,8 @@ display_as_debug!(
     RetireError,
     ImportError,
     MoveError,
-    ModuleError
+    ModuleError,
+    RolloutError
 );
 impl std::error::Error for Denied {}
 impl std::error::Error for LookupError {}

@@ -693,6 +693,14 @@ impl Operation {
         }
     }
 
+    /// The rollout that the operation belongs to.
+    pub(crate) fn rollout(&self) -> Option<u32> {
+        match &self.purpose {
+            Purpose::Upgrade(_, plan) => Some(plan.rollout),
+            _ => None,
+        }
+    }
+
     /// The modules that the operation installs, or may put back.
     pub(crate) fn modules(&self) -> Vec<Hash> {
         match &self.purpose {

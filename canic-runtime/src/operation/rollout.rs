@@ -18,6 +18,9 @@ use crate::{
 /// Upgrades of one rollout at once, at most.
 pub(crate) const MAX_CONCURRENT: u32 = 50;
 
+/// Failed operations that a rollout's record names.
+const MAX_FAILURES: usize = 1_000;
+
 /// Nanoseconds until root looks again for members that another operation held.
 const BUSY_PAUSE: u64 = 10_000_000_000;
 
@@ -217,6 +220,9 @@ pub(crate) struct Rollout {
     pub(crate) restores: bool,
     #[n(19)]
     pub(crate) outcome: Option<Outcome>,
+    /// The operations that failed, oldest first: [`MAX_FAILURES`] at most.
+    #[n(20)]
+    pub(crate) failures: Vec<u64>,
 }
 
 /// The next thing that root does for a rollout.
@@ -268,12 +274,17 @@ impl Rollout {
     }
 
     /// Counts an operation that ended.
-    pub(crate) fn count(&mut self, job: Job, end: End, now: u64) {
+    pub(crate) fn count(&mut self, operation: u64, job: Job, end: End, now: u64) {
         match (job, end) {
             (Job::DropSnapshot, _) | (Job::Look, End::Done) => {}
             (Job::Undo, End::Done) | (Job::Restore, End::Reverted) => self.undone += 1,
             (Job::Upgrade, End::Done) => self.upgraded += 1,
-            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => self.failed += 1,
+            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => {
+                self.failed += 1;
+                if self.failures.len() < MAX_FAILURES {
+                    self.failures.push(operation);
+                }
+            }
         }
         let works = !matches!(
             self.phase,
@@ -368,7 +379,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    pub(crate) fn sample(members: u32) -> Rollout {
+    fn sample(members: u32) -> Rollout {
         Rollout {
             id: 1,
             role: 0,
@@ -399,6 +410,7 @@ mod tests {
             undone: 0,
             restores: false,
             outcome: None,
+            failures: Vec::new(),
         }
     }
 
@@ -453,7 +465,7 @@ mod tests {
                             _ => Job::Upgrade,
                         };
                         let end = if failed { End::Untouched } else { End::Done };
-                        rollout.count(job, end, now);
+                        rollout.count(count.into(), job, end, now);
                     }
                 }
             }

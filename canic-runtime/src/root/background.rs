@@ -2,7 +2,7 @@
 
 use crate::{
     api::OperationId,
-    operation::Admission,
+    operation::{Admission, rollout::Rollout},
     platform::ic,
     root::{alarm, delivery, driver, refill},
     state::{self, State},
@@ -20,6 +20,7 @@ fn tick() {
     let moment = ic::moment();
     let now = moment.now;
     driver::begin_queued();
+    driver::begin_upgrades();
     // The watchdog ticks at least once after an operation has ended.
     state::with(State::search_for_lost);
     let Work { due, next, idle } = state::with(|state| work(state, now, driver::is_driven));
@@ -47,7 +48,7 @@ struct Work {
     due: Vec<OperationId>,
     /// When the next operation is due: nanoseconds since the epoch.
     next: Option<u64>,
-    /// Whether no operation is open and no announcement pending.
+    /// Whether no operation is open, no announcement pending, and no rollout at work.
     idle: bool,
 }
 
@@ -64,7 +65,9 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
     Work {
         due,
         next: later.min(),
-        idle: state.journal.open_count() == 0 && state.outbox.subscribers_pending() == 0,
+        idle: state.journal.open_count() == 0
+            && state.outbox.subscribers_pending() == 0
+            && !state.rollouts.open_ones().any(Rollout::is_active),
     }
 }
 

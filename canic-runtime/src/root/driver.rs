@@ -18,7 +18,7 @@ use crate::{
         management,
     },
     root::{
-        alarm, chunk_store, delivery, metrics, refill,
+        alarm, chunk_store, delivery, metrics, refill, rollout,
         steps::{self, Begin, Event, Finish},
     },
     state,
@@ -83,6 +83,7 @@ pub(crate) async fn drive(id: OperationId) {
     }
     // The operation's end may let a queued one begin, queue announcements, or leave the pool short.
     begin_queued();
+    begin_upgrades();
     delivery::wake();
     refill::wake_if_short();
 }
@@ -92,6 +93,16 @@ pub(crate) fn begin_queued() {
     let moment = ic::moment();
     while let Some(id) = state::with(|state| state.dequeue(&moment)) {
         spawn(id);
+    }
+}
+
+/// Begins the operations that rollouts are due to begin.
+pub(crate) fn begin_upgrades() {
+    let now = ic::now();
+    let advanced = state::with(|state| rollout::advance(state, now));
+    advanced.begun.into_iter().for_each(spawn);
+    if let Some(next) = advanced.next {
+        alarm::wake_within(next.saturating_sub(now));
     }
 }
 

@@ -9,4 +9,6 @@ pub(crate) mod metrics;
 pub(crate) mod queries;
 pub(crate) mod refill;
 pub(crate) mod requests;
+pub(crate) mod rollout;
+pub(crate) mod rollout_info;
 pub(crate) mod steps;

@@ -201,6 +201,11 @@ impl Journal {
         self.open.of_kind(kind)
     }
 
+    /// The number of open operations of a rollout.
+    pub(crate) fn open_upgrades(&self, rollout: u32) -> u32 {
+        self.open.of_rollout(rollout)
+    }
+
     /// Cycles that open operations still have to send.
     pub(crate) fn reserved(&self) -> u128 {
         self.open.reserved()

@@ -13,9 +13,10 @@ pub(crate) mod outbox;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod releases;
+pub(crate) mod rollouts;
 pub(crate) mod subscribers;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use candid::Principal;
 use minicbor::{Decode, Encode};
@@ -24,7 +25,7 @@ use crate::{
     api::{CatchUpPage, CatchUpRequest, MemberRef, OperationId, OperationKind},
     config::RootConfig,
     operation::{
-        Admission, End, Hash, Moment, Operation, Origin, Position, Purpose, Reparent, Step, Teardown,
+        Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step, Teardown,
         TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
     },
     stable::{memory, record::Id},
@@ -35,6 +36,7 @@ use crate::{
         outbox::Outbox,
         pool::Pool,
         registry::{KeptSnapshot, Member, MemberStatus, Registry},
+        rollouts::Rollouts,
     },
 };
 
@@ -50,6 +52,7 @@ const UPLOADED: u8 = 207;
 const PENDING: u8 = 208;
 const SUBSCRIBERS: u8 = 209;
 const LEASES: u8 = 210;
+const ROLLOUTS: u8 = 211;
 
 /// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers
 /// that change with it.
@@ -79,6 +82,7 @@ pub(crate) struct State {
     pub(crate) pool: Pool,
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
+    pub(crate) rollouts: Rollouts,
 }
 
 thread_local! {
@@ -115,6 +119,7 @@ impl State {
             pool: Pool::open(POOL),
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
+            rollouts: Rollouts::open(ROLLOUTS),
         };
         state.restore_claims();
         state
@@ -162,7 +167,9 @@ impl State {
 
     /// Operations that run while a caller waits for them.
     pub(crate) fn running(&self) -> u32 {
-        let others = self.journal.queued_count() + self.journal.background_count();
+        let others = self.journal.queued_count()
+            + self.journal.background_count()
+            + self.journal.open_of(OperationKind::Upgrade);
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
@@ -213,6 +220,19 @@ impl State {
             releases.set_current(number);
             number
         })
+    }
+
+    /// Forgets the releases that nobody needs, and the modules of no release and no operation.
+    pub(crate) fn forget_unused_modules(&mut self) {
+        let open = self.journal.open_operations();
+        let planned: BTreeSet<Hash> = open.flat_map(Operation::modules).collect();
+        self.registry
+            .forget_releases(|module| planned.contains(&module));
+        let roles = self.registry.roles();
+        let approved = roles.flat_map(|(_, role)| role.releases.all());
+        let approved = approved.map(|release| release.module);
+        let needed: BTreeSet<Hash> = approved.chain(planned).collect();
+        self.modules.retain(|hash| needed.contains(&hash));
     }
 
     // Requests
@@ -491,7 +511,7 @@ impl State {
             }
             (Purpose::Upgrade(_, plan), end) => {
                 if let Some(canister) = canister {
-                    self.settle_upgrade(canister, op, plan, end);
+                    self.settle_upgrade(canister, op, plan, end, now);
                 }
             }
             (Purpose::Refill | Purpose::ImportToPool, _) => {}
@@ -505,19 +525,28 @@ impl State {
         op: &Operation,
         plan: &UpgradePlan,
         end: End,
+        now: u64,
     ) {
         let taken = op.upgrade.as_ref().and_then(|state| state.snapshot.clone());
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Active;
             member.operation = op.id;
-            if end == End::Done {
-                member.release = plan.to.number;
+            member.release = match (plan.job, end) {
+                (Job::Upgrade | Job::Undo, End::Done) => plan.to.number,
+                (Job::Restore, End::Reverted) => plan.from.number,
+                _ => member.release,
+            };
+            if plan.job != Job::Look && plan.job != Job::Undo {
+                member.snapshot = taken.map(|id| KeptSnapshot {
+                    id,
+                    release: plan.from.number,
+                });
             }
-            member.snapshot = taken.map(|id| KeptSnapshot {
-                id,
-                release: plan.from.number,
-            });
         });
+        if let Some(mut rollout) = self.rollouts.get(plan.rollout).cloned() {
+            rollout.count(op.id, plan.job, end, now);
+            self.rollouts.put(rollout);
+        }
     }
 
     /// A member gets its new parent, or keeps the old one.

@@ -20,6 +20,8 @@ pub(crate) struct OpenOperations {
     reserved: u128,
     /// The number of operations of each kind.
     kinds: BTreeMap<OperationKind, u64>,
+    /// The number of operations of each rollout.
+    rollouts: BTreeMap<u32, u32>,
     /// The operations by each parent below which their canister is, or is to be.
     below: BTreeSet<(Principal, OperationId)>,
 }
@@ -34,6 +36,9 @@ impl OpenOperations {
         }
         self.reserved += operation.money.reserved.0;
         *self.kinds.entry(operation.kind()).or_default() += 1;
+        if let Some(rollout) = operation.rollout() {
+            *self.rollouts.entry(rollout).or_default() += 1;
+        }
         for parent in operation.parents() {
             self.below.insert((parent, operation.id));
         }
@@ -52,6 +57,12 @@ impl OpenOperations {
         self.reserved -= operation.money.reserved.0;
         if let Some(count) = self.kinds.get_mut(&operation.kind()) {
             *count -= 1;
+        }
+        if let Some(rollout) = operation.rollout()
+            && let Some(count) = self.rollouts.get_mut(&rollout)
+        {
+            *count -= 1;
+            self.rollouts.retain(|_, count| *count > 0);
         }
         for parent in operation.parents() {
             self.below.remove(&(parent, id));
@@ -94,6 +105,11 @@ impl OpenOperations {
     /// The number of operations of a kind.
     pub(crate) fn of_kind(&self, kind: OperationKind) -> u64 {
         self.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// The number of operations of a rollout.
+    pub(crate) fn of_rollout(&self, rollout: u32) -> u32 {
+        self.rollouts.get(&rollout).copied().unwrap_or_default()
     }
 
     /// An operation whose canister is, or is to be, below a parent.

@@ -172,6 +172,25 @@ struct PrincipalKey([u64; 4]);
 impl PrincipalKey {
     /// The key of the management canister. Its id is empty, so it comes before all others.
     const FIRST: Self = Self([0; 4]);
+
+    /// It comes after all others.
+    const LAST: Self = Self([u64::MAX; 4]);
+
+    /// A key from this one up to `high`, as a hash chooses.
+    fn between(self, high: Self, hash: Hash) -> Self {
+        // The first words hold the length of an id and the upper part of a canister's number; the
+        // number's lowest byte is in the second word.
+        let number = |key: Self| u128::from(key.0[0]) << 64 | u128::from(key.0[1]);
+        let (low, high) = (number(self), number(high));
+        let (chosen, _) = hash.split_first_chunk::<16>().map_or((0, &hash[..]), |(first, rest)| {
+            (u128::from_le_bytes(*first), rest)
+        });
+        let chosen = match (high - low).checked_add(1) {
+            Some(span) => low + chosen % span,
+            None => chosen,
+        };
+        Self([(chosen >> 64) as u64, chosen as u64, u64::MAX, u64::MAX])
+    }
 }
 
 impl From<Principal> for PrincipalKey {
@@ -216,6 +235,8 @@ pub(crate) struct Registry {
     below: BTreeMap<(PrincipalKey, u16), u32>,
     /// Members by role and release.
     on_release: BTreeMap<(u16, u32), u32>,
+    /// Members with a snapshot that a rollout keeps, by role.
+    snapshots: BTreeMap<u16, u32>,
     /// Positions taken in all roles.
     taken: u64,
 }
@@ -243,6 +264,7 @@ impl Registry {
             by_key: BTreeMap::new(),
             below: BTreeMap::new(),
             on_release: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             taken: 0,
         };
         for (record_id, Row { canister, member }) in all {
@@ -276,11 +298,11 @@ impl Registry {
         self.index(canister, record_id, &row.member);
     }
 
+    /// Takes a member out of the counts by release and of snapshots.
     fn count_out(&mut self, member: &Member) {
-        let release = (member.role, member.release);
-        match self.on_release.get(&release).copied().unwrap_or_default() {
-            0 | 1 => drop(self.on_release.remove(&release)),
-            count => drop(self.on_release.insert(release, count - 1)),
+        decrement(&mut self.on_release, (member.role, member.release));
+        if member.snapshot.is_some() {
+            decrement(&mut self.snapshots, member.role);
         }
     }
 
@@ -289,6 +311,9 @@ impl Registry {
         let id = PrincipalKey::from(canister);
         let release = (member.role, member.release);
         *self.on_release.entry(release).or_default() += 1;
+        if member.snapshot.is_some() {
+            *self.snapshots.entry(member.role).or_default() += 1;
+        }
         if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
             self.by_parent.insert((member.parent.0.into(), id));
@@ -359,6 +384,11 @@ impl Registry {
         }
     }
 
+    /// The number of members of a role with a snapshot that a rollout keeps.
+    pub(crate) fn snapshots(&self, role: u16) -> u32 {
+        self.snapshots.get(&role).copied().unwrap_or_default()
+    }
+
     /// The number of members with a release.
     pub(crate) fn count_on_release(&self, role: u16, release: u32) -> u32 {
         let count = self.on_release.get(&(role, release));
@@ -422,10 +452,7 @@ impl Registry {
 
     /// Releases a position below a parent only.
     pub(crate) fn release_below(&mut self, parent: Principal, role: u16) {
-        match self.taken_below(parent, role) {
-            0 | 1 => drop(self.below.remove(&(parent.into(), role))),
-            taken => drop(self.below.insert((parent.into(), role), taken - 1)),
-        }
+        decrement(&mut self.below, (parent.into(), role));
     }
 
     /// Releases a position, and removes the member in it, if there is one.
@@ -549,6 +576,20 @@ impl Registry {
         canisters_after(&self.by_role, role, after)
     }
 
+    /// A member of a role that depends on nothing but the members and a hash: the last one up to a
+    /// number that the hash chooses between the first member's and the last's.
+    pub(crate) fn any_of_role(&self, role: u16, hash: Hash) -> Principal {
+        let ids = (role, PrincipalKey::FIRST)..=(role, PrincipalKey::LAST);
+        let mut all = self.by_role.range(ids.clone());
+        let (Some((_, low)), high) = (all.next(), all.next_back()) else {
+            return Principal::management_canister();
+        };
+        let high = high.map_or(*low, |(_, high)| *high);
+        let chosen = low.between(high, hash);
+        let mut up_to = self.by_role.range(*ids.start()..=(role, chosen));
+        up_to.next_back().map_or(*low, |(_, id)| *id).into()
+    }
+
     /// The members below a parent after a canister.
     pub(crate) fn children(
         &self,
@@ -556,6 +597,16 @@ impl Registry {
         after: Option<Principal>,
     ) -> impl Iterator<Item = Principal> + '_ {
         canisters_after(&self.by_parent, PrincipalKey::from(parent), after)
+    }
+}
+
+/// Takes one off a count. A count of 0 is removed.
+fn decrement<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&key);
+        }
     }
 }
 

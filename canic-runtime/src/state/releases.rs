@@ -67,7 +67,7 @@ impl Releases {
     }
 
     /// Adds a module, and answers its number: the old one if the module is known.
-    pub(super) fn add(&mut self, module: Hash, now: u64) -> u32 {
+    pub(crate) fn add(&mut self, module: Hash, now: u64) -> u32 {
         if let Some(known) = self.of_module(module) {
             return known.number;
         }
@@ -81,13 +81,13 @@ impl Releases {
     }
 
     /// Makes a release the current one. It is no candidate any more.
-    pub(super) fn set_current(&mut self, number: u32) {
+    pub(crate) fn set_current(&mut self, number: u32) {
         self.current = Some(number);
         self.candidate.take_if(|candidate| *candidate == number);
     }
 
     /// Sets or drops the candidate.
-    pub(super) fn set_candidate(&mut self, number: Option<u32>) {
+    pub(crate) fn set_candidate(&mut self, number: Option<u32>) {
         self.candidate = number.filter(|number| self.current != Some(*number));
     }
 

@@ -2,11 +2,9 @@
 //!
 //! Root forgets a module when no role and no open operation needs it.
 
-use std::collections::BTreeSet;
-
 use crate::{
     api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
-    operation::{Hash, Operation, policy},
+    operation::policy,
     root::{chunk_store, queries},
     state::{self, State},
 };
@@ -53,7 +51,7 @@ pub(crate) fn approve(
     }
     let hash = state.modules.assemble(request)?;
     state.approve(&request.role, hash, now);
-    forget_unused(state);
+    state.forget_unused_modules();
     Ok(queries::module_info(state, &request.role, hash))
 }
 
@@ -65,20 +63,7 @@ pub(crate) fn approve_embedded(state: &mut State, now: u64) {
             state.approve(role.name, hash, now);
         }
     }
-    forget_unused(state);
-}
-
-/// Forgets the modules that are approved for no role and planned by no open operation.
-fn forget_unused(state: &mut State) {
-    let open = state.journal.open_operations();
-    let planned: BTreeSet<Hash> = open.flat_map(Operation::modules).collect();
-    state
-        .registry
-        .forget_releases(|module| planned.contains(&module));
-    let roles = state.registry.roles();
-    let approved = roles.flat_map(|(_, role)| role.releases.all().map(|release| release.module));
-    let needed: BTreeSet<Hash> = approved.chain(planned).collect();
-    state.modules.retain(|hash| needed.contains(&hash));
+    state.forget_unused_modules();
 }
 
 #[cfg(test)]

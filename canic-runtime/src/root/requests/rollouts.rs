@@ -1,0 +1,217 @@
+//! Requests for rollouts: a controller begins one, or says how it goes on.
+
+use candid::Principal;
+
+use crate::{
+    api::{RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPlan, RolloutRequest},
+    operation::rollout::{
+        self, MAX_CONCURRENT, OnFailure, Outcome, Phase, Rollout, Share, Snapshots, Walk,
+    },
+    root::rollout_info::{self, SECOND},
+    stable::record::Id,
+    state::State,
+};
+
+/// Named canaries of a rollout at most.
+const MAX_NAMED: usize = 50;
+
+/// Begins a rollout.
+///
+/// # Errors
+///
+/// See [`RolloutError`].
+pub(crate) fn start(
+    state: &mut State,
+    request: &RolloutRequest,
+    now: u64,
+) -> Result<RolloutId, RolloutError> {
+    let name = request.role.as_str();
+    let role = state.registry.role(name).cloned();
+    let Some(role) = role.filter(|role| role.releases.current().is_some()) else {
+        return Err(RolloutError::UnknownRole {
+            role: request.role.clone(),
+        });
+    };
+    let wanted = request.release;
+    let candidate = role.releases.candidate().map(|release| release.number);
+    let number = wanted.or(candidate);
+    let Some(to) = number.filter(|number| role.releases.get(*number).is_some()) else {
+        return Err(RolloutError::UnknownRelease {
+            release: wanted,
+            known: role.releases.all().map(|release| release.number).collect(),
+        });
+    };
+    let from = role.releases.current().map_or(0, |release| release.number);
+    if to == from {
+        return Err(RolloutError::AlreadyCurrent { release: to });
+    }
+    if let Some(active) = state.rollouts.active_of(role.number) {
+        let rollout = active.id;
+        return Err(RolloutError::Active { rollout });
+    }
+    let plan = match &request.plan {
+        Some(plan) => checked(plan)?,
+        None => default_plan(),
+    };
+    let named = request.canaries.as_deref().unwrap_or_default();
+    let named = named_canaries(state, role.number, named)?;
+    // Every rollout of a module begins its walk at the same member, and each module at another.
+    let module = role.releases.get(to).map(|release| release.module);
+    let first = state
+        .registry
+        .any_of_role(role.number, module.unwrap_or_default());
+    state
+        .registry
+        .change_releases(name, |releases| releases.set_candidate(Some(to)));
+    let rollout = Rollout {
+        id: state.rollouts.next_id(),
+        role: role.number,
+        from,
+        to,
+        plan,
+        phase: Phase::Clear,
+        since: now,
+        started: now,
+        pause: None,
+        members: role.taken,
+        first: Id(first),
+        walk: Walk::default(),
+        named,
+        canaries: 0,
+        upgraded: 0,
+        failed: 0,
+        forgiven: 0,
+        undone: 0,
+        restores: false,
+        outcome: None,
+        failures: Vec::new(),
+    };
+    let id = rollout.id;
+    state.rollouts.put(rollout);
+    Ok(id)
+}
+
+/// Ends the rollout of a role that is under way, in favour of a newer release.
+pub(crate) fn supersede(state: &mut State, role: u16, now: u64) {
+    if let Some(mut rollout) = state.rollouts.active_of(role).cloned() {
+        rollout.end(Outcome::Superseded, now);
+        state.rollouts.put(rollout);
+    }
+}
+
+/// Does what a controller wants of a rollout.
+///
+/// # Errors
+///
+/// See [`RolloutError`].
+pub(crate) fn control(
+    state: &mut State,
+    id: RolloutId,
+    wish: RolloutControl,
+    now: u64,
+) -> Result<RolloutInfo, RolloutError> {
+    let Some(mut rollout) = state.rollouts.get(id).cloned() else {
+        return Err(RolloutError::UnknownRollout { rollout: id });
+    };
+    let wrong_phase = || RolloutError::WrongPhase {
+        phase: format!("{:?}", rollout_info::phase(rollout.phase)),
+    };
+    let undoes = matches!(wish, RolloutControl::Undo { .. }) && rollout.phase == Phase::Settle;
+    if !rollout.is_active() && !undoes {
+        return Err(wrong_phase());
+    }
+    match wish {
+        RolloutControl::Pause => {
+            rollout
+                .pause
+                .get_or_insert_with(|| "a controller paused it".to_string());
+        }
+        RolloutControl::Resume => {
+            rollout.pause = None;
+            rollout.forgiven = rollout.failed;
+        }
+        RolloutControl::Promote => match rollout.phase {
+            Phase::Bake | Phase::Look => {
+                rollout.pause = None;
+                rollout.enter(Phase::Rest, now);
+            }
+            _ => return Err(wrong_phase()),
+        },
+        RolloutControl::Abort => {
+            rollout.end(Outcome::Aborted, now);
+            let name = state.registry.role_name(rollout.role).to_string();
+            state
+                .registry
+                .change_releases(&name, |releases| releases.set_candidate(None));
+        }
+        RolloutControl::Undo { state: restores } => {
+            rollout.pause = None;
+            rollout.outcome = None;
+            rollout.restores = restores;
+            rollout.enter(Phase::Undo, now);
+        }
+    }
+    state.rollouts.put(rollout.clone());
+    Ok(rollout_info::info(state, &rollout))
+}
+
+/// The plan of roles that name none: one canary, ten minutes, ten at once, one failure.
+fn default_plan() -> rollout::RolloutPlan {
+    rollout::RolloutPlan {
+        canary: Share::Members(1),
+        bake: 600 * SECOND,
+        concurrent: 10,
+        max_failures: Share::Members(1),
+        on_failure: OnFailure::Pause,
+        snapshots: Snapshots::Canary,
+        health_timeout: 60 * SECOND,
+        keep: 0,
+    }
+}
+
+/// A plan without contradictions.
+fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
+    let plan = rollout::RolloutPlan::from(plan);
+    let share = |share: Share| match share {
+        Share::Members(_) => true,
+        Share::Percent(percent) => (1..=100).contains(&percent),
+    };
+    let wrong = if plan.canary == Share::Members(0) || !share(plan.canary) {
+        "`canary` is at least one member, or 1 to 100 percent"
+    } else if !(1..=MAX_CONCURRENT).contains(&plan.concurrent) {
+        "`concurrent` is 1 to 50"
+    } else if !share(plan.max_failures) {
+        "`max_failures` is a number of members, or 1 to 100 percent"
+    } else if plan.health_timeout == 0 {
+        "`health_timeout` is at least a second"
+    } else {
+        return Ok(plan);
+    };
+    Err(RolloutError::InvalidPlan {
+        reason: wrong.to_string(),
+    })
+}
+
+fn named_canaries(
+    state: &State,
+    role: u16,
+    named: &[Principal],
+) -> Result<Vec<Id>, RolloutError> {
+    if named.len() > MAX_NAMED {
+        return Err(RolloutError::InvalidPlan {
+            reason: format!("{} canaries are named, {MAX_NAMED} at most", named.len()),
+        });
+    }
+    let mut canaries: Vec<Id> = Vec::new();
+    for canister in named {
+        let member = state.registry.member(*canister);
+        if member.is_none_or(|member| member.role != role) {
+            let canister = *canister;
+            return Err(RolloutError::NotAMember { canister });
+        }
+        if !canaries.contains(&Id(*canister)) {
+            canaries.push(Id(*canister));
+        }
+    }
+    Ok(canaries)
+}

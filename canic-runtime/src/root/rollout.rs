@@ -1,0 +1,96 @@
+//! The rollouts: which operations they begin now, and when root asks again.
+
+use crate::{
+    api::OperationId,
+    operation::rollout::{self, Next, Phase, Rollout},
+    state::{State, rollouts::Found},
+};
+
+/// The result of [`advance`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Advanced {
+    /// Operations that were put on record, and have no driver.
+    pub(crate) begun: Vec<OperationId>,
+    /// When root asks again, at the latest: nanoseconds since the epoch.
+    pub(crate) next: Option<u64>,
+}
+
+/// Advances every rollout as far as it goes now.
+pub(crate) fn advance(state: &mut State, now: u64) -> Advanced {
+    let open: Vec<u32> = state.rollouts.open_ones().map(|one| one.id).collect();
+    let mut advanced = Advanced::default();
+    for id in open {
+        let next = advance_one(state, id, now, &mut advanced.begun);
+        advanced.next = advanced.next.into_iter().chain(next).min();
+    }
+    advanced
+}
+
+/// Advances one rollout. Answers when root asks again, if no operation's end does.
+fn advance_one(
+    state: &mut State,
+    id: u32,
+    now: u64,
+    begun: &mut Vec<OperationId>,
+) -> Option<u64> {
+    loop {
+        let mut rollout = state.rollouts.get(id)?.clone();
+        set_current(state, &rollout);
+        if drops_snapshots(&rollout) && state.registry.snapshots(rollout.role) == 0 {
+            rollout.walk.exhausted = true;
+        }
+        let open = state.journal.open_upgrades(id);
+        let next = rollout::next(&mut rollout, open, now);
+        let mut later = false;
+        if let Next::Begin(number) = next {
+            for _ in 0..number {
+                match state.begin_upgrade(&mut rollout, now) {
+                    Found::Operation(operation) => begun.push(operation),
+                    Found::NoMore => break,
+                    Found::Later => {
+                        later = true;
+                        break;
+                    }
+                }
+            }
+        }
+        let has_ended = rollout.phase == Phase::Ended;
+        state.rollouts.put(rollout);
+        if has_ended {
+            state.forget_unused_modules();
+            return None;
+        }
+        match next {
+            Next::Begin(_) if later => return Some(now),
+            Next::Begin(_) | Next::Entered => {}
+            Next::At(time) => return Some(time),
+            Next::Nothing => return None,
+        }
+    }
+}
+
+fn drops_snapshots(rollout: &Rollout) -> bool {
+    matches!(rollout.phase, Phase::Clear | Phase::Settle)
+}
+
+/// Makes the release current that new members get in this phase: the rollout's once its canaries
+/// have served for a while, and the one before while the rollout is undone.
+fn set_current(state: &mut State, rollout: &Rollout) {
+    let current = match rollout.phase {
+        Phase::Rest => rollout.to,
+        Phase::Undo => rollout.from,
+        _ => return,
+    };
+    let name = state.registry.role_name(rollout.role).to_string();
+    let role = state.registry.role(&name).map(|role| &role.releases);
+    let is_set = role.is_some_and(|releases| {
+        let number = releases.current().map(|release| release.number);
+        number == Some(current) && releases.candidate().is_none()
+    });
+    if !is_set {
+        state.registry.change_releases(&name, |releases| {
+            releases.set_current(current);
+            releases.set_candidate(None);
+        });
+    }
+}
