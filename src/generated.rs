@@ -9,12 +9,12 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! serve {
-    ($kind:ident, $config:ident, $mode:ident $name:ident($($argument:ty)?) -> $reply:ty) => {
+    ($kind:ident, $config:ident, $mode:ident $name:ident($($argument:ty),*) -> $reply:ty) => {
         $crate::serve! { $kind, $config, $mode $name }
         const _: () = {
             #[$crate::__private::candid::candid_method($mode)]
             #[$crate::__private::read_already]
-            fn $name($(_: $argument)?) -> $reply {}
+            fn $name($(_: $argument),*) -> $reply {}
         };
     };
     ($kind:ident, $config:ident, $mode:ident $name:ident) => {

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use quote::format_ident;
 
 /// The kind of a canister, which selects its half of the runtime.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum CanisterKind {
     Root,
     Member,

@@ -68,11 +68,17 @@ fn of_root() -> Vec<SystemEndpoint> {
         Update canic_import(ImportRequest) -> (Result<Imported, ImportError>);
         Update canic_module_stage(StageRequest) -> (Result<StagedChunk, ModuleError>);
         Update canic_module_approve(ApproveRequest) -> (Result<ModuleInfo, ModuleError>);
+        Update canic_rollout_start(RolloutRequest) -> (Result<u32, RolloutError>);
+        Update canic_rollout_control(u32, RolloutControl)
+            -> (Result<RolloutInfo, RolloutError>);
         Update canic_prune(PruneRequest) -> (Result<Pruned, Denied>);
         Query canic_members(MembersRequest) -> (Result<MembersPage, Denied>);
         Query canic_member(MemberRequest) -> (Result<Option<MemberInfo>, Denied>);
         Query canic_catch_up(CatchUpRequest) -> (Result<CatchUpPage, Denied>);
         Query canic_modules(PageRequest) -> (Result<ModulesPage, Denied>);
+        Query canic_releases(ReleasesRequest) -> (Result<ReleasesPage, Denied>);
+        Query canic_rollouts(PageRequest) -> (Result<RolloutsPage, Denied>);
+        Query canic_rollout(RolloutQuery) -> (Result<Option<RolloutPage>, Denied>);
         Query canic_pool(PageRequest) -> (Result<PoolPage, Denied>);
         Query canic_operations(OperationsRequest) -> (Result<OperationsPage, Denied>);
         Query canic_operation(u64) -> (Result<Option<OperationInfo>, Denied>);
@@ -88,6 +94,8 @@ fn of_member() -> Vec<SystemEndpoint> {
         Query canic_identity() -> (IdentityInfo);
         Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
         Update canic_sync(Identity) -> (Result<(), Denied>);
+        Update canic_health() -> (Result<Health, Denied>);
+        Update canic_accept() -> (Result<(), Denied>);
         Update canic_announce(Announcement) -> (Result<(), Denied>);
     }
 }
@@ -106,6 +114,7 @@ fn absolute_paths(types: TokenStream, crate_path: &CratePath) -> TokenStream {
         .map(|token| match token {
             TokenTree::Ident(name) => match name.to_string().as_str() {
                 "u64" => quote!(u64),
+                "u32" => quote!(u32),
                 "Result" => quote!(::core::result::Result),
                 "Option" => quote!(::core::option::Option),
                 "Vec" => quote!(::std::vec::Vec),

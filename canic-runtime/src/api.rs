@@ -174,6 +174,9 @@ pub struct ApproveRequest {
     pub hash: Vec<u8>,
     /// The SHA-256 of its chunks, in order.
     pub chunks: Vec<serde_bytes::ByteBuf>,
+    /// Whether a controller begins the rollout. Otherwise root begins it at once, if the role has
+    /// members.
+    pub manual: Option<bool>,
 }
 
 /// A module that is approved for a role.
@@ -496,6 +499,9 @@ pub struct IdentityInfo {
     pub role: String,
     /// Its identity in a fleet. None while it is unmanaged.
     pub identity: Option<Identity>,
+    /// Whether it is on probation: root has upgraded it, and not yet accepted the new code. Its
+    /// updates are rejected until then.
+    pub probation: bool,
 }
 
 /// A member's identity, as root tells it to the member.

@@ -4,6 +4,8 @@
 //! The attribute macros build these types as constants. Nothing is read from a file or changed at
 //! run time.
 
+use std::{future::Future, pin::Pin};
+
 /// The balance, in cycles, below which root starts nothing that costs, unless `reserve = ".."`
 /// names another: 1 T.
 pub const DEFAULT_RESERVE: u128 = 1_000_000_000_000;
@@ -112,6 +114,9 @@ pub enum Rollback {
 /// does not link the code that retries it.
 pub type StartHook = fn();
 
+/// The author's `health` hook.
+pub type HealthHook = fn() -> Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
 /// A root canister, as `#[canic::root]` describes it to the runtime.
 #[derive(Debug)]
 pub struct Root {
@@ -132,6 +137,8 @@ pub struct Member {
     pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
+    /// Says whether the code is fit to serve, when root asks after an upgrade.
+    pub health: Option<HealthHook>,
     /// Subscribes to root's announcements, if the member does so in `init` and after each upgrade.
     pub subscribes: Option<fn()>,
 }

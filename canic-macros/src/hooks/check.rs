@@ -6,14 +6,15 @@ use syn::{
     Signature, Type,
 };
 
-use super::model::{Heartbeat, Hook, HookSignature, Hooks, Output};
+use super::model::{Health, Heartbeat, Hook, HookSignature, Hooks, Output};
 use crate::{
+    canister_kind::CanisterKind,
     diag::{Errors, suggestion},
     signature,
 };
 
 /// The hooks of an `impl` block.
-pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
+pub(super) fn hooks(block: &ItemImpl, kind: CanisterKind, errors: &mut Errors) -> Hooks {
     let mut found: Vec<(Hook, &Signature)> = Vec::new();
     for item in &block.items {
         let Some(function) = function(item, errors) else {
@@ -25,6 +26,7 @@ pub(super) fn hooks(block: &ItemImpl, errors: &mut Errors) -> Hooks {
         let Some(hook) = name(&function.sig, errors) else {
             continue;
         };
+        of_members(hook, kind, &function.sig, errors);
         defined_once(hook, &function.sig, &found, errors);
         unconditional(function, errors);
         signature::receiver(&function.sig, "a hook", errors);
@@ -48,6 +50,12 @@ fn model(found: &[(Hook, &Signature)]) -> Hooks {
             Hook::PostUpgrade => hooks.post_upgrade = Some(hook_signature(signature)),
             Hook::PreUpgrade => hooks.pre_upgrade = Some(hook_signature(signature)),
             Hook::Start => hooks.start = Some(hook_signature(signature)),
+            Hook::Health => {
+                hooks.health = Some(Health {
+                    signature: hook_signature(signature),
+                    is_async: signature.asyncness.is_some(),
+                });
+            }
             Hook::InspectMessage => hooks.inspect_message = true,
             Hook::OnLowWasmMemory => hooks.on_low_wasm_memory = true,
             Hook::Heartbeat => {
@@ -94,6 +102,16 @@ fn name(signature: &Signature, errors: &mut Errors) -> Option<Hook> {
         );
     }
     hook
+}
+
+/// Root asks members for their health, and nobody asks root.
+fn of_members(hook: Hook, kind: CanisterKind, signature: &Signature, errors: &mut Errors) {
+    if hook == Hook::Health && kind == CanisterKind::Root {
+        errors.report(
+            &signature.ident,
+            "`health` is a hook of members: root asks them after an upgrade, and nobody asks root",
+        );
+    }
 }
 
 fn defined_once(

@@ -158,6 +158,24 @@ pub(crate) fn start_hook(canister: &Canister) -> TokenStream {
     }
 }
 
+/// The value of `health` in a member's description.
+pub(crate) fn health_hook(canister: &Canister) -> TokenStream {
+    let Some(health) = &canister.hooks.health else {
+        return quote!(::core::option::Option::None);
+    };
+    let ty = &canister.ty;
+    let site = health.signature.output;
+    let call = if health.is_async {
+        quote_spanned!(site=> <#ty>::health().await)
+    } else {
+        quote_spanned!(site=> <#ty>::health())
+    };
+    let result = hook_result(&health.signature, &call);
+    quote! {
+        ::core::option::Option::Some(|| ::std::boxed::Box::pin(async { #result }))
+    }
+}
+
 /// The limit of the canister's stable memory, in GiB.
 pub(crate) fn max_stable_gib(limit: Option<u16>) -> TokenStream {
     match limit {

@@ -30,7 +30,7 @@ impl Canister {
             }
             Item::Impl(item) => {
                 inherent(item, attribute, errors);
-                let hooks = check::hooks(item, errors);
+                let hooks = check::hooks(item, kind, errors);
                 ty.map(|ty| Self { ty, hooks })
             }
             other => {

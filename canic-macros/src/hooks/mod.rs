@@ -9,7 +9,7 @@ mod model;
 
 pub(crate) use self::{
     expand::{
-        allowed_lints, candid_export_check, candid_init, lifecycle, max_stable_gib, start_hook,
+        allowed_lints, candid_export_check, candid_init, health_hook, lifecycle, max_stable_gib, start_hook,
         unique_root_or_role,
     },
     item::{Canister, fallback_item},

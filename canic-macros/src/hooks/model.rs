@@ -10,17 +10,19 @@ pub(crate) enum Hook {
     PreUpgrade,
     PostUpgrade,
     Start,
+    Health,
     InspectMessage,
     Heartbeat,
     OnLowWasmMemory,
 }
 
 impl Hook {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Init,
         Self::PreUpgrade,
         Self::PostUpgrade,
         Self::Start,
+        Self::Health,
         Self::InspectMessage,
         Self::Heartbeat,
         Self::OnLowWasmMemory,
@@ -33,6 +35,7 @@ impl Hook {
             Self::PreUpgrade => "pre_upgrade",
             Self::PostUpgrade => "post_upgrade",
             Self::Start => "start",
+            Self::Health => "health",
             Self::InspectMessage => "inspect_message",
             Self::Heartbeat => "heartbeat",
             Self::OnLowWasmMemory => "on_low_wasm_memory",
@@ -48,7 +51,7 @@ impl Hook {
     pub(super) fn is_async(self) -> Option<bool> {
         match self {
             Self::Start => Some(true),
-            Self::Heartbeat => None,
+            Self::Heartbeat | Self::Health => None,
             _ => Some(false),
         }
     }
@@ -83,6 +86,7 @@ pub(crate) struct Hooks {
     pub(crate) pre_upgrade: Option<HookSignature>,
     pub(crate) post_upgrade: Option<HookSignature>,
     pub(crate) start: Option<HookSignature>,
+    pub(crate) health: Option<Health>,
     pub(crate) inspect_message: bool,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) on_low_wasm_memory: bool,
@@ -94,6 +98,12 @@ pub(crate) struct HookSignature {
     pub(crate) types: Vec<Type>,
     /// The span at which the compiler shows an error about the return value.
     pub(crate) output: Span,
+}
+
+/// The `health` hook.
+pub(crate) struct Health {
+    pub(crate) signature: HookSignature,
+    pub(crate) is_async: bool,
 }
 
 #[derive(Clone, Copy)]

@@ -25,6 +25,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     };
     let children = role_fns::functions(crate_path, item, children);
     let start = hooks::start_hook(canister);
+    let health = hooks::health_hook(canister);
     let lifecycle = hooks::lifecycle(CanisterKind::Member, canister);
     let init = hooks::candid_init(crate_path, canister);
     let endpoints = system_endpoints::exports(CanisterKind::Member, crate_path, *http);
@@ -45,6 +46,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
                 role: #name,
                 max_stable_gib: #max_stable_gib,
                 start: #start,
+                health: #health,
                 subscribes: #subscribes,
             };
             #candid

@@ -20,7 +20,7 @@ use crate::{
         access::{Allow, Guard, Verdict},
         reply::Reply,
     },
-    member::{lookup, subscription},
+    member::{identity, lookup, subscription},
     membership::{self, Cached},
     platform::{ic, message},
 };
@@ -157,6 +157,9 @@ pub fn query_async<A: 'static, F>(
 type Serve = Box<dyn FnOnce(&'static Endpoint, Argument)>;
 
 fn serve_update(endpoint: &'static Endpoint, serve: Serve) {
+    if identity::is_on_probation() {
+        return message::in_update(|| deny(endpoint, ON_PROBATION));
+    }
     message::in_update(|| match decide_update(endpoint) {
         Decision::Welcome => serve(endpoint, Argument::UNREAD),
         Decision::Denied(reason) => deny(endpoint, &reason),
@@ -171,6 +174,9 @@ fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
         Decision::LookUp(..) => deny(endpoint, NOT_IN_QUERIES),
     });
 }
+
+const ON_PROBATION: &str = "this member was upgraded a moment ago, and serves updates again once its \
+                            root has accepted the new code: call again in ten seconds";
 
 const NOT_IN_QUERIES: &str = "this member does not know its caller, and a query can't ask root: \
                               call an update first";

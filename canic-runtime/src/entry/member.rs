@@ -1,11 +1,11 @@
 //! A member's lifecycle and endpoints.
 
 use crate::{
-    api::{Denied, Identity, PageRequest},
+    api::{Denied, Health, Identity, PageRequest},
     config::Member,
     entry::{
         hooks::{lifecycle, may_be_called},
-        serve,
+        health, serve,
     },
     envelope,
     member::identity,
@@ -70,8 +70,11 @@ fn start(member: &'static Member) {
 pub fn inspect_message(_member: &'static Member, hook: impl FnOnce() -> bool) {
     let method = message::method();
     // Only root calls these, and a canister sends no ingress.
-    let is_roots = matches!(method.as_str(), "canic_sync" | "canic_announce");
-    if !is_roots && may_be_called(&method) && hook() {
+    let is_roots = matches!(
+        method.as_str(),
+        "canic_sync" | "canic_announce" | "canic_health" | "canic_accept"
+    );
+    if !is_roots && !identity::is_on_probation() && may_be_called(&method) && hook() {
         message::accept();
     }
 }
@@ -105,6 +108,22 @@ pub fn canic_sync(member: &'static Member) {
         }
         answer
     });
+}
+
+/// `canic_health`: for root.
+pub fn canic_health(member: &'static Member) {
+    serve::update_async(|(): ()| {
+        let allowed = identity::require_root();
+        async move {
+            allowed?;
+            Ok::<Health, Denied>(health::health(member.health).await)
+        }
+    });
+}
+
+/// `canic_accept`.
+pub fn canic_accept(_member: &'static Member) {
+    serve::update(|(): ()| identity::end_probation());
 }
 
 /// `canic_announce`.

@@ -3,6 +3,7 @@
 //! Generated code is thin: it names the author's types and functions and hands them to one function
 //! of this module.
 
+mod health;
 mod hooks;
 mod serve;
 mod start;

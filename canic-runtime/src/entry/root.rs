@@ -7,7 +7,8 @@ use crate::{
         ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
         MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest, OperationId,
         OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned,
-        RetireError, RetireRequest, StageRequest,
+        ReleasesRequest, RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId,
+        RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -22,7 +23,7 @@ use crate::{
     root::{
         background, driver,
         metrics::ROOT,
-        queries,
+        queries, rollout_info,
         requests::{
             self,
             caller::{self, Caller},
@@ -108,7 +109,7 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 9] = [
+const GUARDED: [&str; 11] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
@@ -117,6 +118,8 @@ const GUARDED: [&str; 9] = [
     "canic_import",
     "canic_module_stage",
     "canic_module_approve",
+    "canic_rollout_start",
+    "canic_rollout_control",
     "canic_prune",
 ];
 
@@ -234,6 +237,34 @@ pub fn canic_module_approve(_root: &'static Root) {
     });
 }
 
+/// `canic_rollout_start`.
+pub fn canic_rollout_start(_root: &'static Root) {
+    update_async(|(request,): (RolloutRequest,)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed.map_err(RolloutError::Denied)?;
+            let now = ic::now();
+            let id = state::with(|state| requests::rollouts::start(state, &request, now))?;
+            driver::begin_upgrades();
+            Ok::<RolloutId, RolloutError>(id)
+        }
+    });
+}
+
+/// `canic_rollout_control`.
+pub fn canic_rollout_control(_root: &'static Root) {
+    update_async(|(id, wish): (RolloutId, RolloutControl)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed.map_err(RolloutError::Denied)?;
+            let now = ic::now();
+            let info = state::with(|state| requests::rollouts::control(state, id, wish, now))?;
+            driver::begin_upgrades();
+            Ok::<RolloutInfo, RolloutError>(info)
+        }
+    });
+}
+
 /// `canic_prune`.
 pub fn canic_prune(_root: &'static Root) {
     update_async(|(request,): (PruneRequest,)| {
@@ -268,6 +299,21 @@ pub fn canic_member(_root: &'static Root) {
 /// `canic_modules`.
 pub fn canic_modules(_root: &'static Root) {
     list(|state, (request,): (PageRequest,)| queries::modules(state, request));
+}
+
+/// `canic_releases`.
+pub fn canic_releases(_root: &'static Root) {
+    list(|state, (request,): (ReleasesRequest,)| rollout_info::releases(state, &request));
+}
+
+/// `canic_rollouts`.
+pub fn canic_rollouts(_root: &'static Root) {
+    list(|state, (request,): (PageRequest,)| rollout_info::rollouts(state, request));
+}
+
+/// `canic_rollout`.
+pub fn canic_rollout(_root: &'static Root) {
+    list(|state, (request,): (RolloutQuery,)| rollout_info::rollout(state, request));
 }
 
 /// `canic_pool`.

@@ -1,11 +1,19 @@
 //! The author's `start` hook: runs after the install and after each upgrade, and is retried with
 //! growing pauses until it succeeds.
 
-use std::{cell::Cell, future::Future, pin::Pin, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    time::Duration,
+};
 
-use crate::platform::{
-    ic::{self, Level, TimerId},
-    message,
+use crate::{
+    entry::health,
+    platform::{
+        ic::{self, Level, TimerId},
+        message,
+    },
 };
 
 /// The author's hook as a task.
@@ -24,6 +32,8 @@ thread_local! {
     static HOOK: Cell<Option<fn() -> Task>> = const { Cell::new(None) };
     static START: Cell<Start> = const { Cell::new(Start::Due(0)) };
     static TRIES: Cell<u32> = const { Cell::new(0) };
+    /// The reason for which the last try failed.
+    static FAILURE: RefCell<String> = const { RefCell::new(String::new()) };
     static WATCH: Cell<Option<TimerId>> = const { Cell::new(None) };
 }
 
@@ -34,9 +44,18 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(60);
 /// Runs the hook after the present message, and again until it succeeds. Two tries never overlap.
 pub fn start(hook: fn() -> Task) {
     HOOK.set(Some(hook));
+    health::set_started(started);
     attempt_after(Duration::ZERO);
     let watch = ic::set_interval(WATCH_INTERVAL, || message::spawn(attempt()));
     WATCH.set(Some(watch));
+}
+
+/// Nothing, once the hook has ended well; else why it has not, as far as that is known.
+fn started() -> Result<(), String> {
+    match START.get() {
+        Start::Done => Ok(()),
+        Start::Due(_) | Start::Running => Err(FAILURE.with_borrow(Clone::clone)),
+    }
 }
 
 fn attempt_after(pause: Duration) {
@@ -66,10 +85,13 @@ async fn attempt() {
                 ic::clear_timer(watch);
             }
         }
-        Err(reason) => ic::log(
-            Level::Error,
-            format_args!("start failed, try {tries}: {reason:.200}"),
-        ),
+        Err(reason) => {
+            ic::log(
+                Level::Error,
+                format_args!("start failed, try {tries}: {reason:.200}"),
+            );
+            FAILURE.set(reason);
+        }
     }
 }
 

@@ -29,13 +29,52 @@ pub(crate) struct Subscription {
 
 thread_local! {
     static IDENTITY: RefCell<Option<Identity>> = const { RefCell::new(None) };
+    /// Whether root has upgraded this member, and not yet accepted the new code.
+    static PROBATION: Cell<bool> = const { Cell::new(false) };
     static SUBSCRIPTION: Cell<Option<Subscription>> = const { Cell::new(None) };
 }
 
 /// Loads the identity that an earlier version of the code received.
 pub(crate) fn load() {
     let record: Option<IdentityRecord> = memory::read_head();
+    PROBATION.set(record.as_ref().is_some_and(|record| record.probation));
     set(record.map(|record| record.identity()));
+}
+
+/// Whether this member is on probation: its updates are rejected until root accepts the new code.
+pub(crate) fn is_on_probation() -> bool {
+    PROBATION.get()
+}
+
+/// `canic_accept`: from root. Ends the probation.
+///
+/// # Errors
+///
+/// If another canister calls.
+pub(crate) fn end_probation() -> Result<(), Denied> {
+    require_root()?;
+    if let Some(mut record) = memory::read_head::<IdentityRecord>()
+        && record.probation
+    {
+        record.probation = false;
+        memory::write_head(&record);
+    }
+    PROBATION.set(false);
+    Ok(())
+}
+
+/// Checks that root is the caller.
+///
+/// # Errors
+///
+/// If another canister calls.
+pub(crate) fn require_root() -> Result<(), Denied> {
+    let root = membership::identity().map(|identity| identity.root);
+    if root == Some(message::caller()) {
+        Ok(())
+    } else {
+        Err(denied("root"))
+    }
 }
 
 /// Subscribes to root's announcements, once.
@@ -80,7 +119,11 @@ pub(crate) fn accept(member: &'static Member, record: &IdentityRecord) -> Result
             message::caller()
         ));
     }
-    memory::write_head(record);
+    let mut record = record.clone();
+    let before: Option<IdentityRecord> = memory::read_head();
+    record.subscribed = before.is_some_and(|before| before.subscribed);
+    memory::write_head(&record);
+    PROBATION.set(record.probation);
     set(Some(identity));
     Ok(())
 }
@@ -106,8 +149,10 @@ pub(crate) fn sync(member: &'static Member, identity: Identity) -> Result<(), De
         )));
     }
     let mut record = IdentityRecord::new(&identity);
-    let before = memory::read_head();
-    record.subscribed = before.is_some_and(|before: IdentityRecord| before.subscribed);
+    if let Some(before) = memory::read_head::<IdentityRecord>() {
+        record.subscribed = before.subscribed;
+        record.probation = before.probation;
+    }
     memory::write_head(&record);
     set(Some(identity));
     Ok(())
@@ -119,9 +164,8 @@ pub(crate) fn sync(member: &'static Member, identity: Identity) -> Result<(), De
 ///
 /// If the argument can't be decoded. The inner error: if another canister than root calls.
 pub(crate) fn receive(argument: Vec<u8>) -> Result<Result<(), Denied>, String> {
-    let caller = message::caller();
-    if membership::identity().map(|identity| identity.root) != Some(caller) {
-        return Ok(Err(denied("root")));
+    if let Err(denied) = require_root() {
+        return Ok(Err(denied));
     }
     if let Some(mut record) = memory::read_head::<IdentityRecord>()
         && !record.subscribed
@@ -148,5 +192,6 @@ pub(crate) fn info(member: &Member) -> IdentityInfo {
         canister: ic::this(),
         role: member.role.to_string(),
         identity: membership::identity(),
+        probation: is_on_probation(),
     }
 }

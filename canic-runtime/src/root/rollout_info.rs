@@ -5,7 +5,7 @@ use crate::{
         self, PageRequest, ReleaseInfo, ReleasesPage, ReleasesRequest, RolloutFailure, RolloutInfo,
         RolloutOutcome, RolloutPage, RolloutPhase, RolloutQuery, RolloutsPage,
     },
-    codec::paging::{page, rows},
+    codec::paging::rows,
     operation::rollout::{self, OnFailure, Outcome, Phase, Rollout, Share, Snapshots},
     state::{State, registry::Role, releases::ReleaseRecord},
 };

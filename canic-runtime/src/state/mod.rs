@@ -73,6 +73,15 @@ pub(crate) struct Head {
     newest: Option<Id>,
 }
 
+/// The standing of a release that root has just approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Approved {
+    /// New members get it.
+    Current,
+    /// A rollout is to bring it to the members.
+    Candidate,
+}
+
 /// All of root's state.
 pub(crate) struct State {
     pub(crate) config: &'static RootConfig,
@@ -213,12 +222,23 @@ impl State {
 
     // Releases
 
-    /// Makes a module a release of a role, and the current one. Answers its number.
-    pub(crate) fn approve(&mut self, role: &str, module: Hash, now: u64) -> u32 {
+    /// Makes a module a release of a role. It is current at once if it is the first one, or if the
+    /// role has no members; otherwise it is the candidate.
+    pub(crate) fn approve(&mut self, role: &str, module: Hash, now: u64) -> Approved {
+        let has_members = self.registry.role(role).is_some_and(|role| role.taken > 0);
         self.registry.change_releases(role, |releases| {
             let number = releases.add(module, now);
-            releases.set_current(number);
-            number
+            let current = releases.current().map(|release| release.number);
+            if current == Some(number) {
+                releases.set_candidate(None);
+                Approved::Current
+            } else if current.is_none() || !has_members {
+                releases.set_current(number);
+                Approved::Current
+            } else {
+                releases.set_candidate(Some(number));
+                Approved::Candidate
+            }
         })
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Releases {
     candidate: Option<u32>,
     #[n(3)]
     all: Vec<ReleaseRecord>,
+    /// The module that root's own code contained when it was last started.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    embedded: Option<Hash>,
 }
 
 impl Releases {
@@ -78,6 +81,12 @@ impl Releases {
             approved: now,
         });
         self.last
+    }
+
+    /// Records the module that root's own code contains. Answers whether it is another one than
+    /// before: an approval stays until a different module is embedded.
+    pub(crate) fn note_embedded(&mut self, module: Hash) -> bool {
+        self.embedded.replace(module) != Some(module)
     }
 
     /// Makes a release the current one. It is no candidate any more.

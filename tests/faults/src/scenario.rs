@@ -112,6 +112,7 @@ pub const SCENARIOS: &[Scenario] = &[
                 role: "worker".to_string(),
                 hash: sha256(&wasm),
                 chunks,
+                manual: None,
             };
             world.begin(controller(), world.root, "canic_module_approve", (request,));
             provision(world, &notebook(user(1)));

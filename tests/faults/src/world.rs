@@ -135,6 +135,7 @@ impl World {
             role,
             hash: sha256(wasm),
             chunks,
+            manual: None,
         };
         let approved: Result<ModuleInfo, ModuleError> =
             self.ask(controller(), "canic_module_approve", (request,));

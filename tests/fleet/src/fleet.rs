@@ -281,6 +281,7 @@ impl Fleet {
             role: role.to_string(),
             hash: hash.to_vec(),
             chunks,
+            manual: None,
         };
         self.command("canic_module_approve", (request,))
     }

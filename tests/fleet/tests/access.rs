@@ -61,6 +61,7 @@ fn mutating_calls(fleet: &Fleet) -> Vec<(&'static str, Vec<u8>)> {
         role: "worker".into(),
         hash: vec![0; 32],
         chunks: vec![],
+        manual: None,
     };
     vec![
         (

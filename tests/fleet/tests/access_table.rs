@@ -311,6 +311,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             role: "worker".into(),
             hash: vec![0; 32],
             chunks: Vec::new(),
+            manual: None,
         }),
         "canic_prune" => Encode!(&PruneRequest { before: 0 }),
         "canic_drive" => Encode!(&None::<u64>),

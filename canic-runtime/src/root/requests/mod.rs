@@ -12,3 +12,4 @@ pub(crate) mod modules;
 pub(crate) mod provision;
 pub(crate) mod reparent;
 pub(crate) mod retire;
+pub(crate) mod rollouts;

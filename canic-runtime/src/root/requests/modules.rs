@@ -3,10 +3,14 @@
 //! Root forgets a module when no role and no open operation needs it.
 
 use crate::{
-    api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
-    operation::policy,
-    root::{chunk_store, queries},
-    state::{self, State},
+    api::{
+        ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, RolloutRequest, StageRequest,
+        StagedChunk,
+    },
+    operation::{Hash, policy},
+    platform::ic::{self, Level},
+    root::{chunk_store, queries, requests::rollouts},
+    state::{self, Approved, State},
 };
 
 /// Keeps a chunk of a module, in stable memory and in root's chunk store.
@@ -50,7 +54,7 @@ pub(crate) fn approve(
         });
     }
     let hash = state.modules.assemble(request)?;
-    state.approve(&request.role, hash, now);
+    release(state, &request.role, hash, request.manual != Some(true), now);
     state.forget_unused_modules();
     Ok(queries::module_info(state, &request.role, hash))
 }
@@ -60,10 +64,38 @@ pub(crate) fn approve_embedded(state: &mut State, now: u64) {
     for role in state.config.roles {
         if let Some(wasm) = role.wasm {
             let hash = state.modules.embed(wasm);
-            state.approve(role.name, hash, now);
+            let is_new = state
+                .registry
+                .change_releases(role.name, |releases| releases.note_embedded(hash));
+            if is_new {
+                release(state, role.name, hash, true, now);
+            }
         }
     }
     state.forget_unused_modules();
+}
+
+/// Makes a module a release of a role. A candidate takes the place of a rollout that is under way,
+/// and a rollout of its own begins if `rolls_out`.
+fn release(state: &mut State, role: &str, module: Hash, rolls_out: bool, now: u64) {
+    if state.approve(role, module, now) == Approved::Current {
+        return;
+    }
+    rollouts::supersede(state, role, now);
+    if rolls_out {
+        let request = RolloutRequest {
+            role: role.to_string(),
+            release: None,
+            plan: None,
+            canaries: None,
+        };
+        if let Err(reason) = rollouts::start(state, &request, now) {
+            ic::log(
+                Level::Error,
+                format_args!("no rollout of role {role} was begun: {reason}"),
+            );
+        }
+    }
 }
 
 #[cfg(test)]

@@ -92,8 +92,10 @@ pub(crate) fn start(
 }
 
 /// Ends the rollout of a role that is under way, in favour of a newer release.
-pub(crate) fn supersede(state: &mut State, role: u16, now: u64) {
-    if let Some(mut rollout) = state.rollouts.active_of(role).cloned() {
+pub(crate) fn supersede(state: &mut State, role: &str, now: u64) {
+    let number = state.registry.role(role).map(|role| role.number);
+    let active = number.and_then(|number| state.rollouts.active_of(number));
+    if let Some(mut rollout) = active.cloned() {
         rollout.end(Outcome::Superseded, now);
         state.rollouts.put(rollout);
     }
