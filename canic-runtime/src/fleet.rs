@@ -12,7 +12,10 @@ use crate::{
         MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
         ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
     },
-    member::{ask_root::ask_root, lookup as root_lookup, subscription},
+    member::{
+        ask_root::{ask_root, command_root},
+        lookup as root_lookup, subscription,
+    },
     membership::{self, Cached},
     platform::ic,
 };
@@ -209,7 +212,7 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
         return (root.provision)(request.0).await;
     }
     let answer: Result<Provisioned, ProvisionError> =
-        match ask_root("canic_provision", &request.0).await {
+        match command_root("canic_provision", &request.0).await {
             Ok(answer) => answer,
             Err(error) => {
                 let reason = reason(error);
@@ -260,7 +263,7 @@ async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
     if let Some(root) = ROOT.get() {
         return (root.retire)(request).await;
     }
-    match ask_root("canic_retire", &request).await {
+    match command_root("canic_retire", &request).await {
         Ok(answer) => answer,
         Err(error) => Err(RetireError::RootUnreachable {
             reason: reason(error),
@@ -282,7 +285,7 @@ pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, Mo
     if let Some(root) = ROOT.get() {
         return (root.move_member)(request).await;
     }
-    match ask_root("canic_move", &request).await {
+    match command_root("canic_move", &request).await {
         Ok(answer) => answer,
         Err(error) => Err(MoveError::RootUnreachable {
             reason: reason(error),

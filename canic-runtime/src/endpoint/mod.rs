@@ -22,7 +22,7 @@ use crate::{
     },
     member::{lookup, subscription},
     membership::{self, Cached},
-    platform::{ic, message},
+    platform::{awaits::OpenFunction, ic, message},
 };
 
 /// An endpoint of the author's.
@@ -260,6 +260,7 @@ async fn answer_async<A, F: Future<Output = Reply>>(
     run: impl FnOnce(A) -> F,
 ) {
     let call = OpenCall(endpoint);
+    let _open = OpenFunction::begin(endpoint.name);
     let reply = match decode(argument) {
         Ok(arguments) => Ok(run(arguments).await),
         Err(reason) => Err(reason),

@@ -5,7 +5,8 @@ use std::{fmt::Display, future::Future};
 use crate::{
     codec::decode::{CandidArguments, decode_args},
     endpoint,
-    platform::message,
+    platform::{awaits::OpenFunction, message},
+    stable::memory,
 };
 
 /// The return type of a lifecycle hook: nothing, or a reason for a refusal.
@@ -74,7 +75,12 @@ pub fn heartbeat(hook: impl FnOnce()) {
 
 /// The author's `heartbeat`, if it may await.
 pub fn heartbeat_async(hook: impl Future<Output = ()> + 'static) {
-    message::in_update(|| message::spawn(hook));
+    message::in_update(|| {
+        message::spawn(async {
+            let _open = OpenFunction::begin("heartbeat");
+            hook.await;
+        });
+    });
 }
 
 /// The author's `on_low_wasm_memory`.
@@ -90,6 +96,15 @@ pub(super) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
             message::trap(format!("{name}: {reason}"));
         }
     });
+}
+
+/// Runs the author's `init` or `post_upgrade`, and refuses if it used stable memory without canic.
+pub(super) fn begin(
+    hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
+    argument: Vec<u8>,
+) -> Result<(), String> {
+    hook(argument)?;
+    memory::find_misuse().map_err(|misuse| misuse.to_string())
 }
 
 /// Whether ingress may call a method: not if it is internal to ic-cdk, and not if its endpoint

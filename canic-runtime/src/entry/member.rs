@@ -4,8 +4,8 @@ use crate::{
     api::{Denied, Identity, PageRequest},
     config::Member,
     entry::{
-        hooks::{lifecycle, may_be_called},
-        serve,
+        hooks::{self, lifecycle, may_be_called},
+        serve, upgrade,
     },
     envelope,
     member::identity,
@@ -22,15 +22,15 @@ pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), St
         // A member keeps nothing whose layout has changed.
         memory::migrate(|_| ());
         load(member);
-        hook(open_envelope(member)?)?;
+        hooks::begin(hook, open_envelope(member)?)?;
         start(member);
         Ok(())
     });
 }
 
-/// `canister_pre_upgrade`.
+/// `canister_pre_upgrade`: refuses while the member waits for an answer, unless it is stopped.
 pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), String>) {
-    lifecycle("pre_upgrade", hook);
+    upgrade::pre_upgrade(|| None, hook);
 }
 
 /// `canister_post_upgrade`: as `init`, with the identity from stable memory.
@@ -38,7 +38,7 @@ pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Resul
     lifecycle("post_upgrade", || {
         memory::migrate(|_| ());
         load(member);
-        hook(open_envelope(member)?)?;
+        hooks::begin(hook, open_envelope(member)?)?;
         start(member);
         Ok(())
     });

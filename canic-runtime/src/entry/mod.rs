@@ -6,6 +6,7 @@
 mod hooks;
 mod serve;
 mod start;
+mod upgrade;
 
 pub mod interface;
 pub mod member;

@@ -12,13 +12,14 @@ use crate::{
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
     entry::{
-        hooks::{lifecycle, may_be_called},
+        hooks::{self, lifecycle, may_be_called},
         serve::{self, update_async},
+        upgrade,
     },
     fleet::{self, RootCalls},
     membership::{self, Cached, Fleet},
     metrics::{self, Family, http},
-    platform::{calls, ic, message},
+    platform::{ic, message},
     root::{
         background, driver,
         metrics::ROOT,
@@ -74,7 +75,7 @@ fn begin(
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
     state::with(requests::modules::approve_embedded);
-    hook(message::argument())?;
+    hooks::begin(hook, message::argument())?;
     if let Some(start) = root.start {
         start();
     }
@@ -82,28 +83,18 @@ fn begin(
     Ok(())
 }
 
-/// `canister_pre_upgrade`: refuses while root waits for a reply, unless root is stopped.
+/// `canister_pre_upgrade`: refuses while root waits for an answer, unless root is stopped.
 ///
-/// The reply would reach the new code, which does not know the call. Only the reply to a creation
-/// tells the new canister's id.
+/// Only the answer to a creation tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
-    lifecycle("pre_upgrade", || {
-        let awaited = calls::in_flight();
-        if awaited == 0 || ic::is_stopped() {
-            return hook();
-        }
+    let operation = || {
         let in_flight = state::with(|state| {
             let mut open = state.journal.open_operations();
             open.find(|op| op.in_flight).map(|op| (op.id, op.step))
         });
-        let waiting = in_flight.map_or("root".to_string(), |(id, step)| {
-            format!("operation {id} at its step {step:?}")
-        });
-        Err(format!(
-            "{waiting} waits for the answer to a call ({awaited} in all); \
-             upgrade again when it has come, or stop root first"
-        ))
-    });
+        in_flight.map(|(id, step)| format!("operation {id} at its step {step:?}"))
+    };
+    upgrade::pre_upgrade(operation, hook);
 }
 
 /// Updates that only controllers and members may call.

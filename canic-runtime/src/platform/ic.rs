@@ -71,6 +71,12 @@ pub(crate) fn is_stopped() -> bool {
     ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
 }
 
+/// Whether this canister is being stopped: it takes no new calls and waits for the answers to its
+/// own.
+pub(crate) fn is_stopping() -> bool {
+    ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopping
+}
+
 /// The instructions of the present call so far, those of its callbacks included.
 pub(crate) fn instructions() -> u64 {
     ic_cdk::api::call_context_instruction_counter()

@@ -80,7 +80,11 @@ async fn update_settings(canister: Principal, settings: Settings) -> Result<Repl
 }
 
 /// A method that takes a canister's id, and cycles if need be, and answers nothing.
-async fn command(method: &str, canister: Principal, cycles: u128) -> Result<Reply, Failure> {
+async fn command(
+    method: &'static str,
+    canister: Principal,
+    cycles: u128,
+) -> Result<Reply, Failure> {
     management(method, &CanisterId::from(canister), cycles).await?;
     Ok(Reply::Done)
 }
@@ -219,7 +223,7 @@ async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
 // Calls, and how they fail
 
 async fn management(
-    method: &str,
+    method: &'static str,
     args: &impl CandidType,
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
@@ -244,7 +248,7 @@ async fn management(
 
 async fn canister_call(
     canister: Principal,
-    method: &str,
+    method: &'static str,
     args: &impl CandidType,
 ) -> Result<Vec<u8>, Failure> {
     send(CdkCall::unbounded_wait(canister, method), args)

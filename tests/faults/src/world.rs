@@ -35,6 +35,14 @@ pub const SECOND: u64 = 1_000_000_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
+/// The packages of members' modules.
+const MEMBERS: [&str; 4] = [
+    "example-worker",
+    "fixture-hub",
+    "fixture-subscriber",
+    "fixture-watcher",
+];
+
 /// Rounds within which a fleet must become quiet. An operation pauses for a minute at most, and
 /// time jumps when nothing runs.
 const MAX_ROUNDS: u32 = 2_000;
@@ -360,9 +368,9 @@ impl World {
         self.upgrade_root().expect("root can be upgraded");
     }
 
-    /// Whether a call of root's timers to root itself, or its answer, is delayed by a fault.
+    /// Whether a call of a canister's timers to itself, or its answer, is delayed by a fault.
     #[must_use]
-    pub fn waits_for_its_timers(&self) -> bool {
+    pub fn waits_for_timers(&self) -> bool {
         let round = self.replica.trace().last().map_or(0, |event| event.round);
         self.replica.fired_faults().iter().any(|fired_fault| {
             let of_timer = fired_fault.fault.method.as_deref() == Some(TIMER);
@@ -420,8 +428,21 @@ impl World {
         }
     }
 
+    /// Upgrades every member to its own module, if that is a fixture's and the member lets it.
+    pub fn upgrade_members(&mut self) {
+        for member in self.members() {
+            let module = |package: &&&str| sha256(&artifacts::module(package)) == member.module;
+            if let Some(package) = MEMBERS.iter().find(module) {
+                self.upgrade(member.canister, package);
+            }
+        }
+    }
+
     /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
     pub fn upgrade(&mut self, canister: Principal, package: &str) {
+        if self.waits_for_timers() {
+            return;
+        }
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
             canister_id: canister,
