@@ -2,9 +2,10 @@
 //!
 //! No other folder names `ic_cdk` or `ic_cdk_timers`. `ic` is the canister's own view of the
 //! platform, `message` the present message, `calls` the calls within the fleet, `management` those
-//! to the management canister.
+//! to the management canister, `settings` the settings of a canister.
 
 pub(crate) mod calls;
 pub(crate) mod ic;
 pub(crate) mod management;
 pub(crate) mod message;
+mod settings;
