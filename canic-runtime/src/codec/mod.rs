@@ -1,5 +1,7 @@
-//! Candid messages: their encoding, their decoding, and pages of lists.
+//! Candid messages: their encoding, their decoding, the labels of their records, and pages of
+//! lists.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod labels;
 pub(crate) mod paging;

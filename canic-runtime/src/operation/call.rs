@@ -49,7 +49,7 @@ pub(crate) enum Call {
     Reset {
         canister: Principal,
     },
-    /// `update_settings`: the defaults, but no freezing threshold.
+    /// `update_settings`: the defaults, but nothing that keeps the canister's cycles from a drain.
     Unfreeze {
         canister: Principal,
     },
@@ -202,15 +202,20 @@ pub(crate) struct Status {
     pub(crate) module: Option<Hash>,
     pub(crate) controllers: Vec<Principal>,
     pub(crate) cycles: u128,
+    /// Whether the canister has chunks of modules.
+    pub(crate) chunks: bool,
     /// Whether the canister has snapshots.
     pub(crate) snapshots: bool,
     /// Whether root is the only controller.
     pub(crate) root_controls_alone: bool,
     /// Whether all settings but the controllers are the platform's defaults.
     pub(crate) default_settings: bool,
-    /// Whether no setting but the controllers holds cycles back: neither an allocation nor a
-    /// freezing threshold.
+    /// Whether no setting but the controllers keeps cycles from a drain.
     pub(crate) drainable_settings: bool,
+    /// Whether the platform tells a setting, or a value of one, that root can't read.
+    pub(crate) unread_settings: bool,
+    /// Cycles that another canister, root too, has to send with each call.
+    pub(crate) minimum_call_cycles: u128,
 }
 
 /// For the tests of decisions: an empty canister in the state of a fresh one.
@@ -222,10 +227,13 @@ impl Status {
             module: None,
             controllers: vec![controller],
             cycles,
+            chunks: false,
             snapshots: false,
             root_controls_alone: true,
             default_settings: true,
             drainable_settings: true,
+            unread_settings: false,
+            minimum_call_cycles: 0,
         }
     }
 }

@@ -140,6 +140,12 @@ mod tests {
         assert_eq!(op.step, Step::Inspect);
         assert_eq!(
             advance(&mut op, Reply::Status(empty()), true),
+            Transition::Call
+        );
+        assert_eq!(op.step, Step::Uninstall, "the install left a log");
+        assert_eq!(advance(&mut op, Reply::Done, true), Transition::Call);
+        assert_eq!(
+            advance(&mut op, Reply::Status(empty()), true),
             Transition::Close(End::Recycled)
         );
     }
@@ -292,6 +298,9 @@ mod tests {
         advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(op.step, Step::Reset);
         advance(&mut op, Reply::Done, true);
+        advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(op.step, Step::Uninstall);
+        advance(&mut op, Reply::Done, true);
         let next = advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(next, Transition::Close(End::Done));
     }
@@ -340,9 +349,12 @@ mod tests {
             module: Some(MODULE),
             controllers: vec![ROOT, CANISTER],
             cycles: T,
+            chunks: true,
             snapshots: true,
             default_settings: false,
             drainable_settings: false,
+            unread_settings: true,
+            minimum_call_cycles: T,
             root_controls_alone: false,
         };
         let mut op = installing(Teardown::Recycle);
@@ -355,7 +367,7 @@ mod tests {
                 step => {
                     steps.push(step);
                     match step {
-                        Step::Uninstall => status.module = None,
+                        Step::Uninstall => (status.module, status.chunks) = (None, false),
                         Step::Start => status.run = Run::Running,
                         Step::Reset => {
                             status.controllers = vec![ROOT];
@@ -376,9 +388,9 @@ mod tests {
         assert_eq!(
             steps,
             [
+                Step::Reset,
                 Step::Uninstall,
                 Step::Start,
-                Step::Reset,
                 Step::DropSnapshots
             ]
         );

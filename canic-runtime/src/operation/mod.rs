@@ -55,7 +55,7 @@ pub(crate) struct Moment {
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
-///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
+///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent  5 emptied
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -166,6 +166,10 @@ pub(crate) struct TeardownState {
     /// Whether root saw once that the canister is gone.
     #[n(4)]
     pub(crate) absent: bool,
+    /// Whether root uninstalled the canister's code since it became the only controller. Records
+    /// of earlier versions lack this field.
+    #[cbor(n(5), default)]
+    pub(crate) emptied: bool,
 }
 
 impl TeardownState {
@@ -177,6 +181,7 @@ impl TeardownState {
             reset: false,
             deleting: false,
             absent: false,
+            emptied: false,
         }
     }
 }
@@ -402,7 +407,7 @@ pub(crate) enum Step {
     /// `start_canister`.
     #[n(8)]
     Start,
-    /// `update_settings`: back to the defaults, root the only controller.
+    /// `update_settings`: all settings, and root as the only controller.
     #[n(9)]
     Reset,
     /// `list_canister_snapshots`, then `delete_canister_snapshot` for each.

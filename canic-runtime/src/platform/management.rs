@@ -2,7 +2,7 @@
 //!
 //! Calls to the management canister use guaranteed responses: a best-effort call could lose a
 //! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
-//! that neither an older nor a newer platform breaks them.
+//! that neither an older nor a newer platform breaks them; `settings` names all settings.
 
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
@@ -16,7 +16,11 @@ use crate::{
         call::{Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
-    platform::{calls::send, ic},
+    platform::{
+        calls::send,
+        ic::{self, Level},
+        settings::Settings,
+    },
 };
 
 /// Makes the call of a step.
@@ -30,13 +34,9 @@ pub(crate) async fn perform(call: Call) -> Reply {
             canister,
             controllers,
         } => update_settings(canister, Settings::of_controllers(controllers)).await,
-        Call::Reset { canister } => update_settings(canister, Settings::defaults(ic::this())).await,
+        Call::Reset { canister } => update_settings(canister, Settings::of_fresh(ic::this())).await,
         Call::Unfreeze { canister } => {
-            let settings = Settings {
-                freezing_threshold: Some(Nat::from(0u8)),
-                ..Settings::defaults(ic::this())
-            };
-            update_settings(canister, settings).await
+            update_settings(canister, Settings::of_drained(ic::this())).await
         }
         Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
@@ -124,6 +124,24 @@ async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
 async fn status(canister: Principal) -> Result<Reply, Failure> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
     let status: StatusResult = decode(&reply)?;
+    let (root, settings) = (ic::this(), status.settings);
+    let unread = settings.unread(&reply);
+    if !unread.is_empty() {
+        let unread = unread.join(", ");
+        let canister = canister.to_text();
+        ic::log(
+            Level::Warn,
+            format_args!(
+                "{canister}: the platform tells settings that this version of canic can't read, \
+                 and may not reset: {unread}"
+            ),
+        );
+    }
+    let metrics = status.memory_metrics;
+    let has_chunks = |metrics: &MemoryMetrics| {
+        let size = metrics.wasm_chunk_store_size.as_ref();
+        size.is_some_and(|size| *size != 0u8)
+    };
     Ok(Reply::Status(Status {
         run: match status.status {
             RunResult::Running => Run::Running,
@@ -134,13 +152,14 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             .module_hash
             .and_then(|hash| hash.into_vec().try_into().ok()),
         cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
-        snapshots: status
-            .memory_metrics
-            .is_some_and(|metrics| metrics.snapshots_size != 0u8),
-        default_settings: status.settings.are_defaults(),
-        drainable_settings: status.settings.are_drainable(),
-        root_controls_alone: status.settings.controllers == [ic::this()],
-        controllers: status.settings.controllers,
+        chunks: metrics.as_ref().is_some_and(has_chunks),
+        snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
+        default_settings: settings.are(&Settings::of_fresh(root)),
+        drainable_settings: settings.are(&Settings::of_drained(root)),
+        unread_settings: !unread.is_empty(),
+        minimum_call_cycles: settings.minimum_call_cycles(),
+        root_controls_alone: settings.controllers.as_deref() == Some(&[root]),
+        controllers: settings.controllers.unwrap_or_default(),
     }))
 }
 
@@ -299,65 +318,6 @@ struct UpdateArgs {
     settings: Settings,
 }
 
-#[derive(CandidType, Default)]
-struct Settings {
-    controllers: Option<Vec<Principal>>,
-    compute_allocation: Option<Nat>,
-    memory_allocation: Option<Nat>,
-    freezing_threshold: Option<Nat>,
-    environment_variables: Option<Vec<EnvironmentVariable>>,
-    log_visibility: Option<LogVisibility>,
-    reserved_cycles_limit: Option<Nat>,
-    wasm_memory_limit: Option<Nat>,
-    wasm_memory_threshold: Option<Nat>,
-}
-
-/// The platform's default: 5 T cycles.
-const RESERVED_CYCLES_LIMIT: u64 = 5_000_000_000_000;
-
-/// The platform's default: 3 GiB.
-const WASM_MEMORY_LIMIT: u64 = 3 << 30;
-
-#[derive(CandidType, Deserialize)]
-enum LogVisibility {
-    #[serde(rename = "controllers")]
-    Controllers,
-}
-
-/// The platform's default: 30 days, in seconds.
-const FREEZING_THRESHOLD: u32 = 2_592_000;
-
-impl Settings {
-    /// Sets the controllers and leaves all else as it is.
-    fn of_controllers(controllers: Vec<Principal>) -> Self {
-        Self {
-            controllers: Some(controllers),
-            ..Self::default()
-        }
-    }
-
-    /// The platform's defaults, with root as the only controller.
-    fn defaults(root: Principal) -> Self {
-        Self {
-            controllers: Some(vec![root]),
-            compute_allocation: Some(Nat::from(0u8)),
-            memory_allocation: Some(Nat::from(0u8)),
-            freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
-            environment_variables: Some(Vec::new()),
-            log_visibility: Some(LogVisibility::Controllers),
-            reserved_cycles_limit: Some(Nat::from(RESERVED_CYCLES_LIMIT)),
-            wasm_memory_limit: Some(Nat::from(WASM_MEMORY_LIMIT)),
-            wasm_memory_threshold: Some(Nat::from(0u8)),
-        }
-    }
-}
-
-#[derive(CandidType, Deserialize)]
-struct EnvironmentVariable {
-    name: String,
-    value: String,
-}
-
 #[derive(CandidType, Deserialize)]
 enum Mode {
     #[serde(rename = "install")]
@@ -438,7 +398,7 @@ enum ChangeOrigin {
 #[derive(CandidType, Deserialize)]
 struct StatusResult {
     status: RunResult,
-    settings: SettingsResult,
+    settings: Settings,
     module_hash: Option<ByteBuf>,
     memory_metrics: Option<MemoryMetrics>,
     cycles: Nat,
@@ -447,6 +407,7 @@ struct StatusResult {
 #[derive(CandidType, Deserialize)]
 struct MemoryMetrics {
     snapshots_size: Nat,
+    wasm_chunk_store_size: Option<Nat>,
 }
 
 #[derive(CandidType, Deserialize)]
@@ -457,31 +418,4 @@ enum RunResult {
     Stopping,
     #[serde(rename = "stopped")]
     Stopped,
-}
-
-#[derive(CandidType, Deserialize)]
-struct SettingsResult {
-    controllers: Vec<Principal>,
-    compute_allocation: Nat,
-    memory_allocation: Nat,
-    freezing_threshold: Nat,
-    environment_variables: Option<Vec<EnvironmentVariable>>,
-}
-
-impl SettingsResult {
-    fn are_drainable(&self) -> bool {
-        self.compute_allocation == 0u8
-            && self.memory_allocation == 0u8
-            && self.freezing_threshold == 0u8
-    }
-
-    fn are_defaults(&self) -> bool {
-        self.compute_allocation == 0u8
-            && self.memory_allocation == 0u8
-            && self.freezing_threshold == FREEZING_THRESHOLD
-            && self
-                .environment_variables
-                .as_ref()
-                .is_none_or(Vec::is_empty)
-    }
 }

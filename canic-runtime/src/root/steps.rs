@@ -631,6 +631,7 @@ pub(crate) mod tests {
         let empty = Reply::Status(Status::sample(ROOT, T));
         let mut op = op;
         op.teardown_mut().reset = true;
+        op.teardown_mut().emptied = true;
         state.journal.put(op);
         assert_eq!(finish_step(&mut state, id, empty, 0), Finish::Ended);
         assert!(state.pool.contains(WORKER));
