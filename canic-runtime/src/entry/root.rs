@@ -18,7 +18,11 @@ use crate::{
     fleet::{self, RootCalls},
     membership::{self, Cached, Fleet},
     metrics::{self, Family, http},
-    platform::{calls, ic, message},
+    platform::{
+        calls,
+        ic::{self, Level},
+        message,
+    },
     root::{
         background, driver,
         metrics::ROOT,
@@ -73,7 +77,9 @@ fn begin(
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    state::with(requests::modules::approve_embedded);
+    for line in state::with(requests::modules::approve_embedded) {
+        ic::log(Level::Info, format_args!("{line}"));
+    }
     hook(message::argument())?;
     if let Some(start) = root.start {
         start();
