@@ -239,6 +239,16 @@ pub enum ImportError {
     },
     /// The member would break a limit of its role.
     Refused(ProvisionError),
+    /// Root's subnet does not know the canister: it is on another subnet, or does not exist. Root
+    /// installs code from its own subnet only.
+    NotOnSubnet {
+        /// The operation.
+        operation: u64,
+        /// Root's subnet.
+        subnet: Principal,
+        /// The platform's reason.
+        reason: String,
+    },
     /// Root is not a controller of the canister.
     NotControlled {
         /// The operation.

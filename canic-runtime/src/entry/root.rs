@@ -19,7 +19,10 @@ use crate::{
     fleet::{self, RootCalls},
     membership::{self, Cached, Fleet},
     metrics::{self, Family, http},
-    platform::{ic, message},
+    platform::{
+        ic::{self, Level},
+        message,
+    },
     root::{
         background, driver,
         metrics::ROOT,
@@ -74,7 +77,9 @@ fn begin(
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    state::with(requests::modules::approve_embedded);
+    for line in state::with(requests::modules::approve_embedded) {
+        ic::log(Level::Info, format_args!("{line}"));
+    }
     hooks::begin(hook, message::argument())?;
     if let Some(start) = root.start {
         start();

@@ -35,6 +35,10 @@ pub(crate) enum Call {
     Info {
         canister: Principal,
     },
+    /// `canister_info`, asked of root's own subnet.
+    Locate {
+        canister: Principal,
+    },
     Sync {
         canister: Principal,
         identity: Identity,
@@ -115,6 +119,8 @@ pub(crate) struct Failure {
     pub(crate) transient: bool,
     /// Whether the canister does not exist.
     pub(crate) no_such_canister: bool,
+    /// Whether the platform refused the canister that the call is about, before any code ran there.
+    pub(crate) refuses_canister: bool,
     /// The reason, for log and records: [`MAX_REASON`] bytes at most.
     pub(crate) reason: String,
 }
@@ -131,6 +137,7 @@ impl Failure {
             },
             transient: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
             no_such_canister: code == DESTINATION_INVALID,
+            refuses_canister: matches!(code, DESTINATION_INVALID | CANISTER_REJECT),
             reason: shorten(message),
         }
     }
@@ -144,7 +151,15 @@ impl Failure {
             } else {
                 Outcome::Unknown
             },
-            ..Self::of_management(code, message)
+            ..Self::of_management(code, message).of_other()
+        }
+    }
+
+    /// The same failure of a call that was not about the operation's canister.
+    pub(crate) fn of_other(self) -> Self {
+        Self {
+            refuses_canister: false,
+            ..self
         }
     }
 
@@ -162,6 +177,7 @@ impl Failure {
             outcome: Outcome::NotApplied,
             transient: true,
             no_such_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -172,6 +188,7 @@ impl Failure {
             outcome: Outcome::Unknown,
             transient: false,
             no_such_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -180,6 +197,7 @@ impl Failure {
 // Reject codes of the platform's interface specification.
 const SYS_TRANSIENT: u32 = 2;
 const DESTINATION_INVALID: u32 = 3;
+const CANISTER_REJECT: u32 = 4;
 const SYS_UNKNOWN: u32 = 6;
 
 /// Bytes of a reason that the journal keeps.
@@ -187,7 +205,12 @@ const MAX_REASON: usize = 600;
 
 /// The first [`MAX_REASON`] bytes of a text, cut between two characters.
 pub(crate) fn shorten(text: &str) -> String {
-    let mut end = text.len().min(MAX_REASON);
+    shorten_to(text, MAX_REASON)
+}
+
+/// The first `max` bytes of a text, cut between two characters.
+pub(crate) fn shorten_to(text: &str, max: usize) -> String {
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

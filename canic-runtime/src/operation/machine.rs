@@ -2,13 +2,14 @@
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
 //! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
-//! (`teardown`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
-//! `recovery` decides where root takes the operation up.
+//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a canister
+//! whose id root never learnt. After a trap or an upgrade, `recovery` decides where root takes the
+//! operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
     call::Reply,
-    install, reparent, search,
+    install, location, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
 };
@@ -27,6 +28,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         Step::Sync => install::after_sync(op, reply),
         Step::Inspect => teardown::after_inspect(op, reply, resources),
         Step::Search => search::after_info(op, reply),
+        Step::Locate => location::after_locate(op, reply),
         Step::Uninstall
         | Step::Start
         | Step::Reset
@@ -88,6 +90,7 @@ mod tests {
             outcome,
             transient,
             no_such_canister: false,
+            refuses_canister: false,
             reason: "refused".to_string(),
         })
     }

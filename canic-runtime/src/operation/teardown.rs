@@ -7,7 +7,7 @@
 
 use crate::{
     operation::{
-        End, Operation, Origin, Purpose, Step, Teardown, TeardownState,
+        End, Operation, Origin, Purpose, Step, Teardown, TeardownState, blame,
         call::{Reply, Run, Status, shorten},
         drain,
         transition::{MAX_ATTEMPTS, Transition, backoff},
@@ -97,7 +97,10 @@ pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, resources: &Resour
             op.step = step;
             Transition::Call
         }
-        None => Transition::Close(end_of_recycling(op)),
+        None => match blame::verdict(op) {
+            Some(reason) => quarantine(op, reason),
+            None => Transition::Close(end_of_recycling(op)),
+        },
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
 }
 
+/// The subnet of this canister.
+pub(crate) fn subnet() -> Principal {
+    ic_cdk::api::subnet_self()
+}
+
 /// Whether a principal is a controller of this canister.
 pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)

@@ -48,6 +48,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
+        Call::Locate { canister } => locate(canister).await,
         Call::Uninstall { canister } => command("uninstall_code", canister, 0).await,
         Call::Start { canister } => command("start_canister", canister, 0).await,
         Call::Stop { canister } => command("stop_canister", canister, 0).await,
@@ -182,6 +183,17 @@ async fn info(canister: Principal) -> Result<Reply, Failure> {
     })
 }
 
+/// Asks this canister's own subnet about a canister. The management canister's general id would pass
+/// the call on to the subnet of that canister.
+async fn locate(canister: Principal) -> Result<Reply, Failure> {
+    let args = InfoArgs {
+        canister_id: canister,
+        num_requested_changes: None,
+    };
+    management_of(ic::subnet(), "canister_info", &args, 0).await?;
+    Ok(Reply::Done)
+}
+
 async fn drop_snapshots(canister: Principal) -> Result<Reply, Failure> {
     let id = CanisterId::from(canister);
     let reply = management("list_canister_snapshots", &id, 0).await?;
@@ -246,7 +258,17 @@ async fn management(
     args: &impl CandidType,
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
-    let call = CdkCall::unbounded_wait(Principal::management_canister(), method);
+    management_of(Principal::management_canister(), method, args, cycles).await
+}
+
+/// Calls the management canister by its general id, or by the id of one subnet.
+async fn management_of(
+    id: Principal,
+    method: &str,
+    args: &impl CandidType,
+    cycles: u128,
+) -> Result<Vec<u8>, Failure> {
+    let call = CdkCall::unbounded_wait(id, method);
     send(call.with_cycles(cycles), args)
         .await
         .map(Response::into_bytes)

@@ -126,7 +126,7 @@ async fn perform(call: Call) -> Reply {
     if let Call::Install { chunks, .. } = &call
         && let Err(failure) = chunk_store::upload_missing(chunks).await
     {
-        return Reply::Failed(failure);
+        return Reply::Failed(failure.of_other());
     }
     management::perform(call).await
 }
