@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{Announcement, Identity, MemberRef, OperationId},
-    codec::encode::encode,
+    codec::{decode::decode_reply, encode::encode},
     platform::ic,
 };
 
@@ -92,7 +92,7 @@ where
     let reply = send(Call::unbounded_wait(canister, method), request)
         .await
         .map_err(|error| error.to_string())?;
-    candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
+    decode_reply(&reply.into_bytes())
 }
 
 /// Sends changes of other members to a subscriber, in a best-effort call. Answers whether the
