@@ -7,7 +7,7 @@ use candid::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::codec::quota::Quota;
+use crate::codec::quota::{Quota, Tries};
 
 /// One argument of an endpoint or hook.
 #[diagnostic::on_unimplemented(
@@ -59,8 +59,13 @@ tuples!(A B C D E F G H I J K L M N O P);
 ///
 /// If the bytes are no Candid message of these types, or if decoding them costs more than `quota`.
 pub(crate) fn decode_args<A: CandidArguments>(bytes: &[u8], quota: Quota) -> Result<A, String> {
-    let bytes = if bytes.is_empty() { b"DIDL\0\0" } else { bytes };
-    decode(bytes, quota).map_err(|reason| format!("the argument does not fit: {reason}"))
+    let mut tries = Tries::first(bytes, quota);
+    loop {
+        match decode_args_with_config(tries.bytes, &tries.config) {
+            Ok(values) => return Ok(values),
+            Err(failure) => tries.after(&failure)?,
+        }
+    }
 }
 
 /// Decodes the one value of a reply.
@@ -69,15 +74,5 @@ pub(crate) fn decode_args<A: CandidArguments>(bytes: &[u8], quota: Quota) -> Res
 ///
 /// If the bytes are no Candid message of this type, or if decoding them costs too much.
 pub(crate) fn decode_reply<T: CandidArgument>(bytes: &[u8]) -> Result<T, String> {
-    decode(bytes, Quota::FIXED).map(|(value,)| value)
-}
-
-fn decode<A: CandidArguments>(bytes: &[u8], quota: Quota) -> Result<A, String> {
-    let mut config = quota.first_try(bytes);
-    loop {
-        match decode_args_with_config(bytes, &config) {
-            Ok(values) => return Ok(values),
-            Err(failure) => config = quota.after_failure(bytes, &config, &failure)?,
-        }
-    }
+    decode_args(bytes, Quota::REPLY).map(|(value,)| value)
 }

@@ -15,102 +15,114 @@ const BASE: usize = 100_000;
 /// dearest are vectors of variants without content, each within records of its own.
 const PER_BYTE: usize = 64;
 
-/// The units of cost that the values of a message may have.
+/// What is decoded, and the units of cost that its values may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quota {
-    /// None: in proportion to the message's bytes.
-    pub(crate) units: Option<usize>,
-    /// What moves the limit, for the caller of an endpoint; empty where nothing does.
-    pub(crate) advice: &'static str,
+    /// What is decoded, in a word.
+    subject: &'static str,
+    /// None: in proportion to the bytes.
+    units: Option<usize>,
+    /// What moves the limit; empty where nothing does.
+    advice: &'static str,
 }
 
 impl Quota {
-    /// The quota that no option moves.
-    pub(crate) const FIXED: Self = Self {
+    /// The quota of an argument that no option moves.
+    pub(crate) const ARGUMENT: Self = Self {
+        subject: "argument",
         units: None,
         advice: "",
     };
 
-    fn limit(self, bytes: &[u8]) -> usize {
-        self.units
-            .unwrap_or(BASE.saturating_add(bytes.len().saturating_mul(PER_BYTE)))
-    }
+    /// The quota of a reply.
+    pub(super) const REPLY: Self = Self {
+        subject: "reply",
+        ..Self::ARGUMENT
+    };
 
-    /// The configuration of the first try: strict, and enough for nearly all messages.
-    ///
-    /// It also counts what the message does not hold, such as fields that the type has and the
-    /// message has not, and it counts a skipped value 50 times.
-    pub(super) fn first_try(self, bytes: &[u8]) -> DecoderConfig {
-        let mut config = self.second_try(bytes);
-        config.set_decoding_quota(self.limit(bytes));
-        config
+    /// The quota of an endpoint's argument; `units` are those of its option `decoding_quota`.
+    pub(crate) const fn of_endpoint(units: Option<usize>) -> Self {
+        Self {
+            units,
+            advice: "; the option `decoding_quota` of the endpoint's attribute moves it",
+            ..Self::ARGUMENT
+        }
     }
+}
 
-    /// The configuration of the second try, for a message whose values are known to be within the
-    /// limit: what is left to bound are values that Candid skips more than once.
-    fn second_try(self, bytes: &[u8]) -> DecoderConfig {
+/// The tries to decode a message: two at most.
+///
+/// The first one is strict, and enough for nearly all messages. It also counts what a message does
+/// not hold, such as fields that the type has and the message has not, and it counts a skipped
+/// value 50 times. If it fails for the cost, a walk through the message counts what it holds. The
+/// second try then only limits what Candid skips, which it may do more than once.
+pub(super) struct Tries<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) config: DecoderConfig,
+    quota: Quota,
+    limit: usize,
+}
+
+impl<'a> Tries<'a> {
+    /// The first try. An empty message has no values.
+    pub(super) fn first(bytes: &'a [u8], quota: Quota) -> Self {
+        let in_proportion = BASE.saturating_add(bytes.len().saturating_mul(PER_BYTE));
+        let limit = quota.units.unwrap_or(in_proportion);
         let mut config = DecoderConfig::new();
         config
-            .set_skipping_quota(self.limit(bytes))
-            // The whole message in hexadecimal digits, which is the default on the host.
+            .set_decoding_quota(limit)
+            .set_skipping_quota(limit)
+            // Not the whole message in hexadecimal digits, which is the default on the host.
             .set_full_error_message(false);
-        config
+        Self {
+            bytes: if bytes.is_empty() { b"DIDL\0\0" } else { bytes },
+            config,
+            quota,
+            limit,
+        }
     }
 
-    /// The configuration with which a failed try is repeated.
+    /// Goes on to the second try.
     ///
     /// # Errors
     ///
     /// If the message does not fit, or if its values cost too much.
-    pub(super) fn after_failure(
-        self,
-        bytes: &[u8],
-        tried: &DecoderConfig,
-        failure: &candid::Error,
-    ) -> Result<DecoderConfig, String> {
-        if !is_cost(failure) {
-            return Err(reason(failure));
+    pub(super) fn after(&mut self, failure: &candid::Error) -> Result<(), String> {
+        let mut reason = reason(failure);
+        if is_cost(&reason) && self.config.decoding_quota.take().is_some() {
+            match self.walk() {
+                Ok(()) => return Ok(()),
+                Err(failure) => reason = self::reason(&failure),
+            }
         }
-        if tried.decoding_quota.is_none() {
-            return Err(self.too_costly(bytes));
+        let Quota {
+            subject, advice, ..
+        } = self.quota;
+        if is_cost(&reason) {
+            let (limit, length) = (self.limit, self.bytes.len());
+            reason = format!(
+                "decoding it costs more than {limit} of Candid's units, the limit for its {length} \
+                 bytes{advice}"
+            );
         }
-        let config = self.second_try(bytes);
-        match walk(bytes, &config) {
-            Ok(()) => Ok(config),
-            Err(failure) if is_cost(&failure) => Err(self.too_costly(bytes)),
-            Err(failure) => Err(reason(&failure)),
-        }
+        Err(format!("the {subject} does not fit: {reason}"))
     }
 
-    fn too_costly(self, bytes: &[u8]) -> String {
-        let (limit, length, advice) = (self.limit(bytes), bytes.len(), self.advice);
-        format!(
-            "decoding it costs more than {limit} of Candid's units, the limit for its {length} \
-             bytes{advice}"
-        )
+    /// Walks through all values of the message as if nobody wanted any, so that only what it holds
+    /// counts.
+    fn walk(&self) -> candid::Result<()> {
+        IDLDeserialize::new_with_config(self.bytes, &self.config)?.done()
     }
 }
 
-/// Walks through all values of a message as if nobody wanted any, so that only what the message
-/// holds counts.
-fn walk(bytes: &[u8], config: &DecoderConfig) -> candid::Result<()> {
-    IDLDeserialize::new_with_config(bytes, config)?.done()
+/// A failure with all of its causes, the last one at the end.
+fn reason(failure: &candid::Error) -> String {
+    format!("{failure:#}")
 }
 
 /// Whether a message failed for its cost. Candid has no variant for that.
-fn is_cost(failure: &candid::Error) -> bool {
-    match failure {
-        candid::Error::Custom(error) => error
-            .root_cause()
-            .to_string()
-            .ends_with("cost exceeds the limit"),
-        _ => false,
-    }
-}
-
-/// A failure with all of its causes.
-fn reason(failure: &candid::Error) -> String {
-    format!("{failure:#}")
+fn is_cost(reason: &str) -> bool {
+    reason.ends_with("cost exceeds the limit")
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Argument {
 ///
 /// If the bytes are not these arguments, or cost too much to decode; the text says why.
 pub fn candid_args<A: CandidArguments>(argument: Argument) -> Result<A, String> {
-    decode_args(&argument.bytes(), quota(None))
+    decode_args(&argument.bytes(), Quota::of_endpoint(None))
 }
 
 /// The same, with the limit of the endpoint's option `decoding_quota`, in Candid's units of cost.
@@ -107,14 +107,7 @@ pub fn candid_args<A: CandidArguments>(argument: Argument) -> Result<A, String> 
 ///
 /// As [`candid_args`].
 pub fn candid_args_within<A: CandidArguments>(units: u32, argument: Argument) -> Result<A, String> {
-    decode_args(&argument.bytes(), quota(Some(units as usize)))
-}
-
-fn quota(units: Option<usize>) -> Quota {
-    Quota {
-        units,
-        advice: "; the option `decoding_quota` of the endpoint's attribute moves it",
-    }
+    decode_args(&argument.bytes(), Quota::of_endpoint(Some(units as usize)))
 }
 
 // Serving

@@ -48,7 +48,7 @@ pub fn call_hook<A: CandidArguments>(
     bytes: Vec<u8>,
     hook: impl FnOnce(A) -> Result<(), String>,
 ) -> Result<(), String> {
-    hook(decode_args(&bytes, Quota::FIXED)?)
+    hook(decode_args(&bytes, Quota::ARGUMENT)?)
 }
 
 /// The result of a hook.

@@ -43,7 +43,7 @@ fn reply<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
 
 /// Decodes the argument of the present message, or rejects the message.
 fn with_argument<A: CandidArguments>(run: impl FnOnce(A)) {
-    match decode_args(&message::argument(), Quota::FIXED) {
+    match decode_args(&message::argument(), Quota::ARGUMENT) {
         Ok(arguments) => run(arguments),
         Err(reason) => message::reject(reason),
     }

@@ -53,14 +53,7 @@ impl fmt::Display for ProvisionError {
                 parent,
                 parent_role,
                 allowed,
-            } => {
-                write!(f, "{parent}, ")?;
-                match parent_role {
-                    Some(role) => write!(f, "a member of role '{role}', ")?,
-                    None => f.write_str("which is no member, ")?,
-                }
-                write!(f, "can't be the parent: {} can", Words(allowed))
-            }
+            } => parent_not_allowed(f, *parent, parent_role.as_deref(), allowed),
             Self::RoleFull { role, max } => write!(
                 f,
                 "role '{role}' has its most members, {max}, those under way included: \
@@ -260,6 +253,19 @@ fn unknown_role(f: &mut fmt::Formatter<'_>, role: &str, known: &[String]) -> fmt
     }
 }
 
+fn parent_not_allowed(
+    f: &mut fmt::Formatter<'_>,
+    parent: Principal,
+    role: Option<&str>,
+    allowed: &[String],
+) -> fmt::Result {
+    match role {
+        Some(role) => write!(f, "{parent}, a member of role '{role}', ")?,
+        None => write!(f, "{parent}, which is no member, ")?,
+    }
+    write!(f, "can't be the parent: {} can", Words(allowed))
+}
+
 fn busy(f: &mut fmt::Formatter<'_>, open: u32, retry_after: u64) -> fmt::Result {
     write!(
         f,
@@ -349,16 +355,29 @@ mod tests {
         vec!["hub".to_string(), "shard".to_string()]
     }
 
-    /// The Debug form and the sentence of a sample of every error.
-    fn sentences() -> Vec<(String, String)> {
-        let reason = || "the reason of it".to_string();
-        let role = || "worker".to_string();
-        let (parent, child) = (canister(), canister());
-        let (open, retry_after, operation) = (4_001, 4_002, 4_003);
-        let refused = || ProvisionError::RoleFull {
+    fn reason() -> String {
+        "the reason of it".to_string()
+    }
+
+    fn role() -> String {
+        "worker".to_string()
+    }
+
+    fn full() -> ProvisionError {
+        ProvisionError::RoleFull {
             role: role(),
             max: 4_004,
-        };
+        }
+    }
+
+    /// The Debug form and the sentence of a sample of every error.
+    fn sentences() -> Vec<(String, String)> {
+        let denied = (format!("{:?}", denied()), denied().to_string());
+        [vec![denied], of_provisions(), of_members(), of_modules()].concat()
+    }
+
+    fn of_provisions() -> Vec<(String, String)> {
+        let (parent, operation) = (canister(), 4_003);
         let provision = samples!(ProvisionError:
             Denied (denied()),
             UnknownRole { role: role(), known: roles() },
@@ -370,7 +389,7 @@ mod tests {
             ArgumentTooLarge { length: 4_009, max: 4_010 },
             InvalidArgument { reason: reason() },
             InsufficientCycles { needed: 4_011, available: 4_012 },
-            Busy { open, retry_after },
+            Busy { open: 4_001, retry_after: 4_002 },
             Pending { operation },
             CreateFailed { operation, reason: reason() },
             InstallFailed { operation, reason: reason(), rolled_back: RolledBack::Recycled },
@@ -381,6 +400,12 @@ mod tests {
             Denied (denied()),
             TooMany { requests: 4_013, max: 4_014 },
         );
+        [provision, batch].concat()
+    }
+
+    fn of_members() -> Vec<(String, String)> {
+        let (parent, child) = (canister(), canister());
+        let (open, retry_after, operation) = (4_001, 4_002, 4_003);
         let retire = samples!(RetireError:
             Denied (denied()),
             NotAMember { canister: canister() },
@@ -395,7 +420,7 @@ mod tests {
             AlreadyKnown { canister: canister() },
             Busy { open, retry_after },
             PoolFull { max: 4_015 },
-            Refused (refused()),
+            Refused (full()),
             NotControlled { operation, reason: reason() },
             WrongModule { operation, reason: reason() },
             Pending { operation },
@@ -404,13 +429,17 @@ mod tests {
         let moved = samples!(MoveError:
             Denied (denied()),
             NotAMember { canister: canister() },
-            Refused (refused()),
+            Refused (full()),
             BelowItself { parent },
             Busy { open, retry_after },
             Pending { operation },
             Failed { operation, reason: reason() },
             RootUnreachable { reason: reason() },
         );
+        [retire, import, moved].concat()
+    }
+
+    fn of_modules() -> Vec<(String, String)> {
         let lookup = samples!(LookupError:
             NoRoot (),
             RootUnreachable { reason: reason() },
@@ -427,18 +456,7 @@ mod tests {
             NotWasm (),
             UploadFailed { reason: reason() },
         );
-        let denied = (format!("{:?}", denied()), denied().to_string());
-        [
-            vec![denied],
-            provision,
-            batch,
-            retire,
-            import,
-            moved,
-            lookup,
-            module,
-        ]
-        .concat()
+        [lookup, module].concat()
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub fn subscribe() {
 }
 
 fn receive(argument: Vec<u8>) -> Result<(), String> {
-    let (mut announcement,): (Announcement,) = decode_args(&argument, Quota::FIXED)?;
+    let (mut announcement,): (Announcement,) = decode_args(&argument, Quota::ARGUMENT)?;
     // Changes of this member itself come by `canic_sync`.
     announcement
         .changes

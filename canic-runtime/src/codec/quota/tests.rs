@@ -177,7 +177,7 @@ fn tree() -> impl Strategy<Value = Tree> {
 fn read<T: CandidArgument>(bytes: &[u8]) -> Result<T, String> {
     let quota = Quota {
         units: Some(PER_BYTE * bytes.len()),
-        advice: "",
+        ..Quota::ARGUMENT
     };
     decode_args::<(T,)>(bytes, quota).map(|(value,)| value)
 }
@@ -314,13 +314,12 @@ fn honest_messages_of_two_mebibytes_are_decoded() {
             "{}",
             bytes.len()
         );
-        let read = decode_args::<(Vec<R>,)>(&bytes, Quota::FIXED);
+        let read = decode_args::<(Vec<R>,)>(&bytes, Quota::ARGUMENT);
         assert_eq!(read.map(|(values,)| values.len()), Ok(n));
     }
     fill::<_, Task>(Task {
         state_of_the_task_at_present: Status::Open,
     });
-    fill::<_, AllOptional>(Early { id: 7 });
     fill::<_, Early>(Required {
         id: 1,
         first: None,
@@ -333,10 +332,10 @@ fn honest_messages_of_two_mebibytes_are_decoded() {
 fn a_few_values_without_bytes_fit() {
     let units = vec![Unit {}; 10_000];
     let bytes = candid::encode_one(&units).expect("values");
-    let read = decode_args::<(Vec<Unit>,)>(&bytes, Quota::FIXED);
+    let read = decode_args::<(Vec<Unit>,)>(&bytes, Quota::ARGUMENT);
     assert_eq!(read, Ok((units,)));
     let bytes = candid::encode_one(vec![(); 20_000]).expect("values");
-    let read = decode_args::<(Vec<()>,)>(&bytes, Quota::FIXED);
+    let read = decode_args::<(Vec<()>,)>(&bytes, Quota::ARGUMENT);
     assert_eq!(read.map(|(nulls,)| nulls.len()), Ok(20_000));
 }
 
@@ -397,20 +396,18 @@ fn null_bomb() -> Vec<u8> {
 #[test]
 fn millions_of_values_without_bytes_are_refused() {
     fn refused<T: CandidArgument>(bytes: &[u8]) {
-        let Err(reason) = decode_args::<(T,)>(bytes, Quota::FIXED) else {
+        let Err(reason) = decode_args::<(T,)>(bytes, Quota::ARGUMENT) else {
             panic!("{} bytes pass", bytes.len());
         };
         let limit = BASE + PER_BYTE * bytes.len();
         let expected = format!(
-            "the argument does not fit: decoding it costs more than {limit} of Candid's units, \
-             the limit for its {} bytes",
+            "does not fit: decoding it costs more than {limit} of Candid's units, the limit for \
+             its {} bytes",
             bytes.len()
         );
-        assert_eq!(reason, expected);
-        assert_eq!(
-            decode_reply::<T>(bytes).map(drop),
-            Err(expected["the argument does not fit: ".len()..].to_string())
-        );
+        assert_eq!(reason, format!("the argument {expected}"));
+        let reply = decode_reply::<T>(bytes).map(drop);
+        assert_eq!(reply, Err(format!("the reply {expected}")));
     }
     assert_eq!(null_bomb().len(), 13);
     refused::<Vec<Option<u64>>>(&null_bomb());
@@ -450,7 +447,6 @@ fn millions_of_values_without_bytes_are_refused() {
 fn values_that_are_skipped_again_and_again_are_refused() {
     /// `type T = opt record { T; text }`, from a message in which the text is a number.
     #[derive(Debug, CandidType, Deserialize)]
-    #[expect(dead_code, reason = "only decoded")]
     struct Node(Box<Option<Node>>, String);
     #[derive(CandidType)]
     struct Liar(Box<Option<Liar>>, u8);
@@ -463,33 +459,31 @@ fn values_that_are_skipped_again_and_again_are_refused() {
     };
     let short = candid::encode_one(chain(3)).expect("values");
     assert!(matches!(
-        decode_args::<(Option<Node>,)>(&short, Quota::FIXED),
+        decode_args::<(Option<Node>,)>(&short, Quota::ARGUMENT),
         Ok((None,))
     ));
     let lists: Vec<_> = (0..100).map(|_| chain(100)).collect();
     let bytes = candid::encode_one(lists).expect("values");
-    let read = decode_args::<(Vec<Option<Node>>,)>(&bytes, Quota::FIXED);
+    let read = decode_args::<(Vec<Option<Node>>,)>(&bytes, Quota::ARGUMENT);
     assert!(read.is_err_and(|reason| reason.contains("costs more than")));
 }
 
 #[test]
 fn an_option_moves_the_limit_and_the_caller_is_told_its_name() {
-    let quota = |units| Quota {
-        units: Some(units),
-        advice: "; it can be moved",
-    };
+    let quota = |units| Quota::of_endpoint(Some(units));
     let bytes = candid::encode_one(vec![(); 60_000]).expect("values");
     let read = |units| decode_args::<(Vec<()>,)>(&bytes, quota(units)).map(|(nulls,)| nulls.len());
     assert_eq!(read(300_000), Ok(60_000));
     let expected = "the argument does not fit: decoding it costs more than 1000 of Candid's \
-                    units, the limit for its 12 bytes; it can be moved";
+                    units, the limit for its 12 bytes; the option `decoding_quota` \
+                    of the endpoint's attribute moves it";
     assert_eq!(read(1_000), Err(expected.to_string()));
 }
 
 #[test]
 fn a_message_of_another_type_is_refused_with_all_causes() {
     let bytes = candid::encode_one("text").expect("values");
-    let reason = decode_args::<(u64,)>(&bytes, Quota::FIXED).expect_err("it is no number");
+    let reason = decode_args::<(u64,)>(&bytes, Quota::ARGUMENT).expect_err("it is no number");
     assert!(reason.contains("from text to nat64"), "{reason}");
     assert!(reason.contains("Subtyping error: "), "{reason}");
 }
@@ -501,10 +495,11 @@ fn candids_two_messages_about_costs_are_known() {
         DecoderConfig::set_decoding_quota,
         DecoderConfig::set_skipping_quota,
     ] {
-        let mut config = DecoderConfig::new();
-        set(&mut config, 100);
         let bytes = candid::encode_one(vec![(); 1_000]).expect("values");
-        let failure = walk(&bytes, &config).expect_err("it costs 4,000");
-        assert!(is_cost(&failure), "{failure}");
+        let mut tries = Tries::first(&bytes, Quota::ARGUMENT);
+        tries.config = DecoderConfig::new();
+        set(&mut tries.config, 100);
+        let failure = tries.walk().expect_err("it costs 4,000");
+        assert!(is_cost(&reason(&failure)), "{failure}");
     }
 }
