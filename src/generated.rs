@@ -46,6 +46,24 @@ macro_rules! serve {
     };
 }
 
+/// Lists an endpoint for the inspection of ingress, by a constructor; `endpoint::inspection` of the
+/// runtime says how.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! list {
+    ($endpoint:ident) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            extern "C" fn list() {
+                $crate::__private::entry::list(&$endpoint)
+            }
+            #[used]
+            #[unsafe(link_section = ".init_array")]
+            static CONSTRUCTOR: extern "C" fn() = list;
+        };
+    };
+}
+
 /// Declares an endpoint of the author's, or `init`, for Candid.
 ///
 /// The arguments are its number and mode, then each type with its index.

@@ -91,7 +91,7 @@ pub mod __private {
         ic_cdk,
     };
 
-    pub use crate::{describe, serve};
+    pub use crate::{describe, list, serve};
 
     /// The constant that `export_candid!` defines at the root of the author's crate hides this one.
     pub const CANDID_IS_EXPORTED: bool = false;

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{Ident, LitStr};
 
 /// The way in which an endpoint is called.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mode {
     Update,
     Query,

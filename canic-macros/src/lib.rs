@@ -239,11 +239,12 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `allow(..)` | the allowed callers: a caller passes if one item matches | `anyone` |
-/// | `guard = path` | a `fn() -> Result<(), String>` that must pass as well; may be repeated | none |
+/// | `guard = path` | a `fn() -> Result<(), String>` that must pass as well, and whose reason the caller is told; may be repeated | none |
 /// | `name = "work"` | the exported name; `canic_..` is reserved | the function's |
 /// | `hidden` | leave the endpoint out of the Candid interface | shown |
 /// | `manual_reply` | the function replies itself, and returns `PhantomData<T>` to declare the type | the value is replied |
 /// | `decode_with = path` | a `fn(Vec<u8>)` that returns the argument, or a tuple of several | Candid |
+/// | `decoding_quota = 1_000_000` | the most that decoding the arguments may cost, in Candid's units: a value costs from 1 to 60 a byte, one without bytes from 4 | 100,000, and 64 for each byte of the message |
 /// | `encode_with = path` | a function of the returned value that returns `Vec<u8>` | Candid |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///

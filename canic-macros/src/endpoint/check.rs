@@ -5,7 +5,7 @@ use syn::{Item, ItemFn, PathArguments, ReturnType, Type, ext::IdentExt};
 
 use super::{
     args::{AllowArgs, Caller, EndpointArgs},
-    model::{Allow, Endpoint, Kind, Reply},
+    model::{Allow, Decode, Endpoint, Kind, Reply},
 };
 use crate::{diag::Errors, export::Mode, signature, values::RoleName};
 
@@ -20,6 +20,7 @@ pub(super) fn endpoint<'a>(
     let mode = mode(kind, args, errors);
     let allow = allow(args.allow.as_ref(), errors);
     manual_reply_excludes_encode(args, errors);
+    decoding_quota_excludes_decode(args, errors);
     manual_reply_has_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
@@ -30,6 +31,7 @@ pub(super) fn endpoint<'a>(
     signature::owned_arguments(&function.sig, errors);
     signature::argument_count(&function.sig, SUBJECT, errors);
     output_is_one_type(function, errors);
+    decoding_quota_has_arguments(args, function, errors);
     Some(Endpoint {
         crate_path: args.crate_path.clone(),
         function,
@@ -39,7 +41,7 @@ pub(super) fn endpoint<'a>(
         allow,
         guards: args.guards.iter().map(|path| path.0.clone()).collect(),
         arguments: signature::types(&function.sig),
-        decode_with: args.decode_with.as_ref().map(|path| path.0.clone()),
+        decode: decode(args),
         reply: reply(args, &function.sig.output),
     })
 }
@@ -217,6 +219,29 @@ fn manual_reply_excludes_encode(args: &EndpointArgs, errors: &mut Errors) {
     }
 }
 
+fn decoding_quota_excludes_decode(args: &EndpointArgs, errors: &mut Errors) {
+    if let (Some(quota), Some(decode)) = (&args.decoding_quota, &args.decode_with) {
+        errors.report_conflict(
+            (
+                quota,
+                "with `decode_with` canic decodes nothing, so there is nothing to limit; keep one",
+            ),
+            (decode, "`decode_with` is given here"),
+        );
+    }
+}
+
+fn decoding_quota_has_arguments(args: &EndpointArgs, function: &ItemFn, errors: &mut Errors) {
+    if let Some(quota) = &args.decoding_quota
+        && function.sig.inputs.is_empty()
+    {
+        errors.report(
+            quota,
+            "the function has no arguments, so nothing is decoded; remove `decoding_quota`",
+        );
+    }
+}
+
 /// A function that replies itself has a return type all the same, for the Candid interface.
 fn manual_reply_has_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) {
     if let (Some(manual), Item::Fn(function)) = (&args.manual_reply, item)
@@ -245,6 +270,14 @@ fn output_is_one_type(function: &ItemFn, errors: &mut Errors) {
             "an endpoint returns one type, which Candid can describe",
         ),
         _ => {}
+    }
+}
+
+fn decode(args: &EndpointArgs) -> Decode {
+    match (&args.decode_with, &args.decoding_quota) {
+        (Some(path), _) => Decode::With(path.0.clone()),
+        (None, Some(quota)) => Decode::CandidWithin(quota.0),
+        (None, None) => Decode::Candid,
     }
 }
 

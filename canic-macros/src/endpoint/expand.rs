@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
 
-use super::model::{Allow, Endpoint, Reply};
+use super::model::{Allow, Decode, Endpoint, Reply};
 use crate::{
     export::{Mode, export},
     interface,
@@ -30,6 +30,9 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         &format_ident!("__endpoint"),
         &body(endpoint),
     );
+    let list = endpoint
+        .is_inspected()
+        .then(|| quote!(__canic::list! { __ENDPOINT }));
     let candid = (!endpoint.hidden).then(|| candid(endpoint));
     quote! {
         // Arguments are owned because they are decoded: the author cannot fix the lint.
@@ -43,6 +46,7 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
 
             static __ENDPOINT: __canic::Endpoint =
                 __canic::Endpoint::new(#name, &[#(#allow),*], &[#(#guards),*]);
+            #list
             #export
             #candid
         };
@@ -117,16 +121,21 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
 /// A function without arguments decodes none. A `decode_with` function returns a single argument
 /// itself, and several as a tuple.
 fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
-    match (&endpoint.decode_with, endpoint.arguments.len()) {
-        (None, 0) => quote!(__canic::entry::no_argument),
-        (None, _) => {
-            let site = type_site(endpoint.arguments.first());
+    let site = type_site(endpoint.arguments.first());
+    match (&endpoint.decode, endpoint.arguments.len()) {
+        (Decode::Candid | Decode::CandidWithin(_), 0) => quote!(__canic::entry::no_argument),
+        (Decode::Candid, _) => {
             quote_spanned!(site=> |argument| __canic::entry::candid_args(argument))
         }
-        (Some(path), 1) => {
+        (Decode::CandidWithin(units), _) => {
+            quote_spanned!(site=> |argument| __canic::entry::candid_args_within(#units, argument))
+        }
+        (Decode::With(path), 1) => {
             quote!(|argument| ::core::result::Result::Ok((#path(argument.bytes()),)))
         }
-        (Some(path), _) => quote!(|argument| ::core::result::Result::Ok(#path(argument.bytes()))),
+        (Decode::With(path), _) => {
+            quote!(|argument| ::core::result::Result::Ok(#path(argument.bytes())))
+        }
     }
 }
 
@@ -162,9 +171,9 @@ fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let bytes: Type = parse_quote!(::std::vec::Vec<u8>);
-    let arguments = match endpoint.decode_with {
-        Some(_) => vec![bytes.clone()],
-        None => endpoint.arguments.clone(),
+    let arguments = match endpoint.decode {
+        Decode::With(_) => vec![bytes.clone()],
+        Decode::Candid | Decode::CandidWithin(_) => endpoint.arguments.clone(),
     };
     let replies = match (&endpoint.reply, &function.sig.output) {
         (Reply::Encoded { .. }, _) => vec![bytes],

@@ -3,8 +3,11 @@
 use std::{fmt::Display, future::Future};
 
 use crate::{
-    codec::decode::{CandidArguments, decode_args},
-    endpoint,
+    codec::{
+        decode::{CandidArguments, decode_args},
+        quota::Quota,
+    },
+    endpoint::inspection,
     platform::{awaits::OpenFunction, message},
     stable::memory,
 };
@@ -46,7 +49,7 @@ pub fn call_hook<A: CandidArguments>(
     bytes: Vec<u8>,
     hook: impl FnOnce(A) -> Result<(), String>,
 ) -> Result<(), String> {
-    hook(decode_args(bytes)?)
+    hook(decode_args(&bytes, Quota::ARGUMENT)?)
 }
 
 /// The result of a hook.
@@ -107,8 +110,8 @@ pub(super) fn begin(
     memory::find_misuse().map_err(|misuse| misuse.to_string())
 }
 
-/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if its endpoint
-/// would deny the caller.
+/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if the access list of
+/// its endpoint refuses the caller.
 pub(super) fn may_be_called(method: &str) -> bool {
-    !method.starts_with("<ic-cdk internal>") && !endpoint::refuses(method)
+    !method.starts_with("<ic-cdk internal>") && !inspection::refuses(method)
 }

@@ -3,6 +3,7 @@
 use crate::{
     api::{Denied, Identity, PageRequest},
     config::Member,
+    endpoint::inspection,
     entry::{
         hooks::{self, lifecycle, may_be_called},
         serve, upgrade,
@@ -17,6 +18,7 @@ use crate::{
 
 /// `canister_init`: takes the identity from the envelope, then runs the author's hook and `start`.
 pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("init", || {
         memory::may_grow_to(member.max_stable_gib);
         // A member keeps nothing whose layout has changed.
@@ -35,6 +37,7 @@ pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), S
 
 /// `canister_post_upgrade`: as `init`, with the identity from stable memory.
 pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("post_upgrade", || {
         memory::migrate(|_| ());
         load(member);

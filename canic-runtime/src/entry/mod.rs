@@ -27,7 +27,9 @@ pub use crate::{
     endpoint::{
         Argument, Endpoint,
         access::{Allow, Guard},
-        candid_args, query, query_async,
+        candid_args, candid_args_within,
+        inspection::list,
+        query, query_async,
         reply::{Reply, reply, reply_bytes, reply_manually, reply_result},
         update, update_async,
     },

@@ -11,6 +11,7 @@ use crate::{
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
+    endpoint::inspection,
     entry::{
         hooks::{self, lifecycle, may_be_called},
         serve::{self, update_async},
@@ -41,11 +42,13 @@ use crate::{
 /// `canister_init`: opens root's state and approves the embedded modules, then runs the author's
 /// hook and `start`, then drives operations and refills the pool.
 pub fn init(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("init", || begin(root, hook));
 }
 
 /// `canister_post_upgrade`: the same; root goes on with operations that the upgrade interrupted.
 pub fn post_upgrade(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("post_upgrade", || begin(root, hook));
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{Announcement, Identity, MemberRef, OperationId},
-    codec::encode::encode,
+    codec::{decode::decode_reply, encode::encode},
     platform::{awaits::CountedCall, ic},
 };
 
@@ -85,7 +85,7 @@ where
     };
     let reply = send(call, request).await;
     let reply = reply.map_err(|error| error.to_string())?;
-    candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
+    decode_reply(&reply.into_bytes())
 }
 
 /// A call whose answer comes within [`TIMEOUT`], or not at all.

@@ -11,6 +11,7 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Identity},
+    codec::decode::{CandidArgument, decode_reply},
     operation::{
         Hash,
         call::{Call, Failure, Outcome, Reply, Run, Status},
@@ -309,11 +310,8 @@ fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
     }
 }
 
-fn decode<T>(reply: &[u8]) -> Result<T, Failure>
-where
-    T: CandidType + for<'a> Deserialize<'a>,
-{
-    candid::decode_one(reply).map_err(|error| Failure::unreadable(&error.to_string()))
+fn decode<T: CandidArgument>(reply: &[u8]) -> Result<T, Failure> {
+    decode_reply(reply).map_err(|reason| Failure::unreadable(&reason))
 }
 
 // The management canister's types: the fields that root reads or sets.
