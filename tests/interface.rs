@@ -59,13 +59,13 @@ endpoint!(by_a_macro);
 
 canic::export_candid!();
 
-unsafe extern "Rust" {
-    /// What `export_candid!` exports.
-    fn get_candid_pointer() -> *mut c_char;
-}
-
 #[test]
 fn the_interface_has_every_endpoint() {
+    unsafe extern "Rust" {
+        /// What `export_candid!` exports.
+        fn get_candid_pointer() -> *mut c_char;
+    }
+
     // SAFETY: this crate defines the function with that signature. The function returns a pointer
     // from `CString::into_raw`, so the string has a NUL at its end and is never freed.
     let text = unsafe { CStr::from_ptr(get_candid_pointer()) };

@@ -167,10 +167,7 @@ fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
     match (hook.is_async(), &signature.asyncness) {
         (Some(false), Some(keyword)) => errors.report(
             keyword,
-            format!(
-                "`{name}` cannot await: the platform ends it with its message; \
-                 remove `async`, and do in `start` what has to await"
-            ),
+            format!("`{name}` cannot await: {}", hook.instead_of_await()),
         ),
         (Some(true), None) => errors.report(
             signature.fn_token,

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
 
 use super::{check, model::Hooks};
-use crate::{canister_kind::CanisterKind, diag::Errors};
+use crate::{canister_kind::CanisterKind, diag::Errors, signature::STATE_LIVES};
 
 /// The type that represents a canister, with its hooks.
 pub(crate) struct Canister {
@@ -112,8 +112,8 @@ fn unit(item: &ItemStruct, attribute: &str, errors: &mut Errors) {
         errors.report(
             &item.fields,
             format!(
-                "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`: \
-                 it names the canister, whose state lives elsewhere"
+                "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`, \
+                 which names the canister; {STATE_LIVES}"
             ),
         );
     }

@@ -53,6 +53,29 @@ impl Hook {
         }
     }
 
+    /// What an author does in place of an `await` in this hook.
+    pub(super) fn instead_of_await(self) -> &'static str {
+        match self {
+            Self::InspectMessage => {
+                "one node asks it before the message exists, and it can't call anyone; \
+                 remove `async`, decide by what this canister knows, \
+                 and check in the endpoint what takes a call"
+            }
+            Self::PreUpgrade => {
+                "the platform ends it with its message; remove `async`, \
+                 and do what has to await before the upgrade, or after it in `start`"
+            }
+            Self::OnLowWasmMemory => {
+                "it ends with its message; remove `async`, \
+                 and spawn what has to await: `ic_cdk::futures::spawn(..)`"
+            }
+            Self::Init | Self::PostUpgrade | Self::Start | Self::Heartbeat => {
+                "the platform ends it with its message; remove `async`, \
+                 and do in `start` what has to await"
+            }
+        }
+    }
+
     /// Whether the hook takes the argument of the install or upgrade.
     pub(super) fn takes_arguments(self) -> bool {
         matches!(self, Self::Init | Self::PostUpgrade)

@@ -8,7 +8,8 @@ use super::{
     model::Role,
 };
 use crate::{
-    canister_kind::CanisterKind, diag::Errors, hooks::Canister, role_fns, values::RoleName,
+    canister_kind::CanisterKind, diag::Errors, hooks::Canister, options::Spanned, role_fns,
+    values::RoleName,
 };
 
 pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
@@ -29,7 +30,7 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         subscribes: !args.children.is_empty()
             || args.subscribes.as_ref().is_some_and(|flag| flag.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
-        http: args.http.as_ref().is_some_and(|flag| flag.0),
+        http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
     })
 }
 

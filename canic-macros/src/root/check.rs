@@ -47,7 +47,7 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
         reserve: args.reserve.as_ref().map(|cycles| cycles.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         roles: roles.into_iter().collect::<Option<_>>()?,
-        http: args.http.as_ref().is_some_and(|flag| flag.0),
+        http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
     })
 }
 
