@@ -68,7 +68,7 @@ remove `ic_cdk::export_candid!();`: canic's line exports every endpoint above it
             // Candid's macro expects these names; the author's crate may define others by them.
             use ::std::{option::Option::Some, string::String, vec::Vec};
 
-            $crate::__private::candid::export_service!($crate::__private::candid);
+            $crate::__private::candid::export_service!($crate::__private::entry::printer);
 
             /// The interface as a C string, the form in which the platform's tools read it.
             #[unsafe(no_mangle)]

@@ -9,6 +9,7 @@ mod start;
 
 pub mod interface;
 pub mod member;
+pub mod printer;
 pub mod root;
 
 #[cfg(test)]
