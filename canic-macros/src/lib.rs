@@ -22,6 +22,7 @@ mod root;
 mod signature;
 #[cfg(test)]
 mod snapshots;
+mod source;
 mod system_endpoints;
 mod values;
 

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
 
 use super::{check, model::Hooks};
-use crate::{canister_kind::CanisterKind, diag::Errors, signature::STATE_LIVES};
+use crate::{canister_kind::CanisterKind, diag::Errors, signature::STATE_LIVES, source};
 
 /// The type that represents a canister, with its hooks.
 pub(crate) struct Canister {
@@ -18,6 +18,9 @@ impl Canister {
     pub(crate) fn check(item: &Item, kind: CanisterKind, errors: &mut Errors) -> Option<Self> {
         let attribute = kind.attribute();
         let ty = Self::type_of(item);
+        if let (Some(ty), Some(file)) = (&ty, source::file()) {
+            check::outside_of_block(item, ty, kind, &file, errors);
+        }
         match item {
             Item::Struct(item) => {
                 unit(item, attribute, errors);

@@ -8,6 +8,7 @@ mod item;
 mod model;
 
 pub(crate) use self::{
+    check::is_export,
     expand::{
         allowed_lints, candid_export_check, candid_init, foreign_exports, lifecycle,
         max_stable_gib, start_hook, unique_root_or_role,

@@ -149,17 +149,20 @@ fn max_is_positive(max: Option<&Spanned<Count>>, errors: &mut Errors) {
 }
 
 fn singleton_has_one_member(args: &RoleArgs, errors: &mut Errors) {
-    if let (Some(singleton), Some(max)) = (&args.singleton, &args.max)
-        && singleton.0
-        && max.0 > 1
-    {
-        errors.report_conflict(
-            (
-                max,
-                "a singleton has one member; remove `max`, or remove `singleton`",
-            ),
-            (singleton, "the role is a singleton here"),
-        );
+    let limits = [("max", &args.max), ("max_per_parent", &args.max_per_parent)];
+    for (name, limit) in limits {
+        if let (Some(singleton), Some(limit)) = (&args.singleton, limit)
+            && singleton.0
+            && limit.0 > 1
+        {
+            errors.report_conflict(
+                (
+                    limit,
+                    format!("a singleton has one member; remove `{name}`, or remove `singleton`"),
+                ),
+                (singleton, "the role is a singleton here"),
+            );
+        }
     }
 }
 
