@@ -8,7 +8,7 @@ use std::fs;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, File, ImplItem, Item, ItemFn, TraitItem, Type};
+use syn::{Attribute, File, Ident, ImplItem, Item, ItemFn, TraitItem, Type};
 
 /// The file that has the attribute at hand.
 pub(crate) fn file() -> Option<File> {
@@ -29,43 +29,61 @@ pub(crate) fn is_associated(items: &[Item], name: &str, attribute: &[&str]) -> b
     let functions = functions(items);
     let mut found = functions
         .iter()
-        .filter(|(_, function, attributes)| function == name && has(attributes, attribute))
+        .filter(|function| *function.name == name && has(function.attributes, attribute))
         .peekable();
-    found.peek().is_some() && found.all(|(is_associated, ..)| *is_associated)
+    found.peek().is_some() && found.all(|function| function.is_associated)
 }
 
-/// All functions of a file: whether they are associated, their names, their attributes.
-fn functions(items: &[Item]) -> Vec<(bool, String, &[Attribute])> {
-    let mut functions = Vec::new();
-    for item in items {
-        match item {
-            Item::Fn(function) => {
-                functions.push((false, function.sig.ident.to_string(), &function.attrs[..]));
-            }
-            Item::Impl(block) => {
-                functions.extend(block.items.iter().filter_map(|item| match item {
-                    ImplItem::Fn(f) => Some((true, f.sig.ident.to_string(), &f.attrs[..])),
-                    _ => None,
-                }))
-            }
-            Item::Trait(item) => {
-                functions.extend(item.items.iter().filter_map(|item| match item {
-                    TraitItem::Fn(f) => Some((true, f.sig.ident.to_string(), &f.attrs[..])),
-                    _ => None,
-                }))
-            }
-            Item::Mod(module) => {
-                let content = module.content.as_ref();
-                functions.extend(
-                    content
-                        .map(|(_, items)| self::functions(items))
-                        .unwrap_or_default(),
-                );
-            }
-            _ => {}
-        }
+/// A function in a file.
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a Ident,
+    pub(crate) attributes: &'a [Attribute],
+    /// Whether it stands in an `impl` block or a trait.
+    pub(crate) is_associated: bool,
+}
+
+/// All functions of a file, with those in modules that are written in place.
+pub(crate) fn functions(items: &[Item]) -> Vec<Function<'_>> {
+    items.iter().flat_map(of_item).collect()
+}
+
+fn of_item(item: &Item) -> Vec<Function<'_>> {
+    match item {
+        Item::Fn(function) => vec![Function {
+            name: &function.sig.ident,
+            attributes: &function.attrs,
+            is_associated: false,
+        }],
+        Item::Impl(block) => block.items.iter().filter_map(in_block).collect(),
+        Item::Trait(item) => item.items.iter().filter_map(in_trait).collect(),
+        Item::Mod(module) => match &module.content {
+            Some((_, items)) => functions(items),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
     }
-    functions
+}
+
+fn in_block(item: &ImplItem) -> Option<Function<'_>> {
+    let ImplItem::Fn(function) = item else {
+        return None;
+    };
+    Some(Function {
+        name: &function.sig.ident,
+        attributes: &function.attrs,
+        is_associated: true,
+    })
+}
+
+fn in_trait(item: &TraitItem) -> Option<Function<'_>> {
+    let TraitItem::Fn(function) = item else {
+        return None;
+    };
+    Some(Function {
+        name: &function.sig.ident,
+        attributes: &function.attrs,
+        is_associated: true,
+    })
 }
 
 /// The functions beside the item of a type that has an attribute of that name.
@@ -107,7 +125,8 @@ pub(crate) fn mentions(file: &File, word: &str) -> usize {
     within(file.to_token_stream(), word, &format!("{word:?}"))
 }
 
-fn has(attributes: &[Attribute], names: &[&str]) -> bool {
+/// Whether one of the attributes ends in one of the names.
+pub(crate) fn has(attributes: &[Attribute], names: &[&str]) -> bool {
     attributes.iter().any(|attribute| {
         let last = attribute.path().segments.last();
         last.is_some_and(|last| names.iter().any(|name| last.ident == name))

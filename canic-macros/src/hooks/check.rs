@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{
     Attribute, File, GenericArgument, Ident, ImplItem, ImplItemFn, Item, ItemImpl, PathArguments,
-    ReturnType, Signature, Type,
+    PathSegment, ReturnType, Signature, Type,
 };
 
 use super::model::{Heartbeat, Hook, HookSignature, Hooks, Output};
@@ -150,6 +150,36 @@ pub(super) fn outside_of_block(
             );
         }
     }
+}
+
+/// A hook that ic-cdk's attribute makes of a function with another name than the hook's. Functions
+/// with its name are found by the expansion.
+pub(super) fn not_by_cdk(file: &File, errors: &mut Errors) {
+    for function in source::functions(&file.items) {
+        let hooks = Hook::EXPORTED_ALWAYS.iter().filter(|hook| {
+            function.name != hook.name()
+                && function.attributes.iter().any(|it| is_of_cdk(it, **hook))
+                && !source::has(function.attributes, &["cfg", "cfg_attr"])
+        });
+        for hook in hooks {
+            let (hook, name) = (hook.name(), function.name);
+            errors.report_at(
+                Span::call_site(),
+                format!(
+                    "`canister_{hook}` is exported twice; remove `#[ic_cdk::{hook}]` from \
+                     `fn {name}`: this attribute exports it, and runs `fn {hook}` of its \
+                     `impl` block"
+                ),
+            );
+        }
+    }
+}
+
+fn is_of_cdk(attribute: &Attribute, hook: Hook) -> bool {
+    let segments = &attribute.path().segments;
+    let is_cdk = |first: &PathSegment| segments.len() == 1 || first.ident == "ic_cdk";
+    let is_hook = |last: &PathSegment| last.ident == hook.name();
+    segments.first().is_some_and(is_cdk) && segments.last().is_some_and(is_hook)
 }
 
 /// Whether other macros or conditions decide what becomes of a function.

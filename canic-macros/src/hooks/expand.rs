@@ -124,14 +124,9 @@ fn exported_hooks(hooks: &Hooks) -> impl Iterator<Item = Hook> {
         (Hook::Heartbeat, hooks.heartbeat.is_some()),
         (Hook::OnLowWasmMemory, hooks.on_low_wasm_memory),
     ];
-    let always = [
-        Hook::Init,
-        Hook::PreUpgrade,
-        Hook::PostUpgrade,
-        Hook::InspectMessage,
-    ];
     let written = written.into_iter().filter(|(_, written)| *written);
-    always.into_iter().chain(written.map(|(hook, _)| hook))
+    let always = Hook::EXPORTED_ALWAYS.into_iter();
+    always.chain(written.map(|(hook, _)| hook))
 }
 
 /// Checks that the crate exports its Candid interface, without which no tool can call the canister,

@@ -20,6 +20,7 @@ impl Canister {
         let ty = Self::type_of(item);
         if let (Some(ty), Some(file)) = (&ty, source::file()) {
             check::outside_of_block(item, ty, kind, &file, errors);
+            check::not_by_cdk(&file, errors);
         }
         match item {
             Item::Struct(item) => {

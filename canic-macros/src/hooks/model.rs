@@ -26,6 +26,14 @@ impl Hook {
         Self::OnLowWasmMemory,
     ];
 
+    /// The hooks whose export is generated even if the author has not written them.
+    pub(crate) const EXPORTED_ALWAYS: [Self; 4] = [
+        Self::Init,
+        Self::PreUpgrade,
+        Self::PostUpgrade,
+        Self::InspectMessage,
+    ];
+
     /// The name of the hook's function.
     pub(crate) fn name(self) -> &'static str {
         match self {
