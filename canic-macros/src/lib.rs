@@ -22,6 +22,7 @@ mod root;
 mod signature;
 #[cfg(test)]
 mod snapshots;
+mod source;
 mod system_endpoints;
 mod values;
 
@@ -94,7 +95,7 @@ use proc_macro::TokenStream;
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
 /// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; a change of the file causes a rebuild | staged at run time |
-/// | `args = path::Type` | the argument of `init`, which types `Fleet::worker()`; a type with `<..>` in quotes | untyped |
+/// | `args = path::Type` | the argument of `init`, which types `Fleet::worker()` | untyped |
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///
@@ -181,7 +182,7 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `name = "shard"` | the role, which may be the member's own | required |
-/// | `args = path::Type` | the argument of `init`, which types `Hub::shard()`; a type with `<..>` in quotes | untyped |
+/// | `args = path::Type` | the argument of `init`, which types `Hub::shard()` | untyped |
 ///
 /// ```
 /// use canic::prelude::*;

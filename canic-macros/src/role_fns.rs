@@ -11,7 +11,7 @@ use crate::{
     diag::Errors,
     hooks::Canister,
     options::{Options, Spanned},
-    signature::type_site,
+    signature::{self, type_site},
     values::{RoleName, Text, TypeValue},
 };
 
@@ -54,6 +54,7 @@ impl RoleFnArgs {
         }
         let name = RoleName::check(&self.name.as_ref()?.0, errors)?;
         let args = self.args.as_ref().map(|ty| ty.0.clone());
+        let args = args.filter(|ty| signature::owned_argument(ty, errors));
         Some(RoleFn { name, args })
     }
 }

@@ -1,5 +1,6 @@
 //! Rules for endpoints, one function for each.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Item, ItemFn, PathArguments, ReturnType, Type, ext::IdentExt};
 
@@ -7,7 +8,7 @@ use super::{
     args::{AllowArgs, Caller, EndpointArgs},
     model::{Allow, Decode, Endpoint, Kind, Reply},
 };
-use crate::{diag::Errors, export::Mode, signature, values::RoleName};
+use crate::{diag::Errors, export::Mode, hooks, signature, source, values::RoleName};
 
 const SUBJECT: &str = "an endpoint";
 
@@ -24,7 +25,9 @@ pub(super) fn endpoint<'a>(
     manual_reply_has_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
+    outside_of_blocks(function, errors);
     one_endpoint(function, errors);
+    no_copy_of_cdk(function, errors);
     signature::receiver(&function.sig, SUBJECT, errors);
     signature::generics(&function.sig, SUBJECT, errors);
     signature::qualifiers(&function.sig, SUBJECT, errors);
@@ -64,16 +67,42 @@ fn function<'a>(kind: Kind, item: &'a Item, errors: &mut Errors) -> Option<&'a I
     None
 }
 
-/// A second attribute of this kind, from canic or ic-cdk, would export the function again.
+/// The generated export calls the function by its name, which no associated function has alone.
+fn outside_of_blocks(function: &ItemFn, errors: &mut Errors) {
+    let name = function.sig.ident.to_string();
+    if !source::is_outermost()
+        && let Some(file) = source::file()
+        && source::is_associated(&file.items, &name, &["update", "query"])
+    {
+        errors.report_at(
+            Span::call_site(),
+            "an endpoint is a function of its own; move it out of the `impl` block or trait",
+        );
+    }
+}
+
+/// A second attribute, from canic or ic-cdk, would export the function again.
 fn one_endpoint(function: &ItemFn, errors: &mut Errors) {
     for attribute in &function.attrs {
-        let last = attribute.path().segments.last();
-        if last.is_some_and(|last| last.ident == "update" || last.ident == "query") {
+        if hooks::is_export(attribute) {
             errors.report(
                 attribute.path(),
                 "the function is an endpoint already; keep one of the attributes",
             );
         }
+    }
+}
+
+/// An attribute of ic-cdk's above has given this one to a copy of the function, for Candid, as well.
+fn no_copy_of_cdk(function: &ItemFn, errors: &mut Errors) {
+    let name = function.sig.ident.to_string();
+    if let Some(original) = name.strip_prefix("__candid_method_") {
+        errors.report_at(
+            Span::call_site(),
+            format!(
+                "an attribute of ic-cdk's exports `{original}` already; keep one of the attributes"
+            ),
+        );
     }
 }
 

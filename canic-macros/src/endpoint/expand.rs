@@ -2,11 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
+use syn::{Attribute, ItemFn, ReturnType, Type, parse_quote};
 
 use super::model::{Allow, Decode, Endpoint, Reply};
 use crate::{
-    export::{Mode, export},
+    export::{Mode, export, unique},
     interface,
     signature::{names, output_site, type_site},
 };
@@ -22,7 +22,7 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let conditions = attributes(function, "cfg");
-    let unique = unique_name(function, name);
+    let unique = unique(name, function.sig.ident.span());
     let allow = allow.iter().map(self::allow);
     // Authors' functions are called beside these names, so no path of an author's may use them.
     let export = export(
@@ -50,28 +50,6 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
             #export
             #candid
         };
-    }
-}
-
-/// A macro at the crate's root for each exported name, so that the compiler refuses a second one.
-///
-/// Without this macro only the linker would report two updates of one name, and no tool an update
-/// and a query.
-fn unique_name(function: &ItemFn, name: &str) -> TokenStream {
-    let site = Span::call_site().located_at(function.sig.ident.span());
-    let plain = format!("endpoint_{name}");
-    let ident = if syn::parse_str::<Ident>(&plain).is_ok() {
-        Ident::new(&plain, site)
-    } else {
-        let bytes = name.bytes().map(|byte| format!("{byte:02x}"));
-        format_ident!("endpoint_hex_{}", bytes.collect::<String>(), span = site)
-    };
-    quote_spanned! {site=>
-        #[doc(hidden)]
-        #[macro_export]
-        macro_rules! #ident {
-            () => {};
-        }
     }
 }
 
@@ -144,10 +122,7 @@ fn reply(reply: &Reply, call: &TokenStream, site: Span) -> TokenStream {
         Reply::Values => quote_spanned!(site=> __canic::entry::reply(#call)),
         Reply::Value => quote_spanned!(site=> __canic::entry::reply((#call,))),
         Reply::Result => quote_spanned!(site=> __canic::entry::reply_result(#call)),
-        Reply::Manual => quote!({
-            let _ = #call;
-            __canic::entry::reply_manually()
-        }),
+        Reply::Manual => quote_spanned!(site=> __canic::entry::reply_manually(#call)),
         Reply::Encoded {
             path,
             takes_value: true,

@@ -5,7 +5,9 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
 use super::model::{Pool, Role, Rollback, Root};
-use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints, values::Controller};
+use crate::{
+    canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints, values::Controller,
+};
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let Root {
@@ -20,16 +22,19 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let start = hooks::start_hook(canister);
     let lifecycle = hooks::lifecycle(CanisterKind::Root, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = system_endpoints::exports(CanisterKind::Root, crate_path, root.http);
+    let endpoints = system_endpoints::exports(CanisterKind::Root, crate_path, root.http.is_some());
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let unique = hooks::unique_root_or_role();
+    let unique_http = root.http.map(|site| export::unique("http_request", site));
+    let foreign = hooks::foreign_exports(crate_path, canister, root.http.is_some());
     let candid = hooks::candid_export_check();
     quote! {
         #allowed
         #item
         #role_fns
         #unique
+        #unique_http
         const _: () = {
             use #crate_path::{__private as __canic, config as __config};
 
@@ -40,6 +45,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
                 start: #start,
             };
             #candid
+            #foreign
             #lifecycle
             #init
             #endpoints

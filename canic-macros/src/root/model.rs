@@ -1,5 +1,6 @@
 //! The checked model of a root.
 
+use proc_macro2::Span;
 use syn::LitStr;
 
 use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
@@ -13,7 +14,8 @@ pub(super) struct Root {
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
     pub(super) roles: Vec<Role>,
-    pub(super) http: bool,
+    /// Where the option stands, if it is given.
+    pub(super) http: Option<Span>,
 }
 
 pub(super) struct Pool {

@@ -10,6 +10,7 @@ mod upgrade;
 
 pub mod interface;
 pub mod member;
+pub mod printer;
 pub mod root;
 
 #[cfg(test)]
