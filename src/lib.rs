@@ -45,6 +45,13 @@ macro_rules! export_candid {
         pub type CandidTypes<const ID: u64, const N: usize> =
             $crate::__private::entry::interface::Described<CandidInterface, ID, N>;
 
+        const _: fn() = {
+            use $crate::__private::entry::one_canister;
+            struct Canister;
+            impl one_canister::HasOneCanister<Canister> for one_canister::Module {}
+            one_canister::one_canister_per_module::<one_canister::Module, _>
+        };
+
         #[allow(missing_docs)]
         const _: () = {
             // Candid's macro expects these names; the author's crate may define others by them.

@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 
-use candid::{CandidType, Principal, utils::ArgumentEncoder};
+use candid::{CandidType, Principal};
 
 use crate::{
     api::{
@@ -41,69 +41,64 @@ pub(crate) fn set_root(calls: RootCalls) {
 /// A request for a member.
 ///
 /// ```no_run
-/// # use canic_runtime::fleet::{self, Provision};
+/// # use canic_runtime::fleet::Provision;
 /// # async fn example() -> Result<(), canic_runtime::error::ProvisionError> {
-/// let alice = fleet::provision(Provision::role("worker").key("alice").arg(&"hello")?).await?;
+/// let alice = Provision::role("worker").key("alice").args("hello").provision().await?;
 /// # let _ = alice.canister; Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is provisioned"]
-pub struct Provision(ProvisionRequest);
+pub struct Provision {
+    request: ProvisionRequest,
+    /// The reason why the argument could not be encoded.
+    not_encoded: Option<String>,
+}
 
 impl Provision {
     /// A request for a member of this role. Its parent is the canister that provisions it.
     pub fn role(role: impl Into<String>) -> Self {
-        Self(ProvisionRequest {
-            role: role.into(),
-            key: None,
-            parent: None,
-            arg: Vec::new(),
-        })
+        Self {
+            request: ProvisionRequest {
+                role: role.into(),
+                key: None,
+                parent: None,
+                arg: Vec::new(),
+            },
+            not_encoded: None,
+        }
     }
 
     /// Sets the key: the same role and key always refer to the same member.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.0.key = Some(key.into());
+        self.request.key = Some(key.into());
         self
     }
 
     /// Sets the parent. Only root and its controllers may name another parent than themselves.
     pub fn parent(mut self, parent: Principal) -> Self {
-        self.0.parent = Some(parent);
+        self.request.parent = Some(parent);
         self
     }
 
-    /// Sets the argument of the member's `init`.
+    /// Sets the argument of the member's `init`, one Candid value. If the value can't be encoded,
+    /// provisioning answers [`ProvisionError::InvalidArgument`].
     ///
-    /// # Errors
-    ///
-    /// [`ProvisionError::InvalidArgument`] if the value can't be encoded as Candid.
-    pub fn arg(self, arg: &impl CandidType) -> Result<Self, ProvisionError> {
-        let encoded = candid::encode_one(arg);
-        self.encoded(encoded)
+    /// For an `init` with several arguments, see [`encoded_args`](Self::encoded_args).
+    pub fn args(mut self, args: impl CandidType) -> Self {
+        match candid::encode_one(args) {
+            Ok(bytes) => self.encoded_args(bytes),
+            Err(error) => {
+                self.not_encoded = Some(error.to_string());
+                self
+            }
+        }
     }
 
-    /// Sets the arguments of the member's `init`.
-    ///
-    /// # Errors
-    ///
-    /// [`ProvisionError::InvalidArgument`] if the values can't be encoded as Candid.
-    pub fn args(self, args: impl ArgumentEncoder) -> Result<Self, ProvisionError> {
-        let encoded = candid::encode_args(args);
-        self.encoded(encoded)
-    }
-
-    /// Sets the argument of the member's `init`, encoded as Candid already.
-    pub fn encoded_arg(mut self, arg: Vec<u8>) -> Self {
-        self.0.arg = arg;
+    /// Sets the arguments of the member's `init`, encoded as Candid already.
+    pub fn encoded_args(mut self, args: Vec<u8>) -> Self {
+        self.request.arg = args;
+        self.not_encoded = None;
         self
-    }
-
-    fn encoded(mut self, encoded: candid::Result<Vec<u8>>) -> Result<Self, ProvisionError> {
-        self.0.arg = encoded.map_err(|error| ProvisionError::InvalidArgument {
-            reason: error.to_string(),
-        })?;
-        Ok(self)
     }
 
     /// Sends the request: the same as [`provision`].
@@ -149,7 +144,8 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// Sets the argument of the member's `init`.
+    /// Sets the argument of the member's `init`, one Candid value. If the value can't be encoded,
+    /// provisioning answers [`ProvisionError::InvalidArgument`].
     pub fn args(self, args: A) -> ProvisionWith<A> {
         ProvisionWith {
             request: self.request,
@@ -194,7 +190,7 @@ impl<A: CandidType> ProvisionWith<A> {
     ///
     /// See [`ProvisionError`].
     pub async fn provision(self) -> Result<Provisioned, ProvisionError> {
-        provision(self.request.arg(&self.args)?).await
+        provision(self.request.args(self.args)).await
     }
 }
 
@@ -205,11 +201,18 @@ impl<A: CandidType> ProvisionWith<A> {
 ///
 /// See [`ProvisionError`]; [`retry()`](ProvisionError::retry) tells whether a retry may succeed.
 pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError> {
+    let Provision {
+        request,
+        not_encoded,
+    } = request;
+    if let Some(reason) = not_encoded {
+        return Err(ProvisionError::InvalidArgument { reason });
+    }
     if let Some(root) = ROOT.get() {
-        return (root.provision)(request.0).await;
+        return (root.provision)(request).await;
     }
     let answer: Result<Provisioned, ProvisionError> =
-        match ask_root("canic_provision", &request.0).await {
+        match ask_root("canic_provision", &request).await {
             Ok(answer) => answer,
             Err(error) => {
                 let reason = reason(error);
@@ -219,7 +222,7 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     if let Ok(provisioned) = &answer
         && provisioned.source != Source::Existing
     {
-        let ProvisionRequest { role, key, .. } = request.0;
+        let ProvisionRequest { role, key, .. } = request;
         let parent = ic::this();
         let member = MemberRef { role, parent, key };
         subscription::note_provisioned(provisioned.canister, member);

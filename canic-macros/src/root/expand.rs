@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
-use super::model::{Pool, Role, Rollback, Root};
+use super::model::{Module, Pool, Role, Rollback, Root};
 use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints, values::Controller};
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -81,11 +81,7 @@ fn role(role: &Role) -> TokenStream {
         Rollback::Recycle => quote!(__config::Rollback::Recycle),
         Rollback::Delete => quote!(__config::Rollback::Delete),
     };
-    let wasm = optional(role.wasm.as_ref().map(|path| {
-        quote! {
-            ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path))
-        }
-    }));
+    let wasm = optional(role.wasm.as_ref().and_then(module));
     quote! {
         __config::RoleConfig {
             name: #name,
@@ -99,6 +95,30 @@ fn role(role: &Role) -> TokenStream {
             rollback: #rollback,
             wasm: #wasm,
         }
+    }
+}
+
+/// The bytes of a module. A constant reads the sources, so that cargo compiles root again when one
+/// of them changes, and the macro can tell that the module is older.
+fn module(module: &Module) -> Option<TokenStream> {
+    match module {
+        Module::File { path, sources } => {
+            let path = quote! {
+                ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path)
+            };
+            if sources.is_empty() {
+                return Some(quote!(::core::include_bytes!(#path)));
+            }
+            Some(quote! {
+                {
+                    const _: &[&[u8]] = &[#(::core::include_bytes!(#sources)),*];
+                    ::core::include_bytes!(#path)
+                }
+            })
+        }
+        Module::Built { path } => path
+            .as_ref()
+            .map(|path| quote!(::core::include_bytes!(#path))),
     }
 }
 

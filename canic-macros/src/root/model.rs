@@ -34,8 +34,23 @@ pub(super) struct Role {
     pub(super) watches: Vec<LitStr>,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
-    /// The path of the module, relative to the crate's manifest.
-    pub(super) wasm: Option<LitStr>,
+    pub(super) wasm: Option<Module>,
+}
+
+/// A module to embed.
+pub(super) enum Module {
+    /// A file.
+    File {
+        /// Its path, relative to the crate's manifest.
+        path: LitStr,
+        /// The absolute paths of the sources that it was built from, as far as they are known.
+        sources: Vec<String>,
+    },
+    /// The module of a dependency.
+    Built {
+        /// Its absolute path, unless the present build makes no modules.
+        path: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -9,6 +9,7 @@ mod start;
 
 pub mod interface;
 pub mod member;
+pub mod one_canister;
 pub mod root;
 
 #[cfg(test)]
