@@ -1,6 +1,8 @@
 //! The author's API to the fleet, the same in root and in members.
 //!
-//! In root these functions use root's own state; in a member they ask root.
+//! In root these functions use root's own state; in a member they ask root. A query can't change the
+//! fleet, nor can `init` and the other hooks of an install or upgrade: there, the functions that
+//! would do so answer `Denied`.
 
 use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 
@@ -14,7 +16,10 @@ use crate::{
     },
     member::{ask_root::ask_root, lookup as root_lookup, subscription},
     membership::{self, Cached},
-    platform::ic,
+    platform::{
+        ic,
+        message::{self, Kind},
+    },
 };
 
 type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -205,6 +210,7 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
         request,
         not_encoded,
     } = request;
+    may_change().map_err(ProvisionError::Denied)?;
     if let Some(reason) = not_encoded {
         return Err(ProvisionError::InvalidArgument { reason });
     }
@@ -260,6 +266,7 @@ pub async fn retire_subtree(canister: Principal, how: Retirement) -> Result<Reti
 }
 
 async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
+    may_change().map_err(RetireError::Denied)?;
     if let Some(root) = ROOT.get() {
         return (root.retire)(request).await;
     }
@@ -281,6 +288,7 @@ async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
 /// See [`MoveError`]. The member keeps its parent, unless the error is
 /// [`Pending`](MoveError::Pending) with the operation of this move.
 pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, MoveError> {
+    may_change().map_err(MoveError::Denied)?;
     let request = MoveRequest { canister, parent };
     if let Some(root) = ROOT.get() {
         return (root.move_member)(request).await;
@@ -290,6 +298,43 @@ pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, Mo
         Err(error) => Err(MoveError::RootUnreachable {
             reason: reason(error),
         }),
+    }
+}
+
+/// Refuses a change of the fleet outside updates. The platform would end the message with a trap,
+/// and root would count on an operation that nobody keeps.
+fn may_change() -> Result<(), Denied> {
+    match message::kind() {
+        Kind::Update => Ok(()),
+        Kind::Query | Kind::Lifecycle => Err(only(
+            "updates, timers, `start` and `heartbeat`: a query can't change the fleet, nor can the \
+             message of an install or upgrade",
+        )),
+    }
+}
+
+/// Refuses a question to root in a message that can make no call.
+fn may_ask() -> Result<(), LookupError> {
+    match message::kind() {
+        Kind::Update | Kind::Query => Ok(()),
+        Kind::Lifecycle => Err(LookupError::Denied(only(
+            "updates, composite queries, timers, `start` and `heartbeat`: the message of an \
+             install or upgrade can't ask root",
+        ))),
+    }
+}
+
+fn only(allowed: &str) -> Denied {
+    Denied {
+        caller: ic::this(),
+        allowed: allowed.to_string(),
+    }
+}
+
+/// Subscribes, in a message that can also catch up.
+fn subscribe() {
+    if message::kind() == Kind::Update {
+        subscription::subscribe();
     }
 }
 
@@ -316,11 +361,12 @@ pub async fn lookup(
         let request = MemberRequest::Key { role, key };
         return Ok((root.member)(request).map(|member| member.canister));
     }
-    subscription::subscribe();
+    subscribe();
     let announced = subscription::lookup(&role, &key);
     if announced.is_some() {
         return Ok(announced);
     }
+    may_ask()?;
     let request = MemberRequest::Key { role, key };
     let answer: Result<Option<MemberInfo>, Denied> = ask_root("canic_member", &request).await?;
     answer
@@ -365,10 +411,20 @@ async fn member_ref(canister: Principal) -> Result<Option<MemberRef>, LookupErro
     if let Some(root) = ROOT.get() {
         return Ok((root.lookup)(canister));
     }
-    subscription::subscribe();
-    match membership::cached(canister) {
+    subscribe();
+    if message::kind() == Kind::Update {
+        return match membership::cached(canister) {
+            Cached::Fresh(member) => Ok(member),
+            Cached::Stale(_) | Cached::Unknown => root_lookup::member(canister).await,
+        };
+    }
+    // Root's answer comes with a lease, which only an update can ask for.
+    match membership::cached_for_query(canister) {
         Cached::Fresh(member) => Ok(member),
-        Cached::Stale(_) | Cached::Unknown => root_lookup::member(canister).await,
+        Cached::Stale(_) | Cached::Unknown => Err(LookupError::Denied(only(
+            "updates, timers, `start` and `heartbeat`: this member does not know that canister, \
+             and asks root about it in these only",
+        ))),
     }
 }
 
@@ -392,6 +448,8 @@ pub struct Child {
 /// See [`LookupError`]. In root: never.
 pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, LookupError> {
     let Some(root) = ROOT.get() else {
+        may_ask()?;
+        subscribe();
         let children = subscription::children(after, MAX_PAGE as usize).await?;
         let child = |(canister, member): (Principal, MemberRef)| Child {
             canister,
