@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+const CDYLIB: &str = "crate-type = [\"cdylib\"]";
+
 const WASM: &[&str] = &["--target", "wasm32-unknown-unknown"];
 
 /// A crate without canic, whose module holds the text of `NAME` and that of its types.
@@ -27,7 +29,7 @@ macro_rules! types { () => { "types 1;" } }
 #[test]
 fn a_dependency_is_embedded_as_it_is_now() {
     let fleet = Workspace::new("dependency", "dependency_worker");
-    fleet.depend(r#"crate-type = ["cdylib"]"#);
+    fleet.depend(CDYLIB);
     fleet
         .cargo("check", &["-p", "dependency-root"])
         .expect("the host needs no module");
@@ -103,6 +105,41 @@ fn a_file_is_embedded_only_if_no_source_is_newer() {
     }
 }
 
+/// The linker would refuse it, too: both canisters export the same functions.
+#[test]
+fn a_canister_can_not_link_another_one() {
+    let fleet = Workspace::new("linked", "linked_worker");
+    let worker = "#[canic::role(\"worker\")]\npub struct Worker;\npub struct Args;\n\
+                  canic::export_candid!();\n";
+    let both = r#"crate-type = ["cdylib", "rlib"]"#;
+    fleet.package("worker", both, &canic_dependency(), worker);
+    let dependencies = canic_dependency() + "linked-worker = { path = \"../worker\" }\n";
+    fleet.write(
+        "root/Cargo.toml",
+        &fleet.manifest("root", CDYLIB, &dependencies),
+    );
+    let root = ["-p", "linked-root"];
+    fleet
+        .cargo("check", &root)
+        .expect("root names nothing of the worker's crate");
+
+    fleet.edit(
+        "root",
+        "pub struct",
+        "pub type Args = linked_worker::Args;\npub struct",
+    );
+    let error = fleet
+        .cargo("check", &root)
+        .expect_err("root's module would be two canisters");
+    shows(&error, "HasOneCanister<_>");
+    shows(&error, "another `impl` found in the `linked_worker` crate");
+    shows(
+        &error,
+        "// A canister's crate can't be linked into another one.",
+    );
+    shows(&error, "put the types that they share into a library");
+}
+
 #[track_caller]
 fn shows(output: &str, text: &str) {
     assert!(output.contains(text), "no {text:?} in:\n{output}");
@@ -133,14 +170,9 @@ impl Workspace {
             "#[canic::root(role(name = \"worker\", wasm = {wasm}))]\npub struct Fleet;\n\
              canic::export_candid!();\n"
         );
-        workspace.package(
-            "root",
-            "crate-type = [\"cdylib\"]",
-            &canic_dependency(),
-            &root,
-        );
+        workspace.package("root", CDYLIB, &canic_dependency(), &root);
         let types = format!("types = {{ path = \"../types\", package = \"{name}-types\" }}\n");
-        workspace.package("worker", "crate-type = [\"cdylib\"]", &types, WORKER);
+        workspace.package("worker", CDYLIB, &types, WORKER);
         workspace.package("types", "", "", TYPES);
         workspace
     }
@@ -152,7 +184,7 @@ impl Workspace {
         let dependencies = canic_dependency() + &worker;
         self.write(
             "root/Cargo.toml",
-            &self.manifest("root", "crate-type = [\"cdylib\"]", &dependencies),
+            &self.manifest("root", CDYLIB, &dependencies),
         );
         let types = format!("types = {{ path = \"../types\", package = \"{name}-types\" }}\n");
         self.write("worker/Cargo.toml", &self.manifest("worker", lib, &types));

@@ -15,6 +15,7 @@ const _: () = {
         },
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
+        args_fit: &[],
     };
     use __canic::CANDID_IS_EXPORTED;
     const _: bool = CANDID_IS_EXPORTED;

@@ -4,6 +4,8 @@ mod args;
 mod build;
 mod check;
 mod expand;
+mod gzip;
+mod init_type;
 mod lock;
 mod model;
 mod role_graph;

@@ -2,6 +2,7 @@
 
 use syn::LitStr;
 
+use super::init_type::Init;
 use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
 
 pub(super) struct Root {
@@ -38,7 +39,14 @@ pub(super) struct Role {
 }
 
 /// A module to embed.
-pub(super) enum Module {
+pub(super) struct Module {
+    pub(super) place: Place,
+    /// The types of its `init`, if it tells them.
+    pub(super) init: Option<Init>,
+}
+
+/// The place of a module.
+pub(super) enum Place {
     /// A file.
     File {
         /// Its path, relative to the crate's manifest.

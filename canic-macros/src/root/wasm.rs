@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    fs::File,
+    fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -14,8 +14,8 @@ use syn::{Ident, LitStr};
 
 use super::{
     build::{Build, Dependency},
-    lock,
-    model::Module,
+    gzip, init_type, lock,
+    model::{Module, Place},
     sources,
 };
 use crate::{diag::Errors, values::ModuleValue};
@@ -23,7 +23,6 @@ use crate::{diag::Errors, values::ModuleValue};
 /// The first bytes of a module and of a component: the same magic, but another layer than 0.
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The command that builds a module; the package depends on the author's workspace.
 const BUILD: &str = "`cargo build --target wasm32-unknown-unknown --release -p <package>`";
@@ -31,14 +30,22 @@ const BUILD: &str = "`cargo build --target wasm32-unknown-unknown --release -p <
 pub(super) fn check(module: &ModuleValue, errors: &mut Errors) -> Option<Module> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let manifest = Path::new(&manifest);
-    match module {
-        ModuleValue::File(path) => file(manifest, path, errors),
-        ModuleValue::Crate(name) => dependency(manifest, name, errors),
-    }
+    let place = match module {
+        ModuleValue::File(path) => file(manifest, path, errors)?,
+        ModuleValue::Crate(name) => dependency(manifest, name, errors)?,
+    };
+    let path = match &place {
+        Place::File { path, .. } => Some(manifest.join(path.value())),
+        Place::Built { path } => path.as_ref().map(PathBuf::from),
+    };
+    // The expansion reads the file, too, and reports if it can't.
+    let bytes = path.and_then(|path| fs::read(path).ok());
+    let init = bytes.and_then(|bytes| init_type::of(&gzip::unpacked(&bytes)?));
+    Some(Module { place, init })
 }
 
 /// A dependency that has a module.
-fn dependency(manifest: &Path, name: &Ident, errors: &mut Errors) -> Option<Module> {
+fn dependency(manifest: &Path, name: &Ident, errors: &mut Errors) -> Option<Place> {
     let package = env::var("CARGO_PKG_NAME").unwrap_or_default();
     if lock::depends_on(manifest, &package, &name.to_string()) == Some(false) {
         errors.report(
@@ -64,11 +71,11 @@ fn dependency(manifest: &Path, name: &Ident, errors: &mut Errors) -> Option<Modu
             return None;
         }
     };
-    Some(Module::Built { path })
+    Some(Place::Built { path })
 }
 
 /// A file that holds a module and is not older than the module's sources.
-fn file(manifest: &Path, path: &LitStr, errors: &mut Errors) -> Option<Module> {
+fn file(manifest: &Path, path: &LitStr, errors: &mut Errors) -> Option<Place> {
     if let Some(error) = content_error(manifest, &path.value()) {
         errors.report(path, error);
         return None;
@@ -80,7 +87,7 @@ fn file(manifest: &Path, path: &LitStr, errors: &mut Errors) -> Option<Module> {
         return None;
     }
     let text = |source: PathBuf| source.to_str().map(str::to_owned);
-    Some(Module::File {
+    Some(Place::File {
         path: path.clone(),
         sources: sources.into_iter().filter_map(text).collect(),
     })
@@ -137,7 +144,7 @@ fn content_error(manifest: &Path, path: &str) -> Option<String> {
         Ok(0) => Some(format!(
             "the file `{path}` is empty; build the module again: {BUILD}"
         )),
-        Ok(_) if head == MODULE || head.starts_with(&GZIP) => None,
+        Ok(_) if head == MODULE || head.starts_with(&gzip::MAGIC) => None,
         Ok(_) if head == COMPONENT => Some(format!(
             "the file `{path}` is a Wasm component, which no canister can run; \
              a module is built by {BUILD}"

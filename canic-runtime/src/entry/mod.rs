@@ -4,6 +4,7 @@
 //! of this module.
 
 mod hooks;
+mod module_args;
 mod serve;
 mod start;
 
@@ -20,6 +21,7 @@ pub use self::{
         HookResult, call_hook, heartbeat, heartbeat_async, hook_result, no_argument,
         on_low_wasm_memory,
     },
+    module_args::{ArgumentType, FieldName, Init, args_fit},
     start::start,
 };
 pub use crate::{
