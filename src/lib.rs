@@ -63,6 +63,13 @@ move that line to the end of the crate's root file"
 remove `ic_cdk::export_candid!();`: canic's line exports every endpoint above it";
         }
 
+        const _: fn() = {
+            use $crate::__private::entry::one_canister;
+            struct Canister;
+            impl one_canister::HasOneCanister<Canister> for one_canister::Module {}
+            one_canister::one_canister_per_module::<one_canister::Module, _>
+        };
+
         #[allow(missing_docs)]
         const _: () = {
             // Candid's macro expects these names; the author's crate may define others by them.

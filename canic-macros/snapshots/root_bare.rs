@@ -15,6 +15,7 @@ const _: () = {
         },
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
+        args_fit: &[],
     };
     const _: bool = {
         use __canic::{

@@ -63,7 +63,12 @@ const _: () = {
                         __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
                     ],
                     rollback: __config::Rollback::Delete,
-                    wasm: ::core::option::Option::None,
+                    wasm: ::core::option::Option::Some(
+                        ::core::include_bytes!(
+                            ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/",
+                            "../tests/fleet/fixtures/misfit-root/worker.wasm")
+                        ),
+                    ),
                 },
             ],
         },
@@ -73,6 +78,34 @@ const _: () = {
                 __canic::entry::hook_result(<Fleet>::start().await)
             }))
         }),
+        args_fit: &[
+            || __canic::entry::args_fit(
+                "worker",
+                <worker_api::WorkerArgs as __canic::candid::CandidType>::ty,
+                &__canic::entry::Init {
+                    definitions: &[
+                        (
+                            "WorkerArgs",
+                            __canic::entry::ArgumentType::Record(
+                                &[
+                                    (
+                                        __canic::entry::FieldName::Text("owner"),
+                                        __canic::entry::ArgumentType::Principal,
+                                    ),
+                                    (
+                                        __canic::entry::FieldName::Text("name"),
+                                        __canic::entry::ArgumentType::Opt(
+                                            &__canic::entry::ArgumentType::Text,
+                                        ),
+                                    ),
+                                ],
+                            ),
+                        ),
+                    ],
+                    arguments: &[__canic::entry::ArgumentType::Name("WorkerArgs")],
+                },
+            ),
+        ],
     };
     const _: bool = {
         use __canic::{

@@ -94,8 +94,9 @@ use proc_macro::TokenStream;
 /// | `watches("worker")` | roles whose changes root announces to members of this role | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
-/// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; a change of the file causes a rebuild | staged at run time |
-/// | `args = path::Type` | the argument of `init`, which types `Fleet::worker()` | untyped |
+/// | `wasm = worker` | embeds the module of a dependency, which cargo builds first | staged at run time |
+/// | `wasm = "path/worker.wasm"` | embeds a file, relative to the manifest; it may not be older than its sources | staged at run time |
+/// | `args = path::Type` | the argument of `init`, one value, which types `Fleet::worker()` | untyped |
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///

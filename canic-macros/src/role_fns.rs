@@ -27,7 +27,7 @@ pub(crate) struct RoleFnArgs {
 pub(crate) struct RoleFn {
     pub(crate) name: RoleName,
     /// The type of the role's `init` argument, if the author named it.
-    args: Option<Type>,
+    pub(crate) args: Option<Type>,
 }
 
 impl RoleFnArgs {

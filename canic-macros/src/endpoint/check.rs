@@ -26,6 +26,7 @@ pub(super) fn endpoint<'a>(
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
     outside_of_blocks(function, errors);
+    awaiting_query_is_composite(mode, function, errors);
     one_endpoint(function, errors);
     no_copy_of_cdk(function, errors);
     signature::receiver(&function.sig, SUBJECT, errors);
@@ -127,6 +128,17 @@ fn mode(kind: Kind, args: &EndpointArgs, errors: &mut Errors) -> Option<Mode> {
             );
             None
         }
+    }
+}
+
+/// A plain query can't call, so it has nothing to await: the platform would end it with a trap.
+fn awaiting_query_is_composite(mode: Option<Mode>, function: &ItemFn, errors: &mut Errors) {
+    if let (Some(Mode::Query), Some(keyword)) = (mode, function.sig.asyncness) {
+        errors.report(
+            keyword,
+            "only a composite query may await: write `#[canic::query(composite)]`; \
+             a query that changes the fleet is an update",
+        );
     }
 }
 

@@ -120,7 +120,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
-    let wasm = args.wasm.as_ref().map(|path| wasm::check(&path.0, errors));
+    let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
         role_fn: role_fn?,

@@ -3,6 +3,7 @@
 use proc_macro2::Span;
 use syn::LitStr;
 
+use super::init_type::Init;
 use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
 
 pub(super) struct Root {
@@ -36,8 +37,30 @@ pub(super) struct Role {
     pub(super) watches: Vec<LitStr>,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
-    /// The path of the module, relative to the crate's manifest.
-    pub(super) wasm: Option<LitStr>,
+    pub(super) wasm: Option<Module>,
+}
+
+/// A module to embed.
+pub(super) struct Module {
+    pub(super) place: Place,
+    /// The types of its `init`, if it tells them.
+    pub(super) init: Option<Init>,
+}
+
+/// The place of a module.
+pub(super) enum Place {
+    /// A file.
+    File {
+        /// Its path, relative to the crate's manifest.
+        path: LitStr,
+        /// The absolute paths of the sources that it was built from, as far as they are known.
+        sources: Vec<String>,
+    },
+    /// The module of a dependency.
+    Built {
+        /// Its absolute path, unless the present build makes no modules.
+        path: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]

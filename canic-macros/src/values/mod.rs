@@ -2,6 +2,7 @@
 
 mod cycles;
 mod gibibytes;
+mod module;
 mod principal;
 mod role_name;
 
@@ -14,6 +15,7 @@ use syn::{
 pub(crate) use self::{
     cycles::Cycles,
     gibibytes::Gibibytes,
+    module::ModuleValue,
     principal::{Controller, Controllers},
     role_name::RoleName,
 };

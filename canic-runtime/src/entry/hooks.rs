@@ -94,7 +94,7 @@ pub fn on_low_wasm_memory(hook: impl FnOnce()) {
 /// Runs a lifecycle hook. A refusal becomes a trap, so that the install or upgrade fails and its
 /// reject message says why.
 pub(super) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
-    message::in_update(|| {
+    message::in_lifecycle(|| {
         if let Err(reason) = run() {
             message::trap(format!("{name}: {reason}"));
         }

@@ -4,12 +4,14 @@
 //! of this module.
 
 mod hooks;
+mod module_args;
 mod serve;
 mod start;
 mod upgrade;
 
 pub mod interface;
 pub mod member;
+pub mod one_canister;
 pub mod printer;
 pub mod root;
 
@@ -21,6 +23,7 @@ pub use self::{
         HookResult, call_hook, heartbeat, heartbeat_async, hook_result, no_argument,
         on_low_wasm_memory,
     },
+    module_args::{ArgumentType, FieldName, Init, args_fit},
     start::start,
 };
 pub use crate::{

@@ -56,6 +56,9 @@ fn begin(
     root: &'static Root,
     hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
 ) -> Result<(), String> {
+    for fits in root.args_fit {
+        fits()?;
+    }
     memory::may_grow_to(root.max_stable_gib);
     memory::open(memory::META);
     state::open(&root.config);

@@ -167,7 +167,7 @@ fn cache(canister: Principal, member: Option<MemberRef>, until: u64) {
     with(|directory| directory.cache(canister, member, until, now));
 }
 
-/// At most `limit` members below this one, in the order of their ids.
+/// At most `limit` members below this one, in the order of their ids, for a member that subscribes.
 ///
 /// # Errors
 ///
@@ -176,7 +176,6 @@ pub(crate) async fn children(
     after: Option<Principal>,
     limit: usize,
 ) -> Result<Vec<(Principal, MemberRef)>, LookupError> {
-    subscribe();
     catch_up().await?;
     let (this, now) = (ic::this(), ic::now());
     Ok(with(|directory| {

@@ -34,6 +34,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hub-root",
         "fixture-subscriber",
         "fixture-measured",
+        "fixture-misfit-root",
         "fixture-scribe",
         "fixture-small-root",
         "fixture-tight-root",
