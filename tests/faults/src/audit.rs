@@ -373,7 +373,8 @@ fn is_expected(
     answer: &Result<Provisioned, ProvisionError>,
 ) -> bool {
     let of_role = before.iter().filter(|member| member.role == request.role);
-    let siblings = of_role.clone().filter(|m| Some(m.parent) == request.parent);
+    let asked_parent = request.parent.unwrap_or(world.root);
+    let siblings = of_role.clone().filter(|m| m.parent == asked_parent);
     match (answer, holder(before, request)) {
         (Ok(now), Some(then)) => now.canister == then.canister,
         (Ok(_), None) => true,

@@ -1,5 +1,7 @@
 //! Shrinks what fails to the fewest parts that still fail.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     case::Case,
     history::{History, Step},
@@ -7,8 +9,9 @@ use crate::{
     scenario,
 };
 
-/// Runs of a history or case at most, to shrink it.
+/// Runs of a history at most, and the time at most, to shrink it.
 const MAX_RUNS: usize = 1_500;
+const MAX_TIME: Duration = Duration::from_secs(300);
 
 /// The fewest of these items for which `fails` still holds, as far as leaving out runs of
 /// neighbours shows. The order stays. `fails` must hold for all of them.
@@ -52,10 +55,10 @@ pub fn lower(number: u32, mut fails: impl FnMut(u32) -> bool) -> u32 {
 /// The shortest history that fails as this one does, with the fewest faults. `fails` must hold for
 /// the history.
 pub fn history(history: &History, mut fails: impl FnMut(&History) -> bool) -> History {
-    let mut runs = 0;
+    let (mut runs, begun) = (0, Instant::now());
     let mut fails = |history: &History| {
         runs += 1;
-        runs <= MAX_RUNS && fails(history)
+        runs <= MAX_RUNS && begun.elapsed() <= MAX_TIME && fails(history)
     };
     let mut shortest = history.clone();
     loop {

@@ -54,6 +54,9 @@ const MAX_ROUNDS: u32 = 2_000;
 /// operation or of a refill of the pool.
 const QUIET_ROUNDS: u32 = 9;
 
+/// Rounds without execution after which nothing will ever run: longer than any message is delayed.
+const STUCK_ROUNDS: u32 = 100;
+
 /// An instance with a root on it. A clone continues independently from the same state.
 #[derive(Clone)]
 pub struct World {
@@ -615,6 +618,9 @@ impl World {
             watch(self);
             if self.idle >= QUIET_ROUNDS && self.operations(OperationsFilter::Open).is_empty() {
                 return Ok(());
+            }
+            if self.idle >= STUCK_ROUNDS {
+                break;
             }
         }
         let open = self.operations(OperationsFilter::Open);

@@ -321,7 +321,8 @@ impl Deed {
     }
 }
 
-fn ask_root(world: &mut World, method: &'static str, args: impl ArgumentEncoder) {
+/// A request of root's controller.
+pub(super) fn ask_root(world: &mut World, method: &'static str, args: impl ArgumentEncoder) {
     world.begin(controller(), world.root, method, args);
 }
 

@@ -9,7 +9,8 @@ mod draw;
 
 use std::{fmt, str::FromStr, sync::OnceLock};
 
-use canic_replica::{Chaos, Fault};
+use canic::api::PruneRequest;
+use canic_replica::{Chaos, Effect, Fault};
 use serde::{Deserialize, Serialize};
 
 pub use self::deed::{Adoption, Deed, How, Place, Stranger};
@@ -17,7 +18,7 @@ use crate::{
     audit::{audit_records, check_answered},
     matrix::{Violation, catch_panic},
     scenario,
-    world::{T, World},
+    world::{T, World, controller},
 };
 
 /// Deeds in their order, and the faults at their messages.
@@ -145,11 +146,12 @@ impl History {
             let all = world.replica.fired_faults().iter();
             fired = all.map(|one| one.fault.clone()).collect();
             world.replica.clear_faults();
+            wake_members(&mut world, &fired);
             outcome.state = Some(world.replica.state_hash());
             match settled {
                 Ok(()) => {
-                    let mut problems = check_answered(&mut world);
-                    problems.extend(audit_records(&mut world));
+                    let mut problems = audit_records(&mut world);
+                    problems.extend(check_answered(&mut world));
                     problems
                 }
                 Err(why) => vec![why],
@@ -175,7 +177,30 @@ impl History {
             step.deed.perform(world);
             world.rounds(step.rounds);
         }
-        world.settle(|_| ())
+        world.settle(|_| ()).or_else(|_| {
+            // A trap of `canister_global_timer` ends all timers. Root goes on with the next request.
+            world.replica.clear_faults();
+            deed::ask_root(world, "canic_prune", (PruneRequest { before: 0 },));
+            world.settle(|_| ())
+        })
+    }
+}
+
+/// Lets the members whose timers a trap ended look something up: they subscribe with it.
+fn wake_members(world: &mut World, fired: &[Fault]) {
+    let timers = fired.iter().filter(|fault| {
+        fault.method.as_deref() == Some("canister_global_timer")
+            && matches!(fault.effect, Effect::Trap { .. })
+    });
+    let mut members: Vec<_> = timers.filter_map(|fault| fault.callee).collect();
+    members.retain(|member| *member != world.root);
+    members.sort_unstable();
+    members.dedup();
+    world.thaw_all();
+    for member in members {
+        world.manage_member("start_canister", member);
+        let nobody = ("worker", "nobody");
+        world.begin(controller(), member, "look_up", nobody);
     }
 }
 
