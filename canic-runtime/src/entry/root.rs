@@ -14,8 +14,7 @@ use crate::{
     endpoint::inspection,
     entry::{
         hooks::{self, lifecycle, may_be_called},
-        serve::{self, update_async},
-        upgrade,
+        serve, upgrade,
     },
     fleet::{self, RootCalls},
     membership::{self, Cached, Fleet},
@@ -25,7 +24,7 @@ use crate::{
         message,
     },
     root::{
-        background, driver,
+        alarm, background, driver,
         metrics::ROOT,
         queries,
         requests::{
@@ -135,6 +134,17 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
 }
 
 // Updates
+
+/// Serves an update that awaits. Each request to root starts a timer again that the platform lost.
+fn update_async<A, F, R>(run: impl FnOnce(A) -> F)
+where
+    A: CandidArguments,
+    F: Future<Output = R> + 'static,
+    R: CandidType,
+{
+    alarm::revive();
+    serve::update_async(run);
+}
 
 /// `canic_drive`: root calls itself to drive an operation, or to end the present message.
 pub fn canic_drive(_root: &'static Root) {

@@ -119,6 +119,15 @@ pub(crate) fn set_interval(interval: Duration, task: fn()) -> TimerId {
     ic_cdk_timers::set_timer_interval(interval, move || async move { task() })
 }
 
+/// Lets the platform run all timers that are due, if it would never run any.
+pub(crate) fn arm_if_disarmed() {
+    const AT_ONCE: u64 = 1;
+    let armed = ic_cdk::api::global_timer_set(AT_ONCE);
+    if armed != 0 {
+        ic_cdk::api::global_timer_set(armed);
+    }
+}
+
 pub(crate) fn clear_timer(timer: TimerId) {
     ic_cdk_timers::clear_timer(timer);
 }

@@ -14,10 +14,7 @@ use canic_fleet_tests::{
 };
 use canic_replica::{Effect, Fault, RejectCode};
 
-use crate::world::{T, World, controller};
-
-/// The platform's default, in seconds: 30 days.
-const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
+use crate::world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller};
 
 /// An operation, and the world in which it begins.
 #[derive(Clone, Copy, Debug)]
@@ -379,7 +376,7 @@ fn tight() -> World {
 }
 
 /// A fleet whose root has cycles for its reserve, its pool and one more member.
-fn poor() -> World {
+pub(crate) fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
     (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
@@ -424,7 +421,7 @@ fn with_stranger_that_holds(cycles: u128) -> World {
 }
 
 /// Two parents, a chain of two subscribers below one of them, and a watcher of all of them.
-fn tree() -> World {
+pub(crate) fn tree() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_tree).clone()
 }
@@ -432,6 +429,7 @@ fn tree() -> World {
 fn new_tree() -> World {
     let mut world = World::start("fixture-tree-root", 60 * T);
     (world.capacity, world.reserve) = (4, T);
+    world.watched = &["subscriber"];
     world.approve("worker", "example-worker");
     world.approve("subscriber", "fixture-subscriber");
     world.approve("watcher", "fixture-watcher");
@@ -448,7 +446,7 @@ fn new_tree() -> World {
     rest(world)
 }
 
-fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
+pub(crate) fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
     ProvisionRequest {
         role: "subscriber".to_string(),
         key: Some(key.to_string()),
@@ -479,14 +477,14 @@ fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
 }
 
 /// Waits until a world is quiet, and clears its recorded requests.
-fn rest(mut world: World) -> World {
+pub(crate) fn rest(mut world: World) -> World {
     world.settle(|_| ()).expect("nothing fails");
     world.requests.clear();
     world
 }
 
 /// Provisions a member, and waits for it.
-fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
+pub(crate) fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
     let answer: Result<Provisioned, ProvisionError> =
         world.ask(controller(), "canic_provision", (request,));
     world.settle(|_| ()).expect("nothing fails");

@@ -29,6 +29,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-careless-root",
         "fixture-doors",
         "fixture-foreign",
+        "fixture-forest-root",
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
