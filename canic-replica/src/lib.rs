@@ -73,6 +73,7 @@ mod rounds;
 #[doc = include_str!("../SPECIFICATION.md")]
 pub mod specification {}
 mod subnets;
+mod system;
 mod threshold;
 mod trace;
 mod wasm;
@@ -81,9 +82,9 @@ pub use candid_interface::{candid_interface, with_candid_interface};
 pub use faults::{ArmedFault, Chaos, Direction, Effect, Fault, FiredFault};
 pub use ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId};
 pub use management::outcalls::{OutcallAnswer, PendingOutcall};
-pub use network::Config;
 pub use network::outcalls::HttpMethod;
 pub use network::read_state::ReadStateError;
+pub use network::{Config, SystemCanisters};
 pub use prices::outcalls::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::Replica;

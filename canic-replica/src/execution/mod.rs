@@ -3,6 +3,7 @@
 
 mod mapping;
 pub(crate) mod message;
+mod native;
 mod page_map;
 pub(crate) mod program_cache;
 pub(crate) mod programs;
@@ -60,6 +61,9 @@ pub(crate) fn execute(
     let Some(code) = canister.code.clone() else {
         return Executed::failed(Trap::NoModule);
     };
+    if let Some(native) = &code.native {
+        return native::execute(canister, subnet_context, message, native);
+    }
     let program = match program_cache::program_of(&code.module) {
         Ok(program) => program,
         Err(why) => return Executed::failed(Trap::Wasm(why)),
@@ -204,6 +208,7 @@ fn capture(
         module: Arc::clone(&code.module),
         heap,
         globals,
+        native: None,
     })
 }
 

@@ -17,6 +17,9 @@ pub(crate) mod subnet_counters;
 pub(crate) mod subnet_creation;
 mod subnet_deletion;
 mod subnet_metrics;
+mod system_canisters;
+
+pub use system_canisters::SystemCanisters;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -75,6 +78,8 @@ pub struct Config {
     /// Whether the NNS subnet has the id that it has on the mainnet. Its key is not that of the
     /// mainnet.
     pub mainnet_nns_id: bool,
+    /// The network's own canisters. Their subnets must be there.
+    pub system_canisters: SystemCanisters,
 }
 
 /// One application subnet with the rules of the network.
@@ -88,6 +93,7 @@ impl Default for Config {
             limits_method_names: true,
             beta_features: false,
             mainnet_nns_id: false,
+            system_canisters: SystemCanisters::default(),
         }
     }
 }
@@ -284,6 +290,7 @@ impl Network {
         };
         network.announce_signature_fees();
         network.check_admins()?;
+        network.create_system_canisters(config.system_canisters)?;
         Ok(network)
     }
 

@@ -477,6 +477,7 @@ impl Network {
             calls,
             answer,
             burnt,
+            minted,
             transmission,
             available,
             ..
@@ -496,6 +497,7 @@ impl Network {
         }
         let subnet = canister.subnet;
         self.ledger.burnt += burnt;
+        self.ledger.minted += minted;
         self.ledger.fees.transmission += transmission;
         if let Some((origin, sender, answer, refund)) = answered {
             let result =
