@@ -84,3 +84,78 @@ impl Native {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candid::{CandidType, Nat, encode_one};
+
+    use super::*;
+
+    fn env(id: Principal) -> Env<'static> {
+        Env {
+            id,
+            version: 1,
+            now: 1,
+            caller: Principal::anonymous(),
+            balance: 0,
+            available: 0,
+            is_replicated: true,
+            certificate: None,
+        }
+    }
+
+    /// A callback that traps is followed by its cleanup: the job is over, and no other answer finds
+    /// it.
+    #[test]
+    fn a_job_ends_with_its_answer_or_with_the_cleanup() {
+        #[derive(CandidType)]
+        struct Withdrawal {
+            to: Principal,
+            amount: Nat,
+        }
+        #[derive(CandidType)]
+        struct TopUp {
+            block_index: u64,
+            canister_id: Principal,
+        }
+        let withdrawal = Withdrawal {
+            to: ICP_LEDGER,
+            amount: Nat::from(1_u64),
+        };
+        let top_up = TopUp {
+            block_index: 1,
+            canister_id: ICP_LEDGER,
+        };
+        for (id, native, method, argument) in [
+            (
+                CYCLES_LEDGER,
+                Native::CyclesLedger(CyclesLedger::new(0).unwrap()),
+                "withdraw",
+                encode_one(withdrawal).unwrap(),
+            ),
+            (
+                CYCLES_MINTING,
+                Native::CyclesMinting(CyclesMinting::new(0, true)),
+                "notify_top_up",
+                encode_one(top_up).unwrap(),
+            ),
+        ] {
+            let mut native = native;
+            let call = Input::Call {
+                method,
+                argument: &argument,
+            };
+            let effects = native.run(&env(id), &call).unwrap();
+            let job = effects.call.unwrap().job;
+            let mut cleaned = native.clone();
+            cleaned.run(&env(id), &Input::Cleanup { job }).unwrap();
+            let answer = Input::Answer {
+                job,
+                result: Ok(b"DIDL\0\0"),
+            };
+            assert!(cleaned.run(&env(id), &answer).is_err());
+            native.run(&env(id), &answer).unwrap();
+            assert!(native.run(&env(id), &answer).is_err());
+        }
+    }
+}
