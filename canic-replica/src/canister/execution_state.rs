@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     memory::{Heap, WASM_PAGE},
-    system::Native,
+    system::native::Native,
     wasm::{Module, global::Global},
 };
 

@@ -1,6 +1,7 @@
 //! The execution of one message on one canister: instantiate, restore the state, run, capture the
 //! state.
 
+pub(crate) mod executed;
 mod mapping;
 pub(crate) mod message;
 mod native;
@@ -17,6 +18,7 @@ use wasmtime::{Extern, Instance, Ref, Store};
 use crate::{
     canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
     execution::{
+        executed::Executed,
         message::{Entry, Message, StateChanges, SubnetContext},
         programs::Program,
         system_api::host::Host,
@@ -28,25 +30,6 @@ use crate::{
 };
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
-
-/// The result of an execution.
-pub(crate) struct Executed {
-    pub(crate) outcome: Result<StateChanges, Trap>,
-    pub(crate) instructions: u64,
-    /// The lines that the message printed. They are kept if it trapped.
-    pub(crate) prints: Vec<Vec<u8>>,
-}
-
-impl Executed {
-    /// The message could not begin.
-    pub(crate) fn failed(trap: Trap) -> Self {
-        Self {
-            outcome: Err(trap),
-            instructions: 0,
-            prints: Vec::new(),
-        }
-    }
-}
 
 /// Runs a message. The answer holds the new state; the canister itself does not change.
 pub(crate) fn execute(

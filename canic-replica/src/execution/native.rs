@@ -5,14 +5,17 @@ use std::sync::Arc;
 use crate::{
     canister::{Canister, calls::WasmClosure},
     execution::{
-        Executed,
+        executed::Executed,
         message::{Call, Context, Entry, Message, StateChanges, SubnetContext},
         system_api::{calls::perform_native, host::Host},
         trap::Trap,
     },
     faults::Effect,
     reject::RejectCode,
-    system::{Effects, Env, Input, Native, OutgoingCall},
+    system::{
+        message::{Effects, Env, Input, OutgoingCall},
+        native::Native,
+    },
 };
 
 /// The instructions of each message: about what the network's ledgers take for a transfer.

@@ -16,8 +16,9 @@ use crate::{
         answer::{Answer, Failure},
         instances::Validation,
     },
-    network::{Config, SystemCanisters},
+    network::Config,
     subnets::{SubnetKind, SubnetOptions},
+    system::SystemCanisters,
 };
 
 /// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since

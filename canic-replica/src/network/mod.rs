@@ -19,8 +19,6 @@ mod subnet_deletion;
 mod subnet_metrics;
 mod system_canisters;
 
-pub use system_canisters::SystemCanisters;
-
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, OnceLock},
@@ -54,6 +52,7 @@ use crate::{
         SubnetInfo, SubnetKind, SubnetOptions, allocation, block_of_kind, canister_id, is_named,
         nodes,
     },
+    system::SystemCanisters,
     trace::{Event, Fees},
 };
 

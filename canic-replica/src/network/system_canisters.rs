@@ -15,29 +15,16 @@ use crate::{
     network::Network,
     subnets::SubnetKind,
     system::{
-        CYCLES_LEDGER, CYCLES_MINTING, ICP_LEDGER, Native,
+        CYCLES_LEDGER, CYCLES_MINTING, ICP_LEDGER, SystemCanisters,
         cycles_ledger::{CyclesLedger, INITIAL_CYCLES},
         cycles_minting::CyclesMinting,
         icp_ledger::IcpLedger,
+        native::Native,
     },
 };
 
 /// The root canister of the NNS, r7inp-6aaaa-aaaaa-aaabq-cai, which controls the others.
 const ROOT: Principal = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 3, 1, 1]);
-
-/// The network's own canisters that an instance has, with the ids of the mainnet.
-///
-/// At the start the anonymous principal holds a billion ICP and 2^127 cycles. One ICP is 3.52
-/// trillion cycles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SystemCanisters {
-    /// The ICP ledger, ryjl3-tyaaa-aaaaa-aaaba-cai on the NNS subnet.
-    pub icp_ledger: bool,
-    /// The cycles ledger, um5iw-rqaaa-aaaaq-qaaba-cai on the subnet of Internet Identity.
-    pub cycles_ledger: bool,
-    /// The cycles minting canister, rkp4c-7iaaa-aaaaa-aaaca-cai on the NNS subnet.
-    pub cycles_minting: bool,
-}
 
 impl Network {
     /// Creates the network's own canisters.

@@ -14,7 +14,8 @@ use crate::{
         tasks::{LowMemory, Task},
     },
     execution::{
-        Executed, execute,
+        execute,
+        executed::Executed,
         message::{Call, Context, Entry, Message, StateChanges},
         trap::Trap,
     },

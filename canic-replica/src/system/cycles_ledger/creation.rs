@@ -8,9 +8,11 @@ use crate::{
     system::{
         CYCLES_MINTING,
         account::{Account, Subaccount},
+        creation::{CmcArgs, CmcError},
         cycles_ledger::{
-            CyclesLedger, Job,
-            withdrawal::{Order, Payment, RejectionCode},
+            CyclesLedger,
+            payment::{Creation, Job},
+            withdrawal::{Order, RejectionCode},
         },
         icrc::{MAX_MEMO, Refusal},
         message::{Effects, Env, decode},
@@ -36,65 +38,6 @@ pub(super) struct CreateCanisterFromArgs {
     pub(super) created_at_time: Option<u64>,
     pub(super) amount: Nat,
     pub(super) creation_args: Option<CmcArgs>,
-}
-
-/// The argument of the cycles minting canister's `create_canister`.
-#[derive(CandidType, Deserialize, Clone, Default, Hash)]
-pub(crate) struct CmcArgs {
-    pub(in crate::system) settings: Option<CanisterSettings>,
-    pub(in crate::system) subnet_selection: Option<SubnetSelection>,
-    /// Deprecated in favour of `subnet_selection`.
-    pub(in crate::system) subnet_type: Option<String>,
-}
-
-#[derive(CandidType, Deserialize, Clone, Hash)]
-pub(crate) enum SubnetSelection {
-    Filter(SubnetFilter),
-    Subnet { subnet: Principal },
-}
-
-#[derive(CandidType, Deserialize, Clone, Hash)]
-pub(crate) struct SubnetFilter {
-    pub(in crate::system) subnet_type: Option<String>,
-}
-
-/// The settings that both canisters hand on.
-#[derive(CandidType, Deserialize, Clone, Default, Hash)]
-pub(crate) struct CanisterSettings {
-    pub(in crate::system) controllers: Option<Vec<Principal>>,
-    compute_allocation: Option<Nat>,
-    memory_allocation: Option<Nat>,
-    freezing_threshold: Option<Nat>,
-    reserved_cycles_limit: Option<Nat>,
-    log_visibility: Option<LogVisibility>,
-    wasm_memory_limit: Option<Nat>,
-    wasm_memory_threshold: Option<Nat>,
-    environment_variables: Option<Vec<EnvironmentVariable>>,
-}
-
-#[derive(CandidType, Deserialize, Clone, Hash)]
-enum LogVisibility {
-    #[serde(rename = "controllers")]
-    Controllers,
-    #[serde(rename = "public")]
-    Public,
-    #[serde(rename = "allowed_viewers")]
-    AllowedViewers(Vec<Principal>),
-}
-
-#[derive(CandidType, Deserialize, Clone, Hash)]
-struct EnvironmentVariable {
-    name: String,
-    value: String,
-}
-
-/// The failure of the cycles minting canister's `create_canister`.
-#[derive(CandidType, Deserialize)]
-pub(crate) enum CmcError {
-    Refunded {
-        refund_amount: u128,
-        create_error: String,
-    },
 }
 
 #[derive(CandidType, Deserialize)]
@@ -158,16 +101,6 @@ enum CreateCanisterFromError {
     },
 }
 
-/// A creation that waits for its answer.
-#[derive(Clone, Hash)]
-pub(super) struct Creation {
-    payment: Payment,
-    /// The hash of its transaction, under which the canister is remembered.
-    transaction: [u8; 32],
-    /// Whether the caller used `create_canister_from`.
-    is_from: bool,
-}
-
 impl CyclesLedger {
     pub(super) fn create_canister(
         &mut self,
@@ -187,13 +120,11 @@ impl CyclesLedger {
             subnet_selection,
             ..
         } = args.unwrap_or_default();
-        let settings = settings.unwrap_or_default();
-        let controllers = settings.controllers.or_else(|| Some(vec![env.caller]));
+        let mut settings = settings.unwrap_or_default();
+        let controllers = &mut settings.controllers;
+        controllers.get_or_insert_with(|| vec![env.caller]);
         let argument = CmcArgs {
-            settings: Some(CanisterSettings {
-                controllers,
-                ..settings
-            }),
+            settings: Some(settings),
             subnet_selection,
             subnet_type: None,
         };

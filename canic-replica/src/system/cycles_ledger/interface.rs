@@ -6,9 +6,10 @@ use serde_bytes::ByteBuf;
 use crate::system::{
     account::Account,
     cycles_ledger::{
-        CyclesLedger, FEE, Job,
+        CyclesLedger, FEE,
         blocks::{GetBlocksArg, MAX_BLOCKS},
         creation::{CreateCanisterArgs, CreateCanisterFromArgs},
+        payment::Job,
         transfer::Transfer,
         withdrawal::{Order, WithdrawArgs, WithdrawFromArgs},
     },

@@ -2,7 +2,8 @@
 
 mod blocks;
 mod creation;
-mod interface;
+pub(super) mod interface;
+mod payment;
 mod transaction;
 mod transfer;
 mod withdrawal;
@@ -12,26 +13,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use candid::{Nat, Principal};
 use ic_certification::{HashTree, fork, labeled, leaf};
 
-pub(super) use creation::{CanisterSettings, CmcArgs, CmcError, SubnetSelection};
-pub(super) use interface::{DepositArgs, DepositResult, INTERFACE, METHODS};
-use transaction::{Block, Operation, Transaction};
-
 use crate::system::{
-    Hash, account::Account, book::Book, cycles_ledger::creation::Creation,
-    cycles_ledger::withdrawal::Withdrawal, jobs::Jobs, log::Log,
+    Hash,
+    account::Account,
+    book::Book,
+    cycles_ledger::{
+        payment::Job,
+        transaction::{Block, Operation, Transaction},
+    },
+    jobs::Jobs,
+    log::Log,
 };
 
 /// The fee of a block, in cycles.
 const FEE: u128 = 100_000_000;
 /// What the ledger of PocketIC holds from the start for the anonymous principal, in cycles.
 pub(crate) const INITIAL_CYCLES: u128 = 1 << 127;
-
-/// A withdrawal or a creation that waits for its answer.
-#[derive(Clone, Hash)]
-enum Job {
-    Withdrawal(Withdrawal),
-    Creation(Creation),
-}
 
 /// The state of the cycles ledger.
 #[derive(Clone, Hash)]

@@ -5,7 +5,10 @@ use candid::{Nat, Principal};
 use crate::system::{
     account::Account,
     book::Allowance,
-    cycles_ledger::{Block, CyclesLedger, FEE, Operation, Transaction},
+    cycles_ledger::{
+        CyclesLedger, FEE,
+        transaction::{Block, Operation, Transaction},
+    },
     icrc::{ApproveArgs, MAX_MEMO, PERMITTED_DRIFT, Refusal, WINDOW, small},
 };
 

@@ -8,7 +8,9 @@ use crate::{
     system::{
         account::{Account, Subaccount},
         cycles_ledger::{
-            CyclesLedger, FEE, Job, Operation, Transaction,
+            CyclesLedger, FEE,
+            payment::{Job, Payment, Withdrawal},
+            transaction::{Operation, Transaction},
             transfer::{Outcome, accepted},
         },
         icrc::{MAX_MEMO, Refusal, small},
@@ -124,30 +126,10 @@ enum WithdrawFromError {
     },
 }
 
-/// Cycles that an account pays before they leave the ledger.
-#[derive(Clone, Hash)]
-pub(super) struct Payment {
-    pub(super) from: Account,
-    /// A spender other than the account itself.
-    pub(super) spender: Option<Account>,
-    pub(super) amount: u128,
-    pub(super) block: u64,
-    /// When the allowance of the spender expires.
-    pub(super) expires_at: Option<u64>,
-}
-
 /// The blocks that refund a payment, and that restore the allowance.
 pub(super) struct Refund {
     pub(super) block: Option<u64>,
     pub(super) approval: Option<u64>,
-}
-
-/// A withdrawal that waits for its answer.
-#[derive(Clone, Hash)]
-pub(super) struct Withdrawal {
-    payment: Payment,
-    /// Whether the caller used `withdraw_from`.
-    is_from: bool,
 }
 
 /// The order of a withdrawal.

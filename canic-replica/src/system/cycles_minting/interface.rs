@@ -5,13 +5,13 @@ use serde_bytes::ByteBuf;
 
 use crate::system::{
     account::{Account, Subaccount},
-    cycles_ledger::{CanisterSettings, CmcArgs, SubnetSelection},
+    creation::{CanisterSettings, CmcArgs, SubnetSelection},
     cycles_minting::{
         CyclesMinting,
-        creation::check_selection,
         notification::{
             BAD_SUBNET_SELECTION, MEMO_TOO_LONG, Notification, NotifyError, Purpose, UNAUTHORIZED,
         },
+        subnets::check_selection,
     },
     facade::Methods,
     icrc::MAX_MEMO,

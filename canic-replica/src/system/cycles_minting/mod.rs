@@ -5,19 +5,22 @@
 //! The canister remembers what became of each block, so that the same notification gets the same
 //! answer, and no payment counts twice.
 
-mod creation;
-mod interface;
+pub(super) mod interface;
+mod job;
 mod notification;
 mod rate;
+mod statuses;
+mod steps;
+mod subnets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use candid::Principal;
 
-pub(super) use interface::{INTERFACE, METHODS};
-use notification::Status;
-
-use crate::system::{cycles_minting::creation::Job, jobs::Jobs};
+use crate::system::{
+    cycles_minting::{job::Job, notification::Status},
+    jobs::Jobs,
+};
 
 /// The most cycles that are minted within an hour.
 const MINTED_PER_HOUR: u128 = 150_000_000_000_000_000;

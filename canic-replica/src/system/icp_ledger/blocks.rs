@@ -6,11 +6,12 @@ use serde_bytes::ByteBuf;
 use crate::system::{
     Hash,
     account::AccountId,
-    icp_ledger::{Block as StoredBlock, FEE, IcpLedger, Operation as StoredOperation, Tokens},
+    icp_ledger::{
+        Block as StoredBlock, FEE, IcpLedger, Operation as StoredOperation,
+        transfer::{TimeStamp, Tokens},
+    },
     message::Env,
 };
-
-use super::transfer::TimeStamp;
 
 /// The most blocks in an answer, and in one to a user's update call.
 const MAX_BLOCKS: u64 = 2000;

@@ -7,11 +7,13 @@ use crate::system::{
     account::{Account, AccountId},
     facade::Methods,
     icp_ledger::{
-        FEE, GetBlocksArgs, IcpLedger, Tokens, TransferArgs, minting_account,
-        transfer::{Failure, IcrcTransfer},
+        FEE, IcpLedger,
+        blocks::GetBlocksArgs,
+        minting_account,
+        transfer::{Failure, IcrcTransfer, Tokens, TransferArgs},
     },
     icrc::{
-        AllowanceArgs, AllowanceReply, ApproveArgs, MetadataValue, Standard, TransferArg,
+        AllowanceArgs, AllowanceReply, ApproveArgs, MetadataValue, Refusal, Standard, TransferArg,
         TransferFromArgs,
     },
     message::{Effects, Env, Input, decode, unknown_method},
@@ -88,7 +90,7 @@ struct Archives {
 /// The block of a transaction, or its refusal in the type of a method.
 fn outcome<E>(
     result: Result<u64, Failure>,
-    convert: impl Fn(super::super::icrc::Refusal) -> Result<E, String>,
+    convert: impl Fn(Refusal) -> Result<E, String>,
 ) -> Result<Result<Nat, E>, String> {
     match result {
         Ok(block) => Ok(Ok(block.into())),

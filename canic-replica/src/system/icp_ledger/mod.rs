@@ -1,17 +1,13 @@
 //! The ICP ledger.
 
-mod blocks;
+pub(super) mod blocks;
 mod encoding;
-mod interface;
-mod transfer;
+pub(super) mod interface;
+pub(super) mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
-
-pub(super) use blocks::{GetBlocksArgs, Operation as BlockOperation, QueryBlocksResponse};
-pub(super) use interface::{INTERFACE, METHODS};
-pub(super) use transfer::{Tokens, TransferArgs, TransferError};
 
 use crate::system::{
     GOVERNANCE, Hash,

@@ -3,22 +3,29 @@
 
 use candid::{CandidType, Deserialize, Principal};
 use serde_bytes::ByteBuf;
-use sha2::{Digest, Sha256};
 
 use crate::{
     reject::RejectCode,
     system::{
         CYCLES_LEDGER, ICP_LEDGER,
         account::{AccountId, Subaccount},
-        cycles_ledger::{CmcArgs, CmcError, DepositArgs, DepositResult},
+        creation::{CanisterSettings, CmcArgs, CmcError},
+        cycles_ledger::interface::{DepositArgs, DepositResult},
         cycles_minting::{
             CyclesMinting,
+            job::{Job, Step, Task},
             notification::{
                 FAILED_TO_FETCH_BLOCK, Found, MintSuccess, Notification, NotifyError, Outcome,
                 Payment, Purpose, REFUND_FAILED, Status, Success,
             },
+            subnets::{check_selection, shuffled},
         },
-        icp_ledger::{FEE, GetBlocksArgs, TransferArgs, TransferError, minting_account},
+        icp_ledger::{
+            FEE,
+            blocks::GetBlocksArgs,
+            minting_account,
+            transfer::{TransferArgs, TransferError},
+        },
         message::{Effects, Env, decode},
     },
 };
@@ -30,48 +37,6 @@ const REFUND_FEE: u64 = 2 * FEE;
 const LEAST_FOR_CREATION: u128 = 100_000_000_000;
 /// What a call of `create_canister` pays that fails.
 const PENALTY: u128 = 100_000_000;
-
-/// A job: what for, and the answer that it waits for.
-#[derive(Clone, Hash)]
-pub(super) struct Job {
-    task: Task,
-    step: Step,
-}
-
-#[derive(Clone, Hash)]
-enum Task {
-    /// A notification, with its payment once the block is known.
-    Notified(Notification, Option<Payment>),
-    /// A call of `create_canister`.
-    Create { caller: Principal, args: CmcArgs },
-}
-
-/// The answer that a job waits for.
-#[derive(Clone, Hash)]
-enum Step {
-    Block,
-    /// The deposit of minted cycles.
-    Deposit,
-    Randomness,
-    /// The creation on a subnet; other subnets follow if it fails.
-    Creation {
-        subnet: Principal,
-        others: Vec<Principal>,
-    },
-    /// The transfer of a refund.
-    Refund {
-        reason: String,
-        /// To be burnt afterwards, in e8s.
-        burn: u64,
-        /// Whether the payment had no meaningful memo.
-        is_automatic: bool,
-    },
-    /// The transfer that burns ICP. Its failure changes nothing.
-    Burn {
-        outcome: Outcome,
-        is_automatic: bool,
-    },
-}
 
 /// An answer: the reply, or the code and the text of the reject.
 type Answer<'a> = Result<&'a [u8], (RejectCode, &'a str)>;
@@ -337,7 +302,7 @@ impl CyclesMinting {
     ) -> Result<Effects, String> {
         #[derive(CandidType)]
         struct Args {
-            settings: Option<crate::system::cycles_ledger::CanisterSettings>,
+            settings: Option<CanisterSettings>,
             sender_canister_version: Option<u64>,
         }
         let cycles = cycles_of(&task, env);
@@ -498,38 +463,6 @@ impl CyclesMinting {
         }
         notification.answer(outcome)
     }
-
-    /// The subnets on which a canister may be created.
-    fn eligible_subnets(
-        &self,
-        args: &CmcArgs,
-        controller: Principal,
-    ) -> Result<Vec<Principal>, String> {
-        use crate::system::cycles_ledger::SubnetSelection;
-        let of_type = |name: &String| {
-            let subnets = self.subnet_types.get(name);
-            let subnets = subnets.map(|subnets| subnets.iter().copied().collect());
-            subnets.ok_or_else(|| format!("Provided subnet type {name} does not exist"))
-        };
-        match (&args.subnet_selection, &args.subnet_type) {
-            (Some(SubnetSelection::Subnet { subnet }), _) => {
-                let typed = self.subnet_types.values().flatten();
-                match typed.chain(&self.default_subnets).any(|id| id == subnet) {
-                    true => Ok(vec![*subnet]),
-                    false => Err(format!(
-                        "Subnet {subnet} does not exist or {controller} is not authorized to \
-                         deploy to that subnet."
-                    )),
-                }
-            }
-            (Some(SubnetSelection::Filter(filter)), _) => match &filter.subnet_type {
-                Some(name) => of_type(name),
-                None => Ok(self.default_subnets.clone()),
-            },
-            (None, Some(name)) => of_type(name),
-            (None, None) => Ok(self.default_subnets.clone()),
-        }
-    }
 }
 
 /// The cycles for a creation.
@@ -543,17 +476,6 @@ fn cycles_of(task: &Task, env: &Env<'_>) -> u128 {
     }
 }
 
-/// Checks that a subnet is selected in one way.
-///
-/// # Errors
-/// Why the selection is invalid.
-pub(super) fn check_selection(args: &CmcArgs) -> Result<(), String> {
-    match args.subnet_type.is_some() && args.subnet_selection.is_some() {
-        true => Err("Cannot specify subnet_type and subnet_selection at the same time.".into()),
-        false => Ok(()),
-    }
-}
-
 /// The block of a transfer, or the code and the text of its failure.
 fn transferred(answer: Answer<'_>) -> Result<u64, (u8, String)> {
     const CANISTER_ERROR: u8 = RejectCode::CanisterError as u8;
@@ -564,13 +486,4 @@ fn transferred(answer: Answer<'_>) -> Result<u64, (u8, String)> {
         },
         Err((code, text)) => Err((code as u8, text.to_owned())),
     }
-}
-
-/// Subnets in an order that the seed decides on.
-fn shuffled(mut subnets: Vec<Principal>, seed: &[u8]) -> Vec<Principal> {
-    subnets.sort_by_cached_key(|subnet| {
-        let digest: [u8; 32] = Sha256::digest([seed, subnet.as_slice()].concat()).into();
-        digest
-    });
-    subnets
 }
