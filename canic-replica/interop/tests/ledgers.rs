@@ -60,18 +60,29 @@ fn ic_ledger_types_drive_the_icp_ledger() {
         to,
         created_at_time: None,
     };
-    let result: TransferResult =
-        update(&pic, anonymous, ledger, "transfer", transfer(100, DEFAULT_FEE));
+    let result: TransferResult = update(
+        &pic,
+        anonymous,
+        ledger,
+        "transfer",
+        transfer(100, DEFAULT_FEE),
+    );
     assert_eq!(result, Ok(3));
-    let result: TransferResult =
-        update(&pic, anonymous, ledger, "transfer", transfer(100, Tokens::from_e8s(1)));
+    let result: TransferResult = update(
+        &pic,
+        anonymous,
+        ledger,
+        "transfer",
+        transfer(100, Tokens::from_e8s(1)),
+    );
     assert_eq!(
         result,
         Err(TransferError::BadFee {
             expected_fee: DEFAULT_FEE
         })
     );
-    let balance: Tokens = query(&pic, ledger, "account_balance", AccountBalanceArgs { account: to });
+    let account = AccountBalanceArgs { account: to };
+    let balance: Tokens = query(&pic, ledger, "account_balance", account);
     assert_eq!(balance, Tokens::from_e8s(100));
     let args = GetBlocksArgs {
         start: 3,
@@ -85,7 +96,10 @@ fn ic_ledger_types_drive_the_icp_ledger() {
     let Some(Operation::Transfer { from, amount, .. }) = &transaction.operation else {
         panic!("{transaction:?}");
     };
-    assert_eq!(*from, AccountIdentifier::new(&anonymous, &ic_ledger_types::DEFAULT_SUBACCOUNT));
+    assert_eq!(
+        *from,
+        AccountIdentifier::new(&anonymous, &ic_ledger_types::DEFAULT_SUBACCOUNT)
+    );
     assert_eq!(*amount, Tokens::from_e8s(100));
 }
 
@@ -117,8 +131,13 @@ fn icrc_ledger_types_drive_both_ledgers() {
             transfer(1_000_000_000, Some(fee.clone())),
         );
         sent.unwrap();
-        let refused: Result<Nat, Icrc1TransferError> =
-            update(&pic, anonymous, ledger, "icrc1_transfer", transfer(1, Some(1_u8.into())));
+        let refused: Result<Nat, Icrc1TransferError> = update(
+            &pic,
+            anonymous,
+            ledger,
+            "icrc1_transfer",
+            transfer(1, Some(1_u8.into())),
+        );
         let expected_fee = fee.clone();
         assert_eq!(refused, Err(Icrc1TransferError::BadFee { expected_fee }));
         let approval = ApproveArgs {
@@ -152,9 +171,17 @@ fn icrc_ledger_types_drive_both_ledgers() {
         let taken: Result<Nat, TransferFromError> =
             update(&pic, anonymous, ledger, "icrc2_transfer_from", taking(10));
         taken.unwrap();
-        let refused: Result<Nat, TransferFromError> =
-            update(&pic, anonymous, ledger, "icrc2_transfer_from", taking(300_000_000));
-        assert!(matches!(refused, Err(TransferFromError::InsufficientAllowance { .. })));
+        let refused: Result<Nat, TransferFromError> = update(
+            &pic,
+            anonymous,
+            ledger,
+            "icrc2_transfer_from",
+            taking(300_000_000),
+        );
+        assert!(matches!(
+            refused,
+            Err(TransferFromError::InsufficientAllowance { .. })
+        ));
     }
 }
 

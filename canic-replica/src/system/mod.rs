@@ -3,8 +3,8 @@
 //! They are canisters like all others, with queues, call contexts and callbacks, but their code is
 //! native. `facade` makes a module that exports their methods and carries their Candid interface;
 //! no function of it runs. Instead the execution of a message hands the [`native::Native`] state on
-//! to its `run`, which answers what the canister does: [`message::Effects`]. A message that traps leaves
-//! no trace, as the state was a copy.
+//! to its `run`, which answers what the canister does: [`message::Effects`]. A message that traps
+//! leaves no trace, as the state was a copy.
 //!
 //! Rules and texts follow `dfinity/ic` (`rs/ledger_suite/icp`, `rs/nns/cmc`) and
 //! `dfinity/cycles-ledger`; the initial state is that of `rs/pocket_ic_server/src/pocket_ic.rs`.

@@ -71,7 +71,8 @@ fn a_deposit_mints_what_it_brings_less_the_fee() {
         (
             FEE - 1,
             FEE - 1,
-            "The requested amount 99999999 to be deposited is less than the cycles ledger fee: 100000000",
+            "The requested amount 99999999 to be deposited is less than the cycles ledger fee: \
+             100000000",
         ),
         (
             FEE,
@@ -465,7 +466,8 @@ fn a_canister_is_created_on_an_application_subnet_or_on_the_chosen_one() {
     for subnet in &subnets[2..5] {
         let args = format!(
             "(record {{ amount = {T} : nat; creation_args = opt record {{ \
-             subnet_selection = opt variant {{ Subnet = record {{ subnet = principal \"{subnet}\" }} }}; \
+             subnet_selection = opt variant {{ Subnet = record {{ subnet = principal \"{subnet}\" \
+             }} }}; \
              settings = opt record {{ controllers = opt vec {{ principal \"{}\" }}; \
              freezing_threshold = opt (7 : nat) }} }} }})",
             user(2)
@@ -492,7 +494,8 @@ fn a_canister_is_created_on_an_application_subnet_or_on_the_chosen_one() {
     // A type of subnets is chosen by its name.
     let args = format!(
         "(record {{ amount = {} : nat; creation_args = opt record {{ \
-         subnet_selection = opt variant {{ Filter = record {{ subnet_type = opt \"fiduciary\" }} }} }} }})",
+         subnet_selection = opt variant {{ Filter = record {{ subnet_type = opt \"fiduciary\" }} \
+         }} }} }})",
         3 * T
     );
     let canister = created(&system.cycles(user(1), "create_canister", &args));
@@ -601,7 +604,8 @@ fn blocks_are_chained_and_the_last_one_is_certified() {
     let reply = system.cycles(
         user(1),
         "icrc3_get_blocks",
-        "(vec { record { start = 1 : nat; length = 9 : nat }; record { start = 0 : nat; length = 1 : nat } })",
+        "(vec { record { start = 1 : nat; length = 9 : nat }; record { start = 0 : nat; length = \
+         1 : nat } })",
     );
     assert!(reply.contains("log_length = 2 : nat"), "{reply}");
     assert!(reply.contains("archived_blocks = vec {}"), "{reply}");
@@ -656,7 +660,8 @@ fn blocks_are_chained_and_the_last_one_is_certified() {
     for _ in 0..60 {
         system.give_cycles(&account(user(1)), 1);
     }
-    let many = "(vec { record { start = 0 : nat; length = 40 : nat }; record { start = 0 : nat; length = 1_000 : nat } })";
+    let many = "(vec { record { start = 0 : nat; length = 40 : nat }; record { start = 0 : nat; \
+    length = 1_000 : nat } })";
     let reply = system.cycles(user(1), "icrc3_get_blocks", many);
     assert_eq!(reply.matches("\"tx\"").count(), 50);
 }

@@ -58,7 +58,8 @@ impl System {
 
     fn create(&mut self, sender: Principal, block: u64, rest: &str) -> String {
         let args = format!(
-            "(record {{ block_index = {block} : nat64; controller = principal \"{sender}\"; {rest} }})"
+            "(record {{ block_index = {block} : nat64; controller = principal \"{sender}\"; \
+             {rest} }})"
         );
         self.minting(sender, "notify_create_canister", &args)
     }
@@ -182,7 +183,10 @@ fn a_notification_of_another_block_is_refused() {
     let block = system.pay(user(1), target, CREA, ICP);
     let reply = system.top_up(block, target);
     assert!(
-        reply.contains("(CreateCanister (1095062083)) in the transaction does not match the expected memo (TopUp (1347768404))"),
+        reply.contains(
+            "(CreateCanister (1095062083)) in the transaction does not match the \
+        expected memo (TopUp (1347768404))"
+        ),
         "{reply}"
     );
     // The refused payment can still be used for what it is.
@@ -447,7 +451,8 @@ fn a_canister_buys_cycles_and_creates_canisters_across_subnets() {
     assert!(system.net.replica.cycles(proxy).unwrap() > before + 3 * T);
     let other = system.net.replica.subnets()[3].id;
     let args = format!(
-        "(record {{ subnet_selection = opt variant {{ Subnet = record {{ subnet = principal \"{other}\" }} }} }})"
+        "(record {{ subnet_selection = opt variant {{ Subnet = record {{ subnet = principal \
+         \"{other}\" }} }} }})"
     );
     let (refund, reply) = system.call_from(proxy, CYCLES_MINTING, "create_canister", &args, 2 * T);
     let canister = id(reply.split('"').nth(1).unwrap());

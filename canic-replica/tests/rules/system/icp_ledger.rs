@@ -108,19 +108,23 @@ fn transfers_are_refused_at_their_limits() {
     for (args, reply) in [
         (
             transfer(&to, 1, FEE + 1, ""),
-            "(variant { Err = variant { BadFee = record { expected_fee = record { e8s = 10_000 : nat64 } } } })",
+            "(variant { Err = variant { BadFee = record { expected_fee = record { e8s = 10_000 : \
+             nat64 } } } })",
         ),
         (
             transfer(&to, ICP - FEE + 1, FEE, ""),
-            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = 100_000_000 : nat64 } } } })",
+            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = \
+             100_000_000 : nat64 } } } })",
         ),
         (
             transfer(&to, u64::MAX, FEE, ""),
-            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = 100_000_000 : nat64 } } } })",
+            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = \
+             100_000_000 : nat64 } } } })",
         ),
         (
             transfer(&to, 1, FEE, &at(now - 24 * HOUR - MINUTE)),
-            "(variant { Err = variant { TxTooOld = record { allowed_window_nanos = 86_400_000_000_000 : nat64 } } })",
+            "(variant { Err = variant { TxTooOld = record { allowed_window_nanos = \
+             86_400_000_000_000 : nat64 } } })",
         ),
         (
             transfer(&to, 1, FEE, &at(now + 2 * MINUTE)),
@@ -141,7 +145,8 @@ fn transfers_are_refused_at_their_limits() {
                 FEE,
                 &format!("from_subaccount = opt {}", blob(&[1; 32])),
             ),
-            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = 0 : nat64 } } } })",
+            "(variant { Err = variant { InsufficientFunds = record { balance = record { e8s = 0 : \
+             nat64 } } } })",
         ),
     ] {
         assert_eq!(system.icp(user(1), "transfer", &args), reply, "{args}");
@@ -514,7 +519,8 @@ fn blocks_are_chained_and_the_last_one_is_certified() {
     let reply = system.icp(
         user(1),
         "query_blocks",
-        "(record { start = 18_446_744_073_709_551_615 : nat64; length = 18_446_744_073_709_551_615 : nat64 })",
+        "(record { start = 18_446_744_073_709_551_615 : nat64; length = \
+         18_446_744_073_709_551_615 : nat64 })",
     );
     assert!(reply.contains("blocks = vec {}"), "{reply}");
 }

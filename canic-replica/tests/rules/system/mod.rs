@@ -229,7 +229,7 @@ impl System {
     /// A canister on the first application subnet that makes calls.
     fn proxy(&mut self) -> Principal {
         let proxy = self.net.create_on(2, 100 * T);
-        let module = canister(&proxy_body());
+        let module = canister(&proxy());
         self.net.install_as(Install, proxy, module, &[]).unwrap();
         proxy
     }
@@ -271,20 +271,11 @@ impl System {
     }
 }
 
-fn proxy_body() -> String {
-    proxy()
-}
-
 /// The number in a reply like `(5 : nat)`.
 fn number(reply: &str) -> u128 {
-    let digits = reply.chars().filter(char::is_ascii_digit);
-    let text: String = reply
-        .split(" : ")
-        .next()
-        .map(|text| text.chars().filter(char::is_ascii_digit).collect())
-        .unwrap_or_default();
-    assert!(digits.count() > 0, "{reply}");
-    text.parse().unwrap_or_else(|_| panic!("{reply}"))
+    let value = reply.split(" : ").next().unwrap_or_default();
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("{reply}"))
 }
 
 /// The block in a reply like `(variant { Ok = 5 : nat })`.

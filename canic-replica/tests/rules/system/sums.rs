@@ -135,7 +135,8 @@ impl World {
             }
             7 => {
                 let args = format!(
-                    "(record {{ from = {theirs}; to = principal \"{target}\"; amount = {} : nat }})",
+                    "(record {{ from = {theirs}; to = principal \"{target}\"; amount = {} : nat \
+                     }})",
                     cycles / 2
                 );
                 system.cycles(sender, "withdraw_from", &args);
@@ -175,7 +176,8 @@ impl World {
         let memo = MEMOS[amount as usize / 2 % 4];
         let amount = u64::from(amount) / 7;
         let args = format!(
-            "(record {{ to = record {{ owner = principal \"{CYCLES_MINTING}\"; subaccount = opt {} }}; \
+            "(record {{ to = record {{ owner = principal \"{CYCLES_MINTING}\"; subaccount = opt \
+             {} }}; \
              amount = {amount} : nat; memo = opt {} }})",
             blob(&subaccount),
             blob(&memo.to_le_bytes())
