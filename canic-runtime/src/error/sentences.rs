@@ -156,6 +156,15 @@ impl fmt::Display for ImportError {
                 "the pool has its most canisters, {max}: raise the pool's `max`"
             ),
             Self::Refused(refused) => refused.fmt(f),
+            Self::NotOnSubnet {
+                operation,
+                subnet,
+                reason,
+            } => write!(
+                f,
+                "the canister is not on root's subnet {subnet} (operation {operation}): \
+                 import one of that subnet; the platform says: {reason}"
+            ),
             Self::NotControlled { operation, reason } => write!(
                 f,
                 "root does not control the canister (operation {operation}): \
@@ -421,6 +430,7 @@ mod tests {
             Busy { open, retry_after },
             PoolFull { max: 4_015 },
             Refused (full()),
+            NotOnSubnet { operation, subnet: canister(), reason: reason() },
             NotControlled { operation, reason: reason() },
             WrongModule { operation, reason: reason() },
             Pending { operation },

@@ -265,7 +265,7 @@ async fn management(
 /// Calls the management canister by its general id, or by the id of one subnet.
 async fn management_of(
     id: Principal,
-    method: &str,
+    method: &'static str,
     args: &impl CandidType,
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
