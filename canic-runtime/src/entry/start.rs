@@ -11,6 +11,7 @@ use std::{
 use crate::{
     entry::health,
     platform::{
+        awaits::OpenFunction,
         ic::{self, Level, TimerId},
         message,
     },
@@ -75,6 +76,7 @@ async fn attempt() {
     let pause = pause_after(tries);
     let _running = Running {
         next: now + pause.as_nanos() as u64,
+        _open: OpenFunction::begin("start"),
     };
     // The next try is scheduled before the hook runs, as a trap after an await ends this task.
     attempt_after(pause);
@@ -98,6 +100,7 @@ async fn attempt() {
 /// A try under way. If it ends without success, or by a trap, the next one becomes due.
 struct Running {
     next: u64,
+    _open: OpenFunction,
 }
 
 impl Drop for Running {

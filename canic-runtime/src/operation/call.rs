@@ -40,6 +40,10 @@ pub(crate) enum Call {
     Info {
         canister: Principal,
     },
+    /// `canister_info`, asked of root's own subnet.
+    Locate {
+        canister: Principal,
+    },
     Sync {
         canister: Principal,
         identity: Identity,
@@ -54,7 +58,7 @@ pub(crate) enum Call {
     Reset {
         canister: Principal,
     },
-    /// `update_settings`: the defaults, but no freezing threshold.
+    /// `update_settings`: the defaults, but nothing that keeps the canister's cycles from a drain.
     Unfreeze {
         canister: Principal,
     },
@@ -151,6 +155,8 @@ pub(crate) struct Failure {
     pub(crate) no_such_canister: bool,
     /// Whether the called canister rejected the call or trapped.
     pub(crate) by_canister: bool,
+    /// Whether the platform refused the canister that the call is about, before any code ran there.
+    pub(crate) refuses_canister: bool,
     /// The reason, for log and records: [`MAX_REASON`] bytes at most.
     pub(crate) reason: String,
 }
@@ -168,6 +174,7 @@ impl Failure {
             transient: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
             no_such_canister: code == DESTINATION_INVALID,
             by_canister: matches!(code, CANISTER_REJECT | CANISTER_ERROR),
+            refuses_canister: matches!(code, DESTINATION_INVALID | CANISTER_REJECT),
             reason: shorten(message),
         }
     }
@@ -181,7 +188,15 @@ impl Failure {
             } else {
                 Outcome::Unknown
             },
-            ..Self::of_management(code, message)
+            ..Self::of_management(code, message).of_other()
+        }
+    }
+
+    /// The same failure of a call that was not about the operation's canister.
+    pub(crate) fn of_other(self) -> Self {
+        Self {
+            refuses_canister: false,
+            ..self
         }
     }
 
@@ -200,6 +215,7 @@ impl Failure {
             transient: true,
             no_such_canister: false,
             by_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -211,6 +227,7 @@ impl Failure {
             transient: false,
             no_such_canister: false,
             by_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -228,7 +245,12 @@ const MAX_REASON: usize = 600;
 
 /// The first [`MAX_REASON`] bytes of a text, cut between two characters.
 pub(crate) fn shorten(text: &str) -> String {
-    let mut end = text.len().min(MAX_REASON);
+    shorten_to(text, MAX_REASON)
+}
+
+/// The first `max` bytes of a text, cut between two characters.
+pub(crate) fn shorten_to(text: &str, max: usize) -> String {
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -245,15 +267,20 @@ pub(crate) struct Status {
     pub(crate) cycles: u128,
     /// Cycles that the freezing threshold keeps.
     pub(crate) frozen: u128,
+    /// Whether the canister has chunks of modules.
+    pub(crate) chunks: bool,
     /// Whether the canister has snapshots.
     pub(crate) snapshots: bool,
     /// Whether root is the only controller.
     pub(crate) root_controls_alone: bool,
     /// Whether all settings but the controllers are the platform's defaults.
     pub(crate) default_settings: bool,
-    /// Whether no setting but the controllers holds cycles back: neither an allocation nor a
-    /// freezing threshold.
+    /// Whether no setting but the controllers keeps cycles from a drain.
     pub(crate) drainable_settings: bool,
+    /// Whether the platform tells a setting, or a value of one, that root can't read.
+    pub(crate) unread_settings: bool,
+    /// Cycles that another canister, root too, has to send with each call.
+    pub(crate) minimum_call_cycles: u128,
 }
 
 /// For the tests of decisions: an empty canister in the state of a fresh one.
@@ -266,10 +293,13 @@ impl Status {
             controllers: vec![controller],
             cycles,
             frozen: 0,
+            chunks: false,
             snapshots: false,
             root_controls_alone: true,
             default_settings: true,
             drainable_settings: true,
+            unread_settings: false,
+            minimum_call_cycles: 0,
         }
     }
 }

@@ -3,9 +3,11 @@
 //! All decisions are plain functions of a record and a reply. `root::driver` performs them.
 
 pub(crate) mod allocation;
+pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod drain;
 pub(crate) mod install;
+pub(crate) mod location;
 pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod recovery;
@@ -23,6 +25,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
+    operation::blame::Refusals,
     stable::record::{Cycles, Id},
 };
 
@@ -53,13 +56,14 @@ pub(crate) struct Moment {
 ///  0 id          4 admission    8 retry       12 accepted
 ///  1 purpose     5 canister     9 teardown    13 updated
 ///  2 step        6 source      10 search      14 end
-///  3 in_flight   7 money       11 failure     15 padding     16 upgrade
+///  3 in_flight   7 money       11 failure     15 padding
+///                                             16 refusals    17 upgrade
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
-///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
+///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent  5 emptied
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
-/// 16 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end
+/// 17 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -104,8 +108,11 @@ pub(crate) struct Operation {
     /// record does not grow.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub(crate) padding: Vec<u8>,
-    /// The progress of a member's upgrade.
+    /// The provisions that the platform refused on the claimed canister, this one included.
     #[n(16)]
+    pub(crate) refusals: Option<Refusals>,
+    /// The progress of a member's upgrade.
+    #[n(17)]
     pub(crate) upgrade: Option<UpgradeState>,
 }
 
@@ -172,6 +179,10 @@ pub(crate) struct TeardownState {
     /// Whether root saw once that the canister is gone.
     #[n(4)]
     pub(crate) absent: bool,
+    /// Whether root uninstalled the canister's code since it became the only controller. Records
+    /// of earlier versions lack this field.
+    #[cbor(n(5), default)]
+    pub(crate) emptied: bool,
 }
 
 impl TeardownState {
@@ -183,6 +194,7 @@ impl TeardownState {
             reset: false,
             deleting: false,
             absent: false,
+            emptied: false,
         }
     }
 }
@@ -500,7 +512,7 @@ pub(crate) enum Step {
     /// `start_canister`.
     #[n(8)]
     Start,
-    /// `update_settings`: back to the defaults, root the only controller.
+    /// `update_settings`: all settings, and root as the only controller.
     #[n(9)]
     Reset,
     /// `list_canister_snapshots`, then `delete_canister_snapshot` for each.
@@ -527,26 +539,29 @@ pub(crate) enum Step {
     /// No call: the retirement of a member waits for those of its children.
     #[n(17)]
     RetireChildren,
-    /// `take_canister_snapshot`.
+    /// `canister_info`, asked of root's own subnet: whether an import's canister is there.
     #[n(18)]
+    Locate,
+    /// `take_canister_snapshot`.
+    #[n(19)]
     TakeSnapshot,
     /// `list_canister_snapshots`, to find a snapshot whose id root never learnt.
-    #[n(19)]
+    #[n(20)]
     FindSnapshot,
     /// `install_chunked_code` as an upgrade, to the new release or back to the old one.
-    #[n(20)]
+    #[n(21)]
     Upgrade,
     /// `canic_health`: the member says whether the new code is fit to serve.
-    #[n(21)]
+    #[n(22)]
     Health,
     /// `canic_accept`: ends the member's probation.
-    #[n(22)]
+    #[n(23)]
     Accept,
     /// `load_canister_snapshot`.
-    #[n(23)]
+    #[n(24)]
     Restore,
     /// `delete_canister_snapshot`, for the snapshot that root took.
-    #[n(24)]
+    #[n(25)]
     DropSnapshot,
 }
 
@@ -614,6 +629,7 @@ impl Operation {
             end: None,
             padding: Vec::new(),
             upgrade: None,
+            refusals: None,
         }
     }
 
@@ -660,6 +676,7 @@ impl Operation {
             ..TeardownState::new(goal)
         });
         self.retry = Retry::default();
+        self.refusals = None;
         self.end = None;
     }
 

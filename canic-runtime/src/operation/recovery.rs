@@ -42,9 +42,11 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.failure = Some(reason.to_string());
             return Transition::Close(End::Quarantined);
         }
-        // A search asks about its candidate again. Only upgrades have the steps after it.
+        // A search asks about its candidate again, an import about its canister. Only upgrades have
+        // the steps after these.
         Step::RetireChildren
         | Step::Search
+        | Step::Locate
         | Step::TakeSnapshot
         | Step::FindSnapshot
         | Step::Upgrade

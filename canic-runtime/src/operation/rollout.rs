@@ -345,8 +345,10 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         return Next::Nothing;
     }
     // Members that were held, or that came meanwhile, are not passed over.
-    if matches!(rollout.phase, Phase::Rest | Phase::Undo | Phase::Settle | Phase::Clear)
-        && (walk.begun > 0 || walk.held > 0)
+    if matches!(
+        rollout.phase,
+        Phase::Rest | Phase::Undo | Phase::Settle | Phase::Clear
+    ) && (walk.begun > 0 || walk.held > 0)
     {
         let pause = if walk.begun > 0 { 0 } else { BUSY_PAUSE };
         rollout.walk = Walk {
@@ -359,7 +361,11 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Clear => rollout.enter(Phase::Canary, now),
         Phase::Canary => {
             rollout.canaries = walk.begun;
-            let next = if walk.begun > 0 { Phase::Bake } else { Phase::Rest };
+            let next = if walk.begun > 0 {
+                Phase::Bake
+            } else {
+                Phase::Rest
+            };
             rollout.enter(next, now);
         }
         Phase::Look => rollout.enter(Phase::Rest, now),

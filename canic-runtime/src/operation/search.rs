@@ -352,6 +352,7 @@ mod tests {
             transient: true,
             no_such_canister: false,
             by_canister: false,
+            refuses_canister: false,
             reason: "later".to_string(),
         });
         for attempt in 1..4 {

@@ -168,14 +168,29 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
 
 /// A stopped member with its old release gets the new one, after its snapshot.
 fn after_stop(op: &mut Operation) -> Transition {
-    let takes_one = parts(op).is_some_and(|(plan, state)| plan.snapshot && state.snapshot.is_none());
-    go(op, if takes_one { Step::TakeSnapshot } else { Step::Upgrade })
+    let takes_one =
+        parts(op).is_some_and(|(plan, state)| plan.snapshot && state.snapshot.is_none());
+    go(
+        op,
+        if takes_one {
+            Step::TakeSnapshot
+        } else {
+            Step::Upgrade
+        },
+    )
 }
 
 /// A stopped member with the new release gets its old one: with its state if root has a snapshot.
 fn undo(op: &mut Operation) -> Transition {
     let has_snapshot = state(op).snapshot.is_some();
-    go(op, if has_snapshot { Step::Restore } else { Step::Upgrade })
+    go(
+        op,
+        if has_snapshot {
+            Step::Restore
+        } else {
+            Step::Upgrade
+        },
+    )
 }
 
 fn ask_for_health(op: &mut Operation) -> Transition {
@@ -248,7 +263,11 @@ fn after_failure(op: &mut Operation, failure: Failure) -> Transition {
     let (step, way) = (op.step, state(op).way);
     op.retry.attempts += 1;
     let attempts = op.retry.attempts;
-    let limit = if step == Step::Stop { MAX_STOPS } else { MAX_ATTEMPTS };
+    let limit = if step == Step::Stop {
+        MAX_STOPS
+    } else {
+        MAX_ATTEMPTS
+    };
     if attempts < limit && failure.outcome == Outcome::Unknown {
         op.failure = Some(failure.reason);
         op.step = if step == Step::TakeSnapshot {
@@ -294,7 +313,9 @@ pub(crate) fn resume(op: &mut Operation) {
 
 /// Whether root has not given both ways up yet.
 pub(crate) fn may_give_up(op: &Operation) -> bool {
-    op.upgrade.as_ref().is_some_and(|state| state.way != Way::Stay)
+    op.upgrade
+        .as_ref()
+        .is_some_and(|state| state.way != Way::Stay)
 }
 
 /// Gives the new release up. Root goes back from wherever the member is.
@@ -370,12 +391,12 @@ fn parts(op: &Operation) -> Option<(&UpgradePlan, &UpgradeState)> {
 
 #[cfg(test)]
 mod tests {
-    use candid::Principal;
     use super::*;
     use crate::{
         operation::{Position, Release, machine, recovery},
         stable::record::Id,
     };
+    use candid::Principal;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const MEMBER: Principal = Principal::from_slice(&[9, 1]);
@@ -625,7 +646,12 @@ mod tests {
     fn a_member_that_does_not_stop_is_started_again() {
         let mut canister = Canister::new(Ok(Health::Healthy));
         canister.run = Run::Stopping;
-        let refused = |step| (step == Step::Stop).then_some(Fault { code: 2, ..REJECTED });
+        let refused = |step| {
+            (step == Step::Stop).then_some(Fault {
+                code: 2,
+                ..REJECTED
+            })
+        };
         let (end, steps) = run(&mut upgrade(false), &mut canister, refused);
         assert_eq!((end, canister.run), (End::Untouched, Run::Running));
         let stops = steps.iter().filter(|step| **step == Step::Stop).count();
@@ -645,7 +671,10 @@ mod tests {
     fn a_poor_member_gets_the_cycles_that_the_platform_takes_in_advance() {
         let mut canister = Canister::new(Ok(Health::Healthy));
         canister.cycles = 7;
-        assert_eq!(run(&mut upgrade(false), &mut canister, |_| None).0, End::Done);
+        assert_eq!(
+            run(&mut upgrade(false), &mut canister, |_| None).0,
+            End::Done
+        );
         assert_eq!(canister.cycles, drain::price(T / 2));
     }
 
@@ -741,7 +770,11 @@ mod tests {
             assert_eq!(canister.module, expected.module, "{told}");
             assert_eq!(state.accepted, end == End::Done, "{told}");
             let kept = canister.snapshots.len();
-            assert_eq!(kept, usize::from(end == End::Done && state.snapshot.is_some()), "{told}");
+            assert_eq!(
+                kept,
+                usize::from(end == End::Done && state.snapshot.is_some()),
+                "{told}"
+            );
         }
     }
 }

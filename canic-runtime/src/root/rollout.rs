@@ -27,12 +27,7 @@ pub(crate) fn advance(state: &mut State, now: u64) -> Advanced {
 }
 
 /// Advances one rollout. Answers when root asks again, if no operation's end does.
-fn advance_one(
-    state: &mut State,
-    id: u32,
-    now: u64,
-    begun: &mut Vec<OperationId>,
-) -> Option<u64> {
+fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId>) -> Option<u64> {
     loop {
         let mut rollout = state.rollouts.get(id)?.clone();
         set_current(state, &rollout);

@@ -41,7 +41,7 @@ fn release_info(state: &State, role: &Role, release: &ReleaseRecord) -> ReleaseI
         number: release.number,
         hash: release.module.to_vec(),
         size: module.map_or(0, |module| module.size),
-        embedded: module.is_some_and(|module| module.embedded),
+        embedded: role.releases.embedded() == Some(release.module),
         approved: release.approved,
         members: state.registry.count_on_release(role.number, release.number),
         current: is(role.releases.current()),
@@ -51,7 +51,9 @@ fn release_info(state: &State, role: &Role, release: &ReleaseRecord) -> ReleaseI
 
 /// A page of rollouts.
 pub(crate) fn rollouts(state: &State, request: PageRequest) -> RolloutsPage {
-    let after = request.after.map(|after| u32::try_from(after).unwrap_or(u32::MAX));
+    let after = request
+        .after
+        .map(|after| u32::try_from(after).unwrap_or(u32::MAX));
     let mut all = state.rollouts.after(after).peekable();
     let mut rollouts = Vec::new();
     while rollouts.len() < rows(request.limit)
@@ -68,7 +70,10 @@ pub(crate) fn rollouts(state: &State, request: PageRequest) -> RolloutsPage {
 pub(crate) fn rollout(state: &State, request: RolloutQuery) -> Option<RolloutPage> {
     let rollout = state.rollouts.get(request.rollout)?;
     let after = request.after.unwrap_or_default();
-    let failed = rollout.failures.iter().filter(|operation| **operation > after);
+    let failed = rollout
+        .failures
+        .iter()
+        .filter(|operation| **operation > after);
     let limit = rows(request.limit);
     let failures: Vec<RolloutFailure> = failed
         .clone()
@@ -82,7 +87,10 @@ pub(crate) fn rollout(state: &State, request: RolloutQuery) -> Option<RolloutPag
             })
         })
         .collect();
-    let next = failed.clone().nth(limit).and(failed.clone().nth(limit.saturating_sub(1)));
+    let next = failed
+        .clone()
+        .nth(limit)
+        .and(failed.clone().nth(limit.saturating_sub(1)));
     Some(RolloutPage {
         rollout: info(state, rollout),
         failures,

@@ -25,8 +25,8 @@ use crate::{
     api::{CatchUpPage, CatchUpRequest, MemberRef, OperationId, OperationKind},
     config::RootConfig,
     operation::{
-        Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step, Teardown,
-        TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
+        Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step,
+        Teardown, TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
     },
     stable::{memory, record::Id},
     state::{
@@ -284,6 +284,7 @@ impl State {
                 op.canister = Some(entry.canister);
                 op.source = Some(Origin::Pool);
                 op.money.held = entry.cycles;
+                op.refusals = entry.refusals;
                 true
             }
             None => false,
@@ -488,6 +489,7 @@ impl State {
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
+        self.settle_demand(&op, end, now);
         self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
         op.end = Some(end);
         op.in_flight = false;
@@ -601,9 +603,23 @@ impl State {
             _ => false,
         };
         if into_pool {
-            self.pool.put_ready(canister, op.money.held.0, now);
+            let refusals = op.refusals.clone();
+            self.pool
+                .put_ready(canister, op.money.held.0, refusals, now);
         } else if end != End::Untouched {
             self.pool.remove(canister);
+        }
+    }
+
+    /// A provision that made no member does not count as demand: its canister came back, or was
+    /// never there. Otherwise each failure would let the pool grow by one canister.
+    fn settle_demand(&mut self, op: &Operation, end: End, now: u64) {
+        match (&op.purpose, end) {
+            (Purpose::Provision(..), End::Done) => self.pool.end_sparing(),
+            (Purpose::Provision(..), End::Nothing | End::Recycled | End::Deleted) => {
+                self.pool.retract_demand(now);
+            }
+            _ => {}
         }
     }
 

@@ -182,9 +182,11 @@ impl PrincipalKey {
         // number's lowest byte is in the second word.
         let number = |key: Self| u128::from(key.0[0]) << 64 | u128::from(key.0[1]);
         let (low, high) = (number(self), number(high));
-        let (chosen, _) = hash.split_first_chunk::<16>().map_or((0, &hash[..]), |(first, rest)| {
-            (u128::from_le_bytes(*first), rest)
-        });
+        let (chosen, _) = hash
+            .split_first_chunk::<16>()
+            .map_or((0, &hash[..]), |(first, rest)| {
+                (u128::from_le_bytes(*first), rest)
+            });
         let chosen = match (high - low).checked_add(1) {
             Some(span) => low + chosen % span,
             None => chosen,

@@ -42,7 +42,7 @@ pub(crate) struct Releases {
     candidate: Option<u32>,
     #[n(3)]
     all: Vec<ReleaseRecord>,
-    /// The module that root's own code contained when it was last started.
+    /// The module that root's own code contains, or contained last.
     #[cbor(n(4), with = "minicbor::bytes")]
     embedded: Option<Hash>,
 }
@@ -83,10 +83,14 @@ impl Releases {
         self.last
     }
 
-    /// Records the module that root's own code contains. Answers whether it is another one than
-    /// before: an approval stays until a different module is embedded.
-    pub(crate) fn note_embedded(&mut self, module: Hash) -> bool {
-        self.embedded.replace(module) != Some(module)
+    /// The module that root's own code contained when it was last started with one.
+    pub(crate) fn embedded(&self) -> Option<Hash> {
+        self.embedded
+    }
+
+    /// Records the module that root's own code contains.
+    pub(crate) fn set_embedded(&mut self, module: Hash) {
+        self.embedded = Some(module);
     }
 
     /// Makes a release the current one. It is no candidate any more.

@@ -202,7 +202,12 @@ impl State {
             job,
         };
         let id = self.take_operation_id();
-        let mark = rollout.id | if rollout.phase == Phase::Undo { UNDO } else { 0 };
+        let mark = rollout.id
+            | if rollout.phase == Phase::Undo {
+                UNDO
+            } else {
+                0
+            };
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Upgrading;
             member.operation = id;

@@ -14,10 +14,7 @@ use canic_fleet_tests::{
 };
 use canic_replica::{Effect, Fault, RejectCode};
 
-use crate::world::{T, World, controller};
-
-/// The platform's default, in seconds: 30 days.
-const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
+use crate::world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller};
 
 /// An operation, and the world in which it begins.
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +214,31 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "members_ask_root_about_others",
+        world: tree,
+        act: |world| {
+            let [old, new, watcher] = ["old", "new", "watcher"].map(|key| named_member(world, key));
+            let key = |key: &str| ("subscriber".to_string(), key.to_string());
+            world.begin(user(1), old, "look_up", key("new"));
+            world.begin(user(1), old, "look_up_and_forget", key("new"));
+            world.begin(user(1), old, "role_of", (watcher,));
+            // The callee asks root about its caller.
+            let nothing = Encode!().expect("no argument");
+            let call = (new, "for_members", nothing);
+            world.begin(user(1), watcher, "forward", call);
+        },
+    },
+    Scenario {
+        name: "members_command_root",
+        world: tree,
+        act: |world| {
+            let [a, old, new] = ["a", "old", "new"].map(|key| named_member(world, key));
+            world.begin(user(1), new, "hire", ("b".to_string(),));
+            world.begin(user(1), old, "hand_over", (a, new));
+            world.begin(user(1), a, "keys_of_children", ());
+        },
+    },
+    Scenario {
         name: "retire_a_tree",
         world: tree,
         act: |world| retire_named(world, "old", Some(true)),
@@ -355,7 +377,7 @@ fn tight() -> World {
 }
 
 /// A fleet whose root has cycles for its reserve, its pool and one more member.
-fn poor() -> World {
+pub(crate) fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
     (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
@@ -400,7 +422,7 @@ fn with_stranger_that_holds(cycles: u128) -> World {
 }
 
 /// Two parents, a chain of two subscribers below one of them, and a watcher of all of them.
-fn tree() -> World {
+pub(crate) fn tree() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_tree).clone()
 }
@@ -408,6 +430,7 @@ fn tree() -> World {
 fn new_tree() -> World {
     let mut world = World::start("fixture-tree-root", 60 * T);
     (world.capacity, world.reserve) = (4, T);
+    world.watched = &["subscriber"];
     world.approve("worker", "example-worker");
     world.approve("subscriber", "fixture-subscriber");
     world.approve("watcher", "fixture-watcher");
@@ -424,7 +447,7 @@ fn new_tree() -> World {
     rest(world)
 }
 
-fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
+pub(crate) fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
     ProvisionRequest {
         role: "subscriber".to_string(),
         key: Some(key.to_string()),
@@ -455,14 +478,14 @@ fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
 }
 
 /// Waits until a world is quiet, and clears its recorded requests.
-fn rest(mut world: World) -> World {
+pub(crate) fn rest(mut world: World) -> World {
     world.settle(|_| ()).expect("nothing fails");
     world.requests.clear();
     world
 }
 
 /// Provisions a member, and waits for it.
-fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
+pub(crate) fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
     let answer: Result<Provisioned, ProvisionError> =
         world.ask(controller(), "canic_provision", (request,));
     world.settle(|_| ()).expect("nothing fails");

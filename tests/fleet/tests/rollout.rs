@@ -226,10 +226,13 @@ fn more_failures_than_tolerated_bring_the_old_release_back_to_all() {
         manual: Some(true),
     };
     drop(request);
-    assert_eq!(start(&fleet, None), Err(RolloutError::UnknownRelease {
-        release: None,
-        known: vec![1, 2],
-    }));
+    assert_eq!(
+        start(&fleet, None),
+        Err(RolloutError::UnknownRelease {
+            release: None,
+            known: vec![1, 2],
+        })
+    );
     drop(members);
 }
 
@@ -241,16 +244,42 @@ fn what_contradicts_itself_is_refused_and_nothing_is_begun() {
         Err(RolloutError::UnknownRelease { release: None, .. })
     ));
     for plan in [
-        RolloutPlan { canary: Share::Members(0), ..PLAN },
-        RolloutPlan { canary: Share::Percent(0), ..PLAN },
-        RolloutPlan { canary: Share::Percent(101), ..PLAN },
-        RolloutPlan { concurrent: 0, ..PLAN },
-        RolloutPlan { concurrent: 51, ..PLAN },
-        RolloutPlan { max_failures: Share::Percent(101), ..PLAN },
-        RolloutPlan { health_timeout: 0, ..PLAN },
+        RolloutPlan {
+            canary: Share::Members(0),
+            ..PLAN
+        },
+        RolloutPlan {
+            canary: Share::Percent(0),
+            ..PLAN
+        },
+        RolloutPlan {
+            canary: Share::Percent(101),
+            ..PLAN
+        },
+        RolloutPlan {
+            concurrent: 0,
+            ..PLAN
+        },
+        RolloutPlan {
+            concurrent: 51,
+            ..PLAN
+        },
+        RolloutPlan {
+            max_failures: Share::Percent(101),
+            ..PLAN
+        },
+        RolloutPlan {
+            health_timeout: 0,
+            ..PLAN
+        },
     ] {
         fleet.approve("releases", &module("good", 2));
-        control(&fleet, rollouts(&fleet).last().unwrap().id, RolloutControl::Abort).unwrap();
+        control(
+            &fleet,
+            rollouts(&fleet).last().unwrap().id,
+            RolloutControl::Abort,
+        )
+        .unwrap();
         let request = RolloutRequest {
             role: "releases".to_string(),
             release: Some(2),
@@ -258,7 +287,10 @@ fn what_contradicts_itself_is_refused_and_nothing_is_begun() {
             canaries: None,
         };
         let refused: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
-        assert!(matches!(refused, Err(RolloutError::InvalidPlan { .. })), "{plan:?}");
+        assert!(
+            matches!(refused, Err(RolloutError::InvalidPlan { .. })),
+            "{plan:?}"
+        );
     }
     drop(members);
 }

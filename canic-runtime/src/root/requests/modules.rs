@@ -7,10 +7,10 @@ use crate::{
         ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, RolloutRequest, StageRequest,
         StagedChunk,
     },
-    operation::{Hash, policy},
+    operation::{Hash, policy, sha256},
     platform::ic::{self, Level},
     root::{chunk_store, queries, requests::rollouts},
-    state::{self, Approved, State},
+    state::{self, Approved, State, registry::Role},
 };
 
 /// Keeps a chunk of a module, in stable memory and in root's chunk store.
@@ -54,25 +54,86 @@ pub(crate) fn approve(
         });
     }
     let hash = state.modules.assemble(request)?;
-    release(state, &request.role, hash, request.manual != Some(true), now);
+    release(
+        state,
+        &request.role,
+        hash,
+        request.manual != Some(true),
+        now,
+    );
     state.forget_unused_modules();
     Ok(queries::module_info(state, &request.role, hash))
 }
 
-/// Approves the modules that root embeds: in `canister_init` and after each upgrade.
-pub(crate) fn approve_embedded(state: &mut State, now: u64) {
+/// Makes releases of the modules that root embeds: in `canister_init` and after each upgrade.
+/// Answers a line for root's log about each role whose embedded module is a new one, or is not the
+/// current one.
+///
+/// An approval stays until root is upgraded to a build that embeds another module than the one
+/// before.
+pub(crate) fn approve_embedded(state: &mut State, now: u64) -> Vec<String> {
+    let mut lines = Vec::new();
     for role in state.config.roles {
-        if let Some(wasm) = role.wasm {
+        let embedded = role.wasm.map(sha256);
+        let before = state.registry.role(role.name).cloned();
+        if let Some(wasm) = role.wasm
+            && is_new(before.as_ref(), sha256(wasm))
+        {
             let hash = state.modules.embed(wasm);
-            let is_new = state
+            state
                 .registry
-                .change_releases(role.name, |releases| releases.note_embedded(hash));
-            if is_new {
-                release(state, role.name, hash, true, now);
-            }
+                .change_releases(role.name, |releases| releases.set_embedded(hash));
+            release(state, role.name, hash, true, now);
         }
+        lines.extend(describe(role.name, before.as_ref(), embedded));
     }
     state.forget_unused_modules();
+    lines
+}
+
+/// Whether an embedded module is another one than root embedded before.
+fn is_new(before: Option<&Role>, embedded: Hash) -> bool {
+    before.is_none_or(|role| role.module().is_none() || role.releases.embedded() != Some(embedded))
+}
+
+/// The line about a role's module in a build that embeds this one. `None`: nothing changed, and the
+/// current module is the embedded one.
+fn describe(name: &str, before: Option<&Role>, embedded: Option<Hash>) -> Option<String> {
+    let current = before.and_then(Role::module);
+    let last = before.and_then(|role| role.releases.embedded());
+    let origin = if last == current {
+        "embedded"
+    } else {
+        "staged"
+    };
+    match (embedded, current) {
+        (Some(embedded), Some(current)) if embedded == current => None,
+        (Some(embedded), None) => Some(format!(
+            "role {name}: root embeds the module {}, which is current now",
+            hex(embedded)
+        )),
+        (Some(embedded), Some(current)) if is_new(before, embedded) => Some(format!(
+            "role {name}: root embeds another module than before, {}; it is to replace {}, which \
+             was {origin}",
+            hex(embedded),
+            hex(current)
+        )),
+        (Some(embedded), Some(current)) => Some(format!(
+            "role {name}: the module {} stays current, which was {origin}; root embeds {}, as \
+             before",
+            hex(current),
+            hex(embedded)
+        )),
+        (None, Some(current)) if last.is_some() => Some(format!(
+            "role {name}: root embeds no module any more; {} stays current, which was {origin}",
+            hex(current)
+        )),
+        (None, _) => None,
+    }
+}
+
+fn hex(hash: Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes a module a release of a role. A candidate takes the place of a rollout that is under way,
@@ -104,9 +165,105 @@ mod tests {
 
     use super::*;
     use crate::{
-        operation::{Operation, Plan, Position, Purpose, Step, Teardown, sha256},
-        root::steps::tests::{BARE, FLEET, ROOT, fleet, state_of},
+        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
+        operation::{Operation, Plan, Position, Purpose, Step, Teardown},
+        root::steps::tests::{BARE, FLEET, ROOT, WORKER, add_member, fleet, state_of},
+        stable::memory,
     };
+
+    const A: &[u8] = b"\0asm A";
+    const B: &[u8] = b"\0asm B";
+
+    /// A build of root that embeds a module, or none.
+    const fn build(wasm: Option<&'static [u8]>) -> [RoleConfig; 1] {
+        [RoleConfig {
+            wasm,
+            ..RoleConfig::open("worker")
+        }]
+    }
+
+    static ROLES: [[RoleConfig; 1]; 3] = [build(None), build(Some(A)), build(Some(B))];
+
+    static BUILDS: [RootConfig; 3] = [config(&ROLES[0]), config(&ROLES[1]), config(&ROLES[2])];
+
+    const fn config(roles: &'static [RoleConfig]) -> RootConfig {
+        RootConfig {
+            pool: None,
+            reserve: DEFAULT_RESERVE,
+            roles,
+        }
+    }
+
+    /// Upgrades root to a build. Answers the worker's module, whether it is the embedded one, and
+    /// the lines for the log.
+    fn upgrade(build: usize) -> (Vec<u8>, bool, Vec<String>) {
+        let mut state = State::open(&BUILDS[build]);
+        let lines = approve_embedded(&mut state, 0);
+        let hash = state.registry.role("worker").and_then(Role::module);
+        let info = queries::module_info(&state, "worker", hash.unwrap_or_default());
+        (info.hash, info.embedded, lines)
+    }
+
+    fn approve_for_worker(wasm: &[u8]) {
+        let mut state = State::open(&BUILDS[0]);
+        let request = staged(&mut state, "worker", wasm);
+        approve(&mut state, &request, 0).unwrap();
+    }
+
+    #[test]
+    fn an_approval_stays_while_builds_embed_the_same_module_or_none() {
+        memory::forget();
+        let (hash, embedded, lines) = upgrade(1);
+        assert_eq!((hash, embedded, lines.len()), (sha256(A).to_vec(), true, 1));
+        assert!(upgrade(1).2.is_empty(), "nothing changed");
+        approve_for_worker(B);
+        for build in [1, 0, 1, 0, 0, 1] {
+            let (hash, embedded, lines) = upgrade(build);
+            assert_eq!((hash, embedded), (sha256(B).to_vec(), false), "{build}");
+            assert!(
+                lines[0].contains("stays current, which was staged"),
+                "{lines:?}"
+            );
+            assert!(State::open(&BUILDS[build]).modules.get(sha256(B)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_build_that_embeds_another_module_than_before_replaces_an_approval() {
+        memory::forget();
+        upgrade(1);
+        approve_for_worker(b"\0asm newer");
+        let (hash, embedded, lines) = upgrade(2);
+        assert_eq!((hash, embedded), (sha256(B).to_vec(), true));
+        assert!(lines[0].contains(&hex(sha256(b"\0asm newer"))), "{lines:?}");
+        assert!(
+            lines[0].contains("to replace") && lines[0].contains("was staged"),
+            "{lines:?}"
+        );
+        // The build before, on purpose.
+        let (hash, embedded, lines) = upgrade(1);
+        assert_eq!((hash, embedded), (sha256(A).to_vec(), true));
+        assert!(lines[0].contains("was embedded"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_build_that_embeds_the_approved_module_is_the_newest_one_from_then_on() {
+        memory::forget();
+        upgrade(1);
+        approve_for_worker(B);
+        let (hash, embedded, lines) = upgrade(2);
+        assert_eq!((hash, embedded), (sha256(B).to_vec(), true));
+        assert!(lines.is_empty(), "{lines:?}");
+        assert_eq!(upgrade(1).0, sha256(A), "a deliberate rollback");
+    }
+
+    #[test]
+    fn a_module_that_is_staged_first_gives_way_to_the_first_embedded_one() {
+        memory::forget();
+        approve_for_worker(B);
+        assert!(upgrade(0).2.is_empty());
+        assert_eq!(upgrade(1).0, sha256(A));
+    }
 
     fn staged(state: &mut State, role: &str, wasm: &[u8]) -> ApproveRequest {
         let chunk = state.modules.stage(wasm.to_vec()).unwrap();
@@ -114,19 +271,43 @@ mod tests {
             role: role.to_string(),
             hash: sha256(wasm).to_vec(),
             chunks: vec![ByteBuf::from(chunk.to_vec())],
+            manual: None,
         }
     }
 
     #[test]
-    fn an_approved_module_replaces_the_one_before_which_is_forgotten() {
+    fn of_a_role_without_members_the_newest_module_is_current_and_the_two_before_are_kept() {
         let mut state = state_of(&BARE);
-        let first = staged(&mut state, "worker", b"\0asm one");
-        approve(&mut state, &first, 0).unwrap();
-        let second = staged(&mut state, "worker", b"\0asm two");
-        let info = approve(&mut state, &second, 0).unwrap();
-        assert_eq!(info.hash, second.hash);
-        assert!(state.modules.get(sha256(b"\0asm one")).is_none());
-        assert_eq!(state.modules.chunk_count(), 1);
+        for module in [b"\0asm1", b"\0asm2", b"\0asm3", b"\0asm4"] {
+            let request = staged(&mut state, "worker", module);
+            let info = approve(&mut state, &request, 0).unwrap();
+            assert_eq!(info.hash, request.hash);
+            let current = state.registry.role("worker").and_then(Role::module);
+            assert_eq!(current, Some(sha256(module)));
+        }
+        assert!(state.modules.get(sha256(b"\0asm1")).is_none());
+        assert_eq!(state.modules.chunk_count(), 3);
+    }
+
+    #[test]
+    fn a_newer_module_of_a_role_with_members_is_rolled_out() {
+        let mut state = fleet();
+        add_member(&mut state, WORKER, "worker", ROOT, None);
+        let before = state.registry.role("worker").and_then(Role::module);
+        let newer = staged(&mut state, "worker", b"\0asm newer");
+        approve(&mut state, &newer, 0).unwrap();
+        let role = state.registry.role("worker").unwrap();
+        assert_eq!(role.module(), before, "new members get the old one for now");
+        let candidate = role.releases.candidate().map(|one| one.number);
+        assert_eq!(candidate, Some(2));
+        let active = state.rollouts.active_of(role.number).map(|one| (one.id, one.to));
+        assert_eq!(active, Some((1, 2)));
+        // A newer one takes its place.
+        let newest = staged(&mut state, "worker", b"\0asm newest");
+        approve(&mut state, &newest, 0).unwrap();
+        let role = state.registry.role("worker").unwrap();
+        let active = state.rollouts.active_of(role.number).map(|one| (one.id, one.to));
+        assert_eq!(active, Some((2, 3)));
     }
 
     #[test]

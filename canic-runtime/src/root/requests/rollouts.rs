@@ -194,11 +194,7 @@ fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
     })
 }
 
-fn named_canaries(
-    state: &State,
-    role: u16,
-    named: &[Principal],
-) -> Result<Vec<Id>, RolloutError> {
+fn named_canaries(state: &State, role: u16, named: &[Principal]) -> Result<Vec<Id>, RolloutError> {
     if named.len() > MAX_NAMED {
         return Err(RolloutError::InvalidPlan {
             reason: format!("{} canaries are named, {MAX_NAMED} at most", named.len()),
