@@ -56,6 +56,7 @@ const KINDS: &[&str] = &[
     "import_to_pool",
     "adopt",
     "move",
+    "upgrade",
 ];
 
 /// The words of `End`.
@@ -66,6 +67,8 @@ const ENDS: &[&str] = &[
     "deleted",
     "untouched",
     "quarantined",
+    "reverted",
+    "abandoned",
 ];
 
 /// The words of `Step`.
@@ -89,6 +92,13 @@ const STEPS: &[&str] = &[
     "search",
     "retire_children",
     "locate",
+    "take_snapshot",
+    "find_snapshot",
+    "upgrade",
+    "health",
+    "accept",
+    "restore",
+    "drop_snapshot",
 ];
 
 /// The words of [`StepOutcome`].
@@ -329,7 +339,9 @@ mod tests {
 
     /// All variants of a type whose record is one number.
     fn all<T: for<'b> Decode<'b, ()>>() -> impl Iterator<Item = T> {
-        (0..24_u8).map_while(|number| minicbor::decode(&[number]).ok())
+        // Numbers from 24 on take a second byte.
+        (0..64_u8)
+            .map_while(|number| minicbor::decode(&crate::stable::record::encode(&number)).ok())
     }
 
     #[test]
@@ -343,6 +355,7 @@ mod tests {
             OperationKind::ImportToPool,
             OperationKind::Adopt,
             OperationKind::Move,
+            OperationKind::Upgrade,
         ];
         assert_eq!(names(kinds), KINDS);
     }

@@ -300,13 +300,19 @@ mod tests {
         assert_eq!(role.module(), before, "new members get the old one for now");
         let candidate = role.releases.candidate().map(|one| one.number);
         assert_eq!(candidate, Some(2));
-        let active = state.rollouts.active_of(role.number).map(|one| (one.id, one.to));
+        let active = state
+            .rollouts
+            .active_of(role.number)
+            .map(|one| (one.id, one.to));
         assert_eq!(active, Some((1, 2)));
         // A newer one takes its place.
         let newest = staged(&mut state, "worker", b"\0asm newest");
         approve(&mut state, &newest, 0).unwrap();
         let role = state.registry.role("worker").unwrap();
-        let active = state.rollouts.active_of(role.number).map(|one| (one.id, one.to));
+        let active = state
+            .rollouts
+            .active_of(role.number)
+            .map(|one| (one.id, one.to));
         assert_eq!(active, Some((2, 3)));
     }
 
