@@ -254,6 +254,7 @@ fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Ve
 
 /// Checks that the pool's canisters are unclaimed, and in the state of new ones.
 fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
+    let fresh = world.fresh_settings();
     for entry in pool {
         let canister = entry.canister;
         if let Some(operation) = entry.claimed_by {
@@ -266,10 +267,17 @@ fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String
                 if status.module_hash.is_none()
                     && status.status == CanisterStatusType::Running
                     && status.settings.controllers == [world.root]
+                    && status.memory_metrics.wasm_chunk_store_size == 0u8
                     && status.memory_metrics.snapshots_size == 0u8 => {}
             other => violations.push(format!(
                 "{canister} is in the pool, and is not empty: {other:?}"
             )),
+        }
+        let settings = world.settings(canister);
+        if settings.as_ref() != Ok(&fresh) {
+            violations.push(format!(
+                "{canister} is in the pool, and its settings are not a new one's: {settings:?}"
+            ));
         }
     }
 }

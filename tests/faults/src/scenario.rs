@@ -14,7 +14,10 @@ use canic_fleet_tests::{
 };
 use canic_replica::{Effect, Fault, RejectCode};
 
-use crate::world::{T, World, controller};
+use crate::{
+    foreign,
+    world::{T, World, controller},
+};
 
 /// The platform's default, in seconds: 30 days.
 const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
@@ -321,6 +324,26 @@ pub const SCENARIOS: &[Scenario] = &[
         world: with_stranger,
         act: adopt,
     },
+    Scenario {
+        name: "import_into_the_pool_from_another_owner",
+        world: foreign::stranger,
+        act: foreign::import_and_provision,
+    },
+    Scenario {
+        name: "retire_by_recycling_what_another_owner_set",
+        world: foreign::member,
+        act: |world| foreign::retire_all(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_no_threshold",
+        world: foreign::members_at_no_threshold,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_a_threshold_of_a_year",
+        world: foreign::members_at_a_threshold_of_a_year,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
+    },
 ];
 
 /// A scenario by name.
@@ -454,7 +477,7 @@ fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
 }
 
 /// Waits until a world is quiet, and clears its recorded requests.
-fn rest(mut world: World) -> World {
+pub(crate) fn rest(mut world: World) -> World {
     world.settle(|_| ()).expect("nothing fails");
     world.requests.clear();
     world

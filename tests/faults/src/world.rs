@@ -14,6 +14,7 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
@@ -620,6 +621,30 @@ impl World {
         };
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+
+    /// All settings of a canister that the platform tells, asked for by root as its controller.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn settings(&mut self, canister: Principal) -> Result<Record, Reject> {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        Ok(part_of_status(&reply, "settings"))
+    }
+
+    /// All settings of a fresh canister that root alone controls.
+    ///
+    /// # Panics
+    /// When the canister can't be created.
+    #[must_use]
+    pub fn fresh_settings(&self) -> Record {
+        let mut elsewhere = self.clone();
+        let fresh = elsewhere.create(controller(), T);
+        elsewhere.set_controllers(controller(), fresh, vec![self.root]);
+        elsewhere.settings(fresh).expect("root controls it")
     }
 }
 
