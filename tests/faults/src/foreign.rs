@@ -11,7 +11,7 @@ use ic_management_canister_types::{TakeCanisterSnapshotArgs, UploadChunkArgs};
 
 use crate::{
     scenario::{import, provision, rest, small},
-    world::{T, World, controller},
+    world::{SECOND, T, World, controller},
 };
 
 /// A fleet, and a canister outside it with a snapshot, a chunk, and all settings of its owner.
@@ -74,15 +74,42 @@ pub(crate) fn retire_all(world: &mut World, how: Retirement) {
     }
 }
 
-/// A notebook outside the fleet, which its owner and root control.
+/// A notebook outside the fleet with `cycles`, which its owner and root control.
 fn notebook_of_owner(world: &mut World, cycles: u128) -> Principal {
-    // The canister pays for its install, and has to hold 0.1 T afterwards.
-    let canister = world.create(controller(), cycles + T / 50);
+    // The platform takes 0.3 T in advance for an install.
+    let canister = world.create(controller(), cycles + T / 2);
     let argument = owner_argument(user(9));
     world.install(controller(), canister, "example-worker", argument);
+    // It burns some until the scenario begins, and is to hold what it is named after.
+    burn(world, canister, cycles + T / 50);
     let both = vec![controller(), world.root];
     world.set_controllers(controller(), canister, both);
     canister
+}
+
+/// Lets a canister burn its cycles, until `left` and some billions are left.
+fn burn(world: &mut World, canister: Principal, left: u128) {
+    /// What a full compute allocation costs a second, in cycles.
+    const PER_SECOND: u128 = T / 1_000;
+    let allocate = |world: &mut World, percent: u8| {
+        let settings = Settings {
+            compute_allocation: Some(percent.into()),
+            freezing_threshold: Some(0u8.into()),
+            ..Settings::default()
+        };
+        set(world, canister, settings);
+    };
+    allocate(world, 100);
+    for _ in 0..100 {
+        let held = world.replica.cycles(canister).unwrap_or_default();
+        let seconds = held.saturating_sub(left) / PER_SECOND;
+        if seconds < 5 {
+            break;
+        }
+        world.pass((seconds as u64 - 2).min(60) * SECOND);
+        world.replica.tick();
+    }
+    allocate(world, 0);
 }
 
 fn adopted(world: &mut World, key: &str, cycles: u128) -> Principal {
@@ -113,12 +140,16 @@ fn leave_traces(world: &mut World, canister_id: Principal) {
 fn set_all(world: &mut World, canister_id: Principal) {
     let controllers = vec![controller(), user(67), world.root];
     for settings in Settings::of_owner(controller(), controllers) {
-        let change = Change {
-            canister_id,
-            settings,
-        };
-        as_owner(world, "update_settings", canister_id, &change);
+        set(world, canister_id, settings);
     }
+}
+
+fn set(world: &mut World, canister_id: Principal, settings: Settings) {
+    let change = Change {
+        canister_id,
+        settings,
+    };
+    as_owner(world, "update_settings", canister_id, &change);
 }
 
 fn as_owner(world: &mut World, method: &str, canister: Principal, args: &impl CandidType) {

@@ -634,18 +634,6 @@ impl World {
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(part_of_status(&reply, "settings"))
     }
-
-    /// All settings of a fresh canister that root alone controls.
-    ///
-    /// # Panics
-    /// When the canister can't be created.
-    #[must_use]
-    pub fn fresh_settings(&self) -> Record {
-        let mut elsewhere = self.clone();
-        let fresh = elsewhere.create(controller(), T);
-        elsewhere.set_controllers(controller(), fresh, vec![self.root]);
-        elsewhere.settings(fresh).expect("root controls it")
-    }
 }
 
 /// Whether an event belongs to a delivery to an unresponsive member. Root retries such deliveries
