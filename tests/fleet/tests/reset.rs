@@ -2,7 +2,7 @@
 //! last one nothing of the next.
 
 use candid::{CandidType, Encode, Principal, encode_args, idl_hash};
-use canic::api::{ImportAs, ImportError, MembersFilter, Retirement};
+use canic::api::{ImportAs, ImportError, ImportRequest, Imported, MembersFilter, Retirement};
 use canic_fleet_tests::{
     Fleet, artifacts,
     fleet::{notebook, owner_argument},
@@ -184,6 +184,48 @@ fn an_imported_canister_is_as_new_and_closed_to_its_last_owner() {
         assert!(!line.contains("can't read"), "{line}");
     }
     fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn what_its_owner_does_while_root_resets_a_canister_leaves_no_trace() {
+    let fleet = Fleet::of_notebooks();
+    let fresh = fleet.pool()[0].canister;
+    for rounds in 0..6 {
+        let canister_id = fleet.stranger_canister(owner());
+        let controllers = Some(vec![owner(), fleet.root]);
+        let both = Settings {
+            controllers,
+            ..Settings::default()
+        };
+        set(&fleet, owner(), canister_id, both);
+        let request = ImportRequest {
+            canister: canister_id,
+            import_as: ImportAs::Pool,
+        };
+        let import = fleet.submit(fleet.root, fleet.controller, "canic_import", (request,));
+        for _ in 0..rounds {
+            fleet.pic.tick();
+        }
+        // He is turned away as soon as root is the only controller.
+        let (pic, sender) = (&fleet.pic, Some(owner()));
+        let nothing = || encode_args(()).expect("no argument");
+        let failing = keeper("unreachable");
+        let chunk = pic.upload_chunk(canister_id, sender, vec![rounds]);
+        let failed = pic.reinstall_canister(canister_id, failing, nothing(), sender);
+        let [settings, _] = Settings::of_owner(owner(), vec![owner(), user(67), fleet.root]);
+        let change = Change {
+            canister_id,
+            settings,
+        };
+        let changed = manage(&fleet, owner(), canister_id, "update_settings", &change);
+        println!("after {rounds} rounds: {chunk:?}, {failed:?}, {changed:?}");
+        let imported: Result<Imported, ImportError> = fleet.answer(import);
+        imported.expect("imported");
+        fleet.quiet();
+        is_as_new(&fleet, canister_id, fresh);
+        is_closed_to_the_owner(&fleet, canister_id);
+    }
     fleet.audit().passes();
 }
 
