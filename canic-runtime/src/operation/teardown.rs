@@ -389,6 +389,23 @@ mod tests {
     }
 
     #[test]
+    fn a_teardown_of_an_earlier_version_goes_on_with_emptying_the_canister() {
+        /// The record before it had `emptied`.
+        #[derive(minicbor::Encode)]
+        struct Earlier(
+            #[n(0)] Teardown,
+            #[n(1)] u32,
+            #[n(2)] bool,
+            #[n(3)] bool,
+            #[n(4)] bool,
+        );
+        let earlier = Earlier(Teardown::Recycle, 2, true, false, false);
+        let bytes = minicbor::to_vec(earlier).unwrap();
+        let teardown: TeardownState = minicbor::decode(&bytes).unwrap();
+        assert!(teardown.reset && !teardown.emptied, "{teardown:?}");
+    }
+
+    #[test]
     fn settings_that_root_cannot_read_are_reset_once() {
         let mut op = provision(&[CANISTER]);
         let newer = Status {

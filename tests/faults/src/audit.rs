@@ -5,21 +5,24 @@
 //! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
 //! now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
-use candid::{CandidType, Decode, Principal};
+use candid::{CandidType, Decode, Principal, idl_hash};
 use canic::api::{
     IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
     MoveError, MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
     ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
-use canic_fleet_tests::{fleet::notebook, user};
-use canic_replica::{Ingress, Reject};
+use canic_fleet_tests::{fleet::notebook, settings::Record, user};
+use canic_replica::{Ingress, Kind, Outcome, Reject};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    scenario::refused,
+    scenario::{refused, small},
     world::{Request, T, World, controller},
 };
 
@@ -259,6 +262,7 @@ fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Ve
 
 /// Checks that the pool's canisters are unclaimed, and in the state of new ones.
 fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
+    let fresh = fresh_settings();
     for entry in pool {
         let canister = entry.canister;
         if let Some(operation) = entry.claimed_by {
@@ -271,12 +275,32 @@ fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String
                 if status.module_hash.is_none()
                     && status.status == CanisterStatusType::Running
                     && status.settings.controllers == [world.root]
+                    && status.memory_metrics.wasm_chunk_store_size == 0u8
                     && status.memory_metrics.snapshots_size == 0u8 => {}
             other => violations.push(format!(
                 "{canister} is in the pool, and is not empty: {other:?}"
             )),
         }
+        let mut settings = world.settings(canister).unwrap_or_default();
+        settings.retain(|setting, value| {
+            *setting != idl_hash("controllers") && fresh.get(setting) != Some(value)
+        });
+        if !settings.is_empty() {
+            violations.push(format!(
+                "{canister} is in the pool, and these settings are not a new one's: {settings:?}"
+            ));
+        }
     }
+}
+
+/// The settings of a canister that root created, and that nobody has used.
+fn fresh_settings() -> &'static Record {
+    static FRESH: OnceLock<Record> = OnceLock::new();
+    FRESH.get_or_init(|| {
+        let mut world = small();
+        let pooled = world.pool()[0].canister;
+        world.settings(pooled).expect("root controls it")
+    })
 }
 
 /// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.

@@ -14,7 +14,10 @@ use canic_fleet_tests::{
 };
 use canic_replica::{Effect, Fault, RejectCode};
 
-use crate::world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller};
+use crate::{
+    foreign,
+    world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller},
+};
 
 /// An operation, and the world in which it begins.
 #[derive(Clone, Copy, Debug)]
@@ -342,6 +345,26 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "adopt_a_member",
         world: with_stranger,
         act: adopt,
+    },
+    Scenario {
+        name: "import_into_the_pool_from_another_owner",
+        world: foreign::stranger,
+        act: foreign::import_and_provision,
+    },
+    Scenario {
+        name: "retire_by_recycling_what_another_owner_set",
+        world: foreign::member,
+        act: |world| foreign::retire_all(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_no_threshold",
+        world: foreign::members_at_no_threshold,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_a_threshold_of_a_year",
+        world: foreign::members_at_a_threshold_of_a_year,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
     },
 ];
 

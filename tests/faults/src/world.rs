@@ -18,6 +18,7 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
@@ -747,6 +748,18 @@ impl World {
         };
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+
+    /// All settings of a canister that the platform tells, asked for by root as its controller.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn settings(&mut self, canister: Principal) -> Result<Record, Reject> {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        Ok(part_of_status(&reply, "settings"))
     }
 }
 
