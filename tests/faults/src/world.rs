@@ -18,7 +18,7 @@ use canic_fleet_tests::{
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica,
+    Reject, Replica, SubnetKind,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -88,7 +88,20 @@ impl World {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
-        let replica = Replica::new(Config::default()).expect("an application subnet");
+        Self::start_on(1, package, cycles)
+    }
+
+    /// A fresh instance with so many application subnets, and a root of this package on the first.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_on(subnets: usize, package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application; subnets],
+            ..Config::default()
+        };
+        let replica = Replica::new(config).expect("application subnets");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),
@@ -141,21 +154,29 @@ impl World {
         approved.expect("the module is approved");
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
     ///
     /// # Panics
     /// When the canister can't be created.
     pub fn create(&mut self, owner: Principal, cycles: u128) -> Principal {
+        let first = self.replica.subnets()[0].id;
+        self.create_on(first, owner, cycles)
+    }
+
+    /// A new canister on a subnet.
+    ///
+    /// # Panics
+    /// When the canister can't be created.
+    pub fn create_on(&mut self, subnet: Principal, owner: Principal, cycles: u128) -> Principal {
         let args = ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(cycles.into()),
             ..Default::default()
         };
-        let somewhere = self.replica.default_effective_canister();
         let reply = self
-            .manage(
+            .manage_through(
+                EffectivePrincipal::Subnet(subnet),
                 owner,
                 "provisional_create_canister_with_cycles",
-                somewhere,
                 &args,
             )
             .expect("a canister can be created");
@@ -328,12 +349,22 @@ impl World {
         canister: Principal,
         args: &impl CandidType,
     ) -> Answer {
+        self.manage_through(EffectivePrincipal::Canister(canister), sender, method, args)
+    }
+
+    fn manage_through(
+        &mut self,
+        effective: EffectivePrincipal,
+        sender: Principal,
+        method: &str,
+        args: &impl CandidType,
+    ) -> Answer {
         let message = self.replica.submit(Ingress {
             sender,
             canister: Principal::management_canister(),
             method: method.to_string(),
             payload: Encode!(args).expect("the argument can be encoded"),
-            effective: Some(EffectivePrincipal::Canister(canister)),
+            effective: Some(effective),
             caller_info: None,
         })?;
         self.wait_for(&message)
