@@ -4,6 +4,8 @@
 //! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
 //! that neither an older nor a newer platform breaks them; `settings` names all settings.
 
+use std::collections::BTreeSet;
+
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 use serde::Deserialize;
@@ -223,6 +225,21 @@ pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
     management("upload_chunk", &args, 0).await.map(drop)
 }
 
+/// The hashes of the chunks in root's chunk store.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn stored_chunks() -> Result<BTreeSet<Hash>, Failure> {
+    let root = CanisterId::from(ic::this());
+    let reply = management("stored_chunks", &root, 0).await?;
+    let stored: Vec<StoredChunk> = decode(&reply)?;
+    let hashes = stored.into_iter();
+    Ok(hashes
+        .filter_map(|chunk| chunk.hash.into_vec().try_into().ok())
+        .collect())
+}
+
 /// Empties root's chunk store. The platform can't delete a single chunk.
 ///
 /// # Errors
@@ -349,6 +366,11 @@ enum Mode {
 #[derive(CandidType)]
 struct ChunkHash<'a> {
     hash: &'a Bytes,
+}
+
+#[derive(CandidType, Deserialize)]
+struct StoredChunk {
+    hash: ByteBuf,
 }
 
 #[derive(CandidType)]

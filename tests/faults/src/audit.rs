@@ -156,8 +156,30 @@ fn check_imported(
         ImportAs::Pool => registered.pool.contains(&canister) || is_member,
         ImportAs::Member { .. } => is_member,
     };
-    let imported = decode::<Result<Imported, ImportError>>(answer).is_ok();
-    (imported && !is_registered).then(|| format!("{canister} is imported, and not on record"))
+    match decode::<Result<Imported, ImportError>>(answer) {
+        Ok(_) if !is_registered => Some(format!("{canister} is imported, and not on record")),
+        Err(error @ ImportError::NotOnSubnet { .. }) if is_registered => Some(format!(
+            "{canister} is on record, and the answer was {error:?}"
+        )),
+        _ => None,
+    }
+}
+
+/// Checks that no canister of another subnet is on record, and that root changed none.
+fn check_subnets(world: &World, recorded: &BTreeSet<Principal>, violations: &mut Vec<String>) {
+    let own = world.replica.subnet_of(world.root);
+    for canister in recorded {
+        if world.replica.subnet_of(*canister) != own {
+            violations.push(format!("{canister} is on record, and on another subnet"));
+        }
+    }
+    let strangers = world.controlled_by(controller()).into_iter();
+    let far = strangers.filter(|canister| world.replica.subnet_of(*canister) != own);
+    let changed = far.filter(|canister| {
+        let controllers = world.replica.controllers(*canister);
+        !controllers.is_some_and(|all| all.contains(&world.root) && all.len() == 2)
+    });
+    violations.extend(changed.map(|canister| format!("root changed {canister}, which it refused")));
 }
 
 /// Checks registry, pool and ledger. With `creations_may_be_lost`, one canister may be on no record
@@ -168,6 +190,7 @@ fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     let quarantined = world.operations(OperationsFilter::Quarantined);
     let mut violations = Vec::new();
     let recorded = check_records(world, &members, &pool, &quarantined, &mut violations);
+    check_subnets(world, &recorded, &mut violations);
     let lost = lost_canisters(world, &recorded);
     let unknown_ids = quarantined
         .iter()

@@ -366,6 +366,27 @@ pub const SCENARIOS: &[Scenario] = &[
         world: foreign::members_at_a_threshold_of_a_year,
         act: |world| foreign::retire_all(world, Retirement::Delete),
     },
+    Scenario {
+        name: "import_from_another_subnet",
+        world: with_far_stranger,
+        act: |world| {
+            let stranger = world.controlled_by(controller())[0];
+            import(world, stranger, ImportAs::Pool);
+        },
+    },
+    Scenario {
+        name: "import_a_member_from_another_subnet",
+        world: with_far_stranger,
+        act: adopt,
+    },
+    Scenario {
+        name: "provision_on_a_refused_canister",
+        world: with_refused_canister,
+        act: |world| {
+            refuse_next_install(world);
+            provision(world, &notebook(user(1)));
+        },
+    },
 ];
 
 /// A scenario by name.
@@ -441,6 +462,44 @@ fn with_stranger_that_holds(cycles: u128) -> World {
     let both = vec![controller(), world.root];
     world.set_controllers(controller(), stranger, both);
     rest(world)
+}
+
+/// A fleet and a worker on another subnet than root's, which root and the test's controller control.
+fn with_far_stranger() -> World {
+    let mut world = World::start_on(2, "fixture-small-root", 60 * T);
+    (world.capacity, world.reserve) = (4, T);
+    world.approve("worker", "example-worker");
+    let elsewhere = world.replica.subnets()[1].id;
+    let stranger = world.create_on(elsewhere, controller(), 2 * T);
+    let stranger = stranger.expect("a canister can be created");
+    world.install(
+        controller(),
+        stranger,
+        "example-worker",
+        owner_argument(user(1)),
+    );
+    let both = vec![controller(), world.root];
+    world.set_controllers(controller(), stranger, both);
+    rest(world)
+}
+
+/// A fleet whose pool has one canister, on which the platform refused a provision.
+fn with_refused_canister() -> World {
+    let mut world = small();
+    refuse_next_install(&mut world);
+    provision(&mut world, &notebook(user(1)));
+    let mut world = rest(world);
+    world.replica.clear_faults();
+    world
+}
+
+/// Lets the platform refuse the next install as if its canister were on another subnet.
+fn refuse_next_install(world: &mut World) {
+    let refuse = Effect::reject(RejectCode::CanisterReject);
+    let fault = Fault::on_call(refuse)
+        .caller(world.root)
+        .method("install_chunked_code");
+    world.replica.inject(fault);
 }
 
 /// Two parents, a chain of two subscribers below one of them, and a watcher of all of them.

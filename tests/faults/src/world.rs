@@ -23,7 +23,7 @@ use canic_fleet_tests::{
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica,
+    Reject, Replica, SubnetKind,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -128,7 +128,20 @@ impl World {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
-        let replica = Replica::new(Config::default()).expect("an application subnet");
+        Self::start_on(1, package, cycles)
+    }
+
+    /// A fresh instance with so many application subnets, and a root of this package on the first.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_on(subnets: usize, package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application; subnets],
+            ..Config::default()
+        };
+        let replica = Replica::new(config).expect("application subnets");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),
@@ -185,7 +198,7 @@ impl World {
         approved.expect("the module is approved");
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
     ///
     /// # Panics
     /// When the canister can't be created.
@@ -194,20 +207,34 @@ impl World {
             .expect("a canister can be created")
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn try_create(&mut self, owner: Principal, cycles: u128) -> Result<Principal, Reject> {
+        let first = self.replica.subnets()[0].id;
+        self.create_on(first, owner, cycles)
+    }
+
+    /// A new canister on a subnet.
     ///
     /// # Errors
     /// The platform's reject.
     /// # Panics
     /// When the answer is of another type.
-    pub fn try_create(&mut self, owner: Principal, cycles: u128) -> Result<Principal, Reject> {
+    pub fn create_on(
+        &mut self,
+        subnet: Principal,
+        owner: Principal,
+        cycles: u128,
+    ) -> Result<Principal, Reject> {
         let args = ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(cycles.into()),
             ..Default::default()
         };
-        let somewhere = self.replica.default_effective_canister();
         let method = "provisional_create_canister_with_cycles";
-        let reply = self.manage(owner, method, somewhere, &args)?;
+        let subnet = EffectivePrincipal::Subnet(subnet);
+        let reply = self.manage_through(subnet, owner, method, &args)?;
         let created = Decode!(&reply, ProvisionalCreateCanisterWithCyclesResult);
         Ok(created.expect("the platform's type").canister_id)
     }
@@ -404,12 +431,22 @@ impl World {
         canister: Principal,
         args: &impl CandidType,
     ) -> Answer {
+        self.manage_through(EffectivePrincipal::Canister(canister), sender, method, args)
+    }
+
+    fn manage_through(
+        &mut self,
+        effective: EffectivePrincipal,
+        sender: Principal,
+        method: &str,
+        args: &impl CandidType,
+    ) -> Answer {
         let message = self.replica.submit(Ingress {
             sender,
             canister: Principal::management_canister(),
             method: method.to_string(),
             payload: Encode!(args).expect("the argument can be encoded"),
-            effective: Some(EffectivePrincipal::Canister(canister)),
+            effective: Some(effective),
             caller_info: None,
         })?;
         self.wait_for(&message)
