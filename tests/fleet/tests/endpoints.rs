@@ -233,7 +233,7 @@ fn honest_arguments_of_any_length_are_read() {
     let refused = doors.call(user(1), "put_numbers", nulls(200_000));
     let reason = refused.expect_err("more than by default");
     assert!(
-        reason.contains("costs more than 100832 of Candid's units"),
+        reason.contains("costs more than 100768 of Candid's units"),
         "{reason}"
     );
     let refused = doors.call(user(1), "put_nulls", nulls(300_000));
