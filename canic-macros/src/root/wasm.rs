@@ -65,7 +65,7 @@ fn dependency(manifest: &Path, name: &Ident, errors: &mut Errors) -> Option<Plac
                 name,
                 format!(
                     "cargo built no module of `{name}`; its Cargo.toml needs \
-                     `crate-type = [\"cdylib\"]` in [lib]"
+                     `crate-type = [\"cdylib\"]` in [lib], and no `name` there"
                 ),
             );
             return None;
