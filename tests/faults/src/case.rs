@@ -43,6 +43,8 @@ pub enum Act {
     UpgradeRoot,
     /// Root is stopped, upgraded and started again.
     UpgradeStoppedRoot,
+    /// All members are upgraded without being stopped; they may refuse.
+    UpgradeMembers,
 }
 
 /// A call or its answer in the trace of a scenario.
@@ -93,6 +95,7 @@ impl Site {
                     Act::LongOutage,
                     Act::UpgradeRoot,
                     Act::UpgradeStoppedRoot,
+                    Act::UpgradeMembers,
                 ];
                 let lost = lost.into_iter().map(|effect| failure(effect, None));
                 let late = Effect::Delay { rounds: DELAY };
@@ -122,6 +125,11 @@ impl Act {
                 drop(world.stop_root());
                 drop(world.upgrade_root());
                 world.start_root();
+            }
+            Self::UpgradeMembers => {
+                for member in world.members() {
+                    world.upgrade(&member);
+                }
             }
         }
     }

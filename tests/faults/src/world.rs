@@ -72,9 +72,14 @@ pub struct World {
     pub capacity: usize,
     /// Root's reserve: cycles that it does not spend.
     pub reserve: u128,
+    /// Members that need not know all that concerns them: their timers are gone, and root may have
+    /// had nothing to announce since.
+    pub deaf: BTreeSet<Principal>,
     /// The roles that watchers watch.
     pub watched: &'static [&'static str],
     module: Arc<Vec<u8>>,
+    /// The modules that root was asked to approve, by hash.
+    modules: BTreeMap<Vec<u8>, Arc<Vec<u8>>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
     /// Canisters whose freezing threshold was raised.
@@ -128,8 +133,10 @@ impl World {
             requests: Vec::new(),
             capacity: 0,
             reserve: 0,
+            deaf: BTreeSet::new(),
             watched: &[],
             module: Arc::new(artifacts::module(package)),
+            modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
@@ -166,6 +173,7 @@ impl World {
             );
             chunks.push(staged.expect("the chunk is taken").hash.into());
         }
+        self.know_module(wasm);
         let role = role.to_string();
         let request = ApproveRequest {
             role,
@@ -175,6 +183,11 @@ impl World {
         let approved: Result<ModuleInfo, ModuleError> =
             self.ask(controller(), "canic_module_approve", (request,));
         approved.expect("the module is approved");
+    }
+
+    /// Keeps a module for upgrades of the members that root installs with it.
+    pub fn know_module(&mut self, wasm: &[u8]) {
+        self.modules.insert(sha256(wasm), Arc::new(wasm.to_vec()));
     }
 
     /// A new canister with `cycles`, controlled by `owner`.
@@ -489,21 +502,20 @@ impl World {
         }
     }
 
-    /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade(&mut self, canister: Principal, package: &str) {
-        self.upgrade_to(canister, artifacts::module(package));
-    }
-
-    /// Upgrades a member to a module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade_to(&mut self, canister: Principal, wasm_module: Vec<u8>) {
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
+    /// is.
+    pub fn upgrade(&mut self, member: &MemberInfo) {
+        let Some(module) = self.modules.get(&member.module) else {
+            return;
+        };
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
-            canister_id: canister,
-            wasm_module,
+            canister_id: member.canister,
+            wasm_module: module.to_vec(),
             arg: Encode!().expect("no argument"),
             sender_canister_version: None,
         };
-        drop(self.manage(self.root, "install_code", canister, &args));
+        drop(self.manage(self.root, "install_code", member.canister, &args));
     }
 
     /// Sets a canister's freezing threshold, in seconds. A long threshold freezes the canister.
