@@ -4,7 +4,7 @@ async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! endpoint_hex_6a6f62732d6f66 {
+macro_rules! only_one_endpoint_has_the_name_in_hex_6a6f62732d6f66 {
     () => {};
 }
 const _: () = {

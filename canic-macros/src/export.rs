@@ -1,11 +1,11 @@
 //! Exported functions of a canister, and the names under which the platform calls them.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, LitStr};
 
 /// The way in which an endpoint is called.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mode {
     Update,
     Query,
@@ -47,6 +47,30 @@ pub(crate) fn export(symbol: &str, function: &Ident, body: &TokenStream) -> Toke
         #attributes
         fn #function() {
             #body
+        }
+    }
+}
+
+/// A macro at the crate's root for each exported name, so that the compiler refuses a second one at
+/// both sites.
+///
+/// Without this macro only the linker would report two updates of one name, and no tool an update
+/// and a query. The compiler's message has the name alone, so the name says the rule.
+pub(crate) fn unique(name: &str, site: Span) -> TokenStream {
+    let site = Span::call_site().located_at(site);
+    let plain = format!("only_one_endpoint_is_named_{name}");
+    let ident = if syn::parse_str::<Ident>(&plain).is_ok() {
+        Ident::new(&plain, site)
+    } else {
+        let bytes = name.bytes().map(|byte| format!("{byte:02x}"));
+        let bytes = bytes.collect::<String>();
+        format_ident!("only_one_endpoint_has_the_name_in_hex_{bytes}", span = site)
+    };
+    quote_spanned! {site=>
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! #ident {
+            () => {};
         }
     }
 }

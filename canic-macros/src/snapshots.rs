@@ -42,6 +42,7 @@ fn root_full() {
                 controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
                 rollback = "delete",
                 args = worker_api::WorkerArgs,
+                wasm = "../tests/fleet/fixtures/misfit-root/worker.wasm",
             ),
             reserve = "5T",
             http,

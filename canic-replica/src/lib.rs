@@ -73,6 +73,7 @@ mod rounds;
 #[doc = include_str!("../SPECIFICATION.md")]
 pub mod specification {}
 mod subnets;
+mod system;
 mod threshold;
 mod trace;
 mod wasm;
@@ -88,4 +89,5 @@ pub use prices::outcalls::Replication;
 pub use reject::{Reject, RejectCode};
 pub use replica::Replica;
 pub use subnets::{Blockmakers, SubnetInfo, SubnetKind, SubnetOptions};
+pub use system::SystemCanisters;
 pub use trace::{Accounts, Event, Fees, Kind, Outcome};

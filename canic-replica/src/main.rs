@@ -1,5 +1,6 @@
 //! The server binary `canic-replica`. It takes the arguments of PocketIC's server, so that
-//! `POCKET_IC_BIN` can name it. Its commands `did` and `completions` start no server.
+//! `POCKET_IC_BIN` can name it. Its command `start` runs one live network instead; `did` and
+//! `completions` start no server.
 
 use std::{
     fs::{self, File},
@@ -7,11 +8,18 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use canic_replica::{candid_interface, http::Server, with_candid_interface};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use canic_replica::{
+    Config, SubnetKind, SystemCanisters, candid_interface,
+    http::{Server, live::LiveNetwork},
+    with_candid_interface,
+};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
 
 /// canic-replica: a light local replica of the Internet Computer that speaks PocketIC's HTTP
@@ -35,6 +43,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Start(Start),
     Did(Did),
     /// Prints a script that completes the arguments of this program in a shell.
     Completions {
@@ -66,6 +75,44 @@ struct Serve {
     log_levels: Option<String>,
 }
 
+/// Runs one live network until Ctrl-C: an NNS subnet, the subnet of Internet Identity, and one
+/// application subnet or those that are asked for, with the ICP ledger, the cycles ledger and the
+/// cycles minting canister. It follows the wall clock. Agents and browsers use the same port.
+#[derive(Args)]
+struct Start {
+    /// Address to listen on.
+    #[arg(short, long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    ip_addr: IpAddr,
+    /// Port to listen on, 0 for any free one.
+    #[arg(short, long, default_value_t = 8000)]
+    port: u16,
+    /// A subnet besides NNS and II. May be repeated.
+    #[arg(long = "subnet", value_name = "KIND", value_parser = subnet_kinds())]
+    subnets: Vec<SubnetKind>,
+}
+
+/// The kinds of subnets by their names, in PocketIC's order.
+const SUBNETS: [(&str, SubnetKind); 10] = [
+    ("nns", SubnetKind::NNS),
+    ("sns", SubnetKind::SNS),
+    ("ii", SubnetKind::II),
+    ("fiduciary", SubnetKind::Fiduciary),
+    ("bitcoin", SubnetKind::Bitcoin),
+    ("test-threshold-keys", SubnetKind::TestThresholdKeys),
+    ("system", SubnetKind::System),
+    ("application", SubnetKind::Application),
+    ("cloud-engine", SubnetKind::CloudEngine),
+    ("verified-application", SubnetKind::VerifiedApplication),
+];
+
+fn subnet_kinds() -> impl TypedValueParser<Value = SubnetKind> {
+    let kind = |name: String| {
+        let found = SUBNETS.iter().find(|(known, _)| *known == name);
+        found.map_or(SubnetKind::Application, |(_, kind)| *kind)
+    };
+    PossibleValuesParser::new(SUBNETS.map(|(name, _)| name)).map(kind)
+}
+
 /// Prints the Candid interface of a canister's module.
 #[derive(Args)]
 struct Did {
@@ -84,6 +131,7 @@ fn main() -> ExitCode {
     let done = match Cli::try_parse() {
         Ok(cli) => match cli.command {
             None => cli.serve.run(),
+            Some(Command::Start(start)) => start.run(),
             Some(Command::Did(did)) => did.run(),
             Some(Command::Completions { shell }) => complete(shell),
         },
@@ -116,6 +164,63 @@ fn complete(shell: Shell) -> io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "canic-replica", &mut script);
     ignore_closed_pipe(io::stdout().write_all(&script))
+}
+
+impl Start {
+    fn run(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let ended = runtime.block_on(self.serve());
+        // Messages that are still executing are dropped.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let address = SocketAddr::new(self.ip_addr, self.port);
+        let network = LiveNetwork::start(self.config()?, address)
+            .await
+            .map_err(io::Error::other)?;
+        let host = match self.ip_addr.is_loopback() {
+            true => format!("localhost:{}", network.port()),
+            false => SocketAddr::new(self.ip_addr, network.port()).to_string(),
+        };
+        let key: String = (network.root_key().iter())
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        println!("URL: http://{host}/\nRoot key: {key}");
+        let interrupted = interrupted().await;
+        network.stop().await;
+        interrupted
+    }
+
+    fn config(&self) -> io::Result<Config> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_err(io::Error::other)?.as_nanos();
+        let always = [SubnetKind::NNS, SubnetKind::II];
+        let asked = match self.subnets.as_slice() {
+            [] => &[SubnetKind::Application],
+            asked => asked,
+        };
+        let of_kind = |(_, kind): &(&str, SubnetKind)| {
+            let count = match always.contains(kind) {
+                true => 1,
+                false => asked.iter().filter(|asked| *asked == kind).count(),
+            };
+            std::iter::repeat_n(*kind, count)
+        };
+        Ok(Config {
+            subnets: SUBNETS.iter().flat_map(of_kind).collect(),
+            time: Some(u64::try_from(now).map_err(io::Error::other)?),
+            system_canisters: SystemCanisters {
+                icp_ledger: true,
+                cycles_ledger: true,
+                cycles_minting: true,
+            },
+            ..Config::default()
+        })
+    }
 }
 
 impl Did {

@@ -132,7 +132,6 @@ pub(crate) fn mainnet_subnet_of(canister: Principal) -> Option<(u64, SubnetKind)
     ))
 }
 
-/// Whether an instance has at most one subnet of this kind.
 /// Whether a subnet hosts the network's own canisters.
 pub(crate) fn is_system(kind: SubnetKind) -> bool {
     use SubnetKind::{
@@ -145,6 +144,7 @@ pub(crate) fn is_system(kind: SubnetKind) -> bool {
     }
 }
 
+/// Whether an instance has at most one subnet of this kind.
 pub(crate) fn is_named(kind: SubnetKind) -> bool {
     block_of_kind(kind).is_some()
 }

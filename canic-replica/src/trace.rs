@@ -152,8 +152,8 @@ impl Accounts {
     pub fn unaccounted(&self) -> i128 {
         let known =
             self.balances + self.in_flight + self.fees.total() + self.burnt + self.destroyed;
-        // Both are far below 2^127.
-        self.minted as i128 - known as i128
+        // The difference is far below 2^127, even if the sums are not.
+        self.minted.wrapping_sub(known) as i128
     }
 
     /// Whether no cycle appeared from nowhere or vanished.

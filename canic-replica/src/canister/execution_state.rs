@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     memory::{Heap, WASM_PAGE},
+    system::native::Native,
     wasm::{Module, global::Global},
 };
 
@@ -14,6 +15,8 @@ pub(crate) struct ExecutionState {
     pub(crate) heap: Heap,
     /// The values of all mutable globals, in the module's order.
     pub(crate) globals: Vec<Global>,
+    /// The native code that runs in place of the module, with its state.
+    pub(crate) native: Option<Arc<Native>>,
 }
 
 impl ExecutionState {
@@ -22,6 +25,7 @@ impl ExecutionState {
         Self {
             heap: Heap::fresh(module.initial_size),
             globals: module.initial_globals.clone(),
+            native: None,
             module,
         }
     }

@@ -144,7 +144,8 @@ mod tests {
     use crate::{
         canister::{Canister, settings::Settings},
         execution::{
-            Executed, execute,
+            execute,
+            executed::Executed,
             message::{Context, Entry, Message, SubnetContext},
             program_cache,
         },

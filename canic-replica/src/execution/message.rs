@@ -196,6 +196,8 @@ pub(crate) struct StateChanges {
     pub(crate) balance: u128,
     pub(crate) available: u128,
     pub(crate) burnt: u128,
+    /// Cycles that native code mints into the balance.
+    pub(crate) minted: u128,
     /// Fees for the transmission of calls.
     pub(crate) transmission: u128,
     pub(crate) calls: Vec<Call>,
@@ -213,6 +215,7 @@ impl StateChanges {
             balance: canister.balance,
             available,
             burnt: 0,
+            minted: 0,
             transmission: 0,
             calls: Vec::new(),
             answer: None,

@@ -1,8 +1,10 @@
 //! The execution of one message on one canister: instantiate, restore the state, run, capture the
 //! state.
 
+pub(crate) mod executed;
 mod mapping;
 pub(crate) mod message;
+mod native;
 mod page_map;
 pub(crate) mod program_cache;
 pub(crate) mod programs;
@@ -16,6 +18,7 @@ use wasmtime::{Extern, Instance, Ref, Store};
 use crate::{
     canister::{Canister, calls::WasmClosure, execution_state::ExecutionState},
     execution::{
+        executed::Executed,
         message::{Entry, Message, StateChanges, SubnetContext},
         programs::Program,
         system_api::host::Host,
@@ -27,25 +30,6 @@ use crate::{
 };
 
 const BAD_SIGNATURE: &str = "function invocation does not match its signature";
-
-/// The result of an execution.
-pub(crate) struct Executed {
-    pub(crate) outcome: Result<StateChanges, Trap>,
-    pub(crate) instructions: u64,
-    /// The lines that the message printed. They are kept if it trapped.
-    pub(crate) prints: Vec<Vec<u8>>,
-}
-
-impl Executed {
-    /// The message could not begin.
-    pub(crate) fn failed(trap: Trap) -> Self {
-        Self {
-            outcome: Err(trap),
-            instructions: 0,
-            prints: Vec::new(),
-        }
-    }
-}
 
 /// Runs a message. The answer holds the new state; the canister itself does not change.
 pub(crate) fn execute(
@@ -60,6 +44,9 @@ pub(crate) fn execute(
     let Some(code) = canister.code.clone() else {
         return Executed::failed(Trap::NoModule);
     };
+    if let Some(native) = &code.native {
+        return native::execute(canister, subnet_context, message, native);
+    }
     let program = match program_cache::program_of(&code.module) {
         Ok(program) => program,
         Err(why) => return Executed::failed(Trap::Wasm(why)),
@@ -204,6 +191,7 @@ fn capture(
         module: Arc::clone(&code.module),
         heap,
         globals,
+        native: None,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use candid::Principal;
 use pocket_ic::common::rest::{
     CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
-    IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
+    IcpFeaturesConfig, IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
     SubnetKind as RestKind, SubnetSpec,
 };
 
@@ -18,11 +18,15 @@ use crate::{
     },
     network::Config,
     subnets::{SubnetKind, SubnetOptions},
+    system::SystemCanisters,
 };
 
 /// 2021-05-06T19:17:10Z, PocketIC's default and the earliest time it accepts, in nanoseconds since
 /// 1970.
 const EARLIEST: u64 = 1_620_328_630_000_000_000;
+/// 2021-05-10T08:00:01Z, the same with a cycles minting canister: one second after the rate that
+/// the canister knows from the start.
+const EARLIEST_WITH_MINTING: u64 = 1_620_633_601_000_000_000;
 /// The names of the log levels of PocketIC.
 const LOG_LEVELS: [&str; 12] = [
     "critical", "crit", "error", "erro", "warning", "warn", "info", "debug", "debg", "trace",
@@ -46,20 +50,24 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
         mainnet_nns_subnet_id,
         disable_ingress_validation,
     } = config;
-    subnet_config_set.validate().map_err(Failure::bad_request)?;
     let incomplete = *incomplete_state == Some(IncompleteStateFlag::Enabled);
     refuse(state_dir.is_some(), "a state directory")?;
     refuse(incomplete, "incomplete states")?;
     refuse(bitcoind_addr.is_some(), "a connection to bitcoind")?;
     refuse(dogecoind_addr.is_some(), "a connection to dogecoind")?;
-    check_features(icp_features.as_ref())?;
+    let features = icp_features.clone().unwrap_or_default();
+    let system_canisters = system_canisters(&features)?;
+    let subnet_config_set = (subnet_config_set.clone())
+        .try_with_icp_features(&features)
+        .map_err(Failure::bad_request)?;
+    subnet_config_set.validate().map_err(Failure::bad_request)?;
     check_log_level(log_level.as_deref())?;
     let IcpConfig {
         beta_features,
         function_name_length_limits,
         canister_execution_rate_limiting,
     } = icp_config.clone().unwrap_or_default();
-    let (subnets, options) = subnets(subnet_config_set)?;
+    let (subnets, options) = subnets(&subnet_config_set)?;
     let validation = match disable_ingress_validation {
         Some(true) => Validation::Disabled,
         None | Some(false) => Validation::Enabled,
@@ -67,11 +75,12 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
     let config = Config {
         subnets,
         options,
-        time: time(initial_time.as_ref())?,
+        time: time(initial_time.as_ref(), system_canisters)?,
         rate_limited: canister_execution_rate_limiting != Some(IcpConfigFlag::Disabled),
         limits_method_names: function_name_length_limits != Some(IcpConfigFlag::Disabled),
         beta_features: beta_features == Some(IcpConfigFlag::Enabled),
         mainnet_nns_id: *mainnet_nns_subnet_id == Some(true),
+        system_canisters,
     };
     Ok((config, validation))
 }
@@ -84,7 +93,8 @@ fn refuse(is_asked: bool, what: &str) -> Answer<()> {
     }
 }
 
-fn check_features(features: Option<&IcpFeatures>) -> Answer<()> {
+/// The system canisters that a client asks for.
+fn system_canisters(features: &IcpFeatures) -> Answer<SystemCanisters> {
     let IcpFeatures {
         registry,
         cycles_minting,
@@ -97,12 +107,9 @@ fn check_features(features: Option<&IcpFeatures>) -> Answer<()> {
         bitcoin,
         dogecoin,
         canister_migration,
-    } = features.cloned().unwrap_or_default();
+    } = features;
     for (feature, name) in [
         (registry, "registry"),
-        (cycles_minting, "cycles_minting"),
-        (icp_token, "icp_token"),
-        (cycles_token, "cycles_token"),
         (nns_governance, "nns_governance"),
         (sns, "sns"),
         (ii, "ii"),
@@ -114,7 +121,15 @@ fn check_features(features: Option<&IcpFeatures>) -> Answer<()> {
         let what = format!("the system canisters of `{name}` (icp_features)");
         refuse(feature.is_some(), &what)?;
     }
-    Ok(())
+    let is_wanted = |feature: &Option<IcpFeaturesConfig>| match feature {
+        Some(IcpFeaturesConfig::DefaultConfig) => true,
+        None => false,
+    };
+    Ok(SystemCanisters {
+        icp_ledger: is_wanted(icp_token),
+        cycles_ledger: is_wanted(cycles_token),
+        cycles_minting: is_wanted(cycles_minting),
+    })
 }
 
 /// Checks a log level. The server writes no log of an instance at any level.
@@ -192,15 +207,19 @@ fn subnet_options(spec: &SubnetSpec) -> Answer<SubnetOptions> {
 }
 
 /// The initial time of an instance. With automatic progress the first round sets it.
-fn time(initial: Option<&InitialTime>) -> Answer<Option<u64>> {
+fn time(initial: Option<&InitialTime>, system: SystemCanisters) -> Answer<Option<u64>> {
+    let earliest = match system.cycles_minting {
+        true => EARLIEST_WITH_MINTING,
+        false => EARLIEST,
+    };
     let time = match initial {
-        None | Some(InitialTime::AutoProgress(_)) => return Ok(None),
+        None | Some(InitialTime::AutoProgress(_)) => return Ok(Some(earliest)),
         Some(InitialTime::Timestamp(time)) => time.nanos_since_epoch,
     };
-    if time < EARLIEST {
+    if time < earliest {
         return Err(Failure::bad_request(format!(
             "The initial timestamp (unix timestamp in nanoseconds) must be no earlier than \
-             {EARLIEST} (provided {time})."
+             {earliest} (provided {time})."
         )));
     }
     Ok(Some(time))

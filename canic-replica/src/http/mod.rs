@@ -23,7 +23,8 @@
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
 //! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, or
-//!   `icp_features`; or with subnets that have an existing state;
+//!   `icp_features` other than `icp_token`, `cycles_token` and `cycles_minting`; or with subnets
+//!   that have an existing state;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
 //!   replica.
 //!
@@ -44,6 +45,7 @@ mod config;
 mod gateway;
 mod gateways;
 mod instances;
+pub mod live;
 mod operations;
 mod outcalls;
 mod shared;

@@ -8,7 +8,8 @@ use ic_management_canister_types as types;
 use crate::{
     canister::{Canister, calls::Request, consumption::Purpose, execution_state::ExecutionState},
     execution::{
-        Executed, execute,
+        execute,
+        executed::Executed,
         message::{Context, Entry, Message, SubnetContext},
         program_cache,
         programs::Program,

@@ -319,6 +319,7 @@ fn assemble(
         ));
     }
     Ok(ExecutionState {
+        native: None,
         heap: upload.heap.rebase(&Pages::default(), &module.initial),
         globals: upload.globals.clone(),
         module,

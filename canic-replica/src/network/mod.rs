@@ -17,6 +17,7 @@ pub(crate) mod subnet_counters;
 pub(crate) mod subnet_creation;
 mod subnet_deletion;
 mod subnet_metrics;
+mod system_canisters;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -51,6 +52,7 @@ use crate::{
         SubnetInfo, SubnetKind, SubnetOptions, allocation, block_of_kind, canister_id, is_named,
         nodes,
     },
+    system::SystemCanisters,
     trace::{Event, Fees},
 };
 
@@ -75,6 +77,8 @@ pub struct Config {
     /// Whether the NNS subnet has the id that it has on the mainnet. Its key is not that of the
     /// mainnet.
     pub mainnet_nns_id: bool,
+    /// The network's own canisters. Their subnets must be there.
+    pub system_canisters: SystemCanisters,
 }
 
 /// One application subnet with the rules of the network.
@@ -88,6 +92,7 @@ impl Default for Config {
             limits_method_names: true,
             beta_features: false,
             mainnet_nns_id: false,
+            system_canisters: SystemCanisters::default(),
         }
     }
 }
@@ -284,6 +289,7 @@ impl Network {
         };
         network.announce_signature_fees();
         network.check_admins()?;
+        network.create_system_canisters(config.system_canisters)?;
         Ok(network)
     }
 

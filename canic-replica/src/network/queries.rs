@@ -10,7 +10,8 @@ use crate::{
         calls::{Request, WasmClosure},
     },
     execution::{
-        Executed, execute,
+        execute,
+        executed::Executed,
         message::{Call, Context, Entry, Message},
         trap::Trap,
     },

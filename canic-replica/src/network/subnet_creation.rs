@@ -70,6 +70,7 @@ impl Network {
         self.subnets.push(Subnet::new(index, &info, root_key));
         self.infos.push(info);
         self.announce_signature_fees();
+        self.announce_subnets();
         self.topology = Topology::new(&self.infos, root).into();
         // The certified states of the other subnets list the new one.
         self.certify();

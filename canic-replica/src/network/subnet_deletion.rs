@@ -31,6 +31,7 @@ impl Network {
             ));
         }
         self.infos[index].deleted = true;
+        self.announce_subnets();
         self.topology = Topology::new(&self.infos, root).into();
 
         let gone = self.canisters.values().filter(|c| c.subnet == index);

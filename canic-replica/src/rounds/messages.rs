@@ -14,7 +14,8 @@ use crate::{
         tasks::{LowMemory, Task},
     },
     execution::{
-        Executed, execute,
+        execute,
+        executed::Executed,
         message::{Call, Context, Entry, Message, StateChanges},
         trap::Trap,
     },
@@ -477,6 +478,7 @@ impl Network {
             calls,
             answer,
             burnt,
+            minted,
             transmission,
             available,
             ..
@@ -496,6 +498,7 @@ impl Network {
         }
         let subnet = canister.subnet;
         self.ledger.burnt += burnt;
+        self.ledger.minted += minted;
         self.ledger.fees.transmission += transmission;
         if let Some((origin, sender, answer, refund)) = answered {
             let result =

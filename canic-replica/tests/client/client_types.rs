@@ -139,15 +139,15 @@ const INSTANCE: Table = &[
     ),
     (
         "icp_features.cycles_minting",
-        Refused("the system canisters of `cycles_minting` (icp_features)"),
+        Honoured("icp_features_bring_system_canisters_with_their_subnets"),
     ),
     (
         "icp_features.icp_token",
-        Refused("the system canisters of `icp_token` (icp_features)"),
+        Honoured("icp_features_bring_system_canisters_with_their_subnets"),
     ),
     (
         "icp_features.cycles_token",
-        Refused("the system canisters of `cycles_token` (icp_features)"),
+        Honoured("icp_features_bring_system_canisters_with_their_subnets"),
     ),
     (
         "icp_features.nns_governance",

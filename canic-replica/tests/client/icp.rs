@@ -1,25 +1,24 @@
 //! The commands of `icp`, the command line of the Internet Computer, on an instance of this server.
 //! The program is fetched from npm.
 //!
-//! Left out are the commands that need canisters which this server does not have:
+//! Left out are:
 //!
-//! - `canister create` without `--proxy`, and `deploy` of a canister that does not exist: the
-//!   cycles ledger and the cycles minting canister.
-//! - `canister top-up`, `cycles balance`, `cycles mint`, `cycles transfer`, and `canister delete`
-//!   without `--no-recover-cycles`: the cycles ledger.
-//! - `token balance`, `transfer`, `approve`, `allowance`: the ledgers of the tokens.
-//! - `canister migrate-id`: the migration canister.
+//! - `canister migrate-id`, which needs the migration canister.
 //! - `network start`, `stop`, `update`: they launch a server of their own.
 //! - `new`: it downloads templates. `identity link` and `reauth`: a device or a browser.
 
 use std::{cell::Cell, fs, path::PathBuf, process::Command};
 
 use candid::Principal;
-use pocket_ic::{PocketIc, common::rest::InstanceHttpGatewayConfig};
+use pocket_ic::{
+    PocketIc,
+    common::rest::{IcpFeatures, InstanceHttpGatewayConfig},
+};
 
 use crate::{
     common::builder,
     fetched::{Folder, ICP, embedded_modules, print, run},
+    options::features,
 };
 
 /// Counts, and writes a line to its log. It carries its interface.
@@ -59,12 +58,13 @@ struct Project {
 }
 
 impl Project {
-    fn start() -> Self {
-        let folder = Folder::new("icp");
+    fn start(name: &str, features: IcpFeatures) -> Self {
+        let folder = Folder::new(name);
         let icp = folder.npm(ICP, "bin/icp");
         let pic = builder()
             .with_nns_subnet()
             .with_application_subnet()
+            .with_icp_features(features)
             .with_auto_progress()
             .with_http_gateway(InstanceHttpGatewayConfig {
                 ip_addr: None,
@@ -337,7 +337,7 @@ fn canisters_are_created_by_a_proxy_and_deleted(project: &Project, tester: Princ
 #[ignore = "needs npm and its registry, on Linux on x64; run it with \
             `cargo test -p canic-replica --test client icp -- --ignored`"]
 fn the_commands_of_icp_work() {
-    let mut project = Project::start();
+    let mut project = Project::start("icp", IcpFeatures::default());
     let tester = prepare(&mut project);
     networks_and_projects_are_shown(&project);
     a_canister_is_installed_called_and_upgraded(&project);
@@ -345,5 +345,46 @@ fn the_commands_of_icp_work() {
     snapshots_are_taken_moved_and_restored(&project);
     a_message_is_signed_and_sent_later(&project);
     canisters_are_created_by_a_proxy_and_deleted(&project, tester);
+    print(&format!("{} commands of {ICP} ran", project.commands.get()));
+}
+
+fn icp_and_cycles_are_moved(project: &Project) {
+    let there = |line: &str, expected: &[&str]| project.there(line, expected);
+    let anonymous = |line: &str| project.there(&format!("{line} --identity anonymous"), &[]);
+    let tester = project.ok("identity principal", &[]);
+    let tester = tester.trim();
+    there("token balance", &["0 ICP"]);
+    anonymous(&format!("token transfer 10 {tester}"));
+    there("token balance", &["10"]);
+    there("token approve 1 2vxsx-fae", &[]);
+    there("cycles mint --icp 2", &[]);
+    there("cycles balance", &["Balance: 7_039_900_000_000 cycles"]);
+    anonymous(&format!("cycles transfer 30t {tester}"));
+    there("cycles balance", &["Balance: 37_039_900_000_000 cycles"]);
+    there("cycles transfer 1t 2vxsx-fae", &[]);
+}
+
+fn a_project_is_deployed_from_nothing(project: &Project) {
+    let there = |line: &str, expected: &[&str]| project.there(line, expected);
+    there("deploy -y --cycles 3t", &["Deployed canisters"]);
+    there("canister call counter inc '()'", &["(1 : nat64)"]);
+    there("canister call second inc '()'", &["(1 : nat64)"]);
+    there("canister status counter", &["Status: Running"]);
+    there("canister top-up counter --amount 1t", &[]);
+    there("canister stop second", &[]);
+    there("canister delete second", &[]);
+    project.refused("canister call second inc '()' -e replica", "second");
+    there("cycles balance", &[]);
+}
+
+#[test]
+#[ignore = "needs npm and its registry, on Linux on x64; run it with \
+            `cargo test -p canic-replica --test client icp -- --ignored`"]
+fn icp_deploys_and_pays_as_on_the_network() {
+    let project = Project::start("icp-money", features());
+    project.ok("identity new tester --storage plaintext", &["seed phrase"]);
+    project.ok("identity default tester", &[]);
+    icp_and_cycles_are_moved(&project);
+    a_project_is_deployed_from_nothing(&project);
     print(&format!("{} commands of {ICP} ran", project.commands.get()));
 }

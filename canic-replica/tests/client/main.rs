@@ -29,6 +29,7 @@ mod server;
 mod signatures;
 mod site;
 mod snapshots;
+mod start;
 mod streaming;
 mod threshold;
 mod verification;

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use candid::Principal;
+use candid::{CandidType, Deserialize, Nat, Principal, decode_one, encode_one};
 use ic_agent::Agent;
 use pocket_ic::{
     PocketIc,
     common::rest::{
-        CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag,
-        RawEffectivePrincipal, RawMessageId, SubnetKind, SubnetSpec,
+        CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
+        IcpFeaturesConfig, RawEffectivePrincipal, RawMessageId, SubnetKind, SubnetSpec,
     },
 };
 
@@ -319,4 +319,96 @@ fn rounds_keep_the_artificial_delay() {
         }
         assert_eq!(time() != first, goes_on, "{delay:?}");
     }
+}
+
+/// The system canisters that this server has.
+pub(crate) fn features() -> IcpFeatures {
+    let feature = Some(IcpFeaturesConfig::DefaultConfig);
+    IcpFeatures {
+        cycles_minting: feature.clone(),
+        icp_token: feature.clone(),
+        cycles_token: feature,
+        ..IcpFeatures::default()
+    }
+}
+
+/// `dfinity/ic rs/pocket_ic_server/tests/icp_features.rs` tests the same.
+#[test]
+fn icp_features_bring_system_canisters_with_their_subnets() {
+    #[derive(CandidType, Deserialize)]
+    struct Account {
+        owner: Principal,
+        subaccount: Option<Vec<u8>>,
+    }
+    #[derive(CandidType, Deserialize)]
+    struct Transfer {
+        to: Account,
+        amount: Nat,
+    }
+    #[derive(CandidType, Deserialize)]
+    struct Withdrawal {
+        to: Principal,
+        amount: Nat,
+    }
+    const T: u64 = 1_000_000_000_000;
+    let pic = builder()
+        .with_application_subnet()
+        .with_icp_features(features())
+        .build();
+    let start = pic.get_time().as_nanos_since_unix_epoch();
+    assert!((1_620_633_601_000_000_000..1_620_633_602_000_000_000).contains(&start));
+    let topology = pic.topology();
+    let [ledger, minting, cycles] = [
+        ("ryjl3-tyaaa-aaaaa-aaaba-cai", topology.get_nns()),
+        ("rkp4c-7iaaa-aaaaa-aaaca-cai", topology.get_nns()),
+        ("um5iw-rqaaa-aaaaq-qaaba-cai", topology.get_ii()),
+    ]
+    .map(|(text, subnet)| {
+        let id = Principal::from_text(text).unwrap();
+        assert!(pic.canister_exists(id));
+        assert_eq!(pic.get_subnet(id), subnet);
+        id
+    });
+    let anonymous = Principal::anonymous();
+    let account = |owner| Account {
+        owner,
+        subaccount: None,
+    };
+    let balance = |ledger, owner| {
+        let payload = encode_one(account(owner)).unwrap();
+        let reply = pic.query_call(ledger, anonymous, "icrc1_balance_of", payload);
+        decode_one::<Nat>(&reply.unwrap()).unwrap()
+    };
+    assert_eq!(
+        balance(ledger, anonymous),
+        Nat::from(1_000_000_000 * 100_000_000_u64)
+    );
+    assert_eq!(balance(cycles, anonymous), Nat::from(1_u128 << 127));
+    let tester = Principal::self_authenticating("tester");
+    let transfer = Transfer {
+        to: account(tester),
+        amount: Nat::from(2 * T),
+    };
+    let transfer = encode_one(transfer).unwrap();
+    pic.update_call(cycles, anonymous, "icrc1_transfer", transfer)
+        .unwrap();
+    assert_eq!(balance(cycles, tester), Nat::from(2 * T));
+    let canister = pic.create_canister();
+    let before = pic.cycle_balance(canister);
+    let withdrawal = Withdrawal {
+        to: canister,
+        amount: Nat::from(T),
+    };
+    let withdrawal = encode_one(withdrawal).unwrap();
+    pic.update_call(cycles, tester, "withdraw", withdrawal)
+        .unwrap();
+    assert!(pic.cycle_balance(canister) > before + u128::from(T) / 2);
+    let reply = pic.query_call(
+        minting,
+        anonymous,
+        "get_default_subnets",
+        encode_one(()).unwrap(),
+    );
+    let subnets: Vec<Principal> = decode_one(&reply.unwrap()).unwrap();
+    assert_eq!(subnets, topology.get_app_subnets());
 }

@@ -38,6 +38,7 @@ mod signatures;
 mod snapshots;
 mod specification;
 mod subnets;
+mod system;
 mod system_api;
 mod tasks;
 mod threshold;

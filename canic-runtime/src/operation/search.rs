@@ -370,6 +370,7 @@ mod tests {
             outcome: Outcome::NotApplied,
             transient: true,
             no_such_canister: false,
+            refuses_canister: false,
             reason: "later".to_string(),
         });
         for attempt in 1..4 {

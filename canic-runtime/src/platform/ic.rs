@@ -16,6 +16,11 @@ pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
 }
 
+/// The subnet of this canister.
+pub(crate) fn subnet() -> Principal {
+    ic_cdk::api::subnet_self()
+}
+
 /// Whether a principal is a controller of this canister.
 pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)
@@ -69,6 +74,12 @@ pub(crate) fn creation_fee() -> u128 {
 /// Whether this canister is stopped. A stopped canister awaits no answer.
 pub(crate) fn is_stopped() -> bool {
     ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
+}
+
+/// Whether this canister is being stopped: it takes no new calls and waits for the answers to its
+/// own.
+pub(crate) fn is_stopping() -> bool {
+    ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopping
 }
 
 /// The instructions of the present call so far, those of its callbacks included.

@@ -62,10 +62,15 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 }
 
 /// Drives an operation until it ends or has to wait. Does nothing if another task drives it.
+///
+/// A root that is being stopped ends the present call only: else it would not be stopped before all
+/// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
         alarm::watch();
-        while let Some((call, attached)) = begin(id) {
+        while !ic::is_stopping()
+            && let Some((call, attached)) = begin(id)
+        {
             let creates = matches!(call, Call::Create { .. });
             let reply = perform(call).await;
             let goes_on = finish(id, reply, attached);
@@ -121,7 +126,7 @@ async fn perform(call: Call) -> Reply {
     if let Call::Install { chunks, .. } = &call
         && let Err(failure) = chunk_store::upload_missing(chunks).await
     {
-        return Reply::Failed(failure);
+        return Reply::Failed(failure.of_other());
     }
     management::perform(call).await
 }

@@ -23,7 +23,11 @@
 //! and shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
 //! member's identity.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    cmp::Ordering,
+    fmt,
+};
 
 use ic_stable_structures::{
     DefaultMemoryImpl, Memory as _,
@@ -153,8 +157,9 @@ fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
     raw.read(0, &mut head);
     if &head != MANAGER_MAGIC {
         return Err(
-            "stable memory was laid out by another program; nothing was changed. \
-                    Install canic canisters into empty ones, or clear stable memory first"
+            "stable memory was laid out by another program, or code of this canister wrote it by \
+             itself (stable_save, stable_write); nothing was changed. canic starts on empty stable \
+             memory; data belongs into canic::memory(0) to canic::memory(199)"
                 .to_string(),
         );
     }
@@ -193,6 +198,77 @@ fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
              nothing was changed. Upgrade with the version that wrote it, or a newer one"
         )),
     }
+}
+
+/// What code of the author's did to stable memory without canic's memory manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// It wrote over the manager's head, or over the head of [`META`].
+    Overwritten,
+    /// Another manager overwrote this one's table, and so cut a memory that had grown.
+    Cut(u8),
+    /// Another manager, which knows the present table, made a memory grow.
+    Grown(u8),
+}
+
+impl Misuse {
+    /// Whether an upgrade would lose data. After [`Grown`](Self::Grown) it reads the right table.
+    pub(crate) fn is_loss(self) -> bool {
+        !matches!(self, Self::Grown(_))
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, what) = match self {
+            Self::Overwritten => (
+                META,
+                "was overwritten by stable_save, stable_write or the like",
+            ),
+            Self::Cut(id) => (*id, "was cut by another MemoryManager"),
+            Self::Grown(id) => (*id, "has grown by another MemoryManager"),
+        };
+        write!(
+            f,
+            "stable memory is canic's, but memory {id} {what}: \
+             data belongs into canic::memory(0) to canic::memory(199)"
+        )
+    }
+}
+
+/// Looks for traces in stable memory of code that uses it without canic's memory manager.
+pub(crate) fn find_misuse() -> Result<(), Misuse> {
+    MANAGER.with_borrow(|manager| match manager {
+        Some(manager) => compare(&DefaultMemoryImpl::default(), manager),
+        None => Ok(()),
+    })
+}
+
+/// Compares the head of stable memory with what the manager has on the heap. Two managers each have
+/// a table there, and write it as a whole when a memory grows: a stale table takes back what the
+/// other one has added.
+fn compare<M: ic_stable_structures::Memory>(
+    raw: &impl ic_stable_structures::Memory,
+    manager: &MemoryManager<M>,
+) -> Result<(), Misuse> {
+    let (mut head, mut mark) = ([0; 4], [0; 5]);
+    raw.read(0, &mut head);
+    manager.get(MemoryId::new(META)).read(0, &mut mark);
+    if &head != MANAGER_MAGIC || &mark != MAGIC {
+        return Err(Misuse::Overwritten);
+    }
+    let mut grown = Ok(());
+    for id in 0..=META {
+        let mut recorded = [0; 8];
+        raw.read(MANAGER_SIZES + 8 * u64::from(id), &mut recorded);
+        let own = manager.get(MemoryId::new(id)).size();
+        match u64::from_le_bytes(recorded).cmp(&own) {
+            Ordering::Less => return Err(Misuse::Cut(id)),
+            Ordering::Greater => grown = Err(Misuse::Grown(id)),
+            Ordering::Equal => {}
+        }
+    }
+    grown
 }
 
 /// A borrowed memory, for a memory manager that only reads.
@@ -353,6 +429,27 @@ mod tests {
             assert!(refusal.contains(word), "{refusal}");
             assert!(before == *memory.borrow());
         }
+    }
+
+    #[test]
+    fn writes_past_the_memory_manager_are_noticed() {
+        let raw = VectorMemory::default();
+        write_meta(&raw, &[MAGIC.as_slice(), &[LAYOUT]].concat());
+        let own = managed(&raw);
+        assert!(own.get(MemoryId::new(3)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Ok(()));
+
+        let other = managed(&raw);
+        assert!(other.get(MemoryId::new(3)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Err(Misuse::Grown(3)));
+        // Each of them takes back what it does not know of.
+        assert!(own.get(MemoryId::new(7)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Ok(()));
+        assert!(other.get(MemoryId::new(9)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Err(Misuse::Cut(7)));
+
+        raw.write(0, b"DIDL");
+        assert_eq!(compare(&raw, &own), Err(Misuse::Overwritten));
     }
 
     #[test]

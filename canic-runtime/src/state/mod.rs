@@ -229,6 +229,7 @@ impl State {
                 op.canister = Some(entry.canister);
                 op.source = Some(Origin::Pool);
                 op.money.held = entry.cycles;
+                op.refusals = entry.refusals;
                 true
             }
             None => false,
@@ -433,6 +434,7 @@ impl State {
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
+        self.settle_demand(&op, end, now);
         self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
         op.end = Some(end);
         op.in_flight = false;
@@ -510,9 +512,23 @@ impl State {
             _ => false,
         };
         if into_pool {
-            self.pool.put_ready(canister, op.money.held.0, now);
+            let refusals = op.refusals.clone();
+            self.pool
+                .put_ready(canister, op.money.held.0, refusals, now);
         } else if end != End::Untouched {
             self.pool.remove(canister);
+        }
+    }
+
+    /// A provision that made no member does not count as demand: its canister came back, or was
+    /// never there. Otherwise each failure would let the pool grow by one canister.
+    fn settle_demand(&mut self, op: &Operation, end: End, now: u64) {
+        match (&op.purpose, end) {
+            (Purpose::Provision(..), End::Done) => self.pool.end_sparing(),
+            (Purpose::Provision(..), End::Nothing | End::Recycled | End::Deleted) => {
+                self.pool.retract_demand(now);
+            }
+            _ => {}
         }
     }
 

@@ -27,9 +27,9 @@ pub(crate) struct Module {
     /// The hashes of the module's chunks, in order, 32 bytes each.
     #[cbor(n(1), with = "minicbor::bytes")]
     chunks: Vec<u8>,
-    /// Whether root's own code contains the module.
+    /// Whether root's own code contained the module when root kept it.
     #[n(2)]
-    pub(crate) embedded: bool,
+    embedded: bool,
 }
 
 impl Module {

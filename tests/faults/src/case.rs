@@ -43,7 +43,7 @@ pub enum Act {
     UpgradeRoot,
     /// Root is stopped, upgraded and started again.
     UpgradeStoppedRoot,
-    /// All members are upgraded without being stopped; they may refuse.
+    /// All members are upgraded without being stopped; each may refuse.
     UpgradeMembers,
 }
 
@@ -116,20 +116,16 @@ impl Act {
             Self::StopMembers => world.all_members("stop_canister"),
             Self::StopRoot => outage(world, 10),
             Self::LongOutage => outage(world, 10 * 86_400),
-            // Root refuses an upgrade while it waits for an answer, but it does not see the calls
-            // that its timers make to it. An answer that reaches new code is lost, whatever root
-            // does: operators stop a canister before they upgrade it.
-            Self::UpgradeRoot if world.waits_for_its_timers() => {}
+            // Root and members refuse an upgrade while they wait for an answer, but they do not see
+            // the calls that their timers make to them. An answer that reaches new code is lost,
+            // whatever they do: operators stop a canister before they upgrade it.
+            Self::UpgradeRoot | Self::UpgradeMembers if world.waits_for_timers() => {}
+            Self::UpgradeMembers => world.upgrade_members(),
             Self::UpgradeRoot => drop(world.upgrade_root()),
             Self::UpgradeStoppedRoot => {
                 drop(world.stop_root());
                 drop(world.upgrade_root());
                 world.start_root();
-            }
-            Self::UpgradeMembers => {
-                for member in world.members() {
-                    world.upgrade(&member);
-                }
             }
         }
     }

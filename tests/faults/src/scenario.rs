@@ -214,6 +214,31 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "members_ask_root_about_others",
+        world: tree,
+        act: |world| {
+            let [old, new, watcher] = ["old", "new", "watcher"].map(|key| named_member(world, key));
+            let key = |key: &str| ("subscriber".to_string(), key.to_string());
+            world.begin(user(1), old, "look_up", key("new"));
+            world.begin(user(1), old, "look_up_and_forget", key("new"));
+            world.begin(user(1), old, "role_of", (watcher,));
+            // The callee asks root about its caller.
+            let nothing = Encode!().expect("no argument");
+            let call = (new, "for_members", nothing);
+            world.begin(user(1), watcher, "forward", call);
+        },
+    },
+    Scenario {
+        name: "members_command_root",
+        world: tree,
+        act: |world| {
+            let [a, old, new] = ["a", "old", "new"].map(|key| named_member(world, key));
+            world.begin(user(1), new, "hire", ("b".to_string(),));
+            world.begin(user(1), old, "hand_over", (a, new));
+            world.begin(user(1), a, "keys_of_children", ());
+        },
+    },
+    Scenario {
         name: "retire_a_tree",
         world: tree,
         act: |world| retire_named(world, "old", Some(true)),

@@ -43,6 +43,13 @@ pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
+/// The packages of members' modules.
+const MEMBERS: [&str; 4] = [
+    "example-worker",
+    "fixture-hub",
+    "fixture-subscriber",
+    "fixture-watcher",
+];
 /// Tries of a request to the management canister, of which faults may take some.
 const MAX_TRIES: usize = 100;
 
@@ -441,9 +448,9 @@ impl World {
         self.upgrade_root().expect("root can be upgraded");
     }
 
-    /// Whether a call of root's timers to root itself, or its answer, is delayed by a fault.
+    /// Whether a call of a canister's timers to itself, or its answer, is delayed by a fault.
     #[must_use]
-    pub fn waits_for_its_timers(&self) -> bool {
+    pub fn waits_for_timers(&self) -> bool {
         let round = self.replica.trace().last().map_or(0, |event| event.round);
         self.replica.fired_faults().iter().any(|fired_fault| {
             let of_timer = fired_fault.fault.method.as_deref() == Some(TIMER);
@@ -502,9 +509,19 @@ impl World {
         }
     }
 
+    /// Upgrades every member to its own module, if the member lets it.
+    pub fn upgrade_members(&mut self) {
+        for member in self.members() {
+            self.upgrade(&member);
+        }
+    }
+
     /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
     /// is.
     pub fn upgrade(&mut self, member: &MemberInfo) {
+        if self.waits_for_timers() {
+            return;
+        }
         let Some(module) = self.modules.get(&member.module) else {
             return;
         };

@@ -35,6 +35,8 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hub-root",
         "fixture-subscriber",
         "fixture-measured",
+        "fixture-misfit-root",
+        "fixture-scribe",
         "fixture-small-root",
         "fixture-tight-root",
         "fixture-tree-root",

@@ -13,6 +13,7 @@ use canic::api::{
     PoolPage, ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
     Retirement, StageRequest, StagedChunk,
 };
+use example_types::WorkerArgs;
 use pocket_ic::{
     CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId,
 };
@@ -467,11 +468,6 @@ pub fn notebook(owner: Principal) -> ProvisionRequest {
 /// Never: a principal can be encoded.
 #[must_use]
 pub fn owner_argument(owner: Principal) -> Vec<u8> {
-    /// The argument, as the worker's crate defines it.
-    #[derive(CandidType)]
-    struct WorkerArgs {
-        owner: Principal,
-    }
     encode_args((WorkerArgs { owner },)).expect("a principal can be encoded")
 }
 

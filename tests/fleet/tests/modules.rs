@@ -255,3 +255,25 @@ fn an_embedded_module_can_be_provisioned_right_after_install() {
     assert_eq!(listed.len(), 1);
     fleet.audit().passes();
 }
+
+/// Root compares the types when it is installed or upgraded, before it provisions anything.
+#[test]
+fn root_refuses_an_embedded_module_that_takes_other_arguments() {
+    let fleet = Fleet::start("fixture-bare-root");
+    let module = artifacts::module("fixture-misfit-root");
+    let nothing = candid::encode_args(()).expect("encoded");
+    let by = Some(fleet.controller);
+    let upgraded = fleet
+        .pic
+        .upgrade_canister(fleet.root, module.clone(), nothing.clone(), by);
+    let empty = fleet.pic.create_canister_with_settings(by, None);
+    fleet.pic.add_cycles(empty, 10_000_000_000_000);
+    let installed = fleet.pic.reinstall_canister(empty, module, nothing, by);
+    for refused in [upgraded, installed] {
+        let reason = refused.expect_err("a page takes text").reject_message;
+        let expected = "root's `args` for the role `page` are not what the embedded module takes";
+        assert!(reason.contains(expected), "{reason}");
+        assert!(reason.contains("number"), "{reason}");
+    }
+    assert_eq!(modules(&fleet).len(), 0, "the root before serves on");
+}

@@ -47,7 +47,7 @@ const REPLICA: Floors = &[
     &["execution"],
     &["certification"],
     &["canister"],
-    &["faults", "ingress", "prices", "threshold", "trace", "wasm"],
+    &["faults", "ingress", "prices", "system", "threshold", "trace", "wasm"],
     &["bounded", "memory", "reject", "subnets"],
 ];
 

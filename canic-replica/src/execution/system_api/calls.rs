@@ -101,7 +101,11 @@ pub(super) fn burn(guest: &mut Guest<'_>, most: u128) -> u128 {
 /// Attaches cycles to the call under construction.
 pub(super) fn attach(guest: &mut Guest<'_>, name: &str, amount: u128) -> Result<(), Trap> {
     let heap = heap_bytes(guest);
-    let host = guest.data_mut();
+    attach_cycles(guest.data_mut(), heap, name, amount)
+}
+
+/// [`attach`], for code whose heap has `heap` bytes.
+fn attach_cycles(host: &mut Host, heap: usize, name: &str, amount: u128) -> Result<(), Trap> {
     let liquid = host.liquid(heap);
     let canister = host.canister.id;
     let call = under_construction(host, &format!("ic0_{name}"))?;
@@ -201,9 +205,21 @@ pub(super) fn with_best_effort_response(host: &mut Host, seconds: u32) -> Result
 
 /// Sends the call under construction. Answers 0, or the reject code for which it cannot be sent.
 pub(super) fn perform(guest: &mut Guest<'_>) -> Result<u32, Trap> {
-    const SYS_TRANSIENT: u32 = 2;
     let heap = heap_bytes(guest);
-    let host = guest.data_mut();
+    send(guest.data_mut(), heap)
+}
+
+/// Makes a call of native code. Answers whether it can be sent.
+pub(crate) fn perform_native(host: &mut Host, call: Call) -> Result<bool, Trap> {
+    let cycles = call.cycles;
+    host.call = Some(Call { cycles: 0, ..call });
+    attach_cycles(host, 0, "call_cycles_add128", cycles)?;
+    Ok(send(host, 0)? == 0)
+}
+
+/// [`perform`], for code whose heap has `heap` bytes.
+fn send(host: &mut Host, heap: usize) -> Result<u32, Trap> {
+    const SYS_TRANSIENT: u32 = 2;
     let call = under_construction(host, "ic0.call_perform")?;
     let callee = call.callee;
     let deadline = call.deadline;

@@ -82,6 +82,11 @@ impl Host {
         }
     }
 
+    /// The canister before the message.
+    pub(crate) fn canister(&self) -> &Canister {
+        &self.canister
+    }
+
     /// The certificate of the canister's certified data; `name` is the system call that reads it.
     pub(super) fn certificate(&self, name: &str) -> Result<&[u8], Trap> {
         match &self.message.certificate {

@@ -7,7 +7,7 @@
 //! There are two forms: pointers and sizes are 32-bit numbers for modules with a 32-bit memory, and
 //! 64-bit numbers for modules with a 64-bit memory. `I` stands for either.
 
-mod calls;
+pub(crate) mod calls;
 mod environment;
 mod guest;
 pub(crate) mod host;
@@ -218,7 +218,7 @@ pub(crate) fn linker<I: Address>(engine: &Engine) -> wasmtime::Result<Linker<Hos
             let burnt = calls::burn(g, join(high, low));
             write_cycles(g, "cycles_burn128", dst, burnt)
         }
-        // The platform has this function for one canister, which no instance has.
+        // The platform has this function for one canister, whose code is native here.
         mint_cycles128 [U | RY | RT | T, 0] (g, _high: u64, _low: u64, _dst: I) -> () {
             Err(Trap::Contract(format!(
                 "ic0.mint_cycles128 cannot be executed on non Cycles Minting Canister: {} != \
