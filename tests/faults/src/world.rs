@@ -43,13 +43,6 @@ pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
-/// The packages of members' modules.
-const MEMBERS: [&str; 4] = [
-    "example-worker",
-    "fixture-hub",
-    "fixture-subscriber",
-    "fixture-watcher",
-];
 /// Tries of a request to the management canister, of which faults may take some.
 const MAX_TRIES: usize = 100;
 
