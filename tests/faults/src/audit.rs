@@ -483,8 +483,8 @@ fn check_directories(world: &mut World) -> Vec<String> {
             let mut named = members.iter();
             let named = named.find(|m| m.role == *role && m.key.as_ref() == Some(key));
             let is_watched = subscriber.role == "watcher" && world.watched.contains(&role.as_str());
-            let must_know =
-                is_watched || named.is_some_and(|named| named.parent == subscriber.canister);
+            let is_child = named.is_some_and(|named| named.parent == subscriber.canister);
+            let must_know = (is_watched || is_child) && !world.deaf.contains(&subscriber.canister);
             let expected = named.map(|member| member.canister);
             let known = knows(world, subscriber.canister, role, key);
             if known != Ok(expected) && (must_know || known != Ok(None)) {

@@ -192,12 +192,13 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "announce_to_an_upgraded_watcher",
         world: tree,
         act: |world| {
-            let watcher = named_member(world, "watcher");
+            let members = world.members();
+            let watcher = members.iter().find(|m| m.role == "watcher").expect("it is");
             provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
             for _ in 0..4 {
                 world.rounds(2);
-                world.upgrade(watcher, "fixture-watcher");
+                world.upgrade(watcher);
             }
         },
     },

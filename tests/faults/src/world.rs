@@ -44,13 +44,6 @@ pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
-/// The packages of members' modules.
-const MEMBERS: [&str; 4] = [
-    "example-worker",
-    "fixture-hub",
-    "fixture-subscriber",
-    "fixture-watcher",
-];
 /// Tries of a request to the management canister, of which faults may take some.
 const MAX_TRIES: usize = 100;
 
@@ -80,9 +73,14 @@ pub struct World {
     pub capacity: usize,
     /// Root's reserve: cycles that it does not spend.
     pub reserve: u128,
+    /// Members that need not know all that concerns them: their timers are gone, and root may have
+    /// had nothing to announce since.
+    pub deaf: BTreeSet<Principal>,
     /// The roles that watchers watch.
     pub watched: &'static [&'static str],
     module: Arc<Vec<u8>>,
+    /// The modules that root was asked to approve, by hash.
+    modules: BTreeMap<Vec<u8>, Arc<Vec<u8>>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
     /// Canisters whose freezing threshold was raised.
@@ -149,8 +147,10 @@ impl World {
             requests: Vec::new(),
             capacity: 0,
             reserve: 0,
+            deaf: BTreeSet::new(),
             watched: &[],
             module: Arc::new(artifacts::module(package)),
+            modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
@@ -187,6 +187,7 @@ impl World {
             );
             chunks.push(staged.expect("the chunk is taken").hash.into());
         }
+        self.know_module(wasm);
         let role = role.to_string();
         let request = ApproveRequest {
             role,
@@ -196,6 +197,11 @@ impl World {
         let approved: Result<ModuleInfo, ModuleError> =
             self.ask(controller(), "canic_module_approve", (request,));
         approved.expect("the module is approved");
+    }
+
+    /// Keeps a module for upgrades of the members that root installs with it.
+    pub fn know_module(&mut self, wasm: &[u8]) {
+        self.modules.insert(sha256(wasm), Arc::new(wasm.to_vec()));
     }
 
     /// A new canister with `cycles` on root's subnet, controlled by `owner`.
@@ -534,34 +540,30 @@ impl World {
         }
     }
 
-    /// Upgrades every member to its own module, if that is a fixture's and the member lets it.
+    /// Upgrades every member to its own module, if the member lets it.
     pub fn upgrade_members(&mut self) {
         for member in self.members() {
-            let module = |package: &&&str| sha256(&artifacts::module(package)) == member.module;
-            if let Some(package) = MEMBERS.iter().find(module) {
-                self.upgrade(member.canister, package);
-            }
+            self.upgrade(&member);
         }
     }
 
-    /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade(&mut self, canister: Principal, package: &str) {
-        self.upgrade_to(canister, artifacts::module(package));
-    }
-
-    /// Upgrades a member to a module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade_to(&mut self, canister: Principal, wasm_module: Vec<u8>) {
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
+    /// is.
+    pub fn upgrade(&mut self, member: &MemberInfo) {
         if self.waits_for_timers() {
             return;
         }
+        let Some(module) = self.modules.get(&member.module) else {
+            return;
+        };
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
-            canister_id: canister,
-            wasm_module,
+            canister_id: member.canister,
+            wasm_module: module.to_vec(),
             arg: Encode!().expect("no argument"),
             sender_canister_version: None,
         };
-        drop(self.manage(self.root, "install_code", canister, &args));
+        drop(self.manage(self.root, "install_code", member.canister, &args));
     }
 
     /// Sets a canister's freezing threshold, in seconds. A long threshold freezes the canister.

@@ -7,8 +7,9 @@
 mod deed;
 mod draw;
 
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock};
 
+use candid::Principal;
 use canic::api::PruneRequest;
 use canic_replica::{Chaos, Effect, Fault};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::{
     audit::{audit_records, check_answered},
     matrix::{Violation, catch_panic},
     scenario,
-    world::{T, World, controller},
+    world::{T, World},
 };
 
 /// Deeds in their order, and the faults at their messages.
@@ -146,7 +147,7 @@ impl History {
             let all = world.replica.fired_faults().iter();
             fired = all.map(|one| one.fault.clone()).collect();
             world.replica.clear_faults();
-            wake_members(&mut world, &fired);
+            world.deaf = deaf(&fired);
             outcome.state = Some(world.replica.state_hash());
             match settled {
                 Ok(()) => {
@@ -186,22 +187,13 @@ impl History {
     }
 }
 
-/// Lets the members whose timers a trap ended look something up: they subscribe with it.
-fn wake_members(world: &mut World, fired: &[Fault]) {
+/// The canisters whose timers a trap ended.
+fn deaf(fired: &[Fault]) -> BTreeSet<Principal> {
     let timers = fired.iter().filter(|fault| {
         fault.method.as_deref() == Some("canister_global_timer")
             && matches!(fault.effect, Effect::Trap { .. })
     });
-    let mut members: Vec<_> = timers.filter_map(|fault| fault.callee).collect();
-    members.retain(|member| *member != world.root);
-    members.sort_unstable();
-    members.dedup();
-    world.thaw_all();
-    for member in members {
-        world.manage_member("start_canister", member);
-        let nobody = ("worker", "nobody");
-        world.begin(controller(), member, "look_up", nobody);
-    }
+    timers.filter_map(|fault| fault.callee).collect()
 }
 
 /// Runs the history of a seed. Returns its violation, if there is one.
