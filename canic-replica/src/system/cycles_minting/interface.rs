@@ -136,11 +136,11 @@ fn notification(env: &Env<'_>, method: &str, argument: &[u8]) -> Result<Notifica
                 block: arg.block_index,
                 purpose: Purpose::Create {
                     controller: arg.controller,
-                    args: CmcArgs {
+                    args: Box::new(CmcArgs {
                         settings: arg.settings,
                         subnet_selection: arg.subnet_selection,
                         subnet_type: arg.subnet_type,
-                    },
+                    }),
                 },
             })
         }
