@@ -47,7 +47,15 @@ const REPLICA: Floors = &[
     &["execution"],
     &["certification"],
     &["canister"],
-    &["faults", "ingress", "prices", "system", "threshold", "trace", "wasm"],
+    &[
+        "faults",
+        "ingress",
+        "prices",
+        "system",
+        "threshold",
+        "trace",
+        "wasm",
+    ],
     &["bounded", "memory", "reject", "subnets"],
 ];
 
