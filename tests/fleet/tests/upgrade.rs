@@ -384,6 +384,7 @@ fn a_second_memory_manager_that_cuts_a_memory_is_refused_at_the_upgrade() {
     );
 
     upgrade_scribe(&fleet, canister).expect("nothing is lost");
+    assert_eq!(note(&fleet, canister), "kept");
     grow_by_another_manager(&fleet, canister, 9, 0);
     grow(&fleet, canister, 3).expect("nothing has changed yet");
     grow_by_another_manager(&fleet, canister, 9, 1);
