@@ -30,6 +30,7 @@ use crate::{
 pub fn audit(world: &mut World) -> Vec<String> {
     world.replica.clear_faults();
     let mut violations = check_answered(world);
+    violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
     violations.extend(audit_records(world));
     violations
@@ -63,6 +64,32 @@ pub fn check_answered(world: &mut World) -> Vec<String> {
         .map(|request| format!("{} was never answered", request.method))
         .collect()
 }
+
+/// Checks that no answer met code that does not know the call, as after an upgrade of a canister that
+/// waited: the callback would read memory that was never written, or run another function. No
+/// callback of a fleet traps by itself, unless an injected trap has ended its task before.
+fn check_callbacks(world: &World) -> Vec<String> {
+    let callbacks = world
+        .replica
+        .trace()
+        .iter()
+        .filter(|event| matches!(event.kind, Kind::Reply | Kind::Reject | Kind::Cleanup));
+    callbacks
+        .filter_map(|event| match &event.outcome {
+            Outcome::Trap { message } if !EXPECTED.iter().any(|text| message.contains(text)) => {
+                Some(format!(
+                    "{} trapped at the answer to {}: {message}",
+                    event.canister, event.method
+                ))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Texts of the traps of callbacks that cases provoke: the injected one, and ic-cdk's for an answer
+/// to a task that ended by it.
+const EXPECTED: [&str; 2] = ["injected fault", "Call already trapped"];
 
 /// Members and canisters of the pool, as root lists them.
 struct Registered {

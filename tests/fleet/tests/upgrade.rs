@@ -392,5 +392,4 @@ fn a_second_memory_manager_that_cuts_a_memory_is_refused_at_the_upgrade() {
         refusal.contains("a MemoryManager beside canic's"),
         "{refusal}"
     );
-    assert_eq!(note(&fleet, canister), "kept");
 }
