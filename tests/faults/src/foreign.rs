@@ -1,4 +1,4 @@
-//! Canisters that another owner controls, too, with settings of his that hinder the next controller.
+//! Canisters that another owner controls, too, with settings of his that hinder the next one.
 
 use candid::{CandidType, Principal};
 use canic::api::{ImportAs, RetireRequest, Retirement};
