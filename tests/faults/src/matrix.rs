@@ -12,6 +12,7 @@ use std::{
 };
 
 use candid::Principal;
+use canic::api::OperationsFilter;
 use canic_replica::{Direction, Effect, Fault, Kind};
 use fastrand::Rng;
 use serde::Serialize;
@@ -193,6 +194,13 @@ pub fn run(world: &World, case: &Case) -> Run {
         fired = seen >= case.failures.len();
         sites = sites_of(&world, from);
         match settled {
+            Ok(()) if case.failures.is_empty() => {
+                let quarantined = world.operations(OperationsFilter::Quarantined);
+                let nothing_failed = quarantined
+                    .into_iter()
+                    .map(|op| format!("nothing failed, and this is quarantined: {op:?}"));
+                nothing_failed.chain(audit(&mut world)).collect()
+            }
             Ok(()) => audit(&mut world),
             Err(why) => vec![why],
         }
