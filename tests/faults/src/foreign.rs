@@ -1,4 +1,4 @@
-//! Canisters that another owner controls, too, with settings of his that hinder the next controller.
+//! Canisters that another owner controls, too, with settings of his that hinder the next one.
 
 use candid::{CandidType, Principal};
 use canic::api::{ImportAs, RetireRequest, Retirement};
@@ -23,13 +23,13 @@ pub(crate) fn stranger() -> World {
     rest(world)
 }
 
-/// Imports the stranger, and makes members: one of them is on its canister.
+/// Imports the stranger, and makes a member meanwhile. The audit looks at the pool, and makes more
+/// members then: one of them is on the stranger's canister.
 pub(crate) fn import_and_provision(world: &mut World) {
     let canister = world.controlled_by(controller())[0];
     import(world, canister, ImportAs::Pool);
     world.rounds(60);
     provision(world, &notebook(user(1)));
-    provision(world, &notebook(user(2)));
 }
 
 /// A fleet whose only member was adopted, and got all settings of its owner afterwards.
