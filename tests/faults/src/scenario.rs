@@ -13,6 +13,7 @@ use canic_fleet_tests::{
     user,
 };
 use canic_replica::{Effect, Fault, RejectCode};
+use ic_management_canister_types::CanisterIdRecord;
 
 use crate::{
     foreign,
@@ -379,6 +380,18 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "import_a_member_from_another_subnet",
         world: with_far_stranger,
         act: adopt,
+    },
+    Scenario {
+        name: "provision_after_the_chunk_store_was_cleared",
+        world: || {
+            let mut world = with_worker();
+            let root = world.root;
+            let args = CanisterIdRecord { canister_id: root };
+            let cleared = world.manage(controller(), "clear_chunk_store", root, &args);
+            cleared.expect("a controller may clear it");
+            rest(world)
+        },
+        act: |world| provision(world, &notebook(user(2))),
     },
     Scenario {
         name: "provision_on_a_refused_canister",

@@ -326,7 +326,7 @@ fn an_approved_module_survives_upgrades_of_root_that_embed_the_same_module() {
     let newer = worker_with(b'!');
     let approved = fleet.approve("worker", &newer);
     assert!(!approved.embedded, "it was staged");
-    // The last build embeds none; example-root has the same role.
+    // The build in the middle embeds none.
     for package in [
         "fixture-embedded-root",
         "example-root",
