@@ -2,8 +2,8 @@
 //!
 //! Candid's text names a type after the Rust type. A name that is a word of Candid's own, such as
 //! `record`, makes a text that no parser takes: unlike names of fields and methods, those of types
-//! have no quotes. This printer calls such a type `record_`. Callers don't notice, as messages hold
-//! no names of types.
+//! have no quotes. This printer calls such a type `record_`, and leaves its comments out. Callers
+//! don't notice, as messages hold no names of types.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,6 @@ pub mod pretty {
 
 /// The text of an interface.
 #[must_use]
-#[expect(clippy::ref_option, reason = "candid's macro passes its own types")]
 pub fn compile_with_docs(
     env: &types::TypeEnv,
     actor: &Option<types::Type>,
