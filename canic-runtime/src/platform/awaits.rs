@@ -22,8 +22,10 @@ thread_local! {
     static FUNCTIONS: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
     /// [`describe`], once something was awaited. A function pointer: a canister that never awaits
     /// anything has no code for it.
-    static DESCRIBE: Cell<Option<fn() -> Vec<String>>> = const { Cell::new(None) };
+    static DESCRIBE: Cell<Option<Describe>> = const { Cell::new(None) };
 }
+
+type Describe = fn() -> Vec<String>;
 
 /// What is awaited, in words: canic's calls, and the author's functions by name.
 pub(crate) fn awaited() -> Vec<String> {
