@@ -2,9 +2,9 @@
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
 //! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
-//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a canister
-//! whose id root never learnt. After a trap or an upgrade, `recovery` decides where root takes the
-//! operation up.
+//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
+//! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
+//! takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,

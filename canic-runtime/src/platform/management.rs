@@ -186,8 +186,8 @@ async fn info(canister: Principal) -> Result<Reply, Failure> {
     })
 }
 
-/// Asks this canister's own subnet about a canister. The management canister's general id would pass
-/// the call on to the subnet of that canister.
+/// Asks this canister's own subnet about a canister. The management canister's general id would
+/// pass the call on to the subnet of that canister.
 async fn locate(canister: Principal) -> Result<Reply, Failure> {
     let args = InfoArgs {
         canister_id: canister,

@@ -232,8 +232,8 @@ impl Modules {
         self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
-    /// Records that the chunk store holds no other chunks than these. Answers whether it lost one of
-    /// `needed`.
+    /// Records that the chunk store holds no other chunks than these. Answers whether it lost one
+    /// of `needed`.
     pub(crate) fn keep_uploads(&mut self, stored: &BTreeSet<Hash>, needed: &[Hash]) -> bool {
         let lost: Vec<Hash> = self.uploaded.difference(stored).copied().collect();
         for chunk in &lost {

@@ -478,7 +478,7 @@ fn with_stranger_that_holds(cycles: u128) -> World {
     rest(world)
 }
 
-/// A fleet and a worker on another subnet than root's, which root and the test's controller control.
+/// A fleet and a worker on another subnet than root's. Root and the test's controller control it.
 fn with_far_stranger() -> World {
     let mut world = World::start_on(2, "fixture-small-root", 60 * T);
     (world.capacity, world.reserve) = (4, T);

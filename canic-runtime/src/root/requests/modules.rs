@@ -112,7 +112,7 @@ fn describe(name: &str, before: Option<&Role>, embedded: Option<Hash>) -> Option
         )),
         (None, Some(approved)) if before.is_some_and(|role| role.embedded.is_some()) => {
             Some(format!(
-                "role {name}: root embeds no module any more; {} stays approved, which was {origin}",
+                "role {name}: root embeds no module now; {} stays approved, which was {origin}",
                 hex(approved)
             ))
         }
