@@ -1,6 +1,6 @@
 //! Modules: staged in chunks or embedded, approved by hash, and installed only if approved.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use candid::Principal;
 use canic::api::{
@@ -263,6 +263,9 @@ fn root_refuses_an_embedded_module_that_takes_other_arguments() {
     let module = artifacts::module("fixture-misfit-root");
     let nothing = candid::encode_args(()).expect("encoded");
     let by = Some(fleet.controller);
+    // The platform limits how much code is installed in a canister within some time.
+    fleet.pic.advance_time(Duration::from_secs(3_600));
+    fleet.quiet();
     let upgraded = fleet
         .pic
         .upgrade_canister(fleet.root, module.clone(), nothing.clone(), by);
