@@ -17,7 +17,7 @@ use canic::api::{
     ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
 use canic_fleet_tests::{fleet::notebook, settings::Record, user};
-use canic_replica::{Ingress, Reject};
+use canic_replica::{Ingress, Kind, Outcome, Reject};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
