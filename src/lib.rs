@@ -13,7 +13,8 @@ pub use canic_runtime::{
 /// Exports the Candid interface of this canister, canic's endpoints included.
 ///
 /// The author writes it once, at the end of the crate's root file, in place of
-/// `ic_cdk::export_candid!()`. The interface lacks endpoints that are defined below it.
+/// `ic_cdk::export_candid!()`. An endpoint of canic's below it is an error; the interface lacks
+/// those of ic-cdk.
 ///
 /// ```
 /// use canic::prelude::*;

@@ -20,7 +20,7 @@ const _: () = {
     )]
     #[cfg_attr(
         not(target_family = "wasm"),
-        unsafe(export_name = "canister_composite_query.jobs_of")
+        unsafe(export_name = "canister_composite_query.jobs.2d.of")
     )]
     fn __endpoint() {
         __canic::entry::query_async(

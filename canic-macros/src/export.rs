@@ -34,7 +34,7 @@ impl Mode {
 /// that the crate links for its tests.
 pub(crate) fn export(symbol: &str, function: &Ident, body: &TokenStream) -> TokenStream {
     let wasm = LitStr::new(symbol, Span::call_site());
-    let host = symbol.replace(' ', ".").replace('-', "_");
+    let host = host_symbol(symbol);
     let attributes = if host == symbol {
         quote!(#[unsafe(export_name = #wasm)])
     } else {
@@ -49,6 +49,17 @@ pub(crate) fn export(symbol: &str, function: &Ident, body: &TokenStream) -> Toke
             #body
         }
     }
+}
+
+/// The symbol for linkers of the host. Different symbols stay different.
+fn host_symbol(symbol: &str) -> String {
+    let characters = symbol.chars().map(|character| match character {
+        ' ' => ".".to_owned(),
+        '_' => "_".to_owned(),
+        plain if plain.is_ascii_alphanumeric() => plain.to_string(),
+        other => format!(".{:x}.", u32::from(other)),
+    });
+    characters.collect()
 }
 
 /// A macro at the crate's root for each exported name, so that the compiler refuses a second one at

@@ -78,7 +78,7 @@ use proc_macro::TokenStream;
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `max = 10` | the most canisters in the pool | required |
-/// | `min = 2` | the number of canisters up to which root refills the pool in the background | 0: recycled canisters only |
+/// | `min = 2` | the least number of canisters that root keeps ready; with demand it keeps more, up to `max` | 0 |
 /// | `cycles = "1T"` | the balance with which root creates a canister of the pool | `"1T"` |
 ///
 /// ## `role(..)`

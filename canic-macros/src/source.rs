@@ -8,7 +8,7 @@ use std::fs;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, File, Ident, ImplItem, Item, ItemFn, TraitItem, Type};
+use syn::{Attribute, File, Ident, ImplItem, Item, Signature, TraitItem, Type};
 
 /// The file that has the attribute at hand.
 pub(crate) fn file() -> Option<File> {
@@ -40,6 +40,19 @@ pub(crate) struct Function<'a> {
     pub(crate) attributes: &'a [Attribute],
     /// Whether it stands in an `impl` block or a trait.
     pub(crate) is_associated: bool,
+    /// Whether it takes `self`.
+    has_receiver: bool,
+}
+
+impl<'a> Function<'a> {
+    fn new(signature: &'a Signature, attributes: &'a [Attribute], is_associated: bool) -> Self {
+        Self {
+            name: &signature.ident,
+            attributes,
+            is_associated,
+            has_receiver: signature.receiver().is_some(),
+        }
+    }
 }
 
 /// All functions of a file, with those in modules that are written in place.
@@ -49,13 +62,23 @@ pub(crate) fn functions(items: &[Item]) -> Vec<Function<'_>> {
 
 fn of_item(item: &Item) -> Vec<Function<'_>> {
     match item {
-        Item::Fn(function) => vec![Function {
-            name: &function.sig.ident,
-            attributes: &function.attrs,
-            is_associated: false,
-        }],
-        Item::Impl(block) => block.items.iter().filter_map(in_block).collect(),
-        Item::Trait(item) => item.items.iter().filter_map(in_trait).collect(),
+        Item::Fn(function) => vec![Function::new(&function.sig, &function.attrs, false)],
+        Item::Impl(block) => {
+            let functions = block.items.iter().filter_map(|item| match item {
+                ImplItem::Fn(function) => Some(Function::new(&function.sig, &function.attrs, true)),
+                _ => None,
+            });
+            functions.collect()
+        }
+        Item::Trait(item) => {
+            let functions = item.items.iter().filter_map(|item| match item {
+                TraitItem::Fn(function) => {
+                    Some(Function::new(&function.sig, &function.attrs, true))
+                }
+                _ => None,
+            });
+            functions.collect()
+        }
         Item::Mod(module) => match &module.content {
             Some((_, items)) => functions(items),
             None => Vec::new(),
@@ -64,50 +87,33 @@ fn of_item(item: &Item) -> Vec<Function<'_>> {
     }
 }
 
-fn in_block(item: &ImplItem) -> Option<Function<'_>> {
-    let ImplItem::Fn(function) = item else {
-        return None;
-    };
-    Some(Function {
-        name: &function.sig.ident,
-        attributes: &function.attrs,
-        is_associated: true,
-    })
-}
-
-fn in_trait(item: &TraitItem) -> Option<Function<'_>> {
-    let TraitItem::Fn(function) = item else {
-        return None;
-    };
-    Some(Function {
-        name: &function.sig.ident,
-        attributes: &function.attrs,
-        is_associated: true,
-    })
-}
-
-/// The functions beside the item of a type that has an attribute of that name.
-pub(crate) fn beside<'a>(items: &'a [Item], ty: &Type, attribute: &str) -> Vec<&'a ItemFn> {
-    let is_at_hand = items.iter().any(|item| match item {
+/// The functions outside of the item with an attribute of that name, in its module: those beside it,
+/// and those without `self` in other `impl` blocks of its type.
+pub(crate) fn outside<'a>(items: &'a [Item], ty: &Type, attribute: &str) -> Vec<Function<'a>> {
+    let is_at_hand = |item: &Item| match item {
         Item::Struct(item) => {
             item.ident == ty.to_token_stream().to_string() && has(&item.attrs, &[attribute])
         }
         Item::Impl(item) => *item.self_ty == *ty && has(&item.attrs, &[attribute]),
         _ => false,
-    });
-    if is_at_hand {
-        let functions = items.iter().filter_map(|item| match item {
-            Item::Fn(function) => Some(function),
-            _ => None,
-        });
-        return functions.collect();
-    }
+    };
     let modules = items.iter().filter_map(|item| match item {
         Item::Mod(module) => module.content.as_ref(),
         _ => None,
     });
-    modules
-        .flat_map(|(_, items)| beside(items, ty, attribute))
+    if !items.iter().any(is_at_hand) {
+        return modules
+            .flat_map(|(_, items)| outside(items, ty, attribute))
+            .collect();
+    }
+    let others = items.iter().filter(|item| match item {
+        Item::Fn(_) => true,
+        Item::Impl(block) => block.trait_.is_none() && *block.self_ty == *ty && !is_at_hand(item),
+        _ => false,
+    });
+    others
+        .flat_map(of_item)
+        .filter(|function| !function.has_receiver)
         .collect()
 }
 
@@ -170,22 +176,34 @@ mod tests {
     }
 
     #[test]
-    fn functions_beside_a_canister_are_those_of_its_module() {
+    fn functions_outside_of_a_canister_are_those_of_its_module_and_type() {
         let file: File = parse_quote! {
-            fn outside() {}
+            fn elsewhere() {}
             mod inner {
                 #[canic::role("worker")]
-                struct Worker;
+                impl Worker {
+                    fn inside() {}
+                }
+                impl Worker {
+                    fn in_other_block() {}
+                    fn method(&self) {}
+                }
+                impl Default for Worker {
+                    fn default() -> Self {}
+                }
+                impl Other {
+                    fn of_another() {}
+                }
                 fn beside() {}
                 mod deeper {
                     fn below() {}
                 }
             }
         };
-        let functions = beside(&file.items, &parse_quote!(Worker), "role");
-        let names: Vec<_> = functions.iter().map(|f| f.sig.ident.to_string()).collect();
-        assert_eq!(names, ["beside"]);
-        assert!(beside(&file.items, &parse_quote!(Worker), "root").is_empty());
+        let functions = outside(&file.items, &parse_quote!(Worker), "role");
+        let names: Vec<_> = functions.iter().map(|f| f.name.to_string()).collect();
+        assert_eq!(names, ["in_other_block", "beside"]);
+        assert!(outside(&file.items, &parse_quote!(Worker), "root").is_empty());
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //!   other proposals that the platform does not take are refused at installation.
 //! - The methods of Bitcoin are rejected by the management canister, and so is `rename_canister`,
 //!   which only canisters of the NNS may call.
+//! - Of the network's own canisters there are those of [`SystemCanisters`], with the methods of
+//!   their Candid interfaces. They have no methods in protocol buffers, no archives and no indexes.
 //!
 //! Where it differs from the platform, and why a canister that works there works here:
 //! - *Time.* A message runs within one round, however long it is. On the platform a long message
@@ -42,6 +44,10 @@
 //! - *Outcalls.* The test that runs the instance answers them ([`Replica::answer_outcall`]).
 //!   Responses beyond `max_response_bytes` become rejects as on the platform's nodes; PocketIC
 //!   delivers such mocked responses.
+//! - *System canisters.* Their code is native: a message takes 100,000 instructions, and their
+//!   memory is not counted. The rate of ICP never changes. The cycles minting canister reads blocks
+//!   by `query_blocks` and moves ICP by `transfer`. Texts of refused notifications differ in a few
+//!   words.
 //! - *Keys.* Keys of subnets are derived from their numbers; threshold keys are PocketIC's, which
 //!   are published. Signatures are genuine, but no key is secret, and signatures with nonces are
 //!   deterministic.

@@ -113,8 +113,9 @@ pub struct Fees {
 /// round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
-    /// Cycles that provisional calls minted, and
-    /// [`Replica::add_cycles`](crate::Replica::add_cycles).
+    /// Cycles that provisional calls minted,
+    /// [`Replica::add_cycles`](crate::Replica::add_cycles), and the cycles minting canister; and
+    /// those that the cycles ledger holds from the start.
     #[serde(serialize_with = "decimal", deserialize_with = "from_decimal")]
     pub minted: u128,
     /// Held by canisters.

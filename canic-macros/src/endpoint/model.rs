@@ -27,8 +27,8 @@ pub(super) struct Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
-    /// Whether the inspection of ingress can refuse a caller: if the access list alone decides about
-    /// him, and if ingress can call the endpoint as an update.
+    /// Whether the inspection of ingress can refuse a caller: if the access list alone decides
+    /// about him, and if ingress can call the endpoint as an update.
     pub(super) fn is_inspected(&self) -> bool {
         let passes = |allow: &Allow| matches!(allow, Allow::Anyone | Allow::Guard(_));
         self.mode != Mode::CompositeQuery && !self.allow.iter().any(passes)

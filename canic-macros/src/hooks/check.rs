@@ -133,7 +133,7 @@ fn defined_once(
     }
 }
 
-/// A function with a hook's name beside the canister, which nothing calls, never runs.
+/// A function with a hook's name outside of the attribute's block, which nothing calls, never runs.
 pub(super) fn outside_of_block(
     item: &Item,
     ty: &Type,
@@ -149,18 +149,19 @@ pub(super) fn outside_of_block(
         _ => false,
     };
     let attribute = kind.attribute();
-    for function in source::beside(&file.items, ty, attribute) {
-        let name = &function.sig.ident;
+    for function in source::outside(&file.items, ty, attribute) {
+        let name = function.name;
         if Hook::from_name(&name.to_string()).is_some()
             && !in_block(name)
-            && !is_marked(&function.attrs)
+            && !is_marked(function.attributes)
             && source::mentions(file, &name.to_string()) == 1
         {
             errors.report_at(
                 Span::call_site(),
                 format!(
-                    "`fn {name}` never runs, because it stands beside `{ty}`: a hook stands in a \
-                     block, `#[canic::{attribute}(..)] impl {ty} {{ fn {name}(..) {{ .. }} }}`; \
+                    "`fn {name}` never runs, because it stands elsewhere: a hook stands in a \
+                     block under this attribute, \
+                     `#[canic::{attribute}(..)] impl {ty} {{ fn {name}(..) {{ .. }} }}`; \
                      move it there, or give it another name",
                     ty = ty.to_token_stream()
                 ),

@@ -119,6 +119,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     enough_cycles(args.cycles.as_ref(), "a member", errors);
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
+    parent_is_not_root_alone(&controllers, &parents, errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
     let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
@@ -220,6 +221,22 @@ fn controllers(controllers: Option<&Spanned<Controllers>>, errors: &mut Errors) 
         );
     }
     controllers.0.clone()
+}
+
+/// Root controls every member, so that the parent is worth a word only if it may be another one.
+fn parent_is_not_root_alone(controllers: &[Controller], parents: &[LitStr], errors: &mut Errors) {
+    let parent = controllers
+        .iter()
+        .find(|it| matches!(it, Controller::Parent(_)));
+    if let (Some(parent), [only]) = (parent, parents)
+        && only.value() == "root"
+    {
+        errors.report(
+            parent,
+            "the parent of this role is root, which controls it in any case; \
+             remove `parent`, or name other roles in `parents(..)`",
+        );
+    }
 }
 
 fn no_duplicates<T: quote::ToTokens>(

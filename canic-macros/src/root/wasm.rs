@@ -1,7 +1,8 @@
 //! Wasm modules that the build of a root embeds.
 //!
-//! The module of a dependency, `wasm = worker`, is always the right one: cargo builds the dependency
-//! first, and root again after it. A file, `wasm = "worker.wasm"`, may be older than its sources.
+//! The module of a dependency, `wasm = worker`, is always the right one: cargo builds the
+//! dependency first, and root again after it. A file, `wasm = "worker.wasm"`, may be older than its
+//! sources.
 
 use std::{
     env,
@@ -65,7 +66,7 @@ fn dependency(manifest: &Path, name: &Ident, errors: &mut Errors) -> Option<Plac
                 name,
                 format!(
                     "cargo built no module of `{name}`; its Cargo.toml needs \
-                     `crate-type = [\"cdylib\"]` in [lib]"
+                     `crate-type = [\"cdylib\"]` in [lib], and no `name` there"
                 ),
             );
             return None;

@@ -116,7 +116,14 @@ fn step(host: &Host, state: &mut Arc<Native>, input: &Input<'_>) -> Result<Effec
         is_replicated: message.context.is_replicated(),
         certificate: certificate.map(|certificate| certificate.bytes()),
     };
-    Arc::make_mut(state).run(&env, input).map_err(Trap::Called)
+    let done = match (input, message.context) {
+        // Queries need no copy of the state.
+        (Input::Call { method, argument }, Context::Query | Context::ReplicatedQuery) => {
+            state.query(&env, method, argument)
+        }
+        _ => Arc::make_mut(state).run(&env, input),
+    };
+    done.map_err(Trap::Called)
 }
 
 /// Applies the effects of a message, all but the call, which it answers.

@@ -130,8 +130,8 @@ impl Network {
         }
     }
 
-    /// Checks that a call to a subnet's own id is about a canister of that subnet: a subnet knows no
-    /// other ones.
+    /// Checks that a call to a subnet's own id is about a canister of that subnet: a subnet knows
+    /// no other ones.
     fn check_target_subnet(&self, request: &Request) -> Result<(), Reject> {
         let Some(subnet) = self.subnet_index(request.callee) else {
             return Ok(());

@@ -237,6 +237,7 @@ mod tests {
         ingress::IngressStatus,
         memory::Heap,
         network::Config,
+        system::{icp_ledger::IcpLedger, native::Native},
         wasm::global::Global,
     };
 
@@ -316,6 +317,10 @@ mod tests {
         canister(network).code.as_mut().unwrap()
     }
 
+    fn native(now: u64) -> Native {
+        Native::IcpLedger(IcpLedger::new(now).unwrap())
+    }
+
     fn snapshot(network: &mut Network) -> &mut Snapshot {
         Arc::make_mut(canister(network).snapshots.get_mut(&vec![1]).unwrap())
     }
@@ -366,6 +371,8 @@ mod tests {
         |r| code(r).heap.size += 1,
         |r| code(r).globals[0] = Global::I64(2),
         |r| code(r).globals[0] = Global::F64(1),
+        |r| code(r).native = Some(Arc::new(native(1))),
+        |r| code(r).native = Some(Arc::new(native(2))),
         |r| snapshot(r).stable.size += 1,
         |r| snapshot(r).timer = Some(CanisterTimer::Active(6)),
         |r| {

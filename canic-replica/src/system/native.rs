@@ -17,7 +17,7 @@ pub(crate) enum Native {
 }
 
 impl Native {
-    /// Executes one message.
+    /// Executes one message of an update method.
     ///
     /// # Errors
     /// The message of a trap. The state may be half changed then.
@@ -26,6 +26,23 @@ impl Native {
             Self::IcpLedger(ledger) => ledger.run(env, input),
             Self::CyclesLedger(ledger) => ledger.run(env, input),
             Self::CyclesMinting(minting) => minting.run(env, input),
+        }
+    }
+
+    /// Executes a query method, which changes nothing.
+    ///
+    /// # Errors
+    /// The message of a trap.
+    pub(crate) fn query(
+        &self,
+        env: &Env<'_>,
+        method: &str,
+        argument: &[u8],
+    ) -> Result<Effects, String> {
+        match self {
+            Self::IcpLedger(ledger) => ledger.query(env, method, argument),
+            Self::CyclesLedger(ledger) => ledger.query(env, method, argument),
+            Self::CyclesMinting(minting) => minting.query(env, method, argument),
         }
     }
 

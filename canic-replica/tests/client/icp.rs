@@ -1,5 +1,5 @@
-//! The commands of `icp`, the command line of the Internet Computer, on an instance of this server.
-//! The program is fetched from npm.
+//! The commands of `icp`, the command line of the Internet Computer, on an instance of this server,
+//! and on a live network. The program is fetched from npm.
 //!
 //! Left out are:
 //!
@@ -10,15 +10,12 @@
 use std::{cell::Cell, fs, path::PathBuf, process::Command};
 
 use candid::Principal;
-use pocket_ic::{
-    PocketIc,
-    common::rest::{IcpFeatures, InstanceHttpGatewayConfig},
-};
+use pocket_ic::{PocketIc, common::rest::InstanceHttpGatewayConfig};
 
 use crate::{
     common::builder,
     fetched::{Folder, ICP, embedded_modules, print, run},
-    options::features,
+    start::Live,
 };
 
 /// Counts, and writes a line to its log. It carries its interface.
@@ -50,7 +47,8 @@ const INTERFACE: &str = "service : { get : () -> (nat64) query; inc : () -> (nat
 struct Project {
     folder: Folder,
     icp: PathBuf,
-    pic: PocketIc,
+    /// The instance, unless the network is another process.
+    pic: Option<PocketIc>,
     url: String,
     proxy: Principal,
     /// The number of commands that ran.
@@ -58,13 +56,10 @@ struct Project {
 }
 
 impl Project {
-    fn start(name: &str, features: IcpFeatures) -> Self {
-        let folder = Folder::new(name);
-        let icp = folder.npm(ICP, "bin/icp");
+    fn start() -> Self {
         let pic = builder()
             .with_nns_subnet()
             .with_application_subnet()
-            .with_icp_features(features)
             .with_auto_progress()
             .with_http_gateway(InstanceHttpGatewayConfig {
                 ip_addr: None,
@@ -75,6 +70,16 @@ impl Project {
             })
             .build();
         let url = pic.url().unwrap().to_string();
+        Self {
+            pic: Some(pic),
+            ..Self::at("icp", url)
+        }
+    }
+
+    /// A project on the network at this address.
+    fn at(name: &str, url: String) -> Self {
+        let folder = Folder::new(name);
+        let icp = folder.npm(ICP, "bin/icp");
         fs::write(
             folder.0.join("counter.wasm"),
             wat::parse_str(COUNTER).unwrap(),
@@ -97,11 +102,15 @@ canisters:
         Self {
             folder,
             icp,
-            pic,
+            pic: None,
             url,
             proxy,
             commands: Cell::default(),
         }
+    }
+
+    fn pic(&self) -> &PocketIc {
+        self.pic.as_ref().unwrap()
     }
 
     /// Runs one command; returns whether it succeeded, and all that it printed.
@@ -168,9 +177,9 @@ fn prepare(project: &mut Project) -> Principal {
 
     let create = || {
         let canister = project
-            .pic
+            .pic()
             .create_canister_with_settings(Some(tester), None);
-        project.pic.add_cycles(canister, 100_000_000_000_000);
+        project.pic().add_cycles(canister, 100_000_000_000_000);
         canister
     };
     let (proxy, counter) = (create(), create());
@@ -306,7 +315,7 @@ fn snapshots_are_taken_moved_and_restored(project: &Project) {
 fn a_message_is_signed_and_sent_later(project: &Project) {
     let id = project.there("canister status counter --id-only", &[]);
     let id = id.lines().find(|line| line.ends_with("-cai")).unwrap();
-    let key = hex::encode(project.pic.root_key().unwrap());
+    let key = hex::encode(project.pic().root_key().unwrap());
     let url = &project.url;
     project.ok(
         &format!(
@@ -337,7 +346,7 @@ fn canisters_are_created_by_a_proxy_and_deleted(project: &Project, tester: Princ
 #[ignore = "needs npm and its registry, on Linux on x64; run it with \
             `cargo test -p canic-replica --test client icp -- --ignored`"]
 fn the_commands_of_icp_work() {
-    let mut project = Project::start("icp", IcpFeatures::default());
+    let mut project = Project::start();
     let tester = prepare(&mut project);
     networks_and_projects_are_shown(&project);
     a_canister_is_installed_called_and_upgraded(&project);
@@ -381,7 +390,8 @@ fn a_project_is_deployed_from_nothing(project: &Project) {
 #[ignore = "needs npm and its registry, on Linux on x64; run it with \
             `cargo test -p canic-replica --test client icp -- --ignored`"]
 fn icp_deploys_and_pays_as_on_the_network() {
-    let project = Project::start("icp-money", features());
+    let live = Live::start(&[]);
+    let project = Project::at("icp-money", format!("http://localhost:{}/", live.port));
     project.ok("identity new tester --storage plaintext", &["seed phrase"]);
     project.ok("identity default tester", &[]);
     icp_and_cycles_are_moved(&project);

@@ -322,7 +322,7 @@ fn rounds_keep_the_artificial_delay() {
 }
 
 /// The system canisters that this server has.
-pub(crate) fn features() -> IcpFeatures {
+fn features() -> IcpFeatures {
     let feature = Some(IcpFeaturesConfig::DefaultConfig);
     IcpFeatures {
         cycles_minting: feature.clone(),

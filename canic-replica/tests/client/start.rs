@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// A network that ends with its test.
-struct Live {
+pub(crate) struct Live {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     root_key: Vec<u8>,
 }
 
 impl Live {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(crate::common::server())
             .args(["start", "--port", "0"])
             .args(arguments)

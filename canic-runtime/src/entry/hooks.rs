@@ -107,7 +107,7 @@ pub(super) fn begin(
     argument: Vec<u8>,
 ) -> Result<(), String> {
     hook(argument)?;
-    memory::find_misuse().map_err(|misuse| misuse.to_string())
+    memory::find_misuse().map_err(|misuse| misuse.advice().to_string())
 }
 
 /// Whether ingress may call a method: not if it is internal to ic-cdk, and not if the access list of

@@ -135,7 +135,6 @@ mod tests {
     use super::*;
 
     #[derive(CandidType)]
-    #[allow(dead_code, reason = "only the type matters")]
     struct Args {
         owner: Principal,
         parents: Vec<Args>,

@@ -10,9 +10,9 @@ pub struct Module;
 /// Implemented by each crate of a canister, with a type of its own.
 pub trait HasOneCanister<Canister> {}
 
-/// Compiles if the crate graph has one canister. The compiler's error quotes the comment below.
+/// Compiles if the crate graph has one canister. The compiler's error quotes the comment, if that
+/// is a single line.
 #[rustfmt::skip]
 pub fn one_canister_per_module<M, Canister>()
-// A canister's crate can't be linked into another one. Leave it `crate-type = ["cdylib"]`, without
-// "rlib" or "lib", and put the types that they share into a library that both depend on.
+// Leave canisters `crate-type = ["cdylib"]`; types that they share go into a library of their own.
 where M: HasOneCanister<Canister> {}

@@ -2,8 +2,8 @@
 //!
 //! Candid's text names a type after the Rust type. A name that is a word of Candid's own, such as
 //! `record`, makes a text that no parser takes: unlike names of fields and methods, those of types
-//! have no quotes. This printer calls such a type `record_`. Callers don't notice, as messages hold
-//! no names of types.
+//! have no quotes. This printer calls such a type `record_`, and leaves its comments out. Callers
+//! don't notice, as messages hold no names of types.
 
 use std::collections::BTreeMap;
 
@@ -23,28 +23,27 @@ pub mod pretty {
 
 /// The text of an interface.
 #[must_use]
-#[expect(clippy::ref_option, reason = "candid's macro passes its own types")]
 pub fn compile_with_docs(
     env: &types::TypeEnv,
     actor: &Option<types::Type>,
     docs: &pretty::candid::DocComments,
 ) -> String {
-    let names = new_names(env);
-    let renamed = env.0.iter().map(|(name, ty)| {
+    // Loops and no `collect`, which would link a sort.
+    let mut names = BTreeMap::new();
+    for name in env.0.keys().filter(|name| !is_type_name(name)) {
+        // This name is free: candid's own end in no underscore.
+        names.insert(name.clone(), format!("{name}_"));
+    }
+    if names.is_empty() {
+        return ::candid::pretty::candid::compile_with_docs(env, actor, docs);
+    }
+    let mut renamed = types::TypeEnv::new();
+    for (name, ty) in &env.0 {
         let name = names.get(name).unwrap_or(name);
-        (name.clone(), ty.subst(&names))
-    });
-    let env = types::TypeEnv(renamed.collect());
+        renamed.0.insert(name.clone(), ty.subst(&names));
+    }
     let actor = actor.as_ref().map(|actor| actor.subst(&names));
-    ::candid::pretty::candid::compile_with_docs(&env, &actor, docs)
-}
-
-/// Names for the types whose own name no parser takes. They are free: candid's end in no underscore.
-fn new_names(env: &types::TypeEnv) -> BTreeMap<String, String> {
-    let names = env.0.keys().filter(|name| !is_type_name(name));
-    names
-        .map(|name| (name.clone(), format!("{name}_")))
-        .collect()
+    ::candid::pretty::candid::compile_with_docs(&renamed, &actor, docs)
 }
 
 /// The words of Candid's grammar, and its types.

@@ -2,11 +2,8 @@
 
 use crate::{
     entry::hooks::lifecycle,
-    platform::{
-        awaits,
-        ic::{self, Level},
-    },
-    stable::memory,
+    platform::{awaits, ic},
+    stable::memory::{self, Misuse},
 };
 
 /// Runs the author's `pre_upgrade`, unless the canister waits for an answer. `operation` names what
@@ -19,49 +16,23 @@ pub(super) fn pre_upgrade(
     hook: impl FnOnce() -> Result<(), String>,
 ) {
     lifecycle("pre_upgrade", || {
-        let (calls, functions) = (awaits::calls(), awaits::functions());
-        if !(calls == 0 && functions.is_empty() || ic::is_stopped()) {
-            return Err(refusal(calls, operation(), &functions));
+        let awaited = awaits::awaited();
+        if !awaited.is_empty() && !ic::is_stopped() {
+            return Err(refusal(operation().into_iter().chain(awaited).collect()));
         }
         hook()?;
         match memory::find_misuse() {
-            Err(misuse) if misuse.is_loss() => Err(format!(
-                "{misuse}. The trap takes back what this upgrade wrote. If the hook did it, stop the \
-                 canister and upgrade it with skip_pre_upgrade, which leaves the hook out"
-            )),
-            Err(misuse) => {
-                ic::log(Level::Error, format_args!("{misuse}"));
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+            Ok(()) | Err(Misuse::Grown) => Ok(()),
+            Err(misuse) => Err(misuse.advice().to_string()),
         }
     });
 }
 
 /// Says what waits, and what to do.
-fn refusal(calls: u32, operation: Option<String>, functions: &[&str]) -> String {
-    let mut waiting: Vec<String> = operation.into_iter().collect();
-    if calls > 0 {
-        waiting.push(format!("canic (calls: {calls})"));
-    }
-    waiting.extend(functions.iter().map(|name| format!("`{name}`")));
-    let waiting = waiting.join(", ");
+fn refusal(waiting: Vec<String>) -> String {
     format!(
-        "answers are awaited by {waiting}; the new code would not know them. \
-         Stop the canister before the upgrade: it is stopped once they have come"
+        "answers are awaited by {}; the new code would not know them. \
+         Stop the canister before the upgrade: it is stopped once they have come",
+        waiting.join(", ")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::refusal;
-
-    #[test]
-    fn a_refusal_names_all_that_waits() {
-        let operation = Some("operation 7 at its step Install".to_string());
-        let text = refusal(2, operation, &["hire", "start"]);
-        let waiting = "by operation 7 at its step Install, canic (calls: 2), `hire`, `start`;";
-        assert!(text.contains(waiting), "{text}");
-        assert!(refusal(0, None, &["hire"]).contains("by `hire`;"));
-    }
 }

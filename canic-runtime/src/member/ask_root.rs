@@ -9,8 +9,8 @@ use crate::{
     platform::calls::{self, Wait},
 };
 
-/// Calls a method of root that changes nothing, and decodes the reply. Root answers at once, so a
-/// member does not wait for long: it can be stopped soon.
+/// Calls a method of root that it answers at once and that may be repeated, and decodes the reply.
+/// The call is best-effort, so that a member can be stopped even if root does not answer.
 ///
 /// # Errors
 ///

@@ -81,6 +81,7 @@ fn catch_up_soon() {
         RETRY.set(Some(timer));
     }
     ic::set_timer(Duration::ZERO, try_to_catch_up());
+    ic::arm_if_disarmed();
 }
 
 async fn try_to_catch_up() {

@@ -2,9 +2,9 @@
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
 //! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
-//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a canister
-//! whose id root never learnt. After a trap or an upgrade, `recovery` decides where root takes the
-//! operation up.
+//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
+//! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
+//! takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
@@ -265,18 +265,19 @@ mod tests {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let poor = Status {
-            cycles: drain::price(FEE) - 7,
+            cycles: drain::price(FEE) - T / 10,
             ..empty()
         };
         let next = advance(&mut op, Reply::Status(poor.clone()), true);
         assert_eq!((next, op.step), (Transition::Call, Step::Fund));
-        assert_eq!((op.money.shortfall.0, op.money.reserved.0), (7, 7));
+        let loan = T / 10;
+        assert_eq!((op.money.shortfall.0, op.money.reserved.0), (loan, loan));
         assert_eq!(advance(&mut op, Reply::Done, true), Transition::Call);
         assert_eq!(op.step, Step::Inspect);
         // A loan that root can't give: the canister is kept.
         let nothing_to_lend = Resources {
             pool_has_capacity: true,
-            available: 6,
+            available: T / 10 - 1,
             creation_fee: FEE,
         };
         let next = super::advance(&mut op, Reply::Status(poor), &nothing_to_lend);

@@ -165,7 +165,7 @@ fn missing_to_delete(
     if status.module == Some(drain::hash()) {
         return Ok(Step::Drain);
     }
-    let lacking = drain::price(resources.creation_fee).saturating_sub(status.cycles);
+    let lacking = drain::loan(status.cycles, resources.creation_fee);
     if lacking > resources.available {
         let why = format!("root lacks the {lacking} cycles to lend for a drain");
         return give_up_draining(status, goal, &why);
@@ -386,6 +386,23 @@ mod tests {
         assert_eq!(next, Some(Step::Reset));
         shared_before.teardown_mut().reset = true;
         assert_eq!(missing_to_recycle(&mut shared_before, &fine), None);
+    }
+
+    #[test]
+    fn a_teardown_of_an_earlier_version_goes_on_with_emptying_the_canister() {
+        /// The record before it had `emptied`.
+        #[derive(minicbor::Encode)]
+        struct Earlier(
+            #[n(0)] Teardown,
+            #[n(1)] u32,
+            #[n(2)] bool,
+            #[n(3)] bool,
+            #[n(4)] bool,
+        );
+        let earlier = Earlier(Teardown::Recycle, 2, true, false, false);
+        let bytes = minicbor::to_vec(earlier).unwrap();
+        let teardown: TeardownState = minicbor::decode(&bytes).unwrap();
+        assert!(teardown.reset && !teardown.emptied, "{teardown:?}");
     }
 
     #[test]

@@ -20,19 +20,25 @@ thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
     /// Each name that was ever put here, and how many functions of that name have not ended.
     static FUNCTIONS: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
+    /// [`describe`], once something was awaited. A function pointer: a canister that never awaits
+    /// anything has no code for it.
+    static DESCRIBE: Cell<Option<Describe>> = const { Cell::new(None) };
 }
 
-/// The number of canic's calls, to the fleet and to the management canister, whose answers are
-/// awaited.
-pub(crate) fn calls() -> u32 {
-    CALLS.get()
+type Describe = fn() -> Vec<String>;
+
+/// What is awaited, in words: canic's calls, and the author's functions by name.
+pub(crate) fn awaited() -> Vec<String> {
+    DESCRIBE.get().map_or(Vec::new(), |describe| describe())
 }
 
-/// The author's functions that have begun and not ended.
-pub(crate) fn functions() -> Vec<&'static str> {
+fn describe() -> Vec<String> {
+    let calls = Some(CALLS.get()).filter(|calls| *calls > 0);
+    let calls = calls.map(|calls| format!("canic (calls: {calls})"));
     FUNCTIONS.with_borrow(|functions| {
         let open = functions.iter().filter(|(_, open)| *open > 0);
-        open.map(|(name, _)| *name).collect()
+        let open = open.map(|(name, _)| format!("`{name}`"));
+        calls.into_iter().chain(open).collect()
     })
 }
 
@@ -41,6 +47,7 @@ pub(crate) struct OpenFunction(&'static str);
 
 impl OpenFunction {
     pub(crate) fn begin(name: &'static str) -> Self {
+        DESCRIBE.set(Some(describe));
         change(name, |open| open + 1);
         Self(name)
     }
@@ -89,12 +96,16 @@ impl Future for CountedCall {
             unreachable!("a future is not polled after it is ready");
         };
         let answer = Pin::new(call).poll(context);
-        let awaits = answer.is_pending();
-        if awaits != self.is_sent {
-            CALLS.set(if awaits { calls() + 1 } else { calls() - 1 });
+        match (self.is_sent, answer.is_pending()) {
+            (false, true) => {
+                DESCRIBE.set(Some(describe));
+                CALLS.set(CALLS.get() + 1);
+            }
+            (true, false) => CALLS.set(CALLS.get() - 1),
+            (false, false) | (true, true) => {}
         }
-        self.is_sent = awaits;
-        if !awaits {
+        self.is_sent = answer.is_pending();
+        if answer.is_ready() {
             self.call = None;
         }
         answer
@@ -136,7 +147,7 @@ impl Wake for AbandonedCall {
 
 impl Drop for AbandonedCall {
     fn drop(&mut self) {
-        CALLS.set(calls() - 1);
+        CALLS.set(CALLS.get() - 1);
     }
 }
 
@@ -149,10 +160,10 @@ mod tests {
         let [first, second] = [(); 2].map(|()| OpenFunction::begin("hire"));
         let other = OpenFunction::begin("start");
         drop(first);
-        assert_eq!(functions(), ["hire", "start"]);
+        assert_eq!(awaited(), ["`hire`", "`start`"]);
         drop(second);
-        assert_eq!(functions(), ["start"]);
+        assert_eq!(awaited(), ["`start`"]);
         drop(other);
-        assert!(functions().is_empty());
+        assert!(awaited().is_empty());
     }
 }

@@ -4,6 +4,8 @@
 //! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
 //! that neither an older nor a newer platform breaks them; `settings` names all settings.
 
+use std::collections::BTreeSet;
+
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 use serde::Deserialize;
@@ -233,8 +235,8 @@ async fn snapshot_command(
     Ok(Reply::Done)
 }
 
-/// Asks this canister's own subnet about a canister. The management canister's general id would pass
-/// the call on to the subnet of that canister.
+/// Asks this canister's own subnet about a canister. The management canister's general id would
+/// pass the call on to the subnet of that canister.
 async fn locate(canister: Principal) -> Result<Reply, Failure> {
     let args = InfoArgs {
         canister_id: canister,
@@ -267,6 +269,21 @@ pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
         chunk: Bytes::new(chunk),
     };
     management("upload_chunk", &args, 0).await.map(drop)
+}
+
+/// The hashes of the chunks in root's chunk store.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn stored_chunks() -> Result<BTreeSet<Hash>, Failure> {
+    let root = CanisterId::from(ic::this());
+    let reply = management("stored_chunks", &root, 0).await?;
+    let stored: Vec<StoredChunk> = decode(&reply)?;
+    let hashes = stored.into_iter();
+    Ok(hashes
+        .filter_map(|chunk| chunk.hash.into_vec().try_into().ok())
+        .collect())
 }
 
 /// Empties root's chunk store. The platform can't delete a single chunk.
@@ -427,6 +444,11 @@ struct UpgradeFlags {}
 #[derive(CandidType)]
 struct ChunkHash<'a> {
     hash: &'a Bytes,
+}
+
+#[derive(CandidType, Deserialize)]
+struct StoredChunk {
+    hash: ByteBuf,
 }
 
 #[derive(CandidType)]

@@ -9,8 +9,8 @@ use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 use crate::{
     api::OperationId,
     operation::{
-        End, Operation, Purpose,
-        call::{Call, Reply},
+        End, Hash, Operation, Purpose,
+        call::{Call, Outcome, Reply},
     },
     platform::{
         calls::{self, SelfCall},
@@ -132,14 +132,28 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
     }
 }
 
-/// Makes the call, after the uploads that must precede an install.
+/// Makes the call.
 async fn perform(call: Call) -> Reply {
-    if let Call::Install { chunks, .. } = &call
-        && let Err(failure) = chunk_store::upload_missing(chunks).await
-    {
-        return Reply::Failed(failure.of_other());
+    let Call::Install { chunks, .. } = &call else {
+        return management::perform(call).await;
+    };
+    let chunks = chunks.clone();
+    let reply = install(call.clone(), &chunks).await;
+    // The platform refused the install: perhaps because root's chunk store was cleared.
+    let is_refused = matches!(&reply, Reply::Failed(failure)
+        if failure.outcome == Outcome::NotApplied && !failure.transient);
+    if is_refused && chunk_store::has_lost(&chunks).await {
+        return install(call, &chunks).await;
     }
-    management::perform(call).await
+    reply
+}
+
+/// Makes the call of an install, after the uploads that must precede it.
+async fn install(call: Call, chunks: &[Hash]) -> Reply {
+    match chunk_store::upload_missing(chunks).await {
+        Ok(()) => management::perform(call).await,
+        Err(failure) => Reply::Failed(failure.of_other()),
+    }
 }
 
 /// Finishes the step. Answers whether the operation goes on now.

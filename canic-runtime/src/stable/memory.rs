@@ -26,7 +26,6 @@
 use std::{
     cell::{Cell, RefCell},
     cmp::Ordering,
-    fmt,
 };
 
 use ic_stable_structures::{
@@ -89,7 +88,9 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// If `id` belongs to canic, or if stable memory was laid out by another program.
+/// If `id` belongs to canic, if stable memory was laid out by another program, or if code of this
+/// canister has used it without canic since the code started: by `stable_save`, `stable_write`, or
+/// a memory manager of its own. Two managers give the same pages to two memories.
 ///
 /// ```no_run
 /// use canic_runtime::memory::{self, Memory};
@@ -104,7 +105,11 @@ pub fn memory(id: u8) -> Memory {
         "canic: memory {id} is reserved; ids 0 to {} are yours",
         FIRST_RESERVED - 1
     );
-    open(id)
+    let memory = open(id);
+    if let Err(misuse) = find_misuse() {
+        panic!("canic: {}", misuse.advice());
+    }
+    memory
 }
 
 /// Sets how many GiB stable memory may grow to. Must be called before any memory is opened; has an
@@ -206,33 +211,26 @@ pub(crate) enum Misuse {
     /// It wrote over the manager's head, or over the head of [`META`].
     Overwritten,
     /// Another manager overwrote this one's table, and so cut a memory that had grown.
-    Cut(u8),
-    /// Another manager, which knows the present table, made a memory grow.
-    Grown(u8),
+    Cut,
+    /// Another manager, which knows the present table, made a memory grow. An upgrade reads the
+    /// right table and loses nothing.
+    Grown,
 }
 
 impl Misuse {
-    /// Whether an upgrade would lose data. After [`Grown`](Self::Grown) it reads the right table.
-    pub(crate) fn is_loss(self) -> bool {
-        !matches!(self, Self::Grown(_))
-    }
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (id, what) = match self {
-            Self::Overwritten => (
-                META,
-                "was overwritten by stable_save, stable_write or the like",
-            ),
-            Self::Cut(id) => (*id, "was cut by another MemoryManager"),
-            Self::Grown(id) => (*id, "has grown by another MemoryManager"),
-        };
-        write!(
-            f,
-            "stable memory is canic's, but memory {id} {what}: \
-             data belongs into canic::memory(0) to canic::memory(199)"
-        )
+    /// What happened, and what to do.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Overwritten => {
+                "code of this canister overwrote stable memory (stable_save, stable_write); data \
+                 belongs into canic::memory(0) to canic::memory(199). If the hook pre_upgrade did \
+                 it, stop the canister and upgrade it with skip_pre_upgrade"
+            }
+            Self::Cut | Self::Grown => {
+                "code of this canister has a MemoryManager beside canic's; data belongs into \
+                 canic::memory(0) to canic::memory(199)"
+            }
+        }
     }
 }
 
@@ -257,14 +255,14 @@ fn compare<M: ic_stable_structures::Memory>(
     if &head != MANAGER_MAGIC || &mark != MAGIC {
         return Err(Misuse::Overwritten);
     }
+    let mut sizes = [0; 8 * (META as usize + 1)];
+    raw.read(MANAGER_SIZES, &mut sizes);
     let mut grown = Ok(());
-    for id in 0..=META {
-        let mut recorded = [0; 8];
-        raw.read(MANAGER_SIZES + 8 * u64::from(id), &mut recorded);
+    for (id, recorded) in (0..=META).zip(sizes.as_chunks().0) {
         let own = manager.get(MemoryId::new(id)).size();
-        match u64::from_le_bytes(recorded).cmp(&own) {
-            Ordering::Less => return Err(Misuse::Cut(id)),
-            Ordering::Greater => grown = Err(Misuse::Grown(id)),
+        match u64::from_le_bytes(*recorded).cmp(&own) {
+            Ordering::Less => return Err(Misuse::Cut),
+            Ordering::Greater => grown = Err(Misuse::Grown),
             Ordering::Equal => {}
         }
     }
@@ -441,12 +439,12 @@ mod tests {
 
         let other = managed(&raw);
         assert!(other.get(MemoryId::new(3)).grow(1) >= 0);
-        assert_eq!(compare(&raw, &own), Err(Misuse::Grown(3)));
+        assert_eq!(compare(&raw, &own), Err(Misuse::Grown));
         // Each of them takes back what it does not know of.
         assert!(own.get(MemoryId::new(7)).grow(1) >= 0);
         assert_eq!(compare(&raw, &own), Ok(()));
         assert!(other.get(MemoryId::new(9)).grow(1) >= 0);
-        assert_eq!(compare(&raw, &own), Err(Misuse::Cut(7)));
+        assert_eq!(compare(&raw, &own), Err(Misuse::Cut));
 
         raw.write(0, b"DIDL");
         assert_eq!(compare(&raw, &own), Err(Misuse::Overwritten));

@@ -92,6 +92,8 @@ pub(crate) struct State {
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
     pub(crate) rollouts: Rollouts,
+    /// Provisions that failed in a row. On the heap only.
+    failures: u32,
 }
 
 thread_local! {
@@ -129,6 +131,7 @@ impl State {
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
             rollouts: Rollouts::open(ROLLOUTS),
+            failures: 0,
         };
         state.restore_claims();
         state
@@ -259,7 +262,8 @@ impl State {
 
     /// Begins the operation that was queued first, unless enough run in the background.
     pub(crate) fn dequeue(&mut self, moment: &Moment) -> Option<OperationId> {
-        if self.journal.background_count() >= policy::MAX_BACKGROUND {
+        let background = self.journal.background_count();
+        if !policy::may_dequeue(background, self.pool.ready_count(), self.failures) {
             return None;
         }
         let mut op = self.journal.get(self.journal.first_queued()?)?;
@@ -611,15 +615,22 @@ impl State {
         }
     }
 
-    /// A provision that made no member does not count as demand: its canister came back, or was
-    /// never there. Otherwise each failure would let the pool grow by one canister.
+    /// Notes whether a provision made a member. One that failed is no demand: its canister came
+    /// back, or was never there. Otherwise each failure would let the pool grow by one canister.
     fn settle_demand(&mut self, op: &Operation, end: End, now: u64) {
-        match (&op.purpose, end) {
-            (Purpose::Provision(..), End::Done) => self.pool.end_sparing(),
-            (Purpose::Provision(..), End::Nothing | End::Recycled | End::Deleted) => {
+        if !matches!(op.purpose, Purpose::Provision(..)) {
+            return;
+        }
+        match end {
+            End::Done => {
+                self.failures = 0;
+                self.pool.end_sparing();
+            }
+            End::Nothing | End::Recycled | End::Deleted => {
+                self.failures = self.failures.saturating_add(1);
                 self.pool.retract_demand(now);
             }
-            _ => {}
+            End::Untouched | End::Quarantined => {}
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::cell::RefCell;
 
-use canic::{
-    prelude::*,
-    stable_structures::{StableBTreeMap, StableCell},
-};
+use canic::stable_structures::{StableBTreeMap, StableCell};
 use example_types::PageArgs;
 
 /// Entries of a page: few, so that the book soon needs another page.

@@ -5,21 +5,24 @@
 //! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
 //! now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
-use candid::{CandidType, Decode, Principal};
+use candid::{CandidType, Decode, Principal, idl_hash};
 use canic::api::{
     IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
     MoveError, MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
     ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
-use canic_fleet_tests::{fleet::notebook, user};
-use canic_replica::{Ingress, Reject};
+use canic_fleet_tests::{fleet::notebook, settings::Record, user};
+use canic_replica::{Ingress, Kind, Outcome, Reject};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    scenario::refused,
+    scenario::{refused, small},
     world::{Request, T, World, controller},
 };
 
@@ -27,6 +30,7 @@ use crate::{
 pub fn audit(world: &mut World) -> Vec<String> {
     world.replica.clear_faults();
     let mut violations = check_answered(world);
+    violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
     violations.extend(audit_records(world));
     violations
@@ -60,6 +64,32 @@ pub fn check_answered(world: &mut World) -> Vec<String> {
         .map(|request| format!("{} was never answered", request.method))
         .collect()
 }
+
+/// Checks that no answer met code that does not know the call, as after an upgrade of a canister
+/// that waited: the callback would read memory that was never written, or run another function. No
+/// callback of a fleet traps by itself, unless an injected trap has ended its task before.
+fn check_callbacks(world: &World) -> Vec<String> {
+    let callbacks = world
+        .replica
+        .trace()
+        .iter()
+        .filter(|event| matches!(event.kind, Kind::Reply | Kind::Reject | Kind::Cleanup));
+    callbacks
+        .filter_map(|event| match &event.outcome {
+            Outcome::Trap { message } if !EXPECTED.iter().any(|text| message.contains(text)) => {
+                Some(format!(
+                    "{} trapped at the answer to {}: {message}",
+                    event.canister, event.method
+                ))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Texts of the traps of callbacks that cases provoke: the injected one, and ic-cdk's for an answer
+/// to a task that ended by it.
+const EXPECTED: [&str; 2] = ["injected fault", "Call already trapped"];
 
 /// Members and canisters of the pool, as root lists them.
 struct Registered {
@@ -153,8 +183,30 @@ fn check_imported(
         ImportAs::Pool => registered.pool.contains(&canister) || is_member,
         ImportAs::Member { .. } => is_member,
     };
-    let imported = decode::<Result<Imported, ImportError>>(answer).is_ok();
-    (imported && !is_registered).then(|| format!("{canister} is imported, and not on record"))
+    match decode::<Result<Imported, ImportError>>(answer) {
+        Ok(_) if !is_registered => Some(format!("{canister} is imported, and not on record")),
+        Err(error @ ImportError::NotOnSubnet { .. }) if is_registered => Some(format!(
+            "{canister} is on record, and the answer was {error:?}"
+        )),
+        _ => None,
+    }
+}
+
+/// Checks that no canister of another subnet is on record, and that root changed none.
+fn check_subnets(world: &World, recorded: &BTreeSet<Principal>, violations: &mut Vec<String>) {
+    let own = world.replica.subnet_of(world.root);
+    for canister in recorded {
+        if world.replica.subnet_of(*canister) != own {
+            violations.push(format!("{canister} is on record, and on another subnet"));
+        }
+    }
+    let strangers = world.controlled_by(controller()).into_iter();
+    let far = strangers.filter(|canister| world.replica.subnet_of(*canister) != own);
+    let changed = far.filter(|canister| {
+        let controllers = world.replica.controllers(*canister);
+        !controllers.is_some_and(|all| all.contains(&world.root) && all.len() == 2)
+    });
+    violations.extend(changed.map(|canister| format!("root changed {canister}, which it refused")));
 }
 
 /// Checks registry, pool and ledger. With `creations_may_be_lost`, one canister may be on no record
@@ -165,6 +217,7 @@ fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     let quarantined = world.operations(OperationsFilter::Quarantined);
     let mut violations = Vec::new();
     let recorded = check_records(world, &members, &pool, &quarantined, &mut violations);
+    check_subnets(world, &recorded, &mut violations);
     let lost = lost_canisters(world, &recorded);
     let unknown_ids = quarantined
         .iter()
@@ -259,6 +312,7 @@ fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Ve
 
 /// Checks that the pool's canisters are unclaimed, and in the state of new ones.
 fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
+    let fresh = fresh_settings();
     for entry in pool {
         let canister = entry.canister;
         if let Some(operation) = entry.claimed_by {
@@ -271,12 +325,32 @@ fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String
                 if status.module_hash.is_none()
                     && status.status == CanisterStatusType::Running
                     && status.settings.controllers == [world.root]
+                    && status.memory_metrics.wasm_chunk_store_size == 0u8
                     && status.memory_metrics.snapshots_size == 0u8 => {}
             other => violations.push(format!(
                 "{canister} is in the pool, and is not empty: {other:?}"
             )),
         }
+        let mut settings = world.settings(canister).unwrap_or_default();
+        settings.retain(|setting, value| {
+            *setting != idl_hash("controllers") && fresh.get(setting) != Some(value)
+        });
+        if !settings.is_empty() {
+            violations.push(format!(
+                "{canister} is in the pool, and these settings are not a new one's: {settings:?}"
+            ));
+        }
     }
+}
+
+/// The settings of a canister that root created, and that nobody has used.
+fn fresh_settings() -> &'static Record {
+    static FRESH: OnceLock<Record> = OnceLock::new();
+    FRESH.get_or_init(|| {
+        let mut world = small();
+        let pooled = world.pool()[0].canister;
+        world.settings(pooled).expect("root controls it")
+    })
 }
 
 /// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.
@@ -436,8 +510,8 @@ fn check_directories(world: &mut World) -> Vec<String> {
             let mut named = members.iter();
             let named = named.find(|m| m.role == *role && m.key.as_ref() == Some(key));
             let is_watched = subscriber.role == "watcher" && world.watched.contains(&role.as_str());
-            let must_know =
-                is_watched || named.is_some_and(|named| named.parent == subscriber.canister);
+            let is_child = named.is_some_and(|named| named.parent == subscriber.canister);
+            let must_know = (is_watched || is_child) && !world.deaf.contains(&subscriber.canister);
             let expected = named.map(|member| member.canister);
             let known = knows(world, subscriber.canister, role, key);
             if known != Ok(expected) && (must_know || known != Ok(None)) {

@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod case;
+mod foreign;
 pub mod history;
 pub mod matrix;
 pub mod measure;

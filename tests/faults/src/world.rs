@@ -18,11 +18,12 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica,
+    Reject, Replica, SubnetKind,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -43,13 +44,6 @@ pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
-/// The packages of members' modules.
-const MEMBERS: [&str; 4] = [
-    "example-worker",
-    "fixture-hub",
-    "fixture-subscriber",
-    "fixture-watcher",
-];
 /// Tries of a request to the management canister, of which faults may take some.
 const MAX_TRIES: usize = 100;
 
@@ -79,9 +73,14 @@ pub struct World {
     pub capacity: usize,
     /// Root's reserve: cycles that it does not spend.
     pub reserve: u128,
+    /// Members that need not know all that concerns them: their timers are gone, and root may have
+    /// had nothing to announce since.
+    pub deaf: BTreeSet<Principal>,
     /// The roles that watchers watch.
     pub watched: &'static [&'static str],
     module: Arc<Vec<u8>>,
+    /// The modules that root was asked to approve, by hash.
+    modules: BTreeMap<Vec<u8>, Arc<Vec<u8>>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
     /// Canisters whose freezing threshold was raised.
@@ -127,7 +126,20 @@ impl World {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
-        let replica = Replica::new(Config::default()).expect("an application subnet");
+        Self::start_on(1, package, cycles)
+    }
+
+    /// A fresh instance with so many application subnets, and a root of this package on the first.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_on(subnets: usize, package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application; subnets],
+            ..Config::default()
+        };
+        let replica = Replica::new(config).expect("application subnets");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),
@@ -135,8 +147,10 @@ impl World {
             requests: Vec::new(),
             capacity: 0,
             reserve: 0,
+            deaf: BTreeSet::new(),
             watched: &[],
             module: Arc::new(artifacts::module(package)),
+            modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
@@ -173,6 +187,7 @@ impl World {
             );
             chunks.push(staged.expect("the chunk is taken").hash.into());
         }
+        self.know_module(wasm);
         let role = role.to_string();
         let request = ApproveRequest {
             role,
@@ -185,7 +200,12 @@ impl World {
         approved.expect("the module is approved");
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// Keeps a module for upgrades of the members that root installs with it.
+    pub fn know_module(&mut self, wasm: &[u8]) {
+        self.modules.insert(sha256(wasm), Arc::new(wasm.to_vec()));
+    }
+
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
     ///
     /// # Panics
     /// When the canister can't be created.
@@ -194,20 +214,34 @@ impl World {
             .expect("a canister can be created")
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn try_create(&mut self, owner: Principal, cycles: u128) -> Result<Principal, Reject> {
+        let first = self.replica.subnets()[0].id;
+        self.create_on(first, owner, cycles)
+    }
+
+    /// A new canister on a subnet.
     ///
     /// # Errors
     /// The platform's reject.
     /// # Panics
     /// When the answer is of another type.
-    pub fn try_create(&mut self, owner: Principal, cycles: u128) -> Result<Principal, Reject> {
+    pub fn create_on(
+        &mut self,
+        subnet: Principal,
+        owner: Principal,
+        cycles: u128,
+    ) -> Result<Principal, Reject> {
         let args = ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(cycles.into()),
             ..Default::default()
         };
-        let somewhere = self.replica.default_effective_canister();
         let method = "provisional_create_canister_with_cycles";
-        let reply = self.manage(owner, method, somewhere, &args)?;
+        let subnet = EffectivePrincipal::Subnet(subnet);
+        let reply = self.manage_through(subnet, owner, method, &args)?;
         let created = Decode!(&reply, ProvisionalCreateCanisterWithCyclesResult);
         Ok(created.expect("the platform's type").canister_id)
     }
@@ -404,12 +438,22 @@ impl World {
         canister: Principal,
         args: &impl CandidType,
     ) -> Answer {
+        self.manage_through(EffectivePrincipal::Canister(canister), sender, method, args)
+    }
+
+    fn manage_through(
+        &mut self,
+        effective: EffectivePrincipal,
+        sender: Principal,
+        method: &str,
+        args: &impl CandidType,
+    ) -> Answer {
         let message = self.replica.submit(Ingress {
             sender,
             canister: Principal::management_canister(),
             method: method.to_string(),
             payload: Encode!(args).expect("the argument can be encoded"),
-            effective: Some(EffectivePrincipal::Canister(canister)),
+            effective: Some(effective),
             caller_info: None,
         })?;
         self.wait_for(&message)
@@ -497,34 +541,30 @@ impl World {
         }
     }
 
-    /// Upgrades every member to its own module, if that is a fixture's and the member lets it.
+    /// Upgrades every member to its own module, if the member lets it.
     pub fn upgrade_members(&mut self) {
         for member in self.members() {
-            let module = |package: &&&str| sha256(&artifacts::module(package)) == member.module;
-            if let Some(package) = MEMBERS.iter().find(module) {
-                self.upgrade(member.canister, package);
-            }
+            self.upgrade(&member);
         }
     }
 
-    /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade(&mut self, canister: Principal, package: &str) {
-        self.upgrade_to(canister, artifacts::module(package));
-    }
-
-    /// Upgrades a member to a module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade_to(&mut self, canister: Principal, wasm_module: Vec<u8>) {
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
+    /// is.
+    pub fn upgrade(&mut self, member: &MemberInfo) {
         if self.waits_for_timers() {
             return;
         }
+        let Some(module) = self.modules.get(&member.module) else {
+            return;
+        };
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
-            canister_id: canister,
-            wasm_module,
+            canister_id: member.canister,
+            wasm_module: module.to_vec(),
             arg: Encode!().expect("no argument"),
             sender_canister_version: None,
         };
-        drop(self.manage(self.root, "install_code", canister, &args));
+        drop(self.manage(self.root, "install_code", member.canister, &args));
     }
 
     /// Sets a canister's freezing threshold, in seconds. A long threshold freezes the canister.
@@ -748,6 +788,18 @@ impl World {
         };
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+
+    /// All settings of a canister that the platform tells, asked for by root as its controller.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn settings(&mut self, canister: Principal) -> Result<Record, Reject> {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        Ok(part_of_status(&reply, "settings"))
     }
 }
 

@@ -177,13 +177,15 @@ struct NewItem {
 fn a_message_of_a_few_bytes_costs_a_few_instructions() {
     let doors = Doors::new();
     let [nulls, records] = bombs();
-    for (method, argument) in [
-        ("put_numbers", &nulls),
-        ("put_records", &records),
-        ("put_items", &records),
-        ("put_nulls", &nulls),
-        ("canic_metrics", &nulls),
-        ("canic_metrics", &records),
+    // Without the bound, the first of them takes 21.8 billion instructions.
+    for (method, argument, most) in [
+        ("put_numbers", &nulls, 40_000_000),
+        ("put_records", &records, 40_000_000),
+        ("put_items", &records, 40_000_000),
+        // Its author allows ten times as much.
+        ("put_nulls", &nulls, 400_000_000),
+        ("canic_metrics", &nulls, 40_000_000),
+        ("canic_metrics", &records, 40_000_000),
     ] {
         let from = doors.now();
         let reason = doors.call(user(1), method, argument.clone());
@@ -194,10 +196,9 @@ fn a_message_of_a_few_bytes_costs_a_few_instructions() {
             let option = "the option `decoding_quota` of the endpoint's attribute moves it";
             assert!(reason.contains(option), "{method}: {reason}");
         }
-        // Without the bound, the first of them takes 21.8 billion.
         let instructions = doors.instructions(method, from).unwrap_or_default();
         println!("{method}: {instructions} instructions");
-        assert!(instructions < 150_000_000, "{method}: {instructions}");
+        assert!(instructions < most, "{method}: {instructions}");
     }
     doors.fleet.quiet();
     doors.fleet.audit().passes();
@@ -232,7 +233,7 @@ fn honest_arguments_of_any_length_are_read() {
     let refused = doors.call(user(1), "put_numbers", nulls(200_000));
     let reason = refused.expect_err("more than by default");
     assert!(
-        reason.contains("costs more than 100832 of Candid's units"),
+        reason.contains("costs more than 100768 of Candid's units"),
         "{reason}"
     );
     let refused = doors.call(user(1), "put_nulls", nulls(300_000));

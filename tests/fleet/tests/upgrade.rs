@@ -313,9 +313,16 @@ fn note(fleet: &Fleet, canister: Principal) -> String {
     note.expect("it answers")
 }
 
-fn command(fleet: &Fleet, canister: Principal, method: &str, id: u8) {
-    let done: Result<(), _> = fleet.update(canister, user(1), method, (id,));
-    done.unwrap_or_else(|reject| panic!("{method}: {reject}"));
+fn grow(fleet: &Fleet, canister: Principal, id: u8) -> Result<(), String> {
+    let grown: Result<(), _> = fleet.update(canister, user(1), "grow", (id,));
+    grown.map_err(|reject| reject.reject_message)
+}
+
+fn grow_by_another_manager(fleet: &Fleet, canister: Principal, id: u8, pages: u64) {
+    let method = "grow_by_another_manager";
+    let () = fleet
+        .update(canister, user(1), method, (id, pages))
+        .expect("nothing hinders it");
 }
 
 #[test]
@@ -355,7 +362,7 @@ fn a_second_memory_manager_in_init_fails_the_install() {
         panic!("{error:?}");
     };
     assert!(
-        reason.contains("memory 9 has grown by another MemoryManager"),
+        reason.contains("a MemoryManager beside canic's"),
         "{reason}"
     );
 }
@@ -365,17 +372,24 @@ fn a_second_memory_manager_that_cuts_a_memory_is_refused_at_the_upgrade() {
     let fleet = Fleet::start("fixture-bare-root");
     let canister = scribe(&fleet, "none");
     // What only the other one adds is there after the upgrade, so that is no reason to refuse it.
-    command(&fleet, canister, "grow_by_another_manager", 9);
+    grow_by_another_manager(&fleet, canister, 9, 1);
     upgrade_scribe(&fleet, canister).expect("nothing is lost");
     assert_eq!(note(&fleet, canister), "kept");
 
-    command(&fleet, canister, "grow_by_another_manager", 9);
-    command(&fleet, canister, "grow", 3);
-    command(&fleet, canister, "grow_by_another_manager", 9);
-    let refusal = upgrade_scribe(&fleet, canister).expect_err("memory 3 would be gone");
+    grow_by_another_manager(&fleet, canister, 9, 1);
+    let refusal = grow(&fleet, canister, 3).expect_err("both would get the same pages");
     assert!(
-        refusal.contains("memory 3 was cut by another MemoryManager"),
+        refusal.contains("a MemoryManager beside canic's"),
         "{refusal}"
     );
-    assert_eq!(note(&fleet, canister), "kept");
+
+    upgrade_scribe(&fleet, canister).expect("nothing is lost");
+    grow_by_another_manager(&fleet, canister, 9, 0);
+    grow(&fleet, canister, 3).expect("nothing has changed yet");
+    grow_by_another_manager(&fleet, canister, 9, 1);
+    let refusal = upgrade_scribe(&fleet, canister).expect_err("memory 3 would be gone");
+    assert!(
+        refusal.contains("a MemoryManager beside canic's"),
+        "{refusal}"
+    );
 }

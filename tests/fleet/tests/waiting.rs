@@ -66,7 +66,7 @@ fn a_running_member_refuses_an_upgrade_while_an_endpoint_waits() {
 fn an_endpoint_that_trapped_waits_no_more() {
     let fleet = Fleet::start("fixture-bare-root");
     let member = stranger(&fleet, "fixture-hooks", "hello");
-    for answers in [0, 1, 3] {
+    for answers in [0_u32, 1, 3] {
         let trapping = fleet.submit(member, user(1), "ponder", (answers, true));
         let reject = fleet.pic.await_call(trapping).expect_err("it traps");
         assert!(reject.reject_message.contains("careless"), "{reject}");

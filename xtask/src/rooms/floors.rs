@@ -66,5 +66,5 @@ const MACROS: Floors = &[
     &["values"],
     &["hooks", "system_endpoints"],
     &["export", "options", "signature"],
-    &["canister_kind", "crate_path", "diag", "interface"],
+    &["canister_kind", "crate_path", "diag", "interface", "source"],
 ];

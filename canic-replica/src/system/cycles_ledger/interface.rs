@@ -102,8 +102,7 @@ impl CyclesLedger {
                 "withdraw" | "withdraw_from" | "create_canister" | "create_canister_from" => {
                     self.send_cycles(env, method, argument)
                 }
-                method if METHODS.updates.contains(&method) => self.update(env, method, argument),
-                method => self.query(env, method, argument),
+                method => self.update(env, method, argument),
             },
             Input::Answer { job, result } => match self.jobs.take(*job)? {
                 Job::Withdrawal(withdrawal) => self.end_withdrawal(&withdrawal, *result, env.now),
@@ -225,7 +224,12 @@ impl CyclesLedger {
         }
     }
 
-    fn query(&self, env: &Env<'_>, method: &str, argument: &[u8]) -> Result<Effects, String> {
+    pub(in crate::system) fn query(
+        &self,
+        env: &Env<'_>,
+        method: &str,
+        argument: &[u8],
+    ) -> Result<Effects, String> {
         match method {
             "icrc1_balance_of" => {
                 let (account,) = decode::<(Account,)>(argument)?;

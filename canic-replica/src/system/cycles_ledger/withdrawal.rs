@@ -167,7 +167,7 @@ impl CyclesLedger {
                 false => refuse(WithdrawError::InvalidReceiver { receiver: to }),
             };
         }
-        if order.amount == Nat::from(0_u8) {
+        if order.amount == 0_u8 {
             let message = "The withdraw_from 0 cycles is not possible".into();
             return refuse_withdrawal(Refusal::Generic(NOTHING_TO_WITHDRAW, message), is_from);
         }

@@ -79,16 +79,12 @@ impl CyclesMinting {
                     let (args,) = decode::<(CmcArgs,)>(argument)?;
                     self.create(args, env)
                 }
-                method if METHODS.updates.contains(&method) => {
+                method => {
                     let notification = notification(env, method, argument)?;
                     match check(&notification, env) {
                         Ok(()) => self.notify(notification),
                         Err(error) => notification.answer(Err(error)),
                     }
-                }
-                method => {
-                    decode::<()>(argument)?;
-                    self.query(env, method)
                 }
             },
             Input::Answer { job, result } => self.resume(*job, *result, env),
@@ -99,7 +95,13 @@ impl CyclesMinting {
         }
     }
 
-    fn query(&self, env: &Env<'_>, method: &str) -> Result<Effects, String> {
+    pub(in crate::system) fn query(
+        &self,
+        env: &Env<'_>,
+        method: &str,
+        argument: &[u8],
+    ) -> Result<Effects, String> {
+        decode::<()>(argument)?;
         match method {
             "get_default_subnets" => Effects::reply((&self.default_subnets,)),
             "get_icp_xdr_conversion_rate" => Effects::reply((self.certified_rate(env)?,)),
@@ -136,11 +138,11 @@ fn notification(env: &Env<'_>, method: &str, argument: &[u8]) -> Result<Notifica
                 block: arg.block_index,
                 purpose: Purpose::Create {
                     controller: arg.controller,
-                    args: CmcArgs {
+                    args: Box::new(CmcArgs {
                         settings: arg.settings,
                         subnet_selection: arg.subnet_selection,
                         subnet_type: arg.subnet_type,
-                    },
+                    }),
                 },
             })
         }

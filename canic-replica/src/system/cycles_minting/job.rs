@@ -19,7 +19,10 @@ pub(super) enum Task {
     /// A notification, with its payment once the block is known.
     Notified(Notification, Option<Payment>),
     /// A call of `create_canister`.
-    Create { caller: Principal, args: CmcArgs },
+    Create {
+        caller: Principal,
+        args: Box<CmcArgs>,
+    },
 }
 
 /// The answer that a job waits for.

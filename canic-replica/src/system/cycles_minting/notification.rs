@@ -58,7 +58,7 @@ pub(super) enum Purpose {
     },
     Create {
         controller: Principal,
-        args: CmcArgs,
+        args: Box<CmcArgs>,
     },
     Mint {
         to: Account,

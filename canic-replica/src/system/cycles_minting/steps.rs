@@ -80,6 +80,7 @@ impl CyclesMinting {
             return Effects::reply((Err::<Principal, _>(error),));
         }
         let caller = env.caller;
+        let args = Box::new(args);
         self.draw(Task::Create { caller, args })
     }
 

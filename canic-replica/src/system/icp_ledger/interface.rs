@@ -106,13 +106,7 @@ impl IcpLedger {
         input: &Input<'_>,
     ) -> Result<Effects, String> {
         match input {
-            Input::Call { method, argument } => {
-                if METHODS.updates.contains(method) {
-                    self.update(env, method, argument)
-                } else {
-                    self.query(env, method, argument)
-                }
-            }
+            Input::Call { method, argument } => self.update(env, method, argument),
             Input::Answer { .. } => Err("the ICP ledger makes no calls".into()),
             Input::Cleanup { .. } => Ok(Effects::default()),
         }
@@ -162,7 +156,12 @@ impl IcpLedger {
         }
     }
 
-    fn query(&self, env: &Env<'_>, method: &str, argument: &[u8]) -> Result<Effects, String> {
+    pub(in crate::system) fn query(
+        &self,
+        env: &Env<'_>,
+        method: &str,
+        argument: &[u8],
+    ) -> Result<Effects, String> {
         match method {
             "account_balance" => {
                 let (args,) = decode::<(BalanceArgs,)>(argument)?;

@@ -129,7 +129,7 @@ fn check_memo(memo: Option<&[u8]>) -> Result<(), Failure> {
 
 fn check_fee(fee: Option<&Nat>, expected: u64) -> Result<(), Refusal> {
     match fee {
-        Some(fee) if *fee != Nat::from(expected) => Err(Refusal::BadFee(expected.into())),
+        Some(fee) if *fee != expected => Err(Refusal::BadFee(expected.into())),
         _ => Ok(()),
     }
 }

@@ -55,7 +55,7 @@ fn blob(bytes: &[u8]) -> String {
 }
 
 /// A program that calls the canister whose id is at the beginning of its argument, like [`CALLER`].
-fn proxy() -> String {
+fn proxy_program() -> String {
     CALLER
         .replace(
             "(i32.const 0) (i32.const 0) (i32.const 1001)",
@@ -229,7 +229,7 @@ impl System {
     /// A canister on the first application subnet that makes calls.
     fn proxy(&mut self) -> Principal {
         let proxy = self.net.create_on(2, 100 * T);
-        let module = canister(&proxy());
+        let module = canister(&proxy_program());
         self.net.install_as(Install, proxy, module, &[]).unwrap();
         proxy
     }

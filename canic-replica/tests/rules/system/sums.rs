@@ -119,7 +119,7 @@ impl World {
             format!("(record {{ from = {theirs}; to = {mine}; amount = {amount} : nat }})")
         };
         let targets = [self.proxy, id("aaaaa-aa")];
-        let target = targets[usize::from(amount % 3 == 0)];
+        let target = targets[usize::from(amount.is_multiple_of(3))];
         let system = &mut self.system;
         match kind % 14 {
             0 => drop(system.icp(sender, "icrc1_transfer", &transfer(e8s))),
@@ -435,7 +435,7 @@ fn cycles_effects(system: &mut System) -> Vec<Change> {
                 ),
             });
         }
-        if blocks.log_length == Nat::from(effects.len()) {
+        if blocks.log_length == effects.len() {
             return effects;
         }
     }

@@ -252,7 +252,7 @@ proptest! {
         let read_items = read::<Vec<Item>>(&bytes).map_err(TestCaseError::fail)?;
         prop_assert_eq!(read_items.len(), items.len());
         let read_ids = read::<Vec<Early>>(&candid::encode_one(
-            items.iter().map(|item| all_optional_of(item)).collect::<Vec<_>>()
+            items.iter().map(all_optional_of).collect::<Vec<_>>()
         ).expect("it has values")).map_err(TestCaseError::fail)?;
         prop_assert_eq!(read_ids.len(), items.len());
         // Variants that an optional field does not know become None.

@@ -125,7 +125,7 @@ fn describe(name: &str, before: Option<&Role>, embedded: Option<Hash>) -> Option
             hex(embedded)
         )),
         (None, Some(current)) if last.is_some() => Some(format!(
-            "role {name}: root embeds no module any more; {} stays current, which was {origin}",
+            "role {name}: root embeds no module now; {} stays current, which was {origin}",
             hex(current)
         )),
         (None, _) => None,

@@ -449,6 +449,7 @@ fn approve(world: &mut World, role: &str, version: u8) {
     let Some(wasm) = module(role, version) else {
         return;
     };
+    world.know_module(&wasm);
     let mut chunks = Vec::new();
     for chunk in wasm.chunks(CHUNK) {
         chunks.push(sha256(chunk).into());
@@ -465,14 +466,10 @@ fn approve(world: &mut World, role: &str, version: u8) {
 
 /// Upgrades a member to the module that it has.
 fn upgrade(world: &mut World, member: &MemberInfo, stopped: bool) {
-    let mut modules = (0..VERSIONS).filter_map(|version| module(&member.role, version));
-    let Some(wasm) = modules.find(|wasm| sha256(wasm) == member.module) else {
-        return;
-    };
     if stopped {
         world.manage_member("stop_canister", member.canister);
     }
-    world.upgrade_to(member.canister, wasm);
+    world.upgrade(member);
     if stopped {
         world.manage_member("start_canister", member.canister);
     }

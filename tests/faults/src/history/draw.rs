@@ -156,7 +156,8 @@ fn act_on_a_member(rng: &mut Rng) -> Deed {
 }
 
 fn act(rng: &mut Rng) -> Act {
-    match rng.u32(..13) {
+    match rng.u32(..15) {
+        13..15 => Act::UpgradeMembers,
         0..4 => Act::UpgradeRoot,
         4..9 => Act::UpgradeStoppedRoot,
         9 => Act::StopRoot,

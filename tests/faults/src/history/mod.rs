@@ -7,8 +7,9 @@
 mod deed;
 mod draw;
 
-use std::{fmt, str::FromStr, sync::OnceLock};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock};
 
+use candid::Principal;
 use canic::api::PruneRequest;
 use canic_replica::{Chaos, Effect, Fault};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::{
     audit::{audit_records, check_answered},
     matrix::{Violation, catch_panic},
     scenario,
-    world::{T, World, controller},
+    world::{T, World},
 };
 
 /// Deeds in their order, and the faults at their messages.
@@ -142,11 +143,16 @@ impl History {
         let mut fired = Vec::new();
         outcome.problems = catch_panic(|| {
             let mut world = self.fleet.world();
-            let settled = self.play(&mut world);
+            let mut settled = self.play(&mut world);
             let all = world.replica.fired_faults().iter();
             fired = all.map(|one| one.fault.clone()).collect();
             world.replica.clear_faults();
-            wake_members(&mut world, &fired);
+            world.deaf = deaf(&fired);
+            if world.deaf.contains(&world.root) {
+                // Root announces what is pending with the next request.
+                deed::ask_root(&mut world, "canic_prune", (PruneRequest { before: 0 },));
+                settled = settled.and(world.settle(|_| ()));
+            }
             outcome.state = Some(world.replica.state_hash());
             match settled {
                 Ok(()) => {
@@ -186,22 +192,13 @@ impl History {
     }
 }
 
-/// Lets the members whose timers a trap ended look something up: they subscribe with it.
-fn wake_members(world: &mut World, fired: &[Fault]) {
+/// The canisters whose timers a trap ended.
+fn deaf(fired: &[Fault]) -> BTreeSet<Principal> {
     let timers = fired.iter().filter(|fault| {
         fault.method.as_deref() == Some("canister_global_timer")
             && matches!(fault.effect, Effect::Trap { .. })
     });
-    let mut members: Vec<_> = timers.filter_map(|fault| fault.callee).collect();
-    members.retain(|member| *member != world.root);
-    members.sort_unstable();
-    members.dedup();
-    world.thaw_all();
-    for member in members {
-        world.manage_member("start_canister", member);
-        let nobody = ("worker", "nobody");
-        world.begin(controller(), member, "look_up", nobody);
-    }
+    timers.filter_map(|fault| fault.callee).collect()
 }
 
 /// Runs the history of a seed. Returns its violation, if there is one.

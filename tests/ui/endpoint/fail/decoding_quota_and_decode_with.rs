@@ -1,7 +1,7 @@
 #[canic::update(decoding_quota = 1_000, decode_with = decode)]
-fn work(job: String) {}
+fn work(_: String) {}
 
-fn decode(bytes: Vec<u8>) -> String {
+fn decode(_: Vec<u8>) -> String {
     String::new()
 }
 

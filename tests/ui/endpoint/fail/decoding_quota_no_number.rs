@@ -1,14 +1,14 @@
 #[canic::update(decoding_quota = "1M")]
-fn text(job: String) {}
+fn text(_: String) {}
 
 #[canic::update(decoding_quota)]
-fn word(job: String) {}
+fn word(_: String) {}
 
 #[canic::update(decoding_quota = 5_000_000_000)]
-fn large(job: String) {}
+fn large(_: String) {}
 
 #[canic::update(decoding_quota = 10u32)]
-fn typed(job: String) {}
+fn typed(_: String) {}
 
 fn main() {}
 

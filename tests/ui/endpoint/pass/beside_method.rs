@@ -1,17 +1,17 @@
 //! An endpoint in a module that is written in place, and a method of its name.
 
-struct Jobs;
+struct Jobs(u64);
 
 impl Jobs {
     fn jobs_done(&self) -> u64 {
-        7
+        self.0
     }
 }
 
 mod inner {
     #[canic::query]
     fn jobs_done() -> u64 {
-        super::Jobs.jobs_done()
+        super::Jobs(7).jobs_done()
     }
 }
 

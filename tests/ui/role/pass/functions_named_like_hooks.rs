@@ -2,8 +2,8 @@
 //! them, or has them elsewhere.
 
 mod setup {
-    pub fn init() {}
-    pub fn heartbeat() {}
+    pub(super) fn init() {}
+    pub(super) fn heartbeat() {}
 }
 
 mod worker {
@@ -32,7 +32,7 @@ mod worker {
     }
 
     fn inspect_message() -> Result<(), String> {
-        Ok(())
+        Err("closed on Sundays".to_string())
     }
 
     #[cfg(test)]
