@@ -7,7 +7,8 @@ use canic::api::{
     Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
     MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
     PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError,
-    RetireRequest, Retired, Retirement, StageRequest,
+    ReleasesRequest, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery, RolloutRequest,
+    StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 
@@ -313,6 +314,23 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             chunks: Vec::new(),
             manual: None,
         }),
+        "canic_rollout_start" => Encode!(&RolloutRequest {
+            role: "unknown".into(),
+            release: None,
+            plan: None,
+            canaries: None,
+        }),
+        "canic_rollout_control" => Encode!(&0_u32, &RolloutControl::Pause),
+        "canic_releases" => Encode!(&ReleasesRequest {
+            role: "unknown".into(),
+            after: None,
+            limit: 1,
+        }),
+        "canic_rollout" => Encode!(&RolloutQuery {
+            rollout: 0,
+            after: None,
+            limit: 1,
+        }),
         "canic_prune" => Encode!(&PruneRequest { before: 0 }),
         "canic_drive" => Encode!(&None::<u64>),
         "canic_move" => Encode!(&MoveRequest {
@@ -345,8 +363,8 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             limit: 1,
         }),
         "canic_operation" => Encode!(&1_u64),
-        "canic_identity" => Encode!(),
-        "canic_modules" | "canic_pool" | "canic_metrics" => Encode!(&page),
+        "canic_identity" | "canic_health" | "canic_accept" => Encode!(),
+        "canic_modules" | "canic_pool" | "canic_rollouts" | "canic_metrics" => Encode!(&page),
         other => panic!("the test knows no argument for {other}"),
     };
     let queries = [
@@ -355,6 +373,9 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_members",
         "canic_member",
         "canic_modules",
+        "canic_releases",
+        "canic_rollouts",
+        "canic_rollout",
         "canic_pool",
         "canic_operations",
         "canic_operation",

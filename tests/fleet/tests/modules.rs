@@ -337,7 +337,7 @@ fn an_approved_module_survives_upgrades_of_root_that_embed_the_same_module() {
         let listed = &modules(&fleet)[0];
         assert_eq!((&listed.hash, listed.embedded), (&sha256(&newer), false));
         let line = newest_line(&fleet);
-        assert!(line.contains("stays approved, which was staged"), "{line}");
+        assert!(line.contains("stays current, which was staged"), "{line}");
     }
     let made = fleet.provision(&notebook(user(1))).expect("a member");
     let status = fleet.pic.canister_status(made.canister, Some(fleet.root));
@@ -364,7 +364,7 @@ fn another_embedded_module_replaces_an_approved_one_and_so_does_the_one_before()
         let listed = &modules(&fleet)[0];
         assert_eq!((&listed.hash, listed.embedded), (&sha256(&module), true));
         let line = newest_line(&fleet);
-        assert!(line.contains("it replaces"), "{line}");
+        assert!(line.contains("it is to replace"), "{line}");
         assert!(line.contains(&format!("which was {origin}")), "{line}");
     }
     fleet.provision(&notebook(user(1))).expect("a member");
