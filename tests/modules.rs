@@ -144,10 +144,12 @@ fn the_fleet_of_the_readme_is_built_by_its_one_command() {
     let readme = fs::read_to_string(canic.join("README.md")).expect("the README is there");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
     let mut files = 0;
-    for block in readme.split("\n`").skip(1) {
+    for block in readme.split("\n\n`").skip(1) {
         // `path`, perhaps with a remark, then the file as a block.
-        let (title, rest) = block.split_once('\n').expect("a line");
-        let Some((path, fenced)) = title.split_once('`').zip(rest.strip_prefix("```")) else {
+        let titled = block.split_once("\n```");
+        let Some((path, fenced)) =
+            titled.and_then(|(title, fenced)| Some((title.split_once('`')?, fenced)))
+        else {
             continue;
         };
         let (_, content) = fenced.split_once('\n').expect("the language of the block");
