@@ -46,6 +46,24 @@ macro_rules! serve {
     };
 }
 
+/// Lists an endpoint for the inspection of ingress, by a constructor; `endpoint::inspection` of the
+/// runtime says how.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! list {
+    ($endpoint:ident) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            extern "C" fn list() {
+                $crate::__private::entry::list(&$endpoint)
+            }
+            #[used]
+            #[unsafe(link_section = ".init_array")]
+            static CONSTRUCTOR: extern "C" fn() = list;
+        };
+    };
+}
+
 /// Declares an endpoint of the author's, or `init`, for Candid.
 ///
 /// The arguments are its number and mode, then each type with its index.
@@ -59,7 +77,7 @@ macro_rules! describe {
     ($id:literal init ($($n:literal: $argument:ty),*)) => {
         #[$crate::__private::candid::candid_method(init)]
         #[$crate::__private::read_already]
-        fn candid($(_: crate::CandidTypes<$id, $n>),*) {}
+        fn candid($(_: crate::one_export_candid_per_crate::Types<$id, $n>),*) {}
 
         $crate::describe! { @types $id, $($argument),* }
     };
@@ -71,25 +89,44 @@ macro_rules! describe {
         $(#[$doc])*
         #[$crate::__private::candid::candid_method($mode, rename = $name)]
         #[$crate::__private::read_already]
-        fn candid($(_: crate::CandidTypes<$id, $n>),*) -> ($(crate::CandidTypes<$id, $m>,)*) {}
+        fn candid(
+            $(_: crate::one_export_candid_per_crate::Types<$id, $n>),*
+        ) -> ($(crate::one_export_candid_per_crate::Types<$id, $m>,)*) {}
 
         $crate::describe! { @types $id, $($argument,)* $($reply),* }
     };
     (@types $id:literal, $($ty:ty),* $(,)?) => {
+        use $crate::__private::export_candid_stands_below_all_endpoints;
+        export_candid_stands_below_all_endpoints! {}
+
         const __CANIC_TYPES: &[fn() -> $crate::__private::candid::types::Type] = &[
             $(|| {
                 use $crate::__private::entry::interface::{Known as _, Unknown as _};
                 (&$crate::__private::entry::interface::Shape::<$ty>::new()).describe()
             }),*
         ];
-        // The type of this name that `export_candid!` defines at the crate's root hides this one.
-        enum CandidInterface {}
+        // The module of this name that `export_candid!` defines at the crate's root hides this one.
+        mod one_export_candid_per_crate {
+            pub enum Interface {}
+        }
         const _: () = {
             use crate::*;
-            impl $crate::__private::entry::interface::Describe<$id> for CandidInterface {
+            impl $crate::__private::entry::interface::Describe<$id>
+                for one_export_candid_per_crate::Interface
+            {
                 const TYPES: &'static [fn() -> $crate::__private::candid::types::Type] =
                     __CANIC_TYPES;
             }
         };
     };
+}
+
+/// Nothing, if the interface is exported below this endpoint, root or role.
+///
+/// `export_candid!` defines another macro of this name for the text below it. There the name has two
+/// meanings, which is an error at both sites.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_candid_stands_below_all_endpoints {
+    () => {};
 }

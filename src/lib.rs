@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod collisions;
 mod generated;
 
 pub use canic_macros::{query, role, root, update};
@@ -12,7 +13,8 @@ pub use canic_runtime::{
 /// Exports the Candid interface of this canister, canic's endpoints included.
 ///
 /// The author writes it once, at the end of the crate's root file, in place of
-/// `ic_cdk::export_candid!()`. The interface lacks endpoints that are defined below it.
+/// `ic_cdk::export_candid!()`. An endpoint of canic's below it is an error; the interface lacks
+/// those of ic-cdk.
 ///
 /// ```
 /// use canic::prelude::*;
@@ -31,26 +33,50 @@ pub use canic_runtime::{
 #[macro_export]
 macro_rules! export_candid {
     () => {
-        // `#[canic::root]` and `#[canic::role]` assert that it is true.
         #[doc(hidden)]
-        #[allow(dead_code, unreachable_pub)]
-        pub const CANDID_IS_EXPORTED: bool = true;
+        #[allow(dead_code, missing_docs, unreachable_pub)]
+        pub mod one_export_candid_per_crate {
+            // `#[canic::root]` and `#[canic::role]` assert that it is true.
+            pub const IS_EXPORTED: bool = true;
 
-        // Each endpoint implements a trait for this type, with its own types as a constant.
-        #[doc(hidden)]
-        #[allow(dead_code, unreachable_pub)]
-        pub enum CandidInterface {}
-        #[doc(hidden)]
-        #[allow(dead_code, unreachable_pub)]
-        pub type CandidTypes<const ID: u64, const N: usize> =
-            $crate::__private::entry::interface::Described<CandidInterface, ID, N>;
+            // Each endpoint implements a trait for this type, with its own types as a constant.
+            pub enum Interface {}
+            pub type Types<const ID: u64, const N: usize> =
+                $crate::__private::entry::interface::Described<Interface, ID, N>;
+        }
+
+        // Endpoints name this macro. Below this line it is another one than above.
+        macro_rules! export_candid_stands_below_all_endpoints {
+            () => {
+                ::core::compile_error! {
+                    "the Candid interface lacks this: `canic::export_candid!();` stands above it; \
+move that line to the end of the crate's root file"
+                }
+            };
+        }
+
+        const _: () = ::core::assert!(
+            $crate::__private::is_crate_root(::core::module_path!()),
+            "`canic::export_candid!();` stands in the crate's root file, not in a module"
+        );
+        $crate::__private::refuse! {
+            get_candid_pointer: "the Candid interface is exported twice; \
+remove `ic_cdk::export_candid!();`: canic's line exports every endpoint above it";
+        }
+
+        const _: fn() = {
+            use $crate::__private::entry::one_canister;
+            struct Canister;
+            impl one_canister::HasOneCanister<Canister> for one_canister::Module {}
+            one_canister::one_canister_per_module::<one_canister::Module, _>
+        };
 
         #[allow(missing_docs)]
         const _: () = {
             // Candid's macro expects these names; the author's crate may define others by them.
             use ::std::{option::Option::Some, string::String, vec::Vec};
 
-            $crate::__private::candid::export_service!($crate::__private::candid);
+            $crate::__private::candid::export_service!($crate::__private::entry::printer);
 
             /// The interface as a C string, the form in which the platform's tools read it.
             #[unsafe(no_mangle)]
@@ -91,8 +117,27 @@ pub mod __private {
         ic_cdk,
     };
 
-    pub use crate::{describe, serve};
+    pub use crate::{
+        collisions::absent, describe, export_candid_stands_below_all_endpoints, list, refuse, serve,
+    };
 
-    /// The constant that `export_candid!` defines at the root of the author's crate hides this one.
-    pub const CANDID_IS_EXPORTED: bool = false;
+    /// The module that `export_candid!` defines at the root of the author's crate hides this one.
+    pub mod one_export_candid_per_crate {
+        /// Whether the crate exports its interface.
+        pub const IS_EXPORTED: bool = false;
+    }
+
+    /// Whether the path of a module is that of its crate.
+    #[must_use]
+    pub const fn is_crate_root(module_path: &str) -> bool {
+        let bytes = module_path.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes[at] == b':' {
+                return false;
+            }
+            at += 1;
+        }
+        true
+    }
 }

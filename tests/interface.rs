@@ -49,6 +49,36 @@ mod nested {
     }
 }
 
+/// Types whose Rust names are words of Candid's, one of them only within another.
+#[allow(non_camel_case_types)]
+mod words {
+    /// The kind of a service.
+    #[derive(candid::CandidType, candid::Deserialize)]
+    enum variant {
+        Small,
+        Large(Option<Box<service>>),
+    }
+
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct service {
+        record: u64,
+        opt: variant,
+    }
+
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct Ü {
+        of: r#type,
+    }
+
+    #[derive(candid::CandidType, candid::Deserialize)]
+    struct r#type;
+
+    #[canic::query(name = "record")]
+    fn record(_: service, _: r#type) -> Option<Ü> {
+        None
+    }
+}
+
 macro_rules! endpoint {
     ($name:ident) => {
         #[canic::query(composite)]
@@ -59,13 +89,13 @@ endpoint!(by_a_macro);
 
 canic::export_candid!();
 
-unsafe extern "Rust" {
-    /// What `export_candid!` exports.
-    fn get_candid_pointer() -> *mut c_char;
-}
-
 #[test]
 fn the_interface_has_every_endpoint() {
+    unsafe extern "Rust" {
+        /// What `export_candid!` exports.
+        fn get_candid_pointer() -> *mut c_char;
+    }
+
     // SAFETY: this crate defines the function with that signature. The function returns a pointer
     // from `CString::into_raw`, so the string has a NUL at its end and is never freed.
     let text = unsafe { CStr::from_ptr(get_candid_pointer()) };
@@ -73,7 +103,7 @@ fn the_interface_has_every_endpoint() {
     let (types, service) = text.split_once("service : ").expect("a service");
     assert_eq!(
         service,
-        "(nat64) -> {
+        r#"(nat64) -> {
   by_a_macro : () -> () composite_query;
   by_an_import : () -> ();
   by_another_name : () -> () query;
@@ -84,9 +114,18 @@ fn the_interface_has_every_endpoint() {
   canic_sync : (Identity) -> (Result);
   http_request : (HttpRequest) -> (HttpResponse) query;
   of_a_type_of_its_own : (Job) -> (nat64, opt Job);
-}"
+  "record" : (service_, null) -> (opt _) query;
+}"#
     );
     // The type is the one in the endpoint's module, not the one with its name at the crate's root.
     let job = "type Job = record { nested : nat64 };";
     assert!(types.contains(job), "{types}");
+    // No parser takes a type by a word of Candid's own, or without a name.
+    for ty in [
+        r#"type service_ = record { "opt" : variant_; "record" : nat64 };"#,
+        "type variant_ = variant { Large : opt service_; Small };",
+        "type _ = record { of : null };",
+    ] {
+        assert!(types.contains(ty), "{types}");
+    }
 }

@@ -4,7 +4,7 @@ fn jobs_done() -> u64 {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! endpoint_jobs_done {
+macro_rules! only_one_endpoint_is_named_jobs_done {
     () => {};
 }
 const _: () = {

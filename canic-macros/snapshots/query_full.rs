@@ -4,7 +4,7 @@ async fn jobs((a, b): (u8, u8), _: u64) -> Vec<u8> {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! endpoint_hex_6a6f62732d6f66 {
+macro_rules! only_one_endpoint_has_the_name_in_hex_6a6f62732d6f66 {
     () => {};
 }
 const _: () = {
@@ -20,7 +20,7 @@ const _: () = {
     )]
     #[cfg_attr(
         not(target_family = "wasm"),
-        unsafe(export_name = "canister_composite_query.jobs_of")
+        unsafe(export_name = "canister_composite_query.jobs.2d.of")
     )]
     fn __endpoint() {
         __canic::entry::query_async(

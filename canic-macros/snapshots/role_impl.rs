@@ -14,7 +14,12 @@ impl Worker {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! one_root_or_role_per_crate {
+macro_rules! one_root_or_role_attribute_per_crate_and_all_hooks_in_its_impl_block {
+    () => {};
+}
+#[doc(hidden)]
+#[macro_export]
+macro_rules! only_one_endpoint_is_named_http_request {
     () => {};
 }
 const _: () = {
@@ -30,15 +35,36 @@ const _: () = {
         }),
         subscribes: ::core::option::Option::None,
     };
-    use __canic::CANDID_IS_EXPORTED;
-    const _: bool = CANDID_IS_EXPORTED;
-    const _: () = {
-        use crate::*;
-        ::core::assert!(
-            CANDID_IS_EXPORTED,
-            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
-        );
+    const _: bool = {
+        use __canic::{
+            export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
+        };
+        export_candid_stands_below_all_endpoints! {}
+        const _: () = {
+            use crate::*;
+            ::core::assert!(
+                one_export_candid_per_crate::IS_EXPORTED,
+                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+            );
+        };
+        one_export_candid_per_crate::IS_EXPORTED
     };
+    ::canic::__private::refuse! {
+        __canister_method_init :
+        "`canister_init` is exported twice; remove `#[ic_cdk::init]`: this attribute exports it, and runs `fn init` of its `impl` block";
+        __canister_method_pre_upgrade :
+        "`canister_pre_upgrade` is exported twice; remove `#[ic_cdk::pre_upgrade]`: this attribute exports it, and runs `fn pre_upgrade` of its `impl` block";
+        __canister_method_post_upgrade :
+        "`canister_post_upgrade` is exported twice; remove `#[ic_cdk::post_upgrade]`: this attribute exports it, and runs `fn post_upgrade` of its `impl` block";
+        __canister_method_inspect_message :
+        "`canister_inspect_message` is exported twice; remove `#[ic_cdk::inspect_message]`: this attribute exports it, and runs `fn inspect_message` of its `impl` block";
+        __canister_method_heartbeat :
+        "`canister_heartbeat` is exported twice; remove `#[ic_cdk::heartbeat]`: this attribute exports it, and runs `fn heartbeat` of its `impl` block";
+        __canister_method_on_low_wasm_memory :
+        "`canister_on_low_wasm_memory` is exported twice; remove `#[ic_cdk::on_low_wasm_memory]`: this attribute exports it, and runs `fn on_low_wasm_memory` of its `impl` block";
+        __canister_method_http_request :
+        "`http_request` is exported twice; remove the endpoint of ic-cdk, or `http` from this attribute";
+    }
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
         __canic::entry::member::init(

@@ -7,7 +7,7 @@ impl Worker {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! one_root_or_role_per_crate {
+macro_rules! one_root_or_role_attribute_per_crate_and_all_hooks_in_its_impl_block {
     () => {};
 }
 const _: () = {
@@ -19,15 +19,30 @@ const _: () = {
         start: ::core::option::Option::None,
         subscribes: ::core::option::Option::Some(__canic::entry::subscribe),
     };
-    use __canic::CANDID_IS_EXPORTED;
-    const _: bool = CANDID_IS_EXPORTED;
-    const _: () = {
-        use crate::*;
-        ::core::assert!(
-            CANDID_IS_EXPORTED,
-            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
-        );
+    const _: bool = {
+        use __canic::{
+            export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
+        };
+        export_candid_stands_below_all_endpoints! {}
+        const _: () = {
+            use crate::*;
+            ::core::assert!(
+                one_export_candid_per_crate::IS_EXPORTED,
+                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+            );
+        };
+        one_export_candid_per_crate::IS_EXPORTED
     };
+    ::canic::__private::refuse! {
+        __canister_method_init :
+        "`canister_init` is exported twice; remove `#[ic_cdk::init]`: this attribute exports it, and runs `fn init` of its `impl` block";
+        __canister_method_pre_upgrade :
+        "`canister_pre_upgrade` is exported twice; remove `#[ic_cdk::pre_upgrade]`: this attribute exports it, and runs `fn pre_upgrade` of its `impl` block";
+        __canister_method_post_upgrade :
+        "`canister_post_upgrade` is exported twice; remove `#[ic_cdk::post_upgrade]`: this attribute exports it, and runs `fn post_upgrade` of its `impl` block";
+        __canister_method_inspect_message :
+        "`canister_inspect_message` is exported twice; remove `#[ic_cdk::inspect_message]`: this attribute exports it, and runs `fn inspect_message` of its `impl` block";
+    }
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
         __canic::entry::member::init(&MEMBER, __canic::entry::no_argument)

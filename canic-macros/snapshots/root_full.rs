@@ -18,7 +18,12 @@ impl Fleet {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! one_root_or_role_per_crate {
+macro_rules! one_root_or_role_attribute_per_crate_and_all_hooks_in_its_impl_block {
+    () => {};
+}
+#[doc(hidden)]
+#[macro_export]
+macro_rules! only_one_endpoint_is_named_http_request {
     () => {};
 }
 const _: () = {
@@ -58,7 +63,12 @@ const _: () = {
                         __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
                     ],
                     rollback: __config::Rollback::Delete,
-                    wasm: ::core::option::Option::None,
+                    wasm: ::core::option::Option::Some(
+                        ::core::include_bytes!(
+                            ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/",
+                            "../tests/fleet/fixtures/misfit-root/worker.wasm")
+                        ),
+                    ),
                 },
             ],
         },
@@ -68,16 +78,61 @@ const _: () = {
                 __canic::entry::hook_result(<Fleet>::start().await)
             }))
         }),
+        args_fit: &[
+            || __canic::entry::args_fit(
+                "worker",
+                <worker_api::WorkerArgs as __canic::candid::CandidType>::ty,
+                &__canic::entry::Init {
+                    definitions: &[
+                        (
+                            "WorkerArgs",
+                            __canic::entry::ArgumentType::Record(
+                                &[
+                                    (
+                                        __canic::entry::FieldName::Text("owner"),
+                                        __canic::entry::ArgumentType::Principal,
+                                    ),
+                                    (
+                                        __canic::entry::FieldName::Text("name"),
+                                        __canic::entry::ArgumentType::Opt(
+                                            &__canic::entry::ArgumentType::Text,
+                                        ),
+                                    ),
+                                ],
+                            ),
+                        ),
+                    ],
+                    arguments: &[__canic::entry::ArgumentType::Name("WorkerArgs")],
+                },
+            ),
+        ],
     };
-    use __canic::CANDID_IS_EXPORTED;
-    const _: bool = CANDID_IS_EXPORTED;
-    const _: () = {
-        use crate::*;
-        ::core::assert!(
-            CANDID_IS_EXPORTED,
-            "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
-        );
+    const _: bool = {
+        use __canic::{
+            export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
+        };
+        export_candid_stands_below_all_endpoints! {}
+        const _: () = {
+            use crate::*;
+            ::core::assert!(
+                one_export_candid_per_crate::IS_EXPORTED,
+                "no Candid interface: write `canic::export_candid!();` at the end of the crate's root file"
+            );
+        };
+        one_export_candid_per_crate::IS_EXPORTED
     };
+    other::__private::refuse! {
+        __canister_method_init :
+        "`canister_init` is exported twice; remove `#[ic_cdk::init]`: this attribute exports it, and runs `fn init` of its `impl` block";
+        __canister_method_pre_upgrade :
+        "`canister_pre_upgrade` is exported twice; remove `#[ic_cdk::pre_upgrade]`: this attribute exports it, and runs `fn pre_upgrade` of its `impl` block";
+        __canister_method_post_upgrade :
+        "`canister_post_upgrade` is exported twice; remove `#[ic_cdk::post_upgrade]`: this attribute exports it, and runs `fn post_upgrade` of its `impl` block";
+        __canister_method_inspect_message :
+        "`canister_inspect_message` is exported twice; remove `#[ic_cdk::inspect_message]`: this attribute exports it, and runs `fn inspect_message` of its `impl` block";
+        __canister_method_http_request :
+        "`http_request` is exported twice; remove the endpoint of ic-cdk, or `http` from this attribute";
+    }
     #[unsafe(export_name = "canister_init")]
     fn canister_init() {
         __canic::entry::root::init(

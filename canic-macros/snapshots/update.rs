@@ -5,7 +5,7 @@ async fn work(job: Job) -> Result<Receipt, WorkError> {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! endpoint_work {
+macro_rules! only_one_endpoint_is_named_work {
     () => {};
 }
 const _: () = {

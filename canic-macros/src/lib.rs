@@ -22,6 +22,7 @@ mod root;
 mod signature;
 #[cfg(test)]
 mod snapshots;
+mod source;
 mod system_endpoints;
 mod values;
 
@@ -77,7 +78,7 @@ use proc_macro::TokenStream;
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `max = 10` | the most canisters in the pool | required |
-/// | `min = 2` | the number of canisters up to which root refills the pool in the background | 0: recycled canisters only |
+/// | `min = 2` | the least number of canisters that root keeps ready; with demand it keeps more, up to `max` | 0 |
 /// | `cycles = "1T"` | the balance with which root creates a canister of the pool | `"1T"` |
 ///
 /// ## `role(..)`
@@ -93,8 +94,9 @@ use proc_macro::TokenStream;
 /// | `watches("worker")` | roles whose changes root announces to members of this role | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
-/// | `wasm = "path/worker.wasm"` | a module to embed, relative to the manifest; a change of the file causes a rebuild | staged at run time |
-/// | `args = path::Type` | the argument of `init`, which types `Fleet::worker()`; a type with `<..>` in quotes | untyped |
+/// | `wasm = worker` | embeds the module of a dependency, which cargo builds first | staged at run time |
+/// | `wasm = "path/worker.wasm"` | embeds a file, relative to the manifest; it may not be older than its sources | staged at run time |
+/// | `args = path::Type` | the argument of `init`, one value, which types `Fleet::worker()` | untyped |
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///
@@ -181,7 +183,7 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `name = "shard"` | the role, which may be the member's own | required |
-/// | `args = path::Type` | the argument of `init`, which types `Hub::shard()`; a type with `<..>` in quotes | untyped |
+/// | `args = path::Type` | the argument of `init`, which types `Hub::shard()` | untyped |
 ///
 /// ```
 /// use canic::prelude::*;
@@ -239,11 +241,12 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `allow(..)` | the allowed callers: a caller passes if one item matches | `anyone` |
-/// | `guard = path` | a `fn() -> Result<(), String>` that must pass as well; may be repeated | none |
+/// | `guard = path` | a `fn() -> Result<(), String>` that must pass as well, and whose reason the caller is told; may be repeated | none |
 /// | `name = "work"` | the exported name; `canic_..` is reserved | the function's |
 /// | `hidden` | leave the endpoint out of the Candid interface | shown |
 /// | `manual_reply` | the function replies itself, and returns `PhantomData<T>` to declare the type | the value is replied |
 /// | `decode_with = path` | a `fn(Vec<u8>)` that returns the argument, or a tuple of several | Candid |
+/// | `decoding_quota = 1_000_000` | the most that decoding the arguments may cost, in Candid's units: a value costs from 1 to 60 a byte, one without bytes from 4 | 100,000, and 64 for each byte of the message |
 /// | `encode_with = path` | a function of the returned value that returns `Vec<u8>` | Candid |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///

@@ -3,9 +3,14 @@
 use std::ops::Deref;
 
 use darling::{FromMeta, ast::NestedMeta};
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, Lit, Meta, Path, spanned};
+use syn::{
+    Expr, Ident, Lit, Meta, MetaNameValue, Path, Token, Type,
+    parse::{Parse, ParseStream, Parser},
+    punctuated::Punctuated,
+    spanned,
+};
 
 use crate::diag::{Errors, suggestion};
 
@@ -135,7 +140,32 @@ impl Options {
 
 /// The items of an option list; a syntax error is reported at its own place.
 pub(crate) fn list(tokens: TokenStream, errors: &mut Errors) -> Option<Vec<NestedMeta>> {
-    errors.handle(NestedMeta::parse_meta_list(tokens))
+    let items =
+        |input: ParseStream<'_>| Punctuated::<_, Token![,]>::parse_terminated_with(input, item);
+    Some(errors.handle(items.parse2(tokens))?.into_iter().collect())
+}
+
+/// One item of an option list. The value of `args` is a type; any other value is an expression.
+fn item(input: ParseStream<'_>) -> syn::Result<NestedMeta> {
+    let name: Option<Ident> = input.fork().parse().ok();
+    let has_type =
+        name.is_some_and(|name| name == "args") && input.peek2(Token![=]) && !input.peek3(Lit);
+    if !has_type {
+        return NestedMeta::parse(input);
+    }
+    let path = input.call(Path::parse_mod_style)?;
+    let eq_token = input.parse()?;
+    let site = input.span();
+    let ty = input.parse::<Type>().ok();
+    let ends = input.is_empty() || input.peek(Token![,]);
+    let ty = ty
+        .filter(|_| ends)
+        .ok_or_else(|| syn::Error::new(site, "expected a type: `args = some::Type`"))?;
+    Ok(NestedMeta::Meta(Meta::NameValue(MetaNameValue {
+        path,
+        eq_token,
+        value: Expr::Verbatim(ty.into_token_stream()),
+    })))
 }
 
 /// The name of an option, as it is written.
@@ -204,6 +234,10 @@ pub(crate) struct Spanned<T> {
 }
 
 impl<T> Spanned<T> {
+    pub(crate) fn span(&self) -> Span {
+        spanned::Spanned::span(&self.site)
+    }
+
     pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned {
             value: read(self.value),

@@ -11,7 +11,7 @@ use crate::{
     diag::Errors,
     hooks::Canister,
     options::{Options, Spanned},
-    signature::type_site,
+    signature::{self, type_site},
     values::{RoleName, Text, TypeValue},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct RoleFnArgs {
 pub(crate) struct RoleFn {
     pub(crate) name: RoleName,
     /// The type of the role's `init` argument, if the author named it.
-    args: Option<Type>,
+    pub(crate) args: Option<Type>,
 }
 
 impl RoleFnArgs {
@@ -54,6 +54,7 @@ impl RoleFnArgs {
         }
         let name = RoleName::check(&self.name.as_ref()?.0, errors)?;
         let args = self.args.as_ref().map(|ty| ty.0.clone());
+        let args = args.filter(|ty| signature::owned_argument(ty, errors));
         Some(RoleFn { name, args })
     }
 }

@@ -39,14 +39,19 @@ pub(crate) fn output_site(signature: &Signature) -> Span {
     }
 }
 
+/// Where a canister's state lives, for authors who look for it in `self` or in a field.
+pub(crate) const STATE_LIVES: &str = "its state lives in \
+    `thread_local! { static STATE: std::cell::RefCell<State> = Default::default(); }`, \
+    and what outlives an upgrade in a structure of `canic::stable_structures` on `canic::memory(0)`";
+
 /// `subject` is the kind of function, with its article.
 pub(crate) fn receiver(signature: &Signature, subject: &str, errors: &mut Errors) {
     if let Some(receiver) = signature.receiver() {
         errors.report(
             receiver,
             format!(
-                "{subject} has no `self`: \
-                 a canister's state is not a Rust value that it could be given"
+                "{subject} has no `self`: a canister is no Rust value that it could be given; \
+                 {STATE_LIVES}"
             ),
         );
     }
@@ -84,22 +89,33 @@ pub(crate) fn qualifiers(signature: &Signature, subject: &str, errors: &mut Erro
 /// Arguments are decoded from a message, so they own their content and have a type with a name.
 pub(crate) fn owned_arguments(signature: &Signature, errors: &mut Errors) {
     for ty in types(signature) {
-        match &ty {
-            Type::Reference(reference) => errors.report(
-                reference,
-                "an argument is decoded from a message, so it owns what it holds: \
-                 `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`",
-            ),
-            Type::ImplTrait(bound) => {
-                errors.report(bound, "an argument has one type, which Candid can describe");
-            }
-            other if has_self_type(other) => errors.report(
-                other,
-                "`Self` has no meaning in the generated export; name the type",
-            ),
-            _ => {}
-        }
+        owned_argument(&ty, errors);
     }
+}
+
+/// The rule for one argument: of the function, or of the `init` of a role.
+pub(crate) fn owned_argument(ty: &Type, errors: &mut Errors) -> bool {
+    let is_borrowed = |token: &TokenTree| match token {
+        TokenTree::Punct(mark) => mark.as_char() == '&',
+        _ => false,
+    };
+    let is_self = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "Self");
+    let error = match ty {
+        Type::Group(group) => return owned_argument(&group.elem, errors),
+        Type::ImplTrait(_) | Type::TraitObject(_) | Type::Infer(_) | Type::Ptr(_) => {
+            "an argument has one type, which Candid can describe"
+        }
+        other if has_token(other, &is_borrowed) => {
+            "an argument is decoded from a message, so it owns what it holds: \
+             `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`"
+        }
+        other if has_token(other, &is_self) => {
+            "`Self` has no meaning in the generated export; name the type"
+        }
+        _ => return true,
+    };
+    errors.report(ty, error);
+    false
 }
 
 /// Candid implements its traits for tuples of up to this many values.
@@ -114,13 +130,12 @@ pub(crate) fn argument_count(signature: &Signature, subject: &str, errors: &mut 
     }
 }
 
-fn has_self_type(ty: &Type) -> bool {
-    fn within(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(ident) => ident == "Self",
-            TokenTree::Group(group) => within(group.stream()),
-            _ => false,
+fn has_token(ty: &Type, wanted: &dyn Fn(&TokenTree) -> bool) -> bool {
+    fn within(tokens: TokenStream, wanted: &dyn Fn(&TokenTree) -> bool) -> bool {
+        tokens.into_iter().any(|token| match &token {
+            TokenTree::Group(group) => within(group.stream(), wanted),
+            other => wanted(other),
         })
     }
-    within(ty.to_token_stream())
+    within(ty.to_token_stream(), wanted)
 }

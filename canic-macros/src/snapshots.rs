@@ -42,6 +42,7 @@ fn root_full() {
                 controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
                 rollback = "delete",
                 args = worker_api::WorkerArgs,
+                wasm = "../tests/fleet/fixtures/misfit-root/worker.wasm",
             ),
             reserve = "5T",
             http,
@@ -128,6 +129,21 @@ fn query() {
         },
     );
     check(&expansion, &expect_file!["../snapshots/query.rs"]);
+}
+
+/// Listed for the inspection of ingress, and with a bound of its own.
+#[test]
+fn query_closed() {
+    let expansion = endpoint(
+        Kind::Query,
+        quote!(allow(controller), decoding_quota = 1_000),
+        quote! {
+            fn jobs_of(owners: Vec<Option<u64>>) -> u64 {
+                owners.len() as u64
+            }
+        },
+    );
+    check(&expansion, &expect_file!["../snapshots/query_closed.rs"]);
 }
 
 #[test]

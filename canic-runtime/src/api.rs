@@ -186,7 +186,7 @@ pub struct ModuleInfo {
     pub chunks: u32,
     /// Whether all chunks are in root's chunk store, from which root installs members.
     pub uploaded: bool,
-    /// Whether it was embedded in root. Otherwise it was staged.
+    /// Whether root's builds embed it for the role, or embedded it last. Otherwise it was staged.
     pub embedded: bool,
 }
 
@@ -301,6 +301,11 @@ pub struct PoolEntry {
     pub claimed_by: Option<OperationId>,
     /// When root added it to the pool, in nanoseconds since 1970.
     pub since: u64,
+    /// Provisions that the platform refused on this canister, before any code ran there. A second
+    /// one sends it to quarantine.
+    pub refusals: u32,
+    /// The platform's reason for the first of them.
+    pub refused: Option<String>,
 }
 
 /// A page of the pool.

@@ -121,6 +121,8 @@ pub struct Root {
     pub max_stable_gib: u16,
     /// Runs after install and after every upgrade.
     pub start: Option<StartHook>,
+    /// Comparisons of `args` with what embedded modules take.
+    pub args_fit: &'static [fn() -> Result<(), String>],
 }
 
 /// A member canister, as `#[canic::role(..)]` describes it to the runtime.

@@ -3,7 +3,7 @@
 //! A variant names the limit that a request would break, or the state in which its operation ended.
 //! `retry()` tells whether a retry is safe and may succeed.
 
-use std::fmt;
+mod sentences;
 
 use candid::{CandidType, Principal};
 use serde::Deserialize;
@@ -239,6 +239,16 @@ pub enum ImportError {
     },
     /// The member would break a limit of its role.
     Refused(ProvisionError),
+    /// Root's subnet does not know the canister: it is on another subnet, or does not exist. Root
+    /// installs code from its own subnet only.
+    NotOnSubnet {
+        /// The operation.
+        operation: u64,
+        /// Root's subnet.
+        subnet: Principal,
+        /// The platform's reason.
+        reason: String,
+    },
     /// Root is not a controller of the canister.
     NotControlled {
         /// The operation.
@@ -386,45 +396,3 @@ pub enum ModuleError {
         reason: String,
     },
 }
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} may not do this: allowed are {}",
-            self.caller, self.allowed
-        )
-    }
-}
-
-impl fmt::Display for LookupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRoot => f.write_str("this canister has no root yet"),
-            Self::RootUnreachable { reason } => write!(f, "root did not answer: {reason}"),
-            Self::Denied(denied) => denied.fmt(f),
-        }
-    }
-}
-
-/// Messages for people; programs match the variant.
-macro_rules! display_as_debug {
-    ($($error:ty),*) => {$(
-        impl fmt::Display for $error {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{self:?}")
-            }
-        }
-        impl std::error::Error for $error {}
-    )*};
-}
-display_as_debug!(
-    ProvisionError,
-    BatchError,
-    RetireError,
-    ImportError,
-    MoveError,
-    ModuleError
-);
-impl std::error::Error for Denied {}
-impl std::error::Error for LookupError {}

@@ -1,10 +1,12 @@
 //! The author's API to the fleet, the same in root and in members.
 //!
-//! In root these functions use root's own state; in a member they ask root.
+//! In root these functions use root's own state; in a member they ask root. A query can't change the
+//! fleet, nor can `init` and the other hooks of an install or upgrade: there, the functions that
+//! would do so answer `Denied`.
 
 use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 
-use candid::{CandidType, Principal, utils::ArgumentEncoder};
+use candid::{CandidType, Principal};
 
 use crate::{
     api::{
@@ -12,9 +14,15 @@ use crate::{
         MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
         ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
     },
-    member::{ask_root::ask_root, lookup as root_lookup, subscription},
+    member::{
+        ask_root::{ask_root, command_root},
+        lookup as root_lookup, subscription,
+    },
     membership::{self, Cached},
-    platform::ic,
+    platform::{
+        ic,
+        message::{self, Kind},
+    },
 };
 
 type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -41,69 +49,64 @@ pub(crate) fn set_root(calls: RootCalls) {
 /// A request for a member.
 ///
 /// ```no_run
-/// # use canic_runtime::fleet::{self, Provision};
+/// # use canic_runtime::fleet::Provision;
 /// # async fn example() -> Result<(), canic_runtime::error::ProvisionError> {
-/// let alice = fleet::provision(Provision::role("worker").key("alice").arg(&"hello")?).await?;
+/// let alice = Provision::role("worker").key("alice").args("hello").provision().await?;
 /// # let _ = alice.canister; Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is provisioned"]
-pub struct Provision(ProvisionRequest);
+pub struct Provision {
+    request: ProvisionRequest,
+    /// The reason why the argument could not be encoded.
+    not_encoded: Option<String>,
+}
 
 impl Provision {
     /// A request for a member of this role. Its parent is the canister that provisions it.
     pub fn role(role: impl Into<String>) -> Self {
-        Self(ProvisionRequest {
-            role: role.into(),
-            key: None,
-            parent: None,
-            arg: Vec::new(),
-        })
+        Self {
+            request: ProvisionRequest {
+                role: role.into(),
+                key: None,
+                parent: None,
+                arg: Vec::new(),
+            },
+            not_encoded: None,
+        }
     }
 
     /// Sets the key: the same role and key always refer to the same member.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.0.key = Some(key.into());
+        self.request.key = Some(key.into());
         self
     }
 
     /// Sets the parent. Only root and its controllers may name another parent than themselves.
     pub fn parent(mut self, parent: Principal) -> Self {
-        self.0.parent = Some(parent);
+        self.request.parent = Some(parent);
         self
     }
 
-    /// Sets the argument of the member's `init`.
+    /// Sets the argument of the member's `init`, one Candid value. If the value can't be encoded,
+    /// provisioning answers [`ProvisionError::InvalidArgument`].
     ///
-    /// # Errors
-    ///
-    /// [`ProvisionError::InvalidArgument`] if the value can't be encoded as Candid.
-    pub fn arg(self, arg: &impl CandidType) -> Result<Self, ProvisionError> {
-        let encoded = candid::encode_one(arg);
-        self.encoded(encoded)
+    /// For an `init` with several arguments, see [`encoded_args`](Self::encoded_args).
+    pub fn args(mut self, args: impl CandidType) -> Self {
+        match candid::encode_one(args) {
+            Ok(bytes) => self.encoded_args(bytes),
+            Err(error) => {
+                self.not_encoded = Some(error.to_string());
+                self
+            }
+        }
     }
 
-    /// Sets the arguments of the member's `init`.
-    ///
-    /// # Errors
-    ///
-    /// [`ProvisionError::InvalidArgument`] if the values can't be encoded as Candid.
-    pub fn args(self, args: impl ArgumentEncoder) -> Result<Self, ProvisionError> {
-        let encoded = candid::encode_args(args);
-        self.encoded(encoded)
-    }
-
-    /// Sets the argument of the member's `init`, encoded as Candid already.
-    pub fn encoded_arg(mut self, arg: Vec<u8>) -> Self {
-        self.0.arg = arg;
+    /// Sets the arguments of the member's `init`, encoded as Candid already.
+    pub fn encoded_args(mut self, args: Vec<u8>) -> Self {
+        self.request.arg = args;
+        self.not_encoded = None;
         self
-    }
-
-    fn encoded(mut self, encoded: candid::Result<Vec<u8>>) -> Result<Self, ProvisionError> {
-        self.0.arg = encoded.map_err(|error| ProvisionError::InvalidArgument {
-            reason: error.to_string(),
-        })?;
-        Ok(self)
     }
 
     /// Sends the request: the same as [`provision`].
@@ -149,7 +152,8 @@ impl<A: CandidType> ProvisionRole<A> {
         }
     }
 
-    /// Sets the argument of the member's `init`.
+    /// Sets the argument of the member's `init`, one Candid value. If the value can't be encoded,
+    /// provisioning answers [`ProvisionError::InvalidArgument`].
     pub fn args(self, args: A) -> ProvisionWith<A> {
         ProvisionWith {
             request: self.request,
@@ -194,7 +198,7 @@ impl<A: CandidType> ProvisionWith<A> {
     ///
     /// See [`ProvisionError`].
     pub async fn provision(self) -> Result<Provisioned, ProvisionError> {
-        provision(self.request.arg(&self.args)?).await
+        provision(self.request.args(self.args)).await
     }
 }
 
@@ -205,11 +209,19 @@ impl<A: CandidType> ProvisionWith<A> {
 ///
 /// See [`ProvisionError`]; [`retry()`](ProvisionError::retry) tells whether a retry may succeed.
 pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError> {
+    let Provision {
+        request,
+        not_encoded,
+    } = request;
+    may_change().map_err(ProvisionError::Denied)?;
+    if let Some(reason) = not_encoded {
+        return Err(ProvisionError::InvalidArgument { reason });
+    }
     if let Some(root) = ROOT.get() {
-        return (root.provision)(request.0).await;
+        return (root.provision)(request).await;
     }
     let answer: Result<Provisioned, ProvisionError> =
-        match ask_root("canic_provision", &request.0).await {
+        match command_root("canic_provision", &request).await {
             Ok(answer) => answer,
             Err(error) => {
                 let reason = reason(error);
@@ -219,7 +231,7 @@ pub async fn provision(request: Provision) -> Result<Provisioned, ProvisionError
     if let Ok(provisioned) = &answer
         && provisioned.source != Source::Existing
     {
-        let ProvisionRequest { role, key, .. } = request.0;
+        let ProvisionRequest { role, key, .. } = request;
         let parent = ic::this();
         let member = MemberRef { role, parent, key };
         subscription::note_provisioned(provisioned.canister, member);
@@ -257,10 +269,11 @@ pub async fn retire_subtree(canister: Principal, how: Retirement) -> Result<Reti
 }
 
 async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
+    may_change().map_err(RetireError::Denied)?;
     if let Some(root) = ROOT.get() {
         return (root.retire)(request).await;
     }
-    match ask_root("canic_retire", &request).await {
+    match command_root("canic_retire", &request).await {
         Ok(answer) => answer,
         Err(error) => Err(RetireError::RootUnreachable {
             reason: reason(error),
@@ -278,15 +291,53 @@ async fn retire_as(request: RetireRequest) -> Result<Retired, RetireError> {
 /// See [`MoveError`]. The member keeps its parent, unless the error is
 /// [`Pending`](MoveError::Pending) with the operation of this move.
 pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, MoveError> {
+    may_change().map_err(MoveError::Denied)?;
     let request = MoveRequest { canister, parent };
     if let Some(root) = ROOT.get() {
         return (root.move_member)(request).await;
     }
-    match ask_root("canic_move", &request).await {
+    match command_root("canic_move", &request).await {
         Ok(answer) => answer,
         Err(error) => Err(MoveError::RootUnreachable {
             reason: reason(error),
         }),
+    }
+}
+
+/// Refuses a change of the fleet outside updates. The platform would end the message with a trap,
+/// and root would count on an operation that nobody keeps.
+fn may_change() -> Result<(), Denied> {
+    match message::kind() {
+        Kind::Update => Ok(()),
+        Kind::Query | Kind::Lifecycle => Err(only(
+            "updates, timers, `start` and `heartbeat`: a query can't change the fleet, nor can the \
+             message of an install or upgrade",
+        )),
+    }
+}
+
+/// Refuses a question to root in a message that can make no call.
+fn may_ask() -> Result<(), LookupError> {
+    match message::kind() {
+        Kind::Update | Kind::Query => Ok(()),
+        Kind::Lifecycle => Err(LookupError::Denied(only(
+            "updates, composite queries, timers, `start` and `heartbeat`: the message of an \
+             install or upgrade can't ask root",
+        ))),
+    }
+}
+
+fn only(allowed: &str) -> Denied {
+    Denied {
+        caller: ic::this(),
+        allowed: allowed.to_string(),
+    }
+}
+
+/// Subscribes, in a message that can also catch up.
+fn subscribe() {
+    if message::kind() == Kind::Update {
+        subscription::subscribe();
     }
 }
 
@@ -313,11 +364,12 @@ pub async fn lookup(
         let request = MemberRequest::Key { role, key };
         return Ok((root.member)(request).map(|member| member.canister));
     }
-    subscription::subscribe();
+    subscribe();
     let announced = subscription::lookup(&role, &key);
     if announced.is_some() {
         return Ok(announced);
     }
+    may_ask()?;
     let request = MemberRequest::Key { role, key };
     let answer: Result<Option<MemberInfo>, Denied> = ask_root("canic_member", &request).await?;
     answer
@@ -362,10 +414,20 @@ async fn member_ref(canister: Principal) -> Result<Option<MemberRef>, LookupErro
     if let Some(root) = ROOT.get() {
         return Ok((root.lookup)(canister));
     }
-    subscription::subscribe();
-    match membership::cached(canister) {
+    subscribe();
+    if message::kind() == Kind::Update {
+        return match membership::cached(canister) {
+            Cached::Fresh(member) => Ok(member),
+            Cached::Stale(_) | Cached::Unknown => root_lookup::member(canister).await,
+        };
+    }
+    // Root's answer comes with a lease, which only an update can ask for.
+    match membership::cached_for_query(canister) {
         Cached::Fresh(member) => Ok(member),
-        Cached::Stale(_) | Cached::Unknown => root_lookup::member(canister).await,
+        Cached::Stale(_) | Cached::Unknown => Err(LookupError::Denied(only(
+            "updates, timers, `start` and `heartbeat`: this member does not know that canister, \
+             and asks root about it in these only",
+        ))),
     }
 }
 
@@ -389,6 +451,8 @@ pub struct Child {
 /// See [`LookupError`]. In root: never.
 pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, LookupError> {
     let Some(root) = ROOT.get() else {
+        may_ask()?;
+        subscribe();
         let children = subscription::children(after, MAX_PAGE as usize).await?;
         let child = |(canister, member): (Principal, MemberRef)| Child {
             canister,

@@ -3,12 +3,12 @@
 use darling::{FromMeta, ast::NestedMeta};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{LitStr, Meta, Path};
+use syn::{Lit, LitStr, Meta, Path};
 
 use crate::{
     crate_path::CratePath,
     diag::{Errors, suggestion},
-    options::{self, OptionNames, Options, Spanned, name_of},
+    options::{self, Expected, OptionNames, Options, Spanned, name_of},
     values::{Flag, PathValue, Text},
 };
 
@@ -19,6 +19,7 @@ pub(super) struct EndpointArgs {
     pub(super) manual_reply: Option<Spanned<Flag>>,
     pub(super) hidden: Option<Spanned<Flag>>,
     pub(super) decode_with: Option<Spanned<PathValue>>,
+    pub(super) decoding_quota: Option<Spanned<Units>>,
     pub(super) encode_with: Option<Spanned<PathValue>>,
     pub(super) guards: Vec<Spanned<PathValue>>,
     pub(super) allow: Option<AllowArgs>,
@@ -32,6 +33,25 @@ pub(super) struct AllowArgs {
     pub(super) is_empty: bool,
     /// The word `allow`.
     pub(super) site: TokenStream,
+}
+
+/// A number of Candid's units of cost.
+pub(super) struct Units(pub(super) u32);
+
+impl FromMeta for Units {
+    fn from_meta(meta: &Meta) -> darling::Result<Self> {
+        let expected = Expected {
+            kind: "a number of Candid's units of cost, below 2^32",
+            example: "1_000_000",
+        };
+        match expected.literal(meta)? {
+            Lit::Int(digits) if digits.suffix().is_empty() => {
+                let units = digits.base10_parse().map(Self);
+                units.map_err(|_| expected.error(meta, digits))
+            }
+            other => Err(expected.error(meta, other)),
+        }
+    }
 }
 
 /// One item of `allow(..)`, and its tokens.
@@ -58,6 +78,7 @@ const ENDPOINT: OptionNames = OptionNames {
         "manual_reply",
         "hidden",
         "decode_with",
+        "decoding_quota",
         "encode_with",
         "allow",
         "crate",
@@ -76,6 +97,7 @@ impl EndpointArgs {
             manual_reply: options.single("manual_reply", errors),
             hidden: options.single("hidden", errors),
             decode_with: options.single("decode_with", errors),
+            decoding_quota: options.single("decoding_quota", errors),
             encode_with: options.single("encode_with", errors),
             guards: options.repeated("guard", errors),
             allow: options

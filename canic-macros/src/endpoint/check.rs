@@ -1,13 +1,14 @@
 //! Rules for endpoints, one function for each.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Item, ItemFn, PathArguments, ReturnType, Type, ext::IdentExt};
 
 use super::{
     args::{AllowArgs, Caller, EndpointArgs},
-    model::{Allow, Endpoint, Kind, Reply},
+    model::{Allow, Decode, Endpoint, Kind, Reply},
 };
-use crate::{diag::Errors, export::Mode, signature, values::RoleName};
+use crate::{diag::Errors, export::Mode, hooks, signature, source, values::RoleName};
 
 const SUBJECT: &str = "an endpoint";
 
@@ -20,16 +21,21 @@ pub(super) fn endpoint<'a>(
     let mode = mode(kind, args, errors);
     let allow = allow(args.allow.as_ref(), errors);
     manual_reply_excludes_encode(args, errors);
+    decoding_quota_excludes_decode(args, errors);
     manual_reply_has_type(args, item, errors);
     let name = name(args, item, errors);
     let function = function(kind, item, errors)?;
+    outside_of_blocks(function, errors);
+    awaiting_query_is_composite(mode, function, errors);
     one_endpoint(function, errors);
+    no_copy_of_cdk(function, errors);
     signature::receiver(&function.sig, SUBJECT, errors);
     signature::generics(&function.sig, SUBJECT, errors);
     signature::qualifiers(&function.sig, SUBJECT, errors);
     signature::owned_arguments(&function.sig, errors);
     signature::argument_count(&function.sig, SUBJECT, errors);
     output_is_one_type(function, errors);
+    decoding_quota_has_arguments(args, function, errors);
     Some(Endpoint {
         crate_path: args.crate_path.clone(),
         function,
@@ -39,7 +45,7 @@ pub(super) fn endpoint<'a>(
         allow,
         guards: args.guards.iter().map(|path| path.0.clone()).collect(),
         arguments: signature::types(&function.sig),
-        decode_with: args.decode_with.as_ref().map(|path| path.0.clone()),
+        decode: decode(args),
         reply: reply(args, &function.sig.output),
     })
 }
@@ -62,16 +68,42 @@ fn function<'a>(kind: Kind, item: &'a Item, errors: &mut Errors) -> Option<&'a I
     None
 }
 
-/// A second attribute of this kind, from canic or ic-cdk, would export the function again.
+/// The generated export calls the function by its name, which no associated function has alone.
+fn outside_of_blocks(function: &ItemFn, errors: &mut Errors) {
+    let name = function.sig.ident.to_string();
+    if !source::is_outermost()
+        && let Some(file) = source::file()
+        && source::is_associated(&file.items, &name, &["update", "query"])
+    {
+        errors.report_at(
+            Span::call_site(),
+            "an endpoint is a function of its own; move it out of the `impl` block or trait",
+        );
+    }
+}
+
+/// A second attribute, from canic or ic-cdk, would export the function again.
 fn one_endpoint(function: &ItemFn, errors: &mut Errors) {
     for attribute in &function.attrs {
-        let last = attribute.path().segments.last();
-        if last.is_some_and(|last| last.ident == "update" || last.ident == "query") {
+        if hooks::is_export(attribute) {
             errors.report(
                 attribute.path(),
                 "the function is an endpoint already; keep one of the attributes",
             );
         }
+    }
+}
+
+/// An attribute of ic-cdk's above has given this one to a copy of the function, for Candid, as well.
+fn no_copy_of_cdk(function: &ItemFn, errors: &mut Errors) {
+    let name = function.sig.ident.to_string();
+    if let Some(original) = name.strip_prefix("__candid_method_") {
+        errors.report_at(
+            Span::call_site(),
+            format!(
+                "an attribute of ic-cdk's exports `{original}` already; keep one of the attributes"
+            ),
+        );
     }
 }
 
@@ -96,6 +128,17 @@ fn mode(kind: Kind, args: &EndpointArgs, errors: &mut Errors) -> Option<Mode> {
             );
             None
         }
+    }
+}
+
+/// A plain query can't call, so it has nothing to await: the platform would end it with a trap.
+fn awaiting_query_is_composite(mode: Option<Mode>, function: &ItemFn, errors: &mut Errors) {
+    if let (Some(Mode::Query), Some(keyword)) = (mode, function.sig.asyncness) {
+        errors.report(
+            keyword,
+            "only a composite query may await: write `#[canic::query(composite)]`; \
+             a query that changes the fleet is an update",
+        );
     }
 }
 
@@ -217,6 +260,29 @@ fn manual_reply_excludes_encode(args: &EndpointArgs, errors: &mut Errors) {
     }
 }
 
+fn decoding_quota_excludes_decode(args: &EndpointArgs, errors: &mut Errors) {
+    if let (Some(quota), Some(decode)) = (&args.decoding_quota, &args.decode_with) {
+        errors.report_conflict(
+            (
+                quota,
+                "with `decode_with` canic decodes nothing, so there is nothing to limit; keep one",
+            ),
+            (decode, "`decode_with` is given here"),
+        );
+    }
+}
+
+fn decoding_quota_has_arguments(args: &EndpointArgs, function: &ItemFn, errors: &mut Errors) {
+    if let Some(quota) = &args.decoding_quota
+        && function.sig.inputs.is_empty()
+    {
+        errors.report(
+            quota,
+            "the function has no arguments, so nothing is decoded; remove `decoding_quota`",
+        );
+    }
+}
+
 /// A function that replies itself has a return type all the same, for the Candid interface.
 fn manual_reply_has_type(args: &EndpointArgs, item: &Item, errors: &mut Errors) {
     if let (Some(manual), Item::Fn(function)) = (&args.manual_reply, item)
@@ -245,6 +311,14 @@ fn output_is_one_type(function: &ItemFn, errors: &mut Errors) {
             "an endpoint returns one type, which Candid can describe",
         ),
         _ => {}
+    }
+}
+
+fn decode(args: &EndpointArgs) -> Decode {
+    match (&args.decode_with, &args.decoding_quota) {
+        (Some(path), _) => Decode::With(path.0.clone()),
+        (None, Some(quota)) => Decode::CandidWithin(quota.0),
+        (None, None) => Decode::Candid,
     }
 }
 

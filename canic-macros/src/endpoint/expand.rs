@@ -2,11 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, Ident, ItemFn, ReturnType, Type, parse_quote};
+use syn::{Attribute, ItemFn, ReturnType, Type, parse_quote};
 
-use super::model::{Allow, Endpoint, Reply};
+use super::model::{Allow, Decode, Endpoint, Reply};
 use crate::{
-    export::{Mode, export},
+    export::{Mode, export, unique},
     interface,
     signature::{names, output_site, type_site},
 };
@@ -22,7 +22,7 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let conditions = attributes(function, "cfg");
-    let unique = unique_name(function, name);
+    let unique = unique(name, function.sig.ident.span());
     let allow = allow.iter().map(self::allow);
     // Authors' functions are called beside these names, so no path of an author's may use them.
     let export = export(
@@ -30,6 +30,9 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
         &format_ident!("__endpoint"),
         &body(endpoint),
     );
+    let list = endpoint
+        .is_inspected()
+        .then(|| quote!(__canic::list! { __ENDPOINT }));
     let candid = (!endpoint.hidden).then(|| candid(endpoint));
     quote! {
         // Arguments are owned because they are decoded: the author cannot fix the lint.
@@ -43,31 +46,10 @@ pub(super) fn endpoint(endpoint: &Endpoint<'_>) -> TokenStream {
 
             static __ENDPOINT: __canic::Endpoint =
                 __canic::Endpoint::new(#name, &[#(#allow),*], &[#(#guards),*]);
+            #list
             #export
             #candid
         };
-    }
-}
-
-/// A macro at the crate's root for each exported name, so that the compiler refuses a second one.
-///
-/// Without this macro only the linker would report two updates of one name, and no tool an update
-/// and a query.
-fn unique_name(function: &ItemFn, name: &str) -> TokenStream {
-    let site = Span::call_site().located_at(function.sig.ident.span());
-    let plain = format!("endpoint_{name}");
-    let ident = if syn::parse_str::<Ident>(&plain).is_ok() {
-        Ident::new(&plain, site)
-    } else {
-        let bytes = name.bytes().map(|byte| format!("{byte:02x}"));
-        format_ident!("endpoint_hex_{}", bytes.collect::<String>(), span = site)
-    };
-    quote_spanned! {site=>
-        #[doc(hidden)]
-        #[macro_export]
-        macro_rules! #ident {
-            () => {};
-        }
     }
 }
 
@@ -117,16 +99,21 @@ fn body(endpoint: &Endpoint<'_>) -> TokenStream {
 /// A function without arguments decodes none. A `decode_with` function returns a single argument
 /// itself, and several as a tuple.
 fn decode(endpoint: &Endpoint<'_>) -> TokenStream {
-    match (&endpoint.decode_with, endpoint.arguments.len()) {
-        (None, 0) => quote!(__canic::entry::no_argument),
-        (None, _) => {
-            let site = type_site(endpoint.arguments.first());
+    let site = type_site(endpoint.arguments.first());
+    match (&endpoint.decode, endpoint.arguments.len()) {
+        (Decode::Candid | Decode::CandidWithin(_), 0) => quote!(__canic::entry::no_argument),
+        (Decode::Candid, _) => {
             quote_spanned!(site=> |argument| __canic::entry::candid_args(argument))
         }
-        (Some(path), 1) => {
+        (Decode::CandidWithin(units), _) => {
+            quote_spanned!(site=> |argument| __canic::entry::candid_args_within(#units, argument))
+        }
+        (Decode::With(path), 1) => {
             quote!(|argument| ::core::result::Result::Ok((#path(argument.bytes()),)))
         }
-        (Some(path), _) => quote!(|argument| ::core::result::Result::Ok(#path(argument.bytes()))),
+        (Decode::With(path), _) => {
+            quote!(|argument| ::core::result::Result::Ok(#path(argument.bytes())))
+        }
     }
 }
 
@@ -135,10 +122,7 @@ fn reply(reply: &Reply, call: &TokenStream, site: Span) -> TokenStream {
         Reply::Values => quote_spanned!(site=> __canic::entry::reply(#call)),
         Reply::Value => quote_spanned!(site=> __canic::entry::reply((#call,))),
         Reply::Result => quote_spanned!(site=> __canic::entry::reply_result(#call)),
-        Reply::Manual => quote!({
-            let _ = #call;
-            __canic::entry::reply_manually()
-        }),
+        Reply::Manual => quote_spanned!(site=> __canic::entry::reply_manually(#call)),
         Reply::Encoded {
             path,
             takes_value: true,
@@ -162,9 +146,9 @@ fn candid(endpoint: &Endpoint<'_>) -> TokenStream {
         ..
     } = endpoint;
     let bytes: Type = parse_quote!(::std::vec::Vec<u8>);
-    let arguments = match endpoint.decode_with {
-        Some(_) => vec![bytes.clone()],
-        None => endpoint.arguments.clone(),
+    let arguments = match endpoint.decode {
+        Decode::With(_) => vec![bytes.clone()],
+        Decode::Candid | Decode::CandidWithin(_) => endpoint.arguments.clone(),
     };
     let replies = match (&endpoint.reply, &function.sig.output) {
         (Reply::Encoded { .. }, _) => vec![bytes],

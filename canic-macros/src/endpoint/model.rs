@@ -22,8 +22,26 @@ pub(super) struct Endpoint<'a> {
     /// Guards that must pass in addition to `allow`.
     pub(super) guards: Vec<Path>,
     pub(super) arguments: Vec<Type>,
-    pub(super) decode_with: Option<Path>,
+    pub(super) decode: Decode,
     pub(super) reply: Reply,
+}
+
+impl Endpoint<'_> {
+    /// Whether the inspection of ingress can refuse a caller: if the access list alone decides
+    /// about him, and if ingress can call the endpoint as an update.
+    pub(super) fn is_inspected(&self) -> bool {
+        let passes = |allow: &Allow| matches!(allow, Allow::Anyone | Allow::Guard(_));
+        self.mode != Mode::CompositeQuery && !self.allow.iter().any(passes)
+    }
+}
+
+/// The way in which the message becomes the function's arguments.
+pub(super) enum Decode {
+    Candid,
+    /// Candid, up to this many units of cost.
+    CandidWithin(u32),
+    /// A function of the author's decodes the bytes.
+    With(Path),
 }
 
 /// Callers that the endpoint allows; a caller passes if one of them matches.

@@ -1,15 +1,17 @@
 //! Rules for hooks, one function for each.
 
+use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{
-    Attribute, GenericArgument, ImplItem, ImplItemFn, ItemImpl, PathArguments, ReturnType,
-    Signature, Type,
+    Attribute, File, GenericArgument, Ident, ImplItem, ImplItemFn, Item, ItemImpl, PathArguments,
+    PathSegment, ReturnType, Signature, Type,
 };
 
 use super::model::{Heartbeat, Hook, HookSignature, Hooks, Output};
 use crate::{
+    canister_kind::CanisterKind,
     diag::{Errors, suggestion},
-    signature,
+    signature, source,
 };
 
 /// The hooks of an `impl` block.
@@ -114,6 +116,83 @@ fn defined_once(
     }
 }
 
+/// A function with a hook's name outside of the attribute's block, which nothing calls, never runs.
+pub(super) fn outside_of_block(
+    item: &Item,
+    ty: &Type,
+    kind: CanisterKind,
+    file: &File,
+    errors: &mut Errors,
+) {
+    let in_block = |name: &Ident| match item {
+        Item::Impl(block) => block.items.iter().any(|item| match item {
+            ImplItem::Fn(function) => function.sig.ident == *name,
+            _ => false,
+        }),
+        _ => false,
+    };
+    let attribute = kind.attribute();
+    for function in source::outside(&file.items, ty, attribute) {
+        let name = function.name;
+        if Hook::from_name(&name.to_string()).is_some()
+            && !in_block(name)
+            && !is_marked(function.attributes)
+            && source::mentions(file, &name.to_string()) == 1
+        {
+            errors.report_at(
+                Span::call_site(),
+                format!(
+                    "`fn {name}` never runs, because it stands elsewhere: a hook stands in a \
+                     block under this attribute, \
+                     `#[canic::{attribute}(..)] impl {ty} {{ fn {name}(..) {{ .. }} }}`; \
+                     move it there, or give it another name",
+                    ty = ty.to_token_stream()
+                ),
+            );
+        }
+    }
+}
+
+/// A hook that ic-cdk's attribute makes of a function with another name than the hook's. Functions
+/// with its name are found by the expansion.
+pub(super) fn not_by_cdk(file: &File, errors: &mut Errors) {
+    for function in source::functions(&file.items) {
+        let hooks = Hook::EXPORTED_ALWAYS.iter().filter(|hook| {
+            function.name != hook.name()
+                && function.attributes.iter().any(|it| is_of_cdk(it, **hook))
+                && !source::has(function.attributes, &["cfg", "cfg_attr"])
+        });
+        for hook in hooks {
+            let (hook, name) = (hook.name(), function.name);
+            errors.report_at(
+                Span::call_site(),
+                format!(
+                    "`canister_{hook}` is exported twice; remove `#[ic_cdk::{hook}]` from \
+                     `fn {name}`: this attribute exports it, and runs `fn {hook}` of its \
+                     `impl` block"
+                ),
+            );
+        }
+    }
+}
+
+fn is_of_cdk(attribute: &Attribute, hook: Hook) -> bool {
+    let segments = &attribute.path().segments;
+    let is_cdk = |first: &PathSegment| segments.len() == 1 || first.ident == "ic_cdk";
+    let is_hook = |last: &PathSegment| last.ident == hook.name();
+    segments.first().is_some_and(is_cdk) && segments.last().is_some_and(is_hook)
+}
+
+/// Whether other macros or conditions decide what becomes of a function.
+fn is_marked(attributes: &[Attribute]) -> bool {
+    let harmless = [
+        "doc", "allow", "expect", "warn", "deny", "inline", "must_use",
+    ];
+    !attributes
+        .iter()
+        .all(|attribute| harmless.iter().any(|name| attribute.path().is_ident(name)))
+}
+
 /// The export is generated outside the block, so the condition would not apply to it.
 fn unconditional(function: &ImplItemFn, errors: &mut Errors) {
     for attribute in &function.attrs {
@@ -154,6 +233,11 @@ pub(super) enum ExportAttribute {
     Lifecycle,
 }
 
+/// Whether an attribute exports the function below it. `start` alone is exported by no attribute.
+pub(crate) fn is_export(attribute: &Attribute) -> bool {
+    export_attribute(attribute).is_some() && !attribute.path().is_ident(Hook::Start.name())
+}
+
 pub(super) fn export_attribute(attribute: &Attribute) -> Option<ExportAttribute> {
     let name = attribute.path().segments.last()?.ident.to_string();
     match name.as_str() {
@@ -167,10 +251,7 @@ fn asynchrony(hook: Hook, signature: &Signature, errors: &mut Errors) {
     match (hook.is_async(), &signature.asyncness) {
         (Some(false), Some(keyword)) => errors.report(
             keyword,
-            format!(
-                "`{name}` cannot await: the platform ends it with its message; \
-                 remove `async`, and do in `start` what has to await"
-            ),
+            format!("`{name}` cannot await: {}", hook.instead_of_await()),
         ),
         (Some(true), None) => errors.report(
             signature.fn_token,

@@ -6,7 +6,7 @@ use syn::{Item, LitInt, Type};
 
 use super::{
     item::Canister,
-    model::{Heartbeat, Hook, HookSignature},
+    model::{Heartbeat, Hook, HookSignature, Hooks},
 };
 use crate::{
     canister_kind::CanisterKind,
@@ -78,35 +78,79 @@ pub(crate) fn lifecycle(kind: CanisterKind, canister: &Canister) -> TokenStream 
 /// A macro whose name is unique in the crate, so that the compiler refuses a second root or role.
 ///
 /// An attribute sees none of the crate's other items. Without this macro only the linker would
-/// report the conflict, and `cargo check` would pass.
+/// report the conflict, and `cargo check` would pass. The compiler's message has the name alone, so
+/// the name says the rule.
 pub(crate) fn unique_root_or_role() -> TokenStream {
     quote! {
         #[doc(hidden)]
         #[macro_export]
-        macro_rules! one_root_or_role_per_crate {
+        macro_rules! one_root_or_role_attribute_per_crate_and_all_hooks_in_its_impl_block {
             () => {};
         }
     }
 }
 
-/// An assertion that the crate exports its Candid interface, without which no tool can call the
-/// canister.
+/// Refuses functions that ic-cdk's macros export under a name that this canister exports itself.
 ///
-/// `export_candid!` defines a constant at the root of the author's crate, which hides the runtime's
-/// constant of the same name.
+/// The functions are found by the names that those macros give them.
+pub(crate) fn foreign_exports(
+    crate_path: &CratePath,
+    canister: &Canister,
+    http: bool,
+) -> TokenStream {
+    let hooks = exported_hooks(&canister.hooks).map(|hook| {
+        let name = hook.name();
+        let message = format!(
+            "`canister_{name}` is exported twice; remove `#[ic_cdk::{name}]`: \
+             this attribute exports it, and runs `fn {name}` of its `impl` block"
+        );
+        (name, message)
+    });
+    let http = http.then(|| {
+        let message = "`http_request` is exported twice; \
+            remove the endpoint of ic-cdk, or `http` from this attribute";
+        ("http_request", message.to_owned())
+    });
+    let exports = hooks.chain(http).map(|(name, message)| {
+        let function = format_ident!("__canister_method_{name}");
+        quote!(#function: #message;)
+    });
+    quote!(#crate_path::__private::refuse! { #(#exports)* })
+}
+
+/// The hooks whose exports are generated: some always, others if the author wrote them.
+fn exported_hooks(hooks: &Hooks) -> impl Iterator<Item = Hook> {
+    let written = [
+        (Hook::Heartbeat, hooks.heartbeat.is_some()),
+        (Hook::OnLowWasmMemory, hooks.on_low_wasm_memory),
+    ];
+    let written = written.into_iter().filter(|(_, written)| *written);
+    let always = Hook::EXPORTED_ALWAYS.into_iter();
+    always.chain(written.map(|(hook, _)| hook))
+}
+
+/// Checks that the crate exports its Candid interface, without which no tool can call the canister,
+/// and that it does so below this item.
+///
+/// `export_candid!` defines a module at the root of the author's crate, which hides the runtime's
+/// module of the same name.
 pub(crate) fn candid_export_check() -> TokenStream {
     const MISSING: &str = "no Candid interface: \
         write `canic::export_candid!();` at the end of the crate's root file";
     let author_crate = quote!(crate);
     quote! {
-        use __canic::CANDID_IS_EXPORTED;
-        const _: bool = CANDID_IS_EXPORTED;
-        const _: () = {
-            use #author_crate::*;
-            ::core::assert!(
-                CANDID_IS_EXPORTED,
-                #MISSING
-            );
+        const _: bool = {
+            use __canic::{export_candid_stands_below_all_endpoints, one_export_candid_per_crate};
+
+            export_candid_stands_below_all_endpoints! {}
+            const _: () = {
+                use #author_crate::*;
+                ::core::assert!(
+                    one_export_candid_per_crate::IS_EXPORTED,
+                    #MISSING
+                );
+            };
+            one_export_candid_per_crate::IS_EXPORTED
         };
     }
 }

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
 
 use super::{check, model::Hooks};
-use crate::{canister_kind::CanisterKind, diag::Errors};
+use crate::{canister_kind::CanisterKind, diag::Errors, signature::STATE_LIVES, source};
 
 /// The type that represents a canister, with its hooks.
 pub(crate) struct Canister {
@@ -18,6 +18,10 @@ impl Canister {
     pub(crate) fn check(item: &Item, kind: CanisterKind, errors: &mut Errors) -> Option<Self> {
         let attribute = kind.attribute();
         let ty = Self::type_of(item);
+        if let (Some(ty), Some(file)) = (&ty, source::file()) {
+            check::outside_of_block(item, ty, kind, &file, errors);
+            check::not_by_cdk(&file, errors);
+        }
         match item {
             Item::Struct(item) => {
                 unit(item, attribute, errors);
@@ -112,8 +116,8 @@ fn unit(item: &ItemStruct, attribute: &str, errors: &mut Errors) {
         errors.report(
             &item.fields,
             format!(
-                "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`: \
-                 it names the canister, whose state lives elsewhere"
+                "`#[canic::{attribute}]` goes on a unit struct, `struct {name};`, \
+                 which names the canister; {STATE_LIVES}"
             ),
         );
     }

@@ -8,9 +8,10 @@ mod item;
 mod model;
 
 pub(crate) use self::{
+    check::is_export,
     expand::{
-        allowed_lints, candid_export_check, candid_init, lifecycle, max_stable_gib, start_hook,
-        unique_root_or_role,
+        allowed_lints, candid_export_check, candid_init, foreign_exports, lifecycle,
+        max_stable_gib, start_hook, unique_root_or_role,
     },
     item::{Canister, fallback_item},
     model::Hook,

@@ -26,6 +26,14 @@ impl Hook {
         Self::OnLowWasmMemory,
     ];
 
+    /// The hooks whose export is generated even if the author has not written them.
+    pub(crate) const EXPORTED_ALWAYS: [Self; 4] = [
+        Self::Init,
+        Self::PreUpgrade,
+        Self::PostUpgrade,
+        Self::InspectMessage,
+    ];
+
     /// The name of the hook's function.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -50,6 +58,29 @@ impl Hook {
             Self::Start => Some(true),
             Self::Heartbeat => None,
             _ => Some(false),
+        }
+    }
+
+    /// What an author does in place of an `await` in this hook.
+    pub(super) fn instead_of_await(self) -> &'static str {
+        match self {
+            Self::InspectMessage => {
+                "one node asks it before the message exists, and it can't call anyone; \
+                 remove `async`, decide by what this canister knows, \
+                 and check in the endpoint what takes a call"
+            }
+            Self::PreUpgrade => {
+                "the platform ends it with its message; remove `async`, \
+                 and do what has to await before the upgrade, or after it in `start`"
+            }
+            Self::OnLowWasmMemory => {
+                "it ends with its message; remove `async`, \
+                 and spawn what has to await: `ic_cdk::futures::spawn(..)`"
+            }
+            Self::Init | Self::PostUpgrade | Self::Start | Self::Heartbeat => {
+                "the platform ends it with its message; remove `async`, \
+                 and do in `start` what has to await"
+            }
         }
     }
 

@@ -8,7 +8,8 @@ use super::{
     model::Role,
 };
 use crate::{
-    canister_kind::CanisterKind, diag::Errors, hooks::Canister, role_fns, values::RoleName,
+    canister_kind::CanisterKind, diag::Errors, hooks::Canister, options::Spanned, role_fns,
+    values::RoleName,
 };
 
 pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<Role> {
@@ -20,6 +21,7 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         .map(|child| child.check("child", child, errors))
         .collect();
     role_fns::distinct(children.iter().flatten(), errors);
+    parents_subscribe(args, errors);
     Some(Role {
         crate_path: args.crate_path.clone(),
         canister: canister?,
@@ -29,8 +31,23 @@ pub(super) fn role(args: &RoleArgs, item: &Item, errors: &mut Errors) -> Option<
         subscribes: !args.children.is_empty()
             || args.subscribes.as_ref().is_some_and(|flag| flag.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
-        http: args.http.as_ref().is_some_and(|flag| flag.0),
+        http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
     })
+}
+
+/// A member with children subscribes whatever this option says, so that it learns of them.
+fn parents_subscribe(args: &RoleArgs, errors: &mut Errors) {
+    if let (Some(subscribes), Some(child)) = (&args.subscribes, args.children.first())
+        && !subscribes.0
+    {
+        errors.report_conflict(
+            (
+                subscribes,
+                "a member with a `child(..)` subscribes in any case; remove this option",
+            ),
+            (child, "the member has children here"),
+        );
+    }
 }
 
 fn name(args: &RoleArgs, errors: &mut Errors) -> Option<RoleName> {

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::Item;
 
 use super::model::Role;
-use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints};
+use crate::{canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints};
 
 pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let Role {
@@ -27,16 +27,19 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
     let start = hooks::start_hook(canister);
     let lifecycle = hooks::lifecycle(CanisterKind::Member, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = system_endpoints::exports(CanisterKind::Member, crate_path, *http);
+    let endpoints = system_endpoints::exports(CanisterKind::Member, crate_path, http.is_some());
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let unique = hooks::unique_root_or_role();
+    let unique_http = http.map(|site| export::unique("http_request", site));
+    let foreign = hooks::foreign_exports(crate_path, canister, http.is_some());
     let candid = hooks::candid_export_check();
     quote! {
         #allowed
         #item
         #children
         #unique
+        #unique_http
         const _: () = {
             use #crate_path::__private as __canic;
 
@@ -48,6 +51,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
                 subscribes: #subscribes,
             };
             #candid
+            #foreign
             #lifecycle
             #init
             #endpoints

@@ -7,7 +7,7 @@ use crate::{
     diag::Errors,
     options::{OptionNames, Options, Spanned},
     role_fns::RoleFnArgs,
-    values::{Controllers, Count, Cycles, Flag, Gibibytes, PathValue, Text, Texts},
+    values::{Controllers, Count, Cycles, Flag, Gibibytes, ModuleValue, PathValue, Text, Texts},
 };
 
 pub(super) struct RootArgs {
@@ -36,7 +36,7 @@ pub(super) struct RoleArgs {
     pub(super) watches: Option<Spanned<Texts>>,
     pub(super) controllers: Option<Spanned<Controllers>>,
     pub(super) rollback: Option<Spanned<Text>>,
-    pub(super) wasm: Option<Spanned<Text>>,
+    pub(super) wasm: Option<Spanned<ModuleValue>>,
 }
 
 const ROOT: OptionNames = OptionNames {

@@ -47,7 +47,7 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
         reserve: args.reserve.as_ref().map(|cycles| cycles.0),
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         roles: roles.into_iter().collect::<Option<_>>()?,
-        http: args.http.as_ref().is_some_and(|flag| flag.0),
+        http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
     })
 }
 
@@ -119,8 +119,9 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     enough_cycles(args.cycles.as_ref(), "a member", errors);
     let parents = parents(args, errors);
     let controllers = controllers(args.controllers.as_ref(), errors);
+    parent_is_not_root_alone(&controllers, &parents, errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
-    let wasm = args.wasm.as_ref().map(|path| wasm::check(&path.0, errors));
+    let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
         role_fn: role_fn?,
@@ -149,17 +150,20 @@ fn max_is_positive(max: Option<&Spanned<Count>>, errors: &mut Errors) {
 }
 
 fn singleton_has_one_member(args: &RoleArgs, errors: &mut Errors) {
-    if let (Some(singleton), Some(max)) = (&args.singleton, &args.max)
-        && singleton.0
-        && max.0 > 1
-    {
-        errors.report_conflict(
-            (
-                max,
-                "a singleton has one member; remove `max`, or remove `singleton`",
-            ),
-            (singleton, "the role is a singleton here"),
-        );
+    let limits = [("max", &args.max), ("max_per_parent", &args.max_per_parent)];
+    for (name, limit) in limits {
+        if let (Some(singleton), Some(limit)) = (&args.singleton, limit)
+            && singleton.0
+            && limit.0 > 1
+        {
+            errors.report_conflict(
+                (
+                    limit,
+                    format!("a singleton has one member; remove `{name}`, or remove `singleton`"),
+                ),
+                (singleton, "the role is a singleton here"),
+            );
+        }
     }
 }
 
@@ -217,6 +221,22 @@ fn controllers(controllers: Option<&Spanned<Controllers>>, errors: &mut Errors) 
         );
     }
     controllers.0.clone()
+}
+
+/// Root controls every member, so that the parent is worth a word only if it may be another one.
+fn parent_is_not_root_alone(controllers: &[Controller], parents: &[LitStr], errors: &mut Errors) {
+    let parent = controllers
+        .iter()
+        .find(|it| matches!(it, Controller::Parent(_)));
+    if let (Some(parent), [only]) = (parent, parents)
+        && only.value() == "root"
+    {
+        errors.report(
+            parent,
+            "the parent of this role is root, which controls it in any case; \
+             remove `parent`, or name other roles in `parents(..)`",
+        );
+    }
 }
 
 fn no_duplicates<T: quote::ToTokens>(

@@ -4,8 +4,13 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Item, LitInt};
 
-use super::model::{Pool, Role, Rollback, Root};
-use crate::{canister_kind::CanisterKind, hooks, role_fns, system_endpoints, values::Controller};
+use super::{
+    init_type::{self, Field, Init},
+    model::{Module, Place, Pool, Role, Rollback, Root},
+};
+use crate::{
+    canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints, values::Controller,
+};
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let Root {
@@ -16,20 +21,24 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
     let role_fns = root.roles.iter().map(|role| &role.role_fn);
     let role_fns = role_fns::functions(crate_path, item, role_fns);
     let config = config(root);
+    let args_fit = root.roles.iter().filter_map(args_fit);
     let max_stable_gib = hooks::max_stable_gib(root.stable_memory);
     let start = hooks::start_hook(canister);
     let lifecycle = hooks::lifecycle(CanisterKind::Root, canister);
     let init = hooks::candid_init(crate_path, canister);
-    let endpoints = system_endpoints::exports(CanisterKind::Root, crate_path, root.http);
+    let endpoints = system_endpoints::exports(CanisterKind::Root, crate_path, root.http.is_some());
     let ty = &canister.ty;
     let allowed = hooks::allowed_lints(item);
     let unique = hooks::unique_root_or_role();
+    let unique_http = root.http.map(|site| export::unique("http_request", site));
+    let foreign = hooks::foreign_exports(crate_path, canister, root.http.is_some());
     let candid = hooks::candid_export_check();
     quote! {
         #allowed
         #item
         #role_fns
         #unique
+        #unique_http
         const _: () = {
             use #crate_path::{__private as __canic, config as __config};
 
@@ -38,8 +47,10 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
                 config: #config,
                 max_stable_gib: #max_stable_gib,
                 start: #start,
+                args_fit: &[#(#args_fit),*],
             };
             #candid
+            #foreign
             #lifecycle
             #init
             #endpoints
@@ -81,11 +92,7 @@ fn role(role: &Role) -> TokenStream {
         Rollback::Recycle => quote!(__config::Rollback::Recycle),
         Rollback::Delete => quote!(__config::Rollback::Delete),
     };
-    let wasm = optional(role.wasm.as_ref().map(|path| {
-        quote! {
-            ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path))
-        }
-    }));
+    let wasm = optional(role.wasm.as_ref().and_then(module));
     quote! {
         __config::RoleConfig {
             name: #name,
@@ -100,6 +107,87 @@ fn role(role: &Role) -> TokenStream {
             wasm: #wasm,
         }
     }
+}
+
+/// The bytes of a module. A constant reads the sources, so that cargo compiles root again when one
+/// of them changes, and the macro can tell that the module is older.
+fn module(module: &Module) -> Option<TokenStream> {
+    match &module.place {
+        Place::File { path, sources } => {
+            let path = quote! {
+                ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path)
+            };
+            if sources.is_empty() {
+                return Some(quote!(::core::include_bytes!(#path)));
+            }
+            Some(quote! {
+                {
+                    const _: &[&[u8]] = &[#(::core::include_bytes!(#sources)),*];
+                    ::core::include_bytes!(#path)
+                }
+            })
+        }
+        Place::Built { path } => path
+            .as_ref()
+            .map(|path| quote!(::core::include_bytes!(#path))),
+    }
+}
+
+/// A comparison of the `args` of a role with what its module takes, if both are known.
+fn args_fit(role: &Role) -> Option<TokenStream> {
+    let name = &role.role_fn.name;
+    let args = role.role_fn.args.as_ref()?;
+    let init = init(role.wasm.as_ref()?.init.as_ref()?);
+    Some(quote! {
+        || __canic::entry::args_fit(#name, <#args as __canic::candid::CandidType>::ty, &#init)
+    })
+}
+
+fn init(init: &Init) -> TokenStream {
+    let definitions = init.definitions.iter().map(|(name, ty)| {
+        let ty = argument_type(ty);
+        quote!((#name, #ty))
+    });
+    let arguments = init.arguments.iter().map(argument_type);
+    quote! {
+        __canic::entry::Init {
+            definitions: &[#(#definitions),*],
+            arguments: &[#(#arguments),*],
+        }
+    }
+}
+
+fn argument_type(ty: &init_type::Type) -> TokenStream {
+    let variant = match ty {
+        init_type::Type::Plain(name) => format_ident!("{name}").into_token_stream(),
+        init_type::Type::Opt(inner) => {
+            let inner = argument_type(inner);
+            quote!(Opt(&#inner))
+        }
+        init_type::Type::Vec(inner) => {
+            let inner = argument_type(inner);
+            quote!(Vec(&#inner))
+        }
+        init_type::Type::Record(fields) => {
+            let fields = fields.iter().map(field);
+            quote!(Record(&[#(#fields),*]))
+        }
+        init_type::Type::Variant(fields) => {
+            let fields = fields.iter().map(field);
+            quote!(Variant(&[#(#fields),*]))
+        }
+        init_type::Type::Name(name) => quote!(Name(#name)),
+    };
+    quote!(__canic::entry::ArgumentType::#variant)
+}
+
+fn field((name, ty): &(Field, init_type::Type)) -> TokenStream {
+    let name = match name {
+        Field::Text(text) => quote!(Text(#text)),
+        Field::Number(number) => quote!(Number(#number)),
+    };
+    let ty = argument_type(ty);
+    quote!((__canic::entry::FieldName::#name, #ty))
 }
 
 fn optional(value: Option<impl ToTokens>) -> TokenStream {

@@ -1,10 +1,15 @@
 //! `#[canic::root]`: the canister that owns a fleet.
 
 mod args;
+mod build;
 mod check;
 mod expand;
+mod gzip;
+mod init_type;
+mod lock;
 mod model;
 mod role_graph;
+mod sources;
 mod wasm;
 
 use proc_macro2::TokenStream;

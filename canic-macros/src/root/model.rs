@@ -1,7 +1,9 @@
 //! The checked model of a root.
 
+use proc_macro2::Span;
 use syn::LitStr;
 
+use super::init_type::Init;
 use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
 
 pub(super) struct Root {
@@ -13,7 +15,8 @@ pub(super) struct Root {
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
     pub(super) roles: Vec<Role>,
-    pub(super) http: bool,
+    /// Where the option stands, if it is given.
+    pub(super) http: Option<Span>,
 }
 
 pub(super) struct Pool {
@@ -34,8 +37,30 @@ pub(super) struct Role {
     pub(super) watches: Vec<LitStr>,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
-    /// The path of the module, relative to the crate's manifest.
-    pub(super) wasm: Option<LitStr>,
+    pub(super) wasm: Option<Module>,
+}
+
+/// A module to embed.
+pub(super) struct Module {
+    pub(super) place: Place,
+    /// The types of its `init`, if it tells them.
+    pub(super) init: Option<Init>,
+}
+
+/// The place of a module.
+pub(super) enum Place {
+    /// A file.
+    File {
+        /// Its path, relative to the crate's manifest.
+        path: LitStr,
+        /// The absolute paths of the sources that it was built from, as far as they are known.
+        sources: Vec<String>,
+    },
+    /// The module of a dependency.
+    Built {
+        /// Its absolute path, unless the present build makes no modules.
+        path: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]

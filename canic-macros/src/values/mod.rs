@@ -2,11 +2,11 @@
 
 mod cycles;
 mod gibibytes;
+mod module;
 mod principal;
 mod role_name;
 
 use darling::FromMeta;
-use quote::ToTokens;
 use syn::{
     Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token, Type, parse::Parser,
     punctuated::Punctuated,
@@ -15,6 +15,7 @@ use syn::{
 pub(crate) use self::{
     cycles::Cycles,
     gibibytes::Gibibytes,
+    module::ModuleValue,
     principal::{Controller, Controllers},
     role_name::RoleName,
 };
@@ -107,7 +108,7 @@ impl FromMeta for PathValue {
     }
 }
 
-/// A type: a path or a tuple, in quotes if its syntax is not that of an expression.
+/// A type, as it is written anywhere else; it may stand in quotes.
 pub(crate) struct TypeValue(pub(crate) Type);
 
 impl FromMeta for TypeValue {
@@ -118,9 +119,7 @@ impl FromMeta for TypeValue {
         };
         let value = expected.expression(meta)?;
         let ty = match value {
-            Expr::Path(_) | Expr::Tuple(_) | Expr::Paren(_) => {
-                syn::parse2(value.to_token_stream()).ok()
-            }
+            Expr::Verbatim(tokens) => syn::parse2(tokens.clone()).ok(),
             Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => text.parse().ok(),
                 _ => None,

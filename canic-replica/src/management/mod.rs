@@ -24,12 +24,12 @@ use crate::{
     canister::calls::{Input, Request},
     faults::Effect,
     management::{
-        call::{Answer, ManagementResult},
+        call::{Answer, ManagementResult, target},
         key_call::KeyCall,
         permissions::is_unsupported,
     },
     network::{Network, routing::ELSEWHERE},
-    reject::{Reject, RejectCode, contract, refused},
+    reject::{Reject, RejectCode, contract, not_found, refused},
     trace::{Kind, Outcome},
 };
 
@@ -72,6 +72,7 @@ impl Network {
 
     fn dispatch(&mut self, request: &Request) -> ManagementResult {
         self.check_sender_subnet(request)?;
+        self.check_target_subnet(request)?;
         if let Some(call) = KeyCall::of(&request.method, &request.payload) {
             return self.use_key(request, &call?);
         }
@@ -127,6 +128,20 @@ impl Network {
                 ),
             )),
         }
+    }
+
+    /// Checks that a call to a subnet's own id is about a canister of that subnet: a subnet knows
+    /// no other ones.
+    fn check_target_subnet(&self, request: &Request) -> Result<(), Reject> {
+        let Some(subnet) = self.subnet_index(request.callee) else {
+            return Ok(());
+        };
+        let target = target(&request.payload).ok();
+        let elsewhere = target.filter(|target| {
+            let canister = self.canisters.get(target);
+            canister.is_some_and(|canister| canister.subnet != subnet)
+        });
+        elsewhere.map_or(Ok(()), |target| Err(not_found(target)))
     }
 
     /// Checks that a method for canisters of its own subnet is called by such a canister, or by one

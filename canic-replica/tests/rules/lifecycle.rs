@@ -266,41 +266,76 @@ fn a_top_up_without_an_amount_is_the_default_one() {
     assert_eq!(net.replica.cycles(id), Some(101 * T));
 }
 
+/// A new empty canister on a subnet.
+fn create_on(net: &mut Net, subnet: Principal) -> Principal {
+    let args = types::ProvisionalCreateCanisterWithCyclesArgs {
+        amount: None,
+        settings: None,
+        specified_id: None,
+        sender_canister_version: None,
+    };
+    let management = Principal::management_canister();
+    let method = "provisional_create_canister_with_cycles";
+    let mut ingress = net.ingress(management, method, &encode(args));
+    ingress.effective = Some(EffectivePrincipal::Subnet(subnet));
+    let reply = net.send(ingress).unwrap();
+    let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
+    created.canister_id
+}
+
+/// A canister on the subnet `own` that passes calls on to the subnet `target`, by its id.
+fn caller_of_subnet(net: &mut Net, own: Principal, target: Principal) -> Principal {
+    let created = create_on(net, own);
+    let call = CALLER.replace(
+        "(call $call_new (i32.const 0) (i32.const 0)",
+        &format!(
+            "(call $call_new (i32.const 30000) (i32.const {})",
+            target.as_slice().len()
+        ),
+    );
+    let name: String = target
+        .as_slice()
+        .iter()
+        .map(|b| format!("\\{b:02x}"))
+        .collect();
+    let module = canister(&format!("{call} (data (i32.const 30000) \"{name}\")"));
+    net.install_as(Install, created, module, &[]).unwrap();
+    created
+}
+
+#[test]
+fn a_subnet_answers_about_its_own_canisters_only() {
+    let mut net = Net::with(vec![SubnetKind::Application, SubnetKind::Application]);
+    let [here, there] = [0, 1].map(|index| net.replica.subnets()[index].id);
+    let [near, far] = [here, there].map(|subnet| create_on(&mut net, subnet));
+    let asks_here = caller_of_subnet(&mut net, here, here);
+    let asks_there = caller_of_subnet(&mut net, here, there);
+    let mut ask = |caller, canister_id| {
+        let arguments = encode(types::CanisterInfoArgs {
+            canister_id,
+            num_requested_changes: None,
+        });
+        let (_, reply) = net.call_through(caller, "canister_info", 0, &arguments);
+        reply.map(|_| ())
+    };
+    assert_eq!(
+        (ask(asks_here, near), ask(asks_there, far)),
+        (Ok(()), Ok(()))
+    );
+    for (caller, id) in [(asks_here, far), (asks_there, near)] {
+        let missing = Err((3, format!("IC0301: Canister {id} not found")));
+        assert_eq!(ask(caller, id), missing);
+    }
+}
+
 #[test]
 fn a_canister_creates_on_its_own_subnet_and_one_of_the_nns_on_all() {
     let mut net = Net::with(vec![SubnetKind::NNS, SubnetKind::Application]);
     let [nns, app] = [0, 1].map(|index| net.replica.subnets()[index].id);
     let mut creates = |own: Principal, target: Principal| {
-        let args = types::ProvisionalCreateCanisterWithCyclesArgs {
-            amount: None,
-            settings: None,
-            specified_id: None,
-            sender_canister_version: None,
-        };
-        let management = Principal::management_canister();
-        let method = "provisional_create_canister_with_cycles";
-        let mut ingress = net.ingress(management, method, &encode(args));
-        ingress.effective = Some(EffectivePrincipal::Subnet(own));
-        let reply = net.send(ingress).unwrap();
-        let (created,) = candid::decode_args::<(types::CanisterIdRecord,)>(&reply).unwrap();
-        // Calls the subnet by its id.
-        let call = CALLER.replace(
-            "(call $call_new (i32.const 0) (i32.const 0)",
-            &format!(
-                "(call $call_new (i32.const 30000) (i32.const {})",
-                target.as_slice().len()
-            ),
-        );
-        let name: String = target
-            .as_slice()
-            .iter()
-            .map(|b| format!("\\{b:02x}"))
-            .collect();
-        let module = canister(&format!("{call} (data (i32.const 30000) \"{name}\")"));
-        net.install_as(Install, created.canister_id, module, &[])
-            .unwrap();
+        let creator = caller_of_subnet(&mut net, own, target);
         let arguments = encode(types::CreateCanisterArgs::default());
-        net.call_through(created.canister_id, "create_canister", T, &arguments)
+        net.call_through(creator, "create_canister", T, &arguments)
             .1
     };
     assert!(creates(app, app).is_ok());

@@ -1,11 +1,13 @@
-//! Decoding of arguments, and Candid's bounds on arguments and replies, with messages for the
+//! Decoding of arguments and replies, and the types that these can have, with messages for the
 //! author.
 
 use candid::{
-    CandidType, DecoderConfig,
+    CandidType,
     utils::{ArgumentDecoder, decode_args_with_config},
 };
 use serde::de::DeserializeOwned;
+
+use crate::codec::quota::{Quota, Tries};
 
 /// One argument of an endpoint or hook.
 #[diagnostic::on_unimplemented(
@@ -51,22 +53,26 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H I J K L M N O P);
 
-/// The limit on the work that Candid spends on values it skips: the same as in ic-cdk.
-const SKIPPING_QUOTA: usize = 10_000;
-
 /// Decodes Candid arguments. An empty message has no arguments.
 ///
 /// # Errors
 ///
-/// If the bytes are no Candid message of these types.
-pub(crate) fn decode_args<A: CandidArguments>(bytes: Vec<u8>) -> Result<A, String> {
-    let bytes: &[u8] = if bytes.is_empty() {
-        b"DIDL\0\0"
-    } else {
-        &bytes
-    };
-    let mut config = DecoderConfig::new();
-    config.set_skipping_quota(SKIPPING_QUOTA);
-    decode_args_with_config(bytes, &config)
-        .map_err(|error| format!("the argument does not fit: {error}"))
+/// If the bytes are no Candid message of these types, or if decoding them costs more than `quota`.
+pub(crate) fn decode_args<A: CandidArguments>(bytes: &[u8], quota: Quota) -> Result<A, String> {
+    let mut tries = Tries::first(bytes, quota);
+    loop {
+        match decode_args_with_config(tries.bytes, &tries.config) {
+            Ok(values) => return Ok(values),
+            Err(failure) => tries.after(&failure)?,
+        }
+    }
+}
+
+/// Decodes the one value of a reply.
+///
+/// # Errors
+///
+/// If the bytes are no Candid message of this type, or if decoding them costs too much.
+pub(crate) fn decode_reply<T: CandidArgument>(bytes: &[u8]) -> Result<T, String> {
+    decode_args(bytes, Quota::REPLY).map(|(value,)| value)
 }

@@ -1,5 +1,8 @@
-//! Candid messages: their encoding, their decoding, and pages of lists.
+//! Candid messages: their encoding, their decoding and its bound, the labels of their records, and
+//! pages of lists.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod labels;
 pub(crate) mod paging;
+pub(crate) mod quota;

@@ -1,6 +1,7 @@
 //! Endpoints: access check, decoding, the author's function, the reply, and counters of the calls.
 
 pub(crate) mod access;
+pub(crate) mod inspection;
 pub(crate) mod reply;
 
 use std::{
@@ -15,14 +16,17 @@ use std::{
 use candid::Principal;
 
 use crate::{
-    codec::decode::{CandidArguments, decode_args},
+    codec::{
+        decode::{CandidArguments, decode_args},
+        quota::Quota,
+    },
     endpoint::{
         access::{Allow, Guard, Verdict},
         reply::Reply,
     },
     member::{lookup, subscription},
     membership::{self, Cached},
-    platform::{ic, message},
+    platform::{awaits::OpenFunction, ic, message},
 };
 
 /// An endpoint of the author's.
@@ -38,6 +42,8 @@ pub struct Endpoint {
     /// a member without such a list does not link the lookup.
     lookup: Option<CallerLookup>,
     calls: Calls,
+    /// The endpoint that was listed before this one, once this one is.
+    listed_before: OnceLock<Option<&'static Endpoint>>,
 }
 
 impl Endpoint {
@@ -61,6 +67,7 @@ impl Endpoint {
                 None
             },
             calls: Calls(OnceLock::new()),
+            listed_before: OnceLock::new(),
         }
     }
 }
@@ -89,9 +96,18 @@ impl Argument {
 ///
 /// # Errors
 ///
-/// If the bytes are not these arguments; the text says why.
+/// If the bytes are not these arguments, or cost too much to decode; the text says why.
 pub fn candid_args<A: CandidArguments>(argument: Argument) -> Result<A, String> {
-    decode_args(argument.bytes())
+    decode_args(&argument.bytes(), Quota::of_endpoint(None))
+}
+
+/// The same, with the limit of the endpoint's option `decoding_quota`, in Candid's units of cost.
+///
+/// # Errors
+///
+/// As [`candid_args`].
+pub fn candid_args_within<A: CandidArguments>(units: u32, argument: Argument) -> Result<A, String> {
+    decode_args(&argument.bytes(), Quota::of_endpoint(Some(units as usize)))
 }
 
 // Serving
@@ -194,15 +210,6 @@ struct CallerLookup {
 /// Asks root about a caller, then serves or denies it.
 type LookUpAndServe = fn(&'static Endpoint, Principal, Serve);
 
-/// Whether the endpoint of a method would deny the caller of this ingress message.
-///
-/// No table names all endpoints: each adds itself to the list with its first call since the code
-/// started, and denies that one itself.
-pub(crate) fn refuses(method: &str) -> bool {
-    called_endpoint(method)
-        .is_some_and(|endpoint| matches!(decide(endpoint, membership::cached), Decision::Denied(_)))
-}
-
 /// An update subscribes first if its list may depend on what root knows.
 fn decide_update(endpoint: &'static Endpoint) -> Decision {
     if let Some(lookup) = endpoint.lookup {
@@ -260,6 +267,7 @@ async fn answer_async<A, F: Future<Output = Reply>>(
     run: impl FnOnce(A) -> F,
 ) {
     let call = OpenCall(endpoint);
+    let _open = OpenFunction::begin(endpoint.name);
     let reply = match decode(argument) {
         Ok(arguments) => Ok(run(arguments).await),
         Err(reason) => Err(reason),
@@ -351,12 +359,6 @@ fn count_call(endpoint: &'static Endpoint, outcome: CallOutcome) {
     });
     counters.ended[outcome as usize].fetch_add(1, Relaxed);
     counters.instructions.fetch_add(ic::instructions(), Relaxed);
-}
-
-/// The endpoint of this name, if it has been called.
-fn called_endpoint(name: &str) -> Option<&'static Endpoint> {
-    let mut called = last_called_first().map(|(endpoint, _)| endpoint);
-    called.find(|endpoint| endpoint.name == name)
 }
 
 /// The endpoints that have been called, in the order of their first calls.

@@ -1,5 +1,7 @@
 //! The reply of an endpoint, as the author's function returned it.
 
+use std::marker::PhantomData;
+
 use crate::{
     codec::decode::{CandidValue, CandidValues},
     platform::message,
@@ -34,9 +36,20 @@ pub fn reply_bytes(bytes: Vec<u8>) -> Reply {
     }
 }
 
+/// What a function returns that replies itself: the type of its reply, and no value.
+#[diagnostic::on_unimplemented(
+    message = "with `manual_reply` nobody replies with the `{Self}` that the function returns",
+    label = "return `PhantomData<T>`, where `T` is the type that the function replies itself; \
+             or remove `manual_reply`"
+)]
+pub trait RepliedByHand {}
+
+#[diagnostic::do_not_recommend]
+impl<T> RepliedByHand for PhantomData<T> {}
+
 /// No reply: the author's function has replied itself.
 #[must_use]
-pub fn reply_manually() -> Reply {
+pub fn reply_manually<T: RepliedByHand>(_: T) -> Reply {
     Reply {
         bytes: None,
         failed: false,

@@ -3,9 +3,13 @@
 use std::{fmt::Display, future::Future};
 
 use crate::{
-    codec::decode::{CandidArguments, decode_args},
-    endpoint,
-    platform::message,
+    codec::{
+        decode::{CandidArguments, decode_args},
+        quota::Quota,
+    },
+    endpoint::inspection,
+    platform::{awaits::OpenFunction, message},
+    stable::memory,
 };
 
 /// The return type of a lifecycle hook: nothing, or a reason for a refusal.
@@ -45,7 +49,7 @@ pub fn call_hook<A: CandidArguments>(
     bytes: Vec<u8>,
     hook: impl FnOnce(A) -> Result<(), String>,
 ) -> Result<(), String> {
-    hook(decode_args(bytes)?)
+    hook(decode_args(&bytes, Quota::ARGUMENT)?)
 }
 
 /// The result of a hook.
@@ -74,7 +78,12 @@ pub fn heartbeat(hook: impl FnOnce()) {
 
 /// The author's `heartbeat`, if it may await.
 pub fn heartbeat_async(hook: impl Future<Output = ()> + 'static) {
-    message::in_update(|| message::spawn(hook));
+    message::in_update(|| {
+        message::spawn(async {
+            let _open = OpenFunction::begin("heartbeat");
+            hook.await;
+        });
+    });
 }
 
 /// The author's `on_low_wasm_memory`.
@@ -85,15 +94,24 @@ pub fn on_low_wasm_memory(hook: impl FnOnce()) {
 /// Runs a lifecycle hook. A refusal becomes a trap, so that the install or upgrade fails and its
 /// reject message says why.
 pub(super) fn lifecycle(name: &str, run: impl FnOnce() -> Result<(), String>) {
-    message::in_update(|| {
+    message::in_lifecycle(|| {
         if let Err(reason) = run() {
             message::trap(format!("{name}: {reason}"));
         }
     });
 }
 
-/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if its endpoint
-/// would deny the caller.
+/// Runs the author's `init` or `post_upgrade`, and refuses if it used stable memory without canic.
+pub(super) fn begin(
+    hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
+    argument: Vec<u8>,
+) -> Result<(), String> {
+    hook(argument)?;
+    memory::find_misuse().map_err(|misuse| misuse.advice().to_string())
+}
+
+/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if the access list of
+/// its endpoint refuses the caller.
 pub(super) fn may_be_called(method: &str) -> bool {
-    !method.starts_with("<ic-cdk internal>") && !endpoint::refuses(method)
+    !method.starts_with("<ic-cdk internal>") && !inspection::refuses(method)
 }

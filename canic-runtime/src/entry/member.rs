@@ -3,9 +3,10 @@
 use crate::{
     api::{Denied, Identity, PageRequest},
     config::Member,
+    endpoint::inspection,
     entry::{
-        hooks::{lifecycle, may_be_called},
-        serve,
+        hooks::{self, lifecycle, may_be_called},
+        serve, upgrade,
     },
     envelope,
     member::identity,
@@ -17,28 +18,30 @@ use crate::{
 
 /// `canister_init`: takes the identity from the envelope, then runs the author's hook and `start`.
 pub fn init(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("init", || {
         memory::may_grow_to(member.max_stable_gib);
         // A member keeps nothing whose layout has changed.
         memory::migrate(|_| ());
         load(member);
-        hook(open_envelope(member)?)?;
+        hooks::begin(hook, open_envelope(member)?)?;
         start(member);
         Ok(())
     });
 }
 
-/// `canister_pre_upgrade`.
+/// `canister_pre_upgrade`: refuses while the member waits for an answer, unless it is stopped.
 pub fn pre_upgrade(_member: &'static Member, hook: impl FnOnce() -> Result<(), String>) {
-    lifecycle("pre_upgrade", hook);
+    upgrade::pre_upgrade(|| None, hook);
 }
 
 /// `canister_post_upgrade`: as `init`, with the identity from stable memory.
 pub fn post_upgrade(member: &'static Member, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("post_upgrade", || {
         memory::migrate(|_| ());
         load(member);
-        hook(open_envelope(member)?)?;
+        hooks::begin(hook, open_envelope(member)?)?;
         start(member);
         Ok(())
     });

@@ -4,11 +4,15 @@
 //! of this module.
 
 mod hooks;
+mod module_args;
 mod serve;
 mod start;
+mod upgrade;
 
 pub mod interface;
 pub mod member;
+pub mod one_canister;
+pub mod printer;
 pub mod root;
 
 #[cfg(test)]
@@ -19,6 +23,7 @@ pub use self::{
         HookResult, call_hook, heartbeat, heartbeat_async, hook_result, no_argument,
         on_low_wasm_memory,
     },
+    module_args::{ArgumentType, FieldName, Init, args_fit},
     start::start,
 };
 pub use crate::{
@@ -26,7 +31,9 @@ pub use crate::{
     endpoint::{
         Argument, Endpoint,
         access::{Allow, Guard},
-        candid_args, query, query_async,
+        candid_args, candid_args_within,
+        inspection::list,
+        query, query_async,
         reply::{Reply, reply, reply_bytes, reply_manually, reply_result},
         update, update_async,
     },

@@ -11,16 +11,20 @@ use crate::{
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
+    endpoint::inspection,
     entry::{
-        hooks::{lifecycle, may_be_called},
-        serve::{self, update_async},
+        hooks::{self, lifecycle, may_be_called},
+        serve, upgrade,
     },
     fleet::{self, RootCalls},
     membership::{self, Cached, Fleet},
     metrics::{self, Family, http},
-    platform::{calls, ic, message},
+    platform::{
+        ic::{self, Level},
+        message,
+    },
     root::{
-        background, driver,
+        alarm, background, driver,
         metrics::ROOT,
         queries,
         requests::{
@@ -37,11 +41,13 @@ use crate::{
 /// `canister_init`: opens root's state and approves the embedded modules, then runs the author's
 /// hook and `start`, then drives operations and refills the pool.
 pub fn init(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("init", || begin(root, hook));
 }
 
 /// `canister_post_upgrade`: the same; root goes on with operations that the upgrade interrupted.
 pub fn post_upgrade(root: &'static Root, hook: impl FnOnce(Vec<u8>) -> Result<(), String>) {
+    inspection::list_all();
     lifecycle("post_upgrade", || begin(root, hook));
 }
 
@@ -49,6 +55,9 @@ fn begin(
     root: &'static Root,
     hook: impl FnOnce(Vec<u8>) -> Result<(), String>,
 ) -> Result<(), String> {
+    for fits in root.args_fit {
+        fits()?;
+    }
     memory::may_grow_to(root.max_stable_gib);
     memory::open(memory::META);
     state::open(&root.config);
@@ -73,8 +82,10 @@ fn begin(
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
-    state::with(requests::modules::approve_embedded);
-    hook(message::argument())?;
+    for line in state::with(requests::modules::approve_embedded) {
+        ic::log(Level::Info, format_args!("{line}"));
+    }
+    hooks::begin(hook, message::argument())?;
     if let Some(start) = root.start {
         start();
     }
@@ -82,28 +93,18 @@ fn begin(
     Ok(())
 }
 
-/// `canister_pre_upgrade`: refuses while root waits for a reply, unless root is stopped.
+/// `canister_pre_upgrade`: refuses while root waits for an answer, unless root is stopped.
 ///
-/// The reply would reach the new code, which does not know the call. Only the reply to a creation
-/// tells the new canister's id.
+/// Only the answer to a creation tells the new canister's id.
 pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), String>) {
-    lifecycle("pre_upgrade", || {
-        let awaited = calls::in_flight();
-        if awaited == 0 || ic::is_stopped() {
-            return hook();
-        }
+    let operation = || {
         let in_flight = state::with(|state| {
             let mut open = state.journal.open_operations();
             open.find(|op| op.in_flight).map(|op| (op.id, op.step))
         });
-        let waiting = in_flight.map_or("root".to_string(), |(id, step)| {
-            format!("operation {id} at its step {step:?}")
-        });
-        Err(format!(
-            "{waiting} waits for the answer to a call ({awaited} in all); \
-             upgrade again when it has come, or stop root first"
-        ))
-    });
+        in_flight.map(|(id, step)| format!("operation {id} at its step {step:?}"))
+    };
+    upgrade::pre_upgrade(operation, hook);
 }
 
 /// Updates that only controllers and members may call.
@@ -133,6 +134,17 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
 }
 
 // Updates
+
+/// Serves an update that awaits. Each request to root starts a timer again that the platform lost.
+fn update_async<A, F, R>(run: impl FnOnce(A) -> F)
+where
+    A: CandidArguments,
+    F: Future<Output = R> + 'static,
+    R: CandidType,
+{
+    alarm::revive();
+    serve::update_async(run);
+}
 
 /// `canic_drive`: root calls itself to drive an operation, or to end the present message.
 pub fn canic_drive(_root: &'static Root) {

@@ -5,7 +5,10 @@ use std::future::Future;
 use candid::CandidType;
 
 use crate::{
-    codec::decode::{CandidArguments, decode_args},
+    codec::{
+        decode::{CandidArguments, decode_args},
+        quota::Quota,
+    },
     platform::message,
 };
 
@@ -40,7 +43,7 @@ fn reply<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
 
 /// Decodes the argument of the present message, or rejects the message.
 fn with_argument<A: CandidArguments>(run: impl FnOnce(A)) {
-    match decode_args(message::argument()) {
+    match decode_args(&message::argument(), Quota::ARGUMENT) {
         Ok(arguments) => run(arguments),
         Err(reason) => message::reject(reason),
     }

@@ -4,6 +4,7 @@
 use std::{cell::Cell, future::Future, pin::Pin, time::Duration};
 
 use crate::platform::{
+    awaits::OpenFunction,
     ic::{self, Level, TimerId},
     message,
 };
@@ -56,6 +57,7 @@ async fn attempt() {
     let pause = pause_after(tries);
     let _running = Running {
         next: now + pause.as_nanos() as u64,
+        _open: OpenFunction::begin("start"),
     };
     // The next try is scheduled before the hook runs, as a trap after an await ends this task.
     attempt_after(pause);
@@ -76,6 +78,7 @@ async fn attempt() {
 /// A try under way. If it ends without success, or by a trap, the next one becomes due.
 struct Running {
     next: u64,
+    _open: OpenFunction,
 }
 
 impl Drop for Running {

@@ -10,7 +10,7 @@ use candid::Principal;
 
 use crate::{
     api::{Announcement, CatchUpPage, CatchUpRequest, Denied, LEASE, MemberRef},
-    codec::decode::decode_args,
+    codec::{decode::decode_args, quota::Quota},
     error::LookupError,
     member::{
         ask_root::ask_root,
@@ -59,7 +59,7 @@ pub fn subscribe() {
 }
 
 fn receive(argument: Vec<u8>) -> Result<(), String> {
-    let (mut announcement,): (Announcement,) = decode_args(argument)?;
+    let (mut announcement,): (Announcement,) = decode_args(&argument, Quota::ARGUMENT)?;
     // Changes of this member itself come by `canic_sync`.
     announcement
         .changes
@@ -81,6 +81,7 @@ fn catch_up_soon() {
         RETRY.set(Some(timer));
     }
     ic::set_timer(Duration::ZERO, try_to_catch_up());
+    ic::arm_if_disarmed();
 }
 
 async fn try_to_catch_up() {
@@ -167,7 +168,7 @@ fn cache(canister: Principal, member: Option<MemberRef>, until: u64) {
     with(|directory| directory.cache(canister, member, until, now));
 }
 
-/// At most `limit` members below this one, in the order of their ids.
+/// At most `limit` members below this one, in the order of their ids, for a member that subscribes.
 ///
 /// # Errors
 ///
@@ -176,7 +177,6 @@ pub(crate) async fn children(
     after: Option<Principal>,
     limit: usize,
 ) -> Result<Vec<(Principal, MemberRef)>, LookupError> {
-    subscribe();
     catch_up().await?;
     let (this, now) = (ic::this(), ic::now());
     Ok(with(|directory| {

@@ -35,6 +35,10 @@ pub(crate) enum Call {
     Info {
         canister: Principal,
     },
+    /// `canister_info`, asked of root's own subnet.
+    Locate {
+        canister: Principal,
+    },
     Sync {
         canister: Principal,
         identity: Identity,
@@ -49,7 +53,7 @@ pub(crate) enum Call {
     Reset {
         canister: Principal,
     },
-    /// `update_settings`: the defaults, but no freezing threshold.
+    /// `update_settings`: the defaults, but nothing that keeps the canister's cycles from a drain.
     Unfreeze {
         canister: Principal,
     },
@@ -115,6 +119,8 @@ pub(crate) struct Failure {
     pub(crate) transient: bool,
     /// Whether the canister does not exist.
     pub(crate) no_such_canister: bool,
+    /// Whether the platform refused the canister that the call is about, before any code ran there.
+    pub(crate) refuses_canister: bool,
     /// The reason, for log and records: [`MAX_REASON`] bytes at most.
     pub(crate) reason: String,
 }
@@ -131,6 +137,7 @@ impl Failure {
             },
             transient: matches!(code, SYS_TRANSIENT | SYS_UNKNOWN),
             no_such_canister: code == DESTINATION_INVALID,
+            refuses_canister: matches!(code, DESTINATION_INVALID | CANISTER_REJECT),
             reason: shorten(message),
         }
     }
@@ -144,7 +151,15 @@ impl Failure {
             } else {
                 Outcome::Unknown
             },
-            ..Self::of_management(code, message)
+            ..Self::of_management(code, message).of_other()
+        }
+    }
+
+    /// The same failure of a call that was not about the operation's canister.
+    pub(crate) fn of_other(self) -> Self {
+        Self {
+            refuses_canister: false,
+            ..self
         }
     }
 
@@ -162,6 +177,7 @@ impl Failure {
             outcome: Outcome::NotApplied,
             transient: true,
             no_such_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -172,6 +188,7 @@ impl Failure {
             outcome: Outcome::Unknown,
             transient: false,
             no_such_canister: false,
+            refuses_canister: false,
             reason: shorten(reason),
         }
     }
@@ -180,6 +197,7 @@ impl Failure {
 // Reject codes of the platform's interface specification.
 const SYS_TRANSIENT: u32 = 2;
 const DESTINATION_INVALID: u32 = 3;
+const CANISTER_REJECT: u32 = 4;
 const SYS_UNKNOWN: u32 = 6;
 
 /// Bytes of a reason that the journal keeps.
@@ -187,7 +205,12 @@ const MAX_REASON: usize = 600;
 
 /// The first [`MAX_REASON`] bytes of a text, cut between two characters.
 pub(crate) fn shorten(text: &str) -> String {
-    let mut end = text.len().min(MAX_REASON);
+    shorten_to(text, MAX_REASON)
+}
+
+/// The first `max` bytes of a text, cut between two characters.
+pub(crate) fn shorten_to(text: &str, max: usize) -> String {
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -202,15 +225,20 @@ pub(crate) struct Status {
     pub(crate) module: Option<Hash>,
     pub(crate) controllers: Vec<Principal>,
     pub(crate) cycles: u128,
+    /// Whether the canister has chunks of modules.
+    pub(crate) chunks: bool,
     /// Whether the canister has snapshots.
     pub(crate) snapshots: bool,
     /// Whether root is the only controller.
     pub(crate) root_controls_alone: bool,
     /// Whether all settings but the controllers are the platform's defaults.
     pub(crate) default_settings: bool,
-    /// Whether no setting but the controllers holds cycles back: neither an allocation nor a
-    /// freezing threshold.
+    /// Whether no setting but the controllers keeps cycles from a drain.
     pub(crate) drainable_settings: bool,
+    /// Whether the platform tells a setting, or a value of one, that root can't read.
+    pub(crate) unread_settings: bool,
+    /// Cycles that another canister, root too, has to send with each call.
+    pub(crate) minimum_call_cycles: u128,
 }
 
 /// For the tests of decisions: an empty canister in the state of a fresh one.
@@ -222,10 +250,13 @@ impl Status {
             module: None,
             controllers: vec![controller],
             cycles,
+            chunks: false,
             snapshots: false,
             root_controls_alone: true,
             default_settings: true,
             drainable_settings: true,
+            unread_settings: false,
+            minimum_call_cycles: 0,
         }
     }
 }

@@ -69,7 +69,17 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     op.money.held = Cycles(status.cycles);
     let adopting = matches!(op.purpose, Purpose::Adopt(..));
     let step = match status.module {
-        Some(module) if module == plan.module && adopting => Step::Sync,
+        Some(module) if module == plan.module && adopting => {
+            if status.minimum_call_cycles > 0 {
+                let reason = format!(
+                    "it takes no call with less than {} cycles, and root sends none: set its \
+                     minimum_incoming_canister_call_cycles to 0 first",
+                    status.minimum_call_cycles
+                );
+                return teardown::begin(op, reason);
+            }
+            Step::Sync
+        }
         Some(module) if module == plan.module => return Transition::Close(End::Done),
         Some(_) => {
             return teardown::begin(
@@ -197,6 +207,16 @@ mod tests {
             let next = after_verify(&mut op, seen(other));
             assert_eq!(next, Transition::Close(End::Untouched), "{other:?}");
         }
+        let deaf = Reply::Status(Status {
+            module: Some(MODULE),
+            minimum_call_cycles: 7,
+            ..Status::sample(ROOT, 5)
+        });
+        let mut op = at(Step::Verify, Purpose::Adopt);
+        let next = after_verify(&mut op, deaf);
+        assert_eq!(next, Transition::Close(End::Untouched));
+        let reason = op.failure.unwrap();
+        assert!(reason.contains("less than 7 cycles"), "{reason}");
         let mut op = at(Step::Verify, Purpose::Adopt);
         let next = after_verify(&mut op, reject(5));
         assert_eq!(next, Transition::Close(End::Untouched));

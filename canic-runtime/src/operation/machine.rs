@@ -2,13 +2,14 @@
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
 //! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
-//! (`teardown`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
-//! `recovery` decides where root takes the operation up.
+//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
+//! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
+//! takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
     call::Reply,
-    install, reparent, search,
+    install, location, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
 };
@@ -27,6 +28,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         Step::Sync => install::after_sync(op, reply),
         Step::Inspect => teardown::after_inspect(op, reply, resources),
         Step::Search => search::after_info(op, reply),
+        Step::Locate => location::after_locate(op, reply),
         Step::Uninstall
         | Step::Start
         | Step::Reset
@@ -88,6 +90,7 @@ mod tests {
             outcome,
             transient,
             no_such_canister: false,
+            refuses_canister: false,
             reason: "refused".to_string(),
         })
     }
@@ -138,6 +141,12 @@ mod tests {
         let mut op = installing(Teardown::Recycle);
         assert_eq!(advance(&mut op, refused(), true), Transition::Call);
         assert_eq!(op.step, Step::Inspect);
+        assert_eq!(
+            advance(&mut op, Reply::Status(empty()), true),
+            Transition::Call
+        );
+        assert_eq!(op.step, Step::Uninstall, "the install left a log");
+        assert_eq!(advance(&mut op, Reply::Done, true), Transition::Call);
         assert_eq!(
             advance(&mut op, Reply::Status(empty()), true),
             Transition::Close(End::Recycled)
@@ -292,6 +301,9 @@ mod tests {
         advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(op.step, Step::Reset);
         advance(&mut op, Reply::Done, true);
+        advance(&mut op, Reply::Status(empty()), true);
+        assert_eq!(op.step, Step::Uninstall);
+        advance(&mut op, Reply::Done, true);
         let next = advance(&mut op, Reply::Status(empty()), true);
         assert_eq!(next, Transition::Close(End::Done));
     }
@@ -340,9 +352,12 @@ mod tests {
             module: Some(MODULE),
             controllers: vec![ROOT, CANISTER],
             cycles: T,
+            chunks: true,
             snapshots: true,
             default_settings: false,
             drainable_settings: false,
+            unread_settings: true,
+            minimum_call_cycles: T,
             root_controls_alone: false,
         };
         let mut op = installing(Teardown::Recycle);
@@ -355,7 +370,7 @@ mod tests {
                 step => {
                     steps.push(step);
                     match step {
-                        Step::Uninstall => status.module = None,
+                        Step::Uninstall => (status.module, status.chunks) = (None, false),
                         Step::Start => status.run = Run::Running,
                         Step::Reset => {
                             status.controllers = vec![ROOT];
@@ -376,9 +391,9 @@ mod tests {
         assert_eq!(
             steps,
             [
+                Step::Reset,
                 Step::Uninstall,
                 Step::Start,
-                Step::Reset,
                 Step::DropSnapshots
             ]
         );

@@ -3,9 +3,11 @@
 //! All decisions are plain functions of a record and a reply. `root::driver` performs them.
 
 pub(crate) mod allocation;
+pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod drain;
 pub(crate) mod install;
+pub(crate) mod location;
 pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod recovery;
@@ -21,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
+    operation::blame::Refusals,
     stable::record::{Cycles, Id},
 };
 
@@ -52,10 +55,11 @@ pub(crate) struct Moment {
 ///  1 purpose     5 canister     9 teardown    13 updated
 ///  2 step        6 source      10 search      14 end
 ///  3 in_flight   7 money       11 failure     15 padding
+///                                             16 refusals
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
-///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent
+///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent  5 emptied
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -101,6 +105,9 @@ pub(crate) struct Operation {
     /// record does not grow.
     #[cbor(n(15), with = "minicbor::bytes")]
     pub(crate) padding: Vec<u8>,
+    /// The provisions that the platform refused on the claimed canister, this one included.
+    #[n(16)]
+    pub(crate) refusals: Option<Refusals>,
 }
 
 /// The cycles of an operation.
@@ -166,6 +173,10 @@ pub(crate) struct TeardownState {
     /// Whether root saw once that the canister is gone.
     #[n(4)]
     pub(crate) absent: bool,
+    /// Whether root uninstalled the canister's code since it became the only controller. Records
+    /// of earlier versions lack this field.
+    #[cbor(n(5), default)]
+    pub(crate) emptied: bool,
 }
 
 impl TeardownState {
@@ -177,6 +188,7 @@ impl TeardownState {
             reset: false,
             deleting: false,
             absent: false,
+            emptied: false,
         }
     }
 }
@@ -402,7 +414,7 @@ pub(crate) enum Step {
     /// `start_canister`.
     #[n(8)]
     Start,
-    /// `update_settings`: back to the defaults, root the only controller.
+    /// `update_settings`: all settings, and root as the only controller.
     #[n(9)]
     Reset,
     /// `list_canister_snapshots`, then `delete_canister_snapshot` for each.
@@ -429,6 +441,9 @@ pub(crate) enum Step {
     /// No call: the retirement of a member waits for those of its children.
     #[n(17)]
     RetireChildren,
+    /// `canister_info`, asked of root's own subnet: whether an import's canister is there.
+    #[n(18)]
+    Locate,
 }
 
 /// The end of an operation.
@@ -487,6 +502,7 @@ impl Operation {
             updated: now,
             end: None,
             padding: Vec::new(),
+            refusals: None,
         }
     }
 
@@ -532,6 +548,7 @@ impl Operation {
             ..TeardownState::new(goal)
         });
         self.retry = Retry::default();
+        self.refusals = None;
         self.end = None;
     }
 

@@ -19,6 +19,10 @@ pub(crate) const MAX_RUNNING: u32 = 50;
 /// in flight, so together they leave most of root's call slots to the others.
 pub(crate) const MAX_BACKGROUND: u64 = 16;
 
+/// Provisions that fail in a row before queued ones wait for a canister of the pool. Each of them
+/// would create a canister, fail, and perhaps have it deleted because the pool is full by then.
+pub(crate) const MAX_FAILURES: u32 = 3;
+
 /// Queued operations at most. Each takes heap and stable memory, and root reserves cycles for it.
 pub(crate) const MAX_QUEUED: u64 = 5_000;
 
@@ -87,6 +91,14 @@ pub(crate) fn busy(admission: Admission, running: u32, queued: u64) -> Option<Bu
         }
     };
     (u64::from(open) >= max).then_some(Busy { open, retry_after })
+}
+
+/// Whether one more queued operation may begin. `background`: those that run in the background.
+/// `ready`: canisters of the pool. `failures`: provisions that failed in a row. While provisions
+/// fail, one at a time may create a canister.
+pub(crate) fn may_dequeue(background: u64, ready: u64, failures: u32) -> bool {
+    let is_failing = failures >= MAX_FAILURES;
+    background < MAX_BACKGROUND && (!is_failing || ready > 0 || background == 0)
 }
 
 /// The module and the cycles of an admitted request.
@@ -451,6 +463,16 @@ mod tests {
         assert_eq!(busy(Admission::Queued, MAX_RUNNING, max - 1), None);
         let full = busy(Admission::Queued, 0, max).map(|busy| busy.retry_after);
         assert_eq!(full, Some(RETRY_BATCH_AFTER_SECONDS));
+    }
+
+    #[test]
+    fn queued_operations_create_one_canister_at_a_time_while_provisions_fail() {
+        assert!(may_dequeue(MAX_BACKGROUND - 1, 0, MAX_FAILURES - 1));
+        assert!(!may_dequeue(MAX_BACKGROUND, 9, 0));
+        for (background, ready, may) in [(0, 0, true), (1, 0, false), (1, 1, true)] {
+            assert_eq!(may_dequeue(background, ready, MAX_FAILURES), may);
+        }
+        assert!(!may_dequeue(MAX_BACKGROUND, 1, MAX_FAILURES));
     }
 
     #[test]

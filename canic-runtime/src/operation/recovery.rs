@@ -32,8 +32,8 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.failure = Some(reason.to_string());
             return Transition::Close(End::Quarantined);
         }
-        // A search asks about its candidate again.
-        Step::RetireChildren | Step::Search => {}
+        // A search asks about its candidate again, an import about its canister.
+        Step::RetireChildren | Step::Search | Step::Locate => {}
         Step::Fund => {
             op.money.unconfirmed = op.money.shortfall;
             let is_teardown = op.teardown.is_some();

@@ -14,9 +14,9 @@
 //! Root asks about the canisters in between with `canister_info`, until it finds one that it
 //! created and does not have on record. It goes upwards from `low`, and by turns downwards from
 //! `high` once that is known. Each answer narrows the range, so that a later search goes on where
-//! an earlier one stopped. Where the two meet, root goes on upwards: of two creations that were
-//! under way at once, either may have made the newer canister. A search ends where many numbers in
-//! a row are free.
+//! an earlier one stopped; a number is free when the platform says so twice. Where the two meet,
+//! root goes on upwards: of two creations that were under way at once, either may have made the
+//! newer canister. A search ends where many numbers in a row are free.
 
 use candid::Principal;
 
@@ -29,8 +29,7 @@ use crate::{
     stable::record::Id,
 };
 
-/// Canisters that one search asks about. On a busy subnet other canisters lie between two of
-/// root's.
+/// Calls of one search. On a busy subnet other canisters lie between two of root's.
 const MAX_CANDIDATES: u32 = 1_000;
 
 /// Searches for one canister. The first begins at once, each other one with a creation that
@@ -99,13 +98,13 @@ pub(crate) fn advance(
     }
 }
 
-/// The first number above `low`, or, every second time, the first below `high`.
+/// The first number above `low`, or by turns the first below `high`. A free number takes two calls.
 fn next(search: &mut Search, calls: u32) -> Option<Principal> {
     let above = |search: &Search| search.low.and_then(|low| neighbour(low.0, 1));
     let below = search.high.and_then(|high| neighbour(high.0, -1));
     match (above(search), below) {
         (Some(above), Some(below)) if number(above) <= number(below) => {
-            Some(if calls.is_multiple_of(2) {
+            Some(if (calls / 2).is_multiple_of(2) {
                 above
             } else {
                 below
@@ -134,6 +133,11 @@ fn dismiss(search: &mut Search) {
 /// Decides after `canister_info`.
 pub(crate) fn after_info(op: &mut Operation, reply: Reply) -> Transition {
     let is_free = match reply {
+        // One wrong answer must not lose the canister: no later search would come back to it.
+        Reply::Failed(failure) if failure.no_such_canister && op.retry.attempts == 0 => {
+            op.retry.attempts = 1;
+            return Transition::Call;
+        }
         Reply::Info {
             created_by_root: true,
         } => {
@@ -141,7 +145,6 @@ pub(crate) fn after_info(op: &mut Operation, reply: Reply) -> Transition {
             op.enter(Step::Inspect);
             return Transition::Call;
         }
-        // This may be the lost canister, and no later search would come back to it.
         Reply::Failed(failure)
             if failure.transient
                 || (!failure.no_such_canister && op.retry.attempts < MAX_ATTEMPTS) =>
@@ -231,7 +234,10 @@ mod tests {
         let mut asked = Vec::new();
         while let Some(candidate) = advance(op, |_| false) {
             op.retry.calls += 1;
-            asked.push(number(candidate).unwrap());
+            let candidate = number(candidate).unwrap();
+            if asked.last() != Some(&candidate) {
+                asked.push(candidate);
+            }
             if after_info(op, reply(asked[asked.len() - 1])) != Transition::Call {
                 break;
             }
@@ -287,7 +293,7 @@ mod tests {
         bound(&mut op, numbered(1_004));
         assert_eq!(
             asked(&mut op, |_| foreign())[..4],
-            [1_001, 1_003, 1_002, 1_005]
+            [1_001, 1_002, 1_003, 1_005]
         );
         op.end = Some(End::Quarantined);
         op.search.count = MAX_SEARCHES;
@@ -344,6 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn a_canister_that_is_said_not_to_exist_is_asked_for_again() {
+        let mut op = searching(Some(1), Some(9));
+        let candidate = advance(&mut op, |_| false);
+        assert_eq!(after_info(&mut op, no_such_canister()), Transition::Call);
+        assert_eq!(advance(&mut op, |_| false), candidate);
+        let ours = Reply::Info {
+            created_by_root: true,
+        };
+        assert_eq!(after_info(&mut op, ours), Transition::Call);
+        assert_eq!(op.canister(), candidate);
+    }
+
+    #[test]
     fn a_search_waits_until_an_outage_is_over() {
         let mut op = searching(Some(1), Some(9));
         let candidate = advance(&mut op, |_| false);
@@ -351,6 +370,7 @@ mod tests {
             outcome: Outcome::NotApplied,
             transient: true,
             no_such_canister: false,
+            refuses_canister: false,
             reason: "later".to_string(),
         });
         for attempt in 1..4 {

@@ -7,7 +7,7 @@
 
 use crate::{
     operation::{
-        End, Operation, Origin, Purpose, Step, Teardown, TeardownState,
+        End, Operation, Origin, Purpose, Step, Teardown, TeardownState, blame,
         call::{Reply, Run, Status, shorten},
         drain,
         transition::{MAX_ATTEMPTS, Transition, backoff},
@@ -97,7 +97,10 @@ pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, resources: &Resour
             op.step = step;
             Transition::Call
         }
-        None => Transition::Close(end_of_recycling(op)),
+        None => match blame::verdict(op) {
+            Some(reason) => quarantine(op, reason),
+            None => Transition::Close(end_of_recycling(op)),
+        },
     }
 }
 
@@ -112,18 +115,20 @@ fn is_untouched_import(op: &Operation) -> bool {
     op.source == Some(Origin::Imported) && op.money.held.0 == 0
 }
 
-/// The next step on the way to an empty canister with default settings. `None`: none is missing.
-fn missing_to_recycle(op: &Operation, status: &Status) -> Option<Step> {
-    let was_reset = op.teardown.is_some_and(|teardown| teardown.reset);
-    if status.module.is_some() {
+/// The next step on the way to a canister that is as good as new. `None`: none is missing.
+///
+/// Root takes the controllers first: from the look that shows root alone, nobody else can change
+/// the canister. What its code, or another controller, left until then goes with the code: also the
+/// log of an install that failed, which no status shows.
+fn missing_to_recycle(op: &mut Operation, status: &Status) -> Option<Step> {
+    let TeardownState { reset, emptied, .. } = *op.teardown_mut();
+    let may_be_changed = had_other_controllers(op) || status.unread_settings;
+    if !status.root_controls_alone || !status.default_settings || (may_be_changed && !reset) {
+        Some(Step::Reset)
+    } else if status.module.is_some() || status.chunks || !emptied {
         Some(Step::Uninstall)
     } else if status.run != Run::Running {
         Some(Step::Start)
-    } else if !status.root_controls_alone
-        || !status.default_settings
-        || (had_other_controllers(op) && !was_reset)
-    {
-        Some(Step::Reset)
     } else if status.snapshots {
         Some(Step::DropSnapshots)
     } else {
@@ -210,7 +215,11 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply, resources: &Resources
         Reply::Failed(failure) => try_again(op, failure.reason),
         _ if step == Step::Delete => Transition::Close(end_of_deletion(op)),
         _ => {
-            teardown.reset |= step == Step::Reset;
+            match step {
+                Step::Reset => (teardown.reset, teardown.emptied) = (true, false),
+                Step::Uninstall => teardown.emptied = true,
+                _ => {}
+            }
             if step == Step::Drain {
                 teardown.drains += 1;
                 op.money.drain_unsettled = true;
@@ -345,18 +354,22 @@ mod tests {
         );
     }
 
+    /// A provision that recycles its canister, which root has uninstalled already.
+    fn provision(controllers: &[Principal]) -> Operation {
+        let plan = Plan::sample(controllers, 0, Teardown::Recycle);
+        let mut op = Operation {
+            purpose: Purpose::Provision(Position::sample(CANISTER), plan),
+            ..importing()
+        };
+        op.teardown_mut().emptied = true;
+        op
+    }
+
     #[test]
     fn settings_that_another_controller_could_change_are_reset() {
-        let provision = |controllers: &[Principal]| {
-            let plan = Plan::sample(controllers, 0, Teardown::Recycle);
-            Operation {
-                purpose: Purpose::Provision(Position::sample(CANISTER), plan),
-                ..importing()
-            }
-        };
-        let alone = provision(&[CANISTER]);
+        let mut alone = provision(&[CANISTER]);
         let fine = Status::sample(CANISTER, 0);
-        assert_eq!(missing_to_recycle(&alone, &fine), None);
+        assert_eq!(missing_to_recycle(&mut alone, &fine), None);
         let shared = Status {
             root_controls_alone: false,
             ..fine.clone()
@@ -365,13 +378,64 @@ mod tests {
             default_settings: false,
             ..fine.clone()
         };
-        assert_eq!(missing_to_recycle(&alone, &shared), Some(Step::Reset));
-        assert_eq!(missing_to_recycle(&alone, &changed), Some(Step::Reset));
+        assert_eq!(missing_to_recycle(&mut alone, &shared), Some(Step::Reset));
+        assert_eq!(missing_to_recycle(&mut alone, &changed), Some(Step::Reset));
         // Another controller may have changed settings that the status does not show.
         let mut shared_before = provision(&[CANISTER, Principal::anonymous()]);
-        assert_eq!(missing_to_recycle(&shared_before, &fine), Some(Step::Reset));
+        let next = missing_to_recycle(&mut shared_before, &fine);
+        assert_eq!(next, Some(Step::Reset));
         shared_before.teardown_mut().reset = true;
-        assert_eq!(missing_to_recycle(&shared_before, &fine), None);
+        assert_eq!(missing_to_recycle(&mut shared_before, &fine), None);
+    }
+
+    #[test]
+    fn a_teardown_of_an_earlier_version_goes_on_with_emptying_the_canister() {
+        /// The record before it had `emptied`.
+        #[derive(minicbor::Encode)]
+        struct Earlier(
+            #[n(0)] Teardown,
+            #[n(1)] u32,
+            #[n(2)] bool,
+            #[n(3)] bool,
+            #[n(4)] bool,
+        );
+        let earlier = Earlier(Teardown::Recycle, 2, true, false, false);
+        let bytes = minicbor::to_vec(earlier).unwrap();
+        let teardown: TeardownState = minicbor::decode(&bytes).unwrap();
+        assert!(teardown.reset && !teardown.emptied, "{teardown:?}");
+    }
+
+    #[test]
+    fn settings_that_root_cannot_read_are_reset_once() {
+        let mut op = provision(&[CANISTER]);
+        let newer = Status {
+            unread_settings: true,
+            ..Status::sample(CANISTER, 0)
+        };
+        assert_eq!(missing_to_recycle(&mut op, &newer), Some(Step::Reset));
+        op.teardown_mut().reset = true;
+        assert_eq!(missing_to_recycle(&mut op, &newer), None);
+    }
+
+    #[test]
+    fn a_canister_is_emptied_after_root_became_its_only_controller() {
+        let mut op = provision(&[CANISTER]);
+        let fine = Status::sample(CANISTER, 0);
+        // Another controller could put code, chunks or lines of the log into it meanwhile.
+        op.step = Step::Reset;
+        after_step(&mut op, Reply::Done);
+        assert_eq!(missing_to_recycle(&mut op, &fine), Some(Step::Uninstall));
+        op.step = Step::Uninstall;
+        after_step(&mut op, reject(5));
+        assert_eq!(missing_to_recycle(&mut op, &fine), Some(Step::Uninstall));
+        op.step = Step::Uninstall;
+        after_step(&mut op, Reply::Done);
+        assert_eq!(missing_to_recycle(&mut op, &fine), None);
+        let filled = Status {
+            chunks: true,
+            ..fine
+        };
+        assert_eq!(missing_to_recycle(&mut op, &filled), Some(Step::Uninstall));
     }
 
     #[test]

@@ -1,6 +1,4 @@
-//! Calls to canisters of the fleet, and the count of calls in flight.
-
-use std::cell::Cell;
+//! Calls to canisters of the fleet.
 
 use candid::{CandidType, Principal};
 use ic_cdk::call::{Call, CallFailed, Response};
@@ -8,38 +6,20 @@ use serde::Deserialize;
 
 use crate::{
     api::{Announcement, Identity, MemberRef, OperationId},
-    codec::encode::encode,
-    platform::ic,
+    codec::{decode::decode_reply, encode::encode},
+    platform::{awaits::CountedCall, ic},
 };
 
-thread_local! {
-    static IN_FLIGHT: Cell<u32> = const { Cell::new(0) };
-}
-
-/// The number of calls, to the fleet and to the management canister, whose answers are awaited.
-pub(crate) fn in_flight() -> u32 {
-    IN_FLIGHT.get()
-}
-
-/// Makes a call. It counts as in flight until its answer comes, or until a trap in its callback
-/// drops it.
+/// Makes a call, which counts as awaited until its answer comes.
 pub(super) async fn send(
-    call: Call<'_, '_>,
+    call: Call<'static, 'static>,
     args: &impl CandidType,
 ) -> Result<Response, CallFailed> {
-    struct InFlight;
-    impl Drop for InFlight {
-        fn drop(&mut self) {
-            IN_FLIGHT.set(IN_FLIGHT.get() - 1);
-        }
-    }
     let args = match encode(args) {
         Ok(args) => args,
         Err(error) => unreachable!("canic's own types have values: {error}"),
     };
-    IN_FLIGHT.set(IN_FLIGHT.get() + 1);
-    let _in_flight = InFlight;
-    call.take_raw_args(args).await
+    CountedCall::new(call.take_raw_args(args)).await
 }
 
 // Root to itself
@@ -76,6 +56,15 @@ const DRIVE: &str = "canic_drive";
 
 // To others
 
+/// How long a caller waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// [`TIMEOUT`] at most, in a best-effort call: the method only reads, or may be repeated.
+    Short,
+    /// As long as it takes: the answer tells what has changed.
+    Unbounded,
+}
+
 /// Calls a method of another canister and decodes its answer.
 ///
 /// # Errors
@@ -83,22 +72,31 @@ const DRIVE: &str = "canic_drive";
 /// If the call failed, or its answer is no `T`.
 pub(crate) async fn ask<T>(
     canister: Principal,
-    method: &str,
+    method: &'static str,
     request: &impl CandidType,
+    wait: Wait,
 ) -> Result<T, String>
 where
     T: CandidType + for<'a> Deserialize<'a>,
 {
-    let reply = send(Call::unbounded_wait(canister, method), request)
-        .await
-        .map_err(|error| error.to_string())?;
-    candid::decode_one(&reply.into_bytes()).map_err(|error| error.to_string())
+    let call = match wait {
+        Wait::Short => best_effort(canister, method),
+        Wait::Unbounded => Call::unbounded_wait(canister, method),
+    };
+    let reply = send(call, request).await;
+    let reply = reply.map_err(|error| error.to_string())?;
+    decode_reply(&reply.into_bytes())
+}
+
+/// A call whose answer comes within [`TIMEOUT`], or not at all.
+fn best_effort(canister: Principal, method: &'static str) -> Call<'static, 'static> {
+    Call::bounded_wait(canister, method).change_timeout(TIMEOUT)
 }
 
 /// Sends changes of other members to a subscriber, in a best-effort call. Answers whether the
 /// subscriber acknowledged them.
 pub(crate) async fn announce(subscriber: Principal, announcement: &Announcement) -> bool {
-    let call = Call::bounded_wait(subscriber, "canic_announce").change_timeout(TIMEOUT);
+    let call = best_effort(subscriber, "canic_announce");
     send(call, announcement).await.is_ok()
 }
 
@@ -112,7 +110,7 @@ pub(crate) async fn sync(member: Principal, position: MemberRef) -> bool {
         parent,
         key,
     };
-    let call = Call::bounded_wait(member, "canic_sync").change_timeout(TIMEOUT);
+    let call = best_effort(member, "canic_sync");
     send(call, &identity).await.is_ok()
 }
 

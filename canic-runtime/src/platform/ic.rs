@@ -16,6 +16,11 @@ pub(crate) fn this() -> Principal {
     ic_cdk::api::canister_self()
 }
 
+/// The subnet of this canister.
+pub(crate) fn subnet() -> Principal {
+    ic_cdk::api::subnet_self()
+}
+
 /// Whether a principal is a controller of this canister.
 pub(crate) fn is_controller(principal: Principal) -> bool {
     ic_cdk::api::is_controller(&principal)
@@ -71,6 +76,12 @@ pub(crate) fn is_stopped() -> bool {
     ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopped
 }
 
+/// Whether this canister is being stopped: it takes no new calls and waits for the answers to its
+/// own.
+pub(crate) fn is_stopping() -> bool {
+    ic_cdk::api::canister_status() == ic_cdk::api::CanisterStatusCode::Stopping
+}
+
 /// The instructions of the present call so far, those of its callbacks included.
 pub(crate) fn instructions() -> u64 {
     ic_cdk::api::call_context_instruction_counter()
@@ -106,6 +117,15 @@ pub(crate) fn set_timer(delay: Duration, task: impl Future<Output = ()> + 'stati
 pub(crate) fn set_interval(interval: Duration, task: fn()) -> TimerId {
     // The timer may be cancelled by its own task, because that runs inside the future.
     ic_cdk_timers::set_timer_interval(interval, move || async move { task() })
+}
+
+/// Lets the platform run all timers that are due, if it would never run any.
+pub(crate) fn arm_if_disarmed() {
+    const AT_ONCE: u64 = 1;
+    let armed = ic_cdk::api::global_timer_set(AT_ONCE);
+    if armed != 0 {
+        ic_cdk::api::global_timer_set(armed);
+    }
 }
 
 pub(crate) fn clear_timer(timer: TimerId) {

@@ -2,7 +2,9 @@
 //!
 //! Calls to the management canister use guaranteed responses: a best-effort call could lose a
 //! created canister, or cycles. The Candid types name only the fields that root reads or sets, so
-//! that neither an older nor a newer platform breaks them.
+//! that neither an older nor a newer platform breaks them; `settings` names all settings.
+
+use std::collections::BTreeSet;
 
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
@@ -11,12 +13,17 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Identity},
+    codec::decode::{CandidArgument, decode_reply},
     operation::{
         Hash,
         call::{Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
-    platform::{calls::send, ic},
+    platform::{
+        calls::send,
+        ic::{self, Level},
+        settings::Settings,
+    },
 };
 
 /// Makes the call of a step.
@@ -30,13 +37,9 @@ pub(crate) async fn perform(call: Call) -> Reply {
             canister,
             controllers,
         } => update_settings(canister, Settings::of_controllers(controllers)).await,
-        Call::Reset { canister } => update_settings(canister, Settings::defaults(ic::this())).await,
+        Call::Reset { canister } => update_settings(canister, Settings::of_fresh(ic::this())).await,
         Call::Unfreeze { canister } => {
-            let settings = Settings {
-                freezing_threshold: Some(Nat::from(0u8)),
-                ..Settings::defaults(ic::this())
-            };
-            update_settings(canister, settings).await
+            update_settings(canister, Settings::of_drained(ic::this())).await
         }
         Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
@@ -48,6 +51,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
+        Call::Locate { canister } => locate(canister).await,
         Call::Uninstall { canister } => command("uninstall_code", canister, 0).await,
         Call::Start { canister } => command("start_canister", canister, 0).await,
         Call::Stop { canister } => command("stop_canister", canister, 0).await,
@@ -80,7 +84,11 @@ async fn update_settings(canister: Principal, settings: Settings) -> Result<Repl
 }
 
 /// A method that takes a canister's id, and cycles if need be, and answers nothing.
-async fn command(method: &str, canister: Principal, cycles: u128) -> Result<Reply, Failure> {
+async fn command(
+    method: &'static str,
+    canister: Principal,
+    cycles: u128,
+) -> Result<Reply, Failure> {
     management(method, &CanisterId::from(canister), cycles).await?;
     Ok(Reply::Done)
 }
@@ -120,6 +128,24 @@ async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
 async fn status(canister: Principal) -> Result<Reply, Failure> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
     let status: StatusResult = decode(&reply)?;
+    let (root, settings) = (ic::this(), status.settings);
+    let unread = settings.unread(&reply);
+    if !unread.is_empty() {
+        let unread = unread.join(", ");
+        let canister = canister.to_text();
+        ic::log(
+            Level::Warn,
+            format_args!(
+                "{canister}: the platform tells settings that this version of canic can't read, \
+                 and may not reset: {unread}"
+            ),
+        );
+    }
+    let metrics = status.memory_metrics;
+    let has_chunks = |metrics: &MemoryMetrics| {
+        let size = metrics.wasm_chunk_store_size.as_ref();
+        size.is_some_and(|size| *size != 0u8)
+    };
     Ok(Reply::Status(Status {
         run: match status.status {
             RunResult::Running => Run::Running,
@@ -130,13 +156,14 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             .module_hash
             .and_then(|hash| hash.into_vec().try_into().ok()),
         cycles: u128::try_from(status.cycles.0).unwrap_or(u128::MAX),
-        snapshots: status
-            .memory_metrics
-            .is_some_and(|metrics| metrics.snapshots_size != 0u8),
-        default_settings: status.settings.are_defaults(),
-        drainable_settings: status.settings.are_drainable(),
-        root_controls_alone: status.settings.controllers == [ic::this()],
-        controllers: status.settings.controllers,
+        chunks: metrics.as_ref().is_some_and(has_chunks),
+        snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
+        default_settings: settings.are(&Settings::of_fresh(root)),
+        drainable_settings: settings.are(&Settings::of_drained(root)),
+        unread_settings: !unread.is_empty(),
+        minimum_call_cycles: settings.minimum_call_cycles(),
+        root_controls_alone: settings.controllers.as_deref() == Some(&[root]),
+        controllers: settings.controllers.unwrap_or_default(),
     }))
 }
 
@@ -157,6 +184,17 @@ async fn info(canister: Principal) -> Result<Reply, Failure> {
     Ok(Reply::Info {
         created_by_root: by_root && info.controllers.contains(&ic::this()),
     })
+}
+
+/// Asks this canister's own subnet about a canister. The management canister's general id would
+/// pass the call on to the subnet of that canister.
+async fn locate(canister: Principal) -> Result<Reply, Failure> {
+    let args = InfoArgs {
+        canister_id: canister,
+        num_requested_changes: None,
+    };
+    management_of(ic::subnet(), "canister_info", &args, 0).await?;
+    Ok(Reply::Done)
 }
 
 async fn drop_snapshots(canister: Principal) -> Result<Reply, Failure> {
@@ -185,6 +223,21 @@ pub(crate) async fn upload_chunk(chunk: &[u8]) -> Result<(), Failure> {
         chunk: Bytes::new(chunk),
     };
     management("upload_chunk", &args, 0).await.map(drop)
+}
+
+/// The hashes of the chunks in root's chunk store.
+///
+/// # Errors
+///
+/// If the call failed.
+pub(crate) async fn stored_chunks() -> Result<BTreeSet<Hash>, Failure> {
+    let root = CanisterId::from(ic::this());
+    let reply = management("stored_chunks", &root, 0).await?;
+    let stored: Vec<StoredChunk> = decode(&reply)?;
+    let hashes = stored.into_iter();
+    Ok(hashes
+        .filter_map(|chunk| chunk.hash.into_vec().try_into().ok())
+        .collect())
 }
 
 /// Empties root's chunk store. The platform can't delete a single chunk.
@@ -219,11 +272,21 @@ async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
 // Calls, and how they fail
 
 async fn management(
-    method: &str,
+    method: &'static str,
     args: &impl CandidType,
     cycles: u128,
 ) -> Result<Vec<u8>, Failure> {
-    let call = CdkCall::unbounded_wait(Principal::management_canister(), method);
+    management_of(Principal::management_canister(), method, args, cycles).await
+}
+
+/// Calls the management canister by its general id, or by the id of one subnet.
+async fn management_of(
+    id: Principal,
+    method: &'static str,
+    args: &impl CandidType,
+    cycles: u128,
+) -> Result<Vec<u8>, Failure> {
+    let call = CdkCall::unbounded_wait(id, method);
     send(call.with_cycles(cycles), args)
         .await
         .map(Response::into_bytes)
@@ -244,7 +307,7 @@ async fn management(
 
 async fn canister_call(
     canister: Principal,
-    method: &str,
+    method: &'static str,
     args: &impl CandidType,
 ) -> Result<Vec<u8>, Failure> {
     send(CdkCall::unbounded_wait(canister, method), args)
@@ -264,11 +327,8 @@ fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
     }
 }
 
-fn decode<T>(reply: &[u8]) -> Result<T, Failure>
-where
-    T: CandidType + for<'a> Deserialize<'a>,
-{
-    candid::decode_one(reply).map_err(|error| Failure::unreadable(&error.to_string()))
+fn decode<T: CandidArgument>(reply: &[u8]) -> Result<T, Failure> {
+    decode_reply(reply).map_err(|reason| Failure::unreadable(&reason))
 }
 
 // The management canister's types: the fields that root reads or sets.
@@ -295,65 +355,6 @@ struct UpdateArgs {
     settings: Settings,
 }
 
-#[derive(CandidType, Default)]
-struct Settings {
-    controllers: Option<Vec<Principal>>,
-    compute_allocation: Option<Nat>,
-    memory_allocation: Option<Nat>,
-    freezing_threshold: Option<Nat>,
-    environment_variables: Option<Vec<EnvironmentVariable>>,
-    log_visibility: Option<LogVisibility>,
-    reserved_cycles_limit: Option<Nat>,
-    wasm_memory_limit: Option<Nat>,
-    wasm_memory_threshold: Option<Nat>,
-}
-
-/// The platform's default: 5 T cycles.
-const RESERVED_CYCLES_LIMIT: u64 = 5_000_000_000_000;
-
-/// The platform's default: 3 GiB.
-const WASM_MEMORY_LIMIT: u64 = 3 << 30;
-
-#[derive(CandidType, Deserialize)]
-enum LogVisibility {
-    #[serde(rename = "controllers")]
-    Controllers,
-}
-
-/// The platform's default: 30 days, in seconds.
-const FREEZING_THRESHOLD: u32 = 2_592_000;
-
-impl Settings {
-    /// Sets the controllers and leaves all else as it is.
-    fn of_controllers(controllers: Vec<Principal>) -> Self {
-        Self {
-            controllers: Some(controllers),
-            ..Self::default()
-        }
-    }
-
-    /// The platform's defaults, with root as the only controller.
-    fn defaults(root: Principal) -> Self {
-        Self {
-            controllers: Some(vec![root]),
-            compute_allocation: Some(Nat::from(0u8)),
-            memory_allocation: Some(Nat::from(0u8)),
-            freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
-            environment_variables: Some(Vec::new()),
-            log_visibility: Some(LogVisibility::Controllers),
-            reserved_cycles_limit: Some(Nat::from(RESERVED_CYCLES_LIMIT)),
-            wasm_memory_limit: Some(Nat::from(WASM_MEMORY_LIMIT)),
-            wasm_memory_threshold: Some(Nat::from(0u8)),
-        }
-    }
-}
-
-#[derive(CandidType, Deserialize)]
-struct EnvironmentVariable {
-    name: String,
-    value: String,
-}
-
 #[derive(CandidType, Deserialize)]
 enum Mode {
     #[serde(rename = "install")]
@@ -365,6 +366,11 @@ enum Mode {
 #[derive(CandidType)]
 struct ChunkHash<'a> {
     hash: &'a Bytes,
+}
+
+#[derive(CandidType, Deserialize)]
+struct StoredChunk {
+    hash: ByteBuf,
 }
 
 #[derive(CandidType)]
@@ -434,7 +440,7 @@ enum ChangeOrigin {
 #[derive(CandidType, Deserialize)]
 struct StatusResult {
     status: RunResult,
-    settings: SettingsResult,
+    settings: Settings,
     module_hash: Option<ByteBuf>,
     memory_metrics: Option<MemoryMetrics>,
     cycles: Nat,
@@ -443,6 +449,7 @@ struct StatusResult {
 #[derive(CandidType, Deserialize)]
 struct MemoryMetrics {
     snapshots_size: Nat,
+    wasm_chunk_store_size: Option<Nat>,
 }
 
 #[derive(CandidType, Deserialize)]
@@ -453,31 +460,4 @@ enum RunResult {
     Stopping,
     #[serde(rename = "stopped")]
     Stopped,
-}
-
-#[derive(CandidType, Deserialize)]
-struct SettingsResult {
-    controllers: Vec<Principal>,
-    compute_allocation: Nat,
-    memory_allocation: Nat,
-    freezing_threshold: Nat,
-    environment_variables: Option<Vec<EnvironmentVariable>>,
-}
-
-impl SettingsResult {
-    fn are_drainable(&self) -> bool {
-        self.compute_allocation == 0u8
-            && self.memory_allocation == 0u8
-            && self.freezing_threshold == 0u8
-    }
-
-    fn are_defaults(&self) -> bool {
-        self.compute_allocation == 0u8
-            && self.memory_allocation == 0u8
-            && self.freezing_threshold == FREEZING_THRESHOLD
-            && self
-                .environment_variables
-                .as_ref()
-                .is_none_or(Vec::is_empty)
-    }
 }

@@ -1,6 +1,6 @@
 //! The present message: its argument, its method, its reply, and the executor that runs its tasks.
 
-use std::future::Future;
+use std::{cell::Cell, future::Future};
 
 use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
@@ -54,7 +54,36 @@ pub(crate) fn in_update<R>(run: impl FnOnce() -> R) -> R {
 
 /// Runs the entry point of a query, and the tasks that it spawns.
 pub(crate) fn in_query<R>(run: impl FnOnce() -> R) -> R {
+    // Never reset: the platform discards what a query changes, after its last callback.
+    KIND.set(Kind::Query);
     in_query_executor_context(run)
+}
+
+/// Runs the entry point of an install or upgrade.
+pub(crate) fn in_lifecycle(run: impl FnOnce()) {
+    KIND.set(Kind::Lifecycle);
+    in_update(run);
+    KIND.set(Kind::Update);
+}
+
+/// Kinds of messages, by the calls that they can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any call: updates, timers, the heartbeat, and their callbacks.
+    Update,
+    /// Calls of queries, from a composite query.
+    Query,
+    /// None: an install or upgrade.
+    Lifecycle,
+}
+
+thread_local! {
+    static KIND: Cell<Kind> = const { Cell::new(Kind::Update) };
+}
+
+/// The kind of the present message.
+pub(crate) fn kind() -> Kind {
+    KIND.get()
 }
 
 /// Runs a task within the present message, and after it.

@@ -1,7 +1,8 @@
 //! The alarm: the timers that wake root's background work.
 //!
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
-//! seconds as long as there is work; the platform turns away single runs of it, but never ends it.
+//! seconds as long as there is work; the platform turns away single runs of it. It ends only if
+//! `canister_global_timer` itself traps, and then the next request to root starts it again.
 
 use std::{cell::Cell, time::Duration};
 
@@ -52,6 +53,14 @@ pub(crate) fn watch() {
     if WATCHDOG.get().is_none() {
         let timer = ic::set_interval(Duration::from_nanos(WATCHDOG_INTERVAL), ring);
         WATCHDOG.set(Some(timer));
+    }
+}
+
+/// Arms the platform's timer again, if the watchdog waits for it in vain. The platform disarms its
+/// timer when it runs, and a trap of `canister_global_timer` loses it for all timers of root.
+pub(crate) fn revive() {
+    if WATCHDOG.get().is_some() {
+        ic::arm_if_disarmed();
     }
 }
 

@@ -36,8 +36,12 @@ impl Drop for Delivering {
     }
 }
 
-/// Begins to announce to the subscribers that are due, as many as root announces to at once.
+/// Begins to announce to the subscribers that are due, as many as root announces to at once; to
+/// none while root is being stopped.
 pub(crate) fn begin() {
+    if ic::is_stopping() {
+        return;
+    }
     let now = ic::now();
     let due =
         DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.due(now, delivering)));
@@ -61,7 +65,9 @@ async fn deliver(subscriber: Principal) {
     let Some(delivering) = Delivering::begin(subscriber) else {
         return;
     };
-    while let Some(announcement) = state::with(|state| state.outbox.announcement(subscriber)) {
+    while !ic::is_stopping()
+        && let Some(announcement) = state::with(|state| state.outbox.announcement(subscriber))
+    {
         let upto = announcement.upto;
         let synced = match own_position(subscriber, &announcement.changes) {
             Some(position) => calls::sync(subscriber, position).await,

@@ -9,8 +9,8 @@ use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 use crate::{
     api::OperationId,
     operation::{
-        End, Operation, Purpose,
-        call::{Call, Reply},
+        End, Hash, Operation, Purpose,
+        call::{Call, Outcome, Reply},
     },
     platform::{
         calls::{self, SelfCall},
@@ -62,10 +62,15 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 }
 
 /// Drives an operation until it ends or has to wait. Does nothing if another task drives it.
+///
+/// A root that is being stopped ends the present call only: else it would not be stopped before all
+/// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
         alarm::watch();
-        while let Some((call, attached)) = begin(id) {
+        while !ic::is_stopping()
+            && let Some((call, attached)) = begin(id)
+        {
             let creates = matches!(call, Call::Create { .. });
             let reply = perform(call).await;
             let goes_on = finish(id, reply, attached);
@@ -116,14 +121,28 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
     }
 }
 
-/// Makes the call, after the uploads that must precede an install.
+/// Makes the call.
 async fn perform(call: Call) -> Reply {
-    if let Call::Install { chunks, .. } = &call
-        && let Err(failure) = chunk_store::upload_missing(chunks).await
-    {
-        return Reply::Failed(failure);
+    let Call::Install { chunks, .. } = &call else {
+        return management::perform(call).await;
+    };
+    let chunks = chunks.clone();
+    let reply = install(call.clone(), &chunks).await;
+    // The platform refused the install: perhaps because root's chunk store was cleared.
+    let is_refused = matches!(&reply, Reply::Failed(failure)
+        if failure.outcome == Outcome::NotApplied && !failure.transient);
+    if is_refused && chunk_store::has_lost(&chunks).await {
+        return install(call, &chunks).await;
     }
-    management::perform(call).await
+    reply
+}
+
+/// Makes the call of an install, after the uploads that must precede it.
+async fn install(call: Call, chunks: &[Hash]) -> Reply {
+    match chunk_store::upload_missing(chunks).await {
+        Ok(()) => management::perform(call).await,
+        Err(failure) => Reply::Failed(failure.of_other()),
+    }
 }
 
 /// Finishes the step. Answers whether the operation goes on now.

@@ -88,6 +88,7 @@ const STEPS: &[&str] = &[
     "add_to_pool",
     "search",
     "retire_children",
+    "locate",
 ];
 
 /// The words of [`StepOutcome`].

@@ -110,7 +110,10 @@ pub(crate) fn module_info(state: &State, role: &str, hash: Hash) -> ModuleInfo {
         size: module.as_ref().map_or(0, |module| module.size),
         chunks: chunks.len() as u32,
         uploaded: chunks.iter().all(|chunk| state.modules.is_uploaded(*chunk)),
-        embedded: module.is_some_and(|module| module.embedded),
+        embedded: state
+            .registry
+            .role(role)
+            .is_some_and(|role| role.embedded == Some(hash)),
     }
 }
 
@@ -124,6 +127,11 @@ pub(crate) fn pool(state: &State, request: PageRequest) -> PoolPage {
             cycles: entry.cycles.0,
             claimed_by: entry.claimed_by,
             since: entry.since,
+            refusals: entry.refusals.as_ref().map_or(0, |refusals| refusals.count),
+            refused: entry
+                .refusals
+                .as_ref()
+                .map(|refusals| refusals.reason.clone()),
         })
         .collect();
     PoolPage {

@@ -178,6 +178,7 @@ pub(crate) fn finish(
     }
     state.settle(&mut op, &reply, attached, moment.creation_fee);
     let (after, went_forward) = (op.step, op.teardown.is_none());
+    let is_refusal = matches!(&reply, Reply::Failed(failure) if failure.refuses_canister);
     let resources = Resources {
         pool_has_capacity: state.pool_has_capacity(&op),
         available: state.available(moment.balance),
@@ -185,6 +186,9 @@ pub(crate) fn finish(
     };
     let transition = machine::advance(&mut op, reply, &resources);
     if went_forward && op.teardown.is_some() {
+        if is_refusal {
+            state.pool.blame(&mut op, now);
+        }
         report(&op, Event::RollsBack { after });
     }
     match transition {
@@ -251,6 +255,7 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
                 argument: envelope::seal(&position.identity(moment.root), &argument),
             }
         }
+        Step::Locate => Call::Locate { canister },
         Step::Verify | Step::Inspect => Call::Status { canister },
         Step::Sync => {
             let identity = op.position()?.identity(moment.root);
@@ -631,6 +636,7 @@ pub(crate) mod tests {
         let empty = Reply::Status(Status::sample(ROOT, T));
         let mut op = op;
         op.teardown_mut().reset = true;
+        op.teardown_mut().emptied = true;
         state.journal.put(op);
         assert_eq!(finish_step(&mut state, id, empty, 0), Finish::Ended);
         assert!(state.pool.contains(WORKER));

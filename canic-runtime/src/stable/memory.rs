@@ -23,7 +23,10 @@
 //! and shrink. It holds the few facts that need no table: root's last numbers and its ledger, or a
 //! member's identity.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    cmp::Ordering,
+};
 
 use ic_stable_structures::{
     DefaultMemoryImpl, Memory as _,
@@ -85,7 +88,9 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// If `id` belongs to canic, or if stable memory was laid out by another program.
+/// If `id` belongs to canic, if stable memory was laid out by another program, or if code of this
+/// canister has used it without canic since the code started: by `stable_save`, `stable_write`, or a
+/// memory manager of its own. Two managers give the same pages to two memories.
 ///
 /// ```no_run
 /// use canic_runtime::memory::{self, Memory};
@@ -100,7 +105,11 @@ pub fn memory(id: u8) -> Memory {
         "canic: memory {id} is reserved; ids 0 to {} are yours",
         FIRST_RESERVED - 1
     );
-    open(id)
+    let memory = open(id);
+    if let Err(misuse) = find_misuse() {
+        panic!("canic: {}", misuse.advice());
+    }
+    memory
 }
 
 /// Sets how many GiB stable memory may grow to. Must be called before any memory is opened; has an
@@ -153,8 +162,9 @@ fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
     raw.read(0, &mut head);
     if &head != MANAGER_MAGIC {
         return Err(
-            "stable memory was laid out by another program; nothing was changed. \
-                    Install canic canisters into empty ones, or clear stable memory first"
+            "stable memory was laid out by another program, or code of this canister wrote it by \
+             itself (stable_save, stable_write); nothing was changed. canic starts on empty stable \
+             memory; data belongs into canic::memory(0) to canic::memory(199)"
                 .to_string(),
         );
     }
@@ -193,6 +203,70 @@ fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
              nothing was changed. Upgrade with the version that wrote it, or a newer one"
         )),
     }
+}
+
+/// What code of the author's did to stable memory without canic's memory manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// It wrote over the manager's head, or over the head of [`META`].
+    Overwritten,
+    /// Another manager overwrote this one's table, and so cut a memory that had grown.
+    Cut,
+    /// Another manager, which knows the present table, made a memory grow. An upgrade reads the
+    /// right table and loses nothing.
+    Grown,
+}
+
+impl Misuse {
+    /// What happened, and what to do.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Overwritten => {
+                "code of this canister overwrote stable memory (stable_save, stable_write); data \
+                 belongs into canic::memory(0) to canic::memory(199). If the hook pre_upgrade did \
+                 it, stop the canister and upgrade it with skip_pre_upgrade"
+            }
+            Self::Cut | Self::Grown => {
+                "code of this canister has a MemoryManager beside canic's; data belongs into \
+                 canic::memory(0) to canic::memory(199)"
+            }
+        }
+    }
+}
+
+/// Looks for traces in stable memory of code that uses it without canic's memory manager.
+pub(crate) fn find_misuse() -> Result<(), Misuse> {
+    MANAGER.with_borrow(|manager| match manager {
+        Some(manager) => compare(&DefaultMemoryImpl::default(), manager),
+        None => Ok(()),
+    })
+}
+
+/// Compares the head of stable memory with what the manager has on the heap. Two managers each have
+/// a table there, and write it as a whole when a memory grows: a stale table takes back what the
+/// other one has added.
+fn compare<M: ic_stable_structures::Memory>(
+    raw: &impl ic_stable_structures::Memory,
+    manager: &MemoryManager<M>,
+) -> Result<(), Misuse> {
+    let (mut head, mut mark) = ([0; 4], [0; 5]);
+    raw.read(0, &mut head);
+    manager.get(MemoryId::new(META)).read(0, &mut mark);
+    if &head != MANAGER_MAGIC || &mark != MAGIC {
+        return Err(Misuse::Overwritten);
+    }
+    let mut sizes = [0; 8 * (META as usize + 1)];
+    raw.read(MANAGER_SIZES, &mut sizes);
+    let mut grown = Ok(());
+    for (id, recorded) in (0..=META).zip(sizes.as_chunks().0) {
+        let own = manager.get(MemoryId::new(id)).size();
+        match u64::from_le_bytes(*recorded).cmp(&own) {
+            Ordering::Less => return Err(Misuse::Cut),
+            Ordering::Greater => grown = Err(Misuse::Grown),
+            Ordering::Equal => {}
+        }
+    }
+    grown
 }
 
 /// A borrowed memory, for a memory manager that only reads.
@@ -353,6 +427,27 @@ mod tests {
             assert!(refusal.contains(word), "{refusal}");
             assert!(before == *memory.borrow());
         }
+    }
+
+    #[test]
+    fn writes_past_the_memory_manager_are_noticed() {
+        let raw = VectorMemory::default();
+        write_meta(&raw, &[MAGIC.as_slice(), &[LAYOUT]].concat());
+        let own = managed(&raw);
+        assert!(own.get(MemoryId::new(3)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Ok(()));
+
+        let other = managed(&raw);
+        assert!(other.get(MemoryId::new(3)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Err(Misuse::Grown));
+        // Each of them takes back what it does not know of.
+        assert!(own.get(MemoryId::new(7)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Ok(()));
+        assert!(other.get(MemoryId::new(9)).grow(1) >= 0);
+        assert_eq!(compare(&raw, &own), Err(Misuse::Cut));
+
+        raw.write(0, b"DIDL");
+        assert_eq!(compare(&raw, &own), Err(Misuse::Overwritten));
     }
 
     #[test]

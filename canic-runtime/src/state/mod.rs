@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) pool: Pool,
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
+    /// Provisions that failed in a row. On the heap only.
+    failures: u32,
 }
 
 thread_local! {
@@ -114,6 +116,7 @@ impl State {
             pool: Pool::open(POOL),
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
+            failures: 0,
         };
         state.restore_claims();
         state
@@ -204,7 +207,8 @@ impl State {
 
     /// Begins the operation that was queued first, unless enough run in the background.
     pub(crate) fn dequeue(&mut self, moment: &Moment) -> Option<OperationId> {
-        if self.journal.background_count() >= policy::MAX_BACKGROUND {
+        let background = self.journal.background_count();
+        if !policy::may_dequeue(background, self.pool.ready_count(), self.failures) {
             return None;
         }
         let mut op = self.journal.get(self.journal.first_queued()?)?;
@@ -229,6 +233,7 @@ impl State {
                 op.canister = Some(entry.canister);
                 op.source = Some(Origin::Pool);
                 op.money.held = entry.cycles;
+                op.refusals = entry.refusals;
                 true
             }
             None => false,
@@ -433,6 +438,7 @@ impl State {
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
+        self.settle_demand(&op, end, now);
         self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
         op.end = Some(end);
         op.in_flight = false;
@@ -510,9 +516,30 @@ impl State {
             _ => false,
         };
         if into_pool {
-            self.pool.put_ready(canister, op.money.held.0, now);
+            let refusals = op.refusals.clone();
+            self.pool
+                .put_ready(canister, op.money.held.0, refusals, now);
         } else if end != End::Untouched {
             self.pool.remove(canister);
+        }
+    }
+
+    /// Notes whether a provision made a member. One that failed is no demand: its canister came
+    /// back, or was never there. Otherwise each failure would let the pool grow by one canister.
+    fn settle_demand(&mut self, op: &Operation, end: End, now: u64) {
+        if !matches!(op.purpose, Purpose::Provision(..)) {
+            return;
+        }
+        match end {
+            End::Done => {
+                self.failures = 0;
+                self.pool.end_sparing();
+            }
+            End::Nothing | End::Recycled | End::Deleted => {
+                self.failures = self.failures.saturating_add(1);
+                self.pool.retract_demand(now);
+            }
+            End::Untouched | End::Quarantined => {}
         }
     }
 

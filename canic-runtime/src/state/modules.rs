@@ -27,9 +27,9 @@ pub(crate) struct Module {
     /// The hashes of the module's chunks, in order, 32 bytes each.
     #[cbor(n(1), with = "minicbor::bytes")]
     chunks: Vec<u8>,
-    /// Whether root's own code contains the module.
+    /// Whether root's own code contained the module when root kept it.
     #[n(2)]
-    pub(crate) embedded: bool,
+    embedded: bool,
 }
 
 impl Module {
@@ -232,6 +232,17 @@ impl Modules {
         self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
+    /// Records that the chunk store holds no other chunks than these. Answers whether it lost one
+    /// of `needed`.
+    pub(crate) fn keep_uploads(&mut self, stored: &BTreeSet<Hash>, needed: &[Hash]) -> bool {
+        let lost: Vec<Hash> = self.uploaded.difference(stored).copied().collect();
+        for chunk in &lost {
+            self.uploaded.remove(chunk);
+            self.upload_table.remove(chunk);
+        }
+        needed.iter().any(|chunk| lost.contains(chunk))
+    }
+
     /// Records that the chunk store is empty.
     pub(crate) fn forget_uploads(&mut self) {
         self.uploaded.clear();
@@ -282,6 +293,21 @@ mod tests {
         assert!(modules.get(built_in).is_some());
         modules.retain(|hash| hash == built_in);
         assert_eq!(modules.chunk_count(), 1);
+    }
+
+    #[test]
+    fn chunks_that_somebody_else_cleared_are_uploaded_again() {
+        let mut modules = Modules::open(0, 1, 2);
+        let hash = modules.embed(b"\0asm");
+        let chunk: Vec<Hash> = modules.get(hash).unwrap().chunks().collect();
+        modules.set_uploaded(chunk[0]);
+        assert!(!modules.keep_uploads(&BTreeSet::from([chunk[0]]), &chunk));
+        assert!(modules.is_uploaded(chunk[0]));
+        assert!(!modules.keep_uploads(&BTreeSet::new(), &[[9; 32]]));
+        modules.set_uploaded(chunk[0]);
+        assert!(modules.keep_uploads(&BTreeSet::from([[9; 32]]), &chunk));
+        assert!(modules.chunk_to_upload(chunk[0]).is_some());
+        assert!(Modules::open(0, 1, 2).chunk_to_upload(chunk[0]).is_some());
     }
 
     #[test]

@@ -9,15 +9,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use candid::Principal;
 use minicbor::{Decode, Encode};
 
-use crate::stable::{
-    record::{Cycles, Id},
-    record_store::{RecordId, RecordStore},
+use crate::{
+    operation::{
+        Operation, Origin,
+        blame::{self, Refusals},
+    },
+    stable::{
+        record::{Cycles, Id},
+        record_store::{RecordId, RecordStore},
+    },
 };
 
 /// A canister of the pool. In stable memory it is a CBOR array:
 ///
 /// ```text
-/// 0 canister   1 cycles [high, low]   2 since   3 number
+/// 0 canister   1 cycles [high, low]   2 since   3 number   4 refusals
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Entry {
@@ -32,6 +38,9 @@ pub(crate) struct Entry {
     /// The entry's number: the pool is a queue in the order of these.
     #[n(3)]
     number: u64,
+    /// The provisions that the platform refused on the canister, if it refused the last one.
+    #[n(4)]
+    pub(crate) refusals: Option<Refusals>,
     /// The operation that claimed the canister. On the heap only.
     #[cbor(skip)]
     pub(crate) claimed_by: Option<u64>,
@@ -45,6 +54,8 @@ pub(crate) struct Pool {
     numbers: BTreeMap<Principal, u64>,
     ready: BTreeSet<u64>,
     demand: Demand,
+    /// No canister is blamed before this time: nanoseconds since the epoch. An upgrade resets it.
+    spared_until: u64,
 }
 
 /// Nanoseconds of a window of demand: ten minutes.
@@ -83,6 +94,7 @@ impl Pool {
             numbers: BTreeMap::new(),
             ready: BTreeSet::new(),
             demand: Demand::default(),
+            spared_until: 0,
         };
         for (record_id, entry) in all {
             pool.cache(record_id, entry);
@@ -105,6 +117,31 @@ impl Pool {
     pub(crate) fn record_demand(&mut self, now: u64) {
         self.demand.advance_to(now / WINDOW);
         self.demand.count += 1;
+    }
+
+    /// Takes a demand back: the canister came back, or there was none.
+    pub(crate) fn retract_demand(&mut self, now: u64) {
+        self.demand.advance_to(now / WINDOW);
+        let Demand {
+            count, previous, ..
+        } = &mut self.demand;
+        let latest = if *count > 0 { count } else { previous };
+        *latest = latest.saturating_sub(1);
+    }
+
+    /// Blames the canister of a provision that the platform refused: a claimed one counts it. If
+    /// the canister is new, canisters are not to blame for a while.
+    pub(crate) fn blame(&mut self, op: &mut Operation, now: u64) {
+        match op.source {
+            Some(Origin::Fresh) => self.spared_until = now + blame::SPARED,
+            Some(Origin::Pool) if self.spared_until <= now => blame::note_refusal(op),
+            Some(Origin::Pool | Origin::Imported) | None => {}
+        }
+    }
+
+    /// Blames canisters again: an install succeeded.
+    pub(crate) fn end_sparing(&mut self) {
+        self.spared_until = 0;
     }
 
     /// The recent demand: the larger count of the last two windows.
@@ -136,16 +173,30 @@ impl Pool {
     }
 
     /// Adds a ready canister. A canister of the pool becomes ready again, with its present balance.
-    pub(crate) fn put_ready(&mut self, canister: Principal, cycles: u128, now: u64) {
-        let number = self.numbers.get(&canister).copied();
-        let record_id = number.and_then(|number| Some(self.entries.get(&number)?.0));
+    /// It keeps its place in the queue, unless the platform refused it.
+    pub(crate) fn put_ready(
+        &mut self,
+        canister: Principal,
+        cycles: u128,
+        refusals: Option<Refusals>,
+        now: u64,
+    ) {
+        let old = self.numbers.get(&canister).copied();
+        let number = old.filter(|_| refusals.is_none());
+        let number = number.unwrap_or_else(|| self.next_number());
+        let old = old.and_then(|old| {
+            self.ready.remove(&old);
+            self.entries.remove(&old)
+        });
         let entry = Entry {
             canister: Id(canister),
             cycles: Cycles(cycles),
             since: now,
-            number: number.unwrap_or_else(|| self.next_number()),
+            number,
+            refusals,
             claimed_by: None,
         };
+        let record_id = old.map(|(record_id, _)| record_id);
         let record_id = self.records.put(record_id, &entry);
         self.cache(record_id, entry);
     }
@@ -204,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stable::memory;
+    use crate::stable::{memory, record};
 
     fn canister(n: u8) -> Principal {
         Principal::from_slice(&[n, 1])
@@ -212,14 +263,15 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Change {
-        Put(u8),
+        /// A canister, and whether the platform refused it.
+        Put(u8, bool),
         Claim,
         Remove(u8),
     }
 
     fn change() -> impl Strategy<Value = Change> {
         prop_oneof![
-            (0..20u8).prop_map(Change::Put),
+            (0..20u8, any::<bool>()).prop_map(|(n, refused)| Change::Put(n, refused)),
             Just(Change::Claim),
             (0..20u8).prop_map(Change::Remove),
         ]
@@ -241,6 +293,15 @@ mod tests {
         assert_eq!(pool.demand(9 * WINDOW), 1, "older windows do not count");
     }
 
+    #[test]
+    fn a_record_of_an_earlier_version_has_no_refusals() {
+        #[derive(Encode)]
+        struct Before(#[n(0)] Id, #[n(1)] Cycles, #[n(2)] u64, #[n(3)] u64);
+        let before = Before(Id(canister(1)), Cycles(2), 3, 4);
+        let entry: Entry = record::decode(&record::encode(&before));
+        assert_eq!((entry.number, entry.refusals), (4, None));
+    }
+
     proptest! {
         /// Against a queue of ready canisters and a map of claimed ones.
         #[test]
@@ -252,13 +313,21 @@ mod tests {
             for (at, change) in changes.into_iter().enumerate() {
                 let at = at as u64;
                 match change {
-                    Change::Put(n) => {
-                        pool.put_ready(canister(n), u128::from(n), at);
+                    Change::Put(n, refused) => {
+                        let refusals = refused.then(|| Refusals {
+                            count: 1,
+                            reason: "no".to_string(),
+                        });
+                        pool.put_ready(canister(n), u128::from(n), refusals, at);
                         ready.retain(|other| *other != n);
                         claimed.remove(&n);
-                        // A canister that is added again keeps its number and its position.
+                        // A canister that is added again keeps its number and its position,
+                        // unless it was refused.
                         let next = numbers.values().max().map_or(1, |last| last + 1);
-                        numbers.entry(n).or_insert(next);
+                        let number = numbers.entry(n).or_insert(next);
+                        if refused {
+                            *number = next;
+                        }
                         ready.push_back(n);
                         ready.make_contiguous().sort_by_key(|n| numbers[n]);
                     }

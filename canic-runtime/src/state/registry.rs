@@ -90,6 +90,9 @@ pub(crate) struct Role {
     /// The approved module.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) module: Option<Hash>,
+    /// The module that root's builds embed for the role, or embedded last.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) embedded: Option<Hash>,
 }
 
 /// The holder of a key.
@@ -286,8 +289,20 @@ impl Registry {
 
     /// Sets the approved module of a role.
     pub(crate) fn set_module(&mut self, name: &str, module: Hash) {
+        self.change_role(name, |role| role.module = Some(module));
+    }
+
+    /// Sets the module that root's present build embeds for a role: it is the approved one.
+    pub(crate) fn set_embedded(&mut self, name: &str, module: Hash) {
+        self.change_role(name, |role| {
+            role.module = Some(module);
+            role.embedded = Some(module);
+        });
+    }
+
+    fn change_role(&mut self, name: &str, change: impl FnOnce(&mut Role)) {
         let role = self.ensure_role(name);
-        role.module = Some(module);
+        change(role);
         let record = Record(role.clone());
         self.role_table.insert(Text(name.to_string()), record);
     }
@@ -301,6 +316,7 @@ impl Registry {
                 number: next,
                 taken: 0,
                 module: None,
+                embedded: None,
             };
             names.insert(next, name.to_string());
             table.insert(Text(name.to_string()), Record(role.clone()));
@@ -495,7 +511,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::MAX_KEY;
+    use crate::{api::MAX_KEY, stable::record};
+
+    #[test]
+    fn a_role_of_an_earlier_version_has_no_embedded_module_on_record() {
+        #[derive(Encode)]
+        struct Before {
+            #[n(0)]
+            number: u16,
+            #[cbor(n(2), with = "minicbor::bytes")]
+            module: Option<Hash>,
+        }
+        let before = Before {
+            number: 1,
+            module: Some([7; 32]),
+        };
+        let role: Role = record::decode(&record::encode(&before));
+        assert_eq!((role.module, role.embedded), (before.module, None));
+    }
 
     fn id(n: u8) -> Principal {
         Principal::from_slice(&[n, 1])

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use canic::{error::LookupError, prelude::*, stable_structures::StableCell};
+use example_types::PageArgs;
 use ic_cdk::call::Call;
 
 /// The role of pages, as root names it.
@@ -13,13 +14,6 @@ thread_local! {
     /// The number of the page on which visitors sign.
     static LAST: RefCell<StableCell<u32, canic::Memory>> =
         RefCell::new(StableCell::init(canic::memory(0), 1));
-}
-
-/// The argument of a page's install: the same Candid record as in the page's crate.
-#[derive(CandidType, Deserialize)]
-pub struct PageArgs {
-    /// The number of the page in the book.
-    pub number: u32,
 }
 
 /// The club. Root announces its pages to it, so that it need not ask root for them.

@@ -2,10 +2,8 @@
 
 use std::cell::RefCell;
 
-use canic::{
-    prelude::*,
-    stable_structures::{StableBTreeMap, StableCell},
-};
+use canic::stable_structures::{StableBTreeMap, StableCell};
+use example_types::PageArgs;
 
 /// Entries of a page: few, so that the book soon needs another page.
 const ENTRIES: u64 = 3;
@@ -18,13 +16,6 @@ thread_local! {
         RefCell::new(StableCell::init(canic::memory(0), 0));
     static LINES: RefCell<StableBTreeMap<u64, String, canic::Memory>> =
         RefCell::new(StableBTreeMap::init(canic::memory(1)));
-}
-
-/// The argument of a page's install.
-#[derive(CandidType, Deserialize)]
-pub struct PageArgs {
-    /// The number of the page in the book.
-    pub number: u32,
 }
 
 /// The page.

@@ -1,13 +1,7 @@
 //! The root of a fleet with a notebook for every user and a guest book for every club.
 
 use canic::prelude::*;
-
-/// The argument of a worker's install: the same Candid record as in the worker's crate.
-#[derive(CandidType, Deserialize)]
-pub struct WorkerArgs {
-    /// The user to whom the notebook belongs.
-    pub owner: Principal,
-}
+use example_types::WorkerArgs;
 
 /// The fleet.
 ///

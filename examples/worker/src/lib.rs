@@ -6,6 +6,7 @@ use canic::{
     prelude::*,
     stable_structures::{StableBTreeMap, StableCell},
 };
+use example_types::WorkerArgs;
 
 /// The longest title and the longest text, in bytes, and the most rows of a page.
 const LIMITS: (usize, usize, usize) = (100, 10_000, 100);
@@ -15,13 +16,6 @@ thread_local! {
         RefCell::new(StableCell::init(canic::memory(0), Principal::anonymous()));
     static NOTES: RefCell<StableBTreeMap<String, String, canic::Memory>> =
         RefCell::new(StableBTreeMap::init(canic::memory(1)));
-}
-
-/// The argument of a worker's install.
-#[derive(CandidType, Deserialize)]
-pub struct WorkerArgs {
-    /// The user to whom the notebook belongs.
-    pub owner: Principal,
 }
 
 /// The notebook.

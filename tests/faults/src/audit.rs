@@ -5,25 +5,32 @@
 //! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
 //! now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
-use candid::{CandidType, Decode, Principal};
+use candid::{CandidType, Decode, Principal, idl_hash};
 use canic::api::{
     IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
     MoveError, MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
-    ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
+    ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
-use canic_fleet_tests::{fleet::notebook, user};
-use canic_replica::{Ingress, Kind, Outcome};
+use canic_fleet_tests::{fleet::notebook, settings::Record, user};
+use canic_replica::{Ingress, Reject};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
-use crate::world::{Request, T, World, controller};
+use crate::{
+    scenario::{refused, small},
+    world::{Request, T, World, controller},
+};
 
 /// All violations after a case.
 pub fn audit(world: &mut World) -> Vec<String> {
     world.replica.clear_faults();
     let mut violations = check_answered(world);
+    violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
     violations.extend(audit_records(world));
     violations
@@ -31,6 +38,7 @@ pub fn audit(world: &mut World) -> Vec<String> {
 
 /// All violations in root's records and ledger, whatever the requests were.
 pub fn audit_records(world: &mut World) -> Vec<String> {
+    world.thaw_all();
     world.all_members("start_canister");
     // A member that was stopped has yet to receive root's announcements.
     let mut violations = Vec::from_iter(world.settle(|_| ()).err());
@@ -39,6 +47,7 @@ pub fn audit_records(world: &mut World) -> Vec<String> {
     violations.extend(check_capacity(world));
     violations.extend(check_state(world, false));
     violations.extend(check_directories(world));
+    violations.extend(check_hubs(world));
     violations.sort();
     violations.dedup();
     violations
@@ -55,6 +64,32 @@ pub fn check_answered(world: &mut World) -> Vec<String> {
         .map(|request| format!("{} was never answered", request.method))
         .collect()
 }
+
+/// Checks that no answer met code that does not know the call, as after an upgrade of a canister that
+/// waited: the callback would read memory that was never written, or run another function. No
+/// callback of a fleet traps by itself, unless an injected trap has ended its task before.
+fn check_callbacks(world: &World) -> Vec<String> {
+    let callbacks = world
+        .replica
+        .trace()
+        .iter()
+        .filter(|event| matches!(event.kind, Kind::Reply | Kind::Reject | Kind::Cleanup));
+    callbacks
+        .filter_map(|event| match &event.outcome {
+            Outcome::Trap { message } if !EXPECTED.iter().any(|text| message.contains(text)) => {
+                Some(format!(
+                    "{} trapped at the answer to {}: {message}",
+                    event.canister, event.method
+                ))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Texts of the traps of callbacks that cases provoke: the injected one, and ic-cdk's for an answer
+/// to a task that ended by it.
+const EXPECTED: [&str; 2] = ["injected fault", "Call already trapped"];
 
 /// Members and canisters of the pool, as root lists them.
 struct Registered {
@@ -148,8 +183,30 @@ fn check_imported(
         ImportAs::Pool => registered.pool.contains(&canister) || is_member,
         ImportAs::Member { .. } => is_member,
     };
-    let imported = decode::<Result<Imported, ImportError>>(answer).is_ok();
-    (imported && !is_registered).then(|| format!("{canister} is imported, and not on record"))
+    match decode::<Result<Imported, ImportError>>(answer) {
+        Ok(_) if !is_registered => Some(format!("{canister} is imported, and not on record")),
+        Err(error @ ImportError::NotOnSubnet { .. }) if is_registered => Some(format!(
+            "{canister} is on record, and the answer was {error:?}"
+        )),
+        _ => None,
+    }
+}
+
+/// Checks that no canister of another subnet is on record, and that root changed none.
+fn check_subnets(world: &World, recorded: &BTreeSet<Principal>, violations: &mut Vec<String>) {
+    let own = world.replica.subnet_of(world.root);
+    for canister in recorded {
+        if world.replica.subnet_of(*canister) != own {
+            violations.push(format!("{canister} is on record, and on another subnet"));
+        }
+    }
+    let strangers = world.controlled_by(controller()).into_iter();
+    let far = strangers.filter(|canister| world.replica.subnet_of(*canister) != own);
+    let changed = far.filter(|canister| {
+        let controllers = world.replica.controllers(*canister);
+        !controllers.is_some_and(|all| all.contains(&world.root) && all.len() == 2)
+    });
+    violations.extend(changed.map(|canister| format!("root changed {canister}, which it refused")));
 }
 
 /// Checks registry, pool and ledger. With `creations_may_be_lost`, one canister may be on no record
@@ -160,6 +217,7 @@ fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     let quarantined = world.operations(OperationsFilter::Quarantined);
     let mut violations = Vec::new();
     let recorded = check_records(world, &members, &pool, &quarantined, &mut violations);
+    check_subnets(world, &recorded, &mut violations);
     let lost = lost_canisters(world, &recorded);
     let unknown_ids = quarantined
         .iter()
@@ -254,6 +312,7 @@ fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Ve
 
 /// Checks that the pool's canisters are unclaimed, and in the state of new ones.
 fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
+    let fresh = fresh_settings();
     for entry in pool {
         let canister = entry.canister;
         if let Some(operation) = entry.claimed_by {
@@ -266,12 +325,32 @@ fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String
                 if status.module_hash.is_none()
                     && status.status == CanisterStatusType::Running
                     && status.settings.controllers == [world.root]
+                    && status.memory_metrics.wasm_chunk_store_size == 0u8
                     && status.memory_metrics.snapshots_size == 0u8 => {}
             other => violations.push(format!(
                 "{canister} is in the pool, and is not empty: {other:?}"
             )),
         }
+        let mut settings = world.settings(canister).unwrap_or_default();
+        settings.retain(|setting, value| {
+            *setting != idl_hash("controllers") && fresh.get(setting) != Some(value)
+        });
+        if !settings.is_empty() {
+            violations.push(format!(
+                "{canister} is in the pool, and these settings are not a new one's: {settings:?}"
+            ));
+        }
     }
+}
+
+/// The settings of a canister that root created, and that nobody has used.
+fn fresh_settings() -> &'static Record {
+    static FRESH: OnceLock<Record> = OnceLock::new();
+    FRESH.get_or_init(|| {
+        let mut world = small();
+        let pooled = world.pool()[0].canister;
+        world.settings(pooled).expect("root controls it")
+    })
 }
 
 /// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.
@@ -289,8 +368,8 @@ fn check_cycles(world: &World, violations: &mut Vec<String>) {
             "the replica's accounts do not balance: {accounts:?}"
         ));
     }
-    let deleted = attached_cycles(world, "delete_canister").len() as u128;
-    if accounts.destroyed > deleted * DESTROYED {
+    let deleted = world.done.deleted;
+    if accounts.destroyed > u128::from(deleted) * DESTROYED && !may_destroy(world) {
         let destroyed = accounts.destroyed;
         violations.push(format!(
             "{destroyed} cycles went down with {deleted} canisters"
@@ -300,13 +379,7 @@ fn check_cycles(world: &World, violations: &mut Vec<String>) {
 
 /// Checks that root's ledger has all cycles that root sent to canisters.
 fn check_ledger(world: &mut World, violations: &mut Vec<String>) {
-    let sent: u128 = [
-        attached_cycles(world, "create_canister"),
-        attached_cycles(world, "deposit_cycles"),
-    ]
-    .concat()
-    .iter()
-    .sum();
+    let sent = world.done.sent;
     let sheet = world.sheet();
     let recorded: u128 = ["creation_fees", "to_pool", "to_members"]
         .iter()
@@ -319,18 +392,13 @@ fn check_ledger(world: &mut World, violations: &mut Vec<String>) {
     }
 }
 
-/// The cycles that root attached to each successful call of a management method.
-fn attached_cycles(world: &World, method: &str) -> Vec<u128> {
-    let events = world.replica.trace().iter();
-    events
-        .filter(|event| {
-            event.kind == Kind::Management
-                && event.caller == world.root
-                && event.method == method
-                && event.outcome == Outcome::Reply
-        })
-        .map(|event| event.cycles)
-        .collect()
+/// Whether root was told to delete a canister, whatever it holds.
+fn may_destroy(world: &World) -> bool {
+    let mut retirements = world.requests.iter();
+    retirements.any(|request| {
+        request.method == "canic_retire"
+            && argument::<RetireRequest>(request).how == Retirement::Destroy
+    })
 }
 
 /// Cycles that may go down with a deleted canister: the rest after draining, see the runtime's
@@ -341,33 +409,60 @@ const DESTROYED: u128 = T / 10;
 fn check_repeated_requests(world: &mut World) -> Vec<String> {
     let mut violations = Vec::new();
     world.replica.add_cycles(world.root, 60 * T);
-    let mut requests = world.requests.clone();
-    requests.retain(|request| request.method == "canic_provision");
-    for request in &requests {
-        let request: ProvisionRequest = argument(request);
-        let before = world.members();
-        let holder = before.iter().find(|member| {
-            member.role == request.role && (member.key == request.key || request.key.is_none())
-        });
-        let workers = before
-            .iter()
-            .filter(|member| member.role == "worker")
-            .count();
-        let answer: Result<Provisioned, ProvisionError> =
-            world.ask(controller(), "canic_provision", (&request,));
-        if let Err(why) = world.settle(|_| ()) {
-            violations.push(why);
+    let mut requests: Vec<ProvisionRequest> = Vec::new();
+    for request in &world.requests {
+        if request.method == "canic_provision" {
+            let request = argument(request);
+            if !requests.contains(&request) {
+                requests.push(request);
+            }
         }
-        match (&answer, holder) {
-            (Err(ProvisionError::InstallFailed { .. }), None)
-                if request == crate::scenario::refused() => {}
-            (Err(ProvisionError::RoleFull { .. }), None) if workers == world.capacity => {}
-            (Ok(_), None) => {}
-            (Ok(now), Some(then)) if now.canister == then.canister => {}
-            _ => violations.push(format!("{:?} was {holder:?}, now: {answer:?}", request.key)),
+    }
+    for request in &requests {
+        let before = world.members();
+        let answer: Result<Provisioned, ProvisionError> =
+            world.ask(controller(), "canic_provision", (request,));
+        violations.extend(world.settle(|_| ()).err());
+        if !is_expected(world, request, &before, &answer) {
+            let holder = holder(&before, request);
+            violations.push(format!("{:?} was {holder:?}, now: {answer:?}", request.key));
         }
     }
     violations
+}
+
+/// The member that has the role and the key of a request already.
+fn holder<'a>(members: &'a [MemberInfo], request: &ProvisionRequest) -> Option<&'a MemberInfo> {
+    let mut members = members.iter();
+    members.find(|member| {
+        member.role == request.role && (member.key == request.key || request.key.is_none())
+    })
+}
+
+/// Whether an answer fits the members that there were before the request.
+fn is_expected(
+    world: &World,
+    request: &ProvisionRequest,
+    before: &[MemberInfo],
+    answer: &Result<Provisioned, ProvisionError>,
+) -> bool {
+    let of_role = before.iter().filter(|member| member.role == request.role);
+    let asked_parent = request.parent.unwrap_or(world.root);
+    let siblings = of_role.clone().filter(|m| m.parent == asked_parent);
+    match (answer, holder(before, request)) {
+        (Ok(now), Some(then)) => now.canister == then.canister,
+        (Ok(_), None) => true,
+        (Err(ProvisionError::UnknownRole { .. } | ProvisionError::NoModule { .. }), None) => true,
+        (Err(ProvisionError::ParentNotAllowed { parent_role, .. }), _) => {
+            let mut members = before.iter();
+            let parent = members.find(|member| Some(member.canister) == request.parent);
+            request.parent.is_some() && *parent_role == parent.map(|parent| parent.role.clone())
+        }
+        (Err(ProvisionError::ParentFull { max, .. }), None) => siblings.count() == *max as usize,
+        (Err(ProvisionError::RoleFull { .. }), None) => of_role.count() == world.capacity,
+        (Err(ProvisionError::InstallFailed { .. }), None) => request.arg == refused().arg,
+        (Err(_), _) => false,
+    }
 }
 
 /// Fills the workers' role, and checks that it takes as many members as its maximum, and that the
@@ -402,32 +497,28 @@ fn check_capacity(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// Checks the directories of members: parents know their children, watchers all subscribers.
+/// Checks the directories of members: parents know their children, watchers all members of the
+/// roles that they watch. Of other members a directory may know the truth or nothing.
 fn check_directories(world: &mut World) -> Vec<String> {
     let members = world.members();
+    let positions = positions(world, &members);
     let mut violations = Vec::new();
     let is_subscriber =
         |member: &&MemberInfo| ["subscriber", "watcher"].contains(&member.role.as_str());
     for subscriber in members.iter().filter(is_subscriber) {
-        for key in KEYS {
+        for (role, key) in &positions {
             let mut named = members.iter();
-            let named = named.find(|m| m.role == "subscriber" && m.key.as_deref() == Some(key));
-            let visible =
-                named.filter(|m| subscriber.role == "watcher" || m.parent == subscriber.canister);
-            let expected = visible.map(|member| member.canister);
-            let answer = world.replica.query(Ingress {
-                sender: controller(),
-                canister: subscriber.canister,
-                method: "knows".to_string(),
-                payload: candid::encode_args(("subscriber", key)).expect("an argument"),
-                effective: None,
-                caller_info: None,
-            });
-            let known = answer.map(|bytes| decode::<Option<Principal>>(&bytes));
-            if known.as_ref() != Ok(&expected) {
-                let subscriber = subscriber.key.as_deref().unwrap_or_default();
+            let named = named.find(|m| m.role == *role && m.key.as_ref() == Some(key));
+            let is_watched = subscriber.role == "watcher" && world.watched.contains(&role.as_str());
+            let is_child = named.is_some_and(|named| named.parent == subscriber.canister);
+            let must_know = (is_watched || is_child) && !world.deaf.contains(&subscriber.canister);
+            let expected = named.map(|member| member.canister);
+            let known = knows(world, subscriber.canister, role, key);
+            if known != Ok(expected) && (must_know || known != Ok(None)) {
                 violations.push(format!(
-                    "{subscriber} finds {known:?} under {key}, not {expected:?}"
+                    "{} of role {} finds {known:?} under {role} {key}, not {expected:?}",
+                    subscriber.key.as_deref().unwrap_or_default(),
+                    subscriber.role,
                 ));
             }
         }
@@ -435,8 +526,53 @@ fn check_directories(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// The keys of subscribers in all scenarios.
-const KEYS: [&str; 5] = ["old", "new", "a", "aa", "b"];
+/// The roles and keys of all members, and of all that root was asked for.
+fn positions(world: &World, members: &[MemberInfo]) -> BTreeSet<(String, String)> {
+    let now = members.iter();
+    let now = now.filter_map(|member| Some((member.role.clone(), member.key.clone()?)));
+    let asked = world.requests.iter();
+    let asked = asked.filter(|request| request.method == "canic_provision");
+    let asked = asked.filter_map(|request| {
+        let request: ProvisionRequest = argument(request);
+        Some((request.role, request.key?))
+    });
+    now.chain(asked).collect()
+}
+
+/// The canister that a subscriber finds in its directory.
+fn knows(
+    world: &mut World,
+    subscriber: Principal,
+    role: &str,
+    key: &str,
+) -> Result<Option<Principal>, Reject> {
+    let answer = world.replica.query(Ingress {
+        sender: controller(),
+        canister: subscriber,
+        method: "knows".to_string(),
+        payload: candid::encode_args((role, key)).expect("an argument"),
+        effective: None,
+        caller_info: None,
+    });
+    answer.map(|bytes| decode(&bytes))
+}
+
+/// Checks that hubs admit their children, and nobody else.
+fn check_hubs(world: &mut World) -> Vec<String> {
+    let members = world.members();
+    let mut violations = Vec::new();
+    for hub in members.iter().filter(|member| member.role == "hub") {
+        for member in &members {
+            let nothing = candid::encode_args(()).expect("no argument");
+            let answer = world.call(member.canister, hub.canister, "for_children", nothing);
+            if answer.is_ok() != (member.parent == hub.canister) {
+                let key = member.key.as_deref().unwrap_or_default();
+                violations.push(format!("the hub answers {} {key}: {answer:?}", member.role));
+            }
+        }
+    }
+    violations
+}
 
 /// The identity that a member answers.
 fn identity_info(world: &mut World, canister: Principal) -> Option<IdentityInfo> {

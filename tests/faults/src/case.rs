@@ -43,6 +43,8 @@ pub enum Act {
     UpgradeRoot,
     /// Root is stopped, upgraded and started again.
     UpgradeStoppedRoot,
+    /// All members are upgraded without being stopped; each may refuse.
+    UpgradeMembers,
 }
 
 /// A call or its answer in the trace of a scenario.
@@ -93,6 +95,7 @@ impl Site {
                     Act::LongOutage,
                     Act::UpgradeRoot,
                     Act::UpgradeStoppedRoot,
+                    Act::UpgradeMembers,
                 ];
                 let lost = lost.into_iter().map(|effect| failure(effect, None));
                 let late = Effect::Delay { rounds: DELAY };
@@ -113,10 +116,11 @@ impl Act {
             Self::StopMembers => world.all_members("stop_canister"),
             Self::StopRoot => outage(world, 10),
             Self::LongOutage => outage(world, 10 * 86_400),
-            // Root refuses an upgrade while it waits for an answer, but it does not see the calls
-            // that its timers make to it. An answer that reaches new code is lost, whatever root
-            // does: operators stop a canister before they upgrade it.
-            Self::UpgradeRoot if world.waits_for_its_timers() => {}
+            // Root and members refuse an upgrade while they wait for an answer, but they do not see
+            // the calls that their timers make to them. An answer that reaches new code is lost,
+            // whatever they do: operators stop a canister before they upgrade it.
+            Self::UpgradeRoot | Self::UpgradeMembers if world.waits_for_timers() => {}
+            Self::UpgradeMembers => world.upgrade_members(),
             Self::UpgradeRoot => drop(world.upgrade_root()),
             Self::UpgradeStoppedRoot => {
                 drop(world.stop_root());

@@ -11,14 +11,17 @@
 
 pub mod audit;
 pub mod case;
+mod foreign;
 pub mod history;
 pub mod matrix;
 pub mod measure;
 pub mod scenario;
 mod seed;
+pub mod shrink;
 pub mod world;
 
 pub use case::{Act, Case, Failure};
+pub use history::History;
 pub use matrix::{Report, Violation};
 pub use scenario::Scenario;
 pub use world::World;

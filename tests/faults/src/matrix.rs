@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    slice,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,9 +13,10 @@ use std::{
 };
 
 use candid::Principal;
+use canic::api::OperationsFilter;
 use canic_replica::{Direction, Effect, Fault, Kind};
 use fastrand::Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::audit,
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// The problems that a case or history showed, and how to repeat it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Violation {
     /// The arguments with which `cargo xtask faults` repeats the case.
     pub repeat: String,
@@ -42,7 +44,7 @@ impl fmt::Display for Violation {
 }
 
 /// The size and the outcome of a run of the matrix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Scenarios.
     pub scenarios: usize,
@@ -100,23 +102,32 @@ impl Prepared {
         failures.map(|failure| self.case(vec![failure])).collect()
     }
 
-    /// A random case with two failures; the second is possible when the first has happened.
+    /// Random cases with two failures, of which the first is the same; the second is possible when
+    /// the first has happened.
     #[must_use]
-    pub fn pair(&self, rng: &mut Rng) -> Case {
+    pub fn pairs(&self, count: usize, rng: &mut Rng) -> Vec<Case> {
         let first = random_failure(&self.sites, rng);
-        let after = run(&self.world, &self.case(vec![first.clone()])).sites;
+        let (_, _, after) = play(
+            &mut self.world.clone(),
+            &self.scenario,
+            slice::from_ref(&first),
+        );
+        (0..count).map(|_| self.pair(&first, &after, rng)).collect()
+    }
+
+    fn pair(&self, first: &Failure, after: &[Site], rng: &mut Rng) -> Case {
         let same = |failure: &Failure| Fault {
             effect: Effect::trap(),
             ..failure.fault.clone()
         };
         let second = loop {
-            let second = random_failure(&after, rng);
+            let second = random_failure(after, rng);
             // Of two faults armed for one message, only one can fire.
-            if same(&second) != same(&first) {
+            if same(&second) != same(first) {
                 break second;
             }
         };
-        self.case(vec![first, second])
+        self.case(vec![first.clone(), second])
     }
 
     /// Calls between canisters, when nothing fails.
@@ -174,25 +185,16 @@ pub fn run(world: &World, case: &Case) -> Run {
         let Some(scenario) = scenario::named(&case.scenario) else {
             return vec![format!("there is no scenario {:?}", case.scenario)];
         };
-        let from = world.events();
-        for failure in &case.failures {
-            world.replica.inject(failure.fault.clone());
-        }
-        (scenario.act)(&mut world);
-        let mut seen = 0;
-        let settled = world.settle(|world| {
-            while let Some(fired_fault) = world.replica.fired_faults().get(seen) {
-                seen += 1;
-                let mut failures = case.failures.iter();
-                let failure = failures.find(|failure| failure.fault == fired_fault.fault);
-                if let Some(act) = failure.and_then(|failure| failure.act) {
-                    act.perform(world);
-                }
-            }
-        });
-        fired = seen >= case.failures.len();
-        sites = sites_of(&world, from);
+        let settled;
+        (settled, fired, sites) = play(&mut world, scenario, &case.failures);
         match settled {
+            Ok(()) if case.failures.is_empty() => {
+                let quarantined = world.operations(OperationsFilter::Quarantined);
+                let nothing_failed = quarantined
+                    .into_iter()
+                    .map(|op| format!("nothing failed, and this is quarantined: {op:?}"));
+                nothing_failed.chain(audit(&mut world)).collect()
+            }
             Ok(()) => audit(&mut world),
             Err(why) => vec![why],
         }
@@ -205,6 +207,32 @@ pub fn run(world: &World, case: &Case) -> Run {
         fired,
         sites,
     }
+}
+
+/// Requests the operation of a scenario with failures on its way, and waits until the fleet is
+/// quiet. Returns whether it is, whether all failures happened, and the messages until then.
+fn play(
+    world: &mut World,
+    scenario: &Scenario,
+    failures: &[Failure],
+) -> (Result<(), String>, bool, Vec<Site>) {
+    let from = world.events();
+    for failure in failures {
+        world.replica.inject(failure.fault.clone());
+    }
+    (scenario.act)(world);
+    let mut seen = 0;
+    let settled = world.settle(|world| {
+        while let Some(fired_fault) = world.replica.fired_faults().get(seen) {
+            seen += 1;
+            let mut failures = failures.iter();
+            let failure = failures.find(|failure| failure.fault == fired_fault.fault);
+            if let Some(act) = failure.and_then(|failure| failure.act) {
+                act.perform(world);
+            }
+        }
+    });
+    (settled, seen >= failures.len(), sites_of(world, from))
 }
 
 /// Runs `check`, and returns its problems; a panic is a problem, too.
@@ -275,14 +303,23 @@ pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
     }
 }
 
-/// `count` random cases with two failures, in turn from each scenario.
+/// Pairs of failures that share the first one: to know which second failures are possible, the
+/// scenario runs with the first.
+pub const PAIRS_OF_A_GROUP: usize = 4;
+
+/// A group of random cases with two failures, of the scenario whose turn it is.
+#[must_use]
+pub fn group_of_pairs(prepared: &[Prepared], group: u64, seed: u64) -> Vec<Case> {
+    let mut rng = Rng::with_seed(seed.wrapping_mul(1 << 32).wrapping_add(group));
+    prepared[group as usize % prepared.len()].pairs(PAIRS_OF_A_GROUP, &mut rng)
+}
+
+/// At least `count` random cases with two failures, in turn from each scenario.
 #[must_use]
 pub fn pairs(prepared: &[Prepared], count: usize, seed: u64) -> Vec<Case> {
-    let numbers: Vec<usize> = (0..count).collect();
-    in_parallel(&numbers, |number| {
-        let mut rng = Rng::with_seed(seed.wrapping_mul(1 << 32) + *number as u64);
-        prepared[number % prepared.len()].pair(&mut rng)
-    })
+    let groups: Vec<u64> = (0..count.div_ceil(PAIRS_OF_A_GROUP) as u64).collect();
+    let all = in_parallel(&groups, |group| group_of_pairs(prepared, *group, seed));
+    all.concat()
 }
 
 /// Runs cases, each in a copy of its scenario's world. Returns the number of cases whose faults all

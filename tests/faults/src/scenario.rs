@@ -13,11 +13,12 @@ use canic_fleet_tests::{
     user,
 };
 use canic_replica::{Effect, Fault, RejectCode};
+use ic_management_canister_types::CanisterIdRecord;
 
-use crate::world::{T, World, controller};
-
-/// The platform's default, in seconds: 30 days.
-const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
+use crate::{
+    foreign,
+    world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller},
+};
 
 /// An operation, and the world in which it begins.
 #[derive(Clone, Copy, Debug)]
@@ -192,12 +193,13 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "announce_to_an_upgraded_watcher",
         world: tree,
         act: |world| {
-            let watcher = named_member(world, "watcher");
+            let members = world.members();
+            let watcher = members.iter().find(|m| m.role == "watcher").expect("it is");
             provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
             for _ in 0..4 {
                 world.rounds(2);
-                world.upgrade(watcher, "fixture-watcher");
+                world.upgrade(watcher);
             }
         },
     },
@@ -213,6 +215,31 @@ pub const SCENARIOS: &[Scenario] = &[
             world.replica.inject(Fault { times: 2, ..fault });
             provision(world, &subscriber("b", None));
             retire_named(world, "aa", None);
+        },
+    },
+    Scenario {
+        name: "members_ask_root_about_others",
+        world: tree,
+        act: |world| {
+            let [old, new, watcher] = ["old", "new", "watcher"].map(|key| named_member(world, key));
+            let key = |key: &str| ("subscriber".to_string(), key.to_string());
+            world.begin(user(1), old, "look_up", key("new"));
+            world.begin(user(1), old, "look_up_and_forget", key("new"));
+            world.begin(user(1), old, "role_of", (watcher,));
+            // The callee asks root about its caller.
+            let nothing = Encode!().expect("no argument");
+            let call = (new, "for_members", nothing);
+            world.begin(user(1), watcher, "forward", call);
+        },
+    },
+    Scenario {
+        name: "members_command_root",
+        world: tree,
+        act: |world| {
+            let [a, old, new] = ["a", "old", "new"].map(|key| named_member(world, key));
+            world.begin(user(1), new, "hire", ("b".to_string(),));
+            world.begin(user(1), old, "hand_over", (a, new));
+            world.begin(user(1), a, "keys_of_children", ());
         },
     },
     Scenario {
@@ -321,6 +348,59 @@ pub const SCENARIOS: &[Scenario] = &[
         world: with_stranger,
         act: adopt,
     },
+    Scenario {
+        name: "import_into_the_pool_from_another_owner",
+        world: foreign::stranger,
+        act: foreign::import_and_provision,
+    },
+    Scenario {
+        name: "retire_by_recycling_what_another_owner_set",
+        world: foreign::member,
+        act: |world| foreign::retire_all(world, Retirement::Recycle),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_no_threshold",
+        world: foreign::members_at_no_threshold,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
+    },
+    Scenario {
+        name: "retire_by_deleting_at_a_threshold_of_a_year",
+        world: foreign::members_at_a_threshold_of_a_year,
+        act: |world| foreign::retire_all(world, Retirement::Delete),
+    },
+    Scenario {
+        name: "import_from_another_subnet",
+        world: with_far_stranger,
+        act: |world| {
+            let stranger = world.controlled_by(controller())[0];
+            import(world, stranger, ImportAs::Pool);
+        },
+    },
+    Scenario {
+        name: "import_a_member_from_another_subnet",
+        world: with_far_stranger,
+        act: adopt,
+    },
+    Scenario {
+        name: "provision_after_the_chunk_store_was_cleared",
+        world: || {
+            let mut world = with_worker();
+            let root = world.root;
+            let args = CanisterIdRecord { canister_id: root };
+            let cleared = world.manage(controller(), "clear_chunk_store", root, &args);
+            cleared.expect("a controller may clear it");
+            rest(world)
+        },
+        act: |world| provision(world, &notebook(user(2))),
+    },
+    Scenario {
+        name: "provision_on_a_refused_canister",
+        world: with_refused_canister,
+        act: |world| {
+            refuse_next_install(world);
+            provision(world, &notebook(user(1)));
+        },
+    },
 ];
 
 /// A scenario by name.
@@ -354,7 +434,7 @@ fn tight() -> World {
 }
 
 /// A fleet whose root has cycles for its reserve, its pool and one more member.
-fn poor() -> World {
+pub(crate) fn poor() -> World {
     let mut world = World::start("fixture-small-root", 5 * T);
     (world.capacity, world.reserve) = (4, T);
     world.approve("worker", "example-worker");
@@ -398,8 +478,46 @@ fn with_stranger_that_holds(cycles: u128) -> World {
     rest(world)
 }
 
+/// A fleet and a worker on another subnet than root's. Root and the test's controller control it.
+fn with_far_stranger() -> World {
+    let mut world = World::start_on(2, "fixture-small-root", 60 * T);
+    (world.capacity, world.reserve) = (4, T);
+    world.approve("worker", "example-worker");
+    let elsewhere = world.replica.subnets()[1].id;
+    let stranger = world.create_on(elsewhere, controller(), 2 * T);
+    let stranger = stranger.expect("a canister can be created");
+    world.install(
+        controller(),
+        stranger,
+        "example-worker",
+        owner_argument(user(1)),
+    );
+    let both = vec![controller(), world.root];
+    world.set_controllers(controller(), stranger, both);
+    rest(world)
+}
+
+/// A fleet whose pool has one canister, on which the platform refused a provision.
+fn with_refused_canister() -> World {
+    let mut world = small();
+    refuse_next_install(&mut world);
+    provision(&mut world, &notebook(user(1)));
+    let mut world = rest(world);
+    world.replica.clear_faults();
+    world
+}
+
+/// Lets the platform refuse the next install as if its canister were on another subnet.
+fn refuse_next_install(world: &mut World) {
+    let refuse = Effect::reject(RejectCode::CanisterReject);
+    let fault = Fault::on_call(refuse)
+        .caller(world.root)
+        .method("install_chunked_code");
+    world.replica.inject(fault);
+}
+
 /// Two parents, a chain of two subscribers below one of them, and a watcher of all of them.
-fn tree() -> World {
+pub(crate) fn tree() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(new_tree).clone()
 }
@@ -407,6 +525,7 @@ fn tree() -> World {
 fn new_tree() -> World {
     let mut world = World::start("fixture-tree-root", 60 * T);
     (world.capacity, world.reserve) = (4, T);
+    world.watched = &["subscriber"];
     world.approve("worker", "example-worker");
     world.approve("subscriber", "fixture-subscriber");
     world.approve("watcher", "fixture-watcher");
@@ -423,7 +542,7 @@ fn new_tree() -> World {
     rest(world)
 }
 
-fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
+pub(crate) fn subscriber(key: &str, parent: Option<Principal>) -> ProvisionRequest {
     ProvisionRequest {
         role: "subscriber".to_string(),
         key: Some(key.to_string()),
@@ -454,14 +573,14 @@ fn retire_named(world: &mut World, key: &str, subtree: Option<bool>) {
 }
 
 /// Waits until a world is quiet, and clears its recorded requests.
-fn rest(mut world: World) -> World {
+pub(crate) fn rest(mut world: World) -> World {
     world.settle(|_| ()).expect("nothing fails");
     world.requests.clear();
     world
 }
 
 /// Provisions a member, and waits for it.
-fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
+pub(crate) fn member(world: &mut World, request: &ProvisionRequest) -> Principal {
     let answer: Result<Provisioned, ProvisionError> =
         world.ask(controller(), "canic_provision", (request,));
     world.settle(|_| ()).expect("nothing fails");

@@ -1,6 +1,10 @@
 //! A world: an instance with a root on it, driven from outside.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
 use candid::{
     CandidType, Decode, Encode, Principal,
@@ -14,15 +18,17 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica,
+    Reject, Replica, SubnetKind,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
     ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
+    UpdateSettingsArgs,
 };
 use serde::de::DeserializeOwned;
 
@@ -32,8 +38,14 @@ pub const T: u128 = 1_000_000_000_000;
 /// In nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
 
+/// The platform's default, in seconds: 30 days.
+pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
+
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
+
+/// Tries of a request to the management canister, of which faults may take some.
+const MAX_TRIES: usize = 100;
 
 /// Rounds within which a fleet must become quiet. An operation pauses for a minute at most, and
 /// time jumps when nothing runs.
@@ -42,6 +54,9 @@ const MAX_ROUNDS: u32 = 2_000;
 /// Rounds without execution after which a fleet is quiet: longer than any pause of an open
 /// operation or of a refill of the pool.
 const QUIET_ROUNDS: u32 = 9;
+
+/// Rounds without execution after which nothing will ever run: longer than any message is delayed.
+const STUCK_ROUNDS: u32 = 100;
 
 /// An instance with a root on it. A clone continues independently from the same state.
 #[derive(Clone)]
@@ -58,9 +73,32 @@ pub struct World {
     pub capacity: usize,
     /// Root's reserve: cycles that it does not spend.
     pub reserve: u128,
+    /// Members that need not know all that concerns them: their timers are gone, and root may have
+    /// had nothing to announce since.
+    pub deaf: BTreeSet<Principal>,
+    /// The roles that watchers watch.
+    pub watched: &'static [&'static str],
     module: Arc<Vec<u8>>,
+    /// The modules that root was asked to approve, by hash.
+    modules: BTreeMap<Vec<u8>, Arc<Vec<u8>>>,
     /// Rounds in a row in which nothing ran.
     idle: u32,
+    /// Canisters whose freezing threshold was raised.
+    frozen: BTreeSet<Principal>,
+    /// What root did by calls that succeeded.
+    pub done: Done,
+    /// Events of the trace that `done` has.
+    counted: u64,
+}
+
+/// What root did by successful calls of the management canister. The trace forgets old events, and
+/// these sums don't.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Cycles that root attached to creations and deposits.
+    pub sent: u128,
+    /// Canisters that root deleted.
+    pub deleted: u64,
 }
 
 /// A call that was submitted.
@@ -88,7 +126,20 @@ impl World {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start(package: &'static str, cycles: u128) -> Self {
-        let replica = Replica::new(Config::default()).expect("an application subnet");
+        Self::start_on(1, package, cycles)
+    }
+
+    /// A fresh instance with so many application subnets, and a root of this package on the first.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_on(subnets: usize, package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application; subnets],
+            ..Config::default()
+        };
+        let replica = Replica::new(config).expect("application subnets");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),
@@ -96,8 +147,14 @@ impl World {
             requests: Vec::new(),
             capacity: 0,
             reserve: 0,
+            deaf: BTreeSet::new(),
+            watched: &[],
             module: Arc::new(artifacts::module(package)),
+            modules: BTreeMap::new(),
             idle: 0,
+            frozen: BTreeSet::new(),
+            done: Done::default(),
+            counted: 0,
         };
         world.root = world.create(controller(), cycles);
         let install = world.install_args(CanisterInstallMode::Install);
@@ -130,6 +187,7 @@ impl World {
             );
             chunks.push(staged.expect("the chunk is taken").hash.into());
         }
+        self.know_module(wasm);
         let role = role.to_string();
         let request = ApproveRequest {
             role,
@@ -141,27 +199,50 @@ impl World {
         approved.expect("the module is approved");
     }
 
-    /// A new canister with `cycles`, controlled by `owner`.
+    /// Keeps a module for upgrades of the members that root installs with it.
+    pub fn know_module(&mut self, wasm: &[u8]) {
+        self.modules.insert(sha256(wasm), Arc::new(wasm.to_vec()));
+    }
+
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
     ///
     /// # Panics
     /// When the canister can't be created.
     pub fn create(&mut self, owner: Principal, cycles: u128) -> Principal {
+        self.try_create(owner, cycles)
+            .expect("a canister can be created")
+    }
+
+    /// A new canister with `cycles` on root's subnet, controlled by `owner`.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn try_create(&mut self, owner: Principal, cycles: u128) -> Result<Principal, Reject> {
+        let first = self.replica.subnets()[0].id;
+        self.create_on(first, owner, cycles)
+    }
+
+    /// A new canister on a subnet.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    /// # Panics
+    /// When the answer is of another type.
+    pub fn create_on(
+        &mut self,
+        subnet: Principal,
+        owner: Principal,
+        cycles: u128,
+    ) -> Result<Principal, Reject> {
         let args = ProvisionalCreateCanisterWithCyclesArgs {
             amount: Some(cycles.into()),
             ..Default::default()
         };
-        let somewhere = self.replica.default_effective_canister();
-        let reply = self
-            .manage(
-                owner,
-                "provisional_create_canister_with_cycles",
-                somewhere,
-                &args,
-            )
-            .expect("a canister can be created");
-        Decode!(&reply, ProvisionalCreateCanisterWithCyclesResult)
-            .expect("the platform's type")
-            .canister_id
+        let method = "provisional_create_canister_with_cycles";
+        let subnet = EffectivePrincipal::Subnet(subnet);
+        let reply = self.manage_through(subnet, owner, method, &args)?;
+        let created = Decode!(&reply, ProvisionalCreateCanisterWithCyclesResult);
+        Ok(created.expect("the platform's type").canister_id)
     }
 
     /// Replaces the controllers of a canister.
@@ -169,16 +250,30 @@ impl World {
     /// # Panics
     /// When `owner` does not control it.
     pub fn set_controllers(&mut self, owner: Principal, canister: Principal, all: Vec<Principal>) {
-        let args = ic_management_canister_types::UpdateSettingsArgs {
+        let settings = CanisterSettings {
+            controllers: Some(all),
+            ..Default::default()
+        };
+        self.set(owner, canister, settings)
+            .expect("the settings are accepted");
+    }
+
+    /// Sets settings of a canister.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn set(
+        &mut self,
+        owner: Principal,
+        canister: Principal,
+        settings: CanisterSettings,
+    ) -> Answer {
+        let args = UpdateSettingsArgs {
             canister_id: canister,
-            settings: CanisterSettings {
-                controllers: Some(all),
-                ..Default::default()
-            },
+            settings,
             sender_canister_version: None,
         };
         self.manage(owner, "update_settings", canister, &args)
-            .expect("the settings are accepted");
     }
 
     /// Installs a package's module without root.
@@ -186,6 +281,21 @@ impl World {
     /// # Panics
     /// When the module can't be installed.
     pub fn install(&mut self, owner: Principal, canister: Principal, package: &str, arg: Vec<u8>) {
+        self.try_install(owner, canister, package, arg)
+            .expect("the module is installed");
+    }
+
+    /// Installs a package's module without root.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn try_install(
+        &mut self,
+        owner: Principal,
+        canister: Principal,
+        package: &str,
+        arg: Vec<u8>,
+    ) -> Answer {
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Install,
             canister_id: canister,
@@ -194,7 +304,6 @@ impl World {
             sender_canister_version: None,
         };
         self.manage(owner, "install_code", canister, &args)
-            .expect("the module is installed");
     }
 
     fn install_args(&self, mode: CanisterInstallMode) -> InstallCodeArgs {
@@ -291,7 +400,7 @@ impl World {
             }
             // Time stands still at first: messages in transit need rounds, not time.
             if round < 100 {
-                self.replica.tick();
+                self.tick();
             } else {
                 self.step();
             }
@@ -328,12 +437,22 @@ impl World {
         canister: Principal,
         args: &impl CandidType,
     ) -> Answer {
+        self.manage_through(EffectivePrincipal::Canister(canister), sender, method, args)
+    }
+
+    fn manage_through(
+        &mut self,
+        effective: EffectivePrincipal,
+        sender: Principal,
+        method: &str,
+        args: &impl CandidType,
+    ) -> Answer {
         let message = self.replica.submit(Ingress {
             sender,
             canister: Principal::management_canister(),
             method: method.to_string(),
             payload: Encode!(args).expect("the argument can be encoded"),
-            effective: Some(EffectivePrincipal::Canister(canister)),
+            effective: Some(effective),
             caller_info: None,
         })?;
         self.wait_for(&message)
@@ -360,9 +479,9 @@ impl World {
         self.upgrade_root().expect("root can be upgraded");
     }
 
-    /// Whether a call of root's timers to root itself, or its answer, is delayed by a fault.
+    /// Whether a call of a canister's timers to itself, or its answer, is delayed by a fault.
     #[must_use]
-    pub fn waits_for_its_timers(&self) -> bool {
+    pub fn waits_for_timers(&self) -> bool {
         let round = self.replica.trace().last().map_or(0, |event| event.round);
         self.replica.fired_faults().iter().any(|fired_fault| {
             let of_timer = fired_fault.fault.method.as_deref() == Some(TIMER);
@@ -379,12 +498,13 @@ impl World {
         self.manage_root("stop_canister")
     }
 
-    /// Starts root.
+    /// Starts root, and tries again while a fault keeps the request from the platform.
     ///
     /// # Panics
-    /// Never: a canister can be started at any time.
+    /// When no try succeeds: without faults, a canister can be started at any time.
     pub fn start_root(&mut self) {
-        self.manage_root("start_canister").expect("root starts");
+        let started = (0..MAX_TRIES).any(|_| self.manage_root("start_canister").is_ok());
+        assert!(started, "root does not start");
     }
 
     fn manage_root(&mut self, method: &str) -> Answer {
@@ -420,21 +540,35 @@ impl World {
         }
     }
 
-    /// Upgrades a member to its own module; a member that can't be upgraded now stays as it is.
-    pub fn upgrade(&mut self, canister: Principal, package: &str) {
+    /// Upgrades every member to its own module, if the member lets it.
+    pub fn upgrade_members(&mut self) {
+        for member in self.members() {
+            self.upgrade(&member);
+        }
+    }
+
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
+    /// is.
+    pub fn upgrade(&mut self, member: &MemberInfo) {
+        if self.waits_for_timers() {
+            return;
+        }
+        let Some(module) = self.modules.get(&member.module) else {
+            return;
+        };
         let args = InstallCodeArgs {
             mode: CanisterInstallMode::Upgrade(None),
-            canister_id: canister,
-            wasm_module: artifacts::module(package),
+            canister_id: member.canister,
+            wasm_module: module.to_vec(),
             arg: Encode!().expect("no argument"),
             sender_canister_version: None,
         };
-        drop(self.manage(self.root, "install_code", canister, &args));
+        drop(self.manage(self.root, "install_code", member.canister, &args));
     }
 
     /// Sets a canister's freezing threshold, in seconds. A long threshold freezes the canister.
     pub fn freeze(&mut self, canister: Principal, seconds: u64) {
-        let args = ic_management_canister_types::UpdateSettingsArgs {
+        let args = UpdateSettingsArgs {
             canister_id: canister,
             settings: CanisterSettings {
                 freezing_threshold: Some(seconds.into()),
@@ -443,6 +577,16 @@ impl World {
             sender_canister_version: None,
         };
         self.manage_with_retry("update_settings", canister, &args);
+        if seconds > DEFAULT_FREEZING_THRESHOLD {
+            self.frozen.insert(canister);
+        }
+    }
+
+    /// Sets the freezing threshold of all canisters that were frozen back to the default.
+    pub(crate) fn thaw_all(&mut self) {
+        for canister in mem::take(&mut self.frozen) {
+            self.freeze(canister, DEFAULT_FREEZING_THRESHOLD);
+        }
     }
 
     // Time
@@ -457,7 +601,7 @@ impl World {
     /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
     pub fn step(&mut self) {
         let before = self.events();
-        self.replica.tick();
+        self.tick();
         let new = self.replica.trace().iter().rev();
         let mut new = new.take_while(|event| event.seq >= before);
         if new.any(|event| !is_vain_delivery(event)) {
@@ -465,6 +609,26 @@ impl World {
         } else {
             self.idle += 1;
             self.pass(SECOND << self.idle.min(6));
+        }
+    }
+
+    /// Executes a round, and adds what root did to `done`.
+    fn tick(&mut self) {
+        self.replica.tick();
+        let (root, counted) = (self.root, self.counted);
+        self.counted = self.events();
+        let new = self.replica.trace().iter().rev();
+        for event in new.take_while(|event| event.seq >= counted) {
+            if event.kind == Kind::Management
+                && event.caller == root
+                && event.outcome == Outcome::Reply
+            {
+                match event.method.as_str() {
+                    "create_canister" | "deposit_cycles" => self.done.sent += event.cycles,
+                    "delete_canister" => self.done.deleted += 1,
+                    _ => {}
+                }
+            }
         }
     }
 
@@ -514,6 +678,9 @@ impl World {
             watch(self);
             if self.idle >= QUIET_ROUNDS && self.operations(OperationsFilter::Open).is_empty() {
                 return Ok(());
+            }
+            if self.idle >= STUCK_ROUNDS {
+                break;
             }
         }
         let open = self.operations(OperationsFilter::Open);
@@ -620,6 +787,18 @@ impl World {
         };
         let reply = self.manage(self.root, "canister_status", canister, &args)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+
+    /// All settings of a canister that the platform tells, asked for by root as its controller.
+    ///
+    /// # Errors
+    /// The platform's reject.
+    pub fn settings(&mut self, canister: Principal) -> Result<Record, Reject> {
+        let args = CanisterIdRecord {
+            canister_id: canister,
+        };
+        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        Ok(part_of_status(&reply, "settings"))
     }
 }
 

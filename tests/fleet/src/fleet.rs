@@ -13,6 +13,7 @@ use canic::api::{
     PoolPage, ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
     Retirement, StageRequest, StagedChunk,
 };
+use example_types::WorkerArgs;
 use pocket_ic::{
     CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId,
 };
@@ -56,12 +57,27 @@ impl Fleet {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
+        let subnets = PocketIcBuilder::new().with_application_subnet();
+        Self::start_on(subnets, root_package, cycles)
+    }
+
+    /// A fresh instance with a root of this package, funded with 100 T cycles, and with another
+    /// application subnet than root's.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_on_one_of_two_subnets(root_package: &str) -> Self {
+        let subnets = PocketIcBuilder::new()
+            .with_application_subnet()
+            .with_application_subnet();
+        Self::start_on(subnets, root_package, 100_000_000_000_000)
+    }
+
+    fn start_on(subnets: PocketIcBuilder, root_package: &str, cycles: u128) -> Self {
         // The module first: its build may take longer than an idle server waits.
         let module = artifacts::module(root_package);
-        let pic = PocketIcBuilder::new()
-            .with_server_binary(artifacts::server())
-            .with_application_subnet()
-            .build();
+        let pic = subnets.with_server_binary(artifacts::server()).build();
         let controller = user(200);
         let root = create(&pic, controller, cycles);
         let observer = Observer::of(&pic);
@@ -111,6 +127,22 @@ impl Fleet {
     #[must_use]
     pub fn stranger_canister(&self, controller: Principal) -> Principal {
         create(&self.pic, controller, 3_000_000_000_000)
+    }
+
+    /// A new empty canister on another subnet than root's, controlled by `controller`.
+    ///
+    /// # Panics
+    /// When the instance has no other application subnet.
+    #[must_use]
+    pub fn canister_of_another_subnet(&self, controller: Principal) -> Principal {
+        let own = self.pic.get_subnet(self.root);
+        let mut all = self.pic.topology().get_app_subnets().into_iter();
+        let other = all.find(|subnet| Some(*subnet) != own);
+        let other = other.expect("another application subnet");
+        let pic = &self.pic;
+        let canister = pic.create_canister_on_subnet(Some(controller), None, other);
+        pic.add_cycles(canister, 3_000_000_000_000);
+        canister
     }
 
     /// An update call. The value is the endpoint's answer, the error the platform's reject.
@@ -467,11 +499,6 @@ pub fn notebook(owner: Principal) -> ProvisionRequest {
 /// Never: a principal can be encoded.
 #[must_use]
 pub fn owner_argument(owner: Principal) -> Vec<u8> {
-    /// The argument, as the worker's crate defines it.
-    #[derive(CandidType)]
-    struct WorkerArgs {
-        owner: Principal,
-    }
     encode_args((WorkerArgs { owner },)).expect("a principal can be encoded")
 }
 

@@ -194,7 +194,7 @@ impl World {
 fn every_word_of_allow_admits_the_documented_callers() {
     let world = world();
     let table = Table::read("`allow(..)`");
-    // Twice: from the second call on, inspection knows the endpoints' access lists.
+    // Twice: the second time, what root answered about the callers is cached.
     for _ in 0..2 {
         for (line, column, cell) in table.cells() {
             let word = line.split(' ').next().unwrap_or(line);

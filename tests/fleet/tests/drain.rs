@@ -46,7 +46,7 @@ fn member_with(fleet: &Fleet, key: &str, cycles: u128, freezing_threshold: u64) 
             .advance_time(Duration::from_secs(seconds.min(600) as u64));
         fleet.pic.tick();
     }
-    set(0, freezing_threshold);
+    set(0, 0);
     let import_as = ImportAs::Member {
         role: "worker".into(),
         key: Some(key.into()),
@@ -54,6 +54,8 @@ fn member_with(fleet: &Fleet, key: &str, cycles: u128, freezing_threshold: u64) 
     };
     fleet.import(canister, import_as).expect("adopted");
     fleet.quiet();
+    // A year's threshold freezes a canister with 0.1 T.
+    set(0, freezing_threshold);
     canister
 }
 
@@ -62,6 +64,7 @@ fn all_but_the_cycles_that_the_platform_holds_back_return_to_root() {
     let fleet = Fleet::of_notebooks();
     let cases = [
         (T / 10, 0),
+        (T / 10, YEAR),
         (T / 2, 0),
         (T / 2, YEAR),
         (T, 0),

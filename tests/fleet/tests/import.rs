@@ -12,7 +12,10 @@ use canic_fleet_tests::{
 
 /// A canister with a notebook that was installed without root. The operator and root control it.
 fn unmanaged(fleet: &Fleet) -> Principal {
-    let canister = fleet.stranger_canister(fleet.controller);
+    with_notebook(fleet, fleet.stranger_canister(fleet.controller))
+}
+
+fn with_notebook(fleet: &Fleet, canister: Principal) -> Principal {
     let sender = Some(fleet.controller);
     let module = artifacts::module("example-worker");
     fleet
@@ -228,4 +231,79 @@ fn limits_hold_for_imports() {
     };
     assert_eq!(answer, Err(ImportError::Refused(full)));
     fleet.audit().passes_except(&[other]);
+}
+
+#[test]
+fn a_canister_of_another_subnet_is_refused_and_nothing_is_changed_there() {
+    let fleet = Fleet::start_on_one_of_two_subnets("example-root");
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet.until("the pool holds two canisters", |fleet| {
+        fleet.pool().len() == 2
+    });
+    fleet.quiet();
+    let far = with_notebook(&fleet, fleet.canister_of_another_subnet(fleet.controller));
+    let status = || {
+        let status = fleet.pic.canister_status(far, Some(fleet.controller));
+        let status = status.expect("it is controlled");
+        (status.status, status.settings, status.module_hash)
+    };
+    let (before, pool) = (status(), fleet.pool());
+    let own = fleet.pic.get_subnet(fleet.root).expect("root's subnet");
+    let from = fleet.observer.as_ref().map(|observer| observer.now());
+    for import_as in [ImportAs::Pool, as_member("alice")] {
+        let answer = fleet.import(far, import_as);
+        let Err(ImportError::NotOnSubnet { subnet, reason, .. }) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(subnet, own);
+        assert!(reason.contains("not found"), "{reason}");
+    }
+    fleet.quiet();
+    if let (Some(observer), Some(from)) = (&fleet.observer, from) {
+        let calls = observer.management_calls(fleet.root, from);
+        assert_eq!(calls, ["canister_info", "canister_info"]);
+    }
+    assert_eq!((status(), fleet.pool()), (before, pool));
+    assert!(fleet.members(&MembersFilter::All).is_empty());
+    // Neither name nor place are taken, and provisions take canisters of the pool as before.
+    let alice = ProvisionRequest {
+        key: Some("alice".into()),
+        ..notebook(user(1))
+    };
+    let made = fleet.provision(&alice).expect("a member");
+    assert_eq!(made.source, Source::Pool);
+    fleet.quiet();
+    fleet.audit().passes_except(&[far]);
+}
+
+#[test]
+fn root_creates_canisters_on_its_own_subnet() {
+    let fleet = Fleet::start_on_one_of_two_subnets("example-root");
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    let own = fleet.pic.get_subnet(fleet.root);
+    let made = fleet.provision(&notebook(user(1))).expect("a member");
+    fleet.quiet();
+    let pool = fleet.pool().into_iter().map(|entry| entry.canister);
+    for canister in pool.chain([made.canister]) {
+        assert_eq!(fleet.pic.get_subnet(canister), own);
+    }
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_canister_that_does_not_exist_is_refused() {
+    let fleet = Fleet::of_notebooks();
+    let gone = fleet.stranger_canister(fleet.controller);
+    let sender = Some(fleet.controller);
+    fleet.pic.stop_canister(gone, sender).expect("stopped");
+    fleet.pic.delete_canister(gone, sender).expect("deleted");
+    for import_as in [ImportAs::Pool, as_member("alice")] {
+        let answer = fleet.import(gone, import_as);
+        assert!(
+            matches!(answer, Err(ImportError::NotOnSubnet { .. })),
+            "{answer:?}"
+        );
+    }
+    fleet.quiet();
+    fleet.audit().passes();
 }

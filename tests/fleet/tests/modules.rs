@@ -1,6 +1,6 @@
 //! Modules: staged in chunks or embedded, approved by hash, and installed only if approved.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use candid::Principal;
 use canic::api::{
@@ -253,5 +253,123 @@ fn an_embedded_module_can_be_provisioned_right_after_install() {
             .all(|m| m.embedded && m.hash == sha256(&artifacts::module("example-worker")))
     );
     assert_eq!(listed.len(), 1);
+    fleet.audit().passes();
+}
+
+/// Root compares the types when it is installed or upgraded, before it provisions anything.
+#[test]
+fn root_refuses_an_embedded_module_that_takes_other_arguments() {
+    let fleet = Fleet::start("fixture-bare-root");
+    let module = artifacts::module("fixture-misfit-root");
+    let nothing = candid::encode_args(()).expect("encoded");
+    let by = Some(fleet.controller);
+    // The platform limits how much code is installed in a canister within some time.
+    fleet.pic.advance_time(Duration::from_secs(3_600));
+    fleet.quiet();
+    let upgraded = fleet
+        .pic
+        .upgrade_canister(fleet.root, module.clone(), nothing.clone(), by);
+    let empty = fleet.pic.create_canister_with_settings(by, None);
+    fleet.pic.add_cycles(empty, 10_000_000_000_000);
+    let installed = fleet.pic.reinstall_canister(empty, module, nothing, by);
+    for refused in [upgraded, installed] {
+        let reason = refused.expect_err("a page takes text").reject_message;
+        let expected = "root's `args` for the role `page` are not what the embedded module takes";
+        assert!(reason.contains(expected), "{reason}");
+        assert!(reason.contains("number"), "{reason}");
+    }
+    assert_eq!(modules(&fleet).len(), 0, "the root before serves on");
+}
+
+/// The module of the example's worker, with another custom section at its end: the same code under
+/// another hash.
+fn worker_with(section: u8) -> Vec<u8> {
+    let mut module = artifacts::module("example-worker");
+    module.extend([0, 5, 4, b'n', b'e', b'w', section]);
+    module
+}
+
+/// Upgrades root to a module given as bytes.
+fn upgrade_root_to(fleet: &Fleet, module: Vec<u8>) {
+    let (pic, sender) = (&fleet.pic, Some(fleet.controller));
+    let nothing = candid::encode_args(()).expect("no argument");
+    pic.stop_canister(fleet.root, sender).expect("stopped");
+    pic.upgrade_canister(fleet.root, module, nothing, sender)
+        .expect("upgraded");
+    pic.start_canister(fleet.root, sender).expect("started");
+    fleet.quiet();
+}
+
+/// The build of root with an embedded worker, with one byte of a custom section of that worker
+/// changed.
+fn root_with_another_worker() -> (Vec<u8>, Vec<u8>) {
+    let mut root = artifacts::module("fixture-embedded-root");
+    let mut worker = artifacts::module("example-worker");
+    let at = root.windows(worker.len()).position(|part| part == worker);
+    let at = at.expect("the worker's module is in root's data");
+    let last = worker.len() - 1;
+    worker[last] ^= 1;
+    root[at + last] ^= 1;
+    (root, worker)
+}
+
+fn newest_line(fleet: &Fleet) -> String {
+    let logs = fleet.pic.fetch_canister_logs(fleet.root, fleet.controller);
+    let lines = logs.expect("the controller reads the log").into_iter();
+    let lines = lines.map(|line| String::from_utf8_lossy(&line.content).into_owned());
+    lines
+        .filter(|line| line.contains("role worker"))
+        .last()
+        .expect("a line about the worker")
+}
+
+#[test]
+fn an_approved_module_survives_upgrades_of_root_that_embed_the_same_module() {
+    let fleet = Fleet::start("fixture-embedded-root");
+    let newer = worker_with(b'!');
+    let approved = fleet.approve("worker", &newer);
+    assert!(!approved.embedded, "it was staged");
+    // The build in the middle embeds none.
+    for package in [
+        "fixture-embedded-root",
+        "example-root",
+        "fixture-embedded-root",
+    ] {
+        upgrade_root_to(&fleet, artifacts::module(package));
+        let listed = &modules(&fleet)[0];
+        assert_eq!((&listed.hash, listed.embedded), (&sha256(&newer), false));
+        let line = newest_line(&fleet);
+        assert!(line.contains("stays approved, which was staged"), "{line}");
+    }
+    let made = fleet.provision(&notebook(user(1))).expect("a member");
+    let status = fleet.pic.canister_status(made.canister, Some(fleet.root));
+    let hash = status.expect("root controls it").module_hash;
+    assert_eq!(hash, Some(sha256(&newer)));
+    fleet.quiet();
+    fleet.audit().passes();
+}
+
+#[test]
+fn another_embedded_module_replaces_an_approved_one_and_so_does_the_one_before() {
+    let fleet = Fleet::start("fixture-embedded-root");
+    fleet.approve("worker", &worker_with(b'!'));
+    let (root, worker) = root_with_another_worker();
+    let builds = [
+        (root, worker),
+        (
+            artifacts::module("fixture-embedded-root"),
+            artifacts::module("example-worker"),
+        ),
+    ];
+    for ((build, module), origin) in builds.into_iter().zip(["staged", "embedded"]) {
+        upgrade_root_to(&fleet, build);
+        let listed = &modules(&fleet)[0];
+        assert_eq!((&listed.hash, listed.embedded), (&sha256(&module), true));
+        let line = newest_line(&fleet);
+        assert!(line.contains("it replaces"), "{line}");
+        assert!(line.contains(&format!("which was {origin}")), "{line}");
+    }
+    fleet.provision(&notebook(user(1))).expect("a member");
+    fleet.quiet();
     fleet.audit().passes();
 }

@@ -2,10 +2,13 @@
 
 use std::{ops::Range, time::Duration};
 
+use candid::Principal;
 use canic::api::{
-    MembersFilter, OperationKind, OperationsFilter, ProvisionError, Provisioned, Retirement, Source,
+    BatchError, MembersFilter, OperationKind, OperationsFilter, ProvisionError, ProvisionRequest,
+    Provisioned, Retirement, Source,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::notebook, user};
+use canic_replica::{Effect, Fault, RejectCode, client::Control};
 
 #[test]
 fn the_pool_fills_to_its_minimum_after_install() {
@@ -138,5 +141,125 @@ fn the_pool_follows_recent_demand_within_its_limits() {
     fleet.pic.advance_time(Duration::from_secs(2_000));
     provision(20..22);
     assert_eq!(ready(&fleet), 8);
+    fleet.audit().passes();
+}
+
+/// A request whose `init` refuses: the anonymous principal can't own a notebook.
+fn refused() -> ProvisionRequest {
+    ProvisionRequest {
+        key: Some("nobody".to_string()),
+        ..notebook(Principal::anonymous())
+    }
+}
+
+/// The number of canisters that root has created from event `from` on.
+fn created(fleet: &Fleet, from: u64) -> Option<usize> {
+    let calls = fleet.observer.as_ref()?.management_calls(fleet.root, from);
+    Some(calls.iter().filter(|m| *m == "create_canister").count())
+}
+
+#[test]
+fn fifty_failing_provisions_create_no_canister_after_the_other() {
+    let fleet = Fleet::of_notebooks();
+    let from = fleet.observer.as_ref().map_or(0, |observer| observer.now());
+    for n in 0..50 {
+        if n == 25 {
+            // From now on the module fails instead of the argument.
+            fleet.approve("worker", b"\0asm\x01\0\0\0 and no section");
+        }
+        let answer = fleet.provision(&refused());
+        assert!(
+            matches!(answer, Err(ProvisionError::InstallFailed { .. })),
+            "{answer:?}"
+        );
+        fleet.pic.advance_time(Duration::from_secs(5));
+        fleet.pic.tick();
+    }
+    fleet.quiet();
+    // While a canister is claimed the pool is short of one, so it may be refilled once.
+    let created = created(&fleet, from);
+    assert!(created.is_none_or(|created| created <= 1), "{created:?}");
+    let pool = fleet.pool();
+    assert!(pool.len() <= 3, "{pool:?}");
+    assert!(pool.iter().all(|entry| entry.refusals == 0), "{pool:?}");
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_batch_of_failing_provisions_creates_few_canisters() {
+    let fleet = Fleet::of_notebooks();
+    let from = fleet.observer.as_ref().map_or(0, |observer| observer.now());
+    let batch: Vec<ProvisionRequest> = (0..35)
+        .map(|n| ProvisionRequest {
+            key: Some(format!("nobody {n}")),
+            ..refused()
+        })
+        .collect();
+    let accepted: Result<Vec<Result<u64, ProvisionError>>, BatchError> =
+        fleet.command("canic_provision_batch", (batch,));
+    let accepted = accepted.expect("a batch of this size");
+    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    fleet.quiet();
+    let created = created(&fleet, from);
+    println!("{created:?} canisters for 35 failures");
+    // 16 run at once at first, and the pool is refilled meanwhile, up to 10.
+    assert!(created.is_none_or(|created| created <= 26), "{created:?}");
+    assert!(fleet.pool().len() <= 10);
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_canister_that_the_platform_refuses_twice_is_quarantined_until_an_operator_retries() {
+    let fleet = Fleet::of_notebooks();
+    let Some(control) = Control::of(&fleet.pic) else {
+        println!("skipped: this server can't fail on purpose");
+        return;
+    };
+    let refuse_next = || {
+        let refuse = Effect::reject(RejectCode::CanisterReject);
+        let fault = Fault::on_call(refuse)
+            .caller(fleet.root)
+            .method("install_chunked_code");
+        control.inject(&fault).expect("injected");
+    };
+    let suspect = fleet.pool()[0].canister;
+    let entry = |fleet: &Fleet| {
+        let pool = fleet.pool();
+        pool.into_iter().find(|entry| entry.canister == suspect)
+    };
+    refuse_next();
+    let answer = fleet.provision(&notebook(user(1)));
+    assert!(
+        matches!(answer, Err(ProvisionError::InstallFailed { .. })),
+        "{answer:?}"
+    );
+    fleet.quiet();
+    let seen = entry(&fleet).expect("it is back in the pool");
+    assert_eq!(seen.refusals, 1);
+    assert!(seen.refused.expect("a reason").contains("injected fault"));
+    // The other canister comes first now, whatever becomes of it.
+    let other = fleet.provision(&notebook(user(1))).expect("a member");
+    assert_ne!(other.canister, suspect);
+    refuse_next();
+    let answer = fleet.provision(&notebook(user(2)));
+    let Err(ProvisionError::Quarantined {
+        canister, reason, ..
+    }) = answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(canister, Some(suspect));
+    assert!(reason.contains("refused 2 provisions"), "{reason}");
+    fleet.quiet();
+    assert_eq!(entry(&fleet), None);
+    fleet.provision(&notebook(user(2))).expect("a member");
+    fleet.quiet();
+    // An operator tries it again.
+    let listed = fleet.operations(OperationsFilter::Quarantined);
+    assert_eq!(listed.len(), 1);
+    let retried = fleet.retire(suspect, Retirement::Recycle);
+    assert_eq!(retried.expect("recycled").how, Retirement::Recycle);
+    fleet.quiet();
+    assert_eq!(entry(&fleet).expect("it is in the pool").refusals, 0);
     fleet.audit().passes();
 }

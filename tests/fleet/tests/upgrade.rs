@@ -130,7 +130,7 @@ fn upgrade_during(
         Err(reject) => {
             let message = &reject.reject_message;
             assert!(
-                message.contains("waits for the answer") && message.contains("stop root"),
+                message.contains("answers are awaited") && message.contains("Stop the canister"),
                 "{reject}"
             );
             fleet
@@ -217,20 +217,20 @@ fn a_retirement_is_completed_after_an_upgrade_during_it() {
     assert_both_outcomes(&outcomes);
 }
 
-/// Upgrades root without its `pre_upgrade`, which operators should never do: root loses the answers
-/// that it waits for.
-fn force_upgrade(fleet: &Fleet, root_package: &str) {
+/// Upgrades a canister without its `pre_upgrade`. A root loses the answers that it waits for, so
+/// operators should never do this to one that runs.
+fn upgrade_without_hook(fleet: &Fleet, canister: Principal, package: &str) {
     let args = InstallCodeArgs {
         mode: CanisterInstallMode::Upgrade(Some(UpgradeFlags {
             skip_pre_upgrade: Some(true),
             wasm_memory_persistence: None,
         })),
-        canister_id: fleet.root,
-        wasm_module: artifacts::module(root_package),
+        canister_id: canister,
+        wasm_module: artifacts::module(package),
         arg: encode_args(()).expect("encoded"),
         sender_canister_version: None,
     };
-    let effective = RawEffectivePrincipal::CanisterId(fleet.root.as_slice().to_vec());
+    let effective = RawEffectivePrincipal::CanisterId(canister.as_slice().to_vec());
     let management = Principal::management_canister();
     let sender = fleet.controller;
     call_candid_as::<_, ()>(
@@ -241,7 +241,7 @@ fn force_upgrade(fleet: &Fleet, root_package: &str) {
         "install_code",
         (args,),
     )
-    .expect("root is not asked before the upgrade");
+    .expect("the canister is not asked before the upgrade");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn recovery_finishes_a_retirement_cut_off_by_a_forced_upgrade() {
         }
         let open = fleet.operations(OperationsFilter::Open);
         cut_off.extend(open.into_iter().map(|operation| operation.state));
-        force_upgrade(&fleet, "example-root");
+        upgrade_without_hook(&fleet, fleet.root, "example-root");
         drop(fleet.pic.await_call(call));
         fleet.pic.advance_time(Duration::from_secs(3_600));
         fleet.quiet();
@@ -281,4 +281,115 @@ fn recovery_finishes_a_retirement_cut_off_by_a_forced_upgrade() {
     }
     let steps: BTreeSet<String> = cut_off.iter().map(|state| format!("{state:?}")).collect();
     assert!(steps.len() >= 3, "too few steps were met: {steps:?}");
+}
+
+// Stable memory that the author's code uses without canic
+
+/// A member outside the fleet that uses stable memory as this habit says.
+fn scribe(fleet: &Fleet, habit: &str) -> Principal {
+    let canister = fleet.stranger_canister(fleet.controller);
+    let argument = encode_args((habit,)).expect("encoded");
+    fleet.pic.install_canister(
+        canister,
+        artifacts::module("fixture-scribe"),
+        argument,
+        Some(fleet.controller),
+    );
+    canister
+}
+
+fn upgrade_scribe(fleet: &Fleet, canister: Principal) -> Result<(), String> {
+    let nothing = encode_args(()).expect("encoded");
+    let module = artifacts::module("fixture-scribe");
+    let sender = Some(fleet.controller);
+    let upgraded = fleet
+        .pic
+        .upgrade_canister(canister, module, nothing, sender);
+    upgraded.map_err(|reject| reject.reject_message)
+}
+
+fn note(fleet: &Fleet, canister: Principal) -> String {
+    let note = fleet.query(canister, user(1), "note", ());
+    note.expect("it answers")
+}
+
+fn grow(fleet: &Fleet, canister: Principal, id: u8) -> Result<(), String> {
+    let grown: Result<(), _> = fleet.update(canister, user(1), "grow", (id,));
+    grown.map_err(|reject| reject.reject_message)
+}
+
+fn grow_by_another_manager(fleet: &Fleet, canister: Principal, id: u8, pages: u64) {
+    let method = "grow_by_another_manager";
+    let () = fleet
+        .update(canister, user(1), method, (id, pages))
+        .expect("nothing hinders it");
+}
+
+#[test]
+fn a_hook_that_overwrites_stable_memory_is_refused_before_anything_is_lost() {
+    let fleet = Fleet::start("fixture-bare-root");
+    let canister = scribe(&fleet, "saves before upgrades");
+    let before = fleet.pic.get_stable_memory(canister);
+    let refusal = upgrade_scribe(&fleet, canister).expect_err("it is refused");
+    for word in [
+        "pre_upgrade",
+        "stable_save",
+        "canic::memory(0)",
+        "skip_pre_upgrade",
+    ] {
+        assert!(refusal.contains(word), "{word}: {refusal}");
+    }
+    assert!(fleet.pic.get_stable_memory(canister) == before);
+    assert_eq!(note(&fleet, canister), "kept");
+    // The way out that the refusal names.
+    upgrade_without_hook(&fleet, canister, "fixture-scribe");
+    assert_eq!(note(&fleet, canister), "kept");
+    upgrade_scribe(&fleet, canister).expect("the new code has no such habit");
+}
+
+#[test]
+fn a_second_memory_manager_in_init_fails_the_install() {
+    let fleet = Fleet::start("fixture-bare-root");
+    fleet.approve("scribe", &artifacts::module("fixture-scribe"));
+    let request = canic::api::ProvisionRequest {
+        role: "scribe".to_string(),
+        key: None,
+        parent: None,
+        arg: encode_args(("grows in init",)).expect("encoded"),
+    };
+    let error = fleet.provision(&request).expect_err("it is refused");
+    let ProvisionError::InstallFailed { reason, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        reason.contains("a MemoryManager beside canic's"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_second_memory_manager_that_cuts_a_memory_is_refused_at_the_upgrade() {
+    let fleet = Fleet::start("fixture-bare-root");
+    let canister = scribe(&fleet, "none");
+    // What only the other one adds is there after the upgrade, so that is no reason to refuse it.
+    grow_by_another_manager(&fleet, canister, 9, 1);
+    upgrade_scribe(&fleet, canister).expect("nothing is lost");
+    assert_eq!(note(&fleet, canister), "kept");
+
+    grow_by_another_manager(&fleet, canister, 9, 1);
+    let refusal = grow(&fleet, canister, 3).expect_err("both would get the same pages");
+    assert!(
+        refusal.contains("a MemoryManager beside canic's"),
+        "{refusal}"
+    );
+
+    upgrade_scribe(&fleet, canister).expect("nothing is lost");
+    grow_by_another_manager(&fleet, canister, 9, 0);
+    grow(&fleet, canister, 3).expect("nothing has changed yet");
+    grow_by_another_manager(&fleet, canister, 9, 1);
+    let refusal = upgrade_scribe(&fleet, canister).expect_err("memory 3 would be gone");
+    assert!(
+        refusal.contains("a MemoryManager beside canic's"),
+        "{refusal}"
+    );
 }

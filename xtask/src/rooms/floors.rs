@@ -47,7 +47,15 @@ const REPLICA: Floors = &[
     &["execution"],
     &["certification"],
     &["canister"],
-    &["faults", "ingress", "prices", "system", "threshold", "trace", "wasm"],
+    &[
+        "faults",
+        "ingress",
+        "prices",
+        "system",
+        "threshold",
+        "trace",
+        "wasm",
+    ],
     &["bounded", "memory", "reject", "subnets"],
 ];
 
@@ -58,5 +66,5 @@ const MACROS: Floors = &[
     &["values"],
     &["hooks", "system_endpoints"],
     &["export", "options", "signature"],
-    &["canister_kind", "crate_path", "diag", "interface"],
+    &["canister_kind", "crate_path", "diag", "interface", "source"],
 ];

@@ -33,7 +33,7 @@ pub(crate) async fn import(request: ImportRequest) -> Result<Imported, ImportErr
     let moment = ic::moment();
     let id = state::with(|state| accept(state, &request, &moment))?;
     let op = driver::run(id).await;
-    answer(id, op, state::with(|state| state.pool_max()))
+    answer(id, op, state::with(|state| state.pool_max()), ic::subnet())
 }
 
 /// Puts an import on record.
@@ -53,7 +53,7 @@ fn accept(
     if let Some(Busy { open, retry_after }) = busy_now(state) {
         return Err(ImportError::Busy { open, retry_after });
     }
-    let (purpose, step, teardown) = match &request.import_as {
+    let (purpose, teardown) = match &request.import_as {
         ImportAs::Pool => {
             let imports = state.journal.open_of(OperationKind::ImportToPool);
             let max = state.pool_max();
@@ -61,16 +61,16 @@ fn accept(
                 return Err(ImportError::PoolFull { max });
             }
             let teardown = TeardownState::new(Teardown::Recycle);
-            (Purpose::ImportToPool, Step::Inspect, Some(teardown))
+            (Purpose::ImportToPool, Some(teardown))
         }
         ImportAs::Member { role, key, parent } => {
             let (position, plan) = adoption(state, role, key.as_deref(), *parent, moment)
                 .map_err(ImportError::Refused)?;
-            (Purpose::Adopt(position, plan), Step::Verify, None)
+            (Purpose::Adopt(position, plan), None)
         }
     };
     let id = state.take_operation_id();
-    let mut op = Operation::new(id, purpose, step, moment.now);
+    let mut op = Operation::new(id, purpose, Step::Locate, moment.now);
     op.canister = Some(Id(canister));
     op.source = Some(Origin::Imported);
     op.teardown = teardown;
@@ -120,7 +120,12 @@ fn adoption(
 }
 
 /// The reply to a request whose operation ran.
-fn answer(id: OperationId, op: Option<Operation>, pool_max: u32) -> Result<Imported, ImportError> {
+fn answer(
+    id: OperationId,
+    op: Option<Operation>,
+    pool_max: u32,
+    subnet: Principal,
+) -> Result<Imported, ImportError> {
     let Some(op) = op else {
         return Err(ImportError::Pending { operation: id });
     };
@@ -130,6 +135,11 @@ fn answer(id: OperationId, op: Option<Operation>, pool_max: u32) -> Result<Impor
         Some(End::Done) => Ok(Imported { operation: id }),
         Some(End::Quarantined) => Err(ImportError::Quarantined {
             operation: id,
+            reason,
+        }),
+        Some(_) if op.step == Step::Locate => Err(ImportError::NotOnSubnet {
+            operation: id,
+            subnet,
             reason,
         }),
         Some(_) if was_seen && matches!(op.purpose, Purpose::Adopt(..)) => {
@@ -180,6 +190,7 @@ mod tests {
         let id = accept(&mut state, &into_pool(WORKER), &moment()).unwrap();
         let op = state.journal.get(id).unwrap();
         assert_eq!(op.goal(), Some(Teardown::Recycle));
+        assert_eq!(op.step, Step::Locate);
         assert_eq!(op.source, Some(Origin::Imported));
         let again = accept(&mut state, &into_pool(WORKER), &moment());
         assert_eq!(again, Err(ImportError::Pending { operation: id }));
@@ -218,13 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_distinguishes_an_unseen_canister_a_full_pool_and_a_wrong_module() {
-        let ended = |purpose, held| {
-            let mut op = Operation::new(1, purpose, Step::Inspect, 0);
+    fn the_reply_names_the_check_that_a_canister_did_not_pass() {
+        let ended_at = |step, purpose, held| {
+            let mut op = Operation::new(1, purpose, step, 0);
             op.money.held = Cycles(held);
             op.end = Some(End::Untouched);
-            answer(1, Some(op), 7)
+            answer(1, Some(op), 7, HUB)
         };
+        let far = ended_at(Step::Locate, Purpose::ImportToPool, 0);
+        assert!(matches!(
+            far,
+            Err(ImportError::NotOnSubnet { subnet: HUB, .. })
+        ));
+        let ended = |purpose, held| ended_at(Step::Inspect, purpose, held);
         assert!(matches!(
             ended(Purpose::ImportToPool, 0),
             Err(ImportError::NotControlled { .. })

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{ApproveRequest, MAX_ROLE, ModuleError, ModuleInfo, StageRequest, StagedChunk},
-    operation::policy,
+    operation::{Hash, policy, sha256},
     root::{chunk_store, queries},
-    state::{self, State},
+    state::{self, State, registry::Role},
 };
 
 /// Keeps a chunk of a module, in stable memory and in root's chunk store.
@@ -56,15 +56,72 @@ pub(crate) fn approve(
     Ok(queries::module_info(state, &request.role, hash))
 }
 
-/// Approves the modules that root embeds: in `canister_init` and after each upgrade.
-pub(crate) fn approve_embedded(state: &mut State) {
+/// Approves the modules that root embeds: in `canister_init` and after each upgrade. Answers a line
+/// for root's log about each role whose approved module changes, or is another than the embedded
+/// one.
+///
+/// An approval stays until root is upgraded to a build that embeds another module than the one
+/// before.
+pub(crate) fn approve_embedded(state: &mut State) -> Vec<String> {
+    let mut lines = Vec::new();
     for role in state.config.roles {
-        if let Some(wasm) = role.wasm {
+        let embedded = role.wasm.map(sha256);
+        let before = state.registry.role(role.name).cloned();
+        if let Some(wasm) = role.wasm
+            && is_new(before.as_ref(), sha256(wasm))
+        {
             let hash = state.modules.embed(wasm);
-            state.registry.set_module(role.name, hash);
+            state.registry.set_embedded(role.name, hash);
         }
+        lines.extend(describe(role.name, before.as_ref(), embedded));
     }
     forget_unused(state);
+    lines
+}
+
+/// Whether an embedded module is another one than root embedded before.
+fn is_new(before: Option<&Role>, embedded: Hash) -> bool {
+    before.is_none_or(|role| role.module.is_none() || role.embedded != Some(embedded))
+}
+
+/// The line about a role's module in a build that embeds this one. `None`: nothing changed, and the
+/// approved module is the embedded one.
+fn describe(name: &str, before: Option<&Role>, embedded: Option<Hash>) -> Option<String> {
+    let approved = before.and_then(|role| role.module);
+    let origin = match before {
+        Some(role) if role.embedded == role.module => "embedded",
+        _ => "staged",
+    };
+    match (embedded, approved) {
+        (Some(embedded), Some(approved)) if embedded == approved => None,
+        (Some(embedded), None) => Some(format!(
+            "role {name}: root embeds the module {}, which is approved now",
+            hex(embedded)
+        )),
+        (Some(embedded), Some(approved)) if is_new(before, embedded) => Some(format!(
+            "role {name}: root embeds another module than before, {}; it replaces {}, which was \
+             {origin}",
+            hex(embedded),
+            hex(approved)
+        )),
+        (Some(embedded), Some(approved)) => Some(format!(
+            "role {name}: the module {} stays approved, which was {origin}; root embeds {}, as \
+             before",
+            hex(approved),
+            hex(embedded)
+        )),
+        (None, Some(approved)) if before.is_some_and(|role| role.embedded.is_some()) => {
+            Some(format!(
+                "role {name}: root embeds no module now; {} stays approved, which was {origin}",
+                hex(approved)
+            ))
+        }
+        (None, _) => None,
+    }
+}
+
+fn hex(hash: Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Forgets the modules that are approved for no role and planned by no open operation.
@@ -84,9 +141,105 @@ mod tests {
 
     use super::*;
     use crate::{
-        operation::{Operation, Plan, Position, Purpose, Step, Teardown, sha256},
+        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
+        operation::{Operation, Plan, Position, Purpose, Step, Teardown},
         root::steps::tests::{BARE, FLEET, ROOT, fleet, state_of},
+        stable::memory,
     };
+
+    const A: &[u8] = b"\0asm A";
+    const B: &[u8] = b"\0asm B";
+
+    /// A build of root that embeds a module, or none.
+    const fn build(wasm: Option<&'static [u8]>) -> [RoleConfig; 1] {
+        [RoleConfig {
+            wasm,
+            ..RoleConfig::open("worker")
+        }]
+    }
+
+    static ROLES: [[RoleConfig; 1]; 3] = [build(None), build(Some(A)), build(Some(B))];
+
+    static BUILDS: [RootConfig; 3] = [config(&ROLES[0]), config(&ROLES[1]), config(&ROLES[2])];
+
+    const fn config(roles: &'static [RoleConfig]) -> RootConfig {
+        RootConfig {
+            pool: None,
+            reserve: DEFAULT_RESERVE,
+            roles,
+        }
+    }
+
+    /// Upgrades root to a build. Answers the worker's module, whether it is the embedded one, and
+    /// the lines for the log.
+    fn upgrade(build: usize) -> (Vec<u8>, bool, Vec<String>) {
+        let mut state = State::open(&BUILDS[build]);
+        let lines = approve_embedded(&mut state);
+        let hash = state.registry.role("worker").and_then(|role| role.module);
+        let info = queries::module_info(&state, "worker", hash.unwrap_or_default());
+        (info.hash, info.embedded, lines)
+    }
+
+    fn approve_for_worker(wasm: &[u8]) {
+        let mut state = State::open(&BUILDS[0]);
+        let request = staged(&mut state, "worker", wasm);
+        approve(&mut state, &request).unwrap();
+    }
+
+    #[test]
+    fn an_approval_stays_while_builds_embed_the_same_module_or_none() {
+        memory::forget();
+        let (hash, embedded, lines) = upgrade(1);
+        assert_eq!((hash, embedded, lines.len()), (sha256(A).to_vec(), true, 1));
+        assert!(upgrade(1).2.is_empty(), "nothing changed");
+        approve_for_worker(B);
+        for build in [1, 0, 1, 0, 0, 1] {
+            let (hash, embedded, lines) = upgrade(build);
+            assert_eq!((hash, embedded), (sha256(B).to_vec(), false), "{build}");
+            assert!(
+                lines[0].contains("stays approved, which was staged"),
+                "{lines:?}"
+            );
+            assert!(State::open(&BUILDS[build]).modules.get(sha256(B)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_build_that_embeds_another_module_than_before_replaces_an_approval() {
+        memory::forget();
+        upgrade(1);
+        approve_for_worker(b"\0asm newer");
+        let (hash, embedded, lines) = upgrade(2);
+        assert_eq!((hash, embedded), (sha256(B).to_vec(), true));
+        assert!(lines[0].contains(&hex(sha256(b"\0asm newer"))), "{lines:?}");
+        assert!(
+            lines[0].contains("replaces") && lines[0].contains("was staged"),
+            "{lines:?}"
+        );
+        // The build before, on purpose.
+        let (hash, embedded, lines) = upgrade(1);
+        assert_eq!((hash, embedded), (sha256(A).to_vec(), true));
+        assert!(lines[0].contains("was embedded"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_build_that_embeds_the_approved_module_is_the_newest_one_from_then_on() {
+        memory::forget();
+        upgrade(1);
+        approve_for_worker(B);
+        let (hash, embedded, lines) = upgrade(2);
+        assert_eq!((hash, embedded), (sha256(B).to_vec(), true));
+        assert!(lines.is_empty(), "{lines:?}");
+        assert_eq!(upgrade(1).0, sha256(A), "a deliberate rollback");
+    }
+
+    #[test]
+    fn a_module_that_is_staged_first_gives_way_to_the_first_embedded_one() {
+        memory::forget();
+        approve_for_worker(B);
+        assert!(upgrade(0).2.is_empty());
+        assert_eq!(upgrade(1).0, sha256(A));
+    }
 
     fn staged(state: &mut State, role: &str, wasm: &[u8]) -> ApproveRequest {
         let chunk = state.modules.stage(wasm.to_vec()).unwrap();

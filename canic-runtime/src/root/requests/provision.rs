@@ -166,8 +166,14 @@ fn answer(id: OperationId, op: Option<Operation>) -> Result<Provisioned, Provisi
 mod tests {
     use super::*;
     use crate::{
-        operation::End,
-        root::steps::tests::{FEE, HUB, ROOT, T, WORKER, add_member, fleet, moment},
+        operation::{
+            End, Origin, Teardown, blame,
+            call::{Failure, Reply, Status},
+        },
+        root::steps::{
+            self, Begin,
+            tests::{FEE, HUB, ROOT, T, WORKER, add_member, fleet, moment},
+        },
         stable::record::Id,
         state::registry::Holder,
     };
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn a_canister_of_the_pool_is_claimed_and_only_its_shortfall_reserved() {
         let mut state = fleet();
-        state.pool.put_ready(WORKER, T / 2, 0);
+        state.pool.put_ready(WORKER, T / 2, None, 0);
         let op = accepted(&mut state, Caller::Controller, request("hub", None)).unwrap();
         assert_eq!((op.step, op.canister()), (Step::Fund, Some(WORKER)));
         assert_eq!((op.money.reserved.0, op.money.held.0), (T / 2, T / 2));
@@ -219,7 +225,7 @@ mod tests {
             (0, 1)
         );
         // A queued request claims none before it is dequeued.
-        state.pool.put_ready(HUB, T, 0);
+        state.pool.put_ready(HUB, T, None, 0);
         let queued = accept(
             &mut state,
             Caller::Controller,
@@ -231,6 +237,124 @@ mod tests {
         assert_eq!(state.pool.ready_count(), 1);
         assert_eq!(state.dequeue(&moment()), Some(2));
         assert_eq!(state.pool.ready_count(), 0);
+    }
+
+    /// Provisions a hub whose install is rejected with a code, and rolls it back. Creates `HUB` if
+    /// the pool has no canister. Answers the operation's end.
+    fn refused(state: &mut State, code: u32, now: u64) -> Option<Operation> {
+        let at = Moment { now, ..moment() };
+        let request = request("hub", None);
+        let accepted = accept(
+            state,
+            Caller::Controller,
+            request,
+            Admission::Immediate,
+            &at,
+        );
+        let Ok(Accepted::Operation(id)) = accepted else {
+            panic!("{accepted:?}");
+        };
+        while let Begin::Call { attached, .. } = steps::begin(state, id, &at, &mut |_, _| ()) {
+            let reply = match state.journal.get(id)?.step {
+                Step::Create => Reply::Created(HUB),
+                Step::Install => Reply::Failed(Failure::of_management(code, "refused")),
+                _ => Reply::Status(Status::sample(ROOT, T)),
+            };
+            steps::finish(state, id, reply, attached, &at, &mut |_, _| ());
+        }
+        state.journal.get(id)
+    }
+
+    fn refusals(state: &State) -> Option<u32> {
+        let entry = state.pool.iter().next()?;
+        Some(entry.refusals.as_ref().map_or(0, |refusals| refusals.count))
+    }
+
+    #[test]
+    fn a_canister_that_the_platform_refuses_twice_is_quarantined_with_both_reasons() {
+        for code in [3, 4] {
+            let mut state = fleet();
+            state.pool.put_ready(WORKER, T, None, 0);
+            let first = refused(&mut state, code, 1).unwrap();
+            assert_eq!(first.end, Some(End::Recycled));
+            // The count is on record.
+            let mut state = State::open(state.config);
+            assert_eq!(refusals(&state), Some(1));
+            let second = refused(&mut state, code, 2).unwrap();
+            assert_eq!(second.end, Some(End::Quarantined));
+            assert!(second.failure.unwrap().contains("refused 2 provisions"));
+            assert_eq!(state.pool.len(), 0);
+            let holder = state.journal.holder(WORKER).map(|op| op.id);
+            assert_eq!(holder, Some(second.id));
+            // An operator's second try begins anew.
+            let mut op = state.journal.get(second.id).unwrap();
+            op.reopen(Teardown::Recycle);
+            assert_eq!(op.refusals, None);
+        }
+    }
+
+    #[test]
+    fn a_module_that_traps_and_a_busy_subnet_are_not_their_canisters_fault() {
+        for code in [1, 5] {
+            let mut state = fleet();
+            state.pool.put_ready(WORKER, T, None, 0);
+            for now in 1..20 {
+                let op = refused(&mut state, code, now).unwrap();
+                assert_eq!(op.end, Some(End::Recycled), "{code}");
+                assert_eq!(refusals(&state), Some(0), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_canister_goes_behind_the_others_and_keeps_its_count() {
+        let mut state = fleet();
+        state.pool.put_ready(WORKER, T, None, 0);
+        state.pool.put_ready(HUB, T, None, 0);
+        let next = |state: &State| state.pool.first_ready().map(|entry| entry.canister.0);
+        refused(&mut state, 4, 1);
+        assert_eq!(next(&state), Some(HUB));
+        // A canister that was not refused stays in front.
+        refused(&mut state, 5, 2);
+        assert_eq!(next(&state), Some(HUB));
+        state.pool.remove(HUB);
+        refused(&mut state, 5, 3);
+        assert_eq!(refusals(&state), Some(1));
+    }
+
+    #[test]
+    fn no_canister_is_blamed_after_the_platform_refused_a_new_one() {
+        let mut state = fleet();
+        let fresh = refused(&mut state, 4, 1).unwrap();
+        assert_eq!(
+            (fresh.source, fresh.end),
+            (Some(Origin::Fresh), Some(End::Recycled))
+        );
+        for now in 2..20 {
+            let op = refused(&mut state, 4, now).unwrap();
+            assert_eq!((op.canister(), op.end), (Some(HUB), Some(End::Recycled)));
+        }
+        // A day later root blames canisters again.
+        let later = 1 + blame::SPARED;
+        assert_eq!(
+            refused(&mut state, 4, later).unwrap().end,
+            Some(End::Recycled)
+        );
+        assert_eq!(
+            refused(&mut state, 4, later).unwrap().end,
+            Some(End::Quarantined)
+        );
+    }
+
+    #[test]
+    fn a_provision_that_fails_is_no_demand_for_more_canisters() {
+        let mut state = fleet();
+        state.pool.put_ready(WORKER, T, None, 0);
+        for now in 1..50 {
+            refused(&mut state, 5, now);
+            assert_eq!((state.pool.len(), state.pool_shortage(now)), (1, 0));
+        }
+        assert_eq!(state.pool.demand(50), 0);
     }
 
     #[test]

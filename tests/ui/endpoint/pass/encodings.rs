@@ -1,4 +1,4 @@
-//! Arguments and replies that are not Candid, and a reply by hand.
+//! Arguments and replies that are not Candid, a bound on decoding, and a reply by hand.
 
 #![allow(clippy::needless_pass_by_value)]
 
@@ -12,6 +12,16 @@ fn both(length: usize) -> usize {
 #[canic::update(decode_with = pair)]
 fn two(a: u8, b: u8) -> u8 {
     a + b
+}
+
+#[canic::update(decoding_quota = 1_000_000)]
+fn many(nulls: Vec<()>) -> usize {
+    nulls.len()
+}
+
+#[canic::query(decoding_quota = 500)]
+async fn few(a: u8, b: Option<String>) -> Option<String> {
+    b.filter(|_| a > 0)
 }
 
 #[canic::update(encode_with = nothing)]

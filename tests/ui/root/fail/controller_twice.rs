@@ -1,4 +1,7 @@
-#[canic::root(role(name = "worker", controllers(parent, parent)))]
+#[canic::root(
+    role(name = "hub"),
+    role(name = "worker", parents("hub"), controllers(parent, parent)),
+)]
 struct Fleet;
 
 fn main() {}

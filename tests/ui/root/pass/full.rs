@@ -31,6 +31,8 @@ pub struct Fleet;
         watches("worker", "user-list"),
         rollback = "recycle",
         args = "Option<WorkerArgs>",
+        // The module of a dependency. The host needs none, so that any one will do.
+        wasm = candid,
     ),
     reserve = "5T",
     http,

@@ -1,0 +1,7 @@
+#[canic::update]
+#[ic_cdk::post_upgrade]
+fn work() {}
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,15 @@
+#[canic::role("worker")]
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn init() {}
+}
+
+canic::export_candid!();
+
+fn main() {}
+
+//# not: E0277
+//# not: E0308
+//# not: E0412

@@ -1,0 +1,6 @@
+#[canic::role("hub", child(name = "shard"), subscribes = false)]
+struct Hub;
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,6 @@
+#[canic::root(role(name = "worker", controllers(parent)))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

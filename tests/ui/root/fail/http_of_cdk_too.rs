@@ -1,0 +1,15 @@
+#[canic::root(http)]
+struct Fleet;
+
+#[ic_cdk::query]
+fn http_request(_: Vec<u8>) -> Vec<u8> {
+    Vec::new()
+}
+
+canic::export_candid!();
+
+fn main() {}
+
+//# not: E0277
+//# not: E0308
+//# not: E0428
