@@ -108,7 +108,10 @@ impl Server {
     ///
     /// The listener fails.
     pub async fn run(self, ttl: Option<Duration>) -> io::Result<()> {
-        let server = Shared::default();
+        self.serve(Shared::default(), ttl).await
+    }
+
+    async fn serve(self, server: Shared, ttl: Option<Duration>) -> io::Result<()> {
         let idle = {
             let server = server.clone();
             async move {

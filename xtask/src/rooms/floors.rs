@@ -39,6 +39,8 @@ const RUNTIME: Floors = &[
 
 const REPLICA: Floors = &[
     &["lib", "main"],
+    &["launcher"],
+    &["start"],
     &["candid_interface", "client", "http"],
     &["replica"],
     &["rounds"],
