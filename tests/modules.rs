@@ -137,6 +137,56 @@ fn a_canister_can_not_link_another_one() {
     );
 }
 
+/// The files of the README are a workspace that its one command builds.
+#[test]
+fn the_fleet_of_the_readme_is_built_by_its_one_command() {
+    let canic = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(canic.join("README.md")).expect("the README is there");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+    let mut files = 0;
+    for block in readme.split("\n`").skip(1) {
+        // `path`, perhaps with a remark, then the file as a block.
+        let (title, rest) = block.split_once('\n').expect("a line");
+        let Some((path, fenced)) = title.split_once('`').zip(rest.strip_prefix("```")) else {
+            continue;
+        };
+        let (_, content) = fenced.split_once('\n').expect("the language of the block");
+        let (content, _) = content.split_once("\n```").expect("the end of the block");
+        let file = folder.join(path.0);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
+        let here = format!("{:?}", env!("CARGO_MANIFEST_DIR"));
+        fs::write(file, content.replace("\"../../canic\"", &here) + "\n").expect("written");
+        files += 1;
+    }
+    assert_eq!(files, 8, "the files of the README");
+    fs::copy(canic.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock is there");
+    let command = "cargo build --release --target wasm32-unknown-unknown -p root";
+    assert!(readme.contains(command), "the one command");
+    let target = folder.with_file_name("packages-target");
+    // Without the profile for small modules: it takes long, and changes no rule.
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--offline",
+            "--quiet",
+            "-p",
+            "root",
+            "--target-dir",
+        ])
+        .arg(&target)
+        .args(WASM)
+        .current_dir(&folder)
+        .output()
+        .expect("cargo runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    assert!(
+        target
+            .join("wasm32-unknown-unknown/debug/root.wasm")
+            .exists()
+    );
+}
+
 #[track_caller]
 fn shows(output: &str, text: &str) {
     assert!(output.contains(text), "no {text:?} in:\n{output}");

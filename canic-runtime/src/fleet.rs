@@ -1,8 +1,8 @@
 //! The author's API to the fleet, the same in root and in members.
 //!
-//! In root these functions use root's own state; in a member they ask root. A query can't change the
-//! fleet, nor can `init` and the other hooks of an install or upgrade: there, the functions that
-//! would do so answer `Denied`.
+//! In root these functions use root's own state; in a member they ask root. A query can't change
+//! the fleet, nor can `init` and the other hooks of an install or upgrade: there, the functions
+//! that would do so answer `Denied`.
 
 use std::{cell::Cell, future::Future, marker::PhantomData, pin::Pin};
 

@@ -1,7 +1,7 @@
 //! The sources of a module: is one of them newer than the module?
 //!
-//! Beside `worker.wasm` cargo writes `worker.d`, which lists all sources that went into it, those of
-//! its path dependencies included. A module that was copied or compressed has no such file.
+//! Beside `worker.wasm` cargo writes `worker.d`, which lists all sources that went into it, those
+//! of its path dependencies included. A module that was copied or compressed has no such file.
 
 use std::{
     fs,

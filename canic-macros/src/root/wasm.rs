@@ -1,7 +1,8 @@
 //! Wasm modules that the build of a root embeds.
 //!
-//! The module of a dependency, `wasm = worker`, is always the right one: cargo builds the dependency
-//! first, and root again after it. A file, `wasm = "worker.wasm"`, may be older than its sources.
+//! The module of a dependency, `wasm = worker`, is always the right one: cargo builds the
+//! dependency first, and root again after it. A file, `wasm = "worker.wasm"`, may be older than its
+//! sources.
 
 use std::{
     env,

@@ -10,8 +10,8 @@ pub struct Module;
 /// Implemented by each crate of a canister, with a type of its own.
 pub trait HasOneCanister<Canister> {}
 
-/// Compiles if the crate graph has one canister. The compiler's error quotes the comment, if that is
-/// a single line.
+/// Compiles if the crate graph has one canister. The compiler's error quotes the comment, if that
+/// is a single line.
 #[rustfmt::skip]
 pub fn one_canister_per_module<M, Canister>()
 // Leave canisters `crate-type = ["cdylib"]`; types that they share go into a library of their own.

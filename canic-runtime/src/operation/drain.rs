@@ -32,6 +32,18 @@ pub(crate) fn price(creation_fee: u128) -> u128 {
     creation_fee / 5 * 4
 }
 
+/// The cycles that root lends to a canister with this balance for the install of the drain.
+///
+/// A loan is 4 B at least, on 13 nodes. If the reply to a deposit is lost, the canister's next
+/// balance shows whether it arrived, and what the canister burns meanwhile must not hide that.
+pub(crate) fn loan(balance: u128, creation_fee: u128) -> u128 {
+    let price = price(creation_fee);
+    match price.saturating_sub(balance) {
+        0 => 0,
+        lacking => lacking.max(price / 100),
+    }
+}
+
 /// The module's hash.
 pub(crate) fn hash() -> Hash {
     sha256(WASM)
@@ -46,6 +58,14 @@ mod tests {
         const B: u128 = 1_000_000_000;
         assert_eq!((worth(500 * B), price(500 * B)), (100 * B, 400 * B));
         assert_eq!((worth(0), price(0)), (B, 0), "on a free subnet");
+    }
+
+    #[test]
+    fn a_loan_is_never_so_small_that_a_canister_burns_it_unnoticed() {
+        const B: u128 = 1_000_000_000;
+        let loans = [0, 300, 399, 400, 500].map(|balance| loan(balance * B, 500 * B) / B);
+        assert_eq!(loans, [400, 100, 4, 0, 0]);
+        assert_eq!(loan(400 * B - 1, 500 * B), 4 * B);
     }
 
     #[test]

@@ -249,18 +249,19 @@ mod tests {
         let mut op = installing(Teardown::Delete);
         advance(&mut op, refused(), true);
         let poor = Status {
-            cycles: drain::price(FEE) - 7,
+            cycles: drain::price(FEE) - T / 10,
             ..empty()
         };
         let next = advance(&mut op, Reply::Status(poor.clone()), true);
         assert_eq!((next, op.step), (Transition::Call, Step::Fund));
-        assert_eq!((op.money.shortfall.0, op.money.reserved.0), (7, 7));
+        let loan = T / 10;
+        assert_eq!((op.money.shortfall.0, op.money.reserved.0), (loan, loan));
         assert_eq!(advance(&mut op, Reply::Done, true), Transition::Call);
         assert_eq!(op.step, Step::Inspect);
         // A loan that root can't give: the canister is kept.
         let nothing_to_lend = Resources {
             pool_has_capacity: true,
-            available: 6,
+            available: T / 10 - 1,
             creation_fee: FEE,
         };
         let next = super::advance(&mut op, Reply::Status(poor), &nothing_to_lend);

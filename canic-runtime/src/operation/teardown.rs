@@ -165,7 +165,7 @@ fn missing_to_delete(
     if status.module == Some(drain::hash()) {
         return Ok(Step::Drain);
     }
-    let lacking = drain::price(resources.creation_fee).saturating_sub(status.cycles);
+    let lacking = drain::loan(status.cycles, resources.creation_fee);
     if lacking > resources.available {
         let why = format!("root lacks the {lacking} cycles to lend for a drain");
         return give_up_draining(status, goal, &why);

@@ -89,8 +89,8 @@ thread_local! {
 /// # Panics
 ///
 /// If `id` belongs to canic, if stable memory was laid out by another program, or if code of this
-/// canister has used it without canic since the code started: by `stable_save`, `stable_write`, or a
-/// memory manager of its own. Two managers give the same pages to two memories.
+/// canister has used it without canic since the code started: by `stable_save`, `stable_write`, or
+/// a memory manager of its own. Two managers give the same pages to two memories.
 ///
 /// ```no_run
 /// use canic_runtime::memory::{self, Memory};

@@ -17,7 +17,7 @@ use canic::api::{
     ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
 use canic_fleet_tests::{fleet::notebook, settings::Record, user};
-use canic_replica::{Ingress, Reject};
+use canic_replica::{Ingress, Kind, Outcome, Reject};
 use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
@@ -65,8 +65,8 @@ pub fn check_answered(world: &mut World) -> Vec<String> {
         .collect()
 }
 
-/// Checks that no answer met code that does not know the call, as after an upgrade of a canister that
-/// waited: the callback would read memory that was never written, or run another function. No
+/// Checks that no answer met code that does not know the call, as after an upgrade of a canister
+/// that waited: the callback would read memory that was never written, or run another function. No
 /// callback of a fleet traps by itself, unless an injected trap has ended its task before.
 fn check_callbacks(world: &World) -> Vec<String> {
     let callbacks = world

@@ -17,7 +17,7 @@ fn lines(field: &str) -> Vec<&'static str> {
 fn each_line_is_a_history_a_case_or_a_remark() {
     let all = LINES
         .lines()
-        .filter(|line| !line.starts_with("#") && !line.is_empty());
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
     assert_eq!(all.count(), lines("fleet").len() + lines("scenario").len());
     for line in lines("fleet") {
         let history: History = line.parse().unwrap();
@@ -83,9 +83,7 @@ fn a_history_shrinks_to_the_request_and_the_fault_that_it_is_about() {
     let mut explicit = drawn.with_faults(fired);
     explicit.steps.truncate(6);
     let fires = |history: &History| history.run().fired.iter().any(is_about);
-    if !fires(&explicit) {
-        panic!("{explicit}");
-    }
+    assert!(fires(&explicit), "{explicit}");
     let shortest = shrink::history(&explicit, fires);
     assert!(shortest.steps.len() <= 1, "{shortest}");
     assert_eq!(shortest.faults.len(), 1, "{shortest}");

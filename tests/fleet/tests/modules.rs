@@ -316,11 +316,9 @@ fn root_with_another_worker() -> (Vec<u8>, Vec<u8>) {
 fn newest_line(fleet: &Fleet) -> String {
     let logs = fleet.pic.fetch_canister_logs(fleet.root, fleet.controller);
     let lines = logs.expect("the controller reads the log").into_iter();
-    let lines = lines.map(|line| String::from_utf8_lossy(&line.content).into_owned());
-    lines
-        .filter(|line| line.contains("role worker"))
-        .last()
-        .expect("a line about the worker")
+    let mut lines = lines.map(|line| String::from_utf8_lossy(&line.content).into_owned());
+    let newest = lines.rfind(|line| line.contains("role worker"));
+    newest.expect("a line about the worker")
 }
 
 #[test]

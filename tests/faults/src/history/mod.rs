@@ -143,11 +143,16 @@ impl History {
         let mut fired = Vec::new();
         outcome.problems = catch_panic(|| {
             let mut world = self.fleet.world();
-            let settled = self.play(&mut world);
+            let mut settled = self.play(&mut world);
             let all = world.replica.fired_faults().iter();
             fired = all.map(|one| one.fault.clone()).collect();
             world.replica.clear_faults();
             world.deaf = deaf(&fired);
+            if world.deaf.contains(&world.root) {
+                // Root announces what is pending with the next request.
+                deed::ask_root(&mut world, "canic_prune", (PruneRequest { before: 0 },));
+                settled = settled.and(world.settle(|_| ()));
+            }
             outcome.state = Some(world.replica.state_hash());
             match settled {
                 Ok(()) => {
