@@ -468,8 +468,8 @@ fn icp_launches_a_network_and_stops_it() {
     let deployed = begun.elapsed();
     project.ok("network stop replica", &["Network stopped successfully"]);
     print(&format!(
-        "{} commands of {ICP} ran; the network started in {started:?}; two canisters were deployed, \
-         called, topped up and deleted in {deployed:?}",
+        "{} commands of {ICP} ran; the network started in {started:?}; two canisters were \
+         deployed, called, topped up and deleted in {deployed:?}",
         project.commands.get()
     ));
 }
