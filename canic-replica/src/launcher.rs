@@ -46,7 +46,8 @@ pub(crate) struct Launcher {
     /// Address of both ports.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
-    /// Folder for the state. It is not used yet: each network starts empty.
+    /// Folder that keeps the state, with the subnets that it was created with. `icp` empties it
+    /// before each start.
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// Folder for the file `status.json`, which is written when the network is ready.
@@ -85,14 +86,12 @@ impl Launcher {
         if let Some(missing) = missing {
             return Err(io::Error::new(io::ErrorKind::Unsupported, missing));
         }
-        if let Some(folder) = &self.state_dir {
-            eprintln!("note: the state is not kept in {}", folder.display());
-        }
         let domains = (!self.domains.is_empty()).then(|| {
             let always = std::iter::once("localhost".to_owned());
             always.chain(self.domains).collect()
         });
         let config = LiveConfig {
+            state: self.state_dir,
             domains,
             control: Some(SocketAddr::new(self.bind, self.config_port)),
             delay: self.artificial_delay_ms.map(Duration::from_millis),

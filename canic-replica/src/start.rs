@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -30,6 +31,10 @@ pub(crate) struct Start {
     /// A subnet besides NNS and II. May be repeated.
     #[arg(long = "subnet", value_name = "KIND", value_parser = subnet_kinds())]
     subnets: Vec<SubnetKind>,
+    /// Folder that keeps the state, with the subnets that it was created with. It is written each
+    /// minute in which messages were executed, and at the end.
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
 }
 
 /// The kinds of subnets by their names, in PocketIC's order.
@@ -57,7 +62,10 @@ pub(crate) fn subnet_kinds() -> impl TypedValueParser<Value = SubnetKind> {
 impl Start {
     pub(crate) fn run(self) -> io::Result<()> {
         let address = SocketAddr::new(self.ip_addr, self.port);
-        let config = LiveConfig::new(network(&self.subnets)?, address);
+        let config = LiveConfig {
+            state: self.state_dir.clone(),
+            ..LiveConfig::new(network(&self.subnets)?, address)
+        };
         until_interrupted(config, |network| {
             let host = match self.ip_addr.is_loopback() {
                 true => format!("localhost:{}", network.port()),
@@ -84,8 +92,8 @@ pub(crate) fn until_interrupted(
             Ok(()) => interrupted().await,
             refused => refused,
         };
-        network.stop().await;
-        ended
+        let stopped = network.stop().await.map_err(io::Error::other);
+        ended.and(stopped)
     });
     // Messages that are still executing are dropped.
     runtime.shutdown_background();

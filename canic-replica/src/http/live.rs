@@ -1,14 +1,21 @@
 //! A live network for a shell: one instance that follows the wall clock, with an HTTP gateway and
 //! the interface of agents on one port.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use candid::Principal;
 use pocket_ic::common::rest::InstanceHttpGatewayConfig;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
-    http::{Server, answer::Failure, gateway, instances::Validation, shared::Shared},
+    http::{
+        Server,
+        answer::Failure,
+        gateway,
+        instances::Validation,
+        keeper::{self, Keeper},
+        shared::Shared,
+    },
     network::Config,
     replica::Replica,
 };
@@ -16,8 +23,11 @@ use crate::{
 /// The configuration of a live network.
 #[derive(Clone, Debug)]
 pub struct LiveConfig {
-    /// The instance.
+    /// The instance, unless the state folder holds one.
     pub network: Config,
+    /// The folder that keeps the state: it is written each minute in which messages were executed,
+    /// and at the end. By default, the state is not kept.
+    pub state: Option<PathBuf>,
     /// Where agents and browsers reach it. Port 0 means any free port.
     pub gateway: SocketAddr,
     /// The domains that the gateway serves besides 127.0.0.1; all hosts by default.
@@ -33,6 +43,7 @@ impl LiveConfig {
     pub fn new(network: Config, gateway: SocketAddr) -> Self {
         Self {
             network,
+            state: None,
             gateway,
             domains: None,
             control: None,
@@ -49,6 +60,7 @@ pub struct LiveNetwork {
     root_key: Vec<u8>,
     default_effective_canister: Principal,
     control: Option<Control>,
+    keeper: Option<Keeper>,
 }
 
 /// The server of PocketIC's protocol.
@@ -61,11 +73,16 @@ impl LiveNetwork {
     /// Starts a network on a multi-threaded tokio runtime.
     ///
     /// # Errors
-    /// An address is not available, or the configuration is invalid: a sentence that says so.
+    /// An address is not available, the configuration is invalid, or the state can't be read: a
+    /// sentence that says so.
     pub async fn start(config: LiveConfig) -> Result<Self, String> {
         let message = |failure: Failure| failure.message;
-        let replica = spawn_blocking(move || Replica::new(config.network)).await;
-        let replica = replica.map_err(|error| error.to_string())??;
+        let opened = spawn_blocking(move || match config.state {
+            None => Replica::new(config.network).map(|replica| (replica, None)),
+            Some(folder) => keeper::open(&folder, config.network)
+                .map(|(replica, folder)| (replica, Some(folder))),
+        });
+        let (replica, folder) = opened.await.map_err(|error| error.to_string())??;
         let root_key = replica.root_key();
         let default_effective_canister = replica.default_effective_canister();
         let server = Shared::default();
@@ -94,6 +111,7 @@ impl LiveNetwork {
             root_key,
             default_effective_canister,
             control,
+            keeper: folder.map(|folder| Keeper::start(instance, folder)),
         })
     }
 
@@ -123,13 +141,21 @@ impl LiveNetwork {
     }
 
     /// Accepts no more requests, gives pending requests a second to end, and makes no more rounds.
-    pub async fn stop(self) {
+    /// Then it writes the state, if it is kept.
+    ///
+    /// # Errors
+    /// The state can't be written; an earlier one stays.
+    pub async fn stop(self) -> Result<(), String> {
         if let Some(control) = self.control {
             control.task.abort();
         }
         self.server.gateways.close_for(self.instance).await;
         if let Ok(instance) = self.server.instances.get(&self.instance.to_string()) {
             instance.stop_progress().await;
+        }
+        match self.keeper {
+            Some(keeper) => keeper.finish().await,
+            None => Ok(()),
         }
     }
 }

@@ -45,6 +45,7 @@ mod config;
 mod gateway;
 mod gateways;
 mod instances;
+mod keeper;
 pub mod live;
 mod operations;
 mod outcalls;

@@ -394,6 +394,16 @@ mod tests {
     }
 
     #[test]
+    fn every_state_is_read_as_it_was_written() {
+        for (index, change) in CHANGES.iter().enumerate() {
+            let mut network = full();
+            change(&mut network);
+            let read = Network::from_bytes(&network.to_bytes().unwrap()).unwrap();
+            assert_eq!(read.state_hash(), network.state_hash(), "change {index}");
+        }
+    }
+
+    #[test]
     fn trace_and_certificates_do_not_change_the_hash() {
         let mut network = full();
         let before = network.state_hash();

@@ -58,7 +58,7 @@ const REPLICA: Floors = &[
         "trace",
         "wasm",
     ],
-    &["bounded", "memory", "reject", "subnets"],
+    &["bounded", "memory", "reject", "state_file", "stored", "subnets"],
 ];
 
 const MACROS: Floors = &[
