@@ -59,6 +59,11 @@ impl StateFolder {
         })
     }
 
+    /// Whether a state was written to a folder.
+    pub(crate) fn has_state(folder: &Path) -> bool {
+        folder.join("state").exists()
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.join("state")
     }

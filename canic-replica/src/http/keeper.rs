@@ -17,18 +17,24 @@ use crate::{
 /// How often the state is written while messages are executed.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The instance of a folder: the one whose state is there, or a fresh one.
+/// The instance of a folder, if one is given: the one whose state is there, or a fresh one.
 ///
 /// # Errors
 /// The folder holds no state that can be read, or the configuration is invalid.
-pub(super) fn open(folder: &Path, config: Config) -> Result<(Replica, StateFolder), String> {
+pub(super) fn open(
+    folder: Option<&Path>,
+    config: Config,
+) -> Result<(Replica, Option<StateFolder>), String> {
+    let Some(folder) = folder else {
+        return Ok((Replica::new(config)?, None));
+    };
     let state = StateFolder::open(folder)?;
     let replica = match state.read()? {
         Some(bytes) => Replica::from_bytes(&bytes)
             .map_err(|why| format!("the state folder {}: {why}", folder.display()))?,
         None => Replica::new(config)?,
     };
-    Ok((replica, state))
+    Ok((replica, Some(state)))
 }
 
 /// Writes the state of an instance from time to time, and at last.

@@ -17,7 +17,6 @@ use crate::{
         shared::Shared,
     },
     network::Config,
-    replica::Replica,
 };
 
 /// The configuration of a live network.
@@ -77,11 +76,7 @@ impl LiveNetwork {
     /// sentence that says so.
     pub async fn start(config: LiveConfig) -> Result<Self, String> {
         let message = |failure: Failure| failure.message;
-        let opened = spawn_blocking(move || match config.state {
-            None => Replica::new(config.network).map(|replica| (replica, None)),
-            Some(folder) => keeper::open(&folder, config.network)
-                .map(|(replica, folder)| (replica, Some(folder))),
-        });
+        let opened = spawn_blocking(move || keeper::open(config.state.as_deref(), config.network));
         let (replica, folder) = opened.await.map_err(|error| error.to_string())??;
         let root_key = replica.root_key();
         let default_effective_canister = replica.default_effective_canister();
@@ -135,7 +130,7 @@ impl LiveNetwork {
         &self.root_key
     }
 
-    /// See [`Replica::default_effective_canister`].
+    /// See [`crate::Replica::default_effective_canister`].
     pub fn default_effective_canister(&self) -> Principal {
         self.default_effective_canister
     }
