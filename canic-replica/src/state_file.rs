@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// The first bytes of the file.
 const MAGIC: &[u8; 16] = b"canic-replica \0\n";
-/// The version of the form of the state. Each change of a type in the state counts it up.
-const VERSION: u32 = 1;
+/// The version of the form of the state: a change of a type in the state counts it up.
+pub(crate) const VERSION: u32 = 1;
 /// Magic, version and checksum.
 const HEADER: usize = MAGIC.len() + 4 + 32;
 
