@@ -58,7 +58,14 @@ const REPLICA: Floors = &[
         "trace",
         "wasm",
     ],
-    &["bounded", "memory", "reject", "state_file", "stored", "subnets"],
+    &[
+        "bounded",
+        "memory",
+        "reject",
+        "state_file",
+        "stored",
+        "subnets",
+    ],
 ];
 
 const MACROS: Floors = &[
