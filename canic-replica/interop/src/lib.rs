@@ -1,12 +1,39 @@
-//! A canister on an instance with all keys, for the checks in `tests`.
+//! Instances for the checks in `tests`.
 
 use std::path::PathBuf;
 
 use candid::{CandidType, Principal, encode_one};
-use pocket_ic::{PocketIc, PocketIcBuilder};
+use pocket_ic::{
+    PocketIc, PocketIcBuilder,
+    common::rest::{IcpFeatures, IcpFeaturesConfig},
+};
 
 /// The names of all keys.
 pub const NAMES: [&str; 3] = ["key_1", "test_key_1", "dfx_test_key"];
+
+/// The server that `POCKET_IC_BIN` names, or the replica that was built last.
+fn server() -> PathBuf {
+    let own = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/debug/canic-replica"
+    );
+    std::env::var_os("POCKET_IC_BIN").map_or_else(|| own.into(), PathBuf::from)
+}
+
+/// An instance with the ledgers and the cycles minting canister.
+pub fn system_canisters() -> PocketIc {
+    let feature = Some(IcpFeaturesConfig::DefaultConfig);
+    PocketIcBuilder::new()
+        .with_server_binary(server())
+        .with_application_subnet()
+        .with_icp_features(IcpFeatures {
+            cycles_minting: feature.clone(),
+            icp_token: feature.clone(),
+            cycles_token: feature,
+            ..IcpFeatures::default()
+        })
+        .build()
+}
 
 /// An instance with all keys, and a canister that calls the management canister.
 pub struct Instance {
@@ -20,13 +47,8 @@ impl Instance {
     /// last.
     #[expect(clippy::new_without_default, reason = "it starts a server")]
     pub fn new() -> Self {
-        let own = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../target/debug/canic-replica"
-        );
-        let server = std::env::var_os("POCKET_IC_BIN").unwrap_or(own.into());
         let pic = PocketIcBuilder::new()
-            .with_server_binary(PathBuf::from(server))
+            .with_server_binary(server())
             .with_fiduciary_subnet()
             .with_test_threshold_keys_subnet()
             .with_application_subnet()
