@@ -67,8 +67,8 @@ pub(crate) fn approve_embedded(state: &mut State) -> Vec<String> {
     for role in state.config.roles {
         let embedded = role.wasm.map(sha256);
         let before = state.registry.role(role.name).cloned();
-        if let Some(wasm) = role.wasm
-            && is_new(before.as_ref(), sha256(wasm))
+        if let (Some(wasm), Some(embedded)) = (role.wasm, embedded)
+            && is_new(before.as_ref(), embedded)
         {
             let hash = state.modules.embed(wasm);
             state.registry.set_embedded(role.name, hash);
