@@ -6,7 +6,7 @@
 
 /// Refuses each function of these names that stands beside the expansion or at the crate's root.
 ///
-/// The first error has the sentence. The second one is there for its note, which shows the function.
+/// The first error has the sentence. The second one is there for its note, with the function.
 #[doc(hidden)]
 #[macro_export]
 #[expect(
@@ -22,7 +22,8 @@ macro_rules! refuse {
                 const _: () = {
                     use self::*;
                     // A function has no size, its stand-in has one.
-                    $(const _: () = ::core::assert!(::core::mem::size_of_val(&$name) > 0, $message);)*
+                    $(const _: () =
+                        ::core::assert!(::core::mem::size_of_val(&$name) > 0, $message);)*
                 };
             };
         };

@@ -123,8 +123,8 @@ macro_rules! describe {
 
 /// Nothing, if the interface is exported below this endpoint, root or role.
 ///
-/// `export_candid!` defines another macro of this name for the text below it. There the name has two
-/// meanings, which is an error at both sites.
+/// `export_candid!` defines another macro of this name for the text below it. There the name has
+/// two meanings, which is an error at both sites.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_candid_stands_below_all_endpoints {

@@ -143,19 +143,22 @@ fn the_fleet_of_the_readme_is_built_by_its_one_command() {
     let canic = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(canic.join("README.md")).expect("the README is there");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+    let here = format!("{:?}", env!("CARGO_MANIFEST_DIR"));
     let mut files = 0;
-    for block in readme.split("\n`").skip(1) {
+    let mut lines = readme.lines().peekable();
+    while let Some(line) = lines.next() {
         // `path`, perhaps with a remark, then the file as a block.
-        let (title, rest) = block.split_once('\n').expect("a line");
-        let Some((path, fenced)) = title.split_once('`').zip(rest.strip_prefix("```")) else {
+        let path = line.strip_prefix('`').and_then(|line| line.split_once('`'));
+        let (Some((path, _)), Some(true)) =
+            (path, lines.peek().map(|next| next.starts_with("```")))
+        else {
             continue;
         };
-        let (_, content) = fenced.split_once('\n').expect("the language of the block");
-        let (content, _) = content.split_once("\n```").expect("the end of the block");
-        let file = folder.join(path.0);
+        let block = lines.by_ref().skip(1).take_while(|line| *line != "```");
+        let content: String = block.flat_map(|line| [line, "\n"]).collect();
+        let file = folder.join(path);
         fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
-        let here = format!("{:?}", env!("CARGO_MANIFEST_DIR"));
-        fs::write(file, content.replace("\"../../canic\"", &here) + "\n").expect("written");
+        fs::write(file, content.replace("\"../../canic\"", &here)).expect("written");
         files += 1;
     }
     assert_eq!(files, 8, "the files of the README");

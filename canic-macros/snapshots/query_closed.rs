@@ -4,7 +4,7 @@ fn jobs_of(owners: Vec<Option<u64>>) -> u64 {
 }
 #[doc(hidden)]
 #[macro_export]
-macro_rules! endpoint_jobs_of {
+macro_rules! only_one_endpoint_is_named_jobs_of {
     () => {};
 }
 const _: () = {

@@ -42,7 +42,7 @@ pub(crate) fn output_site(signature: &Signature) -> Span {
 /// Where a canister's state lives, for authors who look for it in `self` or in a field.
 pub(crate) const STATE_LIVES: &str = "its state lives in \
     `thread_local! { static STATE: std::cell::RefCell<State> = Default::default(); }`, \
-    and what outlives an upgrade in a structure of `canic::stable_structures` on `canic::memory(0)`";
+    and what outlives an upgrade in one of `canic::stable_structures` on `canic::memory(0)`";
 
 /// `subject` is the kind of function, with its article.
 pub(crate) fn receiver(signature: &Signature, subject: &str, errors: &mut Errors) {

@@ -1,4 +1,4 @@
-//! The source file around a use of an attribute: what its expansion can't see and yet has to refuse.
+//! The source file around a use of an attribute: what its expansion can't see and has to refuse.
 //!
 //! An expansion is given its own item. Whether an `impl` block surrounds that item, and which
 //! functions stand beside it, only the file says. Where the file can't be read, as in some editors,
@@ -24,7 +24,7 @@ pub(crate) fn is_outermost() -> bool {
     proc_macro::is_available() && Span::call_site().unwrap().column() == 1
 }
 
-/// Whether a function of that name has an attribute in an `impl` block or a trait, and nowhere else.
+/// Whether a function of that name has an attribute in an `impl` block or a trait, and only there.
 pub(crate) fn is_associated(items: &[Item], name: &str, attribute: &[&str]) -> bool {
     let functions = functions(items);
     let mut found = functions
@@ -87,8 +87,8 @@ fn of_item(item: &Item) -> Vec<Function<'_>> {
     }
 }
 
-/// The functions outside of the item with an attribute of that name, in its module: those beside it,
-/// and those without `self` in other `impl` blocks of its type.
+/// The functions outside of the item with an attribute of that name, in its module: those beside
+/// it, and those without `self` in other `impl` blocks of its type.
 pub(crate) fn outside<'a>(items: &'a [Item], ty: &Type, attribute: &str) -> Vec<Function<'a>> {
     let is_at_hand = |item: &Item| match item {
         Item::Struct(item) => {

@@ -23,7 +23,10 @@ use candid::Principal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::reject::{Reject, RejectCode};
+use crate::{
+    reject::{Reject, RejectCode},
+    stored::in_json,
+};
 
 /// Fired faults that are kept; twice as many before the older half is dropped.
 const MAX_FIRED: usize = 10_000;
@@ -266,7 +269,7 @@ impl FromStr for Fault {
 }
 
 /// A site of faults: the messages of one direction, caller, callee and method.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Site {
     pub(crate) direction: Direction,
     pub(crate) caller: Principal,
@@ -275,10 +278,13 @@ pub(crate) struct Site {
 }
 
 /// All faults of an instance.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Faults {
+    #[serde(with = "in_json")]
     pub(crate) armed: Vec<ArmedFault>,
+    #[serde(with = "in_json")]
     pub(crate) chaos: Option<Chaos>,
+    #[serde(with = "in_json")]
     pub(crate) fired: Vec<FiredFault>,
     /// The number of messages for which the chaos drew.
     pub(crate) chaos_draws: u64,

@@ -1,6 +1,7 @@
 //! Messages from outside: calls of users, and their outcomes.
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::reject::Reject;
 
@@ -61,7 +62,7 @@ fn cbor_string(length: usize) -> usize {
 /// Information about the sender of a message, signed by a canister. In requests of agents its
 /// signature is verified. [`Ingress`] and the calls of PocketIC's client have no signature: they
 /// pass it on to the callee as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CallerInfo {
     /// The information.
     pub data: Vec<u8>,
@@ -82,7 +83,7 @@ pub enum EffectivePrincipal {
 pub type MessageId = [u8; 32];
 
 /// The status of an ingress message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum IngressStatus {
     /// No such message.
     Unknown,

@@ -78,6 +78,8 @@ mod replica;
 mod rounds;
 #[doc = include_str!("../SPECIFICATION.md")]
 pub mod specification {}
+mod state_file;
+mod stored;
 mod subnets;
 mod system;
 mod threshold;

@@ -1,6 +1,9 @@
 //! The server binary `canic-replica`. It takes the arguments of PocketIC's server, so that
-//! `POCKET_IC_BIN` can name it. Its command `start` runs one live network instead; `did` and
-//! `completions` start no server.
+//! `POCKET_IC_BIN` can name it. With `--interface-version` it is the network launcher of `icp`. Its
+//! command `start` runs one live network; `did` and `completions` start no server.
+
+mod launcher;
+mod start;
 
 use std::{
     fs::{self, File},
@@ -8,19 +11,17 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use canic_replica::{
-    Config, SubnetKind, SystemCanisters, candid_interface,
-    http::{Server, live::LiveNetwork},
-    with_candid_interface,
-};
-use clap::{
-    Args, CommandFactory, Parser, Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use canic_replica::{candid_interface, http::Server, with_candid_interface};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::{
+    launcher::{Launcher, is_launcher},
+    start::{Start, interrupted},
+};
 
 /// canic-replica: a light local replica of the Internet Computer that speaks PocketIC's HTTP
 /// protocol.
@@ -32,7 +33,9 @@ use clap_complete::Shell;
     version = "16.1.0",
     args_override_self = true,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = "ICP_CLI_NETWORK_LAUNCHER_PATH of `icp` can name this program. \
+                  `--interface-version 1.1.0 --help` lists the arguments of a launcher."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -75,44 +78,6 @@ struct Serve {
     log_levels: Option<String>,
 }
 
-/// Runs one live network until Ctrl-C: an NNS subnet, the subnet of Internet Identity, and one
-/// application subnet or those that are asked for, with the ICP ledger, the cycles ledger and the
-/// cycles minting canister. It follows the wall clock. Agents and browsers use the same port.
-#[derive(Args)]
-struct Start {
-    /// Address to listen on.
-    #[arg(short, long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    ip_addr: IpAddr,
-    /// Port to listen on, 0 for any free one.
-    #[arg(short, long, default_value_t = 8000)]
-    port: u16,
-    /// A subnet besides NNS and II. May be repeated.
-    #[arg(long = "subnet", value_name = "KIND", value_parser = subnet_kinds())]
-    subnets: Vec<SubnetKind>,
-}
-
-/// The kinds of subnets by their names, in PocketIC's order.
-const SUBNETS: [(&str, SubnetKind); 10] = [
-    ("nns", SubnetKind::NNS),
-    ("sns", SubnetKind::SNS),
-    ("ii", SubnetKind::II),
-    ("fiduciary", SubnetKind::Fiduciary),
-    ("bitcoin", SubnetKind::Bitcoin),
-    ("test-threshold-keys", SubnetKind::TestThresholdKeys),
-    ("system", SubnetKind::System),
-    ("application", SubnetKind::Application),
-    ("cloud-engine", SubnetKind::CloudEngine),
-    ("verified-application", SubnetKind::VerifiedApplication),
-];
-
-fn subnet_kinds() -> impl TypedValueParser<Value = SubnetKind> {
-    let kind = |name: String| {
-        let found = SUBNETS.iter().find(|(known, _)| *known == name);
-        found.map_or(SubnetKind::Application, |(_, kind)| *kind)
-    };
-    PossibleValuesParser::new(SUBNETS.map(|(name, _)| name)).map(kind)
-}
-
 /// Prints the Candid interface of a canister's module.
 #[derive(Args)]
 struct Did {
@@ -128,13 +93,12 @@ struct Did {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::try_parse() {
-        Ok(cli) => match cli.command {
-            None => cli.serve.run(),
-            Some(Command::Start(start)) => start.run(),
-            Some(Command::Did(did)) => did.run(),
-            Some(Command::Completions { shell }) => complete(shell),
-        },
+    let done = match is_launcher() {
+        true => Launcher::try_parse().map(Launcher::run),
+        false => Cli::try_parse().map(Cli::run),
+    };
+    let done = match done {
+        Ok(done) => done,
         Err(error) if error.use_stderr() => {
             // Nobody is left to hear of a standard error that is closed.
             let _ = error.print();
@@ -147,6 +111,17 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> io::Result<()> {
+        match self.command {
+            None => self.serve.run(),
+            Some(Command::Start(start)) => start.run(),
+            Some(Command::Did(did)) => did.run(),
+            Some(Command::Completions { shell }) => complete(shell),
         }
     }
 }
@@ -164,63 +139,6 @@ fn complete(shell: Shell) -> io::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "canic-replica", &mut script);
     ignore_closed_pipe(io::stdout().write_all(&script))
-}
-
-impl Start {
-    fn run(self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        let ended = runtime.block_on(self.serve());
-        // Messages that are still executing are dropped.
-        runtime.shutdown_background();
-        ended
-    }
-
-    async fn serve(self) -> io::Result<()> {
-        let address = SocketAddr::new(self.ip_addr, self.port);
-        let network = LiveNetwork::start(self.config()?, address)
-            .await
-            .map_err(io::Error::other)?;
-        let host = match self.ip_addr.is_loopback() {
-            true => format!("localhost:{}", network.port()),
-            false => SocketAddr::new(self.ip_addr, network.port()).to_string(),
-        };
-        let key: String = (network.root_key().iter())
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        println!("URL: http://{host}/\nRoot key: {key}");
-        let interrupted = interrupted().await;
-        network.stop().await;
-        interrupted
-    }
-
-    fn config(&self) -> io::Result<Config> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_err(io::Error::other)?.as_nanos();
-        let always = [SubnetKind::NNS, SubnetKind::II];
-        let asked = match self.subnets.as_slice() {
-            [] => &[SubnetKind::Application],
-            asked => asked,
-        };
-        let of_kind = |(_, kind): &(&str, SubnetKind)| {
-            let count = match always.contains(kind) {
-                true => 1,
-                false => asked.iter().filter(|asked| *asked == kind).count(),
-            };
-            std::iter::repeat_n(*kind, count)
-        };
-        Ok(Config {
-            subnets: SUBNETS.iter().flat_map(of_kind).collect(),
-            time: Some(u64::try_from(now).map_err(io::Error::other)?),
-            system_canisters: SystemCanisters {
-                icp_ledger: true,
-                cycles_ledger: true,
-                cycles_minting: true,
-            },
-            ..Config::default()
-        })
-    }
 }
 
 impl Did {
@@ -306,19 +224,4 @@ async fn hard_end(hard_ttl: Option<Duration>) {
         Some(hard_ttl) => tokio::time::sleep(hard_ttl).await,
         None => std::future::pending().await,
     }
-}
-
-#[cfg(unix)]
-async fn interrupted() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
 }

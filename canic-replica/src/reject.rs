@@ -38,7 +38,7 @@ impl RejectCode {
 }
 
 /// The reject of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reject {
     /// The class of the error.
     pub code: RejectCode,

@@ -30,6 +30,28 @@ impl Replica {
         Network::new(config).map(|network| Self { network })
     }
 
+    /// The instance of a state that [`Self::to_bytes`] wrote. It goes on where that was, bit for
+    /// bit, but has no record of executed messages.
+    ///
+    /// # Errors
+    /// The bytes are no state of this version: a sentence that says so.
+    pub fn from_bytes(state: &[u8]) -> Result<Self, String> {
+        Network::from_bytes(state).map(|network| Self { network })
+    }
+
+    /// The whole state. Only the same version of this crate reads it.
+    ///
+    /// # Errors
+    /// A value has no form as bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        self.network.to_bytes()
+    }
+
+    /// The number of messages that were executed so far.
+    pub(crate) fn executed(&self) -> u64 {
+        self.network.next_event
+    }
+
     /// All subnets, in the order of the configuration.
     pub fn subnets(&self) -> Vec<&SubnetInfo> {
         self.network.present_subnets().collect()

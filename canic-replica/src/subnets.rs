@@ -39,7 +39,7 @@ pub enum SubnetKind {
 }
 
 /// The options of a subnet beyond its kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SubnetOptions {
     /// Whether an application subnet charges nothing. System subnets and cloud engines never do.
     pub is_free: bool,
@@ -51,7 +51,7 @@ pub struct SubnetOptions {
 }
 
 /// One subnet.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub struct SubnetInfo {
     /// Its principal.
     pub id: Principal,

@@ -109,8 +109,8 @@ pub(crate) fn open(mut bytes: Vec<u8>) -> Result<(Option<IdentityRecord>, Vec<u8
     let (length, rest) = rest.split_first_chunk::<4>().ok_or(TRUNCATED)?;
     let length = u32::from_le_bytes(*length) as usize;
     let identity = rest.get(..length).ok_or(TRUNCATED)?;
-    let identity =
-        minicbor::decode(identity).map_err(|error| format!("the envelope is damaged: {error}"))?;
+    let identity = minicbor::decode(identity)
+        .map_err(|error| format!("the envelope is damaged: {}", record::reason(&error)))?;
     bytes.drain(..HEAD + length);
     Ok((Some(identity), bytes))
 }

@@ -94,7 +94,7 @@ fn one_endpoint(function: &ItemFn, errors: &mut Errors) {
     }
 }
 
-/// An attribute of ic-cdk's above has given this one to a copy of the function, for Candid, as well.
+/// An attribute of ic-cdk's above has given this one to a copy of the function, too, for Candid.
 fn no_copy_of_cdk(function: &ItemFn, errors: &mut Errors) {
     let name = function.sig.ident.to_string();
     if let Some(original) = name.strip_prefix("__candid_method_") {

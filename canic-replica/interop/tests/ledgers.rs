@@ -81,8 +81,12 @@ fn ic_ledger_types_drive_the_icp_ledger() {
             expected_fee: DEFAULT_FEE
         })
     );
-    let account = AccountBalanceArgs { account: to };
-    let balance: Tokens = query(&pic, ledger, "account_balance", account);
+    let balance: Tokens = query(
+        &pic,
+        ledger,
+        "account_balance",
+        AccountBalanceArgs { account: to },
+    );
     assert_eq!(balance, Tokens::from_e8s(100));
     let args = GetBlocksArgs {
         start: 3,

@@ -3,27 +3,30 @@
 use std::sync::Arc;
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ingress::{CallerInfo, Ingress, MessageId},
     reject::Reject,
+    stored::shared,
 };
 
 /// A message in a canister's queue.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) enum Input {
     Request(Request),
     Response(Response),
 }
 
 /// A call between its sender and its callee.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
     pub(crate) callee: Principal,
     pub(crate) method: String,
     pub(crate) payload: Vec<u8>,
+    #[serde(with = "shared::option")]
     pub(crate) caller_info: Option<Arc<CallerInfo>>,
     /// Cycles attached.
     pub(crate) cycles: u128,
@@ -36,7 +39,7 @@ pub(crate) struct Request {
 }
 
 /// Where the answer to a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Origin {
     /// To a user: the outcome of an ingress message.
     Ingress(MessageId),
@@ -47,7 +50,7 @@ pub(crate) enum Origin {
 }
 
 /// An answer between callee and caller.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Response {
     /// The caller.
     pub(crate) to: Principal,
@@ -60,10 +63,11 @@ pub(crate) struct Response {
 }
 
 /// A request that the canister executes.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct CallContext {
     pub(crate) origin: Origin,
     pub(crate) sender: Principal,
+    #[serde(with = "shared::option")]
     pub(crate) caller_info: Option<Arc<CallerInfo>>,
     pub(crate) deadline: u64,
     /// Attached cycles not accepted yet.
@@ -78,7 +82,7 @@ pub(crate) struct CallContext {
 }
 
 /// A call of the canister's own that waits for an answer.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Callback {
     pub(crate) context: u64,
     pub(crate) callee: Principal,
@@ -101,7 +105,7 @@ impl Callback {
 }
 
 /// A function in the module's table, and its argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct WasmClosure {
     pub(crate) function: u32,
     pub(crate) environment: u64,

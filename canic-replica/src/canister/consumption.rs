@@ -1,5 +1,7 @@
 //! The cycles that a canister has spent since its creation, by purpose.
 
+use serde::{Deserialize, Serialize};
+
 /// What cycles are spent for. The purposes are those of the management canister's
 /// `canister_metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(crate) enum Purpose {
 }
 
 /// Sums of cycles, one for each [`Purpose`].
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default, Hash, Serialize, Deserialize)]
 pub(crate) struct Consumption([u128; Purpose::Burned as usize + 1]);
 
 impl Consumption {

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     memory::{Heap, WASM_PAGE},
+    stored::shared,
     system::native::Native,
-    wasm::{Module, global::Global},
+    wasm::{Module, global::Global, known_modules},
 };
 
 /// The installed module, with the heap and the globals as the last message left them.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct ExecutionState {
+    #[serde(with = "known_modules")]
     pub(crate) module: Arc<Module>,
     pub(crate) heap: Heap,
     /// The values of all mutable globals, in the module's order.
     pub(crate) globals: Vec<Global>,
     /// The native code that runs in place of the module, with its state.
+    #[serde(with = "shared::option")]
     pub(crate) native: Option<Arc<Native>>,
 }
 

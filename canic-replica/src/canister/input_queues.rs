@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::canister::calls::Input;
 
@@ -22,7 +23,7 @@ pub(crate) enum Source {
 }
 
 /// All messages that wait for a canister.
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default, Hash, Serialize, Deserialize)]
 pub(crate) struct InputQueues {
     /// Canisters of the same subnet, users, canisters of other subnets.
     groups: [SenderQueues; 3],
@@ -33,7 +34,7 @@ pub(crate) struct InputQueues {
 }
 
 /// Messages by sender.
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default, Hash, Serialize, Deserialize)]
 struct SenderQueues {
     /// No queue here is empty.
     queues: BTreeMap<Principal, VecDeque<Input>>,

@@ -16,6 +16,7 @@ use std::{
 
 use candid::Principal;
 use ic_management_canister_types as management;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     canister::{
@@ -30,6 +31,7 @@ use crate::{
     memory::{Stable, WASM_PAGE},
     prices::{Prices, Resources},
     reject::{Reject, RejectCode},
+    stored::{in_candid, shared},
     wasm::address_type::AddressType,
 };
 
@@ -37,7 +39,7 @@ use crate::{
 const HISTORY: usize = 20;
 
 /// One canister.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Canister {
     pub(crate) id: Principal,
     /// The number of its subnet.
@@ -59,9 +61,12 @@ pub(crate) struct Canister {
     pub(crate) installed_at: u64,
     /// Counts changes of code, settings and status, and messages executed. It is 0 at creation.
     pub(crate) version: u64,
+    #[serde(with = "in_candid")]
     pub(crate) history: VecDeque<management::Change>,
     pub(crate) total_changes: u64,
+    #[serde(with = "shared::map")]
     pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
+    #[serde(with = "shared::map")]
     pub(crate) snapshots: BTreeMap<Vec<u8>, Arc<Snapshot>>,
     pub(crate) snapshots_taken: u64,
     pub(crate) logs: VecDeque<management::CanisterLogRecord>,
@@ -91,7 +96,7 @@ pub(crate) struct Canister {
 }
 
 /// Whether a canister accepts calls.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) enum Status {
     Running,
     /// It waits for its open calls; these requests are answered when it has stopped.
@@ -100,7 +105,7 @@ pub(crate) enum Status {
 }
 
 /// A stop request that waits until the canister has stopped.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct StopRequest {
     pub(crate) request: Request,
     /// When the request times out, in nanoseconds since 1970.

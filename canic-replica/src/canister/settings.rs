@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candid::Principal;
 use ic_management_canister_types as management;
+use serde::{Deserialize, Serialize};
 
 use crate::prices::{Prices, Resources, SECONDS_PER_DAY};
 
@@ -14,7 +15,7 @@ const LOG_BYTES: usize = 4096;
 pub(crate) type StatusVisibility = management::LogVisibility;
 
 /// The settings of a canister.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) controllers: Vec<Principal>,
     /// Percent of a core.

@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ic_management_canister_types as management;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     canister::{execution_state::ExecutionState, tasks::LowMemory},
     memory::{Heap, Stable},
+    stored::shared,
     wasm::global::Global,
 };
 
 /// An earlier state of a canister.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) taken_at: u64,
     pub(crate) version: u64,
@@ -24,20 +26,22 @@ pub(crate) struct Snapshot {
     pub(crate) low_memory: Option<LowMemory>,
     /// Whether a canister loaded it: from then on nothing more can be uploaded to it.
     pub(crate) loaded: bool,
+    #[serde(with = "shared::map")]
     pub(crate) chunks: BTreeMap<[u8; 32], Arc<Vec<u8>>>,
     pub(crate) bytes: u64,
 }
 
 /// The code of a snapshot.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) enum SnapshotCode {
     Taken(ExecutionState),
     Uploaded(Upload),
 }
 
 /// Code that a user uploads in slices. It is checked when the snapshot is loaded.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Upload {
+    #[serde(with = "shared::value")]
     pub(crate) module: Arc<Vec<u8>>,
     /// The heap as a difference from zeros.
     pub(crate) heap: Heap,

@@ -1,8 +1,10 @@
 //! System tasks: the heartbeat, the global timer, and the hook for low memory.
 
+use serde::{Deserialize, Serialize};
+
 /// The state of the hook `canister_on_low_wasm_memory`, which runs once each time that memory
 /// becomes low.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum LowMemory {
     /// Memory is not low.
     Enough,
@@ -11,7 +13,7 @@ pub(crate) enum LowMemory {
 }
 
 /// The first task of a canister's round: the global timer, the heartbeat and messages take turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Rotation {
     Timer,
     Heartbeat,
@@ -46,7 +48,7 @@ impl Rotation {
 }
 
 /// A task that the system starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Task {
     Heartbeat,
     Timer,

@@ -17,6 +17,7 @@ use crate::{
         instances::Validation,
     },
     network::Config,
+    state_file::StateFolder,
     subnets::{SubnetKind, SubnetOptions},
     system::SystemCanisters,
 };
@@ -51,7 +52,6 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
         disable_ingress_validation,
     } = config;
     let incomplete = *incomplete_state == Some(IncompleteStateFlag::Enabled);
-    refuse(state_dir.is_some(), "a state directory")?;
     refuse(incomplete, "incomplete states")?;
     refuse(bitcoind_addr.is_some(), "a connection to bitcoind")?;
     refuse(dogecoind_addr.is_some(), "a connection to dogecoind")?;
@@ -60,7 +60,16 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
     let subnet_config_set = (subnet_config_set.clone())
         .try_with_icp_features(&features)
         .map_err(Failure::bad_request)?;
-    subnet_config_set.validate().map_err(Failure::bad_request)?;
+    // A state brings its subnets and its time.
+    let has_state = state_dir.as_deref().is_some_and(StateFolder::has_state);
+    if has_state && matches!(initial_time, Some(InitialTime::Timestamp(_))) {
+        return Err(Failure::bad_request(
+            "an instance with a state has the time of that state".to_owned(),
+        ));
+    }
+    if !has_state {
+        subnet_config_set.validate().map_err(Failure::bad_request)?;
+    }
     check_log_level(log_level.as_deref())?;
     let IcpConfig {
         beta_features,

@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     http::answer::{Answer, Failure},
     replica::Replica,
+    state_file::StateFolder,
 };
 
 /// The default delay between two rounds of automatic progress.
@@ -31,14 +32,25 @@ impl Instances {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an instance; answers its number.
+    /// Adds an instance whose state is not kept; answers its number.
     pub(super) fn add(&self, replica: Replica, validation: Validation) -> (usize, Arc<Instance>) {
+        self.add_kept(replica, validation, None)
+    }
+
+    /// Adds an instance whose state is written to a folder when it is deleted; answers its number.
+    pub(super) fn add_kept(
+        &self,
+        replica: Replica,
+        validation: Validation,
+        folder: Option<StateFolder>,
+    ) -> (usize, Arc<Instance>) {
         let mut all = self.lock();
         let id = all.len();
         let instance = Arc::new(Instance {
             id,
             validation,
             state: Arc::new(TurnMutex::new(Ok(replica))),
+            folder: Mutex::new(folder),
             progress: TurnMutex::new(None),
         });
         all.push(Some(instance.clone()));
@@ -55,18 +67,30 @@ impl Instances {
         }
     }
 
-    /// Deletes an instance after its current operation. Operations that wait fail. Answers its
-    /// number.
+    /// Deletes an instance after its current operation, and writes its state if it is kept.
+    /// Operations that wait fail. Answers its number.
     pub(super) async fn delete(&self, id: &str) -> Answer<usize> {
         let instance = self.get(id)?;
         self.lock()[instance.id] = None;
         instance.stop_progress().await;
         let mut state = instance.state.clone().lock_owned().await;
         let gone = deleted(instance.id);
-        // Unmapping the memory of many canisters takes a while.
-        spawn_blocking(move || *state = Err(gone))
-            .await
-            .map_err(|e| Failure::internal(format!("the instance could not be taken down: {e}")))?;
+        let folder = instance.folder.lock();
+        let folder = folder.unwrap_or_else(PoisonError::into_inner).take();
+        // Writing or unmapping the memory of many canisters takes a while.
+        let down = spawn_blocking(move || {
+            let written = match (&*state, folder) {
+                (Ok(replica), Some(folder)) => {
+                    replica.to_bytes().and_then(|state| folder.write(&state))
+                }
+                _ => Ok(()),
+            };
+            *state = Err(gone);
+            written
+        });
+        down.await
+            .map_err(|e| Failure::internal(format!("the instance could not be taken down: {e}")))?
+            .map_err(Failure::internal)?;
         Ok(instance.id)
     }
 
@@ -106,6 +130,8 @@ pub(super) struct Instance {
     pub(super) validation: Validation,
     /// The replica, or the reason why it cannot be used any more.
     state: Arc<TurnMutex<Answer<Replica>>>,
+    /// Where its state is kept, until it is deleted.
+    folder: Mutex<Option<StateFolder>>,
     progress: TurnMutex<Option<Progress>>,
 }
 

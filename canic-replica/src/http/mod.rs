@@ -22,11 +22,15 @@
 //!
 //! Each of these answers 501, `canic-replica does not serve ..`:
 //!
-//! - creating an instance with a state directory or incomplete state, bitcoind or dogecoind, or
-//!   `icp_features` other than `icp_token`, `cycles_token` and `cycles_minting`; or with subnets
-//!   that have an existing state;
+//! - creating an instance with incomplete state, bitcoind or dogecoind, or `icp_features` other
+//!   than `icp_token`, `cycles_token` and `cycles_minting`; or with subnets that have an existing
+//!   state;
 //! - HTTPS gateways, gateways with custom domains from a file, and those in front of another
 //!   replica.
+//!
+//! A state directory is read when an instance is created, and written when it is deleted; its form
+//! is not PocketIC's. The subnets of a state that is there take the place of those that are asked
+//! for.
 //!
 //! All other options are honoured; `log_level` is checked, but the server writes no log of an
 //! instance. A canister that is created with an id of the mainnet brings the mainnet's subnet of
@@ -45,6 +49,7 @@ mod config;
 mod gateway;
 mod gateways;
 mod instances;
+mod keeper;
 pub mod live;
 mod operations;
 mod outcalls;
@@ -108,7 +113,10 @@ impl Server {
     ///
     /// The listener fails.
     pub async fn run(self, ttl: Option<Duration>) -> io::Result<()> {
-        let server = Shared::default();
+        self.serve(Shared::default(), ttl).await
+    }
+
+    async fn serve(self, server: Shared, ttl: Option<Duration>) -> io::Result<()> {
         let idle = {
             let server = server.clone();
             async move {
@@ -302,11 +310,12 @@ async fn create_instance(State(server): State<Shared>, Body(body): Body) -> Resp
 async fn try_create_instance(server: &Shared, body: &[u8]) -> Answer<CreateInstanceResponse> {
     let asked: InstanceConfig = decode(body)?;
     let (config, validation) = config::config(&asked)?;
-    let replica = spawn_blocking(move || Replica::new(config))
+    let state_dir = asked.state_dir.clone();
+    let (replica, folder) = spawn_blocking(move || keeper::open(state_dir.as_deref(), config))
         .await
         .map_err(|e| Failure::internal(format!("the instance could not be created: {e}")))?
         .map_err(Failure::bad_request)?;
-    let (instance_id, instance) = server.instances.add(replica, validation);
+    let (instance_id, instance) = server.instances.add_kept(replica, validation, folder);
     if let Some(InitialTime::AutoProgress(config)) = &asked.initial_time {
         instance.start_progress(round_delay(config)).await?;
     }

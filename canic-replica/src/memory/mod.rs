@@ -11,6 +11,8 @@ pub(crate) mod pages;
 
 use std::{ops::Range, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use crate::memory::{
     images::{Image, Images},
     pages::{ZERO, read, statistics, write},
@@ -27,12 +29,13 @@ const MAX_STABLE_PAGES: u64 = 500 * 16_384;
 const MAX_COPY: u64 = 8 << 30;
 
 /// The heap between two messages, as a difference from the module's initial memory.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Heap {
     pub(crate) pages: Pages,
     /// Its size, in WebAssembly pages.
     pub(crate) size: u64,
     /// A cache of its contents. Clones share it, as most of their pages are the same.
+    #[serde(skip)]
     pub(crate) images: Arc<Images>,
 }
 
@@ -122,7 +125,7 @@ impl Heap {
 }
 
 /// Stable memory.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Stable {
     pub(crate) pages: Pages,
     /// Its size, in WebAssembly pages.

@@ -2,6 +2,9 @@
 
 use std::{ptr, sync::Arc};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_bytes::{ByteBuf, Bytes};
+
 /// Bytes of one page of a memory: the platform's own unit of change.
 pub(crate) const PAGE: usize = 4096;
 
@@ -88,6 +91,25 @@ impl Pages {
         }
         let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK_PAGES]));
         &mut Arc::make_mut(chunk)[index % CHUNK_PAGES]
+    }
+}
+
+/// On disk, pages are a list of those that are present, with their indexes.
+impl Serialize for Pages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pages = self.iter().map(|(index, page)| (index, Bytes::new(page)));
+        pages.collect::<Vec<_>>().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut pages = Self::default();
+        for (index, page) in Vec::<(usize, ByteBuf)>::deserialize(deserializer)? {
+            let page = Page::try_from(page.as_slice()).map_err(D::Error::custom)?;
+            pages.set(index, page);
+        }
+        Ok(pages)
     }
 }
 

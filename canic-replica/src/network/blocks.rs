@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 /// The number of days that are kept.
 const DAYS: usize = 60;
 
 /// The blocks of a subnet up to the end of a day, or up to now.
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Default, Hash, Serialize, Deserialize)]
 pub(crate) struct Blocks {
     /// The time of the last block, in nanoseconds since 1970.
     pub(crate) last: u64,

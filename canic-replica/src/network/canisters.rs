@@ -10,15 +10,20 @@ use std::{
 };
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
-use crate::canister::{Canister, tasks::LowMemory};
+use crate::{
+    canister::{Canister, tasks::LowMemory},
+    stored::shared,
+};
 
 /// The least time between two payments for resources, in nanoseconds.
 const PAY_INTERVAL: u64 = 10_000_000_000;
 
 /// All canisters, by their ids.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Canisters {
+    #[serde(with = "shared::map")]
     pub(crate) all: BTreeMap<Principal, Arc<Canister>>,
     /// Canisters that were changed since the last round, and those that [`is_active`] holds for.
     active: BTreeSet<Principal>,

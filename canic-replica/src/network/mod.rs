@@ -13,6 +13,7 @@ pub(crate) mod read_state;
 pub(crate) mod routing;
 pub(crate) mod signatures;
 mod state_hash;
+mod stored;
 pub(crate) mod subnet_counters;
 pub(crate) mod subnet_creation;
 mod subnet_deletion;
@@ -25,6 +26,7 @@ use std::{
 };
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -160,7 +162,7 @@ pub(crate) struct Subnet {
 }
 
 /// The submission of an ingress message.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Submission {
     pub(crate) sender: Principal,
     /// Its effective principal.
@@ -172,11 +174,12 @@ pub(crate) struct Submission {
     /// When it expires unless its execution has begun, in nanoseconds since 1970.
     pub(crate) expires: u64,
     /// The digest of its outcome.
+    #[serde(skip)]
     pub(crate) digest: OnceLock<Hash>,
 }
 
 /// The cycles that no canister holds.
-#[derive(Clone, Copy, Default, Hash)]
+#[derive(Clone, Copy, Default, Hash, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     pub(crate) minted: u128,
     pub(crate) fees: Fees,

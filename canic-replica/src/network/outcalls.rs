@@ -1,6 +1,7 @@
 //! HTTP outcalls under way, and the reports of the nodes.
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     canister::calls::Request,
@@ -12,7 +13,7 @@ use crate::{
 pub(crate) const MAX_RESPONSE: u64 = 2_000_000;
 
 /// Methods of HTTP that outcalls may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, clippy::upper_case_acronyms)]
 pub enum HttpMethod {
     GET,
@@ -35,7 +36,7 @@ pub(crate) fn held_cycles(outcall: &Outcall) -> u128 {
 }
 
 /// An outcall under way.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Outcall {
     /// The call of the management canister. Its cycles are those that can still be spent or
     /// refunded.
@@ -77,7 +78,7 @@ impl Outcall {
 }
 
 /// The report of a node to the other nodes.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) node: Principal,
     /// The response for the caller: encoded, or transformed.

@@ -1,9 +1,11 @@
 //! Signatures with threshold keys, and keys derived from them, on their way to their callers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{canister::calls::Request, threshold::KeyId};
 
 /// The answer of a call that the nodes of a subnet are working on.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct PendingSignature {
     /// The number of the subnet that holds the key.
     pub(crate) subnet: usize,

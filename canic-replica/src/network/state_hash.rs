@@ -237,6 +237,7 @@ mod tests {
         ingress::IngressStatus,
         memory::Heap,
         network::Config,
+        state_file,
         system::{icp_ledger::IcpLedger, native::Native},
         wasm::global::Global,
     };
@@ -391,6 +392,28 @@ mod tests {
             let other = seen.insert(network.state_hash(), Some(index));
             assert_eq!(other, None, "change {index} is not seen");
         }
+    }
+
+    #[test]
+    fn every_state_is_read_as_it_was_written() {
+        for (index, change) in CHANGES.iter().enumerate() {
+            let mut network = full();
+            change(&mut network);
+            let read = Network::from_bytes(&network.to_bytes().unwrap()).unwrap();
+            assert_eq!(read.state_hash(), network.state_hash(), "change {index}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_state_is_that_of_its_version() {
+        const FORM: &str = "74420184eafe252058ef70ac19d65236957d5dd775cd473ee3a61e5ac23c26db";
+        let mut network = full();
+        for change in CHANGES {
+            change(&mut network);
+        }
+        let digest = hex::encode(Sha256::digest(network.to_bytes().unwrap()));
+        // Another form needs another version.
+        assert_eq!((state_file::VERSION, digest.as_str()), (1, FORM));
     }
 
     #[test]

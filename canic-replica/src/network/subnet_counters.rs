@@ -1,9 +1,11 @@
 //! What a subnet has done.
 
+use serde::{Deserialize, Serialize};
+
 use crate::canister::Canister;
 
 /// What a subnet has done since it exists, as far as its canisters do not know it.
-#[derive(Clone, Default, Hash)]
+#[derive(Clone, Default, Hash, Serialize, Deserialize)]
 pub(crate) struct SubnetCounters {
     /// Messages that all nodes executed.
     pub(crate) messages: u64,

@@ -5,6 +5,7 @@
 //! The remaining allowances must pay for the response in a block. All figures are the platform's.
 
 use candid::Reserved;
+use serde::{Deserialize, Serialize};
 
 use crate::{bounded::decode_bounded, prices::Prices};
 
@@ -20,7 +21,7 @@ const MAX_RESPONSE_MS: u64 = 30_000;
 const MAX_TRANSFORM: u64 = 5_000_000_000;
 
 /// How an outcall is spread over the nodes of its subnet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Replication {
     /// All nodes make it, and more than two thirds of them must get the same response.
     FullyReplicated,

@@ -2,12 +2,15 @@
 
 use candid::{CandidType, Deserialize, Principal};
 use flate2::Crc;
+use serde::Serialize;
 use sha2::{Digest, Sha224};
 
 pub(super) type Subaccount = [u8; 32];
 
 /// An account of ICRC-1. The default subaccount is absent or all zeros.
-#[derive(CandidType, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    CandidType, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
+)]
 pub(crate) struct Account {
     pub(super) owner: Principal,
     pub(super) subaccount: Option<Subaccount>,
@@ -43,7 +46,9 @@ pub(super) fn subaccount_of(principal: &Principal) -> Subaccount {
 
 /// An account of the ICP ledger: SHA-224 over the principal and the subaccount, behind its
 /// checksum.
-#[derive(CandidType, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    CandidType, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
+)]
 pub(crate) struct AccountId([u8; 32]);
 
 impl AccountId {

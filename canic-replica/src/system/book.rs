@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// Who may spend: the account, and the spender.
 type Pair<K> = (K, K);
 
 /// An amount that a spender may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Allowance {
     pub(super) amount: u128,
     /// Nanoseconds since 1970.
@@ -21,7 +23,8 @@ impl Allowance {
 }
 
 /// Balances and allowances by account. Accounts with nothing are not in it.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
+#[serde(bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de> + Ord"))]
 pub(super) struct Book<K> {
     balances: BTreeMap<K, u128>,
     supply: u128,

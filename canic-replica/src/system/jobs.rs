@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Jobs by number. A callback names its job; a job that is taken and not put back is done.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Jobs<J> {
     last: u64,
     open: BTreeMap<u64, J>,

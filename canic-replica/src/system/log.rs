@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Entries in a full piece.
 const PIECE: usize = 256;
 
@@ -47,6 +49,25 @@ impl<T> Log<T> {
     pub(super) fn range(&self, start: u64, length: u64) -> impl Iterator<Item = (u64, &T)> {
         let end = start.saturating_add(length).min(self.len());
         (start..end).filter_map(|index| Some((index, self.get(index)?)))
+    }
+}
+
+/// On disk, a log is the list of its entries.
+impl<T: Serialize> Serialize for Log<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let full = self.full.iter().flat_map(|piece| piece.iter());
+        let entries: Vec<&T> = full.chain(&self.rest).collect();
+        entries.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Log<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut log = Self::default();
+        for entry in Vec::<T>::deserialize(deserializer)? {
+            log.push(entry);
+        }
+        Ok(log)
     }
 }
 

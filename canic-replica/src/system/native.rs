@@ -1,5 +1,7 @@
 //! The native code of all canisters, behind one type.
 
+use serde::{Deserialize, Serialize};
+
 use crate::system::{
     cycles_ledger::{self, CyclesLedger},
     cycles_minting::{self, CyclesMinting},
@@ -9,7 +11,7 @@ use crate::system::{
 };
 
 /// The native code of a canister, with its state.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) enum Native {
     IcpLedger(IcpLedger),
     CyclesLedger(CyclesLedger),

@@ -12,11 +12,12 @@ pub(crate) mod vetkd;
 use std::fmt;
 
 use candid::{CandidType, Deserialize, Principal};
+use serde::Serialize;
 
 use crate::subnets::SubnetKind;
 
 /// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Algorithm {
     Ecdsa(EcdsaCurve),
     Schnorr(SchnorrAlgorithm),
@@ -25,7 +26,7 @@ pub(crate) enum Algorithm {
 
 /// The curves of ECDSA keys. secp256r1 is beyond the interface specification 0.66: PocketIC 16.1
 /// has keys on that curve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, CandidType, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, CandidType, Deserialize, Serialize)]
 pub(crate) enum EcdsaCurve {
     #[serde(rename = "secp256k1")]
     Secp256k1,
@@ -34,7 +35,7 @@ pub(crate) enum EcdsaCurve {
 }
 
 /// The algorithms of Schnorr keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, CandidType, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, CandidType, Deserialize, Serialize)]
 pub(crate) enum SchnorrAlgorithm {
     #[serde(rename = "bip340secp256k1")]
     Bip340Secp256k1,
@@ -43,7 +44,7 @@ pub(crate) enum SchnorrAlgorithm {
 }
 
 /// The identity of a master key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct KeyId {
     pub(crate) algorithm: Algorithm,
     pub(crate) name: String,

@@ -1,9 +1,10 @@
 //! The values of mutable globals.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::Val;
 
 /// The value of a global; floats are held as bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Global {
     I32(i32),
     I64(i64),

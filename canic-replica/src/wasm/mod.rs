@@ -3,6 +3,7 @@
 pub(crate) mod address_type;
 pub(crate) mod engine;
 pub(crate) mod global;
+pub(crate) mod known_modules;
 pub(crate) mod machine_code;
 pub(crate) mod rewrite;
 pub(crate) mod signature;

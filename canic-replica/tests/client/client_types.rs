@@ -114,7 +114,7 @@ const INSTANCE: Table = &[
         "http_gateway_config.domain_custom_provider_local_file",
         Refused("custom domains from a file"),
     ),
-    ("state_dir", Refused("a state directory")),
+    ("state_dir", Honoured("a_state_directory_keeps_an_instance")),
     (
         "icp_config.beta_features",
         Honoured("a_flexible_outcall_is_answered_node_by_node"),

@@ -1,19 +1,19 @@
 //! The commands of `icp`, the command line of the Internet Computer, on an instance of this server,
-//! and on a live network. The program is fetched from npm.
+//! on a live network, and on a network that it launches itself. The program is fetched from npm.
 //!
 //! Left out are:
 //!
 //! - `canister migrate-id`, which needs the migration canister.
-//! - `network start`, `stop`, `update`: they launch a server of their own.
+//! - `network update`: it downloads another launcher.
 //! - `new`: it downloads templates. `identity link` and `reauth`: a device or a browser.
 
-use std::{cell::Cell, fs, path::PathBuf, process::Command};
+use std::{cell::Cell, fs, path::PathBuf, process::Command, time::Instant};
 
 use candid::Principal;
 use pocket_ic::{PocketIc, common::rest::InstanceHttpGatewayConfig};
 
 use crate::{
-    common::builder,
+    common::{builder, only_ours, server},
     fetched::{Folder, ICP, embedded_modules, print, run},
     start::Live,
 };
@@ -55,6 +55,15 @@ struct Project {
     commands: Cell<u32>,
 }
 
+/// Stops the network that this project launched, if a test failed before it did.
+impl Drop for Project {
+    fn drop(&mut self) {
+        if self.url.is_empty() {
+            self.run("network stop replica");
+        }
+    }
+}
+
 impl Project {
     fn start() -> Self {
         let pic = builder()
@@ -70,14 +79,24 @@ impl Project {
             })
             .build();
         let url = pic.url().unwrap().to_string();
-        Self {
-            pic: Some(pic),
-            ..Self::at("icp", url)
-        }
+        let mut project = Self::at("icp", url);
+        project.pic = Some(pic);
+        project
     }
 
     /// A project on the network at this address.
     fn at(name: &str, url: String) -> Self {
+        let network = format!("mode: connected, url: '{url}', root-key: fetch");
+        Self::on(name, &network, url)
+    }
+
+    /// A project that launches its network, at any free port.
+    fn launching(name: &str) -> Self {
+        Self::on(name, "mode: managed, gateway: { port: 0 }", String::new())
+    }
+
+    /// A project on this network.
+    fn on(name: &str, network: &str, url: String) -> Self {
         let folder = Folder::new(name);
         let icp = folder.npm(ICP, "bin/icp");
         fs::write(
@@ -87,7 +106,7 @@ impl Project {
         .unwrap();
         fs::write(folder.0.join("counter.did"), INTERFACE).unwrap();
         let text = format!(
-            "networks: [{{ name: replica, mode: connected, url: '{url}', root-key: fetch }}]
+            "networks: [{{ name: replica, {network} }}]
 environments: [{{ name: replica, network: replica, canisters: [counter, second] }}]
 canisters:
   - name: counter
@@ -121,6 +140,7 @@ canisters:
             .env("HOME", &self.folder.0)
             .env("ICP_HOME", self.folder.0.join("home"))
             .env("ICP_TELEMETRY_DISABLED", "1")
+            .env("ICP_CLI_NETWORK_LAUNCHER_PATH", server())
             .args(words(line)));
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(text).unwrap())
@@ -397,4 +417,59 @@ fn icp_deploys_and_pays_as_on_the_network() {
     icp_and_cycles_are_moved(&project);
     a_project_is_deployed_from_nothing(&project);
     print(&format!("{} commands of {ICP} ran", project.commands.get()));
+}
+
+/// The proxy canister that `icp` installed on the network that it launched.
+fn proxy(project: &Project) -> Principal {
+    let status = project.ok(
+        "network status replica",
+        &["http://localhost:", "Root Key: 3081"],
+    );
+    let line = "Proxy Canister Principal: ";
+    let proxy = status.lines().find_map(|shown| shown.strip_prefix(line));
+    Principal::from_text(proxy.unwrap()).unwrap()
+}
+
+#[test]
+#[ignore = "needs npm and its registry, on Linux on x64; run it with \
+            `cargo test -p canic-replica --test client icp -- --ignored`"]
+fn icp_launches_a_network_and_stops_it() {
+    if !only_ours("another server is no launcher") {
+        return;
+    }
+    let mut project = Project::launching("icp-launcher");
+    let begin = |identity: &str| {
+        let line = format!("identity new {identity} --storage plaintext");
+        project.ok(&line, &["seed phrase"]);
+        project.ok(&format!("identity default {identity}"), &[]);
+        let principal = project.ok("identity principal", &[]);
+        Principal::from_text(principal.trim()).unwrap()
+    };
+    let tester = begin("tester");
+    let begun = Instant::now();
+    project.ok("network start replica -d", &["Network started on port"]);
+    let started = begun.elapsed();
+    project.refused("network start replica -d", "already running");
+    begin("spender");
+    icp_and_cycles_are_moved(&project);
+
+    // Who is there at the start has cycles, and controls the proxy.
+    project.ok("identity default tester", &[]);
+    project.proxy = proxy(&project);
+    project.there(
+        "canister create counter --cycles 20t",
+        &["Created canister counter"],
+    );
+    a_canister_is_installed_called_and_upgraded(&project);
+    status_and_settings_are_shown_and_changed(&project, tester);
+    snapshots_are_taken_moved_and_restored(&project);
+    let begun = Instant::now();
+    a_project_is_deployed_from_nothing(&project);
+    let deployed = begun.elapsed();
+    project.ok("network stop replica", &["Network stopped successfully"]);
+    print(&format!(
+        "{} commands of {ICP} ran; the network started in {started:?}; two canisters were \
+         deployed, called, topped up and deleted in {deployed:?}",
+        project.commands.get()
+    ));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use candid::Principal;
 use pocket_ic::{
-    PocketIc, SubnetBlockmakers, TickConfigs, Time,
+    PocketIc, PocketIcState, SubnetBlockmakers, TickConfigs, Time,
     common::rest::{CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, SubnetKind, SubnetSpec},
 };
 
@@ -339,4 +339,34 @@ fn the_client_reads_the_metrics_of_a_subnet() {
     );
     let unknown = Principal::from_slice(&[1]);
     assert!(pic.get_subnet_metrics(unknown).is_none());
+}
+
+#[test]
+fn a_state_directory_keeps_an_instance() {
+    let pic = builder()
+        .with_application_subnet()
+        .with_state(PocketIcState::new())
+        .build();
+    let canister = counter(&pic);
+    assert_eq!(update(&pic, canister, "inc").unwrap(), 1);
+    let (time, key) = (pic.get_time(), pic.root_key());
+    let state = pic.drop_and_take_state().unwrap();
+
+    // Two instances go on from a copy of it, and know its subnets.
+    for _ in 0..2 {
+        let pic = builder().with_read_only_state(&state).build();
+        assert_eq!(query(&pic, canister, "get").unwrap(), 1);
+        assert_eq!(update(&pic, canister, "inc").unwrap(), 2);
+        assert!(pic.get_time() >= time);
+        assert_eq!(
+            (pic.root_key(), pic.topology().get_app_subnets().len()),
+            (key.clone(), 1)
+        );
+    }
+    // One goes on in its place.
+    let pic = builder().with_state(state).build();
+    assert_eq!(update(&pic, canister, "inc").unwrap(), 2);
+    let state = pic.drop_and_take_state().unwrap();
+    let pic = builder().with_read_only_state(&state).build();
+    assert_eq!(query(&pic, canister, "get").unwrap(), 2);
 }

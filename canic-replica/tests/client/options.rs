@@ -14,10 +14,12 @@ use pocket_ic::{
         IcpFeaturesConfig, RawEffectivePrincipal, RawMessageId, SubnetKind, SubnetSpec,
     },
 };
+use serde_json::{Value, json};
 
 use crate::{
     agent::ed25519,
-    common::{builder, builder_of, counter, counter_wasm, query, raw_bytes, update},
+    common::{builder, builder_of, counter, counter_wasm, only_ours, query, raw_bytes, update},
+    fetched::Folder,
     server::{Server, one_subnet},
 };
 
@@ -411,4 +413,35 @@ fn icp_features_bring_system_canisters_with_their_subnets() {
     );
     let subnets: Vec<Principal> = decode_one(&reply.unwrap()).unwrap();
     assert_eq!(subnets, topology.get_app_subnets());
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_is_refused() {
+    if !only_ours("another server has other states") {
+        return;
+    }
+    let server = Server::start("state-dir", &[]);
+    let folder = Folder::new("state-dir");
+    let mut config = one_subnet();
+    config["state_dir"] = folder.0.to_str().unwrap().into();
+    let create = |config: &Value, why| {
+        server.assert_refuses("POST", "/instances", config.to_string(), (400, why));
+    };
+    let (status, body) = server.send("POST", "/instances", config.to_string());
+    assert_eq!(status, 201, "{body}");
+    create(&config, "is used by another network");
+    assert_eq!(server.send("DELETE", "/instances/0", "").0, 200);
+
+    let mut timed = config.clone();
+    let time = json!({ "nanos_since_epoch": 1_700_000_000_000_000_000_u64 });
+    timed["initial_time"] = json!({ "Timestamp": time });
+    create(&timed, "has the time of that state");
+    let file = folder.0.join("state");
+    let mut state = std::fs::read(&file).unwrap();
+    *state.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, state).unwrap();
+    create(&config, "is corrupt");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(folder.0.join("letter"), "").unwrap();
+    create(&config, "holds letter, which is no part of a state");
 }

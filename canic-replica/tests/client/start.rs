@@ -95,12 +95,12 @@ fn a_network_that_cannot_start_says_why() {
             "invalid value 'moon' for '--subnet <KIND>'",
         ),
         (
-            ["start", "--subnet=sns", "--subnet=sns"],
-            "there can be only one SNS subnet",
+            ["start", "--port=0", "--state-dir=/dev/null"],
+            "the state folder /dev/null: ",
         ),
         (
-            ["start", "--state-dir", "/tmp"],
-            "unexpected argument '--state-dir'",
+            ["start", "--subnet=sns", "--subnet=sns"],
+            "there can be only one SNS subnet",
         ),
     ] {
         let output = run(&arguments);

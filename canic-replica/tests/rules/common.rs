@@ -52,6 +52,13 @@ impl Net {
         }
     }
 
+    /// Goes on with the instance as it is written and read.
+    pub fn restart(&mut self) {
+        let hash = self.replica.state_hash();
+        self.replica = Replica::from_bytes(&self.replica.to_bytes().unwrap()).unwrap();
+        assert_eq!(self.replica.state_hash(), hash);
+    }
+
     pub fn ingress(&self, canister: Principal, method: &str, payload: &[u8]) -> Ingress {
         Ingress {
             sender: self.admin,

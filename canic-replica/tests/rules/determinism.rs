@@ -1,6 +1,8 @@
 //! Determinism: equal inputs give equal results, and a fork and its original are independent.
 
 use candid::Principal;
+use canic_replica::Replica;
+use ic_management_canister_types as types;
 
 use crate::common::{Net, T, record};
 
@@ -76,4 +78,47 @@ fn a_fork_and_its_original_do_not_affect_each_other() {
     other.update(a, "mix", &[]).unwrap();
     net.update(a, "mix", &[]).unwrap();
     assert_eq!(net.replica.state_hash(), other.replica.state_hash());
+}
+
+#[test]
+fn an_instance_that_is_read_goes_on_where_it_was_written() {
+    let mut net = Net::new();
+    let (a, b) = run_history(&mut net);
+    // A snapshot that was loaded, whose module no canister has; and a message that waits.
+    let other = net.install(r#"(data (i32.const 0) "other")"#);
+    let (snapshot,) = net
+        .manage::<(types::Snapshot,)>("take_canister_snapshot", record(other))
+        .unwrap();
+    let load = types::LoadCanisterSnapshotArgs {
+        canister_id: other,
+        snapshot_id: snapshot.id,
+        sender_canister_version: None,
+    };
+    net.manage::<()>("load_canister_snapshot", (load,)).unwrap();
+    net.manage::<()>("uninstall_code", record(other)).unwrap();
+    net.manage::<()>("start_canister", record(b)).unwrap();
+    let ingress = net.ingress(a, "pass", b.as_slice());
+    let waiting = net.replica.submit(ingress).unwrap();
+    let mut read = net.clone();
+    read.restart();
+    assert!(read.replica.trace().is_empty());
+    for net in [&mut net, &mut read] {
+        net.replica.await_ingress(&waiting).unwrap().unwrap();
+        net.update(b, "pass", a.as_slice()).unwrap();
+    }
+    assert_eq!(net.replica.state_hash(), read.replica.state_hash());
+    assert_eq!(net.replica.root_key(), read.replica.root_key());
+    let last = |net: &Net| net.replica.trace().last().cloned();
+    assert_eq!(last(&net), last(&read));
+}
+
+#[test]
+fn bytes_that_are_no_state_are_refused() {
+    let mut net = Net::new();
+    run_history(&mut net);
+    let state = net.replica.to_bytes().unwrap();
+    for end in (0..state.len()).step_by(state.len() / 100) {
+        assert!(Replica::from_bytes(&state[..end]).is_err(), "{end}");
+    }
+    assert!(Replica::from_bytes(&[0xff; 100]).is_err());
 }

@@ -110,8 +110,8 @@ pub(super) fn begin(
     memory::find_misuse().map_err(|misuse| misuse.advice().to_string())
 }
 
-/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if the access list of
-/// its endpoint refuses the caller.
+/// Whether ingress may call a method: not if it is internal to ic-cdk, and not if the access list
+/// of its endpoint refuses the caller.
 pub(super) fn may_be_called(method: &str) -> bool {
     !method.starts_with("<ic-cdk internal>") && !inspection::refuses(method)
 }

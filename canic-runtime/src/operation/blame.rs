@@ -12,9 +12,7 @@
 //! Where the platform refuses a canister that it made for root a moment ago, the canister is not to
 //! blame. Root then blames none for [`SPARED`], or until an install succeeds.
 
-use minicbor::{Decode, Encode};
-
-use crate::operation::{Operation, call::shorten_to};
+use crate::operation::{Operation, Refusals, call::shorten_to};
 
 /// Refused provisions after which a canister goes to quarantine.
 pub(crate) const MAX_REFUSALS: u32 = 2;
@@ -24,21 +22,6 @@ pub(crate) const SPARED: u64 = 86_400_000_000_000;
 
 /// Bytes of a reason that a record of the pool keeps.
 const MAX_REASON: usize = 200;
-
-/// The provisions in a row that the platform refused on a canister of the pool. In stable memory it
-/// is a CBOR array:
-///
-/// ```text
-/// 0 count   1 reason
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Refusals {
-    #[n(0)]
-    pub(crate) count: u32,
-    /// The platform's reason for the first one.
-    #[n(1)]
-    pub(crate) reason: String,
-}
 
 /// Counts a provision that the platform refused on its canister.
 pub(crate) fn note_refusal(op: &mut Operation) {

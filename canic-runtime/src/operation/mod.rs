@@ -25,7 +25,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
-    operation::blame::Refusals,
     stable::record::{Cycles, Id},
 };
 
@@ -220,6 +219,21 @@ pub(crate) struct Search {
     /// The last candidates in a row that do not exist.
     #[n(5)]
     pub(crate) free: u32,
+}
+
+/// The provisions in a row that the platform refused on a canister of the pool. In stable memory it
+/// is a CBOR array:
+///
+/// ```text
+/// 0 count   1 reason
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Refusals {
+    #[n(0)]
+    pub(crate) count: u32,
+    /// The platform's reason for the first one.
+    #[n(1)]
+    pub(crate) reason: String,
 }
 
 /// The time at which root begins an operation.

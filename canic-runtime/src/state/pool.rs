@@ -10,10 +10,7 @@ use candid::Principal;
 use minicbor::{Decode, Encode};
 
 use crate::{
-    operation::{
-        Operation, Origin,
-        blame::{self, Refusals},
-    },
+    operation::{Operation, Origin, Refusals, blame},
     stable::{
         record::{Cycles, Id},
         record_store::{RecordId, RecordStore},

@@ -188,7 +188,7 @@ pub fn run(world: &World, case: &Case) -> Run {
         let settled;
         (settled, fired, sites) = play(&mut world, scenario, &case.failures);
         match settled {
-            Ok(()) if case.failures.is_empty() => {
+            Ok(()) if case.failures.is_empty() && world.replica.fired_faults().is_empty() => {
                 let quarantined = world.operations(OperationsFilter::Quarantined);
                 let nothing_failed = quarantined
                     .into_iter()

@@ -41,6 +41,9 @@ pub const SECOND: u64 = 1_000_000_000;
 /// The platform's default, in seconds: 30 days.
 pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 
+/// The platform's code for a canister that can't pay for a message.
+const OUT_OF_CYCLES: &str = "IC0207";
+
 /// The method that the timers of ic-cdk call on their own canister.
 const TIMER: &str = "<ic-cdk internal> timer_executor";
 
@@ -783,10 +786,7 @@ impl World {
     /// # Panics
     /// When the answer is of another type.
     pub fn status(&mut self, canister: Principal) -> Result<CanisterStatusResult, Reject> {
-        let args = CanisterIdRecord {
-            canister_id: canister,
-        };
-        let reply = self.manage(self.root, "canister_status", canister, &args)?;
+        let reply = self.status_reply(canister)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
     }
 
@@ -795,11 +795,23 @@ impl World {
     /// # Errors
     /// The platform's reject.
     pub fn settings(&mut self, canister: Principal) -> Result<Record, Reject> {
+        let reply = self.status_reply(canister)?;
+        Ok(part_of_status(&reply, "settings"))
+    }
+
+    /// The reply of `canister_status`, for which the canister pays. One that an outage left without
+    /// cycles gets some.
+    fn status_reply(&mut self, canister: Principal) -> Answer {
         let args = CanisterIdRecord {
             canister_id: canister,
         };
-        let reply = self.manage(self.root, "canister_status", canister, &args)?;
-        Ok(part_of_status(&reply, "settings"))
+        match self.manage(self.root, "canister_status", canister, &args) {
+            Err(reject) if reject.error_code == OUT_OF_CYCLES => {
+                self.replica.add_cycles(canister, T);
+                self.manage(self.root, "canister_status", canister, &args)
+            }
+            answer => answer,
+        }
     }
 }
 

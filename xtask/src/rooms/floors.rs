@@ -39,6 +39,8 @@ const RUNTIME: Floors = &[
 
 const REPLICA: Floors = &[
     &["lib", "main"],
+    &["launcher"],
+    &["start"],
     &["candid_interface", "client", "http"],
     &["replica"],
     &["rounds"],
@@ -56,7 +58,14 @@ const REPLICA: Floors = &[
         "trace",
         "wasm",
     ],
-    &["bounded", "memory", "reject", "subnets"],
+    &[
+        "bounded",
+        "memory",
+        "reject",
+        "state_file",
+        "stored",
+        "subnets",
+    ],
 ];
 
 const MACROS: Floors = &[

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candid::{Nat, Principal};
 use ic_certification::{HashTree, fork, labeled, leaf};
+use serde::{Deserialize, Serialize};
 
 use crate::system::{
     Hash,
@@ -31,7 +32,7 @@ const FEE: u128 = 100_000_000;
 pub(crate) const INITIAL_CYCLES: u128 = 1 << 127;
 
 /// The state of the cycles ledger.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct CyclesLedger {
     book: Book<Account>,
     blocks: Log<Block>,

@@ -1,16 +1,18 @@
 //! Cycles on their way out of the ledger.
 
+use serde::{Deserialize, Serialize};
+
 use crate::system::{Hash, account::Account};
 
 /// A withdrawal or a creation that waits for its answer.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Job {
     Withdrawal(Withdrawal),
     Creation(Creation),
 }
 
 /// Cycles that an account pays before they leave the ledger.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Payment {
     pub(super) from: Account,
     /// A spender other than the account itself.
@@ -22,7 +24,7 @@ pub(super) struct Payment {
 }
 
 /// A withdrawal that waits for its answer.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Withdrawal {
     pub(super) payment: Payment,
     /// Whether the caller used `withdraw_from`.
@@ -30,7 +32,7 @@ pub(super) struct Withdrawal {
 }
 
 /// A creation that waits for its answer.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Creation {
     pub(super) payment: Payment,
     /// The hash of its transaction, under which the canister is remembered.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candid::{CandidType, Deserialize, Int, Nat};
+use serde::Serialize;
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 
@@ -83,7 +84,7 @@ impl ConcatPairs for Vec<(Hash, Hash)> {
 }
 
 /// An operation. Amounts are in cycles, and accounts are normal.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Operation {
     Mint {
         to: Account,
@@ -116,7 +117,7 @@ pub(super) enum Operation {
 }
 
 /// An operation, with what its caller adds to it.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Transaction {
     pub(super) operation: Operation,
     /// Nanoseconds since 1970.
@@ -124,7 +125,7 @@ pub(super) struct Transaction {
     pub(super) memo: Option<Vec<u8>>,
 }
 
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Block {
     pub(super) transaction: Transaction,
     pub(super) timestamp: u64,

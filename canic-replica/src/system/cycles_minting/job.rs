@@ -1,32 +1,37 @@
 //! The jobs of the cycles minting canister.
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
-use crate::system::{
-    creation::CmcArgs,
-    cycles_minting::notification::{Notification, Outcome, Payment},
+use crate::{
+    stored::in_candid,
+    system::{
+        creation::CmcArgs,
+        cycles_minting::notification::{Notification, Outcome, Payment},
+    },
 };
 
 /// A job: what for, and the answer that it waits for.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) task: Task,
     pub(super) step: Step,
 }
 
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Task {
     /// A notification, with its payment once the block is known.
     Notified(Notification, Option<Payment>),
     /// A call of `create_canister`.
     Create {
         caller: Principal,
+        #[serde(with = "in_candid")]
         args: Box<CmcArgs>,
     },
 }
 
 /// The answer that a job waits for.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Step {
     Block,
     /// The deposit of minted cycles.

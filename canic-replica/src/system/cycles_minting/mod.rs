@@ -16,6 +16,7 @@ mod subnets;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::system::{
     cycles_minting::{job::Job, notification::Status},
@@ -30,7 +31,7 @@ const CYCLES_PER_XDR: u128 = 1_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// The state of the cycles minting canister.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct CyclesMinting {
     /// The subnets on which everybody creates canisters.
     default_subnets: Vec<Principal>,

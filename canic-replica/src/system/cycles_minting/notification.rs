@@ -1,13 +1,17 @@
 //! Notifications of payments: what they ask for, what became of them, and the answers.
 
 use candid::{CandidType, Deserialize, Nat, Principal};
+use serde::Serialize;
 
-use crate::system::{
-    CYCLES_MINTING,
-    account::{Account, AccountId, Subaccount, subaccount_of},
-    creation::CmcArgs,
-    icp_ledger::blocks::{Operation, QueryBlocksResponse},
-    message::{Effects, decode},
+use crate::{
+    stored::in_candid,
+    system::{
+        CYCLES_MINTING,
+        account::{Account, AccountId, Subaccount, subaccount_of},
+        creation::CmcArgs,
+        icp_ledger::blocks::{Operation, QueryBlocksResponse},
+        message::{Effects, decode},
+    },
 };
 
 /// The memos of the three kinds of payments: `CREA`, `TPUP`, `MINT`.
@@ -19,7 +23,7 @@ pub(super) const BAD_SUBNET_SELECTION: u64 = 4;
 pub(super) const UNAUTHORIZED: u64 = 5;
 pub(super) const MEMO_TOO_LONG: u64 = 6;
 
-#[derive(CandidType, Deserialize, Clone, Hash)]
+#[derive(CandidType, Deserialize, Clone, Hash, Serialize)]
 pub(super) enum NotifyError {
     Refunded {
         reason: String,
@@ -51,13 +55,14 @@ pub(super) struct MintSuccess {
 }
 
 /// What a payment is for.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Purpose {
     TopUp {
         canister: Principal,
     },
     Create {
         controller: Principal,
+        #[serde(with = "in_candid")]
         args: Box<CmcArgs>,
     },
     Mint {
@@ -67,17 +72,17 @@ pub(super) enum Purpose {
 }
 
 /// The success of a notification.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Success {
     TopUp(u128),
     Create(Principal),
-    Mint(MintSuccess),
+    Mint(#[serde(with = "in_candid")] MintSuccess),
 }
 
 pub(super) type Outcome = Result<Success, NotifyError>;
 
 /// What became of a block.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) enum Status {
     Processing,
     /// The payment was processed, for the purpose with this memo.
@@ -87,14 +92,14 @@ pub(super) enum Status {
 }
 
 /// A notification.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Notification {
     pub(super) block: u64,
     pub(super) purpose: Purpose,
 }
 
 /// A transfer of ICP to the canister.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Payment {
     pub(super) from: AccountId,
     /// In e8s.

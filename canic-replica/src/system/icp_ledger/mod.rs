@@ -8,6 +8,7 @@ pub(super) mod transfer;
 use std::collections::{BTreeMap, VecDeque};
 
 use candid::Principal;
+use serde::{Deserialize, Serialize};
 
 use crate::system::{
     GOVERNANCE, Hash,
@@ -22,7 +23,7 @@ pub(super) const FEE: u64 = 10_000;
 const INITIAL: u128 = 1_000_000_000 * 100_000_000;
 
 /// An operation. Amounts are in e8s.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) enum Operation {
     Mint {
         to: AccountId,
@@ -49,7 +50,7 @@ pub(crate) enum Operation {
 }
 
 /// An operation, with what its caller adds to it.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Transaction {
     operation: Operation,
     memo: u64,
@@ -58,7 +59,7 @@ pub(crate) struct Transaction {
     created_at_time: Option<u64>,
 }
 
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct Block {
     parent_hash: Option<Hash>,
     transaction: Transaction,
@@ -66,7 +67,7 @@ pub(crate) struct Block {
 }
 
 /// The state of the ICP ledger.
-#[derive(Clone, Hash)]
+#[derive(Clone, Hash, Serialize, Deserialize)]
 pub(crate) struct IcpLedger {
     book: Book<AccountId>,
     blocks: Log<Block>,

@@ -33,6 +33,8 @@ enum Step {
     Fault(u8, u8),
     /// The instance is forked; the fork goes on.
     Fork,
+    /// The instance is written and read.
+    Restart,
     /// So many hours pass.
     Wait(u8),
 }
@@ -43,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(kind, from, to, amount)| Step::Operation(kind, from, to, amount)),
         3 => (any::<u8>(), 0_u8..6).prop_map(|(kind, skip)| Step::Fault(kind, skip)),
         1 => (0_u8..1).prop_map(|_| Step::Fork),
+        1 => (0_u8..1).prop_map(|_| Step::Restart),
         1 => (0_u8..30).prop_map(Step::Wait),
     ]
 }
@@ -97,6 +100,7 @@ impl World {
                 let before = std::mem::replace(self, fork);
                 drop(before);
             }
+            Step::Restart => self.system.net.restart(),
             Step::Wait(hours) => {
                 let later = self.system.now() + u64::from(hours) * HOUR;
                 self.system.at(later);

@@ -76,8 +76,8 @@ pub(crate) fn approve_embedded(state: &mut State, now: u64) -> Vec<String> {
     for role in state.config.roles {
         let embedded = role.wasm.map(sha256);
         let before = state.registry.role(role.name).cloned();
-        if let Some(wasm) = role.wasm
-            && is_new(before.as_ref(), sha256(wasm))
+        if let (Some(wasm), Some(embedded)) = (role.wasm, embedded)
+            && is_new(before.as_ref(), embedded)
         {
             let hash = state.modules.embed(wasm);
             state

@@ -184,7 +184,7 @@ impl History {
             world.rounds(step.rounds);
         }
         world.settle(|_| ()).or_else(|_| {
-            // A trap of `canister_global_timer` ends all timers. Root goes on with the next request.
+            // A trap of `canister_global_timer` ends all timers, until root's next request.
             world.replica.clear_faults();
             deed::ask_root(world, "canic_prune", (PruneRequest { before: 0 },));
             world.settle(|_| ())

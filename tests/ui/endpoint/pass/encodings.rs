@@ -20,7 +20,7 @@ fn many(nulls: Vec<()>) -> usize {
 }
 
 #[canic::query(decoding_quota = 500)]
-async fn few(a: u8, b: Option<String>) -> Option<String> {
+fn few(a: u8, b: Option<String>) -> Option<String> {
     b.filter(|_| a > 0)
 }
 
