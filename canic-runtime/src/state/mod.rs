@@ -630,7 +630,7 @@ impl State {
                 self.failures = self.failures.saturating_add(1);
                 self.pool.retract_demand(now);
             }
-            End::Untouched | End::Quarantined => {}
+            End::Untouched | End::Quarantined | End::Reverted | End::Abandoned => {}
         }
     }
 
