@@ -1,8 +1,9 @@
 //! The alarm: the timers that wake root's background work.
 //!
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
-//! seconds as long as there is work; the platform turns away single runs of it. It ends only if
-//! `canister_global_timer` itself traps, and then the next request to root starts it again.
+//! seconds as long as there is work, and every ten minutes while the pool is short. The platform
+//! may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
+//! the next request to root starts it again.
 
 use std::{cell::Cell, time::Duration};
 
@@ -11,13 +12,32 @@ use crate::platform::ic::{self, TimerId};
 thread_local! {
     /// The background work. `background` sets it after each install or upgrade.
     static TICK: Cell<Option<fn()>> = const { Cell::new(None) };
-    static WATCHDOG: Cell<Option<TimerId>> = const { Cell::new(None) };
+    static WATCHDOG: Cell<Option<(TimerId, Pace)>> = const { Cell::new(None) };
     /// When the next tick is due, in nanoseconds since the epoch.
     static DUE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Nanoseconds between two runs of the watchdog. A single timer that is so long overdue was lost.
-const WATCHDOG_INTERVAL: u64 = 30_000_000_000;
+/// A single timer that is overdue by so many nanoseconds was lost.
+const OVERDUE: u64 = Pace::Work.interval();
+
+/// How often the watchdog runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Work is open.
+    Work,
+    /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one.
+    Wait,
+}
+
+impl Pace {
+    /// Nanoseconds between two runs.
+    const fn interval(self) -> u64 {
+        match self {
+            Self::Work => 30_000_000_000,
+            Self::Wait => 600_000_000_000,
+        }
+    }
+}
 
 /// Connects the alarm to the background work.
 pub(crate) fn connect(tick: fn()) {
@@ -35,7 +55,7 @@ fn ring() {
 pub(crate) fn wake_within(nanoseconds: u64) {
     let now = ic::now();
     let due = now + nanoseconds;
-    let covers = |other| other <= due && other + WATCHDOG_INTERVAL > now;
+    let covers = |other| other <= due && other + OVERDUE > now;
     if DUE.get().is_some_and(covers) {
         return;
     }
@@ -48,12 +68,18 @@ pub(crate) fn wake_within(nanoseconds: u64) {
     });
 }
 
-/// Starts the watchdog, unless it runs.
-pub(crate) fn watch() {
-    if WATCHDOG.get().is_none() {
-        let timer = ic::set_interval(Duration::from_nanos(WATCHDOG_INTERVAL), ring);
-        WATCHDOG.set(Some(timer));
+/// Lets the watchdog run at this pace; without one it stops.
+pub(crate) fn watch(pace: Option<Pace>) {
+    if WATCHDOG.get().map(|(_, pace)| pace) == pace {
+        return;
     }
+    if let Some((timer, _)) = WATCHDOG.take() {
+        ic::clear_timer(timer);
+    }
+    WATCHDOG.set(pace.map(|pace| {
+        let timer = ic::set_interval(Duration::from_nanos(pace.interval()), ring);
+        (timer, pace)
+    }));
 }
 
 /// Arms the platform's timer again, if the watchdog waits for it in vain. The platform disarms its
@@ -62,9 +88,4 @@ pub(crate) fn revive() {
     if WATCHDOG.get().is_some() {
         ic::arm_if_disarmed();
     }
-}
-
-/// Stops the watchdog.
-pub(crate) fn stop_watching() {
-    WATCHDOG.take().into_iter().for_each(ic::clear_timer);
 }

@@ -4,18 +4,21 @@ use crate::{
     api::OperationId,
     operation::{Admission, rollout::Rollout},
     platform::ic,
-    root::{alarm, delivery, driver, refill},
+    root::{
+        alarm::{self, Pace},
+        delivery, driver, refill,
+    },
     state::{self, State},
 };
 
 /// Begins the background work after an install or an upgrade. The code before may have left some.
 pub(crate) fn start() {
     alarm::connect(tick);
-    alarm::watch();
+    alarm::watch(Some(Pace::Work));
     alarm::wake_within(0);
 }
 
-/// Does the work that is due. Without work left, root sleeps until the next request.
+/// Does the work that is due.
 fn tick() {
     let moment = ic::moment();
     let now = moment.now;
@@ -23,12 +26,7 @@ fn tick() {
     driver::begin_upgrades();
     // The watchdog ticks at least once after an operation has ended.
     state::with(State::search_for_lost);
-    let Work { due, next, idle } = state::with(|state| work(state, now, driver::is_driven));
-    if idle {
-        alarm::stop_watching();
-    } else {
-        alarm::watch();
-    }
+    let Work { due, next } = state::with(|state| work(state, now, driver::is_driven));
     due.into_iter().for_each(driver::spawn);
     if let Some(next) = next {
         alarm::wake_within(next - now);
@@ -36,9 +34,8 @@ fn tick() {
     refill::begin(&moment).into_iter().for_each(driver::spawn);
     delivery::begin();
     delivery::wake();
-    if idle {
-        refill::check_again_if_short(&moment);
-    }
+    refill::wake_after_pause(&moment);
+    alarm::watch(state::with(|state| pace(state, now)));
 }
 
 /// The open operations that need the background work.
@@ -48,8 +45,6 @@ struct Work {
     due: Vec<OperationId>,
     /// When the next operation is due: nanoseconds since the epoch.
     next: Option<u64>,
-    /// Whether no operation is open, no announcement pending, and no rollout at work.
-    idle: bool,
 }
 
 fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Work {
@@ -65,9 +60,21 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
     Work {
         due,
         next: later.min(),
-        idle: state.journal.open_count() == 0
-            && state.outbox.subscribers_pending() == 0
-            && !state.rollouts.open_ones().any(Rollout::is_active),
+    }
+}
+
+/// How often the background work must run again, whichever messages are lost. Without work left,
+/// root sleeps until the next request.
+fn pace(state: &State, now: u64) -> Option<Pace> {
+    let has_work = state.journal.open_count() > 0
+        || state.outbox.subscribers_pending() > 0
+        || state.rollouts.open_ones().any(Rollout::is_active);
+    if has_work {
+        Some(Pace::Work)
+    } else if state.pool_shortage(now) > 0 {
+        Some(Pace::Wait)
+    } else {
+        None
     }
 }
 
@@ -75,6 +82,7 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
 mod tests {
     use super::*;
     use crate::{
+        config::{PoolConfig, RootConfig},
         operation::{Operation, Purpose, Step},
         root::steps::tests::{BARE, state_of},
     };
@@ -96,19 +104,26 @@ mod tests {
         let expected = Work {
             due: vec![2],
             next: Some(30),
-            idle: false,
         };
         assert_eq!(work(&state, 10, |id| id == 1), expected);
     }
 
     #[test]
-    fn root_is_idle_without_open_operations() {
-        let state = state_of(&BARE);
-        let expected = Work {
-            due: Vec::new(),
-            next: None,
-            idle: true,
+    fn root_sleeps_without_work_and_looks_again_while_its_pool_is_short() {
+        let mut idle = state_of(&BARE);
+        assert_eq!(pace(&idle, 10), None);
+        let op = Operation::new(1, Purpose::Refill, Step::Create, 0);
+        idle.journal.put(op);
+        assert_eq!(pace(&idle, 10), Some(Pace::Work));
+        static SHORT: RootConfig = RootConfig {
+            pool: Some(PoolConfig {
+                min: 1,
+                max: 2,
+                cycles: 1,
+            }),
+            ..BARE
         };
-        assert_eq!(work(&state, 10, |_| false), expected);
+        let short = state_of(&SHORT);
+        assert_eq!(pace(&short, 10), Some(Pace::Wait));
     }
 }

@@ -11,7 +11,7 @@ use candid::Principal;
 use crate::{
     api::{Change, MemberRef},
     platform::{calls, ic, message},
-    root::alarm,
+    root::alarm::{self, Pace},
     state,
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn wake() {
     let next =
         DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.next_due(delivering)));
     if let Some(at) = next {
-        alarm::watch();
+        alarm::watch(Some(Pace::Work));
         alarm::wake_within(at.saturating_sub(ic::now()));
     }
 }

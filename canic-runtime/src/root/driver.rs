@@ -18,7 +18,8 @@ use crate::{
         management,
     },
     root::{
-        alarm, chunk_store, delivery, metrics, refill, rollout,
+        alarm::{self, Pace},
+        chunk_store, delivery, metrics, refill, rollout,
         steps::{self, Begin, Event, Finish},
     },
     state,
@@ -54,7 +55,7 @@ pub(crate) fn is_driven(id: OperationId) -> bool {
 /// Runs an operation in a call of root to itself, and waits for it. Answers its record afterwards.
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
     // If the task of this call is lost, the watchdog finds the operation.
-    alarm::watch();
+    alarm::watch(Some(Pace::Work));
     if calls::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
@@ -67,7 +68,7 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 /// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
-        alarm::watch();
+        alarm::watch(Some(Pace::Work));
         while !ic::is_stopping()
             && let Some((call, attached)) = begin(id)
         {
@@ -114,7 +115,7 @@ pub(crate) fn begin_upgrades() {
 /// Drives an operation in a task of its own, so that a trap in it ends no other.
 pub(crate) fn spawn(id: OperationId) {
     // If the task is lost, the watchdog finds the operation.
-    alarm::watch();
+    alarm::watch(Some(Pace::Work));
     ic::set_timer(Duration::ZERO, drive(id));
 }
 

@@ -11,9 +11,6 @@ use crate::{
     state::{self, State},
 };
 
-/// Nanoseconds until root checks again whether it can pay for a refill: ten minutes.
-const UNPAID_PAUSE: u64 = 600_000_000_000;
-
 /// Nanoseconds until the next refill after [`MAX_LOST`] of them: a day.
 const LOST_PAUSE: u64 = 86_400_000_000_000;
 
@@ -64,12 +61,11 @@ pub(crate) fn wake_if_short() {
     }
 }
 
-/// Makes sure that root checks again if the pool is still short although no refill is open: the
-/// last one failed, or root can't pay for it.
-pub(crate) fn check_again_if_short(moment: &Moment) {
-    if state::with(|state| state.pool_shortage(moment.now)) > 0 {
-        let pause = FAILURES.get().paused_until.saturating_sub(moment.now);
-        alarm::wake_within(if pause > 0 { pause } else { UNPAID_PAUSE });
+/// Wakes the background work when the pause after failed refills ends, if the pool is short.
+pub(crate) fn wake_after_pause(moment: &Moment) {
+    let pause = FAILURES.get().paused_until.saturating_sub(moment.now);
+    if pause > 0 && state::with(|state| state.pool_shortage(moment.now)) > 0 {
+        alarm::wake_within(pause);
     }
 }
 

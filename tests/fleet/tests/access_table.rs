@@ -6,8 +6,8 @@ use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
     Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
     MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
-    PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, RetireError,
-    ReleasesRequest, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery, RolloutRequest,
+    PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, ReleasesRequest,
+    RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery, RolloutRequest,
     StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
