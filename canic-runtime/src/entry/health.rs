@@ -4,13 +4,16 @@ use std::cell::Cell;
 
 use crate::{api::Health, config::HealthHook};
 
+/// Says whether `start` has ended well, or why not.
+type Started = fn() -> Result<(), String>;
+
 thread_local! {
     /// Says whether `start` has ended well. None: the member has no such hook, and no code for it.
-    static STARTED: Cell<Option<fn() -> Result<(), String>>> = const { Cell::new(None) };
+    static STARTED: Cell<Option<Started>> = const { Cell::new(None) };
 }
 
 /// Connects the `start` hook.
-pub(super) fn set_started(started: fn() -> Result<(), String>) {
+pub(super) fn set_started(started: Started) {
     STARTED.set(Some(started));
 }
 

@@ -291,13 +291,16 @@ impl Rollout {
             Phase::Clear | Phase::Undo | Phase::Settle | Phase::Ended
         );
         if works && self.failed > self.tolerated() && self.pause.is_none() {
-            match self.plan.on_failure {
-                OnFailure::Pause => {
-                    let failed = self.failed;
-                    self.pause = Some(format!("{failed} of {} members failed", self.members));
-                }
-                OnFailure::Undo => self.enter(Phase::Undo, now),
-            }
+            let reason = format!("{} of {} members failed", self.failed, self.members);
+            self.fail(reason, now);
+        }
+    }
+
+    /// Does what the plan says about more failures than it tolerates.
+    fn fail(&mut self, reason: String, now: u64) {
+        match self.plan.on_failure {
+            OnFailure::Pause => self.pause = Some(reason),
+            OnFailure::Undo => self.enter(Phase::Undo, now),
         }
     }
 }
@@ -359,6 +362,10 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     }
     match rollout.phase {
         Phase::Clear => rollout.enter(Phase::Canary, now),
+        // Without a canary that serves, nobody knows whether the release is good.
+        Phase::Canary if rollout.upgraded == 0 && rollout.failed > rollout.forgiven => {
+            rollout.fail("no canary was upgraded".to_string(), now);
+        }
         Phase::Canary => {
             rollout.canaries = walk.begun;
             let next = if walk.begun > 0 {

@@ -37,11 +37,10 @@ pub(crate) async fn upload_missing(chunks: &[Hash]) -> Result<(), Failure> {
     }
 }
 
-/// Asks the platform for the store's chunks, and answers whether it lost some of these. Tools that
-/// install a large module into root upload it into the same store, and clear the store afterwards.
-pub(crate) async fn has_lost(chunks: &[Hash]) -> bool {
-    match management::stored_chunks().await {
-        Ok(stored) => state::with(|state| state.modules.keep_uploads(&stored, chunks)),
-        Err(_) => false,
+/// Asks the platform for the store's chunks. Tools that install a large module into root upload it
+/// into the same store, and clear the store afterwards.
+pub(crate) async fn check() {
+    if let Ok(stored) = management::stored_chunks().await {
+        state::with(|state| state.modules.keep_uploads(&stored));
     }
 }

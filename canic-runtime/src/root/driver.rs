@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 use crate::{
     api::OperationId,
     operation::{
-        End, Hash, Operation, Purpose,
+        End, Operation, Purpose,
         call::{Call, Outcome, Reply},
     },
     platform::{
@@ -133,27 +133,24 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
     }
 }
 
-/// Makes the call.
+/// Makes the call, after the uploads that must precede it. The platform may refuse a module because
+/// root's chunk store was cleared; then the same call succeeds later.
 async fn perform(call: Call) -> Reply {
     let Call::Install { chunks, .. } = &call else {
         return management::perform(call).await;
     };
-    let chunks = chunks.clone();
-    let reply = install(call.clone(), &chunks).await;
-    // The platform refused the install: perhaps because root's chunk store was cleared.
-    let is_refused = matches!(&reply, Reply::Failed(failure)
-        if failure.outcome == Outcome::NotApplied && !failure.transient);
-    if is_refused && chunk_store::has_lost(&chunks).await {
-        return install(call, &chunks).await;
+    if let Err(failure) = chunk_store::upload_missing(chunks).await {
+        return Reply::Failed(failure.of_other());
     }
-    reply
-}
-
-/// Makes the call of an install, after the uploads that must precede it.
-async fn install(call: Call, chunks: &[Hash]) -> Reply {
-    match chunk_store::upload_missing(chunks).await {
-        Ok(()) => management::perform(call).await,
-        Err(failure) => Reply::Failed(failure.of_other()),
+    let losses = || state::with(|state| state.modules.losses());
+    let before = losses();
+    match management::perform(call).await {
+        Reply::Failed(mut failure) if failure.outcome == Outcome::NotApplied => {
+            chunk_store::check().await;
+            failure.transient = failure.transient || losses() > before;
+            Reply::Failed(failure)
+        }
+        reply => reply,
     }
 }
 

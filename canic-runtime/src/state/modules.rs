@@ -50,6 +50,8 @@ pub(crate) struct Modules {
     chunks: StableBTreeMap<Hash, Vec<u8>, Memory>,
     /// Chunks that root's chunk store certainly holds.
     uploaded: BTreeSet<Hash>,
+    /// How often root found that the store had lost chunks.
+    losses: u64,
     module_table: StableBTreeMap<Hash, Record<Module>, Memory>,
     upload_table: StableBTreeMap<Hash, (), Memory>,
 }
@@ -68,6 +70,7 @@ impl Modules {
                 .collect(),
             chunks: StableBTreeMap::init(memory::open(chunks)),
             uploaded: upload_table.keys().collect(),
+            losses: 0,
             module_table,
             upload_table,
         }
@@ -232,15 +235,19 @@ impl Modules {
         self.uploaded.len() + missing.count() > MAX_CHUNKS
     }
 
-    /// Records that the chunk store holds no other chunks than these. Answers whether it lost one
-    /// of `needed`.
-    pub(crate) fn keep_uploads(&mut self, stored: &BTreeSet<Hash>, needed: &[Hash]) -> bool {
+    /// How often root found, since its install or upgrade, that the store had lost chunks.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// Records that the chunk store holds no other chunks than these.
+    pub(crate) fn keep_uploads(&mut self, stored: &BTreeSet<Hash>) {
         let lost: Vec<Hash> = self.uploaded.difference(stored).copied().collect();
+        self.losses += u64::from(!lost.is_empty());
         for chunk in &lost {
             self.uploaded.remove(chunk);
             self.upload_table.remove(chunk);
         }
-        needed.iter().any(|chunk| lost.contains(chunk))
     }
 
     /// Records that the chunk store is empty.
@@ -301,11 +308,14 @@ mod tests {
         let hash = modules.embed(b"\0asm");
         let chunk: Vec<Hash> = modules.get(hash).unwrap().chunks().collect();
         modules.set_uploaded(chunk[0]);
-        assert!(!modules.keep_uploads(&BTreeSet::from([chunk[0]]), &chunk));
+        modules.keep_uploads(&BTreeSet::from([chunk[0]]));
+        assert_eq!(modules.losses(), 0);
         assert!(modules.is_uploaded(chunk[0]));
-        assert!(!modules.keep_uploads(&BTreeSet::new(), &[[9; 32]]));
+        modules.keep_uploads(&BTreeSet::new());
+        assert_eq!(modules.losses(), 1);
         modules.set_uploaded(chunk[0]);
-        assert!(modules.keep_uploads(&BTreeSet::from([[9; 32]]), &chunk));
+        modules.keep_uploads(&BTreeSet::from([[9; 32]]));
+        assert_eq!(modules.losses(), 2);
         assert!(modules.chunk_to_upload(chunk[0]).is_some());
         assert!(Modules::open(0, 1, 2).chunk_to_upload(chunk[0]).is_some());
     }

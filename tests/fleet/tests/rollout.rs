@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use candid::Principal;
 use canic::api::{
-    Denied, IdentityInfo, OnFailure, PageRequest, ProvisionRequest, ReleaseInfo, ReleasesPage,
-    ReleasesRequest, RolloutControl, RolloutError, RolloutInfo, RolloutOutcome, RolloutPage,
-    RolloutPhase, RolloutPlan, RolloutQuery, RolloutRequest, RolloutsPage, Share, Snapshots,
+    ApproveRequest, Denied, IdentityInfo, ModuleError, ModuleInfo, OnFailure, OperationKind,
+    OperationsFilter, PageRequest, ProvisionRequest, ReleaseInfo, ReleasesPage, ReleasesRequest,
+    RetireError, Retirement, RolloutControl, RolloutError, RolloutInfo, RolloutOutcome,
+    RolloutPage, RolloutPhase, RolloutPlan, RolloutQuery, RolloutRequest, RolloutsPage, Share,
+    Snapshots,
 };
-use canic_fleet_tests::{Fleet, artifacts};
+use canic_fleet_tests::{Fleet, artifacts, fleet::sha256};
+use serde_bytes::ByteBuf;
 
 /// The module of a release: what it does, and its number.
 fn module(does: &str, number: u32) -> Vec<u8> {
@@ -80,14 +83,69 @@ fn releases(fleet: &Fleet) -> Vec<ReleaseInfo> {
     page.expect("a controller may list releases").releases
 }
 
-fn start(fleet: &Fleet, plan: Option<RolloutPlan>) -> Result<u32, RolloutError> {
+/// Approves a module whose rollout a controller begins.
+fn stage_manually(fleet: &Fleet, module: &[u8]) {
+    let staged = fleet.stage(module).expect("root stages the module");
+    let request = ApproveRequest {
+        role: "releases".to_string(),
+        hash: sha256(module),
+        chunks: vec![ByteBuf::from(staged.hash)],
+        manual: Some(true),
+    };
+    let approved: Result<ModuleInfo, ModuleError> =
+        fleet.command("canic_module_approve", (request,));
+    approved.expect("root approves the module");
+}
+
+/// Begins the rollout of a module by a plan.
+fn roll_out(fleet: &Fleet, module: &[u8], plan: &RolloutPlan) -> u32 {
+    stage_manually(fleet, module);
     let request = RolloutRequest {
         role: "releases".to_string(),
         release: None,
-        plan,
+        plan: Some(*plan),
         canaries: None,
     };
-    fleet.command("canic_rollout_start", (request,))
+    let begun: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
+    begun.expect("the rollout begins")
+}
+
+/// The releases that members run, sorted.
+fn releases_of(fleet: &Fleet, members: &[Principal]) -> Vec<String> {
+    let mut releases: Vec<String> = members
+        .iter()
+        .map(|member| running_release(fleet, *member))
+        .collect();
+    releases.sort();
+    releases
+}
+
+fn new_member(fleet: &Fleet) -> Principal {
+    new_member_of(fleet, "releases")
+}
+
+fn new_member_of(fleet: &Fleet, role: &str) -> Principal {
+    let request = ProvisionRequest {
+        role: role.to_string(),
+        key: None,
+        parent: None,
+        arg: Vec::new(),
+    };
+    fleet.provision(&request).expect("a member").canister
+}
+
+/// The release that a new member gets.
+fn new_members_get(fleet: &Fleet) -> String {
+    let member = new_member(fleet);
+    running_release(fleet, member)
+}
+
+/// Lets so many rounds pass, two seconds each.
+fn pass(fleet: &Fleet, rounds: u32) {
+    for _ in 0..rounds {
+        fleet.pic.advance_time(Duration::from_secs(2));
+        fleet.pic.tick();
+    }
 }
 
 fn control(fleet: &Fleet, id: u32, wish: RolloutControl) -> Result<RolloutInfo, RolloutError> {
@@ -95,7 +153,7 @@ fn control(fleet: &Fleet, id: u32, wish: RolloutControl) -> Result<RolloutInfo, 
 }
 
 /// Lets time pass, a minute at a time, until the rollout is in a phase or paused.
-fn until(fleet: &Fleet, id: u32, holds: impl Fn(&RolloutInfo) -> bool) -> RolloutInfo {
+fn until(fleet: &Fleet, id: u32, mut holds: impl FnMut(&RolloutInfo) -> bool) -> RolloutInfo {
     for _ in 0..3_000 {
         let info = rollout(fleet, id).rollout;
         if holds(&info) {
@@ -166,83 +224,353 @@ fn a_good_release_reaches_every_member_after_its_canary_and_its_bake() {
 
 #[test]
 fn a_release_that_is_not_healthy_goes_back_and_nothing_acknowledged_is_lost() {
-    for does in ["sick", "trap", "slow", "post"] {
+    for (does, why) in [
+        ("sick", "it is not healthy: it has a cold"),
+        ("trap", "its health is a trap"),
+        ("slow", "`start` has not ended: it is not ready yet"),
+        ("post", "this release can't be upgraded to"),
+    ] {
+        for snapshots in [Snapshots::None, Snapshots::Canary] {
+            let (fleet, members) = fleet(3);
+            for member in &members {
+                note(&fleet, *member, "before").unwrap();
+            }
+            let id = roll_out(&fleet, &module(does, 2), &RolloutPlan { snapshots, ..PLAN });
+            let info = until(&fleet, id, ended);
+            assert_eq!((info.upgraded, info.failed), (0, 1), "{does}");
+            assert_eq!(info.outcome, Some(RolloutOutcome::Undone));
+            let [failure] = &rollout(&fleet, id).failures[..] else {
+                panic!("one member failed");
+            };
+            assert!(failure.reason.contains(why), "{does}: {}", failure.reason);
+            for member in &members {
+                assert_eq!(running_release(&fleet, *member), "good:0001", "{does}");
+                assert_eq!(note(&fleet, *member, "after"), Ok(2), "{does}");
+            }
+            no_snapshots_are_left(&fleet, &members);
+            fleet.audit().passes();
+        }
+    }
+}
+
+#[test]
+fn a_release_that_cannot_be_left_stays_where_it_is() {
+    let (fleet, members) = fleet(1);
+    let to_stay = roll_out(&fleet, &module("stay", 2), &PLAN);
+    until(&fleet, to_stay, ended);
+    let id = roll_out(&fleet, &module("good", 3), &PLAN);
+    let info = until(&fleet, id, ended);
+    assert_eq!((info.upgraded, info.failed), (0, 1));
+    let failures = rollout(&fleet, id).failures;
+    assert!(failures[0].reason.contains("this release can't be left"));
+    assert_eq!(running_release(&fleet, members[0]), "stay:0002");
+    assert_eq!(note(&fleet, members[0], "in time"), Ok(1));
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_member_on_probation_rejects_updates_and_serves_queries() {
+    let (fleet, members) = fleet(1);
+    let member = members[0];
+    fleet.approve("subscriber", &artifacts::module("fixture-subscriber"));
+    let caller = new_member_of(&fleet, "subscriber");
+    let id = roll_out(&fleet, &module("slow", 2), &PLAN);
+    let mut seconds = 0;
+    while rollout(&fleet, id).rollout.failed == 0 {
+        fleet.pic.advance_time(Duration::from_secs(1));
+        fleet.pic.tick();
+        let info: Result<IdentityInfo, _> =
+            fleet.query(member, fleet.controller, "canic_identity", ());
+        if info.is_ok_and(|info| info.probation) {
+            seconds += 1;
+            assert_eq!(running_release(&fleet, member), "slow:0002");
+            assert!(note(&fleet, member, "too early").is_err(), "its inspection");
+            let argument = candid::encode_args(("too early",)).unwrap();
+            let forwarded: Option<Vec<u8>> = fleet
+                .update(
+                    caller,
+                    fleet.controller,
+                    "forward",
+                    (member, "note", argument),
+                )
+                .expect("the caller answers");
+            assert_eq!(forwarded, None, "its endpoint");
+        }
+        assert!(seconds < 100, "the probation does not end");
+    }
+    assert!(seconds > 3, "{seconds} seconds of probation");
+    until(&fleet, id, ended);
+    assert_eq!(note(&fleet, member, "in time"), Ok(1));
+}
+
+#[test]
+fn a_rollout_without_a_plan_pauses_and_goes_on_when_a_controller_says_so() {
+    let (fleet, members) = fleet(3);
+    fleet.approve("releases", &module("sick", 2));
+    let paused = until(&fleet, 1, |info| info.paused.is_some());
+    assert_eq!((paused.failed, paused.left), (1, 3));
+    assert_eq!(paused.paused.as_deref(), Some("no canary was upgraded"));
+    control(&fleet, 1, RolloutControl::Resume).expect("it goes on");
+    let paused = until(&fleet, 1, |info| info.paused.is_some());
+    assert_eq!(paused.paused.as_deref(), Some("3 of 3 members failed"));
+    control(&fleet, 1, RolloutControl::Resume).expect("it goes on");
+    let info = until(&fleet, 1, ended);
+    assert_eq!((info.failed, info.left), (3, 3));
+    for member in &members {
+        assert_eq!(running_release(&fleet, *member), "good:0001");
+    }
+}
+
+#[test]
+fn a_paused_rollout_begins_nothing_and_promotion_ends_its_bake() {
+    let (fleet, members) = fleet(4);
+    let plan = RolloutPlan {
+        bake: 1_000_000,
+        ..PLAN
+    };
+    let id = roll_out(&fleet, &module("good", 2), &plan);
+    until(&fleet, id, |info| info.phase == RolloutPhase::Bake);
+    let paused = control(&fleet, id, RolloutControl::Pause).expect("it pauses");
+    assert!(paused.paused.is_some());
+    pass(&fleet, 200);
+    let info = rollout(&fleet, id).rollout;
+    assert_eq!(
+        (info.phase, info.upgraded, info.open),
+        (RolloutPhase::Bake, 1, 0)
+    );
+    let promoted = control(&fleet, id, RolloutControl::Promote).expect("it is promoted");
+    assert_eq!(
+        (promoted.phase, promoted.paused),
+        (RolloutPhase::Rest, None)
+    );
+    let info = until(&fleet, id, ended);
+    assert_eq!(info.upgraded, 4);
+    assert_eq!(new_members_get(&fleet), "good:0002");
+    assert!(matches!(
+        control(&fleet, id, RolloutControl::Promote),
+        Err(RolloutError::WrongPhase { .. })
+    ));
+    assert!(matches!(
+        control(&fleet, 77, RolloutControl::Pause),
+        Err(RolloutError::UnknownRollout { rollout: 77 })
+    ));
+    fleet.audit().passes();
+    drop(members);
+}
+
+#[test]
+fn an_aborted_rollout_begins_no_more_and_upgraded_members_keep_the_release() {
+    let (fleet, members) = fleet(3);
+    let id = roll_out(&fleet, &module("good", 2), &PLAN);
+    until(&fleet, id, |info| info.phase == RolloutPhase::Bake);
+    control(&fleet, id, RolloutControl::Abort).expect("it is aborted");
+    let info = until(&fleet, id, ended);
+    assert_eq!(info.outcome, Some(RolloutOutcome::Aborted));
+    pass(&fleet, 200);
+    assert_eq!(
+        releases_of(&fleet, &members),
+        ["good:0001", "good:0001", "good:0002"]
+    );
+    assert_eq!(new_members_get(&fleet), "good:0001");
+    no_snapshots_are_left(&fleet, &members);
+    fleet.audit().passes();
+}
+
+#[test]
+fn undo_brings_back_the_code_and_only_if_asked_the_state_of_the_snapshots() {
+    for state in [false, true] {
         let (fleet, members) = fleet(3);
         for member in &members {
             note(&fleet, *member, "before").unwrap();
         }
-        fleet.approve("releases", &module(does, 2));
-        let info = until(&fleet, 1, |info| info.paused.is_some() || ended(info));
-        assert_eq!(info.upgraded, 0, "{does}");
-        let failures = rollout(&fleet, 1).failures;
-        assert!(!failures.is_empty(), "{does}");
-        for failure in &failures {
-            assert!(!failure.reason.is_empty());
-        }
+        let plan = RolloutPlan {
+            snapshots: Snapshots::All,
+            keep: 1_000_000,
+            ..PLAN
+        };
+        let id = roll_out(&fleet, &module("good", 2), &plan);
+        until(&fleet, id, |info| info.phase == RolloutPhase::Settle);
         for member in &members {
-            assert_eq!(running_release(&fleet, *member), "good:0001", "{does}");
-            assert_eq!(note(&fleet, *member, "after"), Ok(2), "{does}");
+            assert_eq!(note(&fleet, *member, "after"), Ok(2));
         }
-        control(&fleet, 1, RolloutControl::Abort).ok();
-        until(&fleet, 1, ended);
+        control(&fleet, id, RolloutControl::Undo { state }).expect("it is undone");
+        let info = until(&fleet, id, |info| info.phase == RolloutPhase::Settle);
+        assert_eq!((info.undone, info.failed), (3, 0));
+        assert_eq!(info.outcome, Some(RolloutOutcome::Undone));
+        for member in &members {
+            assert_eq!(running_release(&fleet, *member), "good:0001");
+            let kept = if state { 2 } else { 3 };
+            assert_eq!(note(&fleet, *member, "later"), Ok(kept), "state: {state}");
+        }
+        assert_eq!(new_members_get(&fleet), "good:0001");
+        fleet.pic.advance_time(Duration::from_secs(1_000_000));
+        until(&fleet, id, ended);
         no_snapshots_are_left(&fleet, &members);
         fleet.audit().passes();
     }
 }
 
 #[test]
-fn a_member_on_probation_rejects_updates_and_serves_queries() {
-    let (fleet, members) = fleet(1);
-    fleet.approve("releases", &module("slow", 2));
-    let member = members[0];
-    let mut seen = 0;
-    for _ in 0..40 {
-        fleet.pic.advance_time(Duration::from_secs(1));
-        fleet.pic.tick();
-        let info: Result<IdentityInfo, _> =
-            fleet.query(member, fleet.controller, "canic_identity", ());
-        if info.is_ok_and(|info| info.probation) {
-            seen += 1;
-            assert_eq!(running_release(&fleet, member), "slow:0002");
-            let rejected = note(&fleet, member, "too early");
-            assert!(rejected.is_err());
-        }
-    }
-    assert!(seen > 3, "{seen} seconds of probation");
-    until(&fleet, 1, |info| info.failed == 1 && info.open == 0);
-    assert_eq!(note(&fleet, member, "in time"), Ok(1));
+fn a_newer_release_takes_the_place_of_a_rollout_that_is_under_way() {
+    let (fleet, members) = fleet(4);
+    let first = roll_out(&fleet, &module("good", 2), &PLAN);
+    until(&fleet, first, |info| info.phase == RolloutPhase::Bake);
+    let second = roll_out(&fleet, &module("good", 3), &PLAN);
+    let info = until(&fleet, first, ended);
+    assert_eq!(info.outcome, Some(RolloutOutcome::Superseded));
+    let info = until(&fleet, second, ended);
+    assert_eq!((info.from, info.to, info.upgraded), (1, 3, 4));
+    assert_eq!(releases_of(&fleet, &members), ["good:0003"; 4]);
+    // Members without release 2 went straight from 1 to 3.
+    let upgrades = fleet.operations(OperationsFilter::Closed);
+    let upgrades = upgrades
+        .iter()
+        .filter(|op| op.kind == OperationKind::Upgrade);
+    // The canary of each; the other members; one look at the second's canary; two snapshots dropped.
+    assert_eq!(upgrades.count(), 1 + 4 + 1 + 2);
+    no_snapshots_are_left(&fleet, &members);
+    fleet.audit().passes();
 }
 
 #[test]
-fn more_failures_than_tolerated_bring_the_old_release_back_to_all() {
+fn members_that_come_and_go_during_a_rollout_are_followed() {
     let (fleet, members) = fleet(4);
-    fleet.approve("releases", &module("good", 2));
-    until(&fleet, 1, ended);
-    // Three have the good release; the fourth can't leave it.
-    let request = canic::api::ApproveRequest {
-        role: "releases".to_string(),
-        hash: Vec::new(),
-        chunks: Vec::new(),
-        manual: Some(true),
+    let plan = RolloutPlan {
+        concurrent: 1,
+        ..PLAN
     };
-    drop(request);
+    let id = roll_out(&fleet, &module("good", 2), &plan);
+    until(&fleet, id, |info| info.phase == RolloutPhase::Bake);
+    let late = new_member(&fleet);
     assert_eq!(
-        start(&fleet, None),
-        Err(RolloutError::UnknownRelease {
-            release: None,
-            known: vec![1, 2],
-        })
+        running_release(&fleet, late),
+        "good:0001",
+        "before the bake has passed"
     );
-    drop(members);
+    let idle = members
+        .iter()
+        .find(|one| running_release(&fleet, **one) == "good:0001");
+    let idle = *idle.expect("a member that waits");
+    fleet
+        .retire(idle, Retirement::Delete)
+        .expect("it is retired");
+    let busy = loop {
+        fleet.pic.advance_time(Duration::from_secs(2));
+        fleet.pic.tick();
+        let upgrade = fleet
+            .open()
+            .into_iter()
+            .find(|op| op.kind == OperationKind::Upgrade);
+        if let Some(upgrade) = upgrade {
+            break upgrade.canister.expect("an upgrade has a canister");
+        }
+    };
+    let refused = fleet.retire(busy, Retirement::Delete);
+    assert!(
+        matches!(refused, Err(RetireError::Pending { .. })),
+        "{refused:?}"
+    );
+    let info = until(&fleet, id, ended);
+    assert_eq!((info.upgraded, info.failed, info.left), (4, 0, 0));
+    assert_eq!(running_release(&fleet, late), "good:0002");
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_rollout_survives_upgrades_of_root_in_every_phase() {
+    let (fleet, members) = fleet(5);
+    let id = roll_out(&fleet, &module("good", 2), &PLAN);
+    let first = rollout(&fleet, id).rollout;
+    let (mut rounds, mut upgrades) = (0, 0);
+    let info = until(&fleet, id, |info| {
+        // The tool that upgrades root clears root's chunk store, each time.
+        rounds += 1;
+        if rounds % 5 == 0 {
+            upgrades += u32::from(fleet.upgrade_root("fixture-bare-root").is_ok());
+        }
+        info.phase == RolloutPhase::Ended
+    });
+    assert!(upgrades > 10, "root was upgraded {upgrades} times");
+    let failures = rollout(&fleet, id).failures;
+    assert_eq!(
+        (info.upgraded, failures, info.started),
+        (5, vec![], first.started)
+    );
+    assert_eq!(releases_of(&fleet, &members), ["good:0002"; 5]);
+    let upgrades = fleet.operations(OperationsFilter::Closed);
+    let upgrades = upgrades
+        .iter()
+        .filter(|op| op.kind == OperationKind::Upgrade);
+    // Each member once, a look at the canary, and its snapshot dropped.
+    assert_eq!(upgrades.count(), 5 + 1 + 1);
+    no_snapshots_are_left(&fleet, &members);
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_controller_names_the_canaries() {
+    let (fleet, members) = fleet(4);
+    let named = vec![members[2], members[1]];
+    stage_manually(&fleet, &module("good", 2));
+    let request = RolloutRequest {
+        role: "releases".to_string(),
+        release: Some(2),
+        plan: Some(PLAN),
+        canaries: Some(named.clone()),
+    };
+    let id: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
+    let id = id.expect("it begins");
+    until(&fleet, id, |info| info.phase == RolloutPhase::Bake);
+    for member in &members {
+        let is_named = named.contains(member);
+        let runs = running_release(&fleet, *member);
+        assert_eq!(runs == "good:0002", is_named, "{member}");
+    }
+    let request = RolloutRequest {
+        role: "releases".to_string(),
+        release: Some(2),
+        plan: None,
+        canaries: None,
+    };
+    let second: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
+    assert_eq!(second, Err(RolloutError::Active { rollout: id }));
 }
 
 #[test]
 fn what_contradicts_itself_is_refused_and_nothing_is_begun() {
     let (fleet, members) = fleet(2);
-    assert!(matches!(
-        start(&fleet, None),
-        Err(RolloutError::UnknownRelease { release: None, .. })
-    ));
+    let begin = |role: &str, release, plan, canaries| {
+        let request = RolloutRequest {
+            role: role.to_string(),
+            release,
+            plan,
+            canaries,
+        };
+        let refused: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
+        refused.expect_err("it is refused")
+    };
+    let unknown = |release| RolloutError::UnknownRelease {
+        release,
+        known: vec![1],
+    };
+    assert_eq!(begin("releases", None, None, None), unknown(None));
+    assert_eq!(begin("releases", Some(9), None, None), unknown(Some(9)));
+    assert_eq!(
+        begin("nobody", None, None, None),
+        RolloutError::UnknownRole {
+            role: "nobody".to_string()
+        }
+    );
+    assert_eq!(
+        begin("releases", Some(1), None, None),
+        RolloutError::AlreadyCurrent { release: 1 }
+    );
+    stage_manually(&fleet, &module("good", 2));
+    let stranger = fleet.controller;
+    assert_eq!(
+        begin("releases", None, None, Some(vec![stranger])),
+        RolloutError::NotAMember { canister: stranger }
+    );
     for plan in [
         RolloutPlan {
             canary: Share::Members(0),
@@ -273,24 +601,12 @@ fn what_contradicts_itself_is_refused_and_nothing_is_begun() {
             ..PLAN
         },
     ] {
-        fleet.approve("releases", &module("good", 2));
-        control(
-            &fleet,
-            rollouts(&fleet).last().unwrap().id,
-            RolloutControl::Abort,
-        )
-        .unwrap();
-        let request = RolloutRequest {
-            role: "releases".to_string(),
-            release: Some(2),
-            plan: Some(plan),
-            canaries: None,
-        };
-        let refused: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
+        let refused = begin("releases", None, Some(plan), None);
         assert!(
-            matches!(refused, Err(RolloutError::InvalidPlan { .. })),
-            "{plan:?}"
+            matches!(refused, RolloutError::InvalidPlan { .. }),
+            "{plan:?}: {refused:?}"
         );
     }
-    drop(members);
+    assert_eq!(rollouts(&fleet), []);
+    assert_eq!(releases_of(&fleet, &members), ["good:0001"; 2]);
 }
