@@ -371,8 +371,8 @@ pub enum OperationState {
     Done,
     /// It failed, and root undid it.
     RolledBack(RolledBack),
-    /// Root can neither finish nor undo the upgrade of a member; the text says why. The member stays
-    /// a member.
+    /// Root can neither finish nor undo the upgrade of a member; the text says why. The member
+    /// stays a member.
     Abandoned(String),
     /// Root can neither finish nor undo it; the text says why. Root keeps its canister, if it has
     /// one, on record.

@@ -155,6 +155,9 @@ pub struct RolloutInfo {
     pub open: u32,
     /// Members that have another release than the one that it brings now.
     pub left: u32,
+    /// Seconds that it probably takes from now on, its bake included. None: it waits for a
+    /// controller, its work is done, or no upgrade has ended yet.
+    pub seconds_left: Option<u64>,
     /// When it began, in nanoseconds since 1970.
     pub started: u64,
     /// When its phase began, in nanoseconds since 1970.

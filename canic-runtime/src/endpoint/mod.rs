@@ -191,8 +191,8 @@ fn serve_query(endpoint: &'static Endpoint, serve: Serve) {
     });
 }
 
-const ON_PROBATION: &str = "this member was upgraded a moment ago, and serves updates again once its \
-                            root has accepted the new code: call again in ten seconds";
+const ON_PROBATION: &str = "this member was upgraded a moment ago, and serves updates again once \
+                            its root has accepted the new code: call again in ten seconds";
 
 const NOT_IN_QUERIES: &str = "this member does not know its caller, and a query can't ask root: \
                               call an update first";

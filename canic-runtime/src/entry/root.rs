@@ -321,12 +321,12 @@ pub fn canic_releases(_root: &'static Root) {
 
 /// `canic_rollouts`.
 pub fn canic_rollouts(_root: &'static Root) {
-    list(|state, (request,): (PageRequest,)| rollout_info::rollouts(state, request));
+    list(|state, (request,): (PageRequest,)| rollout_info::rollouts(state, request, ic::now()));
 }
 
 /// `canic_rollout`.
 pub fn canic_rollout(_root: &'static Root) {
-    list(|state, (request,): (RolloutQuery,)| rollout_info::rollout(state, request));
+    list(|state, (request,): (RolloutQuery,)| rollout_info::rollout(state, request, ic::now()));
 }
 
 /// `canic_pool`.

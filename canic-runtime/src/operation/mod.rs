@@ -406,6 +406,12 @@ pub(crate) struct UpgradeState {
     /// The end of the operation, once only the snapshot is to be dropped.
     #[n(5)]
     pub(crate) end: Option<End>,
+    /// Since when the member is stopped: nanoseconds since the epoch.
+    #[n(6)]
+    pub(crate) stopped_since: Option<u64>,
+    /// Nanoseconds for which the member was stopped before.
+    #[n(7)]
+    pub(crate) stopped: u64,
 }
 
 /// The way that a member's upgrade goes.

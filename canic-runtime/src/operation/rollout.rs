@@ -223,6 +223,12 @@ pub(crate) struct Rollout {
     /// The operations that failed, oldest first: [`MAX_FAILURES`] at most.
     #[n(20)]
     pub(crate) failures: Vec<u64>,
+    /// Upgrades that have ended, forwards and back.
+    #[n(21)]
+    pub(crate) ended: u32,
+    /// Nanoseconds that they took, in sum.
+    #[n(22)]
+    pub(crate) spent: u64,
 }
 
 /// The next thing that root does for a rollout.
@@ -273,8 +279,32 @@ impl Rollout {
         }
     }
 
-    /// Counts an operation that ended.
-    pub(crate) fn count(&mut self, operation: u64, job: Job, end: End, now: u64) {
+    /// Nanoseconds that the work on so many members probably takes from now on, the bake included.
+    /// `None`: no upgrade has ended yet, or the rollout waits for a controller.
+    pub(crate) fn estimate(&self, left: u32, now: u64) -> Option<u64> {
+        let bake = match self.phase {
+            Phase::Clear | Phase::Canary => self.plan.bake,
+            Phase::Bake => self
+                .plan
+                .bake
+                .saturating_sub(now.saturating_sub(self.since)),
+            Phase::Look | Phase::Rest | Phase::Undo => 0,
+            Phase::Settle | Phase::Ended => return None,
+        };
+        if self.ended == 0 || self.pause.is_some() {
+            return None;
+        }
+        let each = self.spent / u64::from(self.ended);
+        let at_once = u64::from(self.plan.concurrent.clamp(1, MAX_CONCURRENT));
+        Some(bake.saturating_add(each.saturating_mul(left.into()).div_ceil(at_once)))
+    }
+
+    /// Counts an operation that ended after so many nanoseconds.
+    pub(crate) fn count(&mut self, operation: u64, job: Job, end: End, took: u64, now: u64) {
+        if !matches!(job, Job::DropSnapshot | Job::Look) {
+            self.ended += 1;
+            self.spent = self.spent.saturating_add(took);
+        }
         match (job, end) {
             (Job::DropSnapshot, _) | (Job::Look, End::Done) => {}
             (Job::Undo, End::Done) | (Job::Restore, End::Reverted) => self.undone += 1,
@@ -424,6 +454,8 @@ mod tests {
             restores: false,
             outcome: None,
             failures: Vec::new(),
+            ended: 0,
+            spent: 0,
         }
     }
 
@@ -478,7 +510,7 @@ mod tests {
                             _ => Job::Upgrade,
                         };
                         let end = if failed { End::Untouched } else { End::Done };
-                        rollout.count(count.into(), job, end, now);
+                        rollout.count(count.into(), job, end, SECOND, now);
                     }
                 }
             }
@@ -568,6 +600,23 @@ mod tests {
         assert_eq!(next(&mut rollout, 0, 7), Next::Entered);
         assert_eq!(rollout.phase, Phase::Rest);
         assert_eq!(next(&mut rollout, 0, 7), Next::At(7 + BUSY_PAUSE));
+    }
+
+    #[test]
+    fn the_estimate_is_the_pace_of_the_upgrades_that_have_ended_and_the_bake() {
+        let mut rollout = sample(21);
+        rollout.phase = Phase::Canary;
+        assert_eq!(rollout.estimate(21, 0), None, "no upgrade has ended");
+        rollout.count(1, Job::Upgrade, End::Done, 30 * SECOND, 0);
+        rollout.count(2, Job::Look, End::Done, 1_000 * SECOND, 0);
+        assert_eq!(rollout.estimate(20, 0), Some((600 + 60) * SECOND));
+        rollout.enter(Phase::Bake, 5 * SECOND);
+        let later = 105 * SECOND;
+        assert_eq!(rollout.estimate(20, later), Some((500 + 60) * SECOND));
+        rollout.enter(Phase::Rest, later);
+        assert_eq!(rollout.estimate(5, later), Some(15 * SECOND));
+        rollout.pause = Some(String::new());
+        assert_eq!(rollout.estimate(5, later), None);
     }
 
     #[test]

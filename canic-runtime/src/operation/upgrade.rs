@@ -8,8 +8,8 @@
 //! back     Verify ─ Stop ─ Restore or Upgrade ─ Start ─ Verify ─ DropSnapshot? ─ Reverted
 //! ```
 //!
-//! Until root accepts the new code, the member is on probation, and rejects updates. So nothing that
-//! a caller was promised is lost on the way back. Once `accepted` is on record there is none.
+//! Until root accepts the new code, the member is on probation, and rejects updates. So nothing
+//! that a caller was promised is lost on the way back. Once `accepted` is on record there is none.
 
 use crate::{
     api::Health,
@@ -42,6 +42,8 @@ impl UpgradeState {
             installed: job == Job::Restore,
             accepted: false,
             end: (job == Job::DropSnapshot).then_some(End::Done),
+            stopped_since: None,
+            stopped: 0,
         }
     }
 }
@@ -64,6 +66,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
         give_up(op, "its upgrade took too many calls");
     }
     op.money.held = Cycles(status.cycles);
+    note_run(op, status.run == Run::Stopped);
     let Some((plan, way)) = parts(op).map(|(plan, state)| (plan.clone(), state.way)) else {
         return abandon(op, "its record has no plan of an upgrade".to_string());
     };
@@ -142,6 +145,9 @@ fn stay(op: &mut Operation, status: &Status) -> Transition {
 pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
     if !matches!(reply, Reply::Failed(_)) {
         op.retry.attempts = 0;
+        if matches!(op.step, Step::Stop | Step::Start) {
+            note_run(op, op.step == Step::Stop);
+        }
     }
     match (op.step, reply) {
         (Step::Health, reply) => after_health(op, reply),
@@ -200,8 +206,8 @@ fn ask_for_health(op: &mut Operation) -> Transition {
     go(op, Step::Health)
 }
 
-/// Decides after `canic_health`. A member whose `health` says no, or traps, is rolled back; one that
-/// has not started, or does not answer, is asked again until its time is over.
+/// Decides after `canic_health`. A member whose `health` says no, or traps, is rolled back; one
+/// that has not started, or does not answer, is asked again until its time is over.
 fn after_health(op: &mut Operation, reply: Reply) -> Transition {
     let why = match reply {
         Reply::Health(Health::Healthy) => {
@@ -316,6 +322,20 @@ pub(crate) fn may_give_up(op: &Operation) -> bool {
     op.upgrade
         .as_ref()
         .is_some_and(|state| state.way != Way::Stay)
+}
+
+/// Notes whether the member is stopped, and for how long it was.
+fn note_run(op: &mut Operation, is_stopped: bool) {
+    let now = op.updated;
+    let state = state(op);
+    match state.stopped_since {
+        None if is_stopped => state.stopped_since = Some(now),
+        Some(since) if !is_stopped => {
+            state.stopped += now.saturating_sub(since);
+            state.stopped_since = None;
+        }
+        _ => {}
+    }
 }
 
 /// Gives the new release up. Root goes back from wherever the member is.
@@ -733,6 +753,22 @@ mod tests {
         });
         assert_eq!((end, lost), (End::Done, 0));
         assert_eq!((canister.module, canister.probation), (NEW.module, false));
+    }
+
+    #[test]
+    fn the_time_for_which_a_member_is_stopped_is_counted_whoever_notices_it() {
+        let mut op = upgrade(false);
+        let mut at = |seconds: u64, is_stopped| {
+            op.updated = seconds * SECOND;
+            note_run(&mut op, is_stopped);
+            (state(&mut op).stopped, state(&mut op).stopped_since)
+        };
+        assert_eq!(at(1, false), (0, None));
+        assert_eq!(at(2, true), (0, Some(2 * SECOND)));
+        assert_eq!(at(4, true), (0, Some(2 * SECOND)));
+        assert_eq!(at(5, false), (3 * SECOND, None));
+        at(7, true);
+        assert_eq!(at(8, false), (4 * SECOND, None));
     }
 
     #[test]

@@ -189,6 +189,11 @@ fn report(op: &Operation, event: Event) {
         ),
         Event::Ended { end, nanoseconds } => {
             metrics::observe_operation(op.kind(), end, nanoseconds);
+            if let (Purpose::Upgrade(_, plan), Some(state)) = (&op.purpose, &op.upgrade)
+                && state.stopped > 0
+            {
+                metrics::observe_stop(plan.job, end, state.stopped);
+            }
             log_end(op, end, reason);
             if op.purpose == Purpose::Refill {
                 refill::record(end, ic::now());

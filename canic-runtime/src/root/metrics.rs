@@ -1,17 +1,18 @@
 //! Root's metrics: its families, beside those of every canister, and the latencies of operations.
 
-use std::{cell::RefCell, thread::LocalKey};
+use std::{cell::RefCell, collections::BTreeMap, thread::LocalKey};
 
 use crate::{
     api::OperationKind,
     metrics::{Family, Kind, Label, Latencies},
-    operation::{End, Step},
+    operation::{End, Job, Step, rollout::Rollout},
     platform::ic,
     state,
 };
 
 thread_local! {
     static OPERATION_LATENCIES: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
+    static STOPS: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
     static STEP_LATENCIES: RefCell<Latencies> = const { RefCell::new(Latencies::new()) };
 }
 
@@ -30,6 +31,11 @@ pub(crate) fn observe_operation(kind: OperationKind, end: End, nanoseconds: u64)
         [kind as usize, end as usize],
         nanoseconds,
     );
+}
+
+/// Counts the time for which an upgrade that ended had stopped its member.
+pub(crate) fn observe_stop(job: Job, end: End, nanoseconds: u64) {
+    observe(&STOPS, [job as usize, end as usize], nanoseconds);
 }
 
 /// Counts a step whose call was answered after so many nanoseconds.
@@ -69,6 +75,14 @@ const ENDS: &[&str] = &[
     "quarantined",
     "reverted",
     "abandoned",
+];
+
+/// The words of `Job`.
+const JOBS: &[&str] = &["upgrade", "look", "undo", "restore", "drop_snapshot"];
+
+/// The words of `Phase`.
+const PHASES: &[&str] = &[
+    "clear", "canary", "bake", "look", "rest", "undo", "settle", "ended",
 ];
 
 /// The words of `Step`.
@@ -121,8 +135,20 @@ const MAX_ROLES: usize = 50;
 /// The label of the row that sums up the other roles. No role can have this name.
 const OTHER_ROLES: &str = "(other)";
 
+/// Calls this with the newest rollout of each role, if it has not ended, and the role's name. A
+/// label's values are unique so.
+fn of_open_rollouts(mut each: impl FnMut(&str, &Rollout)) {
+    state::with(|state| {
+        let mut newest: BTreeMap<u16, &Rollout> = BTreeMap::new();
+        newest.extend(state.rollouts.open_ones().map(|one| (one.role, one)));
+        for (role, rollout) in newest.into_iter().take(MAX_ROLES) {
+            each(state.registry.role_name(role), rollout);
+        }
+    });
+}
+
 /// The families of root, beside those of every canister.
-pub(crate) static ROOT: [Family; 12] = [
+pub(crate) static ROOT: [Family; 17] = [
     Family {
         name: "canic_operation_duration_seconds",
         kind: Kind::Histogram,
@@ -245,6 +271,96 @@ pub(crate) static ROOT: [Family; 12] = [
         },
     },
     Family {
+        name: "canic_release_members",
+        kind: Kind::Gauge,
+        labels: &[
+            Label {
+                name: "role",
+                words: &[],
+            },
+            Label {
+                name: "release",
+                words: &[],
+            },
+        ],
+        help: "Members by the release that they have, of each release that root knows.",
+        measure: |rows| {
+            state::with(|state| {
+                for (name, _) in state.registry.taken_by_role(MAX_ROLES) {
+                    let Some(role) = state.registry.role(name) else {
+                        continue;
+                    };
+                    for release in role.releases.all() {
+                        let members = state.registry.count_on_release(role.number, release.number);
+                        rows.add(&[name, &release.number.to_string()], f64::from(members));
+                    }
+                }
+            });
+        },
+    },
+    Family {
+        name: "canic_rollout_phase",
+        kind: Kind::Gauge,
+        labels: &[
+            Label {
+                name: "role",
+                words: &[],
+            },
+            Label {
+                name: "phase",
+                words: PHASES,
+            },
+        ],
+        help: "1 for the phase of each rollout that has not ended.",
+        measure: |rows| {
+            of_open_rollouts(|role, rollout| {
+                rows.add(&[role, PHASES[rollout.phase as usize]], 1.0);
+            });
+        },
+    },
+    Family {
+        name: "canic_rollout_paused",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "role",
+            words: &[],
+        }],
+        help: "1 if the rollout, which has not ended, waits for a controller, or else 0.",
+        measure: |rows| {
+            of_open_rollouts(|role, rollout| {
+                rows.add(&[role], f64::from(u8::from(rollout.pause.is_some())));
+            });
+        },
+    },
+    Family {
+        name: "canic_rollout_failures",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "role",
+            words: &[],
+        }],
+        help: "Members that the rollout, which has not ended, failed to upgrade.",
+        measure: |rows| {
+            of_open_rollouts(|role, rollout| rows.add(&[role], f64::from(rollout.failed)));
+        },
+    },
+    Family {
+        name: "canic_upgrade_stopped_seconds",
+        kind: Kind::Histogram,
+        labels: &[
+            Label {
+                name: "job",
+                words: JOBS,
+            },
+            Label {
+                name: "outcome",
+                words: ENDS,
+            },
+        ],
+        help: "Time for which an operation of a rollout stopped its member.",
+        measure: |rows| STOPS.with_borrow(|all| rows.add_histograms(all)),
+    },
+    Family {
         name: "canic_pool_canisters",
         kind: Kind::Gauge,
         labels: &[Label {
@@ -316,7 +432,7 @@ mod tests {
         api::PageRequest,
         config::RootConfig,
         metrics::{self, MEMBER},
-        operation::{Position, policy},
+        operation::{Position, policy, rollout::Phase},
         stable::memory,
     };
 
@@ -348,6 +464,8 @@ mod tests {
     fn every_step_end_and_kind_has_its_word() {
         assert_eq!(names(all::<Step>()), STEPS);
         assert_eq!(names(all::<End>()), ENDS);
+        assert_eq!(names(all::<Job>()), JOBS);
+        assert_eq!(names(all::<Phase>()), PHASES);
         let kinds = [
             OperationKind::Provision,
             OperationKind::Refill,

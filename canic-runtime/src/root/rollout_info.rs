@@ -50,7 +50,7 @@ fn release_info(state: &State, role: &Role, release: &ReleaseRecord) -> ReleaseI
 }
 
 /// A page of rollouts.
-pub(crate) fn rollouts(state: &State, request: PageRequest) -> RolloutsPage {
+pub(crate) fn rollouts(state: &State, request: PageRequest, now: u64) -> RolloutsPage {
     let after = request
         .after
         .map(|after| u32::try_from(after).unwrap_or(u32::MAX));
@@ -59,7 +59,7 @@ pub(crate) fn rollouts(state: &State, request: PageRequest) -> RolloutsPage {
     while rollouts.len() < rows(request.limit)
         && let Some(rollout) = all.next()
     {
-        rollouts.push(info(state, rollout));
+        rollouts.push(info(state, rollout, now));
     }
     let last = rollouts.last().map(|rollout| u64::from(rollout.id));
     let next = all.peek().and(last);
@@ -67,7 +67,7 @@ pub(crate) fn rollouts(state: &State, request: PageRequest) -> RolloutsPage {
 }
 
 /// A rollout and a page of its failures.
-pub(crate) fn rollout(state: &State, request: RolloutQuery) -> Option<RolloutPage> {
+pub(crate) fn rollout(state: &State, request: RolloutQuery, now: u64) -> Option<RolloutPage> {
     let rollout = state.rollouts.get(request.rollout)?;
     let after = request.after.unwrap_or_default();
     let failed = rollout
@@ -92,14 +92,14 @@ pub(crate) fn rollout(state: &State, request: RolloutQuery) -> Option<RolloutPag
         .nth(limit)
         .and(failed.clone().nth(limit.saturating_sub(1)));
     Some(RolloutPage {
-        rollout: info(state, rollout),
+        rollout: info(state, rollout, now),
         failures,
         next: next.copied(),
     })
 }
 
 /// A rollout as a row.
-pub(crate) fn info(state: &State, rollout: &Rollout) -> RolloutInfo {
+pub(crate) fn info(state: &State, rollout: &Rollout, now: u64) -> RolloutInfo {
     let name = state.registry.role_name(rollout.role);
     let taken = state.registry.role(name).map_or(0, |role| role.taken);
     let target = if rollout.phase == Phase::Undo || rollout.outcome == Some(Outcome::Undone) {
@@ -108,6 +108,8 @@ pub(crate) fn info(state: &State, rollout: &Rollout) -> RolloutInfo {
         rollout.to
     };
     let there = state.registry.count_on_release(rollout.role, target);
+    let left = taken.saturating_sub(there);
+    let estimate = rollout.estimate(left, now);
     RolloutInfo {
         id: rollout.id,
         role: name.to_string(),
@@ -122,7 +124,8 @@ pub(crate) fn info(state: &State, rollout: &Rollout) -> RolloutInfo {
         failed: rollout.failed,
         undone: rollout.undone,
         open: state.journal.open_upgrades(rollout.id),
-        left: taken.saturating_sub(there),
+        left,
+        seconds_left: estimate.map(|nanoseconds| nanoseconds.div_ceil(SECOND)),
         started: rollout.started,
         since: rollout.since,
     }

@@ -570,7 +570,8 @@ impl State {
             }
         });
         if let Some(mut rollout) = self.rollouts.get(plan.rollout).cloned() {
-            rollout.count(op.id, plan.job, end, now);
+            let took = now.saturating_sub(op.accepted);
+            rollout.count(op.id, plan.job, end, took, now);
             self.rollouts.put(rollout);
         }
     }

@@ -426,7 +426,7 @@ fn a_newer_release_takes_the_place_of_a_rollout_that_is_under_way() {
     let upgrades = upgrades
         .iter()
         .filter(|op| op.kind == OperationKind::Upgrade);
-    // The canary of each; the other members; one look at the second's canary; two snapshots dropped.
+    // The first's canary, all members, a look at the second's canary, and two snapshots dropped.
     assert_eq!(upgrades.count(), 1 + 4 + 1 + 2);
     no_snapshots_are_left(&fleet, &members);
     fleet.audit().passes();

@@ -85,6 +85,8 @@ pub(crate) fn start(
         restores: false,
         outcome: None,
         failures: Vec::new(),
+        ended: 0,
+        spent: 0,
     };
     let id = rollout.id;
     state.rollouts.put(rollout);
@@ -154,7 +156,7 @@ pub(crate) fn control(
         }
     }
     state.rollouts.put(rollout.clone());
-    Ok(rollout_info::info(state, &rollout))
+    Ok(rollout_info::info(state, &rollout, now))
 }
 
 /// The plan of roles that name none: one canary, ten minutes, ten at once, one failure.
