@@ -1,4 +1,4 @@
-//! The road of the README: its files in an empty folder, and its commands, with the real `icp`.
+//! The roads of the README and of the examples, with the real `icp`.
 
 use std::{
     env, fs, io,
@@ -61,6 +61,13 @@ fn link(original: &Path, link: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         done => done,
     }
+}
+
+/// Lets the network of a project listen on any free port.
+fn use_any_port(project: &Path) {
+    let network = "\nnetworks: [{ name: local, mode: managed, gateway: { port: 0 } }]\n";
+    let text = fs::read_to_string(project).unwrap();
+    fs::write(project, text + network).unwrap();
 }
 
 /// The folder of `icp`; none if npm does not have it here.
@@ -139,13 +146,10 @@ fn the_fleet_of_the_readme_is_deployed_and_hires() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    // The generations of crates that this project is tested with, and any free port.
+    // The generations of crates that this project is tested with.
     let lock = Path::new(REPOSITORY).join("Cargo.lock");
     fs::copy(lock, folder.join("Cargo.lock")).unwrap();
-    let network = "\nnetworks: [{ name: local, mode: managed, gateway: { port: 0 } }]\n";
-    let project = folder.join("icp.yaml");
-    let text = fs::read_to_string(&project).unwrap();
-    fs::write(&project, text + network).unwrap();
+    use_any_port(&folder.join("icp.yaml"));
 
     let fleet = Fleet { folder, home, icp };
     let commands = commands(&readme);
@@ -162,6 +166,57 @@ fn the_fleet_of_the_readme_is_deployed_and_hires() {
     );
     let greeting = fleet.ok(&greet);
     assert!(greeting.contains("I am alice"), "{greeting}");
+    fleet.ok("icp network stop");
+}
+
+/// A folder below this project with the examples' `icp.yaml` and `approve.sh`. Cargo finds the
+/// workspace above it, and what is built already.
+fn folder_of_examples() -> io::Result<PathBuf> {
+    let around = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+    let folder = around.join("here");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    for path in [&folder, &around.join("target")] {
+        fs::create_dir_all(path)?;
+    }
+    link(
+        &Path::new(REPOSITORY).join("target"),
+        &around.join("target/icp"),
+    )?;
+    for name in ["icp.yaml", "approve.sh"] {
+        let original = Path::new(REPOSITORY).join("examples").join(name);
+        fs::copy(original, folder.join(name))?;
+    }
+    Ok(folder)
+}
+
+#[test]
+fn the_fleet_of_the_examples_is_deployed_with_all_modules_approved() {
+    if !only_ours("another server is no launcher") {
+        return;
+    }
+    let home = Folder::new("examples");
+    let Some(icp) = icp(&home) else {
+        print("skipped in the_fleet_of_the_examples_is_deployed: npm has no `icp` here");
+        return;
+    };
+    let folder = folder_of_examples().unwrap();
+    use_any_port(&folder.join("icp.yaml"));
+    let fleet = Fleet { folder, home, icp };
+    fleet.ok("icp identity new alice --storage plaintext");
+    fleet.ok("icp identity default alice");
+    fleet.ok("icp network start -d");
+    fleet.ok("icp deploy --cycles 20t");
+    let worker = fleet.ok("icp canister call root sign_up '()'");
+    assert!(worker.contains("Ok"), "{worker}");
+    let club = fleet.ok("icp canister call root open_club '(\"chess\")'");
+    assert!(club.contains("Ok"), "{club}");
+    let modules =
+        fleet.ok("icp canister call root canic_modules '(record { limit = 10 })' --query");
+    for role in ["worker", "club", "page"] {
+        assert!(modules.contains(role), "{modules}");
+    }
     fleet.ok("icp network stop");
 }
 
