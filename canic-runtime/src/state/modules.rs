@@ -16,6 +16,7 @@ use crate::{
         memory::{self, Memory},
         record::Record,
     },
+    state::metadata::Metadata,
 };
 
 /// A module.
@@ -29,7 +30,10 @@ pub(crate) struct Module {
     chunks: Vec<u8>,
     /// Whether root's own code contained the module when root kept it.
     #[n(2)]
-    embedded: bool,
+    pub(crate) embedded: bool,
+    /// What it tells of itself. None: a version of root kept it that did not look.
+    #[n(3)]
+    pub(crate) metadata: Option<Metadata>,
 }
 
 impl Module {
@@ -77,7 +81,16 @@ impl Modules {
         self.modules.get(&hash)
     }
 
-    fn insert(&mut self, hash: Hash, module: Module) {
+    /// Keeps a module whose chunks are all here, with what it tells of itself.
+    fn insert(&mut self, hash: Hash, size: u64, chunks: Vec<u8>, embedded: bool) {
+        let mut module = Module {
+            size,
+            chunks,
+            embedded,
+            metadata: None,
+        };
+        let chunks = module.chunks().filter_map(|chunk| self.chunks.get(&chunk));
+        module.metadata = Some(Metadata::of(chunks));
         self.module_table.insert(hash, Record(module.clone()));
         self.modules.insert(hash, module);
     }
@@ -159,12 +172,7 @@ impl Modules {
         if !is_wasm {
             return Err(ModuleError::NotWasm);
         }
-        let module = Module {
-            size,
-            chunks,
-            embedded: false,
-        };
-        self.insert(expected, module);
+        self.insert(expected, size, chunks, false);
         Ok(expected)
     }
 
@@ -180,12 +188,7 @@ impl Modules {
             self.chunks.insert(hash, chunk.to_vec());
             chunks.extend_from_slice(&hash);
         }
-        let module = Module {
-            size: wasm.len() as u64,
-            chunks,
-            embedded: true,
-        };
-        self.insert(hash, module);
+        self.insert(hash, wasm.len() as u64, chunks, true);
         hash
     }
 

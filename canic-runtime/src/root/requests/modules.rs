@@ -54,13 +54,9 @@ pub(crate) fn approve(
         });
     }
     let hash = state.modules.assemble(request)?;
-    release(
-        state,
-        &request.role,
-        hash,
-        request.manual != Some(true),
-        now,
-    );
+    let by_role = || rollouts::config(state, &request.role).manual;
+    let manual = request.manual.unwrap_or_else(by_role);
+    release(state, &request.role, hash, !manual, now);
     state.forget_unused_modules();
     Ok(queries::module_info(state, &request.role, hash))
 }
@@ -83,7 +79,7 @@ pub(crate) fn approve_embedded(state: &mut State, now: u64) -> Vec<String> {
             state
                 .registry
                 .change_releases(role.name, |releases| releases.set_embedded(hash));
-            release(state, role.name, hash, true, now);
+            release(state, role.name, hash, !role.rollout.manual, now);
         }
         lines.extend(describe(role.name, before.as_ref(), embedded));
     }

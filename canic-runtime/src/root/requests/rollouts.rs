@@ -3,17 +3,28 @@
 use candid::Principal;
 
 use crate::{
-    api::{RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPlan, RolloutRequest},
-    operation::rollout::{
-        self, MAX_CONCURRENT, OnFailure, Outcome, Phase, Rollout, Share, Snapshots, Walk,
+    api::{
+        RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPlan, RolloutRequest, Share,
+        Snapshots,
     },
-    root::rollout_info::{self, SECOND},
+    config::{DEFAULT_ROLLOUT, RolloutConfig},
+    operation::rollout::{self, MAX_CONCURRENT, Outcome, Phase, Rollout, Walk},
+    root::rollout_info,
     stable::record::Id,
     state::State,
 };
 
 /// Named canaries of a rollout at most.
 const MAX_NAMED: usize = 50;
+
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+
+/// The longest bake, and the longest time for which snapshots are kept, in seconds.
+const MAX_WAIT: u64 = 30 * DAY;
+
+/// The longest time that a member has to become healthy, in seconds: it takes no updates meanwhile.
+const MAX_HEALTH_TIMEOUT: u64 = DAY;
 
 /// Begins a rollout.
 ///
@@ -49,10 +60,8 @@ pub(crate) fn start(
         let rollout = active.id;
         return Err(RolloutError::Active { rollout });
     }
-    let plan = match &request.plan {
-        Some(plan) => checked(plan)?,
-        None => default_plan(),
-    };
+    let plan = request.plan.unwrap_or_else(|| config(state, name).plan);
+    let plan = checked(&plan)?;
     let named = request.canaries.as_deref().unwrap_or_default();
     let named = named_canaries(state, role.number, named)?;
     // Every rollout of a module begins its walk at the same member, and each module at another.
@@ -157,23 +166,14 @@ pub(crate) fn control(
     Ok(rollout_info::info(state, &rollout))
 }
 
-/// The plan of roles that name none: one canary, ten minutes, ten at once, one failure.
-fn default_plan() -> rollout::RolloutPlan {
-    rollout::RolloutPlan {
-        canary: Share::Members(1),
-        bake: 600 * SECOND,
-        concurrent: 10,
-        max_failures: Share::Members(1),
-        on_failure: OnFailure::Pause,
-        snapshots: Snapshots::Canary,
-        health_timeout: 60 * SECOND,
-        keep: 0,
-    }
+/// The rollouts of a role, as its attribute says.
+pub(super) fn config(state: &State, role: &str) -> RolloutConfig {
+    let named = state.config.roles.iter().find(|known| known.name == role);
+    named.map_or(DEFAULT_ROLLOUT, |known| known.rollout)
 }
 
-/// A plan without contradictions.
+/// A plan without contradictions. The macros have the same rules for `rollout(..)`.
 fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
-    let plan = rollout::RolloutPlan::from(plan);
     let share = |share: Share| match share {
         Share::Members(_) => true,
         Share::Percent(percent) => (1..=100).contains(&percent),
@@ -184,10 +184,16 @@ fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
         "`concurrent` is 1 to 50"
     } else if !share(plan.max_failures) {
         "`max_failures` is a number of members, or 1 to 100 percent"
-    } else if plan.health_timeout == 0 {
-        "`health_timeout` is at least a second"
+    } else if !(1..=MAX_HEALTH_TIMEOUT).contains(&plan.health_timeout) {
+        "`health_timeout` is at least a second, and at most a day"
+    } else if plan.bake > MAX_WAIT {
+        "`bake` is at most 30 days"
+    } else if plan.keep > MAX_WAIT {
+        "`keep` is at most 30 days"
+    } else if plan.keep > 0 && plan.snapshots == Snapshots::None {
+        "`keep` needs snapshots: `snapshots` is `Canary` or `All`"
     } else {
-        return Ok(plan);
+        return Ok(rollout::RolloutPlan::from(plan));
     };
     Err(RolloutError::InvalidPlan {
         reason: wrong.to_string(),
