@@ -123,7 +123,10 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     let controllers = controllers(args.controllers.as_ref(), errors);
     parent_is_not_root_alone(&controllers, &parents, errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
-    let rollout = args.rollout.as_ref().map(|args| Rollout::check(args, errors));
+    let rollout = args
+        .rollout
+        .as_ref()
+        .map(|args| Rollout::check(args, errors));
     let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {

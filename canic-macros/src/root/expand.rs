@@ -139,10 +139,19 @@ fn rollout(rollout: &Rollout, crate_path: &CratePath) -> TokenStream {
     let values = [
         ("canary", rollout.canary.map(share)),
         ("bake", rollout.bake.map(seconds)),
-        ("concurrent", rollout.concurrent.map(|it| count(it).into_token_stream())),
+        (
+            "concurrent",
+            rollout.concurrent.map(|it| count(it).into_token_stream()),
+        ),
         ("max_failures", rollout.max_failures.map(share)),
-        ("on_failure", rollout.on_failure.map(|it| variant("OnFailure", it))),
-        ("snapshots", rollout.snapshots.map(|it| variant("Snapshots", it))),
+        (
+            "on_failure",
+            rollout.on_failure.map(|it| variant("OnFailure", it)),
+        ),
+        (
+            "snapshots",
+            rollout.snapshots.map(|it| variant("Snapshots", it)),
+        ),
         ("health_timeout", rollout.health_timeout.map(seconds)),
         ("keep", rollout.keep.map(seconds)),
     ];

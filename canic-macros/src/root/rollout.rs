@@ -182,7 +182,10 @@ fn time_to_become_healthy(args: &RolloutArgs, errors: &mut Errors) {
 
 fn not_too_long(time: Option<&Spanned<Seconds>>, subject: &str, errors: &mut Errors) {
     if let Some(time) = time.filter(|time| time.0 > MAX_DAYS * DAY) {
-        errors.report(time, format!("{subject} {MAX_DAYS} days, \"{MAX_DAYS}d\", at most"));
+        errors.report(
+            time,
+            format!("{subject} {MAX_DAYS} days, \"{MAX_DAYS}d\", at most"),
+        );
     }
 }
 

@@ -31,10 +31,10 @@ impl FromMeta for Share {
         };
         let share = match &literal.lit {
             Lit::Str(text) => parse(&text.value()),
-            Lit::Int(digits) if digits.suffix().is_empty() => digits
-                .base10_parse()
-                .map(Self::Members)
-                .map_err(|_| "more members than root can count".to_owned()),
+            Lit::Int(digits) if digits.suffix().is_empty() => {
+                let members = digits.base10_parse().map(Self::Members);
+                return members.map_err(|_| expected.error(meta, digits));
+            }
             other => return Err(expected.error(meta, other)),
         };
         share.map_err(|message| darling::Error::custom(message).with_span(literal))
@@ -46,7 +46,9 @@ fn parse(text: &str) -> Result<Share, String> {
         |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let Some(digits) = text.strip_suffix('%') else {
         return Err(if is_number(text) {
-            format!("a number of members stands without quotes, `{text}`, and a share is \"{text}%\"")
+            format!(
+                "a number of members stands without quotes, `{text}`, and a share is \"{text}%\""
+            )
         } else {
             format!("`{text}` is not a share of the members; write one like \"5%\", or a number")
         });
@@ -58,7 +60,9 @@ fn parse(text: &str) -> Result<Share, String> {
     }
     match digits.parse() {
         Ok(percent @ 0..=100) => Ok(Share::Percent(percent)),
-        _ => Err(format!("`{text}` is more than all members; \"100%\" is all")),
+        _ => Err(format!(
+            "`{text}` is more than all members; \"100%\" is all"
+        )),
     }
 }
 

@@ -300,7 +300,10 @@ mod tests {
     }
 
     fn custom(name: &str, content: &str) -> Vec<u8> {
-        section(0, &[&[name.len() as u8], name.as_bytes(), content.as_bytes()].concat())
+        section(
+            0,
+            &[&[name.len() as u8], name.as_bytes(), content.as_bytes()].concat(),
+        )
     }
 
     fn module(sections: &[Vec<u8>]) -> Vec<u8> {

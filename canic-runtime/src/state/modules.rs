@@ -267,6 +267,7 @@ fn starts_like_wasm(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stable::record::{decode, encode};
 
     #[test]
     fn a_full_store_drops_unapproved_chunks_and_keeps_approved_ones() {
@@ -296,6 +297,26 @@ mod tests {
         assert!(modules.get(built_in).is_some());
         modules.retain(|hash| hash == built_in);
         assert_eq!(modules.chunk_count(), 1);
+    }
+
+    #[test]
+    fn a_module_that_an_older_version_kept_is_read_without_metadata() {
+        #[derive(Encode)]
+        struct Older {
+            #[n(0)]
+            size: u64,
+            #[cbor(n(1), with = "minicbor::bytes")]
+            chunks: Vec<u8>,
+            #[n(2)]
+            embedded: bool,
+        }
+        let older = Older {
+            size: 5,
+            chunks: vec![7; 32],
+            embedded: true,
+        };
+        let read: Module = decode(&encode(&older));
+        assert_eq!((read.size, read.embedded, read.metadata), (5, true, None));
     }
 
     #[test]

@@ -219,3 +219,111 @@ fn named_canaries(state: &State, role: u16, named: &[Principal]) -> Result<Vec<I
     }
     Ok(canaries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
+        root::steps::tests::{ROOT, WORKER, add_member, state_of},
+    };
+
+    const PLAN: RolloutPlan = RolloutPlan {
+        canary: Share::Percent(5),
+        bake: 7,
+        ..DEFAULT_ROLLOUT.plan
+    };
+
+    static PLANNED: RootConfig = RootConfig {
+        pool: None,
+        reserve: DEFAULT_RESERVE,
+        roles: &[RoleConfig {
+            rollout: RolloutConfig {
+                plan: PLAN,
+                manual: false,
+            },
+            ..RoleConfig::open("worker")
+        }],
+    };
+
+    /// A role with a member and a candidate.
+    fn planned() -> State {
+        let mut state = state_of(&PLANNED);
+        for (wasm, members) in [(b"\0asm1", 1), (b"\0asm2", 0)] {
+            let module = state.modules.embed(wasm);
+            state.approve("worker", module, 0);
+            for _ in 0..members {
+                add_member(&mut state, WORKER, "worker", ROOT, None);
+            }
+        }
+        state
+    }
+
+    fn request(plan: Option<RolloutPlan>) -> RolloutRequest {
+        RolloutRequest {
+            role: "worker".to_string(),
+            release: None,
+            plan,
+            canaries: None,
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_plan_has_the_one_of_the_role() {
+        let own = RolloutPlan { bake: 8, ..PLAN };
+        for (plan, used) in [(None, PLAN), (Some(own), own)] {
+            let mut state = planned();
+            let id = start(&mut state, &request(plan), 0).unwrap();
+            let rollout = state.rollouts.get(id).unwrap();
+            assert_eq!(RolloutPlan::from(&rollout.plan), used);
+        }
+    }
+
+    #[test]
+    fn a_plan_has_limits_and_they_are_allowed_themselves() {
+        let widest = RolloutPlan {
+            canary: Share::Percent(100),
+            bake: 30 * DAY,
+            concurrent: 50,
+            max_failures: Share::Percent(100),
+            health_timeout: DAY,
+            keep: 30 * DAY,
+            ..PLAN
+        };
+        assert!(checked(&widest).is_ok());
+        assert!(checked(&DEFAULT_ROLLOUT.plan).is_ok());
+        for wrong in [
+            RolloutPlan {
+                bake: 30 * DAY + 1,
+                ..PLAN
+            },
+            RolloutPlan {
+                keep: u64::MAX,
+                ..PLAN
+            },
+            RolloutPlan {
+                health_timeout: DAY + 1,
+                ..PLAN
+            },
+            RolloutPlan {
+                health_timeout: 0,
+                ..PLAN
+            },
+            RolloutPlan {
+                max_failures: Share::Percent(0),
+                ..PLAN
+            },
+            RolloutPlan {
+                keep: 1,
+                snapshots: Snapshots::None,
+                ..PLAN
+            },
+        ] {
+            let mut state = planned();
+            let refused = start(&mut state, &request(Some(wrong)), 0);
+            let is_plan = matches!(refused, Err(RolloutError::InvalidPlan { .. }));
+            assert!(is_plan, "{wrong:?}");
+            assert_eq!(state.rollouts.open_ones().count(), 0, "nothing is begun");
+        }
+    }
+}
