@@ -115,7 +115,9 @@ impl Metadata {
         match name.as_str() {
             "icp:public canic:crate" if self.name.is_none() => {
                 let text = text(section)?.unwrap_or_default();
-                if let Some((name, version)) = text.split_once(' ') {
+                if let Some((name, version)) = text.split_once(' ')
+                    && !text.contains(char::is_control)
+                {
                     self.name = Some(name.to_string());
                     self.version = Some(version.to_string());
                 }
@@ -369,6 +371,7 @@ mod tests {
         let version = format!("worker {long}");
         let module = module(&[
             custom("icp:public canic:crate", "noversion"),
+            custom("icp:public canic:crate", "worker 1.0.0\x1b[2J"),
             custom("icp:public canic:crate", &version),
             custom("icp:public canic:layout", "-1"),
             section(0, &[200, 1, 0xff]),

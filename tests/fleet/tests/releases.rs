@@ -162,7 +162,7 @@ fn modules_of_members(fleet: &Fleet) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_module_tells_its_crate_and_its_layout_in_public_metadata() {
-    for package in ["example-worker", "example-root", "fixture-releases"] {
+    for package in ["example-worker", "fixture-planned-root", "fixture-releases"] {
         let module = artifacts::module(package);
         let mut told = Vec::new();
         for payload in Parser::new(0).parse_all(&module) {
