@@ -64,6 +64,33 @@ macro_rules! list {
     };
 }
 
+/// Writes what a canister tells of itself into its module: its crate and that crate's version, and
+/// the layout of stable memory that it knows. `state/metadata.rs` of the runtime reads it.
+///
+/// The statics become custom sections, which a running canister does not have in its memory.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! metadata {
+    () => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use ::core::primitive::{str, u8};
+
+            const CRATE: &str = ::core::concat!(
+                ::core::env!("CARGO_PKG_NAME"),
+                " ",
+                ::core::env!("CARGO_PKG_VERSION")
+            );
+            #[unsafe(link_section = "icp:public canic:crate")]
+            static _CRATE: [u8; CRATE.len()] = $crate::__private::entry::metadata::bytes(CRATE);
+
+            use $crate::__private::entry::metadata::LAYOUT;
+            #[unsafe(link_section = "icp:public canic:layout")]
+            static _LAYOUT: [u8; LAYOUT.len()] = $crate::__private::entry::metadata::bytes(LAYOUT);
+        };
+    };
+}
+
 /// Declares an endpoint of the author's, or `init`, for Candid.
 ///
 /// The arguments are its number and mode, then each type with its index.

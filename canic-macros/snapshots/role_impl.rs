@@ -6,6 +6,9 @@ impl Worker {
     fn pre_upgrade() {}
     fn post_upgrade() {}
     async fn start() {}
+    fn health() -> Result<(), String> {
+        look()
+    }
     fn inspect_message() -> bool {
         true
     }
@@ -33,8 +36,12 @@ const _: () = {
                 __canic::entry::hook_result(<Worker>::start().await)
             }))
         }),
+        health: ::core::option::Option::Some(|| ::std::boxed::Box::pin(async {
+            __canic::entry::hook_result(<Worker>::health())
+        })),
         subscribes: ::core::option::Option::None,
     };
+    ::canic::__private::metadata! {}
     const _: bool = {
         use __canic::{
             export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
@@ -119,6 +126,14 @@ const _: () = {
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_health() -> ::core::result::Result <
+        ::canic::api::Health, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_accept() -> ::core::result::Result < (),
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_announce(::canic::api::Announcement) ->

@@ -17,8 +17,10 @@ const _: () = {
         role: "worker",
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
+        health: ::core::option::Option::None,
         subscribes: ::core::option::Option::Some(__canic::entry::subscribe),
     };
+    ::canic::__private::metadata! {}
     const _: bool = {
         use __canic::{
             export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
@@ -69,6 +71,14 @@ const _: () = {
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_health() -> ::core::result::Result <
+        ::canic::api::Health, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_accept() -> ::core::result::Result < (),
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_announce(::canic::api::Announcement) ->

@@ -17,6 +17,7 @@ const _: () = {
         start: ::core::option::Option::None,
         args_fit: &[],
     };
+    ::canic::__private::metadata! {}
     const _: bool = {
         use __canic::{
             export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
@@ -94,6 +95,14 @@ const _: () = {
         ::core::result::Result < ::canic::api::ModuleInfo, ::canic::api::ModuleError >
     }
     ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_start(::canic::api::RolloutRequest) ->
+        ::core::result::Result < u32, ::canic::api::RolloutError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, ::canic::api::RolloutControl) ->
+        ::core::result::Result < ::canic::api::RolloutInfo, ::canic::api::RolloutError >
+    }
+    ::canic::__private::serve! {
         root, ROOT, update canic_prune(::canic::api::PruneRequest) ->
         ::core::result::Result < ::canic::api::Pruned, ::canic::api::Denied >
     }
@@ -113,6 +122,19 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, query canic_modules(::canic::api::PageRequest) ->
         ::core::result::Result < ::canic::api::ModulesPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_releases(::canic::api::ReleasesRequest) ->
+        ::core::result::Result < ::canic::api::ReleasesPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollouts(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::RolloutsPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollout(::canic::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::RolloutPage >,
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_pool(::canic::api::PageRequest) -> ::core::result::Result

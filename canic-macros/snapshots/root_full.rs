@@ -48,6 +48,7 @@ const _: () = {
                     watches: &[],
                     controllers: &[],
                     rollback: __config::Rollback::Recycle,
+                    rollout: __config::DEFAULT_ROLLOUT,
                     wasm: ::core::option::Option::None,
                 },
                 __config::RoleConfig {
@@ -63,6 +64,21 @@ const _: () = {
                         __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),
                     ],
                     rollback: __config::Rollback::Delete,
+                    rollout: __config::RolloutConfig {
+                        plan: other::api::RolloutPlan {
+                            canary: other::api::Share::Percent(5),
+                            bake: 3_600,
+                            concurrent: 20,
+                            max_failures: __config::DEFAULT_ROLLOUT.plan.max_failures,
+                            on_failure: other::api::OnFailure::Undo,
+                            snapshots: __config::DEFAULT_ROLLOUT.plan.snapshots,
+                            health_timeout: __config::DEFAULT_ROLLOUT
+                                .plan
+                                .health_timeout,
+                            keep: __config::DEFAULT_ROLLOUT.plan.keep,
+                        },
+                        manual: true,
+                    },
                     wasm: ::core::option::Option::Some(
                         ::core::include_bytes!(
                             ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/",
@@ -107,6 +123,7 @@ const _: () = {
             ),
         ],
     };
+    other::__private::metadata! {}
     const _: bool = {
         use __canic::{
             export_candid_stands_below_all_endpoints, one_export_candid_per_crate,
@@ -193,6 +210,14 @@ const _: () = {
         ::core::result::Result < other::api::ModuleInfo, other::api::ModuleError >
     }
     other::__private::serve! {
+        root, ROOT, update canic_rollout_start(other::api::RolloutRequest) ->
+        ::core::result::Result < u32, other::api::RolloutError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, other::api::RolloutControl) ->
+        ::core::result::Result < other::api::RolloutInfo, other::api::RolloutError >
+    }
+    other::__private::serve! {
         root, ROOT, update canic_prune(other::api::PruneRequest) ->
         ::core::result::Result < other::api::Pruned, other::api::Denied >
     }
@@ -212,6 +237,19 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, query canic_modules(other::api::PageRequest) ->
         ::core::result::Result < other::api::ModulesPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_releases(other::api::ReleasesRequest) ->
+        ::core::result::Result < other::api::ReleasesPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollouts(other::api::PageRequest) ->
+        ::core::result::Result < other::api::RolloutsPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollout(other::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < other::api::RolloutPage >,
+        other::api::Denied >
     }
     other::__private::serve! {
         root, ROOT, query canic_pool(other::api::PageRequest) -> ::core::result::Result <

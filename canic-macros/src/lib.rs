@@ -94,11 +94,38 @@ use proc_macro::TokenStream;
 /// | `watches("worker")` | roles whose changes root announces to members of this role | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
+/// | `rollout(..)` | how a newer release comes to the members | as below |
 /// | `wasm = worker` | embeds the module of a dependency, which cargo builds first | staged at run time |
 /// | `wasm = "path/worker.wasm"` | embeds a file, relative to the manifest; it may not be older than its sources | staged at run time |
 /// | `args = path::Type` | the argument of `init`, one value, which types `Fleet::worker()` | untyped |
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
+///
+/// ### `rollout(..)`
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `canary = "5%"` | the members that root upgrades first: a number, or a share, rounded up | 1 |
+/// | `bake = "1h"` | the time between the canaries and the rest: 30 days at most | `"10m"` |
+/// | `concurrent = 20` | upgrades at once: 1 to 50 | 10 |
+/// | `max_failures = "2%"` | failures that the rollout goes on with: a number, or a share | 1 |
+/// | `on_failure = "undo"` | with one failure more: `"pause"` the rollout, or `"undo"` it | `"pause"` |
+/// | `snapshot = "all"` | the members of which root takes a snapshot before: `"none"`, `"canary"` or `"all"` | `"canary"` |
+/// | `health_timeout = "5m"` | the time that a member has to become healthy: a day at most | `"60s"` |
+/// | `keep = "1d"` | the time for which snapshots are kept after the rollout: 30 days at most | `"0s"` |
+/// | `manual` | a controller begins each rollout; the approval of a release does not | it begins by itself |
+///
+/// A time is a whole number with a unit, in quotes: `"90s"`, `"10m"`, `"12h"`, `"1d"`.
+///
+/// ```
+/// #[canic::root(
+///     role(name = "worker", rollout(canary = "5%", bake = "1h", on_failure = "undo")),
+///     role(name = "ledger", rollout(snapshot = "all", keep = "1d", manual)),
+/// )]
+/// pub struct Fleet;
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
 ///
 /// # Hooks
 ///
@@ -136,7 +163,7 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// A member of a fleet, by the name of its role.
 ///
 /// The attribute goes on a unit struct, or on an inherent `impl` block whose functions are the
-/// canister's hooks, the same as those of [`macro@root`].
+/// canister's hooks: those of [`macro@root`], and [`health`](#hooks).
 ///
 /// ```
 /// use canic::prelude::*;
@@ -203,6 +230,32 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///     let args = ShardArgs { first };
 ///     let shard = Hub::shard().key(first.to_string()).args(args).provision().await?;
 ///     Ok(shard.canister)
+/// }
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
+///
+/// # Hooks
+///
+/// The hooks of [`macro@root`], and one more:
+///
+/// | Function | Arguments | Returns | Runs |
+/// |---|---|---|---|
+/// | `fn health`, `async` or not | none | `Result<(), E>` | after an upgrade by a rollout, when root asks; an error brings the old release back |
+///
+/// ```
+/// # use std::cell::RefCell;
+/// # thread_local! { static INDEX: RefCell<Vec<u64>> = RefCell::default(); }
+/// struct Worker;
+///
+/// #[canic::role("worker")]
+/// impl Worker {
+///     fn health() -> Result<(), String> {
+///         match INDEX.with_borrow(|index| index.is_sorted()) {
+///             true => Ok(()),
+///             false => Err("the index is damaged".to_owned()),
+///         }
+///     }
 /// }
 /// # canic::export_candid!();
 /// # fn main() {}

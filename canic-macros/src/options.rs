@@ -6,8 +6,8 @@ use darling::{FromMeta, ast::NestedMeta};
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
-    Expr, Ident, Lit, Meta, MetaNameValue, Path, Token, Type,
-    parse::{Parse, ParseStream, Parser},
+    Expr, Ident, Lit, LitInt, Meta, MetaNameValue, Path, Token, Type,
+    parse::{Parse, ParseStream, Parser, discouraged::Speculative},
     punctuated::Punctuated,
     spanned,
 };
@@ -147,6 +147,11 @@ pub(crate) fn list(tokens: TokenStream, errors: &mut Errors) -> Option<Vec<Neste
 
 /// One item of an option list. The value of `args` is a type; any other value is an expression.
 fn item(input: ParseStream<'_>) -> syn::Result<NestedMeta> {
+    let ahead = input.fork();
+    if let Some(share) = bare_share(&ahead) {
+        input.advance_to(&ahead);
+        return Ok(NestedMeta::Meta(share));
+    }
     let name: Option<Ident> = input.fork().parse().ok();
     let has_type =
         name.is_some_and(|name| name == "args") && input.peek2(Token![=]) && !input.peek3(Lit);
@@ -166,6 +171,21 @@ fn item(input: ParseStream<'_>) -> syn::Result<NestedMeta> {
         eq_token,
         value: Expr::Verbatim(ty.into_token_stream()),
     })))
+}
+
+/// `name = 5%`, which is no expression. The option itself says what its value looks like.
+fn bare_share(input: ParseStream<'_>) -> Option<Meta> {
+    let path = input.call(Path::parse_mod_style).ok()?;
+    let eq_token = input.parse().ok()?;
+    let number: LitInt = input.parse().ok()?;
+    let percent: Token![%] = input.parse().ok()?;
+    let ends = input.is_empty() || input.peek(Token![,]);
+    let value = Expr::Verbatim(quote::quote!(#number #percent));
+    ends.then_some(Meta::NameValue(MetaNameValue {
+        path,
+        eq_token,
+        value,
+    }))
 }
 
 /// The name of an option, as it is written.

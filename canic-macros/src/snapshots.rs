@@ -41,6 +41,7 @@ fn root_full() {
                 parents("root", "hub"),
                 controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
                 rollback = "delete",
+                rollout(canary = "5%", bake = "1h", concurrent = 20, on_failure = "undo", manual),
                 args = worker_api::WorkerArgs,
                 wasm = "../tests/fleet/fixtures/misfit-root/worker.wasm",
             ),
@@ -88,6 +89,9 @@ fn role_impl() {
                 fn pre_upgrade() {}
                 fn post_upgrade() {}
                 async fn start() {}
+                fn health() -> Result<(), String> {
+                    look()
+                }
                 fn inspect_message() -> bool {
                     true
                 }

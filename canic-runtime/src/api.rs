@@ -175,7 +175,7 @@ pub struct ApproveRequest {
     /// The SHA-256 of its chunks, in order.
     pub chunks: Vec<serde_bytes::ByteBuf>,
     /// Whether a controller begins the rollout. Otherwise root begins it at once, if the role has
-    /// members.
+    /// members. None: as the role's `rollout(..)` says.
     pub manual: Option<bool>,
 }
 

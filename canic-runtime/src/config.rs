@@ -6,6 +6,8 @@
 
 use std::{future::Future, pin::Pin};
 
+use crate::api::{OnFailure, RolloutPlan, Share, Snapshots};
+
 /// The balance, in cycles, below which root starts nothing that costs, unless `reserve = ".."`
 /// names another: 1 T.
 pub const DEFAULT_RESERVE: u128 = 1_000_000_000_000;
@@ -21,6 +23,22 @@ pub const DEFAULT_POOL_CYCLES: u128 = 1_000_000_000_000;
 
 /// The limit of a canister's stable memory, in GiB, unless `stable_memory = ".."` names another: 4.
 pub const DEFAULT_STABLE_GIB: u16 = 4;
+
+/// The rollouts of a role without `rollout(..)`, and of options that it leaves out: one canary, ten
+/// minutes, ten members at once, one failure.
+pub const DEFAULT_ROLLOUT: RolloutConfig = RolloutConfig {
+    plan: RolloutPlan {
+        canary: Share::Members(1),
+        bake: 600,
+        concurrent: 10,
+        max_failures: Share::Members(1),
+        on_failure: OnFailure::Pause,
+        snapshots: Snapshots::Canary,
+        health_timeout: 60,
+        keep: 0,
+    },
+    manual: false,
+};
 
 /// The word for root itself among the parents of a role, and the role in root's own identity. No
 /// role can have this name.
@@ -69,6 +87,8 @@ pub struct RoleConfig {
     pub controllers: &'static [Controller],
     /// What root does with the canister if its install fails.
     pub rollback: Rollback,
+    /// How a newer release comes to the members.
+    pub rollout: RolloutConfig,
     /// The module, if it is embedded in root.
     pub wasm: Option<&'static [u8]>,
 }
@@ -87,9 +107,19 @@ impl RoleConfig {
             watches: &[],
             controllers: &[],
             rollback: Rollback::Recycle,
+            rollout: DEFAULT_ROLLOUT,
             wasm: None,
         }
     }
+}
+
+/// The rollouts of a role.
+#[derive(Clone, Copy, Debug)]
+pub struct RolloutConfig {
+    /// The plan of a rollout whose request has none, and of one that begins by itself.
+    pub plan: RolloutPlan,
+    /// Whether a controller begins each rollout. Otherwise it begins with the approval.
+    pub manual: bool,
 }
 
 /// A controller that members of a role have besides root.

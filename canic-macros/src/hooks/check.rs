@@ -151,7 +151,7 @@ pub(super) fn outside_of_block(
     let attribute = kind.attribute();
     for function in source::outside(&file.items, ty, attribute) {
         let name = function.name;
-        if Hook::from_name(&name.to_string()).is_some()
+        if is_hook_of(kind, name)
             && !in_block(name)
             && !is_marked(function.attributes)
             && source::mentions(file, &name.to_string()) == 1
@@ -168,6 +168,12 @@ pub(super) fn outside_of_block(
             );
         }
     }
+}
+
+/// Whether a canister of this kind has a hook of that name.
+fn is_hook_of(kind: CanisterKind, name: &Ident) -> bool {
+    let hook = Hook::from_name(&name.to_string());
+    hook.is_some_and(|hook| hook != Hook::Health || kind == CanisterKind::Member)
 }
 
 /// A hook that ic-cdk's attribute makes of a function with another name than the hook's. Functions
@@ -295,15 +301,18 @@ fn arguments(hook: Hook, signature: &Signature, errors: &mut Errors) {
 
 fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
     let ReturnType::Type(_, ty) = &signature.output else {
-        if let Output::Bool = hook.output() {
-            errors.report(
-                &signature.ident,
-                format!(
-                    "`{0}` says whether to take the message: `fn {0}() -> bool`",
-                    hook.name()
-                ),
-            );
-        }
+        let name = hook.name();
+        let missing = match hook.output() {
+            Output::Nothing | Output::NothingOrResult => return,
+            Output::Result => format!(
+                "`{name}` says whether this code is fit to serve: \
+                 `fn {name}() -> Result<(), String>`"
+            ),
+            Output::Bool => {
+                format!("`{name}` says whether to take the message: `fn {name}() -> bool`")
+            }
+        };
+        errors.report(&signature.ident, missing);
         return;
     };
     let (fits, expected) = match hook.output() {
@@ -311,6 +320,10 @@ fn output(hook: Hook, signature: &Signature, errors: &mut Errors) {
         Output::NothingOrResult => (
             is_unit(ty) || is_result_of_unit(ty),
             "nothing, or `Result<(), E>`",
+        ),
+        Output::Result => (
+            is_result_of_unit(ty),
+            "`Result<(), E>`: an error says why this code is not fit to serve",
         ),
         Output::Bool => (
             is_bool(ty),

@@ -96,6 +96,7 @@ impl Hook {
     pub(super) fn output(self) -> Output {
         match self {
             Self::InspectMessage => Output::Bool,
+            Self::Health => Output::Result,
             Self::Heartbeat | Self::OnLowWasmMemory => Output::Nothing,
             _ => Output::NothingOrResult,
         }
@@ -107,6 +108,7 @@ impl Hook {
 pub(super) enum Output {
     Nothing,
     NothingOrResult,
+    Result,
     Bool,
 }
 

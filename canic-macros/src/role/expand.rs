@@ -52,6 +52,7 @@ pub(super) fn role(role: &Role, item: &Item) -> TokenStream {
                 health: #health,
                 subscribes: #subscribes,
             };
+            #crate_path::__private::metadata! {}
             #candid
             #foreign
             #lifecycle

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 
+use super::rollout::{self, RolloutArgs};
 use crate::{
     crate_path::CratePath,
     diag::Errors,
@@ -36,6 +37,7 @@ pub(super) struct RoleArgs {
     pub(super) watches: Option<Spanned<Texts>>,
     pub(super) controllers: Option<Spanned<Controllers>>,
     pub(super) rollback: Option<Spanned<Text>>,
+    pub(super) rollout: Option<Spanned<RolloutArgs>>,
     pub(super) wasm: Option<Spanned<ModuleValue>>,
 }
 
@@ -58,6 +60,7 @@ const ROLE: OptionNames = OptionNames {
         "watches",
         "controllers",
         "rollback",
+        "rollout",
         "wasm",
         "args",
     ],
@@ -112,6 +115,11 @@ impl RoleArgs {
             watches: options.single("watches", errors),
             controllers: options.single("controllers", errors),
             rollback: options.single("rollback", errors),
+            rollout: options
+                .lists("rollout", rollout::EXAMPLE, errors)
+                .into_iter()
+                .next()
+                .map(|list| list.map(|tokens| RolloutArgs::parse(tokens, errors))),
             wasm: options.single("wasm", errors),
         }
     }

@@ -5,7 +5,9 @@ use syn::{Item, LitStr, parse_quote};
 use super::{
     args::{PoolArgs, RoleArgs, RootArgs},
     model::{Pool, Role, Rollback, Root},
-    role_graph, wasm,
+    role_graph,
+    rollout::Rollout,
+    wasm,
 };
 use crate::{
     canister_kind::CanisterKind,
@@ -121,6 +123,10 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     let controllers = controllers(args.controllers.as_ref(), errors);
     parent_is_not_root_alone(&controllers, &parents, errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
+    let rollout = args
+        .rollout
+        .as_ref()
+        .map(|args| Rollout::check(args, errors));
     let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
@@ -133,6 +139,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
         watches: watches(args, errors),
         controllers,
         rollback: rollback?,
+        rollout,
         wasm: match wasm {
             Some(wasm) => Some(wasm?),
             None => None,

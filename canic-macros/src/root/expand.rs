@@ -7,9 +7,13 @@ use syn::{Item, LitInt};
 use super::{
     init_type::{self, Field, Init},
     model::{Module, Place, Pool, Role, Rollback, Root},
+    rollout::Rollout,
 };
 use crate::{
-    canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints, values::Controller,
+    canister_kind::CanisterKind,
+    crate_path::CratePath,
+    export, hooks, role_fns, system_endpoints,
+    values::{Controller, Share},
 };
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -49,6 +53,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
                 start: #start,
                 args_fit: &[#(#args_fit),*],
             };
+            #crate_path::__private::metadata! {}
             #candid
             #foreign
             #lifecycle
@@ -61,7 +66,7 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
 fn config(root: &Root) -> TokenStream {
     let pool = optional(root.pool.as_ref().map(pool));
     let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
-    let roles = root.roles.iter().map(role);
+    let roles = root.roles.iter().map(|it| role(it, &root.crate_path));
     quote! {
         __config::RootConfig {
             pool: #pool,
@@ -77,7 +82,7 @@ fn pool(pool: &Pool) -> TokenStream {
     quote!(__config::PoolConfig { min: #min, max: #max, cycles: #cycles })
 }
 
-fn role(role: &Role) -> TokenStream {
+fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
     let name = &role.role_fn.name;
     let max = optional(role.max.map(count));
     let max_per_parent = optional(role.max_per_parent.map(count));
@@ -92,6 +97,10 @@ fn role(role: &Role) -> TokenStream {
         Rollback::Recycle => quote!(__config::Rollback::Recycle),
         Rollback::Delete => quote!(__config::Rollback::Delete),
     };
+    let rollout = match &role.rollout {
+        Some(options) => rollout(options, crate_path),
+        None => quote!(__config::DEFAULT_ROLLOUT),
+    };
     let wasm = optional(role.wasm.as_ref().and_then(module));
     quote! {
         __config::RoleConfig {
@@ -104,7 +113,61 @@ fn role(role: &Role) -> TokenStream {
             watches: &[#(#watches),*],
             controllers: &[#(#controllers),*],
             rollback: #rollback,
+            rollout: #rollout,
             wasm: #wasm,
+        }
+    }
+}
+
+/// The plan of a role; what the author left out is the runtime's default.
+fn rollout(rollout: &Rollout, crate_path: &CratePath) -> TokenStream {
+    let seconds = |time: u64| number(time.into()).into_token_stream();
+    let variant = |ty: &str, variant: &str| {
+        let (ty, variant) = (format_ident!("{ty}"), format_ident!("{variant}"));
+        quote!(#crate_path::api::#ty::#variant)
+    };
+    let share = |share| match share {
+        Share::Members(members) => {
+            let (variant, members) = (variant("Share", "Members"), count(members));
+            quote!(#variant(#members))
+        }
+        Share::Percent(percent) => {
+            let (variant, percent) = (variant("Share", "Percent"), count(percent));
+            quote!(#variant(#percent))
+        }
+    };
+    let values = [
+        ("canary", rollout.canary.map(share)),
+        ("bake", rollout.bake.map(seconds)),
+        (
+            "concurrent",
+            rollout.concurrent.map(|it| count(it).into_token_stream()),
+        ),
+        ("max_failures", rollout.max_failures.map(share)),
+        (
+            "on_failure",
+            rollout.on_failure.map(|it| variant("OnFailure", it)),
+        ),
+        (
+            "snapshots",
+            rollout.snapshots.map(|it| variant("Snapshots", it)),
+        ),
+        ("health_timeout", rollout.health_timeout.map(seconds)),
+        ("keep", rollout.keep.map(seconds)),
+    ];
+    let fields = values.into_iter().map(|(name, value)| {
+        let name = format_ident!("{name}");
+        let value = value.unwrap_or_else(|| quote!(__config::DEFAULT_ROLLOUT.plan.#name));
+        quote!(#name: #value)
+    });
+    let manual = match rollout.manual {
+        Some(manual) => quote!(#manual),
+        None => quote!(__config::DEFAULT_ROLLOUT.manual),
+    };
+    quote! {
+        __config::RolloutConfig {
+            plan: #crate_path::api::RolloutPlan { #(#fields),* },
+            manual: #manual,
         }
     }
 }

@@ -9,6 +9,7 @@ mod init_type;
 mod lock;
 mod model;
 mod role_graph;
+mod rollout;
 mod sources;
 mod wasm;
 

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::LitStr;
 
-use super::init_type::Init;
+use super::{init_type::Init, rollout::Rollout};
 use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
 
 pub(super) struct Root {
@@ -37,6 +37,7 @@ pub(super) struct Role {
     pub(super) watches: Vec<LitStr>,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
+    pub(super) rollout: Option<Rollout>,
     pub(super) wasm: Option<Module>,
 }
 

@@ -5,6 +5,8 @@ mod gibibytes;
 mod module;
 mod principal;
 mod role_name;
+mod seconds;
+mod share;
 
 use darling::FromMeta;
 use syn::{
@@ -18,6 +20,8 @@ pub(crate) use self::{
     module::ModuleValue,
     principal::{Controller, Controllers},
     role_name::RoleName,
+    seconds::Seconds,
+    share::Share,
 };
 use crate::options::{Expected, name_of, path_text};
 

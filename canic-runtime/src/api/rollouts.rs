@@ -218,6 +218,15 @@ pub struct ReleaseInfo {
     pub size: u64,
     /// Whether it was embedded in root. Otherwise it was staged.
     pub embedded: bool,
+    /// The name of its crate, if its module tells it.
+    pub name: Option<String>,
+    /// The version of its crate, if its module tells it.
+    pub version: Option<String>,
+    /// The SHA-256 of its Candid interface as text, if its module has the section `candid:service`.
+    pub interface: Option<serde_bytes::ByteBuf>,
+    /// The layout of stable memory that its code knows, if its module tells it. A member can't go
+    /// back to code that knows an older one.
+    pub layout: Option<u32>,
     /// When root approved it, in nanoseconds since 1970.
     pub approved: u64,
     /// Members that have it.

@@ -12,6 +12,7 @@ mod upgrade;
 
 pub mod interface;
 pub mod member;
+pub mod metadata;
 pub mod one_canister;
 pub mod printer;
 pub mod root;

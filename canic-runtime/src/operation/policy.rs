@@ -290,7 +290,7 @@ pub(crate) fn refill(target: u32, max: u32, ready: u64, in_pool: u64, in_flight:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DEFAULT_RESERVE, Rollback};
+    use crate::config::{DEFAULT_RESERVE, DEFAULT_ROLLOUT, Rollback};
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const HUB: Principal = Principal::from_slice(&[2, 1]);
@@ -307,6 +307,7 @@ mod tests {
         watches: &[],
         controllers: &[],
         rollback: Rollback::Recycle,
+        rollout: DEFAULT_ROLLOUT,
         wasm: None,
     };
 

@@ -1,5 +1,7 @@
 //! Releases and rollouts as rows of queries, and plans from and to Candid.
 
+use serde_bytes::ByteBuf;
+
 use crate::{
     api::{
         self, PageRequest, ReleaseInfo, ReleasesPage, ReleasesRequest, RolloutFailure, RolloutInfo,
@@ -36,12 +38,19 @@ pub(crate) fn releases(state: &State, request: &ReleasesRequest) -> ReleasesPage
 
 fn release_info(state: &State, role: &Role, release: &ReleaseRecord) -> ReleaseInfo {
     let module = state.modules.get(release.module);
+    let metadata = module.and_then(|module| module.metadata.clone());
+    let metadata = metadata.unwrap_or_default();
+    let was_embedded = module.is_some_and(|module| module.embedded);
     let is = |other: Option<&ReleaseRecord>| other.is_some_and(|other| other == release);
     ReleaseInfo {
         number: release.number,
         hash: release.module.to_vec(),
         size: module.map_or(0, |module| module.size),
-        embedded: role.releases.embedded() == Some(release.module),
+        embedded: was_embedded || role.releases.embedded() == Some(release.module),
+        name: metadata.name,
+        version: metadata.version,
+        interface: metadata.interface.map(|hash| ByteBuf::from(hash.to_vec())),
+        layout: metadata.layout,
         approved: release.approved,
         members: state.registry.count_on_release(role.number, release.number),
         current: is(role.releases.current()),

@@ -62,6 +62,9 @@ const MAGIC: &[u8; 5] = b"CANIC";
 /// The version of the layout that this version of canic writes.
 const LAYOUT: u8 = 1;
 
+/// The same in digits, as each module tells it.
+pub(crate) const LAYOUT_DIGITS: &str = "1";
+
 /// The offset of the layout version in [`META`], behind the magic.
 const VERSION: u64 = MAGIC.len() as u64;
 
@@ -376,6 +379,11 @@ mod tests {
         let meta = managed(memory).get(MemoryId::new(META));
         assert!(meta.grow(1) >= 0);
         meta.write(0, bytes);
+    }
+
+    #[test]
+    fn a_module_tells_the_layout_that_its_code_writes() {
+        assert_eq!(LAYOUT_DIGITS.parse(), Ok(LAYOUT));
     }
 
     #[test]

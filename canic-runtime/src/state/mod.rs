@@ -7,6 +7,7 @@
 
 pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod metadata;
 pub(crate) mod modules;
 pub(crate) mod open_operations;
 pub(crate) mod outbox;

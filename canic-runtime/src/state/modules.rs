@@ -16,6 +16,7 @@ use crate::{
         memory::{self, Memory},
         record::Record,
     },
+    state::metadata::Metadata,
 };
 
 /// A module.
@@ -29,7 +30,10 @@ pub(crate) struct Module {
     chunks: Vec<u8>,
     /// Whether root's own code contained the module when root kept it.
     #[n(2)]
-    embedded: bool,
+    pub(crate) embedded: bool,
+    /// What it tells of itself. None: a version of root kept it that did not look.
+    #[n(3)]
+    pub(crate) metadata: Option<Metadata>,
 }
 
 impl Module {
@@ -80,7 +84,16 @@ impl Modules {
         self.modules.get(&hash)
     }
 
-    fn insert(&mut self, hash: Hash, module: Module) {
+    /// Keeps a module whose chunks are all here, with what it tells of itself.
+    fn insert(&mut self, hash: Hash, size: u64, chunks: Vec<u8>, embedded: bool) {
+        let mut module = Module {
+            size,
+            chunks,
+            embedded,
+            metadata: None,
+        };
+        let chunks = module.chunks().filter_map(|chunk| self.chunks.get(&chunk));
+        module.metadata = Some(Metadata::of(chunks));
         self.module_table.insert(hash, Record(module.clone()));
         self.modules.insert(hash, module);
     }
@@ -162,12 +175,7 @@ impl Modules {
         if !is_wasm {
             return Err(ModuleError::NotWasm);
         }
-        let module = Module {
-            size,
-            chunks,
-            embedded: false,
-        };
-        self.insert(expected, module);
+        self.insert(expected, size, chunks, false);
         Ok(expected)
     }
 
@@ -183,12 +191,7 @@ impl Modules {
             self.chunks.insert(hash, chunk.to_vec());
             chunks.extend_from_slice(&hash);
         }
-        let module = Module {
-            size: wasm.len() as u64,
-            chunks,
-            embedded: true,
-        };
-        self.insert(hash, module);
+        self.insert(hash, wasm.len() as u64, chunks, true);
         hash
     }
 
@@ -271,6 +274,7 @@ fn starts_like_wasm(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stable::record::{decode, encode};
 
     #[test]
     fn a_full_store_drops_unapproved_chunks_and_keeps_approved_ones() {
@@ -300,6 +304,26 @@ mod tests {
         assert!(modules.get(built_in).is_some());
         modules.retain(|hash| hash == built_in);
         assert_eq!(modules.chunk_count(), 1);
+    }
+
+    #[test]
+    fn a_module_that_an_older_version_kept_is_read_without_metadata() {
+        #[derive(Encode)]
+        struct Older {
+            #[n(0)]
+            size: u64,
+            #[cbor(n(1), with = "minicbor::bytes")]
+            chunks: Vec<u8>,
+            #[n(2)]
+            embedded: bool,
+        }
+        let older = Older {
+            size: 5,
+            chunks: vec![7; 32],
+            embedded: true,
+        };
+        let read: Module = decode(&encode(&older));
+        assert_eq!((read.size, read.embedded, read.metadata), (5, true, None));
     }
 
     #[test]

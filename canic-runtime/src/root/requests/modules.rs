@@ -54,13 +54,9 @@ pub(crate) fn approve(
         });
     }
     let hash = state.modules.assemble(request)?;
-    release(
-        state,
-        &request.role,
-        hash,
-        request.manual != Some(true),
-        now,
-    );
+    let by_role = || rollouts::config(state, &request.role).manual;
+    let manual = request.manual.unwrap_or_else(by_role);
+    release(state, &request.role, hash, !manual, now);
     state.forget_unused_modules();
     Ok(queries::module_info(state, &request.role, hash))
 }
@@ -83,7 +79,7 @@ pub(crate) fn approve_embedded(state: &mut State, now: u64) -> Vec<String> {
             state
                 .registry
                 .change_releases(role.name, |releases| releases.set_embedded(hash));
-            release(state, role.name, hash, true, now);
+            release(state, role.name, hash, !role.rollout.manual, now);
         }
         lines.extend(describe(role.name, before.as_ref(), embedded));
     }
@@ -165,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
+        config::{DEFAULT_RESERVE, DEFAULT_ROLLOUT, RoleConfig, RolloutConfig, RootConfig},
         operation::{Operation, Plan, Position, Purpose, Step, Teardown},
         root::steps::tests::{BARE, FLEET, ROOT, WORKER, add_member, fleet, state_of},
         stable::memory,
@@ -314,6 +310,42 @@ mod tests {
             .active_of(role.number)
             .map(|one| (one.id, one.to));
         assert_eq!(active, Some((2, 3)));
+    }
+
+    /// A root whose role leaves rollouts to a controller.
+    static MANUAL: RootConfig = config(&[RoleConfig {
+        rollout: RolloutConfig {
+            manual: true,
+            ..DEFAULT_ROLLOUT
+        },
+        wasm: Some(B),
+        ..RoleConfig::open("worker")
+    }]);
+
+    #[test]
+    fn a_release_of_a_manual_role_waits_for_a_controller_unless_its_approval_says_otherwise() {
+        memory::forget();
+        approve_for_worker(A);
+        let mut state = State::open(&MANUAL);
+        add_member(&mut state, WORKER, "worker", ROOT, None);
+        let standing = |state: &State| {
+            let role = state.registry.role("worker").unwrap();
+            let candidate = role.releases.candidate().map(|one| one.number);
+            (candidate, state.rollouts.active_of(role.number).is_some())
+        };
+        // Embedded, then staged.
+        approve_embedded(&mut state, 0);
+        assert_eq!(standing(&state), (Some(2), false));
+        for (wasm, manual, expected) in [
+            (b"\0asm 3", None, (Some(3), false)),
+            (b"\0asm 4", Some(true), (Some(4), false)),
+            (b"\0asm 5", Some(false), (Some(5), true)),
+        ] {
+            let request = staged(&mut state, "worker", wasm);
+            let request = ApproveRequest { manual, ..request };
+            approve(&mut state, &request, 0).unwrap();
+            assert_eq!(standing(&state), expected);
+        }
     }
 
     #[test]

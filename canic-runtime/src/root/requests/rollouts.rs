@@ -3,17 +3,28 @@
 use candid::Principal;
 
 use crate::{
-    api::{RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPlan, RolloutRequest},
-    operation::rollout::{
-        self, MAX_CONCURRENT, OnFailure, Outcome, Phase, Rollout, Share, Snapshots, Walk,
+    api::{
+        RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPlan, RolloutRequest, Share,
+        Snapshots,
     },
-    root::rollout_info::{self, SECOND},
+    config::{DEFAULT_ROLLOUT, RolloutConfig},
+    operation::rollout::{self, MAX_CONCURRENT, Outcome, Phase, Rollout, Walk},
+    root::rollout_info,
     stable::record::Id,
     state::State,
 };
 
 /// Named canaries of a rollout at most.
 const MAX_NAMED: usize = 50;
+
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+
+/// The longest bake, and the longest time for which snapshots are kept, in seconds.
+const MAX_WAIT: u64 = 30 * DAY;
+
+/// The longest time that a member has to become healthy, in seconds: it takes no updates meanwhile.
+const MAX_HEALTH_TIMEOUT: u64 = DAY;
 
 /// Begins a rollout.
 ///
@@ -49,10 +60,8 @@ pub(crate) fn start(
         let rollout = active.id;
         return Err(RolloutError::Active { rollout });
     }
-    let plan = match &request.plan {
-        Some(plan) => checked(plan)?,
-        None => default_plan(),
-    };
+    let plan = request.plan.unwrap_or_else(|| config(state, name).plan);
+    let plan = checked(&plan)?;
     let named = request.canaries.as_deref().unwrap_or_default();
     let named = named_canaries(state, role.number, named)?;
     // Every rollout of a module begins its walk at the same member, and each module at another.
@@ -159,23 +168,14 @@ pub(crate) fn control(
     Ok(rollout_info::info(state, &rollout, now))
 }
 
-/// The plan of roles that name none: one canary, ten minutes, ten at once, one failure.
-fn default_plan() -> rollout::RolloutPlan {
-    rollout::RolloutPlan {
-        canary: Share::Members(1),
-        bake: 600 * SECOND,
-        concurrent: 10,
-        max_failures: Share::Members(1),
-        on_failure: OnFailure::Pause,
-        snapshots: Snapshots::Canary,
-        health_timeout: 60 * SECOND,
-        keep: 0,
-    }
+/// The rollouts of a role, as its attribute says.
+pub(super) fn config(state: &State, role: &str) -> RolloutConfig {
+    let named = state.config.roles.iter().find(|known| known.name == role);
+    named.map_or(DEFAULT_ROLLOUT, |known| known.rollout)
 }
 
-/// A plan without contradictions.
+/// A plan without contradictions. The macros have the same rules for `rollout(..)`.
 fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
-    let plan = rollout::RolloutPlan::from(plan);
     let share = |share: Share| match share {
         Share::Members(_) => true,
         Share::Percent(percent) => (1..=100).contains(&percent),
@@ -186,10 +186,16 @@ fn checked(plan: &RolloutPlan) -> Result<rollout::RolloutPlan, RolloutError> {
         "`concurrent` is 1 to 50"
     } else if !share(plan.max_failures) {
         "`max_failures` is a number of members, or 1 to 100 percent"
-    } else if plan.health_timeout == 0 {
-        "`health_timeout` is at least a second"
+    } else if !(1..=MAX_HEALTH_TIMEOUT).contains(&plan.health_timeout) {
+        "`health_timeout` is at least a second, and at most a day"
+    } else if plan.bake > MAX_WAIT {
+        "`bake` is at most 30 days"
+    } else if plan.keep > MAX_WAIT {
+        "`keep` is at most 30 days"
+    } else if plan.keep > 0 && plan.snapshots == Snapshots::None {
+        "`keep` needs snapshots: `snapshots` is `Canary` or `All`"
     } else {
-        return Ok(plan);
+        return Ok(rollout::RolloutPlan::from(plan));
     };
     Err(RolloutError::InvalidPlan {
         reason: wrong.to_string(),
@@ -214,4 +220,112 @@ fn named_canaries(state: &State, role: u16, named: &[Principal]) -> Result<Vec<I
         }
     }
     Ok(canaries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
+        root::steps::tests::{ROOT, WORKER, add_member, state_of},
+    };
+
+    const PLAN: RolloutPlan = RolloutPlan {
+        canary: Share::Percent(5),
+        bake: 7,
+        ..DEFAULT_ROLLOUT.plan
+    };
+
+    static PLANNED: RootConfig = RootConfig {
+        pool: None,
+        reserve: DEFAULT_RESERVE,
+        roles: &[RoleConfig {
+            rollout: RolloutConfig {
+                plan: PLAN,
+                manual: false,
+            },
+            ..RoleConfig::open("worker")
+        }],
+    };
+
+    /// A role with a member and a candidate.
+    fn planned() -> State {
+        let mut state = state_of(&PLANNED);
+        for (wasm, members) in [(b"\0asm1", 1), (b"\0asm2", 0)] {
+            let module = state.modules.embed(wasm);
+            state.approve("worker", module, 0);
+            for _ in 0..members {
+                add_member(&mut state, WORKER, "worker", ROOT, None);
+            }
+        }
+        state
+    }
+
+    fn request(plan: Option<RolloutPlan>) -> RolloutRequest {
+        RolloutRequest {
+            role: "worker".to_string(),
+            release: None,
+            plan,
+            canaries: None,
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_plan_has_the_one_of_the_role() {
+        let own = RolloutPlan { bake: 8, ..PLAN };
+        for (plan, used) in [(None, PLAN), (Some(own), own)] {
+            let mut state = planned();
+            let id = start(&mut state, &request(plan), 0).unwrap();
+            let rollout = state.rollouts.get(id).unwrap();
+            assert_eq!(RolloutPlan::from(&rollout.plan), used);
+        }
+    }
+
+    #[test]
+    fn a_plan_has_limits_and_they_are_allowed_themselves() {
+        let widest = RolloutPlan {
+            canary: Share::Percent(100),
+            bake: 30 * DAY,
+            concurrent: 50,
+            max_failures: Share::Percent(100),
+            health_timeout: DAY,
+            keep: 30 * DAY,
+            ..PLAN
+        };
+        assert!(checked(&widest).is_ok());
+        assert!(checked(&DEFAULT_ROLLOUT.plan).is_ok());
+        for wrong in [
+            RolloutPlan {
+                bake: 30 * DAY + 1,
+                ..PLAN
+            },
+            RolloutPlan {
+                keep: u64::MAX,
+                ..PLAN
+            },
+            RolloutPlan {
+                health_timeout: DAY + 1,
+                ..PLAN
+            },
+            RolloutPlan {
+                health_timeout: 0,
+                ..PLAN
+            },
+            RolloutPlan {
+                max_failures: Share::Percent(0),
+                ..PLAN
+            },
+            RolloutPlan {
+                keep: 1,
+                snapshots: Snapshots::None,
+                ..PLAN
+            },
+        ] {
+            let mut state = planned();
+            let refused = start(&mut state, &request(Some(wrong)), 0);
+            let is_plan = matches!(refused, Err(RolloutError::InvalidPlan { .. }));
+            assert!(is_plan, "{wrong:?}");
+            assert_eq!(state.rollouts.open_ones().count(), 0, "nothing is begun");
+        }
+    }
 }

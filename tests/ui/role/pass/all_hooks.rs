@@ -21,6 +21,10 @@ impl Worker {
         std::future::ready(Ok(())).await
     }
 
+    fn health() -> Result<(), String> {
+        Err("a cold".to_owned())
+    }
+
     fn inspect_message() -> bool {
         true
     }

@@ -1,0 +1,10 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn health() {}
+}
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,16 @@
+struct Worker;
+
+#[canic::role("worker")]
+impl Worker {
+    fn health() -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn health() -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn main() {}
+
+//# not: error[E

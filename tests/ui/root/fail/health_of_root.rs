@@ -1,0 +1,12 @@
+struct Fleet;
+
+#[canic::root]
+impl Fleet {
+    fn health() -> Result<(), String> {
+        Ok(())
+    }
+}
+
+fn main() {}
+
+//# not: error[E
