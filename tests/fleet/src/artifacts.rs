@@ -43,7 +43,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-tree-root",
         "fixture-watcher",
     ],
-    &["fixture-embedded-root"],
+    &["fixture-embedded-root", "fixture-releases-root"],
 ];
 
 /// The environment variable that names a directory of built modules. Without it, the tests build
