@@ -212,7 +212,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         act: |world| {
             let plan = RolloutPlan {
                 snapshots: Snapshots::All,
-                keep: 100_000,
+                keep: 1_000,
                 ..PLAN
             };
             start(world, plan);
