@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Draws pairs and histories from this seed [default: from the clock]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Takes only the scenarios whose names begin with PREFIX
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    only: String,
     /// Prints what it finds as it is, without shrinking it first
     #[arg(long)]
     no_shrink: bool,
@@ -282,7 +285,8 @@ struct Worker {
 impl Worker {
     fn new(args: &Args, own: u64) -> Result<Self, String> {
         let now = Instant::now();
-        let prepared = matrix::prepare().map_err(|failures| format!("{failures:#?}"))?;
+        let prepared =
+            matrix::prepare_named(&args.only).map_err(|failures| format!("{failures:#?}"))?;
         Ok(Self {
             own,
             count: args.workers.unwrap_or(1).max(1),

@@ -113,6 +113,7 @@ mod tests {
             "bench replica --json",
             "faults",
             "faults --json --every 4 --pairs 10 --histories 3 --seed 7",
+            "faults --only rollout_ --pairs 0",
             "faults --case {}",
             "faults --history 1000001",
             "rooms",

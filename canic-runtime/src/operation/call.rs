@@ -27,8 +27,7 @@ pub(crate) enum Call {
     },
     Install {
         canister: Principal,
-        /// Whether the canister keeps its stable memory. Otherwise it must be empty.
-        upgrade: bool,
+        mode: Mode,
         module: Hash,
         /// The hashes of the module's chunks, in order. Root's chunk store holds them all.
         chunks: Vec<Hash>,
@@ -99,6 +98,17 @@ pub(crate) enum Call {
     Accept {
         canister: Principal,
     },
+}
+
+/// The way in which a module is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The canister is empty.
+    Install,
+    /// The canister keeps its stable memory, and its code may refuse in `canister_pre_upgrade`.
+    Upgrade,
+    /// The canister keeps its stable memory, and its code is not asked.
+    ForcedUpgrade,
 }
 
 impl Call {

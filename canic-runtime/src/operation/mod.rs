@@ -62,7 +62,8 @@ pub(crate) struct Moment {
 ///  8 retry:      0 attempts  1 calls  2 not_before
 ///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent  5 emptied
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
-/// 17 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end
+/// 17 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end  6 has_new
+///                7 forced
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -412,6 +413,12 @@ pub(crate) struct UpgradeState {
     /// Nanoseconds for which the member was stopped before.
     #[n(7)]
     pub(crate) stopped: u64,
+    /// Whether the canister had the new module when root saw or changed it last.
+    #[n(8)]
+    pub(crate) has_new: bool,
+    /// Whether the new code refused to be left, so that root no longer asks it.
+    #[n(9)]
+    pub(crate) forced: bool,
 }
 
 /// The way that a member's upgrade goes.

@@ -19,8 +19,10 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
     op.retry.attempts += 1;
     if op.retry.calls >= MAX_CALLS && op.step != Step::Search {
         let reason = format!("{:?} was cut off again and again", op.step);
-        if matches!(op.purpose, Purpose::Upgrade(..)) && upgrade::may_give_up(op) {
-            upgrade::give_up(op, &reason);
+        if matches!(op.purpose, Purpose::Upgrade(..)) {
+            if upgrade::may_give_up(op) {
+                upgrade::give_up(op, &reason);
+            }
             op.step = Step::Verify;
             return Transition::Call;
         }

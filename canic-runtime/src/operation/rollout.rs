@@ -250,6 +250,16 @@ impl Rollout {
         !matches!(self.phase, Phase::Settle | Phase::Ended)
     }
 
+    /// Whether root can do something for the rollout now, or soon.
+    pub(crate) fn has_work(&self) -> bool {
+        self.pause.is_none() && !self.waits() && self.phase != Phase::Ended
+    }
+
+    /// Whether the rollout waits for a time to come.
+    pub(crate) fn waits(&self) -> bool {
+        self.pause.is_none() && matches!(self.phase, Phase::Bake | Phase::Settle)
+    }
+
     /// Begins a phase.
     pub(crate) fn enter(&mut self, phase: Phase, now: u64) {
         self.phase = phase;
@@ -368,6 +378,11 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Clear | Phase::Rest | Phase::Undo => u32::MAX,
     };
     let left = wanted.saturating_sub(walk.begun);
+    let drops_snapshots = matches!(rollout.phase, Phase::Clear | Phase::Settle);
+    if drops_snapshots && walk.begun == 0 && open > 0 {
+        // Operations that began before may still leave snapshots.
+        return Next::Nothing;
+    }
     if left > 0 && !walk.exhausted {
         return match capacity.min(left) {
             0 => Next::Nothing,
@@ -376,6 +391,19 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     }
     if open > 0 {
         return Next::Nothing;
+    }
+    // A canary that was held is looked for again, and so is one that is to be looked at.
+    if matches!(rollout.phase, Phase::Canary | Phase::Look) && left > 0 && walk.held > 0 {
+        rollout.walk = Walk {
+            begun: if rollout.phase == Phase::Canary {
+                walk.begun
+            } else {
+                0
+            },
+            not_before: now + BUSY_PAUSE,
+            ..Walk::default()
+        };
+        return Next::Entered;
     }
     // Members that were held, or that came meanwhile, are not passed over.
     if matches!(

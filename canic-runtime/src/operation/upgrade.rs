@@ -5,11 +5,16 @@
 //!
 //! ```text
 //! forward  Verify ─ Fund? ─ Stop ─ TakeSnapshot? ─ Upgrade ─ Start ─ Health ─ Accept ─ Done
-//! back     Verify ─ Stop ─ Restore or Upgrade ─ Start ─ Verify ─ DropSnapshot? ─ Reverted
+//! back     Verify ─ Stop ─ Fund? ─ Restore or Upgrade ─ Start ─ Verify ─ DropSnapshot? ─ Reverted
+//! stay     Verify ─ Start ─ Verify ─ Abandoned
 //! ```
 //!
 //! Until root accepts the new code, the member is on probation, and rejects updates. So nothing
 //! that a caller was promised is lost on the way back. Once `accepted` is on record there is none.
+//!
+//! For the same reason root does not depend on the new code to go back: if its
+//! `canister_pre_upgrade` refuses, root upgrades without it. Where root can put neither release in
+//! place, it starts the member with what it has.
 
 use crate::{
     api::Health,
@@ -26,8 +31,12 @@ use crate::{
 /// Tries to stop a member before root gives up: each takes the platform five minutes at most.
 const MAX_STOPS: u32 = 3;
 
-/// Nanoseconds between two questions for a member's health: one second.
+/// Nanoseconds between two questions for a member's health at least: one second.
 const HEALTH_INTERVAL: u64 = 1_000_000_000;
+
+/// Questions for a member's health at most, within the time that the plan gives it. They count as
+/// calls of the operation, of which there are [`MAX_CALLS`].
+const MAX_QUESTIONS: u64 = 50;
 
 impl UpgradeState {
     /// A job of which no step is done, on a member with this snapshot.
@@ -44,6 +53,8 @@ impl UpgradeState {
             end: (job == Job::DropSnapshot).then_some(End::Done),
             stopped_since: None,
             stopped: 0,
+            has_new: false,
+            forced: false,
         }
     }
 }
@@ -62,7 +73,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
         }
         other => return abandon(op, format!("its canister can't be seen: {other:?}")),
     };
-    if op.retry.calls >= MAX_CALLS {
+    if op.retry.calls >= MAX_CALLS && may_give_up(op) {
         give_up(op, "its upgrade took too many calls");
     }
     op.money.held = Cycles(status.cycles);
@@ -70,9 +81,10 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
     let Some((plan, way)) = parts(op).map(|(plan, state)| (plan.clone(), state.way)) else {
         return abandon(op, "its record has no plan of an upgrade".to_string());
     };
+    state(op).has_new = status.module == Some(plan.to.module);
     match way {
         Way::Forward => forward(op, &plan, &status, resources),
-        Way::Back => back(op, &plan, &status),
+        Way::Back => back(op, &plan, &status, resources),
         Way::Stay => stay(op, &status),
     }
 }
@@ -98,8 +110,7 @@ fn forward(
         let release = plan.from.number;
         return turn_back(op, format!("it does not run its release {release}"));
     }
-    let price = drain::price(resources.creation_fee) + status.frozen;
-    let lacking = price.saturating_sub(status.cycles);
+    let lacking = lacking(status, resources);
     if lacking > resources.available {
         let why = format!("it lacks {lacking} cycles for an upgrade, and so does root");
         return turn_back(op, why);
@@ -114,8 +125,23 @@ fn forward(
     }
 }
 
+/// The cycles that a member lacks for an install, which the platform takes in advance.
+fn lacking(status: &Status, resources: &Resources) -> u128 {
+    let liquid = status.cycles.saturating_sub(status.frozen);
+    let missing = status.frozen.saturating_sub(status.cycles);
+    match drain::loan(liquid, resources.creation_fee) {
+        0 => 0,
+        loan => loan + missing,
+    }
+}
+
 /// The missing step on the way back to the old release.
-fn back(op: &mut Operation, plan: &UpgradePlan, status: &Status) -> Transition {
+fn back(
+    op: &mut Operation,
+    plan: &UpgradePlan,
+    status: &Status,
+    resources: &Resources,
+) -> Transition {
     if plan.job == Job::Look {
         return end(op, End::Untouched);
     }
@@ -124,7 +150,14 @@ fn back(op: &mut Operation, plan: &UpgradePlan, status: &Status) -> Transition {
     match status.run {
         Run::Running if has_new => go(op, Step::Stop),
         Run::Stopping if has_new => go(op, Step::Stop),
-        Run::Stopped if has_new => undo(op),
+        Run::Stopped if has_new => {
+            let lacking = lacking(status, resources);
+            if lacking == 0 || lacking > resources.available {
+                return undo(op);
+            }
+            op.money.reserve_shortfall(lacking);
+            go(op, Step::Fund)
+        }
         Run::Running if status.module == Some(plan.from.module) && was_installed => {
             end(op, End::Reverted)
         }
@@ -149,6 +182,9 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
             note_run(op, op.step == Step::Stop);
         }
     }
+    if op.step == Step::Start && state(op).way == Way::Stay {
+        return after_last_start(op, reply);
+    }
     match (op.step, reply) {
         (Step::Health, reply) => after_health(op, reply),
         // A list changes nothing, and an accepted member stays accepted.
@@ -162,9 +198,12 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
             go(op, Step::Upgrade)
         }
         (Step::Stop, _) if state(op).way == Way::Forward => after_stop(op),
-        (Step::Stop, _) => undo(op),
+        // On the way back root looks whether the member can pay for it.
+        (Step::Stop, _) => go(op, Step::Verify),
         (Step::Upgrade | Step::Restore, _) => {
-            state(op).installed = true;
+            let state = state(op);
+            state.installed = true;
+            state.has_new = state.way == Way::Forward;
             go(op, Step::Start)
         }
         (Step::Start, _) if state(op).way == Way::Forward => ask_for_health(op),
@@ -230,7 +269,18 @@ fn after_health(op: &mut Operation, reply: Reply) -> Transition {
         return turn_back(op, format!("it was not healthy in time: {why}"));
     }
     op.failure = Some(why);
-    Transition::Later(HEALTH_INTERVAL)
+    let timeout = parts(op).map_or(0, |(plan, _)| plan.health_timeout);
+    Transition::Later(HEALTH_INTERVAL.max(timeout / MAX_QUESTIONS))
+}
+
+/// Decides after `start_canister`, when neither release can be put in place. Root goes on until the
+/// member runs, or can't be seen any more.
+fn after_last_start(op: &mut Operation, reply: Reply) -> Transition {
+    op.step = Step::Verify;
+    match reply {
+        Reply::Failed(_) => Transition::Later(backoff(MAX_ATTEMPTS)),
+        _ => Transition::Call,
+    }
 }
 
 /// Decides after `list_canister_snapshots`. While root looks for the snapshot that it took, that is
@@ -290,9 +340,20 @@ fn after_failure(op: &mut Operation, failure: Failure) -> Transition {
     let reason = format!("{step:?} failed: {}", failure.reason);
     match way {
         Way::Forward => turn_back(op, reason),
+        // A member that can't be lent the cycles may have enough all the same.
+        Way::Back if step == Step::Fund => {
+            op.money.reserve_shortfall(0);
+            undo(op)
+        }
         Way::Back if step == Step::Restore => {
             // The old code at least, on the state that there is.
             note(op, &reason);
+            go(op, Step::Upgrade)
+        }
+        Way::Back if step == Step::Upgrade && may_be_forced(op) => {
+            note(op, &reason);
+            op.retry.attempts = 0;
+            state(op).forced = true;
             go(op, Step::Upgrade)
         }
         Way::Back => {
@@ -301,6 +362,13 @@ fn after_failure(op: &mut Operation, failure: Failure) -> Transition {
         }
         Way::Stay => abandon(op, reason),
     }
+}
+
+/// Whether root may put the old module back without asking the new code. On probation that code has
+/// promised nothing to anybody. Code that was accepted before is asked.
+fn may_be_forced(op: &Operation) -> bool {
+    parts(op)
+        .is_some_and(|(plan, state)| !state.forced && matches!(plan.job, Job::Upgrade | Job::Undo))
 }
 
 /// Decides where to take up an upgrade whose last call was cut off.
@@ -385,7 +453,13 @@ fn end(op: &mut Operation, end: End) -> Transition {
 fn retry_forever(op: &mut Operation, failure: Failure) -> Transition {
     op.retry.attempts += 1;
     if op.retry.calls >= MAX_CALLS {
-        return abandon(op, format!("{:?} failed: {}", op.step, failure.reason));
+        let reason = format!("{:?} failed: {}", op.step, failure.reason);
+        let runs = matches!(op.step, Step::Accept | Step::DropSnapshot) || state(op).end.is_some();
+        if runs {
+            return abandon(op, reason);
+        }
+        give_up(op, &reason);
+        return go(op, Step::Verify);
     }
     op.failure = Some(failure.reason);
     Transition::Later(backoff(op.retry.attempts))

@@ -16,7 +16,7 @@ use crate::{
     codec::decode::{CandidArgument, decode_reply},
     operation::{
         Hash,
-        call::{Call, Failure, Outcome, Reply, Run, Status},
+        call::{self, Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
     platform::{
@@ -44,18 +44,11 @@ pub(crate) async fn perform(call: Call) -> Reply {
         Call::Deposit { canister, cycles } => command("deposit_cycles", canister, cycles).await,
         Call::Install {
             canister,
-            upgrade,
+            mode,
             module,
             chunks,
             argument,
-        } => {
-            let mode = if upgrade {
-                Mode::Upgrade(None)
-            } else {
-                Mode::Install
-            };
-            install(canister, mode, module, &chunks, &argument).await
-        }
+        } => install(canister, mode.into(), module, &chunks, &argument).await,
         Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
         Call::Info { canister } => info(canister).await,
@@ -437,9 +430,23 @@ enum Mode {
     Upgrade(Option<UpgradeFlags>),
 }
 
-/// The options of an upgrade. Root sets none.
+/// The options of an upgrade.
 #[derive(CandidType, Deserialize)]
-struct UpgradeFlags {}
+struct UpgradeFlags {
+    skip_pre_upgrade: Option<bool>,
+}
+
+impl From<call::Mode> for Mode {
+    fn from(mode: call::Mode) -> Self {
+        match mode {
+            call::Mode::Install => Self::Install,
+            call::Mode::Upgrade => Self::Upgrade(None),
+            call::Mode::ForcedUpgrade => Self::Upgrade(Some(UpgradeFlags {
+                skip_pre_upgrade: Some(true),
+            })),
+        }
+    }
+}
 
 #[derive(CandidType)]
 struct ChunkHash<'a> {

@@ -25,7 +25,8 @@ const OVERDUE: u64 = Pace::Work.interval();
 pub(crate) enum Pace {
     /// Work is open.
     Work,
-    /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one.
+    /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one. Or a
+    /// rollout waits for a time to come.
     Wait,
 }
 

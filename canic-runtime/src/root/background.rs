@@ -68,10 +68,10 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
 fn pace(state: &State, now: u64) -> Option<Pace> {
     let has_work = state.journal.open_count() > 0
         || state.outbox.subscribers_pending() > 0
-        || state.rollouts.open_ones().any(Rollout::is_active);
+        || state.rollouts.open_ones().any(Rollout::has_work);
     if has_work {
         Some(Pace::Work)
-    } else if state.pool_shortage(now) > 0 {
+    } else if state.pool_shortage(now) > 0 || state.rollouts.open_ones().any(Rollout::waits) {
         Some(Pace::Wait)
     } else {
         None

@@ -31,10 +31,10 @@ fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId
     loop {
         let mut rollout = state.rollouts.get(id)?.clone();
         set_current(state, &rollout);
-        if drops_snapshots(&rollout) && state.registry.snapshots(rollout.role) == 0 {
-            rollout.walk.exhausted = true;
+        let open = open_operations(state, &rollout);
+        if open == 0 {
+            prepare_end(state, &mut rollout);
         }
-        let open = state.journal.open_upgrades(id);
         let next = rollout::next(&mut rollout, open, now);
         let mut later = false;
         if let Next::Begin(number) = next {
@@ -64,8 +64,31 @@ fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId
     }
 }
 
-fn drops_snapshots(rollout: &Rollout) -> bool {
-    matches!(rollout.phase, Phase::Clear | Phase::Settle)
+/// The operations for which the rollout's phase waits: its own, and at its beginning also those of
+/// the rollout whose place it took, which may leave snapshots.
+fn open_operations(state: &State, rollout: &Rollout) -> u32 {
+    if rollout.phase != Phase::Clear {
+        return state.journal.open_upgrades(rollout.id);
+    }
+    let of_role = state.rollouts.open_ones();
+    let of_role = of_role.filter(|other| other.role == rollout.role);
+    of_role
+        .map(|other| state.journal.open_upgrades(other.id))
+        .sum()
+}
+
+/// Prepares the end of a phase of which no operation is open: without snapshots there is nothing to
+/// look for, and with members on their way it has not come.
+fn prepare_end(state: &State, rollout: &mut Rollout) {
+    match rollout.phase {
+        Phase::Clear | Phase::Settle if state.registry.snapshots(rollout.role) == 0 => {
+            rollout.walk.exhausted = true;
+        }
+        Phase::Rest | Phase::Undo if rollout.walk.exhausted && state.expects_members(rollout) => {
+            rollout.walk.held += 1;
+        }
+        _ => {}
+    }
 }
 
 /// Makes the release current that new members get in this phase: the rollout's once its canaries

@@ -11,10 +11,11 @@ use crate::{
     envelope,
     operation::{
         End, Moment, Operation, Purpose, Step, Teardown, Way,
-        call::{Call, Outcome, Reply},
+        call::{Call, Mode, Outcome, Reply},
         machine, recovery, search,
         teardown::Resources,
         transition::{Transition, backoff},
+        upgrade,
     },
     root::metrics::StepOutcome,
     stable::record::Id,
@@ -140,7 +141,14 @@ fn wait(
 /// Puts the intent of the step's call on record, and answers the call.
 fn issue(state: &mut State, mut op: Operation, moment: &Moment, report: Report<'_>) -> Begin {
     let Some(call) = call_of(&op, state, moment) else {
-        op.failure = Some(format!("its record lacks an argument of {:?}", op.step));
+        let reason = format!("its record lacks an argument of {:?}", op.step);
+        if matches!(op.purpose, Purpose::Upgrade(..)) && upgrade::may_give_up(&op) {
+            // A member is never left stopped: root looks, and starts it.
+            upgrade::give_up(&mut op, &reason);
+            op.step = Step::Verify;
+            return issue(state, op, moment, report);
+        }
+        op.failure = Some(reason);
         close(state, op, End::Quarantined, moment, report);
         return Begin::Nothing;
     };
@@ -250,7 +258,7 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
             let argument = state.journal.argument(op.id);
             Call::Install {
                 canister,
-                upgrade: false,
+                mode: Mode::Install,
                 module,
                 chunks: state.modules.get(module)?.chunks().collect(),
                 argument: envelope::seal(&position.identity(moment.root), &argument),
@@ -301,10 +309,15 @@ fn call_of_upgrade(
         Step::Accept => Call::Accept { canister },
         Step::Upgrade => {
             let forward = progress.way == Way::Forward;
+            let mode = if progress.forced && !forward {
+                Mode::ForcedUpgrade
+            } else {
+                Mode::Upgrade
+            };
             let module = if forward { plan.to } else { plan.from }.module;
             Call::Install {
                 canister,
-                upgrade: true,
+                mode,
                 module,
                 chunks: state.modules.get(module)?.chunks().collect(),
                 argument: envelope::seal_upgrade(&position.identity(moment.root), forward),

@@ -233,11 +233,9 @@ impl State {
         self.registry.change_releases(role, |releases| {
             let number = releases.add(module, now);
             let current = releases.current().map(|release| release.number);
-            if current == Some(number) {
-                releases.set_candidate(None);
-                Approved::Current
-            } else if current.is_none() || !has_members {
+            if current == Some(number) || current.is_none() || !has_members {
                 releases.set_current(number);
+                releases.set_candidate(None);
                 Approved::Current
             } else {
                 releases.set_candidate(Some(number));
@@ -249,7 +247,16 @@ impl State {
     /// Forgets the releases that nobody needs, and the modules of no release and no operation.
     pub(crate) fn forget_unused_modules(&mut self) {
         let open = self.journal.open_operations();
-        let planned: BTreeSet<Hash> = open.flat_map(Operation::modules).collect();
+        let installed = open.flat_map(Operation::modules);
+        // A rollout that goes on may be undone.
+        let rolled_out = self.rollouts.open_ones().flat_map(|rollout| {
+            let role = self.registry.role_name(rollout.role);
+            let releases = self.registry.role(role).map(|role| &role.releases);
+            let known = |number| releases.and_then(|releases| releases.get(number));
+            [known(rollout.from), known(rollout.to)]
+        });
+        let rolled_out = rolled_out.flatten().map(|release| release.module);
+        let planned: BTreeSet<Hash> = installed.chain(rolled_out).collect();
         self.registry
             .forget_releases(|module| planned.contains(&module));
         let roles = self.registry.roles();
@@ -554,13 +561,17 @@ impl State {
         end: End,
         now: u64,
     ) {
-        let taken = op.upgrade.as_ref().and_then(|state| state.snapshot.clone());
+        let progress = op.upgrade.as_ref();
+        let taken = progress.and_then(|state| state.snapshot.clone());
+        let has_new = progress.is_some_and(|state| state.has_new);
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Active;
             member.operation = op.id;
             member.release = match (plan.job, end) {
                 (Job::Upgrade | Job::Undo, End::Done) => plan.to.number,
+                (Job::Upgrade | Job::Undo, End::Abandoned) if has_new => plan.to.number,
                 (Job::Restore, End::Reverted) => plan.from.number,
+                (Job::Restore, End::Abandoned) if !has_new => plan.from.number,
                 _ => member.release,
             };
             if plan.job != Job::Look && plan.job != Job::Undo {

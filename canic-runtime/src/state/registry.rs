@@ -237,8 +237,8 @@ pub(crate) struct Registry {
     below: BTreeMap<(PrincipalKey, u16), u32>,
     /// Members by role and release.
     on_release: BTreeMap<(u16, u32), u32>,
-    /// Members with a snapshot that a rollout keeps, by role.
-    snapshots: BTreeMap<u16, u32>,
+    /// Members with a snapshot that a rollout keeps, by role and the release in the snapshot.
+    snapshots: BTreeMap<(u16, u32), u32>,
     /// Positions taken in all roles.
     taken: u64,
 }
@@ -303,8 +303,8 @@ impl Registry {
     /// Takes a member out of the counts by release and of snapshots.
     fn count_out(&mut self, member: &Member) {
         decrement(&mut self.on_release, (member.role, member.release));
-        if member.snapshot.is_some() {
-            decrement(&mut self.snapshots, member.role);
+        if let Some(kept) = &member.snapshot {
+            decrement(&mut self.snapshots, (member.role, kept.release));
         }
     }
 
@@ -313,8 +313,9 @@ impl Registry {
         let id = PrincipalKey::from(canister);
         let release = (member.role, member.release);
         *self.on_release.entry(release).or_default() += 1;
-        if member.snapshot.is_some() {
-            *self.snapshots.entry(member.role).or_default() += 1;
+        if let Some(kept) = &member.snapshot {
+            let kept = (member.role, kept.release);
+            *self.snapshots.entry(kept).or_default() += 1;
         }
         if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
@@ -369,18 +370,19 @@ impl Registry {
         result
     }
 
-    /// Forgets the releases that nobody needs: see [`Releases::forget`]. Kept are those of members,
-    /// and those for whose modules `in_use` says so.
+    /// Forgets the releases that nobody needs: see [`Releases::forget`]. Kept are those of members and
+    /// of their snapshots, and those for whose modules `in_use` says so.
     pub(crate) fn forget_releases(&mut self, in_use: impl Fn(Hash) -> bool) {
         let names: Vec<String> = self.roles.keys().cloned().collect();
-        let on_release = self.on_release.clone();
+        let needed = self.on_release.keys().chain(self.snapshots.keys());
+        let needed: BTreeSet<(u16, u32)> = needed.copied().collect();
         for name in names {
             let Some(number) = self.role(&name).map(|role| role.number) else {
                 continue;
             };
             self.change_releases(&name, |releases| {
                 releases.forget(|release| {
-                    on_release.contains_key(&(number, release.number)) || in_use(release.module)
+                    needed.contains(&(number, release.number)) || in_use(release.module)
                 });
             });
         }
@@ -388,7 +390,8 @@ impl Registry {
 
     /// The number of members of a role with a snapshot that a rollout keeps.
     pub(crate) fn snapshots(&self, role: u16) -> u32 {
-        self.snapshots.get(&role).copied().unwrap_or_default()
+        let of_role = self.snapshots.range((role, 0)..=(role, u32::MAX));
+        of_role.map(|(_, count)| count).sum()
     }
 
     /// The number of members with a release.

@@ -77,6 +77,12 @@ impl Rollouts {
             .find(|rollout| rollout.role == role && rollout.is_active())
     }
 
+    /// Whether no other rollout of its role began later.
+    pub(crate) fn is_newest(&self, rollout: &Rollout) -> bool {
+        let mut newer = self.after(Some(rollout.id));
+        !newer.any(|other| other.role == rollout.role)
+    }
+
     /// Writes a rollout. Beyond [`MAX_ENDED`] the oldest that have ended are forgotten.
     pub(crate) fn put(&mut self, rollout: Rollout) {
         self.table.insert(rollout.id, Record(rollout.clone()));
@@ -171,6 +177,22 @@ impl State {
         next
     }
 
+    /// Whether open operations are to make members that a rollout, at the end of a phase, would
+    /// pass over: with another release than the one that members have after it.
+    pub(crate) fn expects_members(&self, rollout: &Rollout) -> bool {
+        let role = self.registry.role_name(rollout.role);
+        let to = self.release(role, rollout.to).module;
+        self.journal.open_operations().any(|op| {
+            let is_of_role = op.position().is_some_and(|position| position.role == role);
+            let has_release = op.plan().is_some_and(|plan| plan.module == to);
+            match rollout.phase {
+                Phase::Rest => is_of_role && op.plan().is_some() && !has_release,
+                Phase::Undo => is_of_role && has_release,
+                _ => false,
+            }
+        })
+    }
+
     fn put_upgrade(
         &mut self,
         rollout: &Rollout,
@@ -188,7 +210,9 @@ impl State {
         let kept = member.snapshot.clone();
         let restored = kept.as_ref().map_or(0, |kept| kept.release);
         let (from, to) = match job {
-            Job::Upgrade | Job::DropSnapshot => (member.release, rollout.to),
+            Job::Upgrade => (member.release, rollout.to),
+            // The record of the snapshot stays as it is, should root have to give up.
+            Job::DropSnapshot => (restored, member.release),
             Job::Look => (rollout.to, rollout.to),
             Job::Undo => (member.release, rollout.from),
             Job::Restore => (restored, member.release),
@@ -202,16 +226,15 @@ impl State {
             job,
         };
         let id = self.take_operation_id();
-        let mark = rollout.id
-            | if rollout.phase == Phase::Undo {
-                UNDO
-            } else {
-                0
-            };
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Upgrading;
             member.operation = id;
-            member.rollout = mark;
+            member.rollout = match job {
+                Job::Upgrade => rollout.id,
+                Job::Undo | Job::Restore => rollout.id | UNDO,
+                // These do not change the member: it is still to be upgraded, or undone.
+                Job::Look | Job::DropSnapshot => member.rollout,
+            };
         });
         let step = if job == Job::DropSnapshot {
             Step::DropSnapshot
@@ -254,7 +277,12 @@ fn job_of(rollout: &Rollout, member: &Member) -> Option<Job> {
             let has_state = member.snapshot.is_some() && rollout.restores;
             Some(if has_state { Job::Restore } else { Job::Undo })
         }
-        Phase::Clear | Phase::Settle => member.snapshot.is_some().then_some(Job::DropSnapshot),
+        Phase::Clear => member.snapshot.is_some().then_some(Job::DropSnapshot),
+        // A newer rollout may have taken snapshots already.
+        Phase::Settle => {
+            let is_own = was_touched || was_undone;
+            (is_own && member.snapshot.is_some()).then_some(Job::DropSnapshot)
+        }
         Phase::Bake | Phase::Ended => None,
     }
 }

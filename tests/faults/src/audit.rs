@@ -5,6 +5,8 @@
 //! workers' role up to its maximum: a position, key or canister that was lost on the way is missing
 //! now.
 
+pub(crate) mod rollouts;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::OnceLock,
@@ -39,9 +41,11 @@ pub fn audit(world: &mut World) -> Vec<String> {
 /// All violations in root's records and ledger, whatever the requests were.
 pub fn audit_records(world: &mut World) -> Vec<String> {
     world.thaw_all();
+    let mut violations = rollouts::check_running(world);
     world.all_members("start_canister");
     // A member that was stopped has yet to receive root's announcements.
-    let mut violations = Vec::from_iter(world.settle(|_| ()).err());
+    violations.extend(world.settle(|_| ()).err());
+    violations.extend(rollouts::check_rollouts(world));
     violations.extend(check_state(world, true));
     violations.extend(check_repeated_requests(world));
     violations.extend(check_capacity(world));

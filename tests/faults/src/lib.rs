@@ -15,10 +15,12 @@ mod foreign;
 pub mod history;
 pub mod matrix;
 pub mod measure;
+mod releases;
 pub mod scenario;
 mod seed;
 pub mod shrink;
 pub mod world;
+pub mod writer;
 
 pub use case::{Act, Case, Failure};
 pub use history::History;

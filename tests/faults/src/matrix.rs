@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::audit,
     case::{Case, Failure, Site},
-    scenario::{self, SCENARIOS, Scenario},
+    scenario::{self, Scenario},
     world::World,
+    writer,
 };
 
 /// The problems that a case or history showed, and how to repeat it.
@@ -193,7 +194,12 @@ pub fn run(world: &World, case: &Case) -> Run {
                 let nothing_failed = quarantined
                     .into_iter()
                     .map(|op| format!("nothing failed, and this is quarantined: {op:?}"));
-                nothing_failed.chain(audit(&mut world)).collect()
+                let mut problems: Vec<String> = nothing_failed.collect();
+                if let Some(expectation) = world.expectation {
+                    problems.extend(expectation(&mut world));
+                }
+                problems.extend(audit(&mut world));
+                problems
             }
             Ok(()) => audit(&mut world),
             Err(why) => vec![why],
@@ -262,6 +268,9 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
             _ => continue,
         };
         let method = event.method.clone();
+        if method == writer::NOTE {
+            continue;
+        }
         let count = passed
             .entry((direction, caller, callee, method.clone()))
             .or_default();
@@ -289,8 +298,18 @@ fn is_canister(id: Principal) -> bool {
 /// # Errors
 /// Violations without any failure.
 pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
+    prepare_named("")
+}
+
+/// Prepares the scenarios whose names begin with `prefix`.
+///
+/// # Errors
+/// Violations without any failure.
+pub fn prepare_named(prefix: &str) -> Result<Vec<Prepared>, Vec<Violation>> {
     let (mut prepared, mut violations) = (Vec::new(), Vec::new());
-    for result in in_parallel(SCENARIOS, Prepared::new) {
+    let mut scenarios = scenario::all();
+    scenarios.retain(|scenario| scenario.name.starts_with(prefix));
+    for result in in_parallel(&scenarios, Prepared::new) {
         match result {
             Ok(one) => prepared.push(one),
             Err(violation) => violations.push(violation),

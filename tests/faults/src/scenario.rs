@@ -1,5 +1,7 @@
 //! The scenarios: single operations of a fleet, and a few that run concurrently.
 
+mod rollouts;
+
 use std::sync::OnceLock;
 
 use candid::{Encode, Principal};
@@ -31,8 +33,8 @@ pub struct Scenario {
     pub act: fn(&mut World),
 }
 
-/// All scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+/// The scenarios of single operations. Those of rollouts are in `rollouts`.
+const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "provision_from_the_pool",
         world: small,
@@ -404,10 +406,21 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// All scenarios.
+#[must_use]
+pub fn all() -> Vec<Scenario> {
+    SCENARIOS
+        .iter()
+        .chain(rollouts::SCENARIOS)
+        .copied()
+        .collect()
+}
+
 /// A scenario by name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Scenario> {
-    SCENARIOS.iter().find(|scenario| scenario.name == name)
+    let mut all = SCENARIOS.iter().chain(rollouts::SCENARIOS);
+    all.find(|scenario| scenario.name == name)
 }
 
 // Worlds

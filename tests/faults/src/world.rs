@@ -1,7 +1,8 @@
 //! A world: an instance with a root on it, driven from outside.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io::Write,
     mem,
     sync::Arc,
 };
@@ -11,9 +12,10 @@ use candid::{
     utils::{ArgumentEncoder, encode_args},
 };
 use canic::api::{
-    ApproveRequest, Denied, MemberInfo, MembersFilter, MembersPage, MembersRequest, Metric,
-    MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
-    OperationsRequest, PageRequest, PoolEntry, PoolPage, StageRequest, StagedChunk,
+    ApproveRequest, Denied, MemberInfo, MemberState, MembersFilter, MembersPage, MembersRequest,
+    Metric, MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
+    OperationsRequest, PageRequest, PoolEntry, PoolPage, RolloutInfo, RolloutPhase, RolloutsPage,
+    StageRequest, StagedChunk,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -25,12 +27,18 @@ use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
     Reject, Replica, SubnetKind,
 };
+use flate2::{Compression, write::GzEncoder};
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
     ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
     UpdateSettingsArgs,
 };
 use serde::de::DeserializeOwned;
+
+use crate::{
+    audit::rollouts::check_round,
+    writer::{self, Writer},
+};
 
 /// 10^12 cycles.
 pub const T: u128 = 1_000_000_000_000;
@@ -81,6 +89,16 @@ pub struct World {
     pub deaf: BTreeSet<Principal>,
     /// The roles that watchers watch.
     pub watched: &'static [&'static str],
+    /// Writes to members all the time.
+    pub writer: Writer,
+    /// What happens once a rollout is where a cue says, in their order.
+    pub(crate) cues: VecDeque<Cue>,
+    /// What a scenario promises beyond the audit when nothing fails.
+    pub(crate) expectation: Option<fn(&mut World) -> Vec<String>>,
+    /// What was wrong while the scenario ran.
+    pub(crate) seen: BTreeSet<String>,
+    /// Canisters that an operator stopped by hand, not by root.
+    pub(crate) stopped: BTreeSet<Principal>,
     module: Arc<Vec<u8>>,
     /// The modules that root was asked to approve, by hash.
     modules: BTreeMap<Vec<u8>, Arc<Vec<u8>>>,
@@ -92,6 +110,15 @@ pub struct World {
     pub done: Done,
     /// Events of the trace that `done` has.
     counted: u64,
+}
+
+/// Something that happens once a rollout is somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cue {
+    /// Whether the newest rollout is there.
+    pub(crate) when: fn(&RolloutInfo) -> bool,
+    /// What happens then.
+    pub(crate) act: fn(&mut World, &RolloutInfo),
 }
 
 /// What root did by successful calls of the management canister. The trace forgets old events, and
@@ -152,7 +179,12 @@ impl World {
             reserve: 0,
             deaf: BTreeSet::new(),
             watched: &[],
-            module: Arc::new(artifacts::module(package)),
+            writer: Writer::default(),
+            cues: VecDeque::new(),
+            expectation: None,
+            seen: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            module: Arc::new(packed(artifacts::module(package))),
             modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
@@ -180,6 +212,14 @@ impl World {
     /// # Panics
     /// When root refuses.
     pub fn approve_module(&mut self, role: &str, wasm: &[u8]) {
+        let request = self.stage(role, wasm);
+        let approved: Result<ModuleInfo, ModuleError> =
+            self.ask(controller(), "canic_module_approve", (request,));
+        approved.expect("the module is approved");
+    }
+
+    /// Stages a module given as bytes. Answers the request that approves it for a role.
+    pub(crate) fn stage(&mut self, role: &str, wasm: &[u8]) -> ApproveRequest {
         let mut chunks = Vec::new();
         for chunk in wasm.chunks(CHUNK) {
             let chunk = chunk.to_vec();
@@ -191,16 +231,12 @@ impl World {
             chunks.push(staged.expect("the chunk is taken").hash.into());
         }
         self.know_module(wasm);
-        let role = role.to_string();
-        let request = ApproveRequest {
-            role,
+        ApproveRequest {
+            role: role.to_string(),
             hash: sha256(wasm),
             chunks,
             manual: None,
-        };
-        let approved: Result<ModuleInfo, ModuleError> =
-            self.ask(controller(), "canic_module_approve", (request,));
-        approved.expect("the module is approved");
+        }
     }
 
     /// Keeps a module for upgrades of the members that root installs with it.
@@ -479,8 +515,17 @@ impl World {
     /// When root can't be upgraded.
     pub fn upgrade_root_to(&mut self, package: &'static str) {
         self.package = package;
-        self.module = Arc::new(artifacts::module(package));
+        self.module = Arc::new(packed(artifacts::module(package)));
         self.upgrade_root().expect("root can be upgraded");
+    }
+
+    /// Upgrades root to another build of its package.
+    ///
+    /// # Errors
+    /// When `canister_pre_upgrade` refuses.
+    pub(crate) fn upgrade_root_to_build(&mut self, wasm: Vec<u8>) -> Answer {
+        self.module = Arc::new(packed(wasm));
+        self.upgrade_root()
     }
 
     /// Whether a call of a canister's timers to itself, or its answer, is delayed by a fault.
@@ -521,6 +566,9 @@ impl World {
     /// Stops or starts all canisters that root controls, except root itself.
     pub fn all_members(&mut self, method: &str) {
         for canister in self.controlled() {
+            if method == "stop_canister" {
+                self.stopped.insert(canister);
+            }
             let args = CanisterIdRecord {
                 canister_id: canister,
             };
@@ -531,6 +579,9 @@ impl World {
 
     /// Stops or starts a canister that root controls.
     pub fn manage_member(&mut self, method: &str, canister: Principal) {
+        if method == "stop_canister" {
+            self.stopped.insert(canister);
+        }
         let args = CanisterIdRecord {
             canister_id: canister,
         };
@@ -551,9 +602,14 @@ impl World {
         }
     }
 
-    /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
-    /// is.
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now, or on which
+    /// root works, stays as it is.
     pub fn upgrade(&mut self, member: &MemberInfo) {
+        let mut members = self.members().into_iter();
+        let member = members.find(|now| now.canister == member.canister);
+        let Some(member) = member.filter(|now| now.state == MemberState::Active) else {
+            return;
+        };
         if self.waits_for_timers() {
             return;
         }
@@ -618,6 +674,7 @@ impl World {
 
     /// Executes a round, and adds what root did to `done`.
     fn tick(&mut self) {
+        self.writer.write(&mut self.replica, self.idle);
         self.replica.tick();
         let (root, counted) = (self.root, self.counted);
         self.counted = self.events();
@@ -669,18 +726,22 @@ impl World {
         self.replica.trace().last().map_or(0, |event| event.seq + 1)
     }
 
-    /// Lets time pass until nothing runs any more and no operation is open. `watch` is called after
-    /// every round.
+    /// Lets time pass until nothing runs any more, no operation is open, and no rollout goes on.
+    /// `watch` is called after every round.
     ///
     /// # Errors
-    /// The operations that are still open after the most rounds that a fleet may need.
+    /// What is still open after the most rounds that a fleet may need.
     pub fn settle(&mut self, mut watch: impl FnMut(&mut Self)) -> Result<(), String> {
         // Rounds without execution before this call don't count: there may be new messages.
         self.idle = 0;
         for _ in 0..MAX_ROUNDS {
             self.step();
             watch(self);
-            if self.idle >= QUIET_ROUNDS && self.operations(OperationsFilter::Open).is_empty() {
+            self.follow_cues();
+            if self.idle >= QUIET_ROUNDS
+                && self.operations(OperationsFilter::Open).is_empty()
+                && self.open_rollouts().iter().all(|one| one.paused.is_some())
+            {
                 return Ok(());
             }
             if self.idle >= STUCK_ROUNDS {
@@ -688,10 +749,28 @@ impl World {
             }
         }
         let open = self.operations(OperationsFilter::Open);
+        let rollouts = self.open_rollouts();
         let last: Vec<_> = self.replica.trace().iter().rev().take(6).collect();
         Err(format!(
-            "the fleet does not become quiet: {open:?}; last: {last:?}"
+            "the fleet does not become quiet: {open:?}; {rollouts:?}; last: {last:?}"
         ))
+    }
+
+    /// Looks at the newest rollout, and lets happen what its cue says.
+    fn follow_cues(&mut self) {
+        if !self.writer.is_writing() {
+            return;
+        }
+        let rollouts = self.rollouts();
+        for problem in rollouts.iter().flat_map(check_round) {
+            self.seen.insert(problem);
+        }
+        if let (Some(cue), Some(newest)) = (self.cues.front().copied(), rollouts.last())
+            && (cue.when)(newest)
+        {
+            self.cues.pop_front();
+            (cue.act)(self, newest);
+        }
     }
 
     // Root's records
@@ -743,6 +822,19 @@ impl World {
         };
         let page: Result<OperationsPage, Denied> = self.query("canic_operations", (request,));
         page.expect("root's controller may ask").operations
+    }
+
+    /// All rollouts.
+    pub fn rollouts(&mut self) -> Vec<RolloutInfo> {
+        let page: Result<RolloutsPage, Denied> = self.query("canic_rollouts", (first_page(),));
+        page.expect("root's controller may ask").rollouts
+    }
+
+    /// The rollouts that have not ended.
+    pub fn open_rollouts(&mut self) -> Vec<RolloutInfo> {
+        let mut rollouts = self.rollouts();
+        rollouts.retain(|rollout| rollout.phase != RolloutPhase::Ended);
+        rollouts
     }
 
     /// Root's ledger: cycles by purpose, and as `unknown` the cycles that were lost from sight.
@@ -815,12 +907,25 @@ impl World {
     }
 }
 
-/// Whether an event belongs to a delivery to an unresponsive member. Root retries such deliveries
-/// again and again, and the fleet is quiet all the same.
+/// Whether an event belongs to a delivery to an unresponsive member, or to the writer. Root retries
+/// such deliveries again and again, and the fleet is quiet all the same.
 fn is_vain_delivery(event: &Event) -> bool {
+    let is_writing = [writer::NOTE, writer::FORWARD].contains(&event.method.as_str());
     let is_delivery = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
     let failed = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
-    event.kind == Kind::Timer || event.method == TIMER || (is_delivery && failed)
+    event.kind == Kind::Timer || event.method == TIMER || is_writing || (is_delivery && failed)
+}
+
+/// A module as one message can carry it: with gzip, if it is too large without.
+fn packed(module: Vec<u8>) -> Vec<u8> {
+    /// The largest message from outside, without some room for the rest of it.
+    const MOST: usize = (2 << 20) - 4_096;
+    if module.len() <= MOST {
+        return module;
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&module).expect("memory can be written");
+    packed.finish().expect("memory can be written")
 }
 
 fn first_page() -> PageRequest {

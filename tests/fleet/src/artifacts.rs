@@ -43,7 +43,11 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-tree-root",
         "fixture-watcher",
     ],
-    &["fixture-embedded-root", "fixture-planned-root"],
+    &[
+        "fixture-embedded-root",
+        "fixture-planned-root",
+        "fixture-releases-root",
+    ],
 ];
 
 /// The environment variable that names a directory of built modules. Without it, the tests build

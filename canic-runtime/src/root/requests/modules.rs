@@ -132,14 +132,21 @@ fn hex(hash: Hash) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes a module a release of a role. A candidate takes the place of a rollout that is under way,
-/// and a rollout of its own begins if `rolls_out`.
+/// Makes a module a release of a role. It takes the place of a rollout of another one that is under
+/// way, and if it is a candidate, a rollout of its own begins if `rolls_out`.
 fn release(state: &mut State, role: &str, module: Hash, rolls_out: bool, now: u64) {
-    if state.approve(role, module, now) == Approved::Current {
+    let approved = state.approve(role, module, now);
+    let role_record = state.registry.role(role);
+    let release = role_record.and_then(|role| role.releases.of_module(module));
+    let Some((release, number)) = release
+        .map(|one| one.number)
+        .zip(role_record.map(|one| one.number))
+    else {
         return;
-    }
-    rollouts::supersede(state, role, now);
-    if rolls_out {
+    };
+    rollouts::supersede(state, role, release, now);
+    let is_under_way = state.rollouts.active_of(number).is_some();
+    if rolls_out && approved == Approved::Candidate && !is_under_way {
         let request = RolloutRequest {
             role: role.to_string(),
             release: None,

@@ -102,14 +102,29 @@ pub(crate) fn start(
     Ok(id)
 }
 
-/// Ends the rollout of a role that is under way, in favour of a newer release.
-pub(crate) fn supersede(state: &mut State, role: &str, now: u64) {
+/// Ends the rollout of a role that is under way, in favour of a release that was approved. Whoever
+/// approves the release that is current before the rest has the new one wants no other: the
+/// canaries get it back.
+pub(crate) fn supersede(state: &mut State, role: &str, approved: u32, now: u64) {
     let number = state.registry.role(role).map(|role| role.number);
     let active = number.and_then(|number| state.rollouts.active_of(number));
-    if let Some(mut rollout) = active.cloned() {
-        rollout.end(Outcome::Superseded, now);
-        state.rollouts.put(rollout);
+    let Some(mut rollout) = active.cloned() else {
+        return;
+    };
+    let has_members = state.registry.role(role).is_some_and(|role| role.taken > 0);
+    if rollout.to == approved && rollout.phase != Phase::Undo {
+        return;
     }
+    if rollout.from == approved && has_members {
+        if rollout.phase == Phase::Undo {
+            return;
+        }
+        rollout.pause = None;
+        rollout.enter(Phase::Undo, now);
+    } else {
+        rollout.end(Outcome::Superseded, now);
+    }
+    state.rollouts.put(rollout);
 }
 
 /// Does what a controller wants of a rollout.
@@ -129,7 +144,10 @@ pub(crate) fn control(
     let wrong_phase = || RolloutError::WrongPhase {
         phase: format!("{:?}", rollout_info::phase(rollout.phase)),
     };
-    let undoes = matches!(wish, RolloutControl::Undo { .. }) && rollout.phase == Phase::Settle;
+    // Once a newer rollout has begun, the members' releases are its business.
+    let undoes = matches!(wish, RolloutControl::Undo { .. })
+        && rollout.phase == Phase::Settle
+        && state.rollouts.is_newest(&rollout);
     if !rollout.is_active() && !undoes {
         return Err(wrong_phase());
     }
