@@ -4,10 +4,29 @@
 //! `record`, makes a text that no parser takes: unlike names of fields and methods, those of types
 //! have no quotes. This printer calls such a type `record_`, and leaves its comments out. Callers
 //! don't notice, as messages hold no names of types.
+//!
+//! The macro writes code for each endpoint that builds its type. Here that code calls functions
+//! which exist once, in place of vectors and conversions that would be compiled for each endpoint.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap, ffi::c_char, mem, ptr};
 
 pub use ::candid::*;
+
+use ::candid::types::Type;
+
+/// The module of this name, whose types are built by functions that are not inlined.
+pub mod types {
+    pub use ::candid::types::*;
+
+    pub use super::{Function, TypeInner};
+
+    /// The module of this name, with another container.
+    pub mod internal {
+        pub use ::candid::types::internal::*;
+
+        pub use super::super::TypeContainer;
+    }
+}
 
 /// The module of this name, with another printer.
 pub mod pretty {
@@ -18,6 +37,133 @@ pub mod pretty {
         pub use ::candid::pretty::candid::*;
 
         pub use super::super::compile_with_docs;
+    }
+}
+
+/// A vector, as the macro uses it.
+#[derive(Debug)]
+pub struct List<T>(Vec<T>);
+
+impl<T> List<T> {
+    /// An empty one.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "the macro calls `new`")]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an item.
+    #[inline(never)]
+    pub fn push(&mut self, item: T) {
+        self.0.push(item);
+    }
+
+    /// Nothing: the macro lists methods by name already, and a sort takes kilobytes of Wasm.
+    pub fn sort_unstable_by_key<K>(&mut self, _key: impl Fn(&T) -> K) {}
+}
+
+/// The vector that the macro writes as `vec![..]`.
+#[inline(never)]
+#[must_use]
+pub fn vector<T, const N: usize>(items: [T; N]) -> Vec<T> {
+    items.into()
+}
+
+/// The type of this name, of lists.
+#[derive(Debug)]
+pub struct Function {
+    /// The types of the arguments.
+    pub args: List<Type>,
+    /// The types of the replies.
+    pub rets: List<Type>,
+    /// Whether it is a query.
+    pub modes: Vec<types::FuncMode>,
+}
+
+/// The type of this name, as far as the macro uses it.
+#[derive(Debug)]
+pub enum TypeInner {
+    /// A method.
+    Func(Function),
+    /// All methods.
+    Service(List<(String, Type)>),
+    /// The arguments of `init`, and all methods.
+    Class(List<Type>, Type),
+}
+
+impl From<TypeInner> for Type {
+    #[inline(never)]
+    fn from(inner: TypeInner) -> Self {
+        let inner = match inner {
+            TypeInner::Func(Function { args, rets, modes }) => {
+                ::candid::types::TypeInner::Func(::candid::types::Function {
+                    modes,
+                    args: args.0,
+                    rets: rets.0,
+                })
+            }
+            TypeInner::Service(methods) => ::candid::types::TypeInner::Service(methods.0),
+            TypeInner::Class(arguments, service) => {
+                ::candid::types::TypeInner::Class(arguments.0, service)
+            }
+        };
+        inner.into()
+    }
+}
+
+/// The type of this name, whose code does not depend on the types that it holds.
+#[derive(Default)]
+pub struct TypeContainer {
+    /// Named types.
+    pub env: types::TypeEnv,
+    /// Comments of named types.
+    pub docs: types::TypeDocs,
+}
+
+impl TypeContainer {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a type. The result names it.
+    pub fn add<T: CandidType>(&mut self) -> Type {
+        self.add_type(T::ty)
+    }
+
+    #[inline(never)]
+    fn add_type(&mut self, ty: fn() -> Type) -> Type {
+        /// A type that is only known when the code runs.
+        struct Present;
+
+        thread_local! {
+            static TYPE: Cell<Option<fn() -> Type>> = const { Cell::new(None) };
+        }
+
+        impl CandidType for Present {
+            fn ty() -> Type {
+                TYPE.get().map_or_else(|| ::candid::types::TypeInner::Empty.into(), |ty| ty())
+            }
+
+            fn _ty() -> Type {
+                Self::ty()
+            }
+
+            fn idl_serialize<S: types::Serializer>(&self, serializer: S) -> std::result::Result<(), S::Error> {
+                // This type has no values.
+                serializer.serialize_null(())
+            }
+        }
+
+        TYPE.set(Some(ty));
+        let mut container = ::candid::types::internal::TypeContainer {
+            env: mem::take(&mut self.env),
+            docs: mem::take(&mut self.docs),
+        };
+        let ty = container.add::<Present>();
+        (self.env, self.docs) = (container.env, container.docs);
+        ty
     }
 }
 
@@ -44,6 +190,18 @@ pub fn compile_with_docs(
     }
     let actor = actor.as_ref().map(|actor| actor.subst(&names));
     ::candid::pretty::candid::compile_with_docs(&renamed, &actor, docs)
+}
+
+/// The interface as a C string, the form in which the platform's tools read it.
+#[must_use]
+pub fn c_string(interface: String) -> *mut c_char {
+    let mut bytes = interface.into_bytes();
+    if bytes.contains(&0) {
+        // Candid's text has no zero byte.
+        return ptr::null_mut();
+    }
+    bytes.push(0);
+    bytes.leak().as_mut_ptr().cast()
 }
 
 /// The words of Candid's grammar, and its types.
