@@ -6,12 +6,11 @@
 
 mod rollouts;
 
-use candid::CandidType;
 pub use candid::Principal;
-use serde::Deserialize;
 
 pub use rollouts::*;
 
+use crate::tables::{CandidType, Deserialize};
 pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
     RetireError, RolledBack,

@@ -8,11 +8,13 @@
 //! The macro writes code for each endpoint that builds its type. Here that code calls functions
 //! which exist once, in place of vectors and conversions that would be compiled for each endpoint.
 
-use std::{cell::Cell, collections::BTreeMap, ffi::c_char, mem, ptr};
+use std::{collections::BTreeMap, ffi::c_char, mem, ptr};
 
 pub use ::candid::*;
 
 use ::candid::types::Type;
+
+use crate::tables::erased::{self, Erased};
 
 /// The module of this name, whose types are built by functions that are not inlined.
 pub mod types {
@@ -134,34 +136,11 @@ impl TypeContainer {
 
     #[inline(never)]
     fn add_type(&mut self, ty: fn() -> Type) -> Type {
-        /// A type that is only known when the code runs.
-        struct Present;
-
-        thread_local! {
-            static TYPE: Cell<Option<fn() -> Type>> = const { Cell::new(None) };
-        }
-
-        impl CandidType for Present {
-            fn ty() -> Type {
-                TYPE.get().map_or_else(|| ::candid::types::TypeInner::Empty.into(), |ty| ty())
-            }
-
-            fn _ty() -> Type {
-                Self::ty()
-            }
-
-            fn idl_serialize<S: types::Serializer>(&self, serializer: S) -> std::result::Result<(), S::Error> {
-                // This type has no values.
-                serializer.serialize_null(())
-            }
-        }
-
-        TYPE.set(Some(ty));
         let mut container = ::candid::types::internal::TypeContainer {
             env: mem::take(&mut self.env),
             docs: mem::take(&mut self.docs),
         };
-        let ty = container.add::<Present>();
+        let ty = erased::with_type(ty, || container.add::<Erased>());
         (self.env, self.docs) = (container.env, container.docs);
         ty
     }
