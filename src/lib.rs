@@ -114,8 +114,8 @@ pub mod __private {
     };
 
     pub use crate::{
-        collisions::absent, describe, export_candid_stands_below_all_endpoints, list, refuse, serve,
-        vector,
+        collisions::absent, describe, export_candid_stands_below_all_endpoints, list, refuse,
+        serve, vector,
     };
 
     /// The module that `export_candid!` defines at the root of the author's crate hides this one.

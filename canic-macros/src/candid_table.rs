@@ -7,8 +7,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, GenericArgument, Ident, Lit, LitStr,
-    Meta, PathArguments, Result, Type, ext::IdentExt,
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, GenericArgument, Ident, Lit,
+    LitStr, Meta, PathArguments, Result, Type, ext::IdentExt,
 };
 
 /// The implementation of `CandidType` for a struct with named fields, or for an enum.
@@ -97,7 +97,11 @@ fn enum_body(data: &syn::DataEnum) -> Result<(TokenStream, TokenStream)> {
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let value = format_ident!("value");
                 let element = quote!(compound.serialize_element(#value)?;);
-                (shape(&fields.unnamed[0].ty), quote!((#value)), vec![element])
+                (
+                    shape(&fields.unnamed[0].ty),
+                    quote!((#value)),
+                    vec![element],
+                )
             }
             Fields::Unnamed(fields) => {
                 return Err(Error::new_spanned(fields, "name these fields"));
@@ -172,7 +176,11 @@ fn named_fields(fields: &Fields) -> Result<Vec<Field<'_>>> {
 fn shape(ty: &Type) -> TokenStream {
     let inner = |name: &str| {
         let Type::Path(path) = ty else { return None };
-        let last = path.path.segments.last().filter(|last| last.ident == name)?;
+        let last = path
+            .path
+            .segments
+            .last()
+            .filter(|last| last.ident == name)?;
         let PathArguments::AngleBracketed(arguments) = &last.arguments else {
             return None;
         };
@@ -237,7 +245,7 @@ fn docs(attributes: &[Attribute]) -> Vec<String> {
 
 /// Candid's hash of a label.
 fn hash(label: &str) -> u32 {
-    label
-        .bytes()
-        .fold(0, |hash: u32, byte| hash.wrapping_mul(223).wrapping_add(byte.into()))
+    label.bytes().fold(0, |hash: u32, byte| {
+        hash.wrapping_mul(223).wrapping_add(byte.into())
+    })
 }

@@ -202,5 +202,8 @@ fn enum_visit(name: &syn::Ident, data: &DataEnum) -> Result<(Vec<String>, TokenS
 /// Whether a message may lack a field of this type.
 fn is_option(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
-    path.path.segments.last().is_some_and(|last| last.ident == "Option")
+    path.path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "Option")
 }

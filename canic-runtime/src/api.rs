@@ -10,11 +10,11 @@ pub use candid::Principal;
 
 pub use rollouts::*;
 
-use crate::tables::{CandidType, Deserialize};
 pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
     RetireError, RolledBack,
 };
+use crate::tables::{CandidType, Deserialize};
 
 /// The id of an operation. Root never uses it again.
 pub type OperationId = u64;

@@ -81,7 +81,11 @@ impl IdentityRecord {
             role: reader.text()?,
             root: reader.principal()?,
             parent: reader.principal()?,
-            key: if fields > 3 { reader.optional_text()? } else { None },
+            key: if fields > 3 {
+                reader.optional_text()?
+            } else {
+                None
+            },
             subscribed: fields > 4 && reader.bool()?,
             probation: fields > 5 && reader.bool()?,
         };

@@ -160,3 +160,6 @@ impl CandidType for Present {
         serializer.serialize_null(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,11 +178,7 @@ impl DocComments {
 
 /// The text of an interface.
 #[must_use]
-pub fn compile_with_docs(
-    env: &types::TypeEnv,
-    actor: &Option<Type>,
-    docs: &DocComments,
-) -> String {
+pub fn compile_with_docs(env: &types::TypeEnv, actor: &Option<Type>, docs: &DocComments) -> String {
     if env.0.keys().all(|name| is_type_name(name)) {
         return ::candid::pretty::candid::compile_with_docs(env, actor, &docs.0);
     }

@@ -101,7 +101,9 @@ impl<'a> Reader<'a> {
             small @ 0..24 => u64::from(small),
             width @ 24..28 => {
                 let bytes = self.take(1 << (width - 24))?;
-                bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+                bytes
+                    .iter()
+                    .fold(0, |number, byte| number << 8 | u64::from(*byte))
             }
             // Of a length that only the item's end tells: canic writes none.
             _ => return Err(Corrupt::FOREIGN),

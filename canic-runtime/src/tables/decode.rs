@@ -4,7 +4,7 @@ use std::{fmt, mem};
 
 pub(crate) use canic_macros::TableDeserialize as Deserialize;
 pub(crate) use serde::de::Deserialize;
-use serde::de::{Deserializer, DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 /// The place of a field that is being read.
 pub(crate) trait Slot<'de, A: MapAccess<'de>> {

@@ -21,7 +21,8 @@ pub(crate) fn with_type<R>(ty: fn() -> Type, run: impl FnOnce() -> R) -> R {
 
 impl CandidType for Erased {
     fn ty() -> Type {
-        TYPE.get().map_or_else(|| TypeInner::Empty.into(), |ty| ty())
+        TYPE.get()
+            .map_or_else(|| TypeInner::Empty.into(), |ty| ty())
     }
 
     fn _ty() -> Type {
