@@ -148,6 +148,15 @@ macro_rules! describe {
     };
 }
 
+/// `vec!`, for Candid's macro: with code that is not inlined.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! vector {
+    ($($item:expr),* $(,)?) => {
+        $crate::__private::entry::printer::vector([$($item),*])
+    };
+}
+
 /// Nothing, if the interface is exported below this endpoint, root or role.
 ///
 /// `export_candid!` defines another macro of this name for the text below it. There the name has

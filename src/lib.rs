@@ -74,19 +74,15 @@ remove `ic_cdk::export_candid!();`: canic's line exports every endpoint above it
         #[allow(missing_docs)]
         const _: () = {
             // Candid's macro expects these names; the author's crate may define others by them.
-            use ::std::{option::Option::Some, string::String, vec::Vec};
+            use ::std::{option::Option::Some, string::String};
+            use $crate::__private::{entry::printer::List as Vec, vector as vec};
 
             $crate::__private::candid::export_service!($crate::__private::entry::printer);
 
             /// The interface as a C string, the form in which the platform's tools read it.
             #[unsafe(no_mangle)]
             pub fn get_candid_pointer() -> *mut ::core::ffi::c_char {
-                let interface: Vec<u8> = String::into_bytes(__export_service());
-                match ::std::ffi::CString::new(interface).ok() {
-                    Some(interface) => interface.into_raw(),
-                    // Candid's text has no zero byte.
-                    _ => ::core::ptr::null_mut(),
-                }
+                $crate::__private::entry::printer::c_string(__export_service())
             }
         };
     };
@@ -119,7 +115,7 @@ pub mod __private {
 
     pub use crate::{
         collisions::absent, describe, export_candid_stands_below_all_endpoints, list, metadata,
-        refuse, serve,
+        refuse, serve, vector,
     };
 
     /// The module that `export_candid!` defines at the root of the author's crate hides this one.

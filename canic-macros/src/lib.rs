@@ -8,6 +8,7 @@
 //! [`macro@root`] and [`macro@role`] share `hooks` (the item under the attribute), `role_fns` (the
 //! functions for roles) and `system_endpoints` (the endpoints that canic adds).
 
+mod candid_table;
 mod canister_kind;
 mod crate_path;
 mod diag;
@@ -24,6 +25,7 @@ mod signature;
 mod snapshots;
 mod source;
 mod system_endpoints;
+mod table_deserialize;
 mod values;
 
 use proc_macro::TokenStream;
@@ -351,4 +353,26 @@ pub fn query(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn read_already(_attribute: TokenStream, _item: TokenStream) -> TokenStream {
     TokenStream::new()
+}
+
+/// Implements Candid's trait for a type of canic's own endpoints. Not for authors: only
+/// `canic-runtime` has what it names.
+#[doc(hidden)]
+#[proc_macro_derive(CandidTable, attributes(serde))]
+pub fn candid_table(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    candid_table::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Implements serde's `Deserialize` for a type of canic's own endpoints. Not for authors: only
+/// `canic-runtime` has what it names.
+#[doc(hidden)]
+#[proc_macro_derive(TableDeserialize, attributes(serde))]
+pub fn table_deserialize(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    table_deserialize::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

@@ -6,9 +6,7 @@
 
 mod rollouts;
 
-use candid::CandidType;
 pub use candid::Principal;
-use serde::Deserialize;
 
 pub use rollouts::*;
 
@@ -16,6 +14,7 @@ pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
     RetireError, RolledBack,
 };
+use crate::tables::{CandidType, Deserialize};
 
 /// The id of an operation. Root never uses it again.
 pub type OperationId = u64;

@@ -5,8 +5,9 @@
 
 mod sentences;
 
-use candid::{CandidType, Principal};
-use serde::Deserialize;
+use candid::Principal;
+
+use crate::tables::{CandidType, Deserialize};
 
 /// The caller is not allowed to do this.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]

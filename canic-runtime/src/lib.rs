@@ -14,7 +14,7 @@
 //! | 4 | `platform` | clock, balance, messages, calls: the only module that names `ic_cdk` |
 //! | 3 | `operation` | the decisions about an operation, as plain functions |
 //! | 2 | `codec`, `envelope`, `membership` | encodings, and this canister's membership |
-//! | 1 | `stable`, `api`, `error`, `config` | records in stable memory; public types |
+//! | 1 | `stable`, `api`, `error`, `config`, `tables` | records in stable memory; public types, and how Candid knows them |
 //!
 //! `state` and `member` do not name each other, and members never link root's code.
 
@@ -35,6 +35,7 @@ mod platform;
 mod root;
 mod stable;
 mod state;
+mod tables;
 
 pub use stable::memory;
 

@@ -1,9 +1,9 @@
 //! The Candid types of releases and rollouts.
 
-use candid::{CandidType, Principal};
-use serde::Deserialize;
+use candid::Principal;
 
 pub use crate::error::RolloutError;
+use crate::tables::{CandidType, Deserialize};
 
 /// The number of a rollout. Root never uses it again.
 pub type RolloutId = u32;

@@ -3,6 +3,8 @@
 
 use candid::{
     CandidType,
+    ser::ValueSerializer,
+    types::Type,
     utils::{ArgumentDecoder, decode_args_with_config},
 };
 use serde::de::DeserializeOwned;
@@ -33,20 +35,46 @@ impl<T: CandidType> CandidValue for T {}
 pub trait CandidArguments: for<'a> ArgumentDecoder<'a> {}
 
 /// All values of a reply.
-pub trait CandidValues: candid::utils::ArgumentEncoder {}
+pub trait CandidValues {
+    /// Their types.
+    const TYPES: &'static [fn() -> Type];
+
+    /// Appends the values to a message.
+    ///
+    /// # Errors
+    ///
+    /// If a value is of a type that has no values.
+    fn serialize(&self, serializer: &mut ValueSerializer) -> candid::Result<()>;
+}
 
 /// Implements both for tuples of up to 16 values, the longest that Candid supports.
 macro_rules! tuples {
     () => {
         impl CandidArguments for () {}
-        impl CandidValues for () {}
+        impl CandidValues for () {
+            const TYPES: &'static [fn() -> Type] = &[];
+
+            fn serialize(&self, _: &mut ValueSerializer) -> candid::Result<()> {
+                Ok(())
+            }
+        }
     };
     ($first:ident $($rest:ident)*) => {
         impl<$first: CandidArgument, $($rest: CandidArgument),*> CandidArguments
             for ($first, $($rest),*)
         {
         }
-        impl<$first: CandidValue, $($rest: CandidValue),*> CandidValues for ($first, $($rest),*) {}
+        impl<$first: CandidValue, $($rest: CandidValue),*> CandidValues for ($first, $($rest),*) {
+            const TYPES: &'static [fn() -> Type] = &[$first::ty, $($rest::ty),*];
+
+            fn serialize(&self, serializer: &mut ValueSerializer) -> candid::Result<()> {
+                #[expect(non_snake_case, reason = "a value is named after its type")]
+                let ($first, $($rest),*) = self;
+                $first.idl_serialize(&mut *serializer)?;
+                $($rest.idl_serialize(&mut *serializer)?;)*
+                Ok(())
+            }
+        }
         tuples!($($rest)*);
     };
 }

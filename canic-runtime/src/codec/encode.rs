@@ -1,20 +1,36 @@
 //! Encoding of Candid messages, with a cache of type tables: computing a type's table takes longer
 //! than writing most values of it.
 
-use std::{any, cell::RefCell, collections::BTreeMap};
+use std::{any, cell::RefCell, iter};
 
-use candid::{CandidType, ser::ValueSerializer};
+use candid::{
+    CandidType,
+    ser::{IDLBuilder, ValueSerializer},
+    types::Type,
+};
+
+use crate::{
+    codec::decode::CandidValues,
+    tables::erased::{self, Erased},
+};
 
 thread_local! {
-    static HEADS: RefCell<BTreeMap<Key, Head>> = const { RefCell::new(BTreeMap::new()) };
+    /// A canister replies with few types, so that a search beats a map, whose code is larger, too.
+    static HEADS: RefCell<Vec<Head>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The address of a type's `CandidType::ty`, and the type's name. Neither identifies a type alone:
-/// the linker may merge functions with the same body, and names may repeat.
-type Key = (usize, &'static str);
+/// The `CandidType::ty` of each value of a message.
+type Types = [fn() -> Type];
 
-/// The bytes of a message before its value: magic, type table, and the type's index in it.
-type Head = Vec<u8>;
+/// The bytes of a message before its values: magic, type table, and the types' indexes in it.
+///
+/// The addresses of `types` and the types' names are the key. Neither identifies types alone: the
+/// linker may merge functions with the same body, and names may repeat.
+struct Head {
+    types: Box<Types>,
+    name: &'static str,
+    bytes: Vec<u8>,
+}
 
 /// Encodes a message of one value.
 ///
@@ -22,18 +38,55 @@ type Head = Vec<u8>;
 ///
 /// If the value is of a type that has no values.
 pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
-    let key = (T::ty as fn() -> _ as usize, any::type_name::<T>());
     let mut values = ValueSerializer::new();
     value.idl_serialize(&mut values)?;
-    let values = values.get_result();
+    with_head(&[T::ty], any::type_name::<T>(), values.get_result())
+}
+
+/// Encodes a message of several values.
+///
+/// # Errors
+///
+/// If a value is of a type that has no values.
+pub(crate) fn encode_values<R: CandidValues>(values: &R) -> candid::Result<Vec<u8>> {
+    let mut serializer = ValueSerializer::new();
+    values.serialize(&mut serializer)?;
+    with_head(R::TYPES, any::type_name::<R>(), serializer.get_result())
+}
+
+/// The message of values of these types.
+#[inline(never)]
+fn with_head(types: &Types, name: &'static str, values: &[u8]) -> candid::Result<Vec<u8>> {
     HEADS.with_borrow_mut(|heads| {
-        if let Some(head) = heads.get(&key) {
-            return Ok([head, values].concat());
+        if let Some(head) = heads.iter().find(|head| head.is_of(types, name)) {
+            return Ok([&head.bytes, values].concat());
         }
-        let whole = candid::encode_one(value)?;
-        heads.insert(key, whole[..whole.len() - values.len()].to_vec());
+        let bytes = head(types)?;
+        let whole = [&bytes, values].concat();
+        heads.push(Head {
+            types: types.into(),
+            name,
+            bytes,
+        });
         Ok(whole)
     })
+}
+
+impl Head {
+    fn is_of(&self, types: &Types, name: &str) -> bool {
+        let pairs = || iter::zip(&*self.types, types);
+        self.types.len() == types.len()
+            && pairs().all(|(one, other)| *one as usize == *other as usize)
+            && self.name == name
+    }
+}
+
+fn head(types: &Types) -> candid::Result<Vec<u8>> {
+    let mut builder = IDLBuilder::new();
+    for ty in types {
+        erased::with_type(*ty, || builder.arg(&Erased).map(drop))?;
+    }
+    builder.serialize_to_vec()
 }
 
 #[cfg(test)]
@@ -45,7 +98,9 @@ mod tests {
     use crate::api::{ProvisionError, Provisioned, Source};
 
     fn check<T: CandidType>(value: &T) {
-        assert_eq!(encode(value).unwrap(), candid::encode_one(value).unwrap());
+        let message = candid::encode_one(value).unwrap();
+        assert_eq!(encode(value).unwrap(), message);
+        assert_eq!(encode(value).unwrap(), message, "with a cached head");
     }
 
     proptest! {
@@ -63,7 +118,10 @@ mod tests {
                 operation: numbers.first().copied().unwrap_or_default(),
             };
             let refused = ProvisionError::UnknownRole { role: text.clone(), known: vec![text] };
-            check(&if some { Ok(member) } else { Err(refused) });
+            check(&if some { Ok(member.clone()) } else { Err(refused) });
+            let two = (member, numbers);
+            prop_assert_eq!(encode_values(&two).unwrap(), candid::encode_args(two).unwrap());
+            prop_assert_eq!(encode_values(&()).unwrap(), candid::encode_args(()).unwrap());
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::marker::PhantomData;
 
 use crate::{
-    codec::decode::{CandidValue, CandidValues},
+    codec::{
+        decode::{CandidValue, CandidValues},
+        encode::{encode, encode_values},
+    },
     platform::message,
 };
 
@@ -18,13 +21,13 @@ pub struct Reply {
 
 /// A reply of these values, encoded as Candid.
 pub fn reply<R: CandidValues>(values: R) -> Reply {
-    encoded(candid::encode_args(values), false)
+    encoded(encode_values(&values), false)
 }
 
 /// A reply of this result, encoded as Candid; an `Err` counts as an error of the endpoint.
 pub fn reply_result<T: CandidValue, E: CandidValue>(result: Result<T, E>) -> Reply {
     let failed = result.is_err();
-    encoded(candid::encode_one(result), failed)
+    encoded(encode(&result), failed)
 }
 
 /// A reply of bytes that are encoded already.

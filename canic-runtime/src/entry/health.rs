@@ -17,16 +17,21 @@ pub(super) fn set_started(started: Started) {
     STARTED.set(Some(started));
 }
 
-/// The health of this member now.
-pub(super) async fn health(hook: Option<HealthHook>) -> Health {
-    if let Some(Err(reason)) = STARTED.get().map(|started| started()) {
-        return Health::Starting(reason);
+/// The health of a member without a `health` hook.
+pub(super) fn without_hook() -> Health {
+    match STARTED.get().map(|started| started()) {
+        Some(Err(reason)) => Health::Starting(reason),
+        Some(Ok(())) | None => Health::Healthy,
     }
-    match hook {
-        None => Health::Healthy,
-        Some(hook) => match hook().await {
+}
+
+/// The health of this member now, as its `health` hook says once it has started.
+pub(super) async fn ask(hook: HealthHook) -> Health {
+    match without_hook() {
+        Health::Healthy => match hook().await {
             Ok(()) => Health::Healthy,
             Err(reason) => Health::Unhealthy(reason),
         },
+        starting => starting,
     }
 }

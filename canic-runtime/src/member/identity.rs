@@ -11,7 +11,6 @@ use crate::{
     envelope::IdentityRecord,
     membership::{self, Cached, Fleet},
     platform::{ic, message},
-    stable::memory,
 };
 
 /// The functions of a member that subscribes to root's announcements.
@@ -36,7 +35,7 @@ thread_local! {
 
 /// Loads the identity that an earlier version of the code received.
 pub(crate) fn load() {
-    let record: Option<IdentityRecord> = memory::read_head();
+    let record = IdentityRecord::load();
     PROBATION.set(record.as_ref().is_some_and(|record| record.probation));
     set(record.map(|record| record.identity()));
 }
@@ -53,11 +52,11 @@ pub(crate) fn is_on_probation() -> bool {
 /// If another canister calls.
 pub(crate) fn end_probation() -> Result<(), Denied> {
     require_root()?;
-    if let Some(mut record) = memory::read_head::<IdentityRecord>()
+    if let Some(mut record) = IdentityRecord::load()
         && record.probation
     {
         record.probation = false;
-        memory::write_head(&record);
+        record.store();
     }
     PROBATION.set(false);
     Ok(())
@@ -83,7 +82,7 @@ pub(crate) fn subscribe(subscription: Subscription) {
         return;
     }
     SUBSCRIPTION.set(Some(subscription));
-    if memory::read_head().is_some_and(|record: IdentityRecord| record.subscribed) {
+    if IdentityRecord::load().is_some_and(|record| record.subscribed) {
         (subscription.fall_behind)();
     }
 }
@@ -120,9 +119,9 @@ pub(crate) fn accept(member: &'static Member, record: &IdentityRecord) -> Result
         ));
     }
     let mut record = record.clone();
-    let before: Option<IdentityRecord> = memory::read_head();
+    let before = IdentityRecord::load();
     record.subscribed = before.is_some_and(|before| before.subscribed);
-    memory::write_head(&record);
+    record.store();
     PROBATION.set(record.probation);
     set(Some(identity));
     Ok(())
@@ -149,11 +148,11 @@ pub(crate) fn sync(member: &'static Member, identity: Identity) -> Result<(), De
         )));
     }
     let mut record = IdentityRecord::new(&identity);
-    if let Some(before) = memory::read_head::<IdentityRecord>() {
+    if let Some(before) = IdentityRecord::load() {
         record.subscribed = before.subscribed;
         record.probation = before.probation;
     }
-    memory::write_head(&record);
+    record.store();
     set(Some(identity));
     Ok(())
 }
@@ -167,11 +166,11 @@ pub(crate) fn receive(argument: Vec<u8>) -> Result<Result<(), Denied>, String> {
     if let Err(denied) = require_root() {
         return Ok(Err(denied));
     }
-    if let Some(mut record) = memory::read_head::<IdentityRecord>()
+    if let Some(mut record) = IdentityRecord::load()
         && !record.subscribed
     {
         record.subscribed = true;
-        memory::write_head(&record);
+        record.store();
     }
     match SUBSCRIPTION.get() {
         Some(subscription) => (subscription.receive)(argument).map(Ok),

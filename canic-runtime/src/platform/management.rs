@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use candid::{CandidType, Nat, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
-use serde::Deserialize;
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
         ic::{self, Level},
         settings::{Settings, to_u128},
     },
+    tables::Deserialize,
 };
 
 /// Makes the call of a step.

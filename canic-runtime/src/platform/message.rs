@@ -28,7 +28,12 @@ pub(crate) fn accept() {
 
 /// Replies with one Candid value.
 pub(crate) fn reply(value: &impl CandidType) {
-    match encode(value) {
+    reply_encoded(encode(value));
+}
+
+#[inline(never)]
+fn reply_encoded(value: candid::Result<Vec<u8>>) {
+    match value {
         Ok(bytes) => reply_bytes(bytes),
         Err(error) => reject(format!("the answer can't be encoded: {error}")),
     }
@@ -48,15 +53,35 @@ pub(crate) fn trap(reason: impl AsRef<str>) -> ! {
 }
 
 /// Runs an entry point that may change state, and the tasks that it spawns.
-pub(crate) fn in_update<R>(run: impl FnOnce() -> R) -> R {
-    in_executor_context(run)
+pub(crate) fn in_update(run: impl FnOnce()) {
+    /// The executor's code around an entry point, once for all of them.
+    #[inline(never)]
+    fn run_each(run: &mut dyn FnMut()) {
+        in_executor_context(run);
+    }
+    let mut run = Some(run);
+    run_each(&mut || {
+        if let Some(run) = run.take() {
+            run();
+        }
+    });
 }
 
 /// Runs the entry point of a query, and the tasks that it spawns.
-pub(crate) fn in_query<R>(run: impl FnOnce() -> R) -> R {
+pub(crate) fn in_query(run: impl FnOnce()) {
+    /// The executor's code around an entry point, once for all of them.
+    #[inline(never)]
+    fn run_each(run: &mut dyn FnMut()) {
+        in_query_executor_context(run);
+    }
     // Never reset: the platform discards what a query changes, after its last callback.
     KIND.set(Kind::Query);
-    in_query_executor_context(run)
+    let mut run = Some(run);
+    run_each(&mut || {
+        if let Some(run) = run.take() {
+            run();
+        }
+    });
 }
 
 /// Runs the entry point of an install or upgrade.

@@ -4,9 +4,8 @@
 //! has to know it. All fields are optional: an older platform tells and takes fewer.
 
 use candid::{CandidType, Nat, Principal, idl_hash};
-use serde::Deserialize;
 
-use crate::codec::labels;
+use crate::{codec::labels, tables::Deserialize};
 
 /// The settings of a canister, as a change or as the platform tells them. `None`: not to be
 /// changed, or not told.

@@ -157,7 +157,7 @@ pub(crate) fn forget() {
 /// # Errors
 ///
 /// With a message, if it is anything else, or if a newer version of canic wrote it.
-fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
+fn check_layout(raw: &(impl ic_stable_structures::Memory + Clone)) -> Result<(), String> {
     if raw.size() == 0 {
         return Ok(());
     }
@@ -186,7 +186,7 @@ fn check_layout(raw: &impl ic_stable_structures::Memory) -> Result<(), String> {
         };
     }
     // Opening a manager that exists changes nothing.
-    let meta = MemoryManager::init(Shared(raw)).get(MemoryId::new(META));
+    let meta = MemoryManager::init(raw.clone()).get(MemoryId::new(META));
     let mut mark = [0; 6];
     meta.read(0, &mut mark);
     if &mark[..5] != MAGIC {
@@ -272,24 +272,6 @@ fn compare<M: ic_stable_structures::Memory>(
     grown
 }
 
-/// A borrowed memory, for a memory manager that only reads.
-struct Shared<'a, M>(&'a M);
-
-impl<M: ic_stable_structures::Memory> ic_stable_structures::Memory for Shared<'_, M> {
-    fn size(&self) -> u64 {
-        self.0.size()
-    }
-    fn grow(&self, pages: u64) -> i64 {
-        self.0.grow(pages)
-    }
-    fn read(&self, offset: u64, dst: &mut [u8]) {
-        self.0.read(offset, dst);
-    }
-    fn write(&self, offset: u64, src: &[u8]) {
-        self.0.write(offset, src);
-    }
-}
-
 /// Writes magic and layout version into an empty [`META`].
 fn stamp(meta: &Memory) {
     if meta.size() == 0 {
@@ -335,6 +317,15 @@ pub(crate) fn read_head<T>() -> Option<T>
 where
     T: for<'a> minicbor::Decode<'a, ()>,
 {
+    head().map(|bytes| decode(&bytes))
+}
+
+/// The bytes of the head record, if one was written.
+///
+/// # Panics
+///
+/// If their length is damaged.
+pub(crate) fn head() -> Option<Vec<u8>> {
     let meta = open(META);
     let mut length = [0; 4];
     meta.read(HEAD_LENGTH, &mut length);
@@ -348,7 +339,7 @@ where
     );
     let mut bytes = vec![0; length as usize];
     meta.read(HEAD, &mut bytes);
-    Some(decode(&bytes))
+    Some(bytes)
 }
 
 /// Writes the head record.
@@ -357,11 +348,19 @@ where
 ///
 /// If stable memory can't grow.
 pub(crate) fn write_head(value: &impl minicbor::Encode<()>) {
-    let bytes = encode(value);
+    set_head(&encode(value));
+}
+
+/// Writes the bytes of the head record.
+///
+/// # Panics
+///
+/// If stable memory can't grow.
+pub(crate) fn set_head(bytes: &[u8]) {
     let meta = open(META);
     grow_to(&meta, HEAD + bytes.len() as u64);
     meta.write(HEAD_LENGTH, &(bytes.len() as u32).to_le_bytes());
-    meta.write(HEAD, &bytes);
+    meta.write(HEAD, bytes);
 }
 
 #[cfg(test)]

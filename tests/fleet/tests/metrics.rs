@@ -483,13 +483,7 @@ fn an_empty_endpoint_costs_little_more_than_that_of_ic_cdk() {
                 let wired = cost(canister, sender, &format!("{wiring}_{kind}"));
                 let more = wired.saturating_sub(by_hand);
                 println!("{whose} {wiring}_{kind}: {wired} instructions, {more} more than by hand");
-                // A function that may await is counted until it has ended.
-                let most = if kind == "update_later" {
-                    MOST + 1_000
-                } else {
-                    MOST
-                };
-                assert!(more <= most, "{whose} {wiring}_{kind}: {more}");
+                assert!(more <= MOST, "{whose} {wiring}_{kind}: {more}");
             }
         }
     };

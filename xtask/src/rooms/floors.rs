@@ -34,6 +34,7 @@ const RUNTIME: Floors = &[
         "error",
         "membership",
         "stable",
+        "tables",
     ],
 ];
 
