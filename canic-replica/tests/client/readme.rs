@@ -153,7 +153,7 @@ fn the_fleet_of_the_readme_is_deployed_and_hires() {
 
     let fleet = Fleet { folder, home, icp };
     let commands = commands(&readme);
-    let [start, hire] = commands.as_slice() else {
+    let [start, hire, deploy, rollouts] = commands.as_slice() else {
         panic!("{commands:?}");
     };
     fleet.ok(start);
@@ -166,6 +166,15 @@ fn the_fleet_of_the_readme_is_deployed_and_hires() {
     );
     let greeting = fleet.ok(&greet);
     assert!(greeting.contains("I am alice"), "{greeting}");
+    // A worker that changed: root embeds another module, and rolls it out.
+    let worker = fleet.folder.join("worker/src/lib.rs");
+    let text = fs::read_to_string(&worker).unwrap();
+    let changed = text.replace("greeting.get().clone()", "format!(\"{}!\", greeting.get())");
+    assert_ne!(text, changed);
+    fs::write(&worker, changed).unwrap();
+    fleet.ok(deploy);
+    let rollouts = fleet.ok(rollouts);
+    assert!(rollouts.contains("\"worker\""), "{rollouts}");
     fleet.ok("icp network stop");
 }
 

@@ -9,7 +9,13 @@ use example_types::WorkerArgs;
 /// takes a single management call.
 #[canic::root(
     pool(min = 2, max = 10, cycles = "2T"),
-    role(name = "worker", args = WorkerArgs, max = 100, cycles = "2T"),
+    role(
+        name = "worker",
+        args = WorkerArgs,
+        max = 100,
+        cycles = "2T",
+        rollout(canary = 1, bake = "1m", on_failure = "undo"),
+    ),
     role(name = "club", max = 20, cycles = "2T"),
     role(name = "page", parents("club"), max_per_parent = 10, cycles = "2T"),
 )]

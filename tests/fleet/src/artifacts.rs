@@ -30,6 +30,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-careless-root",
         "fixture-doors",
         "fixture-empty",
+        "fixture-faulty-worker",
         "fixture-foreign",
         "fixture-forest-root",
         "fixture-hooks",

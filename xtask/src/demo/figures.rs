@@ -1,8 +1,12 @@
 //! The figures of a demo, measured by asking the canisters and the replica.
 
-use canic::api::{MembersFilter, OperationKind, OperationState, OperationsFilter, Source};
+use canic::api::{
+    MembersFilter, OperationInfo, OperationKind, OperationState, OperationsFilter, Source,
+};
 use canic_fleet_tests::Fleet;
 use serde::Serialize;
+
+use super::rollouts::Rollouts;
 
 /// The object that `--json` prints. A figure is `null` if this server can't measure it.
 #[derive(Serialize)]
@@ -14,6 +18,13 @@ pub(super) struct Figures {
     pub(super) rolled_back: u64,
     pub(super) same_key_same_member: bool,
     pub(super) survived_upgrade: bool,
+    /// Members that a good release reached, and members that left a bad one by themselves.
+    pub(super) rolled_out: u64,
+    pub(super) rolled_back_release: u64,
+    /// Members that do not run after both rollouts.
+    pub(super) left_stopped: u64,
+    /// Notes that a worker confirmed while it was rolled out, and that it does not have afterwards.
+    pub(super) acknowledged_writes_lost: u64,
     pub(super) canisters_lost: Option<u64>,
     pub(super) cycles_unaccounted: Option<i128>,
     pub(super) management_calls_pool_hit: Option<u64>,
@@ -26,6 +37,7 @@ impl Figures {
         fleet: &Fleet,
         same_key_same_member: bool,
         survived_upgrade: bool,
+        rollouts: Rollouts,
         management_calls_pool_hit: Option<u64>,
         management_calls_fresh: Option<u64>,
     ) -> Self {
@@ -39,7 +51,10 @@ impl Figures {
             });
             done.count() as u64
         };
-        let rolled_back = |state: &OperationState| matches!(state, OperationState::RolledBack(_));
+        let rolled_back = |operation: &&OperationInfo| {
+            operation.kind == OperationKind::Provision
+                && matches!(operation.state, OperationState::RolledBack(_))
+        };
         Self {
             members: fleet.members(&MembersFilter::All).len() as u64,
             pool_ready: fleet
@@ -49,9 +64,13 @@ impl Figures {
                 .count() as u64,
             pool_hits: provisioned(Source::Pool),
             fresh: provisioned(Source::Fresh),
-            rolled_back: closed.iter().filter(|o| rolled_back(&o.state)).count() as u64,
+            rolled_back: closed.iter().filter(rolled_back).count() as u64,
             same_key_same_member,
             survived_upgrade,
+            rolled_out: rollouts.rolled_out,
+            rolled_back_release: rollouts.rolled_back,
+            left_stopped: rollouts.left_stopped,
+            acknowledged_writes_lost: rollouts.writes_lost,
             canisters_lost: audit.lost.map(|lost| lost.len() as u64),
             cycles_unaccounted: audit.unaccounted,
             management_calls_pool_hit,

@@ -4,6 +4,7 @@
 //! does not hold.
 
 mod figures;
+mod rollouts;
 mod show;
 
 use candid::Principal;
@@ -89,10 +90,12 @@ impl Demo {
         let pool_hit = self.retire_and_reuse();
         self.fill_guest_book();
         let survived_upgrade = self.upgrade();
+        let rollouts = self.roll_out();
         let figures = Figures::measure(
             &self.fleet,
             same_key_same_member,
             survived_upgrade,
+            rollouts,
             pool_hit,
             fresh,
         );
