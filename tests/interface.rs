@@ -96,8 +96,8 @@ fn the_interface_has_every_endpoint() {
         fn get_candid_pointer() -> *mut c_char;
     }
 
-    // SAFETY: this crate defines the function with that signature. The function returns a pointer
-    // from `CString::into_raw`, so the string has a NUL at its end and is never freed.
+    // SAFETY: this crate defines the function with that signature. It returns the address of a
+    // string that has a NUL at its end and is never freed.
     let text = unsafe { CStr::from_ptr(get_candid_pointer()) };
     let text = text.to_str().expect("Candid is text");
     let (types, service) = text.split_once("service : ").expect("a service");
@@ -108,9 +108,11 @@ fn the_interface_has_every_endpoint() {
   by_an_import : () -> ();
   by_another_name : () -> () query;
   by_its_path : () -> ();
+  canic_accept : () -> (Result);
   canic_announce : (Announcement) -> (Result);
+  canic_health : () -> (Result_1);
   canic_identity : () -> (IdentityInfo) query;
-  canic_metrics : (PageRequest) -> (Result_1) query;
+  canic_metrics : (PageRequest) -> (Result_2) query;
   canic_sync : (Identity) -> (Result);
   http_request : (HttpRequest) -> (HttpResponse) query;
   of_a_type_of_its_own : (Job) -> (nat64, opt Job);

@@ -124,4 +124,23 @@ mod tests {
             prop_assert_eq!(encode_values(&()).unwrap(), candid::encode_args(()).unwrap());
         }
     }
+
+    #[test]
+    fn types_of_one_name_have_heads_of_their_own() {
+        {
+            #[derive(CandidType)]
+            struct Twin {
+                number: u32,
+            }
+            check(&Twin { number: 1 });
+        }
+        {
+            #[derive(CandidType)]
+            struct Twin {
+                text: String,
+            }
+            let text = "text".to_string();
+            check(&Twin { text });
+        }
+    }
 }

@@ -451,7 +451,7 @@ fn the_raw_gateway_serves_the_page() {
 #[test]
 fn an_empty_endpoint_costs_little_more_than_that_of_ic_cdk() {
     /// The most instructions that canic may add to a call.
-    const MOST: u64 = 3_000;
+    const MOST: u64 = 2_500;
     let fleet = Fleet::start("fixture-hub-root");
     let Some(observer) = &fleet.observer else {
         return println!("skipped: this server does not serve instructions");
