@@ -245,7 +245,9 @@ pub fn canic_module_approve(_root: &'static Root) {
         async move {
             allowed.map_err(ModuleError::Denied)?;
             let now = ic::now();
-            state::with(|state| requests::modules::approve(state, &request, now))
+            let info = state::with(|state| requests::modules::approve(state, &request, now))?;
+            driver::begin_upgrades();
+            Ok::<_, ModuleError>(info)
         }
     });
 }

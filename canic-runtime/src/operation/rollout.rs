@@ -648,6 +648,36 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_that_another_operation_held_is_waited_for() {
+        let mut rollout = sample(5);
+        rollout.phase = Phase::Canary;
+        rollout.walk = Walk {
+            begun: 1,
+            held: 2,
+            exhausted: true,
+            ..Walk::default()
+        };
+        assert_eq!(next(&mut rollout, 0, 7), Next::Entered);
+        assert_eq!((rollout.phase, rollout.walk.begun), (Phase::Canary, 1));
+        assert_eq!(next(&mut rollout, 0, 7), Next::At(7 + BUSY_PAUSE));
+        assert_eq!(next(&mut rollout, 0, 7 + BUSY_PAUSE), Next::Begin(1));
+    }
+
+    #[test]
+    fn snapshots_are_dropped_after_what_was_under_way_has_ended() {
+        for phase in [Phase::Clear, Phase::Settle] {
+            let mut rollout = sample(5);
+            rollout.phase = phase;
+            rollout.outcome = Some(Outcome::Aborted);
+            assert_eq!(next(&mut rollout, 1, 7), Next::Nothing);
+            assert_eq!(next(&mut rollout, 0, 7), Next::Begin(10));
+            // Those that it drops itself run at once.
+            rollout.walk.begun = 1;
+            assert_eq!(next(&mut rollout, 1, 7), Next::Begin(9));
+        }
+    }
+
+    #[test]
     fn a_role_without_members_to_upgrade_does_not_bake() {
         let mut rollout = sample(0);
         let mut fleet = fleet(0);

@@ -538,6 +538,8 @@ mod tests {
         health: Result<Health, Failure>,
         /// Whether the new code refuses its upgrade.
         refuses: bool,
+        /// Whether the new code refuses to be left.
+        clings: bool,
         now: u64,
     }
 
@@ -552,6 +554,7 @@ mod tests {
                 probation: false,
                 health,
                 refuses: false,
+                clings: false,
                 now: SECOND,
             }
         }
@@ -579,6 +582,9 @@ mod tests {
                 }
                 Step::Upgrade => {
                     assert_eq!(self.run, Run::Stopped);
+                    if self.clings && !op.upgrade.as_ref().unwrap().forced {
+                        return refused();
+                    }
                     assert!(self.probation, "nothing acknowledged is undone");
                     (self.module, self.probation) = (OLD.module, false);
                 }
@@ -737,6 +743,106 @@ mod tests {
     }
 
     #[test]
+    fn new_code_that_refuses_to_be_left_is_not_asked_again() {
+        let mut canister = Canister::new(Ok(Health::Unhealthy("no".to_string())));
+        canister.clings = true;
+        let mut op = upgrade(false);
+        assert_eq!(run(&mut op, &mut canister, |_| None).0, End::Reverted);
+        assert_eq!((canister.module, canister.run), (OLD.module, Run::Running));
+        // Code that was accepted has served since, and is asked.
+        let mut op = operation(Job::Restore, true);
+        op.upgrade = Some(UpgradeState::new(Job::Restore, Some(vec![1])));
+        canister.snapshots = vec![(vec![1], 0)];
+        canister.module = NEW.module;
+        let restores = |step| (step == Step::Restore).then_some(REJECTED);
+        let (end, _) = run(&mut op, &mut canister, restores);
+        assert_eq!((end, canister.run), (End::Abandoned, Run::Running));
+        assert!(op.upgrade.unwrap().has_new);
+    }
+
+    #[test]
+    fn a_member_that_root_gives_up_runs_and_root_knows_what() {
+        let mut canister = Canister::new(Ok(Health::Unhealthy("no".to_string())));
+        let mut op = upgrade(false);
+        let mut upgrades = 0;
+        let (end, _) = run(&mut op, &mut canister, |step| {
+            upgrades += u32::from(step == Step::Upgrade);
+            (step == Step::Upgrade && upgrades > 1).then_some(REJECTED)
+        });
+        assert_eq!((end, canister.run), (End::Abandoned, Run::Running));
+        assert_eq!(canister.module, NEW.module);
+        assert!(op.upgrade.unwrap().has_new);
+    }
+
+    #[test]
+    fn a_long_time_for_health_takes_no_more_questions_than_an_operation_may_ask() {
+        let mut canister = Canister::new(Ok(Health::Starting("not yet".to_string())));
+        let mut op = upgrade(false);
+        if let Purpose::Upgrade(_, plan) = &mut op.purpose {
+            plan.health_timeout = 86_400 * SECOND;
+        }
+        let (end, steps) = run(&mut op, &mut canister, |_| None);
+        assert_eq!((end, canister.module), (End::Reverted, OLD.module));
+        let asked = steps.iter().filter(|step| **step == Step::Health).count() as u64;
+        assert!(asked <= MAX_QUESTIONS + 1, "{asked}");
+        assert!(canister.now > 86_400 * SECOND);
+    }
+
+    #[test]
+    fn a_member_is_started_whatever_it_takes() {
+        let mut canister = Canister::new(Ok(Health::Healthy));
+        canister.refuses = true;
+        let mut starts = 0;
+        let (end, _) = run(&mut upgrade(false), &mut canister, |step| {
+            starts += u32::from(step == Step::Start);
+            (step == Step::Start && starts < 300).then_some(REJECTED)
+        });
+        assert_eq!((end, canister.run), (End::Abandoned, Run::Running));
+        // Nor is it left stopped if root never learns of its snapshot.
+        let mut canister = Canister::new(Ok(Health::Healthy));
+        let (end, _) = run(&mut upgrade(true), &mut canister, |step| match step {
+            Step::TakeSnapshot => Some(Fault {
+                code: 6,
+                ..REJECTED
+            }),
+            Step::FindSnapshot => Some(REJECTED),
+            _ => None,
+        });
+        assert_eq!((end, canister.run), (End::Abandoned, Run::Running));
+    }
+
+    #[test]
+    fn a_member_that_can_not_pay_for_the_way_back_is_lent_the_cycles() {
+        let mut canister = Canister::new(Ok(Health::Unhealthy("no".to_string())));
+        let mut op = upgrade(false);
+        let mut stops = 0;
+        let mut poor = canister.clone();
+        let (end, steps) = run(&mut op, &mut poor, |step| {
+            stops += u32::from(step == Step::Stop);
+            None
+        });
+        assert_eq!((end, stops), (End::Reverted, 2));
+        assert!(!steps.contains(&Step::Fund));
+        canister.module = NEW.module;
+        canister.probation = true;
+        canister.cycles = 7;
+        let mut op = upgrade(false);
+        op.upgrade.as_mut().unwrap().installed = true;
+        let (end, steps) = run(&mut op, &mut canister, |_| None);
+        assert_eq!(end, End::Reverted);
+        assert_eq!(steps.iter().filter(|step| **step == Step::Fund).count(), 1);
+    }
+
+    #[test]
+    fn a_deposit_is_never_so_small_that_the_member_burns_it_at_once() {
+        let mut canister = Canister::new(Ok(Health::Healthy));
+        let price = drain::price(T / 2);
+        canister.cycles = price - 1;
+        run(&mut upgrade(false), &mut canister, |_| None);
+        assert_eq!(canister.cycles, price - 1 + price / 100);
+    }
+
+    #[test]
     fn a_member_that_does_not_stop_is_started_again() {
         let mut canister = Canister::new(Ok(Health::Healthy));
         canister.run = Run::Stopping;
@@ -856,6 +962,7 @@ mod tests {
             };
             let mut canister = Canister::new(health);
             canister.refuses = rng.u32(..8) == 0;
+            canister.clings = rng.u32(..4) == 0;
             let mut op = upgrade(rng.bool());
             let mut left = rng.u32(..6);
             let (end, steps) = run(&mut op, &mut canister, |_| {
@@ -871,10 +978,11 @@ mod tests {
             });
             let told = format!("seed {seed}: {end:?} after {steps:?}, {:?}", op.failure);
             let state = op.upgrade.unwrap();
+            assert_eq!(canister.run, Run::Running, "{told}");
             if end == End::Abandoned {
+                assert_eq!(state.has_new, canister.module == NEW.module, "{told}");
                 continue;
             }
-            assert_eq!(canister.run, Run::Running, "{told}");
             assert!(!canister.probation, "{told}");
             let expected = if end == End::Done { NEW } else { OLD };
             assert_eq!(canister.module, expected.module, "{told}");

@@ -105,7 +105,15 @@ pub(crate) fn begin_queued() {
 /// Begins the operations that rollouts are due to begin.
 pub(crate) fn begin_upgrades() {
     let now = ic::now();
-    let advanced = state::with(|state| rollout::advance(state, now));
+    let (advanced, goes_on) = state::with(|state| {
+        let advanced = rollout::advance(state, now);
+        let mut open = state.rollouts.open_ones();
+        (advanced, open.any(|rollout| rollout.pause.is_none()))
+    });
+    if goes_on {
+        // The next look at a rollout may be lost with its timer.
+        alarm::watch(Some(Pace::Work));
+    }
     advanced.begun.into_iter().for_each(spawn);
     if let Some(next) = advanced.next {
         alarm::wake_within(next.saturating_sub(now));

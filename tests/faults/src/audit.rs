@@ -463,7 +463,7 @@ fn is_expected(
             request.parent.is_some() && *parent_role == parent.map(|parent| parent.role.clone())
         }
         (Err(ProvisionError::ParentFull { max, .. }), None) => siblings.count() == *max as usize,
-        (Err(ProvisionError::RoleFull { .. }), None) => of_role.count() == world.capacity,
+        (Err(ProvisionError::RoleFull { max, .. }), None) => of_role.count() == *max as usize,
         (Err(ProvisionError::InstallFailed { .. }), None) => request.arg == refused().arg,
         (Err(_), _) => false,
     }

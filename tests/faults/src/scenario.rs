@@ -1,6 +1,6 @@
 //! The scenarios: single operations of a fleet, and a few that run concurrently.
 
-mod rollouts;
+pub(crate) mod rollouts;
 
 use std::sync::OnceLock;
 

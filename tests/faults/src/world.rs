@@ -756,9 +756,9 @@ impl World {
         ))
     }
 
-    /// Looks at the newest rollout, and lets happen what its cue says.
+    /// Looks at the newest rollout, unless nothing has happened, and lets happen what its cue says.
     fn follow_cues(&mut self) {
-        if !self.writer.is_writing() {
+        if self.idle > 0 || !self.writer.is_writing() {
             return;
         }
         let rollouts = self.rollouts();

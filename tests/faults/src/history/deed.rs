@@ -14,9 +14,11 @@ use canic_fleet_tests::{
 use ic_management_canister_types::{CanisterSettings, LogVisibility};
 use serde::{Deserialize, Serialize};
 
+use super::release::Release;
 use crate::{
     case::Act,
-    scenario::{hub, import, provision, refused, subscriber},
+    releases::ROLE,
+    scenario::{hub, import, provision, refused, rollouts, subscriber},
     world::{SECOND, World, controller},
 };
 
@@ -110,6 +112,8 @@ pub enum Deed {
         /// The version.
         version: u8,
     },
+    /// Something about releases and rollouts.
+    Release(Release),
     /// Root's controller deletes the records of closed operations.
     Prune,
     /// A member is upgraded to its own module.
@@ -240,6 +244,7 @@ impl Deed {
             }
             Self::Import(stranger) => stranger.import(world),
             Self::Approve { role, version } => approve(world, role, *version),
+            Self::Release(release) => release.perform(world),
             Self::Prune => {
                 let request = PruneRequest { before: u64::MAX };
                 ask_root(world, "canic_prune", (request,));
@@ -342,7 +347,7 @@ fn retire(world: &mut World, canister: Principal, how: How, subtree: Option<bool
 
 // Members by number
 
-fn index(number: u8, count: usize) -> usize {
+pub(super) fn index(number: u8, count: usize) -> usize {
     usize::from(number) % count.max(1)
 }
 
@@ -362,7 +367,7 @@ fn of_roles(world: &mut World, roles: &[&str]) -> Vec<MemberInfo> {
 
 /// The members that may have children.
 fn parents(world: &mut World) -> Vec<MemberInfo> {
-    of_roles(world, &["hub", "subscriber"])
+    of_roles(world, &["hub", "subscriber", ROLE])
 }
 
 fn parent_of(world: &mut World, number: u8) -> Option<Principal> {
@@ -381,6 +386,7 @@ impl Place {
             "hub" => hub(),
             "subscriber" => subscriber(key_of(self.key), None),
             "watcher" => watcher(),
+            ROLE => rollouts::request(key_of(self.key), None),
             "refused" => refused(),
             _ => notebook(user(self.key)),
         };

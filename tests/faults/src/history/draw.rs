@@ -5,8 +5,12 @@ use fastrand::Rng;
 use super::{
     Drawn, Fleet, History, Step,
     deed::{Adoption, Deed, How, PACKAGES, Place, Stranger, VERSIONS},
+    release::{PLANS, Release, WORDS, Wish},
 };
-use crate::case::Act;
+use crate::{case::Act, releases::ROLE};
+
+/// One in so many histories is about releases.
+const RELEASES: u64 = 6;
 
 impl History {
     /// The history of a seed.
@@ -14,6 +18,7 @@ impl History {
     pub fn drawn(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let fleet = match rng.u32(..10) {
+            _ if seed % RELEASES == 1 => Fleet::Releases,
             0..3 => Fleet::Small,
             3 => Fleet::Poor,
             4 => Fleet::Tree,
@@ -38,6 +43,9 @@ impl History {
 }
 
 fn deed(fleet: Fleet, rng: &mut Rng) -> Deed {
+    if fleet == Fleet::Releases && rng.bool() {
+        return Deed::Release(release(rng));
+    }
     match rng.u32(..100) {
         0..26 => Deed::Provision(place(fleet, rng)),
         26..31 => {
@@ -75,6 +83,35 @@ fn deed(fleet: Fleet, rng: &mut Rng) -> Deed {
     }
 }
 
+fn release(rng: &mut Rng) -> Release {
+    // Half of them are good.
+    let does = WORDS[rng.usize(..2 * WORDS.len()).saturating_sub(WORDS.len())];
+    match rng.u32(..20) {
+        0..7 => Release::Approve {
+            does: does.to_string(),
+            number: rng.u8(1..9),
+            manual: rng.u32(..3) > 0,
+        },
+        7..13 => Release::RollOut {
+            release: rng.bool().then(|| rng.u8(1..7)),
+            plan: rng.u8(..PLANS.len() as u8),
+        },
+        13 => Release::Embed {
+            number: rng.u8(1..9),
+        },
+        _ => Release::Control {
+            wish: [
+                Wish::Pause,
+                Wish::Resume,
+                Wish::Promote,
+                Wish::Abort,
+                Wish::Undo,
+                Wish::UndoState,
+            ][rng.usize(..6)],
+        },
+    }
+}
+
 fn number(rng: &mut Rng) -> u8 {
     rng.u8(..24)
 }
@@ -93,6 +130,7 @@ fn place(fleet: Fleet, rng: &mut Rng) -> Place {
         (Fleet::Small | Fleet::Poor, 4..7) | (Fleet::Forest, 4..6) => "hub",
         (Fleet::Tree | Fleet::Forest, 6..12) => "subscriber",
         (Fleet::Tree | Fleet::Forest, 12) => "watcher",
+        (Fleet::Releases, 4..19) => ROLE,
         _ => "worker",
     };
     Place {

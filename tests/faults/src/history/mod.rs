@@ -6,6 +6,7 @@
 
 mod deed;
 mod draw;
+mod release;
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock};
 
@@ -14,7 +15,10 @@ use canic::api::PruneRequest;
 use canic_replica::{Chaos, Effect, Fault};
 use serde::{Deserialize, Serialize};
 
-pub use self::deed::{Adoption, Deed, How, Place, Stranger};
+pub use self::{
+    deed::{Adoption, Deed, How, Place, Stranger},
+    release::{Release, Wish},
+};
 use crate::{
     audit::{audit_records, check_answered},
     matrix::{Violation, catch_panic},
@@ -50,6 +54,8 @@ pub enum Fleet {
     Tree,
     /// Roles of all kinds; a hub, two subscribers, a watcher and a worker.
     Forest,
+    /// Members with releases, to which a writer writes.
+    Releases,
 }
 
 /// A deed, and the rounds after it.
@@ -99,6 +105,7 @@ impl Fleet {
             Self::Poor => cached(&POOR, scenario::poor),
             Self::Tree => scenario::tree(),
             Self::Forest => cached(&FOREST, forest),
+            Self::Releases => scenario::rollouts::fleet(),
         }
     }
 }
@@ -180,6 +187,9 @@ impl History {
             world.replica.inject(fault.clone());
         }
         for step in &self.steps {
+            if self.fleet == Fleet::Releases {
+                scenario::rollouts::write(world);
+            }
             step.deed.perform(world);
             world.rounds(step.rounds);
         }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The plan of most scenarios: a canary, a short bake, and no failure.
-const PLAN: RolloutPlan = RolloutPlan {
+pub(crate) const PLAN: RolloutPlan = RolloutPlan {
     canary: Share::Members(1),
     bake: 20,
     concurrent: 2,
@@ -36,7 +36,7 @@ const PATIENT: RolloutPlan = RolloutPlan {
 };
 
 /// All scenarios of rollouts.
-pub(super) const SCENARIOS: &[Scenario] = &[
+pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "rollout_of_a_good_release",
         world: || with_candidate("good"),
@@ -452,7 +452,12 @@ pub(crate) fn request(key: &str, parent: Option<Principal>) -> ProvisionRequest 
 }
 
 /// Stages and approves a release, which begins its rollout.
-fn approve(world: &mut World, does: &str, number: u32) {
+pub(crate) fn approve(world: &mut World, does: &str, number: u32) {
+    approve_with(world, does, number, None);
+}
+
+/// Stages and approves a release, with a rollout or without.
+pub(crate) fn approve_with(world: &mut World, does: &str, number: u32, manual: Option<bool>) {
     let wasm = release(does, number);
     world.know_module(&wasm);
     let mut chunks = Vec::new();
@@ -467,7 +472,7 @@ fn approve(world: &mut World, does: &str, number: u32) {
         role: ROLE.to_string(),
         hash: sha256(&wasm),
         chunks,
-        manual: None,
+        manual,
     };
     world.begin(controller(), world.root, "canic_module_approve", (request,));
 }
@@ -487,14 +492,14 @@ fn start_with(world: &mut World, plan: RolloutPlan, canaries: Option<Vec<Princip
     world.begin(controller(), world.root, "canic_rollout_start", (request,));
 }
 
-/// Begins to write to all members, to one of them through a canister.
-fn write(world: &mut World) {
+/// Writes to all members from now on, to one of them through a canister.
+pub(crate) fn write(world: &mut World) {
     let all = members(world);
     let client = world.controlled_by(controller()).first().copied();
     world.writer.aim(&all, client);
 }
 
-fn control(world: &mut World, rollout: &RolloutInfo, wish: RolloutControl) {
+pub(crate) fn control(world: &mut World, rollout: &RolloutInfo, wish: RolloutControl) {
     let request = (rollout.id, wish);
     world.begin(controller(), world.root, "canic_rollout_control", request);
 }
