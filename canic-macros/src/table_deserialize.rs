@@ -35,7 +35,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     };
     Ok(quote! {
         const _: () = {
-            use ::serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, VariantAccess, Visitor};
+            use ::serde::de::{
+                Deserialize, Deserializer, EnumAccess, MapAccess, VariantAccess, Visitor,
+            };
             use ::std::fmt;
             use crate::tables::decode as tables;
 

@@ -217,7 +217,8 @@ mod tests {
         fn a_record_is_the_cbor_that_its_fields_numbers_say(
             role in ".{0,300}", key in prop::option::of(".{0,40}"),
             ids in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..30)),
-            flags: [bool; 2], more in prop::option::of(prop::collection::vec(any::<(u64, Option<String>)>(), 0..3)),
+            flags: [bool; 2],
+            more in prop::option::of(prop::collection::vec(any::<(u64, Option<String>)>(), 0..3)),
         ) {
             let [root, parent] = ids.map(|bytes| Principal::from_slice(&bytes));
             let [subscribed, probation] = flags;
