@@ -6,7 +6,14 @@ use canic::api::{
 use canic_fleet_tests::Fleet;
 use serde::Serialize;
 
-use super::rollouts::Rollouts;
+/// What the rollouts left behind.
+#[derive(Default)]
+pub(super) struct Rollouts {
+    pub(super) rolled_out: u64,
+    pub(super) rolled_back: u64,
+    pub(super) left_stopped: u64,
+    pub(super) writes_lost: u64,
+}
 
 /// The object that `--json` prints. A figure is `null` if this server can't measure it.
 #[derive(Serialize)]

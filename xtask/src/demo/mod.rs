@@ -6,6 +6,7 @@
 mod figures;
 mod rollouts;
 mod show;
+mod stage;
 
 use candid::Principal;
 use canic::api::{
@@ -15,7 +16,10 @@ use canic::api::{
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet, user};
 
-use self::figures::Figures;
+use self::{
+    figures::Figures,
+    stage::{Demo, say},
+};
 use crate::toolchain;
 
 #[derive(clap::Args)]
@@ -59,27 +63,9 @@ pub(crate) fn run(json: bool) -> Result<(), String> {
     }
 }
 
-fn say(step: &str, text: &str) {
-    println!("{step:>9}  {text}");
-}
-
-struct Demo {
-    fleet: Fleet,
-    failed: Vec<String>,
-}
-
 type Answer = Result<Provisioned, ProvisionError>;
 
 impl Demo {
-    /// Prints a claim and whether it holds.
-    fn claim(&mut self, claim: &str, holds: bool) -> bool {
-        println!("{:>9}  {claim}", if holds { "ok" } else { "FAILED" });
-        if !holds {
-            self.failed.push(claim.to_string());
-        }
-        holds
-    }
-
     fn play(&mut self) -> Figures {
         say("install", &format!("root is {}", self.fleet.root));
         self.approve();
@@ -270,21 +256,6 @@ impl Demo {
         self.claim("a note is written", matches!(written, Ok(Ok(()))));
         let read = self.read_note(1, title);
         self.claim("and read back", read.as_deref() == Some(text));
-    }
-
-    fn read_note(&self, number: u8, title: &str) -> Option<String> {
-        let notebook = self.notebook(number)?;
-        self.fleet
-            .query(notebook, user(number), "get", (title,))
-            .ok()
-            .flatten()
-    }
-
-    fn notebook(&self, number: u8) -> Option<Principal> {
-        let found = self
-            .fleet
-            .query(self.fleet.root, user(number), "where_is", (user(number),));
-        found.unwrap_or_else(|reject| panic!("where_is: {reject}"))
     }
 
     /// A worker whose `init` fails: a notebook can't belong to the anonymous principal.

@@ -6,16 +6,10 @@ use canic::api::{
 };
 use canic_fleet_tests::{artifacts, user};
 
-use super::{Demo, say};
-
-/// What the rollouts left behind.
-#[derive(Default)]
-pub(super) struct Rollouts {
-    pub(super) rolled_out: u64,
-    pub(super) rolled_back: u64,
-    pub(super) left_stopped: u64,
-    pub(super) writes_lost: u64,
-}
+use super::{
+    figures::Rollouts,
+    stage::{Demo, say},
+};
 
 /// A note that a worker confirmed: its owner's number and its title.
 type Note = (u8, String);

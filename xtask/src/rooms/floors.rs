@@ -71,7 +71,13 @@ const REPLICA: Floors = &[
 
 const MACROS: Floors = &[
     &["lib"],
-    &["endpoint", "role", "root"],
+    &[
+        "candid_table",
+        "endpoint",
+        "role",
+        "root",
+        "table_deserialize",
+    ],
     &["role_fns"],
     &["values"],
     &["hooks", "system_endpoints"],
