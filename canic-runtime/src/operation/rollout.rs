@@ -378,9 +378,9 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Clear | Phase::Rest | Phase::Undo => u32::MAX,
     };
     let left = wanted.saturating_sub(walk.begun);
-    let drops_snapshots = matches!(rollout.phase, Phase::Clear | Phase::Settle);
-    if drops_snapshots && walk.begun == 0 && open > 0 {
-        // Operations that began before may still leave snapshots.
+    let cleans_up = matches!(rollout.phase, Phase::Clear | Phase::Undo | Phase::Settle);
+    if cleans_up && walk.begun == 0 && open > 0 {
+        // Operations that began before may still leave snapshots, or the new release.
         return Next::Nothing;
     }
     if left > 0 && !walk.exhausted {
@@ -664,8 +664,8 @@ mod tests {
     }
 
     #[test]
-    fn snapshots_are_dropped_after_what_was_under_way_has_ended() {
-        for phase in [Phase::Clear, Phase::Settle] {
+    fn a_phase_that_cleans_up_begins_after_what_was_under_way_has_ended() {
+        for phase in [Phase::Clear, Phase::Undo, Phase::Settle] {
             let mut rollout = sample(5);
             rollout.phase = phase;
             rollout.outcome = Some(Outcome::Aborted);

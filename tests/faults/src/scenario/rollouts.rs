@@ -207,6 +207,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "rollout_undone_in_its_canary",
+        world: || with_candidate("good"),
+        act: |world| {
+            start(world, PLAN);
+            cue(
+                world,
+                |one| one.phase == RolloutPhase::Canary && one.open > 0,
+                |world, one| control(world, one, RolloutControl::Undo { state: false }),
+            );
+            expect(world, |world| {
+                has_ended(world, RolloutOutcome::Undone, "good:0001")
+            });
+        },
+    },
+    Scenario {
         name: "rollout_undone_with_its_state",
         world: || with_candidate("stay"),
         act: |world| {

@@ -1,0 +1,477 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use candid::Principal;
+use fastrand::Rng;
+
+use super::*;
+use crate::{
+    api::{RolloutControl, RolloutError, RolloutRequest},
+    operation::{
+        End, Job, Operation, Plan, Position, Purpose, Step, Teardown,
+        rollout::{OnFailure, Outcome, Share, Snapshots},
+    },
+    root::{
+        requests::rollouts::{control, start, supersede},
+        steps::tests::{FLEET, ROOT, add_member, fleet},
+    },
+    stable::record::Id,
+    state::registry::{KeptSnapshot, MemberStatus},
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn member(number: u8) -> Principal {
+    Principal::from_slice(&[number, 0, 1])
+}
+
+/// A fleet with so many workers of release 1, and a candidate.
+fn workers(count: u8) -> State {
+    let mut state = fleet();
+    for number in 1..=count {
+        add_member(&mut state, member(number), "worker", ROOT, None);
+        state
+            .registry
+            .change_member(member(number), |member| member.release = 1);
+    }
+    approve(&mut state, 2);
+    state
+}
+
+fn approve(state: &mut State, number: u8) -> u32 {
+    let hash = state.modules.embed(&[b"\0asm".as_slice(), &[number]].concat());
+    state.approve("worker", hash, 0);
+    let releases = state.registry.role("worker").map(|role| &role.releases);
+    releases.and_then(|all| all.of_module(hash)).unwrap().number
+}
+
+fn roll_out(state: &mut State, snapshots: Snapshots) -> u32 {
+    let request = RolloutRequest {
+        role: "worker".to_string(),
+        release: None,
+        plan: None,
+        canaries: None,
+    };
+    let id = start(state, &request, 0).unwrap();
+    change(state, id, |rollout| {
+        rollout.plan.snapshots = snapshots;
+        rollout.plan.bake = 0;
+    });
+    id
+}
+
+fn change(state: &mut State, id: u32, change: impl FnOnce(&mut Rollout)) {
+    let mut rollout = state.rollouts.get(id).unwrap().clone();
+    change(&mut rollout);
+    state.rollouts.put(rollout);
+}
+
+fn outcome(state: &State, id: u32) -> Option<Outcome> {
+    let rollout = state.rollouts.get(id)?;
+    rollout.outcome.filter(|_| rollout.phase == Phase::Ended)
+}
+
+/// Ends an operation well, with the snapshot that its plan asks for.
+fn finish(state: &mut State, id: OperationId) -> Job {
+    let mut op = state.journal.get(id).unwrap();
+    let Purpose::Upgrade(_, plan) = op.purpose.clone() else {
+        panic!("{op:?}");
+    };
+    let progress = op.upgrade.as_mut().unwrap();
+    match plan.job {
+        Job::Upgrade if plan.snapshot => progress.snapshot = Some(vec![7]),
+        Job::Restore | Job::DropSnapshot => progress.snapshot = None,
+        _ => {}
+    }
+    let end = if plan.job == Job::Restore {
+        End::Reverted
+    } else {
+        End::Done
+    };
+    state.close(op, end, SECOND);
+    plan.job
+}
+
+/// Advances all rollouts, each operation of which ends well, until nothing is left to do now.
+fn run(state: &mut State, now: u64) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    loop {
+        let begun = advance(state, now).begun;
+        if begun.is_empty() {
+            return jobs;
+        }
+        jobs.extend(begun.into_iter().map(|id| finish(state, id)));
+    }
+}
+
+fn releases(state: &State) -> Vec<u32> {
+    let all = state.registry.after(None);
+    all.filter_map(|id| state.registry.member(id))
+        .map(|member| member.release)
+        .collect()
+}
+
+#[test]
+fn a_member_whose_old_snapshot_is_dropped_first_is_upgraded_all_the_same() {
+    let mut state = workers(2);
+    let kept = KeptSnapshot {
+        id: vec![1],
+        release: 1,
+    };
+    state
+        .registry
+        .change_member(member(1), |member| member.snapshot = Some(kept));
+    let id = roll_out(&mut state, Snapshots::None);
+    let jobs = run(&mut state, SECOND);
+    assert_eq!(jobs[0], Job::DropSnapshot);
+    assert_eq!(releases(&state), [2, 2]);
+    assert_eq!(outcome(&state, id), Some(Outcome::Completed));
+}
+
+#[test]
+fn a_snapshot_of_an_upgrade_that_was_under_way_at_an_abort_is_dropped() {
+    let mut state = workers(2);
+    let id = roll_out(&mut state, Snapshots::All);
+    let begun = advance(&mut state, 0).begun;
+    control(&mut state, id, RolloutControl::Abort, 0).unwrap();
+    assert!(advance(&mut state, 0).begun.is_empty());
+    for operation in begun {
+        finish(&mut state, operation);
+    }
+    assert_eq!(run(&mut state, SECOND), [Job::DropSnapshot]);
+    assert_eq!(state.registry.snapshots(1), 0);
+    assert_eq!(outcome(&state, id), Some(Outcome::Aborted));
+}
+
+#[test]
+fn a_superseded_rollout_leaves_the_snapshots_of_the_next_one_alone() {
+    let mut state = workers(3);
+    let first = roll_out(&mut state, Snapshots::All);
+    let begun = advance(&mut state, 0).begun;
+    assert_eq!(begun.len(), 1, "the canary");
+    let newest = approve(&mut state, 3);
+    supersede(&mut state, "worker", newest, 0);
+    let second = roll_out(&mut state, Snapshots::All);
+    assert!(advance(&mut state, 0).begun.is_empty(), "it waits for it");
+    finish(&mut state, begun[0]);
+    // The first rollout's snapshot is dropped before the second one takes any.
+    let begun = advance(&mut state, 0).begun;
+    assert_eq!(finish(&mut state, begun[0]), Job::DropSnapshot);
+    assert_eq!(outcome(&state, first), None);
+    change(&mut state, second, |second| second.plan.bake = SECOND);
+    run(&mut state, 0);
+    assert_eq!(state.registry.snapshots(1), 1, "the canary's");
+    assert_eq!(outcome(&state, first), Some(Outcome::Superseded));
+    run(&mut state, 9 * SECOND);
+    assert_eq!(releases(&state), [3, 3, 3]);
+    assert_eq!(outcome(&state, second), Some(Outcome::Completed));
+    assert_eq!(state.registry.snapshots(1), 0);
+}
+
+#[test]
+fn a_member_that_is_being_made_with_the_old_release_is_waited_for() {
+    let mut state = workers(1);
+    let old = state.registry.role("worker").unwrap().module().unwrap();
+    let plan = Plan {
+        module: old,
+        ..Plan::sample(&[ROOT], 0, Teardown::Recycle)
+    };
+    let position = Position::sample(ROOT);
+    let id = state.take_operation_id();
+    state.registry.take_position(&position, id);
+    let purpose = Purpose::Provision(position, plan);
+    let mut op = Operation::new(id, purpose, Step::Install, 0);
+    op.canister = Some(Id(member(9)));
+    state.journal.put(op.clone());
+    let rollout = roll_out(&mut state, Snapshots::None);
+    run(&mut state, SECOND);
+    assert_eq!(outcome(&state, rollout), None);
+    state.close(op, End::Done, SECOND);
+    run(&mut state, 100 * SECOND);
+    assert_eq!(releases(&state), [2, 2]);
+    assert_eq!(outcome(&state, rollout), Some(Outcome::Completed));
+}
+
+#[test]
+fn the_releases_of_a_rollout_and_of_snapshots_are_not_forgotten() {
+    let mut state = workers(2);
+    roll_out(&mut state, Snapshots::All);
+    run(&mut state, SECOND);
+    for number in 3..=6 {
+        approve(&mut state, number);
+    }
+    let known = |state: &mut State, number| {
+        state.forget_unused_modules();
+        let releases = &state.registry.role("worker").unwrap().releases;
+        releases.get(number).is_some()
+    };
+    // Back to release 1, whose members have all left release 2.
+    state
+        .registry
+        .change_releases("worker", |releases| releases.set_candidate(Some(1)));
+    let back = roll_out(&mut state, Snapshots::All);
+    change(&mut state, back, |back| back.plan.keep = 1_000 * SECOND);
+    run(&mut state, 2 * SECOND);
+    assert_eq!(releases(&state), [1, 1]);
+    assert!(known(&mut state, 2), "the rollout can be undone");
+    control(&mut state, back, RolloutControl::Undo { state: true }, 0).unwrap();
+    let jobs = run(&mut state, 3 * SECOND);
+    assert_eq!(jobs, [Job::Restore, Job::Restore]);
+    assert_eq!(releases(&state), [2, 2]);
+}
+
+#[test]
+fn whoever_approves_the_current_release_again_gets_it_back_on_the_canaries() {
+    let mut state = workers(3);
+    let id = roll_out(&mut state, Snapshots::None);
+    change(&mut state, id, |rollout| rollout.plan.bake = 9 * SECOND);
+    run(&mut state, SECOND);
+    let mut found = releases(&state);
+    found.sort_unstable();
+    assert_eq!(found, [1, 1, 2]);
+    supersede(&mut state, "worker", 1, SECOND);
+    run(&mut state, 2 * SECOND);
+    assert_eq!(releases(&state), [1, 1, 1]);
+    assert_eq!(outcome(&state, id), Some(Outcome::Undone));
+}
+
+#[test]
+fn a_rollout_is_not_undone_once_a_newer_one_has_begun() {
+    let mut state = workers(1);
+    let first = roll_out(&mut state, Snapshots::All);
+    change(&mut state, first, |first| first.plan.keep = 1_000 * SECOND);
+    run(&mut state, SECOND);
+    approve(&mut state, 3);
+    roll_out(&mut state, Snapshots::None);
+    run(&mut state, 2 * SECOND);
+    let undo = RolloutControl::Undo { state: false };
+    let refused = control(&mut state, first, undo, 3 * SECOND);
+    assert!(matches!(refused, Err(RolloutError::WrongPhase { .. })));
+    assert_eq!(releases(&state), [3]);
+}
+
+/// The members as the platform has them: their releases, and their snapshots.
+#[derive(Default)]
+struct Platform {
+    releases: BTreeMap<Principal, u32>,
+    snapshots: BTreeSet<(Principal, Vec<u8>)>,
+}
+
+impl Platform {
+    /// Ends an operation in one of the ways in which the platform lets it end.
+    fn finish(&mut self, state: &mut State, id: OperationId, rng: &mut Rng) {
+        let mut op = state.journal.get(id).unwrap();
+        let canister = op.canister().unwrap();
+        let Purpose::Upgrade(_, plan) = op.purpose.clone() else {
+            self.provide(canister, state, op);
+            return;
+        };
+        let ends = match plan.job {
+            Job::Upgrade | Job::Undo => vec![End::Reverted, End::Untouched, End::Abandoned],
+            Job::Look => vec![End::Untouched],
+            Job::Restore | Job::DropSnapshot => vec![End::Abandoned],
+        };
+        let well = if plan.job == Job::Restore {
+            End::Reverted
+        } else {
+            End::Done
+        };
+        let end = match rng.u32(..4) {
+            0 => ends[rng.usize(..ends.len())],
+            _ => well,
+        };
+        let before = self.releases.get(&canister).copied();
+        assert_ne!(before, None, "{canister} is a member");
+        let progress = op.upgrade.as_mut().unwrap();
+        progress.has_new = rng.bool();
+        if plan.job == Job::Upgrade && plan.snapshot && matches!(end, End::Done | End::Abandoned) {
+            let taken = id.to_be_bytes().to_vec();
+            self.snapshots.insert((canister, taken.clone()));
+            progress.snapshot = Some(taken);
+        }
+        let is_gone = matches!(plan.job, Job::Restore | Job::DropSnapshot) && end == well;
+        if let Some(kept) = progress.snapshot.take_if(|_| is_gone) {
+            assert!(self.snapshots.remove(&(canister, kept)), "it is there");
+        }
+        let now = match (plan.job, end) {
+            (Job::Upgrade | Job::Undo, End::Done) => plan.to.number,
+            (Job::Upgrade | Job::Undo | Job::Restore, End::Abandoned) if progress.has_new => {
+                plan.to.number
+            }
+            (Job::Restore, _) => plan.from.number,
+            _ => before.unwrap_or_default(),
+        };
+        assert_ne!(now, 0, "{plan:?}");
+        self.releases.insert(canister, now);
+        state.close(op, end, SECOND);
+    }
+
+    fn provide(&mut self, canister: Principal, state: &mut State, op: Operation) {
+        let module = op.plan().unwrap().module;
+        state.close(op, End::Done, SECOND);
+        let releases = &state.registry.role("worker").unwrap().releases;
+        let release = releases.of_module(module).unwrap();
+        self.releases.insert(canister, release.number);
+    }
+}
+
+/// Puts the provision of a worker on record.
+fn provision(state: &mut State, canister: Principal) -> OperationId {
+    let module = state.registry.role("worker").unwrap().module().unwrap();
+    let plan = Plan {
+        module,
+        ..Plan::sample(&[ROOT], 0, Teardown::Recycle)
+    };
+    let position = Position::sample(ROOT);
+    let id = state.take_operation_id();
+    state.registry.take_position(&position, id);
+    let mut op = Operation::new(id, Purpose::Provision(position, plan), Step::Install, 0);
+    op.canister = Some(Id(canister));
+    state.journal.put(op);
+    id
+}
+
+/// Something that happens to a fleet at random.
+fn happen(state: &mut State, platform: &mut Platform, now: u64, rng: &mut Rng) {
+    let newest = state.rollouts.after(None).last().map(|one| one.id);
+    match rng.u32(..12) {
+        0 => {
+            let release = approve(state, rng.u8(1..7));
+            supersede(state, "worker", release, now);
+        }
+        1 | 2 => {
+            let snapshots = [Snapshots::None, Snapshots::Canary, Snapshots::All][rng.usize(..3)];
+            let request = RolloutRequest {
+                role: "worker".to_string(),
+                release: rng.bool().then(|| rng.u32(1..7)),
+                plan: None,
+                canaries: None,
+            };
+            if let Ok(id) = start(state, &request, now) {
+                change(state, id, |rollout| {
+                    rollout.plan.snapshots = snapshots;
+                    rollout.plan.bake = rng.u64(..3) * SECOND;
+                    rollout.plan.keep = rng.u64(..3) * SECOND;
+                    rollout.plan.concurrent = rng.u32(1..4);
+                    rollout.plan.max_failures = Share::Members(rng.u32(..4));
+                    if rng.bool() {
+                        rollout.plan.on_failure = OnFailure::Undo;
+                    }
+                });
+            }
+        }
+        3 | 4 => {
+            let wish = match rng.u32(..6) {
+                0 => RolloutControl::Pause,
+                1 => RolloutControl::Resume,
+                2 => RolloutControl::Promote,
+                3 => RolloutControl::Abort,
+                _ => RolloutControl::Undo { state: rng.bool() },
+            };
+            if let Some(id) = newest {
+                control(state, id, wish, now).ok();
+            }
+        }
+        5 => {
+            let canister = member(rng.u8(20..30));
+            let is_free = !state.is_known(canister, ROOT);
+            if is_free {
+                provision(state, canister);
+            }
+        }
+        6 => {
+            let canister = member(rng.u8(1..30));
+            let found = state.registry.member(canister);
+            if let Some(found) = found.filter(|one| one.status == MemberStatus::Active) {
+                let id = state.retire(canister, found, Teardown::Delete, false, now);
+                let op = state.journal.get(id).unwrap();
+                state.close(op, End::Done, now);
+                platform.releases.remove(&canister);
+                platform.snapshots.retain(|(id, _)| *id != canister);
+            }
+        }
+        // Root is upgraded.
+        7 => *state = State::open(&FLEET),
+        _ => {
+            let open: Vec<OperationId> = state.journal.open_operations().map(|op| op.id).collect();
+            if !open.is_empty() {
+                platform.finish(state, open[rng.usize(..open.len())], rng);
+            }
+        }
+    }
+}
+
+/// The members that do not have what a rollout says, and are not named among its failures.
+fn passed_over(state: &State, rollout: &Rollout) -> Vec<Principal> {
+    let failed = rollout.failures.iter();
+    let failed = failed.filter_map(|id| state.journal.get(*id)?.canister());
+    let failed: BTreeSet<Principal> = failed.collect();
+    let all = state.registry.after(None).filter_map(|canister| {
+        let release = state.registry.member(canister)?.release;
+        let is_wrong = match rollout.outcome {
+            Some(Outcome::Completed) => release != rollout.to,
+            Some(Outcome::Undone) => release == rollout.to,
+            _ => false,
+        };
+        is_wrong.then_some(canister)
+    });
+    all.filter(|canister| !failed.contains(canister)).collect()
+}
+
+#[test]
+fn whatever_happens_a_rollout_ends_and_leaves_what_roots_records_say() {
+    for seed in 0..150 {
+        let mut rng = Rng::with_seed(seed);
+        let mut state = workers(4);
+        let mut platform = Platform::default();
+        for number in 1..=4 {
+            platform.releases.insert(member(number), 1);
+        }
+        let mut now = SECOND;
+        for _ in 0..rng.u32(10..120) {
+            happen(&mut state, &mut platform, now, &mut rng);
+            advance(&mut state, now);
+            now += rng.u64(..2) * SECOND;
+        }
+        // Then controllers leave it alone.
+        let mut rounds = 0;
+        while state.journal.open_count() > 0
+            || state.rollouts.open_ones().any(|one| one.pause.is_none())
+        {
+            let open: Vec<OperationId> = state.journal.open_operations().map(|op| op.id).collect();
+            for id in open {
+                platform.finish(&mut state, id, &mut rng);
+            }
+            advance(&mut state, now);
+            now += 5 * SECOND;
+            rounds += 1;
+            assert!(rounds < 2_000, "seed {seed}: it goes on");
+        }
+        let paused: Vec<u32> = state.rollouts.open_ones().map(|one| one.id).collect();
+        for id in paused {
+            control(&mut state, id, RolloutControl::Abort, now).unwrap();
+        }
+        for _ in 0..200 {
+            let open: Vec<OperationId> = state.journal.open_operations().map(|op| op.id).collect();
+            for id in open {
+                platform.finish(&mut state, id, &mut rng);
+            }
+            advance(&mut state, now);
+            now += 5 * SECOND;
+        }
+        let told = format!("seed {seed}");
+        assert_eq!(state.rollouts.open_ones().count(), 0, "{told}");
+        assert!(platform.snapshots.is_empty(), "{told}");
+        assert_eq!(state.registry.snapshots(1), 0, "{told}");
+        let all: Vec<Principal> = state.registry.after(None).collect();
+        assert_eq!(all.len(), platform.releases.len(), "{told}");
+        for canister in all {
+            let found = state.registry.member(canister).unwrap();
+            assert_eq!(found.status, MemberStatus::Active, "{told}");
+            let release = platform.releases.get(&canister);
+            assert_eq!(release, Some(&found.release), "{told}: {canister}");
+        }
+        if let Some(newest) = state.rollouts.after(None).last() {
+            assert_eq!(passed_over(&state, newest), [], "{told}: {newest:?}");
+        }
+    }
+}
