@@ -1,8 +1,11 @@
 //! The cost of a request: messages, instructions, and fees.
 //!
 //! Two fleets are measured in the same way: one of a managed root, and one of a root written by
-//! hand. Each grows with an empty module, so that a hundred thousand members fit into memory. The
-//! worker's real module is approved after that.
+//! hand. The latter grows with an empty module, so that a hundred thousand members fit into memory.
+//! The worker's real module is approved after that. The former has a thousand real workers at most,
+//! and the others are records.
+
+pub mod rollouts;
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -28,7 +31,7 @@ use crate::{
 };
 
 /// The smallest module.
-pub const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// Cycles for any number of members.
 const FUNDS: u128 = 10_000_000 * T;
@@ -135,25 +138,26 @@ fn is_message(event: &Event) -> bool {
 /// A canister's messages, by kind and method.
 fn steps(events: &[&Event], canister: Principal) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for event in events
-        .iter()
-        .filter(|e| e.canister == canister && is_message(e))
-    {
-        let known = |step: &&mut Step| step.kind == event.kind && step.method == event.method;
-        match steps.iter_mut().find(known) {
-            Some(step) => {
-                step.messages += 1;
-                step.instructions += event.instructions;
-            }
-            None => steps.push(Step {
-                kind: event.kind,
-                method: event.method.clone(),
-                messages: 1,
-                instructions: event.instructions,
-            }),
-        }
-    }
+    let own = |e: &&&Event| e.canister == canister && is_message(e);
+    events.iter().filter(own).for_each(|e| add(&mut steps, e));
     steps
+}
+
+/// Adds a message to those of its kind and method.
+fn add(steps: &mut Vec<Step>, event: &Event) {
+    let known = |step: &&mut Step| step.kind == event.kind && step.method == event.method;
+    match steps.iter_mut().find(known) {
+        Some(step) => {
+            step.messages += 1;
+            step.instructions += event.instructions;
+        }
+        None => steps.push(Step {
+            kind: event.kind,
+            method: event.method.clone(),
+            messages: 1,
+            instructions: event.instructions,
+        }),
+    }
 }
 
 /// The median by instructions: now and then a call splits a node of a table, and costs more.
@@ -245,11 +249,11 @@ pub fn key(number: usize) -> String {
     format!("member {number:0DIGITS$}")
 }
 
-/// A fleet without members of a managed root, whose workers have an empty module.
+/// A fleet without members of a managed root.
 #[must_use]
 pub fn managed() -> World {
     let mut world = World::start("bench-root", FUNDS);
-    world.approve_module("worker", EMPTY_MODULE);
+    world.approve("worker", "example-worker");
     world.rest().expect("the fleet becomes idle");
     world
 }
@@ -317,7 +321,7 @@ pub struct Refill {
 }
 
 /// Compares the last pool hit without a refill with the next hit, which starts one. The fleet has
-/// no members, and its next members are workers.
+/// no members.
 ///
 /// # Panics
 /// When the pool is refilled after the former, or not after the latter.

@@ -4,7 +4,7 @@
 use canic::api::Source;
 use canic_fault_tests::{
     World,
-    measure::{self, Cost},
+    measure::{self, Cost, rollouts},
 };
 use canic_fleet_tests::artifacts;
 
@@ -22,17 +22,13 @@ const TO_BY_HAND: f64 = 2.5;
 /// Bytes of an idle worker, its module included.
 const IDLE_MEMORY: u64 = 2_500_000;
 
-/// A fleet with few members, and the same one with many; the next members are workers.
+/// A fleet with few members, and the same one with many.
 fn few_and_many() -> [World; 2] {
     let mut few = measure::managed();
     measure::grow(&mut few, 0, FEW);
     let mut many = few.clone();
     measure::grow(&mut many, FEW, MANY);
-    [few, many].map(|mut world| {
-        world.approve("worker", "example-worker");
-        world.rest().expect("the fleet becomes idle");
-        world
-    })
+    [few, many]
 }
 
 fn by_hand() -> World {
@@ -95,8 +91,6 @@ fn a_pool_hit_takes_one_call_however_many_members_there_are() {
 #[test]
 fn an_idle_worker_costs_little_more_than_its_twin_written_by_hand() {
     let mut managed = measure::managed();
-    managed.approve("worker", "example-worker");
-    managed.rest().expect("the fleet becomes idle");
     measure::provision(&mut managed, 0, 1, Source::Fresh);
     let mut by_hand = by_hand();
     measure::provision_by_hand(&mut by_hand, 1);
@@ -120,10 +114,30 @@ fn an_idle_worker_costs_little_more_than_its_twin_written_by_hand() {
 #[test]
 fn a_batch_limits_the_calls_in_flight() {
     let mut world = measure::managed();
-    world.approve("worker", "example-worker");
     let batch = measure::whole_batch(&mut world, 200);
     println!("{batch:?}");
     assert_eq!(batch.failed, 0);
     // Several at once: otherwise the limit is not tested.
     assert!((16..=50).contains(&batch.in_flight), "{batch:?}");
+}
+
+#[test]
+fn a_rollout_costs_the_same_a_member_however_many_there_are() {
+    const CANARIES: usize = 10;
+    let costs = few_and_many().map(|mut world| {
+        let some = world.controlled()[..CANARIES].to_vec();
+        rollouts::canaries(&mut world, some)
+    });
+    let [few, many] = &costs;
+    println!("{few:#?}\n{many:#?}");
+    let by_hand = {
+        let mut world = measure::by_hand();
+        measure::approve_by_hand(&mut world, &artifacts::module("baseline-worker"));
+        measure::grow_by_hand(&mut world, 0, 100, |_| ());
+        rollouts::by_hand(&mut world, 100)
+    };
+    let mut world = measure::managed();
+    measure::grow(&mut world, 0, 100);
+    let whole = rollouts::rollout(&mut world.clone(), 100, rollouts::PLAN);
+    println!("by hand {by_hand:#?}\n{whole:#?}");
 }

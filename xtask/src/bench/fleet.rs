@@ -23,9 +23,9 @@ const MANY: usize = 10_000;
 pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
     let at = with_members(members)?;
     eprintln!("1,000 workers by batch");
-    let batch = measure::whole_batch(&mut workers(), 1_000);
+    let batch = measure::whole_batch(&mut measure::managed(), 1_000);
     Ok(Figures {
-        refill: measure::refill(&workers()),
+        refill: measure::refill(&measure::managed()),
         batch,
         modules: modules()?,
         idle: idle(),
@@ -33,18 +33,6 @@ pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
         bounds: Vec::new(),
         at,
     })
-}
-
-/// A managed fleet whose next members are workers.
-fn workers() -> World {
-    let mut world = measure::managed();
-    begin_workers(&mut world);
-    world
-}
-
-fn begin_workers(world: &mut World) {
-    world.approve("worker", "example-worker");
-    world.rest().expect("it comes to rest");
 }
 
 /// The managed fleet grows first, then the other one: only one of them has to fit into memory.
@@ -84,7 +72,6 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
         measure::grow(&mut world, there, members);
         there = members;
         let mut now = world.clone();
-        begin_workers(&mut now);
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);
         let announcement = measure::announcement(&now, members);
         now.upgrade_root_to("bench-pool-root");
@@ -154,7 +141,7 @@ fn modules() -> Result<Vec<Module>, String> {
 
 /// A worker that nobody calls, and its twin.
 fn idle() -> Vec<Idle> {
-    let mut managed = workers();
+    let mut managed = measure::managed();
     measure::provision(&mut managed, 0, 1, Source::Fresh);
     let mut by_hand = measure::by_hand();
     measure::approve_by_hand(&mut by_hand, &artifacts::module("baseline-worker"));

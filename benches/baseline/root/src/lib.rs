@@ -1,19 +1,24 @@
 //! A root written by hand with ic-cdk alone: the baseline for measurements of canic's root.
 //!
-//! It only creates and installs. It keeps the worker's module in its own chunk store and a map of
-//! its members in stable memory, and reuses the empty canisters that a controller hands in. It has
-//! no keys, no limits and no refill of a pool, and a failure on the way loses a canister.
+//! It creates, installs and upgrades. It keeps the worker's module in its own chunk store and a map
+//! of its members in stable memory, and reuses the empty canisters that a controller hands in. It
+//! has no keys, no limits and no refill of a pool, and a failure on the way loses a canister or
+//! leaves it stopped.
 #![allow(
     missing_docs,
     reason = "ic_cdk::export_candid! writes a public function without docs"
 )]
 
-use std::cell::RefCell;
+use std::{
+    cell::{Cell, RefCell},
+    ops::Bound,
+};
 
 use candid::{CandidType, Principal};
 use ic_cdk::{
     api::{canister_self, cost_create_canister, is_controller, msg_caller},
     call::{Call, Response},
+    futures::spawn,
 };
 use ic_stable_structures::{DefaultMemoryImpl, StableBTreeMap};
 use serde::Deserialize;
@@ -28,6 +33,18 @@ thread_local! {
         RefCell::new(StableBTreeMap::init(DefaultMemoryImpl::default()));
     static MODULE: RefCell<Option<Module>> = const { RefCell::new(None) };
     static EMPTY: RefCell<Vec<Principal>> = const { RefCell::new(Vec::new()) };
+    /// The member whose upgrade began last.
+    static CURSOR: Cell<Option<Principal>> = const { Cell::new(None) };
+    static UPGRADES: Cell<Upgrades> = const { Cell::new(Upgrades { done: 0, failed: 0 }) };
+}
+
+/// The upgrades of members that have ended.
+#[derive(CandidType, Clone, Copy, Deserialize)]
+pub struct Upgrades {
+    /// Members that run the module.
+    pub done: u32,
+    /// Members of which a call failed.
+    pub failed: u32,
 }
 
 /// A chunk of a module in the chunk store.
@@ -80,6 +97,16 @@ struct Created {
 enum Mode {
     #[serde(rename = "install")]
     Install,
+    #[serde(rename = "upgrade")]
+    Upgrade(Option<UpgradeOptions>),
+}
+
+#[derive(CandidType, Deserialize)]
+struct UpgradeOptions {}
+
+#[derive(CandidType)]
+struct CanisterId {
+    canister_id: Principal,
 }
 
 #[derive(CandidType)]
@@ -137,7 +164,8 @@ async fn provision(args: WorkerArgs) -> Result<Principal, String> {
         Some(canister) => canister,
         None => create().await?,
     };
-    install(canister, &args).await?;
+    let arg = candid::encode_one(&args).map_err(|error| error.to_string())?;
+    install(Mode::Install, canister, arg).await?;
     MEMBERS.with_borrow_mut(|members| members.insert(canister, args.owner));
     Ok(canister)
 }
@@ -152,13 +180,12 @@ async fn create() -> Result<Principal, String> {
     Ok(created.canister_id)
 }
 
-async fn install(canister: Principal, args: &WorkerArgs) -> Result<(), String> {
+async fn install(mode: Mode, canister: Principal, arg: Vec<u8>) -> Result<(), String> {
     let module = MODULE
         .with_borrow(Option::clone)
         .ok_or("no module is approved")?;
-    let arg = candid::encode_one(args).map_err(|error| error.to_string())?;
     let args = InstallChunkedCode {
-        mode: Mode::Install,
+        mode,
         target_canister: canister,
         store_canister: Some(canister_self()),
         chunk_hashes_list: module.chunks,
@@ -167,6 +194,49 @@ async fn install(canister: Principal, args: &WorkerArgs) -> Result<(), String> {
     };
     manage("install_chunked_code", &args, 0).await?;
     Ok(())
+}
+
+/// Upgrades all members to the module, so many at once. Answers before they are.
+#[ic_cdk::update(guard = "by_controller")]
+fn upgrade_members(at_once: u32) {
+    CURSOR.set(None);
+    UPGRADES.set(Upgrades { done: 0, failed: 0 });
+    (0..at_once).for_each(|_| spawn(upgrade_in_turn()));
+}
+
+async fn upgrade_in_turn() {
+    while let Some(member) = next_member() {
+        let upgraded = upgrade(member).await;
+        let mut upgrades = UPGRADES.get();
+        match upgraded {
+            Ok(()) => upgrades.done += 1,
+            Err(_) => upgrades.failed += 1,
+        }
+        UPGRADES.set(upgrades);
+    }
+}
+
+fn next_member() -> Option<Principal> {
+    let after = CURSOR.get().map_or(Bound::Unbounded, Bound::Excluded);
+    let next = MEMBERS.with_borrow(|members| members.keys_range((after, Bound::Unbounded)).next());
+    if next.is_some() {
+        CURSOR.set(next);
+    }
+    next
+}
+
+async fn upgrade(member: Principal) -> Result<(), String> {
+    let canister_id = member;
+    manage("stop_canister", &CanisterId { canister_id }, 0).await?;
+    install(Mode::Upgrade(None), member, Vec::new()).await?;
+    manage("start_canister", &CanisterId { canister_id }, 0).await?;
+    Ok(())
+}
+
+/// The upgrades of members that have ended.
+#[ic_cdk::query]
+fn upgrades() -> Upgrades {
+    UPGRADES.get()
 }
 
 /// The owner of a member.
