@@ -11,6 +11,7 @@ const _: () = {
         config: __config::RootConfig {
             pool: ::core::option::Option::None,
             reserve: __config::DEFAULT_RESERVE,
+            refuel: ::core::option::Option::None,
             roles: &[],
         },
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
@@ -94,8 +95,20 @@ const _: () = {
         ::core::result::Result < ::canic::api::ModuleInfo, ::canic::api::ModuleError >
     }
     ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_start(::canic::api::RolloutRequest) ->
+        ::core::result::Result < u32, ::canic::api::RolloutError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, ::canic::api::RolloutControl) ->
+        ::core::result::Result < ::canic::api::RolloutInfo, ::canic::api::RolloutError >
+    }
+    ::canic::__private::serve! {
         root, ROOT, update canic_prune(::canic::api::PruneRequest) ->
         ::core::result::Result < ::canic::api::Pruned, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_refuel(::canic::api::RefuelRequest) ->
+        ::core::result::Result < ::canic::api::Refuelled, ::canic::api::RefuelError >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_members(::canic::api::MembersRequest) ->
@@ -115,6 +128,19 @@ const _: () = {
         ::core::result::Result < ::canic::api::ModulesPage, ::canic::api::Denied >
     }
     ::canic::__private::serve! {
+        root, ROOT, query canic_releases(::canic::api::ReleasesRequest) ->
+        ::core::result::Result < ::canic::api::ReleasesPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollouts(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::RolloutsPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollout(::canic::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::RolloutPage >,
+        ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
         root, ROOT, query canic_pool(::canic::api::PageRequest) -> ::core::result::Result
         < ::canic::api::PoolPage, ::canic::api::Denied >
     }
@@ -129,6 +155,14 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
         ::core::result::Result < ::canic::api::Progress, ::canic::api::BatchError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_funding() -> ::core::result::Result <
+        ::canic::api::FundingInfo, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, composite_query canic_status(::canic::api::StatusRequest) ->
+        ::core::result::Result < ::canic::api::StatusPage, ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_metrics(::canic::api::PageRequest) ->

@@ -37,6 +37,11 @@ const _: () = {
                 cycles: 1_000_000_000_000,
             }),
             reserve: 5_000_000_000_000,
+            refuel: ::core::option::Option::Some(__config::RefuelConfig {
+                below: 50_000_000_000_000,
+                to: 100_000_000_000_000,
+                sources: &[__config::FuelSource::Cycles, __config::FuelSource::Icp],
+            }),
             roles: &[
                 __config::RoleConfig {
                     name: "hub",
@@ -193,8 +198,20 @@ const _: () = {
         ::core::result::Result < other::api::ModuleInfo, other::api::ModuleError >
     }
     other::__private::serve! {
+        root, ROOT, update canic_rollout_start(other::api::RolloutRequest) ->
+        ::core::result::Result < u32, other::api::RolloutError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, other::api::RolloutControl) ->
+        ::core::result::Result < other::api::RolloutInfo, other::api::RolloutError >
+    }
+    other::__private::serve! {
         root, ROOT, update canic_prune(other::api::PruneRequest) ->
         ::core::result::Result < other::api::Pruned, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_refuel(other::api::RefuelRequest) ->
+        ::core::result::Result < other::api::Refuelled, other::api::RefuelError >
     }
     other::__private::serve! {
         root, ROOT, query canic_members(other::api::MembersRequest) ->
@@ -214,6 +231,19 @@ const _: () = {
         ::core::result::Result < other::api::ModulesPage, other::api::Denied >
     }
     other::__private::serve! {
+        root, ROOT, query canic_releases(other::api::ReleasesRequest) ->
+        ::core::result::Result < other::api::ReleasesPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollouts(other::api::PageRequest) ->
+        ::core::result::Result < other::api::RolloutsPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollout(other::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < other::api::RolloutPage >,
+        other::api::Denied >
+    }
+    other::__private::serve! {
         root, ROOT, query canic_pool(other::api::PageRequest) -> ::core::result::Result <
         other::api::PoolPage, other::api::Denied >
     }
@@ -228,6 +258,14 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
         ::core::result::Result < other::api::Progress, other::api::BatchError >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_funding() -> ::core::result::Result <
+        other::api::FundingInfo, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, composite_query canic_status(other::api::StatusRequest) ->
+        ::core::result::Result < other::api::StatusPage, other::api::Denied >
     }
     other::__private::serve! {
         root, ROOT, query canic_metrics(other::api::PageRequest) ->

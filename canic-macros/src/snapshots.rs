@@ -45,6 +45,7 @@ fn root_full() {
                 wasm = "../tests/fleet/fixtures/misfit-root/worker.wasm",
             ),
             reserve = "5T",
+            refuel(below = "50T", to = "100T", from("cycles", "icp")),
             http,
             crate = other,
         },

@@ -72,6 +72,7 @@ fn of_root() -> Vec<SystemEndpoint> {
         Update canic_rollout_control(u32, RolloutControl)
             -> (Result<RolloutInfo, RolloutError>);
         Update canic_prune(PruneRequest) -> (Result<Pruned, Denied>);
+        Update canic_refuel(RefuelRequest) -> (Result<Refuelled, RefuelError>);
         Query canic_members(MembersRequest) -> (Result<MembersPage, Denied>);
         Query canic_member(MemberRequest) -> (Result<Option<MemberInfo>, Denied>);
         Query canic_catch_up(CatchUpRequest) -> (Result<CatchUpPage, Denied>);
@@ -83,6 +84,8 @@ fn of_root() -> Vec<SystemEndpoint> {
         Query canic_operations(OperationsRequest) -> (Result<OperationsPage, Denied>);
         Query canic_operation(u64) -> (Result<Option<OperationInfo>, Denied>);
         Query canic_progress(Vec<u64>) -> (Result<Progress, BatchError>);
+        Query canic_funding() -> (Result<FundingInfo, Denied>);
+        CompositeQuery canic_status(StatusRequest) -> (Result<StatusPage, Denied>);
         Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
         // Only root itself calls this one, to end a message.
         Update canic_drive;

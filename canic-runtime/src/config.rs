@@ -6,6 +6,8 @@
 
 use std::{future::Future, pin::Pin};
 
+pub use crate::api::FuelSource;
+
 /// The balance, in cycles, below which root starts nothing that costs, unless `reserve = ".."`
 /// names another: 1 T.
 pub const DEFAULT_RESERVE: u128 = 1_000_000_000_000;
@@ -33,12 +35,26 @@ pub struct RootConfig {
     pub pool: Option<PoolConfig>,
     /// The balance, in cycles, below which root starts nothing that costs.
     pub reserve: u128,
+    /// The rule by which root gets cycles for itself, if there is one.
+    pub refuel: Option<RefuelConfig>,
     /// The named roles. Empty: any role with an approved module may be provisioned.
     pub roles: &'static [RoleConfig],
 }
 
+/// The rule by which root gets cycles for itself. All balances are those that root can spend, without
+/// the cycles that its freezing threshold keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct RefuelConfig {
+    /// Root refuels below so many cycles.
+    pub below: u128,
+    /// Root refuels up to so many cycles.
+    pub to: u128,
+    /// The sources. Root asks the next one when one has too little.
+    pub sources: &'static [FuelSource],
+}
+
 /// The limits of the pool of empty canisters.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PoolConfig {
     /// Root refills the pool in the background up to this many ready canisters.
     pub min: u32,

@@ -399,6 +399,49 @@ pub enum ModuleError {
     },
 }
 
+/// The reason why root was not refuelled.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum RefuelError {
+    /// The caller is not allowed to ask for this.
+    Denied(Denied),
+    /// The request names no amount, and root's attribute has no `refuel(..)`.
+    NoAmount,
+    /// Root has as many cycles as it is to have.
+    Enough {
+        /// Cycles that root can spend.
+        balance: u128,
+        /// Cycles that it is to have.
+        to: u128,
+    },
+    /// The amount is not worth the fees.
+    TooLittle {
+        /// The amount in cycles.
+        cycles: u128,
+        /// The smallest amount in cycles.
+        min: u128,
+    },
+    /// A refuel is under way.
+    Pending {
+        /// The operation that runs.
+        operation: u64,
+    },
+    /// Nothing was paid, or what was paid came back. A retry is safe.
+    Failed {
+        /// The operation.
+        operation: u64,
+        /// The reason.
+        reason: String,
+    },
+    /// A payment was made, and root can't get the cycles for it by itself. The reason says what an
+    /// operator can do.
+    Abandoned {
+        /// The operation.
+        operation: u64,
+        /// The reason.
+        reason: String,
+    },
+}
+
 /// The reason why a rollout was not begun, or not controlled.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub enum RolloutError {

@@ -10,10 +10,11 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        Denied, LookupError, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter,
-        MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
+        Accounts, Denied, LookupError, MAX_PAGE, MemberInfo, MemberRef, MemberRequest,
+        MembersFilter, MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
         ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
     },
+    codec::account::accounts_of,
     member::{
         ask_root::{ask_root, command_root},
         lookup as root_lookup, subscription,
@@ -482,6 +483,13 @@ pub async fn children(after: Option<Principal>) -> Result<Vec<Child>, LookupErro
 #[must_use]
 pub fn root() -> Option<Principal> {
     membership::identity().map(|identity| identity.root)
+}
+
+/// The accounts from which root refuels itself: whoever sends cycles or ICP to them pays for the
+/// fleet. None in an unmanaged canister.
+#[must_use]
+pub fn accounts() -> Option<Accounts> {
+    root().map(accounts_of)
 }
 
 /// This member's parent. None in root and in an unmanaged canister.

@@ -15,6 +15,7 @@ pub(super) struct RootArgs {
     pub(super) pool: Option<Spanned<PoolArgs>>,
     pub(super) roles: Vec<Spanned<RoleArgs>>,
     pub(super) reserve: Option<Spanned<Cycles>>,
+    pub(super) refuel: Option<Spanned<RefuelArgs>>,
     pub(super) stable_memory: Option<Spanned<Gibibytes>>,
     pub(super) http: Option<Spanned<Flag>>,
 }
@@ -24,6 +25,13 @@ pub(super) struct PoolArgs {
     pub(super) max: Option<Spanned<Count>>,
     pub(super) max_is_missing: bool,
     pub(super) cycles: Option<Spanned<Cycles>>,
+}
+
+pub(super) struct RefuelArgs {
+    pub(super) below: Option<Spanned<Cycles>>,
+    pub(super) to: Option<Spanned<Cycles>>,
+    pub(super) is_incomplete: bool,
+    pub(super) from: Option<Spanned<Texts>>,
 }
 
 pub(super) struct RoleArgs {
@@ -40,11 +48,22 @@ pub(super) struct RoleArgs {
 }
 
 const ROOT: OptionNames = OptionNames {
-    unique: &["pool", "reserve", "stable_memory", "http", "crate"],
+    unique: &[
+        "pool",
+        "reserve",
+        "refuel",
+        "stable_memory",
+        "http",
+        "crate",
+    ],
     repeatable: &["role"],
 };
 const POOL: OptionNames = OptionNames {
     unique: &["min", "max", "cycles"],
+    repeatable: &[],
+};
+const REFUEL: OptionNames = OptionNames {
+    unique: &["below", "to", "from"],
     repeatable: &[],
 };
 const ROLE: OptionNames = OptionNames {
@@ -81,6 +100,11 @@ impl RootArgs {
                 .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
                 .collect(),
             reserve: options.single("reserve", errors),
+            refuel: options
+                .lists("refuel", "refuel(below = \"50T\", to = \"100T\")", errors)
+                .into_iter()
+                .next()
+                .map(|list| list.map(|tokens| RefuelArgs::parse(tokens, errors))),
             stable_memory: options.single("stable_memory", errors),
             http: options.single("http", errors),
         }
@@ -95,6 +119,18 @@ impl PoolArgs {
             max: options.single("max", errors),
             max_is_missing: options.is_missing("max"),
             cycles: options.single("cycles", errors),
+        }
+    }
+}
+
+impl RefuelArgs {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &REFUEL, errors);
+        Self {
+            below: options.single("below", errors),
+            to: options.single("to", errors),
+            is_incomplete: options.is_missing("below") || options.is_missing("to"),
+            from: options.single("from", errors),
         }
     }
 }

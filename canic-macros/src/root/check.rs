@@ -5,7 +5,7 @@ use syn::{Item, LitStr, parse_quote};
 use super::{
     args::{PoolArgs, RoleArgs, RootArgs},
     model::{Pool, Role, Rollback, Root},
-    role_graph, wasm,
+    refuel, role_graph, wasm,
 };
 use crate::{
     canister_kind::CanisterKind,
@@ -22,6 +22,8 @@ const MAX_CONTROLLERS: usize = 10;
 pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<Root> {
     let canister = Canister::check(item, CanisterKind::Root, errors);
     let pool = args.pool.as_ref().map(|args| pool(args, errors));
+    let refuel = args.refuel.as_ref();
+    let refuel = refuel.map(|list| refuel::check(list, args.reserve.as_ref(), errors));
     let role_fns: Vec<_> = args
         .roles
         .iter()
@@ -45,6 +47,10 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
             None => None,
         },
         reserve: args.reserve.as_ref().map(|cycles| cycles.0),
+        refuel: match refuel {
+            Some(refuel) => Some(refuel?),
+            None => None,
+        },
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         roles: roles.into_iter().collect::<Option<_>>()?,
         http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
@@ -239,7 +245,7 @@ fn parent_is_not_root_alone(controllers: &[Controller], parents: &[LitStr], erro
     }
 }
 
-fn no_duplicates<T: quote::ToTokens>(
+pub(super) fn no_duplicates<T: quote::ToTokens>(
     items: &[T],
     subject: &str,
     text: impl Fn(&T) -> String,

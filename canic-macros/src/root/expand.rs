@@ -6,7 +6,7 @@ use syn::{Item, LitInt};
 
 use super::{
     init_type::{self, Field, Init},
-    model::{Module, Place, Pool, Role, Rollback, Root},
+    model::{FuelSource, Module, Place, Pool, Refuel, Role, Rollback, Root},
 };
 use crate::{
     canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints, values::Controller,
@@ -61,11 +61,13 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
 fn config(root: &Root) -> TokenStream {
     let pool = optional(root.pool.as_ref().map(pool));
     let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
+    let refuel = optional(root.refuel.as_ref().map(refuel));
     let roles = root.roles.iter().map(role);
     quote! {
         __config::RootConfig {
             pool: #pool,
             reserve: #reserve,
+            refuel: #refuel,
             roles: &[#(#roles),*],
         }
     }
@@ -75,6 +77,17 @@ fn pool(pool: &Pool) -> TokenStream {
     let (min, max) = (count(pool.min), count(pool.max));
     let cycles = cycles(pool.cycles, "DEFAULT_POOL_CYCLES");
     quote!(__config::PoolConfig { min: #min, max: #max, cycles: #cycles })
+}
+
+fn refuel(refuel: &Refuel) -> TokenStream {
+    let (below, to) = (number(refuel.below), number(refuel.to));
+    let sources = refuel.from.iter().map(|source| match source {
+        FuelSource::Cycles => quote!(__config::FuelSource::Cycles),
+        FuelSource::Icp => quote!(__config::FuelSource::Icp),
+    });
+    quote! {
+        __config::RefuelConfig { below: #below, to: #to, sources: &[#(#sources),*] }
+    }
 }
 
 fn role(role: &Role) -> TokenStream {

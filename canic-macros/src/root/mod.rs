@@ -8,6 +8,7 @@ mod gzip;
 mod init_type;
 mod lock;
 mod model;
+mod refuel;
 mod role_graph;
 mod sources;
 mod wasm;

@@ -12,6 +12,7 @@ pub(super) struct Root {
     pub(super) pool: Option<Pool>,
     /// Cycles; `None` is the runtime's default.
     pub(super) reserve: Option<u128>,
+    pub(super) refuel: Option<Refuel>,
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
     pub(super) roles: Vec<Role>,
@@ -23,6 +24,22 @@ pub(super) struct Pool {
     pub(super) min: u32,
     pub(super) max: u32,
     pub(super) cycles: Option<u128>,
+}
+
+pub(super) struct Refuel {
+    /// Cycles.
+    pub(super) below: u128,
+    /// Cycles.
+    pub(super) to: u128,
+    /// Not empty.
+    pub(super) from: Vec<FuelSource>,
+}
+
+/// A source of root's cycles.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum FuelSource {
+    Cycles,
+    Icp,
 }
 
 pub(super) struct Role {

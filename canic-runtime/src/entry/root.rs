@@ -4,11 +4,12 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
-        MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest, OperationId,
-        OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned,
-        ReleasesRequest, RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId,
-        RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, FundingInfo, Identity, ImportError,
+        ImportRequest, MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest,
+        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
+        PruneRequest, Pruned, RefuelError, RefuelRequest, ReleasesRequest, RetireError,
+        RetireRequest, RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutQuery,
+        RolloutRequest, StageRequest, StatusPage, StatusRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -32,7 +33,7 @@ use crate::{
             self,
             caller::{self, Caller},
         },
-        rollout_info,
+        rollout_info, runway, status,
     },
     stable::memory,
     state::{self, State},
@@ -111,7 +112,7 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 12] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
@@ -123,6 +124,7 @@ const GUARDED: [&str; 11] = [
     "canic_rollout_start",
     "canic_rollout_control",
     "canic_prune",
+    "canic_refuel",
 ];
 
 /// `canister_inspect_message`: rejects, before it costs anything, what the endpoints would deny.
@@ -289,6 +291,17 @@ pub fn canic_prune(_root: &'static Root) {
     });
 }
 
+/// `canic_refuel`.
+pub fn canic_refuel(_root: &'static Root) {
+    update_async(|(request,): (RefuelRequest,)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed.map_err(RefuelError::Denied)?;
+            requests::refuel::refuel(request).await
+        }
+    });
+}
+
 // Queries
 
 /// `canic_members`.
@@ -349,6 +362,26 @@ pub fn canic_progress(_root: &'static Root) {
     serve::query(|(operations,): (Vec<OperationId>,)| {
         let caller = caller::identify(message::caller()).map_err(BatchError::Denied);
         caller.and_then(|_| requests::provision::progress(&operations))
+    });
+}
+
+/// `canic_funding`.
+pub fn canic_funding(_root: &'static Root) {
+    serve::query(|(): ()| -> Result<FundingInfo, Denied> {
+        caller::require_controller(message::caller())?;
+        let moment = ic::moment();
+        Ok(state::with(|state| runway::funding(state, &moment)))
+    });
+}
+
+/// `canic_status`.
+pub fn canic_status(_root: &'static Root) {
+    serve::query_async(|(request,): (StatusRequest,)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed?;
+            Ok::<StatusPage, Denied>(status::status(request).await)
+        }
     });
 }
 

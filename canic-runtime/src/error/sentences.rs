@@ -10,7 +10,7 @@ use candid::Principal;
 
 use super::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
-    RetireError, RolledBack, RolloutError,
+    RefuelError, RetireError, RolledBack, RolloutError,
 };
 
 impl Error for Denied {}
@@ -20,6 +20,7 @@ impl Error for RetireError {}
 impl Error for ImportError {}
 impl Error for MoveError {}
 impl Error for LookupError {}
+impl Error for RefuelError {}
 impl Error for RolloutError {}
 impl Error for ModuleError {}
 
@@ -249,6 +250,38 @@ impl fmt::Display for ModuleError {
             Self::UploadFailed { reason } => write!(
                 f,
                 "the platform refused to store a chunk, and a retry is safe: {reason}"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for RefuelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(denied) => denied.fmt(f),
+            Self::NoAmount => f.write_str(
+                "the request names no amount of cycles, and root's attribute has no `refuel(..)`",
+            ),
+            Self::Enough { balance, to } => {
+                write!(f, "root can spend {balance} cycles, and is to have {to}")
+            }
+            Self::TooLittle { cycles, min } => write!(
+                f,
+                "{cycles} cycles are not worth the fees: ask for {min} or more"
+            ),
+            Self::Pending { operation } => {
+                write!(
+                    f,
+                    "operation {operation} is refuelling root already: wait for its end"
+                )
+            }
+            Self::Failed { operation, reason } => write!(
+                f,
+                "operation {operation} brought no cycles, and a retry is safe: {reason}"
+            ),
+            Self::Abandoned { operation, reason } => write!(
+                f,
+                "operation {operation} has paid, and brought no cycles: {reason}"
             ),
         }
     }
@@ -521,7 +554,16 @@ mod tests {
             UnknownRollout { rollout: 4_024 },
             WrongPhase { phase: reason() },
         );
-        [lookup, module, rollout].concat()
+        let refuel = samples!(RefuelError:
+            Denied (denied()),
+            NoAmount (),
+            Enough { balance: 4_025, to: 4_026 },
+            TooLittle { cycles: 4_027, min: 4_028 },
+            Pending { operation: 4_029 },
+            Failed { operation: 4_030, reason: reason() },
+            Abandoned { operation: 4_031, reason: reason() },
+        );
+        [lookup, module, rollout, refuel].concat()
     }
 
     #[test]

@@ -7,7 +7,10 @@ use candid::Principal;
 
 use crate::{
     api::{Health, Identity},
-    operation::Hash,
+    operation::{
+        Hash,
+        refuel::{LedgerCall, Refusal},
+    },
 };
 
 /// A call that an operation makes.
@@ -99,6 +102,8 @@ pub(crate) enum Call {
     Accept {
         canister: Principal,
     },
+    /// A call of a refuel.
+    Ledger(LedgerCall),
 }
 
 impl Call {
@@ -132,6 +137,12 @@ pub(crate) enum Reply {
     Snapshots(Vec<(Vec<u8>, u64)>),
     /// The member's answer to `canic_health`.
     Health(Health),
+    /// An amount: a balance, a rate, or the cycles that were minted.
+    Amount(u128),
+    /// The block of a payment, of this call or of an earlier one that is the same payment.
+    Paid(u64),
+    /// A ledger, or the cycles minting canister, answered that it did not do what it was asked.
+    Refused(Refusal),
     /// The call was not applied, or its outcome is unknown.
     Failed(Failure),
 }

@@ -1,7 +1,7 @@
 //! The machine: an operation's next transition, given the reply to its step.
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
-//! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
+//! moves a member (`reparent`). A refuel (`refuel`) has no canister. Backwards, or as its purpose, it tears the canister down
 //! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
 //! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
 //! takes the operation up.
@@ -9,7 +9,7 @@
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
     call::Reply,
-    install, location, reparent, search,
+    install, location, refuel, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
     upgrade,
@@ -17,6 +17,9 @@ use crate::operation::{
 
 /// Advances an operation by the reply to its step, with the resources that root has for a teardown.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
+    if matches!(op.purpose, Purpose::Refuel(_)) {
+        return refuel::after_step(op, reply);
+    }
     if matches!(op.purpose, Purpose::Upgrade(..)) {
         return match op.step {
             Step::Verify => upgrade::after_verify(op, reply, resources),
@@ -44,7 +47,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         | Step::Drain
         | Step::Stop
         | Step::Delete => teardown::after_step(op, reply, resources),
-        // These steps make no call, or only upgrades have them.
+        // These steps make no call, or only upgrades and refuels have them.
         Step::TakeSnapshot
         | Step::FindSnapshot
         | Step::Upgrade
@@ -52,6 +55,11 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         | Step::Accept
         | Step::Restore
         | Step::DropSnapshot
+        | Step::Quote
+        | Step::Balance
+        | Step::Withdraw
+        | Step::Transfer
+        | Step::Notify
         | Step::AddToPool
         | Step::RetireChildren => Transition::Close(End::Done),
     }

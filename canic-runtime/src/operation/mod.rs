@@ -11,6 +11,7 @@ pub(crate) mod location;
 pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod recovery;
+pub(crate) mod refuel;
 pub(crate) mod reparent;
 pub(crate) mod rollout;
 pub(crate) mod search;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
+    operation::refuel::Refuel,
     stable::record::{Cycles, Id},
 };
 
@@ -270,6 +272,9 @@ pub(crate) enum Purpose {
     Move(#[n(0)] Position, #[n(1)] Reparent),
     #[n(6)]
     Upgrade(#[n(0)] Position, #[n(1)] UpgradePlan),
+    /// Root gets cycles for itself.
+    #[n(8)]
+    Refuel(#[n(0)] Refuel),
 }
 
 /// A member's position in the fleet.
@@ -577,6 +582,21 @@ pub(crate) enum Step {
     /// `delete_canister_snapshot`, for the snapshot that root took.
     #[n(25)]
     DropSnapshot,
+    /// `get_icp_xdr_conversion_rate`: the cycles for ICP.
+    #[n(26)]
+    Quote,
+    /// `icrc1_balance_of`: what root's account at a ledger holds.
+    #[n(27)]
+    Balance,
+    /// `withdraw`: the cycles ledger sends cycles to root.
+    #[n(28)]
+    Withdraw,
+    /// `transfer`: ICP goes to the cycles minting canister.
+    #[n(29)]
+    Transfer,
+    /// `notify_top_up`: the cycles minting canister sends cycles for the ICP.
+    #[n(30)]
+    Notify,
 }
 
 /// The end of an operation.
@@ -604,7 +624,8 @@ pub(crate) enum End {
     /// The operation failed, and the member runs its old release again.
     #[n(6)]
     Reverted,
-    /// Root can neither finish a member's upgrade nor undo it. The member stays a member.
+    /// Root can neither finish a member's upgrade nor undo it, and the member stays a member. Or
+    /// root has paid for a refuel, and got nothing.
     #[n(7)]
     Abandoned,
 }
@@ -660,6 +681,7 @@ impl Operation {
             Purpose::Adopt(..) => OperationKind::Adopt,
             Purpose::Move(..) => OperationKind::Move,
             Purpose::Upgrade(..) => OperationKind::Upgrade,
+            Purpose::Refuel(_) => OperationKind::Refuel,
         }
     }
 
@@ -712,7 +734,7 @@ impl Operation {
             | Purpose::Retire(position)
             | Purpose::Move(position, _)
             | Purpose::Upgrade(position, _) => Some(position),
-            Purpose::Refill | Purpose::ImportToPool => None,
+            Purpose::Refill | Purpose::ImportToPool | Purpose::Refuel(_) => None,
         }
     }
 

@@ -499,6 +499,7 @@ mod tests {
         let config = |roles| RootConfig {
             pool: None,
             reserve: DEFAULT_RESERVE,
+            refuel: None,
             roles,
         };
         assert!(role_config(&config(&ROLES), "worker", false).is_ok());

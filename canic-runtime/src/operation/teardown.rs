@@ -32,7 +32,9 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
         Purpose::Adopt(..) | Purpose::ImportToPool | Purpose::Move(..) | Purpose::Upgrade(..) => {
             Transition::Close(End::Untouched)
         }
-        Purpose::Refill | Purpose::Retire(_) => Transition::Close(End::Quarantined),
+        Purpose::Refill | Purpose::Retire(_) | Purpose::Refuel(_) => {
+            Transition::Close(End::Quarantined)
+        }
     }
 }
 

@@ -13,15 +13,16 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Health, Identity},
-    codec::decode::{CandidArgument, decode_reply},
     operation::{
         Hash,
         call::{Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
     platform::{
+        answers::{best_effort_call, canister_call, decode, failure},
         calls::send,
         ic::{self, Level},
+        ledgers,
         settings::{Settings, to_u128},
     },
 };
@@ -77,6 +78,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         }
         Call::Health { canister } => health(canister).await,
         Call::Accept { canister } => accept(canister).await,
+        Call::Ledger(call) => ledgers::perform(call).await,
     };
     reply.unwrap_or_else(Reply::Failed)
 }
@@ -305,13 +307,13 @@ async fn sync(canister: Principal, identity: &Identity) -> Result<Reply, Failure
 }
 
 async fn health(canister: Principal) -> Result<Reply, Failure> {
-    let reply = best_effort_call(canister, "canic_health").await?;
+    let reply = best_effort_call(canister, "canic_health", &()).await?;
     let health: Result<Health, Denied> = decode(&reply)?;
     health.map(Reply::Health).map_err(denied)
 }
 
 async fn accept(canister: Principal) -> Result<Reply, Failure> {
-    let reply = best_effort_call(canister, "canic_accept").await?;
+    let reply = best_effort_call(canister, "canic_accept", &()).await?;
     decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
     Ok(Reply::Done)
 }
@@ -331,7 +333,7 @@ async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
 
 // Calls, and how they fail
 
-async fn management(
+pub(super) async fn management(
     method: &'static str,
     args: &impl CandidType,
     cycles: u128,
@@ -365,48 +367,10 @@ async fn management_of(
         })
 }
 
-async fn canister_call(
-    canister: Principal,
-    method: &'static str,
-    args: &impl CandidType,
-) -> Result<Vec<u8>, Failure> {
-    send(CdkCall::unbounded_wait(canister, method), args)
-        .await
-        .map(Response::into_bytes)
-        .map_err(|error| failure(error, Failure::of_canister))
-}
-
-/// A call that ends within [`TIMEOUT`], whatever the canister does.
-async fn best_effort_call(canister: Principal, method: &'static str) -> Result<Vec<u8>, Failure> {
-    let call = CdkCall::bounded_wait(canister, method).change_timeout(TIMEOUT);
-    send(call, &())
-        .await
-        .map(Response::into_bytes)
-        .map_err(|error| failure(error, Failure::of_canister))
-}
-
-/// The timeout of a best-effort call, in seconds.
-const TIMEOUT: u32 = 30;
-
-fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
-    match error {
-        CallFailed::CallRejected(rejected) => {
-            classify(rejected.raw_reject_code(), rejected.reject_message())
-        }
-        CallFailed::InsufficientLiquidCycleBalance(_) | CallFailed::CallPerformFailed(_) => {
-            Failure::not_sent(&error.to_string())
-        }
-    }
-}
-
-fn decode<T: CandidArgument>(reply: &[u8]) -> Result<T, Failure> {
-    decode_reply(reply).map_err(|reason| Failure::unreadable(&reason))
-}
-
 // The management canister's types: the fields that root reads or sets.
 
 #[derive(CandidType, Deserialize)]
-struct CanisterId {
+pub(super) struct CanisterId {
     canister_id: Principal,
 }
 
@@ -533,7 +497,7 @@ struct MemoryMetrics {
 }
 
 #[derive(CandidType, Deserialize)]
-enum RunResult {
+pub(super) enum RunResult {
     #[serde(rename = "running")]
     Running,
     #[serde(rename = "stopping")]

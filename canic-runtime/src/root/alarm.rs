@@ -1,8 +1,8 @@
 //! The alarm: the timers that wake root's background work.
 //!
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
-//! seconds as long as there is work, and every ten minutes while the pool is short. The platform
-//! may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
+//! seconds as long as there is work, every ten minutes while root or its pool is short, and once a
+//! day otherwise. The platform may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
 //! the next request to root starts it again.
 
 use std::{cell::Cell, time::Duration};
@@ -25,8 +25,11 @@ const OVERDUE: u64 = Pace::Work.interval();
 pub(crate) enum Pace {
     /// Work is open.
     Work,
-    /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one.
+    /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one. Or root
+    /// itself is low on cycles.
     Wait,
+    /// Nothing is open. Root looks at its own cycles.
+    Look,
 }
 
 impl Pace {
@@ -35,6 +38,7 @@ impl Pace {
         match self {
             Self::Work => 30_000_000_000,
             Self::Wait => 600_000_000_000,
+            Self::Look => 86_400_000_000_000,
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::{
     api::OperationId,
-    operation::{Admission, rollout::Rollout},
+    operation::{Admission, Moment, rollout::Rollout},
     platform::ic,
     root::{
         alarm::{self, Pace},
-        delivery, driver, refill,
+        delivery, driver, refill, refuel, runway,
     },
     state::{self, State},
 };
@@ -32,10 +32,13 @@ fn tick() {
         alarm::wake_within(next - now);
     }
     refill::begin(&moment).into_iter().for_each(driver::spawn);
+    refuel::begin(&moment).into_iter().for_each(driver::spawn);
+    runway::look(&moment);
     delivery::begin();
     delivery::wake();
     refill::wake_after_pause(&moment);
-    alarm::watch(state::with(|state| pace(state, now)));
+    refuel::wake_if_low(&moment);
+    alarm::watch(Some(state::with(|state| pace(state, &moment))));
 }
 
 /// The open operations that need the background work.
@@ -63,18 +66,17 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
     }
 }
 
-/// How often the background work must run again, whichever messages are lost. Without work left,
-/// root sleeps until the next request.
-fn pace(state: &State, now: u64) -> Option<Pace> {
+/// How often the background work must run again, whichever messages are lost.
+fn pace(state: &State, moment: &Moment) -> Pace {
     let has_work = state.journal.open_count() > 0
         || state.outbox.subscribers_pending() > 0
         || state.rollouts.open_ones().any(Rollout::is_active);
     if has_work {
-        Some(Pace::Work)
-    } else if state.pool_shortage(now) > 0 {
-        Some(Pace::Wait)
+        Pace::Work
+    } else if state.pool_shortage(moment.now) > 0 || refuel::is_low(state, moment.balance) {
+        Pace::Wait
     } else {
-        None
+        Pace::Look
     }
 }
 
@@ -82,9 +84,9 @@ fn pace(state: &State, now: u64) -> Option<Pace> {
 mod tests {
     use super::*;
     use crate::{
-        config::{PoolConfig, RootConfig},
+        config::{FuelSource, PoolConfig, RefuelConfig, RootConfig},
         operation::{Operation, Purpose, Step},
-        root::steps::tests::{BARE, state_of},
+        root::steps::tests::{BARE, T, moment, state_of},
     };
 
     #[test]
@@ -109,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn root_sleeps_without_work_and_looks_again_while_its_pool_is_short() {
+    fn root_looks_once_a_day_without_work_and_more_often_while_it_or_its_pool_is_short() {
         let mut idle = state_of(&BARE);
-        assert_eq!(pace(&idle, 10), None);
+        assert_eq!(pace(&idle, &moment()), Pace::Look);
         let op = Operation::new(1, Purpose::Refill, Step::Create, 0);
         idle.journal.put(op);
-        assert_eq!(pace(&idle, 10), Some(Pace::Work));
+        assert_eq!(pace(&idle, &moment()), Pace::Work);
         static SHORT: RootConfig = RootConfig {
             pool: Some(PoolConfig {
                 min: 1,
@@ -124,6 +126,16 @@ mod tests {
             ..BARE
         };
         let short = state_of(&SHORT);
-        assert_eq!(pace(&short, 10), Some(Pace::Wait));
+        assert_eq!(pace(&short, &moment()), Pace::Wait);
+        static LOW: RootConfig = RootConfig {
+            refuel: Some(RefuelConfig {
+                below: 101 * T,
+                to: 200 * T,
+                sources: &[FuelSource::Cycles],
+            }),
+            ..BARE
+        };
+        let low = state_of(&LOW);
+        assert_eq!(pace(&low, &moment()), Pace::Wait);
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     metrics::{Family, Kind, Label, Latencies},
     operation::{End, Step},
     platform::ic,
+    root::runway,
     state,
 };
 
@@ -57,6 +58,7 @@ const KINDS: &[&str] = &[
     "adopt",
     "move",
     "upgrade",
+    "refuel",
 ];
 
 /// The words of `End`.
@@ -99,6 +101,11 @@ const STEPS: &[&str] = &[
     "accept",
     "restore",
     "drop_snapshot",
+    "quote",
+    "balance",
+    "withdraw",
+    "transfer",
+    "notify",
 ];
 
 /// The words of [`StepOutcome`].
@@ -113,6 +120,7 @@ const PURPOSES: &[&str] = &[
     "to_members",
     "drained",
     "deleted",
+    "refuelled",
 ];
 
 /// Roles with a row of their own. An open root may have any number of roles.
@@ -122,7 +130,7 @@ const MAX_ROLES: usize = 50;
 const OTHER_ROLES: &str = "(other)";
 
 /// The families of root, beside those of every canister.
-pub(crate) static ROOT: [Family; 12] = [
+pub(crate) static ROOT: [Family; 14] = [
     Family {
         name: "canic_operation_duration_seconds",
         kind: Kind::Histogram,
@@ -276,6 +284,7 @@ pub(crate) static ROOT: [Family; 12] = [
                 ledger.to_members,
                 ledger.drained,
                 ledger.deleted,
+                ledger.refuelled,
             ];
             for (purpose, cycles) in PURPOSES.iter().zip(cycles) {
                 rows.add(&[purpose], cycles.0 as f64);
@@ -300,6 +309,31 @@ pub(crate) static ROOT: [Family; 12] = [
                 &[],
                 state::with(|state| state.available(ic::balance())) as f64,
             )
+        },
+    },
+    Family {
+        name: "canic_root_days_left",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Days until root is at its reserve, at the rate of the last 30 days. \
+               It is missing until root has watched itself for a day.",
+        measure: |rows| {
+            let moment = ic::moment();
+            let funding = state::with(|state| runway::funding(state, &moment));
+            if let Some(days) = funding.root.days_left {
+                rows.add(&[], days);
+            }
+        },
+    },
+    Family {
+        name: "canic_funding_level",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "How urgent the fleet's need of cycles is: 0 ok, 1 warn, 2 critical.",
+        measure: |rows| {
+            let moment = ic::moment();
+            let funding = state::with(|state| runway::funding(state, &moment));
+            rows.add(&[], f64::from(funding.level as u8));
         },
     },
 ];
@@ -356,6 +390,7 @@ mod tests {
             OperationKind::Adopt,
             OperationKind::Move,
             OperationKind::Upgrade,
+            OperationKind::Refuel,
         ];
         assert_eq!(names(kinds), KINDS);
     }
@@ -397,6 +432,7 @@ mod tests {
         static CONFIG: RootConfig = RootConfig {
             pool: None,
             reserve: 0,
+            refuel: None,
             roles: &[],
         };
         memory::forget();

@@ -229,6 +229,9 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
             cycles: cycles + moment.creation_fee,
         });
     }
+    if let Purpose::Refuel(refuel) = &op.purpose {
+        return Some(Call::Ledger(refuel.call(op.step, moment.root)?));
+    }
     if op.step == Step::Search {
         let canister = op.search.candidate?.0;
         return Some(Call::Info { canister });
@@ -351,6 +354,7 @@ pub(crate) mod tests {
     pub(crate) static BARE: RootConfig = RootConfig {
         pool: None,
         reserve: DEFAULT_RESERVE,
+        refuel: None,
         roles: &[],
     };
 
@@ -362,6 +366,7 @@ pub(crate) mod tests {
             cycles: T,
         }),
         reserve: DEFAULT_RESERVE,
+        refuel: None,
         roles: &ROLES,
     };
 

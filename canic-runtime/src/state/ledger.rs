@@ -31,6 +31,9 @@ pub(crate) struct Ledger {
     /// Sent with creations of which root does not know the outcome: a canister may hold them.
     #[n(5)]
     pub(crate) unknown: Cycles,
+    /// Got by refuels. Records of earlier versions lack this field.
+    #[cbor(n(6), default)]
+    pub(crate) refuelled: Cycles,
 }
 
 impl Ledger {
@@ -64,6 +67,8 @@ impl Ledger {
                 }
             }
             Reply::Snapshot(_) | Reply::Snapshots(_) | Reply::Health(_) => {}
+            // A refuel is settled when it ends.
+            Reply::Amount(_) | Reply::Paid(_) | Reply::Refused(_) => {}
             Reply::Done | Reply::Created(_) => {
                 let is_creation = op.step == Step::Create;
                 let fee = if is_creation { creation_fee } else { 0 };
@@ -77,6 +82,9 @@ impl Ledger {
     pub(crate) fn settle_end(&mut self, op: &mut Operation, end: End) {
         if end == End::Quarantined && op.step == Step::Create {
             self.record_lost(op);
+        }
+        if let (Purpose::Refuel(refuel), End::Done) = (&op.purpose, end) {
+            self.refuelled.0 += refuel.got.0;
         }
         let deletes = op.goal().is_some_and(Teardown::is_deletion);
         if deletes && matches!(end, End::Done | End::Deleted) {

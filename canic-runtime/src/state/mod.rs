@@ -14,6 +14,7 @@ pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod releases;
 pub(crate) mod rollouts;
+pub(crate) mod samples;
 pub(crate) mod subscribers;
 
 use std::{cell::RefCell, collections::BTreeSet};
@@ -28,7 +29,10 @@ use crate::{
         Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step,
         Teardown, TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
     },
-    stable::{memory, record::Id},
+    stable::{
+        memory,
+        record::{Cycles, Id},
+    },
     state::{
         journal::{Journal, Section},
         ledger::Ledger,
@@ -37,6 +41,7 @@ use crate::{
         pool::Pool,
         registry::{KeptSnapshot, Member, MemberStatus, Registry},
         rollouts::Rollouts,
+        samples::{Sample, Samples},
     },
 };
 
@@ -53,6 +58,7 @@ const PENDING: u8 = 208;
 const SUBSCRIBERS: u8 = 209;
 const LEASES: u8 = 210;
 const ROLLOUTS: u8 = 211;
+const SAMPLES: u8 = 215;
 
 /// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers
 /// that change with it.
@@ -92,6 +98,7 @@ pub(crate) struct State {
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
     pub(crate) rollouts: Rollouts,
+    pub(crate) samples: Samples,
     /// Provisions that failed in a row. On the heap only.
     failures: u32,
 }
@@ -131,6 +138,7 @@ impl State {
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
             rollouts: Rollouts::open(ROLLOUTS),
+            samples: Samples::open(SAMPLES),
             failures: 0,
         };
         state.restore_claims();
@@ -159,6 +167,7 @@ impl State {
                 Purpose::Refill
                 | Purpose::Retire(_)
                 | Purpose::ImportToPool
+                | Purpose::Refuel(_)
                 | Purpose::Upgrade(..) => {}
             }
         }
@@ -181,7 +190,8 @@ impl State {
     pub(crate) fn running(&self) -> u32 {
         let others = self.journal.queued_count()
             + self.journal.background_count()
-            + self.journal.open_of(OperationKind::Upgrade);
+            + self.journal.open_of(OperationKind::Upgrade)
+            + self.journal.open_of(OperationKind::Refuel);
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
@@ -191,6 +201,15 @@ impl State {
         balance
             .saturating_sub(self.config.reserve)
             .saturating_sub(self.journal.reserved())
+    }
+
+    /// Root's cycles now, `balance` of which it can spend.
+    pub(crate) fn sample(&self, balance: u128) -> Sample {
+        let ledger = &self.head.ledger;
+        Sample {
+            balance: Cycles(balance),
+            received: Cycles(ledger.drained.0 + ledger.refuelled.0),
+        }
     }
 
     /// Whether a canister is `root`, or on root's record.
@@ -540,7 +559,7 @@ impl State {
                     self.settle_upgrade(canister, op, plan, end, now);
                 }
             }
-            (Purpose::Refill | Purpose::ImportToPool, _) => {}
+            (Purpose::Refill | Purpose::ImportToPool | Purpose::Refuel(_), _) => {}
         }
     }
 

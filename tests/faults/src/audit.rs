@@ -22,6 +22,7 @@ use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    refuel,
     scenario::{refused, small},
     world::{Request, T, World, controller},
 };
@@ -234,6 +235,7 @@ fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     check_registry(world, &members, &mut violations);
     check_pool(world, &pool, &mut violations);
     check_cycles(world, &mut violations);
+    refuel::check(world, &mut violations);
     if lost.is_empty() {
         check_ledger(world, &mut violations);
     }

@@ -15,6 +15,7 @@ mod foreign;
 pub mod history;
 pub mod matrix;
 pub mod measure;
+mod refuel;
 pub mod scenario;
 mod seed;
 pub mod shrink;

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use candid::{Encode, Principal};
 use canic::api::{
-    ApproveRequest, ImportAs, ImportRequest, MoveRequest, OperationsFilter, ProvisionError,
-    ProvisionRequest, Provisioned, RetireRequest, Retirement, StageRequest,
+    ApproveRequest, FuelSource, ImportAs, ImportRequest, MoveRequest, OperationsFilter,
+    ProvisionError, ProvisionRequest, Provisioned, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -16,7 +16,7 @@ use canic_replica::{Effect, Fault, RejectCode};
 use ic_management_canister_types::CanisterIdRecord;
 
 use crate::{
-    foreign,
+    foreign, refuel,
     world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller},
 };
 
@@ -401,6 +401,16 @@ pub const SCENARIOS: &[Scenario] = &[
             refuse_next_install(world);
             provision(world, &notebook(user(1)));
         },
+    },
+    Scenario {
+        name: "refuel_from_the_cycles_ledger",
+        world: refuel::world,
+        act: |world| refuel::refuel(world, FuelSource::Cycles),
+    },
+    Scenario {
+        name: "refuel_for_icp",
+        world: refuel::world,
+        act: |world| refuel::refuel(world, FuelSource::Icp),
     },
 ];
 

@@ -18,12 +18,13 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    ledgers::START,
     settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica, SubnetKind,
+    Reject, Replica, SubnetKind, SystemCanisters,
 };
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
@@ -142,7 +143,27 @@ impl World {
             subnets: vec![SubnetKind::Application; subnets],
             ..Config::default()
         };
-        let replica = Replica::new(config).expect("application subnets");
+        Self::start_in(config, package, cycles)
+    }
+
+    /// A fresh instance with the network's ledgers and the cycles minting canister, and a root of
+    /// this package.
+    pub(crate) fn start_with_ledgers(package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application, SubnetKind::NNS, SubnetKind::II],
+            time: Some(START),
+            system_canisters: SystemCanisters {
+                icp_ledger: true,
+                cycles_ledger: true,
+                cycles_minting: true,
+            },
+            ..Config::default()
+        };
+        Self::start_in(config, package, cycles)
+    }
+
+    fn start_in(config: Config, package: &'static str, cycles: u128) -> Self {
+        let replica = Replica::new(config).expect("an instance");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),

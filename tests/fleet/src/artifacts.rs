@@ -36,6 +36,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-subscriber",
         "fixture-measured",
         "fixture-misfit-root",
+        "fixture-refuel-root",
         "fixture-releases",
         "fixture-scribe",
         "fixture-small-root",

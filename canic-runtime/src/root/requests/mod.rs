@@ -10,6 +10,7 @@ mod facts;
 pub(crate) mod import;
 pub(crate) mod modules;
 pub(crate) mod provision;
+pub(crate) mod refuel;
 pub(crate) mod reparent;
 pub(crate) mod retire;
 pub(crate) mod rollouts;

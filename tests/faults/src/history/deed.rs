@@ -460,6 +460,7 @@ fn approve(world: &mut World, role: &str, version: u8) {
         role: role.to_string(),
         hash: sha256(&wasm),
         chunks,
+        manual: None,
     };
     ask_root(world, "canic_module_approve", (request,));
 }
