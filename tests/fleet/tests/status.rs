@@ -57,7 +57,7 @@ fn a_members_live_state_is_what_the_platform_says() {
         Some(sha256(&artifacts::module("example-worker")))
     );
     assert_eq!(seen.run, RunState::Running);
-    assert_eq!(seen.memory, told.memory_size.0.try_into().expect("it fits"));
+    assert_eq!(candid::Nat::from(seen.memory), told.memory_size);
     let burned: u128 = told
         .idle_cycles_burned_per_day
         .0
@@ -66,7 +66,7 @@ fn a_members_live_state_is_what_the_platform_says() {
     assert_eq!((seen.burned_per_day, seen.frozen), (burned, burned * 30));
     let cycles = fleet.pic.cycle_balance(member);
     assert!(
-        seen.cycles >= cycles && seen.cycles - cycles < burned / 1_000,
+        seen.cycles >= cycles && seen.cycles - cycles < 20_000_000,
         "{seen:?}"
     );
     let days = (cycles - burned * 30) as f64 / burned as f64;
@@ -93,7 +93,7 @@ fn stopped_changed_and_foreign_members_are_told_apart() {
     let all = page(&fleet, MembersFilter::Role("worker".into()), None, 10);
     assert_eq!(live(only(&all)).run, RunState::Stopped);
     // Somebody else upgrades it.
-    let other = artifacts::module("fixture-scribe");
+    let other = artifacts::module("fixture-doors");
     let nothing = candid::encode_args(()).expect("no argument");
     pic.reinstall_canister(member, other, nothing, Some(fleet.root))
         .expect("installed");
