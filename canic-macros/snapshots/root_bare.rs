@@ -11,6 +11,7 @@ const _: () = {
         config: __config::RootConfig {
             pool: ::core::option::Option::None,
             reserve: __config::DEFAULT_RESERVE,
+            budget: ::core::option::Option::None,
             refuel: ::core::option::Option::None,
             roles: &[],
         },
@@ -76,6 +77,10 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, update canic_move(::canic::api::MoveRequest) ->
         ::core::result::Result < ::canic::api::Moved, ::canic::api::MoveError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_grant(::canic::api::GrantRequest) ->
+        ::core::result::Result < ::canic::api::Granted, ::canic::api::GrantError >
     }
     ::canic::__private::serve! {
         root, ROOT, update canic_lookup(::canic::api::Principal) ->

@@ -37,6 +37,7 @@ const _: () = {
                 cycles: 1_000_000_000_000,
             }),
             reserve: 5_000_000_000_000,
+            budget: ::core::option::Option::Some(20_000_000_000_000),
             refuel: ::core::option::Option::Some(__config::RefuelConfig {
                 below: 50_000_000_000_000,
                 to: 100_000_000_000_000,
@@ -54,6 +55,7 @@ const _: () = {
                     controllers: &[],
                     rollback: __config::Rollback::Recycle,
                     wasm: ::core::option::Option::None,
+                    fund: ::core::option::Option::None,
                 },
                 __config::RoleConfig {
                     name: "worker",
@@ -74,6 +76,11 @@ const _: () = {
                             "../tests/fleet/fixtures/misfit-root/worker.wasm")
                         ),
                     ),
+                    fund: ::core::option::Option::Some(__config::FundConfig {
+                        below: __config::Level::Seconds(604_800),
+                        to: __config::Level::Seconds(2_592_000),
+                        per_day: ::core::option::Option::Some(1_000_000_000_000),
+                    }),
                 },
             ],
         },
@@ -180,6 +187,10 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, update canic_move(other::api::MoveRequest) -> ::core::result::Result
         < other::api::Moved, other::api::MoveError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_grant(other::api::GrantRequest) ->
+        ::core::result::Result < other::api::Granted, other::api::GrantError >
     }
     other::__private::serve! {
         root, ROOT, update canic_lookup(other::api::Principal) -> ::core::result::Result

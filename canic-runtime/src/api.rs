@@ -4,6 +4,7 @@
 //! rows (`limit`, at most [`MAX_PAGE`]). A page names the `after` of the next one, or none if it is
 //! the last.
 
+mod funding;
 mod refuel;
 mod rollouts;
 mod status;
@@ -12,6 +13,7 @@ use candid::CandidType;
 pub use candid::Principal;
 use serde::Deserialize;
 
+pub use funding::*;
 pub use refuel::*;
 pub use rollouts::*;
 pub use status::*;
@@ -364,6 +366,8 @@ pub enum OperationKind {
     Move,
     /// Upgrade a member to another release.
     Upgrade,
+    /// Give cycles to a member, or to a canister of the pool.
+    Grant,
     /// Get cycles for root itself.
     Refuel,
 }

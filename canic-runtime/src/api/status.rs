@@ -3,7 +3,7 @@
 use candid::{CandidType, Principal};
 use serde::Deserialize;
 
-use crate::api::{Accounts, FuelSource, MembersFilter};
+use crate::api::{Accounts, FuelSource, GrantLimit, GrantPurpose, MembersFilter};
 
 /// Rows of a [`StatusPage`] at most. The platform counts 50 M instructions for each call of a
 /// composite query, and allows 5 B in all.
@@ -98,6 +98,71 @@ pub struct FundingInfo {
     pub level: Level,
     /// Root itself, which pays for all.
     pub root: RootFunding,
+    /// The roles that have members, by name.
+    pub roles: Vec<RoleFunding>,
+    /// What was granted, by day, oldest first: 30 days at most, those without grants left out.
+    pub days: Vec<FundingDay>,
+    /// Grants that a limit refused, oldest first: 100 at most.
+    pub refused: Vec<RefusedGrant>,
+    /// Cycles a day that root grants to all roles together. None: no limit.
+    pub budget: Option<u128>,
+    /// Cycles charged against the budget since midnight in UTC.
+    pub charged_today: u128,
+}
+
+/// The members of a role, by root's last looks at them: a week ago at most.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
+pub struct RoleFunding {
+    /// The role.
+    pub role: String,
+    /// How urgent it is.
+    pub level: Level,
+    /// Its members, those being provisioned included.
+    pub members: u64,
+    /// Members that root has looked at.
+    pub seen: u64,
+    /// Cycles that these burn a day.
+    pub burned_per_day: u128,
+    /// Days until the first of them is frozen. None: two weeks or more.
+    pub days_left: Option<f64>,
+    /// Members that root last saw frozen.
+    pub frozen: u64,
+    /// Members to which a limit refuses the cycles that they need.
+    pub refused: u64,
+}
+
+/// The grants of a day.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct FundingDay {
+    /// The day's midnight in UTC: nanoseconds since the epoch.
+    pub day: u64,
+    /// Cycles by purpose.
+    pub granted: Vec<(GrantPurpose, u128)>,
+    /// Grants.
+    pub grants: u64,
+    /// Grants that were refused.
+    pub refusals: u64,
+}
+
+/// A grant that a limit refused.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub struct RefusedGrant {
+    /// When it was last refused: nanoseconds since the epoch.
+    pub at: u64,
+    /// The canister.
+    pub canister: Principal,
+    /// What the cycles were for.
+    pub purpose: GrantPurpose,
+    /// Cycles that were needed, or asked for.
+    pub cycles: u128,
+    /// The limit.
+    pub limit: GrantLimit,
+    /// Cycles that were left of it.
+    pub left: u128,
+    /// When root tries again, or the caller may: nanoseconds since the epoch.
+    pub retry_at: u64,
+    /// Refusals in a row.
+    pub times: u64,
 }
 
 /// Root's own cycles.

@@ -4,12 +4,12 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        ApproveRequest, BatchError, CatchUpRequest, Denied, FundingInfo, Identity, ImportError,
-        ImportRequest, MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest,
-        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-        PruneRequest, Pruned, RefuelError, RefuelRequest, ReleasesRequest, RetireError,
-        RetireRequest, RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutQuery,
-        RolloutRequest, StageRequest, StatusPage, StatusRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, FundingInfo, GrantError, GrantRequest,
+        Identity, ImportError, ImportRequest, MemberRequest, MembersRequest, ModuleError,
+        MoveError, MoveRequest, OperationId, OperationsRequest, PageRequest, ProvisionError,
+        ProvisionRequest, PruneRequest, Pruned, RefuelError, RefuelRequest, ReleasesRequest,
+        RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId, RolloutInfo,
+        RolloutQuery, RolloutRequest, StageRequest, StatusPage, StatusRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -26,14 +26,14 @@ use crate::{
         message,
     },
     root::{
-        alarm, background, driver,
+        alarm, background, driver, funding_info,
         metrics::ROOT,
         queries,
         requests::{
             self,
             caller::{self, Caller},
         },
-        rollout_info, runway, status,
+        rollout_info, status,
     },
     stable::memory,
     state::{self, State},
@@ -82,10 +82,12 @@ fn begin(
         move_member: |request| {
             Box::pin(requests::reparent::move_member(Caller::Controller, request))
         },
+        grant: |request| Box::pin(requests::grants::grant(Caller::Controller, request)),
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
     let now = ic::now();
+    state::with(|state| state.begin_watch(now));
     for line in state::with(|state| requests::modules::approve_embedded(state, now)) {
         ic::log(Level::Info, format_args!("{line}"));
     }
@@ -112,11 +114,12 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 12] = [
+const GUARDED: [&str; 13] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
     "canic_move",
+    "canic_grant",
     "canic_lookup",
     "canic_import",
     "canic_module_stage",
@@ -202,6 +205,17 @@ pub fn canic_move(_root: &'static Root) {
         async move {
             let caller = caller.map_err(MoveError::Denied)?;
             requests::reparent::move_member(caller, request).await
+        }
+    });
+}
+
+/// `canic_grant`.
+pub fn canic_grant(_root: &'static Root) {
+    update_async(|(request,): (GrantRequest,)| {
+        let caller = caller::identify(message::caller());
+        async move {
+            let caller = caller.map_err(GrantError::Denied)?;
+            requests::grants::grant(caller, request).await
         }
     });
 }
@@ -370,7 +384,7 @@ pub fn canic_funding(_root: &'static Root) {
     serve::query(|(): ()| -> Result<FundingInfo, Denied> {
         caller::require_controller(message::caller())?;
         let moment = ic::moment();
-        Ok(state::with(|state| runway::funding(state, &moment)))
+        Ok(state::with(|state| funding_info::funding(state, &moment)))
     });
 }
 

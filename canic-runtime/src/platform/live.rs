@@ -1,15 +1,14 @@
 //! The live state of a canister, asked of `canister_status` by a composite query of root.
 
-use candid::{CandidType, Nat, Principal};
-use serde::Deserialize;
+use candid::Principal;
 use serde_bytes::ByteBuf;
 
 use crate::{
     api::{LiveState, RunState},
     platform::{
         answers::decode,
-        management::{CanisterId, RunResult, management},
-        settings::{Settings, to_u128},
+        management::{CanisterId, RunResult, StatusResult, management},
+        settings::to_u128,
     },
 };
 
@@ -20,14 +19,14 @@ use crate::{
 /// The platform's reason, if the canister is gone, or is not root's.
 pub(crate) async fn live_state(canister: Principal) -> Result<LiveState, String> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await;
-    let status = reply.and_then(|reply| decode::<Status>(&reply));
+    let status = reply.and_then(|reply| decode::<StatusResult>(&reply));
     status
         .map(LiveState::from)
         .map_err(|failure| failure.reason)
 }
 
-impl From<Status> for LiveState {
-    fn from(status: Status) -> Self {
+impl From<StatusResult> for LiveState {
+    fn from(status: StatusResult) -> Self {
         let burned_per_day = to_u128(status.idle_cycles_burned_per_day);
         let frozen = status.settings.frozen(burned_per_day);
         let cycles = to_u128(status.cycles);
@@ -46,14 +45,4 @@ impl From<Status> for LiveState {
             days_left: (burned_per_day > 0).then(|| free as f64 / burned_per_day as f64),
         }
     }
-}
-
-#[derive(CandidType, Deserialize)]
-struct Status {
-    status: RunResult,
-    settings: Settings,
-    module_hash: Option<ByteBuf>,
-    memory_size: Nat,
-    cycles: Nat,
-    idle_cycles_burned_per_day: Nat,
 }

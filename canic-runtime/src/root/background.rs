@@ -6,7 +6,7 @@ use crate::{
     platform::ic,
     root::{
         alarm::{self, Pace},
-        delivery, driver, refill, refuel, runway,
+        delivery, driver, funding, refill, refuel, runway,
     },
     state::{self, State},
 };
@@ -35,6 +35,7 @@ fn tick() {
     refuel::begin(&moment).into_iter().for_each(driver::spawn);
     runway::look(&moment);
     delivery::begin();
+    funding::begin();
     delivery::wake();
     refill::wake_after_pause(&moment);
     refuel::wake_if_low(&moment);
@@ -66,7 +67,8 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
     }
 }
 
-/// How often the background work must run again, whichever messages are lost.
+/// How often the background work must run again, whichever messages are lost. Without work left,
+/// root sleeps until its next look at its own cycles or a canister's.
 fn pace(state: &State, moment: &Moment) -> Pace {
     let has_work = state.journal.open_count() > 0
         || state.outbox.subscribers_pending() > 0
@@ -76,7 +78,9 @@ fn pace(state: &State, moment: &Moment) -> Pace {
     } else if state.pool_shortage(moment.now) > 0 || refuel::is_low(state, moment.balance) {
         Pace::Wait
     } else {
-        Pace::Look
+        let looks = state.next_look_at().into_iter();
+        let due = looks.fold(runway::next_look_at(state, moment), u64::min);
+        Pace::Watch { due }
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn root_looks_once_a_day_without_work_and_more_often_while_it_or_its_pool_is_short() {
         let mut idle = state_of(&BARE);
-        assert_eq!(pace(&idle, &moment()), Pace::Look);
+        assert!(matches!(pace(&idle, &moment()), Pace::Watch { .. }));
         let op = Operation::new(1, Purpose::Refill, Step::Create, 0);
         idle.journal.put(op);
         assert_eq!(pace(&idle, &moment()), Pace::Work);

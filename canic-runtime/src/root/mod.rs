@@ -5,6 +5,8 @@ pub(crate) mod background;
 pub(crate) mod chunk_store;
 pub(crate) mod delivery;
 pub(crate) mod driver;
+pub(crate) mod funding;
+pub(crate) mod funding_info;
 pub(crate) mod metrics;
 pub(crate) mod queries;
 pub(crate) mod refill;

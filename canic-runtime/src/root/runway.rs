@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::{
-    api::{FundingInfo, Level, RefuelRule, RootFunding},
+    api::{Level, RefuelRule, RootFunding},
     codec::account::accounts_of,
     operation::Moment,
     platform::ic,
@@ -67,7 +67,9 @@ fn reason(
     let reserve = state.config.reserve;
     let mut reason = format!("root has {available} cycles above its reserve of {reserve}");
     if let (Some(spent), Some(days)) = (spent_per_day, days_left) {
-        reason += &format!(", for {days:.1} days at {spent} a day");
+        let tenths = (days * 10.0) as u64;
+        let (days, tenths) = (tenths / 10, tenths % 10);
+        reason += &format!(", for {days}.{tenths} days at {spent} a day");
     }
     reason += match (&state.config.refuel, can_not_refuel) {
         (_, true) => ", and the accounts that it refuels from have too little",
@@ -77,12 +79,21 @@ fn reason(
     reason
 }
 
-/// The answer of `canic_funding`.
-pub(crate) fn funding(state: &State, moment: &Moment) -> FundingInfo {
+/// When root looks at its own cycles next: nanoseconds since the epoch.
+pub(crate) fn next_look_at(state: &State, moment: &Moment) -> u64 {
+    let sample = state.sample(moment.balance);
+    let spent = state.samples.spent_per_day(moment.now, sample);
+    let available = state.available(moment.balance);
+    let days = spent.map(|spent| available as f64 / spent.max(1) as f64);
+    state.samples.due().min(moment.now + pause(days))
+}
+
+/// Root's own part of `canic_funding`.
+pub(crate) fn root_funding(state: &State, moment: &Moment) -> RootFunding {
     let runway = runway(state, moment, refuel::has_failed(state));
     let lasts = runway.days_left.map(|days| days * DAY as f64);
     let rule = state.config.refuel.as_ref();
-    let root = RootFunding {
+    RootFunding {
         level: runway.level,
         reason: runway.reason,
         available: runway.available,
@@ -98,10 +109,6 @@ pub(crate) fn funding(state: &State, moment: &Moment) -> FundingInfo {
         }),
         refuelled: state.head.ledger.refuelled.0,
         accounts: accounts_of(moment.root),
-    };
-    FundingInfo {
-        level: root.level,
-        root,
     }
 }
 
@@ -112,22 +119,21 @@ thread_local! {
 
 /// Looks at root's cycles: takes the sample of the day, and tells the log when they run short.
 pub(crate) fn look(moment: &Moment) {
-    let (is_new_day, due, runway) = state::with(|state| {
+    let (is_new_day, next, runway) = state::with(|state| {
         let is_new_day = moment.now >= state.samples.due();
         let sample = state.sample(moment.balance);
         state.samples.take(moment.now, sample);
         let fails = refuel::has_failed(state);
         (
             is_new_day,
-            state.samples.due(),
+            next_look_at(state, moment),
             runway(state, moment, fails),
         )
     });
     if runway.level > LEVEL.replace(runway.level) || is_new_day {
         tell(&runway);
     }
-    let pause = due.saturating_sub(moment.now).min(pause(runway.days_left));
-    alarm::wake_within(pause);
+    alarm::wake_within(next.saturating_sub(moment.now));
 }
 
 /// The pause until the next look: half of the time that is left, but an hour at least.
@@ -228,14 +234,14 @@ mod tests {
     #[test]
     fn root_tells_the_time_at_which_it_is_at_its_reserve() {
         let (state, moment) = root(&CONFIG, 11 * T, 2 * T);
-        let funding = funding(&state, &moment);
-        assert_eq!(funding.root.dry_at, Some(7 * DAY));
-        assert_eq!(funding.root.days_left, Some(5.0));
+        let funding = root_funding(&state, &moment);
+        assert_eq!(funding.dry_at, Some(7 * DAY));
+        assert_eq!(funding.days_left, Some(5.0));
         assert_eq!(funding.level, Level::Critical);
         // Nothing is spent: it lasts longer than time does.
         let (state, moment) = root(&CONFIG, u128::MAX / 2, 0);
-        let info = super::funding(&state, &moment);
-        assert_eq!(info.root.dry_at, Some(u64::MAX));
+        let funding = root_funding(&state, &moment);
+        assert_eq!(funding.dry_at, Some(u64::MAX));
     }
 
     #[test]

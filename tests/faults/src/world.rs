@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write,
     mem,
     sync::Arc,
 };
@@ -26,6 +27,7 @@ use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
     Reject, Replica, SubnetKind, SystemCanisters,
 };
+use flate2::{Compression, write::GzEncoder};
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult, InstallCodeArgs,
     ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
@@ -35,6 +37,9 @@ use serde::de::DeserializeOwned;
 
 /// 10^12 cycles.
 pub const T: u128 = 1_000_000_000_000;
+
+/// In seconds.
+pub const DAY: u64 = 86_400;
 
 /// In nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
@@ -91,6 +96,8 @@ pub struct World {
     frozen: BTreeSet<Principal>,
     /// What root did by calls that succeeded.
     pub done: Done,
+    /// Cycles that root deposited, by day since 1970.
+    pub deposits: BTreeMap<u64, u128>,
     /// Events of the trace that `done` has.
     counted: u64,
 }
@@ -173,11 +180,12 @@ impl World {
             reserve: 0,
             deaf: BTreeSet::new(),
             watched: &[],
-            module: Arc::new(artifacts::module(package)),
+            module: Arc::new(packed(artifacts::module(package))),
             modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
+            deposits: BTreeMap::new(),
             counted: 0,
         };
         world.root = world.create(controller(), cycles);
@@ -500,7 +508,7 @@ impl World {
     /// When root can't be upgraded.
     pub fn upgrade_root_to(&mut self, package: &'static str) {
         self.package = package;
-        self.module = Arc::new(artifacts::module(package));
+        self.module = Arc::new(packed(artifacts::module(package)));
         self.upgrade_root().expect("root can be upgraded");
     }
 
@@ -623,6 +631,20 @@ impl World {
         }
     }
 
+    /// Executes rounds until two in a row execute nothing. Time stands still.
+    pub fn rounds_until_quiet(&mut self) {
+        let mut quiet = 0;
+        while quiet < 2 {
+            let before = self.events();
+            self.tick();
+            quiet = if self.events() == before {
+                quiet + 1
+            } else {
+                0
+            };
+        }
+    }
+
     /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
     pub fn step(&mut self) {
         let before = self.events();
@@ -649,7 +671,12 @@ impl World {
                 && event.outcome == Outcome::Reply
             {
                 match event.method.as_str() {
-                    "create_canister" | "deposit_cycles" => self.done.sent += event.cycles,
+                    "create_canister" => self.done.sent += event.cycles,
+                    "deposit_cycles" => {
+                        self.done.sent += event.cycles;
+                        let day = event.time / SECOND / DAY;
+                        *self.deposits.entry(day).or_default() += event.cycles;
+                    }
                     "delete_canister" => self.done.deleted += 1,
                     _ => {}
                 }
@@ -842,6 +869,18 @@ fn is_vain_delivery(event: &Event) -> bool {
     let is_delivery = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
     let failed = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
     event.kind == Kind::Timer || event.method == TIMER || (is_delivery && failed)
+}
+
+/// A module as one message can carry it: with gzip, if it is too large without.
+fn packed(module: Vec<u8>) -> Vec<u8> {
+    /// The largest message from outside, without some room for the rest of it.
+    const MOST: usize = (2 << 20) - 4_096;
+    if module.len() <= MOST {
+        return module;
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&module).expect("memory can be written");
+    packed.finish().expect("memory can be written")
 }
 
 fn first_page() -> PageRequest {
