@@ -14,6 +14,7 @@ use std::{
 
 use candid::Principal;
 use canic::api::OperationsFilter;
+use canic_fleet_tests::ledgers;
 use canic_replica::{Direction, Effect, Fault, Kind};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -258,7 +259,10 @@ fn sites_of(world: &World, from: u64) -> Vec<Site> {
             Kind::Update | Kind::Management | Kind::Call if is_canister(event.caller) => {
                 (Direction::Call, event.caller, event.canister)
             }
-            Kind::Reply | Kind::Reject => (Direction::Answer, event.canister, event.caller),
+            // The network's own canisters have nobody who would repair what a trap leaves there.
+            Kind::Reply | Kind::Reject if !ledgers::ALL.contains(&event.canister) => {
+                (Direction::Answer, event.canister, event.caller)
+            }
             _ => continue,
         };
         let method = event.method.clone();

@@ -83,8 +83,8 @@ pub(crate) fn check(world: &mut World, violations: &mut Vec<String>) {
     if cycles > WANTED + CYCLES_FEE || e8s > price + ICP_FEE || got > price * RATE {
         violations.push(format!("{paid}, for {WANTED}"));
     }
-    // A payment that came back has cost its fees.
-    let has_paid = cycles > CYCLES_FEE || e8s > 2 * ICP_FEE;
+    // A payment that came back has cost its fees: two at the cycles ledger, and four in ICP.
+    let has_paid = cycles > 2 * CYCLES_FEE || e8s > 4 * ICP_FEE;
     let closed = world.operations(OperationsFilter::Closed);
     let mut refuels = closed.iter().filter(|op| op.kind == OperationKind::Refuel);
     let is_abandoned = refuels.any(|op| matches!(op.state, OperationState::Abandoned(_)));

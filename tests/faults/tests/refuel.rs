@@ -3,7 +3,7 @@
 use canic_fault_tests::{
     Violation,
     matrix::{self, Prepared},
-    scenario::SCENARIOS,
+    scenario,
 };
 
 /// Random pairs of failures.
@@ -11,14 +11,14 @@ const PAIRS: usize = 60;
 
 const SEED: u64 = 23;
 
+const SCENARIOS: [&str; 2] = ["refuel_from_the_cycles_ledger", "refuel_for_icp"];
+
 fn prepared() -> Vec<Prepared> {
-    let refuels = SCENARIOS
-        .iter()
-        .filter(|scenario| scenario.name.starts_with("refuel_"));
-    let prepared = refuels.map(Prepared::new);
-    prepared
-        .map(|one| one.unwrap_or_else(|violation| panic!("{violation}")))
-        .collect()
+    let prepare = |name: &&str| {
+        let scenario = scenario::named(name).expect("it exists");
+        Prepared::new(scenario).unwrap_or_else(|violation| panic!("{violation}"))
+    };
+    SCENARIOS.iter().map(prepare).collect()
 }
 
 fn check(violations: &[Violation]) {

@@ -13,6 +13,9 @@ pub const ICP_LEDGER: Principal = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 2
 /// The cycles minting canister, rkp4c-7iaaa-aaaaa-aaaca-cai.
 pub const CYCLES_MINTING: Principal = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 4, 1, 1]);
 
+/// All of them.
+pub const ALL: [Principal; 3] = [CYCLES_LEDGER, ICP_LEDGER, CYCLES_MINTING];
+
 /// The fee of the cycles ledger, in cycles.
 pub const CYCLES_FEE: u128 = 100_000_000;
 

@@ -1,8 +1,11 @@
 //! The live state of members, by a composite query of root.
 
+use std::time::Duration;
+
 use candid::Principal;
 use canic::api::{
-    Denied, LiveState, MAX_STATUS_PAGE, MemberLive, MembersFilter, RunState, StatusPage,
+    Denied, FundingInfo, GrantError, GrantPurpose, GrantRequest, Granted, Level, LiveState,
+    MAX_STATUS_PAGE, MemberLive, MembersFilter, ProvisionRequest, RunState, StatusPage,
     StatusRequest,
 };
 use canic_fleet_tests::{
@@ -156,4 +159,70 @@ fn status_costs_root_nothing_and_is_no_update() {
     let stranger: Result<Result<StatusPage, Denied>, _> =
         fleet.query(fleet.root, user(9), "canic_status", (request,));
     assert!(matches!(stranger, Ok(Err(_))), "{stranger:?}");
+}
+
+#[test]
+fn funding_tells_what_roles_burn_what_was_granted_and_what_was_refused() {
+    const B: u128 = 1_000_000_000;
+    let fleet = Fleet::start_with("fixture-funded-root", 30_000 * B);
+    let provision = |role: &str| {
+        fleet.approve(role, &artifacts::burner(role));
+        let request = ProvisionRequest {
+            role: role.to_string(),
+            key: None,
+            parent: None,
+            arg: Vec::new(),
+        };
+        fleet.provision(&request).expect("a member").canister
+    };
+    let (burner, sleepy) = (provision("burner"), provision("sleepy"));
+    fleet.quiet();
+    let grant = |canister, cycles| -> Result<Granted, GrantError> {
+        fleet.command("canic_grant", (GrantRequest { canister, cycles },))
+    };
+    grant(burner, 500 * B).expect("within the limits");
+    grant(sleepy, 50_000 * B).expect_err("beyond the limits");
+    // Root looks at new members after six hours.
+    for _ in 0..8 {
+        fleet.pic.advance_time(Duration::from_secs(3_600));
+        for _ in 0..10 {
+            fleet.pic.tick();
+        }
+    }
+    fleet.quiet();
+    let funding: Result<FundingInfo, Denied> = fleet.ask("canic_funding", ());
+    let funding = funding.expect("a controller may ask");
+    assert_eq!(
+        (funding.budget, funding.charged_today),
+        (Some(12_000 * B), 500 * B)
+    );
+    let [one, other] = &funding.roles[..] else {
+        panic!("{:#?}", funding.roles);
+    };
+    assert_eq!(
+        (one.role.as_str(), other.role.as_str()),
+        ("burner", "sleepy")
+    );
+    for (role, member) in [(one, burner), (other, sleepy)] {
+        assert_eq!((role.members, role.seen, role.level), (1, 1, Level::Ok));
+        let status = fleet
+            .pic
+            .canister_status(member, Some(fleet.root))
+            .expect("root may ask");
+        let idle: u128 = status
+            .idle_cycles_burned_per_day
+            .0
+            .try_into()
+            .expect("it fits");
+        assert!(
+            role.burned_per_day >= idle * 99 / 100,
+            "{role:?}, idle {idle}"
+        );
+        assert_eq!((role.days_left, role.frozen, role.refused), (None, 0, 0));
+    }
+    let [day] = &funding.days[..] else {
+        panic!("{:#?}", funding.days);
+    };
+    assert_eq!(day.granted, [(GrantPurpose::Controller, 500 * B)]);
+    assert_eq!((day.grants, day.day % 86_400_000_000_000), (1, 0));
 }
