@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The smallest grant of root, in cycles: see `operation::grant` of the runtime.
-const MIN_GRANT: u128 = 10_000_000_000;
+const MIN_GRANT: u128 = 100_000_000_000;
 
 /// The longest time, in seconds: ten years of 365 days.
 const MAX_SECONDS: u64 = 3_650 * 86_400;

@@ -25,10 +25,13 @@ use crate::{
     stable::record::Cycles,
 };
 
-/// The smallest grant, in cycles: 10 B. If the reply to a deposit is lost, the next balance shows
-/// whether it arrived, and what the canister burns meanwhile must not hide that. A smaller grant
-/// would also cost a noticeable part of itself.
-pub(crate) const MIN: u128 = 10_000_000_000;
+/// The smallest grant, in cycles: 100 B. If the reply to a deposit is lost, the next balance shows
+/// whether it arrived. The platform holds back 43 B while a canister awaits an answer, and that must
+/// not hide the deposit, nor must what the canister burns meanwhile.
+pub(crate) const MIN: u128 = 100_000_000_000;
+
+/// A member that lacks less than this share of a level, as a divisor, has enough.
+const NEARLY: u128 = 20;
 
 /// Open grants at most.
 pub(crate) const MAX_OPEN: u64 = 16;
@@ -246,10 +249,13 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
     plan.looked = looked;
     plan.burn = Cycles(plan.burn.0.max(status.idle_burn));
     let room = plan.to.map_or(u128::MAX, |to| {
-        lacking(&status, Level::from(to), plan.burn.0)
+        let (to, burn) = (Level::from(to), plan.burn.0);
+        let room = lacking(&status, to, burn);
+        let is_near = room < cycles_of(to, burn) / NEARLY;
+        if is_near { 0 } else { room.max(MIN) }
     });
     let cycles = plan.cycles.0.min(room);
-    if cycles < MIN {
+    if cycles == 0 {
         return give_up(op, enough(status.cycles));
     }
     if cycles > resources.available.saturating_add(op.money.reserved.0) {
@@ -303,7 +309,8 @@ mod tests {
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
-    const B: u128 = 1_000_000_000;
+    /// 10^10 cycles.
+    const B: u128 = 10_000_000_000;
     const WEEKS: FundConfig = FundConfig {
         below: Level::Seconds(7 * DAY),
         to: Level::Seconds(30 * DAY),

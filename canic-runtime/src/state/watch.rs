@@ -34,6 +34,14 @@ pub(crate) struct Look {
     member: Option<RecordId>,
 }
 
+/// A grant that was put on record.
+struct Granted {
+    operation: OperationId,
+    cycles: u128,
+    /// Seconds after which root may grant the rest. `None`: it granted all that was needed.
+    rest_after: Option<u64>,
+}
+
 impl State {
     // Limits
 
@@ -347,10 +355,12 @@ impl State {
                 };
                 let limits = self.limits(fund.as_ref(), burn);
                 match self.grant_within(canister, plan, receiver, limits, status, moment) {
-                    Ok((id, cycles)) => {
-                        operation = Some(id);
-                        let full = grant::spendable(status).saturating_add(cycles);
+                    Ok(granted) => {
+                        operation = Some(granted.operation);
+                        let full = grant::spendable(status).saturating_add(granted.cycles);
                         pause = grant::pause(now, grant::seconds_left(full, burn));
+                        // The rest, as soon as the limit leaves some.
+                        pause = granted.rest_after.map_or(pause, |rest| rest.min(pause));
                     }
                     Err(retry) => {
                         condition = Some(Condition::Refused);
@@ -389,12 +399,12 @@ impl State {
         let limits = self.limits(None, 0);
         let receiver = Receiver::default();
         let granted = self.grant_within(canister, plan, receiver, limits, status, moment);
-        let (id, _) = granted.ok()?;
+        let id = granted.ok()?.operation;
         self.pool.mark_claimed(canister, id);
         Some(id)
     }
 
-    /// Puts a grant on record, or the part of it that the limits leave. Answers it, and its cycles.
+    /// Puts a grant on record, or the part of it that the limits leave.
     ///
     /// # Errors
     ///
@@ -407,17 +417,21 @@ impl State {
         limits: Limits,
         status: &Status,
         moment: &Moment,
-    ) -> Result<(OperationId, u128), u64> {
+    ) -> Result<Granted, u64> {
         let available = self.grantable(moment);
         let room = self.funding.room(receiver, limits, available, moment.now);
         let cycles = plan.cycles.0;
         if room.left < grant::MIN {
             return Err(self.refuse(canister, plan.purpose, cycles, room, moment.now));
         }
+        let rest_after = (room.left < cycles).then(|| pause_of(room.limit, moment.now));
         let cycles = cycles.min(room.left);
         plan.cycles = Cycles(cycles);
-        let id = self.begin_grant(canister, plan, Some(status), moment.now);
-        Ok((id, cycles))
+        Ok(Granted {
+            operation: self.begin_grant(canister, plan, Some(status), moment.now),
+            cycles,
+            rest_after,
+        })
     }
 
     /// Puts a refusal on record. Answers the seconds after which another try may succeed.
@@ -429,12 +443,7 @@ impl State {
         room: Room,
         now: u64,
     ) -> u64 {
-        let pause = match room.limit {
-            GrantLimit::Reserve => grant::LATER,
-            GrantLimit::Member | GrantLimit::Role | GrantLimit::Budget => {
-                grant::until_midnight(now)
-            }
-        };
+        let pause = pause_of(room.limit, now);
         self.funding.refuse(Refused {
             at: now,
             canister: Id(canister),
@@ -446,6 +455,14 @@ impl State {
             times: 1,
         });
         pause
+    }
+}
+
+/// Seconds after which a limit that was reached may leave something again.
+fn pause_of(limit: GrantLimit, now: u64) -> u64 {
+    match limit {
+        GrantLimit::Reserve => grant::LATER,
+        GrantLimit::Member | GrantLimit::Role | GrantLimit::Budget => grant::until_midnight(now),
     }
 }
 
@@ -475,7 +492,8 @@ mod tests {
         root::steps::tests::{HUB, ROOT, T, WORKER, add_member, moment, state_of},
     };
 
-    const B: u128 = 1_000_000_000;
+    /// 10^10 cycles.
+    const B: u128 = 10_000_000_000;
     const DAY: u64 = grant::DAY;
 
     static FUNDED: RootConfig = RootConfig {
@@ -693,19 +711,19 @@ mod tests {
         let mut state = state_of(&FUNDED);
         state.pool.put_ready(WORKER, T, None, DAY * SECOND);
         assert_eq!(state.next_look_at(), Some(8 * DAY * SECOND));
-        assert_eq!(look(&mut state, 8 * DAY, 900 * B), Some(None));
+        assert_eq!(look(&mut state, 8 * DAY, 90 * B), Some(None));
         let balance = |state: &State| state.pool.first_ready().map(|entry| entry.cycles.0);
-        assert_eq!(balance(&state), Some(900 * B));
+        assert_eq!(balance(&state), Some(90 * B));
         assert_eq!(state.next_look_at(), Some(15 * DAY * SECOND));
-        let id = look(&mut state, 15 * DAY, 400 * B)
+        let id = look(&mut state, 15 * DAY, 40 * B)
             .unwrap()
             .expect("a grant");
         let mut op = state.journal.get(id).unwrap();
         assert_eq!(op.money.shortfall.0, 50 * B, "the budget has no more");
         assert_eq!(balance(&state), None, "it is claimed");
         op.money.paid = Cycles(50 * B);
-        op.money.held = Cycles(450 * B);
+        op.money.held = Cycles(90 * B);
         state.close(op, End::Done, 15 * DAY * SECOND);
-        assert_eq!(balance(&state), Some(450 * B));
+        assert_eq!(balance(&state), Some(90 * B));
     }
 }
