@@ -11,6 +11,8 @@ const _: () = {
         config: __config::RootConfig {
             pool: ::core::option::Option::None,
             reserve: __config::DEFAULT_RESERVE,
+            budget: ::core::option::Option::None,
+            refuel: ::core::option::Option::None,
             roles: &[],
         },
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
@@ -78,6 +80,10 @@ const _: () = {
         ::core::result::Result < ::canic::api::Moved, ::canic::api::MoveError >
     }
     ::canic::__private::serve! {
+        root, ROOT, update canic_grant(::canic::api::GrantRequest) ->
+        ::core::result::Result < ::canic::api::Granted, ::canic::api::GrantError >
+    }
+    ::canic::__private::serve! {
         root, ROOT, update canic_lookup(::canic::api::Principal) ->
         ::core::result::Result < ::core::option::Option < ::canic::api::MemberRef >,
         ::canic::api::Denied >
@@ -105,6 +111,10 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, update canic_prune(::canic::api::PruneRequest) ->
         ::core::result::Result < ::canic::api::Pruned, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_refuel(::canic::api::RefuelRequest) ->
+        ::core::result::Result < ::canic::api::Refuelled, ::canic::api::RefuelError >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_members(::canic::api::MembersRequest) ->
@@ -151,6 +161,14 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
         ::core::result::Result < ::canic::api::Progress, ::canic::api::BatchError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_funding() -> ::core::result::Result <
+        ::canic::api::FundingInfo, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, composite_query canic_status(::canic::api::StatusRequest) ->
+        ::core::result::Result < ::canic::api::StatusPage, ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_metrics(::canic::api::PageRequest) ->

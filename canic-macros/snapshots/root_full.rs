@@ -37,6 +37,12 @@ const _: () = {
                 cycles: 1_000_000_000_000,
             }),
             reserve: 5_000_000_000_000,
+            budget: ::core::option::Option::Some(20_000_000_000_000),
+            refuel: ::core::option::Option::Some(__config::RefuelConfig {
+                below: 50_000_000_000_000,
+                to: 100_000_000_000_000,
+                sources: &[__config::FuelSource::Cycles, __config::FuelSource::Icp],
+            }),
             roles: &[
                 __config::RoleConfig {
                     name: "hub",
@@ -50,6 +56,7 @@ const _: () = {
                     rollback: __config::Rollback::Recycle,
                     rollout: __config::DEFAULT_ROLLOUT,
                     wasm: ::core::option::Option::None,
+                    fund: ::core::option::Option::None,
                 },
                 __config::RoleConfig {
                     name: "worker",
@@ -85,6 +92,11 @@ const _: () = {
                             "../tests/fleet/fixtures/misfit-root/worker.wasm")
                         ),
                     ),
+                    fund: ::core::option::Option::Some(__config::FundConfig {
+                        below: __config::Level::Seconds(604_800),
+                        to: __config::Level::Seconds(2_592_000),
+                        per_day: ::core::option::Option::Some(1_000_000_000_000),
+                    }),
                 },
             ],
         },
@@ -194,6 +206,10 @@ const _: () = {
         < other::api::Moved, other::api::MoveError >
     }
     other::__private::serve! {
+        root, ROOT, update canic_grant(other::api::GrantRequest) ->
+        ::core::result::Result < other::api::Granted, other::api::GrantError >
+    }
+    other::__private::serve! {
         root, ROOT, update canic_lookup(other::api::Principal) -> ::core::result::Result
         < ::core::option::Option < other::api::MemberRef >, other::api::Denied >
     }
@@ -220,6 +236,10 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, update canic_prune(other::api::PruneRequest) ->
         ::core::result::Result < other::api::Pruned, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_refuel(other::api::RefuelRequest) ->
+        ::core::result::Result < other::api::Refuelled, other::api::RefuelError >
     }
     other::__private::serve! {
         root, ROOT, query canic_members(other::api::MembersRequest) ->
@@ -266,6 +286,14 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, query canic_progress(::std::vec::Vec < u64 >) ->
         ::core::result::Result < other::api::Progress, other::api::BatchError >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_funding() -> ::core::result::Result <
+        other::api::FundingInfo, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, composite_query canic_status(other::api::StatusRequest) ->
+        ::core::result::Result < other::api::StatusPage, other::api::Denied >
     }
     other::__private::serve! {
         root, ROOT, query canic_metrics(other::api::PageRequest) ->

@@ -71,6 +71,7 @@ use proc_macro::TokenStream;
 /// | `pool(..)` | keep empty canisters ready | no pool |
 /// | `role(..)` | a role and its limits; may be repeated | any role with an approved module |
 /// | `reserve = "5T"` | cycles below which root starts nothing that costs | `"1T"` |
+/// | `refuel(..)` | root gets cycles for itself | somebody sends them |
 /// | `stable_memory = "64GiB"` | the limit of root's stable memory; fixed by the first install | `"4GiB"` |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
@@ -82,6 +83,16 @@ use proc_macro::TokenStream;
 /// | `max = 10` | the most canisters in the pool | required |
 /// | `min = 2` | the least number of canisters that root keeps ready; with demand it keeps more, up to `max` | 0 |
 /// | `cycles = "1T"` | the balance with which root creates a canister of the pool | `"1T"` |
+///
+/// ## `refuel(..)`
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `below = "50T"` | root refuels below so many cycles; above `reserve` | required |
+/// | `to = "100T"` | root refuels up to so many cycles; at least `"100B"` above `below` | required |
+/// | `from("cycles", "icp")` | root's accounts that pay, the first one first: at the cycles ledger, and at the ICP ledger | `"cycles"` |
+///
+/// `canic_funding` and `canic::fleet::accounts` tell the accounts.
 ///
 /// ## `role(..)`
 ///

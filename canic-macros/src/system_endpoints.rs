@@ -64,6 +64,7 @@ fn of_root() -> Vec<SystemEndpoint> {
             -> (Result<Vec<Result<u64, ProvisionError>>, BatchError>);
         Update canic_retire(RetireRequest) -> (Result<Retired, RetireError>);
         Update canic_move(MoveRequest) -> (Result<Moved, MoveError>);
+        Update canic_grant(GrantRequest) -> (Result<Granted, GrantError>);
         Update canic_lookup(Principal) -> (Result<Option<MemberRef>, Denied>);
         Update canic_import(ImportRequest) -> (Result<Imported, ImportError>);
         Update canic_module_stage(StageRequest) -> (Result<StagedChunk, ModuleError>);
@@ -72,6 +73,7 @@ fn of_root() -> Vec<SystemEndpoint> {
         Update canic_rollout_control(u32, RolloutControl)
             -> (Result<RolloutInfo, RolloutError>);
         Update canic_prune(PruneRequest) -> (Result<Pruned, Denied>);
+        Update canic_refuel(RefuelRequest) -> (Result<Refuelled, RefuelError>);
         Query canic_members(MembersRequest) -> (Result<MembersPage, Denied>);
         Query canic_member(MemberRequest) -> (Result<Option<MemberInfo>, Denied>);
         Query canic_catch_up(CatchUpRequest) -> (Result<CatchUpPage, Denied>);
@@ -83,6 +85,8 @@ fn of_root() -> Vec<SystemEndpoint> {
         Query canic_operations(OperationsRequest) -> (Result<OperationsPage, Denied>);
         Query canic_operation(u64) -> (Result<Option<OperationInfo>, Denied>);
         Query canic_progress(Vec<u64>) -> (Result<Progress, BatchError>);
+        Query canic_funding() -> (Result<FundingInfo, Denied>);
+        CompositeQuery canic_status(StatusRequest) -> (Result<StatusPage, Denied>);
         Query canic_metrics(PageRequest) -> (Result<MetricsPage, Denied>);
         // Only root itself calls this one, to end a message.
         Update canic_drive;

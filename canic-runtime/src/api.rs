@@ -4,11 +4,17 @@
 //! rows (`limit`, at most [`MAX_PAGE`]). A page names the `after` of the next one, or none if it is
 //! the last.
 
+mod funding;
+mod refuel;
 mod rollouts;
+mod status;
 
 pub use candid::Principal;
 
+pub use funding::*;
+pub use refuel::*;
 pub use rollouts::*;
+pub use status::*;
 
 pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
@@ -359,6 +365,10 @@ pub enum OperationKind {
     Move,
     /// Upgrade a member to another release.
     Upgrade,
+    /// Give cycles to a member, or to a canister of the pool.
+    Grant,
+    /// Get cycles for root itself.
+    Refuel,
 }
 
 /// The state of an operation.
@@ -370,8 +380,8 @@ pub enum OperationState {
     Done,
     /// It failed, and root undid it.
     RolledBack(RolledBack),
-    /// Root can neither finish nor undo the upgrade of a member; the text says why. The member
-    /// stays a member.
+    /// Root can neither finish nor undo the upgrade of a member, or a refuel that it has paid for;
+    /// the text says why. The member stays a member.
     Abandoned(String),
     /// Root can neither finish nor undo it; the text says why. Root keeps its canister, if it has
     /// one, on record.

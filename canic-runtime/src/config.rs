@@ -6,6 +6,7 @@
 
 use std::{future::Future, pin::Pin};
 
+pub use crate::api::FuelSource;
 use crate::api::{OnFailure, RolloutPlan, Share, Snapshots};
 
 /// The balance, in cycles, below which root starts nothing that costs, unless `reserve = ".."`
@@ -51,12 +52,29 @@ pub struct RootConfig {
     pub pool: Option<PoolConfig>,
     /// The balance, in cycles, below which root starts nothing that costs.
     pub reserve: u128,
+    /// Cycles a day, from midnight to midnight in UTC, that root grants to all roles together.
+    /// `None`: no limit.
+    pub budget: Option<u128>,
+    /// The rule by which root gets cycles for itself, if there is one.
+    pub refuel: Option<RefuelConfig>,
     /// The named roles. Empty: any role with an approved module may be provisioned.
     pub roles: &'static [RoleConfig],
 }
 
+/// The rule by which root gets cycles for itself. All balances are those that root can spend, without
+/// the cycles that its freezing threshold keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct RefuelConfig {
+    /// Root refuels below so many cycles.
+    pub below: u128,
+    /// Root refuels up to so many cycles.
+    pub to: u128,
+    /// The sources. Root asks the next one when one has too little.
+    pub sources: &'static [FuelSource],
+}
+
 /// The limits of the pool of empty canisters.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PoolConfig {
     /// Root refills the pool in the background up to this many ready canisters.
     pub min: u32,
@@ -91,6 +109,29 @@ pub struct RoleConfig {
     pub rollout: RolloutConfig,
     /// The module, if it is embedded in root.
     pub wasm: Option<&'static [u8]>,
+    /// When root grants cycles to a member, and how many. `None`: only if a controller says so.
+    pub fund: Option<FundConfig>,
+}
+
+/// When root grants cycles to a member of a role, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundConfig {
+    /// Root grants cycles to a member that has less than this.
+    pub below: Level,
+    /// Root grants as many cycles as the member lacks to this.
+    pub to: Level,
+    /// Cycles a day, from midnight to midnight in UTC, that all members of the role get together.
+    /// `None`: no limit but the budget of the fleet.
+    pub per_day: Option<u128>,
+}
+
+/// An amount of cycles above a canister's freezing threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As many as the canister burns in so many seconds.
+    Seconds(u64),
+    /// So many cycles.
+    Cycles(u128),
 }
 
 impl RoleConfig {
@@ -109,6 +150,7 @@ impl RoleConfig {
             rollback: Rollback::Recycle,
             rollout: DEFAULT_ROLLOUT,
             wasm: None,
+            fund: None,
         }
     }
 }

@@ -3,11 +3,14 @@
 //! A variant names the limit that a request would break, or the state in which its operation ended.
 //! `retry()` tells whether a retry is safe and may succeed.
 
+mod funding;
 mod sentences;
 
 use candid::Principal;
 
 use crate::tables::{CandidType, Deserialize};
+
+pub use funding::{GrantError, GrantLimit};
 
 /// The caller is not allowed to do this.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
@@ -396,6 +399,49 @@ pub enum ModuleError {
     /// The platform refused to store a chunk. A retry is safe.
     UploadFailed {
         /// The platform's reason.
+        reason: String,
+    },
+}
+
+/// The reason why root was not refuelled.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+pub enum RefuelError {
+    /// The caller is not allowed to ask for this.
+    Denied(Denied),
+    /// The request names no amount, and root's attribute has no `refuel(..)`.
+    NoAmount,
+    /// Root has as many cycles as it is to have.
+    Enough {
+        /// Cycles that root can spend.
+        balance: u128,
+        /// Cycles that it is to have.
+        to: u128,
+    },
+    /// The amount is not worth the fees.
+    TooLittle {
+        /// The amount in cycles.
+        cycles: u128,
+        /// The smallest amount in cycles.
+        min: u128,
+    },
+    /// A refuel is under way.
+    Pending {
+        /// The operation that runs.
+        operation: u64,
+    },
+    /// Nothing was paid, or what was paid came back. A retry is safe.
+    Failed {
+        /// The operation.
+        operation: u64,
+        /// The reason.
+        reason: String,
+    },
+    /// A payment was made, and root can't get the cycles for it by itself. The reason says what an
+    /// operator can do.
+    Abandoned {
+        /// The operation.
+        operation: u64,
+        /// The reason.
         reason: String,
     },
 }

@@ -4,8 +4,9 @@ use syn::{Item, LitStr, parse_quote};
 
 use super::{
     args::{PoolArgs, RoleArgs, RootArgs},
+    fund,
     model::{Pool, Role, Rollback, Root},
-    role_graph,
+    refuel, role_graph,
     rollout::Rollout,
     wasm,
 };
@@ -24,6 +25,8 @@ const MAX_CONTROLLERS: usize = 10;
 pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<Root> {
     let canister = Canister::check(item, CanisterKind::Root, errors);
     let pool = args.pool.as_ref().map(|args| pool(args, errors));
+    let refuel = args.refuel.as_ref();
+    let refuel = refuel.map(|list| refuel::check(list, args.reserve.as_ref(), errors));
     let role_fns: Vec<_> = args
         .roles
         .iter()
@@ -38,6 +41,10 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
 
     role_fns::distinct(role_fns.iter().flatten(), errors);
     role_graph::check(&args.roles, errors);
+    let budget = args
+        .budget
+        .as_ref()
+        .map(|budget| fund::budget(budget, &args.roles, errors));
 
     Some(Root {
         crate_path: args.crate_path.clone(),
@@ -47,6 +54,14 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
             None => None,
         },
         reserve: args.reserve.as_ref().map(|cycles| cycles.0),
+        budget: match budget {
+            Some(budget) => Some(budget?),
+            None => None,
+        },
+        refuel: match refuel {
+            Some(refuel) => Some(refuel?),
+            None => None,
+        },
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         roles: roles.into_iter().collect::<Option<_>>()?,
         http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
@@ -128,6 +143,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
         .as_ref()
         .map(|args| Rollout::check(args, errors));
     let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
+    let fund = args.fund.as_ref().map(|args| fund::check(args, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
         role_fn: role_fn?,
@@ -142,6 +158,10 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
         rollout,
         wasm: match wasm {
             Some(wasm) => Some(wasm?),
+            None => None,
+        },
+        fund: match fund {
+            Some(fund) => Some(fund?),
             None => None,
         },
     })
@@ -246,7 +266,7 @@ fn parent_is_not_root_alone(controllers: &[Controller], parents: &[LitStr], erro
     }
 }
 
-fn no_duplicates<T: quote::ToTokens>(
+pub(super) fn no_duplicates<T: quote::ToTokens>(
     items: &[T],
     subject: &str,
     text: impl Fn(&T) -> String,

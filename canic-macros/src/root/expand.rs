@@ -6,14 +6,14 @@ use syn::{Item, LitInt};
 
 use super::{
     init_type::{self, Field, Init},
-    model::{Module, Place, Pool, Role, Rollback, Root},
+    model::{FuelSource, Fund, Module, Place, Pool, Refuel, Role, Rollback, Root},
     rollout::Rollout,
 };
 use crate::{
     canister_kind::CanisterKind,
     crate_path::CratePath,
     export, hooks, role_fns, system_endpoints,
-    values::{Controller, Share},
+    values::{Controller, Level, Share},
 };
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -66,11 +66,15 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
 fn config(root: &Root) -> TokenStream {
     let pool = optional(root.pool.as_ref().map(pool));
     let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
+    let budget = optional(root.budget.map(number));
+    let refuel = optional(root.refuel.as_ref().map(refuel));
     let roles = root.roles.iter().map(|it| role(it, &root.crate_path));
     quote! {
         __config::RootConfig {
             pool: #pool,
             reserve: #reserve,
+            budget: #budget,
+            refuel: #refuel,
             roles: &[#(#roles),*],
         }
     }
@@ -80,6 +84,17 @@ fn pool(pool: &Pool) -> TokenStream {
     let (min, max) = (count(pool.min), count(pool.max));
     let cycles = cycles(pool.cycles, "DEFAULT_POOL_CYCLES");
     quote!(__config::PoolConfig { min: #min, max: #max, cycles: #cycles })
+}
+
+fn refuel(refuel: &Refuel) -> TokenStream {
+    let (below, to) = (number(refuel.below), number(refuel.to));
+    let sources = refuel.from.iter().map(|source| match source {
+        FuelSource::Cycles => quote!(__config::FuelSource::Cycles),
+        FuelSource::Icp => quote!(__config::FuelSource::Icp),
+    });
+    quote! {
+        __config::RefuelConfig { below: #below, to: #to, sources: &[#(#sources),*] }
+    }
 }
 
 fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
@@ -102,6 +117,7 @@ fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
         None => quote!(__config::DEFAULT_ROLLOUT),
     };
     let wasm = optional(role.wasm.as_ref().and_then(module));
+    let fund = optional(role.fund.as_ref().map(fund));
     quote! {
         __config::RoleConfig {
             name: #name,
@@ -115,6 +131,32 @@ fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
             rollback: #rollback,
             rollout: #rollout,
             wasm: #wasm,
+            fund: #fund,
+        }
+    }
+}
+
+fn fund(fund: &Fund) -> TokenStream {
+    let (below, to) = (level(fund.below), level(fund.to));
+    let per_day = optional(fund.per_day.map(number));
+    quote! {
+        __config::FundConfig {
+            below: #below,
+            to: #to,
+            per_day: #per_day,
+        }
+    }
+}
+
+fn level(level: Level) -> TokenStream {
+    match level {
+        Level::Seconds(seconds) => {
+            let seconds = number(seconds.into());
+            quote!(__config::Level::Seconds(#seconds))
+        }
+        Level::Cycles(cycles) => {
+            let cycles = number(cycles);
+            quote!(__config::Level::Cycles(#cycles))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Candid messages: their encoding, their decoding and its bound, the labels of their records, and
-//! pages of lists.
+//! pages of lists. Also accounts at ledgers.
 
+pub(crate) mod account;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod labels;

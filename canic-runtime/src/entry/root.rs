@@ -4,11 +4,12 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
-        MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest, OperationId,
-        OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned,
-        ReleasesRequest, RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId,
-        RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, FundingInfo, GrantError, GrantRequest,
+        Identity, ImportError, ImportRequest, MemberRequest, MembersRequest, ModuleError,
+        MoveError, MoveRequest, OperationId, OperationsRequest, PageRequest, ProvisionError,
+        ProvisionRequest, PruneRequest, Pruned, RefuelError, RefuelRequest, ReleasesRequest,
+        RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId, RolloutInfo,
+        RolloutQuery, RolloutRequest, StageRequest, StatusPage, StatusRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -25,14 +26,14 @@ use crate::{
         message,
     },
     root::{
-        alarm, background, driver,
+        alarm, background, driver, funding_info,
         metrics::ROOT,
         queries,
         requests::{
             self,
             caller::{self, Caller},
         },
-        rollout_info,
+        rollout_info, status,
     },
     stable::memory,
     state::{self, State},
@@ -81,10 +82,12 @@ fn begin(
         move_member: |request| {
             Box::pin(requests::reparent::move_member(Caller::Controller, request))
         },
+        grant: |request| Box::pin(requests::grants::grant(Caller::Controller, request)),
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
     let now = ic::now();
+    state::with(|state| state.begin_watch(now));
     for line in state::with(|state| requests::modules::approve_embedded(state, now)) {
         ic::log(Level::Info, format_args!("{line}"));
     }
@@ -111,11 +114,12 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 13] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
     "canic_move",
+    "canic_grant",
     "canic_lookup",
     "canic_import",
     "canic_module_stage",
@@ -123,6 +127,7 @@ const GUARDED: [&str; 11] = [
     "canic_rollout_start",
     "canic_rollout_control",
     "canic_prune",
+    "canic_refuel",
 ];
 
 /// `canister_inspect_message`: rejects, before it costs anything, what the endpoints would deny.
@@ -200,6 +205,17 @@ pub fn canic_move(_root: &'static Root) {
         async move {
             let caller = caller.map_err(MoveError::Denied)?;
             requests::reparent::move_member(caller, request).await
+        }
+    });
+}
+
+/// `canic_grant`.
+pub fn canic_grant(_root: &'static Root) {
+    update_async(|(request,): (GrantRequest,)| {
+        let caller = caller::identify(message::caller());
+        async move {
+            let caller = caller.map_err(GrantError::Denied)?;
+            requests::grants::grant(caller, request).await
         }
     });
 }
@@ -291,6 +307,17 @@ pub fn canic_prune(_root: &'static Root) {
     });
 }
 
+/// `canic_refuel`.
+pub fn canic_refuel(_root: &'static Root) {
+    update_async(|(request,): (RefuelRequest,)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed.map_err(RefuelError::Denied)?;
+            requests::refuel::refuel(request).await
+        }
+    });
+}
+
 // Queries
 
 /// `canic_members`.
@@ -351,6 +378,26 @@ pub fn canic_progress(_root: &'static Root) {
     serve::query(|(operations,): (Vec<OperationId>,)| {
         let caller = caller::identify(message::caller()).map_err(BatchError::Denied);
         caller.and_then(|_| requests::provision::progress(&operations))
+    });
+}
+
+/// `canic_funding`.
+pub fn canic_funding(_root: &'static Root) {
+    serve::query(|(): ()| -> Result<FundingInfo, Denied> {
+        caller::require_controller(message::caller())?;
+        let moment = ic::moment();
+        Ok(state::with(|state| funding_info::funding(state, &moment)))
+    });
+}
+
+/// `canic_status`.
+pub fn canic_status(_root: &'static Root) {
+    serve::query_async(|(request,): (StatusRequest,)| {
+        let allowed = caller::require_controller(message::caller());
+        async move {
+            allowed?;
+            Ok::<StatusPage, Denied>(status::status(request).await)
+        }
     });
 }
 

@@ -37,6 +37,21 @@ pub(super) fn query<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R)
     message::in_query(|| reply(run));
 }
 
+/// Serves a composite query, which awaits.
+pub(super) fn query_async<A, F, R>(run: impl FnOnce(A) -> F)
+where
+    A: CandidArguments,
+    F: Future<Output = R> + 'static,
+    R: CandidType,
+{
+    message::in_query(|| {
+        with_argument(|arguments| {
+            let answer = run(arguments);
+            message::spawn(async move { message::reply(&answer.await) });
+        });
+    });
+}
+
 fn reply<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
     with_argument(|arguments| message::reply(&run(arguments)));
 }

@@ -10,7 +10,7 @@ use candid::Principal;
 
 use super::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
-    RetireError, RolledBack, RolloutError,
+    RefuelError, RetireError, RolledBack, RolloutError,
 };
 
 impl Error for Denied {}
@@ -20,6 +20,7 @@ impl Error for RetireError {}
 impl Error for ImportError {}
 impl Error for MoveError {}
 impl Error for LookupError {}
+impl Error for RefuelError {}
 impl Error for RolloutError {}
 impl Error for ModuleError {}
 
@@ -254,6 +255,38 @@ impl fmt::Display for ModuleError {
     }
 }
 
+impl fmt::Display for RefuelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(denied) => denied.fmt(f),
+            Self::NoAmount => f.write_str(
+                "the request names no amount of cycles, and root's attribute has no `refuel(..)`",
+            ),
+            Self::Enough { balance, to } => {
+                write!(f, "root can spend {balance} cycles, and is to have {to}")
+            }
+            Self::TooLittle { cycles, min } => write!(
+                f,
+                "{cycles} cycles are not worth the fees: ask for {min} or more"
+            ),
+            Self::Pending { operation } => {
+                write!(
+                    f,
+                    "operation {operation} is refuelling root already: wait for its end"
+                )
+            }
+            Self::Failed { operation, reason } => write!(
+                f,
+                "operation {operation} brought no cycles, and a retry is safe: {reason}"
+            ),
+            Self::Abandoned { operation, reason } => write!(
+                f,
+                "operation {operation} has paid, and brought no cycles: {reason}"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for RolloutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -319,14 +352,14 @@ fn parent_not_allowed(
     write!(f, "can't be the parent: {} can", Words(allowed))
 }
 
-fn busy(f: &mut fmt::Formatter<'_>, open: u32, retry_after: u64) -> fmt::Result {
+pub(super) fn busy(f: &mut fmt::Formatter<'_>, open: u32, retry_after: u64) -> fmt::Result {
     write!(
         f,
         "root works on {open} operations, and takes no more: ask again in {retry_after} seconds"
     )
 }
 
-fn pending(f: &mut fmt::Formatter<'_>, operation: u64) -> fmt::Result {
+pub(super) fn pending(f: &mut fmt::Formatter<'_>, operation: u64) -> fmt::Result {
     write!(
         f,
         "operation {operation} is under way: `canic_operation` tells how it ends"
@@ -349,7 +382,7 @@ fn quarantined(
     )
 }
 
-fn unreachable(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
+pub(super) fn unreachable(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
     write!(f, "root did not answer, and a retry is safe: {reason}")
 }
 
@@ -378,6 +411,7 @@ impl fmt::Display for Hex<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{GrantError, GrantLimit};
 
     /// Samples of a type's errors. A variant without a sample does not compile.
     macro_rules! samples {
@@ -490,7 +524,19 @@ mod tests {
             Failed { operation, reason: reason() },
             RootUnreachable { reason: reason() },
         );
-        [retire, import, moved].concat()
+        let grant = samples!(GrantError:
+            Denied (denied()),
+            NotAMember { canister: canister() },
+            NotFunded { role: role() },
+            InvalidAmount { cycles: 4_024, min: 4_025, max: 4_026 },
+            Enough { balance: 4_027 },
+            LimitReached { limit: GrantLimit::Budget, max: 4_028, left: 4_029, retry_after },
+            Busy { open, retry_after },
+            Pending { operation },
+            Failed { operation, reason: reason() },
+            RootUnreachable { reason: reason() },
+        );
+        [retire, import, moved, grant].concat()
     }
 
     fn of_modules() -> Vec<(String, String)> {
@@ -521,7 +567,16 @@ mod tests {
             UnknownRollout { rollout: 4_024 },
             WrongPhase { phase: reason() },
         );
-        [lookup, module, rollout].concat()
+        let refuel = samples!(RefuelError:
+            Denied (denied()),
+            NoAmount (),
+            Enough { balance: 4_025, to: 4_026 },
+            TooLittle { cycles: 4_027, min: 4_028 },
+            Pending { operation: 4_029 },
+            Failed { operation: 4_030, reason: reason() },
+            Abandoned { operation: 4_031, reason: reason() },
+        );
+        [lookup, module, rollout, refuel].concat()
     }
 
     #[test]

@@ -7,7 +7,10 @@ use candid::Principal;
 
 use crate::{
     api::{Health, Identity},
-    operation::Hash,
+    operation::{
+        Hash,
+        refuel::{LedgerCall, Refusal},
+    },
 };
 
 /// A call that an operation makes.
@@ -98,6 +101,8 @@ pub(crate) enum Call {
     Accept {
         canister: Principal,
     },
+    /// A call of a refuel.
+    Ledger(LedgerCall),
 }
 
 /// The way in which a module is installed.
@@ -142,6 +147,12 @@ pub(crate) enum Reply {
     Snapshots(Vec<(Vec<u8>, u64)>),
     /// The member's answer to `canic_health`.
     Health(Health),
+    /// An amount: a balance, a rate, or the cycles that were minted.
+    Amount(u128),
+    /// The block of a payment, of this call or of an earlier one that is the same payment.
+    Paid(u64),
+    /// A ledger, or the cycles minting canister, answered that it did not do what it was asked.
+    Refused(Refusal),
     /// The call was not applied, or its outcome is unknown.
     Failed(Failure),
 }
@@ -277,6 +288,8 @@ pub(crate) struct Status {
     pub(crate) cycles: u128,
     /// Cycles that the freezing threshold keeps.
     pub(crate) frozen: u128,
+    /// Cycles that the canister's memory and allocations burn in a day.
+    pub(crate) idle_burn: u128,
     /// Whether the canister has chunks of modules.
     pub(crate) chunks: bool,
     /// Whether the canister has snapshots.
@@ -303,6 +316,7 @@ impl Status {
             controllers: vec![controller],
             cycles,
             frozen: 0,
+            idle_burn: 0,
             chunks: false,
             snapshots: false,
             root_controls_alone: true,

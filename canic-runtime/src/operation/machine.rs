@@ -1,7 +1,7 @@
 //! The machine: an operation's next transition, given the reply to its step.
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
-//! moves a member (`reparent`). Backwards, or as its purpose, it tears the canister down
+//! moves a member (`reparent`). A refuel (`refuel`) has no canister. Backwards, or as its purpose, it tears the canister down
 //! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
 //! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
 //! takes the operation up.
@@ -9,7 +9,7 @@
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
     call::Reply,
-    install, location, reparent, search,
+    grant, install, location, refuel, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
     upgrade,
@@ -17,14 +17,20 @@ use crate::operation::{
 
 /// Advances an operation by the reply to its step, with the resources that root has for a teardown.
 pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
+    if matches!(op.purpose, Purpose::Refuel(_)) {
+        return refuel::after_step(op, reply);
+    }
     if matches!(op.purpose, Purpose::Upgrade(..)) {
         return match op.step {
             Step::Verify => upgrade::after_verify(op, reply, resources),
             _ => upgrade::after_step(op, reply),
         };
     }
+    let granting = matches!(op.purpose, Purpose::Grant(_));
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
+        Step::Verify if granting => grant::after_verify(op, reply, resources),
+        Step::Fund if granting => grant::after_fund(op, reply),
         Step::Verify if moving => reparent::after_verify(op, reply),
         Step::Configure if moving => reparent::after_configure(op, reply),
         Step::Create => allocation::after_create(op, reply),
@@ -44,7 +50,7 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         | Step::Drain
         | Step::Stop
         | Step::Delete => teardown::after_step(op, reply, resources),
-        // These steps make no call, or only upgrades have them.
+        // These steps make no call, or only upgrades and refuels have them.
         Step::TakeSnapshot
         | Step::FindSnapshot
         | Step::Upgrade
@@ -52,6 +58,11 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
         | Step::Accept
         | Step::Restore
         | Step::DropSnapshot
+        | Step::Quote
+        | Step::Balance
+        | Step::Withdraw
+        | Step::Transfer
+        | Step::Notify
         | Step::AddToPool
         | Step::RetireChildren => Transition::Close(End::Done),
     }
@@ -370,6 +381,7 @@ mod tests {
             controllers: vec![ROOT, CANISTER],
             cycles: T,
             frozen: 0,
+            idle_burn: 0,
             chunks: true,
             snapshots: true,
             default_settings: false,

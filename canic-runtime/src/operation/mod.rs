@@ -6,11 +6,13 @@ pub(crate) mod allocation;
 pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod drain;
+pub(crate) mod grant;
 pub(crate) mod install;
 pub(crate) mod location;
 pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod recovery;
+pub(crate) mod refuel;
 pub(crate) mod reparent;
 pub(crate) mod rollout;
 pub(crate) mod search;
@@ -25,6 +27,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
+    operation::{
+        grant::{Charge, GrantPlan},
+        refuel::Refuel,
+    },
     stable::record::{Cycles, Id},
 };
 
@@ -57,6 +63,7 @@ pub(crate) struct Moment {
 ///  2 step        6 source      10 search      14 end
 ///  3 in_flight   7 money       11 failure     15 padding
 ///                                             16 refusals    17 upgrade
+/// 18 charge:     0 day  1 cycles
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
@@ -114,6 +121,9 @@ pub(crate) struct Operation {
     /// The progress of a member's upgrade.
     #[n(17)]
     pub(crate) upgrade: Option<UpgradeState>,
+    /// What the operation's grant is charged against the limits of a day.
+    #[n(18)]
+    pub(crate) charge: Option<Charge>,
 }
 
 /// The cycles of an operation.
@@ -271,6 +281,11 @@ pub(crate) enum Purpose {
     Move(#[n(0)] Position, #[n(1)] Reparent),
     #[n(6)]
     Upgrade(#[n(0)] Position, #[n(1)] UpgradePlan),
+    #[n(7)]
+    Grant(#[n(0)] GrantPlan),
+    /// Root gets cycles for itself.
+    #[n(8)]
+    Refuel(#[n(0)] Refuel),
 }
 
 /// A member's position in the fleet.
@@ -590,6 +605,21 @@ pub(crate) enum Step {
     /// `delete_canister_snapshot`, for the snapshot that root took.
     #[n(25)]
     DropSnapshot,
+    /// `get_icp_xdr_conversion_rate`: the cycles for ICP.
+    #[n(26)]
+    Quote,
+    /// `icrc1_balance_of`: what root's account at a ledger holds.
+    #[n(27)]
+    Balance,
+    /// `withdraw`: the cycles ledger sends cycles to root.
+    #[n(28)]
+    Withdraw,
+    /// `transfer`: ICP goes to the cycles minting canister.
+    #[n(29)]
+    Transfer,
+    /// `notify_top_up`: the cycles minting canister sends cycles for the ICP.
+    #[n(30)]
+    Notify,
 }
 
 /// The end of an operation.
@@ -617,7 +647,8 @@ pub(crate) enum End {
     /// The operation failed, and the member runs its old release again.
     #[n(6)]
     Reverted,
-    /// Root can neither finish a member's upgrade nor undo it. The member stays a member.
+    /// Root can neither finish a member's upgrade nor undo it, and the member stays a member. Or
+    /// root has paid for a refuel, and got nothing.
     #[n(7)]
     Abandoned,
 }
@@ -657,6 +688,7 @@ impl Operation {
             padding: Vec::new(),
             upgrade: None,
             refusals: None,
+            charge: None,
         }
     }
 
@@ -673,6 +705,8 @@ impl Operation {
             Purpose::Adopt(..) => OperationKind::Adopt,
             Purpose::Move(..) => OperationKind::Move,
             Purpose::Upgrade(..) => OperationKind::Upgrade,
+            Purpose::Grant(_) => OperationKind::Grant,
+            Purpose::Refuel(_) => OperationKind::Refuel,
         }
     }
 
@@ -725,7 +759,8 @@ impl Operation {
             | Purpose::Retire(position)
             | Purpose::Move(position, _)
             | Purpose::Upgrade(position, _) => Some(position),
-            Purpose::Refill | Purpose::ImportToPool => None,
+            Purpose::Grant(plan) => plan.position.as_ref(),
+            Purpose::Refill | Purpose::ImportToPool | Purpose::Refuel(_) => None,
         }
     }
 

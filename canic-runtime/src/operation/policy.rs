@@ -309,6 +309,7 @@ mod tests {
         rollback: Rollback::Recycle,
         rollout: DEFAULT_ROLLOUT,
         wasm: None,
+        fund: None,
     };
 
     fn facts() -> Facts {
@@ -500,6 +501,8 @@ mod tests {
         let config = |roles| RootConfig {
             pool: None,
             reserve: DEFAULT_RESERVE,
+            budget: None,
+            refuel: None,
             roles,
         };
         assert!(role_config(&config(&ROLES), "worker", false).is_ok());

@@ -4,7 +4,7 @@
 //! upgraded meanwhile. Recovery reads the canister's real state before the operation goes on.
 
 use crate::operation::{
-    End, Operation, Purpose, Step,
+    End, Operation, Purpose, Step, refuel,
     teardown::{self, MAX_CALLS},
     transition::Transition,
     upgrade,
@@ -17,6 +17,9 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
     }
     op.in_flight = false;
     op.retry.attempts += 1;
+    if matches!(op.purpose, Purpose::Refuel(_)) {
+        return refuel::resume(op);
+    }
     if op.retry.calls >= MAX_CALLS && op.step != Step::Search {
         let reason = format!("{:?} was cut off again and again", op.step);
         if matches!(op.purpose, Purpose::Upgrade(..)) {
@@ -26,8 +29,8 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.step = Step::Verify;
             return Transition::Call;
         }
-        if matches!(op.purpose, Purpose::Move(..)) {
-            // A failed move does not change the member.
+        if matches!(op.purpose, Purpose::Move(..) | Purpose::Grant(_)) {
+            // Neither changes the member when it fails.
             return teardown::begin(op, reason);
         }
         op.failure = Some(reason);
@@ -44,8 +47,8 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.failure = Some(reason.to_string());
             return Transition::Close(End::Quarantined);
         }
-        // A search asks about its candidate again, an import about its canister. Only upgrades have
-        // the steps after these.
+        // A search asks about its candidate again, an import about its canister. Only upgrades and
+        // refuels have the steps after these.
         Step::RetireChildren
         | Step::Search
         | Step::Locate
@@ -55,7 +58,12 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
         | Step::Health
         | Step::Accept
         | Step::Restore
-        | Step::DropSnapshot => {}
+        | Step::DropSnapshot
+        | Step::Quote
+        | Step::Balance
+        | Step::Withdraw
+        | Step::Transfer
+        | Step::Notify => {}
         Step::Fund => {
             op.money.unconfirmed = op.money.shortfall;
             let is_teardown = op.teardown.is_some();

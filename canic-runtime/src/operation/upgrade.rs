@@ -112,7 +112,10 @@ fn forward(
     }
     let lacking = lacking(status, resources);
     if lacking > resources.available {
-        let why = format!("it lacks {lacking} cycles for an upgrade, and so does root");
+        let why = format!(
+            "it lacks {lacking} cycles for an upgrade, and root may give it {} now",
+            resources.available
+        );
         return turn_back(op, why);
     }
     op.money.reserve_shortfall(lacking);

@@ -12,15 +12,16 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Health, Identity},
-    codec::decode::{CandidArgument, decode_reply},
     operation::{
         Hash,
         call::{self, Call, Failure, Outcome, Reply, Run, Status},
         drain,
     },
     platform::{
+        answers::{best_effort_call, canister_call, decode, failure},
         calls::send,
         ic::{self, Level},
+        ledgers,
         settings::{Settings, to_u128},
     },
     tables::Deserialize,
@@ -70,6 +71,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         }
         Call::Health { canister } => health(canister).await,
         Call::Accept { canister } => accept(canister).await,
+        Call::Ledger(call) => ledgers::perform(call).await,
     };
     reply.unwrap_or_else(Reply::Failed)
 }
@@ -153,6 +155,7 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             ),
         );
     }
+    let idle_burn = to_u128(status.idle_cycles_burned_per_day);
     let metrics = status.memory_metrics;
     let has_chunks = |metrics: &MemoryMetrics| {
         let size = metrics.wasm_chunk_store_size.as_ref();
@@ -168,7 +171,8 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             .module_hash
             .and_then(|hash| hash.into_vec().try_into().ok()),
         cycles: to_u128(status.cycles),
-        frozen: settings.frozen(to_u128(status.idle_cycles_burned_per_day)),
+        frozen: settings.frozen(idle_burn),
+        idle_burn,
         chunks: metrics.as_ref().is_some_and(has_chunks),
         snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
         default_settings: settings.are(&Settings::of_fresh(root)),
@@ -298,13 +302,13 @@ async fn sync(canister: Principal, identity: &Identity) -> Result<Reply, Failure
 }
 
 async fn health(canister: Principal) -> Result<Reply, Failure> {
-    let reply = best_effort_call(canister, "canic_health").await?;
+    let reply = best_effort_call(canister, "canic_health", &()).await?;
     let health: Result<Health, Denied> = decode(&reply)?;
     health.map(Reply::Health).map_err(denied)
 }
 
 async fn accept(canister: Principal) -> Result<Reply, Failure> {
-    let reply = best_effort_call(canister, "canic_accept").await?;
+    let reply = best_effort_call(canister, "canic_accept", &()).await?;
     decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
     Ok(Reply::Done)
 }
@@ -324,7 +328,7 @@ async fn run_drain(canister: Principal) -> Result<Reply, Failure> {
 
 // Calls, and how they fail
 
-async fn management(
+pub(super) async fn management(
     method: &'static str,
     args: &impl CandidType,
     cycles: u128,
@@ -358,48 +362,10 @@ async fn management_of(
         })
 }
 
-async fn canister_call(
-    canister: Principal,
-    method: &'static str,
-    args: &impl CandidType,
-) -> Result<Vec<u8>, Failure> {
-    send(CdkCall::unbounded_wait(canister, method), args)
-        .await
-        .map(Response::into_bytes)
-        .map_err(|error| failure(error, Failure::of_canister))
-}
-
-/// A call that ends within [`TIMEOUT`], whatever the canister does.
-async fn best_effort_call(canister: Principal, method: &'static str) -> Result<Vec<u8>, Failure> {
-    let call = CdkCall::bounded_wait(canister, method).change_timeout(TIMEOUT);
-    send(call, &())
-        .await
-        .map(Response::into_bytes)
-        .map_err(|error| failure(error, Failure::of_canister))
-}
-
-/// The timeout of a best-effort call, in seconds.
-const TIMEOUT: u32 = 30;
-
-fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> Failure {
-    match error {
-        CallFailed::CallRejected(rejected) => {
-            classify(rejected.raw_reject_code(), rejected.reject_message())
-        }
-        CallFailed::InsufficientLiquidCycleBalance(_) | CallFailed::CallPerformFailed(_) => {
-            Failure::not_sent(&error.to_string())
-        }
-    }
-}
-
-fn decode<T: CandidArgument>(reply: &[u8]) -> Result<T, Failure> {
-    decode_reply(reply).map_err(|reason| Failure::unreadable(&reason))
-}
-
 // The management canister's types: the fields that root reads or sets.
 
 #[derive(CandidType, Deserialize)]
-struct CanisterId {
+pub(super) struct CanisterId {
     canister_id: Principal,
 }
 
@@ -524,23 +490,24 @@ enum ChangeOrigin {
 }
 
 #[derive(CandidType, Deserialize)]
-struct StatusResult {
-    status: RunResult,
-    settings: Settings,
-    module_hash: Option<ByteBuf>,
+pub(super) struct StatusResult {
+    pub(super) status: RunResult,
+    pub(super) settings: Settings,
+    pub(super) module_hash: Option<ByteBuf>,
+    pub(super) memory_size: Nat,
     memory_metrics: Option<MemoryMetrics>,
-    cycles: Nat,
-    idle_cycles_burned_per_day: Nat,
+    pub(super) cycles: Nat,
+    pub(super) idle_cycles_burned_per_day: Nat,
 }
 
 #[derive(CandidType, Deserialize)]
-struct MemoryMetrics {
+pub(super) struct MemoryMetrics {
     snapshots_size: Nat,
     wasm_chunk_store_size: Option<Nat>,
 }
 
 #[derive(CandidType, Deserialize)]
-enum RunResult {
+pub(super) enum RunResult {
     #[serde(rename = "running")]
     Running,
     #[serde(rename = "stopping")]

@@ -2,11 +2,11 @@
 
 use crate::{
     api::OperationId,
-    operation::{Admission, rollout::Rollout},
+    operation::{Admission, Moment, rollout::Rollout},
     platform::ic,
     root::{
         alarm::{self, Pace},
-        delivery, driver, refill,
+        delivery, driver, funding, refill, refuel, runway,
     },
     state::{self, State},
 };
@@ -32,10 +32,14 @@ fn tick() {
         alarm::wake_within(next - now);
     }
     refill::begin(&moment).into_iter().for_each(driver::spawn);
+    refuel::begin(&moment).into_iter().for_each(driver::spawn);
+    runway::look(&moment);
     delivery::begin();
+    funding::begin();
     delivery::wake();
     refill::wake_after_pause(&moment);
-    alarm::watch(state::with(|state| pace(state, now)));
+    refuel::wake_if_low(&moment);
+    alarm::watch(Some(state::with(|state| pace(state, &moment))));
 }
 
 /// The open operations that need the background work.
@@ -64,17 +68,22 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
 }
 
 /// How often the background work must run again, whichever messages are lost. Without work left,
-/// root sleeps until the next request.
-fn pace(state: &State, now: u64) -> Option<Pace> {
+/// root sleeps until its next look at its own cycles or a canister's.
+fn pace(state: &State, moment: &Moment) -> Pace {
     let has_work = state.journal.open_count() > 0
         || state.outbox.subscribers_pending() > 0
         || state.rollouts.open_ones().any(Rollout::has_work);
     if has_work {
-        Some(Pace::Work)
-    } else if state.pool_shortage(now) > 0 || state.rollouts.open_ones().any(Rollout::waits) {
-        Some(Pace::Wait)
+        Pace::Work
+    } else if state.pool_shortage(moment.now) > 0
+        || state.rollouts.open_ones().any(Rollout::waits)
+        || refuel::is_low(state, moment.balance)
+    {
+        Pace::Wait
     } else {
-        None
+        let looks = state.next_look_at().into_iter();
+        let due = looks.fold(runway::next_look_at(state, moment), u64::min);
+        Pace::Watch { due }
     }
 }
 
@@ -82,9 +91,9 @@ fn pace(state: &State, now: u64) -> Option<Pace> {
 mod tests {
     use super::*;
     use crate::{
-        config::{PoolConfig, RootConfig},
+        config::{FuelSource, PoolConfig, RefuelConfig, RootConfig},
         operation::{Operation, Purpose, Step},
-        root::steps::tests::{BARE, state_of},
+        root::steps::tests::{BARE, T, moment, state_of},
     };
 
     #[test]
@@ -109,12 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn root_sleeps_without_work_and_looks_again_while_its_pool_is_short() {
+    fn root_looks_once_a_day_without_work_and_more_often_while_it_or_its_pool_is_short() {
         let mut idle = state_of(&BARE);
-        assert_eq!(pace(&idle, 10), None);
+        assert!(matches!(pace(&idle, &moment()), Pace::Watch { .. }));
         let op = Operation::new(1, Purpose::Refill, Step::Create, 0);
         idle.journal.put(op);
-        assert_eq!(pace(&idle, 10), Some(Pace::Work));
+        assert_eq!(pace(&idle, &moment()), Pace::Work);
         static SHORT: RootConfig = RootConfig {
             pool: Some(PoolConfig {
                 min: 1,
@@ -124,6 +133,16 @@ mod tests {
             ..BARE
         };
         let short = state_of(&SHORT);
-        assert_eq!(pace(&short, 10), Some(Pace::Wait));
+        assert_eq!(pace(&short, &moment()), Pace::Wait);
+        static LOW: RootConfig = RootConfig {
+            refuel: Some(RefuelConfig {
+                below: 101 * T,
+                to: 200 * T,
+                sources: &[FuelSource::Cycles],
+            }),
+            ..BARE
+        };
+        let low = state_of(&LOW);
+        assert_eq!(pace(&low, &moment()), Pace::Wait);
     }
 }

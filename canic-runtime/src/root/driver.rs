@@ -19,7 +19,7 @@ use crate::{
     },
     root::{
         alarm::{self, Pace},
-        chunk_store, delivery, metrics, refill, rollout,
+        chunk_store, delivery, metrics, refill, refuel, rollout,
         steps::{self, Begin, Event, Finish},
     },
     state,
@@ -87,11 +87,13 @@ pub(crate) async fn drive(id: OperationId) {
             }
         }
     }
-    // The operation's end may let a queued one begin, queue announcements, or leave the pool short.
+    // The operation's end may let a queued one begin, queue announcements, leave the pool short, or
+    // root low on cycles.
     begin_queued();
     begin_upgrades();
     delivery::wake();
     refill::wake_if_short();
+    refuel::wake_if_low(&ic::moment());
 }
 
 /// Begins queued operations, as many as may run in the background at once.
@@ -205,6 +207,9 @@ fn report(op: &Operation, event: Event) {
             log_end(op, end, reason);
             if op.purpose == Purpose::Refill {
                 refill::record(end, ic::now());
+            }
+            if let Purpose::Refuel(refuel) = &op.purpose {
+                refuel::record(refuel.source, end, ic::now());
             }
         }
     }

@@ -115,6 +115,8 @@ mod tests {
             cycles: T,
         }),
         reserve: T,
+        budget: None,
+        refuel: None,
         roles: &[],
     };
 

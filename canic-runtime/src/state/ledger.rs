@@ -6,6 +6,7 @@ use crate::{
     operation::{
         End, Operation, Purpose, Step, Teardown,
         call::{Outcome, Reply},
+        grant,
     },
     stable::record::Cycles,
 };
@@ -31,6 +32,9 @@ pub(crate) struct Ledger {
     /// Sent with creations of which root does not know the outcome: a canister may hold them.
     #[n(5)]
     pub(crate) unknown: Cycles,
+    /// Got by refuels. Records of earlier versions lack this field.
+    #[cbor(n(6), default)]
+    pub(crate) refuelled: Cycles,
 }
 
 impl Ledger {
@@ -64,6 +68,8 @@ impl Ledger {
                 }
             }
             Reply::Snapshot(_) | Reply::Snapshots(_) | Reply::Health(_) => {}
+            // A refuel is settled when it ends.
+            Reply::Amount(_) | Reply::Paid(_) | Reply::Refused(_) => {}
             Reply::Done | Reply::Created(_) => {
                 let is_creation = op.step == Step::Create;
                 let fee = if is_creation { creation_fee } else { 0 };
@@ -77,6 +83,9 @@ impl Ledger {
     pub(crate) fn settle_end(&mut self, op: &mut Operation, end: End) {
         if end == End::Quarantined && op.step == Step::Create {
             self.record_lost(op);
+        }
+        if let (Purpose::Refuel(refuel), End::Done) = (&op.purpose, end) {
+            self.refuelled.0 += refuel.got.0;
         }
         let deletes = op.goal().is_some_and(Teardown::is_deletion);
         if deletes && matches!(end, End::Done | End::Deleted) {
@@ -92,7 +101,11 @@ impl Ledger {
     fn record_spent(&mut self, op: &Operation, attached: u128, creation_fee: u128) {
         self.creation_fees.0 += creation_fee;
         let given = attached.saturating_sub(creation_fee);
-        if matches!(op.purpose, Purpose::Refill | Purpose::ImportToPool) {
+        let to_pool = match &op.purpose {
+            Purpose::Grant(plan) => plan.position.is_none(),
+            purpose => matches!(purpose, Purpose::Refill | Purpose::ImportToPool),
+        };
+        if to_pool {
             self.to_pool.0 += given;
         } else {
             self.to_members.0 += given;
@@ -116,7 +129,8 @@ impl Ledger {
         if unconfirmed == 0 {
             return;
         }
-        if balance.saturating_sub(op.money.held.0) >= unconfirmed / 2 {
+        let before = op.money.held.0.saturating_sub(grant::burned_meanwhile(op));
+        if balance.saturating_sub(before) >= unconfirmed / 2 {
             self.record_spent(op, unconfirmed, 0);
         } else {
             op.money.paid = Cycles(op.money.paid.0.saturating_sub(unconfirmed));

@@ -5,6 +5,7 @@
 //! created is a member, in the pool, or held by an open or quarantined operation. Time, ids and
 //! balances are arguments.
 
+pub(crate) mod funding;
 pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod metadata;
@@ -14,8 +15,12 @@ pub(crate) mod outbox;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod releases;
+pub(crate) mod role_costs;
 pub(crate) mod rollouts;
+pub(crate) mod samples;
+pub(crate) mod schedule;
 pub(crate) mod subscribers;
+pub(crate) mod watch;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -29,8 +34,12 @@ use crate::{
         Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step,
         Teardown, TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
     },
-    stable::{memory, record::Id},
+    stable::{
+        memory,
+        record::{Cycles, Id},
+    },
     state::{
+        funding::Funding,
         journal::{Journal, Section},
         ledger::Ledger,
         modules::Modules,
@@ -38,6 +47,7 @@ use crate::{
         pool::Pool,
         registry::{KeptSnapshot, Member, MemberStatus, Registry},
         rollouts::Rollouts,
+        samples::{Sample, Samples},
     },
 };
 
@@ -54,6 +64,9 @@ const PENDING: u8 = 208;
 const SUBSCRIBERS: u8 = 209;
 const LEASES: u8 = 210;
 const ROLLOUTS: u8 = 211;
+const SCHEDULE: u8 = 212;
+const FUNDING: u8 = 213;
+const SAMPLES: u8 = 215;
 
 /// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers
 /// that change with it.
@@ -93,6 +106,8 @@ pub(crate) struct State {
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
     pub(crate) rollouts: Rollouts,
+    pub(crate) funding: Funding,
+    pub(crate) samples: Samples,
     /// Provisions that failed in a row. On the heap only.
     failures: u32,
 }
@@ -123,15 +138,18 @@ impl State {
     /// Reads the state from stable memory.
     pub(crate) fn open(config: &'static RootConfig) -> Self {
         memory::migrate(|_| ());
+        let registry = Registry::open(MEMBERS, ROLES);
         let mut state = Self {
             config,
             head: memory::read_head().unwrap_or_default(),
             journal: Journal::open(OPERATIONS, ARGUMENTS),
-            registry: Registry::open(MEMBERS, ROLES),
+            funding: Funding::open(SCHEDULE, FUNDING, registry.record_ids()),
+            registry,
             pool: Pool::open(POOL),
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
             rollouts: Rollouts::open(ROLLOUTS),
+            samples: Samples::open(SAMPLES),
             failures: 0,
         };
         state.restore_claims();
@@ -160,7 +178,9 @@ impl State {
                 Purpose::Refill
                 | Purpose::Retire(_)
                 | Purpose::ImportToPool
-                | Purpose::Upgrade(..) => {}
+                | Purpose::Upgrade(..)
+                | Purpose::Grant(_)
+                | Purpose::Refuel(_) => {}
             }
         }
     }
@@ -182,7 +202,9 @@ impl State {
     pub(crate) fn running(&self) -> u32 {
         let others = self.journal.queued_count()
             + self.journal.background_count()
-            + self.journal.open_of(OperationKind::Upgrade);
+            + self.journal.open_of(OperationKind::Upgrade)
+            + self.journal.open_of(OperationKind::Grant)
+            + self.journal.open_of(OperationKind::Refuel);
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
@@ -192,6 +214,15 @@ impl State {
         balance
             .saturating_sub(self.config.reserve)
             .saturating_sub(self.journal.reserved())
+    }
+
+    /// Root's cycles now, `balance` of which it can spend.
+    pub(crate) fn sample(&self, balance: u128) -> Sample {
+        let ledger = &self.head.ledger;
+        Sample {
+            balance: Cycles(balance),
+            received: Cycles(ledger.drained.0 + ledger.refuelled.0),
+        }
     }
 
     /// Whether a canister is `root`, or on root's record.
@@ -346,7 +377,7 @@ impl State {
         for child in self.registry.children(canister, None) {
             has_children = true;
             if let Some(member) = self.registry.member(child)
-                && member.status == MemberStatus::Active
+                && !self.is_locked(child, &member)
             {
                 active.push((child, member));
             }
@@ -499,10 +530,11 @@ impl State {
 
     /// Ends an operation, and settles its position, its canister and its cycles.
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
+        self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
+        self.settle_grant(&mut op, end, now);
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
         self.settle_demand(&op, end, now);
-        self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
         op.end = Some(end);
         op.in_flight = false;
         op.updated = now;
@@ -522,6 +554,7 @@ impl State {
                     self.registry
                         .register(canister, position, status, module, op.id, now);
                     self.pool.remove(canister);
+                    self.watch_new(canister, op.money.held.0, now);
                     self.announce(canister, None, Some(position), now);
                 }
             }
@@ -538,6 +571,9 @@ impl State {
                 | Purpose::Retire(position),
                 _,
             ) => {
+                if let Some(canister) = canister {
+                    self.end_watch(canister);
+                }
                 self.registry.release_position(position, canister);
                 if let Some(canister) = canister {
                     self.outbox.remove(canister);
@@ -548,7 +584,10 @@ impl State {
                     self.settle_upgrade(canister, op, plan, end, now);
                 }
             }
-            (Purpose::Refill | Purpose::ImportToPool, _) => {}
+            (
+                Purpose::Refill | Purpose::ImportToPool | Purpose::Grant(_) | Purpose::Refuel(_),
+                _,
+            ) => {}
         }
     }
 
@@ -616,6 +655,9 @@ impl State {
         };
         let into_pool = match (&op.purpose, op.goal()) {
             (Purpose::Refill, _) => end == End::Done,
+            // The canister was and stays in the pool.
+            (Purpose::Grant(plan), _) if plan.position.is_none() => true,
+            (Purpose::Grant(_), _) => return,
             (_, Some(Teardown::Recycle)) => matches!(end, End::Done | End::Recycled),
             _ => false,
         };

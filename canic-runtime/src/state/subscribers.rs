@@ -140,6 +140,8 @@ mod tests {
     static CONFIG: RootConfig = RootConfig {
         pool: None,
         reserve: DEFAULT_RESERVE,
+        budget: None,
+        refuel: None,
         roles: &ROLES,
     };
 

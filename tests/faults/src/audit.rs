@@ -24,6 +24,7 @@ use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    funding, refuel,
     scenario::{refused, small},
     world::{Request, T, World, controller},
 };
@@ -35,6 +36,9 @@ pub fn audit(world: &mut World) -> Vec<String> {
     violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
     violations.extend(audit_records(world));
+    if funding::is_funded(world) {
+        violations.extend(funding::check(world));
+    }
     violations
 }
 
@@ -238,6 +242,7 @@ fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     check_registry(world, &members, &mut violations);
     check_pool(world, &pool, &mut violations);
     check_cycles(world, &mut violations);
+    refuel::check(world, &mut violations);
     if lost.is_empty() {
         check_ledger(world, &mut violations);
     }

@@ -12,9 +12,11 @@
 pub mod audit;
 pub mod case;
 mod foreign;
+mod funding;
 pub mod history;
 pub mod matrix;
 pub mod measure;
+mod refuel;
 mod releases;
 pub mod scenario;
 mod seed;

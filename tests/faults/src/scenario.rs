@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use candid::{Encode, Principal};
 use canic::api::{
-    ApproveRequest, ImportAs, ImportRequest, MoveRequest, OperationsFilter, ProvisionError,
-    ProvisionRequest, Provisioned, RetireRequest, Retirement, StageRequest,
+    ApproveRequest, FuelSource, ImportAs, ImportRequest, MoveRequest, OperationsFilter,
+    ProvisionError, ProvisionRequest, Provisioned, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -18,7 +18,7 @@ use canic_replica::{Effect, Fault, RejectCode};
 use ic_management_canister_types::CanisterIdRecord;
 
 use crate::{
-    foreign,
+    foreign, funding, refuel,
     world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller},
 };
 
@@ -33,8 +33,16 @@ pub struct Scenario {
     pub act: fn(&mut World),
 }
 
-/// The scenarios of single operations. Those of rollouts are in `rollouts`.
-const SCENARIOS: &[Scenario] = &[
+/// All scenarios.
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    SCENARIOS
+        .iter()
+        .chain(&funding::SCENARIOS)
+        .chain(rollouts::SCENARIOS)
+}
+
+/// The scenarios of single operations. Those of grants and of rollouts are in rooms of their own.
+static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "provision_from_the_pool",
         world: small,
@@ -404,23 +412,22 @@ const SCENARIOS: &[Scenario] = &[
             provision(world, &notebook(user(1)));
         },
     },
+    Scenario {
+        name: "refuel_from_the_cycles_ledger",
+        world: refuel::world,
+        act: |world| refuel::refuel(world, FuelSource::Cycles),
+    },
+    Scenario {
+        name: "refuel_for_icp",
+        world: refuel::world,
+        act: |world| refuel::refuel(world, FuelSource::Icp),
+    },
 ];
-
-/// All scenarios.
-#[must_use]
-pub fn all() -> Vec<Scenario> {
-    SCENARIOS
-        .iter()
-        .chain(rollouts::SCENARIOS)
-        .copied()
-        .collect()
-}
 
 /// A scenario by name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Scenario> {
-    let mut all = SCENARIOS.iter().chain(rollouts::SCENARIOS);
-    all.find(|scenario| scenario.name == name)
+    all().find(|scenario| scenario.name == name)
 }
 
 // Worlds

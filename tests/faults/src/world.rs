@@ -20,12 +20,13 @@ use canic::api::{
 use canic_fleet_tests::{
     artifacts,
     fleet::{CHUNK, sha256},
+    ledgers::START,
     settings::{Record, part_of_status},
     user,
 };
 use canic_replica::{
     Config, Effect, EffectivePrincipal, Event, Ingress, IngressStatus, Kind, MessageId, Outcome,
-    Reject, Replica, SubnetKind,
+    Reject, Replica, SubnetKind, SystemCanisters,
 };
 use flate2::{Compression, write::GzEncoder};
 use ic_management_canister_types::{
@@ -42,6 +43,9 @@ use crate::{
 
 /// 10^12 cycles.
 pub const T: u128 = 1_000_000_000_000;
+
+/// In seconds.
+pub const DAY: u64 = 86_400;
 
 /// In nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
@@ -108,6 +112,8 @@ pub struct World {
     frozen: BTreeSet<Principal>,
     /// What root did by calls that succeeded.
     pub done: Done,
+    /// Cycles that root deposited, by day since 1970.
+    pub deposits: BTreeMap<u64, u128>,
     /// Events of the trace that `done` has.
     counted: u64,
 }
@@ -169,7 +175,27 @@ impl World {
             subnets: vec![SubnetKind::Application; subnets],
             ..Config::default()
         };
-        let replica = Replica::new(config).expect("application subnets");
+        Self::start_in(config, package, cycles)
+    }
+
+    /// A fresh instance with the network's ledgers and the cycles minting canister, and a root of
+    /// this package.
+    pub(crate) fn start_with_ledgers(package: &'static str, cycles: u128) -> Self {
+        let config = Config {
+            subnets: vec![SubnetKind::Application, SubnetKind::NNS, SubnetKind::II],
+            time: Some(START),
+            system_canisters: SystemCanisters {
+                icp_ledger: true,
+                cycles_ledger: true,
+                cycles_minting: true,
+            },
+            ..Config::default()
+        };
+        Self::start_in(config, package, cycles)
+    }
+
+    fn start_in(config: Config, package: &'static str, cycles: u128) -> Self {
+        let replica = Replica::new(config).expect("an instance");
         let mut world = Self {
             replica,
             root: Principal::anonymous(),
@@ -189,6 +215,7 @@ impl World {
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
+            deposits: BTreeMap::new(),
             counted: 0,
         };
         world.root = world.create(controller(), cycles);
@@ -658,6 +685,20 @@ impl World {
         }
     }
 
+    /// Executes rounds until two in a row execute nothing. Time stands still.
+    pub fn rounds_until_quiet(&mut self) {
+        let mut quiet = 0;
+        while quiet < 2 {
+            let before = self.events();
+            self.tick();
+            quiet = if self.events() == before {
+                quiet + 1
+            } else {
+                0
+            };
+        }
+    }
+
     /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
     pub fn step(&mut self) {
         let before = self.events();
@@ -685,7 +726,12 @@ impl World {
                 && event.outcome == Outcome::Reply
             {
                 match event.method.as_str() {
-                    "create_canister" | "deposit_cycles" => self.done.sent += event.cycles,
+                    "create_canister" => self.done.sent += event.cycles,
+                    "deposit_cycles" => {
+                        self.done.sent += event.cycles;
+                        let day = event.time / SECOND / DAY;
+                        *self.deposits.entry(day).or_default() += event.cycles;
+                    }
                     "delete_canister" => self.done.deleted += 1,
                     _ => {}
                 }

@@ -15,9 +15,7 @@ fn is_named(scenario: &str) -> bool {
 
 #[test]
 fn every_scenario_is_named() {
-    let all = scenario::all();
-    let missing: Vec<&str> = all
-        .iter()
+    let missing: Vec<&str> = scenario::all()
         .map(|scenario| scenario.name)
         .filter(|name| !is_named(name))
         .collect();

@@ -15,7 +15,8 @@ use canic::api::{
 };
 use example_types::WorkerArgs;
 use pocket_ic::{
-    CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse, common::rest::RawMessageId,
+    CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse,
+    common::rest::{IcpFeatures, IcpFeaturesConfig, RawMessageId},
 };
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
@@ -72,6 +73,26 @@ impl Fleet {
             .with_application_subnet()
             .with_application_subnet();
         Self::start_on(subnets, root_package, 100_000_000_000_000)
+    }
+
+    /// A fresh instance with the network's ledgers and the cycles minting canister, and a root of
+    /// this package, funded with `cycles`.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_with_ledgers(root_package: &str, cycles: u128) -> Self {
+        let on = Some(IcpFeaturesConfig::DefaultConfig);
+        let features = IcpFeatures {
+            cycles_minting: on.clone(),
+            icp_token: on.clone(),
+            cycles_token: on,
+            ..IcpFeatures::default()
+        };
+        let subnets = PocketIcBuilder::new()
+            .with_application_subnet()
+            .with_icp_features(features);
+        Self::start_on(subnets, root_package, cycles)
     }
 
     fn start_on(subnets: PocketIcBuilder, root_package: &str, cycles: u128) -> Self {

@@ -8,8 +8,10 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod costs;
 pub mod fleet;
 pub mod interface;
+pub mod ledgers;
 pub mod observe;
 pub mod settings;
 

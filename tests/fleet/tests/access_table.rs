@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fs};
 
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
-    Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
-    MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
-    PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, ReleasesRequest,
-    RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery, RolloutRequest,
-    StageRequest,
+    Announcement, ApproveRequest, CatchUpRequest, Denied, GrantRequest, Identity, ImportAs,
+    ImportRequest, MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter,
+    OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest,
+    RefuelRequest, ReleasesRequest, RetireError, RetireRequest, Retired, Retirement,
+    RolloutControl, RolloutQuery, RolloutRequest, StageRequest, StatusRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 
@@ -260,7 +260,12 @@ fn serves(world: &World, canister: Principal, caller: Caller, method: &str) -> b
     let (argument, is_query) = argument(world, method);
     let (pic, sender) = (&world.fleet.pic, caller.principal);
     let answer = if caller.forwards {
-        world.forward(sender, "forward", (canister, method, &argument))
+        // Only a composite query can call a composite query.
+        let forward = match method {
+            "canic_status" => "forward_query",
+            _ => "forward",
+        };
+        world.forward(sender, forward, (canister, method, &argument))
     } else if is_query {
         pic.query_call(canister, sender, method, argument).ok()
     } else {
@@ -332,10 +337,24 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             limit: 1,
         }),
         "canic_prune" => Encode!(&PruneRequest { before: 0 }),
+        "canic_refuel" => Encode!(&RefuelRequest {
+            source: None,
+            cycles: Some(1),
+        }),
+        "canic_status" => Encode!(&StatusRequest {
+            filter: MembersFilter::All,
+            after: None,
+            limit: 1,
+        }),
+        "canic_funding" => Encode!(),
         "canic_drive" => Encode!(&None::<u64>),
         "canic_move" => Encode!(&MoveRequest {
             canister: world.to_target["parent"][0].principal,
             parent: nowhere,
+        }),
+        "canic_grant" => Encode!(&GrantRequest {
+            canister: world.to_target["parent"][0].principal,
+            cycles: 0,
         }),
         "canic_lookup" => Encode!(&nowhere),
         "canic_progress" => Encode!(&vec![1_u64]),
@@ -380,6 +399,8 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_operations",
         "canic_operation",
         "canic_metrics",
+        "canic_status",
+        "canic_funding",
         "canic_identity",
     ];
     (

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::{self, Write},
     process::{Command, Stdio},
 };
@@ -310,6 +311,33 @@ fn promtool_accepts_the_pages_of_root_and_members() {
         let words = String::from_utf8_lossy(&words);
         assert!(said.status.success() && words.is_empty(), "{words}\n{text}");
     }
+}
+
+#[test]
+fn promtool_accepts_the_example_rules_and_they_name_real_metrics() {
+    let rules = artifacts::workspace().join("docs/prometheus-rules.yml");
+    let text = fs::read_to_string(&rules).expect("the rules can be read");
+    let known: BTreeSet<String> = documented().into_iter().map(|family| family.name).collect();
+    let names = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names = names.filter(|word| word.starts_with("canic_") && *word != "canic_funding");
+    for name in names {
+        let family = name.strip_suffix("_count").unwrap_or(name);
+        assert!(known.contains(family), "{name} is no metric");
+    }
+    let promtool = Command::new("promtool")
+        .args(["check", "rules"])
+        .arg(&rules)
+        .output();
+    let said = match promtool {
+        Ok(said) => said,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return println!("skipped: promtool, which comes with Prometheus, is not installed");
+        }
+        Err(error) => panic!("promtool can't be run: {error}"),
+    };
+    let words = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    assert!(said.status.success(), "{words}");
+    assert!(words.contains("5 rules found"), "{words}");
 }
 
 /// A family of metrics in `docs/metrics.md`.

@@ -7,9 +7,11 @@
 
 pub(crate) mod caller;
 mod facts;
+pub(crate) mod grants;
 pub(crate) mod import;
 pub(crate) mod modules;
 pub(crate) mod provision;
+pub(crate) mod refuel;
 pub(crate) mod reparent;
 pub(crate) mod retire;
 pub(crate) mod rollouts;

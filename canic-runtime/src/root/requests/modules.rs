@@ -193,6 +193,8 @@ mod tests {
         RootConfig {
             pool: None,
             reserve: DEFAULT_RESERVE,
+            budget: None,
+            refuel: None,
             roles,
         }
     }

@@ -244,8 +244,8 @@ fn named_canaries(state: &State, role: u16, named: &[Principal]) -> Result<Vec<I
 mod tests {
     use super::*;
     use crate::{
-        config::{DEFAULT_RESERVE, RoleConfig, RootConfig},
-        root::steps::tests::{ROOT, WORKER, add_member, state_of},
+        config::{RoleConfig, RootConfig},
+        root::steps::tests::{BARE, ROOT, WORKER, add_member, state_of},
     };
 
     const PLAN: RolloutPlan = RolloutPlan {
@@ -255,8 +255,6 @@ mod tests {
     };
 
     static PLANNED: RootConfig = RootConfig {
-        pool: None,
-        reserve: DEFAULT_RESERVE,
         roles: &[RoleConfig {
             rollout: RolloutConfig {
                 plan: PLAN,
@@ -264,6 +262,7 @@ mod tests {
             },
             ..RoleConfig::open("worker")
         }],
+        ..BARE
     };
 
     /// A role with a member and a candidate.

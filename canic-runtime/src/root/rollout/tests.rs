@@ -38,7 +38,9 @@ fn workers(count: u8) -> State {
 }
 
 fn approve(state: &mut State, number: u8) -> u32 {
-    let hash = state.modules.embed(&[b"\0asm".as_slice(), &[number]].concat());
+    let hash = state
+        .modules
+        .embed(&[b"\0asm".as_slice(), &[number]].concat());
     state.approve("worker", hash, 0);
     let releases = state.registry.role("worker").map(|role| &role.releases);
     releases.and_then(|all| all.of_module(hash)).unwrap().number

@@ -3,8 +3,8 @@
 
 use candid::{Principal, utils::ArgumentEncoder};
 use canic::api::{
-    ApproveRequest, ImportAs, MemberInfo, MoveRequest, OperationsFilter, ProvisionRequest,
-    PruneRequest, RetireRequest, Retirement, StageRequest,
+    ApproveRequest, GrantRequest, ImportAs, MemberInfo, MoveRequest, OperationsFilter,
+    ProvisionRequest, PruneRequest, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -114,6 +114,13 @@ pub enum Deed {
     },
     /// Something about releases and rollouts.
     Release(Release),
+    /// Root's controller grants a member cycles.
+    Grant {
+        /// The member.
+        member: u8,
+        /// The cycles, in billions.
+        billions: u32,
+    },
     /// Root's controller deletes the records of closed operations.
     Prune,
     /// A member is upgraded to its own module.
@@ -245,6 +252,15 @@ impl Deed {
             Self::Import(stranger) => stranger.import(world),
             Self::Approve { role, version } => approve(world, role, *version),
             Self::Release(release) => release.perform(world),
+            Self::Grant { member, billions } => {
+                if let Some(member) = nth_member(world, *member) {
+                    let request = GrantRequest {
+                        canister: member.canister,
+                        cycles: u128::from(*billions) * B,
+                    };
+                    ask_root(world, "canic_grant", (request,));
+                }
+            }
             Self::Prune => {
                 let request = PruneRequest { before: u64::MAX };
                 ask_root(world, "canic_prune", (request,));

@@ -35,6 +35,7 @@ pub struct Fleet;
         wasm = candid,
     ),
     reserve = "5T",
+    refuel(below = "50T", to = "100T", from("cycles", "icp")),
     http,
     stable_memory = "16GiB",
     crate = ::canic,

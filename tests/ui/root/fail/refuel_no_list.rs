@@ -1,0 +1,6 @@
+#[canic::root(refuel = "50T")]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,6 @@
+#[canic::root(refuel(below = "50T", upto = "100T"))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

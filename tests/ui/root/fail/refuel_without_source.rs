@@ -1,0 +1,6 @@
+#[canic::root(refuel(below = "50T", to = "100T", from()))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E
