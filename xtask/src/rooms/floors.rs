@@ -13,6 +13,7 @@ pub(super) fn of(package: &str) -> Option<Floors> {
         "canic-runtime" => Some(RUNTIME),
         "canic-replica" => Some(REPLICA),
         "canic-macros" => Some(MACROS),
+        "canic-cli" => Some(CLI),
         _ => None,
     }
 }
@@ -76,4 +77,16 @@ const MACROS: Floors = &[
     &["hooks", "system_endpoints"],
     &["export", "options", "signature"],
     &["canister_kind", "crate_path", "diag", "interface", "source"],
+];
+
+const CLI: Floors = &[
+    &["main"],
+    &["cli"],
+    &["dashboard"],
+    &["commands"],
+    &["gate", "medic", "staging"],
+    &["fleet", "views", "module"],
+    &["connection"],
+    &["output"],
+    &["failure"],
 ];
