@@ -191,6 +191,11 @@ impl Fleet {
                 "If you trust this network, give its key with `--root-key HEX`, or `--root-key \
                  fetch` to believe what it says.",
             ),
+            AgentError::HttpError(error)
+                if String::from_utf8_lossy(&error.content).contains("canister_not_found") =>
+            {
+                not_there(canister, &self.network.url)
+            }
             AgentError::HttpError(error) => Failure::refused(format!(
                 "{} answered `{method}` with status {}: {}",
                 self.network.url,
@@ -210,7 +215,7 @@ impl Fleet {
             Some("IC0536") => {
                 return missing_endpoint(canister, method);
             }
-            Some("IC0301") => format!("there is no canister {canister} on {}", self.network.url),
+            Some("IC0301") => return not_there(canister, &self.network.url),
             Some("IC0537") => format!("the canister {canister} has no code"),
             Some("IC0406" | "IC0502") if message.contains("rejected the message") => {
                 return self.denied(method, "controllers of root");
@@ -252,6 +257,13 @@ impl Fleet {
         let answer: Result<T, Denied> = self.query(self.root, method, args).await?;
         self.admitted(method, answer)
     }
+}
+
+/// The failure of a canister that does not exist.
+fn not_there(canister: Principal, url: &str) -> Failure {
+    let what = format!("there is no canister {canister} on {url}");
+    Failure::new(Kind::OtherRoot, what)
+        .with_advice("Name the fleet's root with `--root`, and its network with `--network`.")
 }
 
 /// The failure of a canister that lacks an endpoint.

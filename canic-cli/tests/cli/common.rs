@@ -88,6 +88,13 @@ impl Live {
         canic(&self.folder.0, &[&options, words].concat())
     }
 
+    /// The text of a command that succeeds, of words that may contain spaces.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let ran = self.run(words);
+        assert_eq!(ran.code, 0, "{words:?}: {}", ran.stderr);
+        ran.text()
+    }
+
     /// The JSON of a command that succeeds.
     pub(crate) fn json(&self, line: &str) -> Value {
         let ran = self.canic(&format!("{line} --json"));
@@ -184,7 +191,8 @@ pub(crate) fn without_times(mut value: Value) -> String {
 }
 
 fn hide(value: &mut Value) {
-    const VARYING: [&str; 10] = [
+    const VARYING: [&str; 11] = [
+        "module",
         "since",
         "accepted",
         "updated",

@@ -18,20 +18,24 @@ fn without_a_network_or_a_project_the_message_says_what_to_do() {
     expect![[r#"
         canic: `moon` is no network
         Write `local`, `ic`, or a URL such as http://localhost:8000.
-    "#]].assert_eq(&run(&["status", nobody, "--network=moon"]).fails(2));
+    "#]]
+    .assert_eq(&run(&["status", nobody, "--network=moon"]).fails(2));
     expect![[r#"
         canic: `root` is no principal, and there is no `icp.yaml` in this folder or above it
         Give the root's id with `--root PRINCIPAL`, or go to the project.
-    "#]].assert_eq(&run(&["status", "--network=ic"]).fails(5));
+    "#]]
+    .assert_eq(&run(&["status", "--network=ic"]).fails(5));
     expect![[r#"
         canic: `icp` has no identity `bob`
         `icp identity list` lists them, `icp identity new` makes one; `--pem FILE` takes a key.
-    "#]].assert_eq(&run(&["status", nobody, "--identity=bob"]).fails(5));
+    "#]]
+    .assert_eq(&run(&["status", nobody, "--identity=bob"]).fails(5));
     folder.write("wrong.pem", "no key");
     expect![[r#"
         canic: wrong.pem has no private key that this program reads
         It reads Ed25519, secp256k1 and P-256 in PEM, unencrypted.
-    "#]].assert_eq(&run(&["status", nobody, "--pem=wrong.pem"]).fails(5));
+    "#]]
+    .assert_eq(&run(&["status", nobody, "--pem=wrong.pem"]).fails(5));
     expect![[r#"
         {"error":{"advice":null,"code":"setup","message":"the key file missing.pem: No such file or directory (os error 2)"}}
     "#]].assert_eq(&run(&["status", nobody, "--pem=missing.pem", "--json"]).fails(5));
@@ -69,16 +73,44 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         ];
         canic(&live.folder.0, &[&options, words].concat())
     };
-    expect![[""]].assert_eq(&run("rwlgt-iiaaa-aaaaa-aaaaa-cai", &["status"]).fails(7));
-    expect![[""]].assert_eq(&run(&empty.to_text(), &["status"]).fails(7));
-    expect![[""]].assert_eq(&run(&stranger.to_text(), &["rollout", "history"]).fails(7));
+    expect![[r#"
+        canic: there is no canister rwlgt-iiaaa-aaaaa-aaaaa-cai on http://localhost:43825/
+        Name the fleet's root with `--root`, and its network with `--network`.
+    "#]].assert_eq(&run("rwlgt-iiaaa-aaaaa-aaaaa-cai", &["status"]).fails(7));
+    expect![[r#"
+        canic: the canister lz3um-vp777-77777-aaaba-cai has no code
+        Name the fleet's root with `--root`, and its network with `--network`.
+    "#]].assert_eq(&run(&empty.to_text(), &["status"]).fails(7));
+    expect![[r#"
+        canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
+        Either it is not the root of a fleet (`--root`), or its canic is older than this program: upgrade root, or use the `canic` of root's version.
+    "#]].assert_eq(&run(&stranger.to_text(), &["rollout", "history"]).fails(7));
     // What an older root tells is shown, and the rest is named.
-    expect![[""]].assert_eq(&run(&stranger.to_text(), &["status"]).text());
+    expect![[r#"
+        root lqy7q-dh777-77777-aaaaq-cai
+        members 0
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_metrics`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_modules`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
+    "#]].assert_eq(&run(&stranger.to_text(), &["status"]).text());
     // Somebody who is no controller may neither look nor change.
     let root = live.fleet.root.to_text();
-    expect![[""]].assert_eq(&run(&root, &["status"]).fails(6));
-    expect![[""]].assert_eq(&run(&root, &["prune", "--before", "9", "--yes"]).fails(6));
-    expect![[""]].assert_eq(&live.canic("prune --before 9").fails(9));
+    expect![[r#"
+        canic: 2vxsx-fae may not call `canic_members`: it is for controllers of root, members
+        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours: `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller 2vxsx-fae`.
+    "#]].assert_eq(&run(&root, &["status"]).fails(6));
+    expect![[r#"
+        plan:
+          forget the records of ended operations below 9
+        canic: 2vxsx-fae may not call `canic_prune`: it is for controllers of root
+        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours: `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller 2vxsx-fae`.
+    "#]].assert_eq(&run(&root, &["prune", "--before", "9", "--yes"]).fails(6));
+    expect![[r#"
+        plan:
+          forget the records of ended operations below 9
+        canic: nothing was changed
+        Add `--yes` to carry out this plan.
+    "#]].assert_eq(&live.canic("prune --before 9").fails(9));
 }
 
 /// A canister that has only `canic_members`, and answers it a page.

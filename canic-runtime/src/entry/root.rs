@@ -5,10 +5,10 @@ use candid::{CandidType, Principal};
 use crate::{
     api::{
         ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
-        MemberRequest, MembersRequest, ModuleError, MoveError, MoveRequest, OperationId,
-        OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, PruneRequest, Pruned,
-        ReleasesRequest, RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId,
-        RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
+        MemberRequest, MembersRequest, ModuleError, ModuleInfo, MoveError, MoveRequest,
+        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
+        PruneRequest, Pruned, ReleasesRequest, RetireError, RetireRequest, RolloutControl,
+        RolloutError, RolloutId, RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -245,7 +245,10 @@ pub fn canic_module_approve(_root: &'static Root) {
         async move {
             allowed.map_err(ModuleError::Denied)?;
             let now = ic::now();
-            state::with(|state| requests::modules::approve(state, &request, now))
+            let info = state::with(|state| requests::modules::approve(state, &request, now))?;
+            // The approval may have begun a rollout.
+            driver::begin_upgrades();
+            Ok::<ModuleInfo, ModuleError>(info)
         }
     });
 }

@@ -1,0 +1,5 @@
+//! The project of an author: its canisters, as their attributes declare them, and their builds.
+
+pub(crate) mod attributes;
+pub(crate) mod cargo;
+pub(crate) mod template;
