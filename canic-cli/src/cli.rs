@@ -7,7 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     commands::{
-        lists, logs, medic, members, metrics, provision, release, retire, rollout, status, tree,
+        author, fund, lists, local, logs, medic, members, metrics, provision, release, retire,
+        rollout, status, tree,
     },
     connection, dashboard,
     failure::Failure,
@@ -66,6 +67,8 @@ enum Command {
     Retire(retire::RetireArgs),
     /// Puts a member and its subtree below another parent
     Move(retire::MoveArgs),
+    /// Grants a member cycles of root, within the limits of a day
+    Fund(fund::Args),
     /// Takes a canister into the pool, or adopts it as a member
     Import(retire::ImportArgs),
     /// Forgets the records of ended operations
@@ -76,6 +79,14 @@ enum Command {
     Explain(medic::ExplainArgs),
     /// Shows the fleet on a page in your browser
     Dashboard(dashboard::Args),
+    /// Makes a fleet of root and worker, with a test, that builds and deploys as it is
+    New(author::NewArgs),
+    /// Compares the attributes of this workspace's crates with each other
+    Check,
+    /// Builds this workspace's modules in the order in which they embed each other
+    Build(author::BuildArgs),
+    /// Runs a local network with the fleet of this workspace on it
+    Local(local::Args),
     /// Prints the completions of a shell
     Completions {
         /// The shell that reads the script
@@ -109,11 +120,16 @@ impl Cli {
             Command::Provision(args) => provision::run(&fleet().await?, &args, &out).await,
             Command::Retire(args) => retire::retire(&fleet().await?, &args, &out).await,
             Command::Move(args) => retire::reparent(&fleet().await?, &args, &out).await,
+            Command::Fund(args) => fund::run(&fleet().await?, &args, &out).await,
             Command::Import(args) => retire::import(&fleet().await?, &args, &out).await,
             Command::Prune(args) => retire::prune(&fleet().await?, &args, &out).await,
             Command::Medic(args) => medic::run(Arc::new(fleet().await?), &args, &out).await,
             Command::Explain(args) => medic::explain(&args, &out),
             Command::Dashboard(args) => dashboard::run(Arc::new(fleet().await?), &args, &out).await,
+            Command::New(args) => author::new(&args, &out),
+            Command::Check => author::check(&out),
+            Command::Build(args) => author::build(&args, &out),
+            Command::Local(args) => local::run(&self.connection, &args, &out).await,
             Command::Completions { shell } => completions(shell),
         }
     }

@@ -105,6 +105,26 @@ impl Fleet {
         self.decode(about, method, reply)
     }
 
+    /// A call of the management canister about a canister, which answers nothing.
+    ///
+    /// # Errors
+    /// The platform refuses.
+    pub(crate) async fn order(
+        &self,
+        about: Principal,
+        method: &str,
+        args: impl ArgumentEncoder,
+    ) -> Result<(), Failure> {
+        let argument = encode(method, args)?;
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        let management = Principal::management_canister();
+        let call = self.agent.update(&management, method).with_arg(argument);
+        let reply = call.with_effective_canister_id(about).call_and_wait().await;
+        reply
+            .map(drop)
+            .map_err(|error| self.explain(about, method, &error))
+    }
+
     /// A text among a canister's metadata; none if it has none that the caller may read.
     ///
     /// # Errors

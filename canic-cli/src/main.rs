@@ -10,6 +10,7 @@ mod gate;
 mod medic;
 mod module;
 mod output;
+mod project;
 mod staging;
 mod views;
 

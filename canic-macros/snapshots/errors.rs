@@ -8,7 +8,7 @@ impl Fleet {
     }
 }
 ::core::compile_error! {
-    "unknown option `colour`; known are `pool`, `reserve`, `stable_memory`, `http`, `crate` and `role`"
+    "unknown option `colour`; known are `pool`, `reserve`, `budget`, `stable_memory`, `http`, `crate` and `role`"
 }
 ::core::compile_error! {
     "an endpoint is a function of its own; move it out of the `impl` block"

@@ -33,6 +33,7 @@ const _: () = {
                 __canic::entry::hook_result(<Worker>::start().await)
             }))
         }),
+        health: ::core::option::Option::None,
         subscribes: ::core::option::Option::None,
     };
     const _: bool = {
@@ -119,6 +120,14 @@ const _: () = {
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_health() -> ::core::result::Result <
+        ::canic::api::Health, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_accept() -> ::core::result::Result < (),
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_announce(::canic::api::Announcement) ->

@@ -17,6 +17,7 @@ const _: () = {
         role: "worker",
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
         start: ::core::option::Option::None,
+        health: ::core::option::Option::None,
         subscribes: ::core::option::Option::Some(__canic::entry::subscribe),
     };
     const _: bool = {
@@ -69,6 +70,14 @@ const _: () = {
     ::canic::__private::serve! {
         member, MEMBER, update canic_sync(::canic::api::Identity) ->
         ::core::result::Result < (), ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_health() -> ::core::result::Result <
+        ::canic::api::Health, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        member, MEMBER, update canic_accept() -> ::core::result::Result < (),
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         member, MEMBER, update canic_announce(::canic::api::Announcement) ->

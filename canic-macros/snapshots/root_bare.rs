@@ -11,6 +11,7 @@ const _: () = {
         config: __config::RootConfig {
             pool: ::core::option::Option::None,
             reserve: __config::DEFAULT_RESERVE,
+            budget: ::core::option::Option::None,
             roles: &[],
         },
         max_stable_gib: __canic::DEFAULT_STABLE_GIB,
@@ -77,6 +78,10 @@ const _: () = {
         ::core::result::Result < ::canic::api::Moved, ::canic::api::MoveError >
     }
     ::canic::__private::serve! {
+        root, ROOT, update canic_grant(::canic::api::GrantRequest) ->
+        ::core::result::Result < ::canic::api::Granted, ::canic::api::GrantError >
+    }
+    ::canic::__private::serve! {
         root, ROOT, update canic_lookup(::canic::api::Principal) ->
         ::core::result::Result < ::core::option::Option < ::canic::api::MemberRef >,
         ::canic::api::Denied >
@@ -92,6 +97,14 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, update canic_module_approve(::canic::api::ApproveRequest) ->
         ::core::result::Result < ::canic::api::ModuleInfo, ::canic::api::ModuleError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_start(::canic::api::RolloutRequest) ->
+        ::core::result::Result < u32, ::canic::api::RolloutError >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, ::canic::api::RolloutControl) ->
+        ::core::result::Result < ::canic::api::RolloutInfo, ::canic::api::RolloutError >
     }
     ::canic::__private::serve! {
         root, ROOT, update canic_prune(::canic::api::PruneRequest) ->
@@ -113,6 +126,19 @@ const _: () = {
     ::canic::__private::serve! {
         root, ROOT, query canic_modules(::canic::api::PageRequest) ->
         ::core::result::Result < ::canic::api::ModulesPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_releases(::canic::api::ReleasesRequest) ->
+        ::core::result::Result < ::canic::api::ReleasesPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollouts(::canic::api::PageRequest) ->
+        ::core::result::Result < ::canic::api::RolloutsPage, ::canic::api::Denied >
+    }
+    ::canic::__private::serve! {
+        root, ROOT, query canic_rollout(::canic::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < ::canic::api::RolloutPage >,
+        ::canic::api::Denied >
     }
     ::canic::__private::serve! {
         root, ROOT, query canic_pool(::canic::api::PageRequest) -> ::core::result::Result

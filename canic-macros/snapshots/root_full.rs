@@ -37,6 +37,7 @@ const _: () = {
                 cycles: 1_000_000_000_000,
             }),
             reserve: 5_000_000_000_000,
+            budget: ::core::option::Option::Some(20_000_000_000_000),
             roles: &[
                 __config::RoleConfig {
                     name: "hub",
@@ -49,6 +50,7 @@ const _: () = {
                     controllers: &[],
                     rollback: __config::Rollback::Recycle,
                     wasm: ::core::option::Option::None,
+                    fund: ::core::option::Option::None,
                 },
                 __config::RoleConfig {
                     name: "worker",
@@ -69,6 +71,11 @@ const _: () = {
                             "../tests/fleet/fixtures/misfit-root/worker.wasm")
                         ),
                     ),
+                    fund: ::core::option::Option::Some(__config::FundConfig {
+                        below: __config::Level::Seconds(604_800),
+                        to: __config::Level::Seconds(2_592_000),
+                        per_day: ::core::option::Option::Some(1_000_000_000_000),
+                    }),
                 },
             ],
         },
@@ -177,6 +184,10 @@ const _: () = {
         < other::api::Moved, other::api::MoveError >
     }
     other::__private::serve! {
+        root, ROOT, update canic_grant(other::api::GrantRequest) ->
+        ::core::result::Result < other::api::Granted, other::api::GrantError >
+    }
+    other::__private::serve! {
         root, ROOT, update canic_lookup(other::api::Principal) -> ::core::result::Result
         < ::core::option::Option < other::api::MemberRef >, other::api::Denied >
     }
@@ -191,6 +202,14 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, update canic_module_approve(other::api::ApproveRequest) ->
         ::core::result::Result < other::api::ModuleInfo, other::api::ModuleError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_rollout_start(other::api::RolloutRequest) ->
+        ::core::result::Result < u32, other::api::RolloutError >
+    }
+    other::__private::serve! {
+        root, ROOT, update canic_rollout_control(u32, other::api::RolloutControl) ->
+        ::core::result::Result < other::api::RolloutInfo, other::api::RolloutError >
     }
     other::__private::serve! {
         root, ROOT, update canic_prune(other::api::PruneRequest) ->
@@ -212,6 +231,19 @@ const _: () = {
     other::__private::serve! {
         root, ROOT, query canic_modules(other::api::PageRequest) ->
         ::core::result::Result < other::api::ModulesPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_releases(other::api::ReleasesRequest) ->
+        ::core::result::Result < other::api::ReleasesPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollouts(other::api::PageRequest) ->
+        ::core::result::Result < other::api::RolloutsPage, other::api::Denied >
+    }
+    other::__private::serve! {
+        root, ROOT, query canic_rollout(other::api::RolloutQuery) ->
+        ::core::result::Result < ::core::option::Option < other::api::RolloutPage >,
+        other::api::Denied >
     }
     other::__private::serve! {
         root, ROOT, query canic_pool(other::api::PageRequest) -> ::core::result::Result <

@@ -64,6 +64,7 @@ fn of_root() -> Vec<SystemEndpoint> {
             -> (Result<Vec<Result<u64, ProvisionError>>, BatchError>);
         Update canic_retire(RetireRequest) -> (Result<Retired, RetireError>);
         Update canic_move(MoveRequest) -> (Result<Moved, MoveError>);
+        Update canic_grant(GrantRequest) -> (Result<Granted, GrantError>);
         Update canic_lookup(Principal) -> (Result<Option<MemberRef>, Denied>);
         Update canic_import(ImportRequest) -> (Result<Imported, ImportError>);
         Update canic_module_stage(StageRequest) -> (Result<StagedChunk, ModuleError>);

@@ -4,12 +4,14 @@
 //! rows (`limit`, at most [`MAX_PAGE`]). A page names the `after` of the next one, or none if it is
 //! the last.
 
+mod funding;
 mod rollouts;
 
 use candid::CandidType;
 pub use candid::Principal;
 use serde::Deserialize;
 
+pub use funding::*;
 pub use rollouts::*;
 
 pub use crate::error::{
@@ -360,6 +362,8 @@ pub enum OperationKind {
     Move,
     /// Upgrade a member to another release.
     Upgrade,
+    /// Give cycles to a member, or to a canister of the pool.
+    Grant,
 }
 
 /// The state of an operation.

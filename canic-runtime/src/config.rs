@@ -33,6 +33,9 @@ pub struct RootConfig {
     pub pool: Option<PoolConfig>,
     /// The balance, in cycles, below which root starts nothing that costs.
     pub reserve: u128,
+    /// Cycles a day, from midnight to midnight in UTC, that root grants to all roles together.
+    /// `None`: no limit.
+    pub budget: Option<u128>,
     /// The named roles. Empty: any role with an approved module may be provisioned.
     pub roles: &'static [RoleConfig],
 }
@@ -71,6 +74,29 @@ pub struct RoleConfig {
     pub rollback: Rollback,
     /// The module, if it is embedded in root.
     pub wasm: Option<&'static [u8]>,
+    /// When root grants cycles to a member, and how many. `None`: only if a controller says so.
+    pub fund: Option<FundConfig>,
+}
+
+/// When root grants cycles to a member of a role, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundConfig {
+    /// Root grants cycles to a member that has less than this.
+    pub below: Level,
+    /// Root grants as many cycles as the member lacks to this.
+    pub to: Level,
+    /// Cycles a day, from midnight to midnight in UTC, that all members of the role get together.
+    /// `None`: no limit but the budget of the fleet.
+    pub per_day: Option<u128>,
+}
+
+/// An amount of cycles above a canister's freezing threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As many as the canister burns in so many seconds.
+    Seconds(u64),
+    /// So many cycles.
+    Cycles(u128),
 }
 
 impl RoleConfig {
@@ -88,6 +114,7 @@ impl RoleConfig {
             controllers: &[],
             rollback: Rollback::Recycle,
             wasm: None,
+            fund: None,
         }
     }
 }

@@ -3,10 +3,13 @@
 //! A variant names the limit that a request would break, or the state in which its operation ended.
 //! `retry()` tells whether a retry is safe and may succeed.
 
+mod funding;
 mod sentences;
 
 use candid::{CandidType, Principal};
 use serde::Deserialize;
+
+pub use funding::{GrantError, GrantLimit};
 
 /// The caller is not allowed to do this.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]

@@ -10,9 +10,10 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        Denied, LookupError, MAX_PAGE, MemberInfo, MemberRef, MemberRequest, MembersFilter,
-        MembersPage, MembersRequest, MoveError, MoveRequest, Moved, ProvisionError,
-        ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement, Source,
+        Denied, GrantError, GrantRequest, Granted, LookupError, MAX_PAGE, MemberInfo, MemberRef,
+        MemberRequest, MembersFilter, MembersPage, MembersRequest, MoveError, MoveRequest, Moved,
+        ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
+        Retirement, Source,
     },
     member::{
         ask_root::{ask_root, command_root},
@@ -33,6 +34,7 @@ pub(crate) struct RootCalls {
     pub(crate) provision: fn(ProvisionRequest) -> Answer<Result<Provisioned, ProvisionError>>,
     pub(crate) retire: fn(RetireRequest) -> Answer<Result<Retired, RetireError>>,
     pub(crate) move_member: fn(MoveRequest) -> Answer<Result<Moved, MoveError>>,
+    pub(crate) grant: fn(GrantRequest) -> Answer<Result<Granted, GrantError>>,
     pub(crate) lookup: fn(Principal) -> Option<MemberRef>,
     pub(crate) member: fn(MemberRequest) -> Option<MemberInfo>,
     pub(crate) members: fn(MembersRequest) -> MembersPage,
@@ -299,6 +301,36 @@ pub async fn move_to(canister: Principal, parent: Principal) -> Result<Moved, Mo
     match command_root("canic_move", &request).await {
         Ok(answer) => answer,
         Err(error) => Err(MoveError::RootUnreachable {
+            reason: reason(error),
+        }),
+    }
+}
+
+/// Asks root for cycles for this member, and waits for them. Root grants them within the limits of
+/// the role's `fund` and of its `budget`, and no more than the member lacks to the level `to`.
+///
+/// # Errors
+///
+/// See [`GrantError`]. Root's own cycles are nothing that it grants.
+pub async fn request_cycles(cycles: u128) -> Result<Granted, GrantError> {
+    request_cycles_for(ic::this(), cycles).await
+}
+
+/// Asks root for cycles for a child of this member, and waits for them; in root, for any member.
+/// Otherwise the same as [`request_cycles`].
+///
+/// # Errors
+///
+/// See [`GrantError`].
+pub async fn request_cycles_for(canister: Principal, cycles: u128) -> Result<Granted, GrantError> {
+    may_change().map_err(GrantError::Denied)?;
+    let request = GrantRequest { canister, cycles };
+    if let Some(root) = ROOT.get() {
+        return (root.grant)(request).await;
+    }
+    match command_root("canic_grant", &request).await {
+        Ok(answer) => answer,
+        Err(error) => Err(GrantError::RootUnreachable {
             reason: reason(error),
         }),
     }

@@ -61,7 +61,8 @@ pub(crate) struct OpsArgs {
     /// Operations in these states
     #[arg(long, value_enum, default_values = ["open"])]
     pub(crate) state: Vec<Section>,
-    /// Operations of this purpose: provision, refill, retire, import_to_pool, adopt, move, upgrade
+    /// Operations of this purpose: provision, refill, retire, import_to_pool, adopt, move, upgrade,
+    /// grant
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// Operations on members of this role

@@ -1,6 +1,9 @@
 //! The commands. Each has a function that asks, and a report that is made from the answers.
 
+pub(crate) mod author;
+pub(crate) mod fund;
 pub(crate) mod lists;
+pub(crate) mod local;
 pub(crate) mod logs;
 pub(crate) mod medic;
 pub(crate) mod members;

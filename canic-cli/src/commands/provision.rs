@@ -348,7 +348,7 @@ impl Text for BatchReport {
                 let cells = [
                     failure.request.to_string(),
                     operation.map_or("-".to_string(), |id| id.to_string()),
-                    views::shorten(&failure.reason, 100),
+                    views::shorten(&failure.reason, 240),
                 ];
                 table.row(Tone::Bad, &cells);
             }

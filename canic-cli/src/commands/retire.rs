@@ -1,12 +1,12 @@
 //! `canic retire`, `move`, `import` and `prune`: changes of single canisters and of the journal.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use candid::Principal;
 use canic::api::{
     Denied, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberRequest,
-    MembersFilter, MoveError, MoveRequest, Moved, PruneRequest, Pruned, RetireError, RetireRequest,
-    Retired, Retirement,
+    MembersFilter, MoveError, MoveRequest, Moved, OperationKind, OperationState, PruneRequest,
+    Pruned, RetireError, RetireRequest, Retired, Retirement,
 };
 use serde::Serialize;
 
@@ -14,8 +14,11 @@ use crate::{
     commands::members::{self, canister},
     failure::{Failure, Kind},
     fleet::Fleet,
-    output::{Out, Style, Text, confirm, format},
+    output::{Out, Style, Text, confirm, format, progress},
 };
+
+/// The pause between two looks at an operation.
+const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 pub(crate) struct RetireArgs {
@@ -85,6 +88,11 @@ pub(crate) async fn retire(fleet: &Fleet, args: &RetireArgs, out: &Out) -> Resul
         subtree: args.subtree.then_some(true),
     };
     let answer: Result<Retired, RetireError> = fleet.update(method, (request,)).await?;
+    if let Err(RetireError::Pending { operation }) = &answer
+        && let Some(changed) = follow(fleet, *operation, canister, args.how()).await?
+    {
+        return out.report(&changed);
+    }
     let retired = answer.map_err(|error| match error {
         RetireError::Denied(denied) => fleet.denied(method, &denied.allowed),
         RetireError::HasChildren { .. } => Failure::refused(error.to_string())
@@ -101,12 +109,56 @@ pub(crate) async fn retire(fleet: &Fleet, args: &RetireArgs, out: &Out) -> Resul
     out.report(&Changed {
         operation: retired.operation,
         canister,
-        done: match retired.how {
-            Retirement::Recycle => "recycled",
-            Retirement::Delete => "deleted",
-            Retirement::Destroy => "destroyed",
-        },
+        done: done_word(retired.how),
     })
+}
+
+fn done_word(how: Retirement) -> &'static str {
+    match how {
+        Retirement::Recycle => "recycled",
+        Retirement::Delete => "deleted",
+        Retirement::Destroy => "destroyed",
+    }
+}
+
+/// Waits for the end of this retirement, if the operation is it. A member whose subtree is retired
+/// first outlasts the call.
+async fn follow(
+    fleet: &Fleet,
+    operation: u64,
+    canister: Principal,
+    how: Retirement,
+) -> Result<Option<Changed>, Failure> {
+    let bar = progress::bar(0, "retire");
+    loop {
+        let Some(info) = fleet.operation(operation).await? else {
+            return Ok(None);
+        };
+        if info.kind != OperationKind::Retire || info.canister != Some(canister) {
+            return Ok(None);
+        }
+        match info.state {
+            OperationState::Open(_) => {
+                bar.tick();
+                tokio::time::sleep(PAUSE).await;
+            }
+            OperationState::Done => {
+                bar.finish_and_clear();
+                return Ok(Some(Changed {
+                    operation,
+                    canister,
+                    done: done_word(how),
+                }));
+            }
+            _ => {
+                let reason = info.failure.unwrap_or_default();
+                return Err(
+                    Failure::refused(format!("operation {operation} failed: {reason}"))
+                        .with_advice(format!("`canic op {operation}` says more.")),
+                );
+            }
+        }
+    }
 }
 
 /// A member by its canister; none if it is no member, and perhaps in quarantine.

@@ -137,6 +137,14 @@ impl PlanArgs {
         *self != Self::default()
     }
 
+    /// A plan without a pause between the canaries and the rest.
+    pub(crate) fn without_bake() -> Self {
+        Self {
+            bake: Some(0),
+            ..Self::default()
+        }
+    }
+
     fn plan(&self) -> RolloutPlan {
         let on_failure = match self.on_failure {
             Some(Action::Undo) => OnFailure::Undo,

@@ -79,7 +79,7 @@ impl Options {
     ///
     /// # Errors
     /// The identity or the network can't be found.
-    async fn agent(&self, network: &Network) -> Result<(Agent, Principal), Failure> {
+    pub(crate) async fn agent(&self, network: &Network) -> Result<(Agent, Principal), Failure> {
         let identity = identity::load(self.identity.as_deref(), self.pem.as_deref())?;
         let caller = identity.sender().map_err(Failure::setup)?;
         let agent = Agent::builder()

@@ -67,6 +67,14 @@ impl Network {
         Ok(Self { url, key })
     }
 
+    /// A network by its address and its key, DER.
+    pub(crate) fn of(url: &str, key: Vec<u8>) -> Self {
+        Self {
+            url: url.to_string(),
+            key: Key::Given(key),
+        }
+    }
+
     /// The environment of `icp` that belongs to this network.
     pub(crate) fn environment(&self) -> &'static str {
         match self.key {
@@ -112,7 +120,9 @@ pub(crate) fn unreachable(url: &str, reason: &str) -> Failure {
 fn local(folder: &Path) -> Result<(String, Key), Failure> {
     let file = folder.join(".icp/cache/networks/local/descriptor.json");
     let Ok(text) = fs::read_to_string(&file) else {
-        return Ok((LOCAL.to_string(), Key::Told));
+        let own = project::local_fleet(folder)?;
+        let url = own.as_ref().and_then(|own| own["url"].as_str());
+        return Ok((url.unwrap_or(LOCAL).to_string(), Key::Told));
     };
     let descriptor: Value = serde_json::from_str(&text)
         .map_err(|e| Failure::setup(format!("{}: {e}", file.display())))?;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use candid::Principal;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
@@ -39,11 +40,33 @@ pub(crate) fn canister(name: &str, environment: &str) -> Result<Principal, Failu
                 .map_err(|e| Failure::setup(format!("{}: `{id}`: {e}", file.display())));
         }
     }
+    if let Some(fleet) = local_fleet(&folder)?.filter(|_| (name, environment) == ("root", "local"))
+        && let Some(Ok(root)) = fleet["root"].as_str().map(Principal::from_text)
+    {
+        return Ok(root);
+    }
     Err(Failure::setup(format!(
         "the project in {} has no canister `{name}` in the environment `{environment}`",
         folder.display()
     ))
     .with_advice(advice))
+}
+
+/// What `canic local` has deployed: the network's address, and root.
+///
+/// # Errors
+/// Its file can't be read.
+pub(crate) fn local_fleet(folder: &Path) -> Result<Option<Value>, Failure> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    let file = folder.join(target).join("canic/local/fleet.json");
+    let failed = |reason: String| Failure::setup(format!("{}: {reason}", file.display()));
+    match fs::read_to_string(&file) {
+        Ok(text) => serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|e| failed(e.to_string())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed(e.to_string())),
+    }
 }
 
 /// The ids in a file of `icp`; none if there is no such file.

@@ -134,7 +134,8 @@ impl From<PoolEntry> for PoolRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct OperationRow {
     pub(crate) id: u64,
-    /// `provision`, `refill`, `retire`, `import_to_pool`, `adopt`, `move` or `upgrade`.
+    /// `provision`, `refill`, `retire`, `import_to_pool`, `adopt`, `move`, `upgrade` or
+    /// `grant`.
     pub(crate) kind: &'static str,
     /// `open`, `done`, `rolled_back`, `abandoned` or `quarantined`.
     pub(crate) state: &'static str,
@@ -197,6 +198,7 @@ pub(crate) fn kind_word(kind: OperationKind) -> &'static str {
         OperationKind::Adopt => "adopt",
         OperationKind::Move => "move",
         OperationKind::Upgrade => "upgrade",
+        OperationKind::Grant => "grant",
     }
 }
 

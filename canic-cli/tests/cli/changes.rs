@@ -42,11 +42,25 @@ fn a_member_is_provisioned_once_and_retired_by_a_plan() {
     let wrong = wrong.fails(1);
     assert!(wrong.contains("install"), "{wrong}");
 
-    expect![[""]].assert_eq(&live.canic("retire worker/seven --delete").fails(9));
+    expect![[r#"
+        plan:
+          retire l62sy-yx777-77777-aaabq-cai, worker `seven`: drain its cycles, and delete it with its data
+        canic: nothing was changed
+        Add `--yes` to carry out this plan.
+    "#]].assert_eq(&live.canic("retire worker/seven --delete").fails(9));
     let retired = live.canic("retire worker/seven --delete --yes").text();
     assert!(retired.starts_with("deleted "), "{retired}");
-    expect![[""]].assert_eq(&live.canic("retire worker/seven --delete --yes").fails(1));
-    expect![[""]].assert_eq(&live.canic("retire aaaaa-aa --yes").fails(1));
+    expect![[r#"
+        canic: the fleet has no member worker/seven
+        `canic members` lists them; a member is PRINCIPAL or ROLE/KEY.
+    "#]]
+    .assert_eq(&live.canic("retire worker/seven --delete --yes").fails(1));
+    expect![[r#"
+        plan:
+          retire aaaaa-aa, no member: wipe its code and data, and put it into the pool
+        canic: aaaaa-aa is neither a member nor in quarantine
+    "#]]
+    .assert_eq(&live.canic("retire aaaaa-aa --yes").fails(1));
 }
 
 #[test]
@@ -162,5 +176,18 @@ fn the_journal_is_pruned_by_a_plan() {
     expect![[r#"
         canic: root has no operation 1
         It has forgotten it, or never had it: `canic ops --state all` lists those it has.
-    "#]].assert_eq(&live.canic("op 1").fails(1));
+    "#]]
+    .assert_eq(&live.canic("op 1").fails(1));
+}
+
+#[test]
+fn a_member_is_granted_cycles_and_no_more_than_can_be() {
+    let live = Live::start("fixture-bare-root", crate::releases::three_members);
+    let granted = live.ok(&["fund", "releases/member 1", "0.5T"]);
+    assert!(granted.starts_with("granted CYCLES"), "{granted}");
+    let grants = live.json("ops --state all --kind grant");
+    assert_eq!(grants["matching"], 1);
+    let refused = live.run(&["fund", "releases/member 1", "0"]).fails(1);
+    assert!(refused.contains("a grant has from"), "{refused}");
+    assert_eq!(live.run(&["fund", "releases/member 1", "much"]).code, 2);
 }

@@ -60,7 +60,7 @@ pub(crate) struct Live {
 impl Live {
     /// A fleet, once `prepare` has made it what it is.
     pub(crate) fn start(root_package: &str, prepare: impl FnOnce(&Fleet)) -> Self {
-        let mut fleet = Fleet::start(root_package);
+        let mut fleet = Fleet::start_now(root_package);
         prepare(&fleet);
         let (pem, operator) = operator(1);
         let (root, controller) = (fleet.root, fleet.controller);

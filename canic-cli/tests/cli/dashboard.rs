@@ -236,6 +236,8 @@ fn the_page_shows_the_fleet_in_a_browser() {
         "{members}"
     );
     assert!(members.contains("aria-rowcount=\"4\""), "{members}");
+    let rollouts = show("rollouts");
+    assert!(rollouts.contains("no rollouts"), "{rollouts}");
     let tree = show("tree");
     assert_eq!(tree.matches("<li>").count(), 3, "{tree}");
 }

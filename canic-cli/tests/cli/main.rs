@@ -1,5 +1,6 @@
 //! The command line on a fleet: every command as an operator runs it, against a live replica.
 
+mod author;
 mod changes;
 mod common;
 mod dashboard;

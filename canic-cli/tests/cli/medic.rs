@@ -40,7 +40,10 @@ fn findings_have_a_code_evidence_and_a_remedy() {
     let ran = live.canic("medic --ci");
     assert!(ran.stdout.contains("C302 warning"), "{}", ran.stdout);
     assert!(ran.stdout.contains(&member.to_text()), "{}", ran.stdout);
-    expect![[""]].assert_eq(&ran.fails(3));
+    expect![[r#"
+        canic: 1 finding to mend
+    "#]]
+    .assert_eq(&ran.fails(3));
 }
 
 #[test]
@@ -58,7 +61,8 @@ fn codes_are_explained_without_a_network() {
     expect![[r#"
         canic: there is no code `C999`
         `canic explain` lists all codes.
-    "#]].assert_eq(&canic(&folder.0, &["explain", "C999"]).fails(2));
+    "#]]
+    .assert_eq(&canic(&folder.0, &["explain", "C999"]).fails(2));
     let script = canic(&folder.0, &["completions", "bash"]).text();
     assert!(script.contains("complete"), "{script}");
 }

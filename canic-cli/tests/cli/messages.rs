@@ -74,13 +74,15 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         canic(&live.folder.0, &[&options, words].concat())
     };
     expect![[r#"
-        canic: there is no canister rwlgt-iiaaa-aaaaa-aaaaa-cai on http://localhost:43825/
+        canic: there is no canister rwlgt-iiaaa-aaaaa-aaaaa-cai on http://localhost:44853/
         Name the fleet's root with `--root`, and its network with `--network`.
-    "#]].assert_eq(&run("rwlgt-iiaaa-aaaaa-aaaaa-cai", &["status"]).fails(7));
+    "#]]
+    .assert_eq(&run("rwlgt-iiaaa-aaaaa-aaaaa-cai", &["status"]).fails(7));
     expect![[r#"
         canic: the canister lz3um-vp777-77777-aaaba-cai has no code
         Name the fleet's root with `--root`, and its network with `--network`.
-    "#]].assert_eq(&run(&empty.to_text(), &["status"]).fails(7));
+    "#]]
+    .assert_eq(&run(&empty.to_text(), &["status"]).fails(7));
     expect![[r#"
         canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
         Either it is not the root of a fleet (`--root`), or its canic is older than this program: upgrade root, or use the `canic` of root's version.
@@ -92,7 +94,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_metrics`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_modules`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
-    "#]].assert_eq(&run(&stranger.to_text(), &["status"]).text());
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["status"]).text());
     // Somebody who is no controller may neither look nor change.
     let root = live.fleet.root.to_text();
     expect![[r#"
@@ -110,7 +113,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
           forget the records of ended operations below 9
         canic: nothing was changed
         Add `--yes` to carry out this plan.
-    "#]].assert_eq(&live.canic("prune --before 9").fails(9));
+    "#]]
+    .assert_eq(&live.canic("prune --before 9").fails(9));
 }
 
 /// A canister that has only `canic_members`, and answers it a page.

@@ -60,16 +60,40 @@ fn a_release_is_compared_uploaded_and_rolled_out_to_its_end() {
     file(&live, "good", 2);
     let line = "release releases good-2.wasm --check";
     expect![[r#"
-        interface release 1 (3 members): not compared: its members have no public metadata `candid:service`
+        interface release 1 (3 members): no caller breaks
         module e7e9453be3ed, 652.859 KiB
-    "#]].assert_eq(&live.canic(line).text());
+    "#]]
+    .assert_eq(&live.canic(line).text());
     let line = "release releases good-2.wasm --chunk 200000 --bake 0 --concurrent 2";
-    expect![[""]].assert_eq(&live.canic(line).text());
+    expect![[r#"
+        interface release 1 (3 members): no caller breaks
+        module e7e9453be3ed, 652.859 KiB
+        upload 4 of 4 chunks sent
+        release 2 of releases, rollout 1 brings it to the members
+        rollout 1 of releases, release 1 to 2: canary; 0 of 3 upgraded, 0 failed, 0 undone
+        rollout 1 of releases, release 1 to 2: completed; 3 of 3 upgraded, 0 failed, 0 undone
+    "#]]
+    .assert_eq(&live.canic(line).text());
     assert_eq!(members_by_release(&live), [0, 3]);
-    expect![[""]].assert_eq(&live.canic("rollout history").text());
-    expect![[""]].assert_eq(&live.canic("rollout status").text());
+    expect![[r#"
+        ROLLOUT ROLE FROM TO STATE MEMBERS UPGRADED FAILED UNDONE LEFT AGE
+              1 releases 1 2 completed 3 3 0 0 0 AGE
+    "#]]
+    .assert_eq(&live.canic("rollout history").text());
+    expect![[r#"
+        ROLLOUT ROLE FROM TO STATE MEMBERS UPGRADED FAILED UNDONE LEFT AGE
+              1 releases 1 2 completed 3 3 0 0 0 AGE
+
+        phase ended for AGE ; 0 upgrades under way
+        plan canary 1, bake AGE, 2 at once, 1 failures then pause, snapshots canary, health AGE
+    "#]]
+    .assert_eq(&live.canic("rollout status").text());
     let ended = live.canic("rollout pause").fails(1);
-    expect![[""]].assert_eq(&ended);
+    expect![[r#"
+        canic: no rollout is under way
+        `canic rollout history` lists those that have ended.
+    "#]]
+    .assert_eq(&ended);
 }
 
 #[test]
@@ -84,7 +108,13 @@ fn a_release_that_breaks_callers_is_refused_by_name() {
     };
     live.folder.write("less.wasm", module("good", 2, less));
     let broken = live.canic("release releases less.wasm").fails(8);
-    expect![[""]].assert_eq(&broken);
+    expect![[r#"
+        canic: the module's interface breaks callers of releases in use; nothing was changed:
+          release 1: method "note" > input types (old has 1 arg, new has 2): new service requires field 1 (type nat), which old callers don't provide and is not optional
+          release 1: method "note" > return type: text is not a subtype of nat64
+          release 1: method "notes" is expected by the old interface but missing in the new one
+        Keep what is called, or release it with `--force`.
+    "#]].assert_eq(&broken);
     assert_eq!(members_by_release(&live), [3]);
     let forced = live.json("release releases less.wasm --force --manual");
     assert_eq!(forced["release"], 2);
@@ -116,10 +146,17 @@ fn a_bad_release_pauses_and_goes_back() {
     assert!(reason.contains("it has a cold"), "{reason}");
     let medic = live.json("medic");
     assert_eq!(medic["findings"][0]["code"], "C202");
-    expect![[""]].assert_eq(&live.canic("rollout undo 1").fails(9));
+    expect![[r#"
+        plan:
+          bring release 1 back to 0 members of role releases, which rollout 1 brought to 2
+        canic: nothing was changed
+        Add `--yes` to carry out this plan.
+    "#]]
+    .assert_eq(&live.canic("rollout undo 1").fails(9));
     assert_eq!(live.canic("rollout undo 1 --yes").code, 0);
     live.until("rollout status 1", |status| status["outcome"] == "undone");
-    assert_eq!(members_by_release(&live), [3, 0]);
+    // Root forgets the release that nobody has.
+    assert_eq!(members_by_release(&live), [3]);
 }
 
 #[test]
@@ -138,7 +175,15 @@ fn a_rollout_is_paused_resumed_promoted_and_aborted() {
     file(&live, "good", 3);
     live.json("release releases good-3.wasm --bake 3600 --detach");
     live.until("rollout status", |status| status["phase"] == "bake");
-    expect![[""]].assert_eq(&live.canic("rollout abort").fails(9));
+    expect![[r#"
+        plan:
+          end rollout 2 of role releases in phase bake
+          1 member keep release 3; 2 keep another one
+          upgrades that are under way end first
+        canic: nothing was changed
+        Add `--yes` to carry out this plan.
+    "#]]
+    .assert_eq(&live.canic("rollout abort").fails(9));
     let aborted = live.json("rollout abort --yes");
     assert_eq!(aborted["outcome"], "aborted");
     assert_eq!(members_by_release(&live), [0, 2, 1]);
@@ -173,15 +218,18 @@ fn a_file_that_is_no_module_and_a_role_that_does_not_exist_are_refused() {
     live.folder.write("text.wasm", "#!/bin/sh");
     expect![[r#"
         canic: text.wasm: this is neither Wasm nor gzipped Wasm
-    "#]].assert_eq(&live.canic("release worker text.wasm").fails(5));
+    "#]]
+    .assert_eq(&live.canic("release worker text.wasm").fails(5));
     expect![[r#"
         canic: missing.wasm: No such file or directory (os error 2)
         Build it first, for instance with `canic build`.
-    "#]].assert_eq(&live.canic("release worker missing.wasm").fails(5));
+    "#]]
+    .assert_eq(&live.canic("release worker missing.wasm").fails(5));
     file(&live, "good", 1);
     expect![[r#"
         canic: the fleet has no role `nobody`
         Its roles are: worker, club, page.
         0 of 1 chunks are staged: the same command goes on from there.
-    "#]].assert_eq(&live.canic("release nobody good-1.wasm").fails(1));
+    "#]]
+    .assert_eq(&live.canic("release nobody good-1.wasm").fails(1));
 }

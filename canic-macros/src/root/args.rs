@@ -7,7 +7,9 @@ use crate::{
     diag::Errors,
     options::{OptionNames, Options, Spanned},
     role_fns::RoleFnArgs,
-    values::{Controllers, Count, Cycles, Flag, Gibibytes, ModuleValue, PathValue, Text, Texts},
+    values::{
+        Controllers, Count, Cycles, Flag, Gibibytes, Level, ModuleValue, PathValue, Text, Texts,
+    },
 };
 
 pub(super) struct RootArgs {
@@ -15,6 +17,7 @@ pub(super) struct RootArgs {
     pub(super) pool: Option<Spanned<PoolArgs>>,
     pub(super) roles: Vec<Spanned<RoleArgs>>,
     pub(super) reserve: Option<Spanned<Cycles>>,
+    pub(super) budget: Option<Spanned<BudgetArgs>>,
     pub(super) stable_memory: Option<Spanned<Gibibytes>>,
     pub(super) http: Option<Spanned<Flag>>,
 }
@@ -24,6 +27,19 @@ pub(super) struct PoolArgs {
     pub(super) max: Option<Spanned<Count>>,
     pub(super) max_is_missing: bool,
     pub(super) cycles: Option<Spanned<Cycles>>,
+}
+
+pub(super) struct BudgetArgs {
+    pub(super) per_day: Option<Spanned<Cycles>>,
+    pub(super) per_day_is_missing: bool,
+}
+
+pub(super) struct FundArgs {
+    pub(super) below: Option<Spanned<Level>>,
+    pub(super) to: Option<Spanned<Level>>,
+    pub(super) per_day: Option<Spanned<Cycles>>,
+    /// The first of `below` and `to` that the author left out.
+    pub(super) missing: Option<&'static str>,
 }
 
 pub(super) struct RoleArgs {
@@ -37,14 +53,30 @@ pub(super) struct RoleArgs {
     pub(super) controllers: Option<Spanned<Controllers>>,
     pub(super) rollback: Option<Spanned<Text>>,
     pub(super) wasm: Option<Spanned<ModuleValue>>,
+    pub(super) fund: Option<Spanned<FundArgs>>,
 }
 
 const ROOT: OptionNames = OptionNames {
-    unique: &["pool", "reserve", "stable_memory", "http", "crate"],
+    unique: &[
+        "pool",
+        "reserve",
+        "budget",
+        "stable_memory",
+        "http",
+        "crate",
+    ],
     repeatable: &["role"],
 };
 const POOL: OptionNames = OptionNames {
     unique: &["min", "max", "cycles"],
+    repeatable: &[],
+};
+const BUDGET: OptionNames = OptionNames {
+    unique: &["per_day"],
+    repeatable: &[],
+};
+const FUND: OptionNames = OptionNames {
+    unique: &["below", "to", "per_day"],
     repeatable: &[],
 };
 const ROLE: OptionNames = OptionNames {
@@ -59,6 +91,7 @@ const ROLE: OptionNames = OptionNames {
         "controllers",
         "rollback",
         "wasm",
+        "fund",
         "args",
     ],
     repeatable: &[],
@@ -81,6 +114,11 @@ impl RootArgs {
                 .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
                 .collect(),
             reserve: options.single("reserve", errors),
+            budget: options
+                .lists("budget", "budget(per_day = \"20T\")", errors)
+                .into_iter()
+                .next()
+                .map(|list| list.map(|tokens| BudgetArgs::parse(tokens, errors))),
             stable_memory: options.single("stable_memory", errors),
             http: options.single("http", errors),
         }
@@ -99,6 +137,30 @@ impl PoolArgs {
     }
 }
 
+impl BudgetArgs {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &BUDGET, errors);
+        Self {
+            per_day: options.single("per_day", errors),
+            per_day_is_missing: options.is_missing("per_day"),
+        }
+    }
+}
+
+impl FundArgs {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let options = Options::parse(tokens, &FUND, errors);
+        Self {
+            below: options.single("below", errors),
+            to: options.single("to", errors),
+            per_day: options.single("per_day", errors),
+            missing: ["below", "to"]
+                .into_iter()
+                .find(|name| options.is_missing(name)),
+        }
+    }
+}
+
 impl RoleArgs {
     fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let options = Options::parse(tokens, &ROLE, errors);
@@ -113,6 +175,11 @@ impl RoleArgs {
             controllers: options.single("controllers", errors),
             rollback: options.single("rollback", errors),
             wasm: options.single("wasm", errors),
+            fund: options
+                .lists("fund", "fund(below = \"7d\", to = \"30d\")", errors)
+                .into_iter()
+                .next()
+                .map(|list| list.map(|tokens| FundArgs::parse(tokens, errors))),
         }
     }
 }

@@ -4,6 +4,7 @@ use syn::{Item, LitStr, parse_quote};
 
 use super::{
     args::{PoolArgs, RoleArgs, RootArgs},
+    fund,
     model::{Pool, Role, Rollback, Root},
     role_graph, wasm,
 };
@@ -36,6 +37,10 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
 
     role_fns::distinct(role_fns.iter().flatten(), errors);
     role_graph::check(&args.roles, errors);
+    let budget = args
+        .budget
+        .as_ref()
+        .map(|budget| fund::budget(budget, &args.roles, errors));
 
     Some(Root {
         crate_path: args.crate_path.clone(),
@@ -45,6 +50,10 @@ pub(super) fn root(args: &RootArgs, item: &Item, errors: &mut Errors) -> Option<
             None => None,
         },
         reserve: args.reserve.as_ref().map(|cycles| cycles.0),
+        budget: match budget {
+            Some(budget) => Some(budget?),
+            None => None,
+        },
         stable_memory: args.stable_memory.as_ref().map(|size| size.0),
         roles: roles.into_iter().collect::<Option<_>>()?,
         http: args.http.as_ref().filter(|flag| flag.0).map(Spanned::span),
@@ -122,6 +131,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
     parent_is_not_root_alone(&controllers, &parents, errors);
     let rollback = rollback(args.rollback.as_ref(), errors);
     let wasm = args.wasm.as_ref().map(|module| wasm::check(module, errors));
+    let fund = args.fund.as_ref().map(|args| fund::check(args, errors));
     let singleton = args.singleton.as_ref().is_some_and(|flag| flag.0);
     Some(Role {
         role_fn: role_fn?,
@@ -135,6 +145,10 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
         rollback: rollback?,
         wasm: match wasm {
             Some(wasm) => Some(wasm?),
+            None => None,
+        },
+        fund: match fund {
+            Some(fund) => Some(fund?),
             None => None,
         },
     })

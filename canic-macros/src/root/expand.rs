@@ -6,10 +6,12 @@ use syn::{Item, LitInt};
 
 use super::{
     init_type::{self, Field, Init},
-    model::{Module, Place, Pool, Role, Rollback, Root},
+    model::{Fund, Module, Place, Pool, Role, Rollback, Root},
 };
 use crate::{
-    canister_kind::CanisterKind, export, hooks, role_fns, system_endpoints, values::Controller,
+    canister_kind::CanisterKind,
+    export, hooks, role_fns, system_endpoints,
+    values::{Controller, Level},
 };
 
 pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
@@ -61,11 +63,13 @@ pub(super) fn root(root: &Root, item: &Item) -> TokenStream {
 fn config(root: &Root) -> TokenStream {
     let pool = optional(root.pool.as_ref().map(pool));
     let reserve = cycles(root.reserve, "DEFAULT_RESERVE");
+    let budget = optional(root.budget.map(number));
     let roles = root.roles.iter().map(role);
     quote! {
         __config::RootConfig {
             pool: #pool,
             reserve: #reserve,
+            budget: #budget,
             roles: &[#(#roles),*],
         }
     }
@@ -93,6 +97,7 @@ fn role(role: &Role) -> TokenStream {
         Rollback::Delete => quote!(__config::Rollback::Delete),
     };
     let wasm = optional(role.wasm.as_ref().and_then(module));
+    let fund = optional(role.fund.as_ref().map(fund));
     quote! {
         __config::RoleConfig {
             name: #name,
@@ -105,6 +110,32 @@ fn role(role: &Role) -> TokenStream {
             controllers: &[#(#controllers),*],
             rollback: #rollback,
             wasm: #wasm,
+            fund: #fund,
+        }
+    }
+}
+
+fn fund(fund: &Fund) -> TokenStream {
+    let (below, to) = (level(fund.below), level(fund.to));
+    let per_day = optional(fund.per_day.map(number));
+    quote! {
+        __config::FundConfig {
+            below: #below,
+            to: #to,
+            per_day: #per_day,
+        }
+    }
+}
+
+fn level(level: Level) -> TokenStream {
+    match level {
+        Level::Seconds(seconds) => {
+            let seconds = number(seconds.into());
+            quote!(__config::Level::Seconds(#seconds))
+        }
+        Level::Cycles(cycles) => {
+            let cycles = number(cycles);
+            quote!(__config::Level::Cycles(#cycles))
         }
     }
 }

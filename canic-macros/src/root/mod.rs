@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod check;
 mod expand;
+mod fund;
 mod gzip;
 mod init_type;
 mod lock;

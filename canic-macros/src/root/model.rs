@@ -4,7 +4,12 @@ use proc_macro2::Span;
 use syn::LitStr;
 
 use super::init_type::Init;
-use crate::{crate_path::CratePath, hooks::Canister, role_fns::RoleFn, values::Controller};
+use crate::{
+    crate_path::CratePath,
+    hooks::Canister,
+    role_fns::RoleFn,
+    values::{Controller, Level},
+};
 
 pub(super) struct Root {
     pub(super) crate_path: CratePath,
@@ -12,6 +17,8 @@ pub(super) struct Root {
     pub(super) pool: Option<Pool>,
     /// Cycles; `None` is the runtime's default.
     pub(super) reserve: Option<u128>,
+    /// Cycles a day; `None` is no limit.
+    pub(super) budget: Option<u128>,
     /// GiB; `None` is the runtime's default.
     pub(super) stable_memory: Option<u16>,
     pub(super) roles: Vec<Role>,
@@ -38,6 +45,15 @@ pub(super) struct Role {
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
     pub(super) wasm: Option<Module>,
+    pub(super) fund: Option<Fund>,
+}
+
+/// When root grants cycles to members of a role.
+pub(super) struct Fund {
+    pub(super) below: Level,
+    pub(super) to: Level,
+    /// Cycles a day.
+    pub(super) per_day: Option<u128>,
 }
 
 /// A module to embed.

@@ -36,7 +36,7 @@ impl FromMeta for Cycles {
     }
 }
 
-fn parse(text: &str) -> Result<u128, String> {
+pub(super) fn parse(text: &str) -> Result<u128, String> {
     let (number, power) = split_unit(text)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let (whole, fraction) = (digits(whole, text)?, digits(fraction, text)?);

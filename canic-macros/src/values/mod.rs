@@ -2,6 +2,7 @@
 
 mod cycles;
 mod gibibytes;
+mod level;
 mod module;
 mod principal;
 mod role_name;
@@ -15,6 +16,7 @@ use syn::{
 pub(crate) use self::{
     cycles::Cycles,
     gibibytes::Gibibytes,
+    level::Level,
     module::ModuleValue,
     principal::{Controller, Controllers},
     role_name::RoleName,

@@ -4,11 +4,12 @@ use candid::{CandidType, Principal};
 
 use crate::{
     api::{
-        ApproveRequest, BatchError, CatchUpRequest, Denied, Identity, ImportError, ImportRequest,
-        MemberRequest, MembersRequest, ModuleError, ModuleInfo, MoveError, MoveRequest,
-        OperationId, OperationsRequest, PageRequest, ProvisionError, ProvisionRequest,
-        PruneRequest, Pruned, ReleasesRequest, RetireError, RetireRequest, RolloutControl,
-        RolloutError, RolloutId, RolloutInfo, RolloutQuery, RolloutRequest, StageRequest,
+        ApproveRequest, BatchError, CatchUpRequest, Denied, GrantError, GrantRequest, Identity,
+        ImportError, ImportRequest, MemberRequest, MembersRequest, ModuleError, ModuleInfo,
+        MoveError, MoveRequest, OperationId, OperationsRequest, PageRequest, ProvisionError,
+        ProvisionRequest, PruneRequest, Pruned, ReleasesRequest, RetireError, RetireRequest,
+        RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutQuery, RolloutRequest,
+        StageRequest,
     },
     codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
@@ -81,10 +82,12 @@ fn begin(
         move_member: |request| {
             Box::pin(requests::reparent::move_member(Caller::Controller, request))
         },
+        grant: |request| Box::pin(requests::grants::grant(Caller::Controller, request)),
         members: |request| state::with(|state| queries::members(state, &request)),
         lookup: |canister| state::with(|state| state.registry.member_ref(canister)),
     });
     let now = ic::now();
+    state::with(|state| state.begin_watch(now));
     for line in state::with(|state| requests::modules::approve_embedded(state, now)) {
         ic::log(Level::Info, format_args!("{line}"));
     }
@@ -111,11 +114,12 @@ pub fn pre_upgrade(_root: &'static Root, hook: impl FnOnce() -> Result<(), Strin
 }
 
 /// Updates that only controllers and members may call.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 12] = [
     "canic_provision",
     "canic_provision_batch",
     "canic_retire",
     "canic_move",
+    "canic_grant",
     "canic_lookup",
     "canic_import",
     "canic_module_stage",
@@ -200,6 +204,17 @@ pub fn canic_move(_root: &'static Root) {
         async move {
             let caller = caller.map_err(MoveError::Denied)?;
             requests::reparent::move_member(caller, request).await
+        }
+    });
+}
+
+/// `canic_grant`.
+pub fn canic_grant(_root: &'static Root) {
+    update_async(|(request,): (GrantRequest,)| {
+        let caller = caller::identify(message::caller());
+        async move {
+            let caller = caller.map_err(GrantError::Denied)?;
+            requests::grants::grant(caller, request).await
         }
     });
 }

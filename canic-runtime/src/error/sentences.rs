@@ -319,14 +319,14 @@ fn parent_not_allowed(
     write!(f, "can't be the parent: {} can", Words(allowed))
 }
 
-fn busy(f: &mut fmt::Formatter<'_>, open: u32, retry_after: u64) -> fmt::Result {
+pub(super) fn busy(f: &mut fmt::Formatter<'_>, open: u32, retry_after: u64) -> fmt::Result {
     write!(
         f,
         "root works on {open} operations, and takes no more: ask again in {retry_after} seconds"
     )
 }
 
-fn pending(f: &mut fmt::Formatter<'_>, operation: u64) -> fmt::Result {
+pub(super) fn pending(f: &mut fmt::Formatter<'_>, operation: u64) -> fmt::Result {
     write!(
         f,
         "operation {operation} is under way: `canic_operation` tells how it ends"
@@ -349,7 +349,7 @@ fn quarantined(
     )
 }
 
-fn unreachable(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
+pub(super) fn unreachable(f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
     write!(f, "root did not answer, and a retry is safe: {reason}")
 }
 
@@ -378,6 +378,7 @@ impl fmt::Display for Hex<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{GrantError, GrantLimit};
 
     /// Samples of a type's errors. A variant without a sample does not compile.
     macro_rules! samples {
@@ -490,7 +491,19 @@ mod tests {
             Failed { operation, reason: reason() },
             RootUnreachable { reason: reason() },
         );
-        [retire, import, moved].concat()
+        let grant = samples!(GrantError:
+            Denied (denied()),
+            NotAMember { canister: canister() },
+            NotFunded { role: role() },
+            InvalidAmount { cycles: 4_024, min: 4_025, max: 4_026 },
+            Enough { balance: 4_027 },
+            LimitReached { limit: GrantLimit::Budget, max: 4_028, left: 4_029, retry_after },
+            Busy { open, retry_after },
+            Pending { operation },
+            Failed { operation, reason: reason() },
+            RootUnreachable { reason: reason() },
+        );
+        [retire, import, moved, grant].concat()
     }
 
     fn of_modules() -> Vec<(String, String)> {

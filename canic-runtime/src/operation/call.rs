@@ -267,6 +267,8 @@ pub(crate) struct Status {
     pub(crate) cycles: u128,
     /// Cycles that the freezing threshold keeps.
     pub(crate) frozen: u128,
+    /// Cycles that the canister's memory and allocations burn in a day.
+    pub(crate) idle_burn: u128,
     /// Whether the canister has chunks of modules.
     pub(crate) chunks: bool,
     /// Whether the canister has snapshots.
@@ -293,6 +295,7 @@ impl Status {
             controllers: vec![controller],
             cycles,
             frozen: 0,
+            idle_burn: 0,
             chunks: false,
             snapshots: false,
             root_controls_alone: true,

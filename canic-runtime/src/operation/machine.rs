@@ -9,7 +9,7 @@
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,
     call::Reply,
-    install, location, reparent, search,
+    grant, install, location, reparent, search,
     teardown::{self, Resources},
     transition::Transition,
     upgrade,
@@ -23,8 +23,11 @@ pub(crate) fn advance(op: &mut Operation, reply: Reply, resources: &Resources) -
             _ => upgrade::after_step(op, reply),
         };
     }
+    let granting = matches!(op.purpose, Purpose::Grant(_));
     let moving = matches!(op.purpose, Purpose::Move(..));
     match op.step {
+        Step::Verify if granting => grant::after_verify(op, reply, resources),
+        Step::Fund if granting => grant::after_fund(op, reply),
         Step::Verify if moving => reparent::after_verify(op, reply),
         Step::Configure if moving => reparent::after_configure(op, reply),
         Step::Create => allocation::after_create(op, reply),
@@ -370,6 +373,7 @@ mod tests {
             controllers: vec![ROOT, CANISTER],
             cycles: T,
             frozen: 0,
+            idle_burn: 0,
             chunks: true,
             snapshots: true,
             default_settings: false,

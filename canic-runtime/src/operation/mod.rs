@@ -6,6 +6,7 @@ pub(crate) mod allocation;
 pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod drain;
+pub(crate) mod grant;
 pub(crate) mod install;
 pub(crate) mod location;
 pub(crate) mod machine;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
+    operation::grant::{Charge, GrantPlan},
     stable::record::{Cycles, Id},
 };
 
@@ -57,6 +59,7 @@ pub(crate) struct Moment {
 ///  2 step        6 source      10 search      14 end
 ///  3 in_flight   7 money       11 failure     15 padding
 ///                                             16 refusals    17 upgrade
+/// 18 charge:     0 day  1 cycles
 ///
 ///  7 money:      0 reserved  1 paid  2 shortfall  3 held  4 unconfirmed  5 drain_unsettled
 ///  8 retry:      0 attempts  1 calls  2 not_before
@@ -113,6 +116,9 @@ pub(crate) struct Operation {
     /// The progress of a member's upgrade.
     #[n(17)]
     pub(crate) upgrade: Option<UpgradeState>,
+    /// What the operation's grant is charged against the limits of a day.
+    #[n(18)]
+    pub(crate) charge: Option<Charge>,
 }
 
 /// The cycles of an operation.
@@ -270,6 +276,8 @@ pub(crate) enum Purpose {
     Move(#[n(0)] Position, #[n(1)] Reparent),
     #[n(6)]
     Upgrade(#[n(0)] Position, #[n(1)] UpgradePlan),
+    #[n(7)]
+    Grant(#[n(0)] GrantPlan),
 }
 
 /// A member's position in the fleet.
@@ -644,6 +652,7 @@ impl Operation {
             padding: Vec::new(),
             upgrade: None,
             refusals: None,
+            charge: None,
         }
     }
 
@@ -660,6 +669,7 @@ impl Operation {
             Purpose::Adopt(..) => OperationKind::Adopt,
             Purpose::Move(..) => OperationKind::Move,
             Purpose::Upgrade(..) => OperationKind::Upgrade,
+            Purpose::Grant(_) => OperationKind::Grant,
         }
     }
 
@@ -712,6 +722,7 @@ impl Operation {
             | Purpose::Retire(position)
             | Purpose::Move(position, _)
             | Purpose::Upgrade(position, _) => Some(position),
+            Purpose::Grant(plan) => plan.position.as_ref(),
             Purpose::Refill | Purpose::ImportToPool => None,
         }
     }

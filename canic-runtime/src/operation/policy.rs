@@ -308,6 +308,7 @@ mod tests {
         controllers: &[],
         rollback: Rollback::Recycle,
         wasm: None,
+        fund: None,
     };
 
     fn facts() -> Facts {
@@ -499,6 +500,7 @@ mod tests {
         let config = |roles| RootConfig {
             pool: None,
             reserve: DEFAULT_RESERVE,
+            budget: None,
             roles,
         };
         assert!(role_config(&config(&ROLES), "worker", false).is_ok());

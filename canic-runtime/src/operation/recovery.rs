@@ -24,8 +24,8 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
             op.step = Step::Verify;
             return Transition::Call;
         }
-        if matches!(op.purpose, Purpose::Move(..)) {
-            // A failed move does not change the member.
+        if matches!(op.purpose, Purpose::Move(..) | Purpose::Grant(_)) {
+            // Neither changes the member when it fails.
             return teardown::begin(op, reason);
         }
         op.failure = Some(reason);

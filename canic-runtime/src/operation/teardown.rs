@@ -29,9 +29,11 @@ pub(crate) fn begin(op: &mut Operation, reason: String) -> Transition {
             op.enter(Step::Inspect);
             Transition::Call
         }
-        Purpose::Adopt(..) | Purpose::ImportToPool | Purpose::Move(..) | Purpose::Upgrade(..) => {
-            Transition::Close(End::Untouched)
-        }
+        Purpose::Adopt(..)
+        | Purpose::ImportToPool
+        | Purpose::Move(..)
+        | Purpose::Upgrade(..)
+        | Purpose::Grant(_) => Transition::Close(End::Untouched),
         Purpose::Refill | Purpose::Retire(_) => Transition::Close(End::Quarantined),
     }
 }

@@ -98,7 +98,10 @@ fn forward(
     let price = drain::price(resources.creation_fee) + status.frozen;
     let lacking = price.saturating_sub(status.cycles);
     if lacking > resources.available {
-        let why = format!("it lacks {lacking} cycles for an upgrade, and so does root");
+        let why = format!(
+            "it lacks {lacking} cycles for an upgrade, and root may give it {} now",
+            resources.available
+        );
         return turn_back(op, why);
     }
     op.money.reserve_shortfall(lacking);

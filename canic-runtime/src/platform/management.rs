@@ -160,6 +160,7 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             ),
         );
     }
+    let idle_burn = to_u128(status.idle_cycles_burned_per_day);
     let metrics = status.memory_metrics;
     let has_chunks = |metrics: &MemoryMetrics| {
         let size = metrics.wasm_chunk_store_size.as_ref();
@@ -175,7 +176,8 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             .module_hash
             .and_then(|hash| hash.into_vec().try_into().ok()),
         cycles: to_u128(status.cycles),
-        frozen: settings.frozen(to_u128(status.idle_cycles_burned_per_day)),
+        frozen: settings.frozen(idle_burn),
+        idle_burn,
         chunks: metrics.as_ref().is_some_and(has_chunks),
         snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
         default_settings: settings.are(&Settings::of_fresh(root)),

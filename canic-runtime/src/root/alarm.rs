@@ -1,8 +1,9 @@
 //! The alarm: the timers that wake root's background work.
 //!
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
-//! seconds as long as there is work, and every ten minutes while the pool is short. The platform
-//! may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
+//! seconds as long as there is work, and every ten minutes while the pool is short. While root only
+//! waits until it looks at a canister's cycles, the watchdog runs when half of that time is over,
+//! when it is over, and goes on at this pace. The platform may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
 //! the next request to root starts it again.
 
 use std::{cell::Cell, time::Duration};
@@ -12,13 +13,43 @@ use crate::platform::ic::{self, TimerId};
 thread_local! {
     /// The background work. `background` sets it after each install or upgrade.
     static TICK: Cell<Option<fn()>> = const { Cell::new(None) };
-    static WATCHDOG: Cell<Option<(TimerId, Pace)>> = const { Cell::new(None) };
+    static WATCHDOG: Cell<Option<Watchdog>> = const { Cell::new(None) };
     /// When the next tick is due, in nanoseconds since the epoch.
     static DUE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// A single timer that is overdue by so many nanoseconds was lost.
-const OVERDUE: u64 = Pace::Work.interval();
+const OVERDUE: u64 = Pace::Work.interval(0);
+
+/// Nanoseconds between two runs of the watchdog at least, while root waits for a look: five minutes.
+const MIN_WATCH: u64 = 300_000_000_000;
+
+/// Nanoseconds by which a look may be late: ten minutes.
+const LATE: u64 = 600_000_000_000;
+
+/// The repeating timer.
+#[derive(Clone, Copy)]
+struct Watchdog {
+    timer: TimerId,
+    pace: Pace,
+    /// When it was set: nanoseconds since the epoch.
+    since: u64,
+    /// Nanoseconds between two runs.
+    interval: u64,
+}
+
+impl Watchdog {
+    /// Whether it also keeps another pace: it runs in time, and not much too often.
+    fn keeps(&self, pace: Pace, now: u64) -> bool {
+        let Pace::Watch { due } = pace else {
+            return self.pace == pace;
+        };
+        let runs = now.saturating_sub(self.since) / self.interval + 1;
+        let next = self.since + runs * self.interval;
+        let is_rare = self.interval >= due.saturating_sub(now) / 4;
+        matches!(self.pace, Pace::Watch { .. }) && is_rare && next <= due.max(now) + LATE
+    }
+}
 
 /// How often the watchdog runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +58,21 @@ pub(crate) enum Pace {
     Work,
     /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one.
     Wait,
+    /// Nothing is open. Root looks at a canister's cycles at this time, in nanoseconds since the
+    /// epoch.
+    Watch { due: u64 },
 }
 
 impl Pace {
     /// Nanoseconds between two runs.
-    const fn interval(self) -> u64 {
+    const fn interval(self, now: u64) -> u64 {
         match self {
             Self::Work => 30_000_000_000,
             Self::Wait => 600_000_000_000,
+            Self::Watch { due } => {
+                let half = due.saturating_sub(now) / 2;
+                if half > MIN_WATCH { half } else { MIN_WATCH }
+            }
         }
     }
 }
@@ -70,16 +108,32 @@ pub(crate) fn wake_within(nanoseconds: u64) {
 
 /// Lets the watchdog run at this pace; without one it stops.
 pub(crate) fn watch(pace: Option<Pace>) {
-    if WATCHDOG.get().map(|(_, pace)| pace) == pace {
-        return;
+    let now = ic::now();
+    match (WATCHDOG.get(), pace) {
+        (None, None) => return,
+        (Some(watchdog), Some(pace)) if watchdog.keeps(pace, now) => return,
+        _ => {}
     }
-    if let Some((timer, _)) = WATCHDOG.take() {
-        ic::clear_timer(timer);
+    if let Some(watchdog) = WATCHDOG.take() {
+        ic::clear_timer(watchdog.timer);
     }
     WATCHDOG.set(pace.map(|pace| {
-        let timer = ic::set_interval(Duration::from_nanos(pace.interval()), ring);
-        (timer, pace)
+        let interval = pace.interval(now);
+        Watchdog {
+            timer: ic::set_interval(Duration::from_nanos(interval), ring),
+            pace,
+            since: now,
+            interval,
+        }
     }));
+}
+
+/// Lets the watchdog wait until a time in nanoseconds since the epoch, if it only waits for a look.
+pub(crate) fn wait_until(due: u64) {
+    let waits = |watchdog: Watchdog| matches!(watchdog.pace, Pace::Watch { .. });
+    if WATCHDOG.get().is_some_and(waits) {
+        watch(Some(Pace::Watch { due }));
+    }
 }
 
 /// Arms the platform's timer again, if the watchdog waits for it in vain. The platform disarms its

@@ -6,7 +6,7 @@ use crate::{
     platform::ic,
     root::{
         alarm::{self, Pace},
-        delivery, driver, refill,
+        delivery, driver, funding, refill,
     },
     state::{self, State},
 };
@@ -33,6 +33,7 @@ fn tick() {
     }
     refill::begin(&moment).into_iter().for_each(driver::spawn);
     delivery::begin();
+    funding::begin();
     delivery::wake();
     refill::wake_after_pause(&moment);
     alarm::watch(state::with(|state| pace(state, now)));
@@ -64,7 +65,7 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
 }
 
 /// How often the background work must run again, whichever messages are lost. Without work left,
-/// root sleeps until the next request.
+/// root sleeps until its next look at a canister's cycles.
 fn pace(state: &State, now: u64) -> Option<Pace> {
     let has_work = state.journal.open_count() > 0
         || state.outbox.subscribers_pending() > 0
@@ -74,7 +75,7 @@ fn pace(state: &State, now: u64) -> Option<Pace> {
     } else if state.pool_shortage(now) > 0 {
         Some(Pace::Wait)
     } else {
-        None
+        state.next_look_at().map(|due| Pace::Watch { due })
     }
 }
 

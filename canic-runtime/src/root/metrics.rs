@@ -57,6 +57,7 @@ const KINDS: &[&str] = &[
     "adopt",
     "move",
     "upgrade",
+    "grant",
 ];
 
 /// The words of `End`.
@@ -115,6 +116,21 @@ const PURPOSES: &[&str] = &[
     "deleted",
 ];
 
+/// The words of `GrantPurpose`.
+const GRANT_PURPOSES: &[&str] = &["watch", "request", "controller", "upgrade", "pool"];
+
+/// The words of `GrantLimit`.
+const GRANT_LIMITS: &[&str] = &["member", "role", "budget", "reserve"];
+
+/// The words of `Condition`, and one for members whose look goes on.
+const CONDITIONS: &[&str] = &["stopped", "frozen", "unseen", "refused", "slow"];
+
+/// Nanoseconds after which a look without an answer is slow: a minute.
+const SLOW: u64 = 60_000_000_000;
+
+/// Nanoseconds of a day.
+const DAY: u64 = 86_400_000_000_000;
+
 /// Roles with a row of their own. An open root may have any number of roles.
 const MAX_ROLES: usize = 50;
 
@@ -122,7 +138,7 @@ const MAX_ROLES: usize = 50;
 const OTHER_ROLES: &str = "(other)";
 
 /// The families of root, beside those of every canister.
-pub(crate) static ROOT: [Family; 12] = [
+pub(crate) static ROOT: [Family; 16] = [
     Family {
         name: "canic_operation_duration_seconds",
         kind: Kind::Histogram,
@@ -302,6 +318,82 @@ pub(crate) static ROOT: [Family; 12] = [
             )
         },
     },
+    Family {
+        name: "canic_granted_cycles",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "purpose",
+            words: GRANT_PURPOSES,
+        }],
+        help: "Cycles granted in the last 30 days, today included.",
+        measure: |rows| {
+            let mut sums = [0.0; GRANT_PURPOSES.len()];
+            state::with(|state| {
+                let days = state.funding.days(ic::now());
+                for (purpose, cycles) in days.flat_map(|(_, day)| &day.granted) {
+                    sums[*purpose as usize] += cycles.0 as f64;
+                }
+            });
+            for (purpose, sum) in GRANT_PURPOSES.iter().zip(sums) {
+                rows.add(&[purpose], sum);
+            }
+        },
+    },
+    Family {
+        name: "canic_budget_charged_cycles",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Cycles charged against the budget of all grants since midnight in UTC.",
+        measure: |rows| {
+            let now = ic::now();
+            rows.add(
+                &[],
+                state::with(|state| state.funding.charged_today(now)) as f64,
+            )
+        },
+    },
+    Family {
+        name: "canic_canisters_refused",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "limit",
+            words: GRANT_LIMITS,
+        }],
+        help: "Canisters to which a limit refused a grant in the last 24 hours, 100 at most.",
+        measure: |rows| {
+            let since = ic::now().saturating_sub(DAY);
+            let mut counts = [0.0; GRANT_LIMITS.len()];
+            state::with(|state| {
+                let recent = state.funding.refusals().filter(|it| it.at >= since);
+                recent.for_each(|refused| counts[refused.limit as usize] += 1.0);
+            });
+            for (limit, count) in GRANT_LIMITS.iter().zip(counts) {
+                rows.add(&[limit], count);
+            }
+        },
+    },
+    Family {
+        name: "canic_members_unwell",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "condition",
+            words: CONDITIONS,
+        }],
+        help: "Members that root last saw in this condition; slow: that it waits to see.",
+        measure: |rows| {
+            let now = ic::now();
+            let mut counts = [0.0; CONDITIONS.len()];
+            state::with(|state| {
+                let all = state.funding.conditions();
+                all.for_each(|(_, condition)| counts[condition as usize] += 1.0);
+                let [.., slow] = &mut counts;
+                *slow = state.funding.slow(now, SLOW) as f64;
+            });
+            for (condition, count) in CONDITIONS.iter().zip(counts) {
+                rows.add(&[condition], count);
+            }
+        },
+    },
 ];
 
 #[cfg(test)]
@@ -313,11 +405,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::PageRequest,
+        api::{GrantLimit, GrantPurpose, PageRequest},
         config::RootConfig,
         metrics::{self, MEMBER},
         operation::{Position, policy},
         stable::memory,
+        state::funding::Condition,
     };
 
     /// The words of a type's variants: `load_drain` for `LoadDrain`.
@@ -356,8 +449,18 @@ mod tests {
             OperationKind::Adopt,
             OperationKind::Move,
             OperationKind::Upgrade,
+            OperationKind::Grant,
         ];
         assert_eq!(names(kinds), KINDS);
+        assert_eq!(names(all::<GrantPurpose>()), GRANT_PURPOSES);
+        assert_eq!(names(all::<GrantLimit>()), GRANT_LIMITS);
+        let conditions = [
+            Condition::Stopped,
+            Condition::Frozen,
+            Condition::Unseen,
+            Condition::Refused,
+        ];
+        assert_eq!(names(conditions), CONDITIONS[..4]);
     }
 
     /// The table of these families as `docs/metrics.md` has it.
@@ -397,6 +500,7 @@ mod tests {
         static CONFIG: RootConfig = RootConfig {
             pool: None,
             reserve: 0,
+            budget: None,
             roles: &[],
         };
         memory::forget();

@@ -5,6 +5,7 @@ pub(crate) mod background;
 pub(crate) mod chunk_store;
 pub(crate) mod delivery;
 pub(crate) mod driver;
+pub(crate) mod funding;
 pub(crate) mod metrics;
 pub(crate) mod queries;
 pub(crate) mod refill;

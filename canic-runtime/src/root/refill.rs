@@ -115,6 +115,7 @@ mod tests {
             cycles: T,
         }),
         reserve: T,
+        budget: None,
         roles: &[],
     };
 

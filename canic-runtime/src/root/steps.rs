@@ -12,9 +12,10 @@ use crate::{
     operation::{
         End, Moment, Operation, Purpose, Step, Teardown, Way,
         call::{Call, Outcome, Reply},
-        machine, recovery, search,
+        grant, machine, recovery, search,
         teardown::Resources,
         transition::{Transition, backoff},
+        upgrade,
     },
     root::metrics::StepOutcome,
     stable::record::Id,
@@ -121,6 +122,18 @@ fn next_step(state: &mut State, mut op: Operation, moment: &Moment, report: Repo
                 Some(_) => issue(state, op, moment, report),
             }
         }
+        Step::Fund => {
+            if !state.charge_again(&mut op, moment) {
+                let why = "the limits of this day leave less than it was to get".to_string();
+                if !matches!(op.purpose, Purpose::Upgrade(..)) {
+                    grant::give_up(&mut op, why);
+                    close(state, op, End::Untouched, moment, report);
+                    return Begin::Nothing;
+                }
+                upgrade::turn_back(&mut op, why);
+            }
+            issue(state, op, moment, report)
+        }
         _ => issue(state, op, moment, report),
     }
 }
@@ -181,10 +194,14 @@ pub(crate) fn finish(
     let is_refusal = matches!(&reply, Reply::Failed(failure) if failure.refuses_canister);
     let resources = Resources {
         pool_has_capacity: state.pool_has_capacity(&op),
-        available: state.available(moment.balance),
+        available: match op.purpose {
+            Purpose::Upgrade(..) => state.room_of_upgrade(&op, moment),
+            _ => state.available(moment.balance),
+        },
         creation_fee: moment.creation_fee,
     };
     let transition = machine::advance(&mut op, reply, &resources);
+    state.charge_upgrade(&mut op, now);
     if went_forward && op.teardown.is_some() {
         if is_refusal {
             state.pool.blame(&mut op, now);
@@ -351,6 +368,7 @@ pub(crate) mod tests {
     pub(crate) static BARE: RootConfig = RootConfig {
         pool: None,
         reserve: DEFAULT_RESERVE,
+        budget: None,
         roles: &[],
     };
 
@@ -362,6 +380,7 @@ pub(crate) mod tests {
             cycles: T,
         }),
         reserve: DEFAULT_RESERVE,
+        budget: None,
         roles: &ROLES,
     };
 

@@ -6,6 +6,7 @@ use crate::{
     operation::{
         End, Operation, Purpose, Step, Teardown,
         call::{Outcome, Reply},
+        grant,
     },
     stable::record::Cycles,
 };
@@ -92,7 +93,11 @@ impl Ledger {
     fn record_spent(&mut self, op: &Operation, attached: u128, creation_fee: u128) {
         self.creation_fees.0 += creation_fee;
         let given = attached.saturating_sub(creation_fee);
-        if matches!(op.purpose, Purpose::Refill | Purpose::ImportToPool) {
+        let to_pool = match &op.purpose {
+            Purpose::Grant(plan) => plan.position.is_none(),
+            purpose => matches!(purpose, Purpose::Refill | Purpose::ImportToPool),
+        };
+        if to_pool {
             self.to_pool.0 += given;
         } else {
             self.to_members.0 += given;
@@ -116,7 +121,8 @@ impl Ledger {
         if unconfirmed == 0 {
             return;
         }
-        if balance.saturating_sub(op.money.held.0) >= unconfirmed / 2 {
+        let before = op.money.held.0.saturating_sub(grant::burned_meanwhile(op));
+        if balance.saturating_sub(before) >= unconfirmed / 2 {
             self.record_spent(op, unconfirmed, 0);
         } else {
             op.money.paid = Cycles(op.money.paid.0.saturating_sub(unconfirmed));

@@ -5,6 +5,7 @@
 //! created is a member, in the pool, or held by an open or quarantined operation. Time, ids and
 //! balances are arguments.
 
+pub(crate) mod funding;
 pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod modules;
@@ -14,7 +15,9 @@ pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod releases;
 pub(crate) mod rollouts;
+pub(crate) mod schedule;
 pub(crate) mod subscribers;
+pub(crate) mod watch;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -30,6 +33,7 @@ use crate::{
     },
     stable::{memory, record::Id},
     state::{
+        funding::Funding,
         journal::{Journal, Section},
         ledger::Ledger,
         modules::Modules,
@@ -53,6 +57,8 @@ const PENDING: u8 = 208;
 const SUBSCRIBERS: u8 = 209;
 const LEASES: u8 = 210;
 const ROLLOUTS: u8 = 211;
+const SCHEDULE: u8 = 212;
+const FUNDING: u8 = 213;
 
 /// Bytes that a creation's record keeps free: as much as a canister's id takes, and the numbers
 /// that change with it.
@@ -92,6 +98,7 @@ pub(crate) struct State {
     pub(crate) modules: Modules,
     pub(crate) outbox: Outbox,
     pub(crate) rollouts: Rollouts,
+    pub(crate) funding: Funding,
     /// Provisions that failed in a row. On the heap only.
     failures: u32,
 }
@@ -122,11 +129,13 @@ impl State {
     /// Reads the state from stable memory.
     pub(crate) fn open(config: &'static RootConfig) -> Self {
         memory::migrate(|_| ());
+        let registry = Registry::open(MEMBERS, ROLES);
         let mut state = Self {
             config,
             head: memory::read_head().unwrap_or_default(),
             journal: Journal::open(OPERATIONS, ARGUMENTS),
-            registry: Registry::open(MEMBERS, ROLES),
+            funding: Funding::open(SCHEDULE, FUNDING, registry.record_ids()),
+            registry,
             pool: Pool::open(POOL),
             modules: Modules::open(MODULES, CHUNKS, UPLOADED),
             outbox: Outbox::open(PENDING, SUBSCRIBERS, LEASES),
@@ -159,7 +168,8 @@ impl State {
                 Purpose::Refill
                 | Purpose::Retire(_)
                 | Purpose::ImportToPool
-                | Purpose::Upgrade(..) => {}
+                | Purpose::Upgrade(..)
+                | Purpose::Grant(_) => {}
             }
         }
     }
@@ -181,7 +191,8 @@ impl State {
     pub(crate) fn running(&self) -> u32 {
         let others = self.journal.queued_count()
             + self.journal.background_count()
-            + self.journal.open_of(OperationKind::Upgrade);
+            + self.journal.open_of(OperationKind::Upgrade)
+            + self.journal.open_of(OperationKind::Grant);
         u32::try_from(self.journal.open_count() - others).unwrap_or(u32::MAX)
     }
 
@@ -338,7 +349,7 @@ impl State {
         for child in self.registry.children(canister, None) {
             has_children = true;
             if let Some(member) = self.registry.member(child)
-                && member.status == MemberStatus::Active
+                && !self.is_locked(child, &member)
             {
                 active.push((child, member));
             }
@@ -491,10 +502,11 @@ impl State {
 
     /// Ends an operation, and settles its position, its canister and its cycles.
     pub(crate) fn close(&mut self, mut op: Operation, end: End, now: u64) {
+        self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
+        self.settle_grant(&mut op, end, now);
         self.settle_position(&op, end, now);
         self.settle_canister(&op, end, now);
         self.settle_demand(&op, end, now);
-        self.change_ledger(|ledger| ledger.settle_end(&mut op, end));
         op.end = Some(end);
         op.in_flight = false;
         op.updated = now;
@@ -514,6 +526,7 @@ impl State {
                     self.registry
                         .register(canister, position, status, module, op.id, now);
                     self.pool.remove(canister);
+                    self.watch_new(canister, op.money.held.0, now);
                     self.announce(canister, None, Some(position), now);
                 }
             }
@@ -530,6 +543,9 @@ impl State {
                 | Purpose::Retire(position),
                 _,
             ) => {
+                if let Some(canister) = canister {
+                    self.end_watch(canister);
+                }
                 self.registry.release_position(position, canister);
                 if let Some(canister) = canister {
                     self.outbox.remove(canister);
@@ -540,7 +556,7 @@ impl State {
                     self.settle_upgrade(canister, op, plan, end, now);
                 }
             }
-            (Purpose::Refill | Purpose::ImportToPool, _) => {}
+            (Purpose::Refill | Purpose::ImportToPool | Purpose::Grant(_), _) => {}
         }
     }
 
@@ -603,6 +619,9 @@ impl State {
         };
         let into_pool = match (&op.purpose, op.goal()) {
             (Purpose::Refill, _) => end == End::Done,
+            // The canister was and stays in the pool.
+            (Purpose::Grant(plan), _) if plan.position.is_none() => true,
+            (Purpose::Grant(_), _) => return,
             (_, Some(Teardown::Recycle)) => matches!(end, End::Done | End::Recycled),
             _ => false,
         };

@@ -165,6 +165,22 @@ impl Pool {
         self.ready.len() as u64
     }
 
+    /// The ready canisters, in the order of the queue.
+    pub(crate) fn ready_entries(&self) -> impl Iterator<Item = &Entry> {
+        let ready = self.ready.iter();
+        ready.filter_map(|number| self.entries.get(number).map(|(_, entry)| entry))
+    }
+
+    /// Notes the balance that root saw of a canister.
+    pub(crate) fn set_balance(&mut self, canister: Principal, cycles: u128) {
+        if let Some(number) = self.numbers.get(&canister)
+            && let Some((record_id, entry)) = self.entries.get_mut(number)
+        {
+            entry.cycles = Cycles(cycles);
+            self.records.put(Some(*record_id), entry);
+        }
+    }
+
     pub(crate) fn contains(&self, canister: Principal) -> bool {
         self.numbers.contains_key(&canister)
     }

@@ -499,6 +499,27 @@ impl Registry {
         })
     }
 
+    /// The record id of a member: it stays the same as long as the canister is a member.
+    pub(crate) fn record_id(&self, canister: Principal) -> Option<RecordId> {
+        self.members.get(&canister.into()).copied()
+    }
+
+    /// The number of members.
+    pub(crate) fn member_count(&self) -> u64 {
+        self.members.len() as u64
+    }
+
+    /// The record ids of all members.
+    pub(crate) fn record_ids(&self) -> impl Iterator<Item = RecordId> {
+        self.members.values().copied()
+    }
+
+    /// The member with a record id, which must be one's.
+    pub(crate) fn at(&self, record_id: RecordId) -> (Principal, Member) {
+        let Row { canister, member } = self.rows.get(record_id);
+        (canister.0, member)
+    }
+
     pub(crate) fn is_member(&self, canister: Principal) -> bool {
         self.members.contains_key(&canister.into())
     }

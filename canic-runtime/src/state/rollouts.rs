@@ -120,14 +120,17 @@ impl State {
                 continue;
             };
             match member.status {
-                MemberStatus::Active => {
+                MemberStatus::Active if self.open_grant(canister).is_none() => {
                     rollout.walk.begun += 1;
                     let id = self.put_upgrade(rollout, canister, member, job, now);
                     return Found::Operation(id);
                 }
                 // It has no state that matters, or is about to have none.
                 MemberStatus::Retiring => {}
-                MemberStatus::Installing | MemberStatus::Moving | MemberStatus::Upgrading => {
+                MemberStatus::Active
+                | MemberStatus::Installing
+                | MemberStatus::Moving
+                | MemberStatus::Upgrading => {
                     rollout.walk.held += 1;
                 }
             }

@@ -140,6 +140,7 @@ mod tests {
     static CONFIG: RootConfig = RootConfig {
         pool: None,
         reserve: DEFAULT_RESERVE,
+        budget: None,
         roles: &ROLES,
     };
 

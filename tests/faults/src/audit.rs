@@ -22,6 +22,7 @@ use ic_management_canister_types::CanisterStatusType;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    funding,
     scenario::{refused, small},
     world::{Request, T, World, controller},
 };
@@ -33,6 +34,9 @@ pub fn audit(world: &mut World) -> Vec<String> {
     violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
     violations.extend(audit_records(world));
+    if funding::is_funded(world) {
+        violations.extend(funding::check(world));
+    }
     violations
 }
 

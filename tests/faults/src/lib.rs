@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod case;
 mod foreign;
+mod funding;
 pub mod history;
 pub mod matrix;
 pub mod measure;

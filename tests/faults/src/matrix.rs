@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::audit,
     case::{Case, Failure, Site},
-    scenario::{self, SCENARIOS, Scenario},
+    scenario::{self, Scenario},
     world::World,
 };
 
@@ -290,7 +290,8 @@ fn is_canister(id: Principal) -> bool {
 /// Violations without any failure.
 pub fn prepare() -> Result<Vec<Prepared>, Vec<Violation>> {
     let (mut prepared, mut violations) = (Vec::new(), Vec::new());
-    for result in in_parallel(SCENARIOS, Prepared::new) {
+    let all: Vec<&Scenario> = scenario::all().collect();
+    for result in in_parallel(&all, |scenario| Prepared::new(scenario)) {
         match result {
             Ok(one) => prepared.push(one),
             Err(violation) => violations.push(violation),

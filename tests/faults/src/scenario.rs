@@ -16,7 +16,7 @@ use canic_replica::{Effect, Fault, RejectCode};
 use ic_management_canister_types::CanisterIdRecord;
 
 use crate::{
-    foreign,
+    foreign, funding,
     world::{DEFAULT_FREEZING_THRESHOLD, T, World, controller},
 };
 
@@ -32,7 +32,12 @@ pub struct Scenario {
 }
 
 /// All scenarios.
-pub const SCENARIOS: &[Scenario] = &[
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    SCENARIOS.iter().chain(&funding::SCENARIOS)
+}
+
+/// The scenarios but those of [`funding`].
+static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "provision_from_the_pool",
         world: small,
@@ -407,7 +412,7 @@ pub const SCENARIOS: &[Scenario] = &[
 /// A scenario by name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Scenario> {
-    SCENARIOS.iter().find(|scenario| scenario.name == name)
+    all().find(|scenario| scenario.name == name)
 }
 
 // Worlds

@@ -35,6 +35,9 @@ use serde::de::DeserializeOwned;
 /// 10^12 cycles.
 pub const T: u128 = 1_000_000_000_000;
 
+/// In seconds.
+pub const DAY: u64 = 86_400;
+
 /// In nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
 
@@ -90,6 +93,8 @@ pub struct World {
     frozen: BTreeSet<Principal>,
     /// What root did by calls that succeeded.
     pub done: Done,
+    /// Cycles that root deposited, by day since 1970.
+    pub deposits: BTreeMap<u64, u128>,
     /// Events of the trace that `done` has.
     counted: u64,
 }
@@ -157,6 +162,7 @@ impl World {
             idle: 0,
             frozen: BTreeSet::new(),
             done: Done::default(),
+            deposits: BTreeMap::new(),
             counted: 0,
         };
         world.root = world.create(controller(), cycles);
@@ -602,6 +608,16 @@ impl World {
         }
     }
 
+    /// Executes rounds until two in a row execute nothing. Time stands still.
+    pub fn rounds_until_quiet(&mut self) {
+        let mut quiet = 0;
+        while quiet < 2 {
+            let before = self.events();
+            self.tick();
+            quiet = if self.events() == before { quiet + 1 } else { 0 };
+        }
+    }
+
     /// Executes a round. When nothing runs, time moves on: the longer nothing runs, the faster.
     pub fn step(&mut self) {
         let before = self.events();
@@ -628,7 +644,12 @@ impl World {
                 && event.outcome == Outcome::Reply
             {
                 match event.method.as_str() {
-                    "create_canister" | "deposit_cycles" => self.done.sent += event.cycles,
+                    "create_canister" => self.done.sent += event.cycles,
+                    "deposit_cycles" => {
+                        self.done.sent += event.cycles;
+                        let day = event.time / SECOND / DAY;
+                        *self.deposits.entry(day).or_default() += event.cycles;
+                    }
                     "delete_canister" => self.done.deleted += 1,
                     _ => {}
                 }

@@ -26,10 +26,12 @@ pub const CANISTERS: &[&[&str]] = &[
         "bench-root",
         "bench-watched-root",
         "fixture-bare-root",
+        "fixture-burner",
         "fixture-careless-root",
         "fixture-doors",
         "fixture-foreign",
         "fixture-forest-root",
+        "fixture-funded-root",
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
@@ -114,6 +116,23 @@ pub fn module(package: &str) -> Vec<u8> {
     });
     let path = folder.join(format!("{}.wasm", package.replace('-', "_")));
     fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The module of `fixture-burner` for a role with a name of six letters.
+///
+/// # Panics
+/// When the name has another length, or the module can't be built or read.
+#[must_use]
+pub fn burner(role: &str) -> Vec<u8> {
+    const NAME: &[u8] = b"burner";
+    assert_eq!(role.len(), NAME.len(), "{role}");
+    let mut module = module("fixture-burner");
+    for at in 0..module.len() - NAME.len() {
+        if module[at..].starts_with(NAME) {
+            module[at..at + NAME.len()].copy_from_slice(role.as_bytes());
+        }
+    }
+    module
 }
 
 /// The server to run on: `POCKET_IC_BIN`, or the replica, which the first call of a process builds.

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fs};
 
 use candid::{CandidType, Deserialize, Encode, Principal, Reserved};
 use canic::api::{
-    Announcement, ApproveRequest, CatchUpRequest, Denied, Identity, ImportAs, ImportRequest,
-    MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter, OperationsRequest,
-    PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest, ReleasesRequest,
-    RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery, RolloutRequest,
-    StageRequest,
+    Announcement, ApproveRequest, CatchUpRequest, Denied, GrantRequest, Identity, ImportAs,
+    ImportRequest, MemberRequest, MembersFilter, MembersRequest, MoveRequest, OperationsFilter,
+    OperationsRequest, PageRequest, ProvisionError, ProvisionRequest, Provisioned, PruneRequest,
+    ReleasesRequest, RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutQuery,
+    RolloutRequest, StageRequest,
 };
 use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 
@@ -336,6 +336,10 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
         "canic_move" => Encode!(&MoveRequest {
             canister: world.to_target["parent"][0].principal,
             parent: nowhere,
+        }),
+        "canic_grant" => Encode!(&GrantRequest {
+            canister: world.to_target["parent"][0].principal,
+            cycles: 0,
         }),
         "canic_lookup" => Encode!(&nowhere),
         "canic_progress" => Encode!(&vec![1_u64]),

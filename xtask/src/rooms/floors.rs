@@ -85,7 +85,7 @@ const CLI: Floors = &[
     &["dashboard"],
     &["commands"],
     &["gate", "medic", "staging"],
-    &["fleet", "views", "module"],
+    &["fleet", "module", "project", "views"],
     &["connection"],
     &["output"],
     &["failure"],

@@ -7,6 +7,7 @@
 
 pub(crate) mod caller;
 mod facts;
+pub(crate) mod grants;
 pub(crate) mod import;
 pub(crate) mod modules;
 pub(crate) mod provision;

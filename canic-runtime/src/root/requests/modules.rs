@@ -190,6 +190,7 @@ mod tests {
         RootConfig {
             pool: None,
             reserve: DEFAULT_RESERVE,
+            budget: None,
             roles,
         }
     }

@@ -60,6 +60,9 @@ fn accept(
         let operation = member.operation;
         return Err(MoveError::Pending { operation });
     }
+    if let Some(operation) = state.open_grant(canister) {
+        return Err(MoveError::Pending { operation });
+    }
     if member.parent.0 == parent {
         return Ok(Accepted::InPlace(member.operation));
     }

@@ -55,6 +55,9 @@ fn accept(
             operation: member.operation,
         });
     }
+    if let Some(operation) = state.open_grant(canister) {
+        return Err(RetireError::Pending { operation });
+    }
     let subtree = request.subtree == Some(true);
     if !subtree {
         if let Some(child) = state.registry.children(canister, None).next() {

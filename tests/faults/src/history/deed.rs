@@ -3,8 +3,8 @@
 
 use candid::{Principal, utils::ArgumentEncoder};
 use canic::api::{
-    ApproveRequest, ImportAs, MemberInfo, MoveRequest, OperationsFilter, ProvisionRequest,
-    PruneRequest, RetireRequest, Retirement, StageRequest,
+    ApproveRequest, GrantRequest, ImportAs, MemberInfo, MoveRequest, OperationsFilter,
+    ProvisionRequest, PruneRequest, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
     artifacts,
@@ -109,6 +109,13 @@ pub enum Deed {
         role: String,
         /// The version.
         version: u8,
+    },
+    /// Root's controller grants a member cycles.
+    Grant {
+        /// The member.
+        member: u8,
+        /// The cycles, in billions.
+        billions: u32,
     },
     /// Root's controller deletes the records of closed operations.
     Prune,
@@ -240,6 +247,15 @@ impl Deed {
             }
             Self::Import(stranger) => stranger.import(world),
             Self::Approve { role, version } => approve(world, role, *version),
+            Self::Grant { member, billions } => {
+                if let Some(member) = nth_member(world, *member) {
+                    let request = GrantRequest {
+                        canister: member.canister,
+                        cycles: u128::from(*billions) * B,
+                    };
+                    ask_root(world, "canic_grant", (request,));
+                }
+            }
             Self::Prune => {
                 let request = PruneRequest { before: u64::MAX };
                 ask_root(world, "canic_prune", (request,));
@@ -460,6 +476,7 @@ fn approve(world: &mut World, role: &str, version: u8) {
         role: role.to_string(),
         hash: sha256(&wasm),
         chunks,
+        manual: None,
     };
     ask_root(world, "canic_module_approve", (request,));
 }

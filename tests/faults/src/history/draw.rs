@@ -69,6 +69,10 @@ fn deed(fleet: Fleet, rng: &mut Rng) -> Deed {
         69 => Deed::Prune,
         70..81 => act_on_a_member(rng),
         81..94 => Deed::Operator(act(rng)),
+        94..97 => Deed::Grant {
+            member: number(rng),
+            billions: rng.u32(1..2_000),
+        },
         _ => Deed::Pass {
             seconds: rng.u64(1..120),
         },

@@ -1,0 +1,6 @@
+#[canic::root(budget = "20T")]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,6 @@
+#[canic::root(budget())]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

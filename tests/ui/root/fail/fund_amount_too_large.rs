@@ -1,0 +1,6 @@
+#[canic::root(role(name = "worker", fund(below = "1T", to = "1000001T")))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E
