@@ -262,6 +262,7 @@ pub fn canic_module_approve(_root: &'static Root) {
             allowed.map_err(ModuleError::Denied)?;
             let now = ic::now();
             let info = state::with(|state| requests::modules::approve(state, &request, now))?;
+            // The approval may have begun a rollout.
             driver::begin_upgrades();
             Ok::<_, ModuleError>(info)
         }

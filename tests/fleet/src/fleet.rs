@@ -1,6 +1,6 @@
 //! A fleet on an instance of its own, with root's endpoints as plain functions.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use candid::{
     CandidType, Principal,
@@ -60,6 +60,19 @@ impl Fleet {
     pub fn start_with(root_package: &str, cycles: u128) -> Self {
         let subnets = PocketIcBuilder::new().with_application_subnet();
         Self::start_on(subnets, root_package, cycles)
+    }
+
+    /// A fresh instance that begins now, with a root of this package, funded with 100 T cycles. An
+    /// instance that begins earlier charges its canisters for the years up to now when it goes live.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_now(root_package: &str) -> Self {
+        let subnets = PocketIcBuilder::new()
+            .with_application_subnet()
+            .with_initial_time(SystemTime::now().into());
+        Self::start_on(subnets, root_package, 100_000_000_000_000)
     }
 
     /// A fresh instance with a root of this package, funded with 100 T cycles, and with another

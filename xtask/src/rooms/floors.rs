@@ -13,6 +13,7 @@ pub(super) fn of(package: &str) -> Option<Floors> {
         "canic-runtime" => Some(RUNTIME),
         "canic-replica" => Some(REPLICA),
         "canic-macros" => Some(MACROS),
+        "canic-cli" => Some(CLI),
         _ => None,
     }
 }
@@ -83,4 +84,16 @@ const MACROS: Floors = &[
     &["hooks", "system_endpoints"],
     &["export", "options", "signature"],
     &["canister_kind", "crate_path", "diag", "interface", "source"],
+];
+
+const CLI: Floors = &[
+    &["main"],
+    &["cli"],
+    &["dashboard"],
+    &["commands"],
+    &["gate", "medic", "staging"],
+    &["fleet", "module", "project", "views"],
+    &["connection"],
+    &["output"],
+    &["failure"],
 ];

@@ -20,7 +20,13 @@ use canic_fleet_tests::artifacts;
 use self::{plan::Plan, tree::Sources};
 
 /// The crates that are measured: packages of the workspace, each in the folder of its name.
-const PACKAGES: [&str; 4] = ["canic-runtime", "canic-replica", "canic-macros", "xtask"];
+const PACKAGES: [&str; 5] = [
+    "canic-runtime",
+    "canic-replica",
+    "canic-macros",
+    "canic-cli",
+    "xtask",
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

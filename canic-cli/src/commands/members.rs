@@ -1,0 +1,285 @@
+//! `canic members`: members by role, parent, key, release and state.
+
+use std::cmp::Ordering;
+
+use candid::Principal;
+use canic::api::{Denied, MemberInfo, MemberRequest, MembersFilter};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::Failure,
+    fleet::Fleet,
+    output::{Out, Style, Text, format, progress},
+    views::{self, MemberRow},
+};
+
+/// The members to show, and their order. The dashboard asks with the same names.
+#[derive(clap::Args, Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Selection {
+    /// Members of this role
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Children of this member, or of `root`
+    #[arg(long, value_name = "PARENT")]
+    pub(crate) parent: Option<String>,
+    /// Members whose key contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) key: Option<String>,
+    /// Members that have this release
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) release: Option<u32>,
+    /// Members in this state
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<State>,
+    /// The column to sort by
+    #[arg(long, value_enum, default_value = "canister")]
+    pub(crate) sort: Sort,
+    /// Begin after so many rows
+    #[arg(long, default_value_t = 0, value_name = "ROWS")]
+    pub(crate) skip: usize,
+    /// The number of rows; 0 for all
+    #[arg(long, default_value_t = 100, value_name = "ROWS")]
+    pub(crate) limit: usize,
+}
+
+/// The states of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Installing,
+    Active,
+    Retiring,
+    Moving,
+    Upgrading,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Installing => "installing",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Moving => "moving",
+            Self::Upgrading => "upgrading",
+        }
+    }
+}
+
+/// The columns to sort by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sort {
+    #[default]
+    Canister,
+    Role,
+    Key,
+    Release,
+    State,
+    Age,
+}
+
+/// A page of the members that were asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    #[serde(skip)]
+    root: Principal,
+    /// The rows of the page.
+    pub(crate) members: Vec<MemberRow>,
+    /// The place of the page's first row among all that match.
+    pub(crate) skipped: usize,
+    /// All members that match.
+    pub(crate) matching: usize,
+}
+
+pub(crate) async fn run(fleet: &Fleet, args: &Selection, out: &Out) -> Result<(), Failure> {
+    out.report(&ask(fleet, args).await?)
+}
+
+/// Asks root for the members of a selection.
+///
+/// # Errors
+/// Root does not answer, or the parent is no principal.
+pub(crate) async fn ask(fleet: &Fleet, args: &Selection) -> Result<Report, Failure> {
+    let filter = filter(args, fleet.root)?;
+    let bar = progress::bar(0, "members");
+    let rows = fleet
+        .members(&filter, |seen, all| {
+            bar.set_length(all);
+            bar.set_position(seen);
+        })
+        .await?;
+    bar.finish_and_clear();
+    let rows: Vec<MemberRow> = rows.into_iter().map(MemberRow::from).collect();
+    select(&rows, args, fleet.root)
+}
+
+/// The filter that leaves root the least to send.
+fn filter(args: &Selection, root: Principal) -> Result<MembersFilter, Failure> {
+    Ok(match (&args.parent, &args.role) {
+        (Some(parent), _) => MembersFilter::Parent(parent_of(parent, root)?),
+        (None, Some(role)) => MembersFilter::Role(role.clone()),
+        (None, None) => MembersFilter::All,
+    })
+}
+
+/// A parent: a principal, or `root`.
+///
+/// # Errors
+/// It is neither.
+pub(crate) fn parent_of(text: &str, root: Principal) -> Result<Principal, Failure> {
+    match text {
+        "root" => Ok(root),
+        text => canister(text),
+    }
+}
+
+/// A principal that a person wrote.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn canister(text: &str) -> Result<Principal, Failure> {
+    Principal::from_text(text).map_err(|e| {
+        Failure::new(
+            crate::failure::Kind::Usage,
+            format!("`{text}` is no principal: {e}"),
+        )
+    })
+}
+
+/// The rows of a selection, sorted, and cut to a page.
+///
+/// # Errors
+/// The parent is no principal.
+pub(crate) fn select(
+    rows: &[MemberRow],
+    args: &Selection,
+    root: Principal,
+) -> Result<Report, Failure> {
+    let parent = args.parent.as_deref();
+    let parent = parent.map(|text| parent_of(text, root)).transpose()?;
+    let wanted = |row: &&MemberRow| {
+        args.role.as_ref().is_none_or(|role| row.role == *role)
+            && parent.is_none_or(|parent| row.parent == parent)
+            && args.release.is_none_or(|release| row.release == release)
+            && args.state.is_none_or(|state| row.state == state.word())
+            && args.key.as_ref().is_none_or(|text| {
+                let key = row.key.as_ref();
+                key.is_some_and(|key| key.contains(text.as_str()))
+            })
+    };
+    let mut rows: Vec<&MemberRow> = rows.iter().filter(wanted).collect();
+    rows.sort_by(|a, b| compare(args.sort, a, b).then_with(|| a.canister.cmp(&b.canister)));
+    let limit = if args.limit == 0 {
+        usize::MAX
+    } else {
+        args.limit
+    };
+    let page = rows.iter().skip(args.skip).take(limit);
+    Ok(Report {
+        root,
+        members: page.map(|row| (*row).clone()).collect(),
+        skipped: args.skip,
+        matching: rows.len(),
+    })
+}
+
+fn compare(sort: Sort, a: &MemberRow, b: &MemberRow) -> Ordering {
+    match sort {
+        Sort::Canister => a.canister.cmp(&b.canister),
+        Sort::Role => a.role.cmp(&b.role),
+        Sort::Key => a.key.cmp(&b.key),
+        Sort::Release => a.release.cmp(&b.release),
+        Sort::State => a.state.cmp(b.state),
+        Sort::Age => a.since.cmp(&b.since),
+    }
+}
+
+/// A member by its principal, or by `ROLE/KEY`.
+///
+/// # Errors
+/// There is no such member.
+pub(crate) async fn find(fleet: &Fleet, name: &str) -> Result<MemberInfo, Failure> {
+    let request = match name.split_once('/') {
+        Some((role, key)) => MemberRequest::Key {
+            role: role.to_string(),
+            key: key.to_string(),
+        },
+        None => MemberRequest::Canister(canister(name)?),
+    };
+    let method = "canic_member";
+    let answer: Result<Option<MemberInfo>, Denied> =
+        fleet.query(fleet.root, method, (request,)).await?;
+    answer
+        .map_err(|denied| fleet.denied(method, &denied.allowed))?
+        .ok_or_else(|| {
+            Failure::refused(format!("the fleet has no member {name}"))
+                .with_advice("`canic members` lists them; a member is PRINCIPAL or ROLE/KEY.")
+        })
+}
+
+impl Text for Report {
+    fn text(&self, style: &Style) -> String {
+        if self.matching == 0 {
+            return "no members\n".to_string();
+        }
+        let mut text = views::members_table(&self.members, self.root, style);
+        let end = self.skipped + self.members.len();
+        if self.members.len() < self.matching {
+            text += &format!(
+                "{} to {end} of {}; more with `--skip {end}` or `--limit 0`\n",
+                self.skipped + 1,
+                format::count(self.matching as u64, "member")
+            );
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use canic::api::MemberState;
+
+    use super::*;
+
+    fn member(number: u8, role: &str, release: u32) -> MemberRow {
+        let member = MemberInfo {
+            canister: Principal::from_slice(&[number]),
+            role: role.to_string(),
+            parent: Principal::anonymous(),
+            key: Some(format!("key {number}")),
+            state: MemberState::Active,
+            release,
+            module: vec![1; 32],
+            since: 0,
+            operation: 1,
+        };
+        member.into()
+    }
+
+    #[test]
+    fn a_selection_is_filtered_sorted_and_cut() {
+        let rows = [member(1, "a", 2), member(2, "b", 1), member(3, "a", 1)];
+        let select = |args: &Selection| select(&rows, args, Principal::anonymous()).unwrap();
+        let args = Selection {
+            role: Some("a".to_string()),
+            sort: Sort::Release,
+            limit: 1,
+            ..Selection::default()
+        };
+        let report = select(&args);
+        assert_eq!((report.matching, report.members.len()), (2, 1));
+        assert_eq!(report.members[0].canister, Principal::from_slice(&[3]));
+        let key = Selection {
+            key: Some("y 2".to_string()),
+            ..Selection::default()
+        };
+        assert_eq!(select(&key).matching, 1);
+        let retiring = Selection {
+            state: Some(State::Retiring),
+            ..Selection::default()
+        };
+        assert_eq!(select(&retiring).matching, 0);
+    }
+}

@@ -1,0 +1,84 @@
+//! `canic metrics`: the metrics of root or of a member.
+
+use candid::Principal;
+use canic::api::Metric;
+use serde::Serialize;
+
+use crate::{
+    commands::members,
+    failure::Failure,
+    fleet::Fleet,
+    output::{Out, Style, Text},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The member, PRINCIPAL or ROLE/KEY; root without one
+    member: Option<String>,
+    /// Metrics whose names contain this text
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+}
+
+/// Metrics.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) canister: Principal,
+    pub(crate) metrics: Vec<Row>,
+}
+
+/// A measured value.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) labels: std::collections::BTreeMap<String, String>,
+    pub(crate) value: f64,
+}
+
+impl From<Metric> for Row {
+    fn from(metric: Metric) -> Self {
+        Self {
+            name: metric.name,
+            labels: metric.labels.into_iter().collect(),
+            value: metric.value,
+        }
+    }
+}
+
+pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
+    let canister = match &args.member {
+        None => fleet.root,
+        Some(member) => members::find(fleet, member).await?.canister,
+    };
+    let rows = fleet.metrics(canister).await?.into_iter();
+    let wanted = |metric: &Metric| {
+        let name = args.name.as_ref();
+        name.is_none_or(|name| metric.name.contains(name.as_str()))
+    };
+    out.report(&Report {
+        canister,
+        metrics: rows.filter(wanted).map(Row::from).collect(),
+    })
+}
+
+impl Text for Report {
+    fn text(&self, _style: &Style) -> String {
+        self.metrics.iter().map(line).collect()
+    }
+}
+
+/// A value in the form of Prometheus.
+fn line(row: &Row) -> String {
+    let labels: Vec<String> = row
+        .labels
+        .iter()
+        .map(|(label, value)| {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("{label}=\"{}\"", value.replace('\n', "\\n"))
+        })
+        .collect();
+    match labels.as_slice() {
+        [] => format!("{} {}\n", row.name, row.value),
+        labels => format!("{}{{{}}} {}\n", row.name, labels.join(","), row.value),
+    }
+}

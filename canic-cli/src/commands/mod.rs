@@ -1,0 +1,16 @@
+//! The commands. Each has a function that asks, and a report that is made from the answers.
+
+pub(crate) mod author;
+pub(crate) mod fund;
+pub(crate) mod lists;
+pub(crate) mod local;
+pub(crate) mod logs;
+pub(crate) mod medic;
+pub(crate) mod members;
+pub(crate) mod metrics;
+pub(crate) mod provision;
+pub(crate) mod release;
+pub(crate) mod retire;
+pub(crate) mod rollout;
+pub(crate) mod status;
+pub(crate) mod tree;

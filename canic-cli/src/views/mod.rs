@@ -1,0 +1,283 @@
+//! Rows: members, canisters of the pool, operations, releases and rollouts in the form in which
+//! they are printed. Their fields are the fields of `--json`, and stay as they are.
+
+mod rollouts;
+
+use candid::Principal;
+use canic::api::{
+    MemberInfo, MemberState, Metric, OperationInfo, OperationKind, OperationState, PoolEntry,
+    RolledBack, Source,
+};
+use serde::Serialize;
+
+pub(crate) use self::rollouts::{FailureRow, ReleaseRow, RolloutRow, control_word};
+use crate::output::{
+    Style, Tone,
+    format::{self, Cycles},
+    table::Table,
+};
+
+/// A member.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MemberRow {
+    pub(crate) canister: Principal,
+    pub(crate) role: String,
+    pub(crate) key: Option<String>,
+    pub(crate) parent: Principal,
+    /// `installing`, `active`, `retiring`, `moving` or `upgrading`.
+    pub(crate) state: &'static str,
+    /// The number of its release; 0 if root has none with its module on record.
+    pub(crate) release: u32,
+    /// The SHA-256 of its module in hexadecimal digits; empty if root does not know it.
+    pub(crate) module: String,
+    /// When root registered it, in seconds since 1970.
+    pub(crate) since: u64,
+    /// The last operation that worked on it.
+    pub(crate) operation: u64,
+}
+
+impl From<MemberInfo> for MemberRow {
+    fn from(member: MemberInfo) -> Self {
+        Self {
+            canister: member.canister,
+            role: member.role,
+            key: member.key,
+            parent: member.parent,
+            state: state_word(member.state),
+            release: member.release,
+            module: hex::encode(&member.module),
+            since: format::seconds(member.since),
+            operation: member.operation,
+        }
+    }
+}
+
+/// The word for a member's state.
+pub(crate) fn state_word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Installing => "installing",
+        MemberState::Active => "active",
+        MemberState::Retiring => "retiring",
+        MemberState::Moving => "moving",
+        MemberState::Upgrading => "upgrading",
+    }
+}
+
+/// A release's number in text; `-` if it is unknown.
+pub(crate) fn release_text(release: u32) -> String {
+    match release {
+        0 => "-".to_string(),
+        number => number.to_string(),
+    }
+}
+
+/// Members as a table.
+pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) -> String {
+    let names = [
+        "CANISTER", "ROLE", "#RELEASE", "STATE", "PARENT", "KEY", "AGE",
+    ];
+    let mut table = Table::new(&names);
+    for row in rows {
+        let tone = match row.state {
+            "active" => Tone::Plain,
+            _ => Tone::Warn,
+        };
+        let parent = if row.parent == root {
+            "root".to_string()
+        } else {
+            row.parent.to_text()
+        };
+        let cells = [
+            row.canister.to_text(),
+            row.role.clone(),
+            release_text(row.release),
+            row.state.to_string(),
+            parent,
+            row.key.clone().unwrap_or_else(|| "-".to_string()),
+            style.age(row.since),
+        ];
+        table.row(tone, &cells);
+    }
+    table.text(style)
+}
+
+/// A canister of the pool.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PoolRow {
+    pub(crate) canister: Principal,
+    /// Its balance when it was added.
+    pub(crate) cycles: Cycles,
+    /// The operation that has claimed it.
+    pub(crate) claimed_by: Option<u64>,
+    /// When root added it, in seconds since 1970.
+    pub(crate) since: u64,
+    /// Provisions that the platform refused on it.
+    pub(crate) refusals: u32,
+    /// The reason for the first of them.
+    pub(crate) refused: Option<String>,
+}
+
+impl From<PoolEntry> for PoolRow {
+    fn from(entry: PoolEntry) -> Self {
+        Self {
+            canister: entry.canister,
+            cycles: Cycles(entry.cycles),
+            claimed_by: entry.claimed_by,
+            since: format::seconds(entry.since),
+            refusals: entry.refusals,
+            refused: entry.refused,
+        }
+    }
+}
+
+/// An operation.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OperationRow {
+    pub(crate) id: u64,
+    /// `provision`, `refill`, `retire`, `import_to_pool`, `adopt`, `move`, `upgrade` or
+    /// `grant`.
+    pub(crate) kind: &'static str,
+    /// `open`, `done`, `rolled_back`, `abandoned` or `quarantined`.
+    pub(crate) state: &'static str,
+    /// The step of an open operation, the end of the canister of one that was rolled back, or the
+    /// reason why root can't go on.
+    pub(crate) detail: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) canister: Option<Principal>,
+    /// `pool`, `fresh`, `imported` or `existing`.
+    pub(crate) source: Option<&'static str>,
+    pub(crate) failure: Option<String>,
+    /// Tries of the present step.
+    pub(crate) attempts: u32,
+    /// Calls made so far.
+    pub(crate) calls: u32,
+    /// Cycles sent with its calls.
+    pub(crate) paid: Cycles,
+    /// When root accepted it, in seconds since 1970.
+    pub(crate) accepted: u64,
+    /// When its record last changed, in seconds since 1970.
+    pub(crate) updated: u64,
+}
+
+impl From<OperationInfo> for OperationRow {
+    fn from(operation: OperationInfo) -> Self {
+        let (state, detail) = match operation.state {
+            OperationState::Open(step) => ("open", Some(step)),
+            OperationState::Done => ("done", None),
+            OperationState::RolledBack(end) => ("rolled_back", Some(end_word(end).to_string())),
+            OperationState::Abandoned(why) => ("abandoned", Some(why)),
+            OperationState::Quarantined(why) => ("quarantined", Some(why)),
+        };
+        Self {
+            id: operation.id,
+            kind: kind_word(operation.kind),
+            state,
+            detail,
+            role: operation.role,
+            key: operation.key,
+            canister: operation.canister,
+            source: operation.source.map(source_word),
+            failure: operation.failure,
+            attempts: operation.attempts,
+            calls: operation.calls,
+            paid: Cycles(operation.paid),
+            accepted: format::seconds(operation.accepted),
+            updated: format::seconds(operation.updated),
+        }
+    }
+}
+
+/// The word for an operation's purpose.
+pub(crate) fn kind_word(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Provision => "provision",
+        OperationKind::Refill => "refill",
+        OperationKind::Retire => "retire",
+        OperationKind::ImportToPool => "import_to_pool",
+        OperationKind::Adopt => "adopt",
+        OperationKind::Move => "move",
+        OperationKind::Upgrade => "upgrade",
+        OperationKind::Grant => "grant",
+    }
+}
+
+fn end_word(end: RolledBack) -> &'static str {
+    match end {
+        RolledBack::Nothing => "nothing",
+        RolledBack::Recycled => "recycled",
+        RolledBack::Deleted => "deleted",
+        RolledBack::Untouched => "untouched",
+        RolledBack::Reverted => "reverted",
+    }
+}
+
+/// The word for the origin of a member's canister.
+pub(crate) fn source_word(source: Source) -> &'static str {
+    match source {
+        Source::Pool => "pool",
+        Source::Fresh => "fresh",
+        Source::Imported => "imported",
+        Source::Existing => "existing",
+    }
+}
+
+/// Operations as a table.
+pub(crate) fn operations_table(rows: &[OperationRow], style: &Style) -> String {
+    let mut table = Table::new(&[
+        "#ID", "KIND", "STATE", "CANISTER", "ROLE", "#TRIES", "#CALLS", "AGE", "DETAIL",
+    ]);
+    for row in rows {
+        let tone = match row.state {
+            "quarantined" | "abandoned" => Tone::Bad,
+            "rolled_back" => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        let detail = [row.detail.as_deref(), row.failure.as_deref()];
+        let detail: Vec<&str> = detail.into_iter().flatten().collect();
+        let cells = [
+            row.id.to_string(),
+            row.kind.to_string(),
+            row.state.to_string(),
+            row.canister.map_or("-".to_string(), |id| id.to_text()),
+            row.role.clone().unwrap_or_else(|| "-".to_string()),
+            row.attempts.to_string(),
+            row.calls.to_string(),
+            style.age(row.accepted),
+            shorten(&detail.join(": "), 80),
+        ];
+        table.row(tone, &cells);
+    }
+    table.text(style)
+}
+
+/// A text of at most so many characters.
+pub(crate) fn shorten(text: &str, characters: usize) -> String {
+    if text.chars().count() <= characters {
+        return text.to_string();
+    }
+    let kept: String = text.chars().take(characters.saturating_sub(2)).collect();
+    kept + ".."
+}
+
+/// The value of a metric with these labels, the sum if several rows have them.
+pub(crate) fn metric(metrics: &[Metric], name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let mut rows = metrics
+        .iter()
+        .filter(|metric| metric.name == name)
+        .filter(|metric| {
+            let has = |(label, value): &(&str, &str)| {
+                metric.labels.iter().any(|(l, v)| l == label && v == value)
+            };
+            labels.iter().all(has)
+        })
+        .peekable();
+    rows.peek()?;
+    Some(rows.map(|metric| metric.value).sum())
+}
+
+/// A metric that counts cycles.
+pub(crate) fn cycles_metric(metrics: &[Metric], name: &str) -> Option<Cycles> {
+    // A float of 53 bits is exact to some hundred cycles in 100 T.
+    metric(metrics, name, &[]).map(|value| Cycles(value.max(0.0) as u128))
+}

@@ -1,0 +1,222 @@
+//! The commands that look.
+
+use candid::{Principal, encode_one};
+use canic::api::ProvisionRequest;
+use canic_fleet_tests::{Fleet, artifacts, user};
+use example_types::WorkerArgs;
+use expect_test::expect;
+
+use crate::common::{Live, without_times};
+
+/// Provisions a notebook for a user.
+pub(crate) fn notebook(fleet: &Fleet, number: u8) -> Principal {
+    let owner = user(number);
+    let request = ProvisionRequest {
+        role: "worker".to_string(),
+        key: Some(format!("user {number}")),
+        parent: None,
+        arg: encode_one(WorkerArgs { owner }).expect("an argument"),
+    };
+    fleet.provision(&request).expect("a notebook").canister
+}
+
+fn notebooks(fleet: &Fleet) {
+    fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet.until("the pool holds two ready canisters", |fleet| {
+        fleet.pool().len() == 2
+    });
+    for number in 1..=3 {
+        notebook(fleet, number);
+    }
+    fleet.until("the pool is full again", |fleet| fleet.pool().len() == 2);
+    fleet.quiet();
+}
+
+#[test]
+fn a_fleet_is_shown_as_text_and_as_json() {
+    let live = Live::start("example-root", notebooks);
+    expect![[r#"
+        root lxzze-o7777-77777-aaaaa-cai
+        cycles CYCLES, of which root can spend CYCLES
+        members 3
+        pool 3 ready, 0 claimed
+        operations 0 open
+
+        ROLE MEMBERS CURRENT CANDIDATE ON ANOTHER RELEASE
+        worker 3 1 - 0
+    "#]]
+    .assert_eq(&live.canic("status").text());
+    expect![[r#"
+        {
+          "cycles": {
+            "available": "..",
+            "balance": ".."
+          },
+          "members": 3,
+          "operations": {
+            "oldest": 0,
+            "open": 0,
+            "quarantined": 0,
+            "queued": 0
+          },
+          "pool": {
+            "claimed": 0,
+            "ready": 3
+          },
+          "roles": [
+            {
+              "candidate": null,
+              "current": 1,
+              "members": 3,
+              "other_release": 0,
+              "role": "worker"
+            }
+          ],
+          "rollouts": [],
+          "root": "lxzze-o7777-77777-aaaaa-cai",
+          "unknown": []
+        }
+    "#]]
+    .assert_eq(&without_times(live.json("status")));
+    expect![[r#"
+        lxzze-o7777-77777-aaaaa-cai 3 members
+          lqy7q-dh777-77777-aaaaq-cai worker 1 user 1
+          lz3um-vp777-77777-aaaba-cai worker 1 user 2
+          lm4fb-uh777-77777-aaacq-cai worker 1 user 3
+    "#]]
+    .assert_eq(&live.canic("tree").text());
+    expect![[r#"
+        CANISTER ROLE RELEASE STATE PARENT KEY AGE
+        lqy7q-dh777-77777-aaaaq-cai worker 1 active root user 1 AGE
+        lz3um-vp777-77777-aaaba-cai worker 1 active root user 2 AGE
+        lm4fb-uh777-77777-aaacq-cai worker 1 active root user 3 AGE
+    "#]]
+    .assert_eq(&live.canic("members --sort key").text());
+    expect![[r#"
+        {
+          "matching": 1,
+          "members": [
+            {
+              "canister": "lz3um-vp777-77777-aaaba-cai",
+              "key": "user 2",
+              "module": "..",
+              "operation": 4,
+              "parent": "lxzze-o7777-77777-aaaaa-cai",
+              "release": 1,
+              "role": "worker",
+              "since": "..",
+              "state": "active"
+            }
+          ],
+          "skipped": 0
+        }
+    "#]]
+    .assert_eq(&without_times(live.json("members --key 2")));
+    expect![[r#"
+        CANISTER CYCLES STATE AGE REFUSALS REASON
+        l62sy-yx777-77777-aaabq-cai CYCLES  ready AGE  0 -
+        ll5dv-z7777-77777-aaaca-cai CYCLES  ready AGE  0 -
+        lf7o5-cp777-77777-aaada-cai CYCLES  ready AGE  0 -
+    "#]]
+    .assert_eq(&live.canic("pool").text());
+    expect![[r#"
+        no operations
+    "#]]
+    .assert_eq(&live.canic("ops").text());
+    expect![[r#"
+        ID KIND STATE CANISTER ROLE TRIES CALLS AGE DETAIL
+         7 provision done lm4fb-uh777-77777-aaacq-cai worker 0 2 AGE
+         4 provision done lz3um-vp777-77777-aaaba-cai worker 0 1 AGE
+         3 provision done lqy7q-dh777-77777-aaaaq-cai worker 0 1 AGE
+    "#]]
+    .assert_eq(&live.canic("ops --state all --kind provision").text());
+    expect![[r#"
+        operation 3 (provision)
+        state done
+        canister lqy7q-dh777-77777-aaaaq-cai
+        role worker
+        key user 1
+        source pool
+        calls 1
+        accepted AGE  ago
+        updated AGE  ago
+    "#]]
+    .assert_eq(&live.canic("op 3").text());
+    expect![[r#"
+        {
+          "accepted": "..",
+          "attempts": 0,
+          "calls": 1,
+          "canister": "lqy7q-dh777-77777-aaaaq-cai",
+          "detail": null,
+          "failure": null,
+          "id": 3,
+          "key": "user 1",
+          "kind": "provision",
+          "paid": "..",
+          "role": "worker",
+          "source": "pool",
+          "state": "done",
+          "updated": ".."
+        }
+    "#]]
+    .assert_eq(&without_times(live.json("op 3")));
+    expect![[r#"
+        canic_members{role="worker"} 3
+    "#]]
+    .assert_eq(&live.canic("metrics --name canic_members").text());
+    let releases = live.json("releases worker");
+    assert_eq!(releases["releases"][0]["members"], 3);
+    assert_eq!(releases["releases"][0]["current"], true);
+    let text = live.canic("releases").text();
+    assert!(text.contains("worker 1 current 3"), "{text}");
+    let log = live.canic("logs --grep Provision").text();
+    assert!(
+        log.contains("INFO canic: operation 3 (Provision) is done"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_page_of_members_names_the_next_one() {
+    let live = Live::start("example-root", notebooks);
+    let page = live.canic("members --limit 2").text();
+    assert!(
+        page.ends_with("1 to 2 of 3 members; more with `--skip 2` or `--limit 0`\n"),
+        "{page}"
+    );
+    let page = live.json("members --limit 2 --skip 2");
+    assert_eq!(
+        (page["members"].as_array().map(Vec::len), &page["matching"]),
+        (Some(1), &3.into())
+    );
+    let parent = live.fleet.root.to_text();
+    let children = live.json(&format!(
+        "members --parent {parent} --state active --release 1"
+    ));
+    assert_eq!(children["matching"], 3);
+}
+
+/// The bound holds for 10,000 members, too: no call of a status lists members.
+#[test]
+fn the_calls_of_a_status_do_not_grow_with_the_members() {
+    let live = Live::start("example-root", notebooks);
+    let calls = |line: &str| {
+        let ran = live.canic(line);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stderr
+    };
+    let few = calls("status --verbose");
+    for number in 4..=6 {
+        let arg = format!("(record {{ owner = principal \"{}\" }})", user(number));
+        let key = format!("user {number}");
+        let words = ["provision", "worker", "--key", &key, "--arg", &arg];
+        live.ok(&words);
+    }
+    assert_eq!(live.json("status")["members"], 6);
+    assert_eq!(calls("status --verbose"), few);
+    assert_eq!(
+        few, "5 calls\n",
+        "members, metrics, modules, rollouts, and releases of a role"
+    );
+}
