@@ -8,7 +8,9 @@ use crate::{
     diag::Errors,
     options::{OptionNames, Options, Spanned},
     role_fns::RoleFnArgs,
-    values::{Controllers, Count, Cycles, Flag, Gibibytes, ModuleValue, PathValue, Text, Texts},
+    values::{
+        Controllers, Count, Cycles, Flag, Gibibytes, ModuleValue, PathValue, Text, Texts, Watches,
+    },
 };
 
 pub(super) struct RootArgs {
@@ -34,7 +36,7 @@ pub(super) struct RoleArgs {
     pub(super) singleton: Option<Spanned<Flag>>,
     pub(super) cycles: Option<Spanned<Cycles>>,
     pub(super) parents: Option<Spanned<Texts>>,
-    pub(super) watches: Option<Spanned<Texts>>,
+    pub(super) watches: Option<Spanned<Watches>>,
     pub(super) controllers: Option<Spanned<Controllers>>,
     pub(super) rollback: Option<Spanned<Text>>,
     pub(super) rollout: Option<Spanned<RolloutArgs>>,

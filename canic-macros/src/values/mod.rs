@@ -7,6 +7,7 @@ mod principal;
 mod role_name;
 mod seconds;
 mod share;
+mod watches;
 
 use darling::FromMeta;
 use syn::{
@@ -22,6 +23,7 @@ pub(crate) use self::{
     role_name::RoleName,
     seconds::Seconds,
     share::Share,
+    watches::Watches,
 };
 use crate::options::{Expected, name_of, path_text};
 

@@ -36,6 +36,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
+        "fixture-index-root",
         "fixture-subscriber",
         "fixture-measured",
         "fixture-misfit-root",

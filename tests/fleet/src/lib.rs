@@ -11,6 +11,7 @@ pub mod audit;
 pub mod fleet;
 pub mod interface;
 pub mod observe;
+pub mod rollouts;
 pub mod settings;
 
 pub use audit::Audit;
