@@ -52,6 +52,7 @@ const _: () = {
                     cycles: 5_000_000_000_000,
                     parents: &["root"],
                     watches: &[],
+                    watches_releases: false,
                     controllers: &[],
                     rollback: __config::Rollback::Recycle,
                     rollout: __config::DEFAULT_ROLLOUT,
@@ -66,6 +67,7 @@ const _: () = {
                     cycles: 1_500_000_000_000,
                     parents: &["root", "hub"],
                     watches: &[],
+                    watches_releases: false,
                     controllers: &[
                         __config::Controller::Parent,
                         __config::Controller::Text("ryjl3-tyaaa-aaaaa-aaaba-cai"),

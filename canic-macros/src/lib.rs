@@ -104,7 +104,7 @@ use proc_macro::TokenStream;
 /// | `singleton` | one member, which every request returns | any number |
 /// | `cycles = "2T"` | a member's first balance; root pays the creation fee on top | `"1T"` |
 /// | `parents("root", "hub")` | the possible parents of a member: root, or members of these roles | `"root"` |
-/// | `watches("worker")` | roles whose changes root announces to members of this role | none |
+/// | `watches("worker")` | roles whose changes root announces to members of this role; with the bare word `releases` among them, their members' releases as well | none |
 /// | `controllers(parent, "<principal>")` | controllers besides root: the parent, or principals | root alone |
 /// | `rollback = "delete"` | the end of a canister whose install failed: `"recycle"` or `"delete"` | `"recycle"` |
 /// | `rollout(..)` | how a newer release comes to the members | as below |

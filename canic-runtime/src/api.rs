@@ -552,6 +552,9 @@ pub struct Change {
     /// The member after the change. None: it is no longer a member, or no longer concerns the
     /// subscriber.
     pub now: Option<MemberRef>,
+    /// The number of its release, if the subscriber's role watches releases of its role. None also
+    /// if root has no release with its module on record.
+    pub release: Option<u32>,
 }
 
 /// Changes that root sends to a subscriber: of its children, of members whose role its own watches,

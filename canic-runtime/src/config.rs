@@ -101,6 +101,8 @@ pub struct RoleConfig {
     pub parents: &'static [&'static str],
     /// Roles whose members root announces to each member of this role.
     pub watches: &'static [&'static str],
+    /// Whether root also announces the releases of these members.
+    pub watches_releases: bool,
     /// Controllers of a member besides root.
     pub controllers: &'static [Controller],
     /// What root does with the canister if its install fails.
@@ -146,6 +148,7 @@ impl RoleConfig {
             cycles: DEFAULT_MEMBER_CYCLES,
             parents: &[ROOT_PARENT],
             watches: &[],
+            watches_releases: false,
             controllers: &[],
             rollback: Rollback::Recycle,
             rollout: DEFAULT_ROLLOUT,

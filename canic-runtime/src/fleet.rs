@@ -424,6 +424,32 @@ pub fn lookup_local(role: &str, key: &str) -> Option<Principal> {
     (root.member)(request).map(|member| member.canister)
 }
 
+/// The number of a member's release, without asking root. In root it finds that of every member, in
+/// a member only what root announces to it: its role has `watches("..", releases)` in root's
+/// attribute, with the other one's role among them. For queries, too.
+///
+/// None also if root has no release with the member's module on record. Root announces a release
+/// when it has accepted the member's upgrade, or taken it back.
+///
+/// ```no_run
+/// use candid::Principal;
+/// use canic_runtime::fleet;
+///
+/// /// Of several members, those that have at least the release 3.
+/// fn capable(members: &[Principal]) -> impl Iterator<Item = Principal> {
+///     let release = |member| fleet::release_of(member).unwrap_or(0);
+///     members.iter().copied().filter(move |member| release(*member) >= 3)
+/// }
+/// ```
+#[must_use]
+pub fn release_of(canister: Principal) -> Option<u32> {
+    let Some(root) = ROOT.get() else {
+        return subscription::release(canister);
+    };
+    let member = (root.member)(MemberRequest::Canister(canister))?;
+    Some(member.release).filter(|release| *release != 0)
+}
+
 /// Whether a canister is a member of this fleet. A member caches root's announcements and answers
 /// for five minutes.
 ///

@@ -10,6 +10,7 @@ use crate::{
     role_fns::RoleFnArgs,
     values::{
         Controllers, Count, Cycles, Flag, Gibibytes, Level, ModuleValue, PathValue, Text, Texts,
+        Watches,
     },
 };
 
@@ -58,7 +59,7 @@ pub(super) struct RoleArgs {
     pub(super) singleton: Option<Spanned<Flag>>,
     pub(super) cycles: Option<Spanned<Cycles>>,
     pub(super) parents: Option<Spanned<Texts>>,
-    pub(super) watches: Option<Spanned<Texts>>,
+    pub(super) watches: Option<Spanned<Watches>>,
     pub(super) controllers: Option<Spanned<Controllers>>,
     pub(super) rollback: Option<Spanned<Text>>,
     pub(super) rollout: Option<Spanned<RolloutArgs>>,

@@ -153,6 +153,7 @@ fn role(args: &RoleArgs, role_fn: Option<RoleFn>, errors: &mut Errors) -> Option
         cycles: args.cycles.as_ref().map(|cycles| cycles.0),
         parents,
         watches: watches(args, errors),
+        watches_releases: watches_releases(args, errors),
         controllers,
         rollback: rollback?,
         rollout,
@@ -214,9 +215,29 @@ fn max_per_parent_within_max(args: &RoleArgs, errors: &mut Errors) {
 }
 
 fn watches(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {
-    let watched = args.watches.as_ref().map_or(&[][..], |roles| &roles.0);
+    let watched = args.watches.as_ref().map_or(&[][..], |all| &all.roles);
     no_duplicates(watched, "watched role", LitStr::value, errors);
     watched.to_vec()
+}
+
+/// The word `releases`: once, and beside a role.
+fn watches_releases(args: &RoleArgs, errors: &mut Errors) -> bool {
+    let Some(watches) = &args.watches else {
+        return false;
+    };
+    if let [first, second, ..] = &watches.releases[..] {
+        errors.report_conflict(
+            (second, "`releases` is given twice; keep one"),
+            (first, "`releases` is first given here"),
+        );
+    }
+    if let (Some(releases), []) = (watches.releases.first(), &watches.roles[..]) {
+        errors.report(
+            releases,
+            "whose releases? Name the roles that are watched, too: `watches(\"worker\", releases)`",
+        );
+    }
+    !watches.releases.is_empty()
 }
 
 fn parents(args: &RoleArgs, errors: &mut Errors) -> Vec<LitStr> {

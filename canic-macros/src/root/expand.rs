@@ -104,6 +104,7 @@ fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
     let singleton = role.singleton;
     let cycles = cycles(role.cycles, "DEFAULT_MEMBER_CYCLES");
     let (parents, watches) = (&role.parents, &role.watches);
+    let watches_releases = role.watches_releases;
     let controllers = role.controllers.iter().map(|controller| match controller {
         Controller::Parent(_) => quote!(__config::Controller::Parent),
         Controller::Text(text) => quote!(__config::Controller::Text(#text)),
@@ -127,6 +128,7 @@ fn role(role: &Role, crate_path: &CratePath) -> TokenStream {
             cycles: #cycles,
             parents: &[#(#parents),*],
             watches: &[#(#watches),*],
+            watches_releases: #watches_releases,
             controllers: &[#(#controllers),*],
             rollback: #rollback,
             rollout: #rollout,

@@ -59,6 +59,7 @@ pub(super) struct Role {
     pub(super) parents: Vec<LitStr>,
     /// Names of roles.
     pub(super) watches: Vec<LitStr>,
+    pub(super) watches_releases: bool,
     pub(super) controllers: Vec<Controller>,
     pub(super) rollback: Rollback,
     pub(super) rollout: Option<Rollout>,

@@ -27,7 +27,7 @@ pub(super) fn check(roles: &[Spanned<RoleArgs>], errors: &mut Errors) {
 fn watched_are_known(roles: &[(String, &RoleArgs)], errors: &mut Errors) {
     let known: Vec<_> = roles.iter().map(|(name, _)| name.as_str()).collect();
     let watched = roles.iter().flat_map(|(_, args)| &args.watches);
-    for role in watched.flat_map(|roles| &roles.0) {
+    for role in watched.flat_map(|watches| &watches.roles) {
         let name = role.value();
         if !known.contains(&name.as_str()) {
             errors.report(

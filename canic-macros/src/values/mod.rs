@@ -8,6 +8,7 @@ mod principal;
 mod role_name;
 mod seconds;
 mod share;
+mod watches;
 
 use darling::FromMeta;
 use syn::{
@@ -24,6 +25,7 @@ pub(crate) use self::{
     role_name::RoleName,
     seconds::Seconds,
     share::Share,
+    watches::Watches,
 };
 use crate::options::{Expected, name_of, path_text};
 

@@ -84,7 +84,8 @@ impl World {
                     Some(position) => drop(self.truth.insert(id(n), position.clone())),
                     None => drop(self.truth.remove(&id(n))),
                 }
-                self.outbox.push(SUBSCRIBER, self.number, id(n), position);
+                self.outbox
+                    .push(SUBSCRIBER, self.number, id(n), position, None);
             }
             Event::Announce(acked) => {
                 if let Some(announcement) = self.outbox.announcement(SUBSCRIBER) {
@@ -131,6 +132,7 @@ impl World {
                 number: upto,
                 canister: *canister,
                 now: Some(position.clone().into()),
+                release: None,
             })
             .collect();
         let more = changes.len() > 2;

@@ -23,6 +23,8 @@ const SWEEP_EVERY: usize = 1_000;
 /// An entry of the directory.
 struct Entry {
     member: MemberRef,
+    /// The number of its release, if root tells it to this member.
+    release: Option<u32>,
     /// The number of the change that announced it. None: it was looked up, and counts only before
     /// [`until`](Self::until).
     number: Option<u64>,
@@ -217,6 +219,7 @@ impl Directory {
                 let until = now + LEASE;
                 let entry = Entry {
                     member,
+                    release: change.release,
                     number,
                     until,
                 };
@@ -243,10 +246,11 @@ impl Directory {
             self.members.remove(canister);
             return;
         };
-        let number = self.members.get(canister).and_then(|entry| entry.number);
+        let announced = self.members.get(canister);
         let entry = Entry {
             member,
-            number,
+            release: announced.and_then(|entry| entry.release),
+            number: announced.and_then(|entry| entry.number),
             until,
         };
         self.members.insert(canister, entry);
@@ -267,6 +271,11 @@ impl Directory {
             Some(entry) if entry.number.is_some() => Cached::Stale(entry.member.clone()),
             Some(_) | None => Cached::Unknown,
         }
+    }
+
+    /// The release of a member, if root tells it to this one.
+    pub(crate) fn release(&self, canister: Principal) -> Option<u32> {
+        self.members.get(canister)?.release
     }
 
     /// The member with a key, if root announces it.
@@ -350,9 +359,13 @@ mod tests {
             number: 1,
             canister: id(1),
             now: Some(member.clone()),
+            release: Some(3),
         };
         directory.apply(change, 0);
         directory.cache(id(2), Some(member.clone()), LEASE, 0);
+        // A lookup says nothing of the release.
+        directory.cache(id(1), Some(member.clone()), LEASE, 0);
+        assert_eq!([1, 2].map(|n| directory.release(id(n))), [Some(3), None]);
         let at = |now| [1, 2].map(|n| directory.cached(id(n), now));
         let fresh = Cached::Fresh(Some(member.clone()));
         assert_eq!(at(LEASE - 1), [fresh.clone(), fresh]);

@@ -188,6 +188,11 @@ pub(crate) async fn children(
     }))
 }
 
+/// The release of a member, if root tells it to this one.
+pub(crate) fn release(canister: Principal) -> Option<u32> {
+    with(|directory| directory.release(canister))
+}
+
 /// The member with a key, if root announces it to this one.
 pub(crate) fn lookup(role: &str, key: &str) -> Option<Principal> {
     with(|directory| directory.lookup(role, key))

@@ -305,6 +305,7 @@ mod tests {
         cycles: 2 * T,
         parents: &[ROOT_PARENT],
         watches: &[],
+        watches_releases: false,
         controllers: &[],
         rollback: Rollback::Recycle,
         rollout: DEFAULT_ROLLOUT,

@@ -343,11 +343,7 @@ impl State {
         subtree: bool,
         now: u64,
     ) -> OperationId {
-        let position = Position {
-            role: self.registry.role_name(member.role).to_string(),
-            parent: member.parent,
-            key: member.key,
-        };
+        let position = self.position_of(member);
         let step = if subtree {
             Step::RetireChildren
         } else {
@@ -600,6 +596,7 @@ impl State {
         end: End,
         now: u64,
     ) {
+        let before = self.registry.member(canister).map(|member| member.release);
         let progress = op.upgrade.as_ref();
         let taken = progress.and_then(|state| state.snapshot.clone());
         let has_new = progress.is_some_and(|state| state.has_new);
@@ -620,6 +617,14 @@ impl State {
                 });
             }
         });
+        if self.registry.member(canister).map(|member| member.release) != before {
+            self.announce_release(canister);
+        }
+        // The snapshot has an older directory and identity, whatever the member acknowledged since.
+        let restorable = plan.snapshot || plan.job == Job::Restore;
+        if restorable && matches!(end, End::Reverted | End::Abandoned) {
+            self.announce_again(canister);
+        }
         if let Some(mut rollout) = self.rollouts.get(plan.rollout).cloned() {
             let took = now.saturating_sub(op.accepted);
             rollout.count(op.id, plan.job, end, took, now);
@@ -717,10 +722,53 @@ impl State {
         let announced = !subscribers.is_empty();
         for (subscriber, position) in subscribers {
             let position = position.cloned();
-            self.outbox.push(subscriber, number, canister, position);
+            let release = position.as_ref().and_then(|_| {
+                subscribers::release_for(self.config, &self.registry, subscriber, canister)
+            });
+            self.outbox
+                .push(subscriber, number, canister, position, release);
         }
         if announced {
             self.write_head();
+        }
+    }
+
+    /// Queues the release of a member for the subscribers that are told releases.
+    fn announce_release(&mut self, canister: Principal) {
+        let subscribers = subscribers::of_release(self.config, &self.registry, canister);
+        let Some(member) = self.registry.member(canister) else {
+            return;
+        };
+        if subscribers.is_empty() {
+            return;
+        }
+        let release = Some(member.release).filter(|release| *release != 0);
+        let position = self.position_of(member);
+        self.head.last_change += 1;
+        let number = self.head.last_change;
+        for subscriber in subscribers {
+            let position = Some(position.clone());
+            self.outbox
+                .push(subscriber, number, canister, position, release);
+        }
+        self.write_head();
+    }
+
+    /// Lets a subscriber catch up whose state was replaced by an older one.
+    fn announce_again(&mut self, canister: Principal) {
+        if let Some(member) = self.registry.member(canister) {
+            let own = self.position_of(member);
+            self.head.last_change += 1;
+            self.outbox.restart(canister, self.head.last_change, own);
+            self.write_head();
+        }
+    }
+
+    fn position_of(&self, member: Member) -> Position {
+        Position {
+            role: self.registry.role_name(member.role).to_string(),
+            parent: member.parent,
+            key: member.key,
         }
     }
 

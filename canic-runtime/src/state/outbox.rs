@@ -53,6 +53,9 @@ struct Pending {
     /// The member's position now. `None`: it does not concern the subscriber any more.
     #[n(1)]
     now: Option<Position>,
+    /// The member's release now, if the subscriber is told releases.
+    #[n(2)]
+    release: Option<u32>,
 }
 
 /// The progress of a subscriber.
@@ -134,6 +137,7 @@ impl Outbox {
         number: u64,
         canister: Principal,
         now: Option<Position>,
+        release: Option<u32>,
     ) {
         let mut state = self.subscriber(subscriber);
         if state.pending >= MAX_PENDING {
@@ -142,11 +146,25 @@ impl Outbox {
             self.drop_through(subscriber, u64::MAX);
         }
         let canister = Id(canister);
-        let change = Record(Pending { canister, now });
+        let change = Record(Pending {
+            canister,
+            now,
+            release,
+        });
         self.pending.insert((subscriber, number), change);
         state.pending += 1;
         self.subscribers.insert(subscriber, Record(state));
         self.deliveries.entry(subscriber).or_default();
+    }
+
+    /// Queues a subscriber's own position behind a gap, so that it catches up: it may have lost
+    /// what it acknowledged. A canister to which root never announced anything is left alone.
+    pub(crate) fn restart(&mut self, subscriber: Principal, number: u64, own: Position) {
+        if self.subscribers.contains_key(&subscriber) {
+            self.drop_through(subscriber, u64::MAX);
+            self.start_after(subscriber, number - 1);
+            self.push(subscriber, number, subscriber, Some(own), None);
+        }
     }
 
     /// Drops the changes for a subscriber up to a number, and answers how many there were.
@@ -217,11 +235,16 @@ impl Outbox {
         let changes: Vec<Change> = pending
             .take(BATCH)
             .map(|entry| {
-                let Pending { canister, now } = entry.value().0;
+                let Pending {
+                    canister,
+                    now,
+                    release,
+                } = entry.value().0;
                 Change {
                     number: entry.key().1,
                     canister: canister.0,
                     now: now.map(MemberRef::from),
+                    release,
                 }
             })
             .collect();
@@ -318,7 +341,7 @@ mod tests {
     }
 
     fn push(all: &mut Outbox, subscriber: u8, number: u64) {
-        all.push(id(subscriber), number, id(100), None);
+        all.push(id(subscriber), number, id(100), None, None);
     }
 
     fn numbers(all: &Outbox, subscriber: u8) -> Option<(u64, Vec<u64>, u64)> {

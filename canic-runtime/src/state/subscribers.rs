@@ -9,7 +9,7 @@ use candid::Principal;
 
 use crate::{
     api::{CatchUpCursor, CatchUpPage, CatchUpRequest, Change, MAX_PAGE},
-    config::RootConfig,
+    config::{RoleConfig, RootConfig},
     operation::Position,
     state::registry::{MemberStatus, Registry},
 };
@@ -28,7 +28,7 @@ pub(crate) fn of_change<'a>(
     subscribers.extend(before.map(|position| (position.parent.0, None)));
     subscribers.extend(after.map(|position| (position.parent.0, after)));
     if let Some(position) = before.or(after) {
-        let watchers = watchers(config, registry, &position.role);
+        let watchers = watchers(config, registry, &position.role, |_| true);
         subscribers.extend(watchers.map(|watcher| (watcher, after)));
     }
     subscribers.extend(leaseholders.into_iter().map(|holder| (holder, after)));
@@ -43,15 +43,57 @@ pub(crate) fn of_change<'a>(
     } else if after.is_none() {
         subscribers.remove(&canister);
     }
-    subscribers.retain(|subscriber, _| is_reachable(registry, *subscriber));
+    subscribers.retain(|subscriber, _| is_announced(registry, *subscriber));
     subscribers
 }
 
-/// Whether a canister is a member that root can announce to.
-fn is_reachable(registry: &Registry, canister: Principal) -> bool {
+/// Whether a canister is a member that root announces, and announces to. One that is being upgraded
+/// may know changes from pages already, so that it has to be told those that come after them.
+fn is_announced(registry: &Registry, canister: Principal) -> bool {
     let member = registry.member(canister);
-    member
-        .is_some_and(|member| matches!(member.status, MemberStatus::Active | MemberStatus::Moving))
+    member.is_some_and(|member| match member.status {
+        MemberStatus::Active | MemberStatus::Moving | MemberStatus::Upgrading => true,
+        MemberStatus::Installing | MemberStatus::Retiring => false,
+    })
+}
+
+/// The subscribers that root tells the release of a member: those whose role watches releases of
+/// the member's role.
+pub(crate) fn of_release(
+    config: &RootConfig,
+    registry: &Registry,
+    canister: Principal,
+) -> Vec<Principal> {
+    let Some(member) = registry.member(canister) else {
+        return Vec::new();
+    };
+    let role = registry.role_name(member.role);
+    watchers(config, registry, role, tells_releases)
+        .filter(|watcher| *watcher != canister && is_announced(registry, *watcher))
+        .collect()
+}
+
+fn tells_releases(watcher: &RoleConfig) -> bool {
+    watcher.watches_releases
+}
+
+/// The release that root tells a subscriber with a change of a member.
+pub(crate) fn release_for(
+    config: &RootConfig,
+    registry: &Registry,
+    subscriber: Principal,
+    canister: Principal,
+) -> Option<u32> {
+    if !config.roles.iter().any(tells_releases) {
+        return None;
+    }
+    let (member, watcher) = (registry.member(canister)?, registry.member(subscriber)?);
+    let role = registry.role_name(member.role);
+    let watcher = registry.role_name(watcher.role);
+    let told = config.roles.iter().any(|known| {
+        known.name == watcher && tells_releases(known) && known.watches.contains(&role)
+    });
+    Some(member.release).filter(|release| told && *release != 0)
 }
 
 /// The roles that a role watches.
@@ -60,16 +102,17 @@ pub(crate) fn watched_roles(config: &RootConfig, role: &str) -> &'static [&'stat
     role.map_or(&[], |role| role.watches)
 }
 
-/// The members whose role watches a role.
+/// The members whose role watches a role, and of whose role `counts` says yes.
 fn watchers<'a>(
     config: &'a RootConfig,
     registry: &'a Registry,
     role: &'a str,
+    counts: fn(&RoleConfig) -> bool,
 ) -> impl Iterator<Item = Principal> + 'a {
     config
         .roles
         .iter()
-        .filter(move |watcher| watcher.watches.contains(&role))
+        .filter(move |watcher| watcher.watches.contains(&role) && counts(watcher))
         .filter_map(|watcher| registry.role(watcher.name))
         .flat_map(|role| registry.of_role(role.number, None))
 }
@@ -108,11 +151,12 @@ pub(crate) fn catch_up(
             }
             let list = list as u32;
             page.next = Some(CatchUpCursor { list, canister });
-            if canister != subscriber && is_reachable(registry, canister) {
+            if canister != subscriber && is_announced(registry, canister) {
                 page.changes.push(Change {
                     number: upto,
                     canister,
                     now: registry.member_ref(canister),
+                    release: release_for(config, registry, subscriber, canister),
                 });
             }
         }
@@ -126,7 +170,7 @@ pub(crate) fn catch_up(
 mod tests {
     use super::*;
     use crate::{
-        config::{DEFAULT_RESERVE, RoleConfig},
+        config::DEFAULT_RESERVE,
         stable::{memory, record::Id},
     };
 

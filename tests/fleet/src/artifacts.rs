@@ -38,6 +38,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-hooks",
         "fixture-hub",
         "fixture-hub-root",
+        "fixture-index-root",
         "fixture-subscriber",
         "fixture-measured",
         "fixture-misfit-root",

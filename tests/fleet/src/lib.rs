@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod interface;
 pub mod ledgers;
 pub mod observe;
+pub mod rollouts;
 pub mod settings;
 
 pub use audit::Audit;

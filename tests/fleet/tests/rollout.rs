@@ -4,26 +4,18 @@ use std::time::Duration;
 
 use candid::Principal;
 use canic::api::{
-    ApproveRequest, Denied, IdentityInfo, ModuleError, ModuleInfo, OnFailure, OperationKind,
-    OperationsFilter, PageRequest, ProvisionRequest, ReleaseInfo, ReleasesPage, ReleasesRequest,
-    RetireError, Retirement, RolloutControl, RolloutError, RolloutInfo, RolloutOutcome,
-    RolloutPage, RolloutPhase, RolloutPlan, RolloutQuery, RolloutRequest, RolloutsPage, Share,
-    Snapshots,
+    IdentityInfo, OnFailure, OperationKind, OperationsFilter, ProvisionRequest, RetireError,
+    Retirement, RolloutControl, RolloutError, RolloutOutcome, RolloutPhase, RolloutPlan,
+    RolloutRequest, Share, Snapshots,
 };
-use canic_fleet_tests::{Fleet, artifacts, fleet::sha256};
-use serde_bytes::ByteBuf;
-
-/// The module of a release: what it does, and its number.
-fn module(does: &str, number: u32) -> Vec<u8> {
-    let mut module = artifacts::module("fixture-releases");
-    let release = format!("canic-release:{does}:{number:04};");
-    let at = module
-        .windows(release.len())
-        .position(|bytes| bytes.starts_with(b"canic-release:good:"))
-        .expect("the module has its release in its data");
-    module[at..at + release.len()].copy_from_slice(release.as_bytes());
-    module
-}
+use canic_fleet_tests::{
+    Fleet, artifacts,
+    rollouts::{
+        PLAN, control, ended, member_request, module, new_member, new_member_of, new_members_get,
+        no_snapshots_are_left, note, pass, releases, releases_of, roll_out, rollout, rollouts,
+        running_release, stage_manually, until,
+    },
+};
 
 /// A fleet of so many members with the first release.
 fn fleet(members: u32) -> (Fleet, Vec<Principal>) {
@@ -31,163 +23,13 @@ fn fleet(members: u32) -> (Fleet, Vec<Principal>) {
     fleet.approve("releases", &module("good", 1));
     let members = (0..members).map(|number| {
         let request = ProvisionRequest {
-            role: "releases".to_string(),
             key: Some(format!("member {number}")),
-            parent: None,
-            arg: Vec::new(),
+            ..member_request("releases")
         };
         fleet.provision(&request).expect("a member").canister
     });
     let members = members.collect();
     (fleet, members)
-}
-
-fn running_release(fleet: &Fleet, member: Principal) -> String {
-    fleet
-        .query(member, fleet.controller, "running_release", ())
-        .unwrap_or_else(|reject| panic!("{member} serves queries: {reject}"))
-}
-
-fn note(fleet: &Fleet, member: Principal, text: &str) -> Result<u64, String> {
-    fleet
-        .update(member, fleet.controller, "note", (text,))
-        .map_err(|reject| reject.reject_message)
-}
-
-fn rollouts(fleet: &Fleet) -> Vec<RolloutInfo> {
-    let request = PageRequest {
-        after: None,
-        limit: 100,
-    };
-    let page: Result<RolloutsPage, Denied> = fleet.ask("canic_rollouts", (request,));
-    page.expect("a controller may list rollouts").rollouts
-}
-
-fn rollout(fleet: &Fleet, rollout: u32) -> RolloutPage {
-    let query = RolloutQuery {
-        rollout,
-        after: None,
-        limit: 100,
-    };
-    let page: Result<Option<RolloutPage>, Denied> = fleet.ask("canic_rollout", (query,));
-    page.expect("a controller may look").expect("the rollout")
-}
-
-fn releases(fleet: &Fleet) -> Vec<ReleaseInfo> {
-    let request = ReleasesRequest {
-        role: "releases".to_string(),
-        after: None,
-        limit: 100,
-    };
-    let page: Result<ReleasesPage, Denied> = fleet.ask("canic_releases", (request,));
-    page.expect("a controller may list releases").releases
-}
-
-/// Approves a module whose rollout a controller begins.
-fn stage_manually(fleet: &Fleet, module: &[u8]) {
-    let staged = fleet.stage(module).expect("root stages the module");
-    let request = ApproveRequest {
-        role: "releases".to_string(),
-        hash: sha256(module),
-        chunks: vec![ByteBuf::from(staged.hash)],
-        manual: Some(true),
-    };
-    let approved: Result<ModuleInfo, ModuleError> =
-        fleet.command("canic_module_approve", (request,));
-    approved.expect("root approves the module");
-}
-
-/// Begins the rollout of a module by a plan.
-fn roll_out(fleet: &Fleet, module: &[u8], plan: &RolloutPlan) -> u32 {
-    stage_manually(fleet, module);
-    let request = RolloutRequest {
-        role: "releases".to_string(),
-        release: None,
-        plan: Some(*plan),
-        canaries: None,
-    };
-    let begun: Result<u32, RolloutError> = fleet.command("canic_rollout_start", (request,));
-    begun.expect("the rollout begins")
-}
-
-/// The releases that members run, sorted.
-fn releases_of(fleet: &Fleet, members: &[Principal]) -> Vec<String> {
-    let mut releases: Vec<String> = members
-        .iter()
-        .map(|member| running_release(fleet, *member))
-        .collect();
-    releases.sort();
-    releases
-}
-
-fn new_member(fleet: &Fleet) -> Principal {
-    new_member_of(fleet, "releases")
-}
-
-fn new_member_of(fleet: &Fleet, role: &str) -> Principal {
-    let request = ProvisionRequest {
-        role: role.to_string(),
-        key: None,
-        parent: None,
-        arg: Vec::new(),
-    };
-    fleet.provision(&request).expect("a member").canister
-}
-
-/// The release that a new member gets.
-fn new_members_get(fleet: &Fleet) -> String {
-    let member = new_member(fleet);
-    running_release(fleet, member)
-}
-
-/// Lets so many rounds pass, two seconds each.
-fn pass(fleet: &Fleet, rounds: u32) {
-    for _ in 0..rounds {
-        fleet.pic.advance_time(Duration::from_secs(2));
-        fleet.pic.tick();
-    }
-}
-
-fn control(fleet: &Fleet, id: u32, wish: RolloutControl) -> Result<RolloutInfo, RolloutError> {
-    fleet.command("canic_rollout_control", (id, wish))
-}
-
-/// Lets time pass, a minute at a time, until the rollout is in a phase or paused.
-fn until(fleet: &Fleet, id: u32, mut holds: impl FnMut(&RolloutInfo) -> bool) -> RolloutInfo {
-    for _ in 0..3_000 {
-        let info = rollout(fleet, id).rollout;
-        if holds(&info) {
-            return info;
-        }
-        fleet.pic.advance_time(Duration::from_secs(2));
-        fleet.pic.tick();
-    }
-    panic!("{:#?}; open: {:#?}", rollout(fleet, id), fleet.open());
-}
-
-fn ended(info: &RolloutInfo) -> bool {
-    info.phase == RolloutPhase::Ended
-}
-
-const PLAN: RolloutPlan = RolloutPlan {
-    canary: Share::Members(1),
-    bake: 60,
-    concurrent: 2,
-    max_failures: Share::Members(0),
-    on_failure: OnFailure::Undo,
-    snapshots: Snapshots::Canary,
-    health_timeout: 30,
-    keep: 0,
-};
-
-fn no_snapshots_are_left(fleet: &Fleet, members: &[Principal]) {
-    for member in members {
-        let snapshots = fleet
-            .pic
-            .list_canister_snapshots(*member, Some(fleet.root))
-            .expect("root may list them");
-        assert!(snapshots.is_empty(), "{member} has {snapshots:?}");
-    }
 }
 
 #[test]

@@ -350,6 +350,7 @@ fn canics_own_messages_fit() {
         number,
         canister: Principal::anonymous(),
         now: (number % 2 == 0).then(|| member.clone()),
+        release: Some(number as u32),
     });
     let announcement = Announcement {
         after: 0,

@@ -67,7 +67,11 @@ pub(super) fn holder(
         Holder::Member(canister) => {
             let member = state.registry.member(canister)?;
             let operation = member.operation;
-            if member.status == MemberStatus::Active {
+            // A member that is being upgraded stays the same member.
+            if matches!(
+                member.status,
+                MemberStatus::Active | MemberStatus::Upgrading
+            ) {
                 Ok(Accepted::Existing(Provisioned {
                     canister,
                     source: Source::Existing,
@@ -145,9 +149,12 @@ pub(super) fn busy_now(state: &State) -> Option<Busy> {
     )
 }
 
-/// The role of a member that may get children: an active one.
+/// The role of a member that may get children: one that is there, and stays.
 fn parent_role(state: &State, parent: Principal) -> Option<String> {
     let member = state.registry.member(parent)?;
-    matches!(member.status, MemberStatus::Active | MemberStatus::Moving)
-        .then(|| state.registry.role_name(member.role).to_string())
+    let stays = match member.status {
+        MemberStatus::Active | MemberStatus::Moving | MemberStatus::Upgrading => true,
+        MemberStatus::Installing | MemberStatus::Retiring => false,
+    };
+    stays.then(|| state.registry.role_name(member.role).to_string())
 }

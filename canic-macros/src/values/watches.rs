@@ -1,0 +1,69 @@
+//! What a role watches: other roles, and the releases of their members.
+
+use darling::{FromMeta, ast::NestedMeta};
+use syn::{Lit, LitStr, Meta, Path};
+
+use crate::{
+    diag::suggestion,
+    options::{name_of, path_text},
+};
+
+/// The word beside the roles.
+const RELEASES: &str = "releases";
+
+/// The items of `watches(..)`, as they are written.
+pub(crate) struct Watches {
+    pub(crate) roles: Vec<LitStr>,
+    /// Each `releases`.
+    pub(crate) releases: Vec<Path>,
+}
+
+impl FromMeta for Watches {
+    fn from_meta(meta: &Meta) -> darling::Result<Self> {
+        let name = name_of(meta);
+        let Meta::List(list) = meta else {
+            return Err(darling::Error::custom(format!(
+                "expected a list: `{name}(\"..\", \"..\")`"
+            ))
+            .with_span(meta));
+        };
+        let mut watches = Self {
+            roles: Vec::new(),
+            releases: Vec::new(),
+        };
+        let mut errors = darling::Error::accumulator();
+        for item in NestedMeta::parse_meta_list(list.tokens.clone())? {
+            match item {
+                NestedMeta::Lit(Lit::Str(role)) => watches.roles.push(role),
+                NestedMeta::Meta(Meta::Path(word)) if word.is_ident(RELEASES) => {
+                    watches.releases.push(word);
+                }
+                NestedMeta::Meta(Meta::Path(word)) => {
+                    let text = path_text(&word);
+                    let message = format!(
+                        "unknown word `{text}`; {} Roles are texts in quotes",
+                        sentence(suggestion(&text, &[RELEASES]))
+                    );
+                    errors.push(darling::Error::custom(message).with_span(&word));
+                }
+                other => errors.push(
+                    darling::Error::custom(format!(
+                        "expected roles in quotes, and the word `{RELEASES}`: \
+                         `{name}(\"..\", {RELEASES})`"
+                    ))
+                    .with_span(&other),
+                ),
+            }
+        }
+        errors.finish_with(watches)
+    }
+}
+
+/// A suggestion that another sentence follows.
+fn sentence(suggestion: String) -> String {
+    if suggestion.ends_with('?') {
+        suggestion
+    } else {
+        suggestion + "."
+    }
+}

@@ -1,0 +1,6 @@
+#[canic::root(role(name = "directory", watches(releases)))]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E

@@ -1,0 +1,9 @@
+#[canic::root(
+    role(name = "worker"),
+    role(name = "directory", watches(releases, "worker", releases)),
+)]
+struct Fleet;
+
+fn main() {}
+
+//# not: error[E
