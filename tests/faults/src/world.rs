@@ -157,7 +157,7 @@ impl World {
             reserve: 0,
             deaf: BTreeSet::new(),
             watched: &[],
-            module: Arc::new(artifacts::module(package)),
+            module: Arc::new(without_names(&artifacts::module(package))),
             modules: BTreeMap::new(),
             idle: 0,
             frozen: BTreeSet::new(),
@@ -485,7 +485,7 @@ impl World {
     /// When root can't be upgraded.
     pub fn upgrade_root_to(&mut self, package: &'static str) {
         self.package = package;
-        self.module = Arc::new(artifacts::module(package));
+        self.module = Arc::new(without_names(&artifacts::module(package)));
         self.upgrade_root().expect("root can be upgraded");
     }
 
@@ -614,7 +614,11 @@ impl World {
         while quiet < 2 {
             let before = self.events();
             self.tick();
-            quiet = if self.events() == before { quiet + 1 } else { 0 };
+            quiet = if self.events() == before {
+                quiet + 1
+            } else {
+                0
+            };
         }
     }
 
@@ -842,6 +846,36 @@ fn is_vain_delivery(event: &Event) -> bool {
     let is_delivery = ["canic_announce", "canic_sync"].contains(&event.method.as_str());
     let failed = event.kind == Kind::Reject || event.outcome != Outcome::Reply;
     event.kind == Kind::Timer || event.method == TIMER || (is_delivery && failed)
+}
+
+/// A module without the names of its functions. With them, root is too large for one message.
+fn without_names(module: &[u8]) -> Vec<u8> {
+    const HEAD: usize = 8;
+    let mut kept = module[..HEAD].to_vec();
+    let mut at = HEAD;
+    while at < module.len() {
+        let (size, body) = leb128(module, at + 1);
+        let end = body + size;
+        let is_custom = module[at] == 0;
+        if !(is_custom && module[body..end].starts_with(b"\x04name")) {
+            kept.extend_from_slice(&module[at..end]);
+        }
+        at = end;
+    }
+    kept
+}
+
+/// A number in a module, and the place after it.
+fn leb128(module: &[u8], mut at: usize) -> (usize, usize) {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let byte = module[at];
+        number |= usize::from(byte & 0x7f) << shift;
+        (at, shift) = (at + 1, shift + 7);
+        if byte & 0x80 == 0 {
+            return (number, at);
+        }
+    }
 }
 
 fn first_page() -> PageRequest {

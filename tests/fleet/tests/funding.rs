@@ -342,7 +342,11 @@ fn root_keeps_its_reserve_and_goes_on_once_it_has_cycles() {
     pass(&fleet, DAY);
     let now = status(&fleet, keeper);
     let told = fleet.operations(OperationsFilter::Closed);
-    assert!(now.cycles > now.frozen + 1_400 * B, "{} {told:#?}", now.cycles);
+    assert!(
+        now.cycles > now.frozen + 1_400 * B,
+        "{} {told:#?}",
+        now.cycles
+    );
 }
 
 #[test]
