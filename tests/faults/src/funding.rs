@@ -142,7 +142,11 @@ pub(crate) static SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "watch_over_the_pool",
         world: || {
-            let mut world = funded();
+            // The pool has place for one more while nobody has asked for members.
+            let mut world = World::start(ROOT, 60 * T);
+            (world.capacity, world.reserve) = (4, 2 * T);
+            world.approve("worker", "example-worker");
+            let mut world = rest(world);
             let spare = world.create(controller(), 450 * B);
             world.set_controllers(controller(), spare, vec![world.root]);
             import(&mut world, spare, ImportAs::Pool);

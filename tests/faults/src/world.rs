@@ -11,8 +11,8 @@ use candid::{
     utils::{ArgumentEncoder, encode_args},
 };
 use canic::api::{
-    ApproveRequest, Denied, MemberInfo, MembersFilter, MembersPage, MembersRequest, Metric,
-    MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
+    ApproveRequest, Denied, MemberInfo, MemberState, MembersFilter, MembersPage, MembersRequest,
+    Metric, MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
     OperationsRequest, PageRequest, PoolEntry, PoolPage, StageRequest, StagedChunk,
 };
 use canic_fleet_tests::{
@@ -560,7 +560,8 @@ impl World {
     /// Upgrades a member to the module that it has; a member that can't be upgraded now stays as it
     /// is.
     pub fn upgrade(&mut self, member: &MemberInfo) {
-        if self.waits_for_timers() {
+        // An operator leaves a member alone that root upgrades.
+        if self.waits_for_timers() || member.state == MemberState::Upgrading {
             return;
         }
         let Some(module) = self.modules.get(&member.module) else {
