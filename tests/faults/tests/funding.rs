@@ -111,7 +111,7 @@ fn a_look_costs_the_same_however_many_members_are_on_record() {
 
 /// One in `EVERY` single failures of the scenarios of grants is tried here, beside those of the
 /// whole matrix.
-const EVERY: usize = 13;
+const EVERY: usize = 31;
 
 #[test]
 fn grants_and_the_watch_survive_failures_of_their_calls() {
