@@ -4,10 +4,15 @@ use std::sync::OnceLock;
 
 use candid::{Decode, Encode, Principal};
 use canic::api::{
-    GrantError, GrantRequest, Granted, ImportAs, OperationKind, OperationState, OperationsFilter,
-    ProvisionRequest, RetireRequest, Retirement,
+    ApproveRequest, GrantError, GrantRequest, Granted, ImportAs, ModuleError, OperationKind,
+    OperationState, OperationsFilter, ProvisionRequest, RetireRequest, Retirement, StageRequest,
+    StagedChunk,
 };
-use canic_fleet_tests::{artifacts, user};
+use canic_fleet_tests::{
+    artifacts,
+    fleet::{CHUNK, sha256},
+    user,
+};
 
 use crate::{
     scenario::{Scenario, import, member, rest},
@@ -98,12 +103,32 @@ pub(crate) static SCENARIOS: [Scenario; 11] = [
     },
     Scenario {
         name: "watch_over_a_dry_member_that_is_upgraded",
-        world: dry,
+        world: || {
+            let mut world = dry();
+            let module = new_keeper();
+            world.know_module(&module);
+            for chunk in module.chunks(CHUNK) {
+                let chunk = chunk.to_vec();
+                let staged: Result<StagedChunk, ModuleError> = world.ask(
+                    controller(),
+                    "canic_module_stage",
+                    (StageRequest { chunk },),
+                );
+                staged.expect("the chunk is taken");
+            }
+            rest(world)
+        },
         act: |world| {
             world.pass(FIRST * SECOND);
-            let mut module = artifacts::burner("keeper");
-            module.extend([0, 5, 4, b'n', b'e', b'w', b'!']);
-            world.approve_module("keeper", &module);
+            let module = new_keeper();
+            let chunks = module.chunks(CHUNK).map(|chunk| sha256(chunk).into());
+            let request = ApproveRequest {
+                role: "keeper".to_string(),
+                hash: sha256(&module),
+                chunks: chunks.collect(),
+                manual: None,
+            };
+            world.begin(controller(), world.root, "canic_module_approve", (request,));
         },
     },
     Scenario {
@@ -142,7 +167,11 @@ pub(crate) static SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "watch_over_the_pool",
         world: || {
-            let mut world = funded();
+            // The pool has place for one more while nobody has asked for members.
+            let mut world = World::start(ROOT, 60 * T);
+            (world.capacity, world.reserve) = (4, 2 * T);
+            world.approve("worker", "example-worker");
+            let mut world = rest(world);
             let spare = world.create(controller(), 450 * B);
             world.set_controllers(controller(), spare, vec![world.root]);
             import(&mut world, spare, ImportAs::Pool);
@@ -194,6 +223,13 @@ fn request(role: &str, key: &str, parent: Option<Principal>) -> ProvisionRequest
         parent,
         arg: Encode!().expect("no argument"),
     }
+}
+
+/// A keeper's module under another hash: a custom section of five bytes, named "new!".
+fn new_keeper() -> Vec<u8> {
+    let mut module = artifacts::burner("keeper");
+    module.extend([0, 5, 4, b'n', b'e', b'w', b'!']);
+    module
 }
 
 /// The first member of a role.
