@@ -4,6 +4,7 @@ use syn::{Item, LitStr, parse_quote};
 
 use super::{
     args::{PoolArgs, RoleArgs, RootArgs},
+    duplicates::no_duplicates,
     fund,
     model::{Pool, Role, Rollback, Root},
     refuel, role_graph,
@@ -284,26 +285,6 @@ fn parent_is_not_root_alone(controllers: &[Controller], parents: &[LitStr], erro
             "the parent of this role is root, which controls it in any case; \
              remove `parent`, or name other roles in `parents(..)`",
         );
-    }
-}
-
-pub(super) fn no_duplicates<T: quote::ToTokens>(
-    items: &[T],
-    subject: &str,
-    text: impl Fn(&T) -> String,
-    errors: &mut Errors,
-) {
-    for (index, item) in items.iter().enumerate() {
-        let name = text(item);
-        if let Some(earlier) = items[..index].iter().find(|other| text(other) == name) {
-            errors.report_conflict(
-                (
-                    item,
-                    format!("the {subject} `{name}` is named twice; keep one"),
-                ),
-                (earlier, format!("`{name}` is first named here")),
-            );
-        }
     }
 }
 

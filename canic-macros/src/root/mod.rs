@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod check;
+mod duplicates;
 mod expand;
 mod fund;
 mod gzip;

@@ -4,7 +4,7 @@ use syn::LitStr;
 
 use super::{
     args::RefuelArgs,
-    check::no_duplicates,
+    duplicates::no_duplicates,
     model::{FuelSource, Refuel},
 };
 use crate::{

@@ -9,7 +9,7 @@ use crate::{
     api::{Health, Identity},
     operation::{
         Hash,
-        refuel::{LedgerCall, Refusal},
+        fuel::{LedgerCall, Refusal},
     },
 };
 

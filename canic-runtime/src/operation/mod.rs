@@ -6,6 +6,7 @@ pub(crate) mod allocation;
 pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod drain;
+pub(crate) mod fuel;
 pub(crate) mod grant;
 pub(crate) mod install;
 pub(crate) mod location;
@@ -28,8 +29,8 @@ use crate::{
     api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
     config::Rollback,
     operation::{
+        fuel::Refuel,
         grant::{Charge, GrantPlan},
-        refuel::Refuel,
     },
     stable::record::{Cycles, Id},
 };

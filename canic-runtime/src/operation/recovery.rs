@@ -40,6 +40,11 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
         upgrade::resume(op);
         return Transition::Call;
     }
+    take_up(op)
+}
+
+/// Decides where to take up an operation that is neither an upgrade nor a refuel.
+fn take_up(op: &mut Operation) -> Transition {
     match op.step {
         // Only the lost reply contained the new canister's id.
         Step::Create => {

@@ -12,14 +12,13 @@
 //! any time: the cycles minting canister knows a payment by its block.
 
 use candid::Principal;
-use minicbor::{Decode, Encode};
 
 use crate::{
-    codec::account::{AccountId, account_id, subaccount_of},
-    config::FuelSource,
+    codec::account::{account_id, subaccount_of},
     operation::{
         End, Operation, Purpose, Step,
         call::{Failure, Outcome, Reply, shorten},
+        fuel::{Fuel, LedgerCall, Refuel, Refusal},
         transition::{MAX_ATTEMPTS, Transition, backoff},
     },
     stable::record::Cycles,
@@ -27,13 +26,6 @@ use crate::{
 
 /// The smallest refuel in cycles: a thousand times the fee of the cycles ledger.
 pub(crate) const MIN_CYCLES: u128 = 100_000_000_000;
-
-/// The fee of the cycles ledger for a block, in cycles (`dfinity/cycles-ledger`, `config.rs`). The
-/// ledger does not tell in its refusals when it takes more, so root then tries twice as much.
-const CYCLES_FEE: u128 = 100_000_000;
-
-/// The fee of the ICP ledger for a transfer, in e8s. The ledger tells when it takes another one.
-const ICP_FEE: u128 = 10_000;
 
 /// Calls after which root makes no other payment in this operation.
 const MAX_PAYMENTS: u32 = 20;
@@ -47,121 +39,7 @@ pub(crate) const TOP_UP: u64 = 0x5055_5054;
 /// The cycles minting canister, rkp4c-7iaaa-aaaaa-aaaca-cai.
 pub(crate) const CYCLES_MINTING: Principal = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 4, 1, 1]);
 
-/// A refuel and its progress. In stable memory it is a CBOR array:
-///
-/// ```text
-/// 0 source  1 wanted  2 rate  3 fee  4 balance  5 amount  6 created_at  7 unsure  8 block  9 got
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Refuel {
-    #[n(0)]
-    pub(crate) source: Fuel,
-    /// Cycles that root is to get at most.
-    #[n(1)]
-    wanted: Cycles,
-    /// Cycles for a unit of the ledger: a cycle, or an e8.
-    #[n(2)]
-    rate: u64,
-    /// The ledger's fee for a payment, in its units.
-    #[n(3)]
-    fee: Cycles,
-    /// The account's balance before the payment, in the ledger's units.
-    #[n(4)]
-    balance: Cycles,
-    /// The payment without the fee, in the ledger's units.
-    #[n(5)]
-    amount: Cycles,
-    /// The payment's time, by which the ledger knows it: nanoseconds since the epoch. `None`: no
-    /// payment was decided on.
-    #[n(6)]
-    created_at: Option<u64>,
-    /// Whether the ledger may have made the payment in a call whose reply root did not get.
-    #[n(7)]
-    unsure: bool,
-    /// The block of a payment in ICP.
-    #[n(8)]
-    block: Option<u64>,
-    /// Cycles that root got.
-    #[n(9)]
-    pub(crate) got: Cycles,
-}
-
-/// The source of a refuel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub(crate) enum Fuel {
-    #[n(0)]
-    Cycles,
-    #[n(1)]
-    Icp,
-}
-
-impl From<FuelSource> for Fuel {
-    fn from(source: FuelSource) -> Self {
-        match source {
-            FuelSource::Cycles => Self::Cycles,
-            FuelSource::Icp => Self::Icp,
-        }
-    }
-}
-
-/// A call of a refuel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LedgerCall {
-    /// `get_icp_xdr_conversion_rate`.
-    Rate,
-    /// `icrc1_balance_of` at the ledger of a source.
-    Balance(Fuel),
-    /// `withdraw` to root.
-    Withdraw { cycles: u128, created_at: u64 },
-    /// `transfer` of ICP.
-    Transfer {
-        to: AccountId,
-        e8s: u64,
-        fee: u64,
-        created_at: u64,
-    },
-    /// `notify_top_up` for root.
-    Notify { block: u64 },
-}
-
-/// Why a ledger, or the cycles minting canister, did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The ledger takes this fee.
-    BadFee(u128),
-    /// The account holds too little.
-    Insufficient,
-    /// The ledger can't know any more whether it has made this payment.
-    TooOld,
-    /// The same call may succeed later.
-    Later(String),
-    /// The money came back to the account, less a fee.
-    Refunded(String),
-    /// The same call will never succeed.
-    Never(String),
-}
-
 impl Refuel {
-    /// A refuel of which no step is done.
-    pub(crate) fn new(source: Fuel, wanted: u128) -> Self {
-        Self {
-            source,
-            wanted: Cycles(wanted),
-            rate: 1,
-            fee: Cycles(match source {
-                Fuel::Cycles => CYCLES_FEE,
-                Fuel::Icp => ICP_FEE,
-            }),
-            balance: Cycles(0),
-            amount: Cycles(0),
-            created_at: None,
-            unsure: false,
-            block: None,
-            got: Cycles(0),
-        }
-    }
-
     /// The first step of a refuel.
     pub(crate) fn first_step(source: Fuel) -> Step {
         match source {
@@ -188,33 +66,6 @@ impl Refuel {
             Step::Notify => LedgerCall::Notify { block: self.block? },
             _ => return None,
         })
-    }
-
-    /// The largest payment that the account's balance allows, up to what is wanted.
-    fn affordable(&self, balance: u128) -> u128 {
-        let wanted = self.wanted.0.div_ceil(u128::from(self.rate.max(1)));
-        wanted.min(balance.saturating_sub(self.fee.0))
-    }
-
-    /// The cycles that a payment of `amount` brings.
-    fn cycles_for(&self, amount: u128) -> u128 {
-        amount.saturating_mul(u128::from(self.rate))
-    }
-
-    /// The account in words.
-    fn account(&self) -> &'static str {
-        match self.source {
-            Fuel::Cycles => "root's account at the cycles ledger",
-            Fuel::Icp => "root's account at the ICP ledger",
-        }
-    }
-
-    /// The unit of the ledger.
-    fn unit(&self) -> &'static str {
-        match self.source {
-            Fuel::Cycles => "cycles",
-            Fuel::Icp => "e8s",
-        }
     }
 }
 
@@ -447,6 +298,7 @@ pub(crate) fn resume(op: &mut Operation) -> Transition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::fuel::{CYCLES_FEE, ICP_FEE};
 
     const T: u128 = 1_000_000_000_000;
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
@@ -640,6 +492,15 @@ mod tests {
         }
         assert!(waited > 7 * 86_400_000_000_000, "{waited}");
         assert!(op.failure.unwrap().contains("block 42"));
+    }
+
+    #[test]
+    fn a_notification_that_was_cut_off_is_made_again() {
+        let mut op = paying(Fuel::Icp, 90 * T);
+        after_step(&mut op, Reply::Paid(42));
+        op.in_flight = true;
+        assert_eq!(resume(&mut op), Transition::Call);
+        assert_eq!(call(&op), LedgerCall::Notify { block: 42 });
     }
 
     #[test]

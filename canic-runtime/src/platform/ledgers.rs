@@ -10,7 +10,8 @@ use serde_bytes::Bytes;
 use crate::{
     operation::{
         call::{Failure, Reply},
-        refuel::{CYCLES_MINTING, Fuel, LedgerCall, Refusal, TOP_UP},
+        fuel::{Fuel, LedgerCall, Refusal},
+        refuel::{CYCLES_MINTING, TOP_UP},
     },
     platform::{
         answers::{best_effort_call, canister_call, decode},

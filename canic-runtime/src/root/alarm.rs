@@ -22,7 +22,8 @@ thread_local! {
 /// A single timer that is overdue by so many nanoseconds was lost.
 const OVERDUE: u64 = Pace::Work.interval(0);
 
-/// Nanoseconds between two runs of the watchdog at least, while root waits for a look: five minutes.
+/// Nanoseconds between two runs of the watchdog at least, while root waits for a look: five
+/// minutes.
 const MIN_WATCH: u64 = 300_000_000_000;
 
 /// Nanoseconds by which a look may be late: ten minutes.
@@ -60,8 +61,8 @@ pub(crate) enum Pace {
     /// Nothing is open, but the pool is short: a refill failed, or root can't pay for one. Or a
     /// rollout waits for a time to come, or root itself is low on cycles.
     Wait,
-    /// Nothing is open. Root looks at its own cycles or a canister's at this time, in nanoseconds since
-    /// the epoch.
+    /// Nothing is open. Root looks at its own cycles or a canister's at this time, in nanoseconds
+    /// since the epoch.
     Watch { due: u64 },
 }
 

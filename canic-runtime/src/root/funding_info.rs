@@ -1,4 +1,5 @@
-//! The answer of `canic_funding`: root, the roles, the grants of the last days, and what was refused.
+//! The answer of `canic_funding`: root, the roles, the grants of the last days, and what was
+//! refused.
 
 use crate::{
     api::{FundingDay, FundingInfo, Level, RefusedGrant, RoleFunding},

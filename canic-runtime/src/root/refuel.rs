@@ -6,7 +6,7 @@ use crate::{
     api::{OperationId, OperationKind},
     operation::{
         End, Moment, Operation, Purpose,
-        refuel::{Fuel, Refuel},
+        fuel::{Fuel, Refuel},
     },
     root::alarm,
     state::{self, State},

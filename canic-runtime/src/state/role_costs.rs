@@ -1,5 +1,5 @@
-//! What the members of each role cost, and the one that has the least time left, as root's last looks
-//! saw them.
+//! What the members of each role cost, and the one that has the least time left, as root's last
+//! looks saw them.
 
 use crate::{
     operation::grant,
