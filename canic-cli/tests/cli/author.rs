@@ -36,7 +36,8 @@ fn a_new_fleet_has_no_contradictions_and_a_changed_one_names_them() {
     let fleet = folder.0.join("garden");
     expect![[r#"
         2 canisters, 0 remarks
-    "#]].assert_eq(&canic(&fleet, &["check"]).text());
+    "#]]
+    .assert_eq(&canic(&fleet, &["check"]).text());
     change(
         &fleet.join("worker/src/lib.rs"),
         "args: WorkerArgs",
@@ -46,21 +47,24 @@ fn a_new_fleet_has_no_contradictions_and_a_changed_one_names_them() {
     expect![[r#"
         error: worker: its `init` takes Other, and root's role `worker` has `args` of WorkerArgs
         2 canisters, 1 remark
-    "#]].assert_eq(&ran.stdout);
+    "#]]
+    .assert_eq(&ran.stdout);
     assert_eq!(ran.code, 1);
 
     expect![[r#"
         canic: `garden` is there already
-    "#]].assert_eq(&canic(&folder.0, &["new", "garden"]).fails(5));
+    "#]]
+    .assert_eq(&canic(&folder.0, &["new", "garden"]).fails(5));
     expect![[r#"
         canic: `../up` is no name of a fleet
         Use lower-case letters, digits and `-`; a letter comes first.
-    "#]].assert_eq(&canic(&folder.0, &["new", "../up"]).fails(2));
+    "#]]
+    .assert_eq(&canic(&folder.0, &["new", "../up"]).fails(2));
     expect!["Run this in the folder of a fleet; `canic new NAME` makes one."].assert_eq(
         &canic(&folder.0, &["build"])
             .fails(5)
             .lines()
-            .last()
+            .next_back()
             .unwrap_or(""),
     );
 }
