@@ -56,7 +56,7 @@ enum Command {
     Logs(logs::Args),
     /// Prints the metrics of root or of a member
     Metrics(metrics::Args),
-    /// Releases a module for a role: compares interfaces, uploads, approves, and watches the rollout
+    /// Releases a module for a role: compares interfaces, uploads, and rolls it out
     Release(release::Args),
     /// Begins, shows and controls rollouts
     #[command(subcommand)]

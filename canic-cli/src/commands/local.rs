@@ -13,10 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    commands::{
-        author,
-        rollout::{self, PlanArgs},
-    },
+    commands::{author, plan::PlanArgs, rollout},
     connection::{self, Connection, Network},
     failure::Failure,
     fleet::Fleet,

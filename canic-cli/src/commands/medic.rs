@@ -212,7 +212,7 @@ impl Text for Report {
                 format::count(count, "finding")
             ),
         };
-        text + &format!("{count}; {looked}\n")
+        text + &format!("{count}\n{looked}\n")
     }
 }
 

@@ -6,7 +6,7 @@ use canic::api::{MAX_CHUNK, MembersFilter, ModuleInfo};
 use serde::Serialize;
 
 use crate::{
-    commands::rollout::{self, PlanArgs},
+    commands::{plan::PlanArgs, rollout},
     failure::{Failure, Kind},
     fleet::Fleet,
     gate::{self, Judgement},

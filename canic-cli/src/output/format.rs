@@ -102,7 +102,7 @@ pub(crate) fn parse_cycles(text: &str) -> Result<u128, String> {
     let whole: u128 = whole.parse().map_err(|_| wrong())?;
     let scale = 10_u128.pow(fraction.len() as u32);
     let part: u128 = format!("0{fraction}").parse().map_err(|_| wrong())?;
-    if part * factor % scale != 0 {
+    if !(part * factor).is_multiple_of(scale) {
         return Err(wrong());
     }
     whole

@@ -236,7 +236,12 @@ mod tests {
             #[canic::root(
                 pool(min = 2, max = 10, cycles = "2T"),
                 role(name = "hub", wasm = "../hub.wasm", max = 3),
-                role(name = "worker", args = types::WorkerArgs, wasm = worker, parents("root", "hub")),
+                role(
+                    name = "worker",
+                    args = types::WorkerArgs,
+                    wasm = worker,
+                    parents("root", "hub"),
+                ),
             )]
             pub struct Fleet;
         "#;

@@ -64,7 +64,7 @@ fn a_new_fleet_has_no_contradictions_and_a_changed_one_names_them() {
         &canic(&folder.0, &["build"])
             .fails(5)
             .lines()
-            .last()
+            .next_back()
             .unwrap_or(""),
     );
 }

@@ -44,10 +44,12 @@ fn a_member_is_provisioned_once_and_retired_by_a_plan() {
 
     expect![[r#"
         plan:
-          retire l62sy-yx777-77777-aaabq-cai, worker `seven`: drain its cycles, and delete it with its data
+          retire l62sy-yx777-77777-aaabq-cai, worker `seven`: drain its cycles, and delete it
+              with its data
         canic: nothing was changed
         Add `--yes` to carry out this plan.
-    "#]].assert_eq(&live.canic("retire worker/seven --delete").fails(9));
+    "#]]
+    .assert_eq(&live.canic("retire worker/seven --delete").fails(9));
     let retired = live.canic("retire worker/seven --delete --yes").text();
     assert!(retired.starts_with("deleted "), "{retired}");
     expect![[r#"

@@ -157,9 +157,26 @@ pub(crate) fn canic(folder: &Path, words: &[&str]) -> Ran {
     }
 }
 
-/// A text without what differs from run to run: ages, amounts of cycles, and the widths of columns.
+/// A text without what differs from run to run or from build to build: ages, cycles, sizes, hashes,
+/// ports, and the widths of columns.
 fn redact(text: &str) -> String {
-    text.lines().map(|line| redact_line(line) + "\n").collect()
+    text.lines().map(|line| wrap(&redact_line(line))).collect()
+}
+
+/// A line in pieces that fit into a source file.
+fn wrap(line: &str) -> String {
+    let indent = " ".repeat(line.len() - line.trim_start().len());
+    let (mut text, mut width) = (indent.clone(), indent.len());
+    for (at, word) in line.split_whitespace().enumerate() {
+        if width + word.len() > 86 && at > 0 {
+            text += &format!("\n{indent}   ");
+            width = indent.len() + 3;
+        }
+        let space = if at > 0 { " " } else { "" };
+        text += &format!("{space}{word}");
+        width += space.len() + word.len();
+    }
+    text.trim_end().to_string() + "\n"
 }
 
 fn redact_line(line: &str) -> String {
@@ -171,6 +188,7 @@ fn redact_line(line: &str) -> String {
         let kind = match unit.as_str() {
             "s" | "min" | "h" | "d" => "AGE",
             "T" | "B" | "M" => "CYCLES",
+            "KiB" | "MiB" => "BYTES",
             _ => continue,
         };
         if is_number {
@@ -178,8 +196,18 @@ fn redact_line(line: &str) -> String {
             words[at - 1] = kind.to_string();
         }
     }
-    let words = words.join(" ").replace("AGE ", "AGE ").replace(" ,", ",");
-    format!("{}{}", " ".repeat(indent), words)
+    for word in &mut words {
+        let is_hash = word.len() >= 12 && word.chars().all(|c| c.is_ascii_hexdigit() || c == ',');
+        if is_hash {
+            *word = "HASH".to_string();
+        }
+        if let Some((before, port)) = word.split_once("localhost:") {
+            let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
+            *word = format!("{before}localhost:PORT{rest}");
+        }
+    }
+    let words = words.join(" ").replace(" ,", ",");
+    format!("{}{words}", " ".repeat(indent))
         .trim_end()
         .to_string()
 }

@@ -1,10 +1,8 @@
 //! The dashboard: who gets in, what it answers, and the page in a browser.
 
 use std::{
-    env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -12,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     common::Live,
+    page::{chromium, document},
     releases::{file, three_members},
 };
 
@@ -182,48 +181,17 @@ fn a_rollout_is_followed_paused_resumed_and_aborted_from_the_dashboard_and_nothi
     assert_eq!(rollout()["outcome"], "aborted");
 }
 
-/// A browser, if this machine has one.
-fn chromium() -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let files = folders
-        .iter()
-        .flat_map(|folder| names.map(|name| folder.join(name)));
-    files.into_iter().find(|file| file.is_file())
-}
-
 #[test]
 fn the_page_shows_the_fleet_in_a_browser() {
     let Some(chromium) = chromium() else {
-        println!("skipped: the_page_shows_the_fleet_in_a_browser needs chromium");
+        println!("skipped: this test needs chromium (Debian: apt-get install chromium)");
         return;
     };
     let live = Live::start("fixture-bare-root", three_members);
     let show = |view: &str| {
         let dashboard = Dashboard::start(&live);
-        let screenshot = live.folder.0.join(format!("{view}.png"));
-        let profile = live.folder.0.join("profile");
-        let output = Command::new(&chromium)
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--window-size=1300,900",
-            ])
-            .args(["--virtual-time-budget=8000", "--dump-dom"])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("--screenshot={}", screenshot.display()))
-            .arg(format!("{}#{view}", dashboard.link))
-            .stdin(Stdio::null())
-            .output()
-            .expect("the browser runs");
-        if let Some(folder) = env::var_os("CANIC_SCREENSHOTS") {
-            let to = PathBuf::from(folder).join(format!("{view}.png"));
-            let copied = fs::copy(&screenshot, to);
-            assert!(copied.is_ok(), "{copied:?}");
-        }
-        String::from_utf8(output.stdout).expect("text")
+        let address = format!("{}#{view}", dashboard.link);
+        document(&chromium, &address, &format!("{view}.png"))
     };
     let overview = show("overview");
     assert!(
@@ -239,5 +207,5 @@ fn the_page_shows_the_fleet_in_a_browser() {
     let rollouts = show("rollouts");
     assert!(rollouts.contains("no rollouts"), "{rollouts}");
     let tree = show("tree");
-    assert_eq!(tree.matches("<li>").count(), 3, "{tree}");
+    assert_eq!(tree.matches("<li><span class=\"id\">").count(), 3, "{tree}");
 }

@@ -114,9 +114,9 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     .assert_eq(&without_times(live.json("members --key 2")));
     expect![[r#"
         CANISTER CYCLES STATE AGE REFUSALS REASON
-        l62sy-yx777-77777-aaabq-cai CYCLES  ready AGE  0 -
-        ll5dv-z7777-77777-aaaca-cai CYCLES  ready AGE  0 -
-        lf7o5-cp777-77777-aaada-cai CYCLES  ready AGE  0 -
+        l62sy-yx777-77777-aaabq-cai CYCLES ready AGE 0 -
+        ll5dv-z7777-77777-aaaca-cai CYCLES ready AGE 0 -
+        lf7o5-cp777-77777-aaada-cai CYCLES ready AGE 0 -
     "#]]
     .assert_eq(&live.canic("pool").text());
     expect![[r#"
@@ -138,8 +138,8 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         key user 1
         source pool
         calls 1
-        accepted AGE  ago
-        updated AGE  ago
+        accepted AGE ago
+        updated AGE ago
     "#]]
     .assert_eq(&live.canic("op 3").text());
     expect![[r#"

@@ -7,4 +7,5 @@ mod dashboard;
 mod looks;
 mod medic;
 mod messages;
+mod page;
 mod releases;

@@ -52,10 +52,14 @@ fn codes_are_explained_without_a_network() {
     expect![[r#"
         C202 (error): a rollout is paused
 
-        More members failed than the plan tolerates, or a controller paused it. Nothing more is upgraded,
-        and new members get the old release, until a controller decides: `canic rollout resume` lets the
-        failures pass, `canic rollout undo` brings the old release back, `canic rollout abort` ends it.
-    "#]].assert_eq(&canic(&folder.0, &["explain", "c202"]).text());
+        More members failed than the plan tolerates, or a controller paused it. Nothing more is
+            upgraded,
+        and new members get the old release, until a controller decides: `canic rollout resume`
+            lets the
+        failures pass, `canic rollout undo` brings the old release back, `canic rollout abort`
+            ends it.
+    "#]]
+    .assert_eq(&canic(&folder.0, &["explain", "c202"]).text());
     let all = canic(&folder.0, &["explain"]).text();
     assert_eq!(all.lines().count(), 17, "{all}");
     expect![[r#"

@@ -12,12 +12,15 @@ fn without_a_network_or_a_project_the_message_says_what_to_do() {
     let run = |words: &[&str]| canic(&folder.0, words);
     let nobody = "--root=aaaaa-aa";
     expect![[r#"
-        canic: the network at http://127.0.0.1:9 does not answer: An error happened during communication with the replica: error sending request for url (http://127.0.0.1:9/api/v2/status)
+        canic: the network at http://127.0.0.1:9 does not answer: An error happened during
+            communication with the replica: error sending request for url
+            (http://127.0.0.1:9/api/v2/status)
         Start one with `canic local` or `icp network start`, or name another with `--network`.
-    "#]].assert_eq(&run(&["status", nobody, "--network=http://127.0.0.1:9"]).fails(4));
+    "#]]
+    .assert_eq(&run(&["status", nobody, "--network=http://127.0.0.1:9"]).fails(4));
     expect![[r#"
         canic: `moon` is no network
-        Write `local`, `ic`, or a URL such as http://localhost:8000.
+        Write `local`, `ic`, or a URL such as http://localhost:PORT.
     "#]]
     .assert_eq(&run(&["status", nobody, "--network=moon"]).fails(2));
     expect![[r#"
@@ -37,8 +40,10 @@ fn without_a_network_or_a_project_the_message_says_what_to_do() {
     "#]]
     .assert_eq(&run(&["status", nobody, "--pem=wrong.pem"]).fails(5));
     expect![[r#"
-        {"error":{"advice":null,"code":"setup","message":"the key file missing.pem: No such file or directory (os error 2)"}}
-    "#]].assert_eq(&run(&["status", nobody, "--pem=missing.pem", "--json"]).fails(5));
+        {"error":{"advice":null,"code":"setup","message":"the key file missing.pem: No such
+            file or directory (os error 2)"}}
+    "#]]
+    .assert_eq(&run(&["status", nobody, "--pem=missing.pem", "--json"]).fails(5));
     assert_eq!(run(&["stats"]).code, 2);
 }
 
@@ -74,7 +79,7 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         canic(&live.folder.0, &[&options, words].concat())
     };
     expect![[r#"
-        canic: there is no canister rwlgt-iiaaa-aaaaa-aaaaa-cai on http://localhost:44853/
+        canic: there is no canister rwlgt-iiaaa-aaaaa-aaaaa-cai on http://localhost:PORT/
         Name the fleet's root with `--root`, and its network with `--network`.
     "#]]
     .assert_eq(&run("rwlgt-iiaaa-aaaaa-aaaaa-cai", &["status"]).fails(7));
@@ -85,8 +90,10 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     .assert_eq(&run(&empty.to_text(), &["status"]).fails(7));
     expect![[r#"
         canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
-        Either it is not the root of a fleet (`--root`), or its canic is older than this program: upgrade root, or use the `canic` of root's version.
-    "#]].assert_eq(&run(&stranger.to_text(), &["rollout", "history"]).fails(7));
+        Either it is not the root of a fleet (`--root`), or its canic is older than this
+            program: upgrade root, or use the `canic` of root's version.
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["rollout", "history"]).fails(7));
     // What an older root tells is shown, and the rest is named.
     expect![[r#"
         root lqy7q-dh777-77777-aaaaq-cai
@@ -100,14 +107,20 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     let root = live.fleet.root.to_text();
     expect![[r#"
         canic: 2vxsx-fae may not call `canic_members`: it is for controllers of root, members
-        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours: `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller 2vxsx-fae`.
-    "#]].assert_eq(&run(&root, &["status"]).fails(6));
+        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours:
+            `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller
+            2vxsx-fae`.
+    "#]]
+    .assert_eq(&run(&root, &["status"]).fails(6));
     expect![[r#"
         plan:
           forget the records of ended operations below 9
         canic: 2vxsx-fae may not call `canic_prune`: it is for controllers of root
-        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours: `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller 2vxsx-fae`.
-    "#]].assert_eq(&run(&root, &["prune", "--before", "9", "--yes"]).fails(6));
+        Use a controller's identity (`--identity`, `--pem`), or let a controller add yours:
+            `icp canister settings update lxzze-o7777-77777-aaaaa-cai --add-controller
+            2vxsx-fae`.
+    "#]]
+    .assert_eq(&run(&root, &["prune", "--before", "9", "--yes"]).fails(6));
     expect![[r#"
         plan:
           forget the records of ended operations below 9

@@ -61,19 +61,24 @@ fn a_release_is_compared_uploaded_and_rolled_out_to_its_end() {
     let line = "release releases good-2.wasm --check";
     expect![[r#"
         interface release 1 (3 members): no caller breaks
-        module e7e9453be3ed, 652.859 KiB
+        module HASH BYTES
     "#]]
     .assert_eq(&live.canic(line).text());
-    let line = "release releases good-2.wasm --chunk 200000 --bake 0 --concurrent 2";
+    let line = "release releases good-2.wasm --bake 0 --concurrent 2";
+    let text = live.canic(line).text();
+    // How many states of the rollout are seen depends on the machine.
+    let lines: Vec<&str> = text.lines().collect();
     expect![[r#"
         interface release 1 (3 members): no caller breaks
-        module e7e9453be3ed, 652.859 KiB
-        upload 4 of 4 chunks sent
+        module HASH BYTES
+        upload 1 of 1 chunks sent
         release 2 of releases, rollout 1 brings it to the members
-        rollout 1 of releases, release 1 to 2: canary; 0 of 3 upgraded, 0 failed, 0 undone
-        rollout 1 of releases, release 1 to 2: completed; 3 of 3 upgraded, 0 failed, 0 undone
     "#]]
-    .assert_eq(&live.canic(line).text());
+    .assert_eq(&(lines[..4].join("\n") + "\n"));
+    expect![
+        "rollout 1 of releases, release 1 to 2: completed; 3 of 3 upgraded, 0 failed, 0 undone"
+    ]
+    .assert_eq(lines[lines.len() - 1]);
     assert_eq!(members_by_release(&live), [0, 3]);
     expect![[r#"
         ROLLOUT ROLE FROM TO STATE MEMBERS UPGRADED FAILED UNDONE LEFT AGE
@@ -85,7 +90,8 @@ fn a_release_is_compared_uploaded_and_rolled_out_to_its_end() {
               1 releases 1 2 completed 3 3 0 0 0 AGE
 
         phase ended for AGE ; 0 upgrades under way
-        plan canary 1, bake AGE, 2 at once, 1 failures then pause, snapshots canary, health AGE
+        plan canary 1, bake AGE, 2 at once, 1 may fail, then pause, snapshots canary, health
+            AGE
     "#]]
     .assert_eq(&live.canic("rollout status").text());
     let ended = live.canic("rollout pause").fails(1);
@@ -110,11 +116,13 @@ fn a_release_that_breaks_callers_is_refused_by_name() {
     let broken = live.canic("release releases less.wasm").fails(8);
     expect![[r#"
         canic: the module's interface breaks callers of releases in use; nothing was changed:
-          release 1: method "note" > input types (old has 1 arg, new has 2): new service requires field 1 (type nat), which old callers don't provide and is not optional
+          release 1: method "note" > input types (old has 1 arg, new has 2): new service
+              requires field 1 (type nat), which old callers don't provide and is not optional
           release 1: method "note" > return type: text is not a subtype of nat64
           release 1: method "notes" is expected by the old interface but missing in the new one
         Keep what is called, or release it with `--force`.
-    "#]].assert_eq(&broken);
+    "#]]
+    .assert_eq(&broken);
     assert_eq!(members_by_release(&live), [3]);
     let forced = live.json("release releases less.wasm --force --manual");
     assert_eq!(forced["release"], 2);
@@ -178,7 +186,7 @@ fn a_rollout_is_paused_resumed_promoted_and_aborted() {
     expect![[r#"
         plan:
           end rollout 2 of role releases in phase bake
-          1 member keep release 3; 2 keep another one
+          leave 1 member on release 3, and 2 on another one
           upgrades that are under way end first
         canic: nothing was changed
         Add `--yes` to carry out this plan.

@@ -33,6 +33,24 @@ fn fleet(members: u32) -> (Fleet, Vec<Principal>) {
 }
 
 #[test]
+fn an_approval_begins_its_rollout_also_if_root_sleeps() {
+    let (fleet, _) = fleet(2);
+    // Without work, root runs no timer.
+    fleet.quiet();
+    for _ in 0..5 {
+        fleet.pic.advance_time(Duration::from_secs(60));
+        fleet.pic.tick();
+    }
+    fleet.approve("releases", &module("good", 2));
+    // No time passes that a watchdog would need.
+    for _ in 0..100 {
+        fleet.pic.tick();
+    }
+    let info = &rollouts(&fleet)[0];
+    assert_eq!((info.phase, info.upgraded), (RolloutPhase::Bake, 1));
+}
+
+#[test]
 fn a_good_release_reaches_every_member_after_its_canary_and_its_bake() {
     let (fleet, members) = fleet(5);
     for member in &members {

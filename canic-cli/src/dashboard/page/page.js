@@ -275,14 +275,25 @@ function rolloutCards(rollouts) {
   });
 }
 
+// Asks, and answers whether the operator says yes. Escape means no.
+function ask(question, verb) {
+  return new Promise((done) => {
+    const dialog = $("confirm");
+    const end = (answer) => {
+      dialog.close();
+      done(answer);
+    };
+    $("question").textContent = question;
+    $("yes").textContent = verb;
+    $("yes").onclick = () => end(true);
+    $("no").onclick = () => end(false);
+    dialog.oncancel = () => end(false);
+    dialog.showModal();
+  });
+}
+
 async function change(rollout, verb, question) {
-  $("question").textContent = question;
-  $("yes").textContent = verb;
-  const dialog = $("confirm");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
-  if (dialog.returnValue !== "yes") return;
+  if (!(await ask(question, verb))) return;
   try {
     await post(`/api/rollout/${rollout}/${verb}`);
     problem("");

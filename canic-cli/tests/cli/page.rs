@@ -1,0 +1,264 @@
+//! The page of the dashboard in a browser, with answers that a test makes: a fleet of 100,000
+//! members, and a rollout that is paused by a click.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::common::Folder;
+
+const ROOT: &str = "aaaaa-aa";
+const MEMBERS: usize = 100_000;
+
+/// A browser, if this machine has one.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let files = folders
+        .iter()
+        .flat_map(|folder| names.map(|name| folder.join(name)));
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// The document that a browser makes of an address, and a picture of it in `CANIC_SCREENSHOTS`, if
+/// that names a folder.
+pub(crate) fn document(chromium: &PathBuf, address: &str, picture: &str) -> String {
+    let folder = Folder::new();
+    let screenshot = folder.0.join("picture.png");
+    let output = Command::new(chromium)
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1300,900",
+        ])
+        .args(["--virtual-time-budget=8000", "--dump-dom"])
+        .args(
+            env::var("CANIC_DARK")
+                .ok()
+                .map(|_| "--blink-settings=preferredColorScheme=0"),
+        )
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.0.join("profile").display()
+        ))
+        .arg(format!("--screenshot={}", screenshot.display()))
+        .arg(address)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the browser runs");
+    if let Some(to) = env::var_os("CANIC_SCREENSHOTS") {
+        fs::copy(&screenshot, PathBuf::from(to).join(picture)).expect("a picture");
+    }
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A server of the page's files and of answers. `driver` is a script that acts like a person.
+struct Server {
+    port: u16,
+    /// The requests that change something: method, path, and whether they have the page's mark.
+    changes: Receiver<(String, bool)>,
+}
+
+impl Server {
+    fn start(driver: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let (sender, changes) = channel();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let sender = sender.clone();
+                thread::spawn(move || answer(&stream, driver, &sender));
+            }
+        });
+        Self { port, changes }
+    }
+
+    fn address(&self, view: &str) -> String {
+        format!("http://127.0.0.1:{}/#{view}", self.port)
+    }
+}
+
+fn answer(mut stream: &TcpStream, driver: &str, changes: &Sender<(String, bool)>) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let Some(first) = lines.next() else { return };
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let mut words = first.split(' ');
+    let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    if method == "POST" {
+        let marked = head
+            .iter()
+            .any(|line| line.to_lowercase().starts_with("x-canic:"));
+        changes
+            .send((path.to_string(), marked))
+            .expect("the test listens");
+    }
+    let html = include_str!("../../src/dashboard/page/index.html");
+    let (kind, body) = match path {
+        "/" => {
+            let script = "<script src=\"/driver.js\" defer></script></head>";
+            ("text/html", html.replace("</head>", script))
+        }
+        "/driver.js" => ("text/javascript", driver.to_string()),
+        "/page.js" => {
+            let script = include_str!("../../src/dashboard/page/page.js");
+            ("text/javascript", script.to_string())
+        }
+        "/page.css" => (
+            "text/css",
+            include_str!("../../src/dashboard/page/page.css").to_string(),
+        ),
+        path => ("application/json", facts(path).to_string()),
+    };
+    let text = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n\
+         {body}",
+        body.len()
+    );
+    // A browser that has seen enough hangs up.
+    let _ = stream.write_all(text.as_bytes());
+}
+
+/// The answers about a large fleet with a rollout under way.
+fn facts(path: &str) -> Value {
+    let rollout = json!({
+        "rollout": 7, "role": "worker", "from": 1, "to": 2, "phase": "bake", "paused": null,
+        "outcome": null, "members": 10, "upgraded": 4, "failed": 1, "undone": 0, "open": 0,
+        "left": 6, "started": 0, "since": 0, "failures": [{ "operation": 3, "canister": ROOT,
+        "reason": "<b>no markup</b>" }],
+    });
+    if path.starts_with("/api/fleet") {
+        json!({ "root": ROOT, "caller": ROOT, "network": "http://localhost" })
+    } else if path.starts_with("/api/members") {
+        let field = |name: &str| -> usize {
+            let value = path
+                .split(['?', '&'])
+                .find_map(|pair| pair.strip_prefix(name));
+            value.and_then(|value| value.parse().ok()).unwrap_or(0)
+        };
+        let (skip, limit) = (field("skip="), field("limit="));
+        let rows = (skip..MEMBERS.min(skip + limit)).map(|number| {
+            json!({
+                "canister": format!("member-{number}"), "role": "worker", "release": 1,
+                "state": "active", "parent": ROOT, "key": format!("user {number}"), "since": 0,
+            })
+        });
+        json!({ "members": rows.collect::<Vec<_>>(), "skipped": skip, "matching": MEMBERS })
+    } else {
+        json!({ "rollouts": [rollout] })
+    }
+}
+
+macro_rules! browser {
+    () => {
+        match chromium() {
+            Some(chromium) => chromium,
+            None => {
+                println!("skipped: this test needs chromium (Debian: apt-get install chromium)");
+                return;
+            }
+        }
+    };
+}
+
+#[test]
+fn a_hundred_thousand_members_are_a_few_rows_in_the_page() {
+    let chromium = browser!();
+    let server = Server::start("");
+    let page = document(&chromium, &server.address("members"), "many.png");
+    assert!(page.contains("aria-rowcount=\"100001\""), "{page}");
+    assert!(
+        page.contains("user 0<") && !page.contains("user 150<"),
+        "{page}"
+    );
+    let rows = page.matches("role=\"row\"").count();
+    assert!((10..100).contains(&rows), "{rows} rows");
+
+    // The last row is as near as the first one.
+    let server = Server::start(
+        "setTimeout(() => {
+            const rows = document.querySelector('.rows');
+            rows.scrollTop = rows.scrollHeight;
+        }, 1000);",
+    );
+    let page = document(&chromium, &server.address("members"), "last.png");
+    assert!(page.contains("user 99999<"), "{page}");
+    assert!(page.matches("role=\"row\"").count() < 100, "{page}");
+}
+
+#[test]
+fn a_click_pauses_a_rollout_once_it_is_confirmed() {
+    let chromium = browser!();
+    let click = "const press = (text) => [...document.querySelectorAll('button')]
+        .find((button) => button.textContent === text).click();
+        setTimeout(() => press('pause'), 1000);";
+    let server = Server::start(click);
+    let page = document(&chromium, &server.address("rollouts"), "question.png");
+    assert!(
+        page.contains("Pause rollout 7? Nothing more is begun."),
+        "{page}"
+    );
+    assert!(page.contains("&lt;b&gt;no markup&lt;/b&gt;"), "{page}");
+    assert!(
+        server.changes.try_recv().is_err(),
+        "nothing before the answer"
+    );
+
+    let server = Server::start(
+        "const press = (text) => [...document.querySelectorAll('button')]
+            .find((button) => button.textContent === text).click();
+        setTimeout(() => press('pause'), 1000);
+        setTimeout(() => press('Leave it'), 2000);
+        setTimeout(() => press('pause'), 3000);
+        setTimeout(() => document.getElementById('yes').click(), 4000);",
+    );
+    document(&chromium, &server.address("rollouts"), "paused.png");
+    let changes: Vec<_> = server.changes.try_iter().collect();
+    assert_eq!(changes, [("/api/rollout/7/pause".to_string(), true)]);
+}
+
+/// The page's own views, each judged by axe.
+const JUDGE: &str = "
+const wait = (time) => new Promise((done) => setTimeout(done, time));
+(async () => {
+    await wait(1000);
+    for (const view of ['members', 'rollouts']) {
+        location.hash = view;
+        await wait(500);
+        const { violations } = await axe.run();
+        const found = violations.map((one) => `${one.id}: ${one.nodes[0].html}`).join('; ');
+        await fetch(`/judged/${view}/${encodeURIComponent(found)}`, { method: 'POST' });
+    }
+})();";
+
+#[test]
+#[ignore = "it fetches axe from npm"]
+fn axe_finds_nothing_that_keeps_people_out() {
+    let chromium = browser!();
+    let folder = Folder::new();
+    let install = ["install", "--no-save", "--no-audit", "axe-core@4"];
+    let fetched = Command::new("npm")
+        .args(install)
+        .current_dir(&folder.0)
+        .status();
+    assert!(
+        fetched.is_ok_and(|status| status.success()),
+        "npm fetches axe"
+    );
+    let axe = folder.0.join("node_modules/axe-core/axe.min.js");
+    let axe = fs::read_to_string(axe).expect("axe");
+    // The server's threads outlive this function.
+    let server = Server::start(Box::leak(format!("{axe};{JUDGE}").into_boxed_str()));
+    document(&chromium, &server.address("members"), "axe.png");
+    let judged: Vec<String> = server.changes.try_iter().map(|(path, _)| path).collect();
+    assert_eq!(judged, ["/judged/members/", "/judged/rollouts/"]);
+}
