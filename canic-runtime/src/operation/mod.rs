@@ -71,7 +71,7 @@ pub(crate) struct Moment {
 ///  9 teardown:   0 goal  1 drains  2 reset  3 deleting  4 absent  5 emptied
 /// 10 search:     0 candidate  1 count  2 low  3 high  4 next  5 free
 /// 17 upgrade:    0 way  1 snapshot  2 deadline  3 installed  4 accepted  5 end  6 has_new
-///                7 forced
+///                7 forced  8 owes_accept
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Operation {
@@ -435,6 +435,9 @@ pub(crate) struct UpgradeState {
     /// Whether the new code refused to be left, so that root no longer asks it.
     #[n(9)]
     pub(crate) forced: bool,
+    /// Whether an operation before accepted the member's code, and could not tell the member.
+    #[n(8)]
+    pub(crate) owes_accept: bool,
 }
 
 /// The way that a member's upgrade goes.

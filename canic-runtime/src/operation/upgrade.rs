@@ -55,6 +55,7 @@ impl UpgradeState {
             stopped: 0,
             has_new: false,
             forced: false,
+            owes_accept: false,
         }
     }
 }
@@ -179,7 +180,9 @@ fn stay(op: &mut Operation, status: &Status) -> Transition {
 
 /// Decides after a step of an upgrade but `canister_status`.
 pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
-    if !matches!(reply, Reply::Failed(_)) {
+    // While a snapshot can't be dropped, the pauses grow, although root sees it in between.
+    let drops = op.step == Step::FindSnapshot && state(op).end.is_some();
+    if !matches!(reply, Reply::Failed(_)) && !drops {
         op.retry.attempts = 0;
         if matches!(op.step, Step::Stop | Step::Start) {
             note_run(op, op.step == Step::Stop);
@@ -192,7 +195,12 @@ pub(crate) fn after_step(op: &mut Operation, reply: Reply) -> Transition {
         (Step::Health, reply) => after_health(op, reply),
         // A list changes nothing, and an accepted member stays accepted.
         (Step::FindSnapshot | Step::Accept, Reply::Failed(failure)) => retry_forever(op, failure),
-        (Step::Accept, _) => end(op, End::Done),
+        (Step::Accept, _) => {
+            let state = state(op);
+            state.owes_accept = false;
+            let ended = state.end.take().unwrap_or(End::Done);
+            end(op, ended)
+        }
         (Step::DropSnapshot, reply) => after_drop(op, reply),
         (Step::FindSnapshot, Reply::Snapshots(all)) => after_search(op, all),
         (_, Reply::Failed(failure)) => after_failure(op, failure),
@@ -445,6 +453,11 @@ fn abandon(op: &mut Operation, reason: String) -> Transition {
 fn end(op: &mut Operation, end: End) -> Transition {
     let looks = parts(op).is_some_and(|(plan, _)| plan.job == Job::Look);
     let state = state(op);
+    if end == End::Untouched && state.owes_accept {
+        // The member keeps its code, which root has accepted long ago.
+        state.end = Some(end);
+        return go(op, Step::Accept);
+    }
     if looks || state.snapshot.is_none() || end == End::Done {
         return Transition::Close(end);
     }
@@ -834,6 +847,41 @@ mod tests {
         let (end, steps) = run(&mut op, &mut canister, |_| None);
         assert_eq!(end, End::Reverted);
         assert_eq!(steps.iter().filter(|step| **step == Step::Fund).count(), 1);
+    }
+
+    #[test]
+    fn a_member_that_was_accepted_and_not_told_is_told_by_the_next_operation() {
+        let mut canister = Canister::new(Ok(Health::Healthy));
+        let never = |step| (step == Step::Accept).then_some(REJECTED);
+        let mut op = upgrade(false);
+        let (end, _) = run(&mut op, &mut canister, never);
+        assert_eq!((end, canister.probation), (End::Abandoned, true));
+        assert!(op.upgrade.unwrap().accepted);
+        // The next release is refused, so the member keeps its code.
+        canister.module = OLD.module;
+        canister.refuses = true;
+        let mut op = upgrade(true);
+        op.upgrade.as_mut().unwrap().owes_accept = true;
+        let (end, _) = run(&mut op, &mut canister, |_| None);
+        assert_eq!((end, canister.probation), (End::Untouched, false));
+        assert!(canister.snapshots.is_empty());
+    }
+
+    #[test]
+    fn pauses_grow_while_a_snapshot_can_not_be_dropped() {
+        let mut canister = Canister::new(Ok(Health::Healthy));
+        canister.snapshots = vec![(vec![1], 0)];
+        let mut op = operation(Job::DropSnapshot, false);
+        op.step = Step::DropSnapshot;
+        op.upgrade = Some(UpgradeState::new(Job::DropSnapshot, Some(vec![1])));
+        let mut refusals = 20;
+        let (end, _) = run(&mut op, &mut canister, |step| {
+            let fires = step == Step::DropSnapshot && refusals > 0;
+            refusals -= u32::from(fires);
+            fires.then_some(REJECTED)
+        });
+        assert_eq!((end, canister.snapshots.len()), (End::Done, 0));
+        assert!(canister.now > 600 * SECOND, "{}", canister.now / SECOND);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ic_stable_structures::StableBTreeMap;
 use crate::{
     api::OperationId,
     operation::{
-        Admission, Job, Operation, Position, Purpose, Release, Step, UpgradePlan, UpgradeState,
+        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan, UpgradeState,
         rollout::{Phase, Rollout, Snapshots, Walk},
     },
     stable::{
@@ -248,7 +248,13 @@ impl State {
         op.canister = Some(Id(canister));
         op.admission = Admission::Immediate;
         let kept = kept.filter(|_| job != Job::Upgrade && job != Job::Undo);
-        op.upgrade = Some(UpgradeState::new(job, kept.map(|kept| kept.id)));
+        let last = self.journal.get(member.operation);
+        let last = last.filter(|last| last.end == Some(End::Abandoned));
+        let last = last.and_then(|last| last.upgrade);
+        op.upgrade = Some(UpgradeState {
+            owes_accept: last.is_some_and(|last| last.accepted || last.owes_accept),
+            ..UpgradeState::new(job, kept.map(|kept| kept.id))
+        });
         self.journal.put(op);
         id
     }

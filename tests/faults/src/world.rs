@@ -37,7 +37,7 @@ use ic_management_canister_types::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    audit::rollouts::check_round,
+    audit::rollouts::{check_round, is_let_go_on},
     writer::{self, Writer},
 };
 
@@ -808,9 +808,9 @@ impl World {
             return;
         }
         let rollouts = self.rollouts();
-        for problem in rollouts.iter().flat_map(check_round) {
-            self.seen.insert(problem);
-        }
+        let go_on = is_let_go_on(self);
+        let problems = rollouts.iter().flat_map(|one| check_round(one, go_on));
+        self.seen.extend(problems);
         if let (Some(cue), Some(newest)) = (self.cues.front().copied(), rollouts.last())
             && (cue.when)(newest)
         {

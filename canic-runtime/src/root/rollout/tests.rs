@@ -170,6 +170,23 @@ fn a_superseded_rollout_leaves_the_snapshots_of_the_next_one_alone() {
 }
 
 #[test]
+fn a_rollout_that_kept_its_snapshots_leaves_those_of_the_next_one_alone() {
+    let mut state = workers(2);
+    let first = roll_out(&mut state, Snapshots::All);
+    change(&mut state, first, |first| first.plan.keep = 5 * SECOND);
+    run(&mut state, SECOND);
+    assert_eq!(state.registry.snapshots(1), 2);
+    approve(&mut state, 3);
+    let second = roll_out(&mut state, Snapshots::All);
+    change(&mut state, second, |second| second.plan.bake = 1_000 * SECOND);
+    run(&mut state, 2 * SECOND);
+    assert_eq!(state.registry.snapshots(1), 1, "the canary's");
+    run(&mut state, 20 * SECOND);
+    assert_eq!(outcome(&state, first), Some(Outcome::Completed));
+    assert_eq!(state.registry.snapshots(1), 1, "the canary's");
+}
+
+#[test]
 fn a_member_that_is_being_made_with_the_old_release_is_waited_for() {
     let mut state = workers(1);
     let old = state.registry.role("worker").unwrap().module().unwrap();

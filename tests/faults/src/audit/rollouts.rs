@@ -17,13 +17,18 @@ use crate::{
     world::{Request, World, controller},
 };
 
-/// Checks what holds at any time of a rollout.
-pub(crate) fn check_round(rollout: &RolloutInfo) -> Option<String> {
+/// Checks what holds at any time of a rollout. A controller may have let it go on after failures.
+pub(crate) fn check_round(rollout: &RolloutInfo, is_let_go_on: bool) -> Option<String> {
     let canaries = share(rollout.plan.canary, rollout.members);
     let begun = rollout.upgraded + rollout.failed + rollout.open;
     let is_early = matches!(rollout.phase, RolloutPhase::Canary | RolloutPhase::Bake);
     if is_early && begun > canaries {
         return Some(format!("more than {canaries} canaries: {rollout:?}"));
+    }
+    let works = is_early || matches!(rollout.phase, RolloutPhase::Look | RolloutPhase::Rest);
+    let tolerated = share(rollout.plan.max_failures, rollout.members);
+    if works && rollout.paused.is_none() && rollout.failed > tolerated && !is_let_go_on {
+        return Some(format!("it goes on after too many failures: {rollout:?}"));
     }
     if rollout.open > rollout.plan.concurrent {
         return Some(format!("more at once than its plan says: {rollout:?}"));
@@ -104,13 +109,9 @@ fn newest_of_each_role(world: &mut World) -> Vec<RolloutInfo> {
 /// no longer than its plan lets it.
 fn check_end(world: &mut World, rollout: &RolloutInfo, members: &[MemberInfo]) -> Vec<String> {
     let mut violations = Vec::new();
-    let resumed = world.requests.iter().any(|request| {
-        request.method == "canic_rollout_control"
-            && argument_of_control(request) != Some(RolloutControl::Pause)
-    });
     let tolerated = share(rollout.plan.max_failures, rollout.members);
     let is_completed = rollout.outcome == Some(RolloutOutcome::Completed);
-    if is_completed && rollout.failed > tolerated && !resumed {
+    if is_completed && rollout.failed > tolerated && !is_let_go_on(world) {
         violations.push(format!("it went on after too many failures: {rollout:?}"));
     }
     let query = RolloutQuery {
@@ -153,6 +154,14 @@ fn check_end(world: &mut World, rollout: &RolloutInfo, members: &[MemberInfo]) -
         }
     }
     violations
+}
+
+/// Whether a controller may have let a rollout go on after failures.
+pub(crate) fn is_let_go_on(world: &World) -> bool {
+    world.requests.iter().any(|request| {
+        request.method == "canic_rollout_control"
+            && argument_of_control(request) != Some(RolloutControl::Pause)
+    })
 }
 
 fn argument_of_control(request: &Request) -> Option<RolloutControl> {
