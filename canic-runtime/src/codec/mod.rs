@@ -1,8 +1,9 @@
-//! Candid messages: their encoding, their decoding and its bound, the labels of their records, and
-//! pages of lists.
+//! Candid messages: their encoding, their decoding and its bound, the labels of their records,
+//! single values of them, and pages of lists.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod labels;
 pub(crate) mod paging;
 pub(crate) mod quota;
+pub(crate) mod wire;

@@ -83,8 +83,12 @@ impl Rollouts {
         !newer.any(|other| other.role == rollout.role)
     }
 
-    /// Writes a rollout. Beyond [`MAX_ENDED`] the oldest that have ended are forgotten.
+    /// Writes a rollout, if it has changed. Beyond [`MAX_ENDED`] the oldest that have ended are
+    /// forgotten.
     pub(crate) fn put(&mut self, rollout: Rollout) {
+        if self.rollouts.get(&rollout.id) == Some(&rollout) {
+            return;
+        }
         self.table.insert(rollout.id, Record(rollout.clone()));
         self.rollouts.insert(rollout.id, rollout);
         let ended = self.rollouts.values();

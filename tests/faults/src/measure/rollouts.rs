@@ -91,7 +91,10 @@ pub fn rollout(world: &mut World, members: usize, plan: RolloutPlan) -> Upgrades
 /// When it does not reach them.
 #[must_use]
 pub fn canaries(world: &mut World, canaries: Vec<Principal>) -> Upgrades {
-    let plan = RolloutPlan { bake: 1_000, ..PLAN };
+    let plan = RolloutPlan {
+        bake: 1_000,
+        ..PLAN
+    };
     roll_out(world, canaries.len(), plan, Some(canaries), |info| {
         info.phase == RolloutPhase::Bake
     })
@@ -218,7 +221,10 @@ impl Watch {
             self.first_round = event.round;
         }
         if event.kind == Kind::Management && event.caller == self.root {
-            *self.management_calls.entry(event.method.clone()).or_default() += 1;
+            *self
+                .management_calls
+                .entry(event.method.clone())
+                .or_default() += 1;
             match event.method.as_str() {
                 "stop_canister" => self.stops.push_back(event.round),
                 "start_canister" => {
@@ -254,7 +260,11 @@ impl Watch {
             messages: self.messages,
             instructions: self.steps.iter().map(|step| step.instructions).sum(),
             rounds: self.last_round - self.first_round + 1,
-            stopped: self.stopped.get(self.stopped.len() / 2).copied().unwrap_or_default(),
+            stopped: self
+                .stopped
+                .get(self.stopped.len() / 2)
+                .copied()
+                .unwrap_or_default(),
             longest_stopped: self.stopped.last().copied().unwrap_or_default(),
             heap: memory(world, root).heap - self.heap,
             steps: self.steps,
