@@ -1,5 +1,5 @@
-//! Candid messages: their encoding, their decoding and its bound, the labels of their records, and
-//! pages of lists. Also accounts at ledgers.
+//! Candid messages: their encoding, their decoding and its bound, the labels of their records,
+//! single values of them, and pages of lists. Also accounts at ledgers.
 
 pub(crate) mod account;
 pub(crate) mod decode;
@@ -7,3 +7,4 @@ pub(crate) mod encode;
 pub(crate) mod labels;
 pub(crate) mod paging;
 pub(crate) mod quota;
+pub(crate) mod wire;

@@ -39,6 +39,10 @@ pub(crate) enum Call {
     Status {
         canister: Principal,
     },
+    /// `canister_status`, of which root reads less, and so in less time.
+    Look {
+        canister: Principal,
+    },
     Info {
         canister: Principal,
     },
@@ -135,6 +139,8 @@ pub(crate) enum Reply {
     Created(Principal),
     /// The canister's state.
     Status(Status),
+    /// A part of the canister's state.
+    Look(Look),
     /// The canister's origin.
     Info {
         /// Whether root created the canister, and controls it.
@@ -304,6 +310,17 @@ pub(crate) struct Status {
     pub(crate) unread_settings: bool,
     /// Cycles that another canister, root too, has to send with each call.
     pub(crate) minimum_call_cycles: u128,
+}
+
+/// What a member does, and what it has to go on: the part of [`Status`] that an upgrade needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Look {
+    pub(crate) run: Run,
+    /// The hash of the installed module. `None`: the canister is empty.
+    pub(crate) module: Option<Hash>,
+    pub(crate) cycles: u128,
+    /// Cycles that the freezing threshold keeps.
+    pub(crate) frozen: u128,
 }
 
 /// For the tests of decisions: an empty canister in the state of a fresh one.

@@ -436,7 +436,7 @@ pub(crate) struct UpgradeState {
     #[n(9)]
     pub(crate) forced: bool,
     /// Whether an operation before accepted the member's code, and could not tell the member.
-    #[n(8)]
+    #[n(10)]
     pub(crate) owes_accept: bool,
 }
 

@@ -20,7 +20,7 @@ use crate::{
     api::Health,
     operation::{
         End, Job, Operation, Purpose, Step, UpgradePlan, UpgradeState, Way,
-        call::{Failure, Outcome, Reply, Run, Status},
+        call::{Failure, Look, Outcome, Reply, Run},
         drain,
         teardown::{self, MAX_CALLS, Resources},
         transition::{MAX_ATTEMPTS, Transition, backoff},
@@ -63,7 +63,7 @@ impl UpgradeState {
 /// Decides after `canister_status`.
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let status = match reply {
-        Reply::Status(status) => status,
+        Reply::Look(status) => status,
         // A status changes nothing, so root asks again until the outage is over.
         Reply::Failed(failure) if failure.transient => {
             return Transition::Later(backoff(MAX_ATTEMPTS));
@@ -94,7 +94,7 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
 fn forward(
     op: &mut Operation,
     plan: &UpgradePlan,
-    status: &Status,
+    status: &Look,
     resources: &Resources,
 ) -> Transition {
     if status.module == Some(plan.to.module) {
@@ -130,7 +130,7 @@ fn forward(
 }
 
 /// The cycles that a member lacks for an install, which the platform takes in advance.
-fn lacking(status: &Status, resources: &Resources) -> u128 {
+fn lacking(status: &Look, resources: &Resources) -> u128 {
     let liquid = status.cycles.saturating_sub(status.frozen);
     let missing = status.frozen.saturating_sub(status.cycles);
     match drain::loan(liquid, resources.creation_fee) {
@@ -143,7 +143,7 @@ fn lacking(status: &Status, resources: &Resources) -> u128 {
 fn back(
     op: &mut Operation,
     plan: &UpgradePlan,
-    status: &Status,
+    status: &Look,
     resources: &Resources,
 ) -> Transition {
     if plan.job == Job::Look {
@@ -171,7 +171,7 @@ fn back(
 }
 
 /// The missing step of a member that root only starts.
-fn stay(op: &mut Operation, status: &Status) -> Transition {
+fn stay(op: &mut Operation, status: &Look) -> Transition {
     match status.run {
         Run::Running => Transition::Close(End::Abandoned),
         Run::Stopping | Run::Stopped => go(op, Step::Start),
@@ -580,10 +580,11 @@ mod tests {
             let refused = || Reply::Failed(Failure::of_management(5, "refused"));
             match op.step {
                 Step::Verify => {
-                    return Reply::Status(Status {
+                    return Reply::Look(Look {
                         run: self.run,
                         module: Some(self.module),
-                        ..Status::sample(ROOT, self.cycles)
+                        cycles: self.cycles,
+                        frozen: 0,
                     });
                 }
                 Step::Fund => self.cycles += op.money.shortfall.0,

@@ -42,6 +42,15 @@ pub(crate) async fn call_self(operation: Option<OperationId>) -> Result<(), Self
     }
 }
 
+/// Calls root's own method [`DRIVE`], and does not wait for its end. Answers whether the call was
+/// sent.
+pub(crate) fn tell_self(operation: OperationId) -> bool {
+    encode(&Some(operation)).is_ok_and(|args| {
+        let call = Call::unbounded_wait(ic::this(), DRIVE);
+        call.take_raw_args(args).oneway().is_ok()
+    })
+}
+
 /// The failure of root's call to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SelfCall {

@@ -69,7 +69,7 @@ async fn balance(source: Fuel) -> Result<Reply, Failure> {
     let account = Account { owner: ic::this() };
     let reply = best_effort_call(ledger, "icrc1_balance_of", &account).await?;
     let balance: Nat = decode(&reply)?;
-    Ok(Reply::Amount(to_u128(balance)))
+    Ok(Reply::Amount(to_u128(&balance)))
 }
 
 async fn withdraw(cycles: u128, created_at: u64) -> Result<Reply, Failure> {
@@ -104,13 +104,13 @@ async fn notify(block: u64) -> Result<Reply, Failure> {
     };
     let reply = canister_call(CYCLES_MINTING, "notify_top_up", &args).await?;
     Ok(match decode::<Result<Nat, NotifyError>>(&reply)? {
-        Ok(cycles) => Reply::Amount(to_u128(cycles)),
+        Ok(cycles) => Reply::Amount(to_u128(&cycles)),
         Err(error) => Reply::Refused(error.into()),
     })
 }
 
 fn paid(block: Nat) -> Reply {
-    Reply::Paid(u64::try_from(to_u128(block)).unwrap_or(u64::MAX))
+    Reply::Paid(u64::try_from(to_u128(&block)).unwrap_or(u64::MAX))
 }
 
 // The ledgers' types
@@ -161,7 +161,7 @@ impl From<WithdrawError> for Refusal {
             WithdrawError::Duplicate { duplicate_of } => {
                 Self::Never(format!("block {duplicate_of} is the same payment"))
             }
-            WithdrawError::BadFee { expected_fee } => Self::BadFee(to_u128(expected_fee)),
+            WithdrawError::BadFee { expected_fee } => Self::BadFee(to_u128(&expected_fee)),
             WithdrawError::InvalidReceiver { receiver } => {
                 Self::Never(format!("{receiver} can't receive cycles"))
             }

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use candid::{CandidType, Nat, Principal};
+use candid::{CandidType, Nat, Principal, idl_hash};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Health, Identity},
+    codec::{encode::encode, wire::Message},
     operation::{
         Hash,
-        call::{self, Call, Failure, Outcome, Reply, Run, Status},
+        call::{self, Call, Failure, Look, Outcome, Reply, Run, Status},
         drain,
     },
     platform::{
@@ -22,7 +23,7 @@ use crate::{
         calls::send,
         ic::{self, Level},
         ledgers,
-        settings::{Settings, to_u128},
+        settings::{Settings, frozen, to_u128},
     },
     tables::Deserialize,
 };
@@ -52,6 +53,7 @@ pub(crate) async fn perform(call: Call) -> Reply {
         } => install(canister, mode.into(), module, &chunks, &argument).await,
         Call::LoadDrain { canister } => load_drain(canister).await,
         Call::Status { canister } => status(canister).await,
+        Call::Look { canister } => look(canister).await,
         Call::Info { canister } => info(canister).await,
         Call::Locate { canister } => locate(canister).await,
         Call::Uninstall { canister } => command("uninstall_code", canister, 0).await,
@@ -142,6 +144,12 @@ async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
 async fn status(canister: Principal) -> Result<Reply, Failure> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
     let status: StatusResult = decode(&reply)?;
+    let Look {
+        run,
+        module,
+        cycles,
+        frozen,
+    } = look_at(&status);
     let (root, settings) = (ic::this(), status.settings);
     let unread = settings.unread(&reply);
     if !unread.is_empty() {
@@ -155,24 +163,17 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
             ),
         );
     }
-    let idle_burn = to_u128(status.idle_cycles_burned_per_day);
     let metrics = status.memory_metrics;
     let has_chunks = |metrics: &MemoryMetrics| {
         let size = metrics.wasm_chunk_store_size.as_ref();
         size.is_some_and(|size| *size != 0u8)
     };
     Ok(Reply::Status(Status {
-        run: match status.status {
-            RunResult::Running => Run::Running,
-            RunResult::Stopping => Run::Stopping,
-            RunResult::Stopped => Run::Stopped,
-        },
-        module: status
-            .module_hash
-            .and_then(|hash| hash.into_vec().try_into().ok()),
-        cycles: to_u128(status.cycles),
-        frozen: settings.frozen(idle_burn),
-        idle_burn,
+        run,
+        module,
+        cycles,
+        frozen,
+        idle_burn: to_u128(&status.idle_cycles_burned_per_day),
         chunks: metrics.as_ref().is_some_and(has_chunks),
         snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
         default_settings: settings.are(&Settings::of_fresh(root)),
@@ -182,6 +183,55 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
         root_controls_alone: settings.controllers.as_deref() == Some(&[root]),
         controllers: settings.controllers.unwrap_or_default(),
     }))
+}
+
+async fn look(canister: Principal) -> Result<Reply, Failure> {
+    let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
+    let look = match read_look(&reply) {
+        Some(look) => look,
+        None => look_at(&decode(&reply)?),
+    };
+    Ok(Reply::Look(look))
+}
+
+/// Reads the few values of a status that a look has. `None`: the status has an unusual form.
+fn read_look(reply: &[u8]) -> Option<Look> {
+    let message = Message::parse(reply)?;
+    let status = message.value();
+    let nat = |name| status.field(name)?.nat();
+    let run = status.field("status")?.label()?;
+    let runs = [
+        ("running", Run::Running),
+        ("stopping", Run::Stopping),
+        ("stopped", Run::Stopped),
+    ];
+    let module = match status.field("module_hash")?.content()? {
+        Some(hash) => Some(hash.blob()?.try_into().ok()?),
+        None => None,
+    };
+    let seconds = status.field("settings")?.field("freezing_threshold")?;
+    Some(Look {
+        run: runs.into_iter().find(|(name, _)| idl_hash(name) == run)?.1,
+        module,
+        cycles: nat("cycles")?,
+        frozen: frozen(nat("idle_cycles_burned_per_day")?, seconds.nat()?),
+    })
+}
+
+fn look_at(status: &StatusResult) -> Look {
+    let module = status.module_hash.as_ref();
+    Look {
+        run: match status.status {
+            RunResult::Running => Run::Running,
+            RunResult::Stopping => Run::Stopping,
+            RunResult::Stopped => Run::Stopped,
+        },
+        module: module.and_then(|hash| hash.as_slice().try_into().ok()),
+        cycles: to_u128(&status.cycles),
+        frozen: status
+            .settings
+            .frozen(to_u128(&status.idle_cycles_burned_per_day)),
+    }
 }
 
 async fn info(canister: Principal) -> Result<Reply, Failure> {
@@ -303,13 +353,18 @@ async fn sync(canister: Principal, identity: &Identity) -> Result<Reply, Failure
 
 async fn health(canister: Principal) -> Result<Reply, Failure> {
     let reply = best_effort_call(canister, "canic_health", &()).await?;
+    if is(&reply, &Ok::<_, Denied>(Health::Healthy)) {
+        return Ok(Reply::Health(Health::Healthy));
+    }
     let health: Result<Health, Denied> = decode(&reply)?;
     health.map(Reply::Health).map_err(denied)
 }
 
 async fn accept(canister: Principal) -> Result<Reply, Failure> {
     let reply = best_effort_call(canister, "canic_accept", &()).await?;
-    decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
+    if !is(&reply, &Ok::<_, Denied>(())) {
+        decode::<Result<(), Denied>>(&reply)?.map_err(denied)?;
+    }
     Ok(Reply::Done)
 }
 
@@ -360,6 +415,12 @@ async fn management_of(
                 failure
             }
         })
+}
+
+/// Whether a reply is, byte by byte, what canic's encoder makes of a value. To compare takes less
+/// than to decode; a reply that differs may have the same value.
+fn is(reply: &[u8], value: &impl CandidType) -> bool {
+    encode(value).is_ok_and(|bytes| bytes == reply)
 }
 
 // The management canister's types: the fields that root reads or sets.

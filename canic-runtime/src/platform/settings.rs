@@ -66,8 +66,13 @@ const WASM_MEMORY_LIMIT: u64 = 3 << 30;
 const SECONDS_PER_DAY: u128 = 86_400;
 
 /// A number of the platform's, at most what fits.
-pub(super) fn to_u128(nat: Nat) -> u128 {
-    u128::try_from(nat.0).unwrap_or(u128::MAX)
+pub(super) fn to_u128(nat: &Nat) -> u128 {
+    u128::try_from(&nat.0).unwrap_or(u128::MAX)
+}
+
+/// Cycles that a freezing threshold of so many seconds keeps.
+pub(super) fn frozen(burned_per_day: u128, seconds: u128) -> u128 {
+    burned_per_day.saturating_mul(seconds) / SECONDS_PER_DAY
 }
 
 impl Settings {
@@ -144,14 +149,14 @@ impl Settings {
 
     /// Cycles that the freezing threshold keeps, at what the canister burns a day.
     pub(super) fn frozen(&self, burned_per_day: u128) -> u128 {
-        let seconds = self.freezing_threshold.clone().map_or(0, to_u128);
-        burned_per_day.saturating_mul(seconds) / SECONDS_PER_DAY
+        let seconds = self.freezing_threshold.as_ref().map_or(0, to_u128);
+        frozen(burned_per_day, seconds)
     }
 
     /// Cycles that another canister, root too, has to send with each call.
     pub(super) fn minimum_call_cycles(&self) -> u128 {
         let cycles = self.minimum_incoming_canister_call_cycles.as_ref();
-        cycles.cloned().map_or(0, to_u128)
+        cycles.map_or(0, to_u128)
     }
 
     /// The settings in the reply of `canister_status` that were not read into these: a newer

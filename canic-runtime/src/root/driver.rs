@@ -86,6 +86,7 @@ pub(crate) async fn drive(id: OperationId) {
                 opened.into_iter().for_each(spawn);
             }
         }
+        state::with(|state| state.journal.write_kept());
     }
     // The operation's end may let a queued one begin, queue announcements, leave the pool short, or
     // root low on cycles.
@@ -116,9 +117,18 @@ pub(crate) fn begin_upgrades() {
         // The next look at a rollout may be lost with its timer.
         alarm::watch(Some(Pace::Work));
     }
-    advanced.begun.into_iter().for_each(spawn);
+    advanced.begun.into_iter().for_each(call_to_drive);
     if let Some(next) = advanced.next {
         alarm::wake_within(next.saturating_sub(now));
+    }
+}
+
+/// Drives an operation in a call of root to itself, so that a trap in it ends no other. Unlike a
+/// timer, the call is executed before the next round.
+fn call_to_drive(id: OperationId) {
+    alarm::watch(Some(Pace::Work));
+    if !calls::tell_self(id) {
+        spawn(id);
     }
 }
 

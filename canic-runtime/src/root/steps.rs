@@ -216,8 +216,9 @@ pub(crate) fn finish(
         report(&op, Event::RollsBack { after });
     }
     match transition {
+        // The same message begins the next step.
         Transition::Call => {
-            state.journal.put(op);
+            state.journal.keep(op);
             Finish::GoOn
         }
         Transition::Later(pause) => {
@@ -284,6 +285,7 @@ fn call_of(op: &Operation, state: &State, moment: &Moment) -> Option<Call> {
             }
         }
         Step::Locate => Call::Locate { canister },
+        Step::Verify if matches!(op.purpose, Purpose::Upgrade(..)) => Call::Look { canister },
         Step::Verify | Step::Inspect => Call::Status { canister },
         Step::Sync => {
             let identity = op.position()?.identity(moment.root);

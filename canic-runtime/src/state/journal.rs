@@ -60,6 +60,8 @@ pub(crate) struct Journal {
     holders: BTreeMap<Principal, OperationId>,
     /// The operation that ended last: the request that waited for it reads it next.
     ended: Option<Operation>,
+    /// The operation whose last change is on the heap only, until the present message ends.
+    kept: Option<OperationId>,
 }
 
 impl Journal {
@@ -76,6 +78,7 @@ impl Journal {
             record_ids: BTreeMap::new(),
             holders: BTreeMap::new(),
             ended: None,
+            kept: None,
         };
         for (record_id, op) in all {
             journal.index(record_id, op);
@@ -113,9 +116,29 @@ impl Journal {
         Some(self.records.get(*record_id))
     }
 
+    /// Changes an open operation that the present message is about to write again, with its next
+    /// intent. [`Self::write_kept`] writes it if that does not happen.
+    pub(crate) fn keep(&mut self, op: Operation) {
+        let before = self.open.get(op.id);
+        if before.is_none_or(|before| before.canister != op.canister) || op.end.is_some() {
+            return self.put(op);
+        }
+        self.write_kept();
+        self.kept = Some(op.id);
+        self.open.put(op);
+    }
+
+    /// Writes the operation that was kept and not written since.
+    pub(crate) fn write_kept(&mut self) {
+        if let Some(op) = self.kept.take().and_then(|id| self.open.get(id)) {
+            self.put(op.clone());
+        }
+    }
+
     /// Writes an operation. The operation changes its section if it ended or was opened again.
     pub(crate) fn put(&mut self, mut op: Operation) {
         let id = op.id;
+        self.kept.take_if(|kept| *kept == id);
         if let Some(reason) = &mut op.failure {
             reason.truncate(shorten(reason).len());
         }
@@ -500,5 +523,34 @@ mod tests {
             minicbor::decode::<Operation>(&record::encode(&op)).unwrap(),
             op
         );
+    }
+
+    #[test]
+    fn a_kept_operation_is_written_once_at_the_end_of_the_message() {
+        memory::forget();
+        let mut journal = Journal::open(0, 1);
+        let calls = |journal: &Journal| journal.get(1).unwrap().retry.calls;
+        let kept = |calls| {
+            let mut op = operation(1);
+            op.retry.calls = calls;
+            op
+        };
+        journal.put(kept(1));
+        journal.keep(kept(2));
+        assert_eq!((calls(&journal), calls(&Journal::open(0, 1))), (2, 1));
+        journal.write_kept();
+        assert_eq!(calls(&Journal::open(0, 1)), 2);
+        // Another operation, or an end, does not lose what was kept before.
+        journal.keep(kept(3));
+        journal.put(operation(2));
+        journal.keep(operation(2));
+        assert_eq!(calls(&Journal::open(0, 1)), 3);
+        journal.keep(kept(4));
+        journal.put(Operation {
+            end: Some(End::Done),
+            ..kept(5)
+        });
+        journal.write_kept();
+        assert_eq!((calls(&journal), calls(&Journal::open(0, 1))), (5, 5));
     }
 }

@@ -62,6 +62,7 @@ impl Ledger {
                     self.record_drained(op.money.held.0.saturating_sub(status.cycles));
                 }
             }
+            Reply::Look(look) => self.settle_deposit(op, look.cycles),
             Reply::Info { created_by_root } => {
                 if *created_by_root {
                     self.record_found(op, creation_fee);

@@ -8,7 +8,8 @@ use ic_stable_structures::StableBTreeMap;
 use crate::{
     api::OperationId,
     operation::{
-        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan, UpgradeState,
+        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan,
+        UpgradeState,
         rollout::{Phase, Rollout, Snapshots, Walk},
     },
     stable::{
@@ -83,8 +84,12 @@ impl Rollouts {
         !newer.any(|other| other.role == rollout.role)
     }
 
-    /// Writes a rollout. Beyond [`MAX_ENDED`] the oldest that have ended are forgotten.
+    /// Writes a rollout, if it has changed. Beyond [`MAX_ENDED`] the oldest that have ended are
+    /// forgotten.
     pub(crate) fn put(&mut self, rollout: Rollout) {
+        if self.rollouts.get(&rollout.id) == Some(&rollout) {
+            return;
+        }
         self.table.insert(rollout.id, Record(rollout.clone()));
         self.rollouts.insert(rollout.id, rollout);
         let ended = self.rollouts.values();

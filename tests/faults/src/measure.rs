@@ -258,6 +258,9 @@ pub fn managed() -> World {
     world
 }
 
+/// Requests of one batch.
+const MAX_BATCH: usize = 1_000;
+
 /// Members that are provisioned; more members are only added to root's records.
 const PROVISIONED: usize = 1_000;
 
@@ -267,12 +270,20 @@ const PROVISIONED: usize = 1_000;
 /// When a member can't be provisioned.
 pub fn grow(world: &mut World, from: usize, to: usize) {
     let made = to.min(PROVISIONED);
-    if from < made {
-        batch(world, from..made);
-        world.rest().expect("the fleet becomes idle");
-    }
+    grow_workers(world, from, made);
     if to > made {
         seed(world, from.max(made)..to);
+        world.rest().expect("the fleet becomes idle");
+    }
+}
+
+/// Grows the managed fleet from `from` to `to` members, all of which are canisters.
+///
+/// # Panics
+/// When a member can't be provisioned.
+pub fn grow_workers(world: &mut World, from: usize, to: usize) {
+    for first in (from..to).step_by(MAX_BATCH) {
+        batch(world, first..to.min(first + MAX_BATCH));
         world.rest().expect("the fleet becomes idle");
     }
 }

@@ -1,6 +1,6 @@
 //! Rollouts: releases come to the members of a role by upgrades, and bad ones go back.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use candid::Principal;
 use canic::api::{
@@ -469,4 +469,43 @@ fn what_contradicts_itself_is_refused_and_nothing_is_begun() {
     }
     assert_eq!(rollouts(&fleet), []);
     assert_eq!(releases_of(&fleet, &members), ["good:0001"; 2]);
+}
+
+#[test]
+fn an_upgrade_takes_four_management_calls_and_two_more_with_a_snapshot() {
+    const MEMBERS: usize = 3;
+    for (snapshots, per_member) in [(Snapshots::None, 4), (Snapshots::All, 6)] {
+        let (fleet, members) = fleet(MEMBERS as u32);
+        let Some(observer) = &fleet.observer else {
+            return;
+        };
+        let from = observer.now();
+        let id = roll_out(
+            &fleet,
+            &module("good", 2),
+            &RolloutPlan { snapshots, ..PLAN },
+        );
+        until(&fleet, id, ended);
+        let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+        for method in observer.management_calls(fleet.root, from) {
+            *calls.entry(method).or_default() += 1;
+        }
+        calls.remove("upload_chunk");
+        let mut expected = BTreeMap::from([
+            // Its canary is looked at once more after the bake.
+            ("canister_status", MEMBERS + 1),
+            ("stop_canister", MEMBERS),
+            ("install_chunked_code", MEMBERS),
+            ("start_canister", MEMBERS),
+        ]);
+        if snapshots == Snapshots::All {
+            expected.insert("take_canister_snapshot", MEMBERS);
+            expected.insert("delete_canister_snapshot", MEMBERS);
+        }
+        let calls: BTreeMap<&str, usize> = calls.iter().map(|(m, n)| (m.as_str(), *n)).collect();
+        assert_eq!(calls, expected);
+        assert_eq!(calls.values().sum::<usize>(), per_member * MEMBERS + 1);
+        assert_eq!(releases_of(&fleet, &members), ["good:0002"; MEMBERS]);
+        no_snapshots_are_left(&fleet, &members);
+    }
 }

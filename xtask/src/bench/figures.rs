@@ -1,6 +1,6 @@
 //! The figures of a fleet, and their bounds.
 
-use canic_fault_tests::measure::{Announcement, Batch, Cost, Memory, Refill};
+use canic_fault_tests::measure::{Announcement, Batch, Cost, Memory, Refill, rollouts::Upgrades};
 use serde::Serialize;
 
 /// All figures.
@@ -9,6 +9,7 @@ pub(super) struct Figures {
     pub(super) at: Vec<WithMembers>,
     pub(super) refill: Refill,
     pub(super) batch: Batch,
+    pub(super) rollouts: Rollouts,
     pub(super) modules: Vec<Module>,
     pub(super) idle: Vec<Idle>,
     pub(super) builds: Vec<Build>,
@@ -26,10 +27,23 @@ pub(super) struct WithMembers {
     /// Bytes of the registry per member, without its key.
     pub(super) registry_bytes: Option<f64>,
     pub(super) announcement: Announcement,
+    /// The upgrade of some members.
+    pub(super) some: Upgrades,
     /// Root's memory.
     pub(super) memory: Memory,
     /// Instructions of an upgrade of root.
     pub(super) upgrade: u64,
+}
+
+/// A new release for all members.
+#[derive(Serialize)]
+pub(super) struct Rollouts {
+    pub(super) plain: Upgrades,
+    /// With a snapshot of each member.
+    pub(super) with_snapshots: Upgrades,
+    pub(super) by_hand: Upgrades,
+    /// In a large fleet.
+    pub(super) large: Upgrades,
 }
 
 /// The size of a module in bytes.

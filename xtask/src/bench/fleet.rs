@@ -1,13 +1,16 @@
 //! The costs of a managed fleet and of one written by hand, on the embedded replica.
 
-use canic::api::Source;
+use canic::api::{RolloutPlan, Snapshots, Source};
 use canic_fault_tests::{
     World,
-    measure::{self, Announcement, Cost, Memory},
+    measure::{
+        self, Announcement, Cost, Memory,
+        rollouts::{self, PLAN, Upgrades},
+    },
 };
 use canic_fleet_tests::artifacts;
 
-use super::figures::{Figures, Idle, Module, WithMembers};
+use super::figures::{Figures, Idle, Module, Rollouts, WithMembers};
 use crate::wasm;
 
 /// Provisions of which the median counts.
@@ -15,6 +18,9 @@ const SAMPLES: usize = 5;
 
 /// With fewer members the size of the registry is mostly that of its last, partly filled pages.
 const MANY: usize = 10_000;
+
+/// Members of which the upgrades are measured in a fleet of any size. So many are canisters.
+const SOME: usize = 10;
 
 /// Measures with each of these numbers of members, which ascend. Leaves out builds and bounds.
 ///
@@ -27,6 +33,7 @@ pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
     Ok(Figures {
         refill: measure::refill(&measure::managed()),
         batch,
+        rollouts: rollouts(),
         modules: modules()?,
         idle: idle(),
         builds: Vec::new(),
@@ -48,6 +55,7 @@ fn with_members(counts: &[usize]) -> Result<Vec<WithMembers>, String> {
         reused_by_hand: by_hand.reused,
         registry_bytes: managed.registry_bytes,
         announcement: managed.announcement,
+        some: managed.some,
         memory: managed.memory,
         upgrade: managed.upgrade,
     });
@@ -59,6 +67,7 @@ struct Managed {
     pool_hit: Cost,
     registry_bytes: Option<f64>,
     announcement: Announcement,
+    some: Upgrades,
     memory: Memory,
     upgrade: u64,
 }
@@ -72,6 +81,8 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
         measure::grow(&mut world, there, members);
         there = members;
         let mut now = world.clone();
+        let some = now.controlled()[..SOME.min(members)].to_vec();
+        let some = rollouts::canaries(&mut now.clone(), some);
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);
         let announcement = measure::announcement(&now, members);
         now.upgrade_root_to("bench-pool-root");
@@ -85,6 +96,7 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
             pool_hit,
             registry_bytes: (members >= MANY).then(|| bytes as f64 / members as f64 - key),
             announcement,
+            some,
             memory: measure::memory(&mut world.clone(), world.root),
             upgrade: measure::upgrade(&world),
         });
@@ -117,6 +129,30 @@ fn by_hand(counts: &[usize]) -> Result<Vec<ByHand>, String> {
         by_hand.push(ByHand { fresh, reused });
     }
     Ok(by_hand)
+}
+
+/// A new release for a thousand members, in three ways, and for many more.
+fn rollouts() -> Rollouts {
+    const MEMBERS: usize = 1_000;
+    let (mut managed, mut by_hand) = (measure::managed(), measure::by_hand());
+    eprintln!("a rollout to {MEMBERS} members");
+    measure::grow_workers(&mut managed, 0, MEMBERS);
+    let with_snapshots = RolloutPlan {
+        snapshots: Snapshots::All,
+        ..PLAN
+    };
+    measure::approve_by_hand(&mut by_hand, &artifacts::module("baseline-worker"));
+    measure::grow_by_hand(&mut by_hand, 0, MEMBERS, |_| ());
+    Rollouts {
+        plain: rollouts::rollout(&mut managed.clone(), MEMBERS, PLAN),
+        with_snapshots: rollouts::rollout(&mut managed.clone(), MEMBERS, with_snapshots),
+        by_hand: rollouts::by_hand(&mut by_hand, MEMBERS),
+        large: {
+            eprintln!("a rollout to {MANY} members");
+            measure::grow_workers(&mut managed, MEMBERS, MANY);
+            rollouts::rollout(&mut managed, MANY, PLAN)
+        },
+    }
 }
 
 fn modules() -> Result<Vec<Module>, String> {

@@ -178,7 +178,9 @@ fn a_rollout_that_kept_its_snapshots_leaves_those_of_the_next_one_alone() {
     assert_eq!(state.registry.snapshots(1), 2);
     approve(&mut state, 3);
     let second = roll_out(&mut state, Snapshots::All);
-    change(&mut state, second, |second| second.plan.bake = 1_000 * SECOND);
+    change(&mut state, second, |second| {
+        second.plan.bake = 1_000 * SECOND
+    });
     run(&mut state, 2 * SECOND);
     assert_eq!(state.registry.snapshots(1), 1, "the canary's");
     run(&mut state, 20 * SECOND);
