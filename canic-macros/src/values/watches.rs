@@ -40,10 +40,13 @@ impl FromMeta for Watches {
                 }
                 NestedMeta::Meta(Meta::Path(word)) => {
                     let text = path_text(&word);
-                    let message = format!(
-                        "unknown word `{text}`; {} Roles are texts in quotes",
-                        sentence(suggestion(&text, &[RELEASES]))
-                    );
+                    let message = match suggestion(&text, &[RELEASES]) {
+                        near if near.ends_with('?') => format!("unknown word `{text}`; {near}"),
+                        _ => format!(
+                            "a role stands in quotes: `{name}(\"{text}\")`; the only word \
+                             without them is `{RELEASES}`"
+                        ),
+                    };
                     errors.push(darling::Error::custom(message).with_span(&word));
                 }
                 other => errors.push(
@@ -56,14 +59,5 @@ impl FromMeta for Watches {
             }
         }
         errors.finish_with(watches)
-    }
-}
-
-/// A suggestion that another sentence follows.
-fn sentence(suggestion: String) -> String {
-    if suggestion.ends_with('?') {
-        suggestion
-    } else {
-        suggestion + "."
     }
 }

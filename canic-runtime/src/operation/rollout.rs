@@ -424,6 +424,11 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Canary if rollout.upgraded == 0 && rollout.failed > rollout.forgiven => {
             rollout.fail("no canary was upgraded".to_string(), now);
         }
+        // The members that were named are gone, or have the release already.
+        Phase::Canary if walk.begun == 0 && !rollout.named.is_empty() => {
+            rollout.named.clear();
+            rollout.enter(Phase::Canary, now);
+        }
         Phase::Canary => {
             rollout.canaries = walk.begun;
             let next = if walk.begun > 0 {
@@ -684,5 +689,15 @@ mod tests {
         run(&mut rollout, &mut fleet, |_| false);
         assert_eq!(rollout.outcome, Some(Outcome::Completed));
         assert_eq!(rollout.since, 0, "nothing waited");
+    }
+
+    #[test]
+    fn a_rollout_whose_named_canaries_are_gone_chooses_others() {
+        let mut rollout = sample(9);
+        rollout.named = vec![Id(Principal::anonymous())];
+        rollout.enter(Phase::Canary, 0);
+        rollout.walk.exhausted = true;
+        assert_eq!(next(&mut rollout, 0, 0), Next::Entered);
+        assert_eq!(next(&mut rollout, 0, 0), Next::Begin(2), "as the plan says");
     }
 }

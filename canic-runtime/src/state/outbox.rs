@@ -454,4 +454,48 @@ mod tests {
         all.end_leases(id(101));
         assert_eq!(all.leases.len(), 0);
     }
+
+    #[test]
+    fn a_pending_change_of_an_earlier_version_has_no_release() {
+        #[derive(Encode)]
+        struct Earlier {
+            #[n(0)]
+            canister: Id,
+            #[n(1)]
+            now: Option<Position>,
+        }
+        let now = Some(Position::sample(id(3)));
+        let earlier = Earlier {
+            canister: Id(id(2)),
+            now: now.clone(),
+        };
+        let bytes = minicbor::to_vec(&earlier).unwrap();
+        let read: Pending = minicbor::decode(&bytes).unwrap();
+        let expected = Pending {
+            canister: Id(id(2)),
+            now,
+            release: None,
+        };
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_subscriber_that_is_restarted_sees_that_it_missed_changes() {
+        let mut all = opened();
+        let own = Position::sample(id(200));
+        all.restart(id(1), 4, own.clone());
+        assert_eq!(
+            numbers(&all, 1),
+            None,
+            "root never announced anything to it"
+        );
+        for number in [3, 5] {
+            push(&mut all, 1, number);
+        }
+        all.ack(id(1), 3);
+        all.restart(id(1), 9, own);
+        assert_eq!(numbers(&all, 1), Some((8, vec![9], 9)));
+        all.ack(id(1), 9);
+        assert_eq!((numbers(&all, 1), all.subscribers_pending()), (None, 0));
+    }
 }

@@ -174,11 +174,16 @@ mod tests {
         stable::{memory, record::Id},
     };
 
-    static ROLES: [RoleConfig; 2] = [
+    static ROLES: [RoleConfig; 3] = [
         RoleConfig::open("worker"),
         RoleConfig {
             watches: &["worker"],
             ..RoleConfig::open("monitor")
+        },
+        RoleConfig {
+            watches: &["worker"],
+            watches_releases: true,
+            ..RoleConfig::open("index")
         },
     ];
     static CONFIG: RootConfig = RootConfig {
@@ -292,5 +297,57 @@ mod tests {
         });
         let page = catch_up(&CONFIG, &registry, id(3), CatchUpRequest { after }, 7);
         assert!(page.changes.is_empty());
+    }
+
+    /// An index (4) beside the monitor (3), and two releases of the worker (10).
+    fn with_index() -> Registry {
+        let mut registry = registry();
+        let index = position("index", 100);
+        registry.take_position(&index, 1);
+        registry.register(id(4), &index, MemberStatus::Active, [0; 32], 1, 0);
+        registry.change_member(id(10), |worker| worker.release = 2);
+        registry
+    }
+
+    #[test]
+    fn only_a_role_that_asks_is_told_releases_of_the_roles_that_it_watches() {
+        let registry = with_index();
+        assert_eq!(of_release(&CONFIG, &registry, id(10)), [id(4)]);
+        assert_eq!(of_release(&CONFIG, &registry, id(1)), []);
+        let release =
+            |subscriber, member| release_for(&CONFIG, &registry, id(subscriber), id(member));
+        // The parent, the monitor, the index.
+        assert_eq!([1, 3, 4].map(|one| release(one, 10)), [None, None, Some(2)]);
+        assert_eq!(release(4, 1), None, "hubs are not watched");
+        let page = |subscriber| {
+            let request = CatchUpRequest { after: None };
+            let page = catch_up(&CONFIG, &registry, id(subscriber), request, 7);
+            page.changes
+                .into_iter()
+                .map(|change| change.release)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((page(3), page(4)), (vec![None], vec![Some(2)]));
+    }
+
+    #[test]
+    fn a_release_that_root_does_not_know_is_not_told() {
+        let mut registry = with_index();
+        registry.change_member(id(10), |worker| worker.release = 0);
+        assert_eq!(release_for(&CONFIG, &registry, id(4), id(10)), None);
+    }
+
+    #[test]
+    fn a_member_that_is_being_upgraded_is_announced_and_announced_to() {
+        let mut registry = with_index();
+        for member in [3, 10] {
+            registry.set_status(id(member), MemberStatus::Upgrading, 5);
+        }
+        let request = CatchUpRequest { after: None };
+        let page = catch_up(&CONFIG, &registry, id(3), request, 7);
+        assert_eq!(page.changes.len(), 1, "the worker");
+        let worker = position("worker", 1);
+        let subscribers = of_change(&registry, 10, Some(&worker), None, &[]);
+        assert!(subscribers.contains(&(id(3), false)), "the monitor");
     }
 }

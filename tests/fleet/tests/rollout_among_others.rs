@@ -5,8 +5,8 @@ use candid::Principal;
 use canic::api::{
     BatchError, ImportAs, ImportError, LookupError, MemberRequest, MoveError, MoveRequest, Moved,
     OperationId, OperationInfo, OperationKind, OperationState, ProvisionError, ProvisionRequest,
-    RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutError, RolloutPhase,
-    RolloutPlan, RolloutRequest, Snapshots, Source,
+    RetireError, RetireRequest, Retired, Retirement, RolloutControl, RolloutError, RolloutOutcome,
+    RolloutPhase, RolloutPlan, RolloutRequest, Snapshots, Source,
 };
 use canic_fleet_tests::{
     Fleet, artifacts,
@@ -219,6 +219,26 @@ fn a_canister_is_adopted_with_the_current_release_and_upgraded_if_that_is_the_ol
     fleet.audit().passes_except(&[late]);
 }
 
+/// Begins to retire a member and those below it. The error names the operation that holds it.
+fn retire_subtree(fleet: &Fleet, canister: Principal) -> Result<(), RetireError> {
+    let request = RetireRequest {
+        canister,
+        how: Retirement::Delete,
+        subtree: Some(true),
+    };
+    let retired: Result<Retired, RetireError> = fleet.command("canic_retire", (request,));
+    match retired {
+        Ok(_) => Ok(()),
+        // It takes longer than root lets its caller wait.
+        Err(RetireError::Pending { operation })
+            if fleet.operation(operation).kind == OperationKind::Retire =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 #[test]
 fn a_subtree_is_retired_once_the_upgrades_in_it_have_ended() {
     let fleet = fleet();
@@ -233,15 +253,14 @@ fn a_subtree_is_retired_once_the_upgrades_in_it_have_ended() {
         }
         pass(&fleet, 1);
     };
-    let request = RetireRequest {
-        canister: hub,
-        how: Retirement::Delete,
-        subtree: Some(true),
-    };
-    let retired: Result<Retired, RetireError> = fleet.command("canic_retire", (request,));
-    retired.expect("the subtree is retired");
+    retire_subtree(&fleet, hub).expect("it begins");
+    fleet.quiet();
     let upgrade = fleet.operation(busy.id);
-    assert_eq!(upgrade.state, OperationState::Done, "it was let end");
+    assert_eq!(
+        upgrade.state,
+        OperationState::Done,
+        "it was let end, not cut off"
+    );
     let info = until(&fleet, id, ended);
     assert_eq!((info.failed, info.left), (0, 0));
     all_have(&fleet, &[outside], "good:0002");
@@ -255,31 +274,28 @@ fn a_subtree_is_retired_once_the_upgrades_in_it_have_ended() {
 fn a_hub_that_is_being_upgraded_is_retired_with_its_subtree_afterwards() {
     let fleet = fleet();
     let hub = new_member(&fleet);
-    below(&fleet, hub, "a");
-    let id = roll_out_first(&fleet, hub);
+    let child = below(&fleet, hub, "a");
+    stage_manually(&fleet, &module("good", 2));
+    let id = begin_with(&fleet, hub);
     let upgrade = until_one_is_upgraded(&fleet);
     assert_eq!(canister(&upgrade), hub);
-    let request = RetireRequest {
-        canister: hub,
-        how: Retirement::Delete,
-        subtree: Some(true),
-    };
-    let refused: Result<Retired, RetireError> = fleet.command("canic_retire", (&request,));
     let operation = upgrade.id;
+    let refused = retire_subtree(&fleet, hub);
     assert_eq!(refused, Err(RetireError::Pending { operation }));
     fleet.until("the upgrade has ended", |fleet| {
         fleet.open().iter().all(|op| op.id != operation)
     });
-    let retired: Result<Retired, RetireError> = fleet.command("canic_retire", (request,));
-    retired.expect("it is retired now");
+    retire_subtree(&fleet, hub).expect("it begins now");
+    fleet.quiet();
+    let gone = [hub, child].map(|canister| fleet.member(&MemberRequest::Canister(canister)));
+    assert_eq!(gone, [None, None]);
     let info = until(&fleet, id, ended);
     assert_eq!((info.failed, info.left), (0, 0));
     fleet.audit().passes();
 }
 
-/// Begins a rollout whose canary is this member.
-fn roll_out_first(fleet: &Fleet, canary: Principal) -> u32 {
-    stage_manually(fleet, &module("good", 2));
+/// Begins the rollout of the candidate, with this member as the canary.
+fn begin_with(fleet: &Fleet, canary: Principal) -> u32 {
     let request = RolloutRequest {
         role: "releases".to_string(),
         release: None,
@@ -290,9 +306,26 @@ fn roll_out_first(fleet: &Fleet, canary: Principal) -> u32 {
     begun.expect("the rollout begins")
 }
 
+/// Begins a batch of members below root.
+fn batch(fleet: &Fleet, members: usize) -> Vec<OperationId> {
+    let batch: Vec<_> = (0..members)
+        .map(|number| named(fleet.root, &number.to_string()))
+        .collect();
+    let accepted: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
+        fleet.command("canic_provision_batch", (batch,));
+    let accepted: Result<_, _> = accepted.expect("it is accepted").into_iter().collect();
+    accepted.expect("every request is accepted")
+}
+
+fn canisters_of(fleet: &Fleet, operations: Vec<OperationId>) -> Vec<Principal> {
+    let made = operations
+        .into_iter()
+        .map(|id| fleet.operation(id).canister);
+    made.map(|made| made.expect("a member")).collect()
+}
+
 #[test]
 fn a_batch_during_a_rollout_ends_with_the_new_release() {
-    const MANY: usize = 24;
     let fleet = Fleet::start_with("fixture-index-root", 500_000_000_000_000);
     fleet.approve("releases", &module("good", 1));
     fleet.quiet();
@@ -301,21 +334,55 @@ fn a_batch_during_a_rollout_ends_with_the_new_release() {
     let id = roll_out(&fleet, &module("good", 2), &plan);
     let _ = until_one_is_upgraded(&fleet);
     // These are accepted with the old release, and most are queued when new members get the new.
-    let batch: Vec<_> = (0..MANY)
-        .map(|number| named(fleet.root, &number.to_string()))
-        .collect();
-    let accepted: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
-        fleet.command("canic_provision_batch", (batch,));
-    let accepted = accepted.expect("the batch is accepted");
-    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    let made = batch(&fleet, 24);
     let info = until(&fleet, id, ended);
     assert_eq!((info.failed, info.left), (0, 0));
-    let made: Vec<Principal> = accepted
-        .into_iter()
-        .map(|id| fleet.operation(id.expect("accepted")))
-        .map(|made| made.canister.expect("a member"))
-        .collect();
+    let made = canisters_of(&fleet, made);
     all_have(&fleet, &[members, made].concat(), "good:0002");
+    fleet.audit().passes();
+}
+
+#[test]
+fn a_batch_with_a_release_that_is_undone_gets_the_old_one() {
+    let fleet = Fleet::start_with("fixture-index-root", 500_000_000_000_000);
+    fleet.approve("releases", &module("good", 1));
+    fleet.quiet();
+    let members: Vec<_> = (0..4).map(|_| new_member(&fleet)).collect();
+    let id = roll_out(&fleet, &module("good", 2), &ONE_BY_ONE);
+    until(&fleet, id, |info| info.phase == RolloutPhase::Rest);
+    let made = batch(&fleet, 20);
+    control(&fleet, id, RolloutControl::Undo { state: false }).expect("it is undone");
+    let info = until(&fleet, id, ended);
+    assert_eq!(
+        (info.outcome, info.failed),
+        (Some(RolloutOutcome::Undone), 0)
+    );
+    let made = canisters_of(&fleet, made);
+    all_have(&fleet, &[members, made].concat(), "good:0001");
+    fleet.audit().passes();
+}
+
+#[test]
+fn other_canaries_are_chosen_if_those_that_were_named_retire() {
+    let fleet = fleet();
+    let members: Vec<_> = (0..4).map(|_| new_member(&fleet)).collect();
+    let request = RetireRequest {
+        canister: members[0],
+        how: Retirement::Delete,
+        subtree: None,
+    };
+    stage_manually(&fleet, &module("good", 2));
+    let retiring = fleet.submit(fleet.root, fleet.controller, "canic_retire", (request,));
+    let id = begin_with(&fleet, members[0]);
+    let retired: Result<Retired, RetireError> = fleet.answer(retiring);
+    retired.expect("it is retired");
+    let info = until(&fleet, id, |info| {
+        !matches!(info.phase, RolloutPhase::Clear | RolloutPhase::Canary)
+    });
+    assert_eq!((info.phase, info.upgraded), (RolloutPhase::Bake, 1));
+    let info = until(&fleet, id, ended);
+    assert_eq!((info.upgraded, info.failed, info.left), (3, 0, 0));
+    all_have(&fleet, &members[1..], "good:0002");
     fleet.audit().passes();
 }
 
@@ -462,12 +529,12 @@ fn a_watcher_that_was_down_learns_the_releases_later() {
 
 #[test]
 fn a_watcher_is_told_of_the_way_back() {
-    for snapshots in [Snapshots::None, Snapshots::All] {
+    for state in [false, true] {
         let fleet = fleet();
         let watcher = new_member_of(&fleet, "watcher");
         let member = new_member(&fleet);
         let plan = RolloutPlan {
-            snapshots,
+            snapshots: Snapshots::All,
             keep: 1_000_000,
             ..PLAN
         };
@@ -475,12 +542,11 @@ fn a_watcher_is_told_of_the_way_back() {
         until(&fleet, id, |info| info.phase == RolloutPhase::Settle);
         fleet.quiet();
         assert_eq!(told(&fleet, watcher, member), Some(2));
-        let wish = RolloutControl::Undo { state: true };
-        control(&fleet, id, wish).expect("it is undone");
+        control(&fleet, id, RolloutControl::Undo { state }).expect("it is undone");
         until(&fleet, id, |info| info.phase == RolloutPhase::Settle);
         fleet.quiet();
-        assert_eq!(told(&fleet, watcher, member), Some(1), "{snapshots:?}");
         assert_eq!(running_release(&fleet, member), "good:0001");
+        assert_eq!(told(&fleet, watcher, member), Some(1), "state: {state}");
     }
 }
 
