@@ -9,13 +9,11 @@
 //! The watch has just looked when it grants, and begins with `Fund`. A level is an amount of cycles
 //! above the freezing threshold: what a canister can spend.
 
-use minicbor::{Decode, Encode};
-
 use crate::{
     api::GrantPurpose,
     config::{FundConfig, Level},
     operation::{
-        End, Operation, Position, Purpose,
+        End, GrantPlan, Mark, Operation, Position, Purpose,
         Step::{Fund, Verify},
         call::{Outcome, Reply, Status},
         install,
@@ -64,32 +62,6 @@ pub(crate) fn until_midnight(now: u64) -> u64 {
     DAY - now / NANOSECONDS % DAY
 }
 
-/// The parts of a grant. In stable memory they are a CBOR array:
-///
-/// ```text
-/// 0 purpose   1 position   2 cycles   3 to   4 burn   5 looked
-/// ```
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct GrantPlan {
-    #[n(0)]
-    pub(crate) purpose: GrantPurpose,
-    /// The member's position. `None`: a canister of the pool.
-    #[n(1)]
-    pub(crate) position: Option<Position>,
-    /// Cycles that root grants at most.
-    #[n(2)]
-    pub(crate) cycles: Cycles,
-    /// The level above which the grant must not bring the canister.
-    #[n(3)]
-    pub(crate) to: Option<Mark>,
-    /// Cycles that the canister burns in a day, as far as root knows.
-    #[n(4)]
-    pub(crate) burn: Cycles,
-    /// The time at which root last saw the balance: nanoseconds since the epoch.
-    #[n(5)]
-    pub(crate) looked: u64,
-}
-
 impl GrantPlan {
     pub(crate) fn new(purpose: GrantPurpose, position: Option<Position>, cycles: u128) -> Self {
         Self {
@@ -101,15 +73,6 @@ impl GrantPlan {
             looked: 0,
         }
     }
-}
-
-/// A [`Level`] on record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) enum Mark {
-    #[n(0)]
-    Seconds(#[n(0)] u64),
-    #[n(1)]
-    Cycles(#[n(0)] Cycles),
 }
 
 impl From<Level> for Mark {
@@ -128,16 +91,6 @@ impl From<Mark> for Level {
             Mark::Cycles(cycles) => Self::Cycles(cycles.0),
         }
     }
-}
-
-/// The cycles of a charge against the limits of a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Charge {
-    /// The day, counted from 1970.
-    #[n(0)]
-    pub(crate) day: u32,
-    #[n(1)]
-    pub(crate) cycles: Cycles,
 }
 
 // Levels

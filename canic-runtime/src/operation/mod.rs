@@ -26,12 +26,12 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack, Source},
-    config::Rollback,
-    operation::{
-        fuel::Refuel,
-        grant::{Charge, GrantPlan},
+    api::{
+        GrantPurpose, Identity, MemberRef, OperationId, OperationKind, Retirement, RolledBack,
+        Source,
     },
+    config::Rollback,
+    operation::fuel::Refuel,
     stable::record::{Cycles, Id},
 };
 
@@ -379,6 +379,51 @@ pub(crate) struct UpgradePlan {
     pub(crate) health_timeout: u64,
     #[n(5)]
     pub(crate) job: Job,
+}
+
+/// The parts of a grant. In stable memory they are a CBOR array:
+///
+/// ```text
+/// 0 purpose   1 position   2 cycles   3 to   4 burn   5 looked
+/// ```
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub(crate) struct GrantPlan {
+    #[n(0)]
+    pub(crate) purpose: GrantPurpose,
+    /// The member's position. `None`: a canister of the pool.
+    #[n(1)]
+    pub(crate) position: Option<Position>,
+    /// Cycles that root grants at most.
+    #[n(2)]
+    pub(crate) cycles: Cycles,
+    /// The level above which the grant must not bring the canister.
+    #[n(3)]
+    pub(crate) to: Option<Mark>,
+    /// Cycles that the canister burns in a day, as far as root knows.
+    #[n(4)]
+    pub(crate) burn: Cycles,
+    /// The time at which root last saw the balance: nanoseconds since the epoch.
+    #[n(5)]
+    pub(crate) looked: u64,
+}
+
+/// A [`Level`] on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Mark {
+    #[n(0)]
+    Seconds(#[n(0)] u64),
+    #[n(1)]
+    Cycles(#[n(0)] Cycles),
+}
+
+/// The cycles of a charge against the limits of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Charge {
+    /// The day, counted from 1970.
+    #[n(0)]
+    pub(crate) day: u32,
+    #[n(1)]
+    pub(crate) cycles: Cycles,
 }
 
 /// The part that an operation has in a rollout.

@@ -347,44 +347,27 @@ impl Rollout {
 
 /// Decides what root does next for a rollout of which `open` operations are under way.
 pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
-    if rollout.pause.is_some() {
+    if rollout.pause.is_some() || rollout.phase == Phase::Ended {
         return Next::Nothing;
     }
-    let capacity = rollout.plan.concurrent.min(MAX_CONCURRENT);
-    let capacity = capacity.saturating_sub(open);
-    let walk = rollout.walk;
-    if walk.not_before > now {
-        return Next::At(walk.not_before);
+    let over = waits_until(rollout);
+    if now < over {
+        return Next::At(over);
     }
-    let wanted = match rollout.phase {
-        Phase::Ended => return Next::Nothing,
-        Phase::Bake => {
-            let over = rollout.since.saturating_add(rollout.plan.bake);
-            if now < over {
-                return Next::At(over);
-            }
-            rollout.enter(Phase::Look, now);
-            return Next::Entered;
-        }
-        Phase::Settle => {
-            let over = rollout.since.saturating_add(rollout.plan.keep);
-            if now < over && rollout.outcome != Some(Outcome::Superseded) {
-                return Next::At(over);
-            }
-            u32::MAX
-        }
-        Phase::Canary => rollout.wanted_canaries(),
-        Phase::Look => rollout.canaries,
-        Phase::Clear | Phase::Rest | Phase::Undo => u32::MAX,
-    };
-    let left = wanted.saturating_sub(walk.begun);
+    if rollout.phase == Phase::Bake {
+        rollout.enter(Phase::Look, now);
+        return Next::Entered;
+    }
+    let walk = rollout.walk;
     let cleans_up = matches!(rollout.phase, Phase::Clear | Phase::Undo | Phase::Settle);
     if cleans_up && walk.begun == 0 && open > 0 {
         // Operations that began before may still leave snapshots, or the new release.
         return Next::Nothing;
     }
+    let left = wanted(rollout).saturating_sub(walk.begun);
     if left > 0 && !walk.exhausted {
-        return match capacity.min(left) {
+        let capacity = rollout.plan.concurrent.min(MAX_CONCURRENT);
+        return match capacity.saturating_sub(open).min(left) {
             0 => Next::Nothing,
             number => Next::Begin(number),
         };
@@ -392,32 +375,56 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     if open > 0 {
         return Next::Nothing;
     }
-    // A canary that was held is looked for again, and so is one that is to be looked at.
-    if matches!(rollout.phase, Phase::Canary | Phase::Look) && left > 0 && walk.held > 0 {
-        rollout.walk = Walk {
-            begun: if rollout.phase == Phase::Canary {
-                walk.begun
-            } else {
-                0
-            },
-            not_before: now + BUSY_PAUSE,
-            ..Walk::default()
-        };
-        return Next::Entered;
+    match next_walk(rollout, left, now) {
+        Some(walk) => rollout.walk = walk,
+        None => leave(rollout, now),
     }
-    // Members that were held, or that came meanwhile, are not passed over.
-    if matches!(
-        rollout.phase,
-        Phase::Rest | Phase::Undo | Phase::Settle | Phase::Clear
-    ) && (walk.begun > 0 || walk.held > 0)
-    {
-        let pause = if walk.begun > 0 { 0 } else { BUSY_PAUSE };
-        rollout.walk = Walk {
-            not_before: now + pause,
-            ..Walk::default()
-        };
-        return Next::Entered;
+    Next::Entered
+}
+
+/// The time before which the rollout does nothing: nanoseconds since the epoch.
+fn waits_until(rollout: &Rollout) -> u64 {
+    let pause = match rollout.phase {
+        Phase::Bake => rollout.plan.bake,
+        Phase::Settle if rollout.outcome != Some(Outcome::Superseded) => rollout.plan.keep,
+        _ => 0,
+    };
+    let over = rollout.since.saturating_add(pause);
+    over.max(rollout.walk.not_before)
+}
+
+/// Members that the phase works on, at most.
+fn wanted(rollout: &Rollout) -> u32 {
+    match rollout.phase {
+        Phase::Canary => rollout.wanted_canaries(),
+        Phase::Look => rollout.canaries,
+        _ => u32::MAX,
     }
+}
+
+/// The phase's next walk, for members that were held or that came meanwhile: none is passed over.
+/// `None`: the phase is done. `left` of its members were not found.
+fn next_walk(rollout: &Rollout, left: u32, now: u64) -> Option<Walk> {
+    let walk = rollout.walk;
+    let (begun, pause) = match rollout.phase {
+        // A canary that was held is looked for again, and so is one that is to be looked at.
+        Phase::Canary if left > 0 && walk.held > 0 => (walk.begun, BUSY_PAUSE),
+        Phase::Look if left > 0 && walk.held > 0 => (0, BUSY_PAUSE),
+        Phase::Canary | Phase::Look | Phase::Bake | Phase::Ended => return None,
+        _ if walk.begun > 0 => (0, 0),
+        _ if walk.held > 0 => (0, BUSY_PAUSE),
+        _ => return None,
+    };
+    Some(Walk {
+        begun,
+        not_before: now + pause,
+        ..Walk::default()
+    })
+}
+
+/// Leaves a phase whose members are all done.
+fn leave(rollout: &mut Rollout, now: u64) {
+    let begun = rollout.walk.begun;
     match rollout.phase {
         Phase::Clear => rollout.enter(Phase::Canary, now),
         // Without a canary that serves, nobody knows whether the release is good.
@@ -425,18 +432,17 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
             rollout.fail("no canary was upgraded".to_string(), now);
         }
         // The members that were named are gone, or have the release already.
-        Phase::Canary if walk.begun == 0 && !rollout.named.is_empty() => {
+        Phase::Canary if begun == 0 && !rollout.named.is_empty() => {
             rollout.named.clear();
             rollout.enter(Phase::Canary, now);
         }
+        Phase::Canary if begun == 0 => {
+            rollout.canaries = 0;
+            rollout.enter(Phase::Rest, now);
+        }
         Phase::Canary => {
-            rollout.canaries = walk.begun;
-            let next = if walk.begun > 0 {
-                Phase::Bake
-            } else {
-                Phase::Rest
-            };
-            rollout.enter(next, now);
+            rollout.canaries = begun;
+            rollout.enter(Phase::Bake, now);
         }
         Phase::Look => rollout.enter(Phase::Rest, now),
         Phase::Rest => rollout.end(Outcome::Completed, now),
@@ -444,7 +450,6 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Settle => rollout.enter(Phase::Ended, now),
         Phase::Bake | Phase::Ended => {}
     }
-    Next::Entered
 }
 
 #[cfg(test)]

@@ -17,3 +17,4 @@ pub(crate) mod rollout_info;
 pub(crate) mod runway;
 pub(crate) mod status;
 pub(crate) mod steps;
+pub(crate) mod upgrades;

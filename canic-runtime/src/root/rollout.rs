@@ -3,7 +3,8 @@
 use crate::{
     api::OperationId,
     operation::rollout::{self, Next, Phase, Rollout},
-    state::{State, rollouts::Found},
+    root::upgrades::{self, Found},
+    state::State,
 };
 
 /// The result of [`advance`].
@@ -39,7 +40,7 @@ fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId
         let mut later = false;
         if let Next::Begin(number) = next {
             for _ in 0..number {
-                match state.begin_upgrade(&mut rollout, now) {
+                match upgrades::begin(state, &mut rollout, now) {
                     Found::Operation(operation) => begun.push(operation),
                     Found::NoMore => break,
                     Found::Later => {
@@ -84,7 +85,9 @@ fn prepare_end(state: &State, rollout: &mut Rollout) {
         Phase::Clear | Phase::Settle if state.registry.snapshots(rollout.role) == 0 => {
             rollout.walk.exhausted = true;
         }
-        Phase::Rest | Phase::Undo if rollout.walk.exhausted && state.expects_members(rollout) => {
+        Phase::Rest | Phase::Undo
+            if rollout.walk.exhausted && upgrades::expects_members(state, rollout) =>
+        {
             rollout.walk.held += 1;
         }
         _ => {}

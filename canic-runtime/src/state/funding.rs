@@ -20,7 +20,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     api::{GrantLimit, GrantPurpose},
-    operation::grant::{self, Charge},
+    operation::{Charge, grant},
     stable::{
         memory::{self, Memory},
         record::{Cycles, Id, Record},

@@ -7,10 +7,9 @@ use crate::{
     api::{GrantLimit, GrantPurpose, OperationId, OperationKind},
     config::{FundConfig, Level},
     operation::{
-        End, Moment, Operation, Position, Purpose, Step,
+        End, GrantPlan, Moment, Operation, Position, Purpose, Step,
         call::{Reply, Run, Status},
-        grant::{self, GrantPlan},
-        policy,
+        grant, policy,
     },
     stable::{
         record::{Cycles, Id},

@@ -3,11 +3,7 @@
 
 use crate::{
     api::{GrantError, GrantPurpose, GrantRequest, Granted, OperationId, OperationKind},
-    operation::{
-        End, Moment, Operation, Position,
-        grant::{self, GrantPlan},
-        policy::RETRY_AFTER_SECONDS,
-    },
+    operation::{End, GrantPlan, Moment, Operation, Position, grant, policy::RETRY_AFTER_SECONDS},
     platform::ic,
     root::{driver, requests::caller::Caller},
     stable::record::Cycles,
