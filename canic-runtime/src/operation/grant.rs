@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// The smallest grant, in cycles: 100 B. If the reply to a deposit is lost, the next balance shows
-/// whether it arrived. The platform holds back 43 B while a canister awaits an answer, and that must
-/// not hide the deposit, nor must what the canister burns meanwhile.
+/// whether it arrived. The platform holds back 43 B while a canister awaits an answer, and that
+/// must not hide the deposit, nor must what the canister burns meanwhile.
 pub(crate) const MIN: u128 = 100_000_000_000;
 
 /// A member that lacks less than this share of a level, as a divisor, has enough.
@@ -184,7 +184,8 @@ pub(crate) fn seconds_left(spendable: u128, burn: u128) -> u64 {
     left.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(u64::MAX))
 }
 
-/// Seconds until root looks again at a canister that has so many left: half of them, a week at most.
+/// Seconds until root looks again at a canister that has so many left: half of them, a week at
+/// most.
 pub(crate) fn until_next_look(left: u64) -> u64 {
     (left / 2).clamp(SHORTEST, LONGEST)
 }

@@ -3,8 +3,8 @@
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
 //! seconds as long as there is work, and every ten minutes while the pool is short. While root only
 //! waits until it looks at a canister's cycles, the watchdog runs when half of that time is over,
-//! when it is over, and goes on at this pace. The platform may turn away single runs of it. It ends only if `canister_global_timer` itself traps, and then
-//! the next request to root starts it again.
+//! when it is over, and goes on at this pace. The platform may turn away single runs of it. It ends
+//! only if `canister_global_timer` itself traps, and then the next request to root starts it again.
 
 use std::{cell::Cell, time::Duration};
 
@@ -21,7 +21,8 @@ thread_local! {
 /// A single timer that is overdue by so many nanoseconds was lost.
 const OVERDUE: u64 = Pace::Work.interval(0);
 
-/// Nanoseconds between two runs of the watchdog at least, while root waits for a look: five minutes.
+/// Nanoseconds between two runs of the watchdog at least, while root waits for a look: five
+/// minutes.
 const MIN_WATCH: u64 = 300_000_000_000;
 
 /// Nanoseconds by which a look may be late: ten minutes.

@@ -50,8 +50,8 @@ impl State {
         policy::role_config(self.config, role, true).ok()?.fund
     }
 
-    /// The limits of a day for a member that burns so much a day. One member gets at most twice what
-    /// its role's `to` is: a frozen one must reach its freezing threshold, too.
+    /// The limits of a day for a member that burns so much a day. One member gets at most twice
+    /// what its role's `to` is: a frozen one must reach its freezing threshold, too.
     pub(crate) fn limits(&self, fund: Option<&FundConfig>, burn: u128) -> Limits {
         let member = fund.map(|fund| match fund.to {
             // What it burns is not known yet.
@@ -467,7 +467,8 @@ fn pause_of(limit: GrantLimit, now: u64) -> u64 {
 }
 
 /// Cycles that a member burns in a day: the larger of what its memory burns and what was measured
-/// since the last look. If its balance rose, somebody else gave it cycles, and hides what it burned.
+/// since the last look. If its balance rose, somebody else gave it cycles, and hides what it
+/// burned.
 fn burn_of(before: &Entry, status: &Status, now: u64) -> u128 {
     let seconds = now.saturating_sub(before.looked.into());
     let measured = (before.looked > 0 && status.cycles <= before.balance())
