@@ -30,6 +30,10 @@ use crate::{
 /// must not hide the deposit, nor must what the canister burns meanwhile.
 pub(crate) const MIN: u128 = 100_000_000_000;
 
+/// Spendable cycles with which a canister can do anything: the platform takes 83 B in advance for a
+/// message and the answer that it awaits. Every level is at least this.
+pub(crate) const AWAKE: u128 = 100_000_000_000;
+
 /// A member that lacks less than this share of a level, as a divisor, has enough.
 const NEARLY: u128 = 20;
 
@@ -163,9 +167,10 @@ fn lacking(status: &Status, level: Level, burn: u128) -> u128 {
 
 /// Cycles that a member needs now, by the rule of its role. `None`: it has enough.
 pub(crate) fn need(fund: &FundConfig, status: &Status, burn: u128) -> Option<u128> {
-    let is_low = spendable(status) < cycles_of(fund.below, burn);
+    let is_low = spendable(status) < cycles_of(fund.below, burn).max(AWAKE);
+    let to = Level::Cycles(cycles_of(fund.to, burn).max(2 * AWAKE));
     is_low
-        .then(|| lacking(status, fund.to, burn))
+        .then(|| lacking(status, to, burn))
         .filter(|cycles| *cycles > 0)
         .map(|cycles| cycles.max(MIN))
 }
@@ -310,8 +315,8 @@ mod tests {
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
-    /// 10^10 cycles.
-    const B: u128 = 10_000_000_000;
+    /// 10^11 cycles.
+    const B: u128 = 100_000_000_000;
     const WEEKS: FundConfig = FundConfig {
         below: Level::Seconds(7 * DAY),
         to: Level::Seconds(30 * DAY),
@@ -363,7 +368,9 @@ mod tests {
         // The more it burns, the sooner it needs some, and the more.
         let low = super::need(&WEEKS, &status(90 * B, 30 * B), 10 * B);
         assert_eq!(low, Some(240 * B));
-        assert_eq!(super::need(&WEEKS, &status(0, 0), 0), None);
+        // However little it burns, it must be able to pay for a message in advance.
+        assert_eq!(super::need(&WEEKS, &status(0, 0), 0), Some(2 * AWAKE));
+        assert_eq!(super::need(&WEEKS, &status(AWAKE, 0), 0), None);
     }
 
     #[test]

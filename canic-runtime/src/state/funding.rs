@@ -502,8 +502,12 @@ mod tests {
     #[test]
     fn windows_of_members_are_swept_after_their_day() {
         let mut funding = fresh();
-        (0..20).for_each(|id| drop(funding.charge(receiver(1, id), 1, 0)));
-        (0..20).for_each(|_| drop(funding.charge(receiver(1, 7), 1, DAY_NS)));
+        for id in 0..20 {
+            funding.charge(receiver(1, id), 1, 0);
+        }
+        for _ in 0..20 {
+            funding.charge(receiver(1, 7), 1, DAY_NS);
+        }
         let ids: Vec<_> = funding.members.keys().copied().collect();
         assert_eq!(ids, [7]);
         assert_eq!(open().members.len(), 1);

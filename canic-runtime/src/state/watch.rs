@@ -331,7 +331,8 @@ impl State {
         let (_, member) = self.registry.at(id);
         let before = self.funding.schedule.entry(id).unwrap_or_default();
         let burn = burn_of(&before, status, now);
-        let left = grant::seconds_left(grant::spendable(status), burn);
+        let awake = grant::spendable(status).saturating_sub(grant::AWAKE);
+        let left = grant::seconds_left(awake, burn);
         let role = self.registry.role_name(member.role).to_string();
         let fund = self.fund(&role);
         let need = fund.and_then(|fund| grant::need(&fund, status, burn));
@@ -357,7 +358,7 @@ impl State {
                 match self.grant_within(canister, plan, receiver, limits, status, moment) {
                     Ok(granted) => {
                         operation = Some(granted.operation);
-                        let full = grant::spendable(status).saturating_add(granted.cycles);
+                        let full = awake.saturating_add(granted.cycles);
                         pause = grant::pause(now, grant::seconds_left(full, burn));
                         // The rest, as soon as the limit leaves some.
                         pause = granted.rest_after.map_or(pause, |rest| rest.min(pause));
@@ -369,7 +370,7 @@ impl State {
                     }
                 }
             }
-            None if left == 0 => pause = grant::LATER,
+            None if left == 0 => pause = grant::DAY,
             None => {}
         }
         let entry = Entry::new(now + pause, now, status.cycles, burn);
