@@ -160,17 +160,21 @@ pub(crate) fn spendable(status: &Status) -> u128 {
 }
 
 /// Cycles that a canister lacks to a level.
-fn lacking(status: &Status, level: Level, burn: u128) -> u128 {
-    let full = cycles_of(level, burn).saturating_add(status.frozen);
+fn lacking(status: &Status, level: u128) -> u128 {
+    let full = level.saturating_add(status.frozen);
     full.saturating_sub(status.cycles)
+}
+
+/// The cycles of a role's `to`, for a member that burns so many a day.
+pub(crate) fn full(to: Level, burn: u128) -> u128 {
+    cycles_of(to, burn).max(2 * AWAKE)
 }
 
 /// Cycles that a member needs now, by the rule of its role. `None`: it has enough.
 pub(crate) fn need(fund: &FundConfig, status: &Status, burn: u128) -> Option<u128> {
     let is_low = spendable(status) < cycles_of(fund.below, burn).max(AWAKE);
-    let to = Level::Cycles(cycles_of(fund.to, burn).max(2 * AWAKE));
     is_low
-        .then(|| lacking(status, to, burn))
+        .then(|| lacking(status, full(fund.to, burn)))
         .filter(|cycles| *cycles > 0)
         .map(|cycles| cycles.max(MIN))
 }
@@ -255,9 +259,9 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
     plan.looked = looked;
     plan.burn = Cycles(plan.burn.0.max(status.idle_burn));
     let room = plan.to.map_or(u128::MAX, |to| {
-        let (to, burn) = (Level::from(to), plan.burn.0);
-        let room = lacking(&status, to, burn);
-        let is_near = room < cycles_of(to, burn) / NEARLY;
+        let to = full(Level::from(to), plan.burn.0);
+        let room = lacking(&status, to);
+        let is_near = room < to / NEARLY;
         if is_near { 0 } else { room.max(MIN) }
     });
     let cycles = plan.cycles.0.min(room);

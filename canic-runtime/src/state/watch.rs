@@ -56,7 +56,7 @@ impl State {
         let member = fund.map(|fund| match fund.to {
             // What it burns is not known yet.
             Level::Seconds(_) if burn == 0 => u128::MAX,
-            to => grant::cycles_of(to, burn).max(grant::MIN).saturating_mul(2),
+            to => grant::full(to, burn).saturating_mul(2),
         });
         Limits {
             member,
