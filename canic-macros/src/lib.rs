@@ -72,6 +72,7 @@ use proc_macro::TokenStream;
 /// | `role(..)` | a role and its limits; may be repeated | any role with an approved module |
 /// | `reserve = "5T"` | cycles below which root starts nothing that costs | `"1T"` |
 /// | `refuel(..)` | root gets cycles for itself | somebody sends them |
+/// | `budget(per_day = "20T")` | cycles that root grants to all roles together in a day | no limit |
 /// | `stable_memory = "64GiB"` | the limit of root's stable memory; fixed by the first install | `"4GiB"` |
 /// | `http` | serve metrics to browsers and Prometheus | not served |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
@@ -111,6 +112,17 @@ use proc_macro::TokenStream;
 /// | `wasm = worker` | embeds the module of a dependency, which cargo builds first | staged at run time |
 /// | `wasm = "path/worker.wasm"` | embeds a file, relative to the manifest; it may not be older than its sources | staged at run time |
 /// | `args = path::Type` | the argument of `init`, one value, which types `Fleet::worker()` | untyped |
+/// | `fund(..)` | when root grants cycles to a member, and how many | only if a controller says so |
+///
+/// ## `fund(..)` in `role(..)`
+///
+/// A level is a time for which a member's cycles last (`"7d"`, `"36h"`), or an amount of them.
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `below = "7d"` | root grants cycles to a member that has less | required |
+/// | `to = "30d"` | as many as the member lacks to this | required |
+/// | `per_day = "1T"` | cycles that all members of the role get in a day | no limit but the budget |
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///

@@ -39,8 +39,8 @@ fn has_both_levels(args: &Spanned<FundArgs>, errors: &mut Errors) {
         errors.report(
             args,
             format!(
-                "`{name}` is missing: `fund(below = \"7d\", to = \"30d\")` grants a member that has \
-                 cycles for less than 7 days as many as it needs for 30"
+                "`{name}` is missing: `fund(below = \"7d\", to = \"30d\")` grants a member that \
+                 has cycles for less than 7 days as many as it needs for 30"
             ),
         );
     }

@@ -24,9 +24,13 @@ use crate::{
 };
 
 /// The smallest grant, in cycles: 100 B. If the reply to a deposit is lost, the next balance shows
-/// whether it arrived. The platform holds back 43 B while a canister awaits an answer, and that must
-/// not hide the deposit, nor must what the canister burns meanwhile.
+/// whether it arrived. The platform holds back 43 B while a canister awaits an answer, and that
+/// must not hide the deposit, nor must what the canister burns meanwhile.
 pub(crate) const MIN: u128 = 100_000_000_000;
+
+/// Spendable cycles with which a canister can do anything: the platform takes 83 B in advance for a
+/// message and the answer that it awaits. Every level is at least this.
+pub(crate) const AWAKE: u128 = 100_000_000_000;
 
 /// A member that lacks less than this share of a level, as a divisor, has enough.
 const NEARLY: u128 = 20;
@@ -109,16 +113,21 @@ pub(crate) fn spendable(status: &Status) -> u128 {
 }
 
 /// Cycles that a canister lacks to a level.
-fn lacking(status: &Status, level: Level, burn: u128) -> u128 {
-    let full = cycles_of(level, burn).saturating_add(status.frozen);
+fn lacking(status: &Status, level: u128) -> u128 {
+    let full = level.saturating_add(status.frozen);
     full.saturating_sub(status.cycles)
+}
+
+/// The cycles of a role's `to`, for a member that burns so many a day.
+pub(crate) fn full(to: Level, burn: u128) -> u128 {
+    cycles_of(to, burn).max(2 * AWAKE)
 }
 
 /// Cycles that a member needs now, by the rule of its role. `None`: it has enough.
 pub(crate) fn need(fund: &FundConfig, status: &Status, burn: u128) -> Option<u128> {
-    let is_low = spendable(status) < cycles_of(fund.below, burn);
+    let is_low = spendable(status) < cycles_of(fund.below, burn).max(AWAKE);
     is_low
-        .then(|| lacking(status, fund.to, burn))
+        .then(|| lacking(status, full(fund.to, burn)))
         .filter(|cycles| *cycles > 0)
         .map(|cycles| cycles.max(MIN))
 }
@@ -137,7 +146,8 @@ pub(crate) fn seconds_left(spendable: u128, burn: u128) -> u64 {
     left.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(u64::MAX))
 }
 
-/// Seconds until root looks again at a canister that has so many left: half of them, a week at most.
+/// Seconds until root looks again at a canister that has so many left: half of them, a week at
+/// most.
 pub(crate) fn until_next_look(left: u64) -> u64 {
     (left / 2).clamp(SHORTEST, LONGEST)
 }
@@ -202,9 +212,9 @@ pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resourc
     plan.looked = looked;
     plan.burn = Cycles(plan.burn.0.max(status.idle_burn));
     let room = plan.to.map_or(u128::MAX, |to| {
-        let (to, burn) = (Level::from(to), plan.burn.0);
-        let room = lacking(&status, to, burn);
-        let is_near = room < cycles_of(to, burn) / NEARLY;
+        let to = full(Level::from(to), plan.burn.0);
+        let room = lacking(&status, to);
+        let is_near = room < to / NEARLY;
         if is_near { 0 } else { room.max(MIN) }
     });
     let cycles = plan.cycles.0.min(room);
@@ -262,8 +272,8 @@ mod tests {
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
-    /// 10^10 cycles.
-    const B: u128 = 10_000_000_000;
+    /// 10^11 cycles.
+    const B: u128 = 100_000_000_000;
     const WEEKS: FundConfig = FundConfig {
         below: Level::Seconds(7 * DAY),
         to: Level::Seconds(30 * DAY),
@@ -315,7 +325,9 @@ mod tests {
         // The more it burns, the sooner it needs some, and the more.
         let low = super::need(&WEEKS, &status(90 * B, 30 * B), 10 * B);
         assert_eq!(low, Some(240 * B));
-        assert_eq!(super::need(&WEEKS, &status(0, 0), 0), None);
+        // However little it burns, it must be able to pay for a message in advance.
+        assert_eq!(super::need(&WEEKS, &status(0, 0), 0), Some(2 * AWAKE));
+        assert_eq!(super::need(&WEEKS, &status(AWAKE, 0), 0), None);
     }
 
     #[test]

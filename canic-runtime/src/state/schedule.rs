@@ -12,7 +12,8 @@
 //!          u32, LE u32, LE f32, LE   f32, LE
 //! ```
 //!
-//! Times are in seconds since 1970, amounts in cycles. A `due` of 0 marks a record without an entry.
+//! Times are in seconds since 1970, amounts in cycles. A `due` of 0 marks a record without an
+//! entry.
 
 use std::borrow::Cow;
 

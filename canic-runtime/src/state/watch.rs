@@ -49,13 +49,13 @@ impl State {
         policy::role_config(self.config, role, true).ok()?.fund
     }
 
-    /// The limits of a day for a member that burns so much a day. One member gets at most twice what
-    /// its role's `to` is: a frozen one must reach its freezing threshold, too.
+    /// The limits of a day for a member that burns so much a day. One member gets at most twice
+    /// what its role's `to` is: a frozen one must reach its freezing threshold, too.
     pub(crate) fn limits(&self, fund: Option<&FundConfig>, burn: u128) -> Limits {
         let member = fund.map(|fund| match fund.to {
             // What it burns is not known yet.
             Level::Seconds(_) if burn == 0 => u128::MAX,
-            to => grant::cycles_of(to, burn).max(grant::MIN).saturating_mul(2),
+            to => grant::full(to, burn).saturating_mul(2),
         });
         Limits {
             member,
@@ -330,7 +330,8 @@ impl State {
         let (_, member) = self.registry.at(id);
         let before = self.funding.schedule.entry(id).unwrap_or_default();
         let burn = burn_of(&before, status, now);
-        let left = grant::seconds_left(grant::spendable(status), burn);
+        let awake = grant::spendable(status).saturating_sub(grant::AWAKE);
+        let left = grant::seconds_left(awake, burn);
         let role = self.registry.role_name(member.role).to_string();
         let fund = self.fund(&role);
         let need = fund.and_then(|fund| grant::need(&fund, status, burn));
@@ -356,7 +357,7 @@ impl State {
                 match self.grant_within(canister, plan, receiver, limits, status, moment) {
                     Ok(granted) => {
                         operation = Some(granted.operation);
-                        let full = grant::spendable(status).saturating_add(granted.cycles);
+                        let full = awake.saturating_add(granted.cycles);
                         pause = grant::pause(now, grant::seconds_left(full, burn));
                         // The rest, as soon as the limit leaves some.
                         pause = granted.rest_after.map_or(pause, |rest| rest.min(pause));
@@ -368,7 +369,7 @@ impl State {
                     }
                 }
             }
-            None if left == 0 => pause = grant::LATER,
+            None if left == 0 => pause = grant::DAY,
             None => {}
         }
         let entry = Entry::new(now + pause, now, status.cycles, burn);
@@ -466,7 +467,8 @@ fn pause_of(limit: GrantLimit, now: u64) -> u64 {
 }
 
 /// Cycles that a member burns in a day: the larger of what its memory burns and what was measured
-/// since the last look. If its balance rose, somebody else gave it cycles, and hides what it burned.
+/// since the last look. If its balance rose, somebody else gave it cycles, and hides what it
+/// burned.
 fn burn_of(before: &Entry, status: &Status, now: u64) -> u128 {
     let seconds = now.saturating_sub(before.looked.into());
     let measured = (before.looked > 0 && status.cycles <= before.balance())
