@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use candid::Principal;
 use canic::api::{
-    IdentityInfo, OnFailure, OperationKind, OperationsFilter, ProvisionRequest, RetireError,
-    Retirement, RolloutControl, RolloutError, RolloutOutcome, RolloutPhase, RolloutPlan,
-    RolloutRequest, Share, Snapshots,
+    IdentityInfo, OperationKind, OperationsFilter, ProvisionRequest, RetireError, Retirement,
+    RolloutControl, RolloutError, RolloutOutcome, RolloutPhase, RolloutPlan, RolloutRequest, Share,
+    Snapshots,
 };
 use canic_fleet_tests::{
     Fleet, artifacts,
