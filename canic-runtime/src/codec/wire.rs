@@ -95,22 +95,37 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// A field of a record.
-    pub(crate) fn field(self, name: &str) -> Option<Self> {
+    /// Fields of a record, in the order of these names. `None`: it lacks one of them.
+    pub(crate) fn fields<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
+        let wanted = names.map(idl_hash);
+        let mut found = [None; N];
+        self.find(&wanted, &mut found)?;
+        let mut all = [self; N];
+        for (value, found) in all.iter_mut().zip(found) {
+            *value = found?;
+        }
+        Some(all)
+    }
+
+    /// Finds the fields with these labels in one walk, which ends with the last of them.
+    fn find(self, wanted: &[u32], found: &mut [Option<Self>]) -> Option<()> {
         let Type::Record(fields) = self.of_table()? else {
             return None;
         };
-        let wanted = idl_hash(name);
         let mut rest = Bytes(self.bytes);
-        let mut left = MAX_SKIPPED;
+        let (mut missing, mut left) = (wanted.len(), MAX_SKIPPED);
         for (label, ty) in fields {
-            if *label == wanted {
+            if let Some(index) = wanted.iter().position(|wanted| wanted == label) {
                 let (ty, bytes) = (*ty, rest.0);
-                return Some(Self { ty, bytes, ..self });
+                found[index] = Some(Self { ty, bytes, ..self });
+                missing -= 1;
+                if missing == 0 {
+                    break;
+                }
             }
             rest.skip(self.types, *ty, &mut left)?;
         }
-        None
+        Some(())
     }
 
     /// The content of an optional value: `Some(None)` if there is none.
@@ -289,6 +304,12 @@ mod tests {
 
     use super::*;
 
+    impl Value<'_> {
+        fn field(self, name: &str) -> Option<Self> {
+            self.fields([name]).map(|[value]| value)
+        }
+    }
+
     #[derive(CandidType)]
     enum Choice {
         #[allow(dead_code, reason = "its label alone matters")]
@@ -351,7 +372,11 @@ mod tests {
         assert_eq!(choice.label(), Some(idl_hash("Second")));
         let number = inner.field("number").unwrap();
         assert_eq!(number.nat(), Some(u64::MAX.into()));
+        let both = value.fields(["other", "inner"]).unwrap();
+        assert_eq!(both[0].label(), other.label());
+        assert_eq!(both[1].field("choice").unwrap().label(), choice.label());
         assert!(value.field("unknown").is_none());
+        assert!(value.fields(["other", "unknown"]).is_none());
         assert!(inner.nat().is_none() && inner.blob().is_none() && number.field("a").is_none());
     }
 

@@ -197,24 +197,29 @@ async fn look(canister: Principal) -> Result<Reply, Failure> {
 /// Reads the few values of a status that a look has. `None`: the status has an unusual form.
 fn read_look(reply: &[u8]) -> Option<Look> {
     let message = Message::parse(reply)?;
-    let status = message.value();
-    let nat = |name| status.field(name)?.nat();
-    let run = status.field("status")?.label()?;
+    let [run, module, cycles, burned_per_day, settings] = message.value().fields([
+        "status",
+        "module_hash",
+        "cycles",
+        "idle_cycles_burned_per_day",
+        "settings",
+    ])?;
+    let [seconds] = settings.fields(["freezing_threshold"])?;
+    let run = run.label()?;
     let runs = [
         ("running", Run::Running),
         ("stopping", Run::Stopping),
         ("stopped", Run::Stopped),
     ];
-    let module = match status.field("module_hash")?.content()? {
+    let module = match module.content()? {
         Some(hash) => Some(hash.blob()?.try_into().ok()?),
         None => None,
     };
-    let seconds = status.field("settings")?.field("freezing_threshold")?;
     Some(Look {
         run: runs.into_iter().find(|(name, _)| idl_hash(name) == run)?.1,
         module,
-        cycles: nat("cycles")?,
-        frozen: frozen(nat("idle_cycles_burned_per_day")?, seconds.nat()?),
+        cycles: cycles.nat()?,
+        frozen: frozen(burned_per_day.nat()?, seconds.nat()?),
     })
 }
 

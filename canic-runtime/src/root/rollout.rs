@@ -16,7 +16,7 @@ pub(crate) struct Advanced {
     pub(crate) next: Option<u64>,
 }
 
-/// Advances every rollout as far as it goes now.
+/// Advances every rollout as far as it goes now, and writes those that ends of operations changed.
 pub(crate) fn advance(state: &mut State, now: u64) -> Advanced {
     let open: Vec<u32> = state.rollouts.open_ones().map(|one| one.id).collect();
     let mut advanced = Advanced::default();
@@ -24,6 +24,7 @@ pub(crate) fn advance(state: &mut State, now: u64) -> Advanced {
         let next = advance_one(state, id, now, &mut advanced.begun);
         advanced.next = advanced.next.into_iter().chain(next).min();
     }
+    state.rollouts.write_kept();
     advanced
 }
 

@@ -628,7 +628,8 @@ impl State {
         if let Some(mut rollout) = self.rollouts.get(plan.rollout).cloned() {
             let took = now.saturating_sub(op.accepted);
             rollout.count(op.id, plan.job, end, took, now);
-            self.rollouts.put(rollout);
+            // The message in which an operation ends also advances the rollouts.
+            self.rollouts.keep(rollout);
         }
     }
 

@@ -28,6 +28,14 @@ pub(crate) struct OpenOperations {
 
 impl OpenOperations {
     pub(crate) fn put(&mut self, operation: Operation) {
+        if let Some(before) = self.operations.get_mut(&operation.id)
+            && counts_like(before, &operation)
+        {
+            self.reserved -= before.money.reserved.0;
+            self.reserved += operation.money.reserved.0;
+            *before = operation;
+            return;
+        }
         self.remove(operation.id);
         match operation.admission {
             Admission::Immediate => {}
@@ -117,4 +125,12 @@ impl OpenOperations {
         let mut below = self.below.range((parent, 0)..=(parent, u64::MAX));
         below.next().map(|(_, id)| *id)
     }
+}
+
+/// Whether two states of an operation are in the same sets, and count alike but for their cycles.
+fn counts_like(before: &Operation, after: &Operation) -> bool {
+    before.admission == after.admission
+        && before.kind() == after.kind()
+        && before.rollout() == after.rollout()
+        && before.parents().eq(after.parents())
 }

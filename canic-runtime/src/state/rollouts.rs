@@ -1,6 +1,6 @@
 //! The records of rollouts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ic_stable_structures::StableBTreeMap;
 
@@ -19,6 +19,8 @@ const MAX_ENDED: usize = 100;
 pub(crate) struct Rollouts {
     rollouts: BTreeMap<u32, Rollout>,
     table: StableBTreeMap<u32, Record<Rollout>, Memory>,
+    /// The rollouts whose last change is on the heap only, until the present message ends.
+    kept: BTreeSet<u32>,
 }
 
 impl Rollouts {
@@ -32,6 +34,7 @@ impl Rollouts {
                 .map(|row| (*row.key(), row.value().0))
                 .collect(),
             table,
+            kept: BTreeSet::new(),
         }
     }
 
@@ -68,10 +71,27 @@ impl Rollouts {
         !newer.any(|other| other.role == rollout.role)
     }
 
+    /// Changes a rollout that the present message is about to advance. [`Self::write_kept`] writes
+    /// it if the advance does not.
+    pub(crate) fn keep(&mut self, rollout: Rollout) {
+        self.kept.insert(rollout.id);
+        self.rollouts.insert(rollout.id, rollout);
+    }
+
+    /// Writes the rollouts that were kept and not written since.
+    pub(crate) fn write_kept(&mut self) {
+        while let Some(id) = self.kept.first().copied() {
+            match self.rollouts.get(&id).cloned() {
+                Some(rollout) => self.put(rollout),
+                None => drop(self.kept.remove(&id)),
+            }
+        }
+    }
+
     /// Writes a rollout, if it has changed. Beyond [`MAX_ENDED`] the oldest that have ended are
     /// forgotten.
     pub(crate) fn put(&mut self, rollout: Rollout) {
-        if self.rollouts.get(&rollout.id) == Some(&rollout) {
+        if !self.kept.remove(&rollout.id) && self.rollouts.get(&rollout.id) == Some(&rollout) {
             return;
         }
         self.table.insert(rollout.id, Record(rollout.clone()));

@@ -19,6 +19,12 @@ const GROWTH: f64 = 1.3;
 /// that only creates and installs, and cycles that a worker burns in a day.
 const TO_BY_HAND: f64 = 2.5;
 
+/// Root's instructions of a member's upgrade.
+const UPGRADE: f64 = 1_500_000.0;
+
+/// Bytes by which a rollout may make root's heap grow.
+const HEAP: u64 = 1_000_000;
+
 /// Bytes of an idle worker, its module included.
 const IDLE_MEMORY: u64 = 2_500_000;
 
@@ -122,22 +128,37 @@ fn a_batch_limits_the_calls_in_flight() {
 }
 
 #[test]
-fn a_rollout_costs_the_same_a_member_however_many_there_are() {
+fn a_members_upgrade_costs_the_same_however_many_members_there_are() {
     const CANARIES: usize = 10;
-    let costs = few_and_many().map(|mut world| {
-        let some = world.controlled()[..CANARIES].to_vec();
+    let [few, many] = few_and_many().map(|mut world| {
+        let some = world.controlled().into_iter().take(CANARIES).collect();
         rollouts::canaries(&mut world, some)
     });
-    let [few, many] = &costs;
-    println!("{few:#?}\n{many:#?}");
-    let by_hand = {
-        let mut world = measure::by_hand();
-        measure::approve_by_hand(&mut world, &artifacts::module("baseline-worker"));
-        measure::grow_by_hand(&mut world, 0, 100, |_| ());
-        rollouts::by_hand(&mut world, 100)
-    };
+    for cost in [&few, &many] {
+        assert_eq!(cost.failed, 0, "{cost:#?}");
+        assert_eq!(cost.calls_a_member(), 4.0, "{cost:#?}");
+        assert!(cost.instructions_a_member() <= UPGRADE, "{cost:#?}");
+    }
+    let growth = many.instructions_a_member() / few.instructions_a_member();
+    println!(
+        "{} instructions of root, {growth:.3} times that with {FEW} members",
+        many.instructions_a_member()
+    );
+    assert!(growth <= GROWTH, "{few:#?} became {many:#?}");
+}
+
+#[test]
+fn a_rollout_stops_a_member_as_long_as_a_loop_written_by_hand() {
+    const MEMBERS: usize = 60;
+    let mut by_hand = measure::by_hand();
+    measure::approve_by_hand(&mut by_hand, &artifacts::module("baseline-worker"));
+    measure::grow_by_hand(&mut by_hand, 0, MEMBERS, |_| ());
+    let by_hand = rollouts::by_hand(&mut by_hand, MEMBERS);
     let mut world = measure::managed();
-    measure::grow(&mut world, 0, 100);
-    let whole = rollouts::rollout(&mut world.clone(), 100, rollouts::PLAN);
-    println!("by hand {by_hand:#?}\n{whole:#?}");
+    measure::grow(&mut world, 0, MEMBERS);
+    let managed = rollouts::rollout(&mut world, MEMBERS, rollouts::PLAN);
+    println!("by hand {by_hand:?}\nmanaged {managed:?}");
+    assert_eq!((managed.failed, by_hand.failed), (0, 0));
+    assert_eq!(managed.longest_stopped, by_hand.longest_stopped);
+    assert!(managed.heap <= HEAP, "{managed:#?}");
 }

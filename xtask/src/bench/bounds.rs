@@ -1,14 +1,15 @@
 //! The bounds that the costs of a fleet must keep.
 
-use canic_fault_tests::measure::{Batch, Cost};
+use canic_fault_tests::measure::{Batch, Cost, rollouts::Upgrades};
 
-use super::figures::{Bound, Figures, WithMembers};
+use super::figures::{Bound, Figures, Rollouts, WithMembers};
 
 /// All bounds on these figures.
 pub(super) fn bounds(figures: &Figures) -> Vec<Bound> {
     let mut bounds = provisions(&figures.at);
     bounds.extend(twins(figures));
     bounds.extend(batch(&figures.batch));
+    bounds.extend(rollouts(&figures.rollouts));
     if figures.at.iter().any(|at| at.registry_bytes.is_some()) {
         bounds.push(Bound::new(
             "bytes of the registry per member, without its key",
@@ -96,6 +97,65 @@ fn batch(batch: &Batch) -> [Bound; 2] {
             50.0,
         ),
     ]
+}
+
+/// The upgrades of rollouts: what each costs, and how long they take.
+pub(super) fn rollouts(rollouts: &Rollouts) -> Vec<Bound> {
+    let Rollouts {
+        canaries,
+        plain,
+        with_snapshots,
+        by_hand,
+        large,
+    } = rollouts;
+    let fleets = canaries.iter().map(|(_, cost)| cost);
+    let all = fleets.chain([plain, large]);
+    let each = all.map(Upgrades::instructions_a_member);
+    let whole = [plain, with_snapshots, large];
+    let growth = whole.map(|cost| cost.heap).into_iter().max();
+    let ratio = |one: u64, other: u64| one as f64 / other as f64;
+    let mut bounds = vec![
+        Bound::new(
+            "management calls of a member's upgrade",
+            plain.calls_a_member(),
+            5.0,
+        ),
+        Bound::new(
+            "management calls of a member's upgrade with a snapshot",
+            with_snapshots.calls_a_member(),
+            7.0,
+        ),
+        Bound::new(
+            "instructions of a member's upgrade, millions",
+            each.fold(0.0, f64::max) / 1e6,
+            1.5,
+        ),
+    ];
+    if let (Some((few, few_cost)), Some((many, many_cost))) = (canaries.first(), canaries.last()) {
+        bounds.push(Bound::new(
+            format!("instructions of a member's upgrade: ratio of {many} members to {few}"),
+            many_cost.instructions_a_member() / few_cost.instructions_a_member(),
+            1.3,
+        ));
+    }
+    bounds.extend([
+        Bound::new(
+            format!("failures in a rollout to {} members", large.members),
+            large.failed as f64,
+            0.0,
+        ),
+        Bound::new(
+            "rounds of a rollout to 1,000 members: ratio to by hand",
+            ratio(plain.rounds, by_hand.rounds),
+            1.5,
+        ),
+        Bound::new(
+            "growth of root's heap by a rollout, MB",
+            growth.unwrap_or_default() as f64 / 1e6,
+            1.0,
+        ),
+    ]);
+    bounds
 }
 
 fn ratio(cost: &Cost, other: &Cost) -> f64 {

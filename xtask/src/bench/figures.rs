@@ -27,17 +27,18 @@ pub(super) struct WithMembers {
     /// Bytes of the registry per member, without its key.
     pub(super) registry_bytes: Option<f64>,
     pub(super) announcement: Announcement,
-    /// The upgrade of some members.
-    pub(super) some: Upgrades,
     /// Root's memory.
     pub(super) memory: Memory,
     /// Instructions of an upgrade of root.
     pub(super) upgrade: u64,
 }
 
-/// A new release for all members.
+/// New releases for the members of a fleet.
 #[derive(Serialize)]
 pub(super) struct Rollouts {
+    /// For some of them, by the number of all.
+    pub(super) canaries: Vec<(usize, Upgrades)>,
+    /// For all.
     pub(super) plain: Upgrades,
     /// With a snapshot of each member.
     pub(super) with_snapshots: Upgrades,

@@ -1,16 +1,16 @@
 //! The costs of a managed fleet and of one written by hand, on the embedded replica.
 
-use canic::api::{RolloutPlan, Snapshots, Source};
+use canic::api::Source;
 use canic_fault_tests::{
     World,
-    measure::{
-        self, Announcement, Cost, Memory,
-        rollouts::{self, PLAN, Upgrades},
-    },
+    measure::{self, Announcement, Cost, Memory},
 };
 use canic_fleet_tests::artifacts;
 
-use super::figures::{Figures, Idle, Module, Rollouts, WithMembers};
+use super::{
+    figures::{Figures, Idle, Module, WithMembers},
+    rollouts,
+};
 use crate::wasm;
 
 /// Provisions of which the median counts.
@@ -19,21 +19,19 @@ const SAMPLES: usize = 5;
 /// With fewer members the size of the registry is mostly that of its last, partly filled pages.
 const MANY: usize = 10_000;
 
-/// Members of which the upgrades are measured in a fleet of any size. So many are canisters.
-const SOME: usize = 10;
-
-/// Measures with each of these numbers of members, which ascend. Leaves out builds and bounds.
+/// Measures with each of these numbers of members, which ascend, and rolls out to `many`
+/// members. Leaves out builds and bounds.
 ///
 /// # Errors
 /// When a module can't be compressed, or `members` is empty.
-pub(super) fn measure(members: &[usize]) -> Result<Figures, String> {
+pub(super) fn measure(members: &[usize], many: usize) -> Result<Figures, String> {
     let at = with_members(members)?;
     eprintln!("1,000 workers by batch");
     let batch = measure::whole_batch(&mut measure::managed(), 1_000);
     Ok(Figures {
         refill: measure::refill(&measure::managed()),
         batch,
-        rollouts: rollouts(),
+        rollouts: rollouts::measure(members, many),
         modules: modules()?,
         idle: idle(),
         builds: Vec::new(),
@@ -55,7 +53,6 @@ fn with_members(counts: &[usize]) -> Result<Vec<WithMembers>, String> {
         reused_by_hand: by_hand.reused,
         registry_bytes: managed.registry_bytes,
         announcement: managed.announcement,
-        some: managed.some,
         memory: managed.memory,
         upgrade: managed.upgrade,
     });
@@ -67,7 +64,6 @@ struct Managed {
     pool_hit: Cost,
     registry_bytes: Option<f64>,
     announcement: Announcement,
-    some: Upgrades,
     memory: Memory,
     upgrade: u64,
 }
@@ -81,8 +77,6 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
         measure::grow(&mut world, there, members);
         there = members;
         let mut now = world.clone();
-        let some = now.controlled()[..SOME.min(members)].to_vec();
-        let some = rollouts::canaries(&mut now.clone(), some);
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);
         let announcement = measure::announcement(&now, members);
         now.upgrade_root_to("bench-pool-root");
@@ -96,7 +90,6 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
             pool_hit,
             registry_bytes: (members >= MANY).then(|| bytes as f64 / members as f64 - key),
             announcement,
-            some,
             memory: measure::memory(&mut world.clone(), world.root),
             upgrade: measure::upgrade(&world),
         });
@@ -129,30 +122,6 @@ fn by_hand(counts: &[usize]) -> Result<Vec<ByHand>, String> {
         by_hand.push(ByHand { fresh, reused });
     }
     Ok(by_hand)
-}
-
-/// A new release for a thousand members, in three ways, and for many more.
-fn rollouts() -> Rollouts {
-    const MEMBERS: usize = 1_000;
-    let (mut managed, mut by_hand) = (measure::managed(), measure::by_hand());
-    eprintln!("a rollout to {MEMBERS} members");
-    measure::grow_workers(&mut managed, 0, MEMBERS);
-    let with_snapshots = RolloutPlan {
-        snapshots: Snapshots::All,
-        ..PLAN
-    };
-    measure::approve_by_hand(&mut by_hand, &artifacts::module("baseline-worker"));
-    measure::grow_by_hand(&mut by_hand, 0, MEMBERS, |_| ());
-    Rollouts {
-        plain: rollouts::rollout(&mut managed.clone(), MEMBERS, PLAN),
-        with_snapshots: rollouts::rollout(&mut managed.clone(), MEMBERS, with_snapshots),
-        by_hand: rollouts::by_hand(&mut by_hand, MEMBERS),
-        large: {
-            eprintln!("a rollout to {MANY} members");
-            measure::grow_workers(&mut managed, MEMBERS, MANY);
-            rollouts::rollout(&mut managed, MANY, PLAN)
-        },
-    }
 }
 
 fn modules() -> Result<Vec<Module>, String> {

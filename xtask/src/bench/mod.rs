@@ -7,6 +7,7 @@ mod figures;
 mod fleet;
 mod replica;
 mod report;
+mod rollouts;
 
 use std::fs;
 
@@ -31,6 +32,9 @@ pub(crate) struct Args {
         default_value = "10,1000,10000,100000"
     )]
     members: Vec<usize>,
+    /// Rolls a release out to so many members
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    rollout: usize,
     /// Times cargo, too
     #[arg(long)]
     builds: bool,
@@ -44,6 +48,20 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Subject {
+    /// Measures rollouts alone
+    Rollouts {
+        /// Upgrades some members in fleets of so many
+        #[arg(
+            long,
+            value_name = "N,..",
+            value_delimiter = ',',
+            default_value = "10,1000,10000,100000"
+        )]
+        members: Vec<usize>,
+        /// Rolls a release out to so many members
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        rollout: usize,
+    },
     /// Times instances, installs and calls; POCKET_IC_BIN names another server to compare with
     Replica {
         /// Adds the figures as one line of JSON, the last one
@@ -57,11 +75,13 @@ enum Subject {
 /// # Errors
 /// When a figure can't be measured, or a bound is missed.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    if let Some(Subject::Replica { json }) = args.subject {
-        return replica::run(json);
+    match &args.subject {
+        Some(Subject::Replica { json }) => return replica::run(*json),
+        Some(Subject::Rollouts { members, rollout }) => return run_rollouts(members, *rollout),
+        None => {}
     }
     toolchain::ensure_wasm_target()?;
-    let mut figures = fleet::measure(&ascending(&args.members))?;
+    let mut figures = fleet::measure(&ascending(&args.members), args.rollout)?;
     if args.builds {
         figures.builds = builds::measure()?;
     }
@@ -77,8 +97,21 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         let line = serde_json::to_string(&figures).map_err(|e| e.to_string())?;
         println!("{line}");
     }
-    let missed: Vec<&str> = figures
-        .bounds
+    none_is_missed(&figures.bounds)
+}
+
+/// Measures and prints the costs of rollouts; fails after that if a bound is missed.
+fn run_rollouts(members: &[usize], many: usize) -> Result<(), String> {
+    toolchain::ensure_wasm_target()?;
+    let rollouts = rollouts::measure(&ascending(members), many);
+    let bounds = bounds::rollouts(&rollouts);
+    println!("{}", report::bounds(&bounds));
+    println!("{}", report::rollouts(&rollouts));
+    none_is_missed(&bounds)
+}
+
+fn none_is_missed(bounds: &[figures::Bound]) -> Result<(), String> {
+    let missed: Vec<&str> = bounds
         .iter()
         .filter(|bound| !bound.is_held())
         .map(|bound| bound.what.as_str())

@@ -1,8 +1,8 @@
 //! The figures of a fleet as tables of Markdown.
 
-use canic_fault_tests::measure::{Batch, Cost, Refill, Step};
+use canic_fault_tests::measure::{Batch, Cost, Refill, Step, rollouts::Upgrades};
 
-use super::figures::{Bound, Build, Figures, Idle, Module, WithMembers};
+use super::figures::{Bound, Build, Figures, Idle, Module, Rollouts, WithMembers};
 
 /// All tables.
 pub(super) fn tables(figures: &Figures) -> String {
@@ -14,6 +14,7 @@ pub(super) fn tables(figures: &Figures) -> String {
     sections.extend(figures.at.last().map(steps));
     sections.push(sizes(&figures.at));
     sections.push(batch(&figures.batch));
+    sections.push(rollouts(&figures.rollouts));
     sections.push(modules(&figures.modules));
     sections.push(idle(&figures.idle));
     if !figures.builds.is_empty() {
@@ -47,8 +48,12 @@ How the figures are measured:
 - Fees are what root pays. They leave out its memory, the creation of canisters and the cycles sent
   to them.
 - After each pool hit the pool is still as full as it should be. A refill has a table of its own.
-- A thousand of the members are canisters with an empty module. The others are only records in root,
-  which can't tell the difference.
+- A thousand of the members are canisters. The others are only records in root, which can't tell
+  the difference. The members of a rollout to all are canisters.
+- A rollout upgrades 50 members at once, after one canary and without a bake, and so does the loop
+  written by hand, which stops, upgrades and starts. A rollout's figures cover all of it, until its
+  end; a fleet's canaries are ten of its members.
+- A member is stopped from the round in which the platform stops it to that in which it starts it.
 - Root keeps its indexes on the heap, so an upgrade reads all records once. Its instructions are the
   last column of the fleet's size; the platform allows 300 B for an upgrade.
 - A build after a change compiles only the worker's crate again. The machine may do other work while
@@ -66,7 +71,7 @@ For orientation, these were measured on a real PocketIC:
   its root has 3,902 KB (1,567 KB gzipped) and occupies 233 MB.
 ";
 
-fn bounds(bounds: &[Bound]) -> String {
+pub(super) fn bounds(bounds: &[Bound]) -> String {
     let number = |n: f64| {
         if n.fract() == 0.0 {
             n.to_string()
@@ -238,6 +243,50 @@ fn batch(batch: &Batch) -> String {
             millions(batch.memory.stable.into()),
             millions(batch.memory.total.into()),
         ]],
+    )
+}
+
+pub(super) fn rollouts(rollouts: &Rollouts) -> String {
+    let row = |of: String, cost: &Upgrades| {
+        vec![
+            of,
+            grouped(cost.members as u64),
+            cost.failed.to_string(),
+            format!("{:.2}", cost.calls_a_member()),
+            format!("{:.2}", cost.messages as f64 / cost.members as f64),
+            grouped(cost.instructions_a_member() as u64),
+            grouped(cost.rounds),
+            cost.stopped.to_string(),
+            cost.longest_stopped.to_string(),
+            millions(cost.heap.into()),
+        ]
+    };
+    let some = rollouts.canaries.iter().map(|(members, cost)| {
+        let members = grouped(*members as u64);
+        row(format!("canaries in a fleet of {members}"), cost)
+    });
+    let whole = [
+        ("all members", &rollouts.plain),
+        ("all, with snapshots", &rollouts.with_snapshots),
+        ("all, by hand", &rollouts.by_hand),
+        ("all members", &rollouts.large),
+    ];
+    let whole = whole.map(|(of, cost)| row(of.to_string(), cost));
+    section(
+        "Rollouts",
+        &[
+            "upgrades of",
+            "members",
+            "failed",
+            "management calls a member",
+            "messages",
+            "root's instructions",
+            "rounds",
+            "stopped for rounds, median",
+            "most",
+            "growth of root's heap, MB",
+        ],
+        some.chain(whole).collect(),
     )
 }
 
