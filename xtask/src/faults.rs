@@ -285,7 +285,8 @@ struct Worker {
 impl Worker {
     fn new(args: &Args, own: u64) -> Result<Self, String> {
         let now = Instant::now();
-        let prepared = matrix::prepare_named(&args.only).map_err(|failures| format!("{failures:#?}"))?;
+        let prepared =
+            matrix::prepare_named(&args.only).map_err(|failures| format!("{failures:#?}"))?;
         Ok(Self {
             own,
             count: args.workers.unwrap_or(1).max(1),

@@ -369,9 +369,8 @@ fn after_failure(op: &mut Operation, failure: Failure) -> Transition {
 /// Whether root may put the old module back without asking the new code. On probation that code has
 /// promised nothing to anybody. Code that was accepted before is asked.
 fn may_be_forced(op: &Operation) -> bool {
-    parts(op).is_some_and(|(plan, state)| {
-        !state.forced && matches!(plan.job, Job::Upgrade | Job::Undo)
-    })
+    parts(op)
+        .is_some_and(|(plan, state)| !state.forced && matches!(plan.job, Job::Upgrade | Job::Undo))
 }
 
 /// Decides where to take up an upgrade whose last call was cut off.
@@ -448,8 +447,7 @@ fn retry_forever(op: &mut Operation, failure: Failure) -> Transition {
     op.retry.attempts += 1;
     if op.retry.calls >= MAX_CALLS {
         let reason = format!("{:?} failed: {}", op.step, failure.reason);
-        let runs = matches!(op.step, Step::Accept | Step::DropSnapshot)
-            || state(op).end.is_some();
+        let runs = matches!(op.step, Step::Accept | Step::DropSnapshot) || state(op).end.is_some();
         if runs {
             return abandon(op, reason);
         }

@@ -72,7 +72,9 @@ fn open_operations(state: &State, rollout: &Rollout) -> u32 {
     }
     let of_role = state.rollouts.open_ones();
     let of_role = of_role.filter(|other| other.role == rollout.role);
-    of_role.map(|other| state.journal.open_upgrades(other.id)).sum()
+    of_role
+        .map(|other| state.journal.open_upgrades(other.id))
+        .sum()
 }
 
 /// Prepares the end of a phase of which no operation is open: without snapshots there is nothing to
@@ -82,9 +84,7 @@ fn prepare_end(state: &State, rollout: &mut Rollout) {
         Phase::Clear | Phase::Settle if state.registry.snapshots(rollout.role) == 0 => {
             rollout.walk.exhausted = true;
         }
-        Phase::Rest | Phase::Undo
-            if rollout.walk.exhausted && state.expects_members(rollout) =>
-        {
+        Phase::Rest | Phase::Undo if rollout.walk.exhausted && state.expects_members(rollout) => {
             rollout.walk.held += 1;
         }
         _ => {}

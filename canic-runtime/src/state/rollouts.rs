@@ -8,7 +8,8 @@ use ic_stable_structures::StableBTreeMap;
 use crate::{
     api::OperationId,
     operation::{
-        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan, UpgradeState,
+        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan,
+        UpgradeState,
         rollout::{Phase, Rollout, Snapshots, Walk},
     },
     stable::{

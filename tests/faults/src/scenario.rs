@@ -409,7 +409,11 @@ const SCENARIOS: &[Scenario] = &[
 /// All scenarios.
 #[must_use]
 pub fn all() -> Vec<Scenario> {
-    SCENARIOS.iter().chain(rollouts::SCENARIOS).copied().collect()
+    SCENARIOS
+        .iter()
+        .chain(rollouts::SCENARIOS)
+        .copied()
+        .collect()
 }
 
 /// A scenario by name.

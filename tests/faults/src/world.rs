@@ -12,8 +12,8 @@ use candid::{
     utils::{ArgumentEncoder, encode_args},
 };
 use canic::api::{
-    ApproveRequest, Denied, MemberInfo, MemberState, MembersFilter, MembersPage, MembersRequest, Metric,
-    MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
+    ApproveRequest, Denied, MemberInfo, MemberState, MembersFilter, MembersPage, MembersRequest,
+    Metric, MetricsPage, ModuleError, ModuleInfo, OperationInfo, OperationsFilter, OperationsPage,
     OperationsRequest, PageRequest, PoolEntry, PoolPage, RolloutInfo, RolloutPhase, RolloutsPage,
     StageRequest, StagedChunk,
 };

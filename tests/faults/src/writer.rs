@@ -58,19 +58,21 @@ impl Writer {
     pub(crate) fn write(&mut self, replica: &mut Replica, idle: u32) {
         let now = replica.time();
         let mut pending = mem::take(&mut self.pending);
-        pending.retain_mut(|(note, through, message)| match replica.ingress_status(message) {
-            IngressStatus::Done(answer) => {
-                let taken = answer.is_ok_and(|reply| !*through || was_forwarded(&reply));
-                if taken {
-                    note.at = now;
-                    self.acknowledged.push(note.clone());
+        pending.retain_mut(
+            |(note, through, message)| match replica.ingress_status(message) {
+                IngressStatus::Done(answer) => {
+                    let taken = answer.is_ok_and(|reply| !*through || was_forwarded(&reply));
+                    if taken {
+                        note.at = now;
+                        self.acknowledged.push(note.clone());
+                    }
+                    false
                 }
-                false
-            }
-            // An answer that the platform has forgotten tells nothing.
-            IngressStatus::Unknown => false,
-            IngressStatus::Received | IngressStatus::Processing => true,
-        });
+                // An answer that the platform has forgotten tells nothing.
+                IngressStatus::Unknown => false,
+                IngressStatus::Received | IngressStatus::Processing => true,
+            },
+        );
         self.pending = pending;
         if idle >= PATIENCE {
             return;

@@ -142,7 +142,9 @@ fn release(state: &mut State, role: &str, module: Hash, rolls_out: bool, now: u6
     let approved = state.approve(role, module, now);
     let role_record = state.registry.role(role);
     let release = role_record.and_then(|role| role.releases.of_module(module));
-    let Some((release, number)) = release.map(|one| one.number).zip(role_record.map(|one| one.number))
+    let Some((release, number)) = release
+        .map(|one| one.number)
+        .zip(role_record.map(|one| one.number))
     else {
         return;
     };

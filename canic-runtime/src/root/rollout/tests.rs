@@ -38,7 +38,9 @@ fn workers(count: u8) -> State {
 }
 
 fn approve(state: &mut State, number: u8) -> u32 {
-    let hash = state.modules.embed(&[b"\0asm".as_slice(), &[number]].concat());
+    let hash = state
+        .modules
+        .embed(&[b"\0asm".as_slice(), &[number]].concat());
     state.approve("worker", hash, 0);
     let releases = state.registry.role("worker").map(|role| &role.releases);
     releases.and_then(|all| all.of_module(hash)).unwrap().number
@@ -176,7 +178,9 @@ fn a_rollout_that_kept_its_snapshots_leaves_those_of_the_next_one_alone() {
     assert_eq!(state.registry.snapshots(1), 2);
     approve(&mut state, 3);
     let second = roll_out(&mut state, Snapshots::All);
-    change(&mut state, second, |second| second.plan.bake = 1_000 * SECOND);
+    change(&mut state, second, |second| {
+        second.plan.bake = 1_000 * SECOND
+    });
     run(&mut state, 2 * SECOND);
     assert_eq!(state.registry.snapshots(1), 1, "the canary's");
     run(&mut state, 20 * SECOND);

@@ -120,7 +120,9 @@ fn check_end(world: &mut World, rollout: &RolloutInfo, members: &[MemberInfo]) -
         limit: MAX_PAGE,
     };
     let page: Result<Option<RolloutPage>, Denied> = world.query("canic_rollout", (query,));
-    let page = page.expect("root's controller may ask").expect("it is listed");
+    let page = page
+        .expect("root's controller may ask")
+        .expect("it is listed");
     let pruned = world.requests.iter().any(|one| one.method == "canic_prune");
     if pruned {
         return violations;
@@ -132,9 +134,14 @@ fn check_end(world: &mut World, rollout: &RolloutInfo, members: &[MemberInfo]) -
     }
     let of_role = members.iter().filter(|one| one.role == rollout.role);
     let there = of_role.clone().filter(|one| one.release == rollout.to);
-    let retires = world.requests.iter().any(|one| one.method == "canic_retire");
+    let retires = world
+        .requests
+        .iter()
+        .any(|one| one.method == "canic_retire");
     if is_completed && !retires && there.count() < rollout.upgraded as usize {
-        violations.push(format!("fewer members have its release than it says: {rollout:?}"));
+        violations.push(format!(
+            "fewer members have its release than it says: {rollout:?}"
+        ));
     }
     for member in of_role {
         let passed_over = match rollout.outcome {

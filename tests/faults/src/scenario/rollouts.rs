@@ -549,9 +549,7 @@ pub(crate) fn members(world: &mut World) -> Vec<Principal> {
 fn is_over(world: &mut World, outcome: RolloutOutcome) -> Vec<String> {
     let rollouts = world.rollouts();
     match rollouts.last() {
-        Some(newest)
-            if newest.phase == RolloutPhase::Ended && newest.outcome == Some(outcome) =>
-        {
+        Some(newest) if newest.phase == RolloutPhase::Ended && newest.outcome == Some(outcome) => {
             Vec::new()
         }
         other => vec![format!("{outcome:?} is expected, not {other:?}")],
@@ -583,7 +581,10 @@ fn is_unspoiled(world: &mut World) -> Vec<String> {
     let mut problems = Vec::new();
     for member in members(world) {
         let all = notes::all(world, member);
-        if all.as_ref().is_ok_and(|all| all.iter().any(|note| note == "spoiled")) {
+        if all
+            .as_ref()
+            .is_ok_and(|all| all.iter().any(|note| note == "spoiled"))
+        {
             problems.push(format!("{member} has the bad release's state: {all:?}"));
         }
     }
