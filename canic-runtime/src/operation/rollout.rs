@@ -359,9 +359,20 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     if open > 0 {
         return Next::Nothing;
     }
+    if let Some(walk) = walk_again(rollout, left, now) {
+        rollout.walk = walk;
+        return Next::Entered;
+    }
+    enter_next(rollout, now);
+    Next::Entered
+}
+
+/// The walk that a phase makes once more, for members that were held or came meanwhile.
+fn walk_again(rollout: &Rollout, left: u32, now: u64) -> Option<Walk> {
+    let walk = rollout.walk;
     // A canary that was held is looked for again, and so is one that is to be looked at.
     if matches!(rollout.phase, Phase::Canary | Phase::Look) && left > 0 && walk.held > 0 {
-        rollout.walk = Walk {
+        return Some(Walk {
             begun: if rollout.phase == Phase::Canary {
                 walk.begun
             } else {
@@ -369,8 +380,7 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
             },
             not_before: now + BUSY_PAUSE,
             ..Walk::default()
-        };
-        return Next::Entered;
+        });
     }
     // Members that were held, or that came meanwhile, are not passed over.
     if matches!(
@@ -379,12 +389,17 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     ) && (walk.begun > 0 || walk.held > 0)
     {
         let pause = if walk.begun > 0 { 0 } else { BUSY_PAUSE };
-        rollout.walk = Walk {
+        return Some(Walk {
             not_before: now + pause,
             ..Walk::default()
-        };
-        return Next::Entered;
+        });
     }
+    None
+}
+
+/// Enters the phase after one of which nothing is left to do.
+fn enter_next(rollout: &mut Rollout, now: u64) {
+    let walk = rollout.walk;
     match rollout.phase {
         Phase::Clear => rollout.enter(Phase::Canary, now),
         Phase::Canary => {
@@ -402,7 +417,6 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
         Phase::Settle => rollout.enter(Phase::Ended, now),
         Phase::Bake | Phase::Ended => {}
     }
-    Next::Entered
 }
 
 #[cfg(test)]

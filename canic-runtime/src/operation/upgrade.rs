@@ -247,8 +247,8 @@ fn ask_for_health(op: &mut Operation) -> Transition {
     go(op, Step::Health)
 }
 
-/// Decides after `canic_health`. A member whose `health` says no, or traps, is rolled back; one that
-/// has not started, or does not answer, is asked again until its time is over.
+/// Decides after `canic_health`. A member whose `health` says no, or traps, is rolled back; one
+/// that has not started, or does not answer, is asked again until its time is over.
 fn after_health(op: &mut Operation, reply: Reply) -> Transition {
     let why = match reply {
         Reply::Health(Health::Healthy) => {

@@ -370,8 +370,8 @@ impl Registry {
         result
     }
 
-    /// Forgets the releases that nobody needs: see [`Releases::forget`]. Kept are those of members and
-    /// of their snapshots, and those for whose modules `in_use` says so.
+    /// Forgets the releases that nobody needs: see [`Releases::forget`]. Kept are those of members
+    /// and of their snapshots, and those for whose modules `in_use` says so.
     pub(crate) fn forget_releases(&mut self, in_use: impl Fn(Hash) -> bool) {
         let names: Vec<String> = self.roles.keys().cloned().collect();
         let needed = self.on_release.keys().chain(self.snapshots.keys());

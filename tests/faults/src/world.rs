@@ -602,8 +602,8 @@ impl World {
         }
     }
 
-    /// Upgrades a member to the module that it has; a member that can't be upgraded now, or on which
-    /// root works, stays as it is.
+    /// Upgrades a member to the module that it has; a member that can't be upgraded now, or on
+    /// which root works, stays as it is.
     pub fn upgrade(&mut self, member: &MemberInfo) {
         let mut members = self.members().into_iter();
         let member = members.find(|now| now.canister == member.canister);
