@@ -41,7 +41,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         name: "rollout_of_a_good_release",
         world: || with_candidate("good"),
         act: |world| {
-            start(world, PLAN);
+            let concurrent = 1;
+            start(world, RolloutPlan { concurrent, ..PLAN });
             expect(world, |world| {
                 has_ended(world, RolloutOutcome::Completed, "good:0002")
             });
