@@ -562,6 +562,7 @@ fn announcements_of_other_callers_are_denied() {
                 parent: hub,
                 key: Some("false".into()),
             }),
+            release: None,
         }],
     };
     let answer: Result<Result<(), Denied>, RejectResponse> =
