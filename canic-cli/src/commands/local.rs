@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -92,7 +93,7 @@ pub(crate) async fn run(
         let interrupted = tokio::signal::ctrl_c().await;
         interrupted.map_err(|e| Failure::setup(format!("Ctrl-C can't be awaited: {e}")))?;
     }
-    network.wait();
+    network.end();
     Ok(())
 }
 
@@ -212,11 +213,13 @@ async fn watch(
     mut built: Vec<Built>,
     out: &Out,
 ) -> Result<(), Failure> {
+    // One future for all rounds: it also sees a Ctrl-C between two of them.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut seen = newest(&workspace.root, &workspace.target);
     loop {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
         }
         let now = newest(&workspace.root, &workspace.target);
         if now == seen {

@@ -1,6 +1,6 @@
 //! `canic logs`: the log that the platform keeps of a canister.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use candid::{CandidType, Principal};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,8 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
     if !args.follow {
         return out.report(&Report { canister, lines });
     }
+    // One future for all rounds: it also sees a Ctrl-C between two of them.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         for line in &lines {
             let text = if out.json {
@@ -86,7 +88,7 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
         }
         lines = ask(fleet, canister).await?;
         lines.retain(|line| line.index >= next);

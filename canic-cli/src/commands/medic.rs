@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candid::{CandidType, Nat, Principal};
-use canic::api::{MemberInfo, MembersFilter, OperationsFilter};
+use canic::api::{MAX_PAGE, MemberInfo, MembersFilter, OperationsFilter};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -147,12 +147,16 @@ async fn root_status(fleet: &Fleet) -> Result<RootStatus, Failure> {
 
 /// Looks at members one by one, `AT_ONCE` at a time.
 async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
-    let members = match limit {
-        0 => fleet.members(&MembersFilter::All, |_, _| {}).await?,
-        limit => {
-            let rows = u32::try_from(limit).unwrap_or(u32::MAX);
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let members = match u32::try_from(limit) {
+        Ok(rows) if rows <= MAX_PAGE => {
             let page = fleet.members_page(MembersFilter::All, None, rows).await?;
             page.members
+        }
+        _ => {
+            let mut all = fleet.members(&MembersFilter::All, |_, _| {}).await?;
+            all.truncate(limit);
+            all
         }
     };
     let bar = progress::bar(members.len() as u64, "members");

@@ -1,6 +1,6 @@
 //! `canic rollout`: begins, shows and controls rollouts.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use canic::api::{RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutRequest};
 use clap::Subcommand;
@@ -297,6 +297,8 @@ pub(crate) async fn ask(fleet: &Fleet, id: RolloutId) -> Result<Report, Failure>
 /// It pauses, or ends otherwise than completed without a failure; root does not answer.
 pub(crate) async fn watch(fleet: &Fleet, id: RolloutId, out: &Out) -> Result<(), Failure> {
     let bar = progress::bar(0, "rollout");
+    // One future for all rounds: it also sees a Ctrl-C between two of them.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut last = String::new();
     loop {
         let report = ask(fleet, id).await?;
@@ -318,7 +320,7 @@ pub(crate) async fn watch(fleet: &Fleet, id: RolloutId, out: &Out) -> Result<(),
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupted => {
                 bar.finish_and_clear();
                 return out.say("the rollout goes on; `canic rollout status --watch` shows it");
             }

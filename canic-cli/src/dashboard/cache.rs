@@ -11,9 +11,10 @@ use std::{
 };
 
 use candid::Principal;
+use canic::api::MembersFilter;
 use tokio::sync::Mutex;
 
-use crate::{dashboard::all_members, failure::Failure, fleet::Fleet, views::MemberRow};
+use crate::{failure::Failure, fleet::Fleet, views::MemberRow};
 
 /// The time for which members are kept at least.
 const KEPT: Duration = Duration::from_secs(3);
@@ -69,4 +70,13 @@ impl Cache {
         *kept = Some((until, rows.clone()));
         Ok(rows)
     }
+}
+
+/// All members of a fleet.
+///
+/// # Errors
+/// Root does not answer.
+async fn all_members(fleet: &Fleet) -> Result<Vec<MemberRow>, Failure> {
+    let rows = fleet.members(&MembersFilter::All, |_, _| {}).await?;
+    Ok(rows.into_iter().map(MemberRow::from).collect())
 }

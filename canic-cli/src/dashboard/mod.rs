@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use candid::Principal;
-use canic::api::{MembersFilter, RolloutControl};
+use canic::api::RolloutControl;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -393,13 +393,4 @@ async fn control(
     };
     let changed = rollout::control(&shared.fleet, id, wish).await;
     answer(changed.map(RolloutRow::from))
-}
-
-/// All members of a fleet.
-///
-/// # Errors
-/// Root does not answer.
-async fn all_members(fleet: &Fleet) -> Result<Vec<MemberRow>, Failure> {
-    let rows = fleet.members(&MembersFilter::All, |_, _| {}).await?;
-    Ok(rows.into_iter().map(MemberRow::from).collect())
 }

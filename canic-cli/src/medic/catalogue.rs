@@ -1,6 +1,6 @@
 //! The codes of findings: what each means, why it matters, and what to do.
 
-use crate::medic::Severity;
+use crate::medic::finding::Severity;
 
 /// A kind of findings.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,9 @@ use candid::Principal;
 
 use crate::{
     medic::{
-        Facts, Finding, Severity,
         catalogue::{self, Entry},
+        facts::Facts,
+        finding::{Finding, Severity},
     },
     output::format,
     views::{OperationRow, metric, shorten},

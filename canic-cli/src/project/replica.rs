@@ -128,10 +128,16 @@ impl LocalNetwork {
         Some(())
     }
 
-    /// Waits until it has ended. Ctrl-C at a terminal reaches it, too, and it writes its state.
-    pub(crate) fn wait(mut self) {
-        // A network that has ended already needs no waiting.
-        let _ = self.child.wait();
+    /// Ends it, once it has written its state. Ctrl-C at a terminal has reached it already.
+    pub(crate) fn end(mut self) {
+        if cfg!(unix) {
+            let id = self.child.id().to_string();
+            let asked = Command::new("kill").args(["-INT", &id]).status();
+            if asked.is_ok() {
+                // A network that has ended already needs no waiting.
+                let _ = self.child.wait();
+            }
+        }
     }
 }
 

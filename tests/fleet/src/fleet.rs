@@ -62,8 +62,8 @@ impl Fleet {
         Self::start_on(subnets, root_package, cycles)
     }
 
-    /// A fresh instance that begins now, with a root of this package, funded with 100 T cycles. An
-    /// instance that begins earlier charges its canisters for the years up to now when it goes live.
+    /// A fresh instance that begins now, with a root of this package, funded with 100 T cycles. One
+    /// that begins earlier charges its canisters for the years up to now when it goes live.
     ///
     /// # Panics
     /// When the instance or root can't be created.
