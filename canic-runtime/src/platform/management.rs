@@ -581,3 +581,53 @@ pub(super) enum RunResult {
     #[serde(rename = "stopped")]
     Stopped,
 }
+
+#[cfg(test)]
+mod tests {
+    use candid::Encode;
+
+    use super::*;
+
+    /// A status as the platform tells it: its settings are not optional.
+    #[derive(CandidType)]
+    struct Told {
+        status: RunResult,
+        settings: ToldSettings,
+        module_hash: Option<ByteBuf>,
+        cycles: Nat,
+        idle_cycles_burned_per_day: Nat,
+        version: u64,
+    }
+
+    #[derive(CandidType)]
+    struct ToldSettings {
+        controllers: Vec<Principal>,
+        freezing_threshold: Nat,
+        compute_allocation: Nat,
+    }
+
+    #[test]
+    fn a_look_is_what_candid_reads_of_a_status() {
+        for (status, module_hash) in [
+            (RunResult::Running, Some(ByteBuf::from([7; 32]))),
+            (RunResult::Stopping, None),
+            (RunResult::Stopped, Some(ByteBuf::from([8; 32]))),
+        ] {
+            let told = Told {
+                status,
+                settings: ToldSettings {
+                    controllers: vec![Principal::management_canister()],
+                    freezing_threshold: Nat::from(2_592_000_u32),
+                    compute_allocation: Nat::from(0_u8),
+                },
+                module_hash,
+                cycles: Nat::from(3_000_000_000_000_u64),
+                idle_cycles_burned_per_day: Nat::from(900_000_000_u32),
+                version: 7,
+            };
+            let reply = Encode!(&told).unwrap();
+            let status: StatusResult = decode_reply(&reply).unwrap();
+            assert_eq!(read_look(&reply), Some(look_at(&status)));
+        }
+    }
+}
