@@ -199,6 +199,7 @@ pub(crate) fn kind_word(kind: OperationKind) -> &'static str {
         OperationKind::Move => "move",
         OperationKind::Upgrade => "upgrade",
         OperationKind::Grant => "grant",
+        OperationKind::Refuel => "refuel",
     }
 }
 

@@ -587,6 +587,7 @@ mod tests {
     use candid::Encode;
 
     use super::*;
+    use crate::codec::decode::decode_reply;
 
     /// A status as the platform tells it: its settings are not optional.
     #[derive(CandidType)]
