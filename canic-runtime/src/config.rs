@@ -61,8 +61,8 @@ pub struct RootConfig {
     pub roles: &'static [RoleConfig],
 }
 
-/// The rule by which root gets cycles for itself. All balances are those that root can spend, without
-/// the cycles that its freezing threshold keeps.
+/// The rule by which root gets cycles for itself. All balances are those that root can spend,
+/// without the cycles that its freezing threshold keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct RefuelConfig {
     /// Root refuels below so many cycles.

@@ -1,10 +1,10 @@
 //! The machine: an operation's next transition, given the reply to its step.
 //!
 //! Forwards, an operation allocates a canister (`allocation`) and installs a member (`install`), or
-//! moves a member (`reparent`). A refuel (`refuel`) has no canister. Backwards, or as its purpose, it tears the canister down
-//! (`teardown`). An import begins with the canister's subnet (`location`). `search` finds a
-//! canister whose id root never learnt. After a trap or an upgrade, `recovery` decides where root
-//! takes the operation up.
+//! moves a member (`reparent`). A refuel (`refuel`) has no canister. Backwards, or as its purpose,
+//! it tears the canister down (`teardown`). An import begins with the canister's subnet
+//! (`location`). `search` finds a canister whose id root never learnt. After a trap or an upgrade,
+//! `recovery` decides where root takes the operation up.
 
 use crate::operation::{
     End, Operation, Purpose, Step, allocation,

@@ -94,8 +94,8 @@ pub fn rest_per_day(memory: u128, nodes: u128) -> u128 {
     scaled(storage + DAY * BASE.cycles, nodes)
 }
 
-/// Cycles of an update from outside: `bytes` are those of the whole message, with sender, expiry and
-/// names.
+/// Cycles of an update from outside: `bytes` are those of the whole message, with sender, expiry
+/// and names.
 #[must_use]
 pub fn update(bytes: u128, instructions: u128, nodes: u128) -> u128 {
     let received = INGRESS.cycles + INGRESS_BYTE.cycles * bytes;
