@@ -61,7 +61,7 @@ fn a_new_fleet_has_no_contradictions_and_a_changed_one_names_them() {
     "#]]
     .assert_eq(&canic(&folder.0, &["new", "../up"]).fails(2));
     expect!["Run this in the folder of a fleet; `canic new NAME` makes one."].assert_eq(
-        &canic(&folder.0, &["build"])
+        canic(&folder.0, &["build"])
             .fails(5)
             .lines()
             .next_back()

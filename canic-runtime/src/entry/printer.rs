@@ -17,7 +17,7 @@ use std::{
 
 pub use ::candid::*;
 
-use ::candid::types::Type;
+use ::candid::types::{Serializer, Type};
 
 use crate::tables::erased::{self, Erased};
 
@@ -67,6 +67,17 @@ impl<T> List<T> {
 
     /// Nothing: the macro lists methods by name already, and a sort takes kilobytes of Wasm.
     pub fn sort_unstable_by_key<K>(&mut self, _key: impl Fn(&T) -> K) {}
+}
+
+/// The macro writes the types of ic-cdk's endpoints as text, so their vectors become lists.
+impl<T: CandidType> CandidType for List<T> {
+    fn _ty() -> Type {
+        Vec::<T>::_ty()
+    }
+
+    fn idl_serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<(), S::Error> {
+        self.0.idl_serialize(serializer)
+    }
 }
 
 /// The vector that the macro writes as `vec![..]`.

@@ -9,8 +9,8 @@ use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 use crate::{
     api::OperationId,
     operation::{
-        End, Operation, Purpose,
-        call::{Call, Outcome, Reply},
+        End, Hash, Operation, Purpose,
+        call::{Call, Failure, Outcome, Reply},
     },
     platform::{
         calls::{self, SelfCall},
@@ -153,25 +153,40 @@ fn begin(id: OperationId) -> Option<(Call, u128)> {
     }
 }
 
-/// Makes the call, after the uploads that must precede it. The platform may refuse a module because
-/// root's chunk store was cleared; then the same call succeeds later.
+/// Makes the call. The platform may refuse a module because root's chunk store was cleared: then
+/// root makes the call again, and if the store is cleared meanwhile once more, after a pause.
 async fn perform(call: Call) -> Reply {
     let Call::Install { chunks, .. } = &call else {
         return management::perform(call).await;
     };
+    let chunks = chunks.clone();
+    match install(call.clone(), &chunks).await {
+        (_, true) => match install(call, &chunks).await {
+            (Reply::Failed(failure), true) => Reply::Failed(Failure {
+                transient: true,
+                ..failure
+            }),
+            (reply, _) => reply,
+        },
+        (reply, false) => reply,
+    }
+}
+
+/// Makes the call of an install, after the uploads that must precede it. Answers the reply, and
+/// whether it is a refusal because root's chunk store lost the module.
+async fn install(call: Call, chunks: &[Hash]) -> (Reply, bool) {
     if let Err(failure) = chunk_store::upload_missing(chunks).await {
-        return Reply::Failed(failure.of_other());
+        return (Reply::Failed(failure.of_other()), false);
     }
     let losses = || state::with(|state| state.modules.losses());
     let before = losses();
-    match management::perform(call).await {
-        Reply::Failed(mut failure) if failure.outcome == Outcome::NotApplied => {
-            chunk_store::check().await;
-            failure.transient = failure.transient || losses() > before;
-            Reply::Failed(failure)
-        }
-        reply => reply,
+    let reply = management::perform(call).await;
+    let is_refused =
+        matches!(&reply, Reply::Failed(failure) if failure.outcome == Outcome::NotApplied);
+    if is_refused {
+        chunk_store::check().await;
     }
+    (reply, is_refused && losses() > before)
 }
 
 /// Finishes the step. Answers whether the operation goes on now.

@@ -5,11 +5,14 @@
 //! changes.
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
     sync::OnceLock,
 };
+
+use flate2::{Compression, write::GzEncoder};
 
 use serde_json::Value;
 
@@ -109,6 +112,17 @@ pub fn build_replica() -> Result<PathBuf, String> {
                 .is_some_and(|stem| stem == "canic-replica")
         })
         .ok_or_else(|| "cargo built no binary canic-replica".to_string())
+}
+
+/// A module, packed with gzip, as one message can carry it.
+///
+/// # Panics
+/// When memory can't be written.
+#[must_use]
+pub fn gzipped(module: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(module).expect("memory can be written");
+    encoder.finish().expect("memory can be written")
 }
 
 /// The module of a package. The first call of a process builds all modules, unless

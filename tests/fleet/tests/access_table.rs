@@ -353,7 +353,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             parent: nowhere,
         }),
         "canic_grant" => Encode!(&GrantRequest {
-            canister: world.to_target["parent"][0].principal,
+            canister: world.to_target["child"][0].principal,
             cycles: 0,
         }),
         "canic_lookup" => Encode!(&nowhere),

@@ -1,7 +1,7 @@
 //! Releases: what root tells of each, where they come from, and how the attribute plans the
 //! rollouts that bring them to the members.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use candid::Principal;
 use canic::api::{
@@ -14,7 +14,6 @@ use canic_fleet_tests::{
     fleet::{CHUNK, notebook, sha256},
     user,
 };
-use flate2::{Compression, write::GzEncoder};
 use serde_bytes::ByteBuf;
 use wasmparser::{Parser, Payload};
 
@@ -40,12 +39,6 @@ fn with_section(mut module: Vec<u8>, name: &str, content: &str) -> Vec<u8> {
     module.extend([0, length as u8, name.len() as u8]);
     module.extend([name, content].concat().bytes());
     module
-}
-
-fn gzipped(module: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(module).expect("memory can be written");
-    encoder.finish().expect("memory can be written")
 }
 
 fn releases(fleet: &Fleet, role: &str) -> Vec<ReleaseInfo> {
@@ -211,7 +204,7 @@ fn a_release_tells_origin_crate_version_interface_and_layout() {
         interface,
     );
     let by_hand = artifacts::module("baseline-worker");
-    for module in [&plain, &gzipped(&plain), &by_hand] {
+    for module in [&plain, &artifacts::gzipped(&plain), &by_hand] {
         fleet.approve("releases", module);
     }
     let told = releases(&fleet, "releases");

@@ -1,22 +1,13 @@
 //! The size of the framework in Wasm: the example's worker beside the same worker written by hand,
 //! and a member that adds nothing.
 
-use std::io::Write;
-
 use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
 use canic_fleet_tests::{Fleet, artifacts, user};
-use flate2::{Compression, write::GzEncoder};
-
-fn gzipped(module: &[u8]) -> usize {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(module).expect("memory can be written");
-    encoder.finish().expect("memory can be written").len()
-}
 
 #[test]
 fn a_managed_worker_is_at_most_1_21_times_as_large_as_its_hand_written_twin() {
-    let managed = gzipped(&artifacts::module("example-worker"));
-    let by_hand = gzipped(&artifacts::module("baseline-worker"));
+    let managed = artifacts::gzipped(&artifacts::module("example-worker")).len();
+    let by_hand = artifacts::gzipped(&artifacts::module("baseline-worker")).len();
     assert!(
         managed * 100 <= by_hand * 121,
         "{managed} bytes gzipped, its twin {by_hand}: {:.3} times as many",
@@ -27,8 +18,8 @@ fn a_managed_worker_is_at_most_1_21_times_as_large_as_its_hand_written_twin() {
 /// Half of it is Candid's decoder with its messages, which a canister links that reads an argument.
 #[test]
 fn a_member_that_adds_nothing_has_at_most_201_kilobytes_gzipped() {
-    let empty = gzipped(&artifacts::module("fixture-empty"));
-    let by_hand = gzipped(&artifacts::module("baseline-empty"));
+    let empty = artifacts::gzipped(&artifacts::module("fixture-empty")).len();
+    let by_hand = artifacts::gzipped(&artifacts::module("baseline-empty")).len();
     println!("{empty} bytes gzipped; with ic-cdk alone, {by_hand}");
     assert!(empty <= 201_000, "{empty} bytes gzipped");
 }

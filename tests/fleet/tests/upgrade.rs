@@ -226,7 +226,7 @@ fn upgrade_without_hook(fleet: &Fleet, canister: Principal, package: &str) {
             wasm_memory_persistence: None,
         })),
         canister_id: canister,
-        wasm_module: artifacts::module(package),
+        wasm_module: artifacts::gzipped(&artifacts::module(package)),
         arg: encode_args(()).expect("encoded"),
         sender_canister_version: None,
     };

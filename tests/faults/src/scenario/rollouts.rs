@@ -91,7 +91,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         act: |world| {
             start(world, PATIENT);
             expect(world, |world| {
-                has_ended(world, RolloutOutcome::Completed, "good:0001")
+                has_ended(world, RolloutOutcome::Undone, "good:0001")
             });
         },
     },
@@ -101,7 +101,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         act: |world| {
             start(world, PATIENT);
             expect(world, |world| {
-                has_ended(world, RolloutOutcome::Completed, "good:0001")
+                has_ended(world, RolloutOutcome::Undone, "good:0001")
             });
         },
     },
@@ -111,7 +111,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         act: |world| {
             start(world, PATIENT);
             expect(world, |world| {
-                has_ended(world, RolloutOutcome::Completed, "stay:0002")
+                has_ended(world, RolloutOutcome::Undone, "stay:0002")
             });
         },
     },
