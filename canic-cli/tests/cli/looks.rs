@@ -163,6 +163,11 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     .assert_eq(&without_times(live.json("op 3")));
     expect![[r#"
         canic_members{role="worker"} 3
+        canic_members_unwell{condition="stopped"} 0
+        canic_members_unwell{condition="frozen"} 0
+        canic_members_unwell{condition="unseen"} 0
+        canic_members_unwell{condition="refused"} 0
+        canic_members_unwell{condition="slow"} 0
     "#]]
     .assert_eq(&live.canic("metrics --name canic_members").text());
     let releases = live.json("releases worker");

@@ -12,7 +12,8 @@ const BEGUN: usize = 2;
 fn upgrade(fleet: &Fleet, canister: Principal, package: &str) -> Result<(), String> {
     let nothing = Encode!().expect("no argument");
     let sender = Some(fleet.controller);
-    let module = artifacts::module(package);
+    // In one message: an upload in chunks takes rounds, in which answers come.
+    let module = artifacts::gzipped(&artifacts::module(package));
     let upgraded = fleet
         .pic
         .upgrade_canister(canister, module, nothing, sender);

@@ -366,7 +366,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             // Root lends what lacks to the first one, and can't to the second one.
             world.freeze(all[0], FEW_YEARS);
             world.freeze(all[1], 1 << 40);
-            start(world, PATIENT);
+            // All are canaries: one of them at least has to be upgraded.
+            let canary = Share::Members(3);
+            start(world, RolloutPlan { canary, ..PATIENT });
             expect(world, |world| {
                 let mut problems = is_over(world, RolloutOutcome::Completed);
                 let rollouts = world.rollouts();
