@@ -1,5 +1,6 @@
-// Grants by time and by amount, with limits and without them.
+//! Grants by time and by amount, with limits and without them.
 
+/// The fleet.
 #[canic::root(
     budget(per_day = "20T"),
     role(name = "days", fund(below = "7d", to = "30d", per_day = "1T")),
