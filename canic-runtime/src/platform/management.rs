@@ -597,6 +597,7 @@ mod tests {
         module_hash: Option<ByteBuf>,
         cycles: Nat,
         idle_cycles_burned_per_day: Nat,
+        memory_size: Nat,
         version: u64,
     }
 
@@ -624,6 +625,7 @@ mod tests {
                 module_hash,
                 cycles: Nat::from(3_000_000_000_000_u64),
                 idle_cycles_burned_per_day: Nat::from(900_000_000_u32),
+                memory_size: Nat::from(2_u8),
                 version: 7,
             };
             let reply = Encode!(&told).unwrap();
