@@ -8,6 +8,7 @@
 //! A rollout keeps a cursor and counts, not one record a member. Root asks [`next`] whenever a
 //! rollout begins, one of its upgrades ends, or a time has come.
 
+use candid::Principal;
 use minicbor::{Decode, Encode};
 
 use crate::{
@@ -245,6 +246,41 @@ pub(crate) enum Next {
 }
 
 impl Rollout {
+    /// A rollout of a role that begins now, from one release to another, before it knows members.
+    pub(crate) fn new(
+        id: u32,
+        role: u16,
+        (from, to): (u32, u32),
+        plan: RolloutPlan,
+        now: u64,
+    ) -> Self {
+        Self {
+            id,
+            role,
+            from,
+            to,
+            plan,
+            phase: Phase::Clear,
+            since: now,
+            started: now,
+            pause: None,
+            members: 0,
+            first: Id(Principal::management_canister()),
+            walk: Walk::default(),
+            named: Vec::new(),
+            canaries: 0,
+            upgraded: 0,
+            failed: 0,
+            forgiven: 0,
+            undone: 0,
+            restores: false,
+            outcome: None,
+            failures: Vec::new(),
+            ended: 0,
+            spent: 0,
+        }
+    }
+
     /// Whether the rollout works on members, or is going to.
     pub(crate) fn is_active(&self) -> bool {
         !matches!(self.phase, Phase::Settle | Phase::Ended)
@@ -454,46 +490,24 @@ fn leave(rollout: &mut Rollout, now: u64) {
 
 #[cfg(test)]
 mod tests {
-    use candid::Principal;
-
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
 
     fn sample(members: u32) -> Rollout {
+        let plan = RolloutPlan {
+            canary: Share::Members(2),
+            bake: 600 * SECOND,
+            concurrent: 10,
+            max_failures: Share::Members(1),
+            on_failure: OnFailure::Pause,
+            snapshots: Snapshots::Canary,
+            health_timeout: 60 * SECOND,
+            keep: 0,
+        };
         Rollout {
-            id: 1,
-            role: 0,
-            from: 1,
-            to: 2,
-            plan: RolloutPlan {
-                canary: Share::Members(2),
-                bake: 600 * SECOND,
-                concurrent: 10,
-                max_failures: Share::Members(1),
-                on_failure: OnFailure::Pause,
-                snapshots: Snapshots::Canary,
-                health_timeout: 60 * SECOND,
-                keep: 0,
-            },
-            phase: Phase::Clear,
-            since: 0,
-            started: 0,
-            pause: None,
             members,
-            first: Id(Principal::anonymous()),
-            walk: Walk::default(),
-            named: Vec::new(),
-            canaries: 0,
-            upgraded: 0,
-            failed: 0,
-            forgiven: 0,
-            undone: 0,
-            restores: false,
-            outcome: None,
-            failures: Vec::new(),
-            ended: 0,
-            spent: 0,
+            ..Rollout::new(1, 0, (1, 2), plan, 0)
         }
     }
 

@@ -109,25 +109,21 @@ pub(crate) fn wake_within(nanoseconds: u64) {
     });
 }
 
-/// Lets the watchdog run at this pace; without one it stops.
-pub(crate) fn watch(pace: Option<Pace>) {
+/// Lets the watchdog run at this pace.
+pub(crate) fn watch(pace: Pace) {
     let now = ic::now();
-    match (WATCHDOG.get(), pace) {
-        (None, None) => return,
-        (Some(watchdog), Some(pace)) if watchdog.keeps(pace, now) => return,
-        _ => {}
+    if WATCHDOG.get().is_some_and(|old| old.keeps(pace, now)) {
+        return;
     }
-    if let Some(watchdog) = WATCHDOG.take() {
-        ic::clear_timer(watchdog.timer);
+    if let Some(old) = WATCHDOG.take() {
+        ic::clear_timer(old.timer);
     }
-    WATCHDOG.set(pace.map(|pace| {
-        let interval = pace.interval(now);
-        Watchdog {
-            timer: ic::set_interval(Duration::from_nanos(interval), ring),
-            pace,
-            since: now,
-            interval,
-        }
+    let interval = pace.interval(now);
+    WATCHDOG.set(Some(Watchdog {
+        timer: ic::set_interval(Duration::from_nanos(interval), ring),
+        pace,
+        since: now,
+        interval,
     }));
 }
 
@@ -135,7 +131,7 @@ pub(crate) fn watch(pace: Option<Pace>) {
 pub(crate) fn wait_until(due: u64) {
     let waits = |watchdog: Watchdog| matches!(watchdog.pace, Pace::Watch { .. });
     if WATCHDOG.get().is_some_and(waits) {
-        watch(Some(Pace::Watch { due }));
+        watch(Pace::Watch { due });
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 /// Begins the background work after an install or an upgrade. The code before may have left some.
 pub(crate) fn start() {
     alarm::connect(tick);
-    alarm::watch(Some(Pace::Work));
+    alarm::watch(Pace::Work);
     alarm::wake_within(0);
 }
 
@@ -39,7 +39,7 @@ fn tick() {
     delivery::wake();
     refill::wake_after_pause(&moment);
     refuel::wake_if_low(&moment);
-    alarm::watch(Some(state::with(|state| pace(state, &moment))));
+    alarm::watch(state::with(|state| pace(state, &moment)));
 }
 
 /// The open operations that need the background work.

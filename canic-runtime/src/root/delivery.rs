@@ -55,7 +55,7 @@ pub(crate) fn wake() {
     let next =
         DELIVERING.with_borrow(|delivering| state::with(|state| state.outbox.next_due(delivering)));
     if let Some(at) = next {
-        alarm::watch(Some(Pace::Work));
+        alarm::watch(Pace::Work);
         alarm::wake_within(at.saturating_sub(ic::now()));
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn is_driven(id: OperationId) -> bool {
 /// Runs an operation in a call of root to itself, and waits for it. Answers its record afterwards.
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
     // If the task of this call is lost, the watchdog finds the operation.
-    alarm::watch(Some(Pace::Work));
+    alarm::watch(Pace::Work);
     if calls::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
@@ -68,7 +68,7 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 /// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
     if let Some(_driving) = Driving::begin(id) {
-        alarm::watch(Some(Pace::Work));
+        alarm::watch(Pace::Work);
         while !ic::is_stopping()
             && let Some((call, attached)) = begin(id)
         {
@@ -115,7 +115,7 @@ pub(crate) fn begin_upgrades() {
     });
     if goes_on {
         // The next look at a rollout may be lost with its timer.
-        alarm::watch(Some(Pace::Work));
+        alarm::watch(Pace::Work);
     }
     advanced.begun.into_iter().for_each(call_to_drive);
     if let Some(next) = advanced.next {
@@ -126,7 +126,7 @@ pub(crate) fn begin_upgrades() {
 /// Drives an operation in a call of root to itself, so that a trap in it ends no other. Unlike a
 /// timer, the call is executed before the next round.
 fn call_to_drive(id: OperationId) {
-    alarm::watch(Some(Pace::Work));
+    alarm::watch(Pace::Work);
     if !calls::tell_self(id) {
         spawn(id);
     }
@@ -135,7 +135,7 @@ fn call_to_drive(id: OperationId) {
 /// Drives an operation in a task of its own, so that a trap in it ends no other.
 pub(crate) fn spawn(id: OperationId) {
     // If the task is lost, the watchdog finds the operation.
-    alarm::watch(Some(Pace::Work));
+    alarm::watch(Pace::Work);
     ic::set_timer(Duration::ZERO, drive(id));
 }
 
@@ -160,15 +160,16 @@ async fn perform(call: Call) -> Reply {
         return management::perform(call).await;
     };
     let chunks = chunks.clone();
-    match install(call.clone(), &chunks).await {
-        (_, true) => match install(call, &chunks).await {
-            (Reply::Failed(failure), true) => Reply::Failed(Failure {
-                transient: true,
-                ..failure
-            }),
-            (reply, _) => reply,
-        },
-        (reply, false) => reply,
+    let (reply, is_lost) = install(call.clone(), &chunks).await;
+    if !is_lost {
+        return reply;
+    }
+    match install(call, &chunks).await {
+        (Reply::Failed(failure), true) => Reply::Failed(Failure {
+            transient: true,
+            ..failure
+        }),
+        (reply, _) => reply,
     }
 }
 

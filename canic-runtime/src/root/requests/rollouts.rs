@@ -8,7 +8,7 @@ use crate::{
         Snapshots,
     },
     config::{DEFAULT_ROLLOUT, RolloutConfig},
-    operation::rollout::{self, MAX_CONCURRENT, Outcome, Phase, Rollout, Walk},
+    operation::rollout::{self, MAX_CONCURRENT, Outcome, Phase, Rollout},
     root::rollout_info,
     stable::record::Id,
     state::State,
@@ -72,33 +72,13 @@ pub(crate) fn start(
     state
         .registry
         .change_releases(name, |releases| releases.set_candidate(Some(to)));
-    let rollout = Rollout {
-        id: state.rollouts.next_id(),
-        role: role.number,
-        from,
-        to,
-        plan,
-        phase: Phase::Clear,
-        since: now,
-        started: now,
-        pause: None,
+    let id = state.rollouts.next_id();
+    state.rollouts.put(Rollout {
         members: role.taken,
         first: Id(first),
-        walk: Walk::default(),
         named,
-        canaries: 0,
-        upgraded: 0,
-        failed: 0,
-        forgiven: 0,
-        undone: 0,
-        restores: false,
-        outcome: None,
-        failures: Vec::new(),
-        ended: 0,
-        spent: 0,
-    };
-    let id = rollout.id;
-    state.rollouts.put(rollout);
+        ..Rollout::new(id, role.number, (from, to), plan, now)
+    });
     Ok(id)
 }
 
