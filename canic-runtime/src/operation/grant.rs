@@ -18,7 +18,7 @@ use crate::{
         call::{Outcome, Reply, Status},
         install,
         teardown::{self, MAX_CALLS, Resources},
-        transition::{MAX_ATTEMPTS, Transition, backoff},
+        transition::{Transition, backoff},
     },
     stable::record::Cycles,
 };
@@ -187,15 +187,7 @@ pub(crate) fn burned_meanwhile(op: &Operation) -> u128 {
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // A status changes nothing, so root asks again until the outage is over.
-        Reply::Failed(failure) if failure.transient => {
-            return Transition::Later(backoff(MAX_ATTEMPTS));
-        }
-        Reply::Failed(failure) if teardown::count_failed_status(op) => {
-            op.failure = Some(failure.reason);
-            return Transition::Later(backoff(op.retry.attempts));
-        }
-        other => return give_up(op, format!("its canister can't be seen: {other:?}")),
+        other => return teardown::ask_again(op, other).unwrap_or_else(|why| give_up(op, why)),
     };
     op.money.held = Cycles(status.cycles);
     // The deposit whose reply was lost has arrived.

@@ -9,7 +9,7 @@ use crate::{
         End, Operation, Purpose, Step,
         call::{Outcome, Reply},
         install, teardown,
-        transition::{MAX_ATTEMPTS, Transition, backoff},
+        transition::{Transition, backoff},
     },
     stable::record::Id,
 };
@@ -18,16 +18,8 @@ use crate::{
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply) -> Transition {
     let status = match reply {
         Reply::Status(status) => status,
-        // A status changes nothing, so root asks again until the outage is over.
-        Reply::Failed(failure) if failure.transient => {
-            return Transition::Later(backoff(MAX_ATTEMPTS));
-        }
-        Reply::Failed(failure) if teardown::count_failed_status(op) => {
-            op.failure = Some(failure.reason);
-            return Transition::Later(backoff(op.retry.attempts));
-        }
         other => {
-            return teardown::begin(op, format!("its canister can't be seen: {other:?}"));
+            return teardown::ask_again(op, other).unwrap_or_else(|why| teardown::begin(op, why));
         }
     };
     let Purpose::Move(position, reparent) = &mut op.purpose else {
@@ -72,6 +64,7 @@ mod tests {
     use crate::operation::{
         Position, Reparent,
         call::{Failure, Status},
+        transition::MAX_ATTEMPTS,
     };
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);

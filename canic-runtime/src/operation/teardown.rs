@@ -108,6 +108,23 @@ pub(crate) fn after_inspect(op: &mut Operation, reply: Reply, resources: &Resour
     }
 }
 
+/// When root asks again for a status that it did not get: a status changes nothing.
+///
+/// # Errors
+///
+/// The reason, if it has asked often enough.
+pub(crate) fn ask_again(op: &mut Operation, reply: Reply) -> Result<Transition, String> {
+    match reply {
+        // Root asks until the outage is over.
+        Reply::Failed(failure) if failure.transient => Ok(Transition::Later(backoff(MAX_ATTEMPTS))),
+        Reply::Failed(failure) if count_failed_status(op) => {
+            op.failure = Some(failure.reason);
+            Ok(Transition::Later(backoff(op.retry.attempts)))
+        }
+        other => Err(format!("its canister can't be seen: {other:?}")),
+    }
+}
+
 /// Counts a failed status of a canister. Answers whether root may ask again.
 pub(crate) fn count_failed_status(op: &mut Operation) -> bool {
     op.retry.attempts += 1;

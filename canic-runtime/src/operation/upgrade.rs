@@ -64,15 +64,7 @@ impl UpgradeState {
 pub(crate) fn after_verify(op: &mut Operation, reply: Reply, resources: &Resources) -> Transition {
     let status = match reply {
         Reply::Look(status) => status,
-        // A status changes nothing, so root asks again until the outage is over.
-        Reply::Failed(failure) if failure.transient => {
-            return Transition::Later(backoff(MAX_ATTEMPTS));
-        }
-        Reply::Failed(failure) if teardown::count_failed_status(op) => {
-            op.failure = Some(failure.reason);
-            return Transition::Later(backoff(op.retry.attempts));
-        }
-        other => return abandon(op, format!("its canister can't be seen: {other:?}")),
+        other => return teardown::ask_again(op, other).unwrap_or_else(|why| abandon(op, why)),
     };
     if op.retry.calls >= MAX_CALLS && may_give_up(op) {
         give_up(op, "its upgrade took too many calls");
