@@ -5,24 +5,21 @@
 
 use candid::idl_hash;
 
-// Constructors of types in a type table, as its bytes: -18 to -21 in signed LEB128.
-const OPT: u8 = 0x6e;
-const VEC: u8 = 0x6d;
-const RECORD: u8 = 0x6c;
-const VARIANT: u8 = 0x6b;
+use crate::codec::wire::{Bytes, OPT, RECORD, VARIANT, VEC};
 
 /// The labels of the first record type of a message that has this field, as their hashes. `None`:
 /// there is none, or the type table has functions or services.
 pub(crate) fn of_record_with(field: &str, message: &[u8]) -> Option<Vec<u32>> {
     let field = idl_hash(field);
-    let mut table = Table(message.strip_prefix(b"DIDL")?);
+    let mut table = Bytes(message.strip_prefix(b"DIDL")?);
     for _ in 0..table.number()? {
-        match table.byte()? {
+        match table.signed()? {
             OPT | VEC => {
-                table.number()?;
+                table.signed()?;
             }
             constructor @ (RECORD | VARIANT) => {
-                let labels = table.labels()?;
+                let fields = table.fields()?;
+                let labels: Vec<u32> = fields.into_iter().map(|(label, _)| label).collect();
                 if constructor == RECORD && labels.contains(&field) {
                     return Some(labels);
                 }
@@ -31,41 +28,6 @@ pub(crate) fn of_record_with(field: &str, message: &[u8]) -> Option<Vec<u32>> {
         }
     }
     None
-}
-
-/// The part of a type table that is not read yet.
-struct Table<'a>(&'a [u8]);
-
-impl Table<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    /// A number in LEB128. A reference to a type is signed: its value means nothing here.
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// The labels of a record or variant.
-    fn labels(&mut self) -> Option<Vec<u32>> {
-        let mut labels = Vec::new();
-        for _ in 0..self.number()? {
-            labels.push(u32::try_from(self.number()?).ok()?);
-            // The field's type.
-            self.number()?;
-        }
-        Some(labels)
-    }
 }
 
 #[cfg(test)]

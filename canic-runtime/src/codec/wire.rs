@@ -23,10 +23,10 @@ const FLOAT32: i64 = -13;
 const FLOAT64: i64 = -14;
 const TEXT: i64 = -15;
 const RESERVED: i64 = -16;
-const OPT: i64 = -18;
-const VEC: i64 = -19;
-const RECORD: i64 = -20;
-const VARIANT: i64 = -21;
+pub(super) const OPT: i64 = -18;
+pub(super) const VEC: i64 = -19;
+pub(super) const RECORD: i64 = -20;
+pub(super) const VARIANT: i64 = -21;
 const PRINCIPAL: i64 = -24;
 
 /// Values that are skipped at most on the way to one, those within others included.
@@ -191,7 +191,7 @@ impl<'a> Value<'a> {
 }
 
 /// The part of a message that is not read yet.
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     fn byte(&mut self) -> Option<u8> {
@@ -213,7 +213,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// A number in LEB128.
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -226,7 +226,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// A number in signed LEB128.
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -240,7 +240,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// The fields of a record or variant.
-    fn fields(&mut self) -> Option<Vec<(u32, i64)>> {
+    pub(super) fn fields(&mut self) -> Option<Vec<(u32, i64)>> {
         let mut fields = Vec::new();
         for _ in 0..self.number()? {
             let label = u32::try_from(self.number()?).ok()?;
