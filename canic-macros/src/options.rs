@@ -6,7 +6,7 @@ use darling::{FromMeta, ast::NestedMeta};
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
-    Expr, Ident, Lit, LitInt, Meta, MetaNameValue, Path, Token, Type,
+    Expr, Ident, Lit, LitInt, Meta, MetaList, MetaNameValue, Path, Token, Type,
     parse::{Parse, ParseStream, Parser, discouraged::Speculative},
     punctuated::Punctuated,
     spanned,
@@ -124,6 +124,18 @@ impl Options {
         lists
     }
 
+    /// What `parse` makes of the tokens within the parentheses of `name(..)`, if the author wrote it.
+    pub(crate) fn list<T>(
+        &self,
+        name: &str,
+        example: &str,
+        parse: impl FnOnce(TokenStream, &mut Errors) -> T,
+        errors: &mut Errors,
+    ) -> Option<Spanned<T>> {
+        let first = self.lists(name, example, errors).into_iter().next()?;
+        Some(first.map(|tokens| parse(tokens, errors)))
+    }
+
     /// Whether the author left an option out.
     pub(crate) fn is_missing(&self, name: &str) -> bool {
         self.is_complete && self.find(name).is_none()
@@ -135,6 +147,18 @@ impl Options {
 
     fn occurrences<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Meta> {
         self.metas.iter().filter(move |meta| name_of(meta) == name)
+    }
+}
+
+/// The name and the tokens of an option that is a list.
+pub(crate) fn list_of(meta: &Meta) -> darling::Result<(String, &MetaList)> {
+    let name = name_of(meta);
+    match meta {
+        Meta::List(list) => Ok((name, list)),
+        _ => Err(
+            darling::Error::custom(format!("expected a list: `{name}(\"..\", \"..\")`"))
+                .with_span(meta),
+        ),
     }
 }
 

@@ -85,7 +85,7 @@ fn finish(
         "dev" => "debug",
         profile => profile,
     };
-    let file = format!("{}.wasm", canister.library);
+    let file = format!("{}.wasm", canister.crate_name);
     let compiled = workspace.target.join(TARGET).join(of_profile).join(&file);
     let module = folder.join(&file);
     replica::embed_interface(&compiled, &module)?;

@@ -20,7 +20,7 @@ pub(crate) struct Canister {
     /// The name of its package.
     pub(crate) package: String,
     /// The name of its library, which is that of its module's file.
-    pub(crate) library: String,
+    pub(crate) crate_name: String,
     /// The folder of its manifest.
     pub(crate) folder: PathBuf,
     pub(crate) declared: Declared,
@@ -93,7 +93,7 @@ fn canister(package: &Value) -> Result<Option<Canister>, Failure> {
     let manifest = PathBuf::from(text(&package["manifest_path"]));
     Ok(Some(Canister {
         package: text(&package["name"]),
-        library: text(&library["name"]).replace('-', "_"),
+        crate_name: text(&library["name"]).replace('-', "_"),
         folder: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
         declared,
     }))
@@ -137,7 +137,7 @@ pub(crate) fn batches(canisters: &[Canister]) -> Result<Vec<Vec<&Canister>>, Fai
     let mut waiting: Vec<&Canister> = canisters.iter().collect();
     let mut batches = Vec::new();
     while !waiting.is_empty() {
-        let names: BTreeSet<String> = waiting.iter().map(|one| one.library.clone()).collect();
+        let names: BTreeSet<String> = waiting.iter().map(|one| one.crate_name.clone()).collect();
         let (ready, later): (Vec<_>, Vec<_>) = waiting
             .into_iter()
             .partition(|one| one.embeds().is_disjoint(&names));
@@ -169,7 +169,7 @@ mod tests {
         };
         Canister {
             package: name.to_string(),
-            library: name.replace('-', "_"),
+            crate_name: name.replace('-', "_"),
             folder: PathBuf::new(),
             declared,
         }

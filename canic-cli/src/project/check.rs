@@ -158,7 +158,7 @@ mod tests {
     fn canister(package: &str, declared: Declared) -> Canister {
         Canister {
             package: package.to_string(),
-            library: package.to_string(),
+            crate_name: package.to_string(),
             folder: PathBuf::new(),
             declared,
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use canic::api::ProvisionRequest;
-use canic_fleet_tests::{Fleet, artifacts};
+use canic_fleet_tests::{Fleet, rollouts};
 use canic_replica::{candid_interface, with_candid_interface};
 use expect_test::expect;
 use serde_json::Value;
@@ -12,13 +12,7 @@ use crate::common::Live;
 
 /// A release of the fixture that does this, with its interface as metadata.
 fn module(does: &str, number: u32, interface: impl FnOnce(String) -> String) -> Vec<u8> {
-    let mut module = artifacts::module("fixture-releases");
-    let release = format!("canic-release:{does}:{number:04};");
-    let at = module
-        .windows(release.len())
-        .position(|bytes| bytes.starts_with(b"canic-release:good:"))
-        .expect("the module has its release in its data");
-    module[at..at + release.len()].copy_from_slice(release.as_bytes());
+    let module = rollouts::module(does, number);
     let own = candid_interface(&module).expect("an interface");
     with_candid_interface(&module, &interface(own)).expect("a module")
 }

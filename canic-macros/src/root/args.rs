@@ -120,27 +120,30 @@ impl RootArgs {
         let crate_path = options.single::<PathValue>("crate", errors);
         Self {
             crate_path: CratePath::new(crate_path.map(|path| path.value.0)),
-            pool: options
-                .lists("pool", "pool(min = 2, max = 10, cycles = \"1T\")", errors)
-                .into_iter()
-                .next()
-                .map(|list| list.map(|tokens| PoolArgs::parse(tokens, errors))),
+            pool: options.list(
+                "pool",
+                "pool(min = 2, max = 10, cycles = \"1T\")",
+                PoolArgs::parse,
+                errors,
+            ),
             roles: options
                 .lists("role", "role(name = \"worker\", max = 100)", errors)
                 .into_iter()
                 .map(|list| list.map(|tokens| RoleArgs::parse(tokens, errors)))
                 .collect(),
             reserve: options.single("reserve", errors),
-            budget: options
-                .lists("budget", "budget(per_day = \"20T\")", errors)
-                .into_iter()
-                .next()
-                .map(|list| list.map(|tokens| BudgetArgs::parse(tokens, errors))),
-            refuel: options
-                .lists("refuel", "refuel(below = \"50T\", to = \"100T\")", errors)
-                .into_iter()
-                .next()
-                .map(|list| list.map(|tokens| RefuelArgs::parse(tokens, errors))),
+            budget: options.list(
+                "budget",
+                "budget(per_day = \"20T\")",
+                BudgetArgs::parse,
+                errors,
+            ),
+            refuel: options.list(
+                "refuel",
+                "refuel(below = \"50T\", to = \"100T\")",
+                RefuelArgs::parse,
+                errors,
+            ),
             stable_memory: options.single("stable_memory", errors),
             http: options.single("http", errors),
         }
@@ -208,17 +211,14 @@ impl RoleArgs {
             watches: options.single("watches", errors),
             controllers: options.single("controllers", errors),
             rollback: options.single("rollback", errors),
-            rollout: options
-                .lists("rollout", rollout::EXAMPLE, errors)
-                .into_iter()
-                .next()
-                .map(|list| list.map(|tokens| RolloutArgs::parse(tokens, errors))),
+            rollout: options.list("rollout", rollout::EXAMPLE, RolloutArgs::parse, errors),
             wasm: options.single("wasm", errors),
-            fund: options
-                .lists("fund", "fund(below = \"7d\", to = \"30d\")", errors)
-                .into_iter()
-                .next()
-                .map(|list| list.map(|tokens| FundArgs::parse(tokens, errors))),
+            fund: options.list(
+                "fund",
+                "fund(below = \"7d\", to = \"30d\")",
+                FundArgs::parse,
+                errors,
+            ),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use self::{
     share::Share,
     watches::Watches,
 };
-use crate::options::{Expected, name_of, path_text};
+use crate::options::{Expected, list_of, name_of, path_text};
 
 /// A number of canisters.
 #[derive(Clone, Copy)]
@@ -143,13 +143,7 @@ pub(crate) struct Texts(pub(crate) Vec<LitStr>);
 
 impl FromMeta for Texts {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        let name = name_of(meta);
-        let Meta::List(list) = meta else {
-            return Err(darling::Error::custom(format!(
-                "expected a list: `{name}(\"..\", \"..\")`"
-            ))
-            .with_span(meta));
-        };
+        let (name, list) = list_of(meta)?;
         let texts = Punctuated::<LitStr, Token![,]>::parse_terminated
             .parse2(list.tokens.clone())
             .map_err(|error| {

@@ -5,7 +5,7 @@ use syn::{Lit, LitStr, Meta, Path};
 
 use crate::{
     diag::suggestion,
-    options::{name_of, path_text},
+    options::{list_of, path_text},
 };
 
 /// The word beside the roles.
@@ -20,13 +20,7 @@ pub(crate) struct Watches {
 
 impl FromMeta for Watches {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
-        let name = name_of(meta);
-        let Meta::List(list) = meta else {
-            return Err(darling::Error::custom(format!(
-                "expected a list: `{name}(\"..\", \"..\")`"
-            ))
-            .with_span(meta));
-        };
+        let (name, list) = list_of(meta)?;
         let mut watches = Self {
             roles: Vec::new(),
             releases: Vec::new(),

@@ -1,6 +1,6 @@
 //! Modules: staged in chunks or embedded, approved by hash, and installed only if approved.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use canic::api::{
     Denied, MAX_CHUNK, MembersFilter, ModuleError, ModuleInfo, ModulesPage, PageRequest,
@@ -11,7 +11,6 @@ use canic_fleet_tests::{
     fleet::{CHUNK, notebook, sha256},
     user,
 };
-use flate2::{Compression, write::GzEncoder};
 
 fn modules(fleet: &Fleet) -> Vec<ModuleInfo> {
     let page: Result<ModulesPage, Denied> = fleet.ask(
@@ -219,10 +218,7 @@ fn sizes_hashes_and_roles_are_checked() {
 #[test]
 fn a_gzipped_module_is_accepted_and_replaces_the_earlier_one() {
     let fleet = Fleet::of_notebooks();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let module = artifacts::module("example-worker");
-    encoder.write_all(&module).expect("memory can be written");
-    let gzipped = encoder.finish().expect("memory can be written");
+    let gzipped = artifacts::gzipped(&artifacts::module("example-worker"));
     // At once, because there is no member yet.
     fleet.approve("worker", &gzipped);
     let made = fleet.provision(&notebook(user(1))).expect("a member");
