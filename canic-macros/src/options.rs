@@ -124,7 +124,7 @@ impl Options {
         lists
     }
 
-    /// What `parse` makes of the tokens within the parentheses of `name(..)`, if the author wrote it.
+    /// What `parse` makes of the tokens in the parentheses of `name(..)`, if the author wrote it.
     pub(crate) fn list<T>(
         &self,
         name: &str,

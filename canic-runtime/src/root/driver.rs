@@ -108,17 +108,11 @@ pub(crate) fn begin_queued() {
 /// Begins the operations that rollouts are due to begin.
 pub(crate) fn begin_upgrades() {
     let now = ic::now();
-    let (advanced, goes_on) = state::with(|state| {
-        let advanced = rollout::advance(state, now);
-        let mut open = state.rollouts.open_ones();
-        (advanced, open.any(|rollout| rollout.pause.is_none()))
-    });
-    if goes_on {
-        // The next look at a rollout may be lost with its timer.
-        alarm::watch(Pace::Work);
-    }
+    let advanced = state::with(|state| rollout::advance(state, now));
     advanced.begun.into_iter().for_each(call_to_drive);
     if let Some(next) = advanced.next {
+        // This look may be lost with its timer.
+        alarm::watch(Pace::Work);
         alarm::wake_within(next.saturating_sub(now));
     }
 }
