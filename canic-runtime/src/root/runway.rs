@@ -7,7 +7,7 @@ use crate::{
     codec::account::accounts_of,
     operation::Moment,
     platform::ic,
-    root::{alarm, refuel},
+    root::refuel,
     state::{self, State, samples::DAY},
 };
 
@@ -33,9 +33,8 @@ pub(crate) struct Runway {
 /// Root's runway now. `refuel_fails`: the last refuel from each source failed.
 pub(crate) fn runway(state: &State, moment: &Moment, refuel_fails: bool) -> Runway {
     let available = state.available(moment.balance);
-    let sample = state.sample(moment.balance);
-    let spent_per_day = state.samples.spent_per_day(moment.now, sample);
-    let days_left = spent_per_day.map(|spent| available as f64 / spent.max(1) as f64);
+    let spent_per_day = spent_per_day(state, moment);
+    let days_left = days_left(available, spent_per_day);
     let lasts_less = |days: f64| days_left.is_some_and(|left| left < days);
     let can_not_refuel = refuel_fails && refuel::is_low(state, moment.balance);
     let level = if available == 0 || lasts_less(CRITICAL_DAYS) {
@@ -81,11 +80,19 @@ fn reason(
 
 /// When root looks at its own cycles next: nanoseconds since the epoch.
 pub(crate) fn next_look_at(state: &State, moment: &Moment) -> u64 {
-    let sample = state.sample(moment.balance);
-    let spent = state.samples.spent_per_day(moment.now, sample);
     let available = state.available(moment.balance);
-    let days = spent.map(|spent| available as f64 / spent.max(1) as f64);
+    let days = days_left(available, spent_per_day(state, moment));
     state.samples.due().min(moment.now + pause(days))
+}
+
+fn spent_per_day(state: &State, moment: &Moment) -> Option<u128> {
+    let sample = state.sample(moment.balance);
+    state.samples.spent_per_day(moment.now, sample)
+}
+
+/// Days for which cycles last at a rate.
+fn days_left(available: u128, spent_per_day: Option<u128>) -> Option<f64> {
+    spent_per_day.map(|spent| available as f64 / spent.max(1) as f64)
 }
 
 /// Root's own part of `canic_funding`.
@@ -117,23 +124,19 @@ thread_local! {
     static LEVEL: Cell<Level> = const { Cell::new(Level::Ok) };
 }
 
-/// Looks at root's cycles: takes the sample of the day, and tells the log when they run short.
+/// Looks at root's cycles: takes the sample of the day, and tells the log when they run short. The
+/// watchdog sees to the next look.
 pub(crate) fn look(moment: &Moment) {
-    let (is_new_day, next, runway) = state::with(|state| {
+    let (is_new_day, runway) = state::with(|state| {
         let is_new_day = moment.now >= state.samples.due();
         let sample = state.sample(moment.balance);
         state.samples.take(moment.now, sample);
         let fails = refuel::has_failed(state);
-        (
-            is_new_day,
-            next_look_at(state, moment),
-            runway(state, moment, fails),
-        )
+        (is_new_day, runway(state, moment, fails))
     });
     if runway.level > LEVEL.replace(runway.level) || is_new_day {
         tell(&runway);
     }
-    alarm::wake_within(next.saturating_sub(moment.now));
 }
 
 /// The pause until the next look: half of the time that is left, but an hour at least.

@@ -19,7 +19,7 @@ use ic_management_canister_types::CanisterSettings;
 const MOST_A_WEEK: u128 = 12_000_000;
 
 /// Cycles a week that root's look at its own cycles costs, which wakes it each day.
-const ROOTS_OWN_A_WEEK: u128 = 500_000_000;
+const ROOTS_OWN_A_WEEK: u128 = 100_000_000;
 
 /// The most that many members on record may add to the instructions of a look, as a ratio.
 const GROWTH: f64 = 1.1;
