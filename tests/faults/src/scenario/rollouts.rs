@@ -193,6 +193,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "rollout_finished_after_an_abort",
+        world: || with_candidate("good"),
+        act: |world| {
+            let plan = RolloutPlan {
+                keep: 1_000,
+                concurrent: 1,
+                on_failure: OnFailure::Pause,
+                ..PATIENT
+            };
+            start(world, plan);
+            cue(
+                world,
+                |one| one.phase == RolloutPhase::Rest && one.open > 0,
+                |world, one| control(world, one, RolloutControl::Abort),
+            );
+            cue(
+                world,
+                |one| one.outcome == Some(RolloutOutcome::Aborted) && one.open == 0,
+                |world, one| start_release(world, Some(one.to), one.plan, None),
+            );
+            expect(world, |world| {
+                has_ended(world, RolloutOutcome::Completed, "good:0002")
+            });
+        },
+    },
+    Scenario {
         name: "rollout_undone",
         world: || with_candidate("good"),
         act: |world| {
@@ -501,9 +527,18 @@ fn start(world: &mut World, plan: RolloutPlan) {
 
 fn start_with(world: &mut World, plan: RolloutPlan, canaries: Option<Vec<Principal>>) {
     write(world);
+    start_release(world, None, plan, canaries);
+}
+
+fn start_release(
+    world: &mut World,
+    release: Option<u32>,
+    plan: RolloutPlan,
+    canaries: Option<Vec<Principal>>,
+) {
     let request = RolloutRequest {
         role: ROLE.to_string(),
-        release: None,
+        release,
         plan: Some(plan),
         canaries,
     };
