@@ -14,6 +14,7 @@ use ic_management_canister_types::CanisterStatusType;
 
 use crate::{
     audit::identity_info,
+    releases::ROLE,
     world::{Request, World, controller},
 };
 
@@ -83,6 +84,7 @@ pub(super) fn check_rollouts(world: &mut World) -> Vec<String> {
         violations.extend(check_end(world, &rollout, &members));
     }
     violations.extend(check_counts(world, &members));
+    violations.extend(check_told(world, &members));
     for member in &members {
         violations.extend(check_member(world, member));
     }
@@ -198,6 +200,22 @@ fn check_counts(world: &mut World, members: &[MemberInfo]) -> Vec<String> {
             let there = there.count();
             if there != release.members as usize {
                 violations.push(format!("{there} members of {role} have {release:?}"));
+            }
+        }
+    }
+    violations
+}
+
+/// Checks that watchers know the releases of the members whose releases they are told.
+fn check_told(world: &mut World, members: &[MemberInfo]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let are_told = world.package == "fixture-index-root";
+    let watchers = members.iter().filter(|one| one.role == "watcher");
+    for watcher in watchers.filter(|_| are_told) {
+        for member in members.iter().filter(|one| one.role == ROLE) {
+            let told = notes::told(world, watcher.canister, member.canister);
+            if told != Ok(Some(member.release)) {
+                violations.push(format!("a watcher was told {told:?} of {member:?}"));
             }
         }
     }
