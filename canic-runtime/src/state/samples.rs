@@ -58,7 +58,7 @@ impl Samples {
         self.samples.keys().next_back().map_or(0, |at| at + DAY)
     }
 
-    /// Adds a sample, if one is due, and forgets those that are older than 30 days, but for the last
+    /// Adds a sample, if one is due, and forgets those older than 30 days, but for the last
     /// of them.
     pub(crate) fn take(&mut self, now: u64, sample: Sample) {
         if now < self.due() {
