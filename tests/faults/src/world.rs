@@ -57,7 +57,7 @@ pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;
 const OUT_OF_CYCLES: &str = "IC0207";
 
 /// The method that the timers of ic-cdk call on their own canister.
-const TIMER: &str = "<ic-cdk internal> timer_executor";
+pub const TIMER: &str = "<ic-cdk internal> timer_executor";
 
 /// Tries of a request to the management canister, of which faults may take some.
 const MAX_TRIES: usize = 100;
