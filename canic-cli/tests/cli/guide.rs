@@ -1,0 +1,177 @@
+//! The guide's first chapter, `docs/first-fleet.md`: its files are written and its commands run, in
+//! the order of the page.
+
+use std::{
+    env, fs, io,
+    io::{BufRead, BufReader},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use canic_fleet_tests::artifacts;
+
+const CHAPTER: &str = "docs/first-fleet.md";
+
+/// A step of the chapter.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    File { name: String, text: String },
+    Command(String),
+}
+
+/// The blocks below the names of files, and the commands of the blocks that are not marked.
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut before = "";
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(kind) = line.strip_prefix("```") else {
+            before = line;
+            continue;
+        };
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let name = before
+            .strip_prefix('`')
+            .and_then(|line| line.split_once('`'));
+        match (kind, name) {
+            ("rust", Some((name, _))) => steps.push(Step::File {
+                name: name.to_string(),
+                text: block.iter().flat_map(|line| [line, "\n"]).collect(),
+            }),
+            ("console", _) => {
+                let commands = block.iter().filter_map(|line| line.strip_prefix("$ "));
+                steps.extend(commands.map(|command| Step::Command(command.to_string())));
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// The reader's shells: a folder, and what runs until the end.
+struct Reader {
+    folder: PathBuf,
+    home: PathBuf,
+    local: Option<Child>,
+}
+
+impl Reader {
+    fn shell(&self, line: &str) -> Command {
+        let programs = Path::new(env!("CARGO_BIN_EXE_canic")).parent();
+        let programs = programs.expect("a folder").to_path_buf();
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([programs].into_iter().chain(env::split_paths(&path)));
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", line])
+            .current_dir(&self.folder)
+            .env("PATH", path.expect("a path"))
+            .env("CANIC_REPLICA", artifacts::server())
+            .env("ICP_HOME", &self.home)
+            .env("CARGO_NET_OFFLINE", "true")
+            .stdin(Stdio::null());
+        shell
+    }
+
+    fn run(&mut self, line: &str) {
+        if let Some(folder) = line.strip_prefix("cd ") {
+            self.folder.push(folder);
+            return;
+        }
+        if line == "canic local" {
+            // Any port, since another network may run on this machine.
+            let mut local = self.shell("exec canic local --port 0");
+            let mut local = local.stdout(Stdio::piped()).spawn().expect("it starts");
+            let output = BufReader::new(local.stdout.take().expect("its output"));
+            self.local = Some(local);
+            let mut lines = output.lines().map(|line| line.expect("text"));
+            assert!(
+                lines.any(|line| line.ends_with("Ctrl-C ends it.")),
+                "{line}"
+            );
+            return;
+        }
+        let output = self.shell(line).output().expect("a shell");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let fails = line.ends_with("# fails");
+        assert_eq!(output.status.success(), !fails, "{line}: {text}");
+        println!("$ {line}\n{text}");
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(local) = &mut self.local {
+            let id = local.id().to_string();
+            // As the reader ends it, so that the network ends as well.
+            drop(Command::new("kill").args(["-INT", &id]).status());
+            drop(local.wait());
+        }
+    }
+}
+
+/// An empty folder with a link to this project.
+fn empty_folder() -> io::Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    symlink(artifacts::workspace(), folder.join("canic"))?;
+    Ok(folder)
+}
+
+#[test]
+fn the_first_fleet_of_the_guide_is_built_run_and_upgraded() {
+    let page = fs::read_to_string(artifacts::workspace().join(CHAPTER)).expect("the chapter");
+    let folder = empty_folder().expect("a folder");
+    let mut reader = Reader {
+        home: folder.join("home"),
+        folder,
+        local: None,
+    };
+    for step in steps(&page) {
+        match step {
+            Step::File { name, text } => {
+                let file = reader.folder.join(name);
+                assert!(file.exists(), "`canic new` makes no {}", file.display());
+                fs::write(file, text).expect("a file");
+            }
+            Step::Command(line) => {
+                reader.run(&line);
+                if line.starts_with("cd ") {
+                    prepare(&reader.folder);
+                }
+            }
+        }
+    }
+    let releases = reader.shell("canic releases worker --json").output();
+    let releases = releases.expect("canic runs").stdout;
+    let releases = String::from_utf8_lossy(&releases).into_owned();
+    assert!(releases.contains("\"release\": 2"), "{releases}");
+}
+
+/// The generations of crates that this project is tested with, and what cargo has built of them.
+fn prepare(fleet: &Path) {
+    let lock = artifacts::workspace().join("Cargo.lock");
+    fs::copy(lock, fleet.join("Cargo.lock")).expect("the lock is there");
+    let built = artifacts::workspace().join("target");
+    symlink(built, fleet.join("target")).expect("a link");
+}
+
+#[test]
+fn a_chapter_has_files_and_commands() {
+    let page = "`a.rs`\n```rust\nfn a() {}\n```\n```console,ignore\n$ no\n```\n\
+                ```console\n$ one   # a remark\noutput\n$ two\n```\n";
+    let command = |line: &str| Step::Command(line.to_string());
+    let file = Step::File {
+        name: "a.rs".to_string(),
+        text: "fn a() {}\n".to_string(),
+    };
+    assert_eq!(
+        steps(page),
+        [file, command("one   # a remark"), command("two")]
+    );
+}
