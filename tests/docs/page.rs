@@ -101,8 +101,8 @@ impl Page {
     pub(crate) fn links(&self) -> Vec<(usize, &str)> {
         let links_of = |line| {
             str::split(line, "](").skip(1).filter_map(|rest| {
-                let end = rest.find(')')?;
-                rest.get(..end)
+                // A link that goes on in the next line can't be followed: no file has this name.
+                rest.find(')').map_or(Some("(open)"), |end| rest.get(..end))
             })
         };
         let lines = self.prose();

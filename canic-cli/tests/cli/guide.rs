@@ -161,6 +161,52 @@ fn prepare(fleet: &Path) {
     symlink(built, fleet.join("target")).expect("a link");
 }
 
+/// The words of a command line, up to a remark or another command.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    // Every other part is between two quotes.
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_string());
+            continue;
+        }
+        for word in part.split_whitespace() {
+            if ["#", "|", ">", "&&"].contains(&word) {
+                return words;
+            }
+            words.push(word.to_string());
+        }
+    }
+    words
+}
+
+/// Also those that no test runs: the program knows their commands and options.
+#[test]
+fn the_commands_of_all_pages_are_accepted() {
+    let docs = fs::read_dir(artifacts::workspace().join("docs")).expect("a folder");
+    let mut count = 0;
+    for page in docs.map(|page| page.expect("a page").path()) {
+        let text = fs::read_to_string(&page).unwrap_or_default();
+        let lines = text.lines().map(|line| line.trim_start());
+        for line in lines.filter_map(|line| line.strip_prefix("$ canic ")) {
+            // Options are read in their order, so that `--help` comes after a mistake.
+            let ran = Command::new(env!("CARGO_BIN_EXE_canic"))
+                .args(words(line))
+                .arg("--help")
+                .output()
+                .expect("canic runs");
+            let error = String::from_utf8_lossy(&ran.stderr);
+            assert!(
+                ran.status.success(),
+                "{}: canic {line}: {error}",
+                page.display()
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no page has a command");
+}
+
 #[test]
 fn a_chapter_has_files_and_commands() {
     let page = "`a.rs`\n```rust\nfn a() {}\n```\n```console,ignore\n$ no\n```\n\
