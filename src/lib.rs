@@ -1,7 +1,7 @@
-//! canic makes a *fleet* of Internet Computer canisters from annotated crates: one canister for each
-//! user, community or shard. One **root** canister pools, creates, installs, registers, funds,
-//! upgrades and retires the others, its **members**. It records each step before and after its call,
-//! so that no failure loses a canister or its cycles.
+//! canic makes a *fleet* of Internet Computer canisters from annotated crates: one canister for
+//! each user, community or shard. One **root** canister pools, creates, installs, registers, funds,
+//! upgrades and retires the others, its **members**. It records each step before and after its
+//! call, so that no failure loses a canister or its cycles.
 //!
 //! # Root
 //!
@@ -35,8 +35,8 @@
 //!
 //! # Members
 //!
-//! The crate of a member names its role. Its hooks are functions of an `impl` block, its data are in
-//! [memories](memory()) that survive upgrades, and each endpoint says who may call it:
+//! The crate of a member names its role. Its hooks are functions of an `impl` block, its data are
+//! in [memories](memory()) that survive upgrades, and each endpoint says who may call it:
 //!
 //! ```
 //! use canic::{

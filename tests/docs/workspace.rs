@@ -111,8 +111,8 @@ impl Workspace {
         fs::write(path, text).expect("a file");
     }
 
-    /// The manifest of a crate: a canister depends on the page's libraries and on the canisters that
-    /// it embeds.
+    /// The manifest of a crate. A canister depends on the page's libraries, and on the canisters
+    /// that it embeds.
     fn manifest(&self, folder: &str, files: &Crate) -> String {
         let name = self.package(folder);
         let mut manifest = format!(

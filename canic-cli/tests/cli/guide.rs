@@ -16,8 +16,12 @@ const CHAPTER: &str = "docs/first-fleet.md";
 /// A step of the chapter.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    File { name: String, text: String },
-    Command(String),
+    File {
+        name: String,
+        text: String,
+    },
+    /// A command, and the lines that it prints.
+    Command(String, Vec<String>),
 }
 
 /// The blocks below the names of files, and the commands of the blocks that are not marked.
@@ -40,8 +44,13 @@ fn steps(page: &str) -> Vec<Step> {
                 text: block.iter().flat_map(|line| [line, "\n"]).collect(),
             }),
             ("console", _) => {
-                let commands = block.iter().filter_map(|line| line.strip_prefix("$ "));
-                steps.extend(commands.map(|command| Step::Command(command.to_string())));
+                for line in block {
+                    match (line.strip_prefix("$ "), steps.last_mut()) {
+                        (Some(line), _) => steps.push(Step::Command(line.to_string(), vec![])),
+                        (None, Some(Step::Command(_, printed))) => printed.push(line.to_string()),
+                        (None, _) => panic!("no command prints `{line}`"),
+                    }
+                }
             }
             _ => {}
         }
@@ -74,7 +83,8 @@ impl Reader {
         shell
     }
 
-    fn run(&mut self, line: &str) {
+    /// Runs a command, which prints lines as the page says.
+    fn run(&mut self, line: &str, printed: &[String]) {
         if let Some(folder) = line.strip_prefix("cd ") {
             self.folder.push(folder);
             return;
@@ -98,7 +108,25 @@ impl Reader {
         let fails = line.ends_with("# fails");
         assert_eq!(output.status.success(), !fails, "{line}: {text}");
         println!("$ {line}\n{text}");
+        let lines: Vec<String> = text.lines().map(without_ids).collect();
+        for expected in printed {
+            assert!(
+                lines.contains(&without_ids(expected)),
+                "{line}: {expected}\n{text}"
+            );
+        }
     }
+}
+
+/// A line in which every canister is the same, and every digit.
+fn without_ids(line: &str) -> String {
+    let words = line
+        .split_whitespace()
+        .map(|word| match word.ends_with("-cai") {
+            true => "CANISTER".to_string(),
+            false => word.replace(|c: char| c.is_ascii_digit(), "0"),
+        });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Drop for Reader {
@@ -139,8 +167,8 @@ fn the_first_fleet_of_the_guide_is_built_run_and_upgraded() {
                 assert!(file.exists(), "`canic new` makes no {}", file.display());
                 fs::write(file, text).expect("a file");
             }
-            Step::Command(line) => {
-                reader.run(&line);
+            Step::Command(line, printed) => {
+                reader.run(&line, &printed);
                 if line.starts_with("cd ") {
                     prepare(&reader.folder);
                 }
@@ -210,14 +238,17 @@ fn the_commands_of_all_pages_are_accepted() {
 #[test]
 fn a_chapter_has_files_and_commands() {
     let page = "`a.rs`\n```rust\nfn a() {}\n```\n```console,ignore\n$ no\n```\n\
-                ```console\n$ one   # a remark\noutput\n$ two\n```\n";
-    let command = |line: &str| Step::Command(line.to_string());
+                ```console\n$ one   # a remark\noutput 1\n$ two\n```\n";
+    let printed = vec!["output 1".to_string()];
+    let one = Step::Command("one   # a remark".to_string(), printed);
+    let two = Step::Command("two".to_string(), Vec::new());
     let file = Step::File {
         name: "a.rs".to_string(),
         text: "fn a() {}\n".to_string(),
     };
+    assert_eq!(steps(page), [file, one, two]);
     assert_eq!(
-        steps(page),
-        [file, command("one   # a remark"), command("two")]
+        without_ids("a-b-cai in 12 s"),
+        without_ids("c-cai  in 34 s")
     );
 }
