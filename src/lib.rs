@@ -22,11 +22,18 @@
 //! pub struct Fleet;
 //!
 //! /// The caller's own worker. The first call provisions it, later calls answer the same one.
-//! #[canic::update]
+//! #[canic::update(guard = is_signed_in)]
 //! async fn sign_up() -> Result<Principal, ProvisionError> {
 //!     let owner = msg_caller();
 //!     let worker = Fleet::worker().key(owner.to_text()).args(WorkerArgs { owner });
 //!     Ok(worker.provision().await?.canister)
+//! }
+//!
+//! fn is_signed_in() -> Result<(), String> {
+//!     match msg_caller() == Principal::anonymous() {
+//!         true => Err("sign in first".to_string()),
+//!         false => Ok(()),
+//!     }
 //! }
 //!
 //! canic::export_candid!();
