@@ -20,7 +20,7 @@ const DOCTESTS: [(&str, &str); 2] = [
 
 /// Pages whose console blocks are run as they are written, each with the test that does it. A
 /// block that no test runs is marked `console,ignore`.
-const RUN: [(&str, &str); 1] = [("docs/first-fleet.md", "canic-cli/tests/cli/guide.rs")];
+const RUN: [(&str, &str); 1] = [("docs/first-fleet.md", "canic-cli/tests/cli/chapter.rs")];
 
 /// The languages of other blocks.
 const OTHER_LANGUAGES: [&str; 5] = ["candid", "diff", "text", "toml", "yaml"];

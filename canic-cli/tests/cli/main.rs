@@ -2,9 +2,9 @@
 
 mod author;
 mod changes;
+mod chapter;
 mod common;
 mod dashboard;
-mod guide;
 mod looks;
 mod medic;
 mod messages;
