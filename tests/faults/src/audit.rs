@@ -489,6 +489,8 @@ fn check_capacity(world: &mut World) -> Vec<String> {
         match answer {
             Ok(_) if workers < world.capacity => {}
             Err(ProvisionError::RoleFull { .. }) if workers == world.capacity => break,
+            // A fleet without the role.
+            Err(ProvisionError::UnknownRole { .. }) if world.capacity == 0 => break,
             other => {
                 violations.push(format!(
                     "after {workers} workers the next provision answers: {other:?}"

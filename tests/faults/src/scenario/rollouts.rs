@@ -504,7 +504,7 @@ fn watched() -> World {
     static WORLD: OnceLock<World> = OnceLock::new();
     let world = WORLD.get_or_init(|| {
         let mut world = World::start("fixture-index-root", 60 * T);
-        (world.capacity, world.reserve) = (4, T);
+        (world.capacity, world.reserve) = (0, T);
         world.watched = &[ROLE];
         world.approve_module(ROLE, &release("good", 1));
         world.approve("watcher", "fixture-watcher");
