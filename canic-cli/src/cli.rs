@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     commands::{
-        author, fund, lists, local, logs, medic, members, metrics, provision, release, retire,
-        rollout, status, tree,
+        author, costs, fund, lists, local, logs, medic, members, metrics, provision, release,
+        retire, rollout, status, tree,
     },
     connection, dashboard,
     failure::Failure,
@@ -39,11 +39,13 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Shows the fleet on one page
-    Status,
+    Status(status::Args),
     /// Shows the members below their parents
     Tree(tree::Args),
     /// Lists members
     Members(members::Selection),
+    /// Tells what the fleet costs a day, and how long its cycles last
+    Costs,
     /// Lists the canisters of the pool
     Pool,
     /// Lists operations: those that are open, without an option
@@ -106,9 +108,10 @@ impl Cli {
         };
         let fleet = || async { Ok::<_, Failure>(Fleet::new(self.connection.connect().await?)) };
         match self.command {
-            Command::Status => status::run(&fleet().await?, &out).await,
+            Command::Status(args) => status::run(&fleet().await?, &args, &out).await,
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
+            Command::Costs => costs::run(&fleet().await?, &out).await,
             Command::Pool => lists::pool(&fleet().await?, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,

@@ -14,10 +14,10 @@ use crate::{
     medic::{
         self, Facts, Finding, Severity,
         catalogue::{self, Entry},
-        facts::{Look, RootStatus},
+        facts::{Interface, Look, RootStatus},
     },
     output::{Out, Style, Text, Tone, format, progress},
-    views::{OperationRow, PoolRow, RolloutRow},
+    views::{OperationRow, PoolRow, ReleaseRow, RolloutRow},
 };
 
 /// Members that are looked at one by one, at once.
@@ -81,6 +81,7 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
     let pool = understood(fleet.pool().await, &mut unknown)?.unwrap_or_default();
     let releases = understood(lists::ask_releases(fleet, None).await, &mut unknown)?;
     let rollouts = understood(fleet.rollouts().await, &mut unknown)?.unwrap_or_default();
+    let funding = understood(fleet.funding().await, &mut unknown)?;
     let platform = match root_status(fleet).await {
         Ok(status) => Some(status),
         Err(failure) if failure.kind == Kind::Unreachable => return Err(failure),
@@ -90,6 +91,8 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
         }
     };
     let looked_at = look(fleet, look_at).await?;
+    let releases = releases.unwrap_or_default();
+    let interfaces = interfaces(fleet, &releases, &looked_at).await?;
     let facts = Facts {
         now,
         root: Some(fleet.root),
@@ -98,13 +101,47 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
         quarantined: rows(quarantined.unwrap_or_default()),
         closed: rows(closed.unwrap_or_default()),
         pool: pool.into_iter().map(PoolRow::from).collect(),
-        releases: releases.unwrap_or_default(),
+        releases,
         rollouts: rollouts.into_iter().map(RolloutRow::from).collect(),
         platform,
+        funding,
+        interfaces,
         looked_at,
         unknown,
     };
     Ok((facts, total))
+}
+
+/// The interfaces of the releases in use, of roles that have several: each by one of the members
+/// that were looked at.
+async fn interfaces(
+    fleet: &Fleet,
+    releases: &[ReleaseRow],
+    looked_at: &[Look],
+) -> Result<Vec<Interface>, Failure> {
+    let in_use = |role: &str| {
+        let releases = releases.iter().filter(|row| row.role == role);
+        releases.filter(|row| row.members > 0).count()
+    };
+    let mut interfaces = Vec::new();
+    for row in releases
+        .iter()
+        .filter(|row| row.members > 0 && in_use(&row.role) > 1)
+    {
+        let member = looked_at.iter().map(|look| &look.member);
+        let mut member = member.filter(|one| one.role == row.role && one.release == row.release);
+        let Some(member) = member.next() else {
+            continue;
+        };
+        if let Some(text) = fleet.metadata(member.canister, "candid:service").await? {
+            interfaces.push(Interface {
+                role: row.role.clone(),
+                release: row.release,
+                text,
+            });
+        }
+    }
+    Ok(interfaces)
 }
 
 #[derive(CandidType)]

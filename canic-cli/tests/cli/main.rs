@@ -7,5 +7,7 @@ mod dashboard;
 mod looks;
 mod medic;
 mod messages;
+mod money;
+mod numbers;
 mod page;
 mod releases;

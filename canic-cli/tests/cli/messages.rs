@@ -101,6 +101,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_metrics`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_modules`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_funding`
     "#]]
     .assert_eq(&run(&stranger.to_text(), &["status"]).text());
     // Somebody who is no controller may neither look nor change.
