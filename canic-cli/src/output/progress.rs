@@ -12,3 +12,8 @@ pub(crate) fn bar(total: u64, what: &'static str) -> ProgressBar {
     bar.set_message(what);
     bar
 }
+
+/// A bar that nobody sees.
+pub(crate) fn hidden() -> ProgressBar {
+    ProgressBar::hidden()
+}

@@ -135,6 +135,19 @@ fn only_the_browser_that_opened_the_link_sees_the_fleet() {
     let path = format!("/api/children?parent={}", live.fleet.root);
     let children = dashboard.get(&path, &cookie);
     assert_eq!(children["children"].as_array().map(Vec::len), Some(3));
+    let canister = children["children"][0]["canister"]
+        .as_str()
+        .expect("a member");
+    let seen = dashboard.get(&format!("/api/live?canisters={canister}"), &cookie);
+    assert_eq!(seen["members"].as_array().map(Vec::len), Some(1));
+    assert_eq!(seen["members"][0]["live"]["run"], "running");
+    assert_eq!(
+        dashboard.send("GET", "/api/live?canisters=x", &cookie).0,
+        400
+    );
+    let costs = dashboard.get("/api/costs", &cookie);
+    assert_eq!(costs["costs"]["level"], "ok");
+    assert!(costs["samples"].is_array(), "{costs}");
     let operations = dashboard.get("/api/operations?state=all", &cookie);
     assert!(operations["matching"].as_u64() >= Some(3));
     assert!(dashboard.get("/api/pool", &cookie)["pool"].is_array());

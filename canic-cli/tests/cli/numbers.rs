@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use canic::api::{BatchError, OperationId, ProvisionRequest};
+use canic::api::{BatchError, OperationId, ProvisionError, ProvisionRequest};
 use canic_fleet_tests::{Fleet, rollouts};
 
 use crate::common::Live;
@@ -25,10 +25,16 @@ fn ten_thousand(fleet: &Fleet) {
             })
             .collect();
         let begun = Instant::now();
-        let accepted: Result<Vec<OperationId>, BatchError> =
+        let accepted: Result<Vec<Result<OperationId, ProvisionError>>, BatchError> =
             fleet.command("canic_provision_batch", (requests,));
         accepted.expect("root accepts the batch");
-        fleet.quiet();
+        // Root runs 16 of them at a time.
+        while !fleet.open().is_empty() {
+            for _ in 0..50 {
+                fleet.pic.advance_time(Duration::from_millis(100));
+                fleet.pic.tick();
+            }
+        }
         println!(
             "{} members after {:?}",
             (batch + 1) * BATCH,

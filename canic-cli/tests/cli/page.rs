@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -138,6 +139,20 @@ fn facts(path: &str) -> Value {
     });
     if path.starts_with("/api/fleet") {
         json!({ "root": ROOT, "caller": ROOT, "network": "http://localhost" })
+    } else if path.starts_with("/api/costs") {
+        costs()
+    } else if let Some((_, canisters)) = path.split_once("/api/live?canisters=") {
+        let members = canisters.split("%2C").map(|canister| {
+            let is_first = canister == "member-0";
+            let run = if is_first { "stopped" } else { "running" };
+            json!({
+                "canister": canister, "runs_release": true, "unseen": null, "live": {
+                    "run": run, "cycles": "1500000000000", "frozen": "10", "memory": 1,
+                    "burned_per_day": "1", "days_left": 12.5,
+                },
+            })
+        });
+        json!({ "members": members.collect::<Vec<_>>() })
     } else if path.starts_with("/api/members") {
         let field = |name: &str| -> usize {
             let value = path
@@ -156,6 +171,26 @@ fn facts(path: &str) -> Value {
     } else {
         json!({ "rollouts": [rollout] })
     }
+}
+
+/// What a fleet costs whose cycles fell from 5 T to 4 T within an hour.
+fn costs() -> Value {
+    let samples = [(0, "5000000000000", 5.0), (3_600, "4000000000000", 4.0)];
+    let samples = samples.map(
+        |(at, cycles, days_left)| json!({ "at": at, "cycles": cycles, "days_left": days_left }),
+    );
+    json!({ "samples": samples, "costs": {
+        "level": "critical", "budget": "20", "charged_today": "3", "root": {
+            "level": "critical", "reason": "root has too little", "available": "4000000000000",
+            "reserve": "1000000000000", "spent_per_day": "1000000000000", "days_left": 4.0,
+            "dry_at": 86_400, "refuel": null,
+        },
+        "roles": [{ "role": "worker", "members": 9, "seen": 9, "burned_per_day": "7000000000",
+            "days_left": 2.5, "level": "warn", "frozen": 0, "refused": 1 }],
+        "days": [{ "day": 0, "grants": 2, "refusals": 1, "granted": { "watch": "2000000000" } }],
+        "refused": [{ "at": 0, "canister": ROOT, "purpose": "watch", "cycles": "3000000000",
+            "limit": "budget", "left": "1000000", "retry_at": 0, "times": 1 }],
+    }})
 }
 
 macro_rules! browser {
@@ -196,6 +231,92 @@ fn a_hundred_thousand_members_are_a_few_rows_in_the_page() {
 }
 
 #[test]
+fn the_rows_on_the_screen_have_their_cycles_and_run_states() {
+    let chromium = browser!();
+    let server = Server::start("");
+    let page = document(&chromium, &server.address("members"), "live.png");
+    assert!(page.contains("active, stopped"), "{page}");
+    assert!(page.matches(">1.5 T<").count() > 10, "{page}");
+    assert!(page.matches(">12 d<").count() > 10, "{page}");
+}
+
+#[test]
+fn costs_have_levels_grants_refusals_and_a_line_over_time() {
+    let chromium = browser!();
+    let server = Server::start("");
+    let page = document(&chromium, &server.address("costs"), "costs.png");
+    for part in [
+        "<b class=\"bad\">critical</b>",
+        "root is at its reserve on 1970-01-02",
+        "root has too little",
+        "Root's cycles: 5 T at ",
+        "Days left: 5.0 d at ",
+        ">2.5 d<",
+        ">watch 2 B<",
+        ">budget<",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert_eq!(page.matches("<polyline").count(), 2, "{page}");
+}
+
+/// Scrolls through all members for two seconds, and tells the longest time for which the page did
+/// nothing else.
+const SCROLL: &str = "
+addEventListener('load', async () => {
+    const wait = (time) => new Promise((done) => setTimeout(done, time));
+    await wait(500);
+    const rows = document.querySelector('.rows');
+    let longest = 0, last = performance.now(), made = 0;
+    new MutationObserver((all) => all.forEach((one) => { made += one.addedNodes.length; }))
+        .observe(rows, { subtree: true, childList: true });
+    for (let step = 0; step < 100; step++) {
+        rows.scrollTop = (rows.scrollHeight * step) / 100;
+        await wait(20);
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+    }
+    await fetch(`/longest/${Math.ceil(longest)}/${made}`, { method: 'POST' });
+});";
+
+#[test]
+fn a_hundred_thousand_members_never_block_the_page_for_a_second() {
+    let chromium = browser!();
+    let server = Server::start(SCROLL);
+    let folder = Folder::new();
+    // In real time: a page with virtual time never waits.
+    let mut browser = Command::new(chromium)
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1300,900",
+        ])
+        .args(["--remote-debugging-port=0"])
+        .arg(format!("--user-data-dir={}", folder.0.display()))
+        .arg(server.address("members"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the browser runs");
+    let told = server.changes.recv_timeout(Duration::from_secs(60));
+    // It may have ended by itself.
+    let _ = browser.kill();
+    let _ = browser.wait();
+    let (path, _) = told.expect("the page tells how long it was busy");
+    let numbers: Vec<u32> = path
+        .split('/')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [milliseconds, rows] = numbers[..] else {
+        panic!("{path}");
+    };
+    assert!(milliseconds < 1_000, "busy for {milliseconds} ms");
+    assert!((100..20_000).contains(&rows), "{rows} rows were made");
+}
+
+#[test]
 fn a_click_pauses_a_rollout_once_it_is_confirmed() {
     let chromium = browser!();
     let click = "const press = (text) => [...document.querySelectorAll('button')]
@@ -231,7 +352,7 @@ const JUDGE: &str = "
 const wait = (time) => new Promise((done) => setTimeout(done, time));
 (async () => {
     await wait(1000);
-    for (const view of ['members', 'rollouts']) {
+    for (const view of ['members', 'rollouts', 'costs']) {
         location.hash = view;
         await wait(500);
         const { violations } = await axe.run();
@@ -260,5 +381,6 @@ fn axe_finds_nothing_that_keeps_people_out() {
     let server = Server::start(Box::leak(format!("{axe};{JUDGE}").into_boxed_str()));
     document(&chromium, &server.address("members"), "axe.png");
     let judged: Vec<String> = server.changes.try_iter().map(|(path, _)| path).collect();
-    assert_eq!(judged, ["/judged/members/", "/judged/rollouts/"]);
+    let clean = ["members", "rollouts", "costs"].map(|view| format!("/judged/{view}/"));
+    assert_eq!(judged, clean);
 }
