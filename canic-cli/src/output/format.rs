@@ -87,6 +87,12 @@ pub(crate) fn date(seconds: u64) -> Option<String> {
     (year <= 9_999).then(|| format!("{year}-{month:02}-{day:02}"))
 }
 
+/// The time of day of a time in seconds since 1970, in UTC: `17:04:59Z`.
+pub(crate) fn clock(seconds: u64) -> String {
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!("{:02}:{:02}:{seconds:02}Z", minutes / 60 % 24, minutes % 60)
+}
+
 /// A count with its noun: `1 member`, `2 members`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     match number {
@@ -146,6 +152,7 @@ mod tests {
         assert_eq!(duration(172_800), "2 d");
         assert_eq!(count(1, "member"), "1 member");
         assert_eq!(count(0, "member"), "0 members");
+        assert_eq!(clock(3 * 86_400 - 1), "23:59:59Z");
     }
 
     #[test]

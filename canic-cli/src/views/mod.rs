@@ -82,18 +82,19 @@ pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) 
         "CANISTER", "ROLE", "#RELEASE", "STATE", "#CYCLES", "#A DAY", "#LEFT", "PARENT", "KEY",
         "AGE",
     ];
-    let is_live = |row: &MemberRow| row.sight != MemberSight::default();
-    let shown = |at: usize| !(4..7).contains(&at) || rows.iter().any(is_live);
+    let is_live = rows.iter().any(|row| row.sight != MemberSight::default());
+    let is_shown = |at: usize| is_live || !(4..7).contains(&at);
     let keep = |cells: Vec<String>| -> Vec<String> {
         let cells = cells.into_iter().enumerate();
         cells
-            .filter(|(at, _)| shown(*at))
+            .filter(|(at, _)| is_shown(*at))
             .map(|(_, cell)| cell)
             .collect()
     };
-    let columns: Vec<&str> = (0..names.len())
-        .filter(|at| shown(*at))
-        .map(|at| names[at])
+    let columns = names.iter().enumerate();
+    let columns: Vec<&str> = columns
+        .filter(|(at, _)| is_shown(*at))
+        .map(|(_, name)| *name)
         .collect();
     let mut table = Table::new(&columns);
     for row in rows {

@@ -169,7 +169,7 @@ pub(crate) fn canic(folder: &Path, words: &[&str]) -> Ran {
 
 /// A text without what differs from run to run or from build to build: ages, cycles, sizes, hashes,
 /// ports, and the widths of columns.
-fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     text.lines().map(|line| wrap(&redact_line(line))).collect()
 }
 
@@ -218,6 +218,9 @@ fn redact_line(line: &str) -> String {
             && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
         {
             *word = "DATE".to_string();
+        }
+        if word.len() == 9 && word.ends_with('Z') && word.matches(':').count() == 2 {
+            *word = "TIME".to_string();
         }
         if let Some((before, port)) = word.split_once("localhost:") {
             let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -11,3 +11,4 @@ mod money;
 mod numbers;
 mod page;
 mod releases;
+mod terminal;

@@ -83,7 +83,7 @@ fn a_release_is_compared_uploaded_and_rolled_out_to_its_end() {
         ROLLOUT ROLE FROM TO STATE MEMBERS UPGRADED FAILED UNDONE LEFT AGE
               1 releases 1 2 completed 3 3 0 0 0 AGE
 
-        phase ended for AGE ; 0 upgrades under way
+        phase ended for AGE; 0 upgrades under way
         plan canary 1, bake AGE, 2 at once, 1 may fail, then pause, snapshots canary, health
             AGE
     "#]]
