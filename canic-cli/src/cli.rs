@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     commands::{
-        author, costs, fund, lists, local, logs, medic, members, metrics, provision, release,
-        retire, rollout, status, tree,
+        author, check, costs, fund, lists, local, logs, medic, members, metrics, provision,
+        release, retire, rollout, status, tree,
     },
     connection, dashboard,
     failure::Failure,
@@ -83,8 +83,8 @@ enum Command {
     Dashboard(dashboard::Args),
     /// Makes a fleet of root and worker, with a test, that builds and deploys as it is
     New(author::NewArgs),
-    /// Compares the attributes of this workspace's crates with each other
-    Check,
+    /// Compares the attributes of this workspace's crates, and its modules with what is deployed
+    Check(check::Args),
     /// Builds this workspace's modules in the order in which they embed each other
     Build(author::BuildArgs),
     /// Runs a local network with the fleet of this workspace on it
@@ -130,7 +130,7 @@ impl Cli {
             Command::Explain(args) => medic::explain(&args, &out),
             Command::Dashboard(args) => dashboard::run(Arc::new(fleet().await?), &args, &out).await,
             Command::New(args) => author::new(&args, &out),
-            Command::Check => author::check(&out),
+            Command::Check(args) => check::run(&self.connection, &args, &out).await,
             Command::Build(args) => author::build(&args, &out),
             Command::Local(args) => local::run(&self.connection, &args, &out).await,
             Command::Completions { shell } => completions(shell),

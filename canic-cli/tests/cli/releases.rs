@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::common::Live;
 
 /// A release of the fixture that does this, with its interface as metadata.
-fn module(does: &str, number: u32, interface: impl FnOnce(String) -> String) -> Vec<u8> {
+pub(crate) fn module(does: &str, number: u32, interface: impl FnOnce(String) -> String) -> Vec<u8> {
     let module = rollouts::module(does, number);
     let own = candid_interface(&module).expect("an interface");
     with_candid_interface(&module, &interface(own)).expect("a module")

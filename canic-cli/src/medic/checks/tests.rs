@@ -58,6 +58,7 @@ fn release(number: u32, members: u32, current: bool, candidate: bool) -> Release
         members,
         current,
         candidate,
+        layout: Some(1),
     }
 }
 
