@@ -125,7 +125,7 @@ pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) 
                 live.and_then(|live| live.days_left)
                     .map_or_else(dash, days_text),
                 parent,
-                row.key.clone().unwrap_or_else(dash),
+                row.key.as_deref().map_or_else(dash, |key| shorten(key, 40)),
                 style.age(row.since),
             ]),
         );

@@ -193,7 +193,8 @@ fn built_modules_are_compared_with_what_is_deployed() {
 
         root root: not compared: it is not built: `canic build` does that
         role releases, release 1 (3 members): no caller breaks
-    "#]].assert_eq(&same.text());
+    "#]]
+    .assert_eq(&same.text());
     let less = |interface: String| {
         let lines = interface.lines().filter(|line| !line.contains("notes :"));
         lines.collect::<Vec<_>>().join("\n")
@@ -213,11 +214,13 @@ fn built_modules_are_compared_with_what_is_deployed() {
         root root: not compared: it is not built: `canic build` does that
         role releases, release 1 (3 members): 1 thing broken
           method "notes" is expected by the old interface but missing in the new one
-    "#]].assert_eq(&redact(&breaks.stdout));
+    "#]]
+    .assert_eq(&redact(&breaks.stdout));
     expect![[r#"
         canic: 1 break of what is deployed
         Keep what is called, or release it with `canic release --force`.
-    "#]].assert_eq(&breaks.fails(8));
+    "#]]
+    .assert_eq(&breaks.fails(8));
     // Without a network that was asked for there is no comparison.
     let alone = check(&folder, &["--json"]);
     assert!(

@@ -4,13 +4,16 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use canic_fleet_tests::artifacts;
 use serde_json::Value;
 
 use crate::{
     common::Live,
-    page::{chromium, document},
+    looks::notebook,
+    page::{Browser, Server, chromium, document},
     releases::{file, three_members},
 };
 
@@ -221,4 +224,93 @@ fn the_page_shows_the_fleet_in_a_browser() {
     assert!(rollouts.contains("no rollouts"), "{rollouts}");
     let tree = show("tree");
     assert_eq!(tree.matches("<li><span class=\"id\">").count(), 3, "{tree}");
+}
+
+/// A person who pauses and resumes a rollout, and stays until it is over.
+const PERSON: &str = "
+const until = async (holds) => {
+    while (!holds()) await new Promise((done) => setTimeout(done, 50));
+};
+const shows = (text) => document.getElementById('view').textContent.includes(text);
+const press = (text) => [...document.querySelectorAll('button')]
+    .find((button) => button.textContent === text).click();
+const tell = (what) => fetch(`/told/${what}`, { method: 'POST' });
+addEventListener('load', async () => {
+    await until(() => document.querySelector('[aria-current=step]')?.textContent === 'bake');
+    press('pause');
+    await until(() => document.getElementById('confirm').open);
+    document.getElementById('yes').click();
+    await until(() => shows('paused: a controller paused it'));
+    press('resume');
+    await until(() => document.getElementById('confirm').open);
+    document.getElementById('yes').click();
+    await until(() => !shows('paused'));
+    await tell('resumed');
+    await until(() => shows('completed') && shows('3 of 3 upgraded'));
+    await tell('completed');
+});";
+
+/// The page runs against the dashboard of a real fleet, by way of a server that adds the person.
+#[test]
+fn a_rollout_is_paused_resumed_and_followed_to_its_end_in_a_browser() {
+    let Some(chromium) = chromium() else {
+        println!("skipped: this test needs chromium (Debian: apt-get install chromium)");
+        return;
+    };
+    let live = Live::start("fixture-bare-root", three_members);
+    file(&live, "good", 2);
+    live.json("release releases good-2.wasm --bake 3600 --detach");
+    let dashboard = Dashboard::start(&live);
+    let cookie = dashboard.open();
+    let server = Server::with(PERSON, move |method, path, is_marked| {
+        let mark = if is_marked {
+            "x-canic: dashboard\r\n"
+        } else {
+            ""
+        };
+        match path.starts_with("/api") {
+            true => dashboard.send(method, path, &format!("{cookie}{mark}")).2,
+            false => "{}".to_string(),
+        }
+    });
+    let _browser = Browser::open(&chromium, &server.address("rollouts"));
+    let next = || {
+        let change = server.changes.recv_timeout(Duration::from_secs(120));
+        change.expect("the person goes on").0
+    };
+    assert_eq!(next(), "/api/rollout/1/pause");
+    assert_eq!(next(), "/api/rollout/1/resume");
+    assert_eq!(next(), "/told/resumed");
+    live.json("rollout promote");
+    assert_eq!(next(), "/told/completed");
+}
+
+/// With `CANIC_SCREENSHOTS=docs` it makes the picture of docs/operating.md.
+#[test]
+fn the_overview_shows_a_rollout_as_it_runs() {
+    let Some(chromium) = chromium() else {
+        println!("skipped: this test needs chromium (Debian: apt-get install chromium)");
+        return;
+    };
+    let live = Live::start("fixture-bare-root", |fleet| {
+        three_members(fleet);
+        fleet.approve("worker", &artifacts::module("example-worker"));
+        for number in 1..=12 {
+            notebook(fleet, number);
+        }
+        fleet.quiet();
+    });
+    file(&live, "good", 2);
+    live.json("release releases good-2.wasm --bake 3600 --detach");
+    live.until("rollout status", |status| status["phase"] == "bake");
+    let dashboard = Dashboard::start(&live);
+    let page = document(&chromium, &dashboard.link, "dashboard.png");
+    for part in [
+        "<b>15</b><span>members</span>",
+        "<li aria-current=\"step\">bake</li>",
+        "1 of 3 upgraded, 0 failed, 0 undone, 0 under way, 2 left",
+        "level of funding",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
 }

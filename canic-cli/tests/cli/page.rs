@@ -6,8 +6,11 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
-    process::{Command, Stdio},
-    sync::mpsc::{Receiver, Sender, channel},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -40,7 +43,7 @@ pub(crate) fn document(chromium: &PathBuf, address: &str, picture: &str) -> Stri
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
-            "--window-size=1300,900",
+            "--window-size=1300,800",
         ])
         .args(["--virtual-time-budget=8000", "--dump-dom"])
         .args(
@@ -63,42 +66,95 @@ pub(crate) fn document(chromium: &PathBuf, address: &str, picture: &str) -> Stri
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// A server of the page's files and of answers. `driver` is a script that acts like a person.
-struct Server {
-    port: u16,
-    /// The requests that change something: method, path, and whether they have the page's mark.
-    changes: Receiver<(String, bool)>,
+/// A browser in real time, until its test ends: a page in virtual time never waits.
+pub(crate) struct Browser {
+    child: Child,
+    /// Its profile.
+    _folder: Folder,
 }
+
+impl Browser {
+    pub(crate) fn open(chromium: &PathBuf, address: &str) -> Self {
+        let folder = Folder::new();
+        let child = Command::new(chromium)
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--window-size=1300,900",
+            ])
+            // Without it the browser ends once the page is there.
+            .args(["--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", folder.0.display()))
+            .arg(address)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the browser runs");
+        Self {
+            child,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server of the page's files and of answers. `driver` is a script that acts like a person.
+pub(crate) struct Server {
+    port: u16,
+    /// The requests that change something: their path, and whether they have the page's mark.
+    pub(crate) changes: Receiver<(String, bool)>,
+}
+
+/// Answers a request for facts: method, path, and whether it has the page's mark.
+type Facts = dyn Fn(&str, &str, bool) -> String + Send + Sync;
 
 impl Server {
     fn start(driver: &'static str) -> Self {
+        Self::with(driver, |_, path, _| facts(path).to_string())
+    }
+
+    /// A server of facts that a function knows.
+    pub(crate) fn with(
+        driver: &'static str,
+        facts: impl Fn(&str, &str, bool) -> String + Send + Sync + 'static,
+    ) -> Self {
+        let facts: Arc<Facts> = Arc::new(facts);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (sender, changes) = channel();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let sender = sender.clone();
-                thread::spawn(move || answer(&stream, driver, &sender));
+                let (sender, facts) = (sender.clone(), facts.clone());
+                thread::spawn(move || answer(&stream, driver, &*facts, &sender));
             }
         });
         Self { port, changes }
     }
 
-    fn address(&self, view: &str) -> String {
+    pub(crate) fn address(&self, view: &str) -> String {
         format!("http://127.0.0.1:{}/#{view}", self.port)
     }
 }
 
-fn answer(mut stream: &TcpStream, driver: &str, changes: &Sender<(String, bool)>) {
+fn answer(mut stream: &TcpStream, driver: &str, facts: &Facts, changes: &Sender<(String, bool)>) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let mut words = first.split(' ');
     let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let marked = head
+        .iter()
+        .any(|line| line.to_lowercase().starts_with("x-canic:"));
     if method == "POST" {
-        let marked = head
-            .iter()
-            .any(|line| line.to_lowercase().starts_with("x-canic:"));
         changes
             .send((path.to_string(), marked))
             .expect("the test listens");
@@ -118,7 +174,7 @@ fn answer(mut stream: &TcpStream, driver: &str, changes: &Sender<(String, bool)>
             "text/css",
             include_str!("../../src/dashboard/page/page.css").to_string(),
         ),
-        path => ("application/json", facts(path).to_string()),
+        path => ("application/json", facts(method, path, marked)),
     };
     let text = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n\
@@ -283,27 +339,8 @@ addEventListener('load', async () => {
 fn a_hundred_thousand_members_never_block_the_page_for_a_second() {
     let chromium = browser!();
     let server = Server::start(SCROLL);
-    let folder = Folder::new();
-    // In real time: a page with virtual time never waits.
-    let mut browser = Command::new(chromium)
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--window-size=1300,900",
-        ])
-        .args(["--remote-debugging-port=0"])
-        .arg(format!("--user-data-dir={}", folder.0.display()))
-        .arg(server.address("members"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the browser runs");
+    let _browser = Browser::open(&chromium, &server.address("members"));
     let told = server.changes.recv_timeout(Duration::from_secs(60));
-    // It may have ended by itself.
-    let _ = browser.kill();
-    let _ = browser.wait();
     let (path, _) = told.expect("the page tells how long it was busy");
     let numbers: Vec<u32> = path
         .split('/')

@@ -139,7 +139,8 @@ views.overview = {
     ], status.roles);
     const unknown = status.unknown.map((line) => el("p", { class: "warn" }, `not shown: ${line}`));
     $("overview").replaceChildren(el("div", { class: "cards" }, cards), el("h2", {}, "Roles"),
-      roles, ...rolloutCards(status.rollouts), ...unknown);
+      roles, status.rollouts.length ? el("h2", {}, "Rollouts under way") : "",
+      ...rolloutCards(status.rollouts), ...unknown);
   },
 };
 
