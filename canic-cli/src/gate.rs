@@ -57,8 +57,8 @@ pub(crate) fn breaks(new: &str, old: &str) -> Result<Vec<String>, String> {
     Ok(report.iter().map(ToString::to_string).collect())
 }
 
-/// What breaks because of stable memory: code that knows an older layout refuses to start on a newer
-/// one.
+/// What breaks because of stable memory: code that knows an older layout refuses to start on a
+/// newer one.
 pub(crate) fn layout_breaks(new: Option<u32>, old: Option<u32>) -> Option<String> {
     let (new, old) = (new?, old?);
     (new < old).then(|| {

@@ -1,6 +1,9 @@
 //! The codes of findings: what each means, why it matters, and what to do.
 
-use crate::medic::finding::Severity;
+use crate::medic::finding::{Finding, Severity};
+
+/// Evidence of a finding at most, in lines.
+const EVIDENCE: usize = 10;
 
 /// A kind of findings.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +12,27 @@ pub(crate) struct Entry {
     pub(crate) severity: Severity,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
+}
+
+/// A finding of this kind, with its evidence and the command that mends it.
+pub(crate) fn finding(
+    entry: Entry,
+    what: String,
+    mut evidence: Vec<String>,
+    mend: String,
+) -> Finding {
+    if evidence.len() > EVIDENCE {
+        let more = evidence.len() - EVIDENCE;
+        evidence.truncate(EVIDENCE);
+        evidence.push(format!("and {more} more"));
+    }
+    Finding {
+        code: entry.code,
+        severity: entry.severity,
+        what,
+        evidence,
+        mend,
+    }
 }
 
 macro_rules! codes {

@@ -9,7 +9,7 @@ use candid::Principal;
 use crate::{
     gate,
     medic::{
-        catalogue::{self, Entry},
+        catalogue::{self, finding},
         facts::Facts,
         finding::Finding,
     },
@@ -19,9 +19,6 @@ use crate::{
 
 /// Seconds for which an operation may be open.
 const STUCK: u64 = 900;
-
-/// Evidence of a finding at most, in lines.
-const EVIDENCE: usize = 10;
 
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     let checks: [fn(&Facts) -> Vec<Finding>; 15] = [
@@ -42,21 +39,6 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
         unknown,
     ];
     checks.iter().flat_map(|check| check(facts)).collect()
-}
-
-fn finding(entry: Entry, what: String, mut evidence: Vec<String>, mend: String) -> Finding {
-    if evidence.len() > EVIDENCE {
-        let more = evidence.len() - EVIDENCE;
-        evidence.truncate(EVIDENCE);
-        evidence.push(format!("and {more} more"));
-    }
-    Finding {
-        code: entry.code,
-        severity: entry.severity,
-        what,
-        evidence,
-        mend,
-    }
 }
 
 fn quarantined(facts: &Facts) -> Vec<Finding> {

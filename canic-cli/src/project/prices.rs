@@ -1,5 +1,5 @@
-//! What a fleet costs by its attributes and modules, before it is deployed: the platform's prices of
-//! 2026 for a subnet of 13 nodes, as `docs/costs.md` has them.
+//! What a fleet costs by its attributes and modules, before it is deployed: the platform's prices
+//! of 2026 for a subnet of 13 nodes, as `docs/costs.md` has them.
 
 use serde::Serialize;
 

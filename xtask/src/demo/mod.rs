@@ -36,8 +36,8 @@ pub(crate) struct Args {
 /// The users, by number from 1 on.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];
 
-/// Runs the demo; with `json` its last line is the figures as one object, with `keep` the fleet runs
-/// on until Ctrl-C.
+/// Runs the demo; with `json` its last line is the figures as one object. With `keep` the fleet
+/// runs on until Ctrl-C.
 ///
 /// # Errors
 /// When a canister or the server can't be built, or a claim did not hold.

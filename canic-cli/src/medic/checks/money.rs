@@ -4,8 +4,7 @@ use canic::api::{FundingInfo, Level, RoleFunding};
 
 use crate::{
     medic::{
-        catalogue,
-        checks::finding,
+        catalogue::{self, finding},
         facts::Facts,
         finding::{Finding, Severity},
     },
