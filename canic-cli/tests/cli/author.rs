@@ -18,13 +18,18 @@ use crate::{
 /// A new fleet in a folder of its own.
 fn garden() -> Folder {
     let folder = Folder::new();
+    new_fleet(&folder.0);
+    folder
+}
+
+/// Makes the fleet `garden` in a folder.
+pub(crate) fn new_fleet(folder: &Path) {
     let canic_checkout = artifacts::workspace().to_str().expect("a path");
-    let made = canic(&folder.0, &["new", "garden", "--canic", canic_checkout]).text();
+    let made = canic(folder, &["new", "garden", "--canic", canic_checkout]).text();
     assert!(
         made.ends_with("next: cd garden && canic check && canic build\n"),
         "{made}"
     );
-    folder
 }
 
 fn change(file: &Path, from: &str, to: &str) {

@@ -1,16 +1,21 @@
 //! Commands at a terminal, as a person sees them: the screen that tmux makes of what they print.
 
 use std::{
+    fs,
+    net::TcpStream,
+    path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use canic_fleet_tests::artifacts;
 use expect_test::expect;
 
 use crate::{
-    common::{Live, redact},
+    author::new_fleet,
+    common::{Folder, Live, canic, redact},
     releases::{file, three_members},
 };
 
@@ -29,32 +34,40 @@ fn has_tmux() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-macro_rules! terminal {
-    ($live:expr, $line:expr) => {
-        if has_tmux() {
-            Terminal::start($live, $line)
-        } else {
+macro_rules! needs_tmux {
+    () => {
+        if !has_tmux() {
             println!("skipped: this test needs tmux (Debian: apt-get install tmux)");
             return;
         }
     };
 }
 
+macro_rules! terminal {
+    ($live:expr, $line:expr) => {{
+        needs_tmux!();
+        Terminal::start($live, $line)
+    }};
+}
+
 impl Terminal {
     /// Runs `canic` with these words as the operator, and prints its exit code.
     fn start(live: &Live, line: &str) -> Self {
+        let root = live.fleet.root;
+        let options = format!("--network {} --root {root} --pem operator.pem", live.url);
+        Self::run(&live.folder.0, "", &format!("{options} {line}"))
+    }
+
+    /// Runs `canic` with these words and variables in a folder, and prints its exit code.
+    fn run(folder: &Path, variables: &str, line: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let terminal = Self {
             server: format!("canic-{}-{number}", std::process::id()),
         };
-        let (program, root) = (env!("CARGO_BIN_EXE_canic"), live.fleet.root);
-        let command = format!(
-            "{program} --network {} --root {root} --pem operator.pem {line}; \
-             echo \"exit code $?\"; sleep 600",
-            live.url
-        );
-        let folder = live.folder.0.to_str().expect("a path");
+        let program = env!("CARGO_BIN_EXE_canic");
+        let command = format!("{variables} {program} {line}; echo \"exit code $?\"; sleep 600");
+        let folder = folder.to_str().expect("a path");
         let begun = terminal.tmux(&[
             "-f",
             "/dev/null",
@@ -92,6 +105,11 @@ impl Terminal {
 
     /// Waits until the screen has a text.
     fn until(&self, wanted: &str) -> String {
+        self.within(Duration::from_secs(60), wanted)
+    }
+
+    /// Waits so long until the screen has a text.
+    fn within(&self, time: Duration, wanted: &str) -> String {
         let begun = Instant::now();
         loop {
             let screen = self.screen();
@@ -99,7 +117,7 @@ impl Terminal {
                 return screen;
             }
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < time,
                 "{wanted} is not on the screen:\n{screen}"
             );
             sleep(Duration::from_millis(50));
@@ -236,4 +254,62 @@ fn colours_are_for_terminals_only() {
         .expect("a screen");
     assert!(coloured.contains("\x1b[1m"), "{coloured}");
     assert!(!live.canic("members").stdout.contains('\x1b'));
+}
+
+/// The modules are built in this workspace's own target folder, which has all that they depend on.
+#[test]
+fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
+    needs_tmux!();
+    let target = artifacts::workspace().join("target");
+    // Always the same folder: each other one would leave its own builds behind.
+    let home = target.join("new-fleet");
+    if home.exists() {
+        fs::remove_dir_all(&home).expect("it can be removed");
+    }
+    fs::create_dir_all(&home).expect("a folder");
+    new_fleet(&home);
+    let fleet = home.join("garden");
+    fs::copy(
+        artifacts::workspace().join("Cargo.lock"),
+        fleet.join("Cargo.lock"),
+    )
+    .expect("a file");
+    let variables = format!(
+        "CARGO_TARGET_DIR={} CANIC_REPLICA={} ICP_HOME={}",
+        target.display(),
+        artifacts::server().display(),
+        home.display()
+    );
+    let terminal = Terminal::run(&fleet, &variables, "local --port 0 2>build.log");
+    let screen = terminal.within(Duration::from_secs(600), "Ctrl-C ends it.");
+    let value = |name: &str| {
+        let line = screen.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("a line").trim().to_string()
+    };
+    let (network, root) = (value("network"), value("root"));
+    let folder = Folder::new();
+    let status = canic(
+        &folder.0,
+        &[
+            "status",
+            "--network",
+            &network,
+            "--root",
+            &root,
+            "--identity",
+            "anonymous",
+        ],
+    );
+    let text = status.text();
+    assert!(text.contains("worker 0 1 - 0"), "{text}");
+    terminal.press(&["C-c"]);
+    let end = terminal.until("exit code");
+    assert!(end.ends_with("exit code 0\n"), "{end}");
+    let address = network.trim_start_matches("http://");
+    assert!(
+        TcpStream::connect(address).is_err(),
+        "the network has ended"
+    );
+    let log = fs::read_to_string(fleet.join("build.log")).expect("a log");
+    assert!(!log.contains("canic:"), "{log}");
 }
