@@ -47,8 +47,8 @@ enum Command {
     /// Tells what the fleet costs a day, and how long its cycles last
     Costs,
     /// Lists the canisters of the pool
-    Pool,
-    /// Lists operations: those that are open, without an option
+    Pool(lists::PoolArgs),
+    /// Lists operations: without an option those that are open
     Ops(lists::OpsArgs),
     /// Shows an operation
     Op(lists::OpArgs),
@@ -112,7 +112,7 @@ impl Cli {
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
             Command::Costs => costs::run(&fleet().await?, &out).await,
-            Command::Pool => lists::pool(&fleet().await?, &out).await,
+            Command::Pool(args) => lists::pool(&fleet().await?, &args, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,
             Command::Releases(args) => lists::releases(&fleet().await?, &args, &out).await,

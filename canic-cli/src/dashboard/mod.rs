@@ -33,7 +33,7 @@ use crate::{
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out},
-    views::{MemberRow, PoolRow, RolloutRow},
+    views::{MemberRow, RolloutRow},
 };
 
 const PAGE: &str = include_str!("page/index.html");
@@ -370,10 +370,8 @@ async fn costs(State(shared): State<Arc<Shared>>) -> Answer {
 }
 
 async fn pool(State(shared): State<Arc<Shared>>) -> Answer {
-    let rows = shared.fleet.pool().await;
-    answer(rows.map(|rows| lists::PoolReport {
-        pool: rows.into_iter().map(PoolRow::from).collect(),
-    }))
+    let all = lists::PoolArgs::default();
+    answer(lists::ask_pool(&shared.fleet, &all).await)
 }
 
 #[derive(Deserialize)]

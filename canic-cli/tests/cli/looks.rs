@@ -159,6 +159,15 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         lf7o5-cp777-77777-aaada-cai CYCLES ready AGE 0 -
     "#]]
     .assert_eq(&live.canic("pool").text());
+    let claimed = live.json("pool --state claimed");
+    assert_eq!(claimed["matching"], 0);
+    let page = live.json("pool --sort cycles --skip 1 --limit 1");
+    assert_eq!(
+        (page["pool"].as_array().map(Vec::len), &page["matching"]),
+        (Some(1), &3.into())
+    );
+    let page = live.canic("pool --limit 2").text();
+    assert!(page.ends_with("1 to 2 of 3 canisters; more with `--skip 2` or `--limit 0`\n"));
     expect![[r#"
         no operations
     "#]]
@@ -210,6 +219,30 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         canic_members_unwell{condition="slow"} 0
     "#]]
     .assert_eq(&live.canic("metrics --name canic_members").text());
+    let labelled = live.canic("metrics --name canic_members --label role=worker");
+    assert_eq!(labelled.text().lines().count(), 1);
+    assert!(
+        live.canic("metrics --label role")
+            .fails(2)
+            .contains("role=worker")
+    );
+    let by_key = live.json("ops --state all --kind provision --key 2");
+    assert_eq!(by_key["operations"][0]["key"], "user 2");
+    assert_eq!(by_key["matching"], 1);
+    let ids = |line: &str| {
+        let rows = live.json(line);
+        let rows = rows["operations"].as_array().expect("rows").iter();
+        rows.map(|row| row["id"].as_u64()).collect::<Vec<_>>()
+    };
+    let provisions = "ops --state all --kind provision";
+    assert_eq!(
+        ids(&format!("{provisions} --sort oldest")),
+        [Some(3), Some(4), Some(7)]
+    );
+    assert_eq!(
+        ids(&format!("{provisions} --sort calls --limit 1")),
+        [Some(7)]
+    );
     let releases = live.json("releases worker");
     assert_eq!(releases["releases"][0]["members"], 3);
     assert_eq!(releases["releases"][0]["current"], true);
