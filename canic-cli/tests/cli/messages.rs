@@ -138,7 +138,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     expect![[r#"
         canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
         Sort by what root has on record.
-    "#]].assert_eq(&run(&stranger.to_text(), &["members", "--sort", "days"]).fails(7));
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["members", "--sort", "days"]).fails(7));
     // Somebody who is no controller may neither look nor change.
     let root = live.fleet.root.to_text();
     expect![[r#"
