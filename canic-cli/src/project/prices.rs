@@ -30,7 +30,7 @@ const MODULE: u64 = 1 << 19;
 
 /// Cycles that so many bytes cost a day, besides the base fee.
 pub(crate) fn memory_per_day(bytes: u64) -> u128 {
-    DAY * STORAGE * u128::from(bytes) >> 30
+    (DAY * STORAGE * u128::from(bytes)) >> 30
 }
 
 /// Cycles that a canister with so many bytes of memory costs a day at rest.

@@ -244,7 +244,8 @@ pub(crate) fn without_times(mut value: Value) -> String {
 }
 
 fn hide(value: &mut Value) {
-    const VARYING: [&str; 17] = [
+    const VARYING: [&str; 18] = [
+        "size",
         "module",
         "since",
         "accepted",

@@ -4,6 +4,7 @@ mod author;
 mod changes;
 mod common;
 mod dashboard;
+mod json;
 mod link;
 mod looks;
 mod medic;
