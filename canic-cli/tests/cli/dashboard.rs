@@ -56,22 +56,7 @@ impl Dashboard {
 
     /// Sends a request; returns the status, the head and the body of the answer.
     fn send(&self, method: &str, path: &str, headers: &str) -> (u16, String, String) {
-        let port = self.port;
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: 0\r\n\
-             connection: close\r\n{headers}\r\n"
-        );
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).expect("a status");
-        (
-            status.parse().expect("a number"),
-            head.to_string(),
-            body.to_string(),
-        )
+        send(self.port, method, path, headers)
     }
 
     /// Opens the link; returns the header with the cookie.
@@ -91,6 +76,26 @@ impl Dashboard {
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
     }
+}
+
+/// Sends a request to a dashboard on this port; returns the status, the head and the body of the
+/// answer.
+fn send(port: u16, method: &str, path: &str, headers: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: 0\r\n\
+         connection: close\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).expect("a status");
+    (
+        status.parse().expect("a number"),
+        head.to_string(),
+        body.to_string(),
+    )
 }
 
 impl Drop for Dashboard {
@@ -262,6 +267,8 @@ fn a_rollout_is_paused_resumed_and_followed_to_its_end_in_a_browser() {
     live.json("release releases good-2.wasm --bake 3600 --detach");
     let dashboard = Dashboard::start(&live);
     let cookie = dashboard.open();
+    // The server's threads outlive this function, so the dashboard stays here.
+    let port = dashboard.port;
     let server = Server::with(PERSON, move |method, path, is_marked| {
         let mark = if is_marked {
             "x-canic: dashboard\r\n"
@@ -269,7 +276,7 @@ fn a_rollout_is_paused_resumed_and_followed_to_its_end_in_a_browser() {
             ""
         };
         match path.starts_with("/api") {
-            true => dashboard.send(method, path, &format!("{cookie}{mark}")).2,
+            true => send(port, method, path, &format!("{cookie}{mark}")).2,
             false => "{}".to_string(),
         }
     });
