@@ -12,6 +12,7 @@ use std::{
 
 use canic_fleet_tests::artifacts;
 use expect_test::expect;
+use serde_json::Value;
 
 use crate::{
     author::new_fleet,
@@ -302,6 +303,48 @@ fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
     );
     let text = status.text();
     assert!(text.contains("worker 0 1 - 0"), "{text}");
+    // What is deployed is what was built.
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_canic"))
+            .args(words)
+            .current_dir(&fleet)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CANIC_REPLICA", artifacts::server())
+            .env("ICP_HOME", &home)
+            .stdin(Stdio::null())
+            .output()
+            .expect("canic runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text
+    };
+    let local = [
+        "--network",
+        &network,
+        "--root",
+        &root,
+        "--identity",
+        "anonymous",
+    ];
+    let check = run(&[&["check", "--deployed"], &local[..]].concat());
+    assert!(check.contains("\nroot root: no caller breaks\n"), "{check}");
+    let nobody = "role worker: not compared: no member has the role";
+    assert!(check.contains(nobody), "{check}");
+    let built: Value = serde_json::from_str(&run(&["build", "--json"])).expect("JSON");
+    let [worker, root_module] = &built["modules"].as_array().expect("rows")[..] else {
+        panic!("{built}");
+    };
+    assert_eq!(
+        (&worker["role"], &root_module["role"]),
+        (&"worker".into(), &Value::Null)
+    );
+    for module in [worker, root_module] {
+        let number = |name: &str| module[name].as_str().and_then(|digits| digits.parse().ok());
+        let gzipped = module["gzipped_size"].as_u64().expect("a number");
+        // 2,000 cycles for each byte, and what the messages cost.
+        assert!(number("upload") > Some(2_000 * gzipped), "{module}");
+        assert!(number("per_day") > Some(0), "{module}");
+    }
     terminal.press(&["C-c"]);
     let end = terminal.until("exit code");
     assert!(end.ends_with("exit code 0\n"), "{end}");
