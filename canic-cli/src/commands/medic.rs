@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::{
-    commands::{lists, status::understood},
+    commands::{
+        lists,
+        status::{told, understood},
+    },
     failure::{Failure, Kind},
     fleet::Fleet,
     medic::{
@@ -90,7 +93,7 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
             None
         }
     };
-    let looked_at = look(fleet, look_at).await?;
+    let looked_at = look(fleet, look_at, &mut unknown).await?;
     let releases = releases.unwrap_or_default();
     let interfaces = interfaces(fleet, &releases, &looked_at).await?;
     let facts = Facts {
@@ -183,7 +186,11 @@ async fn root_status(fleet: &Fleet) -> Result<RootStatus, Failure> {
 }
 
 /// Looks at members one by one, `AT_ONCE` at a time.
-async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
+async fn look(
+    fleet: &Arc<Fleet>,
+    limit: usize,
+    unknown: &mut Vec<String>,
+) -> Result<Vec<Look>, Failure> {
     let limit = if limit == 0 { usize::MAX } else { limit };
     let members = match u32::try_from(limit) {
         Ok(rows) if rows <= MAX_PAGE => {
@@ -196,6 +203,14 @@ async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
             all
         }
     };
+    let order: Vec<Principal> = members.iter().map(|member| member.canister).collect();
+    let places: Vec<usize> = (0..order.len()).collect();
+    let seen = progress::bar(members.len() as u64, "members seen");
+    let live = fleet
+        .live(&MembersFilter::All, &order, &places, &seen)
+        .await;
+    seen.finish_and_clear();
+    let mut live = told(live, unknown)?.unwrap_or_default();
     let bar = progress::bar(members.len() as u64, "members");
     let mut waiting = members.into_iter();
     let mut running = JoinSet::new();
@@ -213,6 +228,10 @@ async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    for look in &mut looks {
+        let seen = live.remove(&look.member.canister);
+        look.live = seen.and_then(|member| member.live.ok());
+    }
     looks.sort_by_key(|look| look.member.canister);
     Ok(looks)
 }
@@ -224,6 +243,7 @@ async fn look_at(fleet: Arc<Fleet>, member: MemberInfo) -> Result<Look, Failure>
         member,
         controllers,
         module,
+        live: None,
     })
 }
 

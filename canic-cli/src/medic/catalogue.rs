@@ -98,8 +98,8 @@ that the role names when it installs or recycles a canister.";
 again; if it stays, see who controls the member (C302), then bring it to the current release by a
 rollout, or retire it.";
     STOPPED = "C304", Warning, "members are stopped",
-"Root saw these members stopped at its last look, and it has no operation on them. A stopped member
-answers nobody. `canic members --sort days` shows run states as they are now; whoever controls a
+"These members are stopped, or root saw them so at its last look, and it has no operation on them. A
+stopped member answers nobody. `canic members` shows run states as they are now; whoever controls a
 member starts it with `icp canister start CANISTER`.";
     UNSEEN = "C305", Warning, "root can't see members",
 "The platform refuses to tell root the state of these members: root controls them no longer, or they
@@ -123,11 +123,11 @@ and fills no pool. Top it up with `icp canister top-up`.";
 those that came afterwards; until it finds it, or knows that there is none, the cycles count as
 unknown. `canic ops --state quarantined` lists the operations.";
     MEMBERS_SHORT = "C504", Error, "members run out of cycles",
-"By root's last looks, members of this role have less than three days left, are frozen, or lack
-cycles that a limit refuses them. A frozen member executes nothing, and one without cycles is
-deleted with its data. `canic members --role ROLE --sort days` shows the poorest, `canic costs` the
-refusals with their limits. `canic fund MEMBER 2T` grants within the limits; `fund(..)` of the role
-and `budget(..)` of root set them.";
+"By root's last looks, or as the platform sees them now, members of this role have less than three
+days left, are frozen, or lack cycles that a limit refuses them. A frozen member executes nothing,
+and one without cycles is deleted with its data. `canic members --role ROLE --sort days` shows the
+poorest, `canic costs` the refusals with their limits. `canic fund MEMBER 2T` grants within the
+limits; `fund(..)` of the role and `budget(..)` of root set them.";
     POOL_SHORT = "C601", Warning, "the pool is not refilled",
 "The last refill failed, and the pool has no ready canister. Members are then created freshly, which
 takes longer. `canic ops --state all --kind refill` tells why: mostly root lacks cycles (C502), or

@@ -5,12 +5,13 @@ mod money;
 use std::collections::BTreeMap;
 
 use candid::Principal;
+use canic::api::{MemberState, RunState};
 
 use crate::{
     gate,
     medic::{
         catalogue::{self, finding},
-        facts::Facts,
+        facts::{Facts, Look},
         finding::Finding,
     },
     output::format,
@@ -198,24 +199,30 @@ fn drift(facts: &Facts) -> Vec<Finding> {
 }
 
 fn conditions(facts: &Facts) -> Vec<Finding> {
-    let count = |condition| {
+    let counted = |condition| {
         let labels = [("condition", condition)];
         metric(&facts.metrics, "canic_members_unwell", &labels).unwrap_or(0.0) as u64
     };
-    let of = |entry, condition, what: &str| {
-        let count = count(condition);
-        let what = format!("root last saw {}", format::count(count, "member") + what);
-        (count > 0).then(|| {
-            finding(
-                entry,
-                what,
-                Vec::new(),
-                "canic members --limit 0".to_string(),
-            )
-        })
+    // Root's last look at a member may be days ago.
+    let active = facts.looked_at.iter();
+    let active = active.filter(|look| look.member.state == MemberState::Active);
+    let is_stopped = |look: &&Look| {
+        let live = look.live.as_ref();
+        live.is_some_and(|live| live.run != RunState::Running)
     };
-    let stopped = of(catalogue::STOPPED, "stopped", " stopped");
-    let unseen = of(catalogue::UNSEEN, "unseen", " it could not look at");
+    let stopped: Vec<String> = active
+        .filter(is_stopped)
+        .map(|look| look.member.canister.to_text())
+        .collect();
+    let of = |entry, count: u64, what: &str, evidence| {
+        let what = format::count(count, "member") + what;
+        let mend = "canic members --limit 0".to_string();
+        (count > 0).then(|| finding(entry, what, evidence, mend))
+    };
+    let count = counted("stopped").max(stopped.len() as u64);
+    let stopped = of(catalogue::STOPPED, count, " stopped", stopped);
+    let count = counted("unseen");
+    let unseen = of(catalogue::UNSEEN, count, " that root can't see", Vec::new());
     stopped.into_iter().chain(unseen).collect()
 }
 
@@ -268,7 +275,7 @@ fn modules(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for look in &facts.looked_at {
         let member = &look.member;
-        let steady = member.state == canic::api::MemberState::Active;
+        let steady = member.state == MemberState::Active;
         let has = look.module.as_deref().unwrap_or_default();
         if steady && !member.module.is_empty() && has != member.module {
             let what = format!(

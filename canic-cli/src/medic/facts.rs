@@ -1,7 +1,7 @@
 //! The facts that the medic judges: root's lists, its metrics, and what the network tells.
 
 use candid::Principal;
-use canic::api::{FundingInfo, MemberInfo, Metric};
+use canic::api::{FundingInfo, LiveState, MemberInfo, Metric};
 
 use crate::views::{OperationRow, PoolRow, ReleaseRow, RolloutRow};
 
@@ -64,4 +64,6 @@ pub(crate) struct Look {
     pub(crate) controllers: Vec<Principal>,
     /// The SHA-256 of its module; none if it has no code.
     pub(crate) module: Option<Vec<u8>>,
+    /// Its live state; none if root can't see it, or does not tell it.
+    pub(crate) live: Option<LiveState>,
 }

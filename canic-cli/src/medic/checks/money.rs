@@ -1,11 +1,13 @@
 //! The checks of cycles: root's own, and those of its members.
 
+use std::collections::BTreeMap;
+
 use canic::api::{FundingInfo, Level, RoleFunding};
 
 use crate::{
     medic::{
         catalogue::{self, finding},
-        facts::Facts,
+        facts::{Facts, Look},
         finding::{Finding, Severity},
     },
     output::format,
@@ -18,6 +20,10 @@ use crate::{
 /// Days left at its idle burn below which the cycles of a root that tells no level are a warning,
 /// and an error.
 const DAYS: (u128, u128) = (30, 7);
+
+/// Days left of a member that are a warning, and an error, as in root's own levels.
+const WARN_DAYS: f64 = 3.0;
+const CRITICAL_DAYS: f64 = 1.0;
 
 pub(super) fn roots_cycles(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -88,11 +94,70 @@ fn by_idle_burn(facts: &Facts, top_up: String) -> Option<Finding> {
 }
 
 pub(super) fn members_cycles(facts: &Facts) -> Vec<Finding> {
+    let mut findings = by_role(facts);
+    let mut poor: BTreeMap<&str, Vec<&Look>> = BTreeMap::new();
+    for look in facts
+        .looked_at
+        .iter()
+        .filter(|look| is_poor(look, WARN_DAYS))
+    {
+        poor.entry(&look.member.role).or_default().push(look);
+    }
+    for (role, looks) in poor {
+        let lines = looks.iter().map(|look| poor_line(look));
+        let mend = mend_members(role);
+        if let Some(found) = findings.iter_mut().find(|one| one.mend == mend) {
+            found.evidence.extend(lines.take(5));
+            continue;
+        }
+        let mut short = finding(
+            catalogue::MEMBERS_SHORT,
+            short_role(role),
+            lines.collect(),
+            mend,
+        );
+        if !looks.iter().any(|look| is_poor(look, CRITICAL_DAYS)) {
+            short.severity = Severity::Warning;
+        }
+        findings.push(short);
+    }
+    findings
+}
+
+/// Whether a member has less than so many days left, or is frozen, now.
+fn is_poor(look: &Look, days: f64) -> bool {
+    look.live.as_ref().is_some_and(|live| {
+        live.cycles <= live.frozen || live.days_left.is_some_and(|left| left < days)
+    })
+}
+
+fn poor_line(look: &Look) -> String {
+    let live = look.live.as_ref();
+    let cycles = live.map_or(0, |live| live.cycles);
+    let left = live.and_then(|live| live.days_left).map(days_text);
+    let left = left.map(|days| format!(", {days} left"));
+    format!(
+        "{} has {}{}",
+        look.member.canister,
+        format::cycles(cycles),
+        left.unwrap_or_default()
+    )
+}
+
+fn short_role(role: &str) -> String {
+    format!("members of role {role} run out of cycles")
+}
+
+fn mend_members(role: &str) -> String {
+    format!("canic members --role {role} --sort days")
+}
+
+/// Root's own judgement of each role, by its last looks at the members.
+fn by_role(facts: &Facts) -> Vec<Finding> {
     let Some(info) = &facts.funding else {
         return Vec::new();
     };
     let of = |role: &RoleFunding| {
-        let what = format!("members of role {} run out of cycles", role.role);
         let least = role.days_left.map(days_text);
         let least = least.map(|days| format!("the poorest has {days} left"));
         let count = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
@@ -102,7 +167,7 @@ pub(super) fn members_cycles(facts: &Facts) -> Vec<Finding> {
         if role.refused > 0 {
             evidence.extend(refusals(info));
         }
-        let mend = format!("canic members --role {} --sort days", role.role);
+        let (what, mend) = (short_role(&role.role), mend_members(&role.role));
         let mut short = finding(catalogue::MEMBERS_SHORT, what, evidence, mend);
         short.severity = severity(role.level)?;
         Some(short)

@@ -1,8 +1,8 @@
 //! Every check finds what it is for, and finds nothing in a healthy fleet.
 
 use canic::api::{
-    Accounts, FundingInfo, GrantLimit, GrantPurpose, LedgerAccount, Level, MemberInfo, MemberState,
-    Metric, RefusedGrant, RoleFunding, RootFunding,
+    Accounts, FundingInfo, GrantLimit, GrantPurpose, LedgerAccount, Level, LiveState, MemberInfo,
+    MemberState, Metric, RefusedGrant, RoleFunding, RootFunding, RunState,
 };
 
 use super::*;
@@ -108,6 +108,15 @@ fn look(controllers: &[u8], module: Option<u8>) -> Look {
         },
         controllers: controllers.iter().map(|number| id(*number)).collect(),
         module: module.map(|byte| vec![byte; 32]),
+        live: Some(LiveState {
+            run: RunState::Running,
+            module: None,
+            cycles: 2_000_000_000_000,
+            frozen: 30,
+            memory: 1,
+            burned_per_day: 1,
+            days_left: Some(100.0),
+        }),
     }
 }
 
@@ -358,6 +367,50 @@ fn stopped_and_unseen_members_are_found() {
     assert_eq!(unwell("stopped"), ["C304"]);
     assert_eq!(unwell("unseen"), ["C305"]);
     assert_eq!(unwell("slow"), Vec::<&str>::new());
+    // Root's last look may be days ago: the platform knows better.
+    let mut facts = healthy();
+    facts.looked_at[0].live.as_mut().unwrap().run = RunState::Stopped;
+    let finding = examine(&facts).remove(0);
+    assert_eq!(
+        (finding.code, finding.what.as_str()),
+        ("C304", "1 member stopped")
+    );
+    assert_eq!(finding.evidence, [id(5).to_text()]);
+    // One that an operation stops is none.
+    facts.looked_at[0].member.state = MemberState::Upgrading;
+    assert!(examine(&facts).is_empty());
+}
+
+#[test]
+fn members_that_are_poor_by_now_are_found_though_root_saw_them_rich() {
+    let with = |days, cycles| {
+        let mut facts = healthy();
+        let live = facts.looked_at[0].live.as_mut().unwrap();
+        (live.days_left, live.cycles) = (Some(days), cycles);
+        examine(&facts)
+    };
+    assert!(with(3.0, 1_000).is_empty());
+    let finding = with(2.9, 1_000).remove(0);
+    assert_eq!(
+        (finding.code, finding.severity),
+        ("C504", Severity::Warning)
+    );
+    assert_eq!(
+        finding.evidence,
+        [format!("{} has 1000, 2.9 d left", id(5))]
+    );
+    assert_eq!(with(0.5, 1_000)[0].severity, Severity::Error);
+    assert_eq!(with(9.0, 30)[0].severity, Severity::Error, "it is frozen");
+    // A role has one finding.
+    let mut facts = healthy();
+    facts.funding.as_mut().unwrap().roles[0].level = Level::Warn;
+    facts.looked_at[0].live.as_mut().unwrap().days_left = Some(2.0);
+    let findings = examine(&facts);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].evidence[0].ends_with("2.0 d left"),
+        "{findings:?}"
+    );
 }
 
 #[test]
