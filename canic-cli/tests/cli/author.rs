@@ -155,7 +155,7 @@ fn a_new_fleet_builds_tests_and_runs_on_a_local_network() {
         .args(["-INT", &local.id().to_string()])
         .status();
     assert!(interrupted.expect("kill runs").success());
-    local.wait().expect("it ends");
+    assert!(local.wait().expect("it ends").success());
 }
 
 #[test]
