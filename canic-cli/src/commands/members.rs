@@ -348,6 +348,28 @@ mod tests {
     }
 
     #[test]
+    fn parents_are_shown_where_one_is_not_root() {
+        let mut rows = vec![member(1, "a", 1), member(2, "a", 1)];
+        let root = Principal::anonymous();
+        let text = |rows: &[MemberRow]| {
+            let report = select(rows, &Selection::default(), root).unwrap();
+            let plain = Style {
+                colour: false,
+                now: 0,
+            };
+            report.text(&plain)
+        };
+        assert!(!text(&rows).contains("PARENT"), "{}", text(&rows));
+        rows[1].parent = rows[0].canister;
+        let lines = text(&rows);
+        let lines: Vec<&str> = lines.lines().collect();
+        assert!(lines[0].contains("PARENT"), "{lines:?}");
+        assert!(lines[1].contains(" root "), "{lines:?}");
+        let parent = rows[0].canister.to_text();
+        assert!(lines[2].contains(&format!(" {parent} ")), "{lines:?}");
+    }
+
+    #[test]
     fn a_selection_is_filtered_sorted_and_cut() {
         let rows = [member(1, "a", 2), member(2, "b", 1), member(3, "a", 1)];
         let select = |args: &Selection| select(&rows, args, Principal::anonymous()).unwrap();

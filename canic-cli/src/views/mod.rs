@@ -76,14 +76,20 @@ pub(crate) fn release_text(release: u32) -> String {
     }
 }
 
-/// Members as a table. Without any live state those columns are left out.
+/// Members as a table. Without any live state those columns are left out, and so are the parents if
+/// all are root: the row of a small fleet fits into a terminal.
 pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) -> String {
     let names = [
         "CANISTER", "ROLE", "#RELEASE", "STATE", "#CYCLES", "#A DAY", "#LEFT", "PARENT", "KEY",
         "AGE",
     ];
     let is_live = rows.iter().any(|row| row.sight != MemberSight::default());
-    let is_shown = |at: usize| is_live || !(4..7).contains(&at);
+    let has_parents = rows.iter().any(|row| row.parent != root);
+    let is_shown = |at: usize| match at {
+        4..7 => is_live,
+        7 => has_parents,
+        _ => true,
+    };
     let keep = |cells: Vec<String>| -> Vec<String> {
         let cells = cells.into_iter().enumerate();
         cells

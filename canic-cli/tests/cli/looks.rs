@@ -115,10 +115,10 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     "#]]
     .assert_eq(&live.canic("tree").text());
     expect![[r#"
-        CANISTER ROLE RELEASE STATE CYCLES A DAY LEFT PARENT KEY AGE
-        lqy7q-dh777-77777-aaaaq-cai worker 1 active CYCLES CYCLES AGE root user 1 AGE
-        lz3um-vp777-77777-aaaba-cai worker 1 active CYCLES CYCLES AGE root user 2 AGE
-        lm4fb-uh777-77777-aaacq-cai worker 1 active CYCLES CYCLES AGE root user 3 AGE
+        CANISTER ROLE RELEASE STATE CYCLES A DAY LEFT KEY AGE
+        lqy7q-dh777-77777-aaaaq-cai worker 1 active CYCLES CYCLES AGE user 1 AGE
+        lz3um-vp777-77777-aaaba-cai worker 1 active CYCLES CYCLES AGE user 2 AGE
+        lm4fb-uh777-77777-aaacq-cai worker 1 active CYCLES CYCLES AGE user 3 AGE
     "#]]
     .assert_eq(&live.canic("members --sort key").text());
     expect![[r#"

@@ -130,8 +130,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     "#]]
     .assert_eq(&run(&stranger.to_text(), &["pool"]).fails(7));
     expect![[r#"
-        CANISTER ROLE RELEASE STATE PARENT KEY AGE
-        lqy7q-dh777-77777-aaaaq-cai worker 1 active root - AGE
+        CANISTER ROLE RELEASE STATE KEY AGE
+        lqy7q-dh777-77777-aaaaq-cai worker 1 active - AGE
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
     "#]]
     .assert_eq(&run(&stranger.to_text(), &["members"]).text());

@@ -153,11 +153,10 @@ fn members_are_shown_and_sorted_as_the_platform_sees_them() {
         .expect("root may");
     // The member that can't be seen comes first, then the poorest.
     expect![[r#"
-        CANISTER ROLE RELEASE STATE CYCLES A DAY LEFT PARENT KEY AGE
-        l62sy-yx777-77777-aaabq-cai releases 1 active, unseen - - - root member 3 AGE
-        lz3um-vp777-77777-aaaba-cai releases 1 active, stopped CYCLES CYCLES AGE root member 2
-            AGE
-        lqy7q-dh777-77777-aaaaq-cai releases 1 active CYCLES CYCLES AGE root member 1 AGE
+        CANISTER ROLE RELEASE STATE CYCLES A DAY LEFT KEY AGE
+        l62sy-yx777-77777-aaabq-cai releases 1 active, unseen - - - member 3 AGE
+        lz3um-vp777-77777-aaaba-cai releases 1 active, stopped CYCLES CYCLES AGE member 2 AGE
+        lqy7q-dh777-77777-aaaaq-cai releases 1 active CYCLES CYCLES AGE member 1 AGE
     "#]]
     .assert_eq(&live.canic("members --sort cycles").text());
     let seen = live.json("members --sort days");
