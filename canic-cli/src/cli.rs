@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::{
     commands::{
-        author, fund, lists, local, logs, medic, members, metrics, provision, release, retire,
-        rollout, status, tree,
+        author, check, costs, fund, lists, local, logs, medic, members, metrics, provision,
+        release, retire, rollout, status, tree,
     },
     connection, dashboard,
     failure::Failure,
@@ -39,14 +39,16 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Shows the fleet on one page
-    Status,
+    Status(status::Args),
     /// Shows the members below their parents
     Tree(tree::Args),
     /// Lists members
     Members(members::Selection),
+    /// Tells what the fleet costs a day, and how long its cycles last
+    Costs,
     /// Lists the canisters of the pool
-    Pool,
-    /// Lists operations: those that are open, without an option
+    Pool(lists::PoolArgs),
+    /// Lists operations: without an option those that are open
     Ops(lists::OpsArgs),
     /// Shows an operation
     Op(lists::OpArgs),
@@ -81,8 +83,8 @@ enum Command {
     Dashboard(dashboard::Args),
     /// Makes a fleet of root and worker, with a test, that builds and deploys as it is
     New(author::NewArgs),
-    /// Compares the attributes of this workspace's crates with each other
-    Check,
+    /// Compares the attributes of this workspace's crates, and its modules with what is deployed
+    Check(check::Args),
     /// Builds this workspace's modules in the order in which they embed each other
     Build(author::BuildArgs),
     /// Runs a local network with the fleet of this workspace on it
@@ -106,10 +108,11 @@ impl Cli {
         };
         let fleet = || async { Ok::<_, Failure>(Fleet::new(self.connection.connect().await?)) };
         match self.command {
-            Command::Status => status::run(&fleet().await?, &out).await,
+            Command::Status(args) => status::run(&fleet().await?, &args, &out).await,
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
-            Command::Pool => lists::pool(&fleet().await?, &out).await,
+            Command::Costs => costs::run(&fleet().await?, &out).await,
+            Command::Pool(args) => lists::pool(&fleet().await?, &args, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,
             Command::Releases(args) => lists::releases(&fleet().await?, &args, &out).await,
@@ -127,7 +130,7 @@ impl Cli {
             Command::Explain(args) => medic::explain(&args, &out),
             Command::Dashboard(args) => dashboard::run(Arc::new(fleet().await?), &args, &out).await,
             Command::New(args) => author::new(&args, &out),
-            Command::Check => author::check(&out),
+            Command::Check(args) => check::run(&self.connection, &args, &out).await,
             Command::Build(args) => author::build(&args, &out),
             Command::Local(args) => local::run(&self.connection, &args, &out).await,
             Command::Completions { shell } => completions(shell),

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// A fleet, by its root.
+#[derive(Clone)]
 pub(crate) struct Fleet {
     pub(crate) agent: Agent,
     pub(crate) network: Network,
@@ -269,7 +270,11 @@ impl Fleet {
         answer.map_err(|denied| self.denied(method, &denied.allowed))
     }
 
-    async fn ask<T: CandidType + DeserializeOwned>(
+    /// A query of root that may be denied.
+    ///
+    /// # Errors
+    /// Root denies it, does not answer, or answers another type.
+    pub(crate) async fn ask<T: CandidType + DeserializeOwned>(
         &self,
         method: &str,
         args: impl ArgumentEncoder,

@@ -57,6 +57,17 @@ pub(crate) fn breaks(new: &str, old: &str) -> Result<Vec<String>, String> {
     Ok(report.iter().map(ToString::to_string).collect())
 }
 
+/// What breaks because of stable memory: code that knows an older layout refuses to start on a
+/// newer one.
+pub(crate) fn layout_breaks(new: Option<u32>, old: Option<u32>) -> Option<String> {
+    let (new, old) = (new?, old?);
+    (new < old).then(|| {
+        format!(
+            "stable memory has layout {old}, and the module knows {new}: it would refuse to start"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +102,14 @@ mod tests {
         assert!(judgement.unknown.is_some() && judgement.breaks.is_empty());
         assert!(judge(1, 5, Some(OLD), None).unknown.is_some());
         assert_eq!(judge(1, 5, Some(OLD), Some(OLD)).unknown, None);
+    }
+
+    #[test]
+    fn code_that_knows_an_older_layout_breaks() {
+        assert_eq!(layout_breaks(Some(1), Some(1)), None);
+        assert_eq!(layout_breaks(Some(2), Some(1)), None);
+        assert_eq!(layout_breaks(None, Some(1)), None);
+        let breaks = layout_breaks(Some(1), Some(2)).unwrap();
+        assert!(breaks.contains("layout 2"), "{breaks}");
     }
 }

@@ -7,6 +7,7 @@ mod dashboard;
 mod failure;
 mod fleet;
 mod gate;
+mod live;
 mod medic;
 mod module;
 mod output;

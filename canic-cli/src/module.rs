@@ -21,6 +21,8 @@ pub(crate) struct Module {
     pub(crate) hash: Vec<u8>,
     /// The Candid interface in its metadata.
     pub(crate) interface: Option<String>,
+    /// The layout of stable memory that its code knows, if its metadata tells it.
+    pub(crate) layout: Option<u32>,
 }
 
 impl Module {
@@ -37,6 +39,9 @@ impl Module {
         Ok(Self {
             hash: Sha256::digest(&bytes).to_vec(),
             interface: metadata(&plain, "candid:service").map_err(failed)?,
+            layout: metadata(&plain, "canic:layout")
+                .map_err(failed)?
+                .and_then(|digits| digits.parse().ok()),
             bytes,
         })
     }
@@ -140,6 +145,7 @@ mod tests {
             bytes: vec![7; 25],
             hash: Vec::new(),
             interface: None,
+            layout: None,
         };
         let chunks = module.chunks(10);
         let sizes: Vec<_> = chunks.iter().map(|chunk| chunk.bytes.len()).collect();

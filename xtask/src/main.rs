@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
         None => Cli::command().print_help().map_err(|e| e.to_string()),
-        Some(Command::Demo(args)) => demo::run(args.json),
+        Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Test) => test::run(),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Faults(args)) => faults::run(&args),
@@ -113,6 +113,7 @@ mod tests {
             "",
             "demo",
             "demo --json",
+            "demo --keep",
             "test",
             "bench",
             "bench --members 10,1000 --builds --json --write",

@@ -70,7 +70,11 @@ pub(crate) fn run() -> Result<(), String> {
         clippy(&target.into_iter().chain(packages).collect::<Vec<_>>())
     });
     steps.run("tests", || tests(&environment, &mut tally));
-    steps.run("demo", || demo::run(true));
+    let demo = demo::Args {
+        json: true,
+        keep: false,
+    };
+    steps.run("demo", || demo::run(&demo));
     steps.summary(&tally)
 }
 

@@ -1,5 +1,7 @@
 //! `canic pool`, `ops`, `op` and `releases`: root's other lists.
 
+use std::cmp::Reverse;
+
 use canic::api::OperationsFilter;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -13,24 +15,103 @@ use crate::{
     views::{self, OperationRow, PoolRow, ReleaseRow},
 };
 
-/// The pool.
-#[derive(Debug, Serialize)]
-pub(crate) struct PoolReport {
-    /// Oldest first.
-    pub(crate) pool: Vec<PoolRow>,
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct PoolArgs {
+    /// Canisters in this state
+    #[arg(long, value_enum)]
+    state: Option<PoolState>,
+    /// The column to sort by
+    #[arg(long, value_enum, default_value = "age")]
+    sort: PoolSort,
+    /// Begin after so many rows
+    #[arg(long, default_value_t = 0, value_name = "ROWS")]
+    skip: usize,
+    /// The number of rows; 0 for all
+    #[arg(long, default_value_t = 100, value_name = "ROWS")]
+    limit: usize,
 }
 
-pub(crate) async fn pool(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
-    let rows = fleet.pool().await?;
-    out.report(&PoolReport {
-        pool: rows.into_iter().map(PoolRow::from).collect(),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PoolState {
+    Ready,
+    Claimed,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PoolSort {
+    /// Oldest first
+    #[default]
+    Age,
+    /// Those with the fewest cycles first
+    Cycles,
+    /// Those that were refused most first
+    Refusals,
+}
+
+/// A page of the pool.
+#[derive(Debug, Serialize)]
+pub(crate) struct PoolReport {
+    /// The rows of the page.
+    pub(crate) pool: Vec<PoolRow>,
+    /// The place of the page's first row among all that match.
+    pub(crate) skipped: usize,
+    /// All canisters that match.
+    pub(crate) matching: usize,
+}
+
+pub(crate) async fn pool(fleet: &Fleet, args: &PoolArgs, out: &Out) -> Result<(), Failure> {
+    out.report(&ask_pool(fleet, args).await?)
+}
+
+/// Asks root for the canisters of the pool.
+///
+/// # Errors
+/// Root does not answer.
+pub(crate) async fn ask_pool(fleet: &Fleet, args: &PoolArgs) -> Result<PoolReport, Failure> {
+    let rows = fleet.pool().await?.into_iter().map(PoolRow::from);
+    let is_wanted = |row: &PoolRow| {
+        let state = match row.claimed_by {
+            None => PoolState::Ready,
+            Some(_) => PoolState::Claimed,
+        };
+        args.state.is_none_or(|wanted| wanted == state)
+    };
+    let mut rows: Vec<PoolRow> = rows.filter(is_wanted).collect();
+    match args.sort {
+        // Root lists them so.
+        PoolSort::Age => {}
+        PoolSort::Cycles => rows.sort_by_key(|row| row.cycles),
+        PoolSort::Refusals => rows.sort_by_key(|row| Reverse(row.refusals)),
+    }
+    let matching = rows.len();
+    Ok(PoolReport {
+        pool: cut(rows, args.skip, args.limit),
+        skipped: args.skip,
+        matching,
     })
+}
+
+/// The rows of a page; all behind `skip` if the limit is 0.
+fn cut<T>(rows: Vec<T>, skip: usize, limit: usize) -> Vec<T> {
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    rows.into_iter().skip(skip).take(limit).collect()
+}
+
+/// The line that names the next page; nothing if all rows are shown.
+fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> String {
+    let end = skipped + shown;
+    if shown >= matching {
+        return String::new();
+    }
+    let first = (skipped + 1).min(end);
+    let all = format::count(matching as u64, noun);
+    format!("{first} to {end} of {all}; more with `--skip {end}` or `--limit 0`\n")
 }
 
 impl Text for PoolReport {
     fn text(&self, style: &Style) -> String {
-        if self.pool.is_empty() {
-            return "the pool is empty\n".to_string();
+        if self.matching == 0 {
+            return "the pool is empty, or nothing in it matches\n".to_string();
         }
         let mut table = Table::new(&["CANISTER", "#CYCLES", "STATE", "AGE", "#REFUSALS", "REASON"]);
         for row in &self.pool {
@@ -52,7 +133,8 @@ impl Text for PoolReport {
             ];
             table.row(tone, &cells);
         }
-        table.text(style)
+        let next = next_page(self.skipped, self.pool.len(), self.matching, "canister");
+        table.text(style) + &next
     }
 }
 
@@ -68,15 +150,37 @@ pub(crate) struct OpsArgs {
     /// Operations on members of this role
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<String>,
+    /// Operations whose member's key contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) key: Option<String>,
     /// Operations on this canister
     #[arg(long, value_name = "CANISTER")]
     pub(crate) canister: Option<String>,
+    /// The column to sort by
+    #[arg(long, value_enum, default_value = "newest")]
+    pub(crate) sort: OpsSort,
     /// Begin after so many rows
     #[arg(long, default_value_t = 0, value_name = "ROWS")]
     pub(crate) skip: usize,
     /// The number of rows; 0 for all
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     pub(crate) limit: usize,
+}
+
+/// The orders of operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OpsSort {
+    /// The newest first
+    #[default]
+    Newest,
+    /// The oldest first
+    Oldest,
+    /// Those with the most tries of their step first
+    Tries,
+    /// Those with the most calls first
+    Calls,
+    /// Those that paid most first
+    Paid,
 }
 
 /// The lists of operations.
@@ -104,7 +208,7 @@ impl Section {
 /// A page of operations.
 #[derive(Debug, Serialize)]
 pub(crate) struct OpsReport {
-    /// Newest first.
+    /// In the order that was asked for.
     pub(crate) operations: Vec<OperationRow>,
     /// The place of the page's first row among all that match.
     pub(crate) skipped: usize,
@@ -132,18 +236,24 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
     rows.retain(|row| {
         args.kind.as_ref().is_none_or(|kind| row.kind == kind)
             && (args.role.is_none() || row.role == args.role)
+            && args.key.as_ref().is_none_or(|text| {
+                let key = row.key.as_ref();
+                key.is_some_and(|key| key.contains(text.as_str()))
+            })
             && (of.is_none() || row.canister == of)
     });
-    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+    rows.sort_by_key(|row| Reverse(row.id));
     rows.dedup_by_key(|row| row.id);
+    match args.sort {
+        OpsSort::Newest => {}
+        OpsSort::Oldest => rows.reverse(),
+        OpsSort::Tries => rows.sort_by_key(|row| Reverse(row.attempts)),
+        OpsSort::Calls => rows.sort_by_key(|row| Reverse(row.calls)),
+        OpsSort::Paid => rows.sort_by_key(|row| Reverse(row.paid)),
+    }
     let matching = rows.len();
-    let limit = if args.limit == 0 {
-        usize::MAX
-    } else {
-        args.limit
-    };
     Ok(OpsReport {
-        operations: rows.into_iter().skip(args.skip).take(limit).collect(),
+        operations: cut(rows, args.skip, args.limit),
         skipped: args.skip,
         matching,
     })
@@ -154,16 +264,9 @@ impl Text for OpsReport {
         if self.matching == 0 {
             return "no operations\n".to_string();
         }
-        let mut text = views::operations_table(&self.operations, style);
-        let end = self.skipped + self.operations.len();
-        if self.operations.len() < self.matching {
-            text += &format!(
-                "{} to {end} of {}; more with `--skip {end}` or `--limit 0`\n",
-                self.skipped + 1,
-                format::count(self.matching as u64, "operation")
-            );
-        }
-        text
+        let shown = self.operations.len();
+        views::operations_table(&self.operations, style)
+            + &next_page(self.skipped, shown, self.matching, "operation")
     }
 }
 

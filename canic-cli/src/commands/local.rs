@@ -1,7 +1,7 @@
 //! `canic local`: a local network with the fleet of this workspace on it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -79,22 +79,49 @@ pub(crate) async fn run(
         let removed = fs::remove_dir_all(&folder);
         removed.map_err(|e| Failure::setup(format!("{}: {e}", folder.display())))?;
     }
-    let network = LocalNetwork::start(args.port, &folder)?;
+    // From here on an interrupt ends the network, too, which then writes its state.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let network = tokio::select! {
+        biased;
+        interrupted = &mut interrupted => return interrupted.map_err(|e| no_interrupts(&e)),
+        network = async { LocalNetwork::start(args.port, &folder) } => network?,
+    };
+    let ended = tokio::select! {
+        interrupted = interrupted => interrupted.map_err(|e| no_interrupts(&e)),
+        ended = serve(options, args, &workspace, &network, built, out) => ended,
+    };
+    network.end();
+    ended
+}
+
+fn no_interrupts(e: &io::Error) -> Failure {
+    Failure::setup(format!("Ctrl-C can't be awaited: {e}"))
+}
+
+/// Deploys the fleet, and watches its sources if that is asked for.
+///
+/// # Errors
+/// The fleet can't be deployed.
+async fn serve(
+    options: &connection::Options,
+    args: &Args,
+    workspace: &Workspace,
+    network: &LocalNetwork,
+    built: Vec<Built>,
+    out: &Out,
+) -> Result<(), Failure> {
+    let folder = workspace.target.join("canic/local");
     let url = format!("http://localhost:{}", network.port);
-    let fleet = deploy(options, &network, &url, &folder, &built).await?;
+    let fleet = deploy(options, network, &url, &folder, &built).await?;
     out.report(&Report {
         url,
         root_key: network.root_key.clone(),
         root: fleet.root,
     })?;
-    if args.watch {
-        watch(&workspace, Arc::new(fleet), built, out).await?;
-    } else {
-        let interrupted = tokio::signal::ctrl_c().await;
-        interrupted.map_err(|e| Failure::setup(format!("Ctrl-C can't be awaited: {e}")))?;
+    match args.watch {
+        true => watch(workspace, Arc::new(fleet), built, out).await,
+        false => std::future::pending().await,
     }
-    network.end();
-    Ok(())
 }
 
 /// The fleet of the last time, or a new root with the built module.
@@ -213,14 +240,9 @@ async fn watch(
     mut built: Vec<Built>,
     out: &Out,
 ) -> Result<(), Failure> {
-    // One future for all rounds: it also sees a Ctrl-C between two of them.
-    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut seen = newest(&workspace.root, &workspace.target);
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            _ = &mut interrupted => return Ok(()),
-        }
+        tokio::time::sleep(PAUSE).await;
         let now = newest(&workspace.root, &workspace.target);
         if now == seen {
             continue;

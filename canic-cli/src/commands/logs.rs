@@ -82,7 +82,7 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
             let text = if out.json {
                 serde_json::to_string(line).map_err(|e| Failure::refused(e.to_string()))? + "\n"
             } else {
-                text(line, &Style::of_stdout())
+                followed(line, &out.style)
             };
             output::write(&text)?;
         }
@@ -136,6 +136,16 @@ fn text(line: &Line, style: &Style) -> String {
     let age = format!("{:>7} ago", style.age(line.time));
     let shown = line.text.trim_end();
     format!("{age}  {}\n", style.paint(tone(line), shown))
+}
+
+/// A line that stays on the screen: its age would not stay true, so it has the time of day in UTC.
+fn followed(line: &Line, style: &Style) -> String {
+    let shown = line.text.trim_end();
+    format!(
+        "{}  {}\n",
+        format::clock(line.time),
+        style.paint(tone(line), shown)
+    )
 }
 
 impl Text for Report {

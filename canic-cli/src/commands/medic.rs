@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::{
-    commands::{lists, status::understood},
+    commands::{
+        lists,
+        status::{told, understood},
+    },
     failure::{Failure, Kind},
     fleet::Fleet,
     medic::{
         self, Facts, Finding, Severity,
         catalogue::{self, Entry},
-        facts::{Look, RootStatus},
+        facts::{Interface, Look, RootStatus},
     },
     output::{Out, Style, Text, Tone, format, progress},
-    views::{OperationRow, PoolRow, RolloutRow},
+    views::{OperationRow, PoolRow, ReleaseRow, RolloutRow},
 };
 
 /// Members that are looked at one by one, at once.
@@ -81,6 +84,7 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
     let pool = understood(fleet.pool().await, &mut unknown)?.unwrap_or_default();
     let releases = understood(lists::ask_releases(fleet, None).await, &mut unknown)?;
     let rollouts = understood(fleet.rollouts().await, &mut unknown)?.unwrap_or_default();
+    let funding = understood(fleet.funding().await, &mut unknown)?;
     let platform = match root_status(fleet).await {
         Ok(status) => Some(status),
         Err(failure) if failure.kind == Kind::Unreachable => return Err(failure),
@@ -89,7 +93,9 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
             None
         }
     };
-    let looked_at = look(fleet, look_at).await?;
+    let looked_at = look(fleet, look_at, &mut unknown).await?;
+    let releases = releases.unwrap_or_default();
+    let interfaces = interfaces(fleet, &releases, &looked_at).await?;
     let facts = Facts {
         now,
         root: Some(fleet.root),
@@ -98,13 +104,47 @@ async fn ask(fleet: &Arc<Fleet>, look_at: usize, now: u64) -> Result<(Facts, u64
         quarantined: rows(quarantined.unwrap_or_default()),
         closed: rows(closed.unwrap_or_default()),
         pool: pool.into_iter().map(PoolRow::from).collect(),
-        releases: releases.unwrap_or_default(),
+        releases,
         rollouts: rollouts.into_iter().map(RolloutRow::from).collect(),
         platform,
+        funding,
+        interfaces,
         looked_at,
         unknown,
     };
     Ok((facts, total))
+}
+
+/// The interfaces of the releases in use, of roles that have several: each by one of the members
+/// that were looked at.
+async fn interfaces(
+    fleet: &Fleet,
+    releases: &[ReleaseRow],
+    looked_at: &[Look],
+) -> Result<Vec<Interface>, Failure> {
+    let in_use = |role: &str| {
+        let releases = releases.iter().filter(|row| row.role == role);
+        releases.filter(|row| row.members > 0).count()
+    };
+    let mut interfaces = Vec::new();
+    for row in releases
+        .iter()
+        .filter(|row| row.members > 0 && in_use(&row.role) > 1)
+    {
+        let member = looked_at.iter().map(|look| &look.member);
+        let mut member = member.filter(|one| one.role == row.role && one.release == row.release);
+        let Some(member) = member.next() else {
+            continue;
+        };
+        if let Some(text) = fleet.metadata(member.canister, "candid:service").await? {
+            interfaces.push(Interface {
+                role: row.role.clone(),
+                release: row.release,
+                text,
+            });
+        }
+    }
+    Ok(interfaces)
 }
 
 #[derive(CandidType)]
@@ -146,7 +186,11 @@ async fn root_status(fleet: &Fleet) -> Result<RootStatus, Failure> {
 }
 
 /// Looks at members one by one, `AT_ONCE` at a time.
-async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
+async fn look(
+    fleet: &Arc<Fleet>,
+    limit: usize,
+    unknown: &mut Vec<String>,
+) -> Result<Vec<Look>, Failure> {
     let limit = if limit == 0 { usize::MAX } else { limit };
     let members = match u32::try_from(limit) {
         Ok(rows) if rows <= MAX_PAGE => {
@@ -159,6 +203,14 @@ async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
             all
         }
     };
+    let order: Vec<Principal> = members.iter().map(|member| member.canister).collect();
+    let places: Vec<usize> = (0..order.len()).collect();
+    let seen = progress::bar(members.len() as u64, "members seen");
+    let live = fleet
+        .live(&MembersFilter::All, &order, &places, &seen)
+        .await;
+    seen.finish_and_clear();
+    let mut live = told(live, unknown)?.unwrap_or_default();
     let bar = progress::bar(members.len() as u64, "members");
     let mut waiting = members.into_iter();
     let mut running = JoinSet::new();
@@ -176,6 +228,10 @@ async fn look(fleet: &Arc<Fleet>, limit: usize) -> Result<Vec<Look>, Failure> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    for look in &mut looks {
+        let seen = live.remove(&look.member.canister);
+        look.live = seen.and_then(|member| member.live.ok());
+    }
     looks.sort_by_key(|look| look.member.canister);
     Ok(looks)
 }
@@ -187,6 +243,7 @@ async fn look_at(fleet: Arc<Fleet>, member: MemberInfo) -> Result<Look, Failure>
         member,
         controllers,
         module,
+        live: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `canic members`: members by role, parent, key, release and state.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashSet};
 
 use candid::Principal;
 use canic::api::{Denied, MemberInfo, MemberRequest, MembersFilter};
@@ -8,9 +8,14 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    failure::Failure,
+    commands::status::told,
+    failure::{Failure, Kind},
     fleet::Fleet,
-    output::{Out, Style, Text, format, progress},
+    output::{
+        self, Out, Style, Text,
+        format::{self, Cycles},
+        progress,
+    },
     views::{self, MemberRow},
 };
 
@@ -42,6 +47,9 @@ pub(crate) struct Selection {
     /// The number of rows; 0 for all
     #[arg(long, default_value_t = 100, value_name = "ROWS")]
     pub(crate) limit: usize,
+    /// Only what root has on record: does not ask the platform for cycles and run states
+    #[arg(long)]
+    pub(crate) on_record: bool,
 }
 
 /// The states of members.
@@ -78,6 +86,19 @@ pub(crate) enum Sort {
     Release,
     State,
     Age,
+    /// Those with the fewest cycles first
+    Cycles,
+    /// Those that burn most first
+    Burn,
+    /// Those that freeze first
+    Days,
+}
+
+impl Sort {
+    /// Whether the order depends on what the platform tells.
+    fn is_live(self) -> bool {
+        matches!(self, Self::Cycles | Self::Burn | Self::Days)
+    }
 }
 
 /// A page of the members that were asked for.
@@ -91,13 +112,15 @@ pub(crate) struct Report {
     pub(crate) skipped: usize,
     /// All members that match.
     pub(crate) matching: usize,
+    /// What root did not tell.
+    pub(crate) unknown: Vec<String>,
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Selection, out: &Out) -> Result<(), Failure> {
     out.report(&ask(fleet, args).await?)
 }
 
-/// Asks root for the members of a selection.
+/// Asks root for the members of a selection, and the platform for those that are shown.
 ///
 /// # Errors
 /// Root does not answer, or the parent is no principal.
@@ -111,8 +134,59 @@ pub(crate) async fn ask(fleet: &Fleet, args: &Selection) -> Result<Report, Failu
         })
         .await?;
     bar.finish_and_clear();
-    let rows: Vec<MemberRow> = rows.into_iter().map(MemberRow::from).collect();
-    select(&rows, args, fleet.root)
+    let mut rows: Vec<MemberRow> = rows.into_iter().map(MemberRow::from).collect();
+    if args.on_record && args.sort.is_live() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "`--on-record` leaves out what the members are to be sorted by",
+        ));
+    }
+    let mut unknown = Vec::new();
+    let seen = match args.on_record {
+        true => None,
+        false => see(fleet, &filter, &mut rows, args, &mut unknown).await?,
+    };
+    if seen.is_none() && args.sort.is_live() {
+        return Err(Failure::new(Kind::OtherRoot, unknown.join("; "))
+            .with_advice("Sort by what root has on record."));
+    }
+    let mut report = select(&rows, args, fleet.root)?;
+    report.unknown = unknown;
+    Ok(report)
+}
+
+/// Adds the live state to those rows that will be shown, to all if the order depends on it. None if
+/// root does not tell it.
+async fn see(
+    fleet: &Fleet,
+    filter: &MembersFilter,
+    rows: &mut [MemberRow],
+    args: &Selection,
+    unknown: &mut Vec<String>,
+) -> Result<Option<()>, Failure> {
+    let shown = Selection {
+        limit: if args.sort.is_live() { 0 } else { args.limit },
+        skip: if args.sort.is_live() { 0 } else { args.skip },
+        ..args.clone()
+    };
+    let shown = select(rows, &shown, fleet.root)?.members;
+    let shown: HashSet<Principal> = shown.iter().map(|row| row.canister).collect();
+    let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
+    let wanted: Vec<usize> = (0..order.len())
+        .filter(|at| shown.contains(&order[*at]))
+        .collect();
+    let bar = progress::bar(0, "members seen");
+    let live = fleet.live(filter, &order, &wanted, &bar).await;
+    bar.finish_and_clear();
+    let Some(mut live) = told(live, unknown)? else {
+        return Ok(None);
+    };
+    for row in rows {
+        if let Some(member) = live.remove(&row.canister) {
+            row.sight = member.into();
+        }
+    }
+    Ok(Some(()))
 }
 
 /// The filter that leaves root the least to send.
@@ -140,12 +214,8 @@ pub(crate) fn parent_of(text: &str, root: Principal) -> Result<Principal, Failur
 /// # Errors
 /// It is none.
 pub(crate) fn canister(text: &str) -> Result<Principal, Failure> {
-    Principal::from_text(text).map_err(|e| {
-        Failure::new(
-            crate::failure::Kind::Usage,
-            format!("`{text}` is no principal: {e}"),
-        )
-    })
+    Principal::from_text(text)
+        .map_err(|e| Failure::new(Kind::Usage, format!("`{text}` is no principal: {e}")))
 }
 
 /// The rows of a selection, sorted, and cut to a page.
@@ -182,6 +252,7 @@ pub(crate) fn select(
         members: page.map(|row| (*row).clone()).collect(),
         skipped: args.skip,
         matching: rows.len(),
+        unknown: Vec::new(),
     })
 }
 
@@ -193,7 +264,25 @@ fn compare(sort: Sort, a: &MemberRow, b: &MemberRow) -> Ordering {
         Sort::Release => a.release.cmp(&b.release),
         Sort::State => a.state.cmp(b.state),
         Sort::Age => a.since.cmp(&b.since),
+        // Members that can't be seen come first: somebody should look at them.
+        Sort::Cycles => cycles(a).cmp(&cycles(b)),
+        Sort::Burn => burn(b).cmp(&burn(a)),
+        Sort::Days => days(a).total_cmp(&days(b)),
     }
+}
+
+fn cycles(row: &MemberRow) -> Option<Cycles> {
+    row.sight.live.as_ref().map(|live| live.cycles)
+}
+
+fn burn(row: &MemberRow) -> Option<Cycles> {
+    row.sight.live.as_ref().map(|live| live.burned_per_day)
+}
+
+/// The days that a member has left: endless if it burns nothing.
+fn days(row: &MemberRow) -> f64 {
+    let live = row.sight.live.as_ref();
+    live.map_or(-1.0, |live| live.days_left.unwrap_or(f64::INFINITY))
 }
 
 /// A member by its principal, or by `ROLE/KEY`.
@@ -222,7 +311,7 @@ pub(crate) async fn find(fleet: &Fleet, name: &str) -> Result<MemberInfo, Failur
 impl Text for Report {
     fn text(&self, style: &Style) -> String {
         if self.matching == 0 {
-            return "no members\n".to_string();
+            return "no members\n".to_string() + &output::not_shown(&self.unknown, style);
         }
         let mut text = views::members_table(&self.members, self.root, style);
         let end = self.skipped + self.members.len();
@@ -233,7 +322,7 @@ impl Text for Report {
                 format::count(self.matching as u64, "member")
             );
         }
-        text
+        text + &output::not_shown(&self.unknown, style)
     }
 }
 
@@ -256,6 +345,28 @@ mod tests {
             operation: 1,
         };
         member.into()
+    }
+
+    #[test]
+    fn parents_are_shown_where_one_is_not_root() {
+        let mut rows = vec![member(1, "a", 1), member(2, "a", 1)];
+        let root = Principal::anonymous();
+        let text = |rows: &[MemberRow]| {
+            let report = select(rows, &Selection::default(), root).unwrap();
+            let plain = Style {
+                colour: false,
+                now: 0,
+            };
+            report.text(&plain)
+        };
+        assert!(!text(&rows).contains("PARENT"), "{}", text(&rows));
+        rows[1].parent = rows[0].canister;
+        let lines = text(&rows);
+        let lines: Vec<&str> = lines.lines().collect();
+        assert!(lines[0].contains("PARENT"), "{lines:?}");
+        assert!(lines[1].contains(" root "), "{lines:?}");
+        let parent = rows[0].canister.to_text();
+        assert!(lines[2].contains(&format!(" {parent} ")), "{lines:?}");
     }
 
     #[test]

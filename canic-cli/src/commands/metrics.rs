@@ -18,6 +18,15 @@ pub(crate) struct Args {
     /// Metrics whose names contain this text
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
+    /// Metrics with this label, as `role=worker`
+    #[arg(long, value_name = "LABEL=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=');
+    let pair = pair.ok_or_else(|| format!("`{text}` is no label: write `role=worker`"))?;
+    Ok((pair.0.to_string(), pair.1.to_string()))
 }
 
 /// Metrics.
@@ -54,6 +63,7 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
     let wanted = |metric: &Metric| {
         let name = args.name.as_ref();
         name.is_none_or(|name| metric.name.contains(name.as_str()))
+            && args.label.iter().all(|label| metric.labels.contains(label))
     };
     out.report(&Report {
         canister,

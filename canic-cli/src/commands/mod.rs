@@ -1,6 +1,8 @@
 //! The commands. Each has a function that asks, and a report that is made from the answers.
 
 pub(crate) mod author;
+pub(crate) mod check;
+pub(crate) mod costs;
 pub(crate) mod fund;
 pub(crate) mod lists;
 pub(crate) mod local;

@@ -104,8 +104,12 @@ pub(crate) async fn run(fleet: Arc<Fleet>, args: &Args, out: &Out) -> Result<(),
     }
 }
 
-/// Judges the module by each release that members have: by the interface of one of them.
-async fn judge(
+/// Judges the module by each release that members have: by the interface of one of them, and by the
+/// layout of their stable memory.
+///
+/// # Errors
+/// Root or the network does not answer.
+pub(crate) async fn judge(
     fleet: &Fleet,
     role: &str,
     module: &Module,
@@ -126,12 +130,12 @@ async fn judge(
             Some(member) => fleet.metadata(member.canister, "candid:service").await?,
         };
         let candidate = module.interface.as_deref();
-        judgements.push(gate::judge(
-            row.release,
-            row.members,
-            candidate,
-            interface.as_deref(),
-        ));
+        let interface = interface.as_deref();
+        let mut judgement = gate::judge(row.release, row.members, candidate, interface);
+        judgement
+            .breaks
+            .extend(gate::layout_breaks(module.layout, row.layout));
+        judgements.push(judgement);
     }
     Ok(judgements)
 }
@@ -208,19 +212,24 @@ async fn begin(fleet: &Fleet, args: &Args, report: &mut Report) -> Result<(), Fa
     Ok(())
 }
 
+/// A judgement in a few words.
+pub(crate) fn judgement_word(judgement: &Judgement, style: &Style) -> String {
+    let (tone, word) = match (judgement.breaks.len() as u64, &judgement.unknown) {
+        (0, Some(why)) => (Tone::Warn, format!("not compared: {why}")),
+        (0, None) => (Tone::Good, "no caller breaks".to_string()),
+        (breaks, _) => (
+            Tone::Bad,
+            format!("{} broken", format::count(breaks, "thing")),
+        ),
+    };
+    style.paint(tone, &word)
+}
+
 impl Text for Report {
     fn text(&self, style: &Style) -> String {
         let mut text = String::new();
         for one in &self.gate {
-            let (tone, word) = match (&one.unknown, one.breaks.len() as u64) {
-                (Some(why), _) => (Tone::Warn, format!("not compared: {why}")),
-                (None, 0) => (Tone::Good, "no caller breaks".to_string()),
-                (None, breaks) => (
-                    Tone::Bad,
-                    format!("{} broken", format::count(breaks, "thing")),
-                ),
-            };
-            let word = style.paint(tone, &word);
+            let word = judgement_word(one, style);
             let members = format::count(one.members.into(), "member");
             text += &format!("interface  release {} ({members}): {word}\n", one.release);
         }

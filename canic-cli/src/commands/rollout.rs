@@ -296,7 +296,7 @@ pub(crate) async fn ask(fleet: &Fleet, id: RolloutId) -> Result<Report, Failure>
 /// # Errors
 /// It pauses, or ends otherwise than completed without a failure; root does not answer.
 pub(crate) async fn watch(fleet: &Fleet, id: RolloutId, out: &Out) -> Result<(), Failure> {
-    let bar = progress::bar(0, "rollout");
+    let bar = progress::watched();
     // One future for all rounds: it also sees a Ctrl-C between two of them.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut last = String::new();
@@ -308,6 +308,8 @@ pub(crate) async fn watch(fleet: &Fleet, id: RolloutId, out: &Out) -> Result<(),
         } else {
             line(row)
         };
+        let age = Style::of_stdout().age(row.since);
+        bar.set_message(format!("{} for {age}", row.state()));
         bar.set_length(row.members.into());
         bar.set_position((row.upgraded + row.failed).into());
         if line != last {

@@ -1,19 +1,35 @@
 //! `canic status`: the fleet on one page, in a number of calls that does not grow with its members.
+//! With `--live` it asks the platform for each of them.
+
+mod text;
+
+use std::collections::BTreeMap;
 
 use candid::Principal;
-use canic::api::{MembersFilter, Metric};
+use canic::api::{FundingInfo, MemberLive, MembersFilter, Metric, RunState};
 use serde::Serialize;
 
 use crate::{
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{
-        Out, Style, Text, Tone,
+        Out,
         format::{self, Cycles},
-        table::Table,
+        progress,
     },
-    views::{ReleaseRow, RolloutRow, cycles_metric, metric},
+    views::{
+        ReleaseRow, RolloutRow, cycles_metric,
+        live::{LiveRow, RoleFundingRow, level_word, tenths},
+        metric,
+    },
 };
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Asks the platform for each member: its cycles, and whether it runs
+    #[arg(long)]
+    live: bool,
+}
 
 /// The fleet on one page.
 #[derive(Debug, Serialize)]
@@ -26,6 +42,11 @@ pub(crate) struct Report {
     pub(crate) pool: Option<Pool>,
     pub(crate) operations: Option<Operations>,
     pub(crate) cycles: Option<RootCycles>,
+    /// Root as the platform sees it.
+    pub(crate) live: Option<LiveRow>,
+    pub(crate) funding: Option<Funding>,
+    /// Members by the condition that root last saw them in.
+    pub(crate) unwell: BTreeMap<String, u64>,
     /// Rollouts that are under way.
     pub(crate) rollouts: Vec<RolloutRow>,
     /// Facts that this root does not tell, or not in a form that this program knows.
@@ -44,6 +65,57 @@ pub(crate) struct RoleRow {
     pub(crate) candidate: Option<u32>,
     /// Members that have another release than the current one.
     pub(crate) other_release: Option<u64>,
+    /// The cycles of its members, by root's last looks at them.
+    pub(crate) funding: Option<RoleFundingRow>,
+    /// Its members, as the platform sees them now. Only with `--live`.
+    pub(crate) live: Option<RoleLive>,
+}
+
+/// The members of a role, as the platform sees them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RoleLive {
+    pub(crate) running: u64,
+    pub(crate) stopping: u64,
+    pub(crate) stopped: u64,
+    /// Members that root can't see.
+    pub(crate) unseen: u64,
+    /// Members that do not run the module of their release.
+    pub(crate) other_module: u64,
+    /// The cycles of all.
+    pub(crate) cycles: Cycles,
+    /// What all burn a day at rest.
+    pub(crate) burned_per_day: Cycles,
+    /// The days left of the poorest.
+    pub(crate) days_left: Option<f64>,
+    /// The poorest.
+    pub(crate) poorest: Option<Principal>,
+}
+
+/// How long root's cycles last.
+#[derive(Debug, Serialize)]
+pub(crate) struct Funding {
+    /// The worst level of root and the roles: `ok`, `warn` or `critical`.
+    pub(crate) level: &'static str,
+    /// The reason for root's own level.
+    pub(crate) reason: Option<String>,
+    /// Cycles that leave root a day; none until it has watched itself for a day.
+    pub(crate) spent_per_day: Option<Cycles>,
+    /// Days until root is at its reserve.
+    pub(crate) days_left: Option<f64>,
+    /// When that is, in seconds since 1970.
+    pub(crate) dry_at: Option<u64>,
+}
+
+impl From<&FundingInfo> for Funding {
+    fn from(info: &FundingInfo) -> Self {
+        Self {
+            level: level_word(info.level),
+            reason: info.root.reason.clone(),
+            spent_per_day: info.root.spent_per_day.map(Cycles),
+            days_left: info.root.days_left.map(tenths),
+            dry_at: info.root.dry_at.map(format::seconds),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -69,8 +141,12 @@ pub(crate) struct RootCycles {
     pub(crate) available: Option<Cycles>,
 }
 
-pub(crate) async fn run(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
-    out.report(&ask(fleet).await?)
+pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
+    let mut report = ask(fleet).await?;
+    if args.live {
+        see_members(fleet, &mut report).await?;
+    }
+    out.report(&report)
 }
 
 /// Asks root for all of it.
@@ -78,35 +154,33 @@ pub(crate) async fn run(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
 /// # Errors
 /// Root does not tell its members: it is none, or can't be reached.
 pub(crate) async fn ask(fleet: &Fleet) -> Result<Report, Failure> {
-    let (members, metrics, modules, rollouts) = tokio::join!(
+    let (members, metrics, modules, rollouts, live, funding) = tokio::join!(
         fleet.members_page(MembersFilter::All, None, 1),
         fleet.metrics(fleet.root),
         fleet.modules(),
         fleet.rollouts(),
+        fleet.live_page(MembersFilter::All, None, 1),
+        fleet.funding(),
     );
     let mut unknown = Vec::new();
     let members = members?.total;
-    let metrics = understood(metrics, &mut unknown)?.unwrap_or_default();
-    let modules = understood(modules, &mut unknown)?.unwrap_or_default();
-    let rollouts = understood(rollouts, &mut unknown)?.unwrap_or_default();
+    let metrics = told(metrics, &mut unknown)?.unwrap_or_default();
+    let modules = told(modules, &mut unknown)?.unwrap_or_default();
+    let rollouts = told(rollouts, &mut unknown)?.unwrap_or_default();
+    let live = told(live, &mut unknown)?.map(|page| page.root);
+    let live = live.and_then(|root| match root {
+        Ok(live) => Some(live.into()),
+        Err(why) => {
+            unknown.push(format!("root's live state: {why}"));
+            None
+        }
+    });
+    let funding = told(funding, &mut unknown)?;
     let mut names: Vec<String> = modules.into_iter().map(|module| module.role).collect();
     names.extend(roles_of(&metrics));
     names.sort();
     names.dedup();
-    let mut roles = Vec::new();
-    let mut has_releases = true;
-    for name in names {
-        let mut releases = Vec::new();
-        if has_releases {
-            match understood(fleet.releases(&name).await, &mut unknown)? {
-                Some(rows) => {
-                    releases.extend(rows.into_iter().map(|row| ReleaseRow::new(&name, row)));
-                }
-                None => has_releases = false,
-            }
-        }
-        roles.push(role_row(name, &releases, &metrics));
-    }
+    let roles = roles(fleet, names, &metrics, funding.as_ref(), &mut unknown).await?;
     let rollouts = rollouts.into_iter().map(RolloutRow::from);
     Ok(Report {
         root: fleet.root,
@@ -115,9 +189,103 @@ pub(crate) async fn ask(fleet: &Fleet) -> Result<Report, Failure> {
         pool: pool(&metrics),
         operations: operations(&metrics),
         cycles: cycles(&metrics),
+        live,
+        funding: funding.as_ref().map(Funding::from),
+        unwell: unwell(&metrics),
         rollouts: rollouts.filter(RolloutRow::is_active).collect(),
         unknown,
     })
+}
+
+/// The roles with their releases and funding.
+async fn roles(
+    fleet: &Fleet,
+    names: Vec<String>,
+    metrics: &[Metric],
+    funding: Option<&FundingInfo>,
+    unknown: &mut Vec<String>,
+) -> Result<Vec<RoleRow>, Failure> {
+    let mut roles = Vec::new();
+    let mut has_releases = true;
+    for name in names {
+        let mut releases = Vec::new();
+        if has_releases {
+            match told(fleet.releases(&name).await, unknown)? {
+                Some(rows) => {
+                    releases.extend(rows.into_iter().map(|row| ReleaseRow::new(&name, row)));
+                }
+                None => has_releases = false,
+            }
+        }
+        let of_role = funding.and_then(|info| info.roles.iter().find(|role| role.role == name));
+        let mut row = role_row(name, &releases, metrics);
+        row.funding = of_role.cloned().map(RoleFundingRow::from);
+        roles.push(row);
+    }
+    Ok(roles)
+}
+
+/// Adds the live state of all members, by role.
+async fn see_members(fleet: &Fleet, report: &mut Report) -> Result<(), Failure> {
+    let bar = progress::bar(report.members, "members seen");
+    let (all, mut unknown) = (MembersFilter::All, Vec::new());
+    let rows = fleet.members(&all, |_, _| {}).await?;
+    let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
+    let wanted: Vec<usize> = (0..order.len()).collect();
+    let live = fleet.live(&all, &order, &wanted, &bar).await;
+    bar.finish_and_clear();
+    if let Some(live) = told(live, &mut unknown)? {
+        for member in live.into_values() {
+            if let Some(role) = report.roles.iter_mut().find(|row| row.role == member.role) {
+                role.live.get_or_insert_default().add(member);
+            }
+        }
+    }
+    unknown.retain(|line| !report.unknown.contains(line));
+    report.unknown.extend(unknown);
+    Ok(())
+}
+
+impl RoleLive {
+    fn add(&mut self, member: MemberLive) {
+        let canister = member.canister;
+        self.other_module += u64::from(member.runs_release == Some(false));
+        let Ok(live) = member.live else {
+            self.unseen += 1;
+            return;
+        };
+        match live.run {
+            RunState::Running => self.running += 1,
+            RunState::Stopping => self.stopping += 1,
+            RunState::Stopped => self.stopped += 1,
+        }
+        self.cycles.0 += live.cycles;
+        self.burned_per_day.0 += live.burned_per_day;
+        if let Some(days) = live.days_left.map(tenths)
+            && self.days_left.is_none_or(|least| days < least)
+        {
+            self.days_left = Some(days);
+            self.poorest = Some(canister);
+        }
+    }
+}
+
+/// An answer; none, and a line among `unknown`, of a root of another version, or of one that tells
+/// it to controllers only.
+///
+/// # Errors
+/// Root does not answer.
+pub(crate) fn told<T>(
+    answer: Result<T, Failure>,
+    unknown: &mut Vec<String>,
+) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.kind == Kind::NotAllowed => {
+            unknown.push(failure.what);
+            Ok(None)
+        }
+        answer => understood(answer, unknown),
+    }
 }
 
 /// An answer; none, and a line among `unknown`, of a root of another version.
@@ -158,6 +326,8 @@ fn role_row(role: String, releases: &[ReleaseRow], metrics: &[Metric]) -> RoleRo
         other_release: (!releases.is_empty())
             .then(|| others.map(|release| u64::from(release.members)).sum()),
         role,
+        funding: None,
+        live: None,
     }
 }
 
@@ -186,80 +356,14 @@ fn cycles(metrics: &[Metric]) -> Option<RootCycles> {
     })
 }
 
-impl Text for Report {
-    fn text(&self, style: &Style) -> String {
-        let mut text = format!("root        {}\n", self.root);
-        if let Some(cycles) = &self.cycles {
-            text += &format!("cycles      {}", format::cycles(cycles.balance.0));
-            if let Some(available) = cycles.available {
-                text += &format!(", of which root can spend {}", format::cycles(available.0));
-            }
-            text += "\n";
-        }
-        text += &format!("members     {}\n", self.members);
-        if let Some(pool) = &self.pool {
-            text += &format!(
-                "pool        {} ready, {} claimed\n",
-                pool.ready, pool.claimed
-            );
-        }
-        if let Some(operations) = &self.operations {
-            text += &operations_line(operations, style);
-        }
-        if !self.roles.is_empty() {
-            text += "\n";
-            text += &roles_table(&self.roles, style);
-        }
-        if !self.rollouts.is_empty() {
-            text += "\n";
-            text += &RolloutRow::table(&self.rollouts, style);
-        }
-        for line in &self.unknown {
-            let line = format!("not shown: {line}");
-            text += &format!("{}\n", style.paint(Tone::Warn, &line));
-        }
-        text
-    }
-}
-
-fn operations_line(operations: &Operations, style: &Style) -> String {
-    let mut line = format!("operations  {} open", operations.open);
-    if operations.queued > 0 {
-        line += &format!(", {} of them queued", operations.queued);
-    }
-    if operations.open > 0 {
-        line += &format!(", the oldest for {}", format::duration(operations.oldest));
-    }
-    if operations.quarantined > 0 {
-        let count = format!("{} in quarantine", operations.quarantined);
-        line += &format!("; {}", style.paint(Tone::Bad, &count));
-    }
-    line + "\n"
-}
-
-fn roles_table(roles: &[RoleRow], style: &Style) -> String {
-    let names = [
-        "ROLE",
-        "#MEMBERS",
-        "#CURRENT",
-        "#CANDIDATE",
-        "#ON ANOTHER RELEASE",
-    ];
-    let mut table = Table::new(&names);
-    let number = |number: Option<u64>| number.map_or("-".to_string(), |n| n.to_string());
-    for row in roles {
-        let tone = match row.other_release {
-            Some(1..) => Tone::Warn,
-            _ => Tone::Plain,
-        };
-        let cells = [
-            row.role.clone(),
-            number(row.members),
-            number(row.current.map(u64::from)),
-            number(row.candidate.map(u64::from)),
-            number(row.other_release),
-        ];
-        table.row(tone, &cells);
-    }
-    table.text(style)
+/// The conditions of members that are not as they should be, with their counts.
+fn unwell(metrics: &[Metric]) -> BTreeMap<String, u64> {
+    let rows = metrics
+        .iter()
+        .filter(|row| row.name == "canic_members_unwell" && row.value > 0.0);
+    let of = |row: &Metric| {
+        let (_, condition) = row.labels.iter().find(|(label, _)| label == "condition")?;
+        Some((condition.clone(), row.value as u64))
+    };
+    rows.filter_map(of).collect()
 }

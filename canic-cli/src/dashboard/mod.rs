@@ -5,8 +5,9 @@
 
 mod access;
 mod cache;
+mod cycles;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -25,13 +26,14 @@ use tokio::net::TcpListener;
 use self::{
     access::Access,
     cache::{Cache, Rows},
+    cycles::Samples,
 };
 use crate::{
     commands::{lists, logs, members, rollout, status},
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out},
-    views::{MemberRow, PoolRow, RolloutRow},
+    views::{MemberRow, RolloutRow},
 };
 
 const PAGE: &str = include_str!("page/index.html");
@@ -56,10 +58,14 @@ pub(crate) struct Args {
     /// The port on this machine; 0 for any free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
+    /// A file that keeps samples of root's cycles, and has those of the last time
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
 }
 
 pub(crate) async fn run(fleet: Arc<Fleet>, args: &Args, out: &Out) -> Result<(), Failure> {
-    let dashboard = Dashboard::bind(fleet, args.port).await?;
+    let samples = Samples::open(args.history.as_deref())?;
+    let dashboard = Dashboard::bind(fleet, args.port, samples).await?;
     let link = dashboard.link();
     match out.json {
         true => output::write(&format!("{}\n", serde_json::json!({ "link": link })))?,
@@ -80,6 +86,7 @@ struct Shared {
     fleet: Arc<Fleet>,
     access: Access,
     cache: Cache,
+    samples: Samples,
 }
 
 impl Dashboard {
@@ -87,7 +94,7 @@ impl Dashboard {
     ///
     /// # Errors
     /// The port is taken.
-    async fn bind(fleet: Arc<Fleet>, port: u16) -> Result<Self, Failure> {
+    async fn bind(fleet: Arc<Fleet>, port: u16, samples: Samples) -> Result<Self, Failure> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let failed = |e| Failure::setup(format!("can't listen on {address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -96,6 +103,7 @@ impl Dashboard {
             fleet,
             access: Access::new(port),
             cache: Cache::default(),
+            samples,
         };
         Ok(Self {
             listener,
@@ -117,10 +125,29 @@ impl Dashboard {
             // Without a handler for Ctrl-C the program ends by it.
             let _ = tokio::signal::ctrl_c().await;
         };
-        axum::serve(self.listener, router(self.shared))
-            .with_graceful_shutdown(interrupted)
-            .await
-            .map_err(|e| Failure::refused(format!("the dashboard ended: {e}")))
+        let served = axum::serve(self.listener, router(self.shared.clone()))
+            .with_graceful_shutdown(interrupted);
+        tokio::select! {
+            ended = served => {
+                ended.map_err(|e| Failure::refused(format!("the dashboard ended: {e}")))
+            }
+            () = watch(&self.shared) => Ok(()),
+        }
+    }
+}
+
+/// Takes samples of root's cycles as long as the dashboard runs.
+async fn watch(shared: &Shared) {
+    let mut last = None;
+    loop {
+        // The page says by its own queries that root does not answer.
+        let failure = shared.samples.take(&shared.fleet).await.err();
+        let news = failure.filter(|failure| last.as_ref() != Some(failure));
+        if let Some(failure) = news {
+            eprintln!("canic: no sample of root's cycles: {failure}");
+            last = Some(failure);
+        }
+        tokio::time::sleep(cycles::PAUSE).await;
     }
 }
 
@@ -142,6 +169,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/status", get(fleet_status))
         .route("/api/members", get(fleet_members))
         .route("/api/children", get(children))
+        .route("/api/live", get(live))
+        .route("/api/costs", get(costs))
         .route("/api/pool", get(pool))
         .route("/api/operations", get(operations))
         .route("/api/rollouts", get(rollouts))
@@ -327,11 +356,22 @@ fn children_of(rows: &Rows, parent: Principal) -> Children {
     }
 }
 
+async fn live(State(shared): State<Arc<Shared>>, query: RawQuery) -> Answer {
+    let seen = async {
+        let wanted = read(query)?;
+        let rows = shared.cache.members(&shared.fleet).await?;
+        cycles::live(&shared.fleet, &rows, &wanted).await
+    };
+    Answer(seen.await)
+}
+
+async fn costs(State(shared): State<Arc<Shared>>) -> Answer {
+    Answer(cycles::costs(&shared.fleet, &shared.samples).await)
+}
+
 async fn pool(State(shared): State<Arc<Shared>>) -> Answer {
-    let rows = shared.fleet.pool().await;
-    answer(rows.map(|rows| lists::PoolReport {
-        pool: rows.into_iter().map(PoolRow::from).collect(),
-    }))
+    let all = lists::PoolArgs::default();
+    answer(lists::ask_pool(&shared.fleet, &all).await)
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,9 @@
 //! The codes of findings: what each means, why it matters, and what to do.
 
-use crate::medic::finding::Severity;
+use crate::medic::finding::{Finding, Severity};
+
+/// Evidence of a finding at most, in lines.
+const EVIDENCE: usize = 10;
 
 /// A kind of findings.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +12,27 @@ pub(crate) struct Entry {
     pub(crate) severity: Severity,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
+}
+
+/// A finding of this kind, with its evidence and the command that mends it.
+pub(crate) fn finding(
+    entry: Entry,
+    what: String,
+    mut evidence: Vec<String>,
+    mend: String,
+) -> Finding {
+    if evidence.len() > EVIDENCE {
+        let more = evidence.len() - EVIDENCE;
+        evidence.truncate(EVIDENCE);
+        evidence.push(format!("and {more} more"));
+    }
+    Finding {
+        code: entry.code,
+        severity: entry.severity,
+        what,
+        evidence,
+        mend,
+    }
 }
 
 macro_rules! codes {
@@ -55,6 +79,11 @@ failures pass, `canic rollout undo` brings the old release back, `canic rollout 
     SNAPSHOTS = "C204", Notice, "a rollout keeps snapshots",
 "The work on members is done, and root keeps the snapshots for the time that the plan names
 (`keep`). They cost their members' storage. Root drops them when the time is over.";
+    DRIFT = "C205", Warning, "members' interfaces have drifted apart",
+"Members of one role have different releases, and a caller of the older one misses something in the
+newer one: methods by name, or types that no longer fit. Whoever calls members of both must know
+which one he talks to. Bring all to one release with a rollout, or release a module that keeps what
+is called; `canic release ROLE WASM --check` compares before anything is changed.";
     ROOT_CONTROLLERS = "C301", Notice, "root has several controllers",
 "Every controller of root can change and delete the whole fleet. Compare the list with the people
 and canisters that should. `icp canister settings update ROOT --remove-controller PRINCIPAL`
@@ -68,14 +97,24 @@ that the role names when it installs or recycles a canister.";
 "Somebody else than root has changed the member's code, or an upgrade is under way just now. Look
 again; if it stays, see who controls the member (C302), then bring it to the current release by a
 rollout, or retire it.";
+    STOPPED = "C304", Warning, "members are stopped",
+"These members are stopped, or root saw them so at its last look, and it has no operation on them. A
+stopped member answers nobody. `canic members` shows run states as they are now; whoever controls a
+member starts it with `icp canister start CANISTER`.";
+    UNSEEN = "C305", Warning, "root can't see members",
+"The platform refuses to tell root the state of these members: root controls them no longer, or they
+are gone. Root can't fund, upgrade or retire them. `canic members` marks them as unseen; C302 tells
+who controls a member.";
     UNANNOUNCED = "C401", Warning, "subscribers have not acknowledged announcements",
 "Root repeats an announcement until its subscriber acknowledges it. A subscriber that never does is
 stopped, frozen, out of cycles or broken. Until then its directory is old: it relies on no entry
 beyond five minutes. `canic members` shows states, `canic logs ROLE/KEY` a member's log.";
     DAYS_LEFT = "C501", Error, "root's cycles last for a few days only",
-"At its idle burn, root reaches its freezing threshold soon. A frozen root answers nothing and
-mends nothing. Top it up: `icp cycles` or `icp canister top-up`. What root gives to members comes on
-top of the idle burn.";
+"At the rate of the last days root reaches its reserve soon, or it is low and the accounts that it
+refuels from have too little. A root at its reserve starts nothing that costs, so it grants nothing
+either; a frozen one answers nothing. Top it up: `icp canister top-up`, or fill one of its accounts.
+`canic costs` tells what leaves root a day, for what, and the accounts. A root that is younger than
+a day is judged by its idle burn alone.";
     NOTHING_TO_SPEND = "C502", Error, "root can spend nothing",
 "Root's balance is at its reserve, or open operations have reserved the rest. It provisions nothing
 and fills no pool. Top it up with `icp canister top-up`.";
@@ -83,6 +122,12 @@ and fills no pool. Top it up with `icp canister top-up`.";
 "A canister's creation was cut off, and its answer never came. Root looks for the canister among
 those that came afterwards; until it finds it, or knows that there is none, the cycles count as
 unknown. `canic ops --state quarantined` lists the operations.";
+    MEMBERS_SHORT = "C504", Error, "members run out of cycles",
+"By root's last looks, or as the platform sees them now, members of this role have less than three
+days left, are frozen, or lack cycles that a limit refuses them. A frozen member executes nothing,
+and one without cycles is deleted with its data. `canic members --role ROLE --sort days` shows the
+poorest, `canic costs` the refusals with their limits. `canic fund MEMBER 2T` grants within the
+limits; `fund(..)` of the role and `budget(..)` of root set them.";
     POOL_SHORT = "C601", Warning, "the pool is not refilled",
 "The last refill failed, and the pool has no ready canister. Members are then created freshly, which
 takes longer. `canic ops --state all --kind refill` tells why: mostly root lacks cycles (C502), or

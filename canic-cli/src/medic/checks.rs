@@ -1,14 +1,18 @@
 //! The checks: each is a function of the facts.
 
+mod money;
+
 use std::collections::BTreeMap;
 
 use candid::Principal;
+use canic::api::{MemberState, RunState};
 
 use crate::{
+    gate,
     medic::{
-        catalogue::{self, Entry},
-        facts::Facts,
-        finding::{Finding, Severity},
+        catalogue::{self, finding},
+        facts::{Facts, Look},
+        finding::Finding,
     },
     output::format,
     views::{OperationRow, metric, shorten},
@@ -17,43 +21,25 @@ use crate::{
 /// Seconds for which an operation may be open.
 const STUCK: u64 = 900;
 
-/// Days left below which root's balance is a warning, and an error.
-const DAYS: (u128, u128) = (30, 7);
-
-/// Evidence of a finding at most, in lines.
-const EVIDENCE: usize = 10;
-
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
-    let checks: [fn(&Facts) -> Vec<Finding>; 12] = [
+    let checks: [fn(&Facts) -> Vec<Finding>; 15] = [
         quarantined,
         stuck,
         abandoned,
         old_releases,
         rollouts,
         candidates,
+        drift,
         controllers,
         modules,
+        conditions,
         announcements,
-        cycles,
+        money::roots_cycles,
+        money::members_cycles,
         pool,
         unknown,
     ];
     checks.iter().flat_map(|check| check(facts)).collect()
-}
-
-fn finding(entry: Entry, what: String, mut evidence: Vec<String>, mend: String) -> Finding {
-    if evidence.len() > EVIDENCE {
-        let more = evidence.len() - EVIDENCE;
-        evidence.truncate(EVIDENCE);
-        evidence.push(format!("and {more} more"));
-    }
-    Finding {
-        code: entry.code,
-        severity: entry.severity,
-        what,
-        evidence,
-        mend,
-    }
 }
 
 fn quarantined(facts: &Facts) -> Vec<Finding> {
@@ -194,6 +180,52 @@ fn candidates(facts: &Facts) -> Vec<Finding> {
     waiting.map(of).collect()
 }
 
+fn drift(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (old, new) in facts.interfaces.iter().zip(facts.interfaces.iter().skip(1)) {
+        if old.role != new.role {
+            continue;
+        }
+        // An interface that can't be read is compared by nobody.
+        let breaks = gate::breaks(&new.text, &old.text).unwrap_or_default();
+        if !breaks.is_empty() {
+            let (role, old, new) = (&old.role, old.release, new.release);
+            let what = format!("callers of release {old} of role {role} break on release {new}");
+            let mend = format!("canic rollout history --role {role}");
+            findings.push(finding(catalogue::DRIFT, what, breaks, mend));
+        }
+    }
+    findings
+}
+
+fn conditions(facts: &Facts) -> Vec<Finding> {
+    let counted = |condition| {
+        let labels = [("condition", condition)];
+        metric(&facts.metrics, "canic_members_unwell", &labels).unwrap_or(0.0) as u64
+    };
+    // Root's last look at a member may be days ago.
+    let active = facts.looked_at.iter();
+    let active = active.filter(|look| look.member.state == MemberState::Active);
+    let is_stopped = |look: &&Look| {
+        let live = look.live.as_ref();
+        live.is_some_and(|live| live.run != RunState::Running)
+    };
+    let stopped: Vec<String> = active
+        .filter(is_stopped)
+        .map(|look| look.member.canister.to_text())
+        .collect();
+    let of = |entry, count: u64, what: &str, evidence| {
+        let what = format::count(count, "member") + what;
+        let mend = "canic members --limit 0".to_string();
+        (count > 0).then(|| finding(entry, what, evidence, mend))
+    };
+    let count = counted("stopped").max(stopped.len() as u64);
+    let stopped = of(catalogue::STOPPED, count, " stopped", stopped);
+    let count = counted("unseen");
+    let unseen = of(catalogue::UNSEEN, count, " that root can't see", Vec::new());
+    stopped.into_iter().chain(unseen).collect()
+}
+
 fn controllers(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(status) = &facts.platform {
@@ -243,7 +275,7 @@ fn modules(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for look in &facts.looked_at {
         let member = &look.member;
-        let steady = member.state == canic::api::MemberState::Active;
+        let steady = member.state == MemberState::Active;
         let has = look.module.as_deref().unwrap_or_default();
         if steady && !member.module.is_empty() && has != member.module {
             let what = format!(
@@ -275,45 +307,6 @@ fn announcements(facts: &Facts) -> Vec<Finding> {
         }
         _ => Vec::new(),
     }
-}
-
-fn cycles(facts: &Facts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let root = facts.root.map_or("root".to_string(), |root| root.to_text());
-    let top_up = format!("icp canister top-up {root} --amount 10t");
-    if let Some(status) = &facts.platform
-        && let Some(days) = status.days_left().filter(|days| *days < DAYS.0)
-    {
-        let what = format!("root's cycles last for {days} days at its idle burn");
-        let evidence = vec![
-            format!("balance {}", format::cycles(status.balance)),
-            format!("burn {} a day", format::cycles(status.burn)),
-            format!("frozen below {}", format::cycles(status.frozen_below)),
-        ];
-        let mut short = finding(catalogue::DAYS_LEFT, what, evidence, top_up.clone());
-        if days >= DAYS.1 {
-            short.severity = Severity::Warning;
-        }
-        findings.push(short);
-    }
-    if metric(&facts.metrics, "canic_cycles_available", &[]) == Some(0.0) {
-        let what = "root can spend nothing beyond its reserve".to_string();
-        findings.push(finding(
-            catalogue::NOTHING_TO_SPEND,
-            what,
-            Vec::new(),
-            top_up,
-        ));
-    }
-    if let Some(unknown) = metric(&facts.metrics, "canic_cycles_unknown", &[])
-        && unknown > 0.0
-    {
-        let amount = format::cycles(unknown as u128);
-        let what = format!("the fate of {amount} cycles is unknown");
-        let mend = "canic ops --state quarantined".to_string();
-        findings.push(finding(catalogue::UNKNOWN_CYCLES, what, Vec::new(), mend));
-    }
-    findings
 }
 
 fn pool(facts: &Facts) -> Vec<Finding> {

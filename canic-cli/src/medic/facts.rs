@@ -1,7 +1,7 @@
 //! The facts that the medic judges: root's lists, its metrics, and what the network tells.
 
 use candid::Principal;
-use canic::api::{MemberInfo, Metric};
+use canic::api::{FundingInfo, LiveState, MemberInfo, Metric};
 
 use crate::views::{OperationRow, PoolRow, ReleaseRow, RolloutRow};
 
@@ -20,10 +20,22 @@ pub(crate) struct Facts {
     pub(crate) rollouts: Vec<RolloutRow>,
     /// Root as the platform sees it; none if the caller is no controller.
     pub(crate) platform: Option<RootStatus>,
+    /// What the fleet costs; none of an older root.
+    pub(crate) funding: Option<FundingInfo>,
+    /// The interfaces of releases in use, of roles that have several.
+    pub(crate) interfaces: Vec<Interface>,
     /// Members whose controllers and modules were looked at.
     pub(crate) looked_at: Vec<Look>,
     /// What root or the network did not tell.
     pub(crate) unknown: Vec<String>,
+}
+
+/// The Candid interface of a release in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Interface {
+    pub(crate) role: String,
+    pub(crate) release: u32,
+    pub(crate) text: String,
 }
 
 /// Root as the platform sees it.
@@ -52,4 +64,6 @@ pub(crate) struct Look {
     pub(crate) controllers: Vec<Principal>,
     /// The SHA-256 of its module; none if it has no code.
     pub(crate) module: Option<Vec<u8>>,
+    /// Its live state; none if root can't see it, or does not tell it.
+    pub(crate) live: Option<LiveState>,
 }

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 /// Cycles. In JSON they are a string of digits: numbers of JSON are too small in many readers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cycles(pub(crate) u128);
 
 impl Serialize for Cycles {
@@ -67,6 +67,32 @@ pub(crate) fn seconds(nanoseconds: u64) -> u64 {
     nanoseconds / 1_000_000_000
 }
 
+/// The day of a time in seconds since 1970, in UTC: `2026-11-28`. None beyond the year 9999.
+pub(crate) fn date(seconds: u64) -> Option<String> {
+    let days = i64::try_from(seconds / 86_400).ok()?;
+    // Years begin with March here, so that a leap day is the last day of one. 400 of them have
+    // 146,097 days.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = era * 400 + year + next;
+    (year <= 9_999).then(|| format!("{year}-{month:02}-{day:02}"))
+}
+
+/// The time of day of a time in seconds since 1970, in UTC: `17:04:59Z`.
+pub(crate) fn clock(seconds: u64) -> String {
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!("{:02}:{:02}:{seconds:02}Z", minutes / 60 % 24, minutes % 60)
+}
+
 /// A count with its noun: `1 member`, `2 members`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     match number {
@@ -126,6 +152,27 @@ mod tests {
         assert_eq!(duration(172_800), "2 d");
         assert_eq!(count(1, "member"), "1 member");
         assert_eq!(count(0, "member"), "0 members");
+        assert_eq!(clock(3 * 86_400 - 1), "23:59:59Z");
+    }
+
+    #[test]
+    fn a_time_has_a_date_of_the_calendar() {
+        const DAY: u64 = 86_400;
+        for (days, text) in [
+            (0, "1970-01-01"),
+            (58, "1970-02-28"),
+            (59, "1970-03-01"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (20_453, "2025-12-31"),
+            (47_540, "2100-02-28"),
+            (47_541, "2100-03-01"),
+            (2_932_896, "9999-12-31"),
+        ] {
+            assert_eq!(date(days * DAY + DAY - 1).as_deref(), Some(text));
+        }
+        assert_eq!(date(2_932_897 * DAY), None);
+        assert_eq!(date(u64::MAX), None);
     }
 
     #[test]

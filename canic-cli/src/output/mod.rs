@@ -104,6 +104,14 @@ impl Out {
     }
 }
 
+/// Lines about facts that a root of another version did not tell.
+pub(crate) fn not_shown(unknown: &[String], style: &Style) -> String {
+    let lines = unknown.iter().map(|line| format!("not shown: {line}"));
+    lines
+        .map(|line| style.paint(Tone::Warn, &line) + "\n")
+        .collect()
+}
+
 /// Writes to standard output. A reader that has gone away, as `head` does, is no failure.
 ///
 /// # Errors

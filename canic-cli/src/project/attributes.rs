@@ -3,6 +3,8 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Attribute, FnArg, ImplItem, Item, Meta, Type};
 
+use crate::output::format;
+
 /// What a crate is in a fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
@@ -40,6 +42,85 @@ pub(crate) struct Role {
     pub(crate) init: Option<String>,
     /// The roles of its children, with the types of their arguments.
     pub(crate) children: Vec<(String, Option<String>)>,
+}
+
+/// What a root may spend, by its attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) pool: Option<Pool>,
+    pub(crate) roles: Vec<PlannedRole>,
+    /// Cycles of all grants of a day.
+    pub(crate) budget: Option<u128>,
+}
+
+/// The pool of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pool {
+    pub(crate) min: u64,
+    pub(crate) max: Option<u64>,
+    /// Cycles of a new canister in it.
+    pub(crate) cycles: u128,
+}
+
+/// A role of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlannedRole {
+    pub(crate) name: String,
+    /// Members at most.
+    pub(crate) max: Option<u64>,
+    /// Cycles of a new member.
+    pub(crate) cycles: u128,
+    /// Cycles of all grants of a day to its members.
+    pub(crate) granted_per_day: Option<u128>,
+}
+
+/// What a new member has, and a canister of the pool, where the attribute names nothing.
+const CYCLES: u128 = canic::config::DEFAULT_MEMBER_CYCLES;
+
+/// The plan of the root in a crate's root file; none if it has no root.
+///
+/// # Errors
+/// The file is no Rust.
+pub(crate) fn plan(source: &str) -> Result<Option<Plan>, String> {
+    let file = syn::parse_file(source).map_err(|e| e.to_string())?;
+    let attributes = file.items.iter().filter_map(|item| match item {
+        Item::Struct(item) => Some(&item.attrs),
+        Item::Impl(item) => Some(&item.attrs),
+        _ => None,
+    });
+    let mut roots = attributes
+        .flatten()
+        .filter(|attribute| last_word(attribute).as_deref() == Some("root"));
+    Ok(roots.next().map(|root| plan_of(&arguments(root))))
+}
+
+fn plan_of(arguments: &[Argument]) -> Plan {
+    let list = |name: &str| find(arguments, name).map(|found| found.list.as_slice());
+    let cycles = |list: &[Argument]| find(list, "cycles").and_then(Argument::cycles);
+    let number = |list: &[Argument], name: &str| find(list, name).and_then(Argument::number);
+    let pool = list("pool").map(|pool| Pool {
+        min: number(pool, "min").unwrap_or(0),
+        max: number(pool, "max"),
+        cycles: cycles(pool).unwrap_or(CYCLES),
+    });
+    let roles = arguments.iter().filter(|one| one.name == "role");
+    let role = |role: &Argument| {
+        let fund = find(&role.list, "fund");
+        Some(PlannedRole {
+            name: find(&role.list, "name")?.text()?,
+            max: number(&role.list, "max"),
+            cycles: cycles(&role.list).unwrap_or(CYCLES),
+            granted_per_day: fund
+                .and_then(|fund| find(&fund.list, "per_day"))
+                .and_then(Argument::cycles),
+        })
+    };
+    let budget = list("budget").and_then(|budget| find(budget, "per_day"));
+    Plan {
+        pool,
+        roles: roles.filter_map(role).collect(),
+        budget: budget.and_then(Argument::cycles),
+    }
 }
 
 /// What the root file of a crate declares; none if it is no canister of canic.
@@ -115,6 +196,23 @@ impl Argument {
         match self.value.as_slice() {
             [TokenTree::Literal(literal)] => string(&literal.to_string()),
             _ => None,
+        }
+    }
+
+    /// The number of a literal.
+    fn number(&self) -> Option<u64> {
+        match self.value.as_slice() {
+            [TokenTree::Literal(literal)] => literal.to_string().replace('_', "").parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// An amount of cycles: a literal string as `"2T"`, or digits.
+    fn cycles(&self) -> Option<u128> {
+        let digits = || self.number().map(u128::from);
+        match self.text() {
+            Some(text) => format::parse_cycles(&text).ok(),
+            None => digits(),
         }
     }
 
@@ -271,6 +369,42 @@ mod tests {
             [("worker".to_string(), Some("WorkerArgs".to_string()))]
         );
         assert_eq!(declared("fn main() {}"), Ok(None));
+        assert_eq!(plan("fn main() {}"), Ok(None));
         assert!(declared("fn main( {}").is_err());
+    }
+
+    #[test]
+    fn the_plan_of_a_root_has_its_limits_in_cycles() {
+        let root = r#"
+            #[canic::root(
+                pool(min = 2, max = 1_000, cycles = "1.5T"),
+                budget(per_day = "20T"),
+                role(name = "hub", max = 3, cycles = "500B"),
+                role(name = "worker", fund(below = "7d", to = "30d", per_day = "1T")),
+            )]
+            pub struct Fleet;
+        "#;
+        const B: u128 = 1_000_000_000;
+        let role = |name: &str, max, cycles, granted_per_day| PlannedRole {
+            name: name.to_string(),
+            max,
+            cycles,
+            granted_per_day,
+        };
+        let expected = Plan {
+            pool: Some(Pool {
+                min: 2,
+                max: Some(1_000),
+                cycles: 1_500 * B,
+            }),
+            roles: vec![
+                role("hub", Some(3), 500 * B, None),
+                role("worker", None, CYCLES, Some(1_000 * B)),
+            ],
+            budget: Some(20_000 * B),
+        };
+        assert_eq!(plan(root), Ok(Some(expected)));
+        let bare = "#[canic::root] pub struct Fleet;";
+        assert_eq!(plan(bare), Ok(Some(Plan::default())));
     }
 }

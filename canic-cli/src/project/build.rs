@@ -7,14 +7,16 @@ use std::{
     process::Command,
 };
 
+use canic::api::MAX_CHUNK;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 
 use crate::{
     failure::Failure,
+    output::format::Cycles,
     project::{
         cargo::{self, Canister, Workspace},
-        replica,
+        prices, replica,
     },
 };
 
@@ -34,6 +36,10 @@ pub(crate) struct Built {
     pub(crate) size: u64,
     /// Bytes of the gzipped module: what is uploaded and installed.
     pub(crate) gzipped_size: u64,
+    /// Cycles of the messages that carry it to root, gzipped.
+    pub(crate) upload: Cycles,
+    /// Cycles that it costs a day in each canister that runs it.
+    pub(crate) per_day: Cycles,
 }
 
 /// Builds all canisters of a workspace with a profile.
@@ -87,7 +93,7 @@ fn finish(
     };
     let file = format!("{}.wasm", canister.crate_name);
     let compiled = workspace.target.join(TARGET).join(of_profile).join(&file);
-    let module = folder.join(&file);
+    let module = canister.module(&workspace.target);
     replica::embed_interface(&compiled, &module)?;
     let failed = |path: &Path, e| Failure::setup(format!("{}: {e}", path.display()));
     let bytes = fs::read(&module).map_err(|e| failed(&module, e))?;
@@ -103,5 +109,7 @@ fn finish(
         gzipped,
         size: bytes.len() as u64,
         gzipped_size: packed.len() as u64,
+        upload: Cycles(prices::upload(packed.len() as u64, MAX_CHUNK as u64)),
+        per_day: Cycles(prices::memory_per_day(bytes.len() as u64)),
     })
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     failure::Failure,
-    project::attributes::{Declared, Wasm, declared},
+    project::attributes::{self, Declared, Plan, Wasm, declared},
 };
 
 /// A canister of the workspace.
@@ -24,6 +24,8 @@ pub(crate) struct Canister {
     /// The folder of its manifest.
     pub(crate) folder: PathBuf,
     pub(crate) declared: Declared,
+    /// What a root may spend; none of a member.
+    pub(crate) plan: Option<Plan>,
 }
 
 /// The canisters of a workspace.
@@ -87,6 +89,7 @@ fn canister(package: &Value) -> Result<Option<Canister>, Failure> {
     let file = PathBuf::from(text(&library["src_path"]));
     let failed = |e: String| Failure::setup(format!("{}: {e}", file.display()));
     let source = fs::read_to_string(&file).map_err(|e| failed(e.to_string()))?;
+    let plan = attributes::plan(&source).map_err(failed)?;
     let Some(declared) = declared(&source).map_err(failed)? else {
         return Ok(None);
     };
@@ -96,6 +99,7 @@ fn canister(package: &Value) -> Result<Option<Canister>, Failure> {
         crate_name: text(&library["name"]).replace('-', "_"),
         folder: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
         declared,
+        plan,
     }))
 }
 
@@ -118,6 +122,13 @@ impl Canister {
             .filter_map(|role| role.wasm.as_ref())
             .filter_map(library)
             .collect()
+    }
+
+    /// The module with its interface that `canic build` makes of it.
+    pub(crate) fn module(&self, target: &Path) -> PathBuf {
+        target
+            .join("canic")
+            .join(format!("{}.wasm", self.crate_name))
     }
 
     /// The role of a member; none of a root.
@@ -172,6 +183,7 @@ mod tests {
             crate_name: name.replace('-', "_"),
             folder: PathBuf::new(),
             declared,
+            plan: None,
         }
     }
 

@@ -84,15 +84,15 @@ fn other_argument(role: &RootRole, members: &[(&Canister, &Role)]) -> Option<Rem
     let (canister, member) = members
         .iter()
         .find(|(_, member)| member.name == role.name)?;
-    if role.args == member.init {
+    // A role without `args` takes any value.
+    let args = role.args.as_ref()?;
+    if member.init.as_ref() == Some(args) {
         return None;
     }
-    let none = "nothing".to_string();
     let what = format!(
-        "its `init` takes {}, and root's role `{}` has `args` of {}",
-        member.init.as_ref().unwrap_or(&none),
+        "its `init` takes {}, and root's role `{}` has `args` of {args}",
+        member.init.as_deref().unwrap_or("nothing"),
         role.name,
-        role.args.as_ref().unwrap_or(&none)
     );
     Some(error(&canister.package, what))
 }
@@ -136,12 +136,12 @@ fn children(root: &Canister, roles: &[RootRole], member: &Canister, role: &Role)
             );
             remarks.push(error(&member.package, what));
         }
-        if child.args != *args {
-            let none = "nothing".to_string();
+        // One without `args` takes any value.
+        if let (Some(args), Some(child_args)) = (args, &child.args)
+            && args != child_args
+        {
             let what = format!(
-                "its child `{name}` has `args` of {}, and root's role has {}",
-                args.as_ref().unwrap_or(&none),
-                child.args.as_ref().unwrap_or(&none)
+                "its child `{name}` has `args` of {args}, and root's role has {child_args}"
             );
             remarks.push(error(&member.package, what));
         }
@@ -161,6 +161,7 @@ mod tests {
             crate_name: package.to_string(),
             folder: PathBuf::new(),
             declared,
+            plan: None,
         }
     }
 
@@ -216,12 +217,20 @@ mod tests {
         assert!(other[0].contains("`init` takes Other"), "{other:?}");
         assert!(other[1].contains("the parent `nobody`"), "{other:?}");
         let hub = remarks(
-            vec![root_role("hub", None, &[]), root_role("worker", None, &[])],
+            vec![
+                root_role("hub", None, &[]),
+                root_role("worker", Some("Other"), &[]),
+            ],
             &[member("hub", None, Some(("worker", Some("Args"))))],
         );
         assert_eq!(hub.len(), 3, "{hub:?}");
         assert!(hub[0].starts_with("false root: no crate"), "{hub:?}");
         assert!(hub[1].contains("needs `parents(\"hub\")`"), "{hub:?}");
+        let untyped = remarks(
+            vec![root_role("worker", None, &[])],
+            &[member("worker", Some("Args"), None)],
+        );
+        assert_eq!(untyped, Vec::<String>::new());
         let unknown = remarks(
             vec![root_role("worker", None, &[])],
             &[

@@ -4,5 +4,6 @@ pub(crate) mod attributes;
 pub(crate) mod build;
 pub(crate) mod cargo;
 pub(crate) mod check;
+pub(crate) mod prices;
 pub(crate) mod replica;
 pub(crate) mod template;

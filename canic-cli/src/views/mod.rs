@@ -1,6 +1,7 @@
 //! Rows: members, canisters of the pool, operations, releases and rollouts in the form in which
 //! they are printed. Their fields are the fields of `--json`, and stay as they are.
 
+pub(crate) mod live;
 mod rollouts;
 
 use candid::Principal;
@@ -10,6 +11,7 @@ use canic::api::{
 };
 use serde::Serialize;
 
+use self::live::{MemberSight, days_text};
 pub(crate) use self::rollouts::{FailureRow, ReleaseRow, RolloutRow, control_word};
 use crate::output::{
     Style, Tone,
@@ -34,6 +36,8 @@ pub(crate) struct MemberRow {
     pub(crate) since: u64,
     /// The last operation that worked on it.
     pub(crate) operation: u64,
+    #[serde(flatten)]
+    pub(crate) sight: MemberSight,
 }
 
 impl From<MemberInfo> for MemberRow {
@@ -48,6 +52,7 @@ impl From<MemberInfo> for MemberRow {
             module: hex::encode(&member.module),
             since: format::seconds(member.since),
             operation: member.operation,
+            sight: MemberSight::default(),
         }
     }
 }
@@ -71,15 +76,38 @@ pub(crate) fn release_text(release: u32) -> String {
     }
 }
 
-/// Members as a table.
+/// Members as a table. Without any live state those columns are left out, and so are the parents if
+/// all are root: the row of a small fleet fits into a terminal.
 pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) -> String {
     let names = [
-        "CANISTER", "ROLE", "#RELEASE", "STATE", "PARENT", "KEY", "AGE",
+        "CANISTER", "ROLE", "#RELEASE", "STATE", "#CYCLES", "#A DAY", "#LEFT", "PARENT", "KEY",
+        "AGE",
     ];
-    let mut table = Table::new(&names);
+    let is_live = rows.iter().any(|row| row.sight != MemberSight::default());
+    let has_parents = rows.iter().any(|row| row.parent != root);
+    let is_shown = |at: usize| match at {
+        4..7 => is_live,
+        7 => has_parents,
+        _ => true,
+    };
+    let keep = |cells: Vec<String>| -> Vec<String> {
+        let cells = cells.into_iter().enumerate();
+        cells
+            .filter(|(at, _)| is_shown(*at))
+            .map(|(_, cell)| cell)
+            .collect()
+    };
+    let columns = names.iter().enumerate();
+    let columns: Vec<&str> = columns
+        .filter(|(at, _)| is_shown(*at))
+        .map(|(_, name)| *name)
+        .collect();
+    let mut table = Table::new(&columns);
     for row in rows {
-        let tone = match row.state {
-            "active" => Tone::Plain,
+        let remark = row.sight.remark();
+        let tone = match (row.state, remark) {
+            (_, Some("frozen")) => Tone::Bad,
+            ("active", None) => Tone::Plain,
             _ => Tone::Warn,
         };
         let parent = if row.parent == root {
@@ -87,16 +115,26 @@ pub(crate) fn members_table(rows: &[MemberRow], root: Principal, style: &Style) 
         } else {
             row.parent.to_text()
         };
-        let cells = [
-            row.canister.to_text(),
-            row.role.clone(),
-            release_text(row.release),
-            row.state.to_string(),
-            parent,
-            row.key.clone().unwrap_or_else(|| "-".to_string()),
-            style.age(row.since),
-        ];
-        table.row(tone, &cells);
+        let live = row.sight.live.as_ref();
+        let dash = || "-".to_string();
+        table.row(
+            tone,
+            &keep(vec![
+                row.canister.to_text(),
+                row.role.clone(),
+                release_text(row.release),
+                remark.map_or(row.state.to_string(), |what| {
+                    format!("{}, {what}", row.state)
+                }),
+                live.map_or_else(dash, |live| format::cycles(live.cycles.0)),
+                live.map_or_else(dash, |live| format::cycles(live.burned_per_day.0)),
+                live.and_then(|live| live.days_left)
+                    .map_or_else(dash, days_text),
+                parent,
+                row.key.as_deref().map_or_else(dash, |key| shorten(key, 40)),
+                style.age(row.since),
+            ]),
+        );
     }
     table.text(style)
 }

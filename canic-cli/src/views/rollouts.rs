@@ -26,6 +26,8 @@ pub(crate) struct ReleaseRow {
     pub(crate) members: u32,
     pub(crate) current: bool,
     pub(crate) candidate: bool,
+    /// The layout of stable memory that its code knows.
+    pub(crate) layout: Option<u32>,
 }
 
 impl ReleaseRow {
@@ -44,6 +46,7 @@ impl ReleaseRow {
             members: release.members,
             current: release.current,
             candidate: release.candidate,
+            layout: release.layout,
         }
     }
 

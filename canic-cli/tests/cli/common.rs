@@ -60,7 +60,17 @@ pub(crate) struct Live {
 impl Live {
     /// A fleet, once `prepare` has made it what it is.
     pub(crate) fn start(root_package: &str, prepare: impl FnOnce(&Fleet)) -> Self {
-        let mut fleet = Fleet::start_now(root_package);
+        Self::start_ago(root_package, Duration::ZERO, prepare)
+    }
+
+    /// A fleet that began so long ago, once `prepare` has made it what it is. Its time is no later
+    /// than now then.
+    pub(crate) fn start_ago(
+        root_package: &str,
+        ago: Duration,
+        prepare: impl FnOnce(&Fleet),
+    ) -> Self {
+        let mut fleet = Fleet::start_ago(root_package, ago);
         prepare(&fleet);
         let (pem, operator) = operator(1);
         let (root, controller) = (fleet.root, fleet.controller);
@@ -159,7 +169,7 @@ pub(crate) fn canic(folder: &Path, words: &[&str]) -> Ran {
 
 /// A text without what differs from run to run or from build to build: ages, cycles, sizes, hashes,
 /// ports, and the widths of columns.
-fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     text.lines().map(|line| wrap(&redact_line(line))).collect()
 }
 
@@ -184,7 +194,7 @@ fn redact_line(line: &str) -> String {
     let mut words: Vec<String> = line.split_whitespace().map(str::to_string).collect();
     for at in 1..words.len() {
         let is_number = words[at - 1].parse::<f64>().is_ok();
-        let unit = words[at].trim_end_matches([',', ';', ')']).to_string();
+        let unit = words[at].trim_end_matches([',', ';', ':', ')']).to_string();
         let kind = match unit.as_str() {
             "s" | "min" | "h" | "d" => "AGE",
             "T" | "B" | "M" => "CYCLES",
@@ -201,12 +211,27 @@ fn redact_line(line: &str) -> String {
         if is_hash {
             *word = "HASH".to_string();
         }
+        let is_digit = |at: usize| matches!(word.as_bytes().get(at), Some(b'0'..=b'9'));
+        let dashes = word.match_indices('-').map(|(at, _)| at);
+        if word.len() == 10
+            && dashes.eq([4, 7])
+            && [0, 1, 2, 3, 5, 6, 8, 9].into_iter().all(is_digit)
+        {
+            *word = "DATE".to_string();
+        }
+        if word.len() == 9 && word.ends_with('Z') && word.matches(':').count() == 2 {
+            *word = "TIME".to_string();
+        }
         if let Some((before, port)) = word.split_once("localhost:") {
             let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
             *word = format!("{before}localhost:PORT{rest}");
         }
     }
-    let words = words.join(" ").replace(" ,", ",");
+    let words = words
+        .join(" ")
+        .replace(" ,", ",")
+        .replace(" ;", ";")
+        .replace(" :", ":");
     format!("{}{words}", " ".repeat(indent))
         .trim_end()
         .to_string()
@@ -219,7 +244,8 @@ pub(crate) fn without_times(mut value: Value) -> String {
 }
 
 fn hide(value: &mut Value) {
-    const VARYING: [&str; 11] = [
+    const VARYING: [&str; 18] = [
+        "size",
         "module",
         "since",
         "accepted",
@@ -231,6 +257,12 @@ fn hide(value: &mut Value) {
         "balance",
         "available",
         "paid",
+        "burned_per_day",
+        "memory",
+        "days_left",
+        "spent_per_day",
+        "dry_at",
+        "day",
     ];
     match value {
         Value::Array(rows) => rows.iter_mut().for_each(hide),
@@ -238,6 +270,10 @@ fn hide(value: &mut Value) {
             for (name, field) in fields {
                 match field {
                     Value::String(_) | Value::Number(_) if VARYING.contains(&name.as_str()) => {
+                        *field = Value::String("..".to_string());
+                    }
+                    // Cycles; elsewhere it is a number of members.
+                    Value::String(_) if name == "frozen" => {
                         *field = Value::String("..".to_string());
                     }
                     field => hide(field),

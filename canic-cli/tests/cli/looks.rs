@@ -38,12 +38,14 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     expect![[r#"
         root lxzze-o7777-77777-aaaaa-cai
         cycles CYCLES, of which root can spend CYCLES
+        at rest it burns CYCLES a day, with BYTES; > 10 y until it freezes
+        funding ok; root has not yet watched itself for a day
         members 3
         pool 3 ready, 0 claimed
         operations 0 open
 
-        ROLE MEMBERS CURRENT CANDIDATE ON ANOTHER RELEASE
-        worker 3 1 - 0
+        ROLE MEMBERS CURRENT CANDIDATE ON ANOTHER RELEASE A DAY LEFT LEVEL
+        worker 3 1 - 0 - - ok
     "#]]
     .assert_eq(&live.canic("status").text());
     expect![[r#"
@@ -51,6 +53,21 @@ fn a_fleet_is_shown_as_text_and_as_json() {
           "cycles": {
             "available": "..",
             "balance": ".."
+          },
+          "funding": {
+            "days_left": null,
+            "dry_at": null,
+            "level": "ok",
+            "reason": null,
+            "spent_per_day": null
+          },
+          "live": {
+            "burned_per_day": "..",
+            "cycles": "..",
+            "days_left": "..",
+            "frozen": "..",
+            "memory": "..",
+            "run": "running"
           },
           "members": 3,
           "operations": {
@@ -67,6 +84,17 @@ fn a_fleet_is_shown_as_text_and_as_json() {
             {
               "candidate": null,
               "current": 1,
+              "funding": {
+                "burned_per_day": "..",
+                "days_left": null,
+                "frozen": 0,
+                "level": "ok",
+                "members": 3,
+                "refused": 0,
+                "role": "worker",
+                "seen": 0
+              },
+              "live": null,
               "members": 3,
               "other_release": 0,
               "role": "worker"
@@ -74,7 +102,8 @@ fn a_fleet_is_shown_as_text_and_as_json() {
           ],
           "rollouts": [],
           "root": "lxzze-o7777-77777-aaaaa-cai",
-          "unknown": []
+          "unknown": [],
+          "unwell": {}
         }
     "#]]
     .assert_eq(&without_times(live.json("status")));
@@ -86,10 +115,10 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     "#]]
     .assert_eq(&live.canic("tree").text());
     expect![[r#"
-        CANISTER ROLE RELEASE STATE PARENT KEY AGE
-        lqy7q-dh777-77777-aaaaq-cai worker 1 active root user 1 AGE
-        lz3um-vp777-77777-aaaba-cai worker 1 active root user 2 AGE
-        lm4fb-uh777-77777-aaacq-cai worker 1 active root user 3 AGE
+        CANISTER ROLE RELEASE STATE CYCLES A DAY LEFT KEY AGE
+        lqy7q-dh777-77777-aaaaq-cai worker 1 active CYCLES CYCLES AGE user 1 AGE
+        lz3um-vp777-77777-aaaba-cai worker 1 active CYCLES CYCLES AGE user 2 AGE
+        lm4fb-uh777-77777-aaacq-cai worker 1 active CYCLES CYCLES AGE user 3 AGE
     "#]]
     .assert_eq(&live.canic("members --sort key").text());
     expect![[r#"
@@ -99,16 +128,27 @@ fn a_fleet_is_shown_as_text_and_as_json() {
             {
               "canister": "lz3um-vp777-77777-aaaba-cai",
               "key": "user 2",
+              "live": {
+                "burned_per_day": "..",
+                "cycles": "..",
+                "days_left": "..",
+                "frozen": "..",
+                "memory": "..",
+                "run": "running"
+              },
               "module": "..",
               "operation": 4,
               "parent": "lxzze-o7777-77777-aaaaa-cai",
               "release": 1,
               "role": "worker",
+              "runs_release": true,
               "since": "..",
-              "state": "active"
+              "state": "active",
+              "unseen": null
             }
           ],
-          "skipped": 0
+          "skipped": 0,
+          "unknown": []
         }
     "#]]
     .assert_eq(&without_times(live.json("members --key 2")));
@@ -119,6 +159,15 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         lf7o5-cp777-77777-aaada-cai CYCLES ready AGE 0 -
     "#]]
     .assert_eq(&live.canic("pool").text());
+    let claimed = live.json("pool --state claimed");
+    assert_eq!(claimed["matching"], 0);
+    let page = live.json("pool --sort cycles --skip 1 --limit 1");
+    assert_eq!(
+        (page["pool"].as_array().map(Vec::len), &page["matching"]),
+        (Some(1), &3.into())
+    );
+    let page = live.canic("pool --limit 2").text();
+    assert!(page.ends_with("1 to 2 of 3 canisters; more with `--skip 2` or `--limit 0`\n"));
     expect![[r#"
         no operations
     "#]]
@@ -170,6 +219,30 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         canic_members_unwell{condition="slow"} 0
     "#]]
     .assert_eq(&live.canic("metrics --name canic_members").text());
+    let labelled = live.canic("metrics --name canic_members --label role=worker");
+    assert_eq!(labelled.text().lines().count(), 1);
+    assert!(
+        live.canic("metrics --label role")
+            .fails(2)
+            .contains("role=worker")
+    );
+    let by_key = live.json("ops --state all --kind provision --key 2");
+    assert_eq!(by_key["operations"][0]["key"], "user 2");
+    assert_eq!(by_key["matching"], 1);
+    let ids = |line: &str| {
+        let rows = live.json(line);
+        let rows = rows["operations"].as_array().expect("rows").iter();
+        rows.map(|row| row["id"].as_u64()).collect::<Vec<_>>()
+    };
+    let provisions = "ops --state all --kind provision";
+    assert_eq!(
+        ids(&format!("{provisions} --sort oldest")),
+        [Some(3), Some(4), Some(7)]
+    );
+    assert_eq!(
+        ids(&format!("{provisions} --sort calls --limit 1")),
+        [Some(7)]
+    );
     let releases = live.json("releases worker");
     assert_eq!(releases["releases"][0]["members"], 3);
     assert_eq!(releases["releases"][0]["current"], true);
@@ -221,7 +294,7 @@ fn the_calls_of_a_status_do_not_grow_with_the_members() {
     assert_eq!(live.json("status")["members"], 6);
     assert_eq!(calls("status --verbose"), few);
     assert_eq!(
-        few, "5 calls\n",
-        "members, metrics, modules, rollouts, and releases of a role"
+        few, "7 calls\n",
+        "members, metrics, modules, rollouts, root's live state, funding, and releases of a role"
     );
 }

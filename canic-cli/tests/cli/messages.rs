@@ -1,7 +1,7 @@
 //! Failures: each says what is wrong and what to do about it.
 
 use candid::encode_one;
-use canic::api::{Denied, MembersPage};
+use canic::api::{Denied, MemberInfo, MemberState, MembersPage};
 use expect_test::expect;
 
 use crate::common::{Folder, Live, canic};
@@ -52,10 +52,21 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     let live = Live::start("fixture-bare-root", |_| {});
     let stranger = live.fleet.pic.create_canister();
     live.fleet.pic.add_cycles(stranger, 2_000_000_000_000);
+    let member = MemberInfo {
+        canister: stranger,
+        role: "worker".to_string(),
+        parent: stranger,
+        key: None,
+        state: MemberState::Active,
+        release: 1,
+        module: Vec::new(),
+        since: 0,
+        operation: 1,
+    };
     let page: Result<MembersPage, Denied> = Ok(MembersPage {
-        members: Vec::new(),
+        members: vec![member],
         next: None,
-        total: 0,
+        total: 1,
     });
     let page = encode_one(page).expect("a page");
     let text: String = page.iter().map(|byte| format!("\\{byte:02x}")).collect();
@@ -97,12 +108,38 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     // What an older root tells is shown, and the rest is named.
     expect![[r#"
         root lqy7q-dh777-77777-aaaaq-cai
-        members 0
+        members 1
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_metrics`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_modules`
         not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_rollouts`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_funding`
     "#]]
     .assert_eq(&run(&stranger.to_text(), &["status"]).text());
+    expect![[r#"
+        canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_funding`
+        Either it is not the root of a fleet (`--root`), or its canic is older than this
+            program: upgrade root, or use the `canic` of root's version.
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["costs"]).fails(7));
+    // A newer root answers what this program can't read.
+    expect![[r#"
+        canic: lqy7q-dh777-77777-aaaaq-cai answers `canic_pool` in a form that this program
+            does not know
+        Root's canic is newer or older: use the `canic` of the same version.
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["pool"]).fails(7));
+    expect![[r#"
+        CANISTER ROLE RELEASE STATE KEY AGE
+        lqy7q-dh777-77777-aaaaq-cai worker 1 active - AGE
+        not shown: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["members"]).text());
+    expect![[r#"
+        canic: lqy7q-dh777-77777-aaaaq-cai has no endpoint `canic_status`
+        Sort by what root has on record.
+    "#]]
+    .assert_eq(&run(&stranger.to_text(), &["members", "--sort", "days"]).fails(7));
     // Somebody who is no controller may neither look nor change.
     let root = live.fleet.root.to_text();
     expect![[r#"
@@ -130,7 +167,8 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     .assert_eq(&live.canic("prune --before 9").fails(9));
 }
 
-/// A canister that has only `canic_members`, and answers it a page.
+/// A canister that has only `canic_members`, and answers it a page, and `canic_pool`, to which it
+/// answers in a form of its own.
 const OLDER: &str = r#"
 (module
   (import "ic0" "msg_reply" (func $reply))
@@ -139,5 +177,8 @@ const OLDER: &str = r#"
   (data (i32.const 0) "PAGE")
   (func (export "canister_query canic_members")
     (call $append (i32.const 0) (i32.const LENGTH))
+    (call $reply))
+  (func (export "canister_query canic_pool")
+    (call $append (i32.const 0) (i32.const 6))
     (call $reply)))
 "#;

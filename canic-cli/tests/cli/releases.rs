@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::common::Live;
 
 /// A release of the fixture that does this, with its interface as metadata.
-fn module(does: &str, number: u32, interface: impl FnOnce(String) -> String) -> Vec<u8> {
+pub(crate) fn module(does: &str, number: u32, interface: impl FnOnce(String) -> String) -> Vec<u8> {
     let module = rollouts::module(does, number);
     let own = candid_interface(&module).expect("an interface");
     with_candid_interface(&module, &interface(own)).expect("a module")
@@ -83,7 +83,7 @@ fn a_release_is_compared_uploaded_and_rolled_out_to_its_end() {
         ROLLOUT ROLE FROM TO STATE MEMBERS UPGRADED FAILED UNDONE LEFT AGE
               1 releases 1 2 completed 3 3 0 0 0 AGE
 
-        phase ended for AGE ; 0 upgrades under way
+        phase ended for AGE; 0 upgrades under way
         plan canary 1, bake AGE, 2 at once, 1 may fail, then pause, snapshots canary, health
             AGE
     "#]]

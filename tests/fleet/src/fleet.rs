@@ -69,9 +69,19 @@ impl Fleet {
     /// When the instance or root can't be created.
     #[must_use]
     pub fn start_now(root_package: &str) -> Self {
+        Self::start_ago(root_package, Duration::ZERO)
+    }
+
+    /// A fresh instance whose time is so long ago, with a root of this package, funded with 100 T
+    /// cycles.
+    ///
+    /// # Panics
+    /// When the instance or root can't be created.
+    #[must_use]
+    pub fn start_ago(root_package: &str, ago: Duration) -> Self {
         let subnets = PocketIcBuilder::new()
             .with_application_subnet()
-            .with_initial_time(SystemTime::now().into());
+            .with_initial_time((SystemTime::now() - ago).into());
         Self::start_on(subnets, root_package, 100_000_000_000_000)
     }
 

@@ -4,6 +4,7 @@
 //! does not hold.
 
 mod figures;
+mod keep;
 mod rollouts;
 mod show;
 mod stage;
@@ -27,24 +28,33 @@ pub(crate) struct Args {
     /// Adds the figures as one line of JSON, the last one
     #[arg(long)]
     pub(crate) json: bool,
+    /// Keeps the fleet running at the end, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// The users, by number from 1 on.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];
 
-/// Runs the demo; with `json` its last line is the figures as one object.
+/// Runs the demo; with `json` its last line is the figures as one object. With `keep` the fleet
+/// runs on until Ctrl-C.
 ///
 /// # Errors
 /// When a canister or the server can't be built, or a claim did not hold.
-pub(crate) fn run(json: bool) -> Result<(), String> {
+pub(crate) fn run(args: &Args) -> Result<(), String> {
     toolchain::ensure_wasm_target()?;
     say("build", "the example canisters, to Wasm");
     artifacts::build_canisters()?;
     say("build", "the server that runs them");
     say("start", &format!("{}", artifacts::server().display()));
 
+    // A network that goes live later lives in the present.
+    let fleet = match args.keep {
+        true => Fleet::start_now("example-root"),
+        false => Fleet::start("example-root"),
+    };
     let mut demo = Demo {
-        fleet: Fleet::start("example-root"),
+        fleet,
         failed: Vec::new(),
     };
     let figures = demo.play();
@@ -53,8 +63,15 @@ pub(crate) fn run(json: bool) -> Result<(), String> {
     show::operations(&demo.fleet);
     show::balance_sheet(&demo.fleet);
     figures.print_unmeasured();
-    if json {
+    match args.keep {
+        true => keep::go_live(&mut demo.fleet)?,
+        false => say("look", "at this fleet by yourself: cargo xtask demo --keep"),
+    }
+    if args.json {
         println!("{}", figures.to_json()?);
+    }
+    if args.keep {
+        keep::until_interrupted();
     }
     if demo.failed.is_empty() {
         Ok(())

@@ -91,7 +91,7 @@ const CLI: Floors = &[
     &["cli"],
     &["dashboard"],
     &["commands"],
-    &["gate", "medic", "staging"],
+    &["gate", "live", "medic", "staging"],
     &["fleet", "module", "project", "views"],
     &["connection"],
     &["output"],

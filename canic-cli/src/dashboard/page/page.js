@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 const ROW = 28; // The height of a row of the long table, as in the style sheet.
 const BLOCK = 200; // Rows of one request.
+const FRESH = 15; // Seconds for which a member's cycles are shown without asking again.
 const PHASES = ["clear", "canary", "bake", "look", "rest", "settle", "ended"];
 
 // An element with text or elements in it. Texts are never read as markup.
@@ -62,7 +63,17 @@ function cycles(text) {
   return String(text);
 }
 
+// Days until something happens; `days` may be null.
+function days(count) {
+  if (count === null || count === undefined) return "–";
+  if (count >= 3650) return "> 10 y";
+  return count < 10 ? `${count.toFixed(1)} d` : `${Math.floor(count)} d`;
+}
+
+const date = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
+
 const tones = {
+  ok: "good", warn: "warn", critical: "bad",
   done: "good", completed: "good", ready: "good", active: "", open: "", quarantined: "bad",
   abandoned: "bad", rolled_back: "warn", paused: "bad",
 };
@@ -100,6 +111,16 @@ views.overview = {
       cards.push(card(cycles(status.cycles.balance), "cycles of root"));
       if (status.cycles.available) cards.push(card(cycles(status.cycles.available), "can be spent"));
     }
+    if (status.live && status.live.run !== "running") {
+      cards.push(card(status.live.run, "is root's state", "bad"));
+    }
+    if (status.funding) {
+      cards.push(card(status.funding.level, status.funding.days_left === null ? "level of funding"
+        : `level of funding; ${days(status.funding.days_left)} left`, tones[status.funding.level]));
+    }
+    for (const [condition, count] of Object.entries(status.unwell || {})) {
+      cards.push(card(count, `members ${condition}`, "warn"));
+    }
     if (status.pool) cards.push(card(status.pool.ready, `ready in the pool, ${status.pool.claimed} claimed`));
     if (status.operations) {
       cards.push(card(status.operations.open, "open operations"));
@@ -113,10 +134,13 @@ views.overview = {
       ["candidate", (row) => row.candidate, true],
       ["on another release", (row) => row.other_release
         ? el("span", { class: "warn" }, String(row.other_release)) : row.other_release, true],
+      ["burn a day", (row) => row.funding?.seen ? cycles(row.funding.burned_per_day) : null, true],
+      ["level", (row) => row.funding ? word(row.funding.level) : null],
     ], status.roles);
     const unknown = status.unknown.map((line) => el("p", { class: "warn" }, `not shown: ${line}`));
     $("overview").replaceChildren(el("div", { class: "cards" }, cards), el("h2", {}, "Roles"),
-      roles, ...rolloutCards(status.rollouts), ...unknown);
+      roles, status.rollouts.length ? el("h2", {}, "Rollouts under way") : "",
+      ...rolloutCards(status.rollouts), ...unknown);
   },
 };
 
@@ -124,6 +148,7 @@ views.members = {
   name: "Members",
   filter: {},
   blocks: new Map(),
+  seen: new Map(),
   matching: 0,
   draw(view) {
     const field = (name, label, type = "search") => el("label", {}, `${label} `,
@@ -139,14 +164,16 @@ views.members = {
       el("label", {}, "sort by ", el("select", { name: "sort" },
         ["canister", "role", "key", "release", "state", "age"].map((name) =>
           el("option", { value: name }, name)))));
-    const names = ["canister", "role", "release", "state", "parent", "key", "age"];
+    const names = ["canister", "role", "release", "state", "cycles", "left", "parent", "key",
+      "age"];
     const head = el("div", { class: "row head", role: "row", style: null },
       names.map((name) => el("span", { role: "columnheader" }, name)));
     head.style.position = "sticky";
     const body = el("div", { class: "body", role: "rowgroup" });
     const rows = el("div", { class: "rows", role: "table", "aria-label": "Members", tabindex: "0",
       onscroll: () => this.scrolled() }, el("div", { role: "rowgroup" }, head), body);
-    view.replaceChildren(form, el("p", { class: "dim", id: "count", role: "status" }), rows);
+    view.replaceChildren(form, el("p", { class: "dim", id: "count", role: "status" }),
+      el("p", { class: "warn", id: "unseen" }), rows);
     Object.assign(this, { form, rows, body });
     this.blocks.clear();
   },
@@ -182,9 +209,10 @@ views.members = {
     await this.show();
   },
   async show() {
+    const names = [];
     const first = Math.max(0, Math.floor(this.rows.scrollTop / ROW) - 5);
-    const seen = Math.ceil(this.rows.clientHeight / ROW) + 10;
-    const wanted = [Math.floor(first / BLOCK), Math.floor((first + seen) / BLOCK)];
+    const last = first + Math.ceil(this.rows.clientHeight / ROW) + 10;
+    const wanted = [Math.floor(first / BLOCK), Math.floor(last / BLOCK)];
     const pages = [await this.block(wanted[0])];
     if (wanted[1] !== wanted[0]) pages.push(await this.block(wanted[1]));
     this.matching = pages[0].matching;
@@ -195,19 +223,55 @@ views.members = {
     for (const page of pages) {
       page.members.forEach((row, at) => {
         const index = page.skipped + at;
-        if (index < first || index > first + seen) return;
-        const cells = [id(row.canister), row.role, row.release || "–",
-          el("span", { class: row.state === "active" ? null : "warn" }, row.state),
+        if (index < first || index > last) return;
+        const seen = this.seen.get(row.canister);
+        const cells = [id(row.canister), row.role, row.release || "–", state(row, seen),
+          seen?.live ? cycles(seen.live.cycles) : "–", seen?.live ? days(seen.live.days_left) : "–",
           row.parent === root ? "root" : id(row.parent), row.key ?? "–", age(row.since)];
         const line = el("div", { class: "row", role: "row", "aria-rowindex": index + 2 },
           cells.map((cell) => el("span", { role: "cell" }, cell)));
         line.style.top = `${index * ROW}px`;
         made.push(line);
+        names.push(row.canister);
       });
     }
     this.body.replaceChildren(...made);
+    await this.see(names);
+  },
+  // Asks for the cycles and run states of the rows on the screen that are not known or old.
+  async see(names) {
+    const old = now() - FRESH;
+    const wanted = names.filter((name) => !(this.seen.get(name)?.at > old));
+    if (!wanted.length || this.asking) return;
+    this.asking = true;
+    try {
+      const query = new URLSearchParams({ canisters: wanted.join(",") });
+      const { members } = await get(`/api/live?${query}`);
+      if (this.seen.size > 2000) this.seen.clear();
+      for (const name of wanted) this.seen.set(name, { at: now() });
+      for (const one of members) this.seen.set(one.canister, { ...one, at: now() });
+    } catch (e) {
+      if ($("unseen")) $("unseen").textContent = `cycles and run states are not shown: ${e.message}`;
+      return;
+    } finally {
+      this.asking = false;
+    }
+    if (!this.body.isConnected) return;
+    $("unseen").textContent = "";
+    await this.show();
   },
 };
+
+// A member's state on record, and what is unusual about it.
+function state(row, seen) {
+  const live = seen?.live;
+  const remark = seen?.unseen ? "unseen" : !live ? null : live.run !== "running" ? live.run
+    : Number(live.cycles) <= Number(live.frozen) ? "frozen"
+      : seen.runs_release === false ? "another module" : null;
+  const plain = row.state === "active" && !remark;
+  return el("span", { class: plain ? null : remark === "frozen" ? "bad" : "warn",
+    title: seen?.unseen ?? null }, [row.state, remark].filter(Boolean).join(", "));
+}
 
 views.tree = {
   name: "Tree",
@@ -359,6 +423,100 @@ views.operations = {
     ], answer.operations);
     $("operations").replaceChildren(el("p", { class: "dim" },
       `${answer.operations.length} of ${answer.matching}, newest first`), rows);
+  },
+};
+
+// A line over time, with its first and last value in words. `points` are pairs of seconds and a
+// number; `text` writes a number.
+function chart(caption, points, text) {
+  if (points.length < 2) {
+    return el("p", { class: "dim" }, `${caption}: the second sample comes within a minute`);
+  }
+  const [width, height, left, bottom] = [600, 170, 70, 22];
+  const svg = (name, attributes, ...children) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+  const [times, values] = [points.map((one) => one[0]), points.map((one) => one[1])];
+  const [begin, end] = [times[0], times[times.length - 1]];
+  let [least, most] = [Math.min(...values), Math.max(...values)];
+  if (least === most) [least, most] = [least * 0.99, most * 1.01 || 1];
+  const x = (time) => left + ((width - left - 8) * (time - begin)) / Math.max(1, end - begin);
+  const y = (value) => 8 + ((height - bottom - 8) * (most - value)) / (most - least);
+  const line = points.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`);
+  const label = (at, up, anchor, words) =>
+    svg("text", { x: at, y: up, "text-anchor": anchor }, words);
+  const when = (time) => (end - begin < 172800 ? new Date(time * 1000).toLocaleTimeString()
+    : date(time));
+  const words = `${caption}: ${text(values[0])} at ${when(begin)}, ` +
+    `${text(values[values.length - 1])} at ${when(end)}`;
+  return el("figure", {}, el("figcaption", {}, words),
+    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
+      svg("line", { x1: left, x2: left, y1: 8, y2: height - bottom }),
+      svg("line", { x1: left, x2: width - 8, y1: height - bottom, y2: height - bottom }),
+      svg("polyline", { points: line.join(" ") }),
+      label(left - 6, 16, "end", text(most)), label(left - 6, height - bottom, "end", text(least)),
+      label(left, height - 6, "start", when(begin)),
+      label(width - 8, height - 6, "end", when(end))));
+}
+
+views.costs = {
+  name: "Costs",
+  draw: (view) => view.replaceChildren(el("div", { id: "costs" })),
+  async look() {
+    const { costs, samples } = await get("/api/costs");
+    const own = costs.root;
+    const card = (value, name, tone) => el("div", { class: "card" },
+      el("b", { class: tone || null }, value), el("span", {}, name));
+    const cards = [
+      card(own.level, "level of root", tones[own.level]),
+      card(cycles(own.available), `can be spent, above ${cycles(own.reserve)}`),
+      card(own.spent_per_day === null ? "–" : cycles(own.spent_per_day), "leave root a day"),
+      card(days(own.days_left), own.dry_at === null || own.days_left >= 36500 ? "left"
+        : `left: root is at its reserve on ${date(own.dry_at)}`),
+      card(cycles(costs.charged_today), costs.budget === null ? "granted today, without a limit"
+        : `granted today, of ${cycles(costs.budget)}`),
+    ];
+    const lasting = samples.filter((one) => one.days_left !== null);
+    const roles = table("Roles", [
+      ["role", (row) => row.role],
+      ["members", (row) => row.members, true],
+      ["seen", (row) => row.seen, true],
+      ["burn a day", (row) => row.seen ? cycles(row.burned_per_day) : null, true],
+      ["poorest has left", (row) => row.days_left === null
+        ? (row.seen ? "> 14 d" : null) : days(row.days_left), true],
+      ["level", (row) => word(row.level)],
+      ["frozen", (row) => row.frozen, true],
+      ["refused", (row) => row.refused, true],
+    ], costs.roles);
+    const granted = table("Grants", [
+      ["day", (row) => date(row.day)],
+      ["grants", (row) => row.grants, true],
+      ["refusals", (row) => row.refusals, true],
+      ["cycles", (row) => Object.entries(row.granted)
+        .map(([purpose, amount]) => `${purpose} ${cycles(amount)}`).join(", ")],
+    ], costs.days.slice().reverse());
+    const refused = table("Refusals", [
+      ["when", (row) => `${age(row.at)} ago`],
+      ["canister", (row) => id(row.canister)],
+      ["for", (row) => row.purpose],
+      ["cycles", (row) => cycles(row.cycles), true],
+      ["limit", (row) => row.limit],
+      ["left of it", (row) => cycles(row.left), true],
+      ["times", (row) => row.times, true],
+    ], costs.refused.slice().reverse());
+    $("costs").replaceChildren(el("div", { class: "cards" }, cards),
+      own.reason ? el("p", { class: tones[own.level] }, own.reason) : "",
+      el("div", { class: "cards" },
+        chart("Root's cycles", samples.map((one) => [one.at, Number(one.cycles)]), cycles),
+        lasting.length ? chart("Days left", lasting.map((one) => [one.at, one.days_left]), days)
+          : ""),
+      el("h2", {}, "Roles"), roles, el("h2", {}, "Grants of the last 30 days"),
+      costs.days.length ? granted : el("p", { class: "dim" }, "no grants"),
+      costs.refused.length ? el("h2", {}, "Refused grants") : "",
+      costs.refused.length ? refused : "");
   },
 };
 

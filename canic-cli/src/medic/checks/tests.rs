@@ -1,12 +1,16 @@
 //! Every check finds what it is for, and finds nothing in a healthy fleet.
 
-use canic::api::{MemberInfo, MemberState, Metric};
+use canic::api::{
+    Accounts, FundingInfo, GrantLimit, GrantPurpose, LedgerAccount, Level, LiveState, MemberInfo,
+    MemberState, Metric, RefusedGrant, RoleFunding, RootFunding, RunState,
+};
 
 use super::*;
 use crate::{
     medic::{
         examine,
-        facts::{Look, RootStatus},
+        facts::{Interface, Look, RootStatus},
+        finding::Severity,
     },
     output::format::Cycles,
     views::{PoolRow, ReleaseRow, RolloutRow},
@@ -54,6 +58,7 @@ fn release(number: u32, members: u32, current: bool, candidate: bool) -> Release
         members,
         current,
         candidate,
+        layout: Some(1),
     }
 }
 
@@ -103,6 +108,54 @@ fn look(controllers: &[u8], module: Option<u8>) -> Look {
         },
         controllers: controllers.iter().map(|number| id(*number)).collect(),
         module: module.map(|byte| vec![byte; 32]),
+        live: Some(LiveState {
+            run: RunState::Running,
+            module: None,
+            cycles: 2_000_000_000_000,
+            frozen: 30,
+            memory: 1,
+            burned_per_day: 1,
+            days_left: Some(100.0),
+        }),
+    }
+}
+
+fn funding() -> FundingInfo {
+    let account = LedgerAccount {
+        owner: id(1),
+        subaccount: None,
+    };
+    FundingInfo {
+        level: Level::Ok,
+        root: RootFunding {
+            level: Level::Ok,
+            reason: None,
+            available: 1_000,
+            reserve: 5,
+            spent_per_day: Some(10),
+            days_left: Some(100.0),
+            dry_at: Some(8_640_000_000_000_000),
+            refuel: None,
+            refuelled: 0,
+            accounts: Accounts {
+                cycles: account,
+                icp: String::new(),
+            },
+        },
+        roles: vec![RoleFunding {
+            role: "worker".to_string(),
+            level: Level::Ok,
+            members: 3,
+            seen: 3,
+            burned_per_day: 3,
+            days_left: None,
+            frozen: 0,
+            refused: 0,
+        }],
+        days: Vec::new(),
+        refused: Vec::new(),
+        budget: None,
+        charged_today: 0,
     }
 }
 
@@ -127,6 +180,7 @@ fn healthy() -> Facts {
             controllers: vec![id(1), id(7)],
         }),
         looked_at: vec![look(&[1, 2, 5], Some(1))],
+        funding: Some(funding()),
         ..Facts::default()
     }
 }
@@ -195,8 +249,6 @@ fn foreign_controllers_and_modules_are_found() {
 #[test]
 fn a_short_of_cycles_pool_or_acknowledgements_is_found() {
     assert_eq!(codes(|facts| facts.metrics[0].value = 2.0), ["C401"]);
-    let poor = |facts: &mut Facts| facts.platform.as_mut().unwrap().balance = 360;
-    assert_eq!(codes(poor), ["C501"]);
     assert_eq!(codes(|facts| facts.metrics[1].value = 0.0), ["C502"]);
     assert_eq!(codes(|facts| facts.metrics[2].value = 1e12), ["C503"]);
     let failed = |facts: &mut Facts| facts.closed = vec![operation(8, "refill", "rolled_back")];
@@ -217,15 +269,165 @@ fn a_short_of_cycles_pool_or_acknowledgements_is_found() {
 }
 
 #[test]
-fn days_left_are_a_warning_before_they_are_an_error() {
-    let mut facts = healthy();
-    facts.platform.as_mut().unwrap().balance = 300 + 10 * 20;
-    let finding = examine(&facts).remove(0);
+fn a_root_is_judged_by_its_own_level() {
+    let of = |level| {
+        let mut facts = healthy();
+        let root = &mut facts.funding.as_mut().unwrap().root;
+        (root.level, root.days_left) = (level, Some(5.25));
+        root.reason = Some("root has 5 cycles".to_string());
+        examine(&facts)
+    };
+    assert!(of(Level::Ok).is_empty());
+    let finding = of(Level::Warn).remove(0);
     assert_eq!(
         (finding.code, finding.severity),
         ("C501", Severity::Warning)
     );
-    assert!(finding.what.contains("20 days"), "{}", finding.what);
-    facts.platform.as_mut().unwrap().burn = 0;
+    assert!(finding.what.ends_with("last for 5.2 d"), "{}", finding.what);
+    assert_eq!(
+        finding.evidence,
+        ["root has 5 cycles", "it is at its reserve on 1970-04-11"]
+    );
+    assert_eq!(of(Level::Critical)[0].severity, Severity::Error);
+    // At its reserve it has one finding, not two.
+    let spent = |facts: &mut Facts| {
+        facts.metrics[1].value = 0.0;
+        facts.funding.as_mut().unwrap().root.level = Level::Critical;
+    };
+    assert_eq!(codes(spent), ["C502"]);
+}
+
+#[test]
+fn a_root_without_a_level_is_judged_by_its_idle_burn() {
+    let mut young = healthy();
+    young.funding.as_mut().unwrap().root.spent_per_day = None;
+    let mut older = healthy();
+    older.funding = None;
+    for mut facts in [young, older] {
+        facts.platform.as_mut().unwrap().balance = 300 + 10 * 20;
+        let finding = examine(&facts).remove(0);
+        assert_eq!(
+            (finding.code, finding.severity),
+            ("C501", Severity::Warning)
+        );
+        assert!(finding.what.contains("20 days"), "{}", finding.what);
+        facts.platform.as_mut().unwrap().balance = 360;
+        assert_eq!(examine(&facts)[0].severity, Severity::Error);
+        facts.platform.as_mut().unwrap().burn = 0;
+        assert!(examine(&facts).is_empty());
+    }
+}
+
+#[test]
+fn members_that_run_out_of_cycles_are_found_by_role() {
+    let mut facts = healthy();
+    let info = facts.funding.as_mut().unwrap();
+    let role = &mut info.roles[0];
+    (role.level, role.days_left, role.refused) = (Level::Warn, Some(2.5), 2);
+    info.refused.push(RefusedGrant {
+        at: 0,
+        canister: id(4),
+        purpose: GrantPurpose::Watch,
+        cycles: 900,
+        limit: GrantLimit::Budget,
+        left: 100,
+        retry_at: 0,
+        times: 1,
+    });
+    let finding = examine(&facts).remove(0);
+    assert_eq!(
+        (finding.code, finding.severity),
+        ("C504", Severity::Warning)
+    );
+    let refusal = format!("{} lacks 900: the limit of the budget has 100 left", id(4));
+    assert_eq!(
+        finding.evidence,
+        [
+            "the poorest has 2.5 d left",
+            "2 refused by a limit",
+            &refusal
+        ]
+    );
+    let role = &mut facts.funding.as_mut().unwrap().roles[0];
+    (role.level, role.frozen) = (Level::Critical, 1);
+    assert_eq!(examine(&facts)[0].severity, Severity::Error);
+}
+
+#[test]
+fn stopped_and_unseen_members_are_found() {
+    let unwell = |condition: &str| {
+        let condition = condition.to_string();
+        codes(move |facts| {
+            facts.metrics.push(Metric {
+                labels: vec![("condition".to_string(), condition)],
+                ..gauge("canic_members_unwell", 2.0)
+            });
+        })
+    };
+    assert_eq!(unwell("stopped"), ["C304"]);
+    assert_eq!(unwell("unseen"), ["C305"]);
+    assert_eq!(unwell("slow"), Vec::<&str>::new());
+    // Root's last look may be days ago: the platform knows better.
+    let mut facts = healthy();
+    facts.looked_at[0].live.as_mut().unwrap().run = RunState::Stopped;
+    let finding = examine(&facts).remove(0);
+    assert_eq!(
+        (finding.code, finding.what.as_str()),
+        ("C304", "1 member stopped")
+    );
+    assert_eq!(finding.evidence, [id(5).to_text()]);
+    // One that an operation stops is none.
+    facts.looked_at[0].member.state = MemberState::Upgrading;
     assert!(examine(&facts).is_empty());
+}
+
+#[test]
+fn members_that_are_poor_by_now_are_found_though_root_saw_them_rich() {
+    let with = |days, cycles| {
+        let mut facts = healthy();
+        let live = facts.looked_at[0].live.as_mut().unwrap();
+        (live.days_left, live.cycles) = (Some(days), cycles);
+        examine(&facts)
+    };
+    assert!(with(3.0, 1_000).is_empty());
+    let finding = with(2.9, 1_000).remove(0);
+    assert_eq!(
+        (finding.code, finding.severity),
+        ("C504", Severity::Warning)
+    );
+    assert_eq!(
+        finding.evidence,
+        [format!("{} has 1000, 2.9 d left", id(5))]
+    );
+    assert_eq!(with(0.5, 1_000)[0].severity, Severity::Error);
+    assert_eq!(with(9.0, 30)[0].severity, Severity::Error, "it is frozen");
+    // A role has one finding.
+    let mut facts = healthy();
+    facts.funding.as_mut().unwrap().roles[0].level = Level::Warn;
+    facts.looked_at[0].live.as_mut().unwrap().days_left = Some(2.0);
+    let findings = examine(&facts);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].evidence[0].ends_with("2.0 d left"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn interfaces_that_have_drifted_apart_are_found() {
+    let interface = |release, text: &str| Interface {
+        role: "worker".to_string(),
+        release,
+        text: text.to_string(),
+    };
+    let with = |old: &str, new: &str| {
+        let interfaces = vec![interface(1, old), interface(2, new)];
+        codes(|facts| facts.interfaces = interfaces)
+    };
+    let (few, more) = (
+        "service : { a : () -> () }",
+        "service : { a : () -> (); b : () -> () }",
+    );
+    assert_eq!(with(more, few), ["C205"]);
+    assert_eq!(with(few, more), Vec::<&str>::new());
 }
