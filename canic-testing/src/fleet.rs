@@ -85,6 +85,12 @@ impl Fleet {
         self.harness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn harness_mut(&mut self) -> &mut Harness<Ground> {
+        self.harness
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     // Records
 
     /// All members.

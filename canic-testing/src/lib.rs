@@ -9,6 +9,7 @@ pub mod audit;
 mod build;
 pub mod case;
 mod error;
+mod faults;
 mod fleet;
 pub mod harness;
 pub mod matrix;
@@ -23,6 +24,7 @@ pub use crate::{
     audit::Audit,
     build::{CANISTERS_DIR, Module},
     error::{Error, Reason},
+    faults::{Ending, FAULT, Faults, Matrix, Report, Violation},
     fleet::{Fleet, FleetBuilder, SERVER},
     user::{Pending, User},
 };

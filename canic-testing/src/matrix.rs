@@ -145,6 +145,19 @@ fn sites_of<S: Subject>(replica: &Replica, from: u64) -> Vec<Site> {
     sites
 }
 
+/// Whether an event is the callback of one of the network's own canisters: a ledger, or the cycles
+/// minting canister.
+#[must_use]
+pub fn is_answer_to_the_network(event: &Event) -> bool {
+    let own = [
+        // The cycles ledger, the ICP ledger, and the cycles minting canister.
+        Principal::from_slice(&[0, 0, 0, 0, 2, 0x10, 0, 2, 1, 1]),
+        Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 2, 1, 1]),
+        Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 4, 1, 1]),
+    ];
+    matches!(event.kind, Kind::Reply | Kind::Reject) && own.contains(&event.canister)
+}
+
 /// Canisters' ids have ten bytes, users' have 29 or one.
 fn is_canister(id: Principal) -> bool {
     id.as_slice().len() == 10

@@ -176,8 +176,22 @@ impl FleetBuilder {
             let package = package_of_role(&role, &self.package)?;
             harness.approve_module(&role, &Module::of(&package).bytes()?);
         }
+        self.know_embedded_modules(&mut harness)?;
         harness.settle()?;
         Ok(harness)
+    }
+
+    /// Keeps the modules that root embeds, so that their members can be upgraded to the code that
+    /// they run. One whose package can't be told is left out.
+    fn know_embedded_modules(&self, harness: &mut Harness<Ground>) -> Result<(), String> {
+        for module in harness.modules() {
+            if module.embedded
+                && let Ok(package) = package_of_role(&module.role, &self.package)
+            {
+                harness.know_module(&Module::of(&package).bytes()?);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use candid::{
 };
 use canic_replica::{EffectivePrincipal, Ingress, MessageId, Reject};
 use ic_management_canister_types::{
-    CanisterIdRecord, CanisterInstallMode, CanisterStatusResult, InstallCodeArgs,
-    ProvisionalCreateCanisterWithCyclesArgs, ProvisionalCreateCanisterWithCyclesResult,
+    CanisterIdRecord, CanisterInstallMode, CanisterStatusResult, CanisterStatusType,
+    InstallCodeArgs, ProvisionalCreateCanisterWithCyclesArgs,
+    ProvisionalCreateCanisterWithCyclesResult,
 };
 use serde::de::DeserializeOwned;
 
@@ -236,6 +237,15 @@ impl<N: Network, W: Writer<N>> Harness<N, W> {
     pub fn status(&mut self, canister: Principal) -> Result<CanisterStatusResult, Reject> {
         let reply = self.status_reply(canister)?;
         Ok(Decode!(&reply, CanisterStatusResult).expect("the platform's type"))
+    }
+
+    /// What is wrong with a canister that should run: that it is stopped, or can't be seen.
+    pub fn not_running(&mut self, canister: Principal) -> Option<String> {
+        match self.status(canister) {
+            Ok(status) if status.status == CanisterStatusType::Running => None,
+            Ok(status) => Some(format!("{canister} is left {:?}", status.status)),
+            Err(reject) => Some(format!("{canister} can't be seen: {reject:?}")),
+        }
     }
 
     /// All settings of a canister that the platform tells, asked for by root as its controller.

@@ -85,17 +85,23 @@ impl<N: Network, W: Writer<N>> Harness<N, W> {
         self.manage(self.controller, "install_code", self.root, &args)
     }
 
-    /// Upgrades root to another module.
+    /// Upgrades root to another module. A root that refuses keeps its own.
     ///
     /// # Errors
     /// When `canister_pre_upgrade` refuses.
     pub fn upgrade_root_to_module(&mut self, wasm: Vec<u8>) -> Answer {
-        let old = std::mem::replace(&mut self.module, Arc::new(packed(wasm)));
+        let old = self.module.clone();
+        self.set_root_module(wasm);
         let answer = self.upgrade_root();
         if answer.is_err() {
             self.module = old;
         }
         answer
+    }
+
+    /// Takes another module for root's upgrades from now on.
+    pub fn set_root_module(&mut self, wasm: Vec<u8>) {
+        self.module = Arc::new(packed(wasm));
     }
 
     /// Whether a call of a canister's timers to itself, or its answer, is delayed by a fault.

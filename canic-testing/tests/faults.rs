@@ -1,0 +1,158 @@
+//! The fault matrix of an author's fleet: the example's notebooks, and purses that pay each other.
+
+use candid::Principal;
+use canic_testing::{
+    Error, Fleet, Report,
+    api::{ProvisionRequest, Provisioned},
+};
+
+/// A bare root, and two purses with a hundred coins each.
+fn purses() -> (Fleet, [Principal; 2]) {
+    let fleet = Fleet::of("fixture-bare-root")
+        .role("purse", "fixture-purse")
+        .start();
+    let purse = |key: &str| {
+        let request = ProvisionRequest {
+            role: "purse".to_string(),
+            key: Some(key.to_string()),
+            parent: None,
+            arg: b"DIDL\0\0".to_vec(),
+        };
+        let root = fleet.controller();
+        let purse: Provisioned = root
+            .update(fleet.root(), "canic_provision", (request,))
+            .unwrap();
+        purse.canister
+    };
+    let both = ["a", "b"].map(purse);
+    fleet.until_quiet();
+    (fleet, both)
+}
+
+/// The coins of all purses: none may appear, or be lost.
+fn all_coins(fleet: &Fleet, purses: &[Principal]) -> u64 {
+    let coins =
+        |purse: &Principal| -> u64 { fleet.user("alice").query(*purse, "coins", ()).unwrap() };
+    purses.iter().map(coins).sum()
+}
+
+#[test]
+fn a_careless_member_is_seen() {
+    let (fleet, [a, b]) = purses();
+    if !fleet.is_in_process() {
+        return;
+    }
+    let report = fleet
+        .faults()
+        .scenario(|fleet| fleet.user("alice").update::<_, ()>(a, "pay", (b, 10u64)))
+        .invariant(|fleet| match all_coins(fleet, &[a, b]) {
+            200 => Ok(()),
+            coins => Err(format!("there are {coins} coins")),
+        })
+        .report();
+    let lost: Vec<_> = report
+        .violations
+        .iter()
+        .filter(|violation| violation.problems == ["there are 190 coins"])
+        .collect();
+    assert_eq!(lost.len(), report.violations.len(), "{report}");
+    // The reject of the call, however it came about, is what the member does not think of.
+    assert!(lost.len() >= 7, "{report}");
+    assert_eq!(report.fired, report.singles, "{report}");
+    let printed = report.to_string();
+    let line = lost[0].case.to_string();
+    assert!(
+        printed.contains(&format!("CANIC_FAULT='{line}' cargo test")),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("a_careless_member_is_seen -- --exact"),
+        "{printed}"
+    );
+    assert!(printed.contains("more with these problems"), "{printed}");
+    assert!(line.starts_with(r#"{"scenario":"a_careless_member_is_seen","failures":[{"fault":"#));
+    assert_eq!(line.parse(), Ok(lost[0].case.clone()));
+}
+
+#[test]
+fn a_careful_member_passes_every_fault_at_every_await() {
+    let (fleet, [a, b]) = purses();
+    let report = fleet
+        .faults()
+        .scenario(|fleet| fleet.user("alice").update::<_, ()>(a, "send", (b, 10u64)))
+        .invariant(|fleet| {
+            fleet.user("alice").update::<_, ()>(a, "retry", ()).unwrap();
+            assert_eq!(all_coins(fleet, &[a, b]), 200);
+        })
+        .pairs(12)
+        .run();
+    expect_all_fired(&fleet, &report);
+    assert_eq!(fleet.is_in_process(), report.awaits > 0);
+}
+
+#[test]
+fn a_notebook_is_opened_once_whatever_fails() {
+    let fleet = Fleet::of("example-root").start();
+    let report = fleet
+        .faults()
+        .scenario(|fleet| -> Result<(), Error> {
+            let alice = fleet.user("alice");
+            let worker: Provisioned = alice.update(fleet.root(), "sign_up", ())?;
+            alice.update::<_, ()>(worker.canister, "put", ("a", "b"))
+        })
+        .invariant(|fleet| {
+            let alice = fleet.user("alice");
+            let worker: Provisioned = alice.update(fleet.root(), "sign_up", ()).unwrap();
+            let again: Provisioned = alice.update(fleet.root(), "sign_up", ()).unwrap();
+            assert_eq!(worker.canister, again.canister);
+            assert_eq!(fleet.members().len(), 1);
+        })
+        .every(5)
+        .run();
+    expect_all_fired(&fleet, &report);
+    // Each case had a fork of its own.
+    assert!(fleet.members().is_empty());
+}
+
+fn expect_all_fired(fleet: &Fleet, report: &Report) {
+    if fleet.is_in_process() {
+        assert!(
+            report.fired >= report.singles && report.singles > 10,
+            "{report}"
+        );
+    } else {
+        let why = report.skipped.as_deref().unwrap_or_default();
+        assert_eq!(why, "faults need the replica in the test's process");
+    }
+}
+
+#[test]
+fn a_scenario_that_fails_without_a_fault_is_a_violation() {
+    let (fleet, [a, b]) = purses();
+    if !fleet.is_in_process() {
+        return;
+    }
+    let report = fleet
+        .faults()
+        .scenario(|fleet| fleet.user("alice").update::<_, ()>(a, "pay", (b, 101u64)))
+        .report();
+    assert_eq!(report.violations.len(), 1);
+    assert!(
+        report.violations[0].problems[0].contains("too few coins"),
+        "{report}"
+    );
+    assert!(report.violations[0].case.failures.is_empty());
+}
+
+#[test]
+#[should_panic(expected = "makes no canister call another")]
+fn a_scenario_without_awaits_is_refused() {
+    let (fleet, purses) = purses();
+    if !fleet.is_in_process() {
+        panic!("skipped: makes no canister call another on a server");
+    }
+    let _ = fleet
+        .faults()
+        .scenario(|fleet| drop(all_coins(fleet, &purses)))
+        .report();
+}
