@@ -74,6 +74,58 @@ fn a_careless_member_is_seen() {
     assert_eq!(line.parse(), Ok(lost[0].case.clone()));
 }
 
+/// It fails, as the next test wants it.
+#[test]
+#[ignore = "it fails on purpose: another test runs it"]
+fn a_payment_without_care() {
+    let (fleet, [a, b]) = purses();
+    fleet
+        .faults()
+        .scenario(|fleet| fleet.user("alice").update::<_, ()>(a, "pay", (b, 10u64)))
+        .invariant(|fleet| assert_eq!(all_coins(fleet, &[a, b]), 200))
+        .run();
+}
+
+#[test]
+fn a_printed_line_repeats_its_case_and_tells_what_happened() {
+    if env::var_os(canic_testing::SERVER).is_some() {
+        return;
+    }
+    let run = |fault: &str| {
+        let mut test = Command::new(env::current_exe().expect("a path"));
+        test.args([
+            "--exact",
+            "a_payment_without_care",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(canic_testing::FAULT, fault);
+        let output = test.output().expect("this test can be run");
+        assert!(!output.status.success());
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let printed = run("");
+    let (_, line) = printed.split_once("CANIC_FAULT='").expect("a line");
+    let (line, command) = line.split_once('\'').expect("its end");
+    let (command, _) = command.split_once('\n').expect("its end");
+    assert_eq!(
+        command,
+        " cargo test -p canic-testing a_payment_without_care -- --exact --nocapture"
+    );
+    let repeated = run(line);
+    let case: Case = line.parse().expect("a case");
+    let fault = format!("fault     {}", case.failures[0].fault);
+    for told in [
+        line,
+        &fault,
+        "Reject `receive` answer of",
+        "all faults fired: true",
+        "1 case with one fault, 0 with two, 1 fired, 1 violation",
+    ] {
+        assert!(repeated.contains(told), "{told} is missing: {repeated}");
+    }
+}
+
 #[test]
 fn a_careful_member_passes_every_fault_at_every_await() {
     let (fleet, [a, b]) = purses();
@@ -153,6 +205,8 @@ fn a_scenario_without_awaits_is_refused() {
     }
     let _ = fleet
         .faults()
-        .scenario(|fleet| drop(all_coins(fleet, &purses)))
+        .scenario(|fleet| {
+            all_coins(fleet, &purses);
+        })
         .report();
 }

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use candid::Principal;
+use candid::{CandidType, Principal};
 use canic_testing::{
     Fleet, FleetBuilder, Module, Reason,
-    api::{OperationKind, OperationState, OperationsFilter, Provisioned},
+    api::{
+        MemberInfo, OperationKind, OperationState, OperationsFilter, Provisioned, RolloutOutcome,
+    },
+    replica::{EffectivePrincipal, Ingress},
 };
 
 /// The example's fleet. Other packages of this workspace have the same roles.
@@ -158,6 +161,126 @@ fn a_member_keeps_its_state_through_upgrades_of_itself_and_of_root() {
     let again: Provisioned = alice.update(fleet.root(), "sign_up", ()).unwrap();
     assert_eq!(again.canister, worker.canister);
     fleet.assert_balanced();
+}
+
+/// Two users with a notebook each.
+fn two_notebooks(fleet: &Fleet) -> [Principal; 2] {
+    ["alice", "bob"].map(|name| {
+        let signed_up = fleet.user(name).update(fleet.root(), "sign_up", ());
+        let worker: Provisioned = signed_up.unwrap();
+        worker.canister
+    })
+}
+
+#[test]
+fn a_rollout_brings_all_members_to_another_build() {
+    let fleet = notebooks().start();
+    let members = two_notebooks(&fleet);
+    let rollout = fleet
+        .roll_out("worker", Module::of("example-worker").renewed())
+        .unwrap();
+    assert_eq!(rollout.outcome, Some(RolloutOutcome::Completed));
+    assert_eq!((rollout.members, rollout.upgraded), (2, 2));
+    for member in fleet.members() {
+        assert!(members.contains(&member.canister));
+        assert_eq!(member.release, rollout.to);
+    }
+    fleet.assert_balanced();
+}
+
+#[test]
+fn a_release_that_is_not_fit_to_serve_is_undone() {
+    let fleet = notebooks().start();
+    let [notebook, _] = two_notebooks(&fleet);
+    let alice = fleet.user("alice");
+    let _: () = alice.update(notebook, "put", ("a", "b")).unwrap();
+    let before = fleet.members();
+    let faulty = Module::of("example-worker").features(["faulty"]);
+    let rollout = fleet.roll_out("worker", faulty).unwrap();
+    assert_eq!(rollout.outcome, Some(RolloutOutcome::Undone));
+    let releases = |members: &[MemberInfo]| -> Vec<u32> {
+        members.iter().map(|member| member.release).collect()
+    };
+    assert_eq!(releases(&fleet.members()), releases(&before));
+    let note: Option<String> = alice.query(notebook, "get", ("a",)).unwrap();
+    assert_eq!(note.as_deref(), Some("b"));
+    fleet.assert_balanced();
+}
+
+#[test]
+fn one_member_alone_gets_another_build() {
+    let fleet = notebooks().start();
+    let [one, other] = two_notebooks(&fleet);
+    let upgraded = fleet.upgrade_member(one, Module::of("example-worker").renewed());
+    let upgraded = upgraded.unwrap();
+    let members = fleet.members();
+    let release = |canister| {
+        let mut members = members.iter();
+        let member = members.find(|member| member.canister == canister);
+        member.unwrap().release
+    };
+    assert_eq!(release(one), upgraded.to);
+    assert_eq!(release(other), upgraded.from);
+    fleet.assert_balanced();
+}
+
+#[test]
+fn a_root_that_awaits_an_answer_refuses_an_upgrade_and_says_why() {
+    let fleet = notebooks().start();
+    let alice = fleet.user("alice");
+    let pending = alice.submit(fleet.root(), "sign_up", ()).unwrap();
+    fleet.tick();
+    let refused = fleet.upgrade_root("example-root").unwrap_err();
+    assert!(refused.said().contains("answer"), "{refused}");
+    pending.answer::<Provisioned>().unwrap();
+    fleet.assert_balanced();
+}
+
+#[test]
+fn a_member_that_somebody_stopped_rejects_calls_until_it_is_started() {
+    let fleet = notebooks().start();
+    let [notebook, _] = two_notebooks(&fleet);
+    fleet.stop(notebook).unwrap();
+    let alice = fleet.user("alice");
+    let stopped = alice.update::<_, ()>(notebook, "put", ("a", "b"));
+    assert!(stopped.unwrap_err().said().contains("stopped"));
+    fleet.restart(notebook).unwrap();
+    let _: () = alice.update(notebook, "put", ("a", "b")).unwrap();
+}
+
+#[test]
+fn a_canister_that_root_lost_is_found_by_the_audit() {
+    let fleet = notebooks().start();
+    if !fleet.is_in_process() {
+        assert!(!fleet.audit().skipped.is_empty());
+        return;
+    }
+    // A canister that root controls, and that is on none of its records.
+    let root = fleet.root();
+    let lost = fleet.with_replica(|replica| {
+        let create = Ingress {
+            sender: root,
+            canister: Principal::management_canister(),
+            method: "provisional_create_canister_with_cycles".to_string(),
+            payload: candid::encode_args((Nothing {},)).unwrap(),
+            effective: Some(EffectivePrincipal::Canister(root)),
+            caller_info: None,
+        };
+        let created = replica.submit(create).unwrap();
+        replica.await_ingress(&created).unwrap().unwrap();
+        *replica.canisters().last().unwrap()
+    });
+    let found = format!("lost canisters: [\"{lost}\"]");
+    assert_eq!(fleet.audit().violations, [found]);
+}
+
+#[derive(CandidType)]
+struct Nothing {}
+
+#[test]
+#[should_panic(expected = "has no canister `example-wurker`")]
+fn a_package_that_does_not_exist_is_named() {
+    let _ = notebooks().role("worker", "example-wurker").start();
 }
 
 #[test]
