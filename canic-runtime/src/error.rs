@@ -463,7 +463,7 @@ pub enum RolloutError {
         /// The releases that root has.
         known: Vec<u32>,
     },
-    /// The release is the role's current one already.
+    /// The release is the role's current one already, and no member was left behind.
     AlreadyCurrent {
         /// The release.
         release: u32,

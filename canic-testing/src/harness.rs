@@ -19,7 +19,7 @@ use ic_management_canister_types::CanisterInstallMode;
 
 use crate::{case::Failure, network::Network};
 
-pub use self::time::MAX_ROUNDS;
+pub use self::time::{MAX_ROUNDS, TIMER};
 pub use crate::network::Answer;
 
 /// 10^12 cycles.

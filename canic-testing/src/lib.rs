@@ -56,6 +56,7 @@ mod fleet;
 pub mod harness;
 pub mod matrix;
 pub mod network;
+mod principal;
 pub mod status;
 mod user;
 

@@ -6,12 +6,12 @@ use candid::{
 };
 use canic_replica::MessageId;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha224};
 
 use crate::{
     answer::decode,
     error::{Error, Reason},
     fleet::Fleet,
+    principal::principal_of,
 };
 
 /// A user of a fleet.
@@ -48,13 +48,6 @@ impl Fleet {
             principal,
         }
     }
-}
-
-/// The principal of a name, in the form of a self-authenticating one.
-pub(crate) fn principal_of(name: &str) -> Principal {
-    let mut bytes: [u8; 29] = [2; 29];
-    bytes[..28].copy_from_slice(&Sha224::digest(name.as_bytes()));
-    Principal::from_slice(&bytes)
 }
 
 impl<'a> User<'a> {

@@ -1,9 +1,12 @@
 //! The fault matrix of an author's fleet: the example's notebooks, and purses that pay each other.
 
+use std::{env, process::Command};
+
 use candid::Principal;
 use canic_testing::{
     Error, Fleet, Report,
     api::{ProvisionRequest, Provisioned},
+    case::Case,
 };
 
 /// A bare root, and two purses with a hundred coins each.

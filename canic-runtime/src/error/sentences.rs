@@ -304,7 +304,10 @@ impl fmt::Display for RolloutError {
                 known.iter().try_for_each(|number| write!(f, " {number}"))
             }
             Self::AlreadyCurrent { release } => {
-                write!(f, "release {release} is the current one already")
+                write!(
+                    f,
+                    "release {release} is the current one, and all members have it"
+                )
             }
             Self::InvalidPlan { reason } => write!(f, "the plan contradicts itself: {reason}"),
             Self::NotAMember { canister } => {

@@ -230,6 +230,11 @@ pub(crate) struct Rollout {
     /// Nanoseconds that they took, in sum.
     #[n(22)]
     pub(crate) spent: u64,
+    /// Whether the release was current already: the rollout brings it to the members that an
+    /// earlier one left behind, and its `Undo` touches no others.
+    #[n(23)]
+    #[cbor(default)]
+    pub(crate) finishes: bool,
 }
 
 /// The next thing that root does for a rollout.
@@ -278,6 +283,7 @@ impl Rollout {
             failures: Vec::new(),
             ended: 0,
             spent: 0,
+            finishes: false,
         }
     }
 

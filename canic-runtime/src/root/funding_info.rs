@@ -25,7 +25,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) fn funding(state: &State, moment: &Moment) -> FundingInfo {
     let now = moment.now;
     let root = runway::root_funding(state, moment);
-    let roles = roles(state, now);
+    let roles: Vec<RoleFunding> = roles(state, now).collect();
     let worst = roles.iter().map(|role| role.level).max();
     FundingInfo {
         level: worst.unwrap_or(Level::Ok).max(root.level),
@@ -38,14 +38,13 @@ pub(crate) fn funding(state: &State, moment: &Moment) -> FundingInfo {
     }
 }
 
-/// The roles that have members.
-fn roles(state: &State, now: u64) -> Vec<RoleFunding> {
+/// The roles that have members. This looks at each member of those that are taken.
+pub(crate) fn roles(state: &State, now: u64) -> impl Iterator<Item = RoleFunding> {
     let roles = state.registry.roles().filter(|(_, role)| role.taken > 0);
-    let roles = roles.map(|(name, role)| {
+    roles.map(move |(name, role)| {
         let cost = state.role_cost(role.number, now);
         role_funding(name, role.taken.into(), cost)
-    });
-    roles.collect()
+    })
 }
 
 fn role_funding(name: &str, members: u64, cost: RoleCost) -> RoleFunding {

@@ -7,7 +7,7 @@ use crate::{
     metrics::{Family, Kind, Label, Latencies},
     operation::{End, Job, Step, rollout::Rollout},
     platform::ic,
-    root::runway,
+    root::{funding_info, runway},
     state,
 };
 
@@ -172,7 +172,7 @@ fn of_open_rollouts(mut each: impl FnMut(&str, &Rollout)) {
 }
 
 /// The families of root, beside those of every canister.
-pub(crate) static ROOT: [Family; 23] = [
+pub(crate) static ROOT: [Family; 24] = [
     Family {
         name: "canic_operation_duration_seconds",
         kind: Kind::Histogram,
@@ -517,6 +517,25 @@ pub(crate) static ROOT: [Family; 23] = [
             for (condition, count) in CONDITIONS.iter().zip(counts) {
                 rows.add(&[condition], count);
             }
+        },
+    },
+    Family {
+        name: "canic_role_days_left",
+        kind: Kind::Gauge,
+        labels: &[Label {
+            name: "role",
+            words: &[],
+        }],
+        help: "Days until the first member of a role is frozen. \
+               It is missing if all members have two weeks or more.",
+        measure: |rows| {
+            state::with(|state| {
+                for role in funding_info::roles(state, ic::now()).take(MAX_ROLES) {
+                    if let Some(days) = role.days_left {
+                        rows.add(&[&role.role], days);
+                    }
+                }
+            });
         },
     },
     Family {

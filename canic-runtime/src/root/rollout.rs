@@ -96,11 +96,12 @@ fn prepare_end(state: &State, rollout: &mut Rollout) {
 }
 
 /// Makes the release current that new members get in this phase: the rollout's once its canaries
-/// have served for a while, and the one before while the rollout is undone.
+/// have served for a while, and the one before while the rollout is undone. What was current
+/// before a rollout stays so.
 fn set_current(state: &mut State, rollout: &Rollout) {
     let current = match rollout.phase {
         Phase::Rest => rollout.to,
-        Phase::Undo => rollout.from,
+        Phase::Undo if !rollout.finishes => rollout.from,
         _ => return,
     };
     let name = state.registry.role_name(rollout.role).to_string();

@@ -20,6 +20,12 @@ const CRITICAL_DAYS: f64 = 7.0;
 /// Nanoseconds between two looks at least: an hour.
 const SHORTEST_PAUSE: u64 = 3_600_000_000_000;
 
+/// Nanoseconds between two looks at most: a week, as between two looks at a member.
+const LONGEST_PAUSE: u64 = 7 * DAY;
+
+/// From so many days on until root must act, it looks once a week.
+const EASY_DAYS: f64 = 60.0;
+
 /// How long root's cycles last.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Runway {
@@ -80,9 +86,11 @@ fn reason(
 
 /// When root looks at its own cycles next: nanoseconds since the epoch.
 pub(crate) fn next_look_at(state: &State, moment: &Moment) -> u64 {
+    let lowest = state.config.refuel.as_ref().map_or(0, |rule| rule.below);
     let available = state.available(moment.balance);
-    let days = days_left(available, spent_per_day(state, moment));
-    state.samples.due().min(moment.now + pause(days))
+    let left = available.min(moment.balance.saturating_sub(lowest));
+    let days = days_left(left, spent_per_day(state, moment));
+    moment.now + pause(days)
 }
 
 fn spent_per_day(state: &State, moment: &Moment) -> Option<u128> {
@@ -139,10 +147,14 @@ pub(crate) fn look(moment: &Moment) {
     }
 }
 
-/// The pause until the next look: half of the time that is left, but an hour at least.
+/// The pause until the next look: half of the time that is left, but an hour at least, and a day at
+/// most. A week, if root has time enough.
 fn pause(days_left: Option<f64>) -> u64 {
-    let half = days_left.map_or(DAY, |days| (days / 2.0 * DAY as f64) as u64);
-    half.clamp(SHORTEST_PAUSE, DAY)
+    match days_left {
+        None => DAY,
+        Some(days) if days >= EASY_DAYS => LONGEST_PAUSE,
+        Some(days) => ((days / 2.0 * DAY as f64) as u64).clamp(SHORTEST_PAUSE, DAY),
+    }
 }
 
 fn tell(runway: &Runway) {
@@ -248,9 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_refuels_looks_in_time_for_the_threshold() {
+        let next = |balance| {
+            let (state, moment) = root(&CONFIG, balance, T);
+            next_look_at(&state, &moment) - moment.now
+        };
+        assert_eq!(next(111 * T), LONGEST_PAUSE);
+        assert_eq!(next(109 * T), DAY);
+        assert_eq!(next(51 * T), DAY / 2);
+    }
+
+    #[test]
     fn root_looks_again_at_half_of_the_time_that_is_left() {
         assert_eq!(pause(None), DAY);
-        assert_eq!(pause(Some(100.0)), DAY);
+        assert_eq!(pause(Some(100.0)), LONGEST_PAUSE);
+        assert_eq!(pause(Some(59.0)), DAY);
         assert_eq!(pause(Some(1.0)), DAY / 2);
         assert_eq!(pause(Some(0.0)), SHORTEST_PAUSE);
     }

@@ -154,10 +154,10 @@ fn put(
         member.status = MemberStatus::Upgrading;
         member.operation = id;
         member.rollout = match job {
-            Job::Upgrade => rollout.id,
+            Job::Upgrade | Job::Look => rollout.id,
             Job::Undo | Job::Restore => rollout.id | UNDO,
-            // These do not change the member: it is still to be upgraded, or undone.
-            Job::Look | Job::DropSnapshot => member.rollout,
+            // It does not change the member, which is still to be upgraded, or undone.
+            Job::DropSnapshot => member.rollout,
         };
     });
     let step = if job == Job::DropSnapshot {
@@ -199,9 +199,12 @@ fn job_of(rollout: &Rollout, member: &Member) -> Option<Job> {
     let was_touched = member.rollout == rollout.id;
     let was_undone = member.rollout == rollout.id | UNDO;
     match rollout.phase {
-        Phase::Canary | Phase::Rest => (!is_new && !was_touched).then_some(Job::Upgrade),
+        Phase::Canary | Phase::Rest if was_touched => None,
+        Phase::Rest if is_new => member.on_probation.then_some(Job::Look),
+        Phase::Canary | Phase::Rest => (!is_new).then_some(Job::Upgrade),
         Phase::Look => (is_new && was_touched).then_some(Job::Look),
         Phase::Undo if !is_new || was_undone => None,
+        Phase::Undo if rollout.finishes && !was_touched => None,
         Phase::Undo => {
             let has_state = member.snapshot.is_some() && rollout.restores;
             Some(if has_state { Job::Restore } else { Job::Undo })

@@ -610,6 +610,12 @@ impl State {
                 (Job::Restore, End::Abandoned) if !has_new => plan.from.number,
                 _ => member.release,
             };
+            member.on_probation = match end {
+                End::Done if plan.job != Job::DropSnapshot => false,
+                End::Reverted => false,
+                End::Abandoned if plan.job != Job::Look => has_new,
+                _ => member.on_probation,
+            };
             if plan.job != Job::Look && plan.job != Job::Undo {
                 member.snapshot = taken.map(|id| KeptSnapshot {
                     id,

@@ -33,6 +33,7 @@ use crate::{
 /// row:     0 canister   1 member
 /// member:  0 role    1 parent   2 key       3 status     4 release
 ///          5 since   6 operation   7 rollout   8 snapshot: 0 id  1 release
+///          9 probation
 /// ```
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Member {
@@ -61,6 +62,10 @@ pub(crate) struct Member {
     /// The snapshot that a rollout took of it, and keeps.
     #[n(8)]
     pub(crate) snapshot: Option<KeptSnapshot>,
+    /// Whether root had to leave it with code that it was never told to be accepted.
+    #[n(9)]
+    #[cbor(default)]
+    pub(crate) on_probation: bool,
 }
 
 /// A snapshot of a member before its upgrade.
@@ -239,6 +244,8 @@ pub(crate) struct Registry {
     on_release: BTreeMap<(u16, u32), u32>,
     /// Members with a snapshot that a rollout keeps, by role and the release in the snapshot.
     snapshots: BTreeMap<(u16, u32), u32>,
+    /// Members that root left on probation, by role.
+    on_probation: BTreeMap<u16, u32>,
     /// Positions taken in all roles.
     taken: u64,
 }
@@ -267,6 +274,7 @@ impl Registry {
             below: BTreeMap::new(),
             on_release: BTreeMap::new(),
             snapshots: BTreeMap::new(),
+            on_probation: BTreeMap::new(),
             taken: 0,
         };
         for (record_id, Row { canister, member }) in all {
@@ -300,11 +308,14 @@ impl Registry {
         self.index(canister, record_id, &row.member);
     }
 
-    /// Takes a member out of the counts by release and of snapshots.
+    /// Takes a member out of the counts by release, of snapshots and of probation.
     fn count_out(&mut self, member: &Member) {
         decrement(&mut self.on_release, (member.role, member.release));
         if let Some(kept) = &member.snapshot {
             decrement(&mut self.snapshots, (member.role, kept.release));
+        }
+        if member.on_probation {
+            decrement(&mut self.on_probation, member.role);
         }
     }
 
@@ -316,6 +327,9 @@ impl Registry {
         if let Some(kept) = &member.snapshot {
             let kept = (member.role, kept.release);
             *self.snapshots.entry(kept).or_default() += 1;
+        }
+        if member.on_probation {
+            *self.on_probation.entry(member.role).or_default() += 1;
         }
         if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
@@ -392,6 +406,19 @@ impl Registry {
     pub(crate) fn snapshots(&self, role: u16) -> u32 {
         let of_role = self.snapshots.range((role, 0)..=(role, u32::MAX));
         of_role.map(|(_, count)| count).sum()
+    }
+
+    /// The number of members of a role that root left on probation.
+    pub(crate) fn on_probation(&self, role: u16) -> u32 {
+        self.on_probation.get(&role).copied().unwrap_or_default()
+    }
+
+    /// The release, but for this one, that most members of a role have. 0 is none.
+    pub(crate) fn other_release(&self, role: u16, release: u32) -> Option<u32> {
+        let of_role = self.on_release.range((role, 1)..=(role, u32::MAX));
+        let others = of_role.filter(|((_, number), _)| *number != release);
+        let most = others.max_by_key(|(_, count)| **count);
+        most.map(|((_, number), _)| *number)
     }
 
     /// The number of members with a release.
@@ -551,6 +578,7 @@ impl Registry {
             operation,
             rollout: 0,
             snapshot: None,
+            on_probation: false,
         };
         self.write(canister, member);
     }

@@ -1,4 +1,4 @@
-//! Samples of root's balance, one a day: what leaves root a day, whatever for.
+//! Samples of root's balance, one a day at most: what leaves root a day, whatever for.
 //!
 //! In stable memory a sample is a CBOR array under its time:
 //!
@@ -16,11 +16,11 @@ use crate::stable::{
     record::{Cycles, Record},
 };
 
-/// Nanoseconds between two samples: a day.
+/// Nanoseconds between two samples at least: a day.
 pub(crate) const DAY: u64 = 86_400_000_000_000;
 
-/// Samples that root keeps: those of 30 days, and the one before.
-const MAX_SAMPLES: usize = 31;
+/// Nanoseconds for which root keeps samples, and the one before.
+const KEPT: u64 = 30 * DAY;
 
 /// Root's cycles at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -53,19 +53,25 @@ impl Samples {
         }
     }
 
-    /// When the next sample is due: nanoseconds since the epoch. 0: there is none yet.
+    /// When the next sample may be taken: nanoseconds since the epoch. 0: there is none yet.
     pub(crate) fn due(&self) -> u64 {
         self.samples.keys().next_back().map_or(0, |at| at + DAY)
     }
 
-    /// Adds a sample, if one is due, and forgets those beyond [`MAX_SAMPLES`].
+    /// Adds a sample, if one is due, and forgets those older than 30 days, but for the last
+    /// of them.
     pub(crate) fn take(&mut self, now: u64, sample: Sample) {
         if now < self.due() {
             return;
         }
         self.samples.insert(now, sample);
         self.table.insert(now, Record(sample));
-        while self.samples.len() > MAX_SAMPLES
+        let old = now.saturating_sub(KEPT);
+        while self
+            .samples
+            .keys()
+            .nth(1)
+            .is_some_and(|second| *second <= old)
             && let Some((at, _)) = self.samples.pop_first()
         {
             self.table.remove(&at);
@@ -141,8 +147,18 @@ mod tests {
             let spent = u128::from(half_day) * T;
             all.take(DAY + half_day * DAY / 2, sample(1_000 * T - spent, 0));
         }
-        assert_eq!(all.samples.len(), MAX_SAMPLES);
+        assert_eq!(all.samples.len(), 31);
         assert_eq!(all.due(), 51 * DAY);
         assert_eq!(Samples::open(1).samples, all.samples);
+    }
+
+    #[test]
+    fn samples_of_each_week_are_those_of_thirty_days_and_the_one_before() {
+        let mut all = samples();
+        for week in 1..=20_u64 {
+            all.take(week * 7 * DAY, sample(100 * T, 0));
+        }
+        let kept: Vec<u64> = all.samples.keys().map(|at| at / DAY).collect();
+        assert_eq!(kept, [105, 112, 119, 126, 133, 140]);
     }
 }

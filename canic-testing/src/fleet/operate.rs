@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Reason},
     harness::{MAX_ROUNDS, T},
     network::Network,
-    user::principal_of,
+    principal::principal_of,
 };
 
 impl Fleet {

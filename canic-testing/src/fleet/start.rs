@@ -16,7 +16,7 @@ use crate::{
     build::{Module, package_of_role},
     harness::{CHUNK, Harness, Setup, T},
     network::Ground,
-    user::principal_of,
+    principal::principal_of,
 };
 
 /// The environment variable that names a server of PocketIC, as a path of its binary. Without it

@@ -7,7 +7,7 @@ use super::{DAY, Harness, SECOND, Writer};
 use crate::network::Network;
 
 /// The method that the timers of ic-cdk call on their own canister.
-pub(super) const TIMER: &str = "<ic-cdk internal> timer_executor";
+pub const TIMER: &str = "<ic-cdk internal> timer_executor";
 
 /// Rounds within which a fleet must become quiet. An operation pauses for a minute at most, and
 /// time jumps when nothing runs.

@@ -21,7 +21,7 @@ use crate::{
     writer::Writer,
 };
 
-pub use canic_testing::harness::{Answer, DAY, SECOND, T};
+pub use canic_testing::harness::{Answer, DAY, SECOND, T, TIMER};
 
 /// The platform's default, in seconds: 30 days.
 pub(crate) const DEFAULT_FREEZING_THRESHOLD: u64 = 2_592_000;

@@ -350,7 +350,7 @@ fn root_keeps_its_reserve_and_goes_on_once_it_has_cycles() {
 }
 
 #[test]
-fn the_watch_survives_an_upgrade_of_root_and_lost_timers() {
+fn the_watch_survives_an_upgrade_of_root() {
     let fleet = funded(100 * T);
     let keeper = member(&fleet, "keeper", "one");
     pass(&fleet, DAY);

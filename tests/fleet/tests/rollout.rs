@@ -237,6 +237,44 @@ fn an_aborted_rollout_begins_no_more_and_upgraded_members_keep_the_release() {
 }
 
 #[test]
+fn a_rollout_of_the_current_release_reaches_the_members_that_an_abort_left_behind() {
+    let (fleet, members) = fleet(3);
+    let plan = RolloutPlan {
+        concurrent: 1,
+        ..PLAN
+    };
+    let id = roll_out(&fleet, &module("good", 2), &plan);
+    until(&fleet, id, |info| info.phase == RolloutPhase::Rest);
+    control(&fleet, id, RolloutControl::Abort).expect("it is aborted");
+    until(&fleet, id, ended);
+    let mut before = releases_of(&fleet, &members);
+    before.sort();
+    assert_eq!(before, ["good:0001", "good:0002", "good:0002"]);
+    assert_eq!(new_members_get(&fleet), "good:0002");
+    let begin = || -> Result<u32, RolloutError> {
+        let request = RolloutRequest {
+            role: "releases".to_string(),
+            release: Some(2),
+            plan: Some(plan),
+            canaries: None,
+        };
+        fleet.command("canic_rollout_start", (request,))
+    };
+    let next = begin().expect("one member was left behind");
+    let info = until(&fleet, next, ended);
+    assert_eq!((info.upgraded, info.failed), (1, 0));
+    assert_eq!(info.outcome, Some(RolloutOutcome::Completed));
+    assert_eq!(
+        releases_of(&fleet, &members),
+        ["good:0002", "good:0002", "good:0002"]
+    );
+    let nobody = begin().expect_err("nobody is left behind");
+    assert_eq!(nobody, RolloutError::AlreadyCurrent { release: 2 });
+    no_snapshots_are_left(&fleet, &members);
+    fleet.audit().passes();
+}
+
+#[test]
 fn undo_brings_back_the_code_and_only_if_asked_the_state_of_the_snapshots() {
     for state in [false, true] {
         let (fleet, members) = fleet(3);

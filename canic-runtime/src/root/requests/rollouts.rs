@@ -11,7 +11,7 @@ use crate::{
     operation::rollout::{self, MAX_CONCURRENT, Outcome, Phase, Rollout},
     root::rollout_info,
     stable::record::Id,
-    state::State,
+    state::{State, registry::Role},
 };
 
 /// Named canaries of a rollout at most.
@@ -52,10 +52,14 @@ pub(crate) fn start(
             known: role.releases.all().map(|release| release.number).collect(),
         });
     };
-    let from = role.releases.current().map_or(0, |release| release.number);
-    if to == from {
-        return Err(RolloutError::AlreadyCurrent { release: to });
-    }
+    let current = role.releases.current().map_or(0, |release| release.number);
+    let finishes = to == current;
+    let from = if finishes {
+        let from = left_behind(state, &role, to);
+        from.ok_or(RolloutError::AlreadyCurrent { release: to })?
+    } else {
+        current
+    };
     if let Some(active) = state.rollouts.active_of(role.number) {
         let rollout = active.id;
         return Err(RolloutError::Active { rollout });
@@ -77,9 +81,22 @@ pub(crate) fn start(
         members: role.taken,
         first: Id(first),
         named,
+        finishes,
         ..Rollout::new(id, role.number, (from, to), plan, now)
     });
     Ok(id)
+}
+
+/// The release of the members that rollouts of the current one left behind. `None`: all members
+/// have it, and root has told them that it is accepted.
+fn left_behind(state: &State, role: &Role, current: u32) -> Option<u32> {
+    let on_other = state.registry.other_release(role.number, current);
+    let others = role.releases.all().map(|release| release.number);
+    on_other.or_else(|| {
+        let mut others = others.rev().filter(|number| *number != current);
+        let needs_look = state.registry.on_probation(role.number) > 0;
+        needs_look.then(|| others.next()).flatten()
+    })
 }
 
 /// Ends the rollout of a role that is under way, in favour of a release that was approved. Whoever
@@ -95,7 +112,7 @@ pub(crate) fn supersede(state: &mut State, role: &str, approved: u32, now: u64) 
     if rollout.to == approved && rollout.phase != Phase::Undo {
         return;
     }
-    if rollout.from == approved && has_members {
+    if rollout.from == approved && has_members && !rollout.finishes {
         if rollout.phase == Phase::Undo {
             return;
         }

@@ -270,6 +270,128 @@ fn a_rollout_is_not_undone_once_a_newer_one_has_begun() {
     assert_eq!(releases(&state), [3]);
 }
 
+/// A rollout of the current release.
+fn finish_current(state: &mut State, now: u64) -> Result<u32, RolloutError> {
+    let current = state.registry.role("worker").unwrap().releases.current();
+    let request = RolloutRequest {
+        role: "worker".to_string(),
+        release: current.map(|release| release.number),
+        plan: None,
+        canaries: None,
+    };
+    let id = start(state, &request, now)?;
+    change(state, id, |rollout| {
+        rollout.plan.snapshots = Snapshots::None;
+        rollout.plan.bake = 0;
+    });
+    Ok(id)
+}
+
+/// A fleet whose rollout of release 2 was aborted when one member of the rest had it.
+fn aborted_in_the_rest() -> State {
+    let mut state = workers(4);
+    let id = roll_out(&mut state, Snapshots::None);
+    change(&mut state, id, |rollout| rollout.plan.concurrent = 1);
+    while count_of(&state, 2) < 2 {
+        for operation in advance(&mut state, SECOND).begun {
+            finish(&mut state, operation);
+        }
+    }
+    let begun = advance(&mut state, SECOND).begun;
+    control(&mut state, id, RolloutControl::Abort, SECOND).unwrap();
+    for operation in begun {
+        let mut op = state.journal.get(operation).unwrap();
+        op.upgrade.as_mut().unwrap().has_new = false;
+        state.close(op, End::Untouched, SECOND);
+    }
+    run(&mut state, SECOND);
+    assert_eq!(outcome(&state, id), Some(Outcome::Aborted));
+    state
+}
+
+fn count_of(state: &State, release: u32) -> usize {
+    let all = releases(state);
+    all.iter().filter(|one| **one == release).count()
+}
+
+#[test]
+fn a_rollout_of_the_current_release_reaches_the_members_that_an_abort_left_behind() {
+    let mut state = aborted_in_the_rest();
+    assert_eq!((count_of(&state, 1), count_of(&state, 2)), (2, 2));
+    let id = finish_current(&mut state, SECOND).unwrap();
+    let jobs = run(&mut state, SECOND);
+    assert_eq!(jobs, [Job::Upgrade, Job::Look, Job::Upgrade]);
+    assert_eq!(releases(&state), [2, 2, 2, 2]);
+    assert_eq!(outcome(&state, id), Some(Outcome::Completed));
+    let again = finish_current(&mut state, SECOND);
+    assert_eq!(again, Err(RolloutError::AlreadyCurrent { release: 2 }));
+}
+
+#[test]
+fn an_undo_of_a_rollout_of_the_current_release_touches_no_member_that_had_it_before() {
+    let mut state = aborted_in_the_rest();
+    let before = releases(&state);
+    let id = finish_current(&mut state, SECOND).unwrap();
+    change(&mut state, id, |rollout| rollout.plan.bake = 9 * SECOND);
+    run(&mut state, SECOND);
+    assert_eq!(count_of(&state, 2), 3, "the canary has it");
+    control(&mut state, id, RolloutControl::Undo { state: false }, 0).unwrap();
+    assert_eq!(run(&mut state, 2 * SECOND), [Job::Undo]);
+    assert_eq!(releases(&state), before);
+    let role = state.registry.role("worker").unwrap();
+    let current = role.releases.current().map(|release| release.number);
+    assert_eq!(current, Some(2), "it stays the current one");
+}
+
+#[test]
+fn a_member_that_was_left_on_probation_is_asked_for_its_health_again() {
+    for (end, left) in [(End::Untouched, 1), (End::Done, 0)] {
+        let mut state = workers(2);
+        let id = roll_out(&mut state, Snapshots::None);
+        change(&mut state, id, |one| {
+            one.plan.max_failures = Share::Members(2)
+        });
+        run_canary(&mut state);
+        // The other member runs the new code, and root could not ask for its health.
+        for operation in advance(&mut state, SECOND).begun {
+            let mut op = state.journal.get(operation).unwrap();
+            op.upgrade.as_mut().unwrap().has_new = true;
+            state.close(op, End::Abandoned, SECOND);
+        }
+        run(&mut state, SECOND);
+        assert_eq!(outcome(&state, id), Some(Outcome::Completed));
+        assert_eq!(releases(&state), [2, 2]);
+        assert_eq!(state.registry.on_probation(1), 1);
+        state = State::open(&FLEET);
+        assert_eq!(state.registry.on_probation(1), 1, "it is on record");
+        let next = finish_current(&mut state, SECOND).unwrap();
+        let begun = advance(&mut state, SECOND).begun;
+        assert_eq!(
+            begun.len(),
+            1,
+            "the member that has no probation is left alone"
+        );
+        let op = state.journal.get(begun[0]).unwrap();
+        assert!(matches!(&op.purpose, Purpose::Upgrade(_, plan) if plan.job == Job::Look));
+        state.close(op, end, SECOND);
+        assert!(
+            advance(&mut state, SECOND).begun.is_empty(),
+            "it is asked once"
+        );
+        assert_eq!(outcome(&state, next), Some(Outcome::Completed));
+        assert_eq!(state.registry.on_probation(1), left);
+    }
+}
+
+/// Ends the operations of a rollout well until its canary was looked at again.
+fn run_canary(state: &mut State) {
+    for job in [Job::Upgrade, Job::Look] {
+        for operation in advance(state, SECOND).begun {
+            assert_eq!(finish(state, operation), job);
+        }
+    }
+}
+
 /// The members as the platform has them: their releases, and their snapshots.
 #[derive(Default)]
 struct Platform {
@@ -427,10 +549,11 @@ fn passed_over(state: &State, rollout: &Rollout) -> Vec<Principal> {
     let failed = failed.filter_map(|id| state.journal.get(*id)?.canister());
     let failed: BTreeSet<Principal> = failed.collect();
     let all = state.registry.after(None).filter_map(|canister| {
-        let release = state.registry.member(canister)?.release;
+        let found = state.registry.member(canister)?;
+        let (release, is_touched) = (found.release, found.rollout == rollout.id);
         let is_wrong = match rollout.outcome {
             Some(Outcome::Completed) => release != rollout.to,
-            Some(Outcome::Undone) => release == rollout.to,
+            Some(Outcome::Undone) => release == rollout.to && (is_touched || !rollout.finishes),
             _ => false,
         };
         is_wrong.then_some(canister)

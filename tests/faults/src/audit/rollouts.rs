@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candid::{Decode, Principal};
 use canic::api::{
-    Denied, MAX_PAGE, MemberInfo, ReleasesPage, ReleasesRequest, RolloutControl, RolloutError,
-    RolloutInfo, RolloutOutcome, RolloutPage, RolloutPhase, RolloutQuery, Share,
+    Denied, MAX_PAGE, MemberInfo, ReleaseInfo, ReleasesPage, ReleasesRequest, RolloutControl,
+    RolloutError, RolloutInfo, RolloutOutcome, RolloutPage, RolloutPhase, RolloutQuery, Share,
 };
 
-use crate::world::{Request, World, controller};
+use crate::{
+    releases::ROLE,
+    world::{Request, World, controller},
+};
 
 /// Checks what holds at any time of a rollout. A controller may have let it go on after failures.
 pub(crate) fn check_round(rollout: &RolloutInfo, is_let_go_on: bool) -> Option<String> {
@@ -75,6 +78,7 @@ pub(super) fn check_rollouts(world: &mut World) -> Vec<String> {
         violations.extend(check_end(world, &rollout, &members));
     }
     violations.extend(check_counts(world, &members));
+    violations.extend(check_told(world, &members));
     for member in &members {
         violations.extend(check_member(world, member));
     }
@@ -82,11 +86,14 @@ pub(super) fn check_rollouts(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// A rollout pauses by itself only after more failures than its plan tolerates.
+/// A rollout pauses by itself only after more failures than its plan tolerates, or if no canary
+/// was upgraded.
 fn check_pause(rollout: &RolloutInfo) -> Option<String> {
     let by_controller = rollout.paused.as_deref() == Some("a controller paused it");
     let tolerated = share(rollout.plan.max_failures, rollout.members);
-    (!by_controller && rollout.failed <= tolerated)
+    let without_canary =
+        rollout.phase == RolloutPhase::Canary && rollout.upgraded == 0 && rollout.failed > 0;
+    (!by_controller && !without_canary && rollout.failed <= tolerated)
         .then(|| format!("it waits without a reason: {rollout:?}"))
 }
 
@@ -135,10 +142,14 @@ fn check_end(world: &mut World, rollout: &RolloutInfo, members: &[MemberInfo]) -
             "fewer members have its release than it says: {rollout:?}"
         ));
     }
+    // A rollout of the release that was current before brings back only what it reached itself.
+    let stays_current = releases(world, &rollout.role)
+        .iter()
+        .any(|release| release.current && release.number == rollout.to);
     for member in of_role {
         let passed_over = match rollout.outcome {
             Some(RolloutOutcome::Completed) => member.release != rollout.to,
-            Some(RolloutOutcome::Undone) => member.release == rollout.to,
+            Some(RolloutOutcome::Undone) => member.release == rollout.to && !stays_current,
             _ => false,
         };
         if passed_over && !failed.contains(&member.canister) {
@@ -161,23 +172,44 @@ fn argument_of_control(request: &Request) -> Option<RolloutControl> {
     Some(wish)
 }
 
+/// The releases of a role.
+fn releases(world: &mut World, role: &str) -> Vec<ReleaseInfo> {
+    let request = ReleasesRequest {
+        role: role.to_string(),
+        after: None,
+        limit: MAX_PAGE,
+    };
+    let page: Result<ReleasesPage, Denied> = world.query("canic_releases", (request,));
+    page.expect("root's controller may ask").releases
+}
+
 /// Checks root's counts of members by release.
 fn check_counts(world: &mut World, members: &[MemberInfo]) -> Vec<String> {
     let roles: BTreeSet<&str> = members.iter().map(|member| member.role.as_str()).collect();
     let mut violations = Vec::new();
     for role in roles {
-        let request = ReleasesRequest {
-            role: role.to_string(),
-            after: None,
-            limit: MAX_PAGE,
-        };
-        let page: Result<ReleasesPage, Denied> = world.query("canic_releases", (request,));
-        for release in page.expect("root's controller may ask").releases {
+        for release in releases(world, role) {
             let of_role = members.iter().filter(|member| member.role == role);
             let there = of_role.filter(|member| member.release == release.number);
             let there = there.count();
             if there != release.members as usize {
                 violations.push(format!("{there} members of {role} have {release:?}"));
+            }
+        }
+    }
+    violations
+}
+
+/// Checks that watchers know the releases of the members whose releases they are told.
+fn check_told(world: &mut World, members: &[MemberInfo]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let are_told = world.package == "fixture-index-root";
+    let watchers = members.iter().filter(|one| one.role == "watcher");
+    for watcher in watchers.filter(|_| are_told) {
+        for member in members.iter().filter(|one| one.role == ROLE) {
+            let told = notes::told(world, watcher.canister, member.canister);
+            if told != Ok(Some(member.release)) {
+                violations.push(format!("a watcher was told {told:?} of {member:?}"));
             }
         }
     }

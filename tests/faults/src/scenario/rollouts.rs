@@ -193,6 +193,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "rollout_finished_after_an_abort",
+        world: || with_candidate("good"),
+        act: |world| {
+            let plan = RolloutPlan {
+                keep: 1_000,
+                concurrent: 1,
+                on_failure: OnFailure::Pause,
+                ..PATIENT
+            };
+            start(world, plan);
+            cue(
+                world,
+                |one| one.phase == RolloutPhase::Rest && one.open > 0,
+                |world, one| control(world, one, RolloutControl::Abort),
+            );
+            cue(
+                world,
+                |one| one.outcome == Some(RolloutOutcome::Aborted) && one.open == 0,
+                |world, one| start_release(world, Some(one.to), one.plan, None),
+            );
+            expect(world, |world| {
+                has_ended(world, RolloutOutcome::Completed, "good:0002")
+            });
+        },
+    },
+    Scenario {
         name: "rollout_undone",
         world: || with_candidate("good"),
         act: |world| {
@@ -347,6 +373,31 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "rollout_that_a_watcher_follows",
+        world: watched,
+        act: |world| {
+            start(world, PLAN);
+            expect(world, |world| {
+                has_ended(world, RolloutOutcome::Completed, "good:0002")
+            });
+        },
+    },
+    Scenario {
+        name: "rollout_undone_that_a_watcher_follows",
+        world: watched,
+        act: |world| {
+            start(world, PLAN);
+            cue(
+                world,
+                |one| one.phase == RolloutPhase::Rest && one.open > 0,
+                |world, one| control(world, one, RolloutControl::Undo { state: false }),
+            );
+            expect(world, |world| {
+                has_ended(world, RolloutOutcome::Undone, "good:0001")
+            });
+        },
+    },
+    Scenario {
         name: "rollout_of_an_embedded_module",
         world: fleet,
         act: |world| {
@@ -448,6 +499,31 @@ fn hub_with_children() -> World {
     world.clone()
 }
 
+/// Two members, a watcher that is told their releases, and a candidate.
+fn watched() -> World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    let world = WORLD.get_or_init(|| {
+        let mut world = World::start("fixture-index-root", 60 * T);
+        (world.capacity, world.reserve) = (4, T);
+        world.watched = &[ROLE];
+        world.approve_module(ROLE, &release("good", 1));
+        world.approve("watcher", "fixture-watcher");
+        let mut world = rest(world);
+        let watcher = ProvisionRequest {
+            role: "watcher".to_string(),
+            arg: Encode!().expect("no argument"),
+            ..request("watcher", None)
+        };
+        for request in [watcher, request("a", None), request("b", None)] {
+            member(&mut world, &request);
+        }
+        let mut world = with_client(world);
+        add_candidate(&mut world, "good", 2);
+        rest(world)
+    });
+    world.clone()
+}
+
 /// Approves a release without a rollout.
 fn add_candidate(world: &mut World, does: &str, number: u32) {
     let request = ApproveRequest {
@@ -501,9 +577,18 @@ fn start(world: &mut World, plan: RolloutPlan) {
 
 fn start_with(world: &mut World, plan: RolloutPlan, canaries: Option<Vec<Principal>>) {
     write(world);
+    start_release(world, None, plan, canaries);
+}
+
+fn start_release(
+    world: &mut World,
+    release: Option<u32>,
+    plan: RolloutPlan,
+    canaries: Option<Vec<Principal>>,
+) {
     let request = RolloutRequest {
         role: ROLE.to_string(),
-        release: None,
+        release,
         plan: Some(plan),
         canaries,
     };

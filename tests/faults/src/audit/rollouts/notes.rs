@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use candid::{CandidType, Decode, Encode, Principal};
+use candid::{
+    CandidType, Decode, Encode, Principal,
+    utils::{ArgumentEncoder, encode_args},
+};
 use canic::api::{MemberInfo, OperationState, OperationsFilter};
 use canic_fleet_tests::user;
 use canic_replica::{Ingress, Reject};
@@ -16,24 +19,34 @@ use crate::{
 
 /// All notes of a member.
 pub(crate) fn all(world: &mut World, member: Principal) -> Result<Vec<String>, Reject> {
-    ask(world, member, "notes")
+    ask(world, member, "notes", ())
 }
 
 /// The release that a member runs.
 pub(crate) fn running_release(world: &mut World, member: Principal) -> Result<String, Reject> {
-    ask(world, member, "running_release")
+    ask(world, member, "running_release", ())
+}
+
+/// The release of a member, as root told it to a watcher.
+pub(super) fn told(
+    world: &mut World,
+    watcher: Principal,
+    member: Principal,
+) -> Result<Option<u32>, Reject> {
+    ask(world, watcher, "release_of", (member,))
 }
 
 fn ask<R: CandidType + DeserializeOwned>(
     world: &mut World,
     member: Principal,
     method: &str,
+    args: impl ArgumentEncoder,
 ) -> Result<R, Reject> {
     let answer = world.replica.query(Ingress {
         sender: user(1),
         canister: member,
         method: method.to_string(),
-        payload: Encode!().expect("no argument"),
+        payload: encode_args(args).expect("the argument can be encoded"),
         effective: None,
         caller_info: None,
     });
