@@ -34,7 +34,8 @@ fn other_type(bytes: &[u8], why: &candid::Error) -> Reason {
             |_| format!("{} bytes", bytes.len()),
             |args| args.to_string(),
         ),
-        why: why.to_string(),
+        // The lines before the last one have the bytes and the types of the whole answer.
+        why: why.to_string().lines().last().unwrap_or("").to_string(),
     }
 }
 

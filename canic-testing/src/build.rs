@@ -124,13 +124,6 @@ fn built(package: &str, features: &[String]) -> Built {
 /// The module's file in the folder of built modules, if there is one.
 fn prebuilt(package: &str, features: &[String]) -> Option<PathBuf> {
     let folder = PathBuf::from(env::var_os(CANISTERS_DIR)?);
-    let file = folder.join(format!("{}.wasm", file_stem(package, features)));
+    let file = folder.join(format!("{}.wasm", cargo::file_stem(package, features)));
     file.exists().then_some(file)
-}
-
-/// `worker`, or `worker+strict` with features.
-fn file_stem(package: &str, features: &[String]) -> String {
-    let mut parts = vec![package.replace('-', "_")];
-    parts.extend(features.iter().cloned());
-    parts.join("+")
 }

@@ -7,16 +7,13 @@ use std::{env, fmt::Display, thread};
 use canic_replica::{Event, Replica};
 use fastrand::Rng;
 
-pub use self::report::{Report, Violation};
+pub use self::report::{FAULT, Report, Violation};
 use crate::{
     case::{Case, Failure, Site},
     fleet::{Fleet, audit_quiet},
     matrix::{self, Scene, Subject, catch_panic, in_parallel},
     network::Network,
 };
-
-/// The environment variable with the line of a case: only that case runs, and prints what happened.
-pub const FAULT: &str = "CANIC_FAULT";
 
 /// Pairs of failures that share the first one: to know which second failures are possible, the
 /// scenario runs with the first.
@@ -97,8 +94,8 @@ impl<'a> Faults<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// What must be true after every case, once the fleet is quiet and no fault is left. It may call
-    /// the fleet. A panic or an `Err` is a problem.
+    /// What must be true after every case, once the fleet is quiet and no fault is left. It may
+    /// call the fleet. A panic or an `Err` is a problem.
     pub fn invariant<E: Ending>(mut self, invariant: impl Fn(&Fleet) -> E + Sync + 'a) -> Self {
         self.invariants
             .push(Box::new(move |fleet| invariant(fleet).ending()));
@@ -224,7 +221,8 @@ impl<'a> Matrix<'a> {
         let story = std::sync::Mutex::new(String::new());
         let run = self.in_scene(|scene| {
             let audit = |fleet: &mut Fleet, nothing_failed| {
-                let told = report::story(Subject::replica(fleet), from);
+                let told = report::legend(fleet.root(), &fleet.members())
+                    + &report::story(Subject::replica(fleet), from);
                 *story.lock().expect("no thread panics with it") = told;
                 (scene.audit)(fleet, nothing_failed)
             };
@@ -292,8 +290,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Ends what the faults and acts left: disarms faults, starts the canisters that an act stopped, and
-/// waits until the fleet is quiet. A canister that root stopped and did not start is a problem.
+/// Ends what the faults and acts left: disarms faults, starts the canisters that an act stopped,
+/// and waits until the fleet is quiet. A canister that root stopped and did not start is a problem.
 fn recover(fleet: &Fleet) -> Vec<String> {
     let mut harness = fleet.harness();
     harness.disarm();

@@ -1,7 +1,7 @@
 //! A fleet in a test.
 
 mod operate;
-mod start;
+pub(crate) mod start;
 mod time;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,10 @@ use canic::api::{
 };
 use canic_replica::Replica;
 
-pub use self::start::{FleetBuilder, SERVER};
 use crate::{
     audit::{self, Allowances, Audit},
     harness::Harness,
-    network::{Ground, Network},
+    network::{Network, ground::Ground},
 };
 
 /// A fleet on a network of its own. Threads may share it; it executes one call at a time.
@@ -35,12 +34,6 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The fleet of a root, which is a package of the author's workspace.
-    #[must_use]
-    pub fn of(root_package: &str) -> FleetBuilder {
-        FleetBuilder::new(root_package)
-    }
-
     /// Root.
     #[must_use]
     pub fn root(&self) -> Principal {
@@ -186,11 +179,10 @@ impl Fleet {
     /// - Members run the modules, and have the identities, that root's records say. No two have the
     ///   same key.
     /// - The pool's canisters are unclaimed, and like new ones.
-    /// - Every cycle is in a canister, was burned, or was charged by the platform. Root's ledger has
-    ///   what root sent away. Root has its reserve.
-    ///
-    /// In the test's process the audit is one of a fork: the fleet stays as it is. A server lists no
-    /// canisters and has no accounts: these checks are skipped, and [`Audit::skipped`] says so.
+    /// - Every cycle is in a canister, was burned, or was charged by the platform. Root's ledger
+    ///   has what root sent away. Root has its reserve.
+    ///  In the test's process the audit is one of a fork: the fleet stays as it is. A server lists
+    /// no canisters and has no accounts: these checks are skipped, and [`Audit::skipped`] says so.
     #[must_use]
     pub fn audit(&self) -> Audit {
         let mut harness = self.harness();

@@ -192,8 +192,8 @@ impl<N: Network, W: Writer<N>> Harness<N, W> {
         }
     }
 
-    /// Performs the acts of the faults that fired. An act executes rounds, in which others may fire;
-    /// their acts follow.
+    /// Performs the acts of the faults that fired. An act executes rounds, in which others may
+    /// fire; their acts follow.
     fn perform_due(&mut self) {
         if self.plan.busy || self.plan.failures.is_empty() {
             return;

@@ -41,10 +41,9 @@
 //!     .run();
 //! # }
 //! ```
-//!
-//! The guide is `docs/testing.md`. Below [`Fleet`] are [`harness`], a fleet as one value that a test
-//! may change, and [`matrix`], the engine of the fault matrix; the tests of canic itself stand on
-//! both.
+//!  The guide is `docs/testing.md`. Below [`Fleet`] are [`harness`], a fleet as one value that a
+//! test may change, and [`matrix`], the engine of the fault matrix; the tests of canic itself stand
+//! on both.
 
 mod answer;
 pub mod audit;
@@ -68,7 +67,10 @@ pub use crate::{
     build::{CANISTERS_DIR, Module},
     error::{Error, Reason},
     faults::{Ending, FAULT, Faults, Matrix, Report, Violation},
-    fleet::{Fleet, FleetBuilder, SERVER},
+    fleet::{
+        Fleet,
+        start::{FleetBuilder, SERVER},
+    },
     user::{Pending, User},
 };
 

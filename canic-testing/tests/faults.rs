@@ -121,6 +121,7 @@ fn a_printed_line_repeats_its_case_and_tells_what_happened() {
     for told in [
         line,
         &fault,
+        "is purse `a`",
         "Reject `receive` answer of",
         "all faults fired: true",
         "1 case with one fault, 0 with two, 1 fired, 1 violation",

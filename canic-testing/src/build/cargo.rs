@@ -11,10 +11,7 @@ use std::{
     process::{self, Stdio},
 };
 
-use super::{
-    file_stem,
-    workspace::{Package, Workspace, cargo, workspace},
-};
+use super::workspace::{Package, Workspace, cargo, workspace};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -44,6 +41,13 @@ pub(super) fn build(package: &str, features: &[String]) -> Result<Vec<u8>, Strin
         replace(&stamp, run.unwrap_or_default().as_bytes())?;
     }
     fs::read(&module).map_err(|e| failed(&module, e))
+}
+
+/// `worker`, or `worker+strict` with features.
+pub(super) fn file_stem(package: &str, features: &[String]) -> String {
+    let mut parts = vec![package.replace('-', "_")];
+    parts.extend(features.iter().cloned());
+    parts.join("+")
 }
 
 /// Runs cargo, and returns the path of the module.

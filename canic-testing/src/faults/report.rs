@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, env, fmt};
 
+use candid::Principal;
+use canic::api::MemberInfo;
 use canic_replica::{Event, Kind, Outcome, Replica};
 
-use super::FAULT;
 use crate::case::Case;
+
+/// The environment variable with the line of a case: only that case runs, and prints what happened.
+pub const FAULT: &str = "CANIC_FAULT";
 
 /// Violations that are printed, of different problems.
 const MOST: usize = 20;
@@ -64,7 +68,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.command())?;
         let mut problems = self.problems.iter();
-        problems.try_for_each(|problem| writeln!(f, "    {problem}"))
+        problems.try_for_each(|problem| writeln!(f, "    {}", problem.replace('\n', "\n    ")))
     }
 }
 
@@ -119,6 +123,19 @@ pub(super) fn count(number: usize, word: &str) -> String {
         1 => format!("1 {word}"),
         _ => format!("{number} {word}s"),
     }
+}
+
+/// Root and its members, a line each.
+pub(super) fn legend(root: Principal, members: &[MemberInfo]) -> String {
+    let mut legend = format!("  {root} is root\n");
+    for member in members {
+        let key = member
+            .key
+            .as_deref()
+            .map_or(String::new(), |key| format!(" `{key}`"));
+        legend += &format!("  {} is {}{key}\n", member.canister, member.role);
+    }
+    legend
 }
 
 /// The messages from event `from` on, a line each.

@@ -7,7 +7,7 @@ use candid::{
     utils::{ArgumentEncoder, encode_args},
 };
 use canic::api::{
-    ModuleError, ModuleInfo, RolloutControl, RolloutError, RolloutInfo, RolloutPhase,
+    ModuleError, ModuleInfo, RolloutControl, RolloutError, RolloutId, RolloutInfo, RolloutPhase,
     RolloutRequest,
 };
 use canic_replica::{EffectivePrincipal, Ingress};
@@ -131,11 +131,9 @@ impl Fleet {
             canaries: Some(vec![member]),
         };
         let controller = self.controller();
-        let begun: Result<RolloutInfo, RolloutError> =
+        let begun: Result<RolloutId, RolloutError> =
             controller.update(self.root(), "canic_rollout_start", (request,))?;
-        let id = begun
-            .map_err(|error| self.refused("canic_rollout_start", &error))?
-            .id;
+        let id = begun.map_err(|error| self.refused("canic_rollout_start", &error))?;
         let now = || {
             let mut all = self.rollouts().into_iter();
             all.find(|one| one.id == id)

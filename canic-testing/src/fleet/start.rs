@@ -1,5 +1,5 @@
-//! The start of a fleet: modules are built, root is installed, roles get their modules, and the pool
-//! is filled. All this happens once in a process; each test gets a fork.
+//! The start of a fleet: modules are built, root is installed, roles get their modules, and the
+//! pool is filled. All this happens once in a process; each test gets a fork.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use super::{Fleet, fork};
 use crate::{
     build::{Module, package_of_role},
     harness::{CHUNK, Harness, Setup, T},
-    network::Ground,
+    network::ground::Ground,
     principal::principal_of,
 };
 
@@ -39,8 +39,16 @@ pub struct FleetBuilder {
     ledgers: bool,
 }
 
+impl Fleet {
+    /// The fleet of a root, which is a package of the author's workspace.
+    #[must_use]
+    pub fn of(root_package: &str) -> FleetBuilder {
+        FleetBuilder::new(root_package)
+    }
+}
+
 impl FleetBuilder {
-    pub(super) fn new(package: &str) -> Self {
+    fn new(package: &str) -> Self {
         Self {
             package: package.to_string(),
             root: Module::of(package),
@@ -223,7 +231,7 @@ fn server() -> Option<std::path::PathBuf> {
 
 #[cfg(feature = "pocket-ic")]
 fn on_server(path: &std::path::Path, subnets: usize, ledgers: bool) -> Result<Ground, String> {
-    let server = crate::network::Server::start(path, subnets, ledgers);
+    let server = crate::network::server::Server::start(path, subnets, ledgers);
     Ok(Ground::Server(Box::new(server)))
 }
 

@@ -13,7 +13,7 @@ use pocket_ic::{
 use super::{Answer, Network};
 
 /// An instance on a server.
-pub struct Server {
+pub(crate) struct Server {
     pic: PocketIc,
     /// The messages under way, by the ids that [`Network`] has for them.
     messages: BTreeMap<MessageId, RawMessageId>,
@@ -25,8 +25,7 @@ impl Server {
     ///
     /// # Panics
     /// The binary is no server of PocketIC.
-    #[must_use]
-    pub fn start(binary: &Path, subnets: usize, ledgers: bool) -> Self {
+    pub(crate) fn start(binary: &Path, subnets: usize, ledgers: bool) -> Self {
         let mut builder = PocketIcBuilder::new().with_server_binary(binary.to_path_buf());
         for _ in 0..subnets {
             builder = builder.with_application_subnet();

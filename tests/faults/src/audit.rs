@@ -197,7 +197,8 @@ fn check_imported(
 }
 
 /// Checks registry, pool, ledger and the canisters of others. With `creations_may_be_lost`, one
-/// canister may be on no record for each quarantined operation that does not know its canister's id.
+/// canister may be on no record for each quarantined operation that does not know its canister's
+/// id.
 fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
     let allowances = Allowances {
         lost_creations: creations_may_be_lost,
