@@ -181,7 +181,8 @@ impl Fleet {
     /// - The pool's canisters are unclaimed, and like new ones.
     /// - Every cycle is in a canister, was burned, or was charged by the platform. Root's ledger
     ///   has what root sent away. Root has its reserve.
-    ///  In the test's process the audit is one of a fork: the fleet stays as it is. A server lists
+    ///
+    /// In the test's process the audit is one of a fork: the fleet stays as it is. A server lists
     /// no canisters and has no accounts: these checks are skipped, and [`Audit::skipped`] says so.
     #[must_use]
     pub fn audit(&self) -> Audit {

@@ -41,7 +41,8 @@
 //!     .run();
 //! # }
 //! ```
-//!  The guide is `docs/testing.md`. Below [`Fleet`] are [`harness`], a fleet as one value that a
+//!
+//! The guide is `docs/testing.md`. Below [`Fleet`] are [`harness`], a fleet as one value that a
 //! test may change, and [`matrix`], the engine of the fault matrix; the tests of canic itself stand
 //! on both.
 
