@@ -201,6 +201,17 @@ fn a_scenario_that_fails_without_a_fault_is_a_violation() {
 }
 
 #[test]
+fn the_log_of_a_member_has_what_it_printed() {
+    let (fleet, [a, b]) = purses();
+    fleet
+        .user("alice")
+        .update::<_, ()>(a, "pay", (b, 10u64))
+        .unwrap();
+    assert_eq!(fleet.logs(a), ["paid 10 coins"]);
+    assert_eq!(fleet.logs(b), [""; 0]);
+}
+
+#[test]
 #[should_panic(expected = "makes no canister call another")]
 fn a_scenario_without_awaits_is_refused() {
     let (fleet, purses) = purses();

@@ -1,6 +1,11 @@
 //! A fleet in a test: the example's notebooks.
 
-use std::time::{Duration, Instant};
+#[cfg(not(feature = "pocket-ic"))]
+use std::{env, process::Command};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
 
 use candid::{CandidType, Principal};
 use canic_testing::{
@@ -284,6 +289,37 @@ struct Nothing {}
 #[should_panic(expected = "has no canister `example-wurker`")]
 fn a_package_that_does_not_exist_is_named() {
     let _ = notebooks().role("worker", "example-wurker").start();
+}
+
+/// The server's client is compiled with a feature only.
+#[cfg(not(feature = "pocket-ic"))]
+#[test]
+fn a_server_without_its_client_is_refused_by_name() {
+    let mut test = Command::new(env::current_exe().unwrap());
+    test.args(["--exact", "a_notebook_keeps_its_notes", "--nocapture"])
+        .env(canic_testing::SERVER, "/a/server");
+    let output = test.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let refusal = "CANIC_TESTING_SERVER names the server /a/server, and canic-testing was built \
+        without its feature `pocket-ic`";
+    assert!(!output.status.success() && said.contains(refusal), "{said}");
+}
+
+#[test]
+fn what_only_the_process_has_is_refused_by_name_elsewhere() {
+    let fleet = notebooks().start();
+    if fleet.is_in_process() {
+        assert!(fleet.with_replica(|replica| replica.accounts().balanced()));
+        assert_eq!(fleet.audit().skipped, [""; 0]);
+        return;
+    }
+    let refused = catch_unwind(AssertUnwindSafe(|| drop(fleet.fork()))).unwrap_err();
+    let said = refused.downcast_ref::<String>().unwrap();
+    assert!(
+        said.starts_with("`fork` needs the replica in the test's process"),
+        "{said}"
+    );
+    assert_eq!(fleet.audit().skipped.len(), 2);
 }
 
 #[test]
