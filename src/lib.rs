@@ -1,4 +1,103 @@
-#![doc = include_str!("../README.md")]
+//! canic makes a *fleet* of Internet Computer canisters from annotated crates: one canister for
+//! each user, community or shard. One **root** canister pools, creates, installs, registers, funds,
+//! upgrades and retires the others, its **members**. It records each step before and after its
+//! call, so that no failure loses a canister or its cycles.
+//!
+//! # Root
+//!
+//! The crate of root names the **roles** of members. Each role becomes a typed function:
+//!
+//! ```
+//! use canic::prelude::*;
+//!
+//! #[derive(CandidType)]
+//! pub struct WorkerArgs {
+//!     pub owner: Principal,
+//! }
+//!
+//! #[canic::root(
+//!     pool(min = 2, max = 10, cycles = "2T"),
+//!     role(name = "worker", args = WorkerArgs, max = 1_000, cycles = "2T"),
+//! )]
+//! pub struct Fleet;
+//!
+//! /// The caller's own worker. The first call provisions it, later calls answer the same one.
+//! #[canic::update(guard = is_signed_in)]
+//! async fn sign_up() -> Result<Principal, ProvisionError> {
+//!     let owner = msg_caller();
+//!     let worker = Fleet::worker().key(owner.to_text()).args(WorkerArgs { owner });
+//!     Ok(worker.provision().await?.canister)
+//! }
+//!
+//! fn is_signed_in() -> Result<(), String> {
+//!     match msg_caller() == Principal::anonymous() {
+//!         true => Err("sign in first".to_string()),
+//!         false => Ok(()),
+//!     }
+//! }
+//!
+//! canic::export_candid!();
+//! # fn main() {}
+//! ```
+//!
+//! # Members
+//!
+//! The crate of a member names its role. Its hooks are functions of an `impl` block, its data are
+//! in [memories](memory()) that survive upgrades, and each endpoint says who may call it:
+//!
+//! ```
+//! use canic::{
+//!     prelude::*,
+//!     stable_structures::{StableBTreeMap, StableCell},
+//! };
+//! use std::cell::RefCell;
+//!
+//! thread_local! {
+//!     static OWNER: RefCell<StableCell<Principal, canic::Memory>> =
+//!         RefCell::new(StableCell::init(canic::memory(0), Principal::anonymous()));
+//!     static NOTES: RefCell<StableBTreeMap<String, String, canic::Memory>> =
+//!         RefCell::new(StableBTreeMap::init(canic::memory(1)));
+//! }
+//!
+//! #[derive(CandidType, Deserialize)]
+//! pub struct WorkerArgs {
+//!     pub owner: Principal,
+//! }
+//!
+//! pub struct Worker;
+//!
+//! #[canic::role("worker")]
+//! impl Worker {
+//!     fn init(args: WorkerArgs) {
+//!         OWNER.with_borrow_mut(|owner| owner.set(args.owner));
+//!     }
+//! }
+//!
+//! fn is_owner() -> Result<(), String> {
+//!     let is_owner = OWNER.with_borrow(|owner| *owner.get() == msg_caller());
+//!     is_owner.then_some(()).ok_or("only the owner writes notes".to_string())
+//! }
+//!
+//! #[canic::update(allow(root, guard = is_owner))]
+//! fn put(title: String, text: String) {
+//!     NOTES.with_borrow_mut(|notes| notes.insert(title, text));
+//! }
+//!
+//! canic::export_candid!();
+//! # fn main() {}
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`macro@root`], [`macro@role`], [`macro@update`] and [`macro@query`]: all options and hooks
+//! - [`fleet`]: what code in root and in members asks of the fleet, the same functions in both
+//! - [`error`]: why a request was refused, as data; `retry()` says whether to ask again
+//! - [`api`]: the Candid types of the endpoints that canic adds to root and members
+//! - [`memory()`] and [`stable_structures`]: data that survive upgrades
+//! - [`export_candid!`]: the last line of each canister
+//!
+//! The guide is in the folder `docs` of the repository, and begins with `docs/why.md`. `cargo xtask
+//! docs` makes a book of it.
 
 mod collisions;
 mod generated;

@@ -76,6 +76,10 @@ mod prices;
 mod reject;
 mod replica;
 mod rounds;
+/// The example of the guide's page about the replica compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/replica.md")]
+mod page {}
 #[doc = include_str!("../SPECIFICATION.md")]
 pub mod specification {}
 mod state_file;

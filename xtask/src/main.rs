@@ -4,6 +4,7 @@ mod bench;
 mod completions;
 mod demo;
 mod did;
+mod docs;
 mod faults;
 mod rooms;
 mod serve;
@@ -50,6 +51,11 @@ enum Command {
     Width,
     /// Writes the Candid interface of each canister beside its manifest
     Did,
+    /// Builds the guide as a book, and the documentation of the crates
+    ///
+    /// The book comes from docs and goes to target/book. mdBook is installed into target/tools if
+    /// there is none.
+    Docs(docs::Args),
     /// Builds the canisters and prints the sizes of their modules
     Wasm,
     /// Builds and runs canic-replica with these arguments
@@ -78,6 +84,7 @@ fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Rooms(args)) => rooms::run(&args),
         Some(Command::Width) => width::run(),
         Some(Command::Did) => did::run(),
+        Some(Command::Docs(args)) => docs::run(&args),
         Some(Command::Wasm) => wasm::run(),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Completions(args)) => {
@@ -120,6 +127,8 @@ mod tests {
             "rooms --json --checkout ../other",
             "width",
             "did",
+            "docs",
+            "docs --book",
             "wasm",
             "serve",
             "serve --port 8000 --ttl=5",

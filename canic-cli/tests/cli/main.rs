@@ -2,6 +2,7 @@
 
 mod author;
 mod changes;
+mod chapter;
 mod common;
 mod dashboard;
 mod looks;

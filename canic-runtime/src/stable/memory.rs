@@ -9,7 +9,7 @@
 //!
 //! The manager's own facts fill the first page of stable memory. Opening refuses a layout that
 //! another program or a newer version of canic wrote. The refusal comes with a message and before
-//! anything is written. [`migrate`] brings an older layout to the present one.
+//! anything is written. `migrate` brings an older layout to the present one.
 //!
 //! ```text
 //! META, byte 0         5         6      8         12            12 + n

@@ -35,6 +35,7 @@ use std::{borrow::Cow, marker::PhantomData};
 use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
 
 use crate::stable::{
+    blocks,
     memory::{self, Memory},
     record,
 };
@@ -77,12 +78,23 @@ impl<const SIZE: u32> Storable for Slot<SIZE> {
 }
 
 impl<const SIZE: u32> Slot<SIZE> {
-    /// Kind, link, and part of the record. None if the slot is free.
-    fn fields(&self) -> Option<(u8, u32, &[u8])> {
-        let (kind, rest) = self.0.split_first()?;
-        let (next, part) = rest.split_first_chunk::<4>()?;
-        Some((*kind, u32::from_le_bytes(*next), part))
+    /// The bytes of a slot's length.
+    const PREFIX: usize = if SIZE < 256 { 1 } else { 2 };
+
+    /// The slot in its bytes with their length.
+    fn content(bytes: &[u8]) -> Option<&[u8]> {
+        let (prefix, rest) = bytes.split_at_checked(Self::PREFIX)?;
+        let length = prefix.iter().rev();
+        let length = length.fold(0, |length, byte| length << 8 | usize::from(*byte));
+        rest.get(..length)
     }
+}
+
+/// Kind, link, and part of the record, of a slot. None if the slot is free.
+fn fields(slot: &[u8]) -> Option<(u8, u32, &[u8])> {
+    let (kind, rest) = slot.split_first()?;
+    let (next, part) = rest.split_first_chunk::<4>()?;
+    Some((*kind, u32::from_le_bytes(*next), part))
 }
 
 /// Records of one kind, in slots of `SIZE` bytes.
@@ -102,19 +114,28 @@ where
     ///
     /// If stable memory is damaged. The trap keeps it as it is.
     pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, T)) -> Self {
+        let memory = memory::open(memory);
         let mut store = Self {
-            slots: StableVec::init(memory::open(memory)),
+            slots: StableVec::init(memory.clone()),
             free: Vec::new(),
             records: PhantomData,
         };
-        // In reverse, so that the lowest free slots are used first.
-        for index in (0..store.slots.len() as u32).rev() {
-            match store.slot(index).fields() {
-                None => store.free.push(index),
+        let (mut free, count) = (Vec::new(), store.slots.len());
+        let size = Slot::<SIZE>::PREFIX + SIZE as usize;
+        blocks::for_each_slot(&memory, count, size, |index, bytes| {
+            let Some(slot) = Slot::<SIZE>::content(bytes) else {
+                corrupt()
+            };
+            match fields(slot) {
+                None => free.push(index),
+                Some((FIRST, LAST, record)) => visit(index, record::decode(record)),
                 Some((FIRST, ..)) => visit(index, store.get(index)),
                 Some(_) => {}
             }
-        }
+        });
+        // The lowest free slots are used first.
+        free.reverse();
+        store.free = free;
         store
     }
 
@@ -204,7 +225,7 @@ where
         let (mut index, mut expected) = (id, FIRST);
         // The bound ends a damaged list that is circular.
         for _ in 0..self.slots.len() {
-            match self.slot(index).fields() {
+            match fields(&self.slot(index).0) {
                 Some((kind, next, part)) if kind == expected => {
                     visit(index, part);
                     if next == LAST {

@@ -240,14 +240,76 @@ pub(crate) struct Registry {
     by_key: BTreeMap<(u16, String), Holder>,
     /// Positions taken below each parent, by role.
     below: BTreeMap<(PrincipalKey, u16), u32>,
-    /// Members by role and release.
-    on_release: BTreeMap<(u16, u32), u32>,
-    /// Members with a snapshot that a rollout keeps, by role and the release in the snapshot.
-    snapshots: BTreeMap<(u16, u32), u32>,
-    /// Members that root left on probation, by role.
-    on_probation: BTreeMap<u16, u32>,
+    counts: Counts,
     /// Positions taken in all roles.
     taken: u64,
+}
+
+/// Members by facts of their records.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// By role and release.
+    on_release: BTreeMap<(u16, u32), u32>,
+    /// Those with a snapshot that a rollout keeps, by role and the release in the snapshot.
+    snapshots: BTreeMap<(u16, u32), u32>,
+    /// Those that root left on probation, by role.
+    on_probation: BTreeMap<u16, u32>,
+}
+
+impl Counts {
+    fn add(&mut self, member: &Member) {
+        let release = (member.role, member.release);
+        *self.on_release.entry(release).or_default() += 1;
+        if let Some(kept) = &member.snapshot {
+            let kept = (member.role, kept.release);
+            *self.snapshots.entry(kept).or_default() += 1;
+        }
+        if member.on_probation {
+            *self.on_probation.entry(member.role).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, member: &Member) {
+        decrement(&mut self.on_release, (member.role, member.release));
+        if let Some(kept) = &member.snapshot {
+            decrement(&mut self.snapshots, (member.role, kept.release));
+        }
+        if member.on_probation {
+            decrement(&mut self.on_probation, member.role);
+        }
+    }
+}
+
+/// What the records say, before it is in the registry's trees.
+#[derive(Default)]
+struct Found {
+    members: Vec<(PrincipalKey, RecordId)>,
+    by_role: Vec<(u16, PrincipalKey)>,
+    by_parent: Vec<(PrincipalKey, PrincipalKey)>,
+    by_key: Vec<((u16, String), Holder)>,
+    below: BTreeMap<(PrincipalKey, u16), u32>,
+    taken: BTreeMap<u16, u32>,
+    counts: Counts,
+}
+
+impl Found {
+    fn add(&mut self, record_id: RecordId, Row { canister, member }: Row) {
+        let id = PrincipalKey::from(canister.0);
+        let parent = PrincipalKey::from(member.parent.0);
+        self.members.push((id, record_id));
+        self.by_role.push((member.role, id));
+        self.by_parent.push((parent, id));
+        *self.below.entry((parent, member.role)).or_default() += 1;
+        *self.taken.entry(member.role).or_default() += 1;
+        self.counts.add(&member);
+        if let Some(key) = member.key {
+            let holder = match member.status {
+                MemberStatus::Installing => Holder::Operation(member.operation),
+                _ => Holder::Member(canister.0),
+            };
+            self.by_key.push(((member.role, key), holder));
+        }
+    }
 }
 
 impl Registry {
@@ -261,37 +323,25 @@ impl Registry {
             names.insert(role.number, name.clone());
             roles.insert(name, role);
         }
-        let mut all = Vec::new();
-        let mut registry = Self {
-            rows: RecordStore::open(rows, |record_id, row| all.push((record_id, row))),
+        let mut found = Found::default();
+        let rows = RecordStore::open(rows, |record_id, row| found.add(record_id, row));
+        for role in roles.values_mut() {
+            role.taken = found.taken.remove(&role.number).unwrap_or_default();
+        }
+        // Trees of sorted lists cost less than those that grow.
+        Self {
+            rows,
             role_table,
+            taken: found.members.len() as u64,
             roles,
             names,
-            members: BTreeMap::new(),
-            by_role: BTreeSet::new(),
-            by_parent: BTreeSet::new(),
-            by_key: BTreeMap::new(),
-            below: BTreeMap::new(),
-            on_release: BTreeMap::new(),
-            snapshots: BTreeMap::new(),
-            on_probation: BTreeMap::new(),
-            taken: 0,
-        };
-        for (record_id, Row { canister, member }) in all {
-            registry.take_position_of(&member);
-            registry.index(canister.0, record_id, &member);
+            members: found.members.into_iter().collect(),
+            by_role: found.by_role.into_iter().collect(),
+            by_parent: found.by_parent.into_iter().collect(),
+            by_key: found.by_key.into_iter().collect(),
+            below: found.below,
+            counts: found.counts,
         }
-        registry
-    }
-
-    /// Takes a member's position, with its key.
-    fn take_position_of(&mut self, member: &Member) {
-        let position = Position {
-            role: self.role_name(member.role).to_string(),
-            parent: member.parent,
-            key: member.key.clone(),
-        };
-        self.take_position(&position, member.operation);
     }
 
     /// Writes a member's row, and indexes it.
@@ -302,35 +352,16 @@ impl Registry {
         };
         let old = self.members.get(&canister.into()).copied();
         if let Some(before) = old.map(|record_id| self.rows.get(record_id).member) {
-            self.count_out(&before);
+            self.counts.remove(&before);
         }
         let record_id = self.rows.put(old, &row);
         self.index(canister, record_id, &row.member);
     }
 
-    /// Takes a member out of the counts by release, of snapshots and of probation.
-    fn count_out(&mut self, member: &Member) {
-        decrement(&mut self.on_release, (member.role, member.release));
-        if let Some(kept) = &member.snapshot {
-            decrement(&mut self.snapshots, (member.role, kept.release));
-        }
-        if member.on_probation {
-            decrement(&mut self.on_probation, member.role);
-        }
-    }
-
     /// Adds a member with its record to the indexes. Its position is taken already.
     fn index(&mut self, canister: Principal, record_id: RecordId, member: &Member) {
         let id = PrincipalKey::from(canister);
-        let release = (member.role, member.release);
-        *self.on_release.entry(release).or_default() += 1;
-        if let Some(kept) = &member.snapshot {
-            let kept = (member.role, kept.release);
-            *self.snapshots.entry(kept).or_default() += 1;
-        }
-        if member.on_probation {
-            *self.on_probation.entry(member.role).or_default() += 1;
-        }
+        self.counts.add(member);
         if self.members.insert(id, record_id).is_none() {
             self.by_role.insert((member.role, id));
             self.by_parent.insert((member.parent.0.into(), id));
@@ -388,7 +419,8 @@ impl Registry {
     /// and of their snapshots, and those for whose modules `in_use` says so.
     pub(crate) fn forget_releases(&mut self, in_use: impl Fn(Hash) -> bool) {
         let names: Vec<String> = self.roles.keys().cloned().collect();
-        let needed = self.on_release.keys().chain(self.snapshots.keys());
+        let counts = &self.counts;
+        let needed = counts.on_release.keys().chain(counts.snapshots.keys());
         let needed: BTreeSet<(u16, u32)> = needed.copied().collect();
         for name in names {
             let Some(number) = self.role(&name).map(|role| role.number) else {
@@ -404,18 +436,19 @@ impl Registry {
 
     /// The number of members of a role with a snapshot that a rollout keeps.
     pub(crate) fn snapshots(&self, role: u16) -> u32 {
-        let of_role = self.snapshots.range((role, 0)..=(role, u32::MAX));
+        let of_role = self.counts.snapshots.range((role, 0)..=(role, u32::MAX));
         of_role.map(|(_, count)| count).sum()
     }
 
     /// The number of members of a role that root left on probation.
     pub(crate) fn on_probation(&self, role: u16) -> u32 {
-        self.on_probation.get(&role).copied().unwrap_or_default()
+        let left = self.counts.on_probation.get(&role);
+        left.copied().unwrap_or_default()
     }
 
     /// The release, but for this one, that most members of a role have. 0 is none.
     pub(crate) fn other_release(&self, role: u16, release: u32) -> Option<u32> {
-        let of_role = self.on_release.range((role, 1)..=(role, u32::MAX));
+        let of_role = self.counts.on_release.range((role, 1)..=(role, u32::MAX));
         let others = of_role.filter(|((_, number), _)| *number != release);
         let most = others.max_by_key(|(_, count)| **count);
         most.map(|((_, number), _)| *number)
@@ -423,7 +456,7 @@ impl Registry {
 
     /// The number of members with a release.
     pub(crate) fn count_on_release(&self, role: u16, release: u32) -> u32 {
-        let count = self.on_release.get(&(role, release));
+        let count = self.counts.on_release.get(&(role, release));
         count.copied().unwrap_or_default()
     }
 
@@ -494,7 +527,7 @@ impl Registry {
             && let Some(record_id) = self.members.remove(&canister.into())
         {
             self.rows.remove(record_id);
-            self.count_out(&member);
+            self.counts.remove(&member);
             self.by_role.remove(&(member.role, canister.into()));
             self.by_parent
                 .remove(&(member.parent.0.into(), canister.into()));
@@ -820,7 +853,7 @@ mod tests {
         assert_eq!(again.by_parent, registry.by_parent);
         assert_eq!(again.by_key, registry.by_key);
         assert_eq!(again.below, registry.below);
-        assert_eq!(again.on_release, registry.on_release);
+        assert_eq!(again.counts, registry.counts);
         assert_eq!(again.taken, registry.taken);
     }
 

@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
 
 use crate::stable::{
+    blocks,
     memory::{self, Memory},
     record_store::RecordId,
 };
@@ -131,14 +132,26 @@ impl Schedule {
     /// Reads the schedule of these members from stable memory. Members without an entry are left
     /// out until [`Self::put`].
     pub(crate) fn open(memory: u8, members: impl Iterator<Item = RecordId>) -> Self {
+        let memory = memory::open(memory);
         let mut schedule = Self {
-            table: StableVec::init(memory::open(memory)),
+            table: StableVec::init(memory.clone()),
             heap: Vec::new(),
             places: Vec::new(),
         };
-        let mut due: Vec<(u32, RecordId)> = members
-            .filter_map(|id| Some((schedule.entry(id)?.due, id)))
-            .collect();
+        let count = schedule.table.len();
+        let mut is_member = vec![false; count as usize];
+        for id in members {
+            if let Some(is_member) = is_member.get_mut(id as usize) {
+                *is_member = true;
+            }
+        }
+        let mut due: Vec<(u32, RecordId)> = Vec::new();
+        blocks::for_each_slot(&memory, count, SIZE, |id, bytes| {
+            let entry = Entry::from_bytes(Cow::Borrowed(bytes));
+            if entry.due > 0 && is_member[id as usize] {
+                due.push((entry.due, id));
+            }
+        });
         // A sorted list is a heap.
         due.sort_unstable();
         schedule.heap.reserve_exact(due.len());

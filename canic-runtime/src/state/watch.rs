@@ -80,13 +80,18 @@ impl State {
         }
     }
 
-    /// Cycles that root may give the member of an upgrade now, before it installs the new module.
-    pub(crate) fn room_of_upgrade(&self, op: &Operation, moment: &Moment) -> u128 {
+    /// The limits of a day that a member shares with others: those of its role and of the fleet.
+    fn shared_limits(&self, op: &Operation) -> Limits {
         let fund = op.position().and_then(|at| self.fund(&at.role));
-        let limits = Limits {
+        Limits {
             member: None,
             ..self.limits(fund.as_ref(), 0)
-        };
+        }
+    }
+
+    /// Cycles that root may give the member of an upgrade now, before it installs the new module.
+    pub(crate) fn room_of_upgrade(&self, op: &Operation, moment: &Moment) -> u128 {
+        let limits = self.shared_limits(op);
         let available = self.grantable(moment);
         let receiver = self.receiver(op);
         let room = self.funding.room(receiver, limits, available, moment.now);
@@ -165,11 +170,7 @@ impl State {
         if before.day == grant::day(now) {
             return true;
         }
-        let fund = op.position().and_then(|at| self.fund(&at.role));
-        let limits = Limits {
-            member: None,
-            ..self.limits(fund.as_ref(), 0)
-        };
+        let limits = self.shared_limits(op);
         let receiver = self.receiver(op);
         let cycles = op.money.shortfall.0;
         let room = self.funding.room(receiver, limits, u128::MAX, now);

@@ -22,6 +22,10 @@ const TO_BY_HAND: f64 = 2.5;
 /// Root's instructions of a member's upgrade.
 const UPGRADE: f64 = 1_500_000.0;
 
+/// Root's instructions for the records of a member and of the operation that made it, when root is
+/// upgraded.
+const READ: u64 = 55_000;
+
 /// Bytes by which a rollout may make root's heap grow.
 const HEAP: u64 = 1_000_000;
 
@@ -161,4 +165,13 @@ fn a_rollout_stops_a_member_as_long_as_a_loop_written_by_hand() {
     assert_eq!((managed.failed, by_hand.failed), (0, 0));
     assert_eq!(managed.longest_stopped, by_hand.longest_stopped);
     assert!(managed.heap <= HEAP, "{managed:#?}");
+}
+
+#[test]
+fn an_upgrade_of_root_reads_each_record_once() {
+    let [few, many] = few_and_many();
+    let [few, many] = [&few, &many].map(measure::upgrade);
+    let each = (many - few) / (MANY - FEW) as u64;
+    println!("an upgrade of root: {each} instructions a member");
+    assert!(each <= READ, "{each} instructions a member");
 }

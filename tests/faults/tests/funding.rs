@@ -281,9 +281,7 @@ fn soak(each: usize, days: u64, seed: u64, most_wrong: f64) {
         if day >= 2 * PERIOD && day % PERIOD == 0 {
             let so_far = idle + burned;
             if let Some([burn, spending]) = forecast.map(|it| it.errors(&world, so_far)) {
-                println!(
-                    "day {day}: the forecast of burn was {burn:.3} off, and of spending {spending:.3}"
-                );
+                println!("day {day}: forecasts off: burn {burn:.3}, spending {spending:.3}");
                 assert!(burn <= most_wrong, "the forecast was {burn} off");
             }
             forecast = Some(Forecast::now(&mut world, so_far));
