@@ -6,7 +6,9 @@ use candid::Principal;
 use canic_testing::{
     Error, Fleet, Report,
     api::{ProvisionRequest, Provisioned},
-    case::Case,
+    case::{Act, Case, Failure},
+    matrix::{self, Scene},
+    replica::{Effect, Event, Fault, Kind},
 };
 
 /// A bare root, and two purses with a hundred coins each.
@@ -198,6 +200,74 @@ fn a_scenario_that_fails_without_a_fault_is_a_violation() {
         "{report}"
     );
     assert!(report.violations[0].case.failures.is_empty());
+}
+
+/// The calls of an operator in a case, and whether they came before the answer that was late.
+fn acts(fleet: &Fleet, payer: Principal, from: u64) -> (Vec<String>, bool) {
+    fleet.with_replica(|replica| {
+        let events: Vec<&Event> = replica.trace().iter().filter(|e| e.seq >= from).collect();
+        let is_act = |event: &&Event| {
+            event.kind == Kind::Management
+                && ["stop_canister", "start_canister", "install_code"]
+                    .contains(&event.method.as_str())
+        };
+        let is_answer = |event: &&Event| {
+            event.kind == Kind::Reply && event.canister == payer && event.method == "receive"
+        };
+        let first = events.iter().copied().position(|event| is_act(&event));
+        let answer = events.iter().copied().position(|event| is_answer(&event));
+        let methods = events.iter().copied().filter(is_act);
+        (methods.map(|e| e.method.clone()).collect(), first < answer)
+    })
+}
+
+#[test]
+fn every_act_is_performed_while_an_answer_is_late() {
+    let (fleet, [a, b]) = purses();
+    if !fleet.is_in_process() {
+        return;
+    }
+    let from = fleet.with_replica(|replica| replica.trace().last().map_or(0, |e| e.seq + 1));
+    let before = fleet.time();
+    let pay = |fleet: &mut Fleet| {
+        let paid: Result<(), Error> = fleet.user("alice").update(a, "pay", (b, 10u64));
+        paid.map_err(|error| error.to_string())
+    };
+    let look = |fleet: &mut Fleet, _: bool| {
+        let (methods, are_in_time) = acts(fleet, a, from);
+        let days = (fleet.time() - before) / 86_400_000_000_000;
+        vec![format!("{} {are_in_time} {days}", methods.join(" "))]
+    };
+    let scene = Scene {
+        act: &pay,
+        audit: &look,
+    };
+    // Two members and the pool's none: a bare root has no pool.
+    for (act, expected) in [
+        (Act::StopMembers, "stop_canister stop_canister true 0"),
+        (Act::StopRoot, "stop_canister start_canister true 0"),
+        (Act::LongOutage, "stop_canister start_canister true 10"),
+        (Act::UpgradeRoot, "install_code true 0"),
+        (
+            Act::UpgradeStoppedRoot,
+            "stop_canister install_code start_canister true 0",
+        ),
+        (Act::UpgradeMembers, "install_code install_code true 0"),
+    ] {
+        let late = Fault::on_answer(Effect::Delay { rounds: 8 });
+        let failure = Failure {
+            fault: Fault {
+                callee: Some(b),
+                caller: Some(a),
+                method: Some("receive".to_string()),
+                ..late
+            },
+            act: Some(act),
+        };
+        let run = matrix::run(&fleet, &scene, &[failure]);
+        assert!(run.fired, "{act:?}");
+        assert_eq!(run.problems, [expected], "{act:?}");
+    }
 }
 
 #[test]
