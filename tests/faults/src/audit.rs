@@ -7,31 +7,27 @@
 
 pub(crate) mod rollouts;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::OnceLock,
-};
+use std::collections::BTreeSet;
 
-use candid::{CandidType, Decode, Principal, idl_hash};
+use candid::{CandidType, Decode, Principal};
 use canic::api::{
-    IdentityInfo, ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MemberState,
-    MoveError, MoveRequest, Moved, OperationInfo, OperationsFilter, PoolEntry, ProvisionError,
-    ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
+    ImportAs, ImportError, ImportRequest, Imported, MemberInfo, MoveError, MoveRequest, Moved,
+    ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired, Retirement,
 };
-use canic_fleet_tests::{fleet::notebook, settings::Record, user};
+use canic_fleet_tests::{fleet::notebook, user};
 use canic_replica::{Ingress, Kind, Outcome, Reject};
-use ic_management_canister_types::CanisterStatusType;
+use canic_testing::audit::Allowances;
 use serde::de::DeserializeOwned;
 
 use crate::{
     funding, refuel,
-    scenario::{refused, small},
+    scenario::refused,
     world::{Request, T, World, controller},
 };
 
 /// All violations after a case.
 pub fn audit(world: &mut World) -> Vec<String> {
-    world.replica.clear_faults();
+    world.disarm();
     let mut violations = check_answered(world);
     violations.extend(check_callbacks(world));
     violations.extend(check_answers(world));
@@ -200,14 +196,24 @@ fn check_imported(
     }
 }
 
-/// Checks that no canister of another subnet is on record, and that root changed none.
-fn check_subnets(world: &World, recorded: &BTreeSet<Principal>, violations: &mut Vec<String>) {
+/// Checks registry, pool, ledger and the canisters of others. With `creations_may_be_lost`, one
+/// canister may be on no record for each quarantined operation that does not know its canister's
+/// id.
+fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
+    let allowances = Allowances {
+        lost_creations: creations_may_be_lost,
+        destruction: may_destroy(world),
+    };
+    let mut violations = canic_testing::audit::audit(world, allowances).violations;
+    check_strangers(world, &mut violations);
+    check_limits(world, &mut violations);
+    refuel::check(world, &mut violations);
+    violations
+}
+
+/// Checks that root changed no canister of another subnet.
+fn check_strangers(world: &World, violations: &mut Vec<String>) {
     let own = world.replica.subnet_of(world.root);
-    for canister in recorded {
-        if world.replica.subnet_of(*canister) != own {
-            violations.push(format!("{canister} is on record, and on another subnet"));
-        }
-    }
     let strangers = world.controlled_by(controller()).into_iter();
     let far = strangers.filter(|canister| world.replica.subnet_of(*canister) != own);
     let changed = far.filter(|canister| {
@@ -217,186 +223,19 @@ fn check_subnets(world: &World, recorded: &BTreeSet<Principal>, violations: &mut
     violations.extend(changed.map(|canister| format!("root changed {canister}, which it refused")));
 }
 
-/// Checks registry, pool and ledger. With `creations_may_be_lost`, one canister may be on no record
-/// for each quarantined operation that does not know its canister's id.
-fn check_state(world: &mut World, creations_may_be_lost: bool) -> Vec<String> {
+/// Checks that there are no more workers than their role allows, and that root names the reserve
+/// that it was built with.
+fn check_limits(world: &mut World, violations: &mut Vec<String>) {
     let members = world.members();
-    let pool = world.pool();
-    let quarantined = world.operations(OperationsFilter::Quarantined);
-    let mut violations = Vec::new();
-    let recorded = check_records(world, &members, &pool, &quarantined, &mut violations);
-    check_subnets(world, &recorded, &mut violations);
-    let lost = lost_canisters(world, &recorded);
-    let unknown_ids = quarantined
-        .iter()
-        .filter(|op| op.canister.is_none())
-        .count();
-    let most_lost = if creations_may_be_lost {
-        unknown_ids
-    } else {
-        0
-    };
-    if lost.len() > most_lost {
-        violations.push(format!("lost canisters: {lost:?}"));
-    }
-    check_registry(world, &members, &mut violations);
-    check_pool(world, &pool, &mut violations);
-    check_cycles(world, &mut violations);
-    refuel::check(world, &mut violations);
-    if lost.is_empty() {
-        check_ledger(world, &mut violations);
-    }
-    violations
-}
-
-/// Checks that each canister on record exists, and is on one record only. Returns all of them.
-fn check_records(
-    world: &World,
-    members: &[MemberInfo],
-    pool: &[PoolEntry],
-    quarantined: &[OperationInfo],
-    violations: &mut Vec<String>,
-) -> BTreeSet<Principal> {
-    let members = members.iter().map(|member| (member.canister, "a member"));
-    let pool = pool.iter().map(|entry| (entry.canister, "in the pool"));
-    let quarantined = quarantined.iter();
-    let quarantined = quarantined.filter_map(|op| Some((op.canister?, "in quarantine")));
-    let mut recorded: BTreeMap<Principal, &str> = BTreeMap::new();
-    for (canister, record) in members.chain(pool).chain(quarantined) {
-        if let Some(other) = recorded.insert(canister, record) {
-            violations.push(format!("{canister} is {other} and {record}"));
-        }
-        if !world.replica.canister_exists(canister) {
-            violations.push(format!("{canister} is {record}, and does not exist"));
-        }
-    }
-    recorded.into_keys().collect()
-}
-
-/// Canisters that root controls alone and that are on none of its records.
-fn lost_canisters(world: &World, recorded: &BTreeSet<Principal>) -> Vec<String> {
-    let created: BTreeSet<Principal> = world.controlled().into_iter().collect();
-    let strangers = world.controlled_by(controller());
-    created
-        .iter()
-        .filter(|canister| !recorded.contains(canister) && !strangers.contains(canister))
-        .map(Principal::to_text)
-        .collect()
-}
-
-/// Checks that members are as their records say, and no more than root's limits allow.
-fn check_registry(world: &mut World, members: &[MemberInfo], violations: &mut Vec<String>) {
-    let mut keys = BTreeSet::new();
-    for member in members {
-        let canister = member.canister;
-        if member.state != MemberState::Active {
-            let state = &member.state;
-            violations.push(format!("{canister} is {state:?}, and no operation is open"));
-        }
-        if let Some(key) = &member.key
-            && !keys.insert((&member.role, key))
-        {
-            violations.push(format!("two members have the key {key:?}"));
-        }
-        match world.status(canister) {
-            Ok(status) if status.module_hash.as_ref() == Some(&member.module) => {}
-            other => violations.push(format!("{canister} does not run its module: {other:?}")),
-        }
-        match identity_info(world, canister) {
-            Some(info)
-                if info.role == member.role
-                    && info.identity.as_ref().is_some_and(|identity| {
-                        identity.key == member.key && identity.parent == member.parent
-                    }) => {}
-            other => violations.push(format!(
-                "the identity of {canister} is {other:?}, its record {member:?}"
-            )),
-        }
-    }
     let workers = members.iter().filter(|member| member.role == "worker");
     if workers.count() > world.capacity {
         violations.push("there are more workers than their role allows".to_string());
     }
-}
-
-/// Checks that the pool's canisters are unclaimed, and in the state of new ones.
-fn check_pool(world: &mut World, pool: &[PoolEntry], violations: &mut Vec<String>) {
-    let fresh = fresh_settings();
-    for entry in pool {
-        let canister = entry.canister;
-        if let Some(operation) = entry.claimed_by {
-            violations.push(format!(
-                "{canister} is claimed by operation {operation}, which is not open"
-            ));
-        }
-        match world.status(canister) {
-            Ok(status)
-                if status.module_hash.is_none()
-                    && status.status == CanisterStatusType::Running
-                    && status.settings.controllers == [world.root]
-                    && status.memory_metrics.wasm_chunk_store_size == 0u8
-                    && status.memory_metrics.snapshots_size == 0u8 => {}
-            other => violations.push(format!(
-                "{canister} is in the pool, and is not empty: {other:?}"
-            )),
-        }
-        let mut settings = world.settings(canister).unwrap_or_default();
-        settings.retain(|setting, value| {
-            *setting != idl_hash("controllers") && fresh.get(setting) != Some(value)
-        });
-        if !settings.is_empty() {
-            violations.push(format!(
-                "{canister} is in the pool, and these settings are not a new one's: {settings:?}"
-            ));
-        }
-    }
-}
-
-/// The settings of a canister that root created, and that nobody has used.
-fn fresh_settings() -> &'static Record {
-    static FRESH: OnceLock<Record> = OnceLock::new();
-    FRESH.get_or_init(|| {
-        let mut world = small();
-        let pooled = world.pool()[0].canister;
-        world.settings(pooled).expect("root controls it")
-    })
-}
-
-/// Checks root's reserve, the replica's accounts, and the cycles that went down with canisters.
-fn check_cycles(world: &World, violations: &mut Vec<String>) {
-    let balance = world.replica.cycles(world.root).unwrap_or_default();
-    if balance < world.reserve {
-        let reserve = world.reserve;
+    let reserve = world.funding().root.reserve;
+    if reserve < world.reserve {
         violations.push(format!(
-            "root has {balance} cycles, and its reserve is {reserve}"
-        ));
-    }
-    let accounts = world.replica.accounts();
-    if !accounts.balanced() {
-        violations.push(format!(
-            "the replica's accounts do not balance: {accounts:?}"
-        ));
-    }
-    let deleted = world.done.deleted;
-    if accounts.destroyed > u128::from(deleted) * DESTROYED && !may_destroy(world) {
-        let destroyed = accounts.destroyed;
-        violations.push(format!(
-            "{destroyed} cycles went down with {deleted} canisters"
-        ));
-    }
-}
-
-/// Checks that root's ledger has all cycles that root sent to canisters.
-fn check_ledger(world: &mut World, violations: &mut Vec<String>) {
-    let sent = world.done.sent;
-    let sheet = world.sheet();
-    let recorded: u128 = ["creation_fees", "to_pool", "to_members"]
-        .iter()
-        .filter_map(|purpose| sheet.get(*purpose))
-        .sum();
-    if recorded != sent {
-        violations.push(format!(
-            "root sent {sent} cycles, and its ledger has {recorded}: {sheet:?}"
+            "root's reserve is {reserve}, and not {}",
+            world.reserve
         ));
     }
 }
@@ -410,14 +249,11 @@ fn may_destroy(world: &World) -> bool {
     })
 }
 
-/// Cycles that may go down with a deleted canister: the rest after draining, see the runtime's
-/// `drain`.
-const DESTROYED: u128 = T / 10;
-
 /// Repeats the requests for members, and checks that they mean the same members as before.
 fn check_repeated_requests(world: &mut World) -> Vec<String> {
     let mut violations = Vec::new();
-    world.replica.add_cycles(world.root, 60 * T);
+    let root = world.root;
+    world.replica.add_cycles(root, 60 * T);
     let mut requests: Vec<ProvisionRequest> = Vec::new();
     for request in &world.requests {
         if request.method == "canic_provision" {
@@ -583,19 +419,6 @@ fn check_hubs(world: &mut World) -> Vec<String> {
         }
     }
     violations
-}
-
-/// The identity that a member answers.
-fn identity_info(world: &mut World, canister: Principal) -> Option<IdentityInfo> {
-    let answer = world.replica.query(Ingress {
-        sender: world.root,
-        canister,
-        method: "canic_identity".to_string(),
-        payload: candid::encode_args(()).ok()?,
-        effective: None,
-        caller_info: None,
-    });
-    Decode!(&answer.ok()?, IdentityInfo).ok()
 }
 
 fn decode<R: CandidType + DeserializeOwned>(bytes: &[u8]) -> R {

@@ -285,7 +285,8 @@ pub(crate) fn is_funded(world: &World) -> bool {
 /// goes on: within a week every member has what its role names.
 pub(crate) fn check(world: &mut World) -> Vec<String> {
     let mut violations = check_grants(world);
-    world.replica.add_cycles(world.root, 60 * T);
+    let root = world.root;
+    world.replica.add_cycles(root, 60 * T);
     for _ in 0..36 {
         world.pass(DAY / 4 * SECOND);
         world.rounds(12);

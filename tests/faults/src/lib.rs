@@ -10,7 +10,6 @@
 //! line repeats the case.
 
 pub mod audit;
-pub mod case;
 mod foreign;
 mod funding;
 pub mod history;
@@ -24,7 +23,8 @@ pub mod shrink;
 pub mod world;
 pub mod writer;
 
-pub use case::{Act, Case, Failure};
+pub use canic_testing::case;
+pub use canic_testing::case::{Act, Case, Failure};
 pub use history::History;
 pub use matrix::{Report, Violation};
 pub use scenario::Scenario;

@@ -1,21 +1,10 @@
 //! The matrix: every failure at every await of every scenario, alone and in pairs.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    slice,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::fmt;
 
-use candid::Principal;
 use canic::api::OperationsFilter;
-use canic_fleet_tests::ledgers;
-use canic_replica::{Direction, Effect, Fault, Kind};
+use canic_replica::{Event, Replica};
+use canic_testing::matrix::{self, Scene, Subject};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +15,8 @@ use crate::{
     world::World,
     writer,
 };
+
+pub use canic_testing::matrix::{catch_panic, faults, in_parallel};
 
 /// The problems that a case or history showed, and how to repeat it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,46 +91,24 @@ impl Prepared {
     /// All cases with one failure.
     #[must_use]
     pub fn singles(&self) -> Vec<Case> {
-        let failures = self.sites.iter().flat_map(Site::failures);
-        failures.map(|failure| self.case(vec![failure])).collect()
+        let singles = matrix::singles(&self.sites).into_iter();
+        singles.map(|failures| self.case(failures)).collect()
     }
 
     /// Random cases with two failures, of which the first is the same; the second is possible when
     /// the first has happened.
     #[must_use]
     pub fn pairs(&self, count: usize, rng: &mut Rng) -> Vec<Case> {
-        let first = random_failure(&self.sites, rng);
-        let (_, _, after) = play(
-            &mut self.world.clone(),
-            &self.scenario,
-            slice::from_ref(&first),
-        );
-        (0..count).map(|_| self.pair(&first, &after, rng)).collect()
-    }
-
-    fn pair(&self, first: &Failure, after: &[Site], rng: &mut Rng) -> Case {
-        let same = |failure: &Failure| Fault {
-            effect: Effect::trap(),
-            ..failure.fault.clone()
-        };
-        let second = loop {
-            let second = random_failure(after, rng);
-            // Of two faults armed for one message, only one can fire.
-            if same(&second) != same(first) {
-                break second;
-            }
-        };
-        self.case(vec![first.clone(), second])
+        let pairs = in_scene(&self.scenario, |scene| {
+            matrix::pairs(&self.world, scene, &self.sites, count, rng)
+        });
+        pairs.into_iter().map(|pair| self.case(pair)).collect()
     }
 
     /// Calls between canisters, when nothing fails.
     #[must_use]
     pub fn awaits(&self) -> usize {
-        let answers = self
-            .sites
-            .iter()
-            .filter(|site| site.0.direction == Direction::Answer);
-        answers.count()
+        matrix::awaits(&self.sites)
     }
 
     fn case(&self, failures: Vec<Failure>) -> Case {
@@ -148,23 +117,6 @@ impl Prepared {
             failures,
         }
     }
-}
-
-/// Kinds of failures at each await.
-#[must_use]
-pub fn faults() -> usize {
-    [
-        Fault::on_call(Effect::trap()),
-        Fault::on_answer(Effect::trap()),
-    ]
-    .map(|fault| Site(fault).failures().len())
-    .iter()
-    .sum()
-}
-
-fn random_failure(sites: &[Site], rng: &mut Rng) -> Failure {
-    let failures = sites[rng.usize(..sites.len())].failures();
-    failures[rng.usize(..failures.len())].clone()
 }
 
 /// The outcome of a case.
@@ -180,121 +132,74 @@ pub struct Run {
 /// Runs a case in a copy of a world that its scenario prepared.
 #[must_use]
 pub fn run(world: &World, case: &Case) -> Run {
-    let mut fired = false;
-    let mut sites = Vec::new();
-    let problems = catch_panic(|| {
-        let mut world = world.clone();
-        let Some(scenario) = scenario::named(&case.scenario) else {
-            return vec![format!("there is no scenario {:?}", case.scenario)];
-        };
-        let settled;
-        (settled, fired, sites) = play(&mut world, scenario, &case.failures);
-        match settled {
-            Ok(()) if case.failures.is_empty() && world.replica.fired_faults().is_empty() => {
-                let quarantined = world.operations(OperationsFilter::Quarantined);
-                let nothing_failed = quarantined
-                    .into_iter()
-                    .map(|op| format!("nothing failed, and this is quarantined: {op:?}"));
-                let mut problems: Vec<String> = nothing_failed.collect();
-                if let Some(expectation) = world.expectation {
-                    problems.extend(expectation(&mut world));
-                }
-                problems.extend(audit(&mut world));
-                problems
-            }
-            Ok(()) => audit(&mut world),
-            Err(why) => vec![why],
-        }
-    });
+    let run = match scenario::named(&case.scenario) {
+        Some(scenario) => in_scene(scenario, |scene| matrix::run(world, scene, &case.failures)),
+        None => matrix::Run {
+            problems: vec![format!("there is no scenario {:?}", case.scenario)],
+            fired: false,
+            sites: Vec::new(),
+        },
+    };
     Run {
-        violation: (!problems.is_empty()).then(|| Violation {
+        violation: (!run.problems.is_empty()).then(|| Violation {
             repeat: format!("--case '{case}'"),
-            problems,
+            problems: run.problems,
         }),
-        fired,
-        sites,
+        fired: run.fired,
+        sites: run.sites,
     }
 }
 
-/// Requests the operation of a scenario with failures on its way, and waits until the fleet is
-/// quiet. Returns whether it is, whether all failures happened, and the messages until then.
-fn play(
-    world: &mut World,
-    scenario: &Scenario,
-    failures: &[Failure],
-) -> (Result<(), String>, bool, Vec<Site>) {
-    let from = world.events();
-    for failure in failures {
-        world.replica.inject(failure.fault.clone());
-    }
-    (scenario.act)(world);
-    let mut seen = 0;
-    let settled = world.settle(|world| {
-        while let Some(fired_fault) = world.replica.fired_faults().get(seen) {
-            seen += 1;
-            let mut failures = failures.iter();
-            let failure = failures.find(|failure| failure.fault == fired_fault.fault);
-            if let Some(act) = failure.and_then(|failure| failure.act) {
-                act.perform(world);
-            }
-        }
-    });
-    (settled, seen >= failures.len(), sites_of(world, from))
-}
-
-/// Runs `check`, and returns its problems; a panic is a problem, too.
-pub(crate) fn catch_panic(check: impl FnOnce() -> Vec<String>) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()));
-        vec![format!("panicked: {}", text.unwrap_or_default())]
+/// Calls a function with what the engine of the matrix wants to know of a scenario.
+fn in_scene<R>(scenario: &Scenario, work: impl FnOnce(&Scene<'_, World>) -> R) -> R {
+    let act = |world: &mut World| {
+        (scenario.act)(world);
+        Ok(())
+    };
+    work(&Scene {
+        act: &act,
+        audit: &check,
     })
 }
 
-/// The calls between canisters and their answers, from event `from` on.
-fn sites_of(world: &World, from: u64) -> Vec<Site> {
-    let mut passed: BTreeMap<(Direction, Principal, Principal, String), u64> = BTreeMap::new();
-    let events = world
-        .replica
-        .trace()
-        .iter()
-        .filter(|event| event.seq >= from);
-    let mut sites = Vec::new();
-    for event in events {
-        let (direction, caller, callee) = match event.kind {
-            Kind::Update | Kind::Management | Kind::Call if is_canister(event.caller) => {
-                (Direction::Call, event.caller, event.canister)
-            }
-            // The network's own canisters have nobody who would repair what a trap leaves there.
-            Kind::Reply | Kind::Reject if !ledgers::ALL.contains(&event.canister) => {
-                (Direction::Answer, event.canister, event.caller)
-            }
-            _ => continue,
-        };
-        let method = event.method.clone();
-        if method == writer::NOTE {
-            continue;
+/// All violations of a world that is quiet.
+fn check(world: &mut World, nothing_failed: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    if nothing_failed {
+        let quarantined = world.operations(OperationsFilter::Quarantined);
+        let quarantined = quarantined.into_iter();
+        problems.extend(
+            quarantined.map(|op| format!("nothing failed, and this is quarantined: {op:?}")),
+        );
+        if let Some(expectation) = world.expectation {
+            problems.extend(expectation(world));
         }
-        let count = passed
-            .entry((direction, caller, callee, method.clone()))
-            .or_default();
-        sites.push(Site(Fault {
-            direction,
-            caller: Some(caller),
-            callee: Some(callee),
-            method: Some(method),
-            skip: *count,
-            times: 1,
-            effect: Effect::trap(),
-        }));
-        *count += 1;
     }
-    sites
+    problems.extend(audit(world));
+    problems
 }
 
-/// Canisters' ids have ten bytes, users' have 29 or one.
-fn is_canister(id: Principal) -> bool {
-    id.as_slice().len() == 10
+impl Subject for World {
+    fn fork(&self) -> Self {
+        self.clone()
+    }
+
+    fn replica(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+
+    fn arm(&mut self, failures: &[Failure]) {
+        (**self).arm(failures);
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        World::settle(self, |_| ())
+    }
+
+    fn is_await(event: &Event) -> bool {
+        // The network's own canisters have nobody who would repair what a trap leaves there.
+        event.method != writer::NOTE && !matrix::is_answer_to_the_network(event)
+    }
 }
 
 /// Prepares all scenarios.
@@ -357,33 +262,4 @@ pub fn run_all(prepared: &[Prepared], cases: &[Case]) -> (usize, Vec<Violation>)
     let fired = runs.iter().flatten().filter(|run| run.fired).count();
     let violations = runs.into_iter().flatten().filter_map(|run| run.violation);
     (fired, violations.collect())
-}
-
-/// Calls `work` for each item, on all cores. The results are in the order of the items.
-///
-/// # Panics
-/// When `work` panics.
-pub fn in_parallel<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = all.get(number) else { break };
-                    let result = work(one);
-                    done.lock()
-                        .expect("no thread panics while it holds the lock")
-                        .push((number, result));
-                }
-            });
-        }
-    });
-    let mut done = done
-        .into_inner()
-        .expect("no thread panics while it holds the lock");
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, result)| result).collect()
 }

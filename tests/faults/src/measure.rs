@@ -97,7 +97,8 @@ pub fn cost(world: &mut World, method: &str, args: impl ArgumentEncoder) -> (Ans
     // the world without it.
     world.pass(60 * SECOND);
     world.replica.tick();
-    otherwise.pass(world.replica.time() - otherwise.replica.time());
+    let passed = world.replica.time() - otherwise.replica.time();
+    otherwise.pass(passed);
     otherwise.replica.tick();
     let otherwise_ran = otherwise.replica.trace().iter().filter(|e| e.seq >= from);
     let otherwise_ran: Vec<&Event> = otherwise_ran.collect();
@@ -583,7 +584,8 @@ pub fn grow_by_hand(world: &mut World, from: usize, to: usize, mut tell: impl Fn
     let mut at = from;
     while at < to {
         let next = to.min(at + 100);
-        let submit = |_| world.submit(controller(), world.root, "provision", payload.clone());
+        let root = world.root;
+        let submit = |_| world.submit(controller(), root, "provision", payload.clone());
         let messages: Result<Vec<_>, _> = (at..next).map(submit).collect();
         for message in messages.expect("the calls are accepted") {
             let answer = world.wait_for(&message).expect("root answers");

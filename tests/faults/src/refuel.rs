@@ -95,11 +95,12 @@ pub(crate) fn check(world: &mut World, violations: &mut Vec<String>) {
 
 /// What root's account at a ledger holds.
 fn held(world: &mut World, ledger: Principal) -> u128 {
+    let root = world.root;
     let answer = world.replica.query(Ingress {
         sender: Principal::anonymous(),
         canister: ledger,
         method: "icrc1_balance_of".to_string(),
-        payload: ledgers::account(world.root),
+        payload: ledgers::account(root),
         effective: None,
         caller_info: None,
     });

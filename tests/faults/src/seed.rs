@@ -75,7 +75,8 @@ pub(crate) fn seed(world: &mut World, numbers: Range<usize>) {
         }
     }
     let stable = raw.take();
-    let written = world.replica.set_stable_memory(world.root, stable);
+    let root = world.root;
+    let written = world.replica.set_stable_memory(root, stable);
     written.expect("root has a module");
     world.upgrade_root().expect("root can be upgraded");
     let request = MembersRequest {

@@ -4,7 +4,8 @@ use std::{iter, mem};
 
 use candid::{Decode, Encode, Principal};
 use canic_fleet_tests::user;
-use canic_replica::{Ingress, IngressStatus, MessageId, Replica};
+use canic_replica::{Event, Ingress, IngressStatus, MessageId, Replica};
+use canic_testing::harness;
 
 /// The method with which members take a note (`tests/fleet/fixtures/releases`).
 pub(crate) const NOTE: &str = "note";
@@ -53,9 +54,38 @@ impl Writer {
         &self.acknowledged
     }
 
+    /// Writes a note. A member on probation, or one that is stopped, may refuse it at once.
+    fn submit(&mut self, replica: &mut Replica, member: Principal, client: Option<Principal>) {
+        self.count += 1;
+        let text = format!("note {}", self.count);
+        let argument = Encode!(&text).expect("a text can be encoded");
+        let (canister, method, payload) = match client {
+            None => (member, NOTE, argument),
+            Some(client) => {
+                let payload = Encode!(&member, &NOTE, &argument).expect("they can be encoded");
+                (client, FORWARD, payload)
+            }
+        };
+        let message = replica.submit(Ingress {
+            sender: user(1),
+            canister,
+            method: method.to_string(),
+            payload,
+            effective: None,
+            caller_info: None,
+        });
+        if let Ok(message) = message {
+            let at = 0;
+            let note = Note { member, text, at };
+            self.pending.push((note, client.is_some(), message));
+        }
+    }
+}
+
+impl harness::Writer<Replica> for Writer {
     /// Collects the answers that are there, and writes to each member that has answered. In an idle
     /// world the writer waits, so that time can pass.
-    pub(crate) fn write(&mut self, replica: &mut Replica, idle: u32) {
+    fn write(&mut self, replica: &mut Replica, idle: u32) {
         let now = replica.time();
         let mut pending = mem::take(&mut self.pending);
         pending.retain_mut(
@@ -84,31 +114,8 @@ impl Writer {
         }
     }
 
-    /// Writes a note. A member on probation, or one that is stopped, may refuse it at once.
-    fn submit(&mut self, replica: &mut Replica, member: Principal, client: Option<Principal>) {
-        self.count += 1;
-        let text = format!("note {}", self.count);
-        let argument = Encode!(&text).expect("a text can be encoded");
-        let (canister, method, payload) = match client {
-            None => (member, NOTE, argument),
-            Some(client) => {
-                let payload = Encode!(&member, &NOTE, &argument).expect("they can be encoded");
-                (client, FORWARD, payload)
-            }
-        };
-        let message = replica.submit(Ingress {
-            sender: user(1),
-            canister,
-            method: method.to_string(),
-            payload,
-            effective: None,
-            caller_info: None,
-        });
-        if let Ok(message) = message {
-            let at = 0;
-            let note = Note { member, text, at };
-            self.pending.push((note, client.is_some(), message));
-        }
+    fn is_own(event: &Event) -> bool {
+        [NOTE, FORWARD].contains(&event.method.as_str())
     }
 }
 

@@ -45,6 +45,7 @@ pub const CANISTERS: &[&[&str]] = &[
         "fixture-subscriber",
         "fixture-measured",
         "fixture-misfit-root",
+        "fixture-purse",
         "fixture-refuel-root",
         "fixture-releases",
         "fixture-scribe",

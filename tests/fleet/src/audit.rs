@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use candid::Principal;
 use canic::api::{MembersFilter, OperationsFilter};
+use canic_testing::audit::Recorded;
 
 use crate::Fleet;
 
@@ -25,33 +26,23 @@ impl Audit {
     /// Audits a fleet.
     #[must_use]
     pub fn of(fleet: &Fleet) -> Self {
-        let mut recorded: BTreeSet<Principal> = [fleet.root].into();
-        recorded.extend(
-            fleet
-                .members(&MembersFilter::All)
-                .iter()
-                .map(|member| member.canister),
+        let recorded = Recorded::new(
+            &fleet.members(&MembersFilter::All),
+            &fleet.pool(),
+            &fleet.operations(OperationsFilter::Quarantined),
+            &fleet.operations(OperationsFilter::Open),
         );
-        recorded.extend(fleet.pool().iter().map(|entry| entry.canister));
-        for filter in [OperationsFilter::Open, OperationsFilter::Quarantined] {
-            recorded.extend(fleet.operations(filter).iter().filter_map(|o| o.canister));
-        }
         let lost = fleet.observer.as_ref().map(|observer| {
             let controlled = |c: &Principal| fleet.pic.get_controllers(*c).contains(&fleet.root);
-            observer
-                .canisters()
-                .into_iter()
-                .filter(|c| !recorded.contains(c) && controlled(c))
-                .collect()
+            let canisters = observer.canisters().into_iter();
+            let mut lost = recorded.lost(canisters.filter(controlled));
+            lost.remove(&fleet.root);
+            lost
         });
-        let exists = |canister: &Principal| fleet.pic.canister_exists(*canister);
+        let missing = recorded.missing(|canister| fleet.pic.canister_exists(canister));
         Self {
             lost,
-            missing: recorded
-                .iter()
-                .filter(|canister| !exists(canister))
-                .copied()
-                .collect(),
+            missing: missing.into_keys().collect(),
             unaccounted: fleet.observer.as_ref().map(|o| o.accounts().unaccounted()),
         }
     }

@@ -20,11 +20,12 @@ use canic_fleet_tests::artifacts;
 use self::{plan::Plan, tree::Sources};
 
 /// The crates that are measured: packages of the workspace, each in the folder of its name.
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "canic-runtime",
     "canic-replica",
     "canic-macros",
     "canic-cli",
+    "canic-testing",
     "xtask",
 ];
 

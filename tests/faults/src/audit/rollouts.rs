@@ -10,10 +10,8 @@ use canic::api::{
     Denied, MAX_PAGE, MemberInfo, ReleaseInfo, ReleasesPage, ReleasesRequest, RolloutControl,
     RolloutError, RolloutInfo, RolloutOutcome, RolloutPage, RolloutPhase, RolloutQuery, Share,
 };
-use ic_management_canister_types::CanisterStatusType;
 
 use crate::{
-    audit::identity_info,
     releases::ROLE,
     world::{Request, World, controller},
 };
@@ -52,11 +50,7 @@ pub(super) fn check_running(world: &mut World) -> Vec<String> {
         if world.stopped.contains(&canister) {
             continue;
         }
-        match world.status(canister) {
-            Ok(status) if status.status == CanisterStatusType::Running => {}
-            Ok(status) => violations.push(format!("{canister} is left {:?}", status.status)),
-            Err(reject) => violations.push(format!("{canister} can't be seen: {reject:?}")),
-        }
+        violations.extend(world.not_running(canister));
     }
     violations
 }
@@ -235,7 +229,9 @@ fn check_member(world: &mut World, member: &MemberInfo) -> Vec<String> {
         )),
         Err(reject) => violations.push(format!("{canister} can't be seen: {reject:?}")),
     }
-    let on_probation = identity_info(world, canister).is_some_and(|info| info.probation);
+    let on_probation = world
+        .identity_info(canister)
+        .is_some_and(|info| info.probation);
     if on_probation && !notes::was_given_up(world, member) {
         violations.push(format!("{canister} is left on probation"));
     }

@@ -335,7 +335,7 @@ impl Deed {
             }
             Self::ThawAll => world.thaw_all(),
             Self::StartMembers => world.all_members("start_canister"),
-            Self::Operator(act) => act.perform(world),
+            Self::Operator(act) => world.perform(*act),
             Self::Pass { seconds } => world.pass(seconds * SECOND),
             _ => {}
         }

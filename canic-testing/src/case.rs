@@ -1,12 +1,10 @@
-//! A case: a scenario and the failures in it. It is displayed as one line of JSON, which parses to
-//! the same case.
+//! A case of the fault matrix: a scenario and the failures in it. It is displayed as one line of
+//! JSON, which parses to the same case.
 
 use std::{fmt, str::FromStr};
 
 use canic_replica::{Direction, Effect, Fault, RejectCode};
 use serde::{Deserialize, Serialize};
-
-use crate::world::{SECOND, World};
 
 /// A scenario and the failures in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +52,9 @@ pub struct Site(
     /// come before it.
     pub Fault,
 );
+
+/// Rounds by which an answer is delayed while an act is performed, which takes fewer.
+const DELAY: u64 = 8;
 
 impl Site {
     /// Every failure that is possible there.
@@ -104,38 +105,6 @@ impl Site {
             }
         }
     }
-}
-
-/// Rounds by which an answer is delayed while an act is performed, which takes fewer.
-const DELAY: u64 = 8;
-
-impl Act {
-    /// Performs the act. If the platform or root refuses it, nothing happens.
-    pub(crate) fn perform(self, world: &mut World) {
-        match self {
-            Self::StopMembers => world.all_members("stop_canister"),
-            Self::StopRoot => outage(world, 10),
-            Self::LongOutage => outage(world, 10 * 86_400),
-            // Root and members refuse an upgrade while they wait for an answer, but they do not see
-            // the calls that their timers make to them. An answer that reaches new code is lost,
-            // whatever they do: operators stop a canister before they upgrade it.
-            Self::UpgradeRoot | Self::UpgradeMembers if world.waits_for_timers() => {}
-            Self::UpgradeMembers => world.upgrade_members(),
-            Self::UpgradeRoot => drop(world.upgrade_root()),
-            Self::UpgradeStoppedRoot => {
-                drop(world.stop_root());
-                drop(world.upgrade_root());
-                world.start_root();
-            }
-        }
-    }
-}
-
-/// Stops root, and starts it after `seconds`.
-fn outage(world: &mut World, seconds: u64) {
-    drop(world.stop_root());
-    world.pass(seconds * SECOND);
-    world.start_root();
 }
 
 impl fmt::Display for Case {
