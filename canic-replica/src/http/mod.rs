@@ -16,7 +16,7 @@
 //! The extensions to the protocol are below `/canic/instances/{id}`, in JSON: `GET trace?from=SEQ`,
 //! `GET accounts`, `GET canisters`; `POST`, `GET` and `DELETE faults`, `POST chaos`, `GET
 //! fired_faults`; and `POST fork`, which copies the instance and answers the copy's number.
-//! [`crate::client::Control`] is a client for them.
+//! `client::Control` of this crate is a client for them (feature `client`).
 //!
 //! # What is not served
 //!
@@ -54,6 +54,7 @@ pub mod live;
 mod operations;
 mod outcalls;
 mod shared;
+mod signatures;
 mod snapshots;
 mod web_authentication;
 

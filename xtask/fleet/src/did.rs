@@ -2,9 +2,8 @@
 
 use std::{env, fs};
 
-use canic_fleet_tests::{artifacts, interface};
-
-use crate::toolchain;
+use canic_artifacts as artifacts;
+use canic_fleet_tests::interface;
 
 /// Builds all canisters, writes their interfaces beside their manifests, and prints which of them
 /// have changed.
@@ -13,7 +12,7 @@ use crate::toolchain;
 /// When a canister can't be built or has no interface, or an interface can't be written.
 pub(crate) fn run() -> Result<(), String> {
     if env::var_os(artifacts::CANISTERS_DIR).is_none() {
-        toolchain::ensure_wasm_target()?;
+        artifacts::ensure_wasm_target()?;
     }
     for interface in interface::all()? {
         let file = interface.file.display();

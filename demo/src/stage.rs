@@ -1,7 +1,8 @@
 //! The demo's stage: a fleet, and what it claims of the fleet.
 
 use candid::Principal;
-use canic_fleet_tests::{Fleet, user};
+
+use crate::fleet::{Fleet, user};
 
 pub(super) fn say(step: &str, text: &str) {
     println!("{step:>9}  {text}");

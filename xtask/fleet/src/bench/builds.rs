@@ -7,7 +7,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
 use super::figures::Build;
 

@@ -13,11 +13,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use canic_artifacts as artifacts;
 use canic_fault_tests::{Case, History, Report, Violation, history, matrix, scenario, shrink};
-use canic_fleet_tests::artifacts;
 use serde::{Deserialize, Serialize};
-
-use crate::toolchain;
 
 /// The time between two lines of progress, and between two tallies of a worker.
 const PROGRESS: Duration = Duration::from_secs(60);
@@ -83,7 +81,7 @@ enum Note {
 /// # Errors
 /// When a case has a violation, or can't be run.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    toolchain::ensure_wasm_target()?;
+    artifacts::ensure_wasm_target()?;
     if let Some(line) = &args.case {
         run_case(line)
     } else if let Some(line) = &args.history {

@@ -3,8 +3,9 @@
 use canic::api::{
     MembersFilter, OperationInfo, OperationKind, OperationState, OperationsFilter, Source,
 };
-use canic_fleet_tests::Fleet;
 use serde::Serialize;
+
+use crate::fleet::Fleet;
 
 /// What the rollouts left behind.
 #[derive(Default)]
@@ -40,6 +41,9 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Counts members, pool and operations as root lists them, and audits the fleet from outside.
+    ///
+    /// # Errors
+    /// A canister on record does not exist.
     pub(super) fn measure(
         fleet: &Fleet,
         same_key_same_member: bool,
@@ -47,8 +51,8 @@ impl Figures {
         rollouts: Rollouts,
         management_calls_pool_hit: Option<u64>,
         management_calls_fresh: Option<u64>,
-    ) -> Self {
-        let audit = fleet.audit();
+    ) -> Result<Self, String> {
+        let audit = fleet.audit()?;
         let closed = fleet.operations(OperationsFilter::Closed);
         let provisioned = |source| {
             let done = closed.iter().filter(|operation| {
@@ -62,7 +66,7 @@ impl Figures {
             operation.kind == OperationKind::Provision
                 && matches!(operation.state, OperationState::RolledBack(_))
         };
-        Self {
+        Ok(Self {
             members: fleet.members(&MembersFilter::All).len() as u64,
             pool_ready: fleet
                 .pool()
@@ -78,11 +82,11 @@ impl Figures {
             rolled_back_release: rollouts.rolled_back,
             left_stopped: rollouts.left_stopped,
             acknowledged_writes_lost: rollouts.writes_lost,
-            canisters_lost: audit.lost.map(|lost| lost.len() as u64),
+            canisters_lost: audit.lost,
             cycles_unaccounted: audit.unaccounted,
             management_calls_pool_hit,
             management_calls_fresh,
-        }
+        })
     }
 
     /// Prints the figures that this server can't measure, and the reason.

@@ -1,12 +1,4 @@
-//! `cargo xtask demo`: a fleet of notebooks, from two crates to running canisters, with figures.
-//!
-//! The demo acts through the ordinary client. It checks each claim that it prints, and fails if one
-//! does not hold.
-
-mod figures;
-mod rollouts;
-mod show;
-mod stage;
+//! The scenes of the demo.
 
 use candid::Principal;
 use canic::api::{
@@ -14,47 +6,72 @@ use canic::api::{
     OperationsFilter, PageRequest, PoolEntry, ProvisionError, ProvisionRequest, Provisioned,
     Retirement, Source,
 };
-use canic_fleet_tests::{Fleet, artifacts, fleet, user};
+use canic_artifacts as artifacts;
 
-use self::{
+use crate::{
     figures::Figures,
+    fleet::{Fleet, notebook, user},
+    keep,
+    network::{self, Place},
+    show,
     stage::{Demo, say},
 };
-use crate::toolchain;
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Adds the figures as one line of JSON, the last one
-    #[arg(long)]
-    pub(crate) json: bool,
-}
+/// The canisters that the demo shows.
+const CANISTERS: [&str; 5] = [
+    "example-club",
+    "example-page",
+    "example-root",
+    "example-worker",
+    "fixture-faulty-worker",
+];
 
 /// The users, by number from 1 on.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];
 
-/// Runs the demo; with `json` its last line is the figures as one object.
+/// What the demo does besides.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// Prints the figures as one object, in the last line.
+    pub(crate) json: bool,
+    /// Keeps the fleet running on a server, until Ctrl-C.
+    pub(crate) keep: bool,
+}
+
+/// Runs the demo.
 ///
 /// # Errors
 /// When a canister or the server can't be built, or a claim did not hold.
-pub(crate) fn run(json: bool) -> Result<(), String> {
-    toolchain::ensure_wasm_target()?;
-    say("build", "the example canisters, to Wasm");
-    artifacts::build_canisters()?;
-    say("build", "the server that runs them");
-    say("start", &format!("{}", artifacts::server().display()));
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    artifacts::ensure_wasm_target()?;
+    say("build", "the five canisters of the example, to Wasm");
+    artifacts::prepare(&CANISTERS)?;
+    let place = match options.keep {
+        true => Place::Server,
+        false => Place::Anywhere,
+    };
+    let network = network::start(place)?;
+    say("start", &network.name());
 
     let mut demo = Demo {
-        fleet: Fleet::start("example-root"),
+        fleet: Fleet::install(network, "example-root")?,
         failed: Vec::new(),
     };
-    let figures = demo.play();
+    let figures = demo.play()?;
     show::tree(&demo.fleet);
     show::pool(&demo.fleet);
     show::operations(&demo.fleet);
     show::balance_sheet(&demo.fleet);
     figures.print_unmeasured();
-    if json {
+    match options.keep {
+        true => keep::go_live(&mut demo.fleet)?,
+        false => say("look", "at this fleet by yourself: cargo xtask demo --keep"),
+    }
+    if options.json {
         println!("{}", figures.to_json()?);
+    }
+    if options.keep {
+        keep::until_interrupted();
     }
     if demo.failed.is_empty() {
         Ok(())
@@ -66,7 +83,7 @@ pub(crate) fn run(json: bool) -> Result<(), String> {
 type Answer = Result<Provisioned, ProvisionError>;
 
 impl Demo {
-    fn play(&mut self) -> Figures {
+    fn play(&mut self) -> Result<Figures, String> {
         say("install", &format!("root is {}", self.fleet.root));
         self.approve();
         let fresh = self.sign_up_three_at_once();
@@ -84,9 +101,9 @@ impl Demo {
             rollouts,
             pool_hit,
             fresh,
-        );
+        )?;
         self.claim_figures(&figures);
-        figures
+        Ok(figures)
     }
 
     /// Claims the figures that this server can measure.
@@ -170,7 +187,7 @@ impl Demo {
     /// call belongs. Root's journal counts the calls of each operation; their sum over all
     /// operations must be the number of calls in the trace.
     fn sign_up_three_at_once(&mut self) -> Option<u64> {
-        let from = self.fleet.observer.as_ref().map(|observer| observer.now());
+        let from = self.fleet.next_event();
         let before = self.last_operation();
         let submitted = [1, 2, 3].map(|number| {
             self.fleet
@@ -208,8 +225,7 @@ impl Demo {
         );
 
         self.fleet.quiet();
-        let observer = self.fleet.observer.as_ref()?;
-        let seen = observer.management_calls(self.fleet.root, from?).len() as u64;
+        let seen = self.fleet.management_calls(from?)?;
         let closed = self.fleet.operations(OperationsFilter::Closed);
         let counted: u64 = closed
             .iter()
@@ -262,7 +278,7 @@ impl Demo {
     fn fail_init(&mut self) {
         let request = ProvisionRequest {
             key: Some("nobody".to_string()),
-            ..fleet::notebook(Principal::anonymous())
+            ..notebook(Principal::anonymous())
         };
         let before = self.fleet.members(&MembersFilter::All).len();
         let answer = self.fleet.provision(&request);

@@ -2,7 +2,8 @@
 
 use candid::Principal;
 use canic::api::{MemberInfo, MembersFilter, OperationInfo, OperationsFilter};
-use canic_fleet_tests::Fleet;
+
+use crate::fleet::Fleet;
 
 pub(super) fn tree(fleet: &Fleet) {
     println!("\nThe fleet");
@@ -32,7 +33,7 @@ pub(super) fn pool(fleet: &Fleet) {
         println!(
             "  {} {:>9} {state}",
             entry.canister,
-            trillions(fleet.pic.cycle_balance(entry.canister))
+            trillions(fleet.network.cycles(entry.canister))
         );
     }
 }
@@ -75,16 +76,16 @@ pub(super) fn balance_sheet(fleet: &Fleet) {
     let members = fleet.members(&MembersFilter::All);
     let held = |canisters: &mut dyn Iterator<Item = Principal>| -> u128 {
         canisters
-            .map(|canister| fleet.pic.cycle_balance(canister))
+            .map(|canister| fleet.network.cycles(canister))
             .sum()
     };
-    let root = fleet.pic.cycle_balance(fleet.root);
+    let root = fleet.network.cycles(fleet.root);
     let in_members = held(&mut members.iter().map(|member| member.canister));
     let in_pool = held(&mut fleet.pool().iter().map(|entry| entry.canister));
     line("held by root", root);
     line("held by members", in_members);
     line("held by the pool", in_pool);
-    let Some(observer) = &fleet.observer else {
+    let Some(observer) = fleet.network.observer() else {
         println!("  (the fees are not measured: this server has no accounts)");
         return;
     };

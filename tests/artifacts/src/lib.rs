@@ -4,6 +4,8 @@
 //! uses: fixtures that embed another module find it there. A file is written only when its content
 //! changes.
 
+mod toolchain;
+
 use std::{
     env, fs,
     io::{self, Write},
@@ -13,8 +15,9 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-
 use serde_json::Value;
+
+pub use toolchain::ensure_wasm_target;
 
 /// The canisters of the workspace, in build order: a later batch embeds modules of an earlier one.
 pub const CANISTERS: &[&[&str]] = &[
@@ -60,9 +63,14 @@ pub const CANISTERS: &[&[&str]] = &[
     ],
 ];
 
+/// The target that canisters are compiled for.
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
 /// The environment variable that names a directory of built modules. Without it, the tests build
 /// them.
 pub const CANISTERS_DIR: &str = "CANIC_CANISTERS_DIR";
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 /// The folder of the workspace.
 #[must_use]
@@ -76,27 +84,46 @@ pub fn workspace() -> &'static Path {
 /// # Errors
 /// When cargo can't be run or the build fails; its messages are on stderr.
 pub fn build_canisters() -> Result<PathBuf, String> {
-    let folder = workspace().join("target/canisters");
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let folder = folder()?;
     for batch in CANISTERS {
-        let mut args = vec![
-            "--profile",
-            "canister",
-            "--target",
-            "wasm32-unknown-unknown",
-        ];
-        args.extend(batch.iter().flat_map(|package| ["--package", package]));
-        for built in cargo_build(&args)? {
-            if built
-                .extension()
-                .is_some_and(|extension| extension == "wasm")
-            {
-                let name = built.file_name().ok_or("a module without a name")?;
-                copy_if_changed(&built, &folder.join(name))?;
-            }
-        }
+        build(batch, &folder)?;
     }
     Ok(folder)
+}
+
+/// Builds these canisters, none of which embeds another one, and makes [`module`] take them.
+/// Nothing is built if [`CANISTERS_DIR`] is set.
+///
+/// # Errors
+/// When cargo can't be run or the build fails; its messages are on stderr.
+pub fn prepare(packages: &[&str]) -> Result<(), String> {
+    if env::var_os(CANISTERS_DIR).is_none() {
+        let folder = folder()?;
+        build(packages, &folder)?;
+        FOLDER.get_or_init(|| folder);
+    }
+    Ok(())
+}
+
+/// The folder of all modules.
+fn folder() -> Result<PathBuf, String> {
+    let folder = workspace().join("target/canisters");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Builds canisters and copies their modules to a folder.
+fn build(packages: &[&str], folder: &Path) -> Result<(), String> {
+    let mut args = vec!["--profile", "canister", "--target", WASM_TARGET];
+    args.extend(packages.iter().flat_map(|package| ["--package", package]));
+    for built in cargo_build(&args)? {
+        let is_module = built.extension().is_some_and(|end| end == "wasm");
+        if is_module {
+            let name = built.file_name().ok_or("a module without a name")?;
+            copy_if_changed(&built, &folder.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds the replica, and returns the path of its binary.
@@ -104,7 +131,10 @@ pub fn build_canisters() -> Result<PathBuf, String> {
 /// # Errors
 /// When cargo can't be run or the build fails; its messages are on stderr.
 pub fn build_replica() -> Result<PathBuf, String> {
-    cargo_build(&["--package", "canic-replica", "--bin", "canic-replica"])?
+    // With the features that tests have, cargo compiles the replica once for both.
+    let features = ["--features", "client"];
+    let binary = ["--package", "canic-replica", "--bin", "canic-replica"];
+    cargo_build(&[&binary[..], &features].concat())?
         .into_iter()
         .find(|built| {
             built
@@ -132,7 +162,6 @@ pub fn gzipped(module: &[u8]) -> Vec<u8> {
 /// When the module can't be built or read.
 #[must_use]
 pub fn module(package: &str) -> Vec<u8> {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| match env::var_os(CANISTERS_DIR) {
         Some(folder) => folder.into(),
         None => build_canisters().expect("the canisters can be built"),
@@ -172,8 +201,7 @@ pub fn server() -> PathBuf {
     binary.clone()
 }
 
-/// Runs `cargo build`, and returns the built files: `filenames` and `executable` of its artifact
-/// messages.
+/// Runs `cargo build`, and returns the built files.
 fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -190,7 +218,15 @@ fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     if !output.status.success() {
         return Err(format!("`cargo build {}` failed", args.join(" ")));
     }
-    let messages = String::from_utf8_lossy(&output.stdout);
+    built(&output.stdout)
+}
+
+/// The files that cargo says it built: `filenames` and `executable` of its artifact messages.
+///
+/// # Errors
+/// A line is no message of cargo.
+pub fn built(messages: &[u8]) -> Result<Vec<PathBuf>, String> {
+    let messages = String::from_utf8_lossy(messages);
     let mut files = Vec::new();
     for line in messages.lines() {
         let message: Value =

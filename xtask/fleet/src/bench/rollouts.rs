@@ -1,11 +1,11 @@
 //! The costs of rollouts, beside those of a loop written by hand.
 
 use canic::api::{RolloutPlan, Snapshots};
+use canic_artifacts as artifacts;
 use canic_fault_tests::measure::{
     self,
     rollouts::{self, PLAN},
 };
-use canic_fleet_tests::artifacts;
 
 use super::figures::Rollouts;
 

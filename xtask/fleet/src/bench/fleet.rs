@@ -1,17 +1,16 @@
 //! The costs of a managed fleet and of one written by hand, on the embedded replica.
 
 use canic::api::Source;
+use canic_artifacts as artifacts;
 use canic_fault_tests::{
     World,
     measure::{self, Announcement, Cost, Memory},
 };
-use canic_fleet_tests::artifacts;
 
 use super::{
     figures::{Figures, Idle, Module, WithMembers},
     rollouts,
 };
-use crate::wasm;
 
 /// Provisions of which the median counts.
 const SAMPLES: usize = 5;
@@ -23,7 +22,7 @@ const MANY: usize = 10_000;
 /// members. Leaves out builds and bounds.
 ///
 /// # Errors
-/// When a module can't be compressed, or `members` is empty.
+/// When `members` is empty.
 pub(super) fn measure(members: &[usize], many: usize) -> Result<Figures, String> {
     let at = with_members(members)?;
     eprintln!("1,000 workers by batch");
@@ -136,9 +135,7 @@ fn modules() -> Result<Vec<Module>, String> {
         Ok(Module {
             package,
             bytes: module.len(),
-            gzipped: wasm::gzip(&module)
-                .map_err(|e| format!("{package}: {e}"))?
-                .len(),
+            gzipped: artifacts::gzipped(&module).len(),
         })
     });
     sizes.collect()

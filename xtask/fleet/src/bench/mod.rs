@@ -11,10 +11,8 @@ mod rollouts;
 
 use std::fs;
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 use clap::Subcommand;
-
-use crate::toolchain;
 
 /// The page that `--write` writes.
 const PAGE: &str = "docs/performance.md";
@@ -80,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         Some(Subject::Rollouts { members, rollout }) => return run_rollouts(members, *rollout),
         None => {}
     }
-    toolchain::ensure_wasm_target()?;
+    artifacts::ensure_wasm_target()?;
     let mut figures = fleet::measure(&ascending(&args.members), args.rollout)?;
     if args.builds {
         figures.builds = builds::measure()?;
@@ -102,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 /// Measures and prints the costs of rollouts; fails after that if a bound is missed.
 fn run_rollouts(members: &[usize], many: usize) -> Result<(), String> {
-    toolchain::ensure_wasm_target()?;
+    artifacts::ensure_wasm_target()?;
     let rollouts = rollouts::measure(&ascending(members), many);
     let bounds = bounds::rollouts(&rollouts);
     println!("{}", report::bounds(&bounds));

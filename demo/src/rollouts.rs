@@ -1,13 +1,13 @@
 //! The demo's rollouts: a good release for all workers, and one whose `health` fails.
 
-use candid::Principal;
 use canic::api::{
     Denied, MembersFilter, PageRequest, RolloutInfo, RolloutOutcome, RolloutPhase, RolloutsPage,
 };
-use canic_fleet_tests::{artifacts, user};
+use canic_artifacts as artifacts;
 
-use super::{
+use crate::{
     figures::Rollouts,
+    fleet::user,
     stage::{Demo, say},
 };
 
@@ -51,7 +51,7 @@ impl Demo {
         let members = self.fleet.members(&MembersFilter::All);
         let stopped = members
             .iter()
-            .filter(|member| !self.is_running(member.canister));
+            .filter(|member| !self.fleet.is_running(member.canister));
         let left_stopped = stopped.count() as u64;
         self.claim("every member runs", left_stopped == 0);
         Rollouts {
@@ -86,10 +86,7 @@ impl Demo {
                     notes.push((*owner, title));
                 }
             }
-            self.fleet
-                .pic
-                .advance_time(std::time::Duration::from_secs(1));
-            self.fleet.pic.tick();
+            self.fleet.network.pass_second();
         }
         self.claim("the rollout ends within ten minutes", false);
         self.newest_rollout()
@@ -115,14 +112,6 @@ impl Demo {
             self.fleet
                 .update(notebook, user(owner), "put", (title, "still here"));
         matches!(written, Ok(Ok(())))
-    }
-
-    fn is_running(&self, canister: Principal) -> bool {
-        let status = self
-            .fleet
-            .pic
-            .canister_status(canister, Some(self.fleet.root));
-        status.is_ok_and(|status| format!("{:?}", status.status) == "Running")
     }
 }
 

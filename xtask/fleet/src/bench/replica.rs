@@ -4,12 +4,11 @@
 use std::time::Instant;
 
 use candid::{CandidType, Encode, Principal};
-use canic_fleet_tests::{artifacts, user};
+use canic_artifacts as artifacts;
+use canic_fleet_tests::user;
 use canic_replica::client::Control;
 use pocket_ic::{PocketIc, PocketIcBuilder};
 use serde::Serialize;
-
-use crate::toolchain;
 
 /// The package of the canister that is called: an ordinary one, written with ic-cdk.
 const CANISTER: &str = "baseline-worker";
@@ -44,7 +43,7 @@ const GOALS: [(&str, f64); 5] = [
 /// # Errors
 /// When the canister can't be built, or an argument can't be encoded.
 pub(crate) fn run(json: bool) -> Result<(), String> {
-    toolchain::ensure_wasm_target()?;
+    artifacts::ensure_wasm_target()?;
     let module = artifacts::module(CANISTER);
     // Starts the server, and lets it compile the module.
     let pic = instance();
