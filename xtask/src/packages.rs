@@ -1,4 +1,5 @@
-//! The packages that can be published: what they say of themselves, and what is packed.
+//! The packages that can be published: what they say of themselves, and what is packed. And what
+//! the first program that a newcomer compiles links.
 
 use std::{
     env,
@@ -123,5 +124,37 @@ fn nothing_foreign_is_packed() {
             |file: &&&str| file.starts_with("src/") || ADDED.contains(file) || PAGES.contains(file);
         let foreign: Vec<_> = files.iter().filter(|file| !is_own(file)).collect();
         assert!(foreign.is_empty(), "{name} packs {foreign:?}");
+    }
+}
+
+/// TLS, and the libraries in C beneath it, are no part of the demo and of the replica. HTTP and
+/// async runtimes are no part of the demo, nor of the replica in an author's tests.
+#[test]
+fn the_demo_and_the_replica_link_what_they_show() {
+    let tls = ["aws-lc-sys", "pocket-ic", "reqwest", "ring", "rustls"];
+    let http = ["axum", "clap", "hyper", "tokio"];
+    let cases: [(&[&str], Vec<&str>); 3] = [
+        (&["canic-demo"], [&tls[..], &http].concat()),
+        (
+            &["canic-replica", "--no-default-features"],
+            [&tls[..], &http].concat(),
+        ),
+        (&["canic-replica"], tls.to_vec()),
+    ];
+    for (package, unwanted) in cases {
+        let args = [
+            "tree",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ];
+        let tree = cargo(&[&args[..], &["--package"], package].concat());
+        let tree = String::from_utf8_lossy(&tree.stdout);
+        let names = tree.lines().filter_map(|line| line.split(' ').next());
+        let found: Vec<&str> = names.filter(|name| unwanted.contains(name)).collect();
+        assert!(found.is_empty(), "{package:?} links {found:?}");
+        assert!(tree.contains("wasmtime"), "{tree}");
     }
 }

@@ -1,7 +1,7 @@
 //! The protocol of PocketIC over HTTP, so that tests written with the ordinary `pocket-ic` client
 //! run on this replica.
 //!
-//! Requests and answers are the types of `pocket_ic::common::rest`. Every operation is answered at
+//! Requests and answers are those of PocketIC's client (`protocol`). Every operation is answered at
 //! once with its result (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a
 //! client to come back, and the paths `/read_graph` and `/prune_graph` that go with them, do not
 //! occur. A request that can't be served gets `{"message": ".."}` with 400 (it is malformed, or the
@@ -53,6 +53,7 @@ mod keeper;
 pub mod live;
 mod operations;
 mod outcalls;
+mod protocol;
 mod shared;
 mod signatures;
 mod snapshots;
@@ -68,10 +69,6 @@ use axum::{
     routing::{MethodRouter, any, delete, get, post},
     serve::ListenerExt,
 };
-use pocket_ic::common::rest::{
-    AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
-    RawVerifyCanisterSigArg,
-};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
@@ -79,6 +76,10 @@ use crate::{
     http::{
         answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
         authentication::verify_canister_signature,
+        protocol::{
+            AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig,
+            RawSetStableMemory, RawVerifyCanisterSigArg,
+        },
         shared::Shared,
     },
     replica::Replica,

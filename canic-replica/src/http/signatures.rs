@@ -79,7 +79,6 @@ fn encoded(message: &[u8], length: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::{
-        encoding::AsBigEndian,
         rand::SystemRandom,
         rsa::KeySize,
         signature::{KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaKeyPair},
@@ -98,9 +97,9 @@ mod tests {
             signature
         };
         let signature = sign(&RSA_PKCS1_SHA256);
-        let public = pair.public_key();
-        let n = public.modulus().big_endian_without_leading_zero().to_vec();
-        let e = public.exponent().big_endian_without_leading_zero().to_vec();
+        // A sequence of the modulus, with a zero before it, and the exponent, in DER.
+        let der = pair.public_key().as_ref();
+        let (n, e) = (der[9..265].to_vec(), der[267..].to_vec());
         assert!(is_rsa(&n, &e, b"message", &signature));
         assert!(is_rsa(&[&[0], &n[..]].concat(), &e, b"message", &signature));
 

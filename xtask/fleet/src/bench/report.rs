@@ -409,7 +409,7 @@ fn millions(number: u128) -> String {
 
 #[test]
 fn the_page_that_is_checked_in_begins_with_the_introduction() {
-    let page = include_str!("../../../docs/performance.md");
+    let page = include_str!("../../../../docs/performance.md");
     assert!(page.starts_with(&format!("{INTRODUCTION}\n## Bounds\n")));
 }
 
