@@ -131,10 +131,7 @@ fn build(packages: &[&str], folder: &Path) -> Result<(), String> {
 /// # Errors
 /// When cargo can't be run or the build fails; its messages are on stderr.
 pub fn build_replica() -> Result<PathBuf, String> {
-    // With the features that tests have, cargo compiles the replica once for both.
-    let features = ["--features", "client"];
-    let binary = ["--package", "canic-replica", "--bin", "canic-replica"];
-    cargo_build(&[&binary[..], &features].concat())?
+    cargo_build(&["--package", "canic-replica", "--bin", "canic-replica"])?
         .into_iter()
         .find(|built| {
             built

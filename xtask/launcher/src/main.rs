@@ -28,15 +28,12 @@ fn main() -> ExitCode {
             }
             cargo.arg("--").args(&arguments[1..]);
         }
-        Some("bench" | "did" | "faults") => {
-            cargo
-                .args(["--package", "xtask-fleet", "--"])
-                .args(&arguments);
-        }
-        _ => {
-            cargo
-                .args(["--quiet", "--package", "xtask", "--"])
-                .args(&arguments);
+        command => {
+            let package = match command {
+                Some("bench" | "did" | "faults") => "xtask-fleet",
+                _ => "xtask",
+            };
+            cargo.args(["--package", package, "--"]).args(&arguments);
         }
     }
     match cargo.status() {
