@@ -145,7 +145,13 @@ fn prepare_trybuild() {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tests");
-        place_fixtures(&target.join("trybuild").join(env!("CARGO_PKG_NAME")));
+        let project = target.join("trybuild").join(env!("CARGO_PKG_NAME"));
+        place_fixtures(&project);
+        // Nobody debugs the programs of the cases.
+        let config = project.join(".cargo");
+        fs::create_dir_all(&config).expect("the folder can be made");
+        fs::write(config.join("config.toml"), "[profile.dev]\ndebug = false\n")
+            .expect("the configuration can be written");
     });
 }
 

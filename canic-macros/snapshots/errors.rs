@@ -3,6 +3,11 @@ impl Fleet {
 }
 impl Fleet {
     /// Provisions a member of the role `worker`.
+    ///
+    /// `Fleet::worker().key("alice").args(args).provision().await?.canister`
+    ///
+    /// The same key always means the same member; without a key each request makes one more.
+    /// An error's `retry()` tells whether to ask again.
     pub fn worker() -> ::canic::fleet::ProvisionRole<Args> {
         ::canic::fleet::ProvisionRole::new("worker")
     }

@@ -1,6 +1,11 @@
 pub struct Worker;
 impl Worker {
     /// Provisions a member of the role `page`.
+    ///
+    /// `Worker::page().key("alice").args(args).provision().await?.canister`
+    ///
+    /// The same key always means the same member; without a key each request makes one more.
+    /// An error's `retry()` tells whether to ask again.
     pub fn page() -> ::canic::fleet::ProvisionRole<PageArgs> {
         ::canic::fleet::ProvisionRole::new("page")
     }

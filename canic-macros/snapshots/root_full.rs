@@ -8,10 +8,20 @@ impl Fleet {
 }
 impl Fleet {
     /// Provisions a member of the role `hub`.
+    ///
+    /// `Fleet::hub().key("alice").provision().await?.canister`
+    ///
+    /// The same key always means the same member; without a key each request makes one more.
+    /// An error's `retry()` tells whether to ask again.
     pub fn hub() -> other::fleet::Provision {
         other::fleet::Provision::role("hub")
     }
     /// Provisions a member of the role `worker`.
+    ///
+    /// `Fleet::worker().key("alice").args(args).provision().await?.canister`
+    ///
+    /// The same key always means the same member; without a key each request makes one more.
+    /// An error's `retry()` tells whether to ask again.
     pub fn worker() -> other::fleet::ProvisionRole<worker_api::WorkerArgs> {
         other::fleet::ProvisionRole::new("worker")
     }

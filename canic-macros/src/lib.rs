@@ -12,6 +12,8 @@ mod candid_table;
 mod canister_kind;
 mod crate_path;
 mod diag;
+#[cfg(test)]
+mod docs;
 mod endpoint;
 mod export;
 mod hooks;

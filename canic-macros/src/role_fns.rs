@@ -121,10 +121,27 @@ pub(crate) fn functions<'a>(
     item: &Item,
     role_fns: impl IntoIterator<Item = &'a RoleFn>,
 ) -> Option<TokenStream> {
-    let ty = Canister::type_of(item)?;
+    functions_of(&Canister::type_of(item)?, crate_path, role_fns)
+}
+
+/// The role functions beside an item that is not finished yet: an editor then still knows them
+/// while the author writes a hook.
+pub(crate) fn beside_unfinished<'a>(
+    crate_path: &CratePath,
+    item: TokenStream,
+    role_fns: impl IntoIterator<Item = &'a RoleFn>,
+) -> Option<TokenStream> {
+    functions_of(&Canister::type_of_unfinished(item)?, crate_path, role_fns)
+}
+
+fn functions_of<'a>(
+    ty: &Type,
+    crate_path: &CratePath,
+    role_fns: impl IntoIterator<Item = &'a RoleFn>,
+) -> Option<TokenStream> {
     let functions: Vec<_> = role_fns
         .into_iter()
-        .map(|role_fn| function(crate_path, role_fn))
+        .map(|role_fn| function(ty, crate_path, role_fn))
         .collect();
     (!functions.is_empty()).then(|| {
         quote! {
@@ -135,13 +152,13 @@ pub(crate) fn functions<'a>(
     })
 }
 
-fn function(crate_path: &CratePath, role_fn: &RoleFn) -> TokenStream {
+fn function(canister: &Type, crate_path: &CratePath, role_fn: &RoleFn) -> TokenStream {
     let RoleFn { name, args } = role_fn;
     // With the span of the name, the error about another function of that name points at the role.
     let site = Span::call_site().located_at(name.span());
     let mut function = name.function();
     function.set_span(site);
-    let doc = format!(" Provisions a member of the role `{}`.", name.text());
+    let docs = docs(canister, role_fn);
     let (ty, new) = match args {
         Some(args) => {
             let bound = type_site(Some(args));
@@ -157,9 +174,27 @@ fn function(crate_path: &CratePath, role_fn: &RoleFn) -> TokenStream {
         ),
     };
     quote_spanned! {site=>
-        #[doc = #doc]
+        #(#[doc = #docs])*
         pub fn #function() -> #ty {
             #new
         }
     }
+}
+
+/// What an editor shows of a role function.
+fn docs(canister: &Type, RoleFn { name, args }: &RoleFn) -> [String; 6] {
+    let canister = canister.to_token_stream().to_string().replace(' ', "");
+    let (function, args) = match args {
+        Some(_) => (name.function(), ".args(args)"),
+        None => (name.function(), ""),
+    };
+    [
+        format!(" Provisions a member of the role `{}`.", name.text()),
+        String::new(),
+        format!(" `{canister}::{function}().key(\"alice\"){args}.provision().await?.canister`"),
+        String::new(),
+        " The same key always means the same member; without a key each request makes one more."
+            .to_owned(),
+        " An error's `retry()` tells whether to ask again.".to_owned(),
+    ]
 }

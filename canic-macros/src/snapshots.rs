@@ -190,3 +190,44 @@ fn errors_leave_the_item() {
     );
     check(&expansion, &expect_file!["../snapshots/errors.rs"]);
 }
+
+/// As an editor sees it while the author writes a hook.
+#[test]
+fn an_unfinished_item_keeps_the_role_functions() {
+    let names = |expansion: TokenStream| {
+        let expansion = expansion.to_string();
+        [
+            "impl Fleet",
+            "pub fn worker ()",
+            "pub fn shard ()",
+            "let list = self .",
+            "compile_error",
+        ]
+        .into_iter()
+        .filter(|text| expansion.contains(text))
+        .collect::<Vec<_>>()
+        .join(", ")
+    };
+    let unfinished = quote!(impl Fleet { fn init() { let list = self. } });
+    assert_eq!(
+        names(root(
+            quote!(role(name = "worker", args = Args)),
+            unfinished.clone()
+        )),
+        "impl Fleet, pub fn worker (), let list = self ., compile_error"
+    );
+    assert_eq!(
+        names(role(quote!("hub", child(name = "shard")), unfinished)),
+        "impl Fleet, pub fn shard (), let list = self ., compile_error"
+    );
+    let unfinished = quote!(pub struct Fleet { list: });
+    assert_eq!(
+        names(root(quote!(role(name = "worker")), unfinished)),
+        "impl Fleet, pub fn worker (), compile_error"
+    );
+    let a_trait = quote!(impl Drop for Fleet { fn drop(&mut self) { let list = self. } });
+    assert_eq!(
+        names(root(quote!(role(name = "worker")), a_trait)),
+        "let list = self ., compile_error"
+    );
+}

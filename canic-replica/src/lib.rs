@@ -59,14 +59,23 @@
 //!
 //! The binary of this package serves instances over the HTTP protocol of PocketIC; see [`http`].
 //! Its command `did` prints the Candid interface of a module; see [`candid_interface()`].
+//!
+//! Features: `server`, which is on unless `default-features = false` says otherwise, is the binary
+//! and `http`. Tests that hold a [`Replica`] in their own process need neither. `client` is a
+//! client of the server's own paths, for tests that use the `pocket-ic` client.
+
+// What only the server uses is a part of the library nevertheless.
+#![cfg_attr(not(feature = "server"), allow(dead_code))]
 
 mod bounded;
 mod candid_interface;
 mod canister;
 mod certification;
+#[cfg(feature = "client")]
 pub mod client;
 mod execution;
 pub mod faults;
+#[cfg(feature = "server")]
 pub mod http;
 mod ingress;
 mod management;
@@ -82,6 +91,7 @@ mod rounds;
 mod page {}
 #[doc = include_str!("../SPECIFICATION.md")]
 pub mod specification {}
+#[cfg(feature = "server")]
 mod state_file;
 mod stored;
 mod subnets;

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
 /// The version of mdBook that is installed where there is none.
 const MDBOOK: &str = "0.5.4";

@@ -1,15 +1,14 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
-mod bench;
 mod completions;
-mod demo;
-mod did;
+mod dependencies;
 mod docs;
-mod faults;
+mod launcher;
+#[cfg(test)]
+mod packages;
 mod rooms;
 mod serve;
 mod test;
-mod toolchain;
 mod wasm;
 mod width;
 
@@ -30,13 +29,13 @@ enum Command {
     /// Runs the example fleet on a replica and checks every claim it makes
     ///
     /// POCKET_IC_BIN names another server than canic-replica.
-    Demo(demo::Args),
+    Demo(launcher::Args),
     /// Runs every check that CI runs: formatting, structure, clippy, builds and tests
     Test,
     /// Measures the costs of a fleet, with a handwritten one beside it
-    Bench(bench::Args),
+    Bench(launcher::Args),
     /// Fails at every await of every operation and audits the state of the fleet
-    Faults(faults::Args),
+    Faults(launcher::Args),
     /// Measures the structure of the crates: sizes, floors, import circles
     ///
     /// A room is a file or folder right below `src`. A file imports another one if a path in it
@@ -49,8 +48,10 @@ enum Command {
     Rooms(rooms::Args),
     /// Lists the lines of more than 100 characters
     Width,
+    /// Checks licences and duplicates of all dependencies by deny.toml
+    Dependencies,
     /// Writes the Candid interface of each canister beside its manifest
-    Did,
+    Did(launcher::Args),
     /// Builds the guide as a book, and the documentation of the crates
     ///
     /// The book comes from docs and goes to target/book. mdBook is installed into target/tools if
@@ -77,13 +78,14 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
         None => Cli::command().print_help().map_err(|e| e.to_string()),
-        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Demo(args)) => launcher::run("demo", &args),
         Some(Command::Test) => test::run(),
-        Some(Command::Bench(args)) => bench::run(&args),
-        Some(Command::Faults(args)) => faults::run(&args),
+        Some(Command::Bench(args)) => launcher::run("bench", &args),
+        Some(Command::Faults(args)) => launcher::run("faults", &args),
         Some(Command::Rooms(args)) => rooms::run(&args),
         Some(Command::Width) => width::run(),
-        Some(Command::Did) => did::run(),
+        Some(Command::Dependencies) => dependencies::check(),
+        Some(Command::Did(args)) => launcher::run("did", &args),
         Some(Command::Docs(args)) => docs::run(&args),
         Some(Command::Wasm) => wasm::run(),
         Some(Command::Serve(args)) => serve::run(&args),
@@ -116,17 +118,12 @@ mod tests {
             "demo --keep",
             "test",
             "bench",
-            "bench --members 10,1000 --builds --json --write",
-            "bench replica",
-            "bench replica --json",
             "faults",
-            "faults --json --every 4 --pairs 10 --histories 3 --seed 7",
-            "faults --only rollout_ --pairs 0",
             "faults --case {}",
-            "faults --history 1000001",
             "rooms",
             "rooms --json --checkout ../other",
             "width",
+            "dependencies",
             "did",
             "docs",
             "docs --book",
@@ -144,20 +141,7 @@ mod tests {
 
     #[test]
     fn wrong_command_lines_are_refused() {
-        let lines = [
-            "dmo",
-            "demo --jsn",
-            "bench --members",
-            "bench --members ten",
-            "bench --members 10,",
-            "bench --write replica",
-            "bench replica --write",
-            "faults --every",
-            "faults --every x",
-            "faults --case {} --history 1",
-            "did all",
-            "completions",
-        ];
+        let lines = ["dmo", "completions"];
         for line in lines {
             assert!(!parses(line), "{line}");
         }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::Command};
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
 /// All arguments, `--help` included, are those of the replica.
 #[derive(clap::Args)]

@@ -1,19 +1,25 @@
-//! `cargo xtask test`: the checks that a change must pass before it lands.
+//! `cargo xtask test`: the checks that a change must pass before it lands. All of them share what
+//! cargo compiles: see [`WORKSPACE`].
 
 use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
-use crate::{demo, rooms, toolchain, width};
+use crate::{dependencies, rooms, width};
 
 /// The variable that names the server of the tests.
 const POCKET_IC_BIN: &str = "POCKET_IC_BIN";
+
+/// All packages, with the features that only some programs have. Checks and tests have the same
+/// ones, so that cargo compiles no dependency twice.
+const WORKSPACE: &[&str] = &["--workspace", "--features", "canic-demo/server"];
 
 /// Tests, counted by the closing lines of the test binaries.
 #[derive(Default)]
@@ -40,7 +46,7 @@ struct Step {
 /// # Errors
 /// When any step failed.
 pub(crate) fn run() -> Result<(), String> {
-    toolchain::ensure_wasm_target()?;
+    artifacts::ensure_wasm_target()?;
     let mut steps = Steps {
         started: Instant::now(),
         done: Vec::new(),
@@ -50,31 +56,30 @@ pub(crate) fn run() -> Result<(), String> {
     steps.run("formatting", || cargo(&["fmt", "--all", "--check"]));
     steps.run("width", width::run);
     steps.run("rooms", rooms::check);
+    steps.run("dependencies", dependencies::check);
     steps.run("canisters", || {
         let canisters = artifacts::build_canisters()?;
         environment.push((artifacts::CANISTERS_DIR, canisters.into()));
         Ok(())
     });
-    steps.run("replica", || {
-        // A server that the environment names takes the place of ours.
-        if env::var_os(POCKET_IC_BIN).is_none() {
-            environment.push((POCKET_IC_BIN, artifacts::build_replica()?.into()));
-        }
-        Ok(())
+    steps.run("clippy, host", || {
+        clippy(&[&["--all-targets"][..], WORKSPACE].concat())
     });
-    steps.run("clippy, host", || clippy(&["--workspace", "--all-targets"]));
     steps.run("clippy, wasm", || {
         let target = ["--target", "wasm32-unknown-unknown", "--package", "canic"];
         let canisters = artifacts::CANISTERS.concat();
         let packages = canisters.into_iter().flat_map(|name| ["--package", name]);
         clippy(&target.into_iter().chain(packages).collect::<Vec<_>>())
     });
+    steps.run("build of the tests", || {
+        let replica = build_tests()?;
+        // A server that the environment names takes the place of ours.
+        if env::var_os(POCKET_IC_BIN).is_none() {
+            environment.push((POCKET_IC_BIN, replica.into()));
+        }
+        Ok(())
+    });
     steps.run("tests", || tests(&environment, &mut tally));
-    let demo = demo::Args {
-        json: true,
-        keep: false,
-    };
-    steps.run("demo", || demo::run(&demo));
     steps.summary(&tally)
 }
 
@@ -119,9 +124,34 @@ fn clippy(selection: &[&str]) -> Result<(), String> {
     cargo(&args.concat())
 }
 
+/// Compiles all tests, and returns the path of the replica that belongs to them.
+fn build_tests() -> Result<PathBuf, String> {
+    let output = command(&[
+        "test",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ])
+    .args(WORKSPACE)
+    .stderr(Stdio::inherit())
+    .output()
+    .map_err(|e| format!("cargo can't be run: {e}"))?;
+    if !output.status.success() {
+        return Err("cargo test --no-run".to_string());
+    }
+    artifacts::built(&output.stdout)?
+        .into_iter()
+        .find(|built| {
+            built
+                .file_stem()
+                .is_some_and(|stem| stem == "canic-replica")
+        })
+        .ok_or_else(|| "cargo built no binary canic-replica".to_string())
+}
+
 /// Runs all tests of the workspace, doctests included; echoes their output and counts them.
 fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), String> {
-    let mut child = command(&["test", "--workspace", "--no-fail-fast"])
+    let mut child = command(&["test", "--no-fail-fast"])
+        .args(WORKSPACE)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .spawn()

@@ -6,7 +6,7 @@
 
 use std::{fs, process::Command};
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
 /// Characters in a line, at most.
 const LIMIT: usize = 100;

@@ -71,7 +71,7 @@ pub(super) enum Caller {
     Guard(Path),
 }
 
-const ENDPOINT: OptionNames = OptionNames {
+pub(crate) const ENDPOINT: OptionNames = OptionNames {
     unique: &[
         "name",
         "composite",

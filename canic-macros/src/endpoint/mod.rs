@@ -1,6 +1,6 @@
 //! `#[canic::update]` and `#[canic::query]`: the author's endpoints.
 
-mod args;
+pub(crate) mod args;
 mod check;
 mod expand;
 mod model;

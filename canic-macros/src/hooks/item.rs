@@ -1,6 +1,6 @@
 //! The item under the attribute, and rules for it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Type, parse_quote};
 
@@ -55,6 +55,31 @@ impl Canister {
                 Some((*item.self_ty).clone())
             }
             _ => None,
+        }
+    }
+}
+
+impl Canister {
+    /// The type of an item that can't be parsed, because something within its braces is not
+    /// finished.
+    pub(crate) fn type_of_unfinished(item: TokenStream) -> Option<Type> {
+        let mut tokens = item.into_iter();
+        let keyword = tokens.find_map(|token| match token {
+            TokenTree::Ident(word) if word == "struct" || word == "impl" => Some(word),
+            _ => None,
+        })?;
+        let is_name = |token: &TokenTree| match token {
+            TokenTree::Group(group) => group.delimiter() != Delimiter::Brace,
+            TokenTree::Punct(mark) => mark.as_char() != ';',
+            _ => true,
+        };
+        let name: TokenStream = tokens.take_while(is_name).collect();
+        match keyword == "struct" {
+            true => syn::parse2::<Ident>(name)
+                .ok()
+                .map(|name| parse_quote!(#name)),
+            // A type, and not a trait for it.
+            false => syn::parse2(name).ok(),
         }
     }
 }

@@ -34,11 +34,11 @@ pub(super) enum NameArg {
     Unparsed,
 }
 
-const ROLE: OptionNames = OptionNames {
+pub(crate) const ROLE: OptionNames = OptionNames {
     unique: &["http", "subscribes", "stable_memory", "crate"],
     repeatable: &["child"],
 };
-const CHILD: OptionNames = OptionNames {
+pub(crate) const CHILD: OptionNames = OptionNames {
     unique: &["name", "args"],
     repeatable: &[],
 };

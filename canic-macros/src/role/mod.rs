@@ -1,6 +1,6 @@
 //! `#[canic::role]`: a member of a fleet.
 
-mod args;
+pub(crate) mod args;
 mod check;
 mod expand;
 mod model;
@@ -12,7 +12,8 @@ use syn::Item;
 use self::args::RoleArgs;
 use crate::{diag::Errors, hooks::fallback_item, role_fns};
 
-/// Parse, check, expand. On an error the author's item stays, and so do the role functions.
+/// Parse, check, expand. On an error the author's item stays, and so do the role functions; also if
+/// the item is not finished.
 pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = RoleArgs::parse(attribute, &mut errors);
@@ -20,7 +21,9 @@ pub(crate) fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
         Ok(item) => item,
         Err(error) => {
             let error = error.to_compile_error();
-            return quote!(#item #error);
+            let children = role_fns::fallback(args.children.iter().map(|child| &child.value));
+            let children = role_fns::beside_unfinished(&args.crate_path, item.clone(), &children);
+            return quote!(#item #children #error);
         }
     };
     let checked = check::role(&args, &item, &mut errors);

@@ -67,7 +67,7 @@ pub(super) struct RoleArgs {
     pub(super) fund: Option<Spanned<FundArgs>>,
 }
 
-const ROOT: OptionNames = OptionNames {
+pub(crate) const ROOT: OptionNames = OptionNames {
     unique: &[
         "pool",
         "reserve",
@@ -79,23 +79,23 @@ const ROOT: OptionNames = OptionNames {
     ],
     repeatable: &["role"],
 };
-const POOL: OptionNames = OptionNames {
+pub(crate) const POOL: OptionNames = OptionNames {
     unique: &["min", "max", "cycles"],
     repeatable: &[],
 };
-const BUDGET: OptionNames = OptionNames {
+pub(crate) const BUDGET: OptionNames = OptionNames {
     unique: &["per_day"],
     repeatable: &[],
 };
-const FUND: OptionNames = OptionNames {
+pub(crate) const FUND: OptionNames = OptionNames {
     unique: &["below", "to", "per_day"],
     repeatable: &[],
 };
-const REFUEL: OptionNames = OptionNames {
+pub(crate) const REFUEL: OptionNames = OptionNames {
     unique: &["below", "to", "from"],
     repeatable: &[],
 };
-const ROLE: OptionNames = OptionNames {
+pub(crate) const ROLE: OptionNames = OptionNames {
     unique: &[
         "name",
         "max",

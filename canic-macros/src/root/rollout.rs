@@ -43,7 +43,7 @@ pub(super) struct Rollout {
 /// How the option is written, for messages.
 pub(super) const EXAMPLE: &str = "rollout(canary = 1, bake = \"10m\")";
 
-const ROLLOUT: OptionNames = OptionNames {
+pub(crate) const ROLLOUT: OptionNames = OptionNames {
     unique: &[
         "canary",
         "bake",

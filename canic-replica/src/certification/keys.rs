@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use candid::Principal;
 use ic_verify_bls_signature::PrivateKey;
 use sha2::{Digest, Sha256};
@@ -30,7 +29,7 @@ pub(crate) struct SubnetKeys {
 
 /// The key of a node.
 pub(crate) struct NodeKey {
-    pair: Ed25519KeyPair,
+    secret: ic_ed25519::PrivateKey,
     /// DER.
     pub(crate) public: Vec<u8>,
 }
@@ -80,10 +79,10 @@ impl SubnetKeys {
 
 impl NodeKey {
     fn generate(seed: &[u8; 32]) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("any 32 bytes are a seed");
+        let secret = ic_ed25519::PrivateKey::deserialize_raw_32(seed);
         let mut public = ED25519_PREFIX.to_vec();
-        public.extend(pair.public_key().as_ref());
-        Self { pair, public }
+        public.extend(secret.public_key().serialize_raw());
+        Self { secret, public }
     }
 
     /// The node's principal.
@@ -93,7 +92,7 @@ impl NodeKey {
 
     /// Signs bytes without a domain separator.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(message).as_ref().to_vec()
+        self.secret.sign_message(message).to_vec()
     }
 }
 

@@ -6,8 +6,9 @@ use axum::{
     http::{Method, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use pocket_ic::common::rest::ApiResponse;
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::http::protocol::ApiError;
 
 /// The largest request body, in bytes. Base64 adds a third to a payload.
 pub(super) const MAX_BODY: usize = 1 << 30;
@@ -61,7 +62,7 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match encode(&ApiResponse::<()>::Error {
+        match encode(&ApiError {
             message: self.message,
         }) {
             Ok(body) => (self.status, body).into_response(),

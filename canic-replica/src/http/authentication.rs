@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ED25519, UnparsedPublicKey,
-    VerificationAlgorithm,
-};
 use candid::Principal;
 use ic_certification::{Certificate, LookupResult};
 use ic_signature_verification::verify_canister_sig;
@@ -19,7 +15,7 @@ use crate::{
     certification::keys::{BLS_PREFIX, ED25519_PREFIX},
     http::{
         answer::{Answer, Failure},
-        web_authentication,
+        signatures, web_authentication,
     },
     ingress::CallerInfo,
 };
@@ -154,16 +150,18 @@ fn resolve_delegations<'a>(
 
 /// Verifies a signature by a key in DER.
 fn verify(key: &[u8], message: &[u8], signature: &[u8], root_key: &[u8]) -> Result<(), String> {
-    let curves: [(&[u8], &dyn VerificationAlgorithm); 3] = [
-        (ED25519_PREFIX, &ED25519),
-        (P256_KEY, &ECDSA_P256_SHA256_FIXED),
-        (SECP256K1_KEY, &ECDSA_P256K1_SHA256_FIXED),
+    type IsSignature = fn(&[u8], &[u8], &[u8]) -> bool;
+    let curves: [(&[u8], IsSignature); 3] = [
+        (ED25519_PREFIX, signatures::is_ed25519),
+        (P256_KEY, signatures::is_p256),
+        (SECP256K1_KEY, signatures::is_secp256k1),
     ];
-    for (prefix, algorithm) in curves {
+    for (prefix, is_signature) in curves {
         if let Some(point) = key.strip_prefix(prefix) {
-            return UnparsedPublicKey::new(algorithm, point)
-                .verify(message, signature)
-                .map_err(|_| "Invalid basic signature: it is not that of the public key".into());
+            return match is_signature(point, message, signature) {
+                true => Ok(()),
+                false => Err("Invalid basic signature: it is not that of the public key".into()),
+            };
         }
     }
     if wrapped_key(key, CANISTER_SIGNATURE).is_some() {

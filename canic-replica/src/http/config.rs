@@ -1,20 +1,19 @@
-//! The configuration of an instance, from PocketIC's type. Options that the server does not have
-//! are refused by name. The types are destructured without `..`, so that a new option of the client
-//! does not compile before somebody has decided on it.
+//! The configuration of an instance, from PocketIC's form. Options that the server does not have
+//! are refused by name. The types are destructured without `..`, so that a new option does not
+//! compile before somebody has decided on it.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use candid::Principal;
-use pocket_ic::common::rest::{
-    CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag, IcpFeatures,
-    IcpFeaturesConfig, IncompleteStateFlag, InitialTime, InstanceConfig, SubnetInstructionConfig,
-    SubnetKind as RestKind, SubnetSpec,
-};
 
 use crate::{
     http::{
         answer::{Answer, Failure},
         instances::Validation,
+        operations::principal,
+        protocol::{
+            CanisterCyclesCostSchedule, ExtendedSubnetConfigSet, IcpConfig, IcpConfigFlag,
+            IcpFeatures, IcpFeaturesConfig, IncompleteStateFlag, InitialTime, InstanceConfig,
+            SubnetInstructionConfig, SubnetSpec, SubnetStateConfig,
+        },
     },
     network::Config,
     state_file::StateFolder,
@@ -57,9 +56,7 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
     refuse(dogecoind_addr.is_some(), "a connection to dogecoind")?;
     let features = icp_features.clone().unwrap_or_default();
     let system_canisters = system_canisters(&features)?;
-    let subnet_config_set = (subnet_config_set.clone())
-        .try_with_icp_features(&features)
-        .map_err(Failure::bad_request)?;
+    let subnet_config_set = with_subnets_of(system_canisters, subnet_config_set.clone());
     // A state brings its subnets and its time.
     let has_state = state_dir.as_deref().is_some_and(StateFolder::has_state);
     if has_state && matches!(initial_time, Some(InitialTime::Timestamp(_))) {
@@ -68,7 +65,7 @@ pub(super) fn config(config: &InstanceConfig) -> Answer<(Config, Validation)> {
         ));
     }
     if !has_state {
-        subnet_config_set.validate().map_err(Failure::bad_request)?;
+        check_subnets(&subnet_config_set)?;
     }
     check_log_level(log_level.as_deref())?;
     let IcpConfig {
@@ -141,6 +138,60 @@ fn system_canisters(features: &IcpFeatures) -> Answer<SystemCanisters> {
     })
 }
 
+/// Adds the subnets of the system canisters, if they are not asked for.
+fn with_subnets_of(
+    system: SystemCanisters,
+    mut set: ExtendedSubnetConfigSet,
+) -> ExtendedSubnetConfigSet {
+    if system.icp_ledger || system.cycles_minting {
+        set.nns.get_or_insert_default();
+    }
+    if system.cycles_ledger {
+        set.ii.get_or_insert_default();
+    }
+    set
+}
+
+/// Checks the rules for subnets: which of them can have admins, and which are free.
+fn check_subnets(set: &ExtendedSubnetConfigSet) -> Answer<()> {
+    let named = [&set.nns, &set.sns, &set.ii, &set.fiduciary, &set.bitcoin];
+    let named = named
+        .into_iter()
+        .chain([&set.test_threshold_keys])
+        .flatten();
+    let mut charging = named.chain(&set.system).chain(&set.verified_application);
+    let mut others = set.application.iter().chain(&set.cloud_engine);
+    let is_free = |spec: &SubnetSpec| spec.cost_schedule == CanisterCyclesCostSchedule::Free;
+    let broken_rules = [
+        (
+            charging.clone().any(|spec| spec.subnet_admins.is_some()),
+            "only subnets of the kinds `Application` and `CloudEngine` have subnet admins",
+        ),
+        (
+            charging.clone().any(is_free),
+            "only subnets of the kinds `Application` and `CloudEngine` have a cost schedule",
+        ),
+        (
+            others
+                .clone()
+                .any(|spec| spec.subnet_admins.is_some() && !is_free(spec)),
+            "only subnets with the cost schedule `Free` have subnet admins",
+        ),
+        (
+            set.cloud_engine.iter().any(|spec| !is_free(spec)),
+            "subnets of the kind `CloudEngine` have the cost schedule `Free`",
+        ),
+        (
+            charging.next().is_none() && others.next().is_none(),
+            "an instance has at least one subnet",
+        ),
+    ];
+    match broken_rules.into_iter().find(|(is_broken, _)| *is_broken) {
+        Some((_, rule)) => Err(Failure::bad_request(rule)),
+        None => Ok(()),
+    }
+}
+
 /// Checks a log level. The server writes no log of an instance at any level.
 fn check_log_level(level: Option<&str>) -> Answer<()> {
     match level {
@@ -195,23 +246,23 @@ fn subnets(
     Ok((kinds, options))
 }
 
-/// The options of a subnet. The fields of the client's type are private.
+/// The options of a subnet.
 fn subnet_options(spec: &SubnetSpec) -> Answer<SubnetOptions> {
-    let has_state = spec.get_state_path().is_some() || !spec.is_supported();
+    let SubnetSpec {
+        state_config,
+        instruction_config,
+        subnet_admins,
+        cost_schedule,
+    } = spec;
+    let has_state = *state_config != SubnetStateConfig::New;
     refuse(has_state, "subnets with an existing state")?;
-    let is_benchmarking = match spec.get_instruction_config() {
-        SubnetInstructionConfig::Production => false,
-        SubnetInstructionConfig::Benchmarking => true,
-    };
-    let is_free = match spec.get_cost_schedule() {
-        CanisterCyclesCostSchedule::Normal => false,
-        CanisterCyclesCostSchedule::Free => true,
-    };
-    let admins: BTreeSet<Principal> = spec.get_subnet_admins().into_iter().flatten().collect();
+    let admins = subnet_admins.iter().flatten();
     Ok(SubnetOptions {
-        is_free,
-        is_benchmarking,
-        admins,
+        is_free: *cost_schedule == CanisterCyclesCostSchedule::Free,
+        is_benchmarking: *instruction_config == SubnetInstructionConfig::Benchmarking,
+        admins: admins
+            .map(|admin| principal(&admin.principal_id))
+            .collect::<Answer<BTreeSet<_>>>()?,
     })
 }
 
@@ -232,20 +283,4 @@ fn time(initial: Option<&InitialTime>, system: SystemCanisters) -> Answer<Option
         )));
     }
     Ok(Some(time))
-}
-
-/// PocketIC's name of a kind of subnet.
-pub(super) fn to_rest(kind: SubnetKind) -> RestKind {
-    match kind {
-        SubnetKind::Application => RestKind::Application,
-        SubnetKind::Bitcoin => RestKind::Bitcoin,
-        SubnetKind::CloudEngine => RestKind::CloudEngine,
-        SubnetKind::Fiduciary => RestKind::Fiduciary,
-        SubnetKind::II => RestKind::II,
-        SubnetKind::NNS => RestKind::NNS,
-        SubnetKind::SNS => RestKind::SNS,
-        SubnetKind::System => RestKind::System,
-        SubnetKind::TestThresholdKeys => RestKind::TestThresholdKeys,
-        SubnetKind::VerifiedApplication => RestKind::VerifiedApplication,
-    }
 }

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
-use pocket_ic::common::rest::{HttpGatewayBackend, HttpGatewayDetails};
 use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::http::protocol::{HttpGatewayBackend, HttpGatewayDetails};
 
 /// All gateways of a server, by their number.
 #[derive(Default)]

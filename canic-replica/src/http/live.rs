@@ -4,7 +4,6 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use candid::Principal;
-use pocket_ic::common::rest::InstanceHttpGatewayConfig;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
         gateway,
         instances::Validation,
         keeper::{self, Keeper},
+        protocol::InstanceHttpGatewayConfig,
         shared::Shared,
     },
     network::Config,

@@ -1,7 +1,7 @@
 //! The protocol of PocketIC over HTTP, so that tests written with the ordinary `pocket-ic` client
 //! run on this replica.
 //!
-//! Requests and answers are the types of `pocket_ic::common::rest`. Every operation is answered at
+//! Requests and answers are those of PocketIC's client (`protocol`). Every operation is answered at
 //! once with its result (200; 201 for a new instance): the 202 and 409 by which PocketIC tells a
 //! client to come back, and the paths `/read_graph` and `/prune_graph` that go with them, do not
 //! occur. A request that can't be served gets `{"message": ".."}` with 400 (it is malformed, or the
@@ -16,7 +16,7 @@
 //! The extensions to the protocol are below `/canic/instances/{id}`, in JSON: `GET trace?from=SEQ`,
 //! `GET accounts`, `GET canisters`; `POST`, `GET` and `DELETE faults`, `POST chaos`, `GET
 //! fired_faults`; and `POST fork`, which copies the instance and answers the copy's number.
-//! [`crate::client::Control`] is a client for them.
+//! `client::Control` of this crate is a client for them (feature `client`).
 //!
 //! # What is not served
 //!
@@ -53,7 +53,9 @@ mod keeper;
 pub mod live;
 mod operations;
 mod outcalls;
+mod protocol;
 mod shared;
+mod signatures;
 mod snapshots;
 mod web_authentication;
 
@@ -67,10 +69,6 @@ use axum::{
     routing::{MethodRouter, any, delete, get, post},
     serve::ListenerExt,
 };
-use pocket_ic::common::rest::{
-    AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig, RawSetStableMemory,
-    RawVerifyCanisterSigArg,
-};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
@@ -78,6 +76,10 @@ use crate::{
     http::{
         answer::{Answer, Body, Failure, Json, MAX_BODY, Path, decode, encode, unknown_method},
         authentication::verify_canister_signature,
+        protocol::{
+            AutoProgressConfig, CreateInstanceResponse, InitialTime, InstanceConfig,
+            RawSetStableMemory, RawVerifyCanisterSigArg,
+        },
         shared::Shared,
     },
     replica::Replica,

@@ -1,21 +1,18 @@
 //! The operations on an instance: functions of the replica and of one argument.
 
 use candid::Principal;
-use pocket_ic::{
-    ErrorCode, RejectCode, RejectResponse,
-    common::rest::{
-        CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall, RawCanisterId,
-        RawCanisterResult, RawCycles, RawEffectivePrincipal, RawIngressStatusArgs, RawMessageId,
-        RawPrincipalId, RawSenderInfo, RawStableMemory, RawSubnetId, RawTickConfigs, RawTime,
-        SubnetConfig, SubnetInstructionConfig, Topology,
-    },
-};
 use sha2::{Digest, Sha256};
 
 use crate::{
     http::{
         answer::{Answer, Failure},
-        config,
+        protocol::{
+            CanisterCyclesCostSchedule, CanisterIdRange, RawAddCycles, RawCanisterCall,
+            RawCanisterId, RawCanisterResult, RawCycles, RawEffectivePrincipal,
+            RawIngressStatusArgs, RawMessageId, RawPrincipalId, RawSenderInfo, RawStableMemory,
+            RawSubnetId, RawTickConfigs, RawTime, RejectResponse, SubnetConfig,
+            SubnetInstructionConfig, Topology, error_code,
+        },
     },
     ingress::{CallerInfo, EffectivePrincipal, Ingress, IngressStatus, MessageId},
     reject::Reject,
@@ -37,9 +34,8 @@ pub(super) fn topology(replica: &mut Replica) -> Answer<Topology> {
 }
 
 fn subnet_config(subnet: &SubnetInfo) -> SubnetConfig {
-    let subnet_kind = config::to_rest(subnet.kind);
     SubnetConfig {
-        subnet_kind,
+        subnet_kind: subnet.kind,
         subnet_admins: (!subnet.options.admins.is_empty()).then(|| {
             let admins = subnet.options.admins.iter();
             admins.map(|admin| (*admin).into()).collect()
@@ -309,20 +305,16 @@ fn canister_result(result: Result<Vec<u8>, Reject>) -> Answer<RawCanisterResult>
 }
 
 fn reject_response(reject: Reject) -> Answer<RejectResponse> {
-    let error_code = reject
-        .error_code
-        .strip_prefix("IC")
-        .and_then(|digits| digits.parse::<u64>().ok());
-    let error_code = error_code.and_then(|code| ErrorCode::try_from(code).ok());
-    let reject_code = RejectCode::try_from(reject.code as u64).ok();
-    match (reject_code, error_code) {
-        (Some(reject_code), Some(error_code)) => Ok(RejectResponse {
-            reject_code,
+    let number = reject.error_code.strip_prefix("IC");
+    let name = number.and_then(|digits| error_code(digits.parse().ok()?));
+    match name {
+        Some(error_code) => Ok(RejectResponse {
+            reject_code: reject.code,
             reject_message: reject.message,
             error_code,
             certified: reject.certified,
         }),
-        _ => Err(Failure::internal(format!(
+        None => Err(Failure::internal(format!(
             "a reject that PocketIC has no code for: {reject:?}"
         ))),
     }

@@ -1,18 +1,17 @@
 //! HTTP outcalls of canisters: the pending outcalls, and the mocked answers of tests.
 
-use pocket_ic::common::rest::{
-    CanisterHttpHeader, CanisterHttpMethod, CanisterHttpPricingVersion, CanisterHttpReject,
-    CanisterHttpReplication, CanisterHttpReply, CanisterHttpResponse, RawCanisterHttpRequest,
-    RawMockCanisterHttpResponse, RawMockFlexibleCanisterHttpResponse,
-};
-
 use crate::{
     http::{
         answer::{Answer, Failure},
         operations::principal,
+        protocol::{
+            CanisterHttpHeader, CanisterHttpPricingVersion, CanisterHttpReject,
+            CanisterHttpReplication, CanisterHttpReply, CanisterHttpResponse,
+            RawCanisterHttpRequest, RawMockCanisterHttpResponse,
+            RawMockFlexibleCanisterHttpResponse,
+        },
     },
     management::outcalls::{OutcallAnswer, PendingOutcall},
-    network::outcalls::HttpMethod,
     prices::outcalls::Replication,
     reject::RejectCode,
     replica::Replica,
@@ -87,14 +86,7 @@ fn to_rest(outcall: PendingOutcall) -> RawCanisterHttpRequest {
     RawCanisterHttpRequest {
         subnet_id: outcall.subnet.into(),
         request_id: outcall.id,
-        http_method: match outcall.method {
-            HttpMethod::GET => CanisterHttpMethod::GET,
-            HttpMethod::POST => CanisterHttpMethod::POST,
-            HttpMethod::HEAD => CanisterHttpMethod::HEAD,
-            HttpMethod::PUT => CanisterHttpMethod::PUT,
-            HttpMethod::DELETE => CanisterHttpMethod::DELETE,
-            HttpMethod::PATCH => CanisterHttpMethod::PATCH,
-        },
+        http_method: outcall.method,
         url: outcall.url,
         headers: outcall
             .headers

@@ -16,15 +16,13 @@ use candid::{
     utils::{ArgumentDecoder, ArgumentEncoder, decode_args, encode_args},
 };
 use ic_management_canister_types as types;
-use pocket_ic::common::rest::{
-    RawCanisterSnapshotDownload, RawCanisterSnapshotId, RawCanisterSnapshotUpload,
-};
 use types::{SnapshotDataKind, SnapshotDataOffset};
 
 use crate::{
     http::{
         answer::{Answer, Failure},
         operations::principal,
+        protocol::{RawCanisterSnapshotDownload, RawCanisterSnapshotId, RawCanisterSnapshotUpload},
     },
     ingress::{EffectivePrincipal, Ingress},
     replica::Replica,

@@ -1,14 +1,12 @@
 //! Signatures of web authentication (passkeys): public keys in COSE, wrapped in DER, and signatures
 //! of an authenticator over a challenge. Interface specification, section "Web Authentication".
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
-    UnparsedPublicKey,
-};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 use serde_cbor::Value;
 use sha2::{Digest, Sha256};
+
+use crate::http::signatures;
 
 /// The tag of self-describing CBOR, with which a signature begins.
 const SELF_DESCRIBED: &[u8] = b"\xd9\xd9\xf7";
@@ -53,18 +51,14 @@ pub(super) fn verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(),
     signed.extend(Sha256::digest(&signature.client_data_json));
     let signature = &signature.signature;
     let verified = match key {
-        PublicKey::Ecdsa(point) => {
-            UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(&signed, signature)
-        }
-        PublicKey::EdDsa(point) => {
-            UnparsedPublicKey::new(&ED25519, point).verify(&signed, signature)
-        }
-        PublicKey::Rsa(n, e) => {
-            let key = RsaPublicKeyComponents { n, e };
-            key.verify(&RSA_PKCS1_2048_8192_SHA256, &signed, signature)
-        }
+        PublicKey::Ecdsa(point) => signatures::is_p256_der(&point, &signed, signature),
+        PublicKey::EdDsa(point) => signatures::is_ed25519(&point, &signed, signature),
+        PublicKey::Rsa(n, e) => signatures::is_rsa(&n, &e, &signed, signature),
     };
-    verified.map_err(|_| "it is not that of the key".into())
+    match verified {
+        true => Ok(()),
+        false => Err("it is not that of the key".into()),
+    }
 }
 
 fn parse_key(cose: &[u8]) -> Result<PublicKey, String> {

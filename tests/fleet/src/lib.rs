@@ -1,12 +1,11 @@
-//! The library of the end-to-end tests and the demo: builds of canisters and replica, a fleet on a
-//! fresh instance, the replica's own view of it, and the audit at the end of every test.
+//! The library of the end-to-end tests: builds of canisters and replica, a fleet on a fresh
+//! instance, the replica's own view of it, and the audit at the end of every test.
 //!
 //! The tests drive real Wasm through the ordinary `pocket-ic` client. `POCKET_IC_BIN` names the
 //! server; without it, the tests build and use `canic-replica`. On another server they skip, with a
 //! note, the checks that need `canic-replica`: those of its trace, its accounts, and its list of
 //! canisters.
 
-pub mod artifacts;
 pub mod audit;
 pub mod costs;
 pub mod fleet;
@@ -17,6 +16,7 @@ pub mod rollouts;
 pub mod settings;
 
 pub use audit::Audit;
+pub use canic_artifacts as artifacts;
 pub use fleet::Fleet;
 pub use observe::Observer;
 

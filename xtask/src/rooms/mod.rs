@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use canic_fleet_tests::artifacts;
+use canic_artifacts as artifacts;
 
 use self::{plan::Plan, tree::Sources};
 

@@ -34,10 +34,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use pocket_ic::common::rest::{
-    CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails,
-    HttpGatewayInfo, InstanceHttpGatewayConfig,
-};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -55,6 +51,10 @@ use crate::{
         gateways::{Gateway, Open},
         instances::Instance,
         operations,
+        protocol::{
+            CreateHttpGatewayResponse, HttpGatewayBackend, HttpGatewayConfig, HttpGatewayDetails,
+            HttpGatewayInfo, InstanceHttpGatewayConfig,
+        },
         shared::Shared,
     },
     replica::Replica,
