@@ -10,12 +10,13 @@ use canic_artifacts::workspace;
 use serde::Deserialize;
 
 /// The packages that others may depend on. All others have `publish = false`.
-const PUBLISHED: [&str; 5] = [
+const PUBLISHED: [&str; 6] = [
     "canic",
     "canic-cli",
     "canic-macros",
     "canic-replica",
     "canic-runtime",
+    "canic-testing",
 ];
 
 /// What cargo adds to a package.
