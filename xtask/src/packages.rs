@@ -27,13 +27,14 @@ const ADDED: [&str; 4] = [
     "Cargo.toml.orig",
 ];
 /// What a package may hold besides `src`.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "SPECIFICATION.md",
     "operating.md",
     "replica.md",
+    "testing.md",
 ];
 
 #[derive(Deserialize)]
