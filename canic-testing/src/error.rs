@@ -38,6 +38,15 @@ pub enum Reason {
 }
 
 impl Error {
+    /// The error of a call of this method, for a reason.
+    pub(crate) fn of(canister: Principal, method: &str) -> impl Fn(Reason) -> Self {
+        move |reason| Self {
+            canister,
+            method: method.to_string(),
+            reason,
+        }
+    }
+
     /// What the canister said: the text of its reject, or of its `Err`. Empty if it said nothing.
     #[must_use]
     pub fn said(&self) -> &str {

@@ -83,11 +83,7 @@ impl<'a> User<'a> {
         method: &str,
         args: A,
     ) -> Result<R, Error> {
-        let error = |reason| Error {
-            canister,
-            method: method.to_string(),
-            reason,
-        };
+        let error = Error::of(canister, method);
         let payload = encode_args(args).map_err(|e| error(Reason::Argument(e.to_string())))?;
         let mut harness = self.fleet.harness();
         let answer = harness.query_call(self.principal, canister, method, payload);
@@ -106,11 +102,7 @@ impl<'a> User<'a> {
         method: &str,
         args: A,
     ) -> Result<Pending<'a>, Error> {
-        let error = |reason| Error {
-            canister,
-            method: method.to_string(),
-            reason,
-        };
+        let error = Error::of(canister, method);
         let payload = encode_args(args).map_err(|e| error(Reason::Argument(e.to_string())))?;
         let mut harness = self.fleet.harness();
         let message = harness.submit(self.principal, canister, method, payload);
@@ -144,11 +136,7 @@ impl Pending<'_> {
             Some(Err(reject)) => Err(Reason::Rejected(reject)),
             Some(Ok(bytes)) => decode(&bytes),
         };
-        decoded.map_err(|reason| Error {
-            canister: self.canister,
-            method: self.method,
-            reason,
-        })
+        decoded.map_err(Error::of(self.canister, &self.method))
     }
 
     /// Whether the answer is there already.

@@ -126,19 +126,7 @@ fn clippy(selection: &[&str]) -> Result<(), String> {
 
 /// Compiles all tests, and returns the path of the replica that belongs to them.
 fn build_tests() -> Result<PathBuf, String> {
-    let output = command(&[
-        "test",
-        "--no-run",
-        "--message-format=json-render-diagnostics",
-    ])
-    .args(WORKSPACE)
-    .stderr(Stdio::inherit())
-    .output()
-    .map_err(|e| format!("cargo can't be run: {e}"))?;
-    if !output.status.success() {
-        return Err("cargo test --no-run".to_string());
-    }
-    artifacts::built(&output.stdout)?
+    artifacts::cargo(&[&["test", "--no-run"], WORKSPACE].concat())?
         .into_iter()
         .find(|built| {
             built

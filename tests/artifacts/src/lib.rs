@@ -201,20 +201,24 @@ pub fn server() -> PathBuf {
 
 /// Runs `cargo build`, and returns the built files.
 fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
+    cargo(&[&["build", "--quiet"], args].concat())
+}
+
+/// Runs a command of cargo that builds, and returns the built files.
+///
+/// # Errors
+/// Cargo can't be run, or fails.
+pub fn cargo(args: &[&str]) -> Result<Vec<PathBuf>, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(workspace())
-        .args([
-            "build",
-            "--quiet",
-            "--message-format=json-render-diagnostics",
-        ])
         .args(args)
+        .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()
         .map_err(|e| format!("cargo can't be run: {e}"))?;
     if !output.status.success() {
-        return Err(format!("`cargo build {}` failed", args.join(" ")));
+        return Err(format!("`cargo {}` failed", args.join(" ")));
     }
     built(&output.stdout)
 }
@@ -223,7 +227,7 @@ fn cargo_build(args: &[&str]) -> Result<Vec<PathBuf>, String> {
 ///
 /// # Errors
 /// A line is no message of cargo.
-pub fn built(messages: &[u8]) -> Result<Vec<PathBuf>, String> {
+fn built(messages: &[u8]) -> Result<Vec<PathBuf>, String> {
     let messages = String::from_utf8_lossy(messages);
     let mut files = Vec::new();
     for line in messages.lines() {
