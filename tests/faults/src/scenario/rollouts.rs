@@ -221,17 +221,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "rollout_undone",
         world: || with_candidate("good"),
-        act: |world| {
-            start(world, PLAN);
-            cue(
-                world,
-                |one| one.phase == RolloutPhase::Rest && one.open > 0,
-                |world, one| control(world, one, RolloutControl::Undo { state: false }),
-            );
-            expect(world, |world| {
-                has_ended(world, RolloutOutcome::Undone, "good:0001")
-            });
-        },
+        act: undo_in_the_rest,
     },
     Scenario {
         name: "rollout_undone_in_its_canary",
@@ -385,17 +375,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "rollout_undone_that_a_watcher_follows",
         world: watched,
-        act: |world| {
-            start(world, PLAN);
-            cue(
-                world,
-                |one| one.phase == RolloutPhase::Rest && one.open > 0,
-                |world, one| control(world, one, RolloutControl::Undo { state: false }),
-            );
-            expect(world, |world| {
-                has_ended(world, RolloutOutcome::Undone, "good:0001")
-            });
-        },
+        act: undo_in_the_rest,
     },
     Scenario {
         name: "rollout_of_an_embedded_module",
@@ -593,6 +573,19 @@ fn start_release(
         canaries,
     };
     world.begin(controller(), world.root, "canic_rollout_start", (request,));
+}
+
+/// Begins a rollout, which a controller undoes while it upgrades the rest.
+fn undo_in_the_rest(world: &mut World) {
+    start(world, PLAN);
+    cue(
+        world,
+        |one| one.phase == RolloutPhase::Rest && one.open > 0,
+        |world, one| control(world, one, RolloutControl::Undo { state: false }),
+    );
+    expect(world, |world| {
+        has_ended(world, RolloutOutcome::Undone, "good:0001")
+    });
 }
 
 /// Writes to all members from now on, to one of them through a canister.
