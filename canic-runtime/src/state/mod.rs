@@ -610,10 +610,9 @@ impl State {
                 (Job::Restore, End::Abandoned) if !has_new => plan.from.number,
                 _ => member.release,
             };
-            member.on_probation = match end {
-                End::Done if plan.job != Job::DropSnapshot => false,
-                End::Reverted => false,
-                End::Abandoned if plan.job != Job::Look => has_new,
+            member.on_probation = match (plan.job, end) {
+                (Job::Upgrade | Job::Undo, End::Abandoned) if has_new => true,
+                (Job::Upgrade | Job::Undo | Job::Look, End::Done) | (_, End::Reverted) => false,
                 _ => member.on_probation,
             };
             if plan.job != Job::Look && plan.job != Job::Undo {

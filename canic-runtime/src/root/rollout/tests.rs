@@ -383,6 +383,35 @@ fn a_member_that_was_left_on_probation_is_asked_for_its_health_again() {
     }
 }
 
+#[test]
+fn a_member_on_probation_stays_so_whatever_root_gives_up_besides() {
+    let mut state = workers(1);
+    let kept = KeptSnapshot {
+        id: vec![1],
+        release: 1,
+    };
+    state.registry.change_member(member(1), |member| {
+        member.on_probation = true;
+        member.snapshot = Some(kept);
+    });
+    let id = roll_out(&mut state, Snapshots::None);
+    // First the snapshot can't be dropped, then the upgrade can't be begun.
+    for job in [Job::DropSnapshot, Job::Upgrade] {
+        let [operation] = advance(&mut state, SECOND).begun[..] else {
+            panic!("one operation on the one member");
+        };
+        let mut op = state.journal.get(operation).unwrap();
+        assert!(matches!(&op.purpose, Purpose::Upgrade(_, plan) if plan.job == job));
+        let progress = op.upgrade.as_mut().unwrap();
+        progress.has_new = false;
+        progress.snapshot = None;
+        state.close(op, End::Abandoned, SECOND);
+        assert_eq!(state.registry.on_probation(1), 1, "{job:?}");
+    }
+    assert!(advance(&mut state, SECOND).begun.is_empty());
+    assert!(state.rollouts.get(id).unwrap().pause.is_some());
+}
+
 /// Ends the operations of a rollout well until its canary was looked at again.
 fn run_canary(state: &mut State) {
     for job in [Job::Upgrade, Job::Look] {
