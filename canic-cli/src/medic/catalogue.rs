@@ -84,6 +84,10 @@ failures pass, `canic rollout undo` brings the old release back, `canic rollout 
 newer one: methods by name, or types that no longer fit. Whoever calls members of both must know
 which one he talks to. Bring all to one release with a rollout, or release a module that keeps what
 is called; `canic release ROLE WASM --check` compares before anything is changed.";
+    LEFT_SNAPSHOTS = "C206", Warning, "snapshots could not be dropped",
+"A rollout is over, and the platform refused to drop some of its snapshots: their members are
+frozen. `canic members` shows who has no cycles left, `canic fund` sends some. Root tries again each
+day, and at once after `canic rollout resume`.";
     ROOT_CONTROLLERS = "C301", Notice, "root has several controllers",
 "Every controller of root can change and delete the whole fleet. Compare the list with the people
 and canisters that should. `icp canister settings update ROOT --remove-controller PRINCIPAL`

@@ -153,7 +153,16 @@ fn rollouts(facts: &Facts) -> Vec<Finding> {
             let mend = format!("canic rollout status {id}");
             findings.push(finding(catalogue::PAUSED, what, evidence, mend));
         }
-        if row.phase == "settle" && row.plan.snapshots != "none" {
+        if let (Some(why), "settle") = (&row.paused, row.phase) {
+            let what = format!("rollout {id} of role {} left snapshots", row.role);
+            let mend = format!("canic rollout resume {id}");
+            findings.push(finding(
+                catalogue::LEFT_SNAPSHOTS,
+                what,
+                vec![why.clone()],
+                mend,
+            ));
+        } else if row.phase == "settle" && row.plan.snapshots != "none" {
             let what = format!("rollout {id} of role {} keeps snapshots", row.role);
             let kept = format::duration(row.plan.keep);
             let evidence = vec![format!("of {}, for {kept}", row.plan.snapshots)];

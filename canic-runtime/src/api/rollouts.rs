@@ -76,7 +76,8 @@ pub struct RolloutRequest {
 pub enum RolloutControl {
     /// Begin no more upgrades.
     Pause,
-    /// Go on, and let the failures pass that there have been.
+    /// Go on, and let the failures pass that there have been. A rollout that could not drop its
+    /// snapshots tries again.
     Resume,
     /// Go on with the rest now, without the bake.
     Promote,
@@ -105,7 +106,8 @@ pub enum RolloutPhase {
     Rest,
     /// Root brings the old release back.
     Undo,
-    /// The work on members is done. Root keeps the snapshots for the time of the plan.
+    /// The work on members is done. Root keeps the snapshots for the time of the plan. Paused: some
+    /// could not be dropped, and root tries again a day later.
     Settle,
     /// The rollout has ended.
     Ended,

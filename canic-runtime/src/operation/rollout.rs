@@ -25,6 +25,10 @@ const MAX_FAILURES: usize = 1_000;
 /// Nanoseconds until root looks again for members that another operation held.
 const BUSY_PAUSE: u64 = 10_000_000_000;
 
+/// Nanoseconds until root tries again to drop snapshots that the platform refused to drop: one day.
+/// It refuses that of a frozen member, which nothing but cycles thaws.
+const REFUSED_PAUSE: u64 = 24 * 60 * 60 * 1_000_000_000;
+
 /// A number of members, or a share of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Share {
@@ -165,6 +169,10 @@ pub(crate) struct Walk {
     /// The walk does not begin before this time: nanoseconds since the epoch.
     #[n(5)]
     pub(crate) not_before: u64,
+    /// Members on the way whose snapshots could not be dropped.
+    #[n(6)]
+    #[cbor(default)]
+    pub(crate) refused: u32,
 }
 
 /// A rollout. In stable memory it is a CBOR array of these fields, in their order.
@@ -297,9 +305,12 @@ impl Rollout {
         self.pause.is_none() && !self.waits() && self.phase != Phase::Ended
     }
 
-    /// Whether the rollout waits for a time to come.
+    /// Whether the rollout waits for a time to come. Its end does so even while it is paused.
     pub(crate) fn waits(&self) -> bool {
-        self.pause.is_none() && matches!(self.phase, Phase::Bake | Phase::Settle)
+        match self.phase {
+            Phase::Bake => self.pause.is_none(),
+            phase => phase == Phase::Settle,
+        }
     }
 
     /// Begins a phase.
@@ -358,15 +369,11 @@ impl Rollout {
             self.spent = self.spent.saturating_add(took);
         }
         match (job, end) {
+            (Job::DropSnapshot, End::Abandoned) => self.refuse(operation),
             (Job::DropSnapshot, _) | (Job::Look, End::Done) => {}
             (Job::Undo, End::Done) | (Job::Restore, End::Reverted) => self.undone += 1,
             (Job::Upgrade, End::Done) => self.upgraded += 1,
-            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => {
-                self.failed += 1;
-                if self.failures.len() < MAX_FAILURES {
-                    self.failures.push(operation);
-                }
-            }
+            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => self.note_failure(operation),
         }
         let works = !matches!(
             self.phase,
@@ -375,6 +382,22 @@ impl Rollout {
         if works && self.failed > self.tolerated() && self.pause.is_none() {
             let reason = format!("{} of {} members failed", self.failed, self.members);
             self.fail(reason, now);
+        }
+    }
+
+    fn note_failure(&mut self, operation: u64) {
+        self.failed += 1;
+        if self.failures.len() < MAX_FAILURES {
+            self.failures.push(operation);
+        }
+    }
+
+    /// Counts a snapshot that could not be dropped. A rollout that clears up before it begins passes
+    /// the member over: it has failed, and holds nobody else up.
+    fn refuse(&mut self, operation: u64) {
+        match self.phase {
+            Phase::Clear => self.note_failure(operation),
+            _ => self.walk.refused += 1,
         }
     }
 
@@ -389,12 +412,16 @@ impl Rollout {
 
 /// Decides what root does next for a rollout of which `open` operations are under way.
 pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
-    if rollout.pause.is_some() || rollout.phase == Phase::Ended {
+    let settles = rollout.phase == Phase::Settle;
+    if (rollout.pause.is_some() && !settles) || rollout.phase == Phase::Ended {
         return Next::Nothing;
     }
     let over = waits_until(rollout);
     if now < over {
         return Next::At(over);
+    }
+    if settles {
+        rollout.pause = None;
     }
     if rollout.phase == Phase::Bake {
         rollout.enter(Phase::Look, now);
@@ -416,6 +443,10 @@ pub(crate) fn next(rollout: &mut Rollout, open: u32, now: u64) -> Next {
     }
     if open > 0 {
         return Next::Nothing;
+    }
+    if settles && walk.refused > 0 {
+        let refused = walk.refused;
+        rollout.pause = Some(format!("{refused} snapshots could not be dropped"));
     }
     match next_walk(rollout, left, now) {
         Some(walk) => rollout.walk = walk,
@@ -444,7 +475,8 @@ fn wanted(rollout: &Rollout) -> u32 {
     }
 }
 
-/// The phase's next walk, for members that were held or that came meanwhile: none is passed over.
+/// The phase's next walk, for members that were held, that came meanwhile, or whose snapshots could
+/// not be dropped: none is passed over.
 /// `None`: the phase is done. `left` of its members were not found.
 fn next_walk(rollout: &Rollout, left: u32, now: u64) -> Option<Walk> {
     let walk = rollout.walk;
@@ -453,6 +485,7 @@ fn next_walk(rollout: &Rollout, left: u32, now: u64) -> Option<Walk> {
         Phase::Canary if left > 0 && walk.held > 0 => (walk.begun, BUSY_PAUSE),
         Phase::Look if left > 0 && walk.held > 0 => (0, BUSY_PAUSE),
         Phase::Canary | Phase::Look | Phase::Bake | Phase::Ended => return None,
+        Phase::Settle if walk.refused > 0 => (0, REFUSED_PAUSE),
         _ if walk.begun > 0 => (0, 0),
         _ if walk.held > 0 => (0, BUSY_PAUSE),
         _ => return None,

@@ -302,10 +302,15 @@ fn after_search(op: &mut Operation, all: Vec<(Vec<u8>, u64)>) -> Transition {
     go(op, Step::Verify)
 }
 
-/// Decides after `delete_canister_snapshot`, the last step.
+/// Decides after `delete_canister_snapshot`, the last step. The platform refuses it while the member
+/// is frozen. Its snapshot then stays on record, for its rollout to drop later.
 fn after_drop(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
         Reply::Failed(failure) => {
+            let is_refused = failure.outcome != Outcome::Unknown && !failure.transient;
+            if is_refused && op.retry.attempts + 1 >= MAX_ATTEMPTS {
+                return leave_snapshot(op, &failure.reason);
+            }
             op.step = Step::FindSnapshot;
             retry_forever(op, failure)
         }
@@ -315,6 +320,15 @@ fn after_drop(op: &mut Operation, reply: Reply) -> Transition {
             Transition::Close(end)
         }
     }
+}
+
+/// Ends the operation although the snapshot is still there. The member is as the operation's end
+/// says, unless the operation had nothing else to do.
+fn leave_snapshot(op: &mut Operation, why: &str) -> Transition {
+    note(op, &format!("its snapshot could not be dropped: {why}"));
+    let drops_only = parts(op).is_none_or(|(plan, _)| plan.job == Job::DropSnapshot);
+    let end = state(op).end.filter(|_| !drops_only);
+    Transition::Close(end.unwrap_or(End::Abandoned))
 }
 
 /// Decides after a call that failed, whose step changes the canister.
@@ -871,10 +885,38 @@ mod tests {
         let (end, _) = run(&mut op, &mut canister, |step| {
             let fires = step == Step::DropSnapshot && refusals > 0;
             refusals -= u32::from(fires);
-            fires.then_some(REJECTED)
+            fires.then_some(Fault {
+                code: 2,
+                ..REJECTED
+            })
         });
         assert_eq!((end, canister.snapshots.len()), (End::Done, 0));
         assert!(canister.now > 600 * SECOND, "{}", canister.now / SECOND);
+    }
+
+    #[test]
+    fn a_snapshot_that_the_platform_refuses_to_drop_stays_on_record_and_changes_no_end() {
+        let unhealthy = Ok(super::Health::Unhealthy("it is frozen".to_string()));
+        for (job, end) in [
+            (Job::DropSnapshot, End::Abandoned),
+            (Job::Upgrade, End::Reverted),
+        ] {
+            let mut canister = Canister::new(unhealthy.clone());
+            let mut op = operation(job, true);
+            if job == Job::DropSnapshot {
+                canister.snapshots = vec![(vec![1], 0)];
+                op.step = Step::DropSnapshot;
+                op.upgrade = Some(UpgradeState::new(job, Some(vec![1])));
+            }
+            let (ended, steps) = run(&mut op, &mut canister, |step| {
+                (step == Step::DropSnapshot).then_some(REJECTED)
+            });
+            assert_eq!(ended, end);
+            let tries = steps.iter().filter(|step| **step == Step::DropSnapshot);
+            assert_eq!(tries.count(), MAX_ATTEMPTS as usize);
+            assert_eq!(op.upgrade.unwrap().snapshot, Some(vec![1]));
+            assert!(op.failure.unwrap().contains("could not be dropped"));
+        }
     }
 
     #[test]

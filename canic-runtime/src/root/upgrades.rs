@@ -209,6 +209,8 @@ fn job_of(rollout: &Rollout, member: &Member) -> Option<Job> {
             let has_state = member.snapshot.is_some() && rollout.restores;
             Some(if has_state { Job::Restore } else { Job::Undo })
         }
+        // One whose snapshot can't be dropped has been touched, and is not upgraded.
+        Phase::Clear if was_touched => None,
         Phase::Clear => member.snapshot.is_some().then_some(Job::DropSnapshot),
         // A newer rollout may have taken snapshots already.
         Phase::Settle => {

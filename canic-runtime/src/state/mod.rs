@@ -32,7 +32,8 @@ use crate::{
     config::RootConfig,
     operation::{
         Admission, End, Hash, Job, Moment, Operation, Origin, Position, Purpose, Reparent, Step,
-        Teardown, TeardownState, UpgradePlan, allocation, call::Reply, policy, search,
+        Teardown, TeardownState, UpgradePlan, allocation, call::Reply, policy, rollout::Phase,
+        search,
     },
     stable::{
         memory,
@@ -600,6 +601,9 @@ impl State {
         let progress = op.upgrade.as_ref();
         let taken = progress.and_then(|state| state.snapshot.clone());
         let has_new = progress.is_some_and(|state| state.has_new);
+        let rollout = self.rollouts.get(plan.rollout).cloned();
+        let is_early = rollout.as_ref().is_some_and(|one| one.phase == Phase::Clear);
+        let clears = is_early && plan.job == Job::DropSnapshot;
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Active;
             member.operation = op.id;
@@ -615,6 +619,9 @@ impl State {
                 (Job::Upgrade | Job::Undo | Job::Look, End::Done) | (_, End::Reverted) => false,
                 _ => member.on_probation,
             };
+            if clears && end == End::Abandoned {
+                member.rollout = plan.rollout;
+            }
             if plan.job != Job::Look && plan.job != Job::Undo {
                 member.snapshot = taken.map(|id| KeptSnapshot {
                     id,
@@ -630,7 +637,7 @@ impl State {
         if restorable && matches!(end, End::Reverted | End::Abandoned) {
             self.announce_again(canister);
         }
-        if let Some(mut rollout) = self.rollouts.get(plan.rollout).cloned() {
+        if let Some(mut rollout) = rollout {
             let took = now.saturating_sub(op.accepted);
             rollout.count(op.id, plan.job, end, took, now);
             // The message in which an operation ends also advances the rollouts.

@@ -224,6 +224,8 @@ fn releases_and_rollouts_that_stand_still_are_found() {
     assert_eq!(codes(under_way), Vec::<&str>::new());
     let paused = |facts: &mut Facts| facts.rollouts = vec![rollout("rest", Some("failures"))];
     assert_eq!(codes(paused), ["C202"]);
+    let refused = |facts: &mut Facts| facts.rollouts = vec![rollout("settle", Some("frozen"))];
+    assert_eq!(codes(refused), ["C206"]);
     let candidate = |facts: &mut Facts| facts.releases.push(release(3, 0, false, true));
     assert_eq!(codes(candidate), ["C203"]);
     let kept = |facts: &mut Facts| facts.rollouts = vec![rollout("settle", None)];

@@ -141,11 +141,16 @@ pub(crate) fn control(
     let wrong_phase = || RolloutError::WrongPhase {
         phase: format!("{:?}", rollout_info::phase(rollout.phase)),
     };
-    // Once a newer rollout has begun, the members' releases are its business.
-    let undoes = matches!(wish, RolloutControl::Undo { .. })
-        && rollout.phase == Phase::Settle
-        && state.rollouts.is_newest(&rollout);
-    if !rollout.is_active() && !undoes {
+    let may_be = match wish {
+        // Once a newer rollout has begun, the members' releases are its business.
+        RolloutControl::Undo { .. } if rollout.phase == Phase::Settle => {
+            state.rollouts.is_newest(&rollout)
+        }
+        // It tries at once to drop the snapshots that it could not drop.
+        RolloutControl::Resume if rollout.phase == Phase::Settle => rollout.pause.is_some(),
+        _ => rollout.is_active(),
+    };
+    if !may_be {
         return Err(wrong_phase());
     }
     match wish {
@@ -156,6 +161,7 @@ pub(crate) fn control(
         }
         RolloutControl::Resume => {
             rollout.pause = None;
+            rollout.walk.not_before = 0;
             rollout.forgiven = rollout.failed;
         }
         RolloutControl::Promote => match rollout.phase {

@@ -61,11 +61,15 @@ pub(super) fn check_rollouts(world: &mut World) -> Vec<String> {
     world.writer.aim(&[], None);
     for rollout in world.open_rollouts() {
         violations.extend(check_pause(&rollout));
-        let wish = RolloutControl::Abort;
+        // Members that were frozen kept their snapshots. Now they can be dropped.
+        let wish = match rollout.phase {
+            RolloutPhase::Settle => RolloutControl::Resume,
+            _ => RolloutControl::Abort,
+        };
         let answer: Result<RolloutInfo, RolloutError> =
             world.ask(controller(), "canic_rollout_control", (rollout.id, wish));
         if let Err(error) = answer {
-            violations.push(format!("{rollout:?} can't be aborted: {error:?}"));
+            violations.push(format!("{rollout:?} can't be ended: {error:?}"));
         }
     }
     violations.extend(world.settle(|_| ()).err());
@@ -86,14 +90,15 @@ pub(super) fn check_rollouts(world: &mut World) -> Vec<String> {
     violations
 }
 
-/// A rollout pauses by itself only after more failures than its plan tolerates, or if no canary
-/// was upgraded.
+/// A rollout pauses by itself only after more failures than its plan tolerates, if no canary was
+/// upgraded, or at its end, if snapshots of frozen members are left.
 fn check_pause(rollout: &RolloutInfo) -> Option<String> {
     let by_controller = rollout.paused.as_deref() == Some("a controller paused it");
+    let refused = rollout.phase == RolloutPhase::Settle && rollout.paused.is_some();
     let tolerated = share(rollout.plan.max_failures, rollout.members);
     let without_canary =
         rollout.phase == RolloutPhase::Canary && rollout.upgraded == 0 && rollout.failed > 0;
-    (!by_controller && !without_canary && rollout.failed <= tolerated)
+    (!by_controller && !without_canary && !refused && rollout.failed <= tolerated)
         .then(|| format!("it waits without a reason: {rollout:?}"))
 }
 
