@@ -448,18 +448,18 @@ fn a_member_that_was_left_on_probation_is_asked_for_its_health_again() {
 
 #[test]
 fn a_member_on_probation_stays_so_whatever_root_gives_up_besides() {
-    let mut state = workers(1);
     let kept = KeptSnapshot {
         id: vec![1],
         release: 1,
     };
-    state.registry.change_member(member(1), |member| {
-        member.on_probation = true;
-        member.snapshot = Some(kept);
-    });
-    let id = roll_out(&mut state, Snapshots::None);
-    // First the snapshot can't be dropped, then the upgrade can't be begun.
-    for job in [Job::DropSnapshot, Job::Upgrade] {
+    // The snapshot can't be dropped, or the upgrade can't be begun.
+    for (job, snapshot) in [(Job::DropSnapshot, Some(kept)), (Job::Upgrade, None)] {
+        let mut state = workers(1);
+        state.registry.change_member(member(1), |member| {
+            member.on_probation = true;
+            member.snapshot = snapshot;
+        });
+        let id = roll_out(&mut state, Snapshots::None);
         let [operation] = advance(&mut state, SECOND).begun[..] else {
             panic!("one operation on the one member");
         };
@@ -467,12 +467,33 @@ fn a_member_on_probation_stays_so_whatever_root_gives_up_besides() {
         assert!(matches!(&op.purpose, Purpose::Upgrade(_, plan) if plan.job == job));
         let progress = op.upgrade.as_mut().unwrap();
         progress.has_new = false;
-        progress.snapshot = None;
         state.close(op, End::Abandoned, SECOND);
         assert_eq!(state.registry.on_probation(1), 1, "{job:?}");
+        assert!(advance(&mut state, SECOND).begun.is_empty());
+        assert!(state.rollouts.get(id).unwrap().pause.is_some());
     }
-    assert!(advance(&mut state, SECOND).begun.is_empty());
-    assert!(state.rollouts.get(id).unwrap().pause.is_some());
+}
+
+#[test]
+fn an_undo_waits_for_an_upgrade_of_the_rollout_before_to_the_same_release() {
+    let mut state = workers(1);
+    let first = roll_out(&mut state, Snapshots::None);
+    let begun = advance(&mut state, 0).begun;
+    control(&mut state, first, RolloutControl::Abort, 0).unwrap();
+    let request = RolloutRequest {
+        role: "worker".to_string(),
+        release: Some(2),
+        plan: None,
+        canaries: None,
+    };
+    let second = start(&mut state, &request, 0).unwrap();
+    let undo = RolloutControl::Undo { state: false };
+    control(&mut state, second, undo, 0).unwrap();
+    assert!(advance(&mut state, 0).begun.is_empty());
+    finish(&mut state, begun[0]);
+    assert_eq!(run(&mut state, 0), [Job::Undo]);
+    assert_eq!(releases(&state), [1]);
+    assert_eq!(outcome(&state, second), Some(Outcome::Undone));
 }
 
 /// Ends the operations of a rollout well until its canary was looked at again.
