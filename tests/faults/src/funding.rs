@@ -43,7 +43,13 @@ pub(crate) static SCENARIOS: [Scenario; 11] = [
     },
     Scenario {
         name: "grant_asked_by_a_member",
-        world: dry,
+        // The platform takes 40 B in advance for the message of the member, and 42 B for its call.
+        world: || {
+            let mut world = funded();
+            let keeper = of_role(&mut world, "keeper");
+            burn_to(&mut world, keeper, 100 * B);
+            rest(world)
+        },
         act: |world| {
             let keeper = of_role(world, "keeper");
             world.begin(user(1), keeper, "ask", (T,));

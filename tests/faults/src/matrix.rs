@@ -70,6 +70,9 @@ impl Prepared {
     ///
     /// # Errors
     /// A violation without any failure.
+    ///
+    /// # Panics
+    /// When the scenario has no call that can fail.
     pub fn new(scenario: &Scenario) -> Result<Self, Violation> {
         let world = (scenario.world)();
         let case = Case {
@@ -82,6 +85,11 @@ impl Prepared {
             world,
             sites: run.sites,
         };
+        let name = scenario.name;
+        assert!(
+            !prepared.sites.is_empty(),
+            "{name} calls nobody: nothing can fail"
+        );
         match run.violation {
             Some(violation) => Err(violation),
             None => Ok(prepared),
