@@ -1,7 +1,9 @@
 //! The alarm: the timers that wake root's background work.
 //!
 //! A timer that runs once can be lost with the message that it sends. So a watchdog runs every 30
-//! seconds as long as there is work, and every ten minutes while root or its pool is short. While
+//! seconds as long as there is work, and every ten minutes while root or its pool is short. An
+//! operation that a caller waits for needs none: a call of root to itself drives it, its caller
+//! takes it up should that trap, and every trap calls the watchdog as the platform cleans up. While
 //! root only waits until it looks at cycles, its own or those of a canister, the watchdog runs when
 //! half of that time is over, when it is over, and goes on at this pace. The platform may turn away
 //! single runs of it. It ends only if `canister_global_timer` itself traps, and then

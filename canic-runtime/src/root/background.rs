@@ -2,11 +2,11 @@
 
 use crate::{
     api::OperationId,
-    operation::{Admission, Moment, rollout::Rollout},
+    operation::Admission,
     platform::ic,
     root::{
         alarm::{self, Pace},
-        delivery, driver, funding, refill, refuel, runway,
+        delivery, driver, funding, pace, refill, refuel, runway,
     },
     state::{self, State},
 };
@@ -24,7 +24,7 @@ fn tick() {
     let now = moment.now;
     driver::begin_queued();
     driver::begin_upgrades();
-    // The watchdog ticks at least once after an operation has ended.
+    // The watchdog ticks at least once after an operation that lost a canister.
     state::with(State::search_for_lost);
     let Work { due, next } = state::with(|state| work(state, now, driver::is_driven));
     due.into_iter().for_each(driver::spawn);
@@ -39,7 +39,7 @@ fn tick() {
     delivery::wake();
     refill::wake_after_pause(&moment);
     refuel::wake_if_low(&moment);
-    alarm::watch(state::with(|state| pace(state, &moment)));
+    alarm::watch(state::with(|state| pace::pace(state, &moment)));
 }
 
 /// The open operations that need the background work.
@@ -67,33 +67,12 @@ fn work(state: &State, now: u64, is_driven: impl Fn(OperationId) -> bool) -> Wor
     }
 }
 
-/// How often the background work must run again, whichever messages are lost. Without work left,
-/// root sleeps until its next look at its own cycles or a canister's.
-fn pace(state: &State, moment: &Moment) -> Pace {
-    let has_work = state.journal.open_count() > 0
-        || state.outbox.subscribers_pending() > 0
-        || state.rollouts.open_ones().any(Rollout::has_work);
-    if has_work {
-        Pace::Work
-    } else if state.pool_shortage(moment.now) > 0
-        || state.rollouts.open_ones().any(Rollout::waits)
-        || refuel::is_low(state, moment.balance)
-    {
-        Pace::Wait
-    } else {
-        let looks = state.next_look_at().into_iter();
-        let due = looks.fold(runway::next_look_at(state, moment), u64::min);
-        Pace::Watch { due }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        config::{FuelSource, PoolConfig, RefuelConfig, RootConfig},
         operation::{Operation, Purpose, Step},
-        root::steps::tests::{BARE, T, moment, state_of},
+        root::steps::tests::{BARE, state_of},
     };
 
     #[test]
@@ -115,34 +94,5 @@ mod tests {
             next: Some(30),
         };
         assert_eq!(work(&state, 10, |id| id == 1), expected);
-    }
-
-    #[test]
-    fn root_looks_once_a_day_without_work_and_more_often_while_it_or_its_pool_is_short() {
-        let mut idle = state_of(&BARE);
-        assert!(matches!(pace(&idle, &moment()), Pace::Watch { .. }));
-        let op = Operation::new(1, Purpose::Refill, Step::Create, 0);
-        idle.journal.put(op);
-        assert_eq!(pace(&idle, &moment()), Pace::Work);
-        static SHORT: RootConfig = RootConfig {
-            pool: Some(PoolConfig {
-                min: 1,
-                max: 2,
-                cycles: 1,
-            }),
-            ..BARE
-        };
-        let short = state_of(&SHORT);
-        assert_eq!(pace(&short, &moment()), Pace::Wait);
-        static LOW: RootConfig = RootConfig {
-            refuel: Some(RefuelConfig {
-                below: 101 * T,
-                to: 200 * T,
-                sources: &[FuelSource::Cycles],
-            }),
-            ..BARE
-        };
-        let low = state_of(&LOW);
-        assert_eq!(pace(&low, &moment()), Pace::Wait);
     }
 }

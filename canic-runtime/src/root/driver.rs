@@ -11,6 +11,7 @@ use crate::{
     operation::{
         End, Hash, Operation, Purpose,
         call::{Call, Failure, Outcome, Reply},
+        search,
     },
     platform::{
         calls::{self, SelfCall},
@@ -19,7 +20,7 @@ use crate::{
     },
     root::{
         alarm::{self, Pace},
-        chunk_store, delivery, metrics, refill, refuel, rollout,
+        chunk_store, delivery, metrics, pace, refill, refuel, rollout,
         steps::{self, Begin, Event, Finish},
     },
     state,
@@ -30,7 +31,32 @@ thread_local! {
     static DRIVEN: RefCell<BTreeSet<OperationId>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// A drop guard that marks an operation as driven. A trap drops it, too, and for good.
+/// A drop guard that calls the watchdog, unless the task ends by itself. A trap drops it, too, and
+/// for good: the platform lets the callback clean up. So a task that a caller waits for needs no
+/// watchdog as long as nothing goes wrong.
+struct Guard {
+    has_ended: bool,
+}
+
+impl Guard {
+    fn begin() -> Self {
+        Self { has_ended: false }
+    }
+
+    fn end(mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            alarm::watch(Pace::Work);
+        }
+    }
+}
+
+/// A drop guard that marks an operation as driven.
 struct Driving(OperationId);
 
 impl Driving {
@@ -54,12 +80,16 @@ pub(crate) fn is_driven(id: OperationId) -> bool {
 
 /// Runs an operation in a call of root to itself, and waits for it. Answers its record afterwards.
 pub(crate) async fn run(id: OperationId) -> Option<Operation> {
-    // If the task of this call is lost, the watchdog finds the operation.
-    alarm::watch(Pace::Work);
+    let guard = Guard::begin();
     if calls::call_self(Some(id)).await != Ok(()) {
         spawn(id);
     }
-    state::with(|state| state.journal.get(id))
+    guard.end();
+    let op = state::with(|state| state.journal.get(id));
+    if op.as_ref().is_some_and(search::is_due) {
+        alarm::watch(Pace::Work);
+    }
+    op
 }
 
 /// Drives an operation until it ends or has to wait. Does nothing if another task drives it.
@@ -67,8 +97,8 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 /// A root that is being stopped ends the present call only: else it would not be stopped before all
 /// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
+    let guard = Guard::begin();
     if let Some(_driving) = Driving::begin(id) {
-        alarm::watch(Pace::Work);
         while !ic::is_stopping()
             && let Some((call, attached)) = begin(id)
         {
@@ -94,7 +124,12 @@ pub(crate) async fn drive(id: OperationId) {
     begin_upgrades();
     delivery::wake();
     refill::wake_if_short();
-    refuel::wake_if_low(&ic::moment());
+    let moment = ic::moment();
+    refuel::wake_if_low(&moment);
+    if state::with(|state| pace::has_work(state, &moment)) {
+        alarm::watch(Pace::Work);
+    }
+    guard.end();
 }
 
 /// Begins queued operations, as many as may run in the background at once.

@@ -8,6 +8,7 @@ pub(crate) mod driver;
 pub(crate) mod funding;
 pub(crate) mod funding_info;
 pub(crate) mod metrics;
+pub(crate) mod pace;
 pub(crate) mod queries;
 pub(crate) mod refill;
 pub(crate) mod refuel;

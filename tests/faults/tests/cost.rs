@@ -15,8 +15,8 @@ const SAMPLES: usize = 5;
 /// The most that many members may add to the instructions of one provision, as a ratio.
 const GROWTH: f64 = 1.3;
 
-/// The most that canic may cost, as a ratio to the code written by hand: instructions of a root
-/// that only creates and installs, and cycles that a worker burns in a day.
+/// The most that canic may cost, as a ratio to the code written by hand: instructions and fees of a
+/// root that only creates and installs, and cycles that a worker burns in a day.
 const TO_BY_HAND: f64 = 2.5;
 
 /// Root's instructions of a member's upgrade.
@@ -24,7 +24,7 @@ const UPGRADE: f64 = 1_500_000.0;
 
 /// Root's instructions for the records of a member and of the operation that made it, when root is
 /// upgraded.
-const READ: u64 = 55_000;
+const READ: u64 = 26_000;
 
 /// Bytes by which a rollout may make root's heap grow.
 const HEAP: u64 = 1_000_000;
@@ -51,10 +51,15 @@ fn by_hand() -> World {
 fn assert_costs(what: &str, [few, many]: &[Cost; 2], by_hand: &Cost) {
     let ratio = |cost: &Cost, other: &Cost| cost.instructions as f64 / other.instructions as f64;
     let (growth, to_by_hand) = (ratio(many, few), ratio(many, by_hand));
+    let fees = many.fees as f64 / by_hand.fees as f64;
     println!(
         "{what}: {} instructions of root, {growth:.3} times that with {FEW} members, \
-         {to_by_hand:.3} times that by hand",
+         {to_by_hand:.3} times that by hand; fees {fees:.3} times",
         many.instructions
+    );
+    assert!(
+        fees <= TO_BY_HAND,
+        "{what}: {many:#?}, by hand {by_hand:#?}"
     );
     assert!(growth <= GROWTH, "{what}: {few:#?} became {many:#?}");
     assert!(
@@ -72,6 +77,7 @@ fn a_fresh_canister_takes_two_calls_however_many_members_there_are() {
     });
     for cost in &costs {
         assert_eq!(cost.management_calls, 2, "{cost:#?}");
+        assert_eq!(cost.messages, 9, "{cost:#?}");
     }
     let by_hand = measure::provision_by_hand(&mut by_hand(), SAMPLES);
     assert_eq!(by_hand.management_calls, 2);
@@ -90,6 +96,7 @@ fn a_pool_hit_takes_one_call_however_many_members_there_are() {
     });
     for cost in &costs {
         assert_eq!(cost.management_calls, 1, "{cost:#?}");
+        assert_eq!(cost.messages, 5, "{cost:#?}");
     }
     let mut world = by_hand();
     measure::stock_by_hand(&mut world, SAMPLES);

@@ -45,20 +45,69 @@ fn provisions(at: &[WithMembers]) -> Vec<Bound> {
         };
         bounds.push(growth("fresh canister", &few.fresh, &many.fresh));
         bounds.push(growth("pool hit", &few.pool_hit, &many.pool_hit));
+        let members = (many.members - few.members).max(1);
+        bounds.push(Bound::new(
+            format!(
+                "instructions of an upgrade of root for a member, of {}",
+                many.members
+            ),
+            many.upgrade.saturating_sub(few.upgrade) as f64 / members as f64,
+            6_000.0,
+        ));
     }
     bounds.extend([
         Bound::new(
+            "messages of a fresh canister",
+            largest(at, |at| at.fresh.messages as f64),
+            9.0,
+        ),
+        Bound::new(
+            "messages of a pool hit",
+            largest(at, |at| at.pool_hit.messages as f64),
+            5.0,
+        ),
+        Bound::new(
+            "fees of a fresh canister: ratio to by hand",
+            largest(at, |at| fees(&at.fresh, &at.fresh_by_hand)),
+            2.2,
+        ),
+        Bound::new(
+            "fees of a pool hit: ratio to by hand",
+            largest(at, |at| fees(&at.pool_hit, &at.reused_by_hand)),
+            2.5,
+        ),
+        Bound::new(
             "instructions of a fresh canister: ratio to by hand",
             largest(at, |at| ratio(&at.fresh, &at.fresh_by_hand)),
-            2.5,
+            2.0,
         ),
         Bound::new(
             "instructions of a pool hit: ratio to by hand",
             largest(at, |at| ratio(&at.pool_hit, &at.reused_by_hand)),
-            2.5,
+            2.0,
         ),
     ]);
+    if let Some(most) = at.last() {
+        bounds.extend(in_a_large_fleet(most));
+    }
     bounds
+}
+
+/// Root's instructions in the largest fleet.
+fn in_a_large_fleet(at: &WithMembers) -> [Bound; 2] {
+    let members = at.members;
+    [
+        Bound::new(
+            format!("instructions of a fresh canister with {members} members: ratio to by hand"),
+            ratio(&at.fresh, &at.fresh_by_hand),
+            1.6,
+        ),
+        Bound::new(
+            format!("instructions of a pool hit with {members} members: ratio to by hand"),
+            ratio(&at.pool_hit, &at.reused_by_hand),
+            1.6,
+        ),
+    ]
 }
 
 /// The worker and its twin: their modules, and both of them idle.
@@ -156,6 +205,10 @@ pub(super) fn rollouts(rollouts: &Rollouts) -> Vec<Bound> {
         ),
     ]);
     bounds
+}
+
+fn fees(cost: &Cost, other: &Cost) -> f64 {
+    cost.fees as f64 / other.fees as f64
 }
 
 fn ratio(cost: &Cost, other: &Cost) -> f64 {
