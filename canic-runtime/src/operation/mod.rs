@@ -703,6 +703,21 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// The end with a number in a record.
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
+        let all = [
+            Self::Done,
+            Self::Nothing,
+            Self::Recycled,
+            Self::Deleted,
+            Self::Untouched,
+            Self::Quarantined,
+            Self::Reverted,
+            Self::Abandoned,
+        ];
+        all.get(usize::try_from(number).ok()?).copied()
+    }
+
     /// The state of the canister after an operation that failed and was undone.
     pub(crate) fn rolled_back(self) -> Option<RolledBack> {
         match self {

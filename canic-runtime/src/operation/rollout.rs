@@ -373,7 +373,9 @@ impl Rollout {
             (Job::DropSnapshot, _) | (Job::Look, End::Done) => {}
             (Job::Undo, End::Done) | (Job::Restore, End::Reverted) => self.undone += 1,
             (Job::Upgrade, End::Done) => self.upgraded += 1,
-            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => self.note_failure(operation),
+            (Job::Upgrade | Job::Look | Job::Undo | Job::Restore, _) => {
+                self.note_failure(operation)
+            }
         }
         let works = !matches!(
             self.phase,

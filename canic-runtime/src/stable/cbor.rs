@@ -1,6 +1,8 @@
 //! The few forms of CBOR that a member's one record has, read and written by hand.
 //!
-//! Root's many records go through minicbor, which would take 14 KB of Wasm in every member.
+//! Root's many records go through minicbor, which would take 14 KB of Wasm in every member. Only what
+//! an upgrade of root reads of all of them is read here as well, because that takes a third of the
+//! instructions.
 
 use candid::Principal;
 
@@ -14,6 +16,7 @@ impl Corrupt {
 }
 
 // Major types: the upper three bits of an item's first byte.
+const NUMBER: u8 = 0;
 const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
@@ -39,22 +42,42 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<String, Corrupt> {
-        let length = self.head_of(TEXT)?;
-        let text = str::from_utf8(self.take(length)?).map_err(|_| Corrupt::FOREIGN)?;
-        Ok(text.to_string())
+        self.str().map(str::to_string)
     }
 
     pub(crate) fn optional_text(&mut self) -> Result<Option<String>, Corrupt> {
+        self.optional(Self::text)
+    }
+
+    pub(crate) fn principal(&mut self) -> Result<Principal, Corrupt> {
+        Principal::try_from_slice(self.bytes()?).map_err(|_| Corrupt::FOREIGN)
+    }
+
+    /// A text, where it lies.
+    pub(crate) fn str(&mut self) -> Result<&'a str, Corrupt> {
+        let length = self.head_of(TEXT)?;
+        str::from_utf8(self.take(length)?).map_err(|_| Corrupt::FOREIGN)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Corrupt> {
+        let length = self.head_of(BYTES)?;
+        self.take(length)
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64, Corrupt> {
+        self.head_of(NUMBER)
+    }
+
+    /// An item that may be missing.
+    pub(crate) fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Corrupt> {
         if self.0.first() == Some(&NULL) {
             self.0 = &self.0[1..];
             return Ok(None);
         }
-        self.text().map(Some)
-    }
-
-    pub(crate) fn principal(&mut self) -> Result<Principal, Corrupt> {
-        let length = self.head_of(BYTES)?;
-        Principal::try_from_slice(self.take(length)?).map_err(|_| Corrupt::FOREIGN)
+        read(self).map(Some)
     }
 
     pub(crate) fn bool(&mut self) -> Result<bool, Corrupt> {
@@ -95,6 +118,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An item's major type and its number: a length, a value or a tag.
+    #[inline]
     fn head(&mut self) -> Result<(u8, u64), Corrupt> {
         let first = self.take(1)?[0];
         let number = match first & 0x1f {

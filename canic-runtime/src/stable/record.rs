@@ -36,8 +36,13 @@ where
 pub(crate) fn decode<T: for<'a> minicbor::Decode<'a, ()>>(bytes: &[u8]) -> T {
     match minicbor::decode(bytes) {
         Ok(value) => value,
-        Err(error) => panic!("canic: corrupt record in stable memory: {}", reason(&error)),
+        Err(error) => corrupt(reason(&error)),
     }
+}
+
+/// Refuses bytes in stable memory that canic did not write. The trap keeps them as they are.
+pub(crate) fn corrupt(why: &str) -> ! {
+    panic!("canic: corrupt record in stable memory: {why}")
 }
 
 /// Why bytes are no record. The decoder's own texts would take some kilobytes of Wasm.

@@ -108,12 +108,13 @@ impl<T, const SIZE: u32> RecordStore<T, SIZE>
 where
     T: minicbor::Encode<()> + for<'a> minicbor::Decode<'a, ()>,
 {
-    /// Opens the store in a memory and calls `visit` with each record.
+    /// Opens the store in a memory and calls `visit` with the bytes of each record, so that one who
+    /// needs only a part of it need not decode the rest.
     ///
     /// # Panics
     ///
     /// If stable memory is damaged. The trap keeps it as it is.
-    pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, T)) -> Self {
+    pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, &[u8])) -> Self {
         let memory = memory::open(memory);
         let mut store = Self {
             slots: StableVec::init(memory.clone()),
@@ -128,8 +129,8 @@ where
             };
             match fields(slot) {
                 None => free.push(index),
-                Some((FIRST, LAST, record)) => visit(index, record::decode(record)),
-                Some((FIRST, ..)) => visit(index, store.get(index)),
+                Some((FIRST, LAST, record)) => visit(index, record),
+                Some((FIRST, ..)) => visit(index, &store.bytes(index)),
                 Some(_) => {}
             }
         });
@@ -145,9 +146,13 @@ where
     ///
     /// If stable memory is damaged. The trap keeps it as it is.
     pub(crate) fn get(&self, id: RecordId) -> T {
+        record::decode(&self.bytes(id))
+    }
+
+    fn bytes(&self, id: RecordId) -> Vec<u8> {
         let mut record = Vec::new();
         self.for_each_slot(id, |_, part| record.extend_from_slice(part));
-        record::decode(&record)
+        record
     }
 
     /// Writes a record: over the one with this id, or as a new one. Answers its id, which never
@@ -241,7 +246,7 @@ where
 }
 
 fn corrupt() -> ! {
-    panic!("canic: corrupt record in stable memory: its slots do not belong together")
+    record::corrupt("its slots do not belong together")
 }
 
 #[cfg(test)]
@@ -257,7 +262,9 @@ mod tests {
     /// Opens a store of texts. Answers its records, too.
     fn open(memory: u8) -> (Texts, BTreeMap<RecordId, String>) {
         let mut records = BTreeMap::new();
-        let store = Texts::open(memory, |id, text| drop(records.insert(id, text)));
+        let store = Texts::open(memory, |id, text| {
+            records.insert(id, record::decode(text));
+        });
         (store, records)
     }
 

@@ -602,7 +602,9 @@ impl State {
         let taken = progress.and_then(|state| state.snapshot.clone());
         let has_new = progress.is_some_and(|state| state.has_new);
         let rollout = self.rollouts.get(plan.rollout).cloned();
-        let is_early = rollout.as_ref().is_some_and(|one| one.phase == Phase::Clear);
+        let is_early = rollout
+            .as_ref()
+            .is_some_and(|one| one.phase == Phase::Clear);
         let clears = is_early && plan.job == Job::DropSnapshot;
         self.registry.change_member(canister, |member| {
             member.status = MemberStatus::Active;

@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 use crate::{
     operation::{Operation, Origin, Refusals, blame},
     stable::{
-        record::{Cycles, Id},
+        record::{self, Cycles, Id},
         record_store::{RecordId, RecordStore},
     },
 };
@@ -86,7 +86,9 @@ impl Pool {
     pub(crate) fn open(memory: u8) -> Self {
         let mut all = Vec::new();
         let mut pool = Self {
-            records: RecordStore::open(memory, |record_id, entry| all.push((record_id, entry))),
+            records: RecordStore::open(memory, |record_id, entry| {
+                all.push((record_id, record::decode(entry)));
+            }),
             entries: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ready: BTreeSet::new(),

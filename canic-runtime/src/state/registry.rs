@@ -6,6 +6,12 @@
 //!
 //! A position is taken from the moment that root accepts an operation for it.
 
+mod keys;
+mod principal_key;
+mod row;
+
+pub(crate) use row::{KeptSnapshot, Member, MemberStatus};
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -17,94 +23,18 @@ use ic_stable_structures::{StableBTreeMap, Storable, storable::Bound};
 use minicbor::{Decode, Encode};
 
 use crate::{
-    api::{MAX_ROLE, MemberRef, MemberState},
+    api::{MAX_ROLE, MemberRef},
     operation::{Hash, Position},
     stable::{
         memory::{self, Memory},
-        record::{Id, Record},
+        record::{self, Id, Record},
         record_store::{RecordId, RecordStore},
     },
     state::releases::Releases,
 };
-
-/// A member. In stable memory its row is a CBOR array of the canister and the member:
-///
-/// ```text
-/// row:     0 canister   1 member
-/// member:  0 role    1 parent   2 key       3 status     4 release
-///          5 since   6 operation   7 rollout   8 snapshot: 0 id  1 release
-///          9 probation
-/// ```
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct Member {
-    /// The role's number.
-    #[n(0)]
-    pub(crate) role: u16,
-    #[n(1)]
-    pub(crate) parent: Id,
-    #[n(2)]
-    pub(crate) key: Option<String>,
-    #[n(3)]
-    pub(crate) status: MemberStatus,
-    /// The number of its release: 0 if root has none with its module on record.
-    #[n(4)]
-    pub(crate) release: u32,
-    /// Time at which root registered the member: nanoseconds since the epoch.
-    #[n(5)]
-    pub(crate) since: u64,
-    /// The operation that last changed the member.
-    #[n(6)]
-    pub(crate) operation: u64,
-    /// The last rollout that worked on it. 0: none.
-    #[n(7)]
-    #[cbor(default)]
-    pub(crate) rollout: u32,
-    /// The snapshot that a rollout took of it, and keeps.
-    #[n(8)]
-    pub(crate) snapshot: Option<KeptSnapshot>,
-    /// Whether root had to leave it with code that it was never told to be accepted.
-    #[n(9)]
-    #[cbor(default)]
-    pub(crate) on_probation: bool,
-}
-
-/// A snapshot of a member before its upgrade.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct KeptSnapshot {
-    #[cbor(n(0), with = "minicbor::bytes")]
-    pub(crate) id: Vec<u8>,
-    /// The release that the member had.
-    #[n(1)]
-    pub(crate) release: u32,
-}
-
-/// A member's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub(crate) enum MemberStatus {
-    #[n(0)]
-    Installing,
-    #[n(1)]
-    Active,
-    #[n(2)]
-    Retiring,
-    #[n(3)]
-    Moving,
-    #[n(4)]
-    Upgrading,
-}
-
-impl From<MemberStatus> for MemberState {
-    fn from(status: MemberStatus) -> Self {
-        match status {
-            MemberStatus::Installing => Self::Installing,
-            MemberStatus::Active => Self::Active,
-            MemberStatus::Retiring => Self::Retiring,
-            MemberStatus::Moving => Self::Moving,
-            MemberStatus::Upgrading => Self::Upgrading,
-        }
-    }
-}
+use keys::Keys;
+use principal_key::PrincipalKey;
+use row::{Facts, Row};
 
 /// A role's record. Its limits are in the configuration.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -160,72 +90,6 @@ impl<const MAX: usize> Storable for Text<MAX> {
     }
 }
 
-/// A member and its canister.
-#[derive(Encode, Decode)]
-struct Row {
-    #[n(0)]
-    canister: Id,
-    #[n(1)]
-    member: Member,
-}
-
-/// A principal as a key of the indexes: its length and its bytes, as words, in the order of
-/// principals. With bytes as keys, their comparison would take most of a search in a large index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct PrincipalKey([u64; 4]);
-
-impl PrincipalKey {
-    /// The key of the management canister. Its id is empty, so it comes before all others.
-    const FIRST: Self = Self([0; 4]);
-
-    /// It comes after all others.
-    const LAST: Self = Self([u64::MAX; 4]);
-
-    /// A key from this one up to `high`, as a hash chooses.
-    fn between(self, high: Self, hash: Hash) -> Self {
-        // The first words hold the length of an id and the upper part of a canister's number; the
-        // number's lowest byte is in the second word.
-        let number = |key: Self| u128::from(key.0[0]) << 64 | u128::from(key.0[1]);
-        let (low, high) = (number(self), number(high));
-        let (chosen, _) = hash
-            .split_first_chunk::<16>()
-            .map_or((0, &hash[..]), |(first, rest)| {
-                (u128::from_le_bytes(*first), rest)
-            });
-        let chosen = match (high - low).checked_add(1) {
-            Some(span) => low + chosen % span,
-            None => chosen,
-        };
-        Self([(chosen >> 64) as u64, chosen as u64, u64::MAX, u64::MAX])
-    }
-}
-
-impl From<Principal> for PrincipalKey {
-    fn from(principal: Principal) -> Self {
-        let mut bytes = [0; 32];
-        let id = principal.as_slice();
-        // A principal has 29 bytes at most.
-        bytes[0] = id.len() as u8;
-        bytes[1..=id.len()].copy_from_slice(id);
-        let mut words = [0; 4];
-        for (word, part) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u64::from_be_bytes(*part);
-        }
-        Self(words)
-    }
-}
-
-impl From<PrincipalKey> for Principal {
-    fn from(PrincipalKey(words): PrincipalKey) -> Self {
-        let mut bytes = [0; 32];
-        for (word, part) in words.iter().zip(bytes.as_chunks_mut().0) {
-            *part = word.to_be_bytes();
-        }
-        let length = usize::from(bytes[0]);
-        Self::from_slice(&bytes[1..=length])
-    }
-}
-
 /// All members, roles and taken positions.
 pub(crate) struct Registry {
     rows: RecordStore<Row, 96>,
@@ -237,7 +101,7 @@ pub(crate) struct Registry {
     members: BTreeMap<PrincipalKey, RecordId>,
     by_role: BTreeSet<(u16, PrincipalKey)>,
     by_parent: BTreeSet<(PrincipalKey, PrincipalKey)>,
-    by_key: BTreeMap<(u16, String), Holder>,
+    keys: Keys,
     /// Positions taken below each parent, by role.
     below: BTreeMap<(PrincipalKey, u16), u32>,
     counts: Counts,
@@ -280,34 +144,92 @@ impl Counts {
     }
 }
 
+/// A count of equal keys, most of which come one after the other: they are counted before they are
+/// put into a tree.
+struct Tally<K> {
+    counts: BTreeMap<K, u32>,
+    last: Option<(K, u32)>,
+}
+
+impl<K: Ord + Copy> Tally<K> {
+    fn new() -> Self {
+        Self {
+            counts: BTreeMap::new(),
+            last: None,
+        }
+    }
+
+    fn add(&mut self, key: K) {
+        match &mut self.last {
+            Some((last, count)) if *last == key => *count += 1,
+            _ => {
+                self.put_last();
+                self.last = Some((key, 1));
+            }
+        }
+    }
+
+    fn put_last(&mut self) {
+        if let Some((key, count)) = self.last.take() {
+            *self.counts.entry(key).or_default() += count;
+        }
+    }
+
+    fn finish(mut self) -> BTreeMap<K, u32> {
+        self.put_last();
+        self.counts
+    }
+}
+
 /// What the records say, before it is in the registry's trees.
-#[derive(Default)]
 struct Found {
     members: Vec<(PrincipalKey, RecordId)>,
     by_role: Vec<(u16, PrincipalKey)>,
     by_parent: Vec<(PrincipalKey, PrincipalKey)>,
-    by_key: Vec<((u16, String), Holder)>,
-    below: BTreeMap<(PrincipalKey, u16), u32>,
-    taken: BTreeMap<u16, u32>,
-    counts: Counts,
+    keys: Vec<(u16, u64, RecordId)>,
+    awaited: BTreeMap<(u16, String), u64>,
+    below: Tally<(PrincipalKey, u16)>,
+    on_release: Tally<(u16, u32)>,
+    snapshots: Tally<(u16, u32)>,
+    on_probation: Tally<u16>,
 }
 
 impl Found {
-    fn add(&mut self, record_id: RecordId, Row { canister, member }: Row) {
-        let id = PrincipalKey::from(canister.0);
-        let parent = PrincipalKey::from(member.parent.0);
+    fn new() -> Self {
+        Self {
+            members: Vec::new(),
+            by_role: Vec::new(),
+            by_parent: Vec::new(),
+            keys: Vec::new(),
+            awaited: BTreeMap::new(),
+            below: Tally::new(),
+            on_release: Tally::new(),
+            snapshots: Tally::new(),
+            on_probation: Tally::new(),
+        }
+    }
+
+    fn add(&mut self, record_id: RecordId, row: &Facts<'_>) {
+        let role = row.role;
+        let id = PrincipalKey::of_id(row.canister);
+        let parent = PrincipalKey::of_id(row.parent);
         self.members.push((id, record_id));
-        self.by_role.push((member.role, id));
+        self.by_role.push((role, id));
         self.by_parent.push((parent, id));
-        *self.below.entry((parent, member.role)).or_default() += 1;
-        *self.taken.entry(member.role).or_default() += 1;
-        self.counts.add(&member);
-        if let Some(key) = member.key {
-            let holder = match member.status {
-                MemberStatus::Installing => Holder::Operation(member.operation),
-                _ => Holder::Member(canister.0),
-            };
-            self.by_key.push(((member.role, key), holder));
+        self.below.add((parent, role));
+        self.on_release.add((role, row.release));
+        if let Some(release) = row.kept {
+            self.snapshots.add((role, release));
+        }
+        if row.on_probation {
+            self.on_probation.add(role);
+        }
+        match (row.key, row.status) {
+            (Some(key), MemberStatus::Installing) => {
+                self.awaited.insert((role, key.to_string()), row.operation);
+            }
+            (Some(key), _) => self.keys.push((role, Keys::hash(key), record_id)),
+            (None, _) => {}
         }
     }
 }
@@ -323,10 +245,16 @@ impl Registry {
             names.insert(role.number, name.clone());
             roles.insert(name, role);
         }
-        let mut found = Found::default();
-        let rows = RecordStore::open(rows, |record_id, row| found.add(record_id, row));
-        for role in roles.values_mut() {
-            role.taken = found.taken.remove(&role.number).unwrap_or_default();
+        let mut found = Found::new();
+        let rows = RecordStore::open(rows, |record_id, row| match Facts::read(row) {
+            Ok(facts) => found.add(record_id, &facts),
+            Err(error) => record::corrupt(error.0),
+        });
+        let on_release = found.on_release.finish();
+        for ((number, _), count) in &on_release {
+            if let Some(role) = names.get(number).and_then(|name| roles.get_mut(name)) {
+                role.taken += count;
+            }
         }
         // Trees of sorted lists cost less than those that grow.
         Self {
@@ -338,9 +266,13 @@ impl Registry {
             members: found.members.into_iter().collect(),
             by_role: found.by_role.into_iter().collect(),
             by_parent: found.by_parent.into_iter().collect(),
-            by_key: found.by_key.into_iter().collect(),
-            below: found.below,
-            counts: found.counts,
+            keys: Keys::new(found.awaited, found.keys),
+            below: found.below.finish(),
+            counts: Counts {
+                on_release,
+                snapshots: found.snapshots.finish(),
+                on_probation: found.on_probation.finish(),
+            },
         }
     }
 
@@ -368,8 +300,7 @@ impl Registry {
         }
         // During the install the operation holds the key.
         if let (Some(key), true) = (&member.key, member.status != MemberStatus::Installing) {
-            let key = (member.role, key.clone());
-            self.by_key.insert(key, Holder::Member(canister));
+            self.keys.give_to_member(member.role, key, record_id);
         }
     }
 
@@ -480,8 +411,13 @@ impl Registry {
 
     /// The holder of a key.
     pub(crate) fn holder(&self, role: &str, key: &str) -> Option<Holder> {
-        let role = self.role(role)?;
-        self.by_key.get(&(role.number, key.to_string())).copied()
+        let role = self.role(role)?.number;
+        if let Some(operation) = self.keys.operation(role, key) {
+            return Some(Holder::Operation(operation));
+        }
+        let mut members = self.keys.candidates(role, key).map(|id| self.rows.get(id));
+        let held = members.find(|row| row.member.key.as_deref() == Some(key))?;
+        Some(Holder::Member(held.canister.0))
     }
 
     /// Takes a position for an operation.
@@ -492,8 +428,7 @@ impl Registry {
         self.taken += 1;
         self.take_below(position.parent.0, number);
         if let Some(key) = &position.key {
-            let key = (number, key.clone());
-            self.by_key.insert(key, Holder::Operation(operation));
+            self.keys.give_to_operation(number, key, operation);
         }
     }
 
@@ -528,6 +463,9 @@ impl Registry {
         {
             self.rows.remove(record_id);
             self.counts.remove(&member);
+            if let Some(key) = &member.key {
+                self.keys.forget_member(member.role, key, record_id);
+            }
             self.by_role.remove(&(member.role, canister.into()));
             self.by_parent
                 .remove(&(member.parent.0.into(), canister.into()));
@@ -540,7 +478,7 @@ impl Registry {
         }
         self.release_below(position.parent.0, number);
         if let Some(key) = &position.key {
-            self.by_key.remove(&(number, key.clone()));
+            self.keys.forget_operation(number, key);
         }
     }
 
@@ -732,15 +670,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn keys_have_the_order_of_principals(
-            a in prop::collection::vec(0..3u8, 0..30), b in prop::collection::vec(0..3u8, 0..30)
-        ) {
-            let [a, b] = [a, b].map(|bytes| Principal::from_slice(&bytes));
-            prop_assert_eq!(PrincipalKey::from(a).cmp(&b.into()), a.cmp(&b));
-            prop_assert_eq!(Principal::from(PrincipalKey::from(a)), a);
-        }
-
         /// Against a plain map of the members' positions.
         #[test]
         fn every_index_agrees_with_the_members(changes in prop::collection::vec(change(), 1..120)) {
@@ -851,7 +780,7 @@ mod tests {
         assert_eq!(again.members, registry.members);
         assert_eq!(again.by_role, registry.by_role);
         assert_eq!(again.by_parent, registry.by_parent);
-        assert_eq!(again.by_key, registry.by_key);
+        assert_eq!(again.keys, registry.keys);
         assert_eq!(again.below, registry.below);
         assert_eq!(again.counts, registry.counts);
         assert_eq!(again.taken, registry.taken);
