@@ -118,23 +118,28 @@ impl<'a> Reader<'a> {
     }
 
     /// An item's major type and its number: a length, a value or a tag.
-    #[inline]
+    #[inline(always)]
     fn head(&mut self) -> Result<(u8, u64), Corrupt> {
-        let first = self.take(1)?[0];
+        let (first, rest) = self.0.split_first().ok_or(Corrupt::TOO_SHORT)?;
+        self.0 = rest;
         let number = match first & 0x1f {
             small @ 0..24 => u64::from(small),
-            width @ 24..28 => {
-                let bytes = self.take(1 << (width - 24))?;
-                bytes
-                    .iter()
-                    .fold(0, |number, byte| number << 8 | u64::from(*byte))
-            }
+            width @ 24..28 => self.wide_number(width)?,
             // Of a length that only the item's end tells: canic writes none.
             _ => return Err(Corrupt::FOREIGN),
         };
         Ok((first >> 5, number))
     }
 
+    /// A number that follows the first byte of its item.
+    #[inline(never)]
+    fn wide_number(&mut self, width: u8) -> Result<u64, Corrupt> {
+        let bytes = self.take(1 << (width - 24))?;
+        let all = bytes.iter();
+        Ok(all.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    #[inline(always)]
     fn take(&mut self, length: u64) -> Result<&'a [u8], Corrupt> {
         let length = usize::try_from(length).map_err(|_| Corrupt::TOO_SHORT)?;
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Corrupt::TOO_SHORT)?;

@@ -186,7 +186,7 @@ struct Found {
     members: Vec<(PrincipalKey, RecordId)>,
     by_role: Vec<(u16, PrincipalKey)>,
     by_parent: Vec<(PrincipalKey, PrincipalKey)>,
-    keys: Vec<(u16, u64, RecordId)>,
+    keys: Vec<(u64, RecordId)>,
     awaited: BTreeMap<(u16, String), u64>,
     below: Tally<(PrincipalKey, u16)>,
     on_release: Tally<(u16, u32)>,
@@ -228,7 +228,7 @@ impl Found {
             (Some(key), MemberStatus::Installing) => {
                 self.awaited.insert((role, key.to_string()), row.operation);
             }
-            (Some(key), _) => self.keys.push((role, Keys::hash(key), record_id)),
+            (Some(key), _) => self.keys.push((Keys::hash(role, key), record_id)),
             (None, _) => {}
         }
     }
@@ -416,7 +416,8 @@ impl Registry {
             return Some(Holder::Operation(operation));
         }
         let mut members = self.keys.candidates(role, key).map(|id| self.rows.get(id));
-        let held = members.find(|row| row.member.key.as_deref() == Some(key))?;
+        let held = members
+            .find(|row| row.member.role == role && row.member.key.as_deref() == Some(key))?;
         Some(Holder::Member(held.canister.0))
     }
 
