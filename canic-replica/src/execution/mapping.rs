@@ -51,7 +51,7 @@ mod os {
         start: *mut u8,
         length: usize,
         /// While a message holds the image, nobody changes it.
-        _image: Arc<Image>,
+        image: Arc<Image>,
     }
 
     impl Mapping {
@@ -73,7 +73,7 @@ mod os {
             let mapping = Self {
                 start: memory.get_mut(..length)?.as_mut_ptr(),
                 length,
-                _image: image,
+                image,
             };
             // SAFETY: the range lies within memory that we borrow, and stays readable and writable.
             // The file has these bytes, and they do not change.
@@ -83,8 +83,8 @@ mod os {
                     length,
                     ProtFlags::READ | ProtFlags::WRITE,
                     MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
-                    mapping._image.file(),
-                    offset as u64,
+                    mapping.image.file(),
+                    mapping.image.offset() + offset as u64,
                 )
             };
             // If it failed, the kernel may have removed the old mapping: dropping ours renews it.
