@@ -35,8 +35,10 @@ static FILE: LazyLock<io::Result<File>> = LazyLock::new(os::create_file);
 
 /// Bytes of the file for one image. No heap is longer.
 const PART: u64 = 1 << 36;
+/// The longest file that a system has, in bytes.
+const MAX_FILE: u64 = i64::MAX as u64;
 
-/// The next part that no image has had.
+/// The next part that no image has had. They last for a hundred million images.
 static NEXT_PART: AtomicU64 = AtomicU64::new(0);
 
 /// The contents of one heap, which messages map.
@@ -56,10 +58,9 @@ pub(crate) struct Image {
 impl Image {
     fn new(shelf: &'static Shelf) -> io::Result<Self> {
         let file = FILE.as_ref().map_err(io::Error::kind)?;
-        let offset = NEXT_PART.fetch_add(PART, Relaxed);
-        if offset > i64::MAX as u64 - PART {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
+        let next = |offset: u64| offset.checked_add(PART).filter(|end| *end <= MAX_FILE);
+        let offset = NEXT_PART.fetch_update(Relaxed, Relaxed, next);
+        let offset = offset.map_err(|_| io::ErrorKind::FileTooLarge)?;
         shelf.images.fetch_add(1, Relaxed);
         Ok(Self {
             file,
@@ -305,13 +306,24 @@ fn memory() -> u64 {
 
 #[cfg(target_os = "linux")]
 mod os {
-    use std::{fs::File, io, os::unix::fs::FileExt};
+    use std::{
+        fs::{self, File},
+        io,
+        os::unix::fs::FileExt,
+    };
 
     use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 
     use crate::memory::pages::Page;
 
+    /// A file of any length. The system kills a process that writes beyond its limit of files, so
+    /// there is no file if there is such a limit.
     pub(super) fn create_file() -> io::Result<File> {
+        let limits = fs::read_to_string("/proc/self/limits")?;
+        let limit = (limits.lines()).find_map(|line| line.strip_prefix("Max file size"));
+        if !limit.is_some_and(|limit| limit.trim_start().starts_with("unlimited")) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         Ok(memfd_create("canister heaps", MemfdFlags::CLOEXEC)?.into())
     }
 

@@ -75,7 +75,7 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
     let mut managed = Vec::new();
     for &members in counts {
         eprintln!("managed: {members} members");
-        measure::grow(&mut world, there, members);
+        measure::grow_partly(&mut world, there, members, measure::REMEMBERED);
         there = members;
         let mut now = world.clone();
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);

@@ -6,6 +6,7 @@ use canic::api::Source;
 use canic_fault_tests::{
     World,
     measure::{self, Cost, Memory},
+    world::SECOND,
 };
 use canic_replica::Fees;
 use serde::Serialize;
@@ -68,7 +69,7 @@ pub(super) fn measure(members: usize) -> Real {
     let real = fleet(world, members);
     eprintln!("{members} members on record");
     let mut world = measure::managed();
-    measure::grow(&mut world, 0, members);
+    measure::grow_partly(&mut world, 0, members, measure::REMEMBERED);
     let written = fleet(world, members);
     Real {
         members,
@@ -104,6 +105,7 @@ fn grow(world: &mut World, members: usize) -> Growth {
 }
 
 fn fleet(mut world: World, members: usize) -> Fleet {
+    rest_long(&mut world);
     let fresh = measure::provision(&mut world.clone(), members, SAMPLES, Source::Fresh);
     let root = world.root;
     let memory = measure::memory(&mut world, root);
@@ -114,6 +116,23 @@ fn fleet(mut world: World, members: usize) -> Fleet {
         memory,
         upgrade,
         upgrade_seconds: started.elapsed().as_secs_f64(),
+    }
+}
+
+/// Lets time pass until root, which looks at the cycles of its members now and then, has nothing to
+/// do for as long as a measurement takes.
+fn rest_long(world: &mut World) {
+    const MEASUREMENT: u64 = 45 * 60 * SECOND;
+    loop {
+        world.rest().expect("the fleet becomes idle");
+        let mut later = world.clone();
+        let before = later.events();
+        later.pass(MEASUREMENT);
+        later.replica.tick();
+        if later.events() == before {
+            return;
+        }
+        *world = later;
     }
 }
 

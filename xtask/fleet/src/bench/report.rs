@@ -55,8 +55,9 @@ How the figures are measured:
 - Fees are what root pays. They leave out its memory, the creation of canisters and the cycles sent
   to them.
 - After each pool hit the pool is still as full as it should be. A refill has a table of its own.
-- A thousand of the members are canisters. The others are only records in root, which can't tell
-  the difference. The members of a rollout to all are canisters, and so are the real ones.
+- The first 10,000 members are canisters: root remembers as many closed operations. The others are
+  only records in root, which can't tell the difference. The members of a rollout to all are
+  canisters, and so are the real ones.
 - A rollout upgrades 50 members at once, after one canary and without a bake, and so does the loop
   written by hand, which stops, upgrades and starts. A rollout's figures cover all of it, until its
   end; a fleet's canaries are ten of its members.
