@@ -50,9 +50,12 @@ pub(super) struct Growth {
     pub(super) creation: u128,
     /// The most memory of this process in bytes, if the system tells.
     pub(super) host: Option<u64>,
+    /// A fresh canister from a root that was never upgraded.
+    pub(super) fresh: Cost,
 }
 
-/// The costs of a fleet with so many members.
+/// The costs of a fleet with so many members, after an upgrade of root: the members that are
+/// written are read by one.
 #[derive(Serialize)]
 pub(super) struct Fleet {
     pub(super) fresh: Cost,
@@ -101,10 +104,15 @@ fn grow(world: &mut World, members: usize) -> Growth {
         fees: running(after) - running(before),
         creation: after.creation - before.creation,
         host: peak(),
+        fresh: {
+            rest_long(world);
+            measure::provision(&mut world.clone(), members, SAMPLES, Source::Fresh)
+        },
     }
 }
 
 fn fleet(mut world: World, members: usize) -> Fleet {
+    world.upgrade_root().expect("root can be upgraded");
     rest_long(&mut world);
     let fresh = measure::provision(&mut world.clone(), members, SAMPLES, Source::Fresh);
     let root = world.root;

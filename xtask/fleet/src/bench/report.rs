@@ -241,6 +241,7 @@ pub(super) fn real_members(real: &Real) -> String {
         fees,
         creation,
         host,
+        fresh,
     } = &real.growth;
     let members = grouped(real.members as u64);
     let gigabytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1e9);
@@ -256,6 +257,7 @@ pub(super) fn real_members(real: &Real) -> String {
             "root's heap, MB",
             "root's stable memory, MB",
             "an upgrade of root, s",
+            "root's instructions of the next one",
         ],
         vec![vec![
             format!("{:.1}", seconds / 60.0),
@@ -267,6 +269,7 @@ pub(super) fn real_members(real: &Real) -> String {
             millions(real.real.memory.heap.into()),
             millions(real.real.memory.stable.into()),
             format!("{:.2}", real.real.upgrade_seconds),
+            grouped(fresh.instructions),
         ]],
     );
     let row = |(what, real, written): (&str, u64, u64)| {
@@ -274,7 +277,9 @@ pub(super) fn real_members(real: &Real) -> String {
         vec![what.to_string(), grouped(real), grouped(written), ratio]
     };
     let both = section(
-        &format!("{members} members: real ones, and ones that are written"),
+        &format!(
+            "{members} members after an upgrade of root: real ones, and ones that are written"
+        ),
         &["figure", "real", "written", "ratio"],
         real.pairs().map(row).into(),
     );
