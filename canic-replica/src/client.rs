@@ -28,7 +28,7 @@
 //! }
 //! ```
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::LazyLock};
 
 use candid::Principal;
 use pocket_ic::PocketIc;
@@ -39,6 +39,9 @@ use crate::{
     faults::{ArmedFault, Chaos, Fault, FiredFault},
     trace::{Accounts, Event},
 };
+
+/// All controls share it: a new one would read the certificates of the whole system first.
+static CLIENT: LazyLock<Client> = LazyLock::new(Client::new);
 
 /// A client of one instance of a server. Its errors are sentences that name the failed request and
 /// the reason.
@@ -83,7 +86,7 @@ impl Control {
         let control = Self {
             base: format!("{server}canic/instances/{}", pic.instance_id()),
             server,
-            client: Client::new(),
+            client: CLIENT.clone(),
         };
         // The status alone tells whether this is canic-replica.
         let answer = control

@@ -5,6 +5,11 @@
 //! inputs give the same results, bit for bit. A clone of an instance is a fork, which shares all
 //! memory with its origin until either of them writes.
 //!
+//! On Linux, a message costs what it touches of its canister's memory, however large that is: heaps
+//! are images that executions map, and the kernel tells which pages they wrote. Images may hold a
+//! quarter of the machine's memory; beyond that, and on other systems, each message copies the heap
+//! of its canister.
+//!
 //! It follows the interface specification up to 0.66; [`specification`] goes through its changelog.
 //!
 //! Missing features answer an error that names the feature:

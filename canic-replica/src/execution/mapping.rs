@@ -51,7 +51,7 @@ mod os {
         start: *mut u8,
         length: usize,
         /// While a message holds the image, nobody changes it.
-        _image: Arc<Image>,
+        image: Arc<Image>,
     }
 
     impl Mapping {
@@ -73,7 +73,7 @@ mod os {
             let mapping = Self {
                 start: memory.get_mut(..length)?.as_mut_ptr(),
                 length,
-                _image: image,
+                image,
             };
             // SAFETY: the range lies within memory that we borrow, and stays readable and writable.
             // The file has these bytes, and they do not change.
@@ -83,8 +83,8 @@ mod os {
                     length,
                     ProtFlags::READ | ProtFlags::WRITE,
                     MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
-                    mapping._image.file(),
-                    offset as u64,
+                    mapping.image.file(),
+                    mapping.image.offset() + offset as u64,
                 )
             };
             // If it failed, the kernel may have removed the old mapping: dropping ours renews it.
@@ -149,7 +149,7 @@ mod tests {
             message::{Context, Entry, Message, SubnetContext},
             program_cache,
         },
-        memory::{PAGE, images::Images, pages::statistics},
+        memory::{Heap, PAGE, Pages, images::Images, pages::statistics},
         prices::Prices,
         subnets::SubnetKind,
     };
@@ -172,6 +172,7 @@ mod tests {
               (i32.load (i32.const 0)) (i32.load (i32.const 8)) (i32.load (i32.const 4))))
           (func (export "canister_update fill") (call $fill) (call $reply))
           (func (export "canister_update trap") (call $fill) (unreachable))
+          (func (export "canister_update spin") (call $fill) (loop $again (br $again)))
           (func (export "canister_update grow")
             (drop (memory.grow (i32.const 2)))
             (call $fill)
@@ -214,14 +215,18 @@ mod tests {
             Arc::make_mut(&mut self.canister).code.as_mut().unwrap()
         }
 
-        /// Runs a method, and commits what it did.
+        /// Runs a method, and commits what it did. One that never ends uses up its instructions.
         fn run(&mut self, method: &str, payload: Vec<u8>) -> Executed {
             let context = match method.split_once(' ') {
                 Some(("canister_query", _)) => Context::Query,
                 _ => Context::Update,
             };
             let (entry, nobody) = (Entry::Export(method.into()), Principal::anonymous());
-            let mut message = Message::new(context, entry, nobody, 0, 40_000_000_000);
+            let limit = match method.ends_with("spin") {
+                true => 5_000_000,
+                false => 40_000_000_000,
+            };
+            let mut message = Message::new(context, entry, nobody, 0, limit);
             message.payload = payload;
             message.responded = false;
             let mut executed = execute(&self.canister, &self.subnet, message);
@@ -231,6 +236,18 @@ mod tests {
                 Arc::make_mut(&mut self.canister).code = Some(code);
             }
             executed
+        }
+
+        /// The state for the same module that a snapshot has: one that was taken, or one whose heap
+        /// was uploaded.
+        fn snapshot(&self, is_uploaded: bool) -> ExecutionState {
+            let mut code = self.canister.code.clone().unwrap();
+            if is_uploaded {
+                let mut heap = Heap::fresh(code.heap.size);
+                heap.write(0, &self.contents());
+                code.heap = heap.rebase(&Pages::default(), &code.module.initial);
+            }
+            code
         }
 
         fn contents(&self) -> Vec<u8> {
@@ -259,12 +276,19 @@ mod tests {
         Switch,
         /// The other fork becomes a fork of this one.
         Fork,
+        /// Takes a snapshot.
+        Save,
+        /// Loads it. It may have been downloaded and uploaded in between.
+        Load {
+            is_uploaded: bool,
+        },
     }
 
     fn act() -> impl Strategy<Value = Act> {
         let method = prop_oneof![
             4 => proptest::prelude::Just("canister_update fill"),
             2 => proptest::prelude::Just("canister_update trap"),
+            1 => proptest::prelude::Just("canister_update spin"),
             1 => proptest::prelude::Just("canister_update grow"),
             1 => proptest::prelude::Just("canister_query fill_and_show"),
             1 => proptest::prelude::Just("canister_query show"),
@@ -274,6 +298,8 @@ mod tests {
             8 => (method, 12..MOST, length, 0..3_u8)
                 .prop_map(|(method, at, length, byte)| Act::Run(method, at, length, byte)),
             1 => any::<bool>().prop_map(|fork| if fork { Act::Fork } else { Act::Switch }),
+            1 => proptest::prelude::Just(Act::Save),
+            1 => any::<bool>().prop_map(|is_uploaded| Act::Load { is_uploaded }),
         ]
     }
 
@@ -305,6 +331,7 @@ mod tests {
             copied.code().heap.images = Images::none();
             let mut model = guest.contents();
             let mut other = (guest.clone(), copied.clone(), model.clone());
+            let mut saved = other.clone();
             for act in acts {
                 match act {
                     Act::Run(method, at, length, byte) => {
@@ -319,7 +346,9 @@ mod tests {
                         match method {
                             "canister_query show" => prop_assert!(reply(mapped) == model),
                             "canister_query fill_and_show" => prop_assert!(reply(mapped) == after),
-                            "canister_update trap" => prop_assert!(mapped.outcome.is_err()),
+                            "canister_update trap" | "canister_update spin" => {
+                                prop_assert!(mapped.outcome.is_err());
+                            }
                             _ => {
                                 reply(mapped);
                                 model = after;
@@ -327,6 +356,15 @@ mod tests {
                         }
                     }
                     Act::Fork => other = (guest.clone(), copied.clone(), model.clone()),
+                    Act::Save => saved = (guest.clone(), copied.clone(), model.clone()),
+                    Act::Load { is_uploaded } => {
+                        *guest.code() = saved.0.snapshot(is_uploaded);
+                        *copied.code() = saved.1.snapshot(is_uploaded);
+                        if is_uploaded {
+                            copied.code().heap.images = Images::none();
+                        }
+                        model.clone_from(&saved.2);
+                    }
                     Act::Switch => {
                         let now = (guest, copied, model);
                         (guest, copied, model) = std::mem::replace(&mut other, now);
@@ -369,6 +407,53 @@ mod tests {
         assert_eq!(pages("canister_update some"), 3);
         assert_eq!(pages("canister_query none"), 2);
         assert_eq!(pages("canister_query none"), 0);
+    }
+
+    /// The pages that some messages copy or compare, and the entries of the nodes above pages, once
+    /// a heap of this size is mapped. The last two messages run in a fork and in its origin.
+    fn work(megabytes: usize) -> Vec<(u64, u64)> {
+        const WAT: &str = r#"
+            (module
+              (memory PAGES)
+              (func (export "canister_update all")
+                (memory.fill (i32.const 65536) (i32.const 1) (i32.const BYTES)))
+              (func (export "canister_update one")
+                (i32.store (i32.const 800000)
+                  (i32.add (i32.load (i32.const 800000)) (i32.const 1))))
+              (func (export "canister_update trap")
+                (i32.store (i32.const 700000) (i32.const 3)) (unreachable))
+              (func (export "canister_query none")))
+        "#;
+        let bytes = megabytes * 1_000_000;
+        let pages = bytes.div_ceil(WASM_PAGE as usize) + 1;
+        let wat = WAT.replace("PAGES", &pages.to_string());
+        let mut guest = Guest::new(&wat.replace("BYTES", &bytes.to_string()));
+        let run = |guest: &mut Guest, method: &str| {
+            guest.run(method, Vec::new());
+            (statistics::taken(), statistics::taken_entries())
+        };
+        for method in ["update all", "update one", "update one", "update one"] {
+            run(&mut guest, &format!("canister_{method}"));
+        }
+        let methods = ["query none", "update one", "update trap", "update one"];
+        let here = methods.map(|method| run(&mut guest, &format!("canister_{method}")));
+        let mut fork = guest.clone();
+        let there = [
+            run(&mut fork, "canister_update one"),
+            run(&mut guest, "canister_update one"),
+        ];
+        [&here[..], &there].concat()
+    }
+
+    #[test]
+    fn a_hundred_times_the_heap_is_at_most_a_third_more_work() {
+        let (small, large) = (work(1), work(100));
+        for (message, (small, large)) in std::iter::zip(small, large).enumerate() {
+            assert!(small.0 <= 4, "message {message}: {small:?}");
+            assert_eq!(small.0, large.0, "message {message}");
+            let ratio = large.1 as f64 / small.1 as f64;
+            assert!(ratio <= 1.3, "message {message}: {small:?}, {large:?}");
+        }
     }
 
     #[test]

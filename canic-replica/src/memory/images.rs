@@ -1,34 +1,52 @@
-//! Images: files in memory that hold the contents of a heap, so that an instance can map them
-//! instead of copying each page.
+//! Images: the contents of heaps in a file in memory, so that an instance can map them instead of
+//! copying each page.
 //!
 //! An image is a cache. The pages of a [`crate::memory::Heap`] are the truth, and an image is
 //! brought up to date from them when a message needs it: only pages that differ are written.
+//!
+//! One file has all images, each in a part of its own: a file descriptor for each of them would use
+//! up those of the process.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, LazyLock, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use crate::memory::pages::{PAGE, Page, Pages, ZERO, statistics};
+use crate::memory::pages::{PAGE, Pages, ZERO, statistics};
 
 /// Heaps with fewer pages are copied into each instance: that is faster than mapping them.
-const MIN_PAGES: usize = 256;
+const MIN_PAGES: usize = 64;
 
-/// The images of all heaps in this process.
-static SHELF: Shelf = Shelf::new(Limits {
-    bytes: 2 << 30,
-    images: 128,
-    age: 1_000,
+/// The images of all heaps in this process. A quarter of the machine's memory may hold them.
+static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
+    Shelf::new(Limits {
+        bytes: (memory() / 4).max(2 << 30),
+        images: 1_000,
+        age: 1_000,
+    })
 });
+
+/// The file of all images.
+static FILE: LazyLock<io::Result<File>> = LazyLock::new(os::create_file);
+
+/// Bytes of the file for one image. No heap is longer.
+const PART: u64 = 1 << 36;
+/// The longest file that a system has, in bytes.
+const MAX_FILE: u64 = i64::MAX as u64;
+
+/// The next part that no image has had. They last for a hundred million images.
+static NEXT_PART: AtomicU64 = AtomicU64::new(0);
 
 /// The contents of one heap, which messages map.
 pub(crate) struct Image {
-    file: File,
-    /// What the file holds. Absent pages are zero.
+    file: &'static File,
+    /// Where it begins in the file.
+    offset: u64,
+    /// What it holds. Absent pages are zero.
     pages: Pages,
     /// The number of those that are present.
     present: u64,
@@ -39,10 +57,14 @@ pub(crate) struct Image {
 
 impl Image {
     fn new(shelf: &'static Shelf) -> io::Result<Self> {
-        let file = create_file()?;
+        let file = FILE.as_ref().map_err(io::Error::kind)?;
+        let next = |offset: u64| offset.checked_add(PART).filter(|end| *end <= MAX_FILE);
+        let offset = NEXT_PART.fetch_update(Relaxed, Relaxed, next);
+        let offset = offset.map_err(|_| io::ErrorKind::FileTooLarge)?;
         shelf.images.fetch_add(1, Relaxed);
         Ok(Self {
             file,
+            offset,
             pages: Pages::new(),
             present: 0,
             last_used: AtomicU64::new(0),
@@ -51,7 +73,12 @@ impl Image {
     }
 
     pub(crate) fn file(&self) -> &File {
-        &self.file
+        self.file
+    }
+
+    /// Where the image begins in its file.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The bytes up to the last page that is present. The file is at least this long.
@@ -69,7 +96,8 @@ impl Image {
     fn update(&mut self, pages: &Pages) -> io::Result<()> {
         for index in pages.differences(&self.pages) {
             let page = pages.get(index);
-            write_page(&self.file, page.unwrap_or(&ZERO), index)?;
+            let at = self.offset + index as u64 * PAGE as u64;
+            os::write_page(self.file, page.unwrap_or(&ZERO), at)?;
             statistics::count(1);
             match (self.pages.get(index), page) {
                 (None, Some(_)) => {
@@ -91,7 +119,10 @@ impl Image {
 impl Drop for Image {
     fn drop(&mut self) {
         self.shelf.images.fetch_sub(1, Relaxed);
-        self.shelf.pages.fetch_sub(self.present, Relaxed);
+        // What the system does not take back stays counted.
+        if os::free(self.file, self.offset, PART).is_ok() {
+            self.shelf.pages.fetch_sub(self.present, Relaxed);
+        }
     }
 }
 
@@ -207,7 +238,7 @@ impl Images {
 /// copied.
 struct Limits {
     bytes: u64,
-    /// Each image takes a file descriptor.
+    /// Whoever makes room looks at all of them.
     images: u64,
     /// An image is no longer needed once so many others were asked for.
     age: u64,
@@ -261,27 +292,70 @@ impl Shelf {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn create_file() -> io::Result<File> {
-    use rustix::fs::{MemfdFlags, memfd_create};
-    Ok(memfd_create("canister heap", MemfdFlags::CLOEXEC)?.into())
+/// The memory of the machine in bytes, or 0 if the system does not tell.
+fn memory() -> u64 {
+    let read = || {
+        let text = fs::read_to_string("/proc/meminfo").ok()?;
+        let total = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    read().map_or(0, |kib| kib * 1024)
 }
 
 #[cfg(target_os = "linux")]
-fn write_page(file: &File, page: &Page, index: usize) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
-    file.write_all_at(page, index as u64 * PAGE as u64)
+mod os {
+    use std::{
+        fs::{self, File},
+        io,
+        os::unix::fs::FileExt,
+    };
+
+    use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+
+    use crate::memory::pages::Page;
+
+    /// A file of any length. The system kills a process that writes beyond its limit of files, so
+    /// there is no file if there is such a limit.
+    pub(super) fn create_file() -> io::Result<File> {
+        let limits = fs::read_to_string("/proc/self/limits")?;
+        let limit = (limits.lines()).find_map(|line| line.strip_prefix("Max file size"));
+        if !limit.is_some_and(|limit| limit.trim_start().starts_with("unlimited")) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(memfd_create("canister heaps", MemfdFlags::CLOEXEC)?.into())
+    }
+
+    pub(super) fn write_page(file: &File, page: &Page, at: u64) -> io::Result<()> {
+        file.write_all_at(page, at)
+    }
+
+    /// Gives the memory of a part of the file back to the system.
+    pub(super) fn free(file: &File, at: u64, bytes: u64) -> io::Result<()> {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(fallocate(file, hole, at, bytes)?)
+    }
 }
 
 /// Without such files there are no images.
 #[cfg(not(target_os = "linux"))]
-fn create_file() -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
+mod os {
+    use std::{fs::File, io};
 
-#[cfg(not(target_os = "linux"))]
-fn write_page(_: &File, _: &Page, _: usize) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    use crate::memory::pages::Page;
+
+    pub(super) fn create_file() -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn write_page(_: &File, _: &Page, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn free(_: &File, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -321,7 +395,10 @@ mod tests {
 
     fn check(image: &Image, pages: &Pages) {
         let mut bytes = vec![7; image.bytes()];
-        image.file().read_exact_at(&mut bytes, 0).unwrap();
+        image
+            .file()
+            .read_exact_at(&mut bytes, image.offset())
+            .unwrap();
         for (index, page) in bytes.as_chunks::<PAGE>().0.iter().enumerate() {
             assert!(page == pages.get(index).unwrap_or(&ZERO), "page {index}");
         }
@@ -376,6 +453,36 @@ mod tests {
         let images = shelf_of(1, 1 << 30);
         let made = (0..1000).filter(|_| images.image_of(&pages(300), 0).is_some());
         assert_eq!(made.count(), 20);
+    }
+
+    #[test]
+    fn an_image_that_is_dropped_gives_its_memory_back() {
+        let images = shelf_of(1, 1 << 30);
+        let image = second(&images, &pages(300)).unwrap();
+        let (file, offset) = (image.file, image.offset());
+        let byte = || {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, offset + 299 * PAGE as u64)
+                .unwrap();
+            byte[0]
+        };
+        assert_eq!(byte(), 299_usize as u8);
+        drop((image, images));
+        assert_eq!(byte(), 0);
+    }
+
+    #[test]
+    fn many_images_take_one_file() {
+        let files = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        let images: Vec<_> = (0..200).map(|_| shelf_of(1, 1 << 30)).collect();
+        let before = files();
+        let made: Vec<_> = images
+            .iter()
+            .map(|images| second(images, &pages(64)))
+            .collect();
+        assert!(made.iter().all(Option::is_some));
+        // Other tests of this process open files, too.
+        assert!(files() < before + 100);
     }
 
     #[test]

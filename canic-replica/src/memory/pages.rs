@@ -1,6 +1,6 @@
 //! Pages: a sparse array that copies share until one of them writes.
 
-use std::{ptr, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_bytes::{ByteBuf, Bytes};
@@ -8,28 +8,38 @@ use serde_bytes::{ByteBuf, Bytes};
 /// Bytes of one page of a memory: the platform's own unit of change.
 pub(crate) const PAGE: usize = 4096;
 
-/// Pages per chunk. Two levels keep both short: the clone of a large memory, which takes a
-/// reference per chunk, and the copy of a chunk for one page that is written.
-const CHUNK_PAGES: usize = 64;
+/// Entries of a node of the tree, except the root.
+const FAN: usize = 64;
+
+/// Pages of a leaf, and of a branch.
+const LEAF: usize = FAN;
+const BRANCH: usize = FAN * LEAF;
 
 pub(crate) type Page = [u8; PAGE];
 pub(super) static ZERO: Page = [0; PAGE];
 
-type Chunk = Vec<Option<Arc<Page>>>;
+/// The levels of the tree. The root has one branch for each 16 MiB.
+type Root = Vec<Option<Arc<Branch>>>;
+type Branch = [Option<Arc<Leaf>>; FAN];
+type Leaf = [Option<Arc<Page>>; FAN];
 
 /// A sparse array of pages. Pages that were never written are absent.
+///
+/// It is a tree whose nodes copies share. A copy takes one reference. A page that is written copies
+/// the nodes above it, and the comparison with a copy visits only nodes that are not shared. Both
+/// cost what the written pages cost, however large the memory is.
 #[derive(Clone, Default)]
 pub(crate) struct Pages {
-    chunks: Vec<Option<Arc<Chunk>>>,
+    root: Option<Arc<Root>>,
 }
 
 impl Pages {
     pub(crate) const fn new() -> Self {
-        Self { chunks: Vec::new() }
+        Self { root: None }
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Page> {
-        self.chunks.get(index / CHUNK_PAGES)?.as_ref()?[index % CHUNK_PAGES].as_deref()
+        self.page(index).map(Arc::as_ref)
     }
 
     /// The page, for writing. An absent page is filled with zeros.
@@ -44,39 +54,33 @@ impl Pages {
 
     /// The pages that are present, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Page)> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .filter_map(|(c, chunk)| Some((c, chunk.as_ref()?)))
-            .flat_map(|(c, chunk)| {
-                chunk
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(p, page)| Some((c * CHUNK_PAGES + p, page.as_deref()?)))
-            })
+        self.leaves().flat_map(|(start, leaf)| {
+            let pages = leaf.iter().enumerate();
+            pages.filter_map(move |(p, page)| Some((start + p, page.as_deref()?)))
+        })
     }
 
     /// The index after the last page that is present.
     pub(super) fn end(&self) -> usize {
-        let chunks = self.chunks.iter().enumerate().rev();
-        chunks
-            .filter_map(|(c, chunk)| {
-                let last = chunk.as_ref()?.iter().rposition(Option::is_some)?;
-                Some(c * CHUNK_PAGES + last + 1)
-            })
-            .next()
-            .unwrap_or(0)
+        let last = self.leaves().rev().find_map(|(start, leaf)| {
+            let last = leaf.iter().rposition(Option::is_some)?;
+            Some(start + last + 1)
+        });
+        last.unwrap_or(0)
     }
 
-    /// The indexes of the pages that `self` and `other` do not share, in order. Chunks that they
-    /// share cost one comparison.
+    /// The indexes of the pages that `self` and `other` do not share, in order.
     pub(super) fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> {
-        let chunk = |pages: &'a Self, index| pages.chunks.get(index).and_then(Option::as_ref);
-        let page = |pages: &'a Self, index| pages.get(index).map(ptr::from_ref);
-        (0..self.chunks.len().max(other.chunks.len()))
-            .filter(move |c| chunk(self, *c).map(Arc::as_ptr) != chunk(other, *c).map(Arc::as_ptr))
-            .flat_map(|c| c * CHUNK_PAGES..(c + 1) * CHUNK_PAGES)
-            .filter(move |index| page(self, *index) != page(other, *index))
+        let branches = match share(self.root.as_ref(), other.root.as_ref()) {
+            true => 0,
+            false => self.branches().max(other.branches()),
+        };
+        (0..branches)
+            .filter(|b| !share(self.branch(*b), other.branch(*b)))
+            .flat_map(|b| b * FAN..(b + 1) * FAN)
+            .filter(|l| !share(self.leaf(*l), other.leaf(*l)))
+            .flat_map(|l| l * LEAF..(l + 1) * LEAF)
+            .filter(|index| !share(self.page(*index), other.page(*index)))
     }
 
     /// Whether both share all pages.
@@ -84,14 +88,60 @@ impl Pages {
         self.differences(other).next().is_none()
     }
 
-    fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
-        let chunk = index / CHUNK_PAGES;
-        if self.chunks.len() <= chunk {
-            self.chunks.resize(chunk + 1, None);
-        }
-        let chunk = self.chunks[chunk].get_or_insert_with(|| Arc::new(vec![None; CHUNK_PAGES]));
-        &mut Arc::make_mut(chunk)[index % CHUNK_PAGES]
+    /// The leaves that are present, each with the index of its first page.
+    fn leaves(&self) -> impl DoubleEndedIterator<Item = (usize, &Leaf)> {
+        let root: &[_] = self.root.as_ref().map_or(&[], |root| root);
+        let branches = root.iter().enumerate();
+        branches
+            .filter_map(|(b, branch)| Some((b * BRANCH, branch.as_deref()?)))
+            .flat_map(|(start, branch)| {
+                let leaves = branch.iter().enumerate();
+                leaves.filter_map(move |(l, leaf)| Some((start + l * LEAF, leaf.as_deref()?)))
+            })
     }
+
+    fn branches(&self) -> usize {
+        self.root.as_ref().map_or(0, |root| root.len())
+    }
+
+    fn branch(&self, number: usize) -> Option<&Arc<Branch>> {
+        self.root.as_ref()?.get(number)?.as_ref()
+    }
+
+    fn leaf(&self, number: usize) -> Option<&Arc<Leaf>> {
+        self.branch(number / FAN)?[number % FAN].as_ref()
+    }
+
+    fn page(&self, index: usize) -> Option<&Arc<Page>> {
+        self.leaf(index / LEAF)?[index % LEAF].as_ref()
+    }
+
+    /// The place of a page, for a change.
+    fn slot(&mut self, index: usize) -> &mut Option<Arc<Page>> {
+        let root = own(self.root.get_or_insert_default());
+        let number = index / BRANCH;
+        if root.len() <= number {
+            root.resize(number + 1, None);
+        }
+        let branch = own(root[number].get_or_insert_with(|| Arc::new([const { None }; FAN])));
+        let leaf =
+            branch[index / LEAF % FAN].get_or_insert_with(|| Arc::new([const { None }; FAN]));
+        &mut own(leaf)[index % LEAF]
+    }
+}
+
+/// Whether both are the same node, or absent.
+fn share<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    statistics::count_entries(1);
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
+}
+
+/// A node, for a change. It is copied if another tree shares it.
+fn own<T: Clone + AsRef<[E]>, E>(node: &mut Arc<T>) -> &mut T {
+    if Arc::strong_count(node) > 1 {
+        statistics::count_entries(AsRef::<[E]>::as_ref(&**node).len() as u64);
+    }
+    Arc::make_mut(node)
 }
 
 /// On disk, pages are a list of those that are present, with their indexes.
@@ -161,7 +211,7 @@ fn span(offset: u64, length: usize) -> (usize, usize, usize) {
     )
 }
 
-/// How many pages of heaps the messages of this thread copied or compared, for tests.
+/// The work of the messages of this thread on heaps, for tests.
 pub(crate) mod statistics {
     #[cfg(test)]
     use std::cell::Cell;
@@ -169,19 +219,31 @@ pub(crate) mod statistics {
     #[cfg(test)]
     thread_local! {
         static PAGES: Cell<u64> = const { Cell::new(0) };
+        static ENTRIES: Cell<u64> = const { Cell::new(0) };
     }
 
-    #[cfg(not(test))]
-    pub(crate) fn count(_: u64) {}
-
-    #[cfg(test)]
-    pub(crate) fn count(pages: u64) {
-        PAGES.set(PAGES.get() + pages);
+    /// Counts pages that are copied or compared.
+    pub(crate) fn count(_pages: u64) {
+        #[cfg(test)]
+        PAGES.set(PAGES.get() + _pages);
     }
 
+    /// Counts entries of nodes that are copied or compared.
+    pub(crate) fn count_entries(_entries: u64) {
+        #[cfg(test)]
+        ENTRIES.set(ENTRIES.get() + _entries);
+    }
+
+    /// The pages since the last question.
     #[cfg(test)]
     pub(crate) fn taken() -> u64 {
         PAGES.take()
+    }
+
+    /// The entries since the last question.
+    #[cfg(test)]
+    pub(crate) fn taken_entries() -> u64 {
+        ENTRIES.take()
     }
 }
 
@@ -189,18 +251,59 @@ pub(crate) mod statistics {
 mod tests {
     use super::*;
 
+    fn filled(pages: usize) -> Pages {
+        let mut filled = Pages::new();
+        (0..pages).for_each(|index| filled.set(index, [1; PAGE]));
+        filled
+    }
+
     #[test]
     fn a_copy_shares_all_pages_that_neither_writes() {
-        const PAGES: usize = 3 * CHUNK_PAGES;
-        let mut origin = Pages::new();
-        (0..PAGES).for_each(|index| origin.set(index, [1; PAGE]));
+        const PAGES: usize = 3 * BRANCH;
+        let mut origin = filled(PAGES);
         let mut copy = origin.clone();
-        copy.get_mut(CHUNK_PAGES)[0] = 2;
+        assert!(origin.is_same(&copy));
+        copy.get_mut(LEAF)[0] = 2;
         origin.set(7, [3; PAGE]);
+        copy.set(PAGES + 5, [4; PAGE]);
         let at = |pages: &Pages, index| pages.get(index).map(std::ptr::from_ref);
-        let apart: Vec<_> = (0..PAGES)
+        let apart: Vec<_> = (0..2 * PAGES)
             .filter(|index| at(&origin, *index) != at(&copy, *index))
             .collect();
-        assert_eq!(apart, [7, CHUNK_PAGES]);
+        assert_eq!(apart, [7, LEAF, PAGES + 5]);
+        assert_eq!(origin.differences(&copy).collect::<Vec<_>>(), apart);
+        assert_eq!(copy.differences(&origin).collect::<Vec<_>>(), apart);
+    }
+
+    #[test]
+    fn the_work_of_one_page_does_not_depend_on_the_pages_there_are() {
+        let work = |pages| {
+            let mut origin = filled(pages);
+            let before = origin.clone();
+            statistics::taken_entries();
+            origin.get_mut(pages / 2)[0] = 2;
+            assert_eq!(before.differences(&origin).collect::<Vec<_>>(), [pages / 2]);
+            assert!(origin.is_same(&origin.clone()));
+            statistics::taken_entries()
+        };
+        // One entry of the root for each 16 MiB is all that a large memory adds.
+        let (few, many) = (work(BRANCH), work(30 * BRANCH));
+        assert_eq!(many, few + 2 * 29);
+    }
+
+    #[test]
+    fn pages_are_found_in_order_however_sparse_they_are() {
+        let written = [0, 1, LEAF, BRANCH - 1, BRANCH, 9 * BRANCH + 3 * LEAF + 5];
+        let mut pages = Pages::new();
+        written
+            .iter()
+            .rev()
+            .for_each(|index| pages.set(*index, [*index as u8; PAGE]));
+        let found = pages.iter().map(|(index, page)| (index, page[0]));
+        let expected = written.map(|index| (index, index as u8));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        assert_eq!(pages.end(), written[5] + 1);
+        assert_eq!(Pages::new().end(), 0);
+        assert!((0..pages.end()).all(|i| pages.get(i).is_some() == written.contains(&i)));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Two fleets are measured in the same way: one of a managed root, and one of a root written by
 //! hand. The latter grows with an empty module, so that a hundred thousand members fit into memory.
-//! The worker's real module is approved after that. The former has a thousand real workers at most,
-//! and the others are records.
+//! The worker's real module is approved after that. The former has a thousand real workers, or
+//! as many as is asked for, and the others are records.
 
 pub mod rollouts;
 
@@ -265,12 +265,24 @@ const MAX_BATCH: usize = 1_000;
 /// Members that are provisioned; more members are only added to root's records.
 const PROVISIONED: usize = 1_000;
 
+/// Closed operations that root remembers (`canic-runtime/src/state/journal.rs`). A fleet with as
+/// many provisioned members has all that root ever reads.
+pub const REMEMBERED: usize = 10_000;
+
 /// Grows the managed fleet from `from` to `to` members.
 ///
 /// # Panics
 /// When a member can't be provisioned.
 pub fn grow(world: &mut World, from: usize, to: usize) {
-    let made = to.min(PROVISIONED);
+    grow_partly(world, from, to, PROVISIONED);
+}
+
+/// [`grow`] in which only the first `provisioned` members are canisters.
+///
+/// # Panics
+/// When a member can't be provisioned.
+pub fn grow_partly(world: &mut World, from: usize, to: usize, provisioned: usize) {
+    let made = to.min(provisioned);
     grow_workers(world, from, made);
     if to > made {
         seed(world, from.max(made)..to);

@@ -62,6 +62,8 @@ mod tests {
         let lines = [
             "bench",
             "bench --members 10,1000 --builds --json --write",
+            "bench --real",
+            "bench real --members 1000",
             "bench replica",
             "bench replica --json",
             "faults",

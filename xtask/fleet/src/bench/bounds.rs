@@ -2,7 +2,11 @@
 
 use canic_fault_tests::measure::{Batch, Cost, rollouts::Upgrades};
 
-use super::figures::{Bound, Figures, Rollouts, WithMembers};
+use super::{
+    figures::{Bound, Figures, Rollouts, WithMembers},
+    real::Real,
+    replica,
+};
 
 /// All bounds on these figures.
 pub(super) fn bounds(figures: &Figures) -> Vec<Bound> {
@@ -10,6 +14,8 @@ pub(super) fn bounds(figures: &Figures) -> Vec<Bound> {
     bounds.extend(twins(figures));
     bounds.extend(batch(&figures.batch));
     bounds.extend(rollouts(&figures.rollouts));
+    bounds.extend(figures.real.iter().flat_map(Real::bounds));
+    bounds.extend(figures.replica.iter().flat_map(replica::bounds));
     if figures.at.iter().any(|at| at.registry_bytes.is_some()) {
         bounds.push(Bound::new(
             "bytes of the registry per member, without its key",

@@ -3,6 +3,8 @@
 use canic_fault_tests::measure::{Announcement, Batch, Cost, Memory, Refill, rollouts::Upgrades};
 use serde::Serialize;
 
+use super::{real::Real, replica};
+
 /// All figures.
 #[derive(Serialize)]
 pub(super) struct Figures {
@@ -12,6 +14,8 @@ pub(super) struct Figures {
     pub(super) rollouts: Rollouts,
     pub(super) modules: Vec<Module>,
     pub(super) idle: Vec<Idle>,
+    pub(super) real: Option<Real>,
+    pub(super) replica: Option<replica::Figures>,
     pub(super) builds: Vec<Build>,
     pub(super) bounds: Vec<Bound>,
 }

@@ -19,7 +19,7 @@ const SAMPLES: usize = 5;
 const MANY: usize = 10_000;
 
 /// Measures with each of these numbers of members, which ascend, and rolls out to `many`
-/// members. Leaves out builds and bounds.
+/// members. Leaves out real members, the replica, builds and bounds.
 ///
 /// # Errors
 /// When `members` is empty.
@@ -33,6 +33,8 @@ pub(super) fn measure(members: &[usize], many: usize) -> Result<Figures, String>
         rollouts: rollouts::measure(members, many),
         modules: modules()?,
         idle: idle(),
+        real: None,
+        replica: None,
         builds: Vec::new(),
         bounds: Vec::new(),
         at,
@@ -73,7 +75,7 @@ fn managed(counts: &[usize]) -> Result<Vec<Managed>, String> {
     let mut managed = Vec::new();
     for &members in counts {
         eprintln!("managed: {members} members");
-        measure::grow(&mut world, there, members);
+        measure::grow_partly(&mut world, there, members, measure::REMEMBERED);
         there = members;
         let mut now = world.clone();
         let fresh = measure::provision(&mut now.clone(), members, SAMPLES, Source::Fresh);

@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: the costs of a fleet; `cargo xtask bench replica`: the times of a test
-//! suite.
+//! `cargo xtask bench`: the costs of a fleet, and the times of a test suite.
 
 mod bounds;
 mod builds;
 mod figures;
 mod fleet;
+mod real;
 mod replica;
 mod report;
 mod rollouts;
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Rolls a release out to so many members
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     rollout: usize,
+    /// Makes all members of the largest fleet, too
+    #[arg(long)]
+    real: bool,
     /// Times cargo, too
     #[arg(long)]
     builds: bool,
@@ -60,6 +63,11 @@ enum Subject {
         #[arg(long, value_name = "N", default_value_t = 10_000)]
         rollout: usize,
     },
+    /// Makes so many members by batches, and compares them with members on record
+    Real {
+        #[arg(long, value_name = "N", default_value_t = 100_000)]
+        members: usize,
+    },
     /// Times instances, installs and calls; POCKET_IC_BIN names another server to compare with
     Replica {
         /// Adds the figures as one line of JSON, the last one
@@ -74,12 +82,17 @@ enum Subject {
 /// When a figure can't be measured, or a bound is missed.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     match &args.subject {
-        Some(Subject::Replica { json }) => return replica::run(*json),
+        Some(Subject::Replica { json }) => return run_replica(*json),
+        Some(Subject::Real { members }) => return run_real(*members),
         Some(Subject::Rollouts { members, rollout }) => return run_rollouts(members, *rollout),
         None => {}
     }
     artifacts::ensure_wasm_target()?;
     let mut figures = fleet::measure(&ascending(&args.members), args.rollout)?;
+    if args.real {
+        figures.real = args.members.iter().max().map(|most| real::measure(*most));
+    }
+    figures.replica = Some(replica::measure()?);
     if args.builds {
         figures.builds = builds::measure()?;
     }
@@ -105,6 +118,30 @@ fn run_rollouts(members: &[usize], many: usize) -> Result<(), String> {
     let bounds = bounds::rollouts(&rollouts);
     println!("{}", report::bounds(&bounds));
     println!("{}", report::rollouts(&rollouts));
+    none_is_missed(&bounds)
+}
+
+/// Measures and prints the times of the replica; fails after that if a ratio is missed.
+fn run_replica(json: bool) -> Result<(), String> {
+    artifacts::ensure_wasm_target()?;
+    let figures = replica::measure()?;
+    let bounds = replica::bounds(&figures);
+    println!("{}", report::bounds(&bounds));
+    println!("{}", replica::tables(&figures));
+    if json {
+        let line = serde_json::to_string(&figures).map_err(|e| e.to_string())?;
+        println!("{line}");
+    }
+    none_is_missed(&bounds)
+}
+
+/// Makes members and prints what that takes; fails after that if a bound is missed.
+fn run_real(members: usize) -> Result<(), String> {
+    artifacts::ensure_wasm_target()?;
+    let real = real::measure(members);
+    let bounds = real.bounds();
+    println!("{}", report::bounds(&bounds));
+    println!("{}", report::real_members(&real));
     none_is_missed(&bounds)
 }
 

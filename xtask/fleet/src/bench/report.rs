@@ -2,7 +2,11 @@
 
 use canic_fault_tests::measure::{Batch, Cost, Refill, Step, rollouts::Upgrades};
 
-use super::figures::{Bound, Build, Figures, Idle, Module, Rollouts, WithMembers};
+use super::{
+    figures::{Bound, Build, Figures, Idle, Module, Rollouts, WithMembers},
+    real::{self, Real},
+    replica,
+};
 
 /// All tables.
 pub(super) fn tables(figures: &Figures) -> String {
@@ -13,10 +17,12 @@ pub(super) fn tables(figures: &Figures) -> String {
     ];
     sections.extend(figures.at.last().map(steps));
     sections.push(sizes(&figures.at));
+    sections.extend(figures.real.as_ref().map(real_members));
     sections.push(batch(&figures.batch));
     sections.push(rollouts(&figures.rollouts));
     sections.push(modules(&figures.modules));
     sections.push(idle(&figures.idle));
+    sections.extend(figures.replica.as_ref().map(replica::tables));
     if !figures.builds.is_empty() {
         sections.push(builds(&figures.builds));
     }
@@ -37,8 +43,9 @@ creates canisters, installs them and keeps a map of its members; its calls name 
 they set.
 
 `cargo xtask bench --write` measures all figures again and writes this page. `--members 10,1000`
-takes less time, `--builds` times cargo as well, and `--json` adds the figures as one line. The
-command fails if a bound is missed.
+takes less time, `--real` makes all members of the largest fleet, `--builds` times cargo as well,
+and `--json` adds the figures as one line. The command fails if a bound is missed. `cargo xtask
+bench real` and `cargo xtask bench replica` measure a part.
 
 How the figures are measured:
 
@@ -48,14 +55,17 @@ How the figures are measured:
 - Fees are what root pays. They leave out its memory, the creation of canisters and the cycles sent
   to them.
 - After each pool hit the pool is still as full as it should be. A refill has a table of its own.
-- A thousand of the members are canisters. The others are only records in root, which can't tell
-  the difference. The members of a rollout to all are canisters.
+- The first 10,000 members are canisters: root remembers as many closed operations. The others are
+  only records in root, which can't tell the difference. The members of a rollout to all are
+  canisters, and so are the real ones.
 - A rollout upgrades 50 members at once, after one canary and without a bake, and so does the loop
   written by hand, which stops, upgrades and starts. A rollout's figures cover all of it, until its
   end; a fleet's canaries are ten of its members.
 - A member is stopped from the round in which the platform stops it to that in which it starts it.
 - Root keeps its indexes on the heap, so an upgrade reads all records once. Its instructions are the
   last column of the fleet's size; the platform allows 300 B for an upgrade.
+- The replica is timed through the ordinary client. Its heaps are measured in turn: each message
+  writes to another page than the one before. Times have goals, ratios have bounds.
 - A build after a change compiles only the worker's crate again. The machine may do other work while
   builds are timed.
 
@@ -222,6 +232,60 @@ fn sizes(at: &[WithMembers]) -> String {
     )
 }
 
+/// A fleet of which all members are canisters.
+pub(super) fn real_members(real: &Real) -> String {
+    let real::Growth {
+        seconds,
+        messages,
+        rounds,
+        fees,
+        creation,
+        host,
+        fresh,
+    } = &real.growth;
+    let members = grouped(real.members as u64);
+    let gigabytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1e9);
+    let growth = section(
+        &format!("{members} real canisters, by batches"),
+        &[
+            "minutes",
+            "messages",
+            "rounds",
+            "fees a member, M cycles",
+            "creation a member, M cycles",
+            "the host's memory, GB",
+            "root's heap, MB",
+            "root's stable memory, MB",
+            "an upgrade of root, s",
+            "root's instructions of the next one",
+        ],
+        vec![vec![
+            format!("{:.1}", seconds / 60.0),
+            grouped(*messages),
+            grouped(*rounds),
+            millions(fees / real.members as u128),
+            millions(creation / real.members as u128),
+            host.map_or("unknown".to_string(), gigabytes),
+            millions(real.real.memory.heap.into()),
+            millions(real.real.memory.stable.into()),
+            format!("{:.2}", real.real.upgrade_seconds),
+            grouped(fresh.instructions),
+        ]],
+    );
+    let row = |(what, real, written): (&str, u64, u64)| {
+        let ratio = format!("{:.3} ×", real as f64 / written as f64);
+        vec![what.to_string(), grouped(real), grouped(written), ratio]
+    };
+    let both = section(
+        &format!(
+            "{members} members after an upgrade of root: real ones, and ones that are written"
+        ),
+        &["figure", "real", "written", "ratio"],
+        real.pairs().map(row).into(),
+    );
+    growth + &both
+}
+
 fn batch(batch: &Batch) -> String {
     section(
         "A batch",
@@ -344,7 +408,7 @@ fn builds(builds: &[Build]) -> String {
     )
 }
 
-fn section(title: &str, head: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(super) fn section(title: &str, head: &[&str], rows: Vec<Vec<String>>) -> String {
     format!("## {title}\n\n{}\n", table(head, &rows))
 }
 
@@ -392,7 +456,7 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// A number with a comma before each three digits.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let parts: Vec<_> = digits
         .as_bytes()
