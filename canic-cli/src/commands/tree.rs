@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The member whose subtree is shown, or `root`
+    /// The member whose subtree is shown (PRINCIPAL or ROLE/KEY), or `root`
     #[arg(default_value = "root")]
     top: String,
     /// Levels below it
@@ -50,7 +50,7 @@ pub(crate) struct Node {
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
-    let top = members::parent_of(&args.top, fleet.root)?;
+    let top = members::parent(fleet, &args.top).await?;
     let bar = progress::bar(0, "members");
     let rows = fleet
         .members(&MembersFilter::All, |seen, all| {

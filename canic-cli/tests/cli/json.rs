@@ -1,10 +1,13 @@
 //! The JSON of each command: the fields that docs/operating.md lists.
 
-use canic_fleet_tests::artifacts;
+use candid::encode_one;
+use canic_fleet_tests::{artifacts, user};
+use example_types::WorkerArgs;
 use expect_test::expect;
 use serde_json::Value;
 
 use crate::{
+    changes::argument,
     common::{Live, redact, without_times},
     looks::notebook,
     releases::{file, three_members},
@@ -54,7 +57,8 @@ fn the_commands_that_look() {
         {
           "matching": 0,
           "pool": [],
-          "skipped": 0
+          "skipped": 0,
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("pool"));
@@ -73,13 +77,16 @@ fn the_commands_that_look() {
               "key": "user 1",
               "kind": "provision",
               "paid": "..",
+              "parent": "lxzze-o7777-77777-aaaaa-cai",
+              "release": 1,
               "role": "worker",
               "source": "fresh",
               "state": "done",
               "updated": ".."
             }
           ],
-          "skipped": 0
+          "skipped": 0,
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("ops --state all --kind provision --limit 1"));
@@ -289,4 +296,45 @@ fn the_commands_that_change_something() {
         (&aborted["outcome"], &aborted["left"]),
         (&"aborted".into(), &3.into())
     );
+}
+
+#[test]
+fn the_commands_that_move_and_import() {
+    let live = Live::start("fixture-hub-root", |fleet| {
+        fleet.approve("hub", &artifacts::module("fixture-hub"));
+        fleet.approve("worker", &artifacts::module("example-worker"));
+        fleet.quiet();
+    });
+    for hub in ["a", "b"] {
+        live.ok(&["provision", "hub", "--key", hub]);
+    }
+    let owner = argument(1);
+    let words = ["provision", "worker", "--key", "w", "--parent", "hub/a"];
+    live.ok(&[&words[..], &["--arg", &owner]].concat());
+    let json = |line: &str| without_times(live.json(line));
+    expect![[r#"
+        {
+          "canister": "l62sy-yx777-77777-aaabq-cai",
+          "done": "moved",
+          "operation": 4
+        }
+    "#]]
+    .assert_eq(&json("move worker/w hub/b"));
+    let pic = &live.fleet.pic;
+    let existing = |module: &str, argument: Vec<u8>| {
+        let canister = pic.create_canister_with_settings(Some(user(9)), None);
+        pic.add_cycles(canister, 3_000_000_000_000);
+        if !module.is_empty() {
+            pic.install_canister(canister, artifacts::module(module), argument, Some(user(9)));
+        }
+        pic.set_controllers(canister, Some(user(9)), vec![user(9), live.fleet.root])
+            .expect("controllers");
+        canister
+    };
+    let empty = existing("", Vec::new());
+    expect![[""]].assert_eq(&json(&format!("import {empty} --pool --yes")));
+    let notebook = encode_one(WorkerArgs { owner: user(2) }).expect("an argument");
+    let adopted = existing("example-worker", notebook);
+    let line = format!("import {adopted} --role worker --key x --parent hub/b --yes");
+    expect![[""]].assert_eq(&json(&line));
 }
