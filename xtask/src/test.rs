@@ -5,8 +5,10 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
+    iter,
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -136,25 +138,26 @@ fn build_tests() -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo built no binary canic-replica".to_string())
 }
 
+/// Test binaries that wait most of their time, for servers, timers and other programs: `client` of
+/// the replica and `cli` of the command line. They run beside the others.
+const WAITING: [&str; 2] = ["--test", "cl*"];
+
+/// All other test binaries. Cargo takes patterns, and none that means "all but".
+const WORKING: [&str; 6] = ["--lib", "--bins", "--test", "[!c]*", "--test", "c[!l]*"];
+
 /// Runs all tests of the workspace, doctests included; echoes their output and counts them.
 fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), String> {
-    let mut child = command(&["test", "--no-fail-fast"])
-        .args(WORKSPACE)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("cargo can't be run: {e}"))?;
-    let output = child.stdout.take().ok_or("cargo's output can't be read")?;
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|e| format!("cargo's output can't be read: {e}"))?;
-        tally.count(&line);
-        println!("{line}");
-    }
-    let status = child
-        .wait()
-        .map_err(|e| format!("cargo can't be awaited: {e}"))?;
-    if !status.success() {
-        return Err("cargo test".to_string());
+    let run = |targets: &[&str]| lines_of_tests(targets, environment);
+    let (waiting, working) = thread::scope(|scope| {
+        let waiting = scope.spawn(|| run(&WAITING).map(Iterator::collect::<Vec<_>>));
+        let working = run(&WORKING).map(|lines| tally.echo(lines));
+        (waiting.join(), working)
+    });
+    let waiting = waiting.map_err(|_| "the thread of a test run panicked")?;
+    let waiting = waiting.map(|lines| tally.echo(lines.into_iter()));
+    let documented = run(&["--doc"]).map(|lines| tally.echo(lines));
+    for result in [working, waiting, documented] {
+        result??;
     }
     if tally.passed == 0 {
         Err("no test ran".to_string())
@@ -163,7 +166,40 @@ fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), Stri
     }
 }
 
+/// The lines that the tests of some targets print. After them comes an error if a test failed.
+fn lines_of_tests(
+    targets: &[&str],
+    environment: &[(&str, OsString)],
+) -> Result<impl Iterator<Item = Result<String, String>> + use<>, String> {
+    let mut child = command(&["test", "--no-fail-fast"])
+        .args(WORKSPACE)
+        .args(targets)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    let output = child.stdout.take().ok_or("cargo's output can't be read")?;
+    let lines = BufReader::new(output).lines();
+    let lines = lines.map(|line| line.map_err(|e| format!("cargo's output can't be read: {e}")));
+    let end = iter::once_with(move || match child.wait() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(Err("cargo test".to_string())),
+        Err(e) => Some(Err(format!("cargo can't be awaited: {e}"))),
+    });
+    Ok(lines.chain(end.flatten()))
+}
+
 impl Tally {
+    /// Prints lines, and counts the tests that they tell of.
+    fn echo(&mut self, lines: impl Iterator<Item = Result<String, String>>) -> Result<(), String> {
+        for line in lines {
+            let line = line?;
+            self.count(&line);
+            println!("{line}");
+        }
+        Ok(())
+    }
+
     /// Reads lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; ..`.
     fn count(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
