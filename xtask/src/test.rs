@@ -2,6 +2,7 @@
 //! cargo compiles: see [`WORKSPACE`].
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
@@ -13,6 +14,7 @@ use std::{
 };
 
 use canic_artifacts as artifacts;
+use serde_json::Value;
 
 use crate::{dependencies, rooms, width};
 
@@ -138,24 +140,47 @@ fn build_tests() -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo built no binary canic-replica".to_string())
 }
 
-/// Test binaries that wait most of their time, for servers, timers and other programs: `client` of
-/// the replica and `cli` of the command line. They run beside the others.
-const WAITING: [&str; 2] = ["--test", "cl*"];
+/// Test binaries that wait most of their time, for servers, timers and other programs. They run
+/// beside the others.
+const WAITING: [&str; 2] = ["client", "cli"];
 
-/// All other test binaries. Cargo takes patterns, and none that means "all but".
-const WORKING: [&str; 6] = ["--lib", "--bins", "--test", "[!c]*", "--test", "c[!l]*"];
+/// The arguments that select the test binaries that wait, and those that select all others.
+fn lanes() -> Result<[Vec<String>; 2], String> {
+    let metadata = command(&["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .output()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    let metadata: Value = serde_json::from_slice(&metadata.stdout)
+        .map_err(|e| format!("the answer of `cargo metadata`: {e}"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    // Several packages may have tests of one name.
+    let names: BTreeSet<&str> = tests.filter_map(|target| target["name"].as_str()).collect();
+    let those_that = |wait: bool| {
+        let names = names
+            .iter()
+            .filter(move |name| WAITING.contains(name) == wait);
+        names.flat_map(|name| ["--test".to_string(), (*name).to_string()])
+    };
+    let own = ["--lib", "--bins"].map(str::to_string);
+    Ok([
+        those_that(true).collect(),
+        own.into_iter().chain(those_that(false)).collect(),
+    ])
+}
 
 /// Runs all tests of the workspace, doctests included; echoes their output and counts them.
 fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), String> {
-    let run = |targets: &[&str]| lines_of_tests(targets, environment);
+    let [waiting, working] = lanes()?;
+    let run = |targets: &[String]| lines_of_tests(targets, environment);
     let (waiting, working) = thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(&WAITING).map(Iterator::collect::<Vec<_>>));
-        let working = run(&WORKING).map(|lines| tally.echo(lines));
+        let waiting = scope.spawn(|| run(&waiting).map(Iterator::collect::<Vec<_>>));
+        let working = run(&working).map(|lines| tally.echo(lines));
         (waiting.join(), working)
     });
     let waiting = waiting.map_err(|_| "the thread of a test run panicked")?;
     let waiting = waiting.map(|lines| tally.echo(lines.into_iter()));
-    let documented = run(&["--doc"]).map(|lines| tally.echo(lines));
+    let documented = run(&["--doc".to_string()]).map(|lines| tally.echo(lines));
     for result in [working, waiting, documented] {
         result??;
     }
@@ -168,7 +193,7 @@ fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), Stri
 
 /// The lines that the tests of some targets print. After them comes an error if a test failed.
 fn lines_of_tests(
-    targets: &[&str],
+    targets: &[String],
     environment: &[(&str, OsString)],
 ) -> Result<impl Iterator<Item = Result<String, String>> + use<>, String> {
     let mut child = command(&["test", "--no-fail-fast"])
@@ -250,4 +275,18 @@ fn closing_lines_are_counted() {
     tally.count("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
     tally.count("test some::thing ... ok");
     assert_eq!((tally.passed, tally.failed, tally.skipped), (5, 4, 1));
+}
+
+#[test]
+fn each_test_binary_is_in_one_lane() {
+    let [waiting, working] = lanes().expect("cargo tells the tests");
+    assert_eq!(waiting, ["--test", "cli", "--test", "client"]);
+    for name in ["docs", "faults", "fleet", "rules", "ui"] {
+        assert!(working.iter().any(|one| one == name), "{working:?}");
+    }
+    assert!(
+        !working
+            .iter()
+            .any(|one| waiting[1..].contains(one) && one != "--test")
+    );
 }

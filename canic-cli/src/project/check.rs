@@ -32,7 +32,9 @@ pub(crate) fn check(canisters: &[Canister]) -> Vec<Remark> {
             remarks.extend(missing_member(root.canister, role, &own));
             remarks.extend(other_argument(role, &own));
             remarks.extend(unknown_parents(root.canister, role, root.roles));
-            for (member, role) in own {
+        }
+        for role in root.roles {
+            for (member, role) in root.members(role, &members) {
                 remarks.extend(children(root.canister, root.roles, member, role));
             }
         }

@@ -1,7 +1,7 @@
 //! The JSON of each command: the fields that docs/operating.md lists.
 
-use candid::encode_one;
-use canic_fleet_tests::{artifacts, user};
+use candid::{Principal, encode_one};
+use canic_fleet_tests::{Fleet, artifacts, user};
 use example_types::WorkerArgs;
 use expect_test::expect;
 use serde_json::Value;
@@ -37,19 +37,27 @@ fn the_commands_that_look() {
               "depth": 1,
               "hidden_siblings": 3,
               "key": "member 1",
-              "live": null,
+              "live": {
+                "burned_per_day": "..",
+                "cycles": "..",
+                "days_left": "..",
+                "frozen": "..",
+                "memory": "..",
+                "run": "running"
+              },
               "module": "..",
               "operation": 1,
               "parent": "lxzze-o7777-77777-aaaaa-cai",
               "release": 1,
               "role": "releases",
-              "runs_release": null,
+              "runs_release": true,
               "since": "..",
               "state": "active",
               "unseen": null
             }
           ],
-          "top": "lxzze-o7777-77777-aaaaa-cai"
+          "top": "lxzze-o7777-77777-aaaaa-cai",
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("tree --limit 1"));
@@ -320,21 +328,39 @@ fn the_commands_that_move_and_import() {
         }
     "#]]
     .assert_eq(&json("move worker/w hub/b"));
-    let pic = &live.fleet.pic;
-    let existing = |module: &str, argument: Vec<u8>| {
-        let canister = pic.create_canister_with_settings(Some(user(9)), None);
-        pic.add_cycles(canister, 3_000_000_000_000);
-        if !module.is_empty() {
-            pic.install_canister(canister, artifacts::module(module), argument, Some(user(9)));
-        }
-        pic.set_controllers(canister, Some(user(9)), vec![user(9), live.fleet.root])
-            .expect("controllers");
-        canister
-    };
-    let empty = existing("", Vec::new());
-    expect![[""]].assert_eq(&json(&format!("import {empty} --pool --yes")));
     let notebook = encode_one(WorkerArgs { owner: user(2) }).expect("an argument");
-    let adopted = existing("example-worker", notebook);
+    let adopted = existing(&live, Some(("example-worker", notebook)));
     let line = format!("import {adopted} --role worker --key x --parent hub/b --yes");
-    expect![[""]].assert_eq(&json(&line));
+    expect![[r#"
+        {
+          "canister": "ll5dv-z7777-77777-aaaca-cai",
+          "done": "imported",
+          "operation": 5
+        }
+    "#]]
+    .assert_eq(&json(&line));
+
+    let live = Live::start("example-root", Fleet::quiet);
+    let line = format!("import {} --pool --yes", existing(&live, None));
+    expect![[r#"
+        {
+          "canister": "l62sy-yx777-77777-aaabq-cai",
+          "done": "imported",
+          "operation": 3
+        }
+    "#]]
+    .assert_eq(&without_times(live.json(&line)));
+}
+
+/// A canister of somebody's, which root controls, too.
+fn existing(live: &Live, code: Option<(&str, Vec<u8>)>) -> Principal {
+    let (pic, owner) = (&live.fleet.pic, user(9));
+    let canister = pic.create_canister_with_settings(Some(owner), None);
+    pic.add_cycles(canister, 3_000_000_000_000);
+    if let Some((module, argument)) = code {
+        pic.install_canister(canister, artifacts::module(module), argument, Some(owner));
+    }
+    pic.set_controllers(canister, Some(owner), vec![owner, live.fleet.root])
+        .expect("controllers");
+    canister
 }
