@@ -115,8 +115,8 @@ impl<'a> Matrix<'a> {
         self
     }
 
-    /// Tries so many random pairs of faults besides. One that fails is told with the faults that its
-    /// problem needs.
+    /// Tries so many random pairs of faults besides. One that fails is told with the faults that
+    /// its problem needs.
     pub fn pairs(mut self, pairs: usize) -> Self {
         self.pairs = pairs;
         self
