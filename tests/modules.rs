@@ -1,10 +1,11 @@
 //! Workspaces of an author's in which root embeds the module of another crate. Whatever changes,
 //! root's build embeds the present module or fails.
 
+mod nested;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 const CDYLIB: &str = "crate-type = [\"cdylib\"]";
@@ -165,26 +166,16 @@ fn the_fleet_of_the_readme_is_built_by_its_one_command() {
     fs::copy(canic.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock is there");
     let command = "cargo build --release --target wasm32-unknown-unknown -p root";
     assert!(readme.contains(command), "the one command");
-    let target = folder.with_file_name("packages-target");
     // Without the profile for small modules: it takes long, and changes no rule.
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--offline",
-            "--quiet",
-            "-p",
-            "root",
-            "--target-dir",
-        ])
-        .arg(&target)
+    let output = nested::cargo(&folder)
+        .args(["build", "--offline", "--quiet", "-p", "root"])
         .args(WASM)
-        .current_dir(&folder)
         .output()
         .expect("cargo runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.is_empty(), "{stderr}");
     assert!(
-        target
+        nested::target()
             .join("wasm32-unknown-unknown/debug/root.wasm")
             .exists()
     );
@@ -277,11 +268,8 @@ impl Workspace {
     #[track_caller]
     fn embedded(&self) -> String {
         self.build_root().expect("root can be built");
-        let root = format!(
-            "packages-target/wasm32-unknown-unknown/debug/{}_root.wasm",
-            self.name
-        );
-        let root = fs::read(self.folder.with_file_name(root)).expect("root is built");
+        let root = format!("wasm32-unknown-unknown/debug/{}_root.wasm", self.name);
+        let root = fs::read(nested::target().join(root)).expect("root is built");
         let worker = b"worker ";
         let start = root
             .windows(worker.len())
@@ -293,12 +281,9 @@ impl Workspace {
 
     /// Runs cargo; the error is its output.
     fn cargo(&self, command: &str, arguments: &[&str]) -> Result<(), String> {
-        let output = Command::new(env!("CARGO"))
+        let output = nested::cargo(&self.folder)
             .args([command, "--offline", "--quiet"])
             .args(arguments)
-            .arg("--target-dir")
-            .arg(self.folder.with_file_name("packages-target"))
-            .current_dir(&self.folder)
             .output()
             .expect("cargo runs");
         match output.status.success() {

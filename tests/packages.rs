@@ -1,11 +1,14 @@
 //! Packages outside the workspace, like an author's: rebuilds after a change of an embedded module,
 //! and a crate that depends on canic alone.
 
+mod nested;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
+
+use crate::nested::cargo;
 
 /// The smallest module, and one with a custom section.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -120,12 +123,9 @@ impl Package {
 
     /// Runs `cargo check`; the error is its output.
     fn check(&self) -> Result<Fresh, String> {
-        let output = Command::new(env!("CARGO"))
+        let output = cargo(&self.0)
             .args(["check", "--offline", "--quiet"])
             .arg("--message-format=json-render-diagnostics")
-            .arg("--target-dir")
-            .arg(self.0.with_file_name("packages-target"))
-            .current_dir(&self.0)
             .output()
             .expect("cargo runs");
         if !output.status.success() {

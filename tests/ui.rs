@@ -5,14 +5,17 @@
 //! reviewed like code. A line `//# not: fragment` in a fail case names text that must not appear in
 //! its errors, such as a follow-up error.
 
+mod nested;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::Once,
 };
 
 use trybuild::TestCases;
+
+use crate::nested::cargo;
 
 /// Text that no fail case may show: names inside an expansion, a panic of a macro, lints about the
 /// author's item.
@@ -23,10 +26,19 @@ const FORBIDDEN: [&str; 4] = [
     "internal error",
 ];
 
+/// The editions whose rules authors may have.
+const EDITIONS: [&str; 2] = ["2021", "2024"];
+
+/// Each pass case is linked as a program. One command builds all, where trybuild takes as many.
 #[test]
 fn pass() {
-    prepare_trybuild();
-    TestCases::new().pass("tests/ui/*/pass/*.rs");
+    let [_, newest] = EDITIONS;
+    let output = cargo(&project(newest))
+        .args(["build", "--offline", "--quiet", "--keep-going", "--bins"])
+        .output()
+        .expect("cargo runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
 }
 
 #[test]
@@ -76,22 +88,12 @@ fn expansions_raise_no_lint() {
             &["-Dmissing_docs", "-Dunreachable_pub", "-Adead_code"],
         ),
     ];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for edition in ["2021", "2024"] {
-        let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lint-{edition}"));
-        fs::create_dir_all(&project).expect("the folder can be made");
-        place_fixtures(&project);
-        fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock is there");
-        fs::write(project.join("Cargo.toml"), manifest(root, edition))
-            .expect("the manifest can be written");
+    for edition in EDITIONS {
         for (targets, lints) in lints {
-            let output = Command::new(env!("CARGO"))
+            let output = cargo(&project(edition))
                 .args(["clippy", "--offline", "--quiet", "--keep-going", targets])
-                .arg("--target-dir")
-                .arg(project.with_file_name("packages-target"))
                 .arg("--")
                 .args(lints)
-                .current_dir(&project)
                 .output()
                 .expect("cargo runs");
             let stderr = String::from_utf8_lossy(&output.stderr);
@@ -103,11 +105,31 @@ fn expansions_raise_no_lint() {
     }
 }
 
+/// The folder of a package with each pass case, in an edition. Tests that run in parallel share it.
+fn project(edition: &str) -> PathBuf {
+    static PREPARED: Once = Once::new();
+    let folder =
+        |edition| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ui-cases-{edition}"));
+    PREPARED.call_once(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for edition in EDITIONS {
+            let project = folder(edition);
+            fs::create_dir_all(&project).expect("the folder can be made");
+            place_fixtures(&project);
+            fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock"))
+                .expect("the lock is there");
+            fs::write(project.join("Cargo.toml"), manifest(root, edition))
+                .expect("the manifest can be written");
+        }
+    });
+    folder(edition)
+}
+
 /// The manifest of a package with each pass case as a program and as a library.
 fn manifest(root: &Path, edition: &str) -> String {
     let mut manifest = format!(
         "[workspace]\n\
-         [package]\nname = \"lint\"\nversion = \"0.0.0\"\nedition = \"{edition}\"\n\
+         [package]\nname = \"ui-cases\"\nversion = \"0.0.0\"\nedition = \"{edition}\"\n\
          [dependencies]\ncanic = {{ path = {:?} }}\ncandid = \"0.10\"\nic-cdk = \"0.20\"\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n",
         root.display().to_string()
@@ -140,19 +162,16 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// Prepares the package in which trybuild compiles the cases; once, because tests run in parallel.
+/// Prepares the package in which trybuild compiles the cases.
 fn prepare_trybuild() {
-    static PREPARED: Once = Once::new();
-    PREPARED.call_once(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tests");
-        let project = target.join("trybuild").join(env!("CARGO_PKG_NAME"));
-        place_fixtures(&project);
-        // Nobody debugs the programs of the cases.
-        let config = project.join(".cargo");
-        fs::create_dir_all(&config).expect("the folder can be made");
-        fs::write(config.join("config.toml"), "[profile.dev]\ndebug = false\n")
-            .expect("the configuration can be written");
-    });
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tests");
+    let project = target.join("trybuild").join(env!("CARGO_PKG_NAME"));
+    place_fixtures(&project);
+    // Nobody debugs what it compiles.
+    let config = project.join(".cargo");
+    fs::create_dir_all(&config).expect("the folder can be made");
+    fs::write(config.join("config.toml"), "[profile.dev]\ndebug = false\n")
+        .expect("the configuration can be written");
 }
 
 /// Copies the modules that cases embed beside the package's manifest, where the paths in

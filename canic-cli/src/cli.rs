@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::{
     commands::{
-        author, check, costs, fund, lists, local, logs, medic, members, metrics, provision,
+        author, check, costs, fund, lists, local, logs, medic, members, metrics, pool, provision,
         release, retire, rollout, status, tree,
     },
     connection, dashboard,
@@ -47,7 +47,7 @@ enum Command {
     /// Tells what the fleet costs a day, and how long its cycles last
     Costs,
     /// Lists the canisters of the pool
-    Pool(lists::PoolArgs),
+    Pool(pool::Args),
     /// Lists operations: without an option those that are open
     Ops(lists::OpsArgs),
     /// Shows an operation
@@ -112,7 +112,7 @@ impl Cli {
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
             Command::Costs => costs::run(&fleet().await?, &out).await,
-            Command::Pool(args) => lists::pool(&fleet().await?, &args, &out).await,
+            Command::Pool(args) => pool::run(&fleet().await?, &args, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,
             Command::Releases(args) => lists::releases(&fleet().await?, &args, &out).await,

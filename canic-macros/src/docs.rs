@@ -29,6 +29,33 @@ fn table<'a>(page: &'a str, heading: &str) -> &'a str {
     &rest[..rest.find("\n///\n").unwrap_or(rest.len())]
 }
 
+/// The blocks of code below a heading, up to the next heading.
+fn blocks(page: &str, heading: &str) -> String {
+    let start = page.find(heading);
+    let start = start.unwrap_or_else(|| panic!("no heading {heading}")) + heading.len();
+    let (mut blocks, mut is_inside) = (String::new(), false);
+    for line in page[start..].lines() {
+        if line.starts_with("/// ```") {
+            is_inside = !is_inside;
+        } else if is_inside {
+            blocks += line;
+            blocks += "\n";
+        } else if line.starts_with("/// #") {
+            break;
+        }
+    }
+    blocks
+}
+
+/// Each option stands in a block of code.
+fn shows(blocks: &str, names: &OptionNames) {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: Vec<&str> = blocks.split(|c| !is_letter(c)).collect();
+    for name in [names.unique, names.repeatable].concat() {
+        assert!(words.contains(&name), "no example of `{name}` in\n{blocks}");
+    }
+}
+
 /// Each option has a row that begins with it, and each row an option.
 fn documents(table: &str, names: &OptionNames) {
     let known = [names.unique, names.repeatable].concat();
@@ -59,14 +86,21 @@ fn the_page_of_a_root_names_every_option() {
     ];
     for (heading, names) in lists {
         documents(table(&page, heading), &names);
+        shows(&blocks(&page, heading), &names);
     }
 }
 
 #[test]
 fn the_page_of_a_role_names_every_option() {
     let page = page("pub fn role(");
-    documents(table(&page, "/// # Options"), &role::args::ROLE);
-    documents(table(&page, "/// ## `child(..)`"), &role::args::CHILD);
+    let lists = [
+        ("/// # Options", role::args::ROLE),
+        ("/// ## `child(..)`", role::args::CHILD),
+    ];
+    for (heading, names) in lists {
+        documents(table(&page, heading), &names);
+        shows(&blocks(&page, heading), &names);
+    }
 }
 
 #[test]
@@ -82,4 +116,7 @@ fn the_pages_of_endpoints_name_every_option() {
             .join("\n"),
     ];
     documents(&both.join("\n"), &endpoint::args::ENDPOINT);
+    // The example of a query stands above its options.
+    let examples = blocks(&update, "/// # Options") + &blocks(&query, "/// ");
+    shows(&examples, &endpoint::args::ENDPOINT);
 }

@@ -79,6 +79,23 @@ use proc_macro::TokenStream;
 /// | `http` | serve metrics to browsers and Prometheus | not served |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///
+/// ```
+/// # extern crate canic as framework;
+/// #[framework::root(
+///     pool(max = 10),
+///     role(name = "worker", cycles = "2T"),
+///     reserve = "5T",
+///     refuel(below = "50T", to = "100T"),
+///     budget(per_day = "20T"),
+///     stable_memory = "64GiB",
+///     http,
+///     crate = framework,
+/// )]
+/// pub struct Fleet;
+/// # framework::export_candid!();
+/// # fn main() {}
+/// ```
+///
 /// ## `pool(..)`
 ///
 /// | Option | Meaning | Default |
@@ -86,6 +103,13 @@ use proc_macro::TokenStream;
 /// | `max = 10` | the most canisters in the pool | required |
 /// | `min = 2` | the least number of canisters that root keeps ready; with demand it keeps more, up to `max` | 0 |
 /// | `cycles = "1T"` | the balance with which root creates a canister of the pool | `"1T"` |
+///
+/// ```
+/// #[canic::root(pool(min = 2, max = 10, cycles = "1.5T"))]
+/// pub struct Fleet;
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
 ///
 /// ## `refuel(..)`
 ///
@@ -96,6 +120,13 @@ use proc_macro::TokenStream;
 /// | `from("cycles", "icp")` | root's accounts that pay, the first one first: at the cycles ledger, and at the ICP ledger | `"cycles"` |
 ///
 /// `canic_funding` and `canic::fleet::accounts` tell the accounts.
+///
+/// ```
+/// #[canic::root(refuel(below = "50T", to = "100T", from("cycles", "icp")))]
+/// pub struct Fleet;
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
 ///
 /// ## `role(..)`
 ///
@@ -116,6 +147,43 @@ use proc_macro::TokenStream;
 /// | `args = path::Type` | the argument of `init`, one value, which types `Fleet::worker()` | untyped |
 /// | `fund(..)` | when root grants cycles to a member, and how many | only if a controller says so |
 ///
+/// ```
+/// #[derive(candid::CandidType)]
+/// pub struct WorkerArgs {
+///     owner: candid::Principal,
+/// }
+///
+/// #[canic::root(
+///     role(name = "hub", singleton, watches("worker", releases)),
+///     role(
+///         name = "worker",
+///         max = 1_000,
+///         max_per_parent = 100,
+///         cycles = "2T",
+///         parents("root", "hub"),
+///         controllers(parent, "ryjl3-tyaaa-aaaaa-aaaba-cai"),
+///         rollback = "delete",
+///         rollout(canary = "5%", bake = "1h"),
+///         fund(below = "7d", to = "30d"),
+///         args = WorkerArgs,
+///     ),
+/// )]
+/// pub struct Fleet;
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
+///
+/// Root embeds a module like this, with `worker = { path = "../worker" }` among the dependencies of
+/// its manifest:
+///
+/// ```ignore
+/// #[canic::root(
+///     role(name = "worker", wasm = worker),
+///     role(name = "page", wasm = "modules/page.wasm.gz"),
+/// )]
+/// pub struct Fleet;
+/// ```
+///
 /// ## `fund(..)` in `role(..)`
 ///
 /// A level is a time for which a member's cycles last (`"7d"`, `"36h"`), or an amount of them.
@@ -125,6 +193,13 @@ use proc_macro::TokenStream;
 /// | `below = "7d"` | root grants cycles to a member that has less | required |
 /// | `to = "30d"` | as many as the member lacks to this | required |
 /// | `per_day = "1T"` | cycles that all members of the role get in a day | no limit but the budget |
+///
+/// ```
+/// #[canic::root(role(name = "worker", fund(below = "7d", to = "30d", per_day = "1T")))]
+/// pub struct Fleet;
+/// # canic::export_candid!();
+/// # fn main() {}
+/// ```
 ///
 /// An amount of cycles is a number, or has a unit and quotes: `"10M"`, `"500B"`, `"1T"`, `"1.5T"`.
 ///
@@ -146,7 +221,17 @@ use proc_macro::TokenStream;
 ///
 /// ```
 /// #[canic::root(
-///     role(name = "worker", rollout(canary = "5%", bake = "1h", on_failure = "undo")),
+///     role(
+///         name = "worker",
+///         rollout(
+///             canary = "5%",
+///             bake = "1h",
+///             concurrent = 20,
+///             max_failures = "2%",
+///             on_failure = "undo",
+///             health_timeout = "5m",
+///         ),
+///     ),
 ///     role(name = "ledger", rollout(snapshot = "all", keep = "1d", manual)),
 /// )]
 /// pub struct Fleet;
@@ -228,6 +313,21 @@ pub fn root(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `subscribes` | subscribe to root's announcements in `init` and after each upgrade | with `child(..)` the same, else with the first lookup |
 /// | `stable_memory = "64GiB"` | the limit of the member's stable memory; fixed by the first install | `"4GiB"` |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
+///
+/// ```
+/// # extern crate canic as framework;
+/// #[framework::role(
+///     "hub",
+///     child(name = "shard"),
+///     http,
+///     subscribes,
+///     stable_memory = "64GiB",
+///     crate = framework,
+/// )]
+/// pub struct Hub;
+/// # framework::export_candid!();
+/// # fn main() {}
+/// ```
 ///
 /// ## `child(..)`
 ///
@@ -330,6 +430,38 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `encode_with = path` | a function of the returned value that returns `Vec<u8>` | Candid |
 /// | `crate = path` | the path of the `canic` crate, if it has another name | `::canic` |
 ///
+/// ```
+/// # extern crate canic as framework;
+/// # mod ic_cdk { pub mod api { pub fn msg_reply(_: impl AsRef<[u8]>) {} } }
+/// use std::marker::PhantomData;
+///
+/// #[canic::update(name = "begin-work", hidden, decoding_quota = 1_000_000)]
+/// fn begin(jobs: Vec<String>) {}
+///
+/// #[framework::update(crate = framework, allow(controller), guard = is_open)]
+/// fn reset() {}
+///
+/// #[canic::update(manual_reply)]
+/// fn count() -> PhantomData<u64> {
+///     ic_cdk::api::msg_reply(candid::encode_one(7_u64).unwrap());
+///     PhantomData
+/// }
+///
+/// #[canic::update(decode_with = text, encode_with = bytes)]
+/// fn shout(word: String) -> String {
+///     word.to_uppercase()
+/// }
+///
+/// fn text(argument: Vec<u8>) -> String {
+///     String::from_utf8_lossy(&argument).into_owned()
+/// }
+///
+/// fn bytes(word: String) -> Vec<u8> {
+///     word.into_bytes()
+/// }
+/// # fn is_open() -> Result<(), String> { Ok(()) }
+/// ```
+///
 /// ## `allow(..)`
 ///
 /// | Item | Callers |
@@ -342,6 +474,24 @@ pub fn role(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `member` | the members of this canister's fleet |
 /// | `role = "hub"` | the members of that role; may be repeated |
 /// | `guard = path` | callers that a `fn() -> Result<(), String>` lets pass; may be repeated |
+///
+/// ```
+/// #[canic::update(allow(anyone))]
+/// fn greet() {}
+///
+/// #[canic::update(allow(controller, root, parent, child, guard = is_friend))]
+/// fn work() {}
+///
+/// #[canic::update(allow(member))]
+/// fn gossip() {}
+///
+/// #[canic::update(allow(role = "hub", role = "index"))]
+/// fn report() {}
+///
+/// fn is_friend() -> Result<(), String> {
+///     Err("no friend of ours".to_owned())
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn update(attribute: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::endpoint(endpoint::Kind::Update, attribute.into(), item.into()).into()

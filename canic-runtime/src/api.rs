@@ -401,6 +401,10 @@ pub struct OperationInfo {
     pub role: Option<String>,
     /// The key of its member, if it works on one that has a key.
     pub key: Option<String>,
+    /// The parent of its member, if it works on one; of a move the new parent.
+    pub parent: Option<Principal>,
+    /// The release that its member gets by it, if it gets one.
+    pub release: Option<u32>,
     /// Its canister, as soon as root knows the id.
     pub canister: Option<Principal>,
     /// The origin of its canister.

@@ -1,4 +1,4 @@
-//! The fault matrix of an author's fleet: every await of his scenario, and every fault at each.
+//! The fault matrix of an author's fleet: every await of their scenario, and every fault at each.
 
 mod report;
 
@@ -13,6 +13,7 @@ use crate::{
     fleet::{Fleet, audit_quiet},
     matrix::{self, Scene, Subject, catch_panic, in_parallel},
     network::Network,
+    shrink,
 };
 
 /// Pairs of failures that share the first one: to know which second failures are possible, the
@@ -114,7 +115,8 @@ impl<'a> Matrix<'a> {
         self
     }
 
-    /// Tries so many random pairs of faults besides.
+    /// Tries so many random pairs of faults besides. One that fails is told with the faults that
+    /// its problem needs.
     pub fn pairs(mut self, pairs: usize) -> Self {
         self.pairs = pairs;
         self
@@ -181,18 +183,30 @@ impl<'a> Matrix<'a> {
         report.singles = cases.len();
         cases.extend(self.draw_pairs(&without.sites));
         report.pairs = cases.len() - report.singles;
-        for (failures, run) in cases
-            .iter()
-            .zip(in_parallel(&cases, |case| self.run_case(case)))
-        {
-            report.fired += usize::from(run.fired);
-            if !run.problems.is_empty() {
-                report
-                    .violations
-                    .push(self.violation(failures, run.problems));
-            }
+        let runs = in_parallel(&cases, |case| {
+            let run = self.run_case(case);
+            (run.fired, self.shrunk(case, run.problems))
+        });
+        for (fired, violation) in runs {
+            report.fired += usize::from(fired);
+            // A pair may shrink to a single fault that is known.
+            let violation = violation.filter(|one| !report.violations.contains(one));
+            report.violations.extend(violation);
         }
         report
+    }
+
+    /// The violation of a case that has problems, with the fewest of its failures.
+    fn shrunk(&self, failures: &[Failure], problems: Vec<String>) -> Option<Violation> {
+        if problems.is_empty() {
+            return None;
+        }
+        let fewest = match failures {
+            [_] => None,
+            pair => shrink::failures(pair, |failures| self.run_case(failures).problems),
+        };
+        let (failures, problems) = fewest.unwrap_or_else(|| (failures.to_vec(), problems));
+        Some(self.violation(&failures, problems))
     }
 
     fn draw_pairs(&self, sites: &[Site]) -> Vec<Vec<Failure>> {

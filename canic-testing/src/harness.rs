@@ -65,12 +65,12 @@ pub struct Harness<N = Replica, W = ()> {
     plan: Plan,
 }
 
-/// Somebody who works beside the test: he is called before each round.
+/// Somebody who works beside the test, and is called before each round.
 pub trait Writer<N> {
-    /// Submits what he wants. `idle`: rounds in a row in which nothing ran.
+    /// Submits what they want. `idle`: rounds in a row in which nothing ran.
     fn write(&mut self, network: &mut N, idle: u32);
 
-    /// Whether an event of the trace is his. His own work does not keep a fleet from being quiet.
+    /// Whether an event of the trace is theirs. Their own work keeps no fleet from being quiet.
     fn is_own(event: &Event) -> bool;
 }
 

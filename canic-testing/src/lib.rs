@@ -57,6 +57,7 @@ pub mod harness;
 pub mod matrix;
 pub mod network;
 mod principal;
+pub mod shrink;
 pub mod status;
 mod user;
 

@@ -1,5 +1,8 @@
 //! The fault matrix of an author's fleet: the example's notebooks, and purses that pay each other.
 
+#[cfg(feature = "pocket-ic")]
+mod server;
+
 use std::{env, process::Command};
 
 use candid::Principal;
@@ -39,6 +42,12 @@ fn all_coins(fleet: &Fleet, purses: &[Principal]) -> u64 {
     let coins =
         |purse: &Principal| -> u64 { fleet.user("alice").query(*purse, "coins", ()).unwrap() };
     purses.iter().map(coins).sum()
+}
+
+#[cfg(feature = "pocket-ic")]
+#[test]
+fn these_tests_pass_on_a_server_too() {
+    server::run_these_tests("these_tests_pass_on_a_server_too");
 }
 
 #[test]
@@ -129,6 +138,35 @@ fn a_printed_line_repeats_its_case_and_tells_what_happened() {
         "1 case with one fault, 0 with two, 1 fired, 1 violation",
     ] {
         assert!(repeated.contains(told), "{told} is missing: {repeated}");
+    }
+}
+
+#[test]
+fn a_pair_is_told_with_the_faults_that_its_problem_needs() {
+    let (fleet, [a, b]) = purses();
+    if !fleet.is_in_process() {
+        return;
+    }
+    let report = fleet
+        .faults()
+        .scenario(|fleet| -> Result<(), Error> {
+            let alice = fleet.user("alice");
+            // Whatever becomes of the first payment, the second one follows.
+            drop(alice.update::<_, ()>(a, "pay", (b, 10u64)));
+            alice.update::<_, ()>(b, "pay", (a, 10u64))
+        })
+        .invariant(|fleet| match all_coins(fleet, &[a, b]) {
+            200 => Ok(()),
+            coins => Err(format!("there are {coins} coins")),
+        })
+        .every(usize::MAX)
+        .pairs(12)
+        .report();
+    assert_eq!((report.singles, report.pairs), (1, 12), "{report}");
+    assert!(report.violations.len() > 1, "{report}");
+    for violation in &report.violations {
+        assert_eq!(violation.case.failures.len(), 1, "{report}");
+        assert_eq!(violation.problems, ["there are 190 coins"]);
     }
 }
 

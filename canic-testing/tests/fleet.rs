@@ -1,5 +1,8 @@
 //! A fleet in a test: the example's notebooks.
 
+#[cfg(feature = "pocket-ic")]
+mod server;
+
 #[cfg(not(feature = "pocket-ic"))]
 use std::{env, process::Command};
 use std::{
@@ -289,6 +292,12 @@ struct Nothing {}
 #[should_panic(expected = "has no canister `example-wurker`")]
 fn a_package_that_does_not_exist_is_named() {
     let _ = notebooks().role("worker", "example-wurker").start();
+}
+
+#[cfg(feature = "pocket-ic")]
+#[test]
+fn these_tests_pass_on_a_server_too() {
+    server::run_these_tests("these_tests_pass_on_a_server_too");
 }
 
 /// The server's client is compiled with a feature only.

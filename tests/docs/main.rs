@@ -1,6 +1,8 @@
 //! The pages of `docs` and the README: every Rust block compiles, every console block is run by a
 //! test or marked, every link leads somewhere, and the book has every page.
 
+#[path = "../nested/mod.rs"]
+mod nested;
 mod page;
 mod workspace;
 

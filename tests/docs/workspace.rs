@@ -7,10 +7,12 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use crate::page::{Block, Page, REPOSITORY};
+use crate::{
+    nested::cargo,
+    page::{Block, Page, REPOSITORY},
+};
 
 /// A workspace of crates that blocks make.
 pub(crate) struct Workspace {
@@ -86,7 +88,7 @@ impl Workspace {
         }
         let lock = Path::new(REPOSITORY).join("Cargo.lock");
         fs::copy(lock, self.folder.join("Cargo.lock")).expect("the lock is there");
-        let output = Command::new(env!("CARGO"))
+        let output = cargo(&self.folder)
             .args([
                 "check",
                 "--offline",
@@ -94,9 +96,6 @@ impl Workspace {
                 "--workspace",
                 "--keep-going",
             ])
-            .arg("--target-dir")
-            .arg(self.folder.with_file_name("packages-target"))
-            .current_dir(&self.folder)
             .output()
             .expect("cargo runs");
         match output.status.success() {

@@ -2,15 +2,19 @@
 //! cargo compiles: see [`WORKSPACE`].
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
+    iter,
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use canic_artifacts as artifacts;
+use serde_json::Value;
 
 use crate::{dependencies, rooms, width};
 
@@ -136,25 +140,49 @@ fn build_tests() -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo built no binary canic-replica".to_string())
 }
 
+/// Test binaries that wait most of their time, for servers, timers and other programs. They run
+/// beside the others.
+const WAITING: [&str; 2] = ["client", "cli"];
+
+/// The arguments that select the test binaries that wait, and those that select all others.
+fn lanes() -> Result<[Vec<String>; 2], String> {
+    let metadata = command(&["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .output()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    let metadata: Value = serde_json::from_slice(&metadata.stdout)
+        .map_err(|e| format!("the answer of `cargo metadata`: {e}"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    // Several packages may have tests of one name.
+    let names: BTreeSet<&str> = tests.filter_map(|target| target["name"].as_str()).collect();
+    let those_that = |wait: bool| {
+        let names = names
+            .iter()
+            .filter(move |name| WAITING.contains(name) == wait);
+        names.flat_map(|name| ["--test".to_string(), (*name).to_string()])
+    };
+    let own = ["--lib", "--bins"].map(str::to_string);
+    Ok([
+        those_that(true).collect(),
+        own.into_iter().chain(those_that(false)).collect(),
+    ])
+}
+
 /// Runs all tests of the workspace, doctests included; echoes their output and counts them.
 fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), String> {
-    let mut child = command(&["test", "--no-fail-fast"])
-        .args(WORKSPACE)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("cargo can't be run: {e}"))?;
-    let output = child.stdout.take().ok_or("cargo's output can't be read")?;
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|e| format!("cargo's output can't be read: {e}"))?;
-        tally.count(&line);
-        println!("{line}");
-    }
-    let status = child
-        .wait()
-        .map_err(|e| format!("cargo can't be awaited: {e}"))?;
-    if !status.success() {
-        return Err("cargo test".to_string());
+    let [waiting, working] = lanes()?;
+    let run = |targets: &[String]| lines_of_tests(targets, environment);
+    let (waiting, working) = thread::scope(|scope| {
+        let waiting = scope.spawn(|| run(&waiting).map(Iterator::collect::<Vec<_>>));
+        let working = run(&working).map(|lines| tally.echo(lines));
+        (waiting.join(), working)
+    });
+    let waiting = waiting.map_err(|_| "the thread of a test run panicked")?;
+    let waiting = waiting.map(|lines| tally.echo(lines.into_iter()));
+    let documented = run(&["--doc".to_string()]).map(|lines| tally.echo(lines));
+    for result in [working, waiting, documented] {
+        result??;
     }
     if tally.passed == 0 {
         Err("no test ran".to_string())
@@ -163,7 +191,40 @@ fn tests(environment: &[(&str, OsString)], tally: &mut Tally) -> Result<(), Stri
     }
 }
 
+/// The lines that the tests of some targets print. After them comes an error if a test failed.
+fn lines_of_tests(
+    targets: &[String],
+    environment: &[(&str, OsString)],
+) -> Result<impl Iterator<Item = Result<String, String>> + use<>, String> {
+    let mut child = command(&["test", "--no-fail-fast"])
+        .args(WORKSPACE)
+        .args(targets)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cargo can't be run: {e}"))?;
+    let output = child.stdout.take().ok_or("cargo's output can't be read")?;
+    let lines = BufReader::new(output).lines();
+    let lines = lines.map(|line| line.map_err(|e| format!("cargo's output can't be read: {e}")));
+    let end = iter::once_with(move || match child.wait() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(Err("cargo test".to_string())),
+        Err(e) => Some(Err(format!("cargo can't be awaited: {e}"))),
+    });
+    Ok(lines.chain(end.flatten()))
+}
+
 impl Tally {
+    /// Prints lines, and counts the tests that they tell of.
+    fn echo(&mut self, lines: impl Iterator<Item = Result<String, String>>) -> Result<(), String> {
+        for line in lines {
+            let line = line?;
+            self.count(&line);
+            println!("{line}");
+        }
+        Ok(())
+    }
+
     /// Reads lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; ..`.
     fn count(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
@@ -214,4 +275,18 @@ fn closing_lines_are_counted() {
     tally.count("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out");
     tally.count("test some::thing ... ok");
     assert_eq!((tally.passed, tally.failed, tally.skipped), (5, 4, 1));
+}
+
+#[test]
+fn each_test_binary_is_in_one_lane() {
+    let [waiting, working] = lanes().expect("cargo tells the tests");
+    assert_eq!(waiting, ["--test", "cli", "--test", "client"]);
+    for name in ["docs", "faults", "fleet", "rules", "ui"] {
+        assert!(working.iter().any(|one| one == name), "{working:?}");
+    }
+    assert!(
+        !working
+            .iter()
+            .any(|one| waiting[1..].contains(one) && one != "--test")
+    );
 }

@@ -17,6 +17,7 @@ use crate::{
         cargo::{self, Canister, Workspace},
         check::{self, Remark},
         prices::{self, PlanRow},
+        roots,
     },
     views::ReleaseRow,
 };
@@ -33,10 +34,19 @@ pub(crate) struct Args {
 struct Report {
     canisters: usize,
     remarks: Vec<Remark>,
-    /// The parts of the root's plan, with their prices.
-    plan: Vec<PlanRow>,
+    /// The parts of the roots' plans, with their prices.
+    plan: Vec<Planned>,
     /// Only with `--deployed`.
     deployed: Vec<Deployed>,
+}
+
+/// A part of a root's plan.
+#[derive(Debug, Serialize)]
+struct Planned {
+    /// The package of the root.
+    root: String,
+    #[serde(flatten)]
+    row: PlanRow,
 }
 
 /// A built module against what is deployed.
@@ -86,23 +96,44 @@ pub(crate) async fn run(
     }
 }
 
-/// The prices of the root's plan.
-fn plan(workspace: &Workspace) -> Vec<PlanRow> {
-    let module = |role: &str| {
-        let mut canisters = workspace.canisters.iter();
-        let canister = canisters.find(|one| one.role() == Some(role))?;
-        let metadata = canister.module(&workspace.target).metadata();
-        metadata.ok().map(|metadata| metadata.len())
-    };
-    let plan = workspace.canisters.iter().find_map(|one| one.plan.as_ref());
-    plan.map(|plan| prices::prices(plan, module))
-        .unwrap_or_default()
+/// The prices of the roots' plans.
+fn plan(workspace: &Workspace) -> Vec<Planned> {
+    let members = roots::members(&workspace.canisters);
+    let mut planned = Vec::new();
+    for root in roots::roots(&workspace.canisters) {
+        let module = |role: &str| {
+            let role = root.roles.iter().find(|one| one.name == role)?;
+            let (canister, _) = root.members(role, &members).into_iter().next()?;
+            let metadata = canister.module(&workspace.target).metadata();
+            metadata.ok().map(|metadata| metadata.len())
+        };
+        let plan = root.canister.plan.as_ref();
+        let rows = plan.map_or(Vec::new(), |plan| prices::prices(plan, module));
+        planned.extend(rows.into_iter().map(|row| Planned {
+            root: root.canister.package.clone(),
+            row,
+        }));
+    }
+    planned
+}
+
+/// The canisters that are meant for the fleet that is deployed: those of the root whose package its
+/// module names, or all.
+async fn meant<'a>(fleet: &Fleet, canisters: &'a [Canister]) -> Result<Vec<&'a Canister>, Failure> {
+    let built = fleet.metadata(fleet.root, "canic:crate").await?;
+    // A name and a version.
+    let package = built.as_deref().and_then(|text| text.split(' ').next());
+    let mut roots = roots::roots(canisters).into_iter();
+    let root = roots.find(|root| Some(root.canister.package.as_str()) == package);
+    let members = roots::members(canisters);
+    let is_meant = |one: &&Canister| root.is_none_or(|root| root.concerns(one, &members));
+    Ok(canisters.iter().filter(is_meant).collect())
 }
 
 /// Compares the built module of each canister with the releases that members have, and with root.
 async fn compare(fleet: &Fleet, workspace: &Workspace) -> Result<Vec<Deployed>, Failure> {
     let mut compared = Vec::new();
-    for canister in &workspace.canisters {
+    for canister in meant(fleet, &workspace.canisters).await? {
         let file = canister.module(&workspace.target);
         let mut one = Deployed {
             package: canister.package.clone(),
@@ -158,9 +189,13 @@ impl Text for Report {
         let canisters = format::count(self.canisters as u64, "canister");
         let remarks = format::count(self.remarks.len() as u64, "remark");
         text += &format!("{canisters}, {remarks}\n");
-        if !self.plan.is_empty() {
+        let plans: Vec<&[Planned]> = self.plan.chunk_by(|a, b| a.root == b.root).collect();
+        for plan in &plans {
             text += "\n";
-            text += &plan_table(&self.plan, style);
+            if plans.len() > 1 {
+                text += &format!("root {}\n", plan[0].root);
+            }
+            text += &plan_table(plan, style);
         }
         if !self.deployed.is_empty() {
             text += "\n";
@@ -171,7 +206,8 @@ impl Text for Report {
     }
 }
 
-fn plan_table(rows: &[PlanRow], style: &Style) -> String {
+fn plan_table(plan: &[Planned], style: &Style) -> String {
+    let rows: Vec<PlanRow> = plan.iter().map(|planned| planned.row.clone()).collect();
     let names = [
         "PLAN",
         "#AT LEAST",
@@ -183,7 +219,7 @@ fn plan_table(rows: &[PlanRow], style: &Style) -> String {
     ];
     let mut table = Table::new(&names);
     let cycles = |cycles: Option<u128>| cycles.map_or("-".to_string(), format::cycles);
-    for row in rows {
+    for row in &rows {
         let is_canister = row.once.is_some();
         let count = |count: Option<u64>| match count {
             _ if !is_canister => "-".to_string(),
@@ -206,7 +242,7 @@ fn plan_table(rows: &[PlanRow], style: &Style) -> String {
         ];
         table.row(Tone::Plain, &cells);
     }
-    let most = match prices::most_per_day(rows) {
+    let most = match prices::most_per_day(&rows) {
         Some(most) => format!("{} a day at most", format::cycles(most)),
         None => "no limit: a role has no `max`, or its grants have none".to_string(),
     };

@@ -1,4 +1,4 @@
-//! `canic pool`, `ops`, `op` and `releases`: root's other lists.
+//! `canic ops`, `op` and `releases`: root's other lists.
 
 use std::cmp::Reverse;
 
@@ -7,98 +7,22 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members::canister,
+    commands::members::{self, canister},
     failure::Failure,
     fleet::Fleet,
     medic,
-    output::{Out, Style, Text, Tone, format, table::Table},
-    views::{self, OperationRow, PoolRow, ReleaseRow},
+    output::{self, Out, Style, Text, Tone, format},
+    views::{self, OperationRow, ReleaseRow},
 };
 
-#[derive(clap::Args, Clone, Debug, Default)]
-pub(crate) struct PoolArgs {
-    /// Canisters in this state
-    #[arg(long, value_enum)]
-    state: Option<PoolState>,
-    /// The column to sort by
-    #[arg(long, value_enum, default_value = "age")]
-    sort: PoolSort,
-    /// Begin after so many rows
-    #[arg(long, default_value_t = 0, value_name = "ROWS")]
-    skip: usize,
-    /// The number of rows; 0 for all
-    #[arg(long, default_value_t = 100, value_name = "ROWS")]
-    limit: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PoolState {
-    Ready,
-    Claimed,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum PoolSort {
-    /// Oldest first
-    #[default]
-    Age,
-    /// Those with the fewest cycles first
-    Cycles,
-    /// Those that were refused most first
-    Refusals,
-}
-
-/// A page of the pool.
-#[derive(Debug, Serialize)]
-pub(crate) struct PoolReport {
-    /// The rows of the page.
-    pub(crate) pool: Vec<PoolRow>,
-    /// The place of the page's first row among all that match.
-    pub(crate) skipped: usize,
-    /// All canisters that match.
-    pub(crate) matching: usize,
-}
-
-pub(crate) async fn pool(fleet: &Fleet, args: &PoolArgs, out: &Out) -> Result<(), Failure> {
-    out.report(&ask_pool(fleet, args).await?)
-}
-
-/// Asks root for the canisters of the pool.
-///
-/// # Errors
-/// Root does not answer.
-pub(crate) async fn ask_pool(fleet: &Fleet, args: &PoolArgs) -> Result<PoolReport, Failure> {
-    let rows = fleet.pool().await?.into_iter().map(PoolRow::from);
-    let is_wanted = |row: &PoolRow| {
-        let state = match row.claimed_by {
-            None => PoolState::Ready,
-            Some(_) => PoolState::Claimed,
-        };
-        args.state.is_none_or(|wanted| wanted == state)
-    };
-    let mut rows: Vec<PoolRow> = rows.filter(is_wanted).collect();
-    match args.sort {
-        // Root lists them so.
-        PoolSort::Age => {}
-        PoolSort::Cycles => rows.sort_by_key(|row| row.cycles),
-        PoolSort::Refusals => rows.sort_by_key(|row| Reverse(row.refusals)),
-    }
-    let matching = rows.len();
-    Ok(PoolReport {
-        pool: cut(rows, args.skip, args.limit),
-        skipped: args.skip,
-        matching,
-    })
-}
-
 /// The rows of a page; all behind `skip` if the limit is 0.
-fn cut<T>(rows: Vec<T>, skip: usize, limit: usize) -> Vec<T> {
+pub(crate) fn cut<T>(rows: Vec<T>, skip: usize, limit: usize) -> Vec<T> {
     let limit = if limit == 0 { usize::MAX } else { limit };
     rows.into_iter().skip(skip).take(limit).collect()
 }
 
 /// The line that names the next page; nothing if all rows are shown.
-fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> String {
+pub(crate) fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> String {
     let end = skipped + shown;
     if shown >= matching {
         return String::new();
@@ -106,36 +30,6 @@ fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> Strin
     let first = (skipped + 1).min(end);
     let all = format::count(matching as u64, noun);
     format!("{first} to {end} of {all}; more with `--skip {end}` or `--limit 0`\n")
-}
-
-impl Text for PoolReport {
-    fn text(&self, style: &Style) -> String {
-        if self.matching == 0 {
-            return "the pool is empty, or nothing in it matches\n".to_string();
-        }
-        let mut table = Table::new(&["CANISTER", "#CYCLES", "STATE", "AGE", "#REFUSALS", "REASON"]);
-        for row in &self.pool {
-            let state = match row.claimed_by {
-                None => "ready".to_string(),
-                Some(operation) => format!("claimed by {operation}"),
-            };
-            let tone = match row.refusals {
-                0 => Tone::Plain,
-                _ => Tone::Warn,
-            };
-            let cells = [
-                row.canister.to_text(),
-                format::cycles(row.cycles.0),
-                state,
-                style.age(row.since),
-                row.refusals.to_string(),
-                views::shorten(row.refused.as_deref().unwrap_or("-"), 80),
-            ];
-            table.row(tone, &cells);
-        }
-        let next = next_page(self.skipped, self.pool.len(), self.matching, "canister");
-        table.text(style) + &next
-    }
 }
 
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -150,6 +44,12 @@ pub(crate) struct OpsArgs {
     /// Operations on members of this role
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<String>,
+    /// Operations on children of this member (PRINCIPAL or ROLE/KEY), or of `root`
+    #[arg(long, value_name = "PARENT")]
+    pub(crate) parent: Option<String>,
+    /// Operations that give their member this release
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) release: Option<u32>,
     /// Operations whose member's key contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) key: Option<String>,
@@ -214,6 +114,8 @@ pub(crate) struct OpsReport {
     pub(crate) skipped: usize,
     /// All operations that match.
     pub(crate) matching: usize,
+    /// What root did not tell.
+    pub(crate) unknown: Vec<String>,
 }
 
 pub(crate) async fn operations(fleet: &Fleet, args: &OpsArgs, out: &Out) -> Result<(), Failure> {
@@ -223,9 +125,13 @@ pub(crate) async fn operations(fleet: &Fleet, args: &OpsArgs, out: &Out) -> Resu
 /// Asks root for the operations of a selection.
 ///
 /// # Errors
-/// Root does not answer, or the canister is no principal.
+/// Root does not answer, or the canister or the parent is no principal.
 pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsReport, Failure> {
     let of = args.canister.as_deref().map(canister).transpose()?;
+    let parent = match &args.parent {
+        None => None,
+        Some(text) => Some(members::parent(fleet, text).await?),
+    };
     let mut rows = Vec::new();
     for section in &args.state {
         for filter in section.filters() {
@@ -233,6 +139,7 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
             rows.extend(operations.into_iter().map(OperationRow::from));
         }
     }
+    let unknown = not_told(&rows, args);
     rows.retain(|row| {
         args.kind.as_ref().is_none_or(|kind| row.kind == kind)
             && (args.role.is_none() || row.role == args.role)
@@ -241,6 +148,8 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
                 key.is_some_and(|key| key.contains(text.as_str()))
             })
             && (of.is_none() || row.canister == of)
+            && (parent.is_none() || row.parent == parent)
+            && (args.release.is_none() || row.release == args.release)
     });
     rows.sort_by_key(|row| Reverse(row.id));
     rows.dedup_by_key(|row| row.id);
@@ -256,17 +165,35 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
         operations: cut(rows, args.skip, args.limit),
         skipped: args.skip,
         matching,
+        unknown,
     })
+}
+
+/// What of the selection an older root does not tell. A present one tells the parent of each
+/// operation on a member.
+fn not_told(rows: &[OperationRow], args: &OpsArgs) -> Vec<String> {
+    let mut on_members = rows.iter().filter(|row| row.role.is_some());
+    let is_older = on_members.any(|row| row.parent.is_none());
+    let asked = [
+        ("parents", args.parent.is_some()),
+        ("releases", args.release.is_some()),
+    ];
+    let asked = asked.into_iter().filter(|(_, asked)| *asked && is_older);
+    asked
+        .map(|(what, _)| format!("the {what} of operations: root's canic is older"))
+        .collect()
 }
 
 impl Text for OpsReport {
     fn text(&self, style: &Style) -> String {
+        let unknown = output::not_shown(&self.unknown, style);
         if self.matching == 0 {
-            return "no operations\n".to_string();
+            return "no operations\n".to_string() + &unknown;
         }
         let shown = self.operations.len();
         views::operations_table(&self.operations, style)
             + &next_page(self.skipped, shown, self.matching, "operation")
+            + &unknown
     }
 }
 
@@ -313,6 +240,8 @@ impl Text for OperationRow {
             ("canister", canister),
             ("role", self.role.clone()),
             ("key", self.key.clone()),
+            ("parent", self.parent.map(|parent| parent.to_text())),
+            ("release", self.release.map(|release| release.to_string())),
             ("source", self.source.map(str::to_string)),
             (
                 "tries",
@@ -385,5 +314,53 @@ impl Text for ReleasesReport {
             [] => "no releases; `canic release ROLE WASM` makes one\n".to_string(),
             rows => ReleaseRow::table(rows, style),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candid::Principal;
+    use canic::api::{OperationInfo, OperationKind, OperationState};
+
+    use super::*;
+
+    fn operation(role: Option<&str>, parent: Option<Principal>) -> OperationRow {
+        let operation = OperationInfo {
+            id: 1,
+            kind: OperationKind::Provision,
+            state: OperationState::Done,
+            role: role.map(str::to_string),
+            key: None,
+            parent,
+            release: None,
+            canister: None,
+            source: None,
+            failure: None,
+            attempts: 0,
+            calls: 0,
+            paid: 0,
+            accepted: 0,
+            updated: 0,
+        };
+        operation.into()
+    }
+
+    #[test]
+    fn what_an_older_root_does_not_tell_of_operations_is_named() {
+        let rows = [
+            operation(None, None),
+            operation(Some("worker"), Some(Principal::anonymous())),
+        ];
+        let older = [operation(None, None), operation(Some("worker"), None)];
+        let args = OpsArgs {
+            parent: Some("root".to_string()),
+            release: Some(1),
+            ..OpsArgs::default()
+        };
+        assert_eq!(not_told(&rows, &args), [""; 0]);
+        assert_eq!(not_told(&older, &OpsArgs::default()), [""; 0]);
+        let told = not_told(&older, &args);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("the parents of operations"), "{told:?}");
     }
 }

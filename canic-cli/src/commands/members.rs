@@ -26,7 +26,7 @@ pub(crate) struct Selection {
     /// Members of this role
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<String>,
-    /// Children of this member, or of `root`
+    /// Children of this member (PRINCIPAL or ROLE/KEY), or of `root`
     #[arg(long, value_name = "PARENT")]
     pub(crate) parent: Option<String>,
     /// Members whose key contains this text
@@ -125,6 +125,11 @@ pub(crate) async fn run(fleet: &Fleet, args: &Selection, out: &Out) -> Result<()
 /// # Errors
 /// Root does not answer, or the parent is no principal.
 pub(crate) async fn ask(fleet: &Fleet, args: &Selection) -> Result<Report, Failure> {
+    let mut args = args.clone();
+    if let Some(text) = &mut args.parent {
+        *text = parent(fleet, text).await?.to_text();
+    }
+    let args = &args;
     let filter = filter(args, fleet.root)?;
     let bar = progress::bar(0, "members");
     let rows = fleet
@@ -206,6 +211,17 @@ pub(crate) fn parent_of(text: &str, root: Principal) -> Result<Principal, Failur
     match text {
         "root" => Ok(root),
         text => canister(text),
+    }
+}
+
+/// A parent: `root`, a principal, or `ROLE/KEY`.
+///
+/// # Errors
+/// It is none of them, or root has no such member.
+pub(crate) async fn parent(fleet: &Fleet, text: &str) -> Result<Principal, Failure> {
+    match text.contains('/') {
+        true => Ok(find(fleet, text).await?.canister),
+        false => parent_of(text, fleet.root),
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod medic;
 pub(crate) mod members;
 pub(crate) mod metrics;
 pub(crate) mod plan;
+pub(crate) mod pool;
 pub(crate) mod provision;
 pub(crate) mod release;
 pub(crate) mod retire;

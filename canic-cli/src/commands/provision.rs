@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The member's key: the same role and key always mean the same member
     #[arg(long, value_name = "KEY", conflicts_with = "batch")]
     key: Option<String>,
-    /// Its parent: root without it
+    /// Its parent, PRINCIPAL or ROLE/KEY: root without it
     #[arg(long, value_name = "PARENT", conflicts_with = "batch")]
     parent: Option<String>,
     /// The argument of its `init`, as Candid text such as `(record { owner = .. })`
@@ -101,7 +101,7 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
 
 async fn one(fleet: &Fleet, args: &Args, wish: &Wish, out: &Out) -> Result<(), Failure> {
     let interface = interface(fleet, args, wish).await?;
-    let request = request(wish, interface.as_deref(), fleet.root)?;
+    let request = request(fleet, wish, interface.as_deref()).await?;
     let method = "canic_provision";
     let answer: Result<Provisioned, ProvisionError> = fleet.update(method, (request,)).await?;
     let there = answer.map_err(|error| explain(fleet, method, &error))?;
@@ -146,22 +146,23 @@ async fn interface(fleet: &Fleet, args: &Args, wish: &Wish) -> Result<Option<Str
     }
 }
 
-fn request(
+async fn request(
+    fleet: &Fleet,
     wish: &Wish,
     interface: Option<&str>,
-    root: Principal,
 ) -> Result<ProvisionRequest, Failure> {
     let arg = match &wish.arg {
         None => Vec::new(),
         Some(text) => argument(text, interface)?,
     };
-    let parent = wish.parent.as_deref();
+    let parent = match &wish.parent {
+        None => None,
+        Some(text) => Some(members::parent(fleet, text).await?),
+    };
     Ok(ProvisionRequest {
         role: wish.role.clone(),
         key: wish.key.clone(),
-        parent: parent
-            .map(|text| members::parent_of(text, root))
-            .transpose()?,
+        parent,
         arg,
     })
 }
@@ -213,7 +214,7 @@ async fn batch(fleet: &Fleet, args: &Args, file: &PathBuf, out: &Out) -> Result<
         }
         let known = interfaces.iter().rev().find(|(role, _)| *role == wish.role);
         let interface = known.and_then(|(_, interface)| interface.as_deref());
-        requests.push(request(wish, interface, fleet.root)?);
+        requests.push(request(fleet, wish, interface).await?);
     }
     let mut report = BatchReport {
         requests: requests.len(),

@@ -173,7 +173,7 @@ async fn upload(
     let bar = progress::bar(report.size, "upload");
     let upload = staging::stage(fleet, &args.role, &chunks, args.at_once, &bar).await?;
     bar.finish_and_clear();
-    // With a plan of the operator's own, he begins the rollout.
+    // With a plan of their own, operators begin the rollout.
     let manual = args.manual || args.plan.is_given();
     let approved: ModuleInfo = staging::approve(fleet, &args.role, module, &chunks, manual).await?;
     (report.chunks, report.sent) = (chunks.len(), upload.sent);

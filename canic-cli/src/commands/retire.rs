@@ -227,10 +227,7 @@ pub(crate) struct MoveArgs {
 
 pub(crate) async fn reparent(fleet: &Fleet, args: &MoveArgs, out: &Out) -> Result<(), Failure> {
     let canister = members::find(fleet, &args.member).await?.canister;
-    let parent = match args.parent.contains('/') {
-        true => members::find(fleet, &args.parent).await?.canister,
-        false => members::parent_of(&args.parent, fleet.root)?,
-    };
+    let parent = members::parent(fleet, &args.parent).await?;
     let method = "canic_move";
     let request = MoveRequest { canister, parent };
     let answer: Result<Moved, MoveError> = fleet.update(method, (request,)).await?;
@@ -258,7 +255,7 @@ pub(crate) struct ImportArgs {
     /// The member's key
     #[arg(long, value_name = "KEY", requires = "role")]
     key: Option<String>,
-    /// The member's parent: root without it
+    /// The member's parent, PRINCIPAL or ROLE/KEY: root without it
     #[arg(long, value_name = "PARENT", requires = "role")]
     parent: Option<String>,
     /// Carries out the plan without asking
@@ -279,7 +276,7 @@ pub(crate) async fn import(fleet: &Fleet, args: &ImportArgs, out: &Out) -> Resul
             key: args.key.clone(),
             parent: match &args.parent {
                 None => None,
-                Some(parent) => Some(members::parent_of(parent, fleet.root)?),
+                Some(parent) => Some(members::parent(fleet, parent).await?),
             },
         },
     };

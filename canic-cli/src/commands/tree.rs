@@ -7,16 +7,16 @@ use canic::api::{MemberInfo, MembersFilter};
 use serde::Serialize;
 
 use crate::{
-    commands::members,
+    commands::{members, status::told},
     failure::Failure,
     fleet::Fleet,
-    output::{Out, Style, Text, format, progress},
+    output::{self, Out, Style, Text, Tone, format, progress},
     views::{self, MemberRow},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The member whose subtree is shown, or `root`
+    /// The member whose subtree is shown (PRINCIPAL or ROLE/KEY), or `root`
     #[arg(default_value = "root")]
     top: String,
     /// Levels below it
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Children of one parent that are shown; 0 for all
     #[arg(long, default_value_t = 20, value_name = "ROWS")]
     limit: usize,
+    /// Only what root has on record: does not ask the platform for cycles and run states
+    #[arg(long)]
+    on_record: bool,
 }
 
 /// A subtree, from the top down. A node stands behind its parent.
@@ -34,6 +37,8 @@ pub(crate) struct Report {
     pub(crate) nodes: Vec<Node>,
     /// All members below the top.
     pub(crate) members: usize,
+    /// What root did not tell.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// A member in the tree.
@@ -50,7 +55,7 @@ pub(crate) struct Node {
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
-    let top = members::parent_of(&args.top, fleet.root)?;
+    let top = members::parent(fleet, &args.top).await?;
     let bar = progress::bar(0, "members");
     let rows = fleet
         .members(&MembersFilter::All, |seen, all| {
@@ -62,12 +67,36 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
     if top != fleet.root && !rows.iter().any(|row| row.canister == top) {
         return Err(Failure::refused(format!("the fleet has no member {top}")));
     }
-    out.report(&grow(
-        rows,
-        top,
-        args.depth.unwrap_or(usize::MAX),
-        args.limit,
-    ))
+    let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
+    let depth = args.depth.unwrap_or(usize::MAX);
+    let mut report = grow(rows, top, depth, args.limit);
+    if !args.on_record {
+        see(fleet, &order, &mut report).await?;
+    }
+    out.report(&report)
+}
+
+/// Adds what the platform says of the members that are shown. `order` has all members, as root
+/// lists them.
+async fn see(fleet: &Fleet, order: &[Principal], report: &mut Report) -> Result<(), Failure> {
+    let shown: BTreeSet<Principal> = report
+        .nodes
+        .iter()
+        .map(|node| node.member.canister)
+        .collect();
+    let wanted: Vec<usize> = (0..order.len())
+        .filter(|at| shown.contains(&order[*at]))
+        .collect();
+    let bar = progress::bar(0, "members seen");
+    let live = fleet.live(&MembersFilter::All, order, &wanted, &bar).await;
+    bar.finish_and_clear();
+    let mut live = told(live, &mut report.unknown)?.unwrap_or_default();
+    for node in &mut report.nodes {
+        if let Some(seen) = live.remove(&node.member.canister) {
+            node.member.sight = seen.into();
+        }
+    }
+    Ok(())
 }
 
 /// The tree below `top`, from flat rows. A row whose parents form a circle is not below it.
@@ -117,6 +146,7 @@ fn grow(rows: Vec<MemberInfo>, top: Principal, depth: usize, limit: usize) -> Re
         top,
         nodes,
         members,
+        unknown: Vec::new(),
     }
 }
 
@@ -134,7 +164,7 @@ impl Text for Report {
             }
         }
         close(&mut text, &mut open, 0);
-        text
+        text + &output::not_shown(&self.unknown, style)
     }
 }
 
@@ -159,7 +189,10 @@ fn line(node: &Node, style: &Style) -> String {
         line += &format!("  {}", views::shorten(key, 40));
     }
     if row.state != "active" {
-        line += &format!("  {}", style.paint(crate::output::Tone::Warn, row.state));
+        line += &format!("  {}", style.paint(Tone::Warn, row.state));
+    }
+    if let Some(remark) = row.sight.remark() {
+        line += &format!("  {}", style.paint(Tone::Warn, remark));
     }
     if node.children > 0 {
         let children = match node.children {

@@ -29,7 +29,7 @@ use self::{
     cycles::Samples,
 };
 use crate::{
-    commands::{lists, logs, members, rollout, status},
+    commands::{lists, logs, members, pool, rollout, status},
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out},
@@ -370,8 +370,8 @@ async fn costs(State(shared): State<Arc<Shared>>) -> Answer {
 }
 
 async fn pool(State(shared): State<Arc<Shared>>) -> Answer {
-    let all = lists::PoolArgs::default();
-    answer(lists::ask_pool(&shared.fleet, &all).await)
+    let all = pool::Args::default();
+    answer(pool::ask(&shared.fleet, &all).await)
 }
 
 #[derive(Deserialize)]

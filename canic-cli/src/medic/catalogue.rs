@@ -82,7 +82,7 @@ failures pass, `canic rollout undo` brings the old release back, `canic rollout 
     DRIFT = "C205", Warning, "members' interfaces have drifted apart",
 "Members of one role have different releases, and a caller of the older one misses something in the
 newer one: methods by name, or types that no longer fit. Whoever calls members of both must know
-which one he talks to. Bring all to one release with a rollout, or release a module that keeps what
+which one they talk to. Bring all to one release with a rollout, or release a module that keeps what
 is called; `canic release ROLE WASM --check` compares before anything is changed.";
     LEFT_SNAPSHOTS = "C206", Warning, "snapshots could not be dropped",
 "A rollout is over, and the platform refused to drop some of its snapshots: their members are
@@ -93,10 +93,10 @@ day, and at once after `canic rollout resume`.";
 and canisters that should. `icp canister settings update ROOT --remove-controller PRINCIPAL`
 removes one.";
     MEMBER_CONTROLLERS = "C302", Warning, "a member has foreign controllers",
-"Besides root and its parent, somebody controls this member: he can change its code, take its
-cycles and delete it, unseen by root. If the role's attribute does not name him in
-`controllers(..)`, an import brought him along. He can remove himself; root sets the controllers
-that the role names when it installs or recycles a canister.";
+"Besides root and its parent, somebody controls this member, and can change its code, take
+its cycles and delete it, unseen by root. If the role's attribute does not name this controller in
+`controllers(..)`, an import brought it along. It can remove itself; root sets the controllers that
+the role names when it installs or recycles a canister.";
     OTHER_MODULE = "C303", Error, "a member runs another module than root has on record",
 "Somebody else than root has changed the member's code, or an upgrade is under way just now. Look
 again; if it stays, see who controls the member (C302), then bring it to the current release by a

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind};
 /// `yes` at a terminal.
 ///
 /// # Errors
-/// He does not, or nobody can be asked.
+/// The operator does not, or nobody can be asked.
 pub(crate) fn plan(lines: &[String], yes: bool) -> Result<(), Failure> {
     eprintln!("plan:");
     for line in lines {

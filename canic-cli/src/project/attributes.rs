@@ -1,5 +1,7 @@
 //! What the attributes of a crate declare: read from its source, as the macros read it.
 
+use std::path::Path;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Attribute, FnArg, ImplItem, Item, Meta, Type};
 
@@ -32,6 +34,20 @@ pub(crate) enum Wasm {
     Dependency(String),
     /// The module in a file.
     File(String),
+}
+
+impl Wasm {
+    /// The library whose module it is.
+    pub(crate) fn library(&self) -> Option<String> {
+        let name = match self {
+            Self::Dependency(name) => name,
+            Self::File(file) => {
+                let name = Path::new(file).file_name()?.to_str()?;
+                name.trim_end_matches(".gz").trim_end_matches(".wasm")
+            }
+        };
+        Some(name.replace('-', "_"))
+    }
 }
 
 /// A role, as its member declares it.

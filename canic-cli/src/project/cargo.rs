@@ -109,18 +109,10 @@ impl Canister {
         let Declared::Root(roles) = &self.declared else {
             return BTreeSet::new();
         };
-        let library = |wasm: &Wasm| match wasm {
-            Wasm::Dependency(name) => Some(name.replace('-', "_")),
-            Wasm::File(file) => {
-                let name = Path::new(file).file_name()?.to_str()?;
-                let name = name.trim_end_matches(".gz").trim_end_matches(".wasm");
-                Some(name.replace('-', "_"))
-            }
-        };
         roles
             .iter()
             .filter_map(|role| role.wasm.as_ref())
-            .filter_map(library)
+            .filter_map(Wasm::library)
             .collect()
     }
 

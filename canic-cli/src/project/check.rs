@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::project::{
-    attributes::{Declared, Role, RootRole},
+    attributes::{Role, RootRole},
     cargo::Canister,
+    roots::{self, Member, Root},
 };
 
 /// A contradiction between crates, or something that is probably none.
@@ -17,37 +18,29 @@ pub(crate) struct Remark {
     pub(crate) what: String,
 }
 
-/// Compares root and roles.
+/// Compares each root with the members that are meant for it.
 pub(crate) fn check(canisters: &[Canister]) -> Vec<Remark> {
-    let roots: Vec<(&Canister, &Vec<RootRole>)> = canisters
-        .iter()
-        .filter_map(|one| match &one.declared {
-            Declared::Root(roles) => Some((one, roles)),
-            Declared::Role(_) => None,
-        })
-        .collect();
-    let members: Vec<(&Canister, &Role)> = canisters
-        .iter()
-        .filter_map(|one| match &one.declared {
-            Declared::Role(role) => Some((one, role)),
-            Declared::Root(_) => None,
-        })
-        .collect();
+    let roots = roots::roots(canisters);
+    let members = roots::members(canisters);
     let mut remarks = Vec::new();
     if roots.is_empty() {
         remarks.push(warning("", "no crate has `#[canic::root(..)]`".to_string()));
     }
-    // A root without roles accepts every role.
-    for (root, roles) in roots.iter().filter(|(_, roles)| !roles.is_empty()) {
-        for role in *roles {
-            remarks.extend(missing_member(root, role, &members));
-            remarks.extend(other_argument(role, &members));
-            remarks.extend(unknown_parents(root, role, roles));
+    for root in &roots {
+        for role in root.roles {
+            let own = root.members(role, &members);
+            remarks.extend(missing_member(root.canister, role, &own));
+            remarks.extend(other_argument(role, &own));
+            remarks.extend(unknown_parents(root.canister, role, root.roles));
         }
-        for (member, role) in &members {
-            remarks.extend(unknown_role(root, roles, member, role));
-            remarks.extend(children(root, roles, member, role));
+        for role in root.roles {
+            for (member, role) in root.members(role, &members) {
+                remarks.extend(children(root.canister, root.roles, member, role));
+            }
         }
+    }
+    for (member, role) in &members {
+        remarks.extend(unknown_role(&roots, member, role));
     }
     remarks
 }
@@ -67,28 +60,24 @@ fn warning(package: &str, what: String) -> Remark {
     }
 }
 
-fn missing_member(
-    root: &Canister,
-    role: &RootRole,
-    members: &[(&Canister, &Role)],
-) -> Option<Remark> {
-    let found = members.iter().any(|(_, member)| member.name == role.name);
+fn missing_member(root: &Canister, role: &RootRole, own: &[Member<'_>]) -> Option<Remark> {
     let what = format!(
         "no crate of this workspace has `#[canic::role(\"{}\")]`",
         role.name
     );
-    (!found).then(|| warning(&root.package, what))
+    own.is_empty().then(|| warning(&root.package, what))
 }
 
-fn other_argument(role: &RootRole, members: &[(&Canister, &Role)]) -> Option<Remark> {
-    let (canister, member) = members
-        .iter()
-        .find(|(_, member)| member.name == role.name)?;
+fn other_argument(role: &RootRole, own: &[Member<'_>]) -> Option<Remark> {
     // A role without `args` takes any value.
     let args = role.args.as_ref()?;
-    if member.init.as_ref() == Some(args) {
+    if own
+        .iter()
+        .any(|(_, member)| member.init.as_ref() == Some(args))
+    {
         return None;
     }
+    let (canister, member) = own.first()?;
     let what = format!(
         "its `init` takes {}, and root's role `{}` has `args` of {args}",
         member.init.as_deref().unwrap_or("nothing"),
@@ -110,15 +99,22 @@ fn unknown_parents(root: &Canister, role: &RootRole, roles: &[RootRole]) -> Vec<
     unknown.map(of).collect()
 }
 
-fn unknown_role(
-    root: &Canister,
-    roles: &[RootRole],
-    member: &Canister,
-    role: &Role,
-) -> Option<Remark> {
-    let known = roles.iter().any(|one| one.name == role.name);
-    let what = format!("root `{}` has no role `{}`", root.package, role.name);
-    (!known).then(|| warning(&member.package, what))
+/// A root without roles accepts every role.
+fn unknown_role(roots: &[Root<'_>], member: &Canister, role: &Role) -> Option<Remark> {
+    let accepts = |root: &Root<'_>| {
+        root.roles.is_empty() || root.roles.iter().any(|one| one.name == role.name)
+    };
+    if roots.is_empty() || roots.iter().any(accepts) {
+        return None;
+    }
+    let what = match roots {
+        [root] => format!(
+            "root `{}` has no role `{}`",
+            root.canister.package, role.name
+        ),
+        _ => format!("no root of this workspace has a role `{}`", role.name),
+    };
+    Some(warning(&member.package, what))
 }
 
 fn children(root: &Canister, roles: &[RootRole], member: &Canister, role: &Role) -> Vec<Remark> {
@@ -154,6 +150,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::project::attributes::{Declared, Wasm};
 
     fn canister(package: &str, declared: Declared) -> Canister {
         Canister {
@@ -244,5 +241,47 @@ mod tests {
                 .iter()
                 .any(|one| one.what.contains("canic::root"))
         );
+    }
+
+    #[test]
+    fn a_root_is_told_what_concerns_its_own_fleet() {
+        let at = |folder: &str, canister: Canister| Canister {
+            folder: PathBuf::from(folder).join(&canister.package),
+            ..canister
+        };
+        let root = |name: &str, role: RootRole| canister(name, Declared::Root(vec![role]));
+        let named = |package: &str, init: &str| Canister {
+            package: package.to_string(),
+            crate_name: package.to_string(),
+            ..member("worker", Some(init), None)
+        };
+        let embedding = RootRole {
+            wasm: Some(Wasm::Dependency("far".to_string())),
+            ..root_role("worker", Some("Far"), &[])
+        };
+        let mut all = vec![
+            at("a", root("a-root", root_role("worker", Some("A"), &[]))),
+            at("a", named("a-worker", "A")),
+            at("b", root("b-root", root_role("worker", Some("B"), &[]))),
+            at("b", named("b-worker", "B")),
+            at("c", root("c-root", embedding)),
+            at("c", named("c-worker", "C")),
+            at("d", named("far", "Far")),
+            at("a", member("club", None, None)),
+        ];
+        let told = |all: &[Canister]| -> Vec<String> {
+            let remarks = check(all).into_iter();
+            remarks
+                .map(|one| format!("{}: {}", one.package, one.what))
+                .collect()
+        };
+        let club = "club: no root of this workspace has a role `club`";
+        assert_eq!(told(&all), [club]);
+        all[3] = at("b", named("b-worker", "A"));
+        let other = "b-worker: its `init` takes A, and root's role `worker` has `args` of B";
+        assert_eq!(told(&all), [other, club]);
+        // A root without roles takes the club.
+        all.push(canister("bare", Declared::Root(Vec::new())));
+        assert_eq!(told(&all), [other]);
     }
 }

@@ -6,4 +6,5 @@ pub(crate) mod cargo;
 pub(crate) mod check;
 pub(crate) mod prices;
 pub(crate) mod replica;
+pub(crate) mod roots;
 pub(crate) mod template;

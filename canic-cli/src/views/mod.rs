@@ -11,7 +11,7 @@ use canic::api::{
 };
 use serde::Serialize;
 
-use self::live::{MemberSight, days_text};
+use self::live::{LiveRow, MemberSight, days_text};
 pub(crate) use self::rollouts::{FailureRow, ReleaseRow, RolloutRow, control_word};
 use crate::output::{
     Style, Tone,
@@ -145,6 +145,10 @@ pub(crate) struct PoolRow {
     pub(crate) canister: Principal,
     /// Its balance when it was added.
     pub(crate) cycles: Cycles,
+    /// The canister as the platform sees it. None: root can't see it, or was not asked.
+    pub(crate) live: Option<LiveRow>,
+    /// Why root can't see it.
+    pub(crate) unseen: Option<String>,
     /// The operation that has claimed it.
     pub(crate) claimed_by: Option<u64>,
     /// When root added it, in seconds since 1970.
@@ -160,6 +164,8 @@ impl From<PoolEntry> for PoolRow {
         Self {
             canister: entry.canister,
             cycles: Cycles(entry.cycles),
+            live: None,
+            unseen: None,
             claimed_by: entry.claimed_by,
             since: format::seconds(entry.since),
             refusals: entry.refusals,
@@ -182,6 +188,10 @@ pub(crate) struct OperationRow {
     pub(crate) detail: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) key: Option<String>,
+    /// The parent of its member.
+    pub(crate) parent: Option<Principal>,
+    /// The release that its member gets by it.
+    pub(crate) release: Option<u32>,
     pub(crate) canister: Option<Principal>,
     /// `pool`, `fresh`, `imported` or `existing`.
     pub(crate) source: Option<&'static str>,
@@ -214,6 +224,8 @@ impl From<OperationInfo> for OperationRow {
             detail,
             role: operation.role,
             key: operation.key,
+            parent: operation.parent,
+            release: operation.release,
             canister: operation.canister,
             source: operation.source.map(source_word),
             failure: operation.failure,

@@ -17,7 +17,7 @@ fn two_notebooks(fleet: &Fleet) {
     fleet.quiet();
 }
 
-fn argument(number: u8) -> String {
+pub(crate) fn argument(number: u8) -> String {
     format!("(record {{ owner = principal \"{}\" }})", user(number))
 }
 

@@ -42,7 +42,7 @@ impl Drop for Folder {
     }
 }
 
-/// The private key of an operator, and his principal.
+/// The private key of an operator, and its principal.
 pub(crate) fn operator(seed: u8) -> (String, Principal) {
     let key = ic_ed25519::PrivateKey::generate_from_seed(&[seed]);
     let pem = key.serialize_pkcs8_pem(ic_ed25519::PrivateKeyFormat::Pkcs8v2);

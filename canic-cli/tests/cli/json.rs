@@ -1,10 +1,13 @@
 //! The JSON of each command: the fields that docs/operating.md lists.
 
-use canic_fleet_tests::artifacts;
+use candid::{Principal, encode_one};
+use canic_fleet_tests::{Fleet, artifacts, user};
+use example_types::WorkerArgs;
 use expect_test::expect;
 use serde_json::Value;
 
 use crate::{
+    changes::argument,
     common::{Live, redact, without_times},
     looks::notebook,
     releases::{file, three_members},
@@ -34,19 +37,27 @@ fn the_commands_that_look() {
               "depth": 1,
               "hidden_siblings": 3,
               "key": "member 1",
-              "live": null,
+              "live": {
+                "burned_per_day": "..",
+                "cycles": "..",
+                "days_left": "..",
+                "frozen": "..",
+                "memory": "..",
+                "run": "running"
+              },
               "module": "..",
               "operation": 1,
               "parent": "lxzze-o7777-77777-aaaaa-cai",
               "release": 1,
               "role": "releases",
-              "runs_release": null,
+              "runs_release": true,
               "since": "..",
               "state": "active",
               "unseen": null
             }
           ],
-          "top": "lxzze-o7777-77777-aaaaa-cai"
+          "top": "lxzze-o7777-77777-aaaaa-cai",
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("tree --limit 1"));
@@ -54,7 +65,8 @@ fn the_commands_that_look() {
         {
           "matching": 0,
           "pool": [],
-          "skipped": 0
+          "skipped": 0,
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("pool"));
@@ -73,13 +85,16 @@ fn the_commands_that_look() {
               "key": "user 1",
               "kind": "provision",
               "paid": "..",
+              "parent": "lxzze-o7777-77777-aaaaa-cai",
+              "release": 1,
               "role": "worker",
               "source": "fresh",
               "state": "done",
               "updated": ".."
             }
           ],
-          "skipped": 0
+          "skipped": 0,
+          "unknown": []
         }
     "#]]
     .assert_eq(&json("ops --state all --kind provision --limit 1"));
@@ -289,4 +304,63 @@ fn the_commands_that_change_something() {
         (&aborted["outcome"], &aborted["left"]),
         (&"aborted".into(), &3.into())
     );
+}
+
+#[test]
+fn the_commands_that_move_and_import() {
+    let live = Live::start("fixture-hub-root", |fleet| {
+        fleet.approve("hub", &artifacts::module("fixture-hub"));
+        fleet.approve("worker", &artifacts::module("example-worker"));
+        fleet.quiet();
+    });
+    for hub in ["a", "b"] {
+        live.ok(&["provision", "hub", "--key", hub]);
+    }
+    let owner = argument(1);
+    let words = ["provision", "worker", "--key", "w", "--parent", "hub/a"];
+    live.ok(&[&words[..], &["--arg", &owner]].concat());
+    let json = |line: &str| without_times(live.json(line));
+    expect![[r#"
+        {
+          "canister": "l62sy-yx777-77777-aaabq-cai",
+          "done": "moved",
+          "operation": 4
+        }
+    "#]]
+    .assert_eq(&json("move worker/w hub/b"));
+    let notebook = encode_one(WorkerArgs { owner: user(2) }).expect("an argument");
+    let adopted = existing(&live, Some(("example-worker", notebook)));
+    let line = format!("import {adopted} --role worker --key x --parent hub/b --yes");
+    expect![[r#"
+        {
+          "canister": "ll5dv-z7777-77777-aaaca-cai",
+          "done": "imported",
+          "operation": 5
+        }
+    "#]]
+    .assert_eq(&json(&line));
+
+    let live = Live::start("example-root", Fleet::quiet);
+    let line = format!("import {} --pool --yes", existing(&live, None));
+    expect![[r#"
+        {
+          "canister": "l62sy-yx777-77777-aaabq-cai",
+          "done": "imported",
+          "operation": 3
+        }
+    "#]]
+    .assert_eq(&without_times(live.json(&line)));
+}
+
+/// A canister of somebody's, which root controls, too.
+fn existing(live: &Live, code: Option<(&str, Vec<u8>)>) -> Principal {
+    let (pic, owner) = (&live.fleet.pic, user(9));
+    let canister = pic.create_canister_with_settings(Some(owner), None);
+    pic.add_cycles(canister, 3_000_000_000_000);
+    if let Some((module, argument)) = code {
+        pic.install_canister(canister, artifacts::module(module), argument, Some(owner));
+    }
+    pic.set_controllers(canister, Some(owner), vec![owner, live.fleet.root])
+        .expect("controllers");
+    canister
 }

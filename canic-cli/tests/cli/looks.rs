@@ -153,12 +153,21 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     "#]]
     .assert_eq(&without_times(live.json("members --key 2")));
     expect![[r#"
-        CANISTER CYCLES STATE AGE REFUSALS REASON
-        l62sy-yx777-77777-aaabq-cai CYCLES ready AGE 0 -
-        ll5dv-z7777-77777-aaaca-cai CYCLES ready AGE 0 -
-        lf7o5-cp777-77777-aaada-cai CYCLES ready AGE 0 -
+        CANISTER CYCLES AT FIRST STATE AGE REFUSALS REASON
+        l62sy-yx777-77777-aaabq-cai CYCLES CYCLES ready AGE 0 -
+        ll5dv-z7777-77777-aaaca-cai CYCLES CYCLES ready AGE 0 -
+        lf7o5-cp777-77777-aaada-cai CYCLES CYCLES ready AGE 0 -
     "#]]
     .assert_eq(&live.canic("pool").text());
+    let on_record = live.json("pool --on-record");
+    assert_eq!(on_record["pool"][0]["live"], serde_json::Value::Null);
+    let canister = Principal::from_text("ll5dv-z7777-77777-aaaca-cai").expect("a principal");
+    live.fleet.pic.add_cycles(canister, 5_000_000_000_000);
+    let richest = live.json("pool --sort cycles")["pool"][2].clone();
+    assert_eq!(richest["canister"], canister.to_text());
+    let cycles = live.fleet.pic.cycle_balance(canister).to_string();
+    assert_eq!(richest["live"]["cycles"], cycles);
+    assert_ne!(richest["cycles"], cycles);
     let claimed = live.json("pool --state claimed");
     assert_eq!(claimed["matching"], 0);
     let page = live.json("pool --sort cycles --skip 1 --limit 1");
@@ -185,6 +194,8 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         canister lqy7q-dh777-77777-aaaaq-cai
         role worker
         key user 1
+        parent lxzze-o7777-77777-aaaaa-cai
+        release 1
         source pool
         calls 1
         accepted AGE ago
@@ -203,6 +214,8 @@ fn a_fleet_is_shown_as_text_and_as_json() {
           "key": "user 1",
           "kind": "provision",
           "paid": "..",
+          "parent": "lxzze-o7777-77777-aaaaa-cai",
+          "release": 1,
           "role": "worker",
           "source": "pool",
           "state": "done",
@@ -229,6 +242,14 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     let by_key = live.json("ops --state all --kind provision --key 2");
     assert_eq!(by_key["operations"][0]["key"], "user 2");
     assert_eq!(by_key["matching"], 1);
+    let matching = |line: &str| live.json(line)["matching"].clone();
+    // Refills of the pool have neither parent nor release.
+    assert_eq!(matching("ops --state all --parent root"), 3);
+    assert_eq!(matching("ops --state all --release 1"), 3);
+    assert_eq!(matching("ops --state all --release 2"), 0);
+    let parent = by_key["operations"][0]["canister"].as_str();
+    let line = format!("ops --state all --parent {}", parent.expect("a canister"));
+    assert_eq!(matching(&line), 0);
     let ids = |line: &str| {
         let rows = live.json(line);
         let rows = rows["operations"].as_array().expect("rows").iter();

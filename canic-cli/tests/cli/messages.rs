@@ -1,7 +1,10 @@
 //! Failures: each says what is wrong and what to do about it.
 
-use candid::encode_one;
-use canic::api::{Denied, MemberInfo, MemberState, MembersPage};
+use candid::{CandidType, Principal, encode_one};
+use canic::api::{
+    Denied, LiveState, MemberInfo, MemberLive, MemberState, MembersPage, OperationKind,
+    OperationState, PoolEntry, PoolPage,
+};
 use expect_test::expect;
 
 use crate::common::{Folder, Live, canic};
@@ -69,11 +72,11 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
         total: 1,
     });
     let page = encode_one(page).expect("a page");
-    let text: String = page.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    let older = OLDER
-        .replace("PAGE", &text)
-        .replace("LENGTH", &page.len().to_string());
-    let module = wat::parse_str(older).expect("a module");
+    // It answers `canic_pool` in a form of its own.
+    let module = answering([
+        ("query canic_members", page),
+        ("query canic_pool", b"DIDL\0\0".to_vec()),
+    ]);
     live.fleet
         .pic
         .install_canister(stranger, module, vec![], None);
@@ -167,18 +170,129 @@ fn a_canister_that_is_no_root_or_an_older_one_is_named() {
     .assert_eq(&live.canic("prune --before 9").fails(9));
 }
 
-/// A canister that has only `canic_members`, and answers it a page, and `canic_pool`, to which it
-/// answers in a form of its own.
-const OLDER: &str = r#"
-(module
-  (import "ic0" "msg_reply" (func $reply))
-  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
-  (memory 1)
-  (data (i32.const 0) "PAGE")
-  (func (export "canister_query canic_members")
-    (call $append (i32.const 0) (i32.const LENGTH))
-    (call $reply))
-  (func (export "canister_query canic_pool")
-    (call $append (i32.const 0) (i32.const 6))
-    (call $reply)))
-"#;
+/// A root of an earlier canic: it answers the pool, and its own live state, but not that of
+/// canisters that are named; and operations without their parents.
+#[test]
+fn what_an_older_root_does_not_tell_of_its_pool_and_operations_is_named() {
+    #[derive(CandidType)]
+    struct OlderStatusPage {
+        root: Result<LiveState, String>,
+        members: Vec<MemberLive>,
+        next: Option<Principal>,
+        total: u64,
+    }
+    #[derive(CandidType)]
+    struct OlderOperation {
+        id: u64,
+        kind: OperationKind,
+        state: OperationState,
+        role: Option<String>,
+        attempts: u32,
+        calls: u32,
+        paid: u128,
+        accepted: u64,
+        updated: u64,
+    }
+    #[derive(CandidType)]
+    struct OlderOperations {
+        operations: Vec<OlderOperation>,
+        next: Option<u64>,
+    }
+    let live = Live::start("fixture-bare-root", |_| {});
+    let entry = PoolEntry {
+        canister: live.fleet.root,
+        cycles: 2_500_000_000_000,
+        claimed_by: None,
+        since: 0,
+        refusals: 0,
+        refused: None,
+    };
+    let pool: Result<PoolPage, Denied> = Ok(PoolPage {
+        entries: vec![entry],
+        next: None,
+        ready: 1,
+        claimed: 0,
+    });
+    let status: Result<OlderStatusPage, Denied> = Ok(OlderStatusPage {
+        root: Err("unseen".to_string()),
+        members: Vec::new(),
+        next: None,
+        total: 0,
+    });
+    let operations: Result<OlderOperations, Denied> = Ok(OlderOperations {
+        operations: vec![OlderOperation {
+            id: 7,
+            kind: OperationKind::Provision,
+            state: OperationState::Open("Install".to_string()),
+            role: Some("worker".to_string()),
+            attempts: 0,
+            calls: 1,
+            paid: 0,
+            accepted: 0,
+            updated: 0,
+        }],
+        next: None,
+    });
+    let answers = [
+        ("query canic_pool", encode_one(pool)),
+        ("composite_query canic_status", encode_one(status)),
+        ("query canic_operations", encode_one(operations)),
+    ];
+    let module = answering(answers.map(|(name, answer)| (name, answer.expect("Candid"))));
+    let older = live.fleet.pic.create_canister();
+    live.fleet.pic.add_cycles(older, 2_000_000_000_000);
+    live.fleet.pic.install_canister(older, module, vec![], None);
+    let run = |words: &str| {
+        let root = older.to_text();
+        let options = [
+            "--network",
+            &live.url,
+            "--root",
+            &root,
+            "--identity=anonymous",
+        ];
+        let words: Vec<&str> = words.split(' ').collect();
+        canic(&live.folder.0, &[&options[..], &words].concat()).text()
+    };
+    expect![[r#"
+        CANISTER CYCLES AT FIRST STATE AGE REFUSALS REASON
+        lxzze-o7777-77777-aaaaa-cai - CYCLES ready AGE 0 -
+        not shown: the cycles of the pool now: root's canic is older
+    "#]]
+    .assert_eq(&run("pool"));
+    expect![[r#"
+        ID KIND STATE CANISTER ROLE TRIES CALLS AGE DETAIL
+         7 provision open - worker 0 1 AGE Install
+    "#]]
+    .assert_eq(&run("ops"));
+    expect![[r#"
+        no operations
+        not shown: the parents of operations: root's canic is older
+        not shown: the releases of operations: root's canic is older
+    "#]]
+    .assert_eq(&run("ops --parent root --release 1"));
+}
+
+/// A module whose methods answer these bytes, whatever they are asked.
+fn answering<const N: usize>(methods: [(&str, Vec<u8>); N]) -> Vec<u8> {
+    let (mut code, mut start) = (String::new(), 0);
+    for (name, answer) in methods {
+        let text: String = answer.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let length = answer.len();
+        code += &format!(
+            r#"(data (i32.const {start}) "{text}")
+            (func (export "canister_{name}")
+              (call $append (i32.const {start}) (i32.const {length}))
+              (call $reply))"#
+        );
+        start += length;
+    }
+    let module = format!(
+        r#"(module
+          (import "ic0" "msg_reply" (func $reply))
+          (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+          (memory 1)
+          {code})"#
+    );
+    wat::parse_str(module).expect("a module")
+}

@@ -212,13 +212,15 @@ fn a_page_of_members_asks_the_platform_for_its_own_rows_only() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stderr
     };
-    // One page of 120 records, then pages of 50 live states.
+    // One page of 120 records, then pages of 90 live states.
     assert_eq!(calls("members --on-record"), "1 calls\n");
     assert_eq!(calls("members --limit 10"), "2 calls\n");
-    assert_eq!(calls("members --limit 0"), "4 calls\n");
-    assert_eq!(calls("members --sort days --limit 1"), "4 calls\n");
+    assert_eq!(calls("members --limit 0"), "3 calls\n");
+    assert_eq!(calls("members --sort days --limit 1"), "3 calls\n");
+    assert_eq!(calls("tree --on-record"), "1 calls\n");
+    assert_eq!(calls("tree --limit 0"), "3 calls\n");
     let status = calls("status");
     assert_eq!(status, "7 calls\n", "no call for each member");
     // The list of members, and the pages of their live states.
-    assert_eq!(calls("status --live"), "11 calls\n");
+    assert_eq!(calls("status --live"), "10 calls\n");
 }

@@ -6,10 +6,11 @@ use serde::Deserialize;
 use crate::api::{Accounts, FuelSource, GrantLimit, GrantPurpose, MembersFilter};
 
 /// Rows of a [`StatusPage`] at most. The platform counts 50 M instructions for each call of a
-/// composite query, and allows 5 B in all.
-pub const MAX_STATUS_PAGE: u32 = 50;
+/// composite query, and allows 5 B in all: one call is about root, and some are kept for what the
+/// query executes.
+pub const MAX_STATUS_PAGE: u32 = 90;
 
-/// A request for the live state of members.
+/// A request for the live state of members, or of other canisters of root's.
 #[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
 pub struct StatusRequest {
     /// The members.
@@ -18,6 +19,9 @@ pub struct StatusRequest {
     pub after: Option<Principal>,
     /// The number of rows, at most [`MAX_STATUS_PAGE`].
     pub limit: u32,
+    /// Canisters of the pool, or in quarantine, that root is asked about instead of members: the
+    /// first [`MAX_STATUS_PAGE`] of them.
+    pub canisters: Option<Vec<Principal>>,
 }
 
 /// A page of the live state of members.
@@ -31,6 +35,17 @@ pub struct StatusPage {
     pub next: Option<Principal>,
     /// Members that the filter selects, on all pages.
     pub total: u64,
+    /// The canisters that the request names, in its order. None: it names none.
+    pub canisters: Option<Vec<CanisterLive>>,
+}
+
+/// The live state of a canister that is no member.
+#[derive(Clone, Debug, CandidType, Deserialize, PartialEq)]
+pub struct CanisterLive {
+    /// The canister.
+    pub canister: Principal,
+    /// Its state, or the platform's reason for not telling it.
+    pub live: Result<LiveState, String>,
 }
 
 /// A member on record, and its live state.

@@ -9,7 +9,7 @@ use crate::{
         OperationsRequest, PageRequest, PoolEntry, PoolPage, Progress, Source,
     },
     codec::paging::{page, rows},
-    operation::{Admission, End, Hash, Operation},
+    operation::{Admission, End, Hash, Operation, Purpose},
     state::{
         State,
         journal::Section,
@@ -157,7 +157,7 @@ pub(crate) fn operations(state: &State, request: OperationsRequest) -> Operation
     let operations: Vec<OperationInfo> = rows_after
         .by_ref()
         .take(rows(request.limit))
-        .map(operation_info)
+        .map(|op| operation_info(state, op))
         .collect();
     let more = rows_after.next().is_some();
     let next = operations.last().filter(|_| more).map(|last| last.id);
@@ -166,7 +166,8 @@ pub(crate) fn operations(state: &State, request: OperationsRequest) -> Operation
 
 /// An operation by its number.
 pub(crate) fn operation(state: &State, id: OperationId) -> Option<OperationInfo> {
-    state.journal.get(id).map(operation_info)
+    let operation = state.journal.get(id)?;
+    Some(operation_info(state, operation))
 }
 
 /// The numbers of the given operations, by state.
@@ -187,7 +188,25 @@ pub(crate) fn progress(state: &State, operations: &[OperationId]) -> Progress {
     progress
 }
 
-fn operation_info(op: Operation) -> OperationInfo {
+/// The release that a member gets by an operation of this purpose.
+fn release_given(state: &State, purpose: &Purpose) -> Option<u32> {
+    match purpose {
+        Purpose::Provision(position, plan) | Purpose::Adopt(position, plan) => {
+            let releases = &state.registry.role(&position.role)?.releases;
+            Some(releases.of_module(plan.module)?.number)
+        }
+        Purpose::Upgrade(_, plan) => Some(plan.to.number),
+        Purpose::Refill
+        | Purpose::Retire(_)
+        | Purpose::ImportToPool
+        | Purpose::Move(..)
+        | Purpose::Grant(_)
+        | Purpose::Refuel(_) => None,
+    }
+}
+
+fn operation_info(state: &State, op: Operation) -> OperationInfo {
+    let release = release_given(state, &op.purpose);
     let state = match op.end {
         None if op.admission == Admission::Queued => OperationState::Open("Queued".to_string()),
         None => OperationState::Open(format!("{:?}", op.step)),
@@ -205,7 +224,9 @@ fn operation_info(op: Operation) -> OperationInfo {
         kind: op.kind(),
         state,
         role: position.as_ref().map(|position| position.role.clone()),
+        parent: position.as_ref().map(|position| position.parent.0),
         key: position.and_then(|position| position.key),
+        release,
         canister: op.canister(),
         source: op.source.map(Source::from),
         failure: op.failure,

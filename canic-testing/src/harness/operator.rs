@@ -1,4 +1,4 @@
-//! What an operator does to a fleet: he approves modules, upgrades, stops and starts canisters.
+//! What an operator does to a fleet: modules are approved, canisters upgraded, stopped and started.
 
 use std::sync::Arc;
 

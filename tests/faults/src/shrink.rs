@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use canic_testing::shrink::{are_alike, failures, minimize};
+
 use crate::{
     case::Case,
     history::{History, Step},
@@ -12,27 +14,6 @@ use crate::{
 /// Runs of a history at most, and the time at most, to shrink it.
 const MAX_RUNS: usize = 1_500;
 const MAX_TIME: Duration = Duration::from_secs(300);
-
-/// The fewest of these items for which `fails` still holds, as far as leaving out runs of
-/// neighbours shows. The order stays. `fails` must hold for all of them.
-pub fn minimize<T: Clone>(all: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
-    let mut kept = all.to_vec();
-    let mut length = kept.len();
-    while length > 0 {
-        let mut start = 0;
-        while start < kept.len() {
-            let end = (start + length).min(kept.len());
-            let rest = [&kept[..start], &kept[end..]].concat();
-            if fails(&rest) {
-                kept = rest;
-            } else {
-                start = end;
-            }
-        }
-        length /= 2;
-    }
-    kept
-}
 
 /// The least number up to `number` for which `fails` still holds, as far as halving shows. `fails`
 /// must hold for `number`.
@@ -93,12 +74,12 @@ pub fn history(history: &History, mut fails: impl FnMut(&History) -> bool) -> Hi
 pub fn found_history(found: &History) -> Option<Violation> {
     let drawn = found.run();
     let explicit = found.with_faults(drawn.fired);
-    let kinds = kinds(&explicit.run().problems);
-    if kinds.is_empty() {
+    let found = explicit.run().problems;
+    if found.is_empty() {
         return None;
     }
     let shortest = history(&explicit, |history| {
-        shares(&kinds, &self::kinds(&history.run().problems))
+        are_alike(&found, &history.run().problems)
     });
     Some(Violation {
         problems: shortest.run().problems,
@@ -110,40 +91,18 @@ pub fn found_history(found: &History) -> Option<Violation> {
 #[must_use]
 pub fn found_case(found: &Case) -> Option<Violation> {
     let world = (scenario::named(&found.scenario)?.world)();
-    let problems = |case: &Case| {
-        let violation = matrix::run(&world, case).violation;
-        violation.map_or(Vec::new(), |violation| violation.problems)
-    };
-    let kinds = kinds(&problems(found));
-    if kinds.is_empty() {
-        return None;
-    }
     let with = |failures: &[_]| Case {
         failures: failures.to_vec(),
         ..found.clone()
     };
-    let failures = minimize(&found.failures, |failures| {
-        shares(&kinds, &self::kinds(&problems(&with(failures))))
-    });
-    let shortest = with(&failures);
+    let (fewest, problems) = failures(&found.failures, |failures| {
+        let violation = matrix::run(&world, &with(failures)).violation;
+        violation.map_or(Vec::new(), |violation| violation.problems)
+    })?;
     Some(Violation {
-        problems: problems(&shortest),
-        repeat: format!("--case '{shortest}'"),
+        problems,
+        repeat: format!("--case '{}'", with(&fewest)),
     })
-}
-
-/// What problems say, without names and numbers: shrinking one fault must not end at another.
-fn kinds(problems: &[String]) -> Vec<String> {
-    let words = |problem: &String| {
-        let words = problem.split_whitespace();
-        let words = words.filter(|word| word.chars().all(|c| c.is_ascii_alphabetic() || c == ','));
-        words.take(5).collect::<Vec<_>>().join(" ")
-    };
-    problems.iter().map(words).collect()
-}
-
-fn shares(some: &[String], others: &[String]) -> bool {
-    some.iter().any(|kind| others.contains(kind))
 }
 
 #[cfg(test)]
@@ -152,23 +111,6 @@ mod tests {
 
     use super::*;
     use crate::history::{Deed, Fleet};
-
-    #[test]
-    fn the_fewest_items_remain_in_their_order() {
-        let all: Vec<u32> = (0..40).collect();
-        let needs = |needed: &'static [u32]| {
-            move |kept: &[u32]| needed.iter().all(|item| kept.contains(item))
-        };
-        assert_eq!(minimize(&all, needs(&[3, 17, 38])), [3, 17, 38]);
-        assert_eq!(minimize(&all, needs(&[39])), [39]);
-        assert_eq!(minimize(&all, needs(&[])), [0; 0]);
-        let mut calls = 0;
-        minimize(&all, |kept| {
-            calls += 1;
-            needs(&[3, 17, 38])(kept)
-        });
-        assert!(calls < 80, "{calls}");
-    }
 
     #[test]
     fn the_least_number_remains() {
@@ -201,21 +143,5 @@ mod tests {
         });
         assert_eq!(short.steps, [step(13, 4)]);
         assert_eq!(short.faults, [fault(2), fault(21)]);
-    }
-
-    #[test]
-    fn problems_of_one_kind_differ_in_names_and_numbers_only() {
-        let kinds = |problem: &str| super::kinds(&[problem.to_string()]);
-        let lost = kinds("lost canisters: [\"aaaaa-aa\"]");
-        assert_eq!(lost, kinds("lost canisters: [\"bbbbb-bb\", \"c-d\"]"));
-        assert_ne!(
-            lost,
-            kinds("aaaaa-aa is claimed by operation 3, which is not open")
-        );
-        let destroyed = kinds("1245277724521 cycles went down with 4 canisters");
-        assert!(shares(
-            &destroyed,
-            &kinds("7 cycles went down with 1 canisters")
-        ));
     }
 }

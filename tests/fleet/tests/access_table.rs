@@ -345,6 +345,7 @@ fn argument(world: &World, method: &str) -> (Vec<u8>, bool) {
             filter: MembersFilter::All,
             after: None,
             limit: 1,
+            canisters: None,
         }),
         "canic_funding" => Encode!(),
         "canic_drive" => Encode!(&None::<u64>),

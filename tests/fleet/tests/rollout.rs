@@ -311,6 +311,17 @@ fn undo_brings_back_the_code_and_only_if_asked_the_state_of_the_snapshots() {
 #[test]
 fn a_newer_release_takes_the_place_of_a_rollout_that_is_under_way() {
     let (fleet, members) = fleet(4);
+    let provisions = fleet.operations(OperationsFilter::Closed);
+    let provisions = provisions
+        .iter()
+        .filter(|op| op.kind == OperationKind::Provision);
+    for operation in provisions.clone() {
+        assert_eq!(
+            (operation.parent, operation.release),
+            (Some(fleet.root), Some(1))
+        );
+    }
+    assert_eq!(provisions.count(), 4);
     let first = roll_out(&fleet, &module("good", 2), &PLAN);
     until(&fleet, first, |info| info.phase == RolloutPhase::Bake);
     let second = roll_out(&fleet, &module("good", 3), &PLAN);
@@ -325,7 +336,14 @@ fn a_newer_release_takes_the_place_of_a_rollout_that_is_under_way() {
         .iter()
         .filter(|op| op.kind == OperationKind::Upgrade);
     // The first's canary, all members, a look at the second's canary, and two snapshots dropped.
-    assert_eq!(upgrades.count(), 1 + 4 + 1 + 2);
+    assert_eq!(upgrades.clone().count(), 1 + 4 + 1 + 2);
+    let given = |release| {
+        upgrades
+            .clone()
+            .filter(|op| op.release == Some(release))
+            .count()
+    };
+    assert_eq!((given(1), given(2), given(3)), (0, 2, 6));
     no_snapshots_are_left(&fleet, &members);
     fleet.audit().passes();
 }

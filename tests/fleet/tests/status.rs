@@ -19,6 +19,7 @@ fn page(fleet: &Fleet, filter: MembersFilter, after: Option<Principal>, limit: u
         filter,
         after,
         limit,
+        canisters: None,
     };
     let page: Result<StatusPage, Denied> = fleet.ask("canic_status", (request,));
     page.expect("a controller may ask")
@@ -115,6 +116,7 @@ fn stopped_changed_and_foreign_members_are_told_apart() {
 fn pages_have_as_many_rows_as_the_platform_lets_a_composite_query_ask_for() {
     let fleet = Fleet::start("fixture-bare-root");
     fleet.approve("worker", &artifacts::module("example-worker"));
+    fleet.pic.add_cycles(fleet.root, 200_000_000_000_000);
     let number = MAX_STATUS_PAGE as u8 + 3;
     for member in 0..number {
         fleet
@@ -137,6 +139,46 @@ fn pages_have_as_many_rows_as_the_platform_lets_a_composite_query_ask_for() {
 }
 
 #[test]
+fn canisters_of_the_pool_are_seen_by_name() {
+    let fleet = Fleet::of_notebooks();
+    fleet.provision(&notebook(user(1))).expect("a member");
+    fleet.until("the pool is full", |fleet| fleet.pool().len() == 2);
+    fleet.quiet();
+    let pool: Vec<Principal> = fleet.pool().iter().map(|entry| entry.canister).collect();
+    fleet.pic.add_cycles(pool[1], 1_000_000);
+    let foreign = fleet.pic.create_canister_with_settings(Some(user(3)), None);
+    let ask = |canisters: Vec<Principal>| {
+        let request = StatusRequest {
+            filter: MembersFilter::All,
+            after: None,
+            limit: 1,
+            canisters: Some(canisters),
+        };
+        let page: Result<StatusPage, Denied> = fleet.ask("canic_status", (request,));
+        page.expect("a controller may ask")
+    };
+    let page = ask(vec![pool[1], foreign, pool[0]]);
+    assert_eq!((page.members.len(), page.total), (0, 1));
+    let rows = page.canisters.expect("they were named");
+    let [second, stranger, first] = &rows[..] else {
+        panic!("{rows:?}");
+    };
+    for (row, canister) in [(second, pool[1]), (first, pool[0])] {
+        assert_eq!(row.canister, canister);
+        let live = row.live.as_ref().expect("root may ask");
+        assert_eq!(live.cycles, fleet.pic.cycle_balance(canister));
+        assert_eq!(live.module, None);
+    }
+    let reason = stranger.live.as_ref().expect_err("root may not see it");
+    assert!(reason.contains("not allowed"), "{reason}");
+    // However many are named, the platform executes the query.
+    let many = vec![pool[0]; 1_000];
+    let rows = ask(many).canisters.expect("they were named");
+    assert_eq!(rows.len(), MAX_STATUS_PAGE as usize);
+    assert!(rows.iter().all(|row| row.live.is_ok()));
+}
+
+#[test]
 fn status_costs_root_nothing_and_is_no_update() {
     let fleet = Fleet::of_notebooks();
     fleet.provision(&notebook(user(1))).expect("a member");
@@ -148,6 +190,7 @@ fn status_costs_root_nothing_and_is_no_update() {
         filter: MembersFilter::All,
         after: None,
         limit: 1,
+        canisters: None,
     };
     let as_update: Result<Result<StatusPage, Denied>, _> = fleet.update(
         fleet.root,

@@ -385,11 +385,12 @@ views.pool = {
     const { pool } = await get("/api/pool");
     const rows = table("Pool", [
       ["canister", (row) => id(row.canister)],
-      ["cycles", (row) => cycles(row.cycles), true],
+      ["cycles", (row) => row.live ? cycles(row.live.cycles) : null, true],
+      ["at first", (row) => cycles(row.cycles), true],
       ["state", (row) => row.claimed_by === null ? word("ready") : `claimed by ${row.claimed_by}`],
       ["age", (row) => age(row.since), true],
       ["refusals", (row) => row.refusals, true],
-      ["reason", (row) => row.refused],
+      ["reason", (row) => row.unseen ?? row.refused],
     ], pool);
     $("pool").replaceChildren(el("h2", {}, `${pool.length} in the pool`), rows);
   },

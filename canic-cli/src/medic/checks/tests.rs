@@ -28,6 +28,8 @@ fn operation(number: u64, kind: &'static str, state: &'static str) -> OperationR
         detail: Some("Install".to_string()),
         role: None,
         key: None,
+        parent: None,
+        release: None,
         canister: Some(id(9)),
         source: None,
         failure: None,
@@ -259,6 +261,8 @@ fn a_short_of_cycles_pool_or_acknowledgements_is_found() {
         facts.pool.push(PoolRow {
             canister: id(3),
             cycles: Cycles(1),
+            live: None,
+            unseen: None,
             claimed_by: None,
             since: 0,
             refusals: 1,

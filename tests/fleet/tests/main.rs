@@ -1,0 +1,52 @@
+//! All end-to-end tests of fleets, in one binary: what they share is linked once, and all run in
+//! parallel. `cargo test -p canic-fleet-tests -- rollout::` runs those of a file.
+
+mod access;
+mod access_table;
+mod audit;
+mod bad_input;
+mod batch;
+mod candid;
+mod costs;
+mod drain;
+mod endpoints;
+mod funding;
+mod hooks;
+mod import;
+mod messages;
+mod metrics;
+mod modules;
+mod pool;
+mod provisioning;
+mod refuel;
+mod registry;
+mod releases;
+mod reset;
+mod retire;
+mod rollback;
+mod rollout;
+mod rollout_among_others;
+mod size;
+mod status;
+mod tree;
+mod upgrade;
+mod waiting;
+
+use std::{fs, path::Path};
+
+#[test]
+fn every_file_of_this_folder_is_part_of_this_binary() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for file in fs::read_dir(folder).expect("the folder is there") {
+        let name = file.expect("it can be read").file_name();
+        let name = name.to_str().expect("a name in Unicode");
+        let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "main") else {
+            continue;
+        };
+        let line = format!("mod {module};");
+        assert!(
+            include_str!("main.rs").lines().any(|known| known == line),
+            "tests/main.rs lacks `{line}`"
+        );
+    }
+}
