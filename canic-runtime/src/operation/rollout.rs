@@ -394,8 +394,8 @@ impl Rollout {
         }
     }
 
-    /// Counts a snapshot that could not be dropped. A rollout that clears up before it begins passes
-    /// the member over: it has failed, and holds nobody else up.
+    /// Counts a snapshot that could not be dropped. A rollout that clears up before it begins
+    /// passes the member over: it has failed, and holds nobody else up.
     fn refuse(&mut self, operation: u64) {
         match self.phase {
             Phase::Clear => self.note_failure(operation),

@@ -302,8 +302,8 @@ fn after_search(op: &mut Operation, all: Vec<(Vec<u8>, u64)>) -> Transition {
     go(op, Step::Verify)
 }
 
-/// Decides after `delete_canister_snapshot`, the last step. The platform refuses it while the member
-/// is frozen. Its snapshot then stays on record, for its rollout to drop later.
+/// Decides after `delete_canister_snapshot`, the last step. The platform refuses it while the
+/// member is frozen. Its snapshot then stays on record, for its rollout to drop later.
 fn after_drop(op: &mut Operation, reply: Reply) -> Transition {
     match reply {
         Reply::Failed(failure) => {

@@ -66,8 +66,9 @@ fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId
     }
 }
 
-/// The operations for which the rollout's phase waits: its own, and at its beginning and while it is
-/// undone also those of the rollout whose place it took, which may leave snapshots or the release.
+/// The operations for which the rollout's phase waits: its own, and at its beginning and while it
+/// is undone also those of the rollout whose place it took, which may leave snapshots or the
+/// release.
 fn open_operations(state: &State, rollout: &Rollout) -> u32 {
     if !matches!(rollout.phase, Phase::Clear | Phase::Undo) {
         return state.journal.open_upgrades(rollout.id);

@@ -1,8 +1,8 @@
 //! The few forms of CBOR that a member's one record has, read and written by hand.
 //!
-//! Root's many records go through minicbor, which would take 14 KB of Wasm in every member. Only what
-//! an upgrade of root reads of all of them is read here as well, because that takes a third of the
-//! instructions.
+//! Root's many records go through minicbor, which would take 14 KB of Wasm in every member. Only
+//! what an upgrade of root reads of all of them is read here as well, because that takes a third of
+//! the instructions.
 
 use candid::Principal;
 

@@ -52,8 +52,8 @@ impl Section {
     }
 }
 
-/// The number of an operation, if it is closed: all that the journal's indexes hold of it. Reading no
-/// more takes a tenth of the instructions, and an upgrade of root does it for each operation.
+/// The number of an operation, if it is closed: all that the journal's indexes hold of it. Reading
+/// no more takes a tenth of the instructions, and an upgrade of root does it for each operation.
 fn number_of_closed(record: &[u8]) -> Option<OperationId> {
     let mut reader = Reader::new(record);
     if reader.array().ok()? <= END {

@@ -26,8 +26,8 @@ impl Keys {
         }
     }
 
-    /// The number that the index has for a key of a role. Somebody who finds many keys with the same one has
-    /// to pay for as many members to make a look-up read as many records.
+    /// The number that the index has for a key of a role. Somebody who finds many keys with the
+    /// same one has to pay for as many members to make a look-up read as many records.
     pub(super) fn hash(role: u16, key: &str) -> u64 {
         // An odd number with about as many ones as zeros: the golden ratio.
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -7,8 +7,9 @@ use crate::operation::Hash;
 /// The bytes of the longest id that is kept whole. A canister's id has ten bytes.
 const MAX_ID: usize = 15;
 
-/// A canister as a key of the indexes: the length and the bytes of its id, as words, in the order of
-/// principals. With bytes as keys, their comparison would take most of a search in a large index.
+/// A canister as a key of the indexes: the length and the bytes of its id, as words, in the order
+/// of principals. With bytes as keys, their comparison would take most of a search in a large
+/// index.
 ///
 /// Of a longer id, which is no canister's, the key has the beginning only. It comes after all
 /// canisters, and equals none.
@@ -73,7 +74,8 @@ mod tests {
     proptest! {
         #[test]
         fn keys_have_the_order_of_principals(
-            a in prop::collection::vec(0..3u8, 0..=MAX_ID), b in prop::collection::vec(0..3u8, 0..=MAX_ID)
+            a in prop::collection::vec(0..3u8, 0..=MAX_ID),
+            b in prop::collection::vec(0..3u8, 0..=MAX_ID),
         ) {
             let [a, b] = [a, b].map(|bytes| Principal::from_slice(&bytes));
             prop_assert_eq!(PrincipalKey::from(a).cmp(&b.into()), a.cmp(&b));
