@@ -76,14 +76,17 @@ fn a_text_that_is_no_history_is_refused_with_its_mistake() {
 /// The shrinker, on real Wasm: of a history with faults at random one request and one fault remain.
 #[test]
 fn a_history_shrinks_to_the_request_and_the_fault_that_it_is_about() {
-    let drawn = History::drawn(4);
     let is_about = |fault: &Fault| fault.direction == Direction::Answer;
-    let fired = drawn.run().fired;
-    assert!(fired.iter().any(is_about), "{fired:?}");
-    let mut explicit = drawn.with_faults(fired);
-    explicit.steps.truncate(6);
     let fires = |history: &History| history.run().fired.iter().any(is_about);
-    assert!(fires(&explicit), "{explicit}");
+    let begin = |seed| {
+        let drawn = History::drawn(seed);
+        let fired = drawn.run().fired;
+        let mut begin = drawn.with_faults(fired);
+        begin.steps.truncate(6);
+        fires(&begin).then_some(begin)
+    };
+    let explicit = (0..60).find_map(begin);
+    let explicit = explicit.expect("an answer fails in one of them");
     let shortest = shrink::history(&explicit, fires);
     assert!(shortest.steps.len() <= 1, "{shortest}");
     assert_eq!(shortest.faults.len(), 1, "{shortest}");

@@ -3,7 +3,7 @@
 
 use candid::{Principal, utils::ArgumentEncoder};
 use canic::api::{
-    ApproveRequest, GrantRequest, ImportAs, MemberInfo, MoveRequest, OperationsFilter,
+    ApproveRequest, GrantRequest, ImportAs, MemberInfo, MemberState, MoveRequest, OperationsFilter,
     ProvisionRequest, PruneRequest, RetireRequest, Retirement, StageRequest,
 };
 use canic_fleet_tests::{
@@ -325,7 +325,7 @@ impl Deed {
             }
             Self::Start { member } => {
                 if let Some(member) = nth_member(world, *member) {
-                    world.manage_member("start_canister", member.canister);
+                    start(world, member.canister);
                 }
             }
             Self::Freeze { member } => {
@@ -334,7 +334,11 @@ impl Deed {
                 }
             }
             Self::ThawAll => world.thaw_all(),
-            Self::StartMembers => world.all_members("start_canister"),
+            Self::StartMembers => {
+                for member in world.members() {
+                    start(world, member.canister);
+                }
+            }
             Self::Operator(act) => world.perform(*act),
             Self::Pass { seconds } => world.pass(seconds * SECOND),
             _ => {}
@@ -494,6 +498,16 @@ fn upgrade(world: &mut World, member: &MemberInfo, stopped: bool) {
     }
     world.upgrade(member);
     if stopped {
-        world.manage_member("start_canister", member.canister);
+        start(world, member.canister);
+    }
+}
+
+/// Starts a member, unless root upgrades it. Root has a snapshot of a member that it stopped: what an
+/// operator lets the old code promise from then on is lost if root restores it.
+fn start(world: &mut World, canister: Principal) {
+    let is_upgraded =
+        |one: &MemberInfo| one.canister == canister && one.state == MemberState::Upgrading;
+    if !world.members().iter().any(is_upgraded) {
+        world.manage_member("start_canister", canister);
     }
 }

@@ -157,15 +157,16 @@ fn peak() -> Option<u64> {
 impl Real {
     /// The figures of both fleets that are compared, the real one first.
     pub(super) fn pairs(&self) -> [(&'static str, u64, u64); 4] {
-        let figures: [(&'static str, fn(&Fleet) -> u64); 4] = [
-            ("root's instructions of a fresh canister", |fleet| {
+        let pair =
+            |what, figure: fn(&Fleet) -> u64| (what, figure(&self.real), figure(&self.written));
+        [
+            pair("root's instructions of a fresh canister", |fleet| {
                 fleet.fresh.instructions
             }),
-            ("root's heap", |fleet| fleet.memory.heap),
-            ("root's stable memory", |fleet| fleet.memory.stable),
-            ("instructions of an upgrade of root", |fleet| fleet.upgrade),
-        ];
-        figures.map(|(what, figure)| (what, figure(&self.real), figure(&self.written)))
+            pair("root's heap", |fleet| fleet.memory.heap),
+            pair("root's stable memory", |fleet| fleet.memory.stable),
+            pair("instructions of an upgrade of root", |fleet| fleet.upgrade),
+        ]
     }
 
     pub(super) fn bounds(&self) -> Vec<Bound> {
