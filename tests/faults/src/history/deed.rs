@@ -502,8 +502,8 @@ fn upgrade(world: &mut World, member: &MemberInfo, stopped: bool) {
     }
 }
 
-/// Starts a member, unless root upgrades it. Root has a snapshot of a member that it stopped: what an
-/// operator lets the old code promise from then on is lost if root restores it.
+/// Starts a member, unless root upgrades it. Root has a snapshot of a member that it stopped: what
+/// an operator lets the old code promise from then on is lost if root restores it.
 fn start(world: &mut World, canister: Principal) {
     let is_upgraded =
         |one: &MemberInfo| one.canister == canister && one.state == MemberState::Upgrading;
