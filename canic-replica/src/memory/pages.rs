@@ -264,13 +264,14 @@ mod tests {
         let mut copy = origin.clone();
         assert!(origin.is_same(&copy));
         copy.get_mut(LEAF)[0] = 2;
+        copy.get_mut(2 * BRANCH - 1)[0] = 5;
         origin.set(7, [3; PAGE]);
         copy.set(PAGES + 5, [4; PAGE]);
         let at = |pages: &Pages, index| pages.get(index).map(std::ptr::from_ref);
         let apart: Vec<_> = (0..2 * PAGES)
             .filter(|index| at(&origin, *index) != at(&copy, *index))
             .collect();
-        assert_eq!(apart, [7, LEAF, PAGES + 5]);
+        assert_eq!(apart, [7, LEAF, 2 * BRANCH - 1, PAGES + 5]);
         assert_eq!(origin.differences(&copy).collect::<Vec<_>>(), apart);
         assert_eq!(copy.differences(&origin).collect::<Vec<_>>(), apart);
     }
