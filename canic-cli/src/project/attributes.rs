@@ -37,8 +37,8 @@ pub(crate) enum Wasm {
 }
 
 impl Wasm {
-    /// The library whose module it is.
-    pub(crate) fn library(&self) -> Option<String> {
+    /// The name of the crate whose module it is.
+    pub(crate) fn crate_name(&self) -> Option<String> {
         let name = match self {
             Self::Dependency(name) => name,
             Self::File(file) => {

@@ -112,7 +112,7 @@ impl Canister {
         roles
             .iter()
             .filter_map(|role| role.wasm.as_ref())
-            .filter_map(Wasm::library)
+            .filter_map(Wasm::crate_name)
             .collect()
     }
 

@@ -43,8 +43,8 @@ impl Root<'_> {
     pub(crate) fn members<'m>(&self, role: &RootRole, all: &[Member<'m>]) -> Vec<Member<'m>> {
         let named = all.iter().filter(|(_, member)| member.name == role.name);
         let named: Vec<Member<'m>> = named.copied().collect();
-        let library = role.wasm.as_ref().and_then(|wasm| wasm.library());
-        let is_embedded = |one: &Canister| library.as_ref() == Some(&one.crate_name);
+        let embedded = role.wasm.as_ref().and_then(|wasm| wasm.crate_name());
+        let is_embedded = |one: &Canister| embedded.as_ref() == Some(&one.crate_name);
         let folder = self.canister.folder.parent();
         let is_beside = |one: &Canister| one.folder.parent() == folder;
         let only = |is_meant: &dyn Fn(&Canister) -> bool| -> Vec<Member<'m>> {

@@ -10,21 +10,7 @@ mod refuel;
 mod rollouts;
 mod share;
 
-use std::{fs, path::Path};
-
 #[test]
 fn every_file_of_this_folder_is_part_of_this_binary() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for file in fs::read_dir(folder).expect("the folder is there") {
-        let name = file.expect("it can be read").file_name();
-        let name = name.to_str().expect("a name in Unicode");
-        let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "main") else {
-            continue;
-        };
-        let line = format!("mod {module};");
-        assert!(
-            include_str!("main.rs").lines().any(|known| known == line),
-            "tests/main.rs lacks `{line}`"
-        );
-    }
+    canic_fleet_tests::assert_all_are_modules(env!("CARGO_MANIFEST_DIR"), include_str!("main.rs"));
 }

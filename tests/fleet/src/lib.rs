@@ -20,7 +20,31 @@ pub use canic_artifacts as artifacts;
 pub use fleet::Fleet;
 pub use observe::Observer;
 
+use std::{fs, path::Path};
+
 use candid::Principal;
+
+/// Checks that each file in the folder `tests` of a package is a module of the `main.rs` there:
+/// else its tests would never run.
+///
+/// # Panics
+///
+/// If the folder can't be read, or a file is missing in `main`.
+pub fn assert_all_are_modules(package: &str, main: &str) {
+    let folder = Path::new(package).join("tests");
+    for file in fs::read_dir(folder).expect("the folder is there") {
+        let name = file.expect("it can be read").file_name();
+        let name = name.to_str().expect("a name in Unicode");
+        let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "main") else {
+            continue;
+        };
+        let line = format!("mod {module};");
+        assert!(
+            main.lines().any(|known| known == line),
+            "tests/main.rs lacks `{line}`"
+        );
+    }
+}
 
 /// The user with this number, in the form of a self-authenticating principal: 29 bytes, the last of
 /// them 2.

@@ -73,6 +73,14 @@ fn outcome(state: &State, id: u32) -> Option<Outcome> {
     rollout.outcome.filter(|_| rollout.phase == Phase::Ended)
 }
 
+/// A snapshot of release 1 that a rollout keeps.
+fn kept() -> KeptSnapshot {
+    KeptSnapshot {
+        id: vec![1],
+        release: 1,
+    }
+}
+
 /// Ends an operation well, with the snapshot that its plan asks for.
 fn finish(state: &mut State, id: OperationId) -> Job {
     let mut op = state.journal.get(id).unwrap();
@@ -116,13 +124,9 @@ fn releases(state: &State) -> Vec<u32> {
 #[test]
 fn a_member_whose_old_snapshot_is_dropped_first_is_upgraded_all_the_same() {
     let mut state = workers(2);
-    let kept = KeptSnapshot {
-        id: vec![1],
-        release: 1,
-    };
     state
         .registry
-        .change_member(member(1), |member| member.snapshot = Some(kept));
+        .change_member(member(1), |member| member.snapshot = Some(kept()));
     let id = roll_out(&mut state, Snapshots::None);
     let jobs = run(&mut state, SECOND);
     assert_eq!(jobs[0], Job::DropSnapshot);
@@ -142,13 +146,9 @@ fn refuse_drops(state: &mut State, operations: &[OperationId]) {
 #[test]
 fn a_member_whose_old_snapshot_can_not_be_dropped_is_passed_over_and_holds_nobody_up() {
     let mut state = workers(3);
-    let kept = KeptSnapshot {
-        id: vec![1],
-        release: 1,
-    };
     state
         .registry
-        .change_member(member(1), |member| member.snapshot = Some(kept));
+        .change_member(member(1), |member| member.snapshot = Some(kept()));
     let id = roll_out(&mut state, Snapshots::None);
     change(&mut state, id, |rollout| {
         rollout.plan.max_failures = Share::Members(1);
@@ -448,12 +448,8 @@ fn a_member_that_was_left_on_probation_is_asked_for_its_health_again() {
 
 #[test]
 fn a_member_on_probation_stays_so_whatever_root_gives_up_besides() {
-    let kept = KeptSnapshot {
-        id: vec![1],
-        release: 1,
-    };
     // The snapshot can't be dropped, or the upgrade can't be begun.
-    for (job, snapshot) in [(Job::DropSnapshot, Some(kept)), (Job::Upgrade, None)] {
+    for (job, snapshot) in [(Job::DropSnapshot, Some(kept())), (Job::Upgrade, None)] {
         let mut state = workers(1);
         state.registry.change_member(member(1), |member| {
             member.on_probation = true;

@@ -8,6 +8,9 @@ use super::{
     replica,
 };
 
+/// The most instructions of an upgrade of root for each member.
+pub(super) const UPGRADE: f64 = 6_000.0;
+
 /// All bounds on these figures.
 pub(super) fn bounds(figures: &Figures) -> Vec<Bound> {
     let mut bounds = provisions(&figures.at);
@@ -58,7 +61,7 @@ fn provisions(at: &[WithMembers]) -> Vec<Bound> {
                 many.members
             ),
             many.upgrade.saturating_sub(few.upgrade) as f64 / members as f64,
-            6_000.0,
+            UPGRADE,
         ));
     }
     bounds.extend([

@@ -11,7 +11,7 @@ use canic_fault_tests::{
 use canic_replica::Fees;
 use serde::Serialize;
 
-use super::figures::Bound;
+use super::{bounds::UPGRADE, figures::Bound};
 
 /// Requests of which the median counts.
 const SAMPLES: usize = 5;
@@ -24,9 +24,6 @@ const DIFFERENCE: f64 = 0.02;
 
 /// The most memory of this process, in bytes.
 const HOST: f64 = (16_u64 << 30) as f64;
-
-/// The most instructions of an upgrade of root for each member.
-const UPGRADE: f64 = 6_000.0;
 
 /// Both fleets.
 #[derive(Serialize)]
