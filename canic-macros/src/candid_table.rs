@@ -205,7 +205,7 @@ pub(crate) fn label(ident: &Ident, attributes: &[Attribute]) -> Result<String> {
 }
 
 /// The value of an option of serde's attribute.
-pub(crate) fn serde_value(option: &str, attributes: &[Attribute]) -> Result<Option<String>> {
+fn serde_value(option: &str, attributes: &[Attribute]) -> Result<Option<String>> {
     let mut found = None;
     for attribute in attributes.iter().filter(|a| a.path().is_ident("serde")) {
         attribute.parse_nested_meta(|meta| {
@@ -244,7 +244,7 @@ fn docs(attributes: &[Attribute]) -> Vec<String> {
 }
 
 /// Candid's hash of a label.
-fn hash(label: &str) -> u32 {
+pub(crate) fn hash(label: &str) -> u32 {
     label.bytes().fold(0, |hash: u32, byte| {
         hash.wrapping_mul(223).wrapping_add(byte.into())
     })

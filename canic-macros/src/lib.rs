@@ -27,7 +27,7 @@ mod signature;
 mod snapshots;
 mod source;
 mod system_endpoints;
-mod table_deserialize;
+mod table_read;
 mod values;
 
 use proc_macro::TokenStream;
@@ -541,13 +541,13 @@ pub fn candid_table(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// Implements serde's `Deserialize` for a type of canic's own endpoints. Not for authors: only
+/// Implements the decoding of a type of canic's own endpoints. Not for authors: only
 /// `canic-runtime` has what it names.
 #[doc(hidden)]
-#[proc_macro_derive(TableDeserialize, attributes(serde))]
-pub fn table_deserialize(input: TokenStream) -> TokenStream {
+#[proc_macro_derive(TableRead, attributes(serde))]
+pub fn table_read(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    table_deserialize::expand(&input)
+    table_read::expand(&input)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -10,6 +10,7 @@ mod rollouts;
 mod status;
 
 pub use candid::Principal;
+use serde::Deserialize;
 
 pub use funding::*;
 pub use refuel::*;
@@ -20,7 +21,7 @@ pub use crate::error::{
     BatchError, Denied, ImportError, LookupError, ModuleError, MoveError, ProvisionError,
     RetireError, RolledBack,
 };
-use crate::tables::{CandidType, Deserialize};
+use crate::tables::{CandidType, Read};
 
 /// The id of an operation. Root never uses it again.
 pub type OperationId = u64;
@@ -47,7 +48,7 @@ pub const MAX_CHUNKS: usize = 100;
 pub(crate) const LEASE: u64 = 300_000_000_000;
 
 /// A request for a member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct ProvisionRequest {
     /// The role.
     pub role: String,
@@ -63,7 +64,7 @@ pub struct ProvisionRequest {
 }
 
 /// The origin of a member's canister.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum Source {
     /// Root took the canister from the pool.
     Pool,
@@ -76,7 +77,7 @@ pub enum Source {
 }
 
 /// The answer to a [`ProvisionRequest`].
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Provisioned {
     /// The member.
     pub canister: Principal,
@@ -87,7 +88,7 @@ pub struct Provisioned {
 }
 
 /// What root does with the canister of a retired member.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum Retirement {
     /// Root empties it and adds it to the pool.
     Recycle,
@@ -99,7 +100,7 @@ pub enum Retirement {
 }
 
 /// A request to retire a member, or to try the teardown of a quarantined canister again.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct RetireRequest {
     /// The member, or the quarantined canister.
     pub canister: Principal,
@@ -111,7 +112,7 @@ pub struct RetireRequest {
 }
 
 /// The answer to a [`RetireRequest`].
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Retired {
     /// The operation that retired it.
     pub operation: OperationId,
@@ -120,7 +121,7 @@ pub struct Retired {
 }
 
 /// The purpose of an imported canister.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum ImportAs {
     /// A canister of the pool. Root wipes its code and data and keeps its cycles.
     Pool,
@@ -136,7 +137,7 @@ pub enum ImportAs {
 }
 
 /// A request to import a canister that root controls.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct ImportRequest {
     /// The canister. Root must be one of its controllers.
     pub canister: Principal,
@@ -152,7 +153,7 @@ pub struct Imported {
 }
 
 /// A request to stage a chunk of a module.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct StageRequest {
     /// The bytes: at most 1 MiB (`MAX_CHUNK`).
     #[serde(with = "serde_bytes")]
@@ -170,7 +171,7 @@ pub struct StagedChunk {
 }
 
 /// A request to approve a staged module for a role.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct ApproveRequest {
     /// The role.
     pub role: String,
@@ -203,7 +204,7 @@ pub struct ModuleInfo {
 }
 
 /// The state of a member.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum MemberState {
     /// Root installs its code.
     Installing,
@@ -218,7 +219,7 @@ pub enum MemberState {
 }
 
 /// A member's answer about the code that it runs.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum Health {
     /// Its `start` hook has ended well, and its `health` hook says yes.
     Healthy,
@@ -229,7 +230,7 @@ pub enum Health {
 }
 
 /// A member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct MemberInfo {
     /// The member.
     pub canister: Principal,
@@ -253,7 +254,7 @@ pub struct MemberInfo {
 }
 
 /// A choice of members.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum MembersFilter {
     /// All members.
     All,
@@ -264,7 +265,7 @@ pub enum MembersFilter {
 }
 
 /// A request for a page of members.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct MembersRequest {
     /// The members to list.
     pub filter: MembersFilter,
@@ -286,7 +287,7 @@ pub struct MembersPage {
 }
 
 /// A request for one member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum MemberRequest {
     /// The member in this canister.
     Canister(Principal),
@@ -300,7 +301,7 @@ pub enum MemberRequest {
 }
 
 /// A request for a page of a list whose rows are numbered.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct PageRequest {
     /// The page begins after this row.
     pub after: Option<u64>,
@@ -424,7 +425,7 @@ pub struct OperationInfo {
 }
 
 /// A choice of operations.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum OperationsFilter {
     /// Operations under way.
     Open,
@@ -435,7 +436,7 @@ pub enum OperationsFilter {
 }
 
 /// A request for a page of operations.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct OperationsRequest {
     /// The operations to list.
     pub filter: OperationsFilter,
@@ -473,7 +474,7 @@ pub struct Progress {
 
 /// A request to delete the records of ended operations, of which root otherwise keeps the last
 /// 10,000.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct PruneRequest {
     /// Root deletes the records of operations with a lower id, except open and quarantined ones.
     pub before: OperationId,
@@ -509,7 +510,7 @@ pub struct MetricsPage {
 }
 
 /// A canister's answer about itself.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct IdentityInfo {
     /// The canister.
     pub canister: Principal,
@@ -523,7 +524,7 @@ pub struct IdentityInfo {
 }
 
 /// A member's identity, as root tells it to the member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Identity {
     /// The root of the fleet.
     pub root: Principal,
@@ -536,7 +537,7 @@ pub struct Identity {
 }
 
 /// A member, as root describes it to other members.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct MemberRef {
     /// Its role.
     pub role: String,
@@ -547,7 +548,7 @@ pub struct MemberRef {
 }
 
 /// A change of a member.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Change {
     /// The number of the change. Later changes have higher numbers.
     pub number: u64,
@@ -563,7 +564,7 @@ pub struct Change {
 
 /// Changes that root sends to a subscriber: of its children, of members whose role its own watches,
 /// and of members that it looked up.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Announcement {
     /// The number of the last change sent before these: 0 if there is none.
     pub after: u64,
@@ -575,14 +576,14 @@ pub struct Announcement {
 
 /// A subscriber's request for a page of its children and of the members of roles that its own
 /// watches.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct CatchUpRequest {
     /// The page begins after this row.
     pub after: Option<CatchUpCursor>,
 }
 
 /// The position of a row among the pages of a subscriber.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct CatchUpCursor {
     /// The row's list: 0 for the children, then one for each watched role.
     pub list: u32,
@@ -591,7 +592,7 @@ pub struct CatchUpCursor {
 }
 
 /// The answer to a [`CatchUpRequest`].
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct CatchUpPage {
     /// The number of the last change that the rows include. Each row has this number.
     pub upto: u64,
@@ -602,7 +603,7 @@ pub struct CatchUpPage {
 }
 
 /// A request to move a member, and the members below it, to another parent.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct MoveRequest {
     /// The member.
     pub canister: Principal,
@@ -611,14 +612,14 @@ pub struct MoveRequest {
 }
 
 /// The answer to a [`MoveRequest`].
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Moved {
     /// The operation that moved it.
     pub operation: OperationId,
 }
 
 /// An HTTP request, as gateways send it to canisters.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method.
     pub method: String,

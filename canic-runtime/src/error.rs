@@ -7,13 +7,14 @@ mod funding;
 mod sentences;
 
 use candid::Principal;
+use serde::Deserialize;
 
-use crate::tables::{CandidType, Deserialize};
+use crate::tables::{CandidType, Read};
 
 pub use funding::{GrantError, GrantLimit};
 
 /// The caller is not allowed to do this.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Denied {
     /// The caller.
     pub caller: Principal,
@@ -22,7 +23,7 @@ pub struct Denied {
 }
 
 /// The end of the canister of an operation that failed.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum RolledBack {
     /// The operation had no canister: there was nothing to undo.
     Nothing,
@@ -37,7 +38,7 @@ pub enum RolledBack {
 }
 
 /// The reason why a member was not provisioned.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum ProvisionError {
     /// The caller is not allowed to ask for this.
     Denied(Denied),
@@ -180,7 +181,7 @@ pub enum BatchError {
 }
 
 /// The reason why a member was not retired.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum RetireError {
     /// The caller is not allowed to ask for this.
     Denied(Denied),
@@ -284,7 +285,7 @@ pub enum ImportError {
 }
 
 /// The reason why a member was not moved to another parent. It keeps its parent.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum MoveError {
     /// The caller is not allowed to ask for this.
     Denied(Denied),

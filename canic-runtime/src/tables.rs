@@ -1,10 +1,11 @@
-//! The types of canic's own endpoints as tables, and the code that reads them: it exists once, and
-//! not for each type.
+//! The types of canic's own endpoints as tables, and the code that reads these and messages: it
+//! exists once, and not for each type.
 //!
-//! Types are derived by these names in place of candid's and serde's.
+//! Types are derived by these names in place of candid's.
 
-pub(crate) mod decode;
 pub(crate) mod erased;
+pub(crate) mod read;
+pub(crate) mod wire;
 
 use std::cell::Cell;
 
@@ -13,9 +14,9 @@ use candid::{
     idl_hash,
     types::{self, FieldDoc, Label, Serializer, Type, TypeDoc, TypeId, TypeInner},
 };
-pub(crate) use canic_macros::CandidTable as CandidType;
+pub(crate) use canic_macros::{CandidTable as CandidType, TableRead as Read};
 
-pub(crate) use self::decode::Deserialize;
+pub(crate) use self::read::Read;
 
 /// A named type.
 pub(crate) struct Table {

@@ -4,11 +4,11 @@ use candid::{CandidType, Principal};
 use minicbor::{Decode, Encode};
 use serde::Deserialize;
 
-use crate::api::OperationId;
 pub use crate::error::{GrantError, GrantLimit};
+use crate::{api::OperationId, tables::Read};
 
 /// A request for cycles for a member.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct GrantRequest {
     /// The member.
     pub canister: Principal,
@@ -17,7 +17,7 @@ pub struct GrantRequest {
 }
 
 /// The answer to a [`GrantRequest`].
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct Granted {
     /// The operation that granted them.
     pub operation: OperationId,

@@ -3,12 +3,12 @@
 use candid::{CandidType, Principal};
 use serde::Deserialize;
 
-use crate::api::OperationId;
+use crate::{api::OperationId, tables::Read};
 
 pub use crate::error::RefuelError;
 
 /// A source of root's cycles.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum FuelSource {
     /// Root's account at the cycles ledger.
     Cycles,
@@ -17,7 +17,7 @@ pub enum FuelSource {
 }
 
 /// A request of a controller: root refuels now.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct RefuelRequest {
     /// The source. None: the first one of root's configuration, or else the cycles ledger.
     pub source: Option<FuelSource>,

@@ -1,15 +1,16 @@
 //! The Candid types of releases and rollouts.
 
 use candid::Principal;
+use serde::Deserialize;
 
 pub use crate::error::RolloutError;
-use crate::tables::{CandidType, Deserialize};
+use crate::tables::{CandidType, Read};
 
 /// The number of a rollout. Root never uses it again.
 pub type RolloutId = u32;
 
 /// A number of members, or a share of them.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum Share {
     /// So many members.
     Members(u32),
@@ -18,7 +19,7 @@ pub enum Share {
 }
 
 /// The action of root when more members fail than a plan tolerates.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum OnFailure {
     /// Root begins no more upgrades, and waits for a controller.
     Pause,
@@ -27,7 +28,7 @@ pub enum OnFailure {
 }
 
 /// The members of which root takes a snapshot before it upgrades them.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum Snapshots {
     /// None of them.
     None,
@@ -38,7 +39,7 @@ pub enum Snapshots {
 }
 
 /// The plan of a rollout.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct RolloutPlan {
     /// The members that are upgraded first: at least one.
     pub canary: Share,
@@ -59,7 +60,7 @@ pub struct RolloutPlan {
 }
 
 /// A request to bring the members of a role to a release.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct RolloutRequest {
     /// The role.
     pub role: String,
@@ -72,7 +73,7 @@ pub struct RolloutRequest {
 }
 
 /// A controller's wish for a rollout.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum RolloutControl {
     /// Begin no more upgrades.
     Pause,
@@ -178,7 +179,7 @@ pub struct RolloutFailure {
 }
 
 /// A request for a rollout and a page of its failures.
-#[derive(Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct RolloutQuery {
     /// The rollout.
     pub rollout: RolloutId,
@@ -240,7 +241,7 @@ pub struct ReleaseInfo {
 }
 
 /// A request for a page of a role's releases.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct ReleasesRequest {
     /// The role.
     pub role: String,

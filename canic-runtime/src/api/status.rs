@@ -3,7 +3,10 @@
 use candid::{CandidType, Principal};
 use serde::Deserialize;
 
-use crate::api::{Accounts, FuelSource, GrantLimit, GrantPurpose, MembersFilter};
+use crate::{
+    api::{Accounts, FuelSource, GrantLimit, GrantPurpose, MembersFilter},
+    tables::Read,
+};
 
 /// Rows of a [`StatusPage`] at most. The platform counts 50 M instructions for each call of a
 /// composite query, and allows 5 B in all: one call is about root, and some are kept for what the
@@ -11,7 +14,7 @@ use crate::api::{Accounts, FuelSource, GrantLimit, GrantPurpose, MembersFilter};
 pub const MAX_STATUS_PAGE: u32 = 90;
 
 /// A request for the live state of members, or of other canisters of root's.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub struct StatusRequest {
     /// The members.
     pub filter: MembersFilter,

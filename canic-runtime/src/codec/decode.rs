@@ -9,7 +9,10 @@ use candid::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::codec::quota::{Quota, Tries};
+use crate::{
+    codec::quota::{Quota, Tries},
+    tables::read::{Read, ReadAll},
+};
 
 /// One argument of an endpoint or hook.
 #[diagnostic::on_unimplemented(
@@ -81,6 +84,9 @@ macro_rules! tuples {
 
 tuples!(A B C D E F G H I J K L M N O P);
 
+/// A message without values.
+const NO_VALUES: &[u8] = b"DIDL\0\0";
+
 /// Decodes Candid arguments. An empty message has no arguments.
 ///
 /// # Errors
@@ -96,11 +102,22 @@ pub(crate) fn decode_args<A: CandidArguments>(bytes: &[u8], quota: Quota) -> Res
     }
 }
 
-/// Decodes the one value of a reply.
+/// Decodes arguments of canic's own types. An empty message has no arguments.
 ///
 /// # Errors
 ///
-/// If the bytes are no Candid message of this type, or if decoding them costs too much.
-pub(crate) fn decode_reply<T: CandidArgument>(bytes: &[u8]) -> Result<T, String> {
-    decode_args(bytes, Quota::REPLY).map(|(value,)| value)
+/// If the bytes are no Candid message of these types.
+pub(crate) fn read_args<A: ReadAll>(bytes: &[u8]) -> Result<A, String> {
+    let bytes = if bytes.is_empty() { NO_VALUES } else { bytes };
+    A::read_all(bytes).map_err(|misfit| format!("the argument does not fit: {misfit}"))
+}
+
+/// Decodes the one value of a reply, of a type of canic's own.
+///
+/// # Errors
+///
+/// If the bytes are no Candid message of this type.
+pub(crate) fn read_reply<T: Read>(bytes: &[u8]) -> Result<T, String> {
+    let value = ReadAll::read_all(bytes).map(|(value,)| value);
+    value.map_err(|misfit| format!("the reply does not fit: {misfit}"))
 }

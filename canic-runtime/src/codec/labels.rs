@@ -5,29 +5,14 @@
 
 use candid::idl_hash;
 
-use crate::codec::wire::{Bytes, OPT, RECORD, VARIANT, VEC};
+use crate::tables::wire::Header;
 
 /// The labels of the first record type of a message that has this field, as their hashes. `None`:
-/// there is none, or the type table has functions or services.
+/// there is none, or the message is damaged.
 pub(crate) fn of_record_with(field: &str, message: &[u8]) -> Option<Vec<u32>> {
-    let field = idl_hash(field);
-    let mut table = Bytes(message.strip_prefix(b"DIDL")?);
-    for _ in 0..table.number()? {
-        match table.signed()? {
-            OPT | VEC => {
-                table.signed()?;
-            }
-            constructor @ (RECORD | VARIANT) => {
-                let fields = table.fields()?;
-                let labels: Vec<u32> = fields.into_iter().map(|(label, _)| label).collect();
-                if constructor == RECORD && labels.contains(&field) {
-                    return Some(labels);
-                }
-            }
-            _ => return None,
-        }
-    }
-    None
+    let (header, _) = Header::read(message)?;
+    let fields = header.types.record_with(idl_hash(field))?;
+    Some(fields.iter().map(|(label, _)| *label).collect())
 }
 
 #[cfg(test)]

@@ -7,4 +7,3 @@ pub(crate) mod encode;
 pub(crate) mod labels;
 pub(crate) mod paging;
 pub(crate) mod quota;
-pub(crate) mod wire;

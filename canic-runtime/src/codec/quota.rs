@@ -15,11 +15,9 @@ const BASE: usize = 100_000;
 /// dearest are vectors of variants without content, each within records of its own.
 const PER_BYTE: usize = 64;
 
-/// What is decoded, and the units of cost that its values may have.
+/// The units of cost that the values of an argument may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quota {
-    /// What is decoded, in a word.
-    subject: &'static str,
     /// None: in proportion to the bytes.
     units: Option<usize>,
     /// What moves the limit; empty where nothing does.
@@ -29,15 +27,8 @@ pub(crate) struct Quota {
 impl Quota {
     /// The quota of an argument that no option moves.
     pub(crate) const ARGUMENT: Self = Self {
-        subject: "argument",
         units: None,
         advice: "",
-    };
-
-    /// The quota of a reply.
-    pub(super) const REPLY: Self = Self {
-        subject: "reply",
-        ..Self::ARGUMENT
     };
 
     /// The quota of an endpoint's argument; `units` are those of its option `decoding_quota`.
@@ -45,7 +36,6 @@ impl Quota {
         Self {
             units,
             advice: "; the option `decoding_quota` of the endpoint's attribute moves it",
-            ..Self::ARGUMENT
         }
     }
 }
@@ -95,9 +85,7 @@ impl<'a> Tries<'a> {
                 Err(failure) => reason = self::reason(&failure),
             }
         }
-        let Quota {
-            subject, advice, ..
-        } = self.quota;
+        let Quota { advice, .. } = self.quota;
         if is_cost(&reason) {
             let (limit, length) = (self.limit, self.bytes.len());
             reason = format!(
@@ -105,7 +93,7 @@ impl<'a> Tries<'a> {
                  bytes{advice}"
             );
         }
-        Err(format!("the {subject} does not fit: {reason}"))
+        Err(format!("the argument does not fit: {reason}"))
     }
 
     /// Walks through all values of the message as if nobody wanted any, so that only what it holds

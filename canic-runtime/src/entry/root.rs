@@ -11,7 +11,6 @@ use crate::{
         RetireError, RetireRequest, RolloutControl, RolloutError, RolloutId, RolloutInfo,
         RolloutQuery, RolloutRequest, StageRequest, StatusPage, StatusRequest,
     },
-    codec::decode::CandidArguments,
     config::{ROOT_PARENT, Root},
     endpoint::inspection,
     entry::{
@@ -37,6 +36,7 @@ use crate::{
     },
     stable::memory,
     state::{self, State},
+    tables::read::ReadAll,
 };
 
 // Lifecycle
@@ -148,7 +148,7 @@ pub fn inspect_message(_root: &'static Root, hook: impl FnOnce() -> bool) {
 /// Serves an update that awaits. Each request to root starts a timer again that the platform lost.
 fn update_async<A, F, R>(run: impl FnOnce(A) -> F)
 where
-    A: CandidArguments,
+    A: ReadAll,
     F: Future<Output = R> + 'static,
     R: CandidType,
 {
@@ -422,7 +422,7 @@ fn families() -> impl Iterator<Item = &'static Family> {
 /// Serves a query of root's state to controllers and members.
 fn list<A, R>(read: impl FnOnce(&State, A) -> R)
 where
-    A: CandidArguments,
+    A: ReadAll,
     R: CandidType,
 {
     serve::query(|arguments: A| -> Result<R, Denied> {

@@ -4,23 +4,17 @@ use std::future::Future;
 
 use candid::CandidType;
 
-use crate::{
-    codec::{
-        decode::{CandidArguments, decode_args},
-        quota::Quota,
-    },
-    platform::message,
-};
+use crate::{codec::decode::read_args, platform::message, tables::read::ReadAll};
 
 /// Serves an update.
-pub(super) fn update<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+pub(super) fn update<A: ReadAll, R: CandidType>(run: impl FnOnce(A) -> R) {
     message::in_update(|| reply(run));
 }
 
 /// Serves an update that awaits. `run` itself still runs in the first message.
 pub(super) fn update_async<A, F, R>(run: impl FnOnce(A) -> F)
 where
-    A: CandidArguments,
+    A: ReadAll,
     F: Future<Output = R> + 'static,
     R: CandidType,
 {
@@ -33,14 +27,14 @@ where
 }
 
 /// Serves a query.
-pub(super) fn query<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+pub(super) fn query<A: ReadAll, R: CandidType>(run: impl FnOnce(A) -> R) {
     message::in_query(|| reply(run));
 }
 
 /// Serves a composite query, which awaits.
 pub(super) fn query_async<A, F, R>(run: impl FnOnce(A) -> F)
 where
-    A: CandidArguments,
+    A: ReadAll,
     F: Future<Output = R> + 'static,
     R: CandidType,
 {
@@ -52,13 +46,13 @@ where
     });
 }
 
-fn reply<A: CandidArguments, R: CandidType>(run: impl FnOnce(A) -> R) {
+fn reply<A: ReadAll, R: CandidType>(run: impl FnOnce(A) -> R) {
     with_argument(|arguments| message::reply(&run(arguments)));
 }
 
 /// Decodes the argument of the present message, or rejects the message.
-fn with_argument<A: CandidArguments>(run: impl FnOnce(A)) {
-    match decode_args(&message::argument(), Quota::ARGUMENT) {
+fn with_argument<A: ReadAll>(run: impl FnOnce(A)) {
+    match read_args(&message::argument()) {
         Ok(arguments) => run(arguments),
         Err(reason) => message::reject(reason),
     }

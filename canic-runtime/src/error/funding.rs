@@ -7,10 +7,22 @@ use minicbor::{Decode, Encode};
 use serde::Deserialize;
 
 use super::{Denied, sentences};
+use crate::tables::Read;
 
 /// A limit of grants.
 #[derive(
-    Clone, Copy, Debug, CandidType, Deserialize, PartialEq, Eq, PartialOrd, Ord, Encode, Decode,
+    Clone,
+    Copy,
+    Debug,
+    CandidType,
+    Deserialize,
+    Read,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Encode,
+    Decode,
 )]
 #[cbor(index_only)]
 pub enum GrantLimit {
@@ -29,7 +41,7 @@ pub enum GrantLimit {
 }
 
 /// The reason why a canister got no cycles from root.
-#[derive(Clone, Debug, CandidType, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, CandidType, Deserialize, Read, PartialEq, Eq)]
 pub enum GrantError {
     /// The caller is not allowed to ask for this.
     Denied(Denied),

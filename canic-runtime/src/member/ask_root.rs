@@ -1,12 +1,12 @@
 //! Calls of a member to its root.
 
 use candid::CandidType;
-use serde::Deserialize;
 
 use crate::{
     error::LookupError,
     membership,
     platform::calls::{self, Wait},
+    tables::Read,
 };
 
 /// Calls a method of root that it answers at once and that may be repeated, and decodes the reply.
@@ -21,7 +21,7 @@ pub(crate) async fn ask_root<T>(
     request: &impl CandidType,
 ) -> Result<T, LookupError>
 where
-    T: CandidType + for<'a> Deserialize<'a>,
+    T: Read,
 {
     call_root(method, request, Wait::Short).await
 }
@@ -36,7 +36,7 @@ pub(crate) async fn command_root<T>(
     request: &impl CandidType,
 ) -> Result<T, LookupError>
 where
-    T: CandidType + for<'a> Deserialize<'a>,
+    T: Read,
 {
     call_root(method, request, Wait::Unbounded).await
 }
@@ -47,7 +47,7 @@ async fn call_root<T>(
     wait: Wait,
 ) -> Result<T, LookupError>
 where
-    T: CandidType + for<'a> Deserialize<'a>,
+    T: Read,
 {
     let root = membership::identity().ok_or(LookupError::NoRoot)?.root;
     calls::ask(root, method, request, wait)

@@ -1,12 +1,6 @@
 //! Lookups: a member asks root about another canister, `canic_lookup`.
 
-use std::fmt;
-
-use candid::{CandidType, Principal, Reserved};
-use serde::{
-    Deserialize, Deserializer,
-    de::{EnumAccess, VariantAccess, Visitor},
-};
+use candid::{Principal, Reserved};
 
 use crate::{
     api::MemberRef,
@@ -31,6 +25,9 @@ pub(crate) async fn caller(caller: Principal) -> Option<MemberRef> {
     }
 }
 
+/// The answer of `canic_lookup`. The reason of a denial does not matter.
+type Answer = Result<Option<MemberRef>, Reserved>;
+
 /// Asks root about a canister and caches the answer. None: the canister is not a member.
 ///
 /// # Errors
@@ -38,65 +35,24 @@ pub(crate) async fn caller(caller: Principal) -> Option<MemberRef> {
 /// See [`ask_root`].
 pub(crate) async fn member(canister: Principal) -> Result<Option<MemberRef>, LookupError> {
     let lookup = Lookup::begin();
-    match ask_root("canic_lookup", &canister).await? {
-        Answer::Ok(member) => {
+    let answer: Answer = ask_root("canic_lookup", &canister).await?;
+    Ok(match answer {
+        Ok(member) => {
             lookup.finish(canister, member.as_ref());
-            Ok(member)
+            member
         }
-        Answer::Err(_) => Ok(None),
-    }
-}
-
-/// The answer of `canic_lookup`.
-///
-/// It is decoded by hand, neither by serde's derive nor as a `Result`. The errors of these name the
-/// value that was found instead of a variant, whatever its type, and the code that formats a float
-/// takes 15 kB of a member's Wasm.
-#[derive(CandidType)]
-enum Answer {
-    Ok(Option<MemberRef>),
-    Err(Reserved),
-}
-
-impl<'de> Deserialize<'de> for Answer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_enum("Answer", &["Ok", "Err"], AnswerVisitor)
-    }
-}
-
-struct AnswerVisitor;
-
-#[derive(Deserialize)]
-#[serde(field_identifier)]
-enum Variant {
-    Ok,
-    #[serde(other)]
-    Err,
-}
-
-impl<'de> Visitor<'de> for AnswerVisitor {
-    type Value = Answer;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("root's answer about a canister")
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, answer: A) -> Result<Answer, A::Error> {
-        match answer.variant()? {
-            (Variant::Ok, member) => member.newtype_variant().map(Answer::Ok),
-            (Variant::Err, denied) => denied.newtype_variant().map(Answer::Err),
-        }
-    }
+        Err(_) => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Denied;
+    use crate::{api::Denied, codec::decode::read_reply};
 
     fn read(answer: &Result<Option<MemberRef>, Denied>) -> Answer {
         let bytes = candid::encode_one(answer).expect("root can encode it");
-        candid::decode_one(&bytes).expect("a member can read it")
+        read_reply(&bytes).expect("a member can read it")
     }
 
     #[test]
@@ -107,25 +63,12 @@ mod tests {
             parent,
             key: None,
         };
-        let known = read(&Ok(Some(shard.clone())));
-        assert!(matches!(known, Answer::Ok(Some(member)) if member == shard));
-        assert!(matches!(read(&Ok(None)), Answer::Ok(None)));
+        assert_eq!(read(&Ok(Some(shard.clone()))), Ok(Some(shard)));
+        assert_eq!(read(&Ok(None)), Ok(None));
         let denied = Denied {
             caller: parent,
             allowed: "members".to_string(),
         };
-        assert!(matches!(read(&Err(denied)), Answer::Err(_)));
-    }
-
-    #[test]
-    fn another_type_than_the_answer_is_an_error() {
-        #[derive(CandidType)]
-        enum Other {
-            Maybe,
-        }
-        let text = candid::encode_one("Ok").expect("it is Candid");
-        assert!(candid::decode_one::<Answer>(&text).is_err());
-        let variant = candid::encode_one(Other::Maybe).expect("it is Candid");
-        assert!(candid::decode_one::<Answer>(&variant).is_err());
+        assert_eq!(read(&Err(denied)), Err(Reserved));
     }
 }

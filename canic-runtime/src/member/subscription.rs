@@ -10,7 +10,7 @@ use candid::Principal;
 
 use crate::{
     api::{Announcement, CatchUpPage, CatchUpRequest, Denied, LEASE, MemberRef},
-    codec::{decode::decode_args, quota::Quota},
+    codec::decode::read_args,
     error::LookupError,
     member::{
         ask_root::ask_root,
@@ -59,7 +59,7 @@ pub fn subscribe() {
 }
 
 fn receive(argument: Vec<u8>) -> Result<(), String> {
-    let (mut announcement,): (Announcement,) = decode_args(&argument, Quota::ARGUMENT)?;
+    let (mut announcement,): (Announcement,) = read_args(&argument)?;
     // Changes of this member itself come by `canic_sync`.
     announcement
         .changes

@@ -3,12 +3,13 @@
 //!
 //! Policy decides from [`Facts`] alone, before root pays or claims anything.
 
-use candid::{Principal, de::IDLDeserialize};
+use candid::Principal;
 
 use crate::{
     api::{MAX_ARGUMENT, MAX_KEY, MAX_ROLE, ProvisionError},
     config::{ROOT_PARENT, RoleConfig, RootConfig},
-    operation::{Admission, Hash, call::shorten},
+    operation::{Admission, Hash},
+    tables::{read::Misfit, wire::Header},
 };
 
 /// Running operations at most that a caller waits for. A subnet installs one canister at a time, so
@@ -167,10 +168,10 @@ pub(crate) fn check_argument(arg: &[u8]) -> Result<(), ProvisionError> {
         return Ok(());
     }
     // This reads the header with its type table. The member's `init` decodes the values.
-    match IDLDeserialize::new(arg) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ProvisionError::InvalidArgument {
-            reason: shorten(&error.to_string()),
+    match Header::read(arg) {
+        Some(_) => Ok(()),
+        None => Err(ProvisionError::InvalidArgument {
+            reason: Misfit::Damaged.to_string(),
         }),
     }
 }

@@ -5,9 +5,7 @@ use candid::{CandidType, Principal};
 use ic_cdk::call::{Call, CallFailed, Response};
 
 use crate::{
-    codec::decode::{CandidArgument, decode_reply},
-    operation::call::Failure,
-    platform::calls::send,
+    codec::decode::read_reply, operation::call::Failure, platform::calls::send, tables::Read,
 };
 
 /// Calls a canister with a guaranteed response.
@@ -63,6 +61,6 @@ pub(super) fn failure(error: CallFailed, classify: fn(u32, &str) -> Failure) -> 
 /// # Errors
 ///
 /// If it is no `T`: the outcome of the call is unknown then.
-pub(super) fn decode<T: CandidArgument>(reply: &[u8]) -> Result<T, Failure> {
-    decode_reply(reply).map_err(|reason| Failure::unreadable(&reason))
+pub(super) fn decode<T: Read>(reply: &[u8]) -> Result<T, Failure> {
+    read_reply(reply).map_err(|reason| Failure::unreadable(&reason))
 }

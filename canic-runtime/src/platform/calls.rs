@@ -2,12 +2,12 @@
 
 use candid::{CandidType, Principal};
 use ic_cdk::call::{Call, CallFailed, Response};
-use serde::Deserialize;
 
 use crate::{
     api::{Announcement, Identity, MemberRef, OperationId},
-    codec::{decode::decode_reply, encode::encode},
+    codec::{decode::read_reply, encode::encode},
     platform::{awaits::CountedCall, ic},
+    tables::Read,
 };
 
 /// Makes a call, which counts as awaited until its answer comes.
@@ -86,7 +86,7 @@ pub(crate) async fn ask<T>(
     wait: Wait,
 ) -> Result<T, String>
 where
-    T: CandidType + for<'a> Deserialize<'a>,
+    T: Read,
 {
     let call = match wait {
         Wait::Short => best_effort(canister, method),
@@ -94,7 +94,7 @@ where
     };
     let reply = send(call, request).await;
     let reply = reply.map_err(|error| error.to_string())?;
-    decode_reply(&reply.into_bytes())
+    read_reply(&reply.into_bytes())
 }
 
 /// A call whose answer comes within [`TIMEOUT`], or not at all.

@@ -3,8 +3,7 @@
 //! Calls that pay, and the notification of a payment, use guaranteed responses; those that only
 //! read are best-effort calls. The Candid types name the fields that root reads or sets.
 
-use candid::{CandidType, Nat, Principal, Reserved};
-use serde::Deserialize;
+use candid::{CandidType, Principal};
 use serde_bytes::Bytes;
 
 use crate::{
@@ -16,8 +15,8 @@ use crate::{
     platform::{
         answers::{best_effort_call, canister_call, decode},
         ic,
-        settings::to_u128,
     },
+    tables::Read,
 };
 
 /// The cycles ledger, um5iw-rqaaa-aaaaq-qaaba-cai.
@@ -68,8 +67,7 @@ async fn balance(source: Fuel) -> Result<Reply, Failure> {
     };
     let account = Account { owner: ic::this() };
     let reply = best_effort_call(ledger, "icrc1_balance_of", &account).await?;
-    let balance: Nat = decode(&reply)?;
-    Ok(Reply::Amount(to_u128(&balance)))
+    Ok(Reply::Amount(decode(&reply)?))
 }
 
 async fn withdraw(cycles: u128, created_at: u64) -> Result<Reply, Failure> {
@@ -79,7 +77,7 @@ async fn withdraw(cycles: u128, created_at: u64) -> Result<Reply, Failure> {
         created_at_time: Some(created_at),
     };
     let reply = canister_call(CYCLES_LEDGER, "withdraw", &args).await?;
-    Ok(match decode::<Result<Nat, WithdrawError>>(&reply)? {
+    Ok(match decode::<Result<u128, WithdrawError>>(&reply)? {
         Ok(block) => paid(block),
         Err(WithdrawError::Duplicate { duplicate_of }) => paid(duplicate_of),
         Err(error) => Reply::Refused(error.into()),
@@ -103,14 +101,14 @@ async fn notify(block: u64) -> Result<Reply, Failure> {
         canister_id: ic::this(),
     };
     let reply = canister_call(CYCLES_MINTING, "notify_top_up", &args).await?;
-    Ok(match decode::<Result<Nat, NotifyError>>(&reply)? {
-        Ok(cycles) => Reply::Amount(to_u128(&cycles)),
+    Ok(match decode::<Result<u128, NotifyError>>(&reply)? {
+        Ok(cycles) => Reply::Amount(cycles),
         Err(error) => Reply::Refused(error.into()),
     })
 }
 
-fn paid(block: Nat) -> Reply {
-    Reply::Paid(u64::try_from(to_u128(&block)).unwrap_or(u64::MAX))
+fn paid(block: u128) -> Reply {
+    Reply::Paid(u64::try_from(block).unwrap_or(u64::MAX))
 }
 
 // The ledgers' types
@@ -120,12 +118,12 @@ struct Account {
     owner: Principal,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct RateReply {
     data: Rate,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct Rate {
     xdr_permyriad_per_icp: u64,
 }
@@ -137,17 +135,17 @@ struct WithdrawArgs {
     created_at_time: Option<u64>,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 enum WithdrawError {
     GenericError { message: String },
     TemporarilyUnavailable,
     FailedToWithdraw { rejection_reason: String },
-    Duplicate { duplicate_of: Nat },
-    BadFee { expected_fee: Nat },
+    Duplicate { duplicate_of: u128 },
+    BadFee { expected_fee: u128 },
     InvalidReceiver { receiver: Principal },
     CreatedInFuture { ledger_time: u64 },
     TooOld,
-    InsufficientFunds { balance: Reserved },
+    InsufficientFunds {},
 }
 
 impl From<WithdrawError> for Refusal {
@@ -161,7 +159,7 @@ impl From<WithdrawError> for Refusal {
             WithdrawError::Duplicate { duplicate_of } => {
                 Self::Never(format!("block {duplicate_of} is the same payment"))
             }
-            WithdrawError::BadFee { expected_fee } => Self::BadFee(to_u128(&expected_fee)),
+            WithdrawError::BadFee { expected_fee } => Self::BadFee(expected_fee),
             WithdrawError::InvalidReceiver { receiver } => {
                 Self::Never(format!("{receiver} can't receive cycles"))
             }
@@ -169,7 +167,7 @@ impl From<WithdrawError> for Refusal {
                 Self::Later(format!("by the ledger's clock it is {ledger_time}"))
             }
             WithdrawError::TooOld => Self::TooOld,
-            WithdrawError::InsufficientFunds { .. } => Self::Insufficient,
+            WithdrawError::InsufficientFunds {} => Self::Insufficient,
         }
     }
 }
@@ -177,7 +175,7 @@ impl From<WithdrawError> for Refusal {
 /// The reason of a ledger that gives none.
 const UNAVAILABLE: &str = "the ledger is not available for a while";
 
-#[derive(CandidType, Deserialize)]
+#[derive(CandidType, Read)]
 struct Tokens {
     e8s: u64,
 }
@@ -196,11 +194,11 @@ struct TransferArgs<'a> {
     created_at_time: Option<TimeStamp>,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 enum TransferError {
     BadFee { expected_fee: Tokens },
-    InsufficientFunds { balance: Reserved },
-    TxTooOld { allowed_window_nanos: u64 },
+    InsufficientFunds {},
+    TxTooOld {},
     TxCreatedInFuture,
     TxDuplicate { duplicate_of: u64 },
 }
@@ -209,8 +207,8 @@ impl From<TransferError> for Refusal {
     fn from(error: TransferError) -> Self {
         match error {
             TransferError::BadFee { expected_fee } => Self::BadFee(expected_fee.e8s.into()),
-            TransferError::InsufficientFunds { .. } => Self::Insufficient,
-            TransferError::TxTooOld { .. } => Self::TooOld,
+            TransferError::InsufficientFunds {} => Self::Insufficient,
+            TransferError::TxTooOld {} => Self::TooOld,
             TransferError::TxCreatedInFuture => {
                 Self::Later("by the ledger's clock the payment is in the future".to_string())
             }
@@ -227,7 +225,7 @@ struct NotifyArgs {
     canister_id: Principal,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 enum NotifyError {
     Refunded { reason: String },
     InvalidTransaction(String),

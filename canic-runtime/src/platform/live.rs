@@ -8,7 +8,6 @@ use crate::{
     platform::{
         answers::decode,
         management::{CanisterId, RunResult, StatusResult, management},
-        settings::to_u128,
     },
 };
 
@@ -27,10 +26,9 @@ pub(crate) async fn live_state(canister: Principal) -> Result<LiveState, String>
 
 impl From<StatusResult> for LiveState {
     fn from(status: StatusResult) -> Self {
-        let burned_per_day = to_u128(&status.idle_cycles_burned_per_day);
+        let burned_per_day = status.idle_cycles_burned_per_day;
         let frozen = status.settings.frozen(burned_per_day);
-        let cycles = to_u128(&status.cycles);
-        let free = cycles.saturating_sub(frozen);
+        let free = status.cycles.saturating_sub(frozen);
         Self {
             run: match status.status {
                 RunResult::Running => RunState::Running,
@@ -38,9 +36,9 @@ impl From<StatusResult> for LiveState {
                 RunResult::Stopped => RunState::Stopped,
             },
             module: status.module_hash.map(ByteBuf::into_vec),
-            cycles,
+            cycles: status.cycles,
             frozen,
-            memory: to_u128(&status.memory_size),
+            memory: status.memory_size,
             burned_per_day,
             days_left: (burned_per_day > 0).then(|| free as f64 / burned_per_day as f64),
         }

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use candid::{CandidType, Nat, Principal, idl_hash};
+use candid::{CandidType, Principal};
 use ic_cdk::call::{Call as CdkCall, CallFailed, Response};
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     api::{Denied, Health, Identity},
-    codec::{encode::encode, wire::Message},
+    codec::encode::encode,
     operation::{
         Hash,
         call::{self, Call, Failure, Look, Outcome, Reply, Run, Status},
@@ -23,9 +23,9 @@ use crate::{
         calls::send,
         ic::{self, Level},
         ledgers,
-        settings::{Settings, frozen, to_u128},
+        settings::{Settings, frozen},
     },
-    tables::Deserialize,
+    tables::{self, Read},
 };
 
 /// Makes the call of a step.
@@ -144,12 +144,6 @@ async fn load_drain(canister: Principal) -> Result<Reply, Failure> {
 async fn status(canister: Principal) -> Result<Reply, Failure> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
     let status: StatusResult = decode(&reply)?;
-    let Look {
-        run,
-        module,
-        cycles,
-        frozen,
-    } = look_at(&status);
     let (root, settings) = (ic::this(), status.settings);
     let unread = settings.unread(&reply);
     if !unread.is_empty() {
@@ -166,16 +160,16 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
     let metrics = status.memory_metrics;
     let has_chunks = |metrics: &MemoryMetrics| {
         let size = metrics.wasm_chunk_store_size.as_ref();
-        size.is_some_and(|size| *size != 0u8)
+        size.is_some_and(|size| *size != 0)
     };
     Ok(Reply::Status(Status {
-        run,
-        module,
-        cycles,
-        frozen,
-        idle_burn: to_u128(&status.idle_cycles_burned_per_day),
+        run: status.status.into(),
+        module: status.module_hash.and_then(to_hash),
+        cycles: status.cycles,
+        frozen: settings.frozen(status.idle_cycles_burned_per_day),
+        idle_burn: status.idle_cycles_burned_per_day,
         chunks: metrics.as_ref().is_some_and(has_chunks),
-        snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0u8),
+        snapshots: metrics.is_some_and(|metrics| metrics.snapshots_size != 0),
         default_settings: settings.are(&Settings::of_fresh(root)),
         drainable_settings: settings.are(&Settings::of_drained(root)),
         unread_settings: !unread.is_empty(),
@@ -187,55 +181,29 @@ async fn status(canister: Principal) -> Result<Reply, Failure> {
 
 async fn look(canister: Principal) -> Result<Reply, Failure> {
     let reply = management("canister_status", &CanisterId::from(canister), 0).await?;
-    let look = match read_look(&reply) {
-        Some(look) => look,
-        None => look_at(&decode(&reply)?),
-    };
-    Ok(Reply::Look(look))
+    let look: LookResult = decode(&reply)?;
+    Ok(Reply::Look(look.into()))
 }
 
-/// Reads the few values of a status that a look has. `None`: the status has an unusual form.
-fn read_look(reply: &[u8]) -> Option<Look> {
-    let message = Message::parse(reply)?;
-    let [run, module, cycles, burned_per_day, settings] = message.value().fields([
-        "status",
-        "module_hash",
-        "cycles",
-        "idle_cycles_burned_per_day",
-        "settings",
-    ])?;
-    let [seconds] = settings.fields(["freezing_threshold"])?;
-    let run = run.label()?;
-    let runs = [
-        ("running", Run::Running),
-        ("stopping", Run::Stopping),
-        ("stopped", Run::Stopped),
-    ];
-    let module = match module.content()? {
-        Some(hash) => Some(hash.blob()?.try_into().ok()?),
-        None => None,
-    };
-    Some(Look {
-        run: runs.into_iter().find(|(name, _)| idl_hash(name) == run)?.1,
-        module,
-        cycles: cycles.nat()?,
-        frozen: frozen(burned_per_day.nat()?, seconds.nat()?),
-    })
+impl From<LookResult> for Look {
+    fn from(look: LookResult) -> Self {
+        let seconds = look.settings.freezing_threshold.unwrap_or_default();
+        Self {
+            run: look.status.into(),
+            module: look.module_hash.and_then(to_hash),
+            cycles: look.cycles,
+            frozen: frozen(look.idle_cycles_burned_per_day, seconds),
+        }
+    }
 }
 
-fn look_at(status: &StatusResult) -> Look {
-    let module = status.module_hash.as_ref();
-    Look {
-        run: match status.status {
-            RunResult::Running => Run::Running,
-            RunResult::Stopping => Run::Stopping,
-            RunResult::Stopped => Run::Stopped,
-        },
-        module: module.and_then(|hash| hash.as_slice().try_into().ok()),
-        cycles: to_u128(&status.cycles),
-        frozen: status
-            .settings
-            .frozen(to_u128(&status.idle_cycles_burned_per_day)),
+impl From<RunResult> for Run {
+    fn from(run: RunResult) -> Self {
+        match run {
+            RunResult::Running => Self::Running,
+            RunResult::Stopping => Self::Stopping,
+            RunResult::Stopped => Self::Stopped,
+        }
     }
 }
 
@@ -430,7 +398,7 @@ fn is(reply: &[u8], value: &impl CandidType) -> bool {
 
 // The management canister's types: the fields that root reads or sets.
 
-#[derive(CandidType, Deserialize)]
+#[derive(CandidType, Read)]
 pub(super) struct CanisterId {
     canister_id: Principal,
 }
@@ -452,7 +420,7 @@ struct UpdateArgs {
     settings: Settings,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(tables::CandidType)]
 enum Mode {
     #[serde(rename = "install")]
     Install,
@@ -463,7 +431,7 @@ enum Mode {
 }
 
 /// The options of an upgrade.
-#[derive(CandidType, Deserialize)]
+#[derive(CandidType)]
 struct UpgradeFlags {
     skip_pre_upgrade: Option<bool>,
 }
@@ -485,7 +453,7 @@ struct ChunkHash<'a> {
     hash: &'a Bytes,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct StoredChunk {
     hash: ByteBuf,
 }
@@ -514,7 +482,7 @@ struct UploadArgs<'a> {
     chunk: &'a Bytes,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct Snapshot {
     id: ByteBuf,
     taken_at_timestamp: u64,
@@ -535,19 +503,19 @@ struct InfoArgs {
     num_requested_changes: Option<u64>,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct InfoResult {
     controllers: Vec<Principal>,
     total_num_changes: u64,
     recent_changes: Vec<Change>,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 struct Change {
     origin: ChangeOrigin,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 enum ChangeOrigin {
     #[serde(rename = "from_user")]
     FromUser {},
@@ -555,24 +523,43 @@ enum ChangeOrigin {
     FromCanister { canister_id: Principal },
 }
 
-#[derive(CandidType, Deserialize)]
+/// What a look reads of a status: it skips the rest.
+#[derive(Read)]
+struct LookResult {
+    status: RunResult,
+    settings: LookSettings,
+    module_hash: Option<ByteBuf>,
+    cycles: u128,
+    idle_cycles_burned_per_day: u128,
+}
+
+#[derive(Read)]
+struct LookSettings {
+    freezing_threshold: Option<u128>,
+}
+
+fn to_hash(bytes: ByteBuf) -> Option<Hash> {
+    bytes.into_vec().try_into().ok()
+}
+
+#[derive(Read)]
 pub(super) struct StatusResult {
     pub(super) status: RunResult,
     pub(super) settings: Settings,
     pub(super) module_hash: Option<ByteBuf>,
-    pub(super) memory_size: Nat,
+    pub(super) memory_size: u128,
     memory_metrics: Option<MemoryMetrics>,
-    pub(super) cycles: Nat,
-    pub(super) idle_cycles_burned_per_day: Nat,
+    pub(super) cycles: u128,
+    pub(super) idle_cycles_burned_per_day: u128,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 pub(super) struct MemoryMetrics {
-    snapshots_size: Nat,
-    wasm_chunk_store_size: Option<Nat>,
+    snapshots_size: u128,
+    wasm_chunk_store_size: Option<u128>,
 }
 
-#[derive(CandidType, Deserialize)]
+#[derive(Read)]
 pub(super) enum RunResult {
     #[serde(rename = "running")]
     Running,
@@ -587,50 +574,70 @@ mod tests {
     use candid::Encode;
 
     use super::*;
-    use crate::codec::decode::decode_reply;
+    use crate::{codec::decode::read_reply, tables::CandidType};
 
     /// A status as the platform tells it: its settings are not optional.
     #[derive(CandidType)]
     struct Told {
-        status: RunResult,
+        status: ToldRun,
         settings: ToldSettings,
         module_hash: Option<ByteBuf>,
-        cycles: Nat,
-        idle_cycles_burned_per_day: Nat,
-        memory_size: Nat,
+        cycles: u128,
+        idle_cycles_burned_per_day: u128,
+        memory_size: u128,
         version: u64,
+    }
+
+    #[derive(CandidType)]
+    enum ToldRun {
+        #[serde(rename = "running")]
+        Running,
+        #[serde(rename = "stopping")]
+        Stopping,
+        #[serde(rename = "stopped")]
+        Stopped,
     }
 
     #[derive(CandidType)]
     struct ToldSettings {
         controllers: Vec<Principal>,
-        freezing_threshold: Nat,
-        compute_allocation: Nat,
+        freezing_threshold: u128,
+        compute_allocation: u128,
     }
 
     #[test]
-    fn a_look_is_what_candid_reads_of_a_status() {
-        for (status, module_hash) in [
-            (RunResult::Running, Some(ByteBuf::from([7; 32]))),
-            (RunResult::Stopping, None),
-            (RunResult::Stopped, Some(ByteBuf::from([8; 32]))),
+    fn a_look_and_a_whole_status_read_what_the_platform_tells() {
+        for (told, run, module) in [
+            (ToldRun::Running, Run::Running, Some([7; 32])),
+            (ToldRun::Stopping, Run::Stopping, None),
+            (ToldRun::Stopped, Run::Stopped, Some([8; 32])),
         ] {
-            let told = Told {
-                status,
+            let reply = Encode!(&Told {
+                status: told,
                 settings: ToldSettings {
                     controllers: vec![Principal::management_canister()],
-                    freezing_threshold: Nat::from(2_592_000_u32),
-                    compute_allocation: Nat::from(0_u8),
+                    freezing_threshold: 2_592_000,
+                    compute_allocation: 0,
                 },
-                module_hash,
-                cycles: Nat::from(3_000_000_000_000_u64),
-                idle_cycles_burned_per_day: Nat::from(900_000_000_u32),
-                memory_size: Nat::from(2_u8),
+                module_hash: module.map(ByteBuf::from),
+                cycles: 3_000_000_000_000,
+                idle_cycles_burned_per_day: 900_000_000,
+                memory_size: 2,
                 version: 7,
+            });
+            let reply = reply.expect("values");
+            let look: LookResult = read_reply(&reply).expect("a look");
+            let expected = Look {
+                run,
+                module,
+                cycles: 3_000_000_000_000,
+                frozen: 27_000_000_000,
             };
-            let reply = Encode!(&told).unwrap();
-            let status: StatusResult = decode_reply(&reply).unwrap();
-            assert_eq!(read_look(&reply), Some(look_at(&status)));
+            assert_eq!(Look::from(look), expected);
+            let status: StatusResult = read_reply(&reply).expect("a status");
+            assert_eq!(status.memory_size, 2);
+            assert_eq!(status.settings.frozen(900_000_000), 27_000_000_000);
+            assert!(status.memory_metrics.is_none());
         }
     }
 }

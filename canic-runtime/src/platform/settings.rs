@@ -3,39 +3,39 @@
 //! A new setting of the platform is added to [`Settings`]; the compiler then names each place that
 //! has to know it. All fields are optional: an older platform tells and takes fewer.
 
-use candid::{CandidType, Nat, Principal, idl_hash};
+use candid::{CandidType, Principal, idl_hash};
 
-use crate::{codec::labels, tables::Deserialize};
+use crate::{codec::labels, tables::Read};
 
 /// The settings of a canister, as a change or as the platform tells them. `None`: not to be
 /// changed, or not told.
-#[derive(CandidType, Clone, Debug, Default, Deserialize)]
+#[derive(CandidType, Clone, Debug, Default, Read)]
 pub(super) struct Settings {
     pub(super) controllers: Option<Vec<Principal>>,
     /// Percent of a core.
-    compute_allocation: Option<Nat>,
+    compute_allocation: Option<u128>,
     /// Bytes.
-    memory_allocation: Option<Nat>,
+    memory_allocation: Option<u128>,
     /// Seconds of idle burn.
-    freezing_threshold: Option<Nat>,
+    freezing_threshold: Option<u128>,
     /// Cycles.
-    reserved_cycles_limit: Option<Nat>,
+    reserved_cycles_limit: Option<u128>,
     /// Cycles that another canister has to send with a call.
-    minimum_incoming_canister_call_cycles: Option<Nat>,
+    minimum_incoming_canister_call_cycles: Option<u128>,
     log_visibility: Option<Visibility>,
     /// Bytes.
-    log_memory_limit: Option<Nat>,
+    log_memory_limit: Option<u128>,
     snapshot_visibility: Option<Visibility>,
     status_visibility: Option<Visibility>,
     /// Bytes.
-    wasm_memory_limit: Option<Nat>,
+    wasm_memory_limit: Option<u128>,
     /// Bytes.
-    wasm_memory_threshold: Option<Nat>,
+    wasm_memory_threshold: Option<u128>,
     environment_variables: Option<Vec<EnvironmentVariable>>,
 }
 
 /// Who may read a part of a canister.
-#[derive(CandidType, Clone, Debug, Deserialize, PartialEq)]
+#[derive(CandidType, Clone, Debug, PartialEq, Read)]
 enum Visibility {
     #[serde(rename = "controllers")]
     Controllers,
@@ -45,30 +45,25 @@ enum Visibility {
     AllowedViewers(Vec<Principal>),
 }
 
-#[derive(CandidType, Clone, Debug, Deserialize, PartialEq)]
+#[derive(CandidType, Clone, Debug, PartialEq, Read)]
 struct EnvironmentVariable {
     name: String,
     value: String,
 }
 
 /// The platform's default: 30 days, in seconds.
-const FREEZING_THRESHOLD: u32 = 2_592_000;
+const FREEZING_THRESHOLD: u128 = 2_592_000;
 
 /// The platform's default: 5 T cycles.
-const RESERVED_CYCLES_LIMIT: u64 = 5_000_000_000_000;
+const RESERVED_CYCLES_LIMIT: u128 = 5_000_000_000_000;
 
 /// The platform's default: 4 KiB.
-const LOG_MEMORY_LIMIT: u32 = 4 << 10;
+const LOG_MEMORY_LIMIT: u128 = 4 << 10;
 
 /// The platform's default: 3 GiB.
-const WASM_MEMORY_LIMIT: u64 = 3 << 30;
+const WASM_MEMORY_LIMIT: u128 = 3 << 30;
 
 const SECONDS_PER_DAY: u128 = 86_400;
-
-/// A number of the platform's, at most what fits.
-pub(super) fn to_u128(nat: &Nat) -> u128 {
-    u128::try_from(&nat.0).unwrap_or(u128::MAX)
-}
 
 /// Cycles that a freezing threshold of so many seconds keeps.
 pub(super) fn frozen(burned_per_day: u128, seconds: u128) -> u128 {
@@ -88,17 +83,17 @@ impl Settings {
     pub(super) fn of_fresh(root: Principal) -> Self {
         Self {
             controllers: Some(vec![root]),
-            compute_allocation: Some(Nat::from(0u8)),
-            memory_allocation: Some(Nat::from(0u8)),
-            freezing_threshold: Some(Nat::from(FREEZING_THRESHOLD)),
-            reserved_cycles_limit: Some(Nat::from(RESERVED_CYCLES_LIMIT)),
-            minimum_incoming_canister_call_cycles: Some(Nat::from(0u8)),
+            compute_allocation: Some(0),
+            memory_allocation: Some(0),
+            freezing_threshold: Some(FREEZING_THRESHOLD),
+            reserved_cycles_limit: Some(RESERVED_CYCLES_LIMIT),
+            minimum_incoming_canister_call_cycles: Some(0),
             log_visibility: Some(Visibility::Controllers),
-            log_memory_limit: Some(Nat::from(LOG_MEMORY_LIMIT)),
+            log_memory_limit: Some(LOG_MEMORY_LIMIT),
             snapshot_visibility: Some(Visibility::Controllers),
             status_visibility: Some(Visibility::Controllers),
-            wasm_memory_limit: Some(Nat::from(WASM_MEMORY_LIMIT)),
-            wasm_memory_threshold: Some(Nat::from(0u8)),
+            wasm_memory_limit: Some(WASM_MEMORY_LIMIT),
+            wasm_memory_threshold: Some(0),
             environment_variables: Some(Vec::new()),
         }
     }
@@ -107,8 +102,8 @@ impl Settings {
     /// cycles that are reserved already would be refused, so that limit is the highest.
     pub(super) fn of_drained(root: Principal) -> Self {
         Self {
-            freezing_threshold: Some(Nat::from(0u8)),
-            reserved_cycles_limit: Some(Nat::from(u128::MAX)),
+            freezing_threshold: Some(0),
+            reserved_cycles_limit: Some(u128::MAX),
             ..Self::of_fresh(root)
         }
     }
@@ -149,14 +144,13 @@ impl Settings {
 
     /// Cycles that the freezing threshold keeps, at what the canister burns a day.
     pub(super) fn frozen(&self, burned_per_day: u128) -> u128 {
-        let seconds = self.freezing_threshold.as_ref().map_or(0, to_u128);
-        frozen(burned_per_day, seconds)
+        frozen(burned_per_day, self.freezing_threshold.unwrap_or_default())
     }
 
     /// Cycles that another canister, root too, has to send with each call.
     pub(super) fn minimum_call_cycles(&self) -> u128 {
-        let cycles = self.minimum_incoming_canister_call_cycles.as_ref();
-        cycles.map_or(0, to_u128)
+        self.minimum_incoming_canister_call_cycles
+            .unwrap_or_default()
     }
 
     /// The settings in the reply of `canister_status` that were not read into these: a newer
@@ -220,9 +214,10 @@ fn is<T: PartialEq>(told: &Option<T>, wanted: &Option<T>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use candid::{Decode, Encode, types::TypeInner};
+    use candid::{Encode, types::TypeInner};
 
     use super::*;
+    use crate::codec::decode::read_reply;
 
     const ROOT: Principal = Principal::from_slice(&[1, 1]);
     const OTHER: Principal = Principal::from_slice(&[2, 1]);
@@ -247,11 +242,7 @@ mod tests {
     /// Decodes settings from a message with another type.
     fn told(message: &impl CandidType) -> (Settings, Vec<u8>) {
         let bytes = Encode!(message).unwrap();
-        (Decode!(&bytes, Settings).unwrap(), bytes)
-    }
-
-    fn nat(number: u8) -> Option<Nat> {
-        Some(Nat::from(number))
+        (read_reply(&bytes).unwrap(), bytes)
     }
 
     #[test]
@@ -286,23 +277,23 @@ mod tests {
         let visible = || Some(Visibility::AllowedViewers(vec![OTHER]));
         let changed: [Settings; 12] = [
             Settings {
-                compute_allocation: nat(1),
+                compute_allocation: Some(1),
                 ..fresh()
             },
             Settings {
-                memory_allocation: nat(1),
+                memory_allocation: Some(1),
                 ..fresh()
             },
             Settings {
-                freezing_threshold: nat(1),
+                freezing_threshold: Some(1),
                 ..fresh()
             },
             Settings {
-                reserved_cycles_limit: nat(1),
+                reserved_cycles_limit: Some(1),
                 ..fresh()
             },
             Settings {
-                minimum_incoming_canister_call_cycles: nat(1),
+                minimum_incoming_canister_call_cycles: Some(1),
                 ..fresh()
             },
             Settings {
@@ -310,7 +301,7 @@ mod tests {
                 ..fresh()
             },
             Settings {
-                log_memory_limit: nat(0),
+                log_memory_limit: Some(0),
                 ..fresh()
             },
             Settings {
@@ -322,11 +313,11 @@ mod tests {
                 ..fresh()
             },
             Settings {
-                wasm_memory_limit: nat(1),
+                wasm_memory_limit: Some(1),
                 ..fresh()
             },
             Settings {
-                wasm_memory_threshold: nat(1),
+                wasm_memory_threshold: Some(1),
                 ..fresh()
             },
             Settings {
@@ -347,13 +338,13 @@ mod tests {
         #[derive(CandidType)]
         struct Older {
             controllers: Vec<Principal>,
-            compute_allocation: Nat,
-            freezing_threshold: Nat,
+            compute_allocation: u128,
+            freezing_threshold: u128,
         }
-        let older = |threshold: u32| Older {
+        let older = |freezing_threshold| Older {
             controllers: vec![ROOT],
-            compute_allocation: Nat::from(0u8),
-            freezing_threshold: Nat::from(threshold),
+            compute_allocation: 0,
+            freezing_threshold,
         };
         let (settings, bytes) = told(&older(FREEZING_THRESHOLD));
         assert_eq!(settings.controllers, Some(vec![ROOT]));
@@ -365,7 +356,7 @@ mod tests {
 
     #[test]
     fn settings_and_values_of_a_newer_platform_are_skipped_and_named() {
-        #[derive(CandidType, Deserialize)]
+        #[derive(crate::tables::CandidType)]
         enum Newer {
             #[serde(rename = "controllers")]
             #[allow(dead_code, reason = "its label alone matters")]
@@ -375,14 +366,14 @@ mod tests {
         }
         #[derive(CandidType)]
         struct NewerSettings {
-            compute_allocation: Nat,
-            minimum_incoming_canister_call_cycles: Nat,
+            compute_allocation: u128,
+            minimum_incoming_canister_call_cycles: u128,
             log_visibility: Newer,
             colour: String,
         }
         let (settings, bytes) = told(&NewerSettings {
-            compute_allocation: Nat::from(0u8),
-            minimum_incoming_canister_call_cycles: Nat::from(5u8),
+            compute_allocation: 0,
+            minimum_incoming_canister_call_cycles: 5,
             log_visibility: Newer::Admins,
             colour: "red".to_string(),
         });

@@ -72,13 +72,7 @@ const REPLICA: Floors = &[
 
 const MACROS: Floors = &[
     &["lib"],
-    &[
-        "candid_table",
-        "endpoint",
-        "role",
-        "root",
-        "table_deserialize",
-    ],
+    &["candid_table", "endpoint", "role", "root", "table_read"],
     &["role_fns"],
     &["values"],
     &["hooks", "system_endpoints"],
