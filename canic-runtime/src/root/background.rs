@@ -22,7 +22,7 @@ pub(crate) fn start() {
 fn tick() {
     let moment = ic::moment();
     let now = moment.now;
-    driver::begin_queued();
+    driver::begin_queued(&moment);
     driver::begin_upgrades();
     // The watchdog ticks at least once after an operation that lost a canister.
     state::with(State::search_for_lost);

@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::BTreeSet, fmt, time::Duration};
 use crate::{
     api::OperationId,
     operation::{
-        End, Hash, Operation, Purpose,
+        End, Hash, Moment, Operation, Purpose,
         call::{Call, Failure, Outcome, Reply},
         search,
     },
@@ -98,13 +98,16 @@ pub(crate) async fn run(id: OperationId) -> Option<Operation> {
 /// its operations have ended. The watchdog takes them up once root runs again.
 pub(crate) async fn drive(id: OperationId) {
     let guard = Guard::begin();
+    // The facts of one message: each await begins another.
+    let mut moment = ic::moment();
     if let Some(_driving) = Driving::begin(id) {
         while !ic::is_stopping()
-            && let Some((call, attached)) = begin(id)
+            && let Some((call, attached)) = begin(id, &moment)
         {
             let creates = matches!(call, Call::Create { .. });
             let reply = perform(call).await;
-            let goes_on = finish(id, reply, attached);
+            moment = ic::moment();
+            let goes_on = finish(id, reply, attached, &moment);
             if creates && goes_on {
                 // A trap in the code below must not lose the new id, so this message ends first.
                 if calls::call_self(None).await == Err(SelfCall::NotSent) {
@@ -112,6 +115,7 @@ pub(crate) async fn drive(id: OperationId) {
                     alarm::wake_within(0);
                     break;
                 }
+                moment = ic::moment();
                 let opened = state::with(|state| state.note_created(id));
                 opened.into_iter().for_each(spawn);
             }
@@ -120,11 +124,10 @@ pub(crate) async fn drive(id: OperationId) {
     }
     // The operation's end may let a queued one begin, queue announcements, leave the pool short, or
     // root low on cycles.
-    begin_queued();
-    begin_upgrades();
+    begin_queued(&moment);
+    begin_upgrades_at(moment.now);
     delivery::wake();
-    refill::wake_if_short();
-    let moment = ic::moment();
+    refill::wake_if_short(moment.now);
     refuel::wake_if_low(&moment);
     if state::with(|state| pace::has_work(state, &moment)) {
         alarm::watch(Pace::Work);
@@ -133,16 +136,18 @@ pub(crate) async fn drive(id: OperationId) {
 }
 
 /// Begins queued operations, as many as may run in the background at once.
-pub(crate) fn begin_queued() {
-    let moment = ic::moment();
-    while let Some(id) = state::with(|state| state.dequeue(&moment)) {
+pub(crate) fn begin_queued(moment: &Moment) {
+    while let Some(id) = state::with(|state| state.dequeue(moment)) {
         spawn(id);
     }
 }
 
 /// Begins the operations that rollouts are due to begin.
 pub(crate) fn begin_upgrades() {
-    let now = ic::now();
+    begin_upgrades_at(ic::now());
+}
+
+fn begin_upgrades_at(now: u64) {
     let advanced = state::with(|state| rollout::advance(state, now));
     advanced.begun.into_iter().for_each(call_to_drive);
     if let Some(next) = advanced.next {
@@ -169,9 +174,8 @@ pub(crate) fn spawn(id: OperationId) {
 }
 
 /// Begins the next step, and answers its call with the cycles that go with it.
-fn begin(id: OperationId) -> Option<(Call, u128)> {
-    let moment = ic::moment();
-    match state::with(|state| steps::begin(state, id, &moment, &mut report)) {
+fn begin(id: OperationId, moment: &Moment) -> Option<(Call, u128)> {
+    match state::with(|state| steps::begin(state, id, moment, &mut report)) {
         Begin::Call { call, attached } => Some((call, attached)),
         Begin::Wait { pause, children } => {
             children.into_iter().for_each(spawn);
@@ -220,9 +224,8 @@ async fn install(call: Call, chunks: &[Hash]) -> (Reply, bool) {
 }
 
 /// Finishes the step. Answers whether the operation goes on now.
-fn finish(id: OperationId, reply: Reply, attached: u128) -> bool {
-    let moment = ic::moment();
-    match state::with(|state| steps::finish(state, id, reply, attached, &moment, &mut report)) {
+fn finish(id: OperationId, reply: Reply, attached: u128, moment: &Moment) -> bool {
+    match state::with(|state| steps::finish(state, id, reply, attached, moment, &mut report)) {
         Finish::GoOn => true,
         Finish::Wait(pause) => {
             alarm::wake_within(pause);

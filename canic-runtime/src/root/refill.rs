@@ -5,7 +5,6 @@ use std::cell::Cell;
 use crate::{
     api::OperationId,
     operation::{End, Moment, Operation, Purpose, Step, policy, transition::backoff},
-    platform::ic,
     root::alarm,
     stable::record::Cycles,
     state::{self, State},
@@ -54,8 +53,7 @@ pub(crate) fn record(end: End, now: u64) {
 }
 
 /// Wakes the background work if the pool is short: at once, or after the pause.
-pub(crate) fn wake_if_short() {
-    let now = ic::now();
+pub(crate) fn wake_if_short(now: u64) {
     if state::with(|state| state.pool_shortage(now)) > 0 {
         alarm::wake_within(FAILURES.get().paused_until.saturating_sub(now));
     }

@@ -30,36 +30,44 @@ pub(crate) fn advance(state: &mut State, now: u64) -> Advanced {
 
 /// Advances one rollout. Answers when root asks again, if no operation's end does.
 fn advance_one(state: &mut State, id: u32, now: u64, begun: &mut Vec<OperationId>) -> Option<u64> {
+    let mut rollout = state.rollouts.get(id)?.clone();
+    let next = advance_phases(state, &mut rollout, now, begun);
+    let has_ended = rollout.phase == Phase::Ended;
+    state.rollouts.put(rollout);
+    if has_ended {
+        state.forget_unused_modules();
+    }
+    next
+}
+
+/// Begins the operations of each phase that the rollout enters now.
+fn advance_phases(
+    state: &mut State,
+    rollout: &mut Rollout,
+    now: u64,
+    begun: &mut Vec<OperationId>,
+) -> Option<u64> {
     loop {
-        let mut rollout = state.rollouts.get(id)?.clone();
-        set_current(state, &rollout);
-        let open = open_operations(state, &rollout);
+        set_current(state, rollout);
+        let open = open_operations(state, rollout);
         if open == 0 {
-            prepare_end(state, &mut rollout);
+            prepare_end(state, rollout);
         }
-        let next = rollout::next(&mut rollout, open, now);
-        let mut later = false;
-        if let Next::Begin(number) = next {
-            for _ in 0..number {
-                match upgrades::begin(state, &mut rollout, now) {
-                    Found::Operation(operation) => begun.push(operation),
-                    Found::NoMore => break,
-                    Found::Later => {
-                        later = true;
-                        break;
-                    }
-                }
-            }
-        }
-        let has_ended = rollout.phase == Phase::Ended;
-        state.rollouts.put(rollout);
-        if has_ended {
-            state.forget_unused_modules();
+        let next = rollout::next(rollout, open, now);
+        if rollout.phase == Phase::Ended {
             return None;
         }
         match next {
-            Next::Begin(_) if later => return Some(now),
-            Next::Begin(_) | Next::Entered => {}
+            Next::Begin(number) => {
+                for _ in 0..number {
+                    match upgrades::begin(state, rollout, now) {
+                        Found::Operation(operation) => begun.push(operation),
+                        Found::NoMore => break,
+                        Found::Later => return Some(now),
+                    }
+                }
+            }
+            Next::Entered => {}
             Next::At(time) => return Some(time),
             Next::Nothing => return None,
         }

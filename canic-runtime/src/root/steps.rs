@@ -168,7 +168,7 @@ fn issue(state: &mut State, mut op: Operation, moment: &Moment, report: Report<'
         report(&op, Event::Began);
     }
     let attached = call.attached();
-    state.record_intent(&mut op, attached, moment);
+    state.record_intent(op, attached, moment);
     Begin::Call { call, attached }
 }
 
@@ -202,6 +202,8 @@ pub(crate) fn finish(
     let resources = Resources {
         pool_has_capacity: state.pool_has_capacity(&op),
         available: match op.purpose {
+            // Only a look decides whether the member is to get cycles.
+            Purpose::Upgrade(..) if op.step != Step::Verify => 0,
             Purpose::Upgrade(..) => state.room_of_upgrade(&op, moment),
             _ => state.available(moment.balance),
         },

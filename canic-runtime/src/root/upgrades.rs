@@ -5,8 +5,7 @@ use candid::Principal;
 use crate::{
     api::OperationId,
     operation::{
-        Admission, End, Job, Operation, Position, Purpose, Release, Step, UpgradePlan,
-        UpgradeState,
+        Admission, Job, Operation, Position, Purpose, Release, Step, UpgradePlan, UpgradeState,
         rollout::{Phase, Rollout, Snapshots, Walk},
     },
     stable::record::Id,
@@ -169,8 +168,7 @@ fn put(
     op.canister = Some(Id(canister));
     op.admission = Admission::Immediate;
     let kept = kept.filter(|_| job != Job::Upgrade && job != Job::Undo);
-    let last = state.journal.get(member.operation);
-    let last = last.filter(|last| last.end == Some(End::Abandoned));
+    let last = state.journal.abandoned(member.operation);
     let last = last.and_then(|last| last.upgrade);
     op.upgrade = Some(UpgradeState {
         owes_accept: last.is_some_and(|last| last.accepted || last.owes_accept),

@@ -1,6 +1,6 @@
 //! Records in stable memory: CBOR with numbered fields.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, convert::Infallible};
 
 use candid::Principal;
 use ic_stable_structures::{Storable, storable::Bound};
@@ -57,9 +57,33 @@ pub(crate) fn reason(error: &minicbor::decode::Error) -> &'static str {
 /// Encodes a record.
 pub(crate) fn encode(value: &impl minicbor::Encode<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    match minicbor::encode(value, &mut bytes) {
-        Ok(()) => bytes,
-        Err(_) => unreachable!("writing to a Vec can't fail"),
+    encode_into(value, &mut bytes);
+    bytes
+}
+
+/// Appends a record.
+pub(crate) fn encode_into(value: &impl minicbor::Encode<()>, bytes: &mut Vec<u8>) {
+    if minicbor::encode(value, Buffer(bytes)).is_err() {
+        unreachable!("writing to a buffer can't fail");
+    }
+}
+
+/// The bytes of a record. Most writes are of one to three bytes, and the platform charges a copy as
+/// much as a hundred bytes that are pushed alone.
+struct Buffer<'a>(&'a mut Vec<u8>);
+
+impl minicbor::encode::Write for Buffer<'_> {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        if bytes.len() > 8 {
+            self.0.extend_from_slice(bytes);
+        } else {
+            for byte in bytes {
+                self.0.push(*byte);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -30,9 +30,9 @@
 //!            └───┴───┴─────┘  └───┴───┴─────┘  └───┴──────┴─────┘
 //! ```
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, marker::PhantomData, mem};
 
-use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
+use ic_stable_structures::{Memory as _, Storable, Vec as StableVec, storable::Bound};
 
 use crate::stable::{
     blocks,
@@ -45,6 +45,9 @@ pub(crate) type RecordId = u32;
 
 /// The bytes of a slot's kind and of its link to the next slot.
 const HEAD: usize = 5;
+
+/// The most bytes of a slot's length.
+const MAX_PREFIX: usize = 2;
 
 /// The kind of a record's first slot.
 const FIRST: u8 = 1;
@@ -81,6 +84,14 @@ impl<const SIZE: u32> Slot<SIZE> {
     /// The bytes of a slot's length.
     const PREFIX: usize = if SIZE < 256 { 1 } else { 2 };
 
+    /// The bytes of a slot with its length.
+    const WIDTH: usize = Self::PREFIX + SIZE as usize;
+
+    /// The place of a slot in stable memory.
+    fn offset(index: u32) -> u64 {
+        blocks::HEADER + u64::from(index) * Self::WIDTH as u64
+    }
+
     /// The slot in its bytes with their length.
     fn content(bytes: &[u8]) -> Option<&[u8]> {
         let (prefix, rest) = bytes.split_at_checked(Self::PREFIX)?;
@@ -99,8 +110,15 @@ fn fields(slot: &[u8]) -> Option<(u8, u32, &[u8])> {
 
 /// Records of one kind, in slots of `SIZE` bytes.
 pub(crate) struct RecordStore<T, const SIZE: u32> {
+    /// The slots. The vector alone grows; slots that exist are read and written without it, since
+    /// it reads its header each time.
     slots: StableVec<Slot<SIZE>, Memory>,
+    memory: Memory,
+    /// The number of slots.
+    count: u32,
     free: Vec<u32>,
+    /// The bytes of the record that is being written: a buffer of this size is dear to allocate.
+    buffer: Vec<u8>,
     records: PhantomData<T>,
 }
 
@@ -116,14 +134,21 @@ where
     /// If stable memory is damaged. The trap keeps it as it is.
     pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, &[u8])) -> Self {
         let memory = memory::open(memory);
+        let slots: StableVec<Slot<SIZE>, Memory> = StableVec::init(memory.clone());
+        let Ok(count) = u32::try_from(slots.len()) else {
+            corrupt()
+        };
         let mut store = Self {
-            slots: StableVec::init(memory.clone()),
+            slots,
+            memory: memory.clone(),
+            count,
             free: Vec::new(),
+            buffer: Vec::new(),
             records: PhantomData,
         };
-        let (mut free, count) = (Vec::new(), store.slots.len());
-        let size = Slot::<SIZE>::PREFIX + SIZE as usize;
-        blocks::for_each_slot(&memory, count, size, |index, bytes| {
+        let mut free = Vec::new();
+        let width = Slot::<SIZE>::WIDTH;
+        blocks::for_each_slot(&memory, count.into(), width, |index, bytes| {
             let Some(slot) = Slot::<SIZE>::content(bytes) else {
                 corrupt()
             };
@@ -151,7 +176,11 @@ where
 
     fn bytes(&self, id: RecordId) -> Vec<u8> {
         let mut record = Vec::new();
-        self.for_each_slot(id, |_, part| record.extend_from_slice(part));
+        let mut bytes = vec![0; Slot::<SIZE>::WIDTH];
+        self.for_each_slot(id, &mut bytes, |_, slot| {
+            let part = Slot::<SIZE>::content(slot).and_then(|slot| slot.get(HEAD..));
+            record.extend_from_slice(part.unwrap_or_else(|| corrupt()));
+        });
         record
     }
 
@@ -162,13 +191,15 @@ where
     ///
     /// If stable memory is damaged, or can't grow. The trap keeps it as it is.
     pub(crate) fn put(&mut self, id: Option<RecordId>, record: &T) -> RecordId {
-        let record = record::encode(record);
+        let mut bytes = mem::take(&mut self.buffer);
+        bytes.clear();
+        record::encode_into(record, &mut bytes);
         let mut indexes = id.map_or_else(Vec::new, |id| self.slots_of(id));
-        let parts = record.chunks(SIZE as usize - HEAD);
+        let parts = bytes.chunks(SIZE as usize - HEAD);
         for index in indexes.drain(parts.len().min(indexes.len())..) {
             self.clear(index);
         }
-        let mut end = self.slots.len() as u32;
+        let mut end = self.count;
         while indexes.len() < parts.len() {
             indexes.push(self.free.pop().unwrap_or_else(|| {
                 end += 1;
@@ -178,12 +209,9 @@ where
         for (number, part) in parts.enumerate() {
             let kind = if number == 0 { FIRST } else { FURTHER };
             let next = indexes.get(number + 1).unwrap_or(&LAST);
-            let mut slot = Vec::with_capacity(HEAD + part.len());
-            slot.push(kind);
-            slot.extend_from_slice(&next.to_le_bytes());
-            slot.extend_from_slice(part);
-            self.write(indexes[number], Slot(slot));
+            self.write(indexes[number], kind, *next, part);
         }
+        self.buffer = bytes;
         indexes[0]
     }
 
@@ -199,40 +227,55 @@ where
     }
 
     fn clear(&mut self, index: u32) {
-        self.write(index, Slot(Vec::new()));
+        let empty = [0; MAX_PREFIX];
+        let empty = &empty[..Slot::<SIZE>::PREFIX];
+        self.memory.write(Slot::<SIZE>::offset(index), empty);
         self.free.push(index);
     }
 
-    fn write(&self, index: u32, slot: Slot<SIZE>) {
-        if u64::from(index) == self.slots.len() {
-            self.slots.push(&slot);
-        } else {
-            self.slots.set(index.into(), &slot);
+    /// Writes a slot: over the one with this index, or behind the last.
+    fn write(&mut self, index: u32, kind: u8, next: u32, part: &[u8]) {
+        if index == self.count {
+            let link = next.to_le_bytes();
+            self.slots.push(&Slot([&[kind], &link[..], part].concat()));
+            self.count += 1;
+            return;
         }
-    }
-
-    fn slot(&self, index: u32) -> Slot<SIZE> {
-        match self.slots.get(index.into()) {
-            Some(slot) => slot,
-            None => corrupt(),
-        }
+        let mut head = [0; MAX_PREFIX + HEAD];
+        let head = &mut head[..Slot::<SIZE>::PREFIX + HEAD];
+        let (length, rest) = head.split_at_mut(Slot::<SIZE>::PREFIX);
+        length.copy_from_slice(&(HEAD + part.len()).to_le_bytes()[..Slot::<SIZE>::PREFIX]);
+        rest[0] = kind;
+        rest[1..].copy_from_slice(&next.to_le_bytes());
+        let offset = Slot::<SIZE>::offset(index);
+        self.memory.write(offset, head);
+        self.memory.write(offset + head.len() as u64, part);
     }
 
     /// The indexes of a record's slots, in their order.
     fn slots_of(&self, id: RecordId) -> Vec<u32> {
         let mut indexes = Vec::new();
-        self.for_each_slot(id, |index, _| indexes.push(index));
+        let mut heads = [0; MAX_PREFIX + HEAD];
+        let heads = &mut heads[..Slot::<SIZE>::PREFIX + HEAD];
+        self.for_each_slot(id, heads, |index, _| indexes.push(index));
         indexes
     }
 
-    /// Calls `visit` with the index and the part of each slot of a record.
-    fn for_each_slot(&self, id: RecordId, mut visit: impl FnMut(u32, &[u8])) {
+    /// Reads as much of each slot of a record as `bytes` has place for, and calls `visit` with the
+    /// slot's index and these bytes.
+    fn for_each_slot(&self, id: RecordId, bytes: &mut [u8], mut visit: impl FnMut(u32, &[u8])) {
         let (mut index, mut expected) = (id, FIRST);
         // The bound ends a damaged list that is circular.
-        for _ in 0..self.slots.len() {
-            match fields(&self.slot(index).0) {
-                Some((kind, next, part)) if kind == expected => {
-                    visit(index, part);
+        for _ in 0..self.count {
+            if index >= self.count {
+                corrupt();
+            }
+            self.memory.read(Slot::<SIZE>::offset(index), bytes);
+            let (length, slot) = bytes.split_at(Slot::<SIZE>::PREFIX);
+            let is_free = length.iter().all(|byte| *byte == 0);
+            match fields(slot) {
+                Some((kind, next, _)) if kind == expected && !is_free => {
+                    visit(index, bytes);
                     if next == LAST {
                         return;
                     }
@@ -318,9 +361,7 @@ mod tests {
         memory::forget();
         let (mut store, _) = open(0);
         let id = store.put(None, &"x".repeat(25));
-        let mut further = store.slot(1);
-        further.0[1..HEAD].copy_from_slice(&1u32.to_le_bytes());
-        store.write(1, further);
+        store.write(1, FURTHER, 1, b"x");
         store.get(id);
     }
 }

@@ -5,7 +5,7 @@
 //! on the heap ([`OpenOperations`]). Closed operations stay for reading; beyond [`MAX_CLOSED`] the
 //! journal drops the oldest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candid::Principal;
 use ic_stable_structures::StableBTreeMap;
@@ -52,9 +52,10 @@ impl Section {
     }
 }
 
-/// The number of an operation, if it is closed: all that the journal's indexes hold of it. Reading
-/// no more takes a tenth of the instructions, and an upgrade of root does it for each operation.
-fn number_of_closed(record: &[u8]) -> Option<OperationId> {
+/// The number and the end of an operation, if it is closed: all that the journal's indexes hold of
+/// it. Reading no more takes a tenth of the instructions, and an upgrade of root does it for each
+/// operation.
+fn end_of_closed(record: &[u8]) -> Option<(OperationId, End)> {
     let mut reader = Reader::new(record);
     if reader.array().ok()? <= END {
         return None;
@@ -66,7 +67,7 @@ fn number_of_closed(record: &[u8]) -> Option<OperationId> {
     let end = reader.optional(Reader::number).ok()??;
     End::of_number(end)
         .filter(|end| *end != End::Quarantined)
-        .map(|_| id)
+        .map(|end| (id, end))
 }
 
 /// All operations, and the arguments of the open ones.
@@ -76,6 +77,8 @@ pub(crate) struct Journal {
     open: OpenOperations,
     quarantined: BTreeMap<OperationId, RecordId>,
     closed: BTreeMap<OperationId, RecordId>,
+    /// The closed operations that root gave up.
+    abandoned: BTreeSet<OperationId>,
     /// The record ids of the open operations.
     record_ids: BTreeMap<OperationId, RecordId>,
     /// The open or quarantined operation that holds a canister.
@@ -90,8 +93,14 @@ impl Journal {
     /// Reads the journal from stable memory.
     pub(crate) fn open(records: u8, arguments: u8) -> Self {
         let (mut all, mut closed) = (Vec::new(), Vec::new());
-        let records = RecordStore::open(records, |record_id, op| match number_of_closed(op) {
-            Some(id) => closed.push((id, record_id)),
+        let mut abandoned = BTreeSet::new();
+        let records = RecordStore::open(records, |record_id, op| match end_of_closed(op) {
+            Some((id, end)) => {
+                closed.push((id, record_id));
+                if end == End::Abandoned {
+                    abandoned.insert(id);
+                }
+            }
             None => all.push((record_id, record::decode(op))),
         });
         let mut journal = Self {
@@ -100,6 +109,7 @@ impl Journal {
             open: OpenOperations::default(),
             quarantined: BTreeMap::new(),
             closed: closed.into_iter().collect(),
+            abandoned,
             record_ids: BTreeMap::new(),
             holders: BTreeMap::new(),
             ended: None,
@@ -127,7 +137,12 @@ impl Journal {
                 self.open.put(op);
             }
             Section::Quarantined => drop(self.quarantined.insert(id, record_id)),
-            Section::Closed => drop(self.closed.insert(id, record_id)),
+            Section::Closed => {
+                if op.end == Some(End::Abandoned) {
+                    self.abandoned.insert(id);
+                }
+                self.closed.insert(id, record_id);
+            }
         }
     }
 
@@ -139,6 +154,12 @@ impl Journal {
         }
         let record_id = self.closed.get(&id).or(self.quarantined.get(&id))?;
         Some(self.records.get(*record_id))
+    }
+
+    /// An operation that root gave up.
+    pub(crate) fn abandoned(&self, id: OperationId) -> Option<Operation> {
+        let is_abandoned = self.abandoned.contains(&id);
+        is_abandoned.then(|| self.get(id)).flatten()
     }
 
     /// Changes an open operation that the present message is about to write again, with its next
@@ -167,6 +188,15 @@ impl Journal {
         if let Some(reason) = &mut op.failure {
             reason.truncate(shorten(reason).len());
         }
+        if let Some(record_id) = self.record_ids.get(&id)
+            && Section::of(&op) == Section::Open
+        {
+            self.records.put(Some(*record_id), &op);
+            if let Some(canister) = op.canister() {
+                self.holders.insert(canister, id);
+            }
+            return self.open.put(op);
+        }
         let old = [
             &mut self.record_ids,
             &mut self.quarantined,
@@ -174,6 +204,7 @@ impl Journal {
         ]
         .into_iter()
         .find_map(|section| section.remove(&id));
+        self.abandoned.remove(&id);
         let record_id = self.records.put(old, &op);
         match Section::of(&op) {
             Section::Open => drop(self.ended.take_if(|ended| ended.id == id)),
@@ -185,8 +216,9 @@ impl Journal {
         }
         self.index(record_id, op);
         while self.closed.len() > MAX_CLOSED
-            && let Some((_, record_id)) = self.closed.pop_first()
+            && let Some((oldest, record_id)) = self.closed.pop_first()
         {
+            self.abandoned.remove(&oldest);
             self.records.remove(record_id);
         }
     }
@@ -202,6 +234,7 @@ impl Journal {
         let more = old.next().is_some();
         for (id, record_id) in &forgotten {
             self.closed.remove(id);
+            self.abandoned.remove(id);
             self.records.remove(*record_id);
             self.ended.take_if(|ended| ended.id == *id);
         }
@@ -345,8 +378,9 @@ mod tests {
             let mut op = Operation::new(1 << 40, purpose.clone(), Step::Create, 0);
             op.failure = end.map(|end| format!("{end:?}"));
             op.end = end;
-            let closed = (Section::of(&op) == Section::Closed).then_some(op.id);
-            assert_eq!(number_of_closed(&record::encode(&op)), closed);
+            let closed = end.filter(|_| Section::of(&op) == Section::Closed);
+            let closed = closed.map(|end| (op.id, end));
+            assert_eq!(end_of_closed(&record::encode(&op)), closed);
         }
     }
 
@@ -385,7 +419,7 @@ mod tests {
             Just(None),
             Just(Some(End::Done)),
             Just(Some(End::Quarantined)),
-            Just(Some(End::Recycled)),
+            Just(Some(End::Abandoned)),
         ];
         (1..12u64, prop::option::of(0..4u8), end)
     }
@@ -434,6 +468,10 @@ mod tests {
                     prop_assert_eq!(ids(&journal, section), expected);
                 }
                 prop_assert_eq!(counts(&journal), listed(&journal));
+                for (id, (_, end)) in &model {
+                    let found = journal.abandoned(*id).map(|op| op.id);
+                    prop_assert_eq!(found, (*end == Some(End::Abandoned)).then_some(*id));
+                }
                 let held = |canister| {
                     let holds = |(held, end): &(Option<Principal>, Option<End>)| {
                         *held == Some(canister) && is_held(*end)
@@ -451,6 +489,7 @@ mod tests {
             prop_assert!(again.open_operations().eq(journal.open_operations()));
             prop_assert_eq!(aggregates(&again), aggregates(&journal));
             prop_assert_eq!(counts(&again), listed(&journal));
+            prop_assert_eq!(&again.abandoned, &journal.abandoned);
             for n in 0..4 {
                 let canister = Principal::from_slice(&[n, 9]);
                 prop_assert_eq!(again.holder(canister), journal.holder(canister));
@@ -536,6 +575,7 @@ mod tests {
         assert_eq!(ids(&journal, Section::Open), [10]);
         assert_eq!(ids(&journal, Section::Quarantined), [20]);
         assert_eq!(Journal::open(0, 1).closed, journal.closed);
+        assert_eq!(Journal::open(0, 1).abandoned, journal.abandoned);
     }
 
     #[test]

@@ -479,7 +479,7 @@ impl State {
     // Intent and fact
 
     /// Puts the intent of a step on record, before its call is made.
-    pub(crate) fn record_intent(&mut self, op: &mut Operation, attached: u128, moment: &Moment) {
+    pub(crate) fn record_intent(&mut self, mut op: Operation, attached: u128, moment: &Moment) {
         let Moment { now, root, .. } = *moment;
         if let (Step::Install, Purpose::Provision(position, plan), Some(canister)) =
             (op.step, &op.purpose, op.canister())
@@ -503,7 +503,7 @@ impl State {
         op.money.reserved.0 = op.money.reserved.0.saturating_sub(attached);
         op.money.paid.0 += attached;
         op.updated = now;
-        self.journal.put(op.clone());
+        self.journal.put(op);
     }
 
     /// Settles the cycles of a step whose call came back.
@@ -597,7 +597,6 @@ impl State {
         end: End,
         now: u64,
     ) {
-        let before = self.registry.member(canister).map(|member| member.release);
         let progress = op.upgrade.as_ref();
         let taken = progress.and_then(|state| state.snapshot.clone());
         let has_new = progress.is_some_and(|state| state.has_new);
@@ -606,7 +605,8 @@ impl State {
             .as_ref()
             .is_some_and(|one| one.phase == Phase::Clear);
         let clears = is_early && plan.job == Job::DropSnapshot;
-        self.registry.change_member(canister, |member| {
+        let is_other = self.registry.change_member(canister, |member| {
+            let before = member.release;
             member.status = MemberStatus::Active;
             member.operation = op.id;
             member.release = match (plan.job, end) {
@@ -630,8 +630,9 @@ impl State {
                     release: plan.from.number,
                 });
             }
+            member.release != before
         });
-        if self.registry.member(canister).map(|member| member.release) != before {
+        if is_other == Some(true) {
             self.announce_release(canister);
         }
         // The snapshot has an older directory and identity, whatever the member acknowledged since.

@@ -555,12 +555,20 @@ impl Registry {
         self.write(canister, member);
     }
 
-    /// Changes the record of a member, but for its position.
-    pub(crate) fn change_member(&mut self, canister: Principal, change: impl FnOnce(&mut Member)) {
-        if let Some(mut member) = self.member(canister) {
-            change(&mut member);
-            self.write(canister, member);
-        }
+    /// Changes the record of a member, and answers what `change` answers. `None`: there is no such
+    /// member. The indexes by its position are not changed.
+    pub(crate) fn change_member<R>(
+        &mut self,
+        canister: Principal,
+        change: impl FnOnce(&mut Member) -> R,
+    ) -> Option<R> {
+        let record_id = *self.members.get(&canister.into())?;
+        let mut row = self.rows.get(record_id);
+        self.counts.remove(&row.member);
+        let answer = change(&mut row.member);
+        self.rows.put(Some(record_id), &row);
+        self.index(canister, record_id, &row.member);
+        Some(answer)
     }
 
     /// Records that an operation changes a member's status.
@@ -573,12 +581,14 @@ impl Registry {
 
     /// Moves a member below another parent, in a position that was taken before.
     pub(crate) fn set_parent(&mut self, canister: Principal, parent: Principal) {
-        if let Some(mut member) = self.member(canister) {
+        let moved = self.change_member(canister, |member| {
             let before = std::mem::replace(&mut member.parent, Id(parent)).0;
+            (before, member.role)
+        });
+        if let Some((before, role)) = moved {
             self.by_parent.remove(&(before.into(), canister.into()));
             self.by_parent.insert((parent.into(), canister.into()));
-            self.release_below(before, member.role);
-            self.write(canister, member);
+            self.release_below(before, role);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     operation::rollout::{Phase, Rollout},
     stable::{
         memory::{self, Memory},
-        record::Record,
+        record,
     },
 };
 
@@ -18,7 +18,8 @@ const MAX_ENDED: usize = 100;
 /// All rollouts, cached on the heap: they are few, and the members are not among them.
 pub(crate) struct Rollouts {
     rollouts: BTreeMap<u32, Rollout>,
-    table: StableBTreeMap<u32, Record<Rollout>, Memory>,
+    /// As bytes: an insertion answers what was there before, which nobody decodes.
+    table: StableBTreeMap<u32, Vec<u8>, Memory>,
     /// The rollouts whose last change is on the heap only, until the present message ends.
     kept: BTreeSet<u32>,
 }
@@ -26,12 +27,11 @@ pub(crate) struct Rollouts {
 impl Rollouts {
     /// Reads the rollouts from stable memory.
     pub(crate) fn open(id: u8) -> Self {
-        let table: StableBTreeMap<u32, Record<Rollout>, Memory> =
-            StableBTreeMap::init(memory::open(id));
+        let table: StableBTreeMap<u32, Vec<u8>, Memory> = StableBTreeMap::init(memory::open(id));
         Self {
             rollouts: table
                 .iter()
-                .map(|row| (*row.key(), row.value().0))
+                .map(|row| (*row.key(), record::decode(&row.value())))
                 .collect(),
             table,
             kept: BTreeSet::new(),
@@ -94,8 +94,15 @@ impl Rollouts {
         if !self.kept.remove(&rollout.id) && self.rollouts.get(&rollout.id) == Some(&rollout) {
             return;
         }
-        self.table.insert(rollout.id, Record(rollout.clone()));
+        self.table.insert(rollout.id, record::encode(&rollout));
+        let has_ended = rollout.phase == Phase::Ended;
         self.rollouts.insert(rollout.id, rollout);
+        if has_ended {
+            self.forget_surplus();
+        }
+    }
+
+    fn forget_surplus(&mut self) {
         let ended = self.rollouts.values();
         let ended: Vec<u32> = ended
             .filter(|rollout| rollout.phase == Phase::Ended)

@@ -96,11 +96,14 @@ impl Header {
     }
 }
 
+/// Types, and fields, of most messages.
+const TYPICAL: usize = 16;
+
 impl Types {
     fn read(rest: &mut Bytes<'_>) -> Option<Self> {
         let mut types = Self {
-            all: Vec::new(),
-            fields: Vec::new(),
+            all: Vec::with_capacity(TYPICAL),
+            fields: Vec::with_capacity(TYPICAL),
         };
         for _ in 0..rest.number()? {
             let ty = match rest.signed()? {
@@ -202,25 +205,27 @@ impl<'a> Bytes<'a> {
 
     /// A number in LEB128.
     pub(super) fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..63).step_by(7) {
+        let (mut number, mut shift) = (0, 0);
+        while shift < 63 {
             let byte = self.byte()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Some(number);
             }
+            shift += 7;
         }
         None
     }
 
     /// A number in signed LEB128.
     fn signed(&mut self) -> Option<i64> {
-        let mut number = 0;
-        for shift in (0..63).step_by(7) {
+        let (mut number, mut shift) = (0, 0);
+        while shift < 63 {
             let byte = self.byte()?;
             number |= i64::from(byte & 0x7f) << shift;
+            shift += 7;
             if byte & 0x80 == 0 {
-                let unused = 64 - 7 - shift;
+                let unused = 64 - shift;
                 return Some(number << unused >> unused);
             }
         }

@@ -58,7 +58,7 @@ pub(crate) fn provision_batch(
         })
     };
     let accepted = requests.into_iter().map(accept_one).collect();
-    driver::begin_queued();
+    driver::begin_queued(&moment);
     Ok(accepted)
 }
 
