@@ -1,7 +1,7 @@
 //! Encoding of Candid messages, with a cache of type tables: computing a type's table takes longer
 //! than writing most values of it.
 
-use std::{any, cell::RefCell, iter};
+use std::{cell::RefCell, iter};
 
 use candid::{
     CandidType,
@@ -24,11 +24,10 @@ type Types = [fn() -> Type];
 
 /// The bytes of a message before its values: magic, type table, and the types' indexes in it.
 ///
-/// The addresses of `types` and the types' names are the key. Neither identifies types alone: the
-/// linker may merge functions with the same body, and names may repeat.
+/// The addresses of `types` are the key. Functions that the linker merges have the same body, and so
+/// answer the same type.
 struct Head {
     types: Box<Types>,
-    name: &'static str,
     bytes: Vec<u8>,
 }
 
@@ -40,7 +39,7 @@ struct Head {
 pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
     let mut values = ValueSerializer::new();
     value.idl_serialize(&mut values)?;
-    with_head(&[T::ty], any::type_name::<T>(), values.get_result())
+    with_head(&[T::ty], values.get_result())
 }
 
 /// Encodes a message of several values.
@@ -51,21 +50,20 @@ pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
 pub(crate) fn encode_values<R: CandidValues>(values: &R) -> candid::Result<Vec<u8>> {
     let mut serializer = ValueSerializer::new();
     values.serialize(&mut serializer)?;
-    with_head(R::TYPES, any::type_name::<R>(), serializer.get_result())
+    with_head(R::TYPES, serializer.get_result())
 }
 
 /// The message of values of these types.
 #[inline(never)]
-fn with_head(types: &Types, name: &'static str, values: &[u8]) -> candid::Result<Vec<u8>> {
+fn with_head(types: &Types, values: &[u8]) -> candid::Result<Vec<u8>> {
     HEADS.with_borrow_mut(|heads| {
-        if let Some(head) = heads.iter().find(|head| head.is_of(types, name)) {
+        if let Some(head) = heads.iter().find(|head| head.is_of(types)) {
             return Ok([&head.bytes, values].concat());
         }
         let bytes = head(types)?;
         let whole = [&bytes, values].concat();
         heads.push(Head {
             types: types.into(),
-            name,
             bytes,
         });
         Ok(whole)
@@ -73,11 +71,10 @@ fn with_head(types: &Types, name: &'static str, values: &[u8]) -> candid::Result
 }
 
 impl Head {
-    fn is_of(&self, types: &Types, name: &str) -> bool {
+    fn is_of(&self, types: &Types) -> bool {
         let pairs = || iter::zip(&*self.types, types);
         self.types.len() == types.len()
             && pairs().all(|(one, other)| *one as usize == *other as usize)
-            && self.name == name
     }
 }
 

@@ -167,7 +167,7 @@ pub(super) fn rollouts(rollouts: &Rollouts) -> Vec<Bound> {
         large,
     } = rollouts;
     let fleets = canaries.iter().map(|(_, cost)| cost);
-    let all = fleets.chain([plain, large]);
+    let all = fleets.chain([plain, with_snapshots, large]);
     let each = all.map(Upgrades::instructions_a_member);
     let whole = [plain, with_snapshots, large];
     let growth = whole.map(|cost| cost.heap).into_iter().max();
