@@ -43,9 +43,9 @@ enum Command {
     /// Shows the members below their parents
     Tree(tree::Args),
     /// Lists members
-    Members(members::Selection),
+    Members(members::Args),
     /// Tells what the fleet costs a day, and how long its cycles last
-    Costs,
+    Costs(costs::Args),
     /// Lists the canisters of the pool
     Pool(pool::Args),
     /// Lists operations: without an option those that are open
@@ -111,7 +111,7 @@ impl Cli {
             Command::Status(args) => status::run(&fleet().await?, &args, &out).await,
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
-            Command::Costs => costs::run(&fleet().await?, &out).await,
+            Command::Costs(args) => costs::run(&fleet().await?, &args, &out).await,
             Command::Pool(args) => pool::run(&fleet().await?, &args, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,

@@ -7,7 +7,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members::{self, canister},
+    commands::{
+        filter::is_part,
+        members::{self, canister},
+        watch::Watch,
+    },
     failure::Failure,
     fleet::Fleet,
     medic,
@@ -65,6 +69,8 @@ pub(crate) struct OpsArgs {
     /// The number of rows; 0 for all
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
 }
 
 /// The orders of operations.
@@ -119,7 +125,8 @@ pub(crate) struct OpsReport {
 }
 
 pub(crate) async fn operations(fleet: &Fleet, args: &OpsArgs, out: &Out) -> Result<(), Failure> {
-    out.report(&ask_operations(fleet, args).await?)
+    let ask = async || ask_operations(fleet, args).await;
+    args.watch.report(out, ask).await
 }
 
 /// Asks root for the operations of a selection.
@@ -143,10 +150,7 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
     rows.retain(|row| {
         args.kind.as_ref().is_none_or(|kind| row.kind == kind)
             && (args.role.is_none() || row.role == args.role)
-            && args.key.as_ref().is_none_or(|text| {
-                let key = row.key.as_ref();
-                key.is_some_and(|key| key.contains(text.as_str()))
-            })
+            && is_part(args.key.as_deref(), row.key.as_deref())
             && (of.is_none() || row.canister == of)
             && (parent.is_none() || row.parent == parent)
             && (args.release.is_none() || row.release == args.release)
@@ -201,18 +205,24 @@ impl Text for OpsReport {
 pub(crate) struct OpArgs {
     /// The number of the operation
     id: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(crate) async fn operation(fleet: &Fleet, args: &OpArgs, out: &Out) -> Result<(), Failure> {
-    let id = args.id;
-    let Some(operation) = fleet.operation(id).await? else {
-        return Err(
+    let ask = async || ask_operation(fleet, args.id).await;
+    args.watch.report(out, ask).await
+}
+
+async fn ask_operation(fleet: &Fleet, id: u64) -> Result<OperationRow, Failure> {
+    match fleet.operation(id).await? {
+        Some(operation) => Ok(operation.into()),
+        None => Err(
             Failure::refused(format!("root has no operation {id}")).with_advice(
                 "It has forgotten it, or never had it: `canic ops --state all` lists those it has.",
             ),
-        );
-    };
-    out.report(&OperationRow::from(operation))
+        ),
+    }
 }
 
 impl Text for OperationRow {

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Only warnings and errors
     #[arg(long)]
     warnings: bool,
+    /// Only the last lines of those
+    #[arg(long, value_name = "LINES")]
+    tail: Option<usize>,
     /// Go on printing until Ctrl-C
     #[arg(long, short)]
     follow: bool,
@@ -72,6 +75,9 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
     let mut lines = ask(fleet, canister).await?;
     let mut next = lines.last().map_or(0, |line| line.index + 1);
     lines.retain(|line| wanted(line, args));
+    if let Some(tail) = args.tail {
+        lines.drain(..lines.len().saturating_sub(tail));
+    }
     if !args.follow {
         return out.report(&Report { canister, lines });
     }

@@ -3,6 +3,7 @@
 pub(crate) mod author;
 pub(crate) mod check;
 pub(crate) mod costs;
+pub(crate) mod filter;
 pub(crate) mod fund;
 pub(crate) mod lists;
 pub(crate) mod local;
@@ -18,3 +19,4 @@ pub(crate) mod retire;
 pub(crate) mod rollout;
 pub(crate) mod status;
 pub(crate) mod tree;
+pub(crate) mod watch;

@@ -299,14 +299,20 @@ async fn fleet(State(shared): State<Arc<Shared>>) -> Answer {
 }
 
 async fn fleet_status(State(shared): State<Arc<Shared>>) -> Answer {
-    answer(status::ask(&shared.fleet).await)
+    answer(status::ask(&shared.fleet, None).await)
 }
 
 async fn fleet_members(State(shared): State<Arc<Shared>>, query: RawQuery) -> Answer {
     let page = async {
         let selection: members::Selection = read(query)?;
         let rows = shared.cache.members(&shared.fleet).await?;
-        members::select(&rows, &selection, shared.fleet.root)
+        let (root, filter) = (shared.fleet.root, &selection.filter);
+        Ok(members::select(
+            &rows,
+            &selection,
+            &filter.read(root)?,
+            root,
+        ))
     };
     answer(page.await)
 }

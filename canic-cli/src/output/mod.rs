@@ -51,6 +51,7 @@ impl Style {
             _ if !self.colour => return text.to_string(),
             Tone::Plain => return text.to_string(),
             Tone::Head => "1",
+            Tone::Faint => "2",
             Tone::Good => "32",
             Tone::Warn => "33",
             Tone::Bad => "31",
@@ -64,6 +65,7 @@ impl Style {
 pub(crate) enum Tone {
     Plain,
     Head,
+    Faint,
     Good,
     Warn,
     Bad,

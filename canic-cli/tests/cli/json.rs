@@ -29,6 +29,7 @@ fn the_commands_that_look() {
     let json = |line: &str| without_times(live.json(line));
     expect![[r#"
         {
+          "matching": 4,
           "members": 4,
           "nodes": [
             {
@@ -45,6 +46,7 @@ fn the_commands_that_look() {
                 "memory": "..",
                 "run": "running"
               },
+              "matches": true,
               "module": "..",
               "operation": 1,
               "parent": "lxzze-o7777-77777-aaaaa-cai",
@@ -181,7 +183,9 @@ fn the_commands_that_look() {
     .assert_eq(&without_times(findings));
     expect![[r#"
         {
-          "rollouts": []
+          "matching": 0,
+          "rollouts": [],
+          "skipped": 0
         }
     "#]]
     .assert_eq(&without_times(live.json("rollout history")));

@@ -5,8 +5,12 @@ use canic::api::ProvisionRequest;
 use canic_fleet_tests::{Fleet, artifacts, user};
 use example_types::WorkerArgs;
 use expect_test::expect;
+use serde_json::Value;
 
-use crate::common::{Live, without_times};
+use crate::{
+    changes::argument,
+    common::{Live, without_times},
+};
 
 /// Provisions a notebook for a user.
 pub(crate) fn notebook(fleet: &Fleet, number: u8) -> Principal {
@@ -273,6 +277,45 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     assert!(
         log.contains("INFO canic: operation 3 (Provision) is done"),
         "{log}"
+    );
+}
+
+#[test]
+fn a_tree_shows_what_was_asked_for_below_its_parents() {
+    let live = Live::start("fixture-hub-root", |fleet| {
+        fleet.approve("hub", &artifacts::module("fixture-hub"));
+        fleet.approve("worker", &artifacts::module("example-worker"));
+        fleet.quiet();
+    });
+    for hub in ["a", "b"] {
+        live.ok(&["provision", "hub", "--key", hub]);
+        let (parent, key) = (format!("hub/{hub}"), format!("of {hub}"));
+        let words = ["provision", "worker", "--key", &key, "--parent", &parent];
+        live.ok(&[&words[..], &["--arg", &argument(1)]].concat());
+    }
+    expect![[r#"
+    "#]]
+    .assert_eq(&live.canic("tree --role worker --key b --release 1").text());
+    let nodes = |line: &str| {
+        let rows = live.json(line);
+        let rows = rows["nodes"].as_array().expect("rows").iter();
+        let name = |row: &Value| format!("{}/{}", row["role"], row["key"]).replace('"', "");
+        rows.map(|row| (name(row), row["matches"] == true))
+            .collect::<Vec<_>>()
+    };
+    let row = |name: &str, matches| (name.to_string(), matches);
+    assert_eq!(
+        nodes("tree --parent hub/a --state active"),
+        [row("hub/a", false), row("worker/of a", true)]
+    );
+    assert_eq!(nodes("tree hub/b --on-record"), [row("worker/of b", true)]);
+    // The hub that burns more comes first; both are asked.
+    assert_eq!(nodes("tree --parent root --sort burn").len(), 2);
+    assert_eq!(nodes("tree --release 9"), []);
+    assert!(
+        live.canic("tree --on-record --sort days")
+            .fails(2)
+            .contains("sorted by")
     );
 }
 
