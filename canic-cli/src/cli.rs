@@ -27,10 +27,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     connection: connection::Options,
     /// Prints JSON; failures, too, on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = connection::ALL)]
     pub(crate) json: bool,
     /// Says on standard error how many calls were made
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = connection::ALL)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     command: Command,
@@ -142,4 +142,29 @@ fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "canic", &mut script);
     output::write(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_of_every_command_is_documented() {
+        let page = include_str!("../../docs/operating.md");
+        let (_, table) = page.split_once("## JSON").expect("a chapter");
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let columns: Vec<&str> = rows.filter_map(|row| row.split('|').nth(1)).collect();
+        // Shells read its script.
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let is_row = |names: &&str| {
+                let mut names = names.split([',', ' ']).map(|name| name.trim_matches('`'));
+                names.any(|one| one == name)
+            };
+            assert!(
+                name == "completions" || columns.iter().any(is_row),
+                "docs/operating.md lacks the fields of `{name}`"
+            );
+        }
+    }
 }

@@ -5,10 +5,10 @@ use canic::api::MembersFilter;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::{commands::members, failure::Failure, fleet::Fleet, views::MemberRow};
+use crate::{commands::find, failure::Failure, fleet::Fleet, views::MemberRow};
 
 /// What members must have in common. The dashboard asks with the same names.
-#[derive(clap::Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(clap::Args, Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Filter {
     /// Members of this role
@@ -59,11 +59,6 @@ pub(crate) struct Wanted {
 }
 
 impl Filter {
-    /// Whether it leaves any member out.
-    pub(crate) fn is_given(&self) -> bool {
-        *self != Self::default()
-    }
-
     /// The filter with its parent's id, which root is asked for if it is `ROLE/KEY`.
     ///
     /// # Errors
@@ -71,7 +66,7 @@ impl Filter {
     pub(crate) async fn ask(&self, fleet: &Fleet) -> Result<Wanted, Failure> {
         let parent = match &self.parent {
             None => None,
-            Some(text) => Some(members::parent(fleet, text).await?),
+            Some(text) => Some(find::parent(fleet, text).await?),
         };
         Ok(Wanted {
             filter: self.clone(),
@@ -87,9 +82,7 @@ impl Filter {
         let parent = self.parent.as_deref();
         Ok(Wanted {
             filter: self.clone(),
-            parent: parent
-                .map(|text| members::parent_of(text, root))
-                .transpose()?,
+            parent: parent.map(|text| find::parent_of(text, root)).transpose()?,
         })
     }
 }

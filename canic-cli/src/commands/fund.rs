@@ -5,7 +5,7 @@ use canic::api::{GrantError, GrantRequest, Granted};
 use serde::Serialize;
 
 use crate::{
-    commands::members,
+    commands::find,
     failure::Failure,
     fleet::Fleet,
     output::{
@@ -33,7 +33,7 @@ struct Report {
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
-    let canister = members::find(fleet, &args.member).await?.canister;
+    let canister = find::member(fleet, &args.member).await?.canister;
     let request = GrantRequest {
         canister,
         cycles: args.cycles,

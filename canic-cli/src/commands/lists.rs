@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     commands::{
         filter::is_part,
-        members::{self, canister},
+        find::{self, canister},
+        page::{cut, next_page},
         watch::Watch,
     },
     failure::Failure,
@@ -19,31 +20,13 @@ use crate::{
     views::{self, OperationRow, ReleaseRow},
 };
 
-/// The rows of a page; all behind `skip` if the limit is 0.
-pub(crate) fn cut<T>(rows: Vec<T>, skip: usize, limit: usize) -> Vec<T> {
-    let limit = if limit == 0 { usize::MAX } else { limit };
-    rows.into_iter().skip(skip).take(limit).collect()
-}
-
-/// The line that names the next page; nothing if all rows are shown.
-pub(crate) fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> String {
-    let end = skipped + shown;
-    if shown >= matching {
-        return String::new();
-    }
-    let first = (skipped + 1).min(end);
-    let all = format::count(matching as u64, noun);
-    format!("{first} to {end} of {all}; more with `--skip {end}` or `--limit 0`\n")
-}
-
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct OpsArgs {
     /// Operations in these states
     #[arg(long, value_enum, default_values = ["open"])]
     pub(crate) state: Vec<Section>,
-    /// Operations of this purpose: provision, refill, retire, import_to_pool, adopt, move, upgrade,
-    /// grant
-    #[arg(long, value_name = "KIND")]
+    /// Operations of this purpose
+    #[arg(long, value_name = "KIND", value_parser = views::KINDS)]
     pub(crate) kind: Option<String>,
     /// Operations on members of this role
     #[arg(long, value_name = "ROLE")]
@@ -137,7 +120,7 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
     let of = args.canister.as_deref().map(canister).transpose()?;
     let parent = match &args.parent {
         None => None,
-        Some(text) => Some(members::parent(fleet, text).await?),
+        Some(text) => Some(find::parent(fleet, text).await?),
     };
     let mut rows = Vec::new();
     for section in &args.state {

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     fleet::Fleet,
     module::Module,
-    output::{Out, Style, Text, progress},
+    output::{self, Out, Style, Text, progress},
     project::{
         attributes::Declared,
         build::{self, Built},
@@ -56,6 +56,25 @@ struct Report {
     root_key: String,
     /// The fleet's root.
     root: Principal,
+}
+
+/// What a change of the sources led to.
+#[derive(Debug, Serialize)]
+struct Step<'a> {
+    package: Option<&'a str>,
+    role: Option<&'a str>,
+    /// `upgraded`: root; `released`: a role's module; `up_to_date`: the whole fleet.
+    done: &'static str,
+}
+
+impl<'a> Step<'a> {
+    fn new(package: Option<&'a str>, role: Option<&'a str>, done: &'static str) -> Self {
+        Self {
+            package,
+            role,
+            done,
+        }
+    }
 }
 
 impl Text for Report {
@@ -257,7 +276,7 @@ async fn watch(
         };
         // A mistake in the source ends nothing: the next change may mend it.
         if let Err(failure) = ended.await {
-            eprintln!("canic: {failure}");
+            output::failure(&failure, out.json);
         }
     }
 }
@@ -307,12 +326,14 @@ async fn roll_out(
         }
         match &one.role {
             None => {
-                out.say(&format!("{}: root is upgraded", one.package))?;
+                let step = Step::new(Some(&one.package), None, "upgraded");
+                out.step(&step, &format!("{}: root is upgraded", one.package))?;
                 install(fleet, Mode::Upgrade, &one.gzipped).await?;
             }
             Some(role) if embedded.contains(role) => {}
             Some(role) => {
-                out.say(&format!("{}: role {role} is released", one.package))?;
+                let step = Step::new(Some(&one.package), Some(role), "released");
+                out.step(&step, &format!("{}: role {role} is released", one.package))?;
                 release(fleet, role, &one.gzipped).await?;
             }
         }
@@ -359,7 +380,7 @@ async fn finish_rollouts(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
             .iter()
             .find(|one| !matches!(one.phase, RolloutPhase::Settle | RolloutPhase::Ended));
         let Some(active) = active else {
-            return out.say("up to date");
+            return out.step(&Step::new(None, None, "up_to_date"), "up to date");
         };
         if let Some(why) = &active.paused {
             let what = format!("rollout {} is paused: {why}", active.id);

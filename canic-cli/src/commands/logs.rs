@@ -6,7 +6,7 @@ use candid::{CandidType, Principal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members,
+    commands::find,
     failure::Failure,
     fleet::Fleet,
     output::{self, Out, Style, Text, Tone, format},
@@ -70,7 +70,7 @@ pub(crate) struct Line {
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
     let canister = match &args.member {
         None => fleet.root,
-        Some(member) => members::find(fleet, member).await?.canister,
+        Some(member) => find::member(fleet, member).await?.canister,
     };
     let mut lines = ask(fleet, canister).await?;
     let mut next = lines.last().map_or(0, |line| line.index + 1);

@@ -3,14 +3,14 @@
 use std::{cmp::Ordering, collections::HashSet};
 
 use candid::Principal;
-use canic::api::{Denied, MemberInfo, MemberRequest, MembersFilter};
+use canic::api::MembersFilter;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     commands::{
         filter::{Filter, Wanted},
-        lists::{cut, next_page},
+        page::{cut, next_page},
         status::told,
         watch::Watch,
     },
@@ -183,37 +183,6 @@ pub(crate) async fn see(
     Ok(unknown)
 }
 
-/// A parent: a principal, or `root`.
-///
-/// # Errors
-/// It is neither.
-pub(crate) fn parent_of(text: &str, root: Principal) -> Result<Principal, Failure> {
-    match text {
-        "root" => Ok(root),
-        text => canister(text),
-    }
-}
-
-/// A parent: `root`, a principal, or `ROLE/KEY`.
-///
-/// # Errors
-/// It is none of them, or root has no such member.
-pub(crate) async fn parent(fleet: &Fleet, text: &str) -> Result<Principal, Failure> {
-    match text.contains('/') {
-        true => Ok(find(fleet, text).await?.canister),
-        false => parent_of(text, fleet.root),
-    }
-}
-
-/// A principal that a person wrote.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn canister(text: &str) -> Result<Principal, Failure> {
-    Principal::from_text(text)
-        .map_err(|e| Failure::new(Kind::Usage, format!("`{text}` is no principal: {e}")))
-}
-
 /// The rows of a selection, sorted, and cut to a page.
 pub(crate) fn select(
     rows: &[MemberRow],
@@ -264,29 +233,6 @@ fn days(row: &MemberRow) -> f64 {
     live.map_or(-1.0, |live| live.days_left.unwrap_or(f64::INFINITY))
 }
 
-/// A member by its principal, or by `ROLE/KEY`.
-///
-/// # Errors
-/// There is no such member.
-pub(crate) async fn find(fleet: &Fleet, name: &str) -> Result<MemberInfo, Failure> {
-    let request = match name.split_once('/') {
-        Some((role, key)) => MemberRequest::Key {
-            role: role.to_string(),
-            key: key.to_string(),
-        },
-        None => MemberRequest::Canister(canister(name)?),
-    };
-    let method = "canic_member";
-    let answer: Result<Option<MemberInfo>, Denied> =
-        fleet.query(fleet.root, method, (request,)).await?;
-    answer
-        .map_err(|denied| fleet.denied(method, &denied.allowed))?
-        .ok_or_else(|| {
-            Failure::refused(format!("the fleet has no member {name}"))
-                .with_advice("`canic members` lists them; a member is PRINCIPAL or ROLE/KEY.")
-        })
-}
-
 impl Text for Report {
     fn text(&self, style: &Style) -> String {
         if self.matching == 0 {
@@ -301,7 +247,7 @@ impl Text for Report {
 
 #[cfg(test)]
 mod tests {
-    use canic::api::MemberState;
+    use canic::api::{MemberInfo, MemberState};
 
     use super::*;
     use crate::commands::filter::State;

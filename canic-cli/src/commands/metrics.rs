@@ -5,7 +5,7 @@ use canic::api::Metric;
 use serde::Serialize;
 
 use crate::{
-    commands::{members, watch::Watch},
+    commands::{find, watch::Watch},
     failure::Failure,
     fleet::Fleet,
     output::{Out, Style, Text},
@@ -59,7 +59,7 @@ impl From<Metric> for Row {
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
     let canister = match &args.member {
         None => fleet.root,
-        Some(member) => members::find(fleet, member).await?.canister,
+        Some(member) => find::member(fleet, member).await?.canister,
     };
     let ask = async || ask(fleet, canister, args).await;
     args.watch.report(out, ask).await

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{
-        lists::{cut, next_page},
+        page::{cut, next_page},
         status::told,
         watch::Watch,
     },

@@ -14,7 +14,7 @@ use canic::api::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members,
+    commands::find,
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{Out, Style, Text, Tone, format, progress, table::Table},
@@ -157,7 +157,7 @@ async fn request(
     };
     let parent = match &wish.parent {
         None => None,
-        Some(text) => Some(members::parent(fleet, text).await?),
+        Some(text) => Some(find::parent(fleet, text).await?),
     };
     Ok(ProvisionRequest {
         role: wish.role.clone(),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     commands::{
         filter::{Filter, Wanted},
+        find,
         members::{self, Sort, compare},
         watch::Watch,
     },
@@ -85,7 +86,7 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
 async fn ask(fleet: &Fleet, args: &Args) -> Result<Report, Failure> {
     let sort = args.shape.sort;
     sort.fits(args.on_record)?;
-    let top = members::parent(fleet, &args.top).await?;
+    let top = find::parent(fleet, &args.top).await?;
     let wanted = args.filter.ask(fleet).await?;
     let mut rows = members::list(fleet, &MembersFilter::All).await?;
     if top != fleet.root && !rows.iter().any(|row| row.canister == top) {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 
 use crate::{
@@ -45,7 +45,9 @@ impl Watch {
         };
         let ended = rounds(out, ask, screen.as_ref()).await;
         if let Some(screen) = screen {
-            screen.abandon();
+            // The terminal has written `^C` behind it: drawn again, it would stand a line lower.
+            screen.set_draw_target(ProgressDrawTarget::hidden());
+            output::write("\n")?;
         }
         ended
     }
@@ -82,7 +84,7 @@ fn page(report: &impl Text, out: &Out) -> String {
         ..Style::of_stdout()
     };
     let time = format::clock(style.now);
-    format!("{}\n{time}; Ctrl-C ends it", report.text(&style))
+    format!("{}\nlooked at {time}, Ctrl-C ends it", report.text(&style))
 }
 
 /// Writes a report that is another than the last one.

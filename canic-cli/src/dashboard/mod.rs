@@ -29,7 +29,7 @@ use self::{
     cycles::Samples,
 };
 use crate::{
-    commands::{lists, logs, members, pool, rollout, status},
+    commands::{find, lists, logs, members, pool, rollout, status},
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out},
@@ -340,7 +340,7 @@ struct Children {
 async fn children(State(shared): State<Arc<Shared>>, query: RawQuery) -> Answer {
     let level = async {
         let Parent { parent } = read(query)?;
-        let parent = members::canister(&parent)?;
+        let parent = find::canister(&parent)?;
         let rows = shared.cache.members(&shared.fleet).await?;
         Ok(children_of(&rows, parent))
     };

@@ -178,8 +178,7 @@ impl From<PoolEntry> for PoolRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct OperationRow {
     pub(crate) id: u64,
-    /// `provision`, `refill`, `retire`, `import_to_pool`, `adopt`, `move`, `upgrade` or
-    /// `grant`.
+    /// One of [`KINDS`].
     pub(crate) kind: &'static str,
     /// `open`, `done`, `rolled_back`, `abandoned` or `quarantined`.
     pub(crate) state: &'static str,
@@ -237,6 +236,19 @@ impl From<OperationInfo> for OperationRow {
         }
     }
 }
+
+/// The words for operations' purposes.
+pub(crate) const KINDS: [&str; 9] = [
+    "provision",
+    "refill",
+    "retire",
+    "import_to_pool",
+    "adopt",
+    "move",
+    "upgrade",
+    "grant",
+    "refuel",
+];
 
 /// The word for an operation's purpose.
 pub(crate) fn kind_word(kind: OperationKind) -> &'static str {

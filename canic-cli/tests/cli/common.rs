@@ -219,8 +219,9 @@ fn redact_line(line: &str) -> String {
         {
             *word = "DATE".to_string();
         }
-        if word.len() == 9 && word.ends_with('Z') && word.matches(':').count() == 2 {
-            *word = "TIME".to_string();
+        let time = word.trim_end_matches(',');
+        if time.len() == 9 && time.ends_with('Z') && time.matches(':').count() == 2 {
+            *word = word.replace(time, "TIME");
         }
         if let Some((before, port)) = word.split_once("localhost:") {
             let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -214,6 +214,47 @@ fn a_log_is_followed_until_it_is_interrupted() {
 }
 
 #[test]
+fn a_view_is_shown_again_in_its_place_until_it_is_interrupted() {
+    let live = Live::start("fixture-bare-root", three_members);
+    let terminal = terminal!(&live, "tree --on-record --watch");
+    let file = terminal!(&live, "tree --on-record --watch --json >lines");
+    terminal.until("3 members");
+    let lines = || fs::read_to_string(live.folder.0.join("lines")).unwrap_or_default();
+    while lines().is_empty() {
+        sleep(Duration::from_millis(50));
+    }
+    let members = live.json("members --on-record --sort key");
+    let canister = members["members"][1]["canister"].as_str();
+    live.json(&format!("retire {} --yes", canister.expect("a member")));
+    terminal.until("2 members");
+    terminal.press(&["C-c"]);
+    file.press(&["C-c"]);
+    let end = terminal.until("exit code");
+    expect![[r#"
+        lxzze-o7777-77777-aaaaa-cai 2 members
+          lqy7q-dh777-77777-aaaaq-cai releases 1 member 1
+          l62sy-yx777-77777-aaabq-cai releases 1 member 3
+
+        looked at TIME, Ctrl-C ends it
+        ^C
+        exit code 0
+    "#]]
+    .assert_eq(&redact(&end));
+    // Elsewhere than on a terminal: a line for each state that was seen, which differ.
+    file.until("exit code 0");
+    let seen: Vec<Value> = lines()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let members: Vec<&Value> = seen.iter().map(|report| &report["members"]).collect();
+    assert_eq!(
+        (members.first(), members.last()),
+        (Some(&&3.into()), Some(&&2.into()))
+    );
+    assert!(seen.windows(2).all(|two| two[0] != two[1]));
+}
+
+#[test]
 fn a_plan_is_carried_out_once_somebody_types_yes() {
     let live = Live::start("fixture-bare-root", three_members);
     let members = live.json("members --on-record --sort key");
