@@ -35,8 +35,10 @@ pub(crate) async fn parent(fleet: &Fleet, text: &str) -> Result<Principal, Failu
 /// # Errors
 /// It is none.
 pub(crate) fn canister(text: &str) -> Result<Principal, Failure> {
-    Principal::from_text(text)
-        .map_err(|e| Failure::new(Kind::Usage, format!("`{text}` is no principal: {e}")))
+    Principal::from_text(text).map_err(|e| {
+        Failure::new(Kind::Usage, format!("`{text}` is no principal: {e}"))
+            .with_advice("A canister is PRINCIPAL; a member is PRINCIPAL or ROLE/KEY.")
+    })
 }
 
 /// A member by its principal, or by `ROLE/KEY`.

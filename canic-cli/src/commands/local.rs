@@ -384,7 +384,10 @@ async fn finish_rollouts(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
         };
         if let Some(why) = &active.paused {
             let what = format!("rollout {} is paused: {why}", active.id);
-            return Err(Failure::refused(what));
+            return Err(Failure::refused(what).with_advice(
+                "`canic rollout undo` brings the old release back, `canic rollout abort` ends it; \
+                 a newer module is released after that.",
+            ));
         }
         if active.phase == RolloutPhase::Bake {
             rollout::control(fleet, active.id, RolloutControl::Promote).await?;

@@ -76,7 +76,7 @@ impl Sort {
     pub(crate) fn fits(self, on_record: bool) -> Result<(), Failure> {
         if on_record && self.is_live() {
             let what = "`--on-record` leaves out what the members are to be sorted by";
-            return Err(Failure::new(Kind::Usage, what));
+            return Err(Failure::new(Kind::Usage, what).with_advice("Leave one of the two out."));
         }
         Ok(())
     }

@@ -95,7 +95,8 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
             };
             one(fleet, args, &wish, out).await
         }
-        (None, None) => Err(Failure::new(Kind::Usage, "name a role or a batch")),
+        (None, None) => Err(Failure::new(Kind::Usage, "name a role or a batch")
+            .with_advice("`canic provision ROLE`, or `canic provision --batch FILE`.")),
     }
 }
 

@@ -121,6 +121,12 @@ fn refused(fleet: &Fleet, method: &str, error: &RolloutError) -> Failure {
             let advice = "`canic rollout status` shows it, `canic rollout abort` ends it";
             Failure::refused(error.to_string()).with_advice(format!("{advice} ({rollout})."))
         }
+        RolloutError::UnknownRole { .. } | RolloutError::UnknownRelease { .. } => {
+            Failure::refused(error.to_string())
+                .with_advice("`canic releases` lists them; `--release NUMBER` names one.")
+        }
+        RolloutError::AlreadyCurrent { .. } => Failure::refused(error.to_string())
+            .with_advice("`canic members --role ROLE` shows which release each member has."),
         error => Failure::refused(error.to_string()),
     }
 }

@@ -96,7 +96,10 @@ impl Dashboard {
     /// The port is taken.
     async fn bind(fleet: Arc<Fleet>, port: u16, samples: Samples) -> Result<Self, Failure> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let failed = |e| Failure::setup(format!("can't listen on {address}: {e}"));
+        let failed = |e| {
+            Failure::setup(format!("can't listen on {address}: {e}"))
+                .with_advice("Name another port with `--port`; 0 takes a free one.")
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let shared = Shared {

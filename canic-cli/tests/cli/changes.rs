@@ -154,7 +154,14 @@ fn a_member_is_granted_cycles_and_no_more_than_can_be() {
     assert!(granted.starts_with("granted CYCLES"), "{granted}");
     let grants = live.json("ops --state all --kind grant");
     assert_eq!(grants["matching"], 1);
-    let refused = live.run(&["fund", "releases/member 1", "0"]).fails(1);
-    assert!(refused.contains("a grant has from"), "{refused}");
+    expect![[r#"
+        canic: a grant has CYCLES at least
+    "#]]
+    .assert_eq(&live.run(&["fund", "releases/member 1", "0"]).fails(1));
+    expect![[r#"
+        canic: root can spend CYCLES without going below its reserve
+        Send root cycles, or let it refuel itself: `canic costs` shows how.
+    "#]]
+    .assert_eq(&live.run(&["fund", "releases/member 1", "1000T"]).fails(1));
     assert_eq!(live.run(&["fund", "releases/member 1", "much"]).code, 2);
 }

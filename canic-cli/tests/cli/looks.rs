@@ -253,6 +253,11 @@ fn a_fleet_is_shown_as_text_and_as_json() {
     );
     let last = live.canic("logs --grep Provision --tail 1").text();
     assert_eq!(Some(last.trim_end()), log.lines().last());
+    expect![[r#"
+        canic: `user` is no principal: Text must be in valid Base32 encoding.
+        A canister is PRINCIPAL; a member is PRINCIPAL or ROLE/KEY.
+    "#]]
+    .assert_eq(&live.canic("logs user").fails(2));
     let wrong = live.canic("ops --kind provisions").fails(2);
     assert!(
         wrong.contains("possible values: provision, refill"),

@@ -194,6 +194,7 @@ fn members_are_shown_and_sorted_as_the_platform_sees_them() {
     assert_eq!(record["members"][0]["live"], serde_json::Value::Null);
     expect![[r#"
         canic: `--on-record` leaves out what the members are to be sorted by
+        Leave one of the two out.
     "#]]
     .assert_eq(&live.canic("members --on-record --sort burn").fails(2));
 }
