@@ -344,3 +344,24 @@ pub(crate) fn cycles_metric(metrics: &[Metric], name: &str) -> Option<Cycles> {
     // A float of 53 bits is exact to some hundred cycles in 100 T.
     metric(metrics, name, &[]).map(|value| Cycles(value.max(0.0) as u128))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_purpose_of_an_operation_can_be_asked_for() {
+        let kinds = [
+            OperationKind::Provision,
+            OperationKind::Refill,
+            OperationKind::Retire,
+            OperationKind::ImportToPool,
+            OperationKind::Adopt,
+            OperationKind::Move,
+            OperationKind::Upgrade,
+            OperationKind::Grant,
+            OperationKind::Refuel,
+        ];
+        assert_eq!(kinds.map(kind_word), KINDS);
+    }
+}
