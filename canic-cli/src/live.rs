@@ -116,8 +116,8 @@ impl Fleet {
     }
 }
 
-/// The members of a window. A root may answer fewer rows than it is asked for: the pages of an older
-/// one are shorter.
+/// The members of a window. A root may answer fewer rows than it is asked for: an older one has
+/// shorter pages.
 async fn window_by_pages<P: Future<Output = Result<StatusPage, Failure>>>(
     mut after: Option<Principal>,
     rows: u32,

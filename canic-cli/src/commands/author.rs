@@ -41,7 +41,7 @@ pub(crate) fn new(args: &NewArgs, out: &Out) -> Result<(), Failure> {
     if folder.exists() {
         return Err(
             Failure::setup(format!("`{}` is there already", args.name)).with_advice(
-                "Choose another name, or another folder to make it in: `canic new` replaces nothing.",
+                "Choose another name, or make it in another folder: `canic new` replaces nothing.",
             ),
         );
     }

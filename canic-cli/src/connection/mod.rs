@@ -44,7 +44,13 @@ pub(crate) struct Options {
     #[arg(long, global = true, help_heading = ALL, value_name = "NAME")]
     pub(crate) identity: Option<String>,
     /// A file with a private key
-    #[arg(long, global = true, help_heading = ALL, value_name = "FILE", conflicts_with = "identity")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = ALL,
+        value_name = "FILE",
+        conflicts_with = "identity"
+    )]
     pub(crate) pem: Option<PathBuf>,
     /// The public key of a network that is neither `ic` nor on this machine: hexadecimal digits, or
     /// `fetch` to trust what the network says
