@@ -27,10 +27,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     connection: connection::Options,
     /// Prints JSON; failures, too, on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = connection::ALL)]
     pub(crate) json: bool,
     /// Says on standard error how many calls were made
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = connection::ALL)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     command: Command,
@@ -43,9 +43,9 @@ enum Command {
     /// Shows the members below their parents
     Tree(tree::Args),
     /// Lists members
-    Members(members::Selection),
+    Members(members::Args),
     /// Tells what the fleet costs a day, and how long its cycles last
-    Costs,
+    Costs(costs::Args),
     /// Lists the canisters of the pool
     Pool(pool::Args),
     /// Lists operations: without an option those that are open
@@ -111,7 +111,7 @@ impl Cli {
             Command::Status(args) => status::run(&fleet().await?, &args, &out).await,
             Command::Tree(args) => tree::run(&fleet().await?, &args, &out).await,
             Command::Members(args) => members::run(&fleet().await?, &args, &out).await,
-            Command::Costs => costs::run(&fleet().await?, &out).await,
+            Command::Costs(args) => costs::run(&fleet().await?, &args, &out).await,
             Command::Pool(args) => pool::run(&fleet().await?, &args, &out).await,
             Command::Ops(args) => lists::operations(&fleet().await?, &args, &out).await,
             Command::Op(args) => lists::operation(&fleet().await?, &args, &out).await,
@@ -142,4 +142,29 @@ fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "canic", &mut script);
     output::write(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_of_every_command_is_documented() {
+        let page = include_str!("../../docs/operating.md");
+        let (_, table) = page.split_once("## JSON").expect("a chapter");
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let columns: Vec<&str> = rows.filter_map(|row| row.split('|').nth(1)).collect();
+        // Shells read its script.
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let is_row = |names: &&str| {
+                let mut names = names.split([',', ' ']).map(|name| name.trim_matches('`'));
+                names.any(|one| one == name)
+            };
+            assert!(
+                name == "completions" || columns.iter().any(is_row),
+                "docs/operating.md lacks the fields of `{name}`"
+            );
+        }
+    }
 }

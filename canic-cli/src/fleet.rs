@@ -241,11 +241,9 @@ impl Fleet {
             Some("IC0406" | "IC0502") if message.contains("rejected the message") => {
                 return self.denied(method, "controllers of root");
             }
-            Some("IC0512" | "IC0542") => {
-                return self.denied(method, "controllers of the canister");
-            }
+            Some("IC0512" | "IC0542") => return self.kept_from(canister, method),
             _ if message.contains("Only controllers") || message.contains("is not allowed to") => {
-                return self.denied(method, "controllers of the canister");
+                return self.kept_from(canister, method);
             }
             _ => return Failure::refused(format!("`{method}` of {canister}: {message}")),
         };
@@ -263,6 +261,19 @@ impl Fleet {
         .with_advice(format!(
             "Use a controller's identity (`--identity`, `--pem`), or let a controller add yours: \
              `icp canister settings update {root} --add-controller {caller}`."
+        ))
+    }
+
+    /// The failure of a caller who is no controller of a canister.
+    fn kept_from(&self, canister: Principal, method: &str) -> Failure {
+        if canister == self.root {
+            return self.denied(method, "controllers of root");
+        }
+        let caller = self.caller;
+        let what = format!("{caller} may not call `{method}` of {canister}: root controls it");
+        Failure::new(Kind::NotAllowed, what).with_advice(format!(
+            "New members of a role with `controllers(\"{caller}\")` in root's attribute let your \
+             identity in, too."
         ))
     }
 
@@ -479,7 +490,10 @@ impl Fleet {
             let method = "canic_metrics";
             let answer: Result<MetricsPage, Denied> =
                 self.query(canister, method, (page(after),)).await?;
-            let page = self.admitted(method, answer)?;
+            let page = match answer {
+                Err(_) if canister != self.root => return Err(self.kept_from(canister, method)),
+                answer => self.admitted(method, answer)?,
+            };
             rows.extend(page.metrics);
             after = page.next;
             if after.is_none() {

@@ -38,10 +38,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            match json {
-                true => eprintln!("{}", failure.to_json()),
-                false => eprintln!("canic: {failure}"),
-            }
+            output::failure(&failure, json);
             ExitCode::from(failure.kind.exit_code())
         }
     }

@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use tokio::task::JoinSet;
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, Kind},
     fleet::Fleet,
     module::{Chunk, Module},
 };
@@ -65,6 +65,10 @@ pub(crate) async fn stage(
     }
     match failed {
         None => Ok(upload),
+        // What root refuses for another reason, it refuses again.
+        Some(failure) if failure.kind != Kind::Unreachable && failure.advice.is_some() => {
+            Err(failure)
+        }
         Some(failure) => Err(Failure {
             advice: Some(format!(
                 "{}{} of {} chunks are staged: the same command goes on from there.",

@@ -1,37 +1,26 @@
 //! The fleet of the demo: a root on a network, root's endpoints as plain functions, and the audit.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Deref};
 
 use candid::{
     CandidType, Principal,
-    utils::{ArgumentDecoder, ArgumentEncoder, decode_args, decode_one, encode_args},
+    utils::{ArgumentDecoder, ArgumentEncoder, decode_args},
 };
-use canic::api::{
-    ApproveRequest, Denied, MemberInfo, MembersFilter, MembersPage, MembersRequest, ModuleError,
-    ModuleInfo, OperationInfo, OperationsFilter, OperationsPage, OperationsRequest, PageRequest,
-    PoolEntry, PoolPage, ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest,
-    Retired, Retirement, StageRequest, StagedChunk,
-};
+use canic::api::{MembersFilter, OperationsFilter};
 use canic_artifacts as artifacts;
+use canic_endpoints::{Controller, decode, encode, user};
 use canic_replica::Kind;
-use example_types::WorkerArgs;
 use ic_management_canister_types::{
     CanisterIdRecord, CanisterInstallMode, CanisterSettings, CanisterStatusResult,
     CanisterStatusType, InstallCodeArgs, ProvisionalCreateCanisterWithCyclesArgs,
     UpdateSettingsArgs,
 };
 use serde::de::DeserializeOwned;
-use serde_bytes::ByteBuf;
-use sha2::{Digest, Sha256};
 
 use crate::network::{Call, Network, Submitted};
 
 /// Root's cycles at the start.
 const ENDOWMENT: u128 = 100_000_000_000_000;
-/// Rows of a page.
-const PAGE: u32 = 7;
-/// Bytes of a chunk of a staged module.
-const CHUNK: usize = 128 * 1024;
 
 /// A root on a network.
 pub(crate) struct Fleet {
@@ -47,23 +36,6 @@ pub(crate) struct Audit {
     pub(crate) lost: Option<u64>,
     /// Minted cycles without a known place.
     pub(crate) unaccounted: Option<i128>,
-}
-
-/// The user with this number, in the form of a self-authenticating principal.
-pub(crate) fn user(number: u8) -> Principal {
-    let mut bytes = [number; 29];
-    bytes[28] = 2;
-    Principal::from_slice(&bytes)
-}
-
-/// A request for a notebook of this owner, under the owner's key.
-pub(crate) fn notebook(owner: Principal) -> ProvisionRequest {
-    ProvisionRequest {
-        role: "worker".to_string(),
-        key: Some(owner.to_text()),
-        parent: None,
-        arg: encode((WorkerArgs { owner },)),
-    }
 }
 
 impl Fleet {
@@ -199,111 +171,6 @@ impl Fleet {
         decode("the submitted call", &answer)
     }
 
-    fn command<R: CandidType + DeserializeOwned>(
-        &self,
-        method: &str,
-        args: impl ArgumentEncoder,
-    ) -> R {
-        self.update(self.root, self.controller, method, args)
-            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
-    }
-
-    /// A query of root by its controller.
-    pub(crate) fn ask<R: CandidType + DeserializeOwned>(
-        &self,
-        method: &str,
-        args: impl ArgumentEncoder,
-    ) -> R {
-        self.query(self.root, self.controller, method, args)
-            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
-    }
-
-    /// `canic_provision`.
-    pub(crate) fn provision(
-        &self,
-        request: &ProvisionRequest,
-    ) -> Result<Provisioned, ProvisionError> {
-        self.command("canic_provision", (request,))
-    }
-
-    /// `canic_retire`.
-    pub(crate) fn retire(
-        &self,
-        canister: Principal,
-        how: Retirement,
-    ) -> Result<Retired, RetireError> {
-        let request = RetireRequest {
-            canister,
-            how,
-            subtree: None,
-        };
-        self.command("canic_retire", (request,))
-    }
-
-    /// Stages a module in chunks and approves it for a role.
-    pub(crate) fn approve(&self, role: &str, module: &[u8]) -> ModuleInfo {
-        let stage = |chunk: &[u8]| {
-            let chunk = chunk.to_vec();
-            let staged: Result<StagedChunk, ModuleError> =
-                self.command("canic_module_stage", (StageRequest { chunk },));
-            ByteBuf::from(staged.expect("root stages the chunk").hash)
-        };
-        let request = ApproveRequest {
-            role: role.to_string(),
-            hash: Sha256::digest(module).to_vec(),
-            chunks: module.chunks(CHUNK).map(stage).collect(),
-            manual: None,
-        };
-        let approved: Result<ModuleInfo, ModuleError> =
-            self.command("canic_module_approve", (request,));
-        approved.expect("root approves the module")
-    }
-
-    /// All members that a filter selects.
-    pub(crate) fn members(&self, filter: &MembersFilter) -> Vec<MemberInfo> {
-        pages(|after| {
-            let request = MembersRequest {
-                filter: filter.clone(),
-                after,
-                limit: PAGE,
-            };
-            let page: Result<MembersPage, Denied> = self.ask("canic_members", (request,));
-            let page = page.expect("a controller may list members");
-            (page.members, page.next)
-        })
-    }
-
-    /// All canisters of the pool, ready and claimed.
-    pub(crate) fn pool(&self) -> Vec<PoolEntry> {
-        pages(|after| {
-            let request = PageRequest { after, limit: PAGE };
-            let page: Result<PoolPage, Denied> = self.ask("canic_pool", (request,));
-            let page = page.expect("a controller may list the pool");
-            (page.entries, page.next)
-        })
-    }
-
-    /// All operations that a filter selects.
-    pub(crate) fn operations(&self, filter: OperationsFilter) -> Vec<OperationInfo> {
-        pages(|after| {
-            let request = OperationsRequest {
-                filter,
-                after,
-                limit: PAGE,
-            };
-            let page: Result<OperationsPage, Denied> = self.ask("canic_operations", (request,));
-            let page = page.expect("a controller may list operations");
-            (page.operations, page.next)
-        })
-    }
-
-    /// One operation.
-    pub(crate) fn operation(&self, id: u64) -> OperationInfo {
-        let answer: Result<Option<OperationInfo>, Denied> = self.ask("canic_operation", (id,));
-        let found = answer.expect("a controller may look an operation up");
-        found.unwrap_or_else(|| panic!("there is no operation {id}"))
-    }
-
     /// Lets seconds pass, one round each, until the condition holds. `what` names the condition in
     /// the panic.
     pub(crate) fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
@@ -379,6 +246,31 @@ impl Fleet {
     }
 }
 
+impl Controller for Fleet {
+    fn call(&self, is_query: bool, method: &str, payload: Vec<u8>) -> Result<Vec<u8>, String> {
+        let call = Call {
+            sender: self.controller,
+            canister: self.root,
+            method: method.to_owned(),
+            payload,
+            about: None,
+        };
+        if is_query {
+            return self.network.query(call);
+        }
+        self.network.answer(self.network.submit(call)?)
+    }
+}
+
+/// A fleet has root's endpoints as its own functions.
+impl Deref for Fleet {
+    type Target = dyn Controller;
+
+    fn deref(&self) -> &Self::Target {
+        self
+    }
+}
+
 /// A call to the management canister about a canister.
 fn manage<R: for<'a> ArgumentDecoder<'a>>(
     network: &dyn Network,
@@ -403,26 +295,4 @@ fn call(canister: Principal, sender: Principal, method: &str, args: impl Argumen
         payload: encode(args),
         about: None,
     }
-}
-
-/// All rows of a list. `page` returns the rows after a cursor, and the next cursor if there are
-/// more rows.
-fn pages<Row, Cursor>(
-    mut page: impl FnMut(Option<Cursor>) -> (Vec<Row>, Option<Cursor>),
-) -> Vec<Row> {
-    let (mut rows, mut next) = page(None);
-    while next.is_some() {
-        let (more, after) = page(next);
-        rows.extend(more);
-        next = after;
-    }
-    rows
-}
-
-fn encode(args: impl ArgumentEncoder) -> Vec<u8> {
-    encode_args(args).expect("the argument can be encoded")
-}
-
-fn decode<R: CandidType + DeserializeOwned>(method: &str, bytes: &[u8]) -> R {
-    decode_one(bytes).unwrap_or_else(|e| panic!("the answer of {method} is not as expected: {e}"))
 }

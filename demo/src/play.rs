@@ -7,10 +7,11 @@ use canic::api::{
     Retirement, Source,
 };
 use canic_artifacts as artifacts;
+use canic_endpoints::{notebook, user};
 
 use crate::{
     figures::Figures,
-    fleet::{Fleet, notebook, user},
+    fleet::Fleet,
     keep,
     network::{self, Place},
     show,

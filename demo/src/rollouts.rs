@@ -4,10 +4,10 @@ use canic::api::{
     Denied, MembersFilter, PageRequest, RolloutInfo, RolloutOutcome, RolloutPhase, RolloutsPage,
 };
 use canic_artifacts as artifacts;
+use canic_endpoints::user;
 
 use crate::{
     figures::Rollouts,
-    fleet::user,
     stage::{Demo, say},
 };
 

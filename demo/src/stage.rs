@@ -1,8 +1,9 @@
 //! The demo's stage: a fleet, and what it claims of the fleet.
 
 use candid::Principal;
+use canic_endpoints::user;
 
-use crate::fleet::{Fleet, user};
+use crate::fleet::Fleet;
 
 pub(super) fn say(step: &str, text: &str) {
     println!("{step:>9}  {text}");

@@ -2,7 +2,7 @@
 //! the first program that a newcomer compiles links.
 
 use std::{
-    env,
+    env, fs,
     process::{Command, Output},
 };
 
@@ -103,6 +103,21 @@ fn packages_for_others_tell_what_they_are() {
     }
     names.sort();
     assert_eq!(names, PUBLISHED);
+}
+
+#[test]
+fn the_guide_says_which_rust_is_needed() {
+    let chapter = workspace().join("docs/first-fleet.md");
+    let chapter = fs::read_to_string(chapter).expect("the guide has a first chapter");
+    let sentence = concat!(
+        "It needs Rust ",
+        env!("CARGO_PKG_RUST_VERSION"),
+        " or newer."
+    );
+    assert!(
+        chapter.contains(sentence),
+        "docs/first-fleet.md lacks `{sentence}`"
+    );
 }
 
 #[test]

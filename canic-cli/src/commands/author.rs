@@ -39,7 +39,11 @@ pub(crate) fn new(args: &NewArgs, out: &Out) -> Result<(), Failure> {
     }
     let folder = PathBuf::from(&args.name);
     if folder.exists() {
-        return Err(Failure::setup(format!("`{}` is there already", args.name)));
+        return Err(
+            Failure::setup(format!("`{}` is there already", args.name)).with_advice(
+                "Choose another name, or make it in another folder: `canic new` replaces nothing.",
+            ),
+        );
     }
     let canic = args.canic.to_str().ok_or_else(|| {
         Failure::new(

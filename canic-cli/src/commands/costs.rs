@@ -1,13 +1,15 @@
 //! `canic costs`: what the fleet costs a day, how long its cycles last, and what root granted and
 //! refused.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use candid::Principal;
 use canic::api::{Accounts, FundingDay, FundingInfo, RefusedGrant, RootFunding};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::{
+    commands::watch::Watch,
     failure::Failure,
     fleet::Fleet,
     output::{
@@ -21,8 +23,35 @@ use crate::{
     },
 };
 
-/// Refusals that the text shows, the newest ones.
+/// Refusals that the text shows, the newest ones, unless the operator says how many.
 const REFUSALS: usize = 10;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this role's row
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// The column to sort roles by
+    #[arg(long, value_enum, default_value = "role")]
+    sort: Sort,
+    /// The number of refusals, the newest ones; 0 for all. Without it, 10 in the text, all in JSON
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    watch: Watch,
+}
+
+/// The orders of roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    Role,
+    /// Those with most members first
+    Members,
+    /// Those that burn most first
+    Burn,
+    /// Those that freeze first
+    Days,
+}
 
 /// What the fleet costs.
 #[derive(Debug, Serialize)]
@@ -36,6 +65,9 @@ pub(crate) struct Report {
     pub(crate) days: Vec<DayRow>,
     /// Grants that a limit refused, oldest first: 100 at most.
     pub(crate) refused: Vec<RefusedRow>,
+    /// How many of them the text shows.
+    #[serde(skip)]
+    refusals: usize,
     /// Cycles a day that root grants to all roles together. None: no limit.
     pub(crate) budget: Option<Cycles>,
     /// Cycles charged against it since midnight in UTC.
@@ -113,8 +145,32 @@ pub(crate) struct RefusedRow {
     pub(crate) times: u64,
 }
 
-pub(crate) async fn run(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
-    out.report(&ask(fleet).await?)
+pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
+    let ask = async || Ok(select(ask(fleet).await?, args));
+    args.watch.report(out, ask).await
+}
+
+/// What of it was asked for, in the order that was asked for.
+fn select(mut report: Report, args: &Args) -> Report {
+    let wanted = |row: &RoleFundingRow| args.role.as_ref().is_none_or(|role| row.role == *role);
+    report.roles.retain(wanted);
+    match args.sort {
+        // Root lists them so.
+        Sort::Role => {}
+        Sort::Members => report.roles.sort_by_key(|row| Reverse(row.members)),
+        Sort::Burn => report.roles.sort_by_key(|row| Reverse(row.burned_per_day)),
+        Sort::Days => {
+            let days = |row: &RoleFundingRow| row.days_left.unwrap_or(f64::INFINITY);
+            report.roles.sort_by(|a, b| days(a).total_cmp(&days(b)));
+        }
+    }
+    if let Some(limit) = args.limit {
+        let all = report.refused.len();
+        let kept = if limit == 0 { all } else { limit.min(all) };
+        report.refused.drain(..all - kept);
+        report.refusals = kept;
+    }
+    report
 }
 
 /// Asks root for all of it.
@@ -133,6 +189,7 @@ impl Report {
             roles: info.roles.into_iter().map(RoleFundingRow::from).collect(),
             days: info.days.into_iter().map(DayRow::from).collect(),
             refused: info.refused.into_iter().map(RefusedRow::from).collect(),
+            refusals: REFUSALS,
             budget: info.budget.map(Cycles),
             charged_today: Cycles(info.charged_today),
         }
@@ -214,7 +271,7 @@ impl Text for Report {
         }
         if !self.refused.is_empty() {
             text += "\n";
-            text += &refusals_table(&self.refused, style);
+            text += &refusals_table(&self.refused, self.refusals, style);
         }
         text
     }
@@ -308,7 +365,7 @@ fn days_table(days: &[DayRow], style: &Style) -> String {
     table.text(style)
 }
 
-fn refusals_table(rows: &[RefusedRow], style: &Style) -> String {
+fn refusals_table(rows: &[RefusedRow], shown: usize, style: &Style) -> String {
     let names = [
         "REFUSED",
         "CANISTER",
@@ -320,7 +377,7 @@ fn refusals_table(rows: &[RefusedRow], style: &Style) -> String {
         "AGAIN",
     ];
     let mut table = Table::new(&names);
-    for row in rows.iter().rev().take(REFUSALS) {
+    for row in rows.iter().rev().take(shown) {
         let again = match row.retry_at.checked_sub(style.now) {
             Some(pause @ 1..) => format!("in {}", format::duration(pause)),
             _ => "now".to_string(),
@@ -337,8 +394,9 @@ fn refusals_table(rows: &[RefusedRow], style: &Style) -> String {
         ];
         table.row(Tone::Warn, &cells);
     }
-    let hidden = rows.len().saturating_sub(REFUSALS);
-    let more = (hidden > 0).then(|| format!("and {hidden} older ones; `--json` has them\n"));
+    let hidden = rows.len().saturating_sub(shown);
+    let more =
+        (hidden > 0).then(|| format!("and {hidden} older ones; show them with `--limit 0`\n"));
     table.text(style) + &more.unwrap_or_default()
 }
 
@@ -367,7 +425,7 @@ mod tests {
     #[test]
     fn the_newest_refusals_are_shown_with_their_limits_and_the_next_try() {
         let rows: Vec<RefusedRow> = (0..12).map(|number| refused(number, 1_060)).collect();
-        let text = refusals_table(&rows, &PLAIN);
+        let text = refusals_table(&rows, REFUSALS, &PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 1 + REFUSALS + 1, "{text}");
         assert!(
@@ -380,8 +438,8 @@ mod tests {
             words[4..],
             ["watch", "5", "T", "budget", "1", "B", "3", "in", "60", "s"]
         );
-        assert_eq!(lines[11], "and 2 older ones; `--json` has them");
-        let past = refusals_table(&[refused(1, 1_000)], &PLAIN);
+        assert_eq!(lines[11], "and 2 older ones; show them with `--limit 0`");
+        let past = refusals_table(&[refused(1, 1_000)], REFUSALS, &PLAIN);
         assert!(past.trim_end().ends_with("now"), "{past}");
     }
 }

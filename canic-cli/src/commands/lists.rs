@@ -7,7 +7,12 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members::{self, canister},
+    commands::{
+        filter::is_part,
+        find::{self, canister},
+        page::{cut, next_page},
+        watch::Watch,
+    },
     failure::Failure,
     fleet::Fleet,
     medic,
@@ -15,31 +20,13 @@ use crate::{
     views::{self, OperationRow, ReleaseRow},
 };
 
-/// The rows of a page; all behind `skip` if the limit is 0.
-pub(crate) fn cut<T>(rows: Vec<T>, skip: usize, limit: usize) -> Vec<T> {
-    let limit = if limit == 0 { usize::MAX } else { limit };
-    rows.into_iter().skip(skip).take(limit).collect()
-}
-
-/// The line that names the next page; nothing if all rows are shown.
-pub(crate) fn next_page(skipped: usize, shown: usize, matching: usize, noun: &str) -> String {
-    let end = skipped + shown;
-    if shown >= matching {
-        return String::new();
-    }
-    let first = (skipped + 1).min(end);
-    let all = format::count(matching as u64, noun);
-    format!("{first} to {end} of {all}; more with `--skip {end}` or `--limit 0`\n")
-}
-
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct OpsArgs {
     /// Operations in these states
     #[arg(long, value_enum, default_values = ["open"])]
     pub(crate) state: Vec<Section>,
-    /// Operations of this purpose: provision, refill, retire, import_to_pool, adopt, move, upgrade,
-    /// grant
-    #[arg(long, value_name = "KIND")]
+    /// Operations of this purpose
+    #[arg(long, value_name = "KIND", value_parser = views::KINDS)]
     pub(crate) kind: Option<String>,
     /// Operations on members of this role
     #[arg(long, value_name = "ROLE")]
@@ -65,6 +52,8 @@ pub(crate) struct OpsArgs {
     /// The number of rows; 0 for all
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
 }
 
 /// The orders of operations.
@@ -119,7 +108,8 @@ pub(crate) struct OpsReport {
 }
 
 pub(crate) async fn operations(fleet: &Fleet, args: &OpsArgs, out: &Out) -> Result<(), Failure> {
-    out.report(&ask_operations(fleet, args).await?)
+    let ask = async || ask_operations(fleet, args).await;
+    args.watch.report(out, ask).await
 }
 
 /// Asks root for the operations of a selection.
@@ -130,7 +120,7 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
     let of = args.canister.as_deref().map(canister).transpose()?;
     let parent = match &args.parent {
         None => None,
-        Some(text) => Some(members::parent(fleet, text).await?),
+        Some(text) => Some(find::parent(fleet, text).await?),
     };
     let mut rows = Vec::new();
     for section in &args.state {
@@ -143,10 +133,7 @@ pub(crate) async fn ask_operations(fleet: &Fleet, args: &OpsArgs) -> Result<OpsR
     rows.retain(|row| {
         args.kind.as_ref().is_none_or(|kind| row.kind == kind)
             && (args.role.is_none() || row.role == args.role)
-            && args.key.as_ref().is_none_or(|text| {
-                let key = row.key.as_ref();
-                key.is_some_and(|key| key.contains(text.as_str()))
-            })
+            && is_part(args.key.as_deref(), row.key.as_deref())
             && (of.is_none() || row.canister == of)
             && (parent.is_none() || row.parent == parent)
             && (args.release.is_none() || row.release == args.release)
@@ -201,18 +188,24 @@ impl Text for OpsReport {
 pub(crate) struct OpArgs {
     /// The number of the operation
     id: u64,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 pub(crate) async fn operation(fleet: &Fleet, args: &OpArgs, out: &Out) -> Result<(), Failure> {
-    let id = args.id;
-    let Some(operation) = fleet.operation(id).await? else {
-        return Err(
+    let ask = async || ask_operation(fleet, args.id).await;
+    args.watch.report(out, ask).await
+}
+
+async fn ask_operation(fleet: &Fleet, id: u64) -> Result<OperationRow, Failure> {
+    match fleet.operation(id).await? {
+        Some(operation) => Ok(operation.into()),
+        None => Err(
             Failure::refused(format!("root has no operation {id}")).with_advice(
                 "It has forgotten it, or never had it: `canic ops --state all` lists those it has.",
             ),
-        );
-    };
-    out.report(&OperationRow::from(operation))
+        ),
+    }
 }
 
 impl Text for OperationRow {

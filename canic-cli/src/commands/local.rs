@@ -1,7 +1,8 @@
 //! `canic local`: a local network with the fleet of this workspace on it.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -19,7 +20,7 @@ use crate::{
     failure::Failure,
     fleet::Fleet,
     module::Module,
-    output::{Out, Style, Text, progress},
+    output::{self, Out, Style, Text, progress},
     project::{
         attributes::Declared,
         build::{self, Built},
@@ -58,6 +59,25 @@ struct Report {
     root: Principal,
 }
 
+/// What a change of the sources led to.
+#[derive(Debug, Serialize)]
+struct Step<'a> {
+    package: Option<&'a str>,
+    role: Option<&'a str>,
+    /// `upgraded`: root; `released`: a role's module; `up_to_date`: the whole fleet.
+    done: &'static str,
+}
+
+impl<'a> Step<'a> {
+    fn new(package: Option<&'a str>, role: Option<&'a str>, done: &'static str) -> Self {
+        Self {
+            package,
+            role,
+            done,
+        }
+    }
+}
+
 impl Text for Report {
     fn text(&self, _style: &Style) -> String {
         format!(
@@ -73,8 +93,10 @@ pub(crate) async fn run(
     out: &Out,
 ) -> Result<(), Failure> {
     let workspace = cargo::workspace()?;
-    let built = build::build(&workspace, author::profile(&workspace, None))?;
     let folder = workspace.target.join("canic/local");
+    // It is held until the network has ended.
+    let _alone = claim(&folder)?;
+    let built = build::build(&workspace, author::profile(&workspace, None))?;
     if !args.keep && folder.exists() {
         let removed = fs::remove_dir_all(&folder);
         removed.map_err(|e| Failure::setup(format!("{}: {e}", folder.display())))?;
@@ -92,6 +114,27 @@ pub(crate) async fn run(
     };
     network.end();
     ended
+}
+
+/// Claims the folder of the local network: a second one would replace the files of the first.
+///
+/// # Errors
+/// A network of this project runs already, or the folder can't be written.
+fn claim(folder: &Path) -> Result<File, Failure> {
+    let file = folder.with_extension("lock");
+    let failed = |e: io::Error| Failure::setup(format!("{}: {e}", file.display()));
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let lock = File::create(&file).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Failure::setup(
+            "a local network of this project runs already",
+        )
+        .with_advice("`canic status` shows its fleet; Ctrl-C where it runs ends it.")),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
 }
 
 fn no_interrupts(e: &io::Error) -> Failure {
@@ -118,13 +161,54 @@ async fn serve(
         root_key: network.root_key.clone(),
         root: fleet.root,
     })?;
+    let fleet = Arc::new(fleet);
+    if let Err(failure) = catch_up(workspace, &fleet, &built, out).await {
+        output::failure(&failure, out.json);
+    }
     match args.watch {
-        true => watch(workspace, Arc::new(fleet), built, out).await,
+        true => watch(workspace, fleet, built, out).await,
         false => std::future::pending().await,
     }
 }
 
-/// The fleet of the last time, or a new root with the built module.
+/// Rolls out the modules that the fleet lacks: those that root does not embed, and in a fleet that
+/// was kept those that the sources make now.
+async fn catch_up(
+    workspace: &Workspace,
+    fleet: &Arc<Fleet>,
+    built: &[Built],
+    out: &Out,
+) -> Result<(), Failure> {
+    let root = fleet.module_hash(fleet.root).await?;
+    let modules = fleet.modules().await?;
+    let embedded = embedded(workspace);
+    let (mut same, mut lacks) = (Vec::new(), false);
+    for one in built {
+        let hash = Module::read(&one.gzipped)?.hash;
+        let is_deployed = match &one.role {
+            None => root.as_ref() == Some(&hash),
+            Some(role) => modules
+                .iter()
+                .any(|module| module.role == *role && module.hash == hash),
+        };
+        if is_deployed {
+            same.push((one.module.clone(), Module::read(&one.module)?.hash));
+        } else if !one
+            .role
+            .as_ref()
+            .is_some_and(|role| embedded.contains(role))
+        {
+            lacks = true;
+        }
+    }
+    match lacks {
+        true => roll_out(workspace, fleet, built, &same, out).await,
+        false => Ok(()),
+    }
+}
+
+/// The fleet of the last time, or a new root with the built module. Other commands find it by a
+/// file.
 async fn deploy(
     options: &connection::Options,
     network: &LocalNetwork,
@@ -145,9 +229,22 @@ async fn deploy(
         })
     };
     let file = folder.join("fleet.json");
-    if let Some(root) = recorded(&file) {
-        return Ok(fleet(root));
-    }
+    let fleet = match recorded(&file) {
+        Some(root) => fleet(root),
+        None => create(fleet, network.near, built).await?,
+    };
+    let text = json!({ "url": url, "root-key": network.root_key, "root": fleet.root });
+    let written = fs::write(&file, format!("{text}\n"));
+    written.map_err(|e| Failure::setup(format!("{}: {e}", file.display())))?;
+    Ok(fleet)
+}
+
+/// A new root with the built module. `near` is an id of the subnet that it is created on.
+async fn create(
+    fleet: impl Fn(Principal) -> Fleet,
+    near: Principal,
+    built: &[Built],
+) -> Result<Fleet, Failure> {
     let Some(module) = built.iter().find(|one| one.role.is_none()) else {
         return Err(Failure::setup(
             "no crate of this workspace has `#[canic::root(..)]`",
@@ -156,16 +253,12 @@ async fn deploy(
     let create = Create {
         amount: Some(Nat::from(CYCLES)),
     };
-    let near = fleet(network.near);
     let method = "provisional_create_canister_with_cycles";
-    let created: Created = near
-        .management(network.near, method, false, (create,))
+    let created: Created = fleet(near)
+        .management(near, method, false, (create,))
         .await?;
     let fleet = fleet(created.canister_id);
     install(&fleet, Mode::Install, &module.gzipped).await?;
-    let text = json!({ "url": url, "root-key": network.root_key, "root": fleet.root });
-    let written = fs::write(&file, format!("{text}\n"));
-    written.map_err(|e| Failure::setup(format!("{}: {e}", file.display())))?;
     Ok(fleet)
 }
 
@@ -257,7 +350,7 @@ async fn watch(
         };
         // A mistake in the source ends nothing: the next change may mend it.
         if let Err(failure) = ended.await {
-            eprintln!("canic: {failure}");
+            output::failure(&failure, out.json);
         }
     }
 }
@@ -307,12 +400,14 @@ async fn roll_out(
         }
         match &one.role {
             None => {
-                out.say(&format!("{}: root is upgraded", one.package))?;
+                let step = Step::new(Some(&one.package), None, "upgraded");
+                out.step(&step, &format!("{}: root is upgraded", one.package))?;
                 install(fleet, Mode::Upgrade, &one.gzipped).await?;
             }
             Some(role) if embedded.contains(role) => {}
             Some(role) => {
-                out.say(&format!("{}: role {role} is released", one.package))?;
+                let step = Step::new(Some(&one.package), Some(role), "released");
+                out.step(&step, &format!("{}: role {role} is released", one.package))?;
                 release(fleet, role, &one.gzipped).await?;
             }
         }
@@ -359,11 +454,14 @@ async fn finish_rollouts(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
             .iter()
             .find(|one| !matches!(one.phase, RolloutPhase::Settle | RolloutPhase::Ended));
         let Some(active) = active else {
-            return out.say("up to date");
+            return out.step(&Step::new(None, None, "up_to_date"), "up to date");
         };
         if let Some(why) = &active.paused {
             let what = format!("rollout {} is paused: {why}", active.id);
-            return Err(Failure::refused(what));
+            return Err(Failure::refused(what).with_advice(
+                "`canic rollout undo` brings the old release back, `canic rollout abort` ends it; \
+                 a newer module is released after that.",
+            ));
         }
         if active.phase == RolloutPhase::Bake {
             rollout::control(fleet, active.id, RolloutControl::Promote).await?;

@@ -6,7 +6,7 @@ use candid::{CandidType, Principal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members,
+    commands::find,
     failure::Failure,
     fleet::Fleet,
     output::{self, Out, Style, Text, Tone, format},
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Only warnings and errors
     #[arg(long)]
     warnings: bool,
+    /// Only the last lines of those
+    #[arg(long, value_name = "LINES")]
+    tail: Option<usize>,
     /// Go on printing until Ctrl-C
     #[arg(long, short)]
     follow: bool,
@@ -67,11 +70,14 @@ pub(crate) struct Line {
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
     let canister = match &args.member {
         None => fleet.root,
-        Some(member) => members::find(fleet, member).await?.canister,
+        Some(member) => find::member(fleet, member).await?.canister,
     };
     let mut lines = ask(fleet, canister).await?;
     let mut next = lines.last().map_or(0, |line| line.index + 1);
     lines.retain(|line| wanted(line, args));
+    if let Some(tail) = args.tail {
+        lines.drain(..lines.len().saturating_sub(tail));
+    }
     if !args.follow {
         return out.report(&Report { canister, lines });
     }

@@ -19,7 +19,7 @@ use crate::{
         catalogue::{self, Entry},
         facts::{Interface, Look, RootStatus},
     },
-    output::{Out, Style, Text, Tone, format, progress},
+    output::{Out, Style, Text, Tone, format, progress, table::Table},
     views::{OperationRow, PoolRow, ReleaseRow, RolloutRow},
 };
 
@@ -339,10 +339,14 @@ impl Text for Explained {
                 let head = format!("{} ({}): {}", one.code, one.severity.word(), one.title);
                 format!("{}\n\n{}\n", style.paint(Tone::Head, &head), one.text)
             }
-            all => all
-                .iter()
-                .map(|one| format!("{}  {:<7}  {}\n", one.code, one.severity.word(), one.title))
-                .collect(),
+            all => {
+                let mut table = Table::new(&["CODE", "SEVERITY", "FINDING"]);
+                for one in all {
+                    let cells = [one.code, one.severity.word(), one.title];
+                    table.row(Tone::Plain, &cells.map(str::to_string));
+                }
+                table.text(style)
+            }
         }
     }
 }

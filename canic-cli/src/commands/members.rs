@@ -3,41 +3,38 @@
 use std::{cmp::Ordering, collections::HashSet};
 
 use candid::Principal;
-use canic::api::{Denied, MemberInfo, MemberRequest, MembersFilter};
+use canic::api::MembersFilter;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::status::told,
+    commands::{
+        filter::{Filter, Wanted},
+        page::{cut, next_page},
+        status::told,
+        watch::Watch,
+    },
     failure::{Failure, Kind},
     fleet::Fleet,
-    output::{
-        self, Out, Style, Text,
-        format::{self, Cycles},
-        progress,
-    },
+    output::{self, Out, Style, Text, format::Cycles, progress},
     views::{self, MemberRow},
 };
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    watch: Watch,
+}
 
 /// The members to show, and their order. The dashboard asks with the same names.
 #[derive(clap::Args, Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Selection {
-    /// Members of this role
-    #[arg(long, value_name = "ROLE")]
-    pub(crate) role: Option<String>,
-    /// Children of this member (PRINCIPAL or ROLE/KEY), or of `root`
-    #[arg(long, value_name = "PARENT")]
-    pub(crate) parent: Option<String>,
-    /// Members whose key contains this text
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) key: Option<String>,
-    /// Members that have this release
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) release: Option<u32>,
-    /// Members in this state
-    #[arg(long, value_enum)]
-    pub(crate) state: Option<State>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) filter: Filter,
     /// The column to sort by
     #[arg(long, value_enum, default_value = "canister")]
     pub(crate) sort: Sort,
@@ -50,29 +47,6 @@ pub(crate) struct Selection {
     /// Only what root has on record: does not ask the platform for cycles and run states
     #[arg(long)]
     pub(crate) on_record: bool,
-}
-
-/// The states of members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum State {
-    Installing,
-    Active,
-    Retiring,
-    Moving,
-    Upgrading,
-}
-
-impl State {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Installing => "installing",
-            Self::Active => "active",
-            Self::Retiring => "retiring",
-            Self::Moving => "moving",
-            Self::Upgrading => "upgrading",
-        }
-    }
 }
 
 /// The columns to sort by.
@@ -95,8 +69,20 @@ pub(crate) enum Sort {
 }
 
 impl Sort {
+    /// Whether members can be sorted so, if what the platform tells is left out.
+    ///
+    /// # Errors
+    /// They can't.
+    pub(crate) fn fits(self, on_record: bool) -> Result<(), Failure> {
+        if on_record && self.is_live() {
+            let what = "`--on-record` leaves out what the members are to be sorted by";
+            return Err(Failure::new(Kind::Usage, what).with_advice("Leave one of the two out."));
+        }
+        Ok(())
+    }
+
     /// Whether the order depends on what the platform tells.
-    fn is_live(self) -> bool {
+    pub(crate) fn is_live(self) -> bool {
         matches!(self, Self::Cycles | Self::Burn | Self::Days)
     }
 }
@@ -116,163 +102,109 @@ pub(crate) struct Report {
     pub(crate) unknown: Vec<String>,
 }
 
-pub(crate) async fn run(fleet: &Fleet, args: &Selection, out: &Out) -> Result<(), Failure> {
-    out.report(&ask(fleet, args).await?)
+pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
+    let ask = async || ask(fleet, &args.selection).await;
+    args.watch.report(out, ask).await
 }
 
 /// Asks root for the members of a selection, and the platform for those that are shown.
 ///
 /// # Errors
 /// Root does not answer, or the parent is no principal.
-pub(crate) async fn ask(fleet: &Fleet, args: &Selection) -> Result<Report, Failure> {
-    let mut args = args.clone();
-    if let Some(text) = &mut args.parent {
-        *text = parent(fleet, text).await?.to_text();
-    }
-    let args = &args;
-    let filter = filter(args, fleet.root)?;
-    let bar = progress::bar(0, "members");
-    let rows = fleet
-        .members(&filter, |seen, all| {
-            bar.set_length(all);
-            bar.set_position(seen);
-        })
-        .await?;
-    bar.finish_and_clear();
-    let mut rows: Vec<MemberRow> = rows.into_iter().map(MemberRow::from).collect();
-    if args.on_record && args.sort.is_live() {
-        return Err(Failure::new(
-            Kind::Usage,
-            "`--on-record` leaves out what the members are to be sorted by",
-        ));
-    }
+async fn ask(fleet: &Fleet, args: &Selection) -> Result<Report, Failure> {
+    args.sort.fits(args.on_record)?;
+    let wanted = args.filter.ask(fleet).await?;
+    let question = wanted.question();
+    let mut rows = list(fleet, &question).await?;
     let mut unknown = Vec::new();
-    let seen = match args.on_record {
-        true => None,
-        false => see(fleet, &filter, &mut rows, args, &mut unknown).await?,
-    };
-    if seen.is_none() && args.sort.is_live() {
-        return Err(Failure::new(Kind::OtherRoot, unknown.join("; "))
-            .with_advice("Sort by what root has on record."));
+    if !args.on_record {
+        let shown = match args.sort.is_live() {
+            true => rows.iter().filter(|row| wanted.has(row)).cloned().collect(),
+            false => select(&rows, args, &wanted, fleet.root).members,
+        };
+        let shown = shown.iter().map(|row| row.canister).collect();
+        unknown = see(fleet, &question, &mut rows, &shown, args.sort).await?;
     }
-    let mut report = select(&rows, args, fleet.root)?;
+    let mut report = select(&rows, args, &wanted, fleet.root);
     report.unknown = unknown;
     Ok(report)
 }
 
-/// Adds the live state to those rows that will be shown, to all if the order depends on it. None if
-/// root does not tell it.
-async fn see(
+/// All members of a filter, as root has them on record.
+///
+/// # Errors
+/// Root does not answer.
+pub(crate) async fn list(
     fleet: &Fleet,
-    filter: &MembersFilter,
-    rows: &mut [MemberRow],
-    args: &Selection,
-    unknown: &mut Vec<String>,
-) -> Result<Option<()>, Failure> {
-    let shown = Selection {
-        limit: if args.sort.is_live() { 0 } else { args.limit },
-        skip: if args.sort.is_live() { 0 } else { args.skip },
-        ..args.clone()
+    question: &MembersFilter,
+) -> Result<Vec<MemberRow>, Failure> {
+    let bar = progress::bar(0, "members");
+    let seen = |seen, all| {
+        bar.set_length(all);
+        bar.set_position(seen);
     };
-    let shown = select(rows, &shown, fleet.root)?.members;
-    let shown: HashSet<Principal> = shown.iter().map(|row| row.canister).collect();
+    let rows = fleet.members(question, seen).await?;
+    bar.finish_and_clear();
+    Ok(rows.into_iter().map(MemberRow::from).collect())
+}
+
+/// Adds the live state to those of the `rows` that are `shown`. `rows` has all members of the
+/// question, as root lists them. The answer is what root does not tell.
+///
+/// # Errors
+/// Root does not answer, or it does not tell what the rows are to be sorted by.
+pub(crate) async fn see(
+    fleet: &Fleet,
+    question: &MembersFilter,
+    rows: &mut [MemberRow],
+    shown: &HashSet<Principal>,
+    sort: Sort,
+) -> Result<Vec<String>, Failure> {
     let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
     let wanted: Vec<usize> = (0..order.len())
         .filter(|at| shown.contains(&order[*at]))
         .collect();
     let bar = progress::bar(0, "members seen");
-    let live = fleet.live(filter, &order, &wanted, &bar).await;
+    let live = fleet.live(question, &order, &wanted, &bar).await;
     bar.finish_and_clear();
-    let Some(mut live) = told(live, unknown)? else {
-        return Ok(None);
+    let mut unknown = Vec::new();
+    let Some(mut live) = told(live, &mut unknown)? else {
+        return match sort.is_live() {
+            true => Err(Failure::new(Kind::OtherRoot, unknown.join("; "))
+                .with_advice("Sort by what root has on record.")),
+            false => Ok(unknown),
+        };
     };
     for row in rows {
         if let Some(member) = live.remove(&row.canister) {
             row.sight = member.into();
         }
     }
-    Ok(Some(()))
-}
-
-/// The filter that leaves root the least to send.
-fn filter(args: &Selection, root: Principal) -> Result<MembersFilter, Failure> {
-    Ok(match (&args.parent, &args.role) {
-        (Some(parent), _) => MembersFilter::Parent(parent_of(parent, root)?),
-        (None, Some(role)) => MembersFilter::Role(role.clone()),
-        (None, None) => MembersFilter::All,
-    })
-}
-
-/// A parent: a principal, or `root`.
-///
-/// # Errors
-/// It is neither.
-pub(crate) fn parent_of(text: &str, root: Principal) -> Result<Principal, Failure> {
-    match text {
-        "root" => Ok(root),
-        text => canister(text),
-    }
-}
-
-/// A parent: `root`, a principal, or `ROLE/KEY`.
-///
-/// # Errors
-/// It is none of them, or root has no such member.
-pub(crate) async fn parent(fleet: &Fleet, text: &str) -> Result<Principal, Failure> {
-    match text.contains('/') {
-        true => Ok(find(fleet, text).await?.canister),
-        false => parent_of(text, fleet.root),
-    }
-}
-
-/// A principal that a person wrote.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn canister(text: &str) -> Result<Principal, Failure> {
-    Principal::from_text(text)
-        .map_err(|e| Failure::new(Kind::Usage, format!("`{text}` is no principal: {e}")))
+    Ok(unknown)
 }
 
 /// The rows of a selection, sorted, and cut to a page.
-///
-/// # Errors
-/// The parent is no principal.
 pub(crate) fn select(
     rows: &[MemberRow],
     args: &Selection,
+    wanted: &Wanted,
     root: Principal,
-) -> Result<Report, Failure> {
-    let parent = args.parent.as_deref();
-    let parent = parent.map(|text| parent_of(text, root)).transpose()?;
-    let wanted = |row: &&MemberRow| {
-        args.role.as_ref().is_none_or(|role| row.role == *role)
-            && parent.is_none_or(|parent| row.parent == parent)
-            && args.release.is_none_or(|release| row.release == release)
-            && args.state.is_none_or(|state| row.state == state.word())
-            && args.key.as_ref().is_none_or(|text| {
-                let key = row.key.as_ref();
-                key.is_some_and(|key| key.contains(text.as_str()))
-            })
-    };
-    let mut rows: Vec<&MemberRow> = rows.iter().filter(wanted).collect();
+) -> Report {
+    let mut rows: Vec<&MemberRow> = rows.iter().filter(|row| wanted.has(row)).collect();
     rows.sort_by(|a, b| compare(args.sort, a, b).then_with(|| a.canister.cmp(&b.canister)));
-    let limit = if args.limit == 0 {
-        usize::MAX
-    } else {
-        args.limit
-    };
-    let page = rows.iter().skip(args.skip).take(limit);
-    Ok(Report {
+    let matching = rows.len();
+    let page = cut(rows, args.skip, args.limit).into_iter();
+    Report {
         root,
-        members: page.map(|row| (*row).clone()).collect(),
+        members: page.cloned().collect(),
         skipped: args.skip,
-        matching: rows.len(),
+        matching,
         unknown: Vec::new(),
-    })
+    }
 }
 
-fn compare(sort: Sort, a: &MemberRow, b: &MemberRow) -> Ordering {
+/// The order of two members.
+pub(crate) fn compare(sort: Sort, a: &MemberRow, b: &MemberRow) -> Ordering {
     match sort {
         Sort::Canister => a.canister.cmp(&b.canister),
         Sort::Role => a.role.cmp(&b.role),
@@ -301,52 +233,24 @@ fn days(row: &MemberRow) -> f64 {
     live.map_or(-1.0, |live| live.days_left.unwrap_or(f64::INFINITY))
 }
 
-/// A member by its principal, or by `ROLE/KEY`.
-///
-/// # Errors
-/// There is no such member.
-pub(crate) async fn find(fleet: &Fleet, name: &str) -> Result<MemberInfo, Failure> {
-    let request = match name.split_once('/') {
-        Some((role, key)) => MemberRequest::Key {
-            role: role.to_string(),
-            key: key.to_string(),
-        },
-        None => MemberRequest::Canister(canister(name)?),
-    };
-    let method = "canic_member";
-    let answer: Result<Option<MemberInfo>, Denied> =
-        fleet.query(fleet.root, method, (request,)).await?;
-    answer
-        .map_err(|denied| fleet.denied(method, &denied.allowed))?
-        .ok_or_else(|| {
-            Failure::refused(format!("the fleet has no member {name}"))
-                .with_advice("`canic members` lists them; a member is PRINCIPAL or ROLE/KEY.")
-        })
-}
-
 impl Text for Report {
     fn text(&self, style: &Style) -> String {
         if self.matching == 0 {
             return "no members\n".to_string() + &output::not_shown(&self.unknown, style);
         }
-        let mut text = views::members_table(&self.members, self.root, style);
-        let end = self.skipped + self.members.len();
-        if self.members.len() < self.matching {
-            text += &format!(
-                "{} to {end} of {}; more with `--skip {end}` or `--limit 0`\n",
-                self.skipped + 1,
-                format::count(self.matching as u64, "member")
-            );
-        }
-        text + &output::not_shown(&self.unknown, style)
+        let shown = self.members.len();
+        views::members_table(&self.members, self.root, style)
+            + &next_page(self.skipped, shown, self.matching, "member")
+            + &output::not_shown(&self.unknown, style)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use canic::api::MemberState;
+    use canic::api::{MemberInfo, MemberState};
 
     use super::*;
+    use crate::commands::filter::State;
 
     fn member(number: u8, role: &str, release: u32) -> MemberRow {
         let member = MemberInfo {
@@ -368,7 +272,7 @@ mod tests {
         let mut rows = vec![member(1, "a", 1), member(2, "a", 1)];
         let root = Principal::anonymous();
         let text = |rows: &[MemberRow]| {
-            let report = select(rows, &Selection::default(), root).unwrap();
+            let report = select(rows, &Selection::default(), &Wanted::default(), root);
             let plain = Style {
                 colour: false,
                 now: 0,
@@ -388,9 +292,22 @@ mod tests {
     #[test]
     fn a_selection_is_filtered_sorted_and_cut() {
         let rows = [member(1, "a", 2), member(2, "b", 1), member(3, "a", 1)];
-        let select = |args: &Selection| select(&rows, args, Principal::anonymous()).unwrap();
+        let select = |args: &Selection| {
+            let wanted = args.filter.read(Principal::anonymous()).unwrap();
+            select(&rows, args, &wanted, Principal::anonymous())
+        };
+        let matching = |filter: Filter| {
+            let args = Selection {
+                filter,
+                ..Selection::default()
+            };
+            select(&args).matching
+        };
         let args = Selection {
-            role: Some("a".to_string()),
+            filter: Filter {
+                role: Some("a".to_string()),
+                ..Filter::default()
+            },
             sort: Sort::Release,
             limit: 1,
             ..Selection::default()
@@ -398,15 +315,21 @@ mod tests {
         let report = select(&args);
         assert_eq!((report.matching, report.members.len()), (2, 1));
         assert_eq!(report.members[0].canister, Principal::from_slice(&[3]));
-        let key = Selection {
+        let key = Filter {
             key: Some("y 2".to_string()),
-            ..Selection::default()
+            ..Filter::default()
         };
-        assert_eq!(select(&key).matching, 1);
-        let retiring = Selection {
+        assert_eq!(matching(key), 1);
+        let retiring = Filter {
             state: Some(State::Retiring),
-            ..Selection::default()
+            ..Filter::default()
         };
-        assert_eq!(select(&retiring).matching, 0);
+        assert_eq!(matching(retiring), 0);
+        let release = Filter {
+            parent: Some("root".to_string()),
+            release: Some(1),
+            ..Filter::default()
+        };
+        assert_eq!(matching(release), 2);
     }
 }

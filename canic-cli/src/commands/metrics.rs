@@ -5,7 +5,7 @@ use canic::api::Metric;
 use serde::Serialize;
 
 use crate::{
-    commands::members,
+    commands::{find, watch::Watch},
     failure::Failure,
     fleet::Fleet,
     output::{Out, Style, Text},
@@ -21,6 +21,8 @@ pub(crate) struct Args {
     /// Metrics with this label, as `role=worker`
     #[arg(long, value_name = "LABEL=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -57,15 +59,21 @@ impl From<Metric> for Row {
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
     let canister = match &args.member {
         None => fleet.root,
-        Some(member) => members::find(fleet, member).await?.canister,
+        Some(member) => find::member(fleet, member).await?.canister,
     };
+    let ask = async || ask(fleet, canister, args).await;
+    args.watch.report(out, ask).await
+}
+
+/// Asks a canister for its metrics, and keeps those that were asked for.
+async fn ask(fleet: &Fleet, canister: Principal, args: &Args) -> Result<Report, Failure> {
     let rows = fleet.metrics(canister).await?.into_iter();
     let wanted = |metric: &Metric| {
         let name = args.name.as_ref();
         name.is_none_or(|name| metric.name.contains(name.as_str()))
             && args.label.iter().all(|label| metric.labels.contains(label))
     };
-    out.report(&Report {
+    Ok(Report {
         canister,
         metrics: rows.filter(wanted).map(Row::from).collect(),
     })

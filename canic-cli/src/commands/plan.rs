@@ -4,7 +4,7 @@ use candid::Principal;
 use canic::api::{OnFailure, RolloutPlan, Share, Snapshots};
 use clap::ValueEnum;
 
-use crate::{commands::members::canister, failure::Failure};
+use crate::{commands::find::canister, failure::Failure};
 
 /// The plan of a rollout. What is not given has the value of a rollout without a plan.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::{
     commands::{
-        lists::{cut, next_page},
+        page::{cut, next_page},
         status::told,
+        watch::Watch,
     },
     failure::Failure,
     fleet::Fleet,
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Only what root has on record: does not ask the platform for cycles
     #[arg(long)]
     on_record: bool,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,7 +74,8 @@ pub(crate) struct Report {
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
-    out.report(&ask(fleet, args).await?)
+    let ask = async || ask(fleet, args).await;
+    args.watch.report(out, ask).await
 }
 
 /// Asks root for the canisters of the pool, and the platform for those that are shown.
@@ -122,14 +126,15 @@ async fn see(
     let Some(answer) = told(fleet.live_canisters(&canisters).await, unknown)? else {
         return Ok(());
     };
-    let Some(seen) = answer else {
+    let Some(mut seen) = answer else {
         unknown.push("the cycles of the pool now: root's canic is older".to_string());
         return Ok(());
     };
-    for (row, seen) in rows.iter_mut().zip(seen) {
-        match seen.live {
-            Ok(live) => row.live = Some(live.into()),
-            Err(why) => row.unseen = Some(why),
+    for row in rows {
+        match seen.remove(&row.canister) {
+            Some(Ok(live)) => row.live = Some(live.into()),
+            Some(Err(why)) => row.unseen = Some(why),
+            None => {}
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use canic::api::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commands::members,
+    commands::find,
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{Out, Style, Text, Tone, format, progress, table::Table},
@@ -95,7 +95,8 @@ pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Fai
             };
             one(fleet, args, &wish, out).await
         }
-        (None, None) => Err(Failure::new(Kind::Usage, "name a role or a batch")),
+        (None, None) => Err(Failure::new(Kind::Usage, "name a role or a batch")
+            .with_advice("`canic provision ROLE`, or `canic provision --batch FILE`.")),
     }
 }
 
@@ -157,7 +158,7 @@ async fn request(
     };
     let parent = match &wish.parent {
         None => None,
-        Some(text) => Some(members::parent(fleet, text).await?),
+        Some(text) => Some(find::parent(fleet, text).await?),
     };
     Ok(ProvisionRequest {
         role: wish.role.clone(),

@@ -11,7 +11,7 @@ use canic::api::{
 use serde::Serialize;
 
 use crate::{
-    commands::members::{self, canister},
+    commands::find::{self, canister},
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{Out, Style, Text, confirm, format, progress},
@@ -69,7 +69,7 @@ impl Text for Changed {
 
 pub(crate) async fn retire(fleet: &Fleet, args: &RetireArgs, out: &Out) -> Result<(), Failure> {
     let canister = match args.member.contains('/') {
-        true => members::find(fleet, &args.member).await?.canister,
+        true => find::member(fleet, &args.member).await?.canister,
         false => canister(&args.member)?,
     };
     let below = match args.subtree {
@@ -226,8 +226,8 @@ pub(crate) struct MoveArgs {
 }
 
 pub(crate) async fn reparent(fleet: &Fleet, args: &MoveArgs, out: &Out) -> Result<(), Failure> {
-    let canister = members::find(fleet, &args.member).await?.canister;
-    let parent = members::parent(fleet, &args.parent).await?;
+    let canister = find::member(fleet, &args.member).await?.canister;
+    let parent = find::parent(fleet, &args.parent).await?;
     let method = "canic_move";
     let request = MoveRequest { canister, parent };
     let answer: Result<Moved, MoveError> = fleet.update(method, (request,)).await?;
@@ -276,7 +276,7 @@ pub(crate) async fn import(fleet: &Fleet, args: &ImportArgs, out: &Out) -> Resul
             key: args.key.clone(),
             parent: match &args.parent {
                 None => None,
-                Some(parent) => Some(members::parent(fleet, parent).await?),
+                Some(parent) => Some(find::parent(fleet, parent).await?),
             },
         },
     };

@@ -7,7 +7,10 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
-    commands::plan::PlanArgs,
+    commands::{
+        page::{cut, next_page},
+        plan::PlanArgs,
+    },
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out, Style, Text, Tone, confirm, format, progress, table::Table},
@@ -67,6 +70,9 @@ pub(crate) enum Rollout {
         /// Rollouts of this role
         #[arg(long, value_name = "ROLE")]
         role: Option<String>,
+        /// Begin after so many rows
+        #[arg(long, default_value_t = 0, value_name = "ROWS")]
+        skip: usize,
         /// The number of rows; 0 for all
         #[arg(long, default_value_t = 20, value_name = "ROWS")]
         limit: usize,
@@ -115,6 +121,12 @@ fn refused(fleet: &Fleet, method: &str, error: &RolloutError) -> Failure {
             let advice = "`canic rollout status` shows it, `canic rollout abort` ends it";
             Failure::refused(error.to_string()).with_advice(format!("{advice} ({rollout})."))
         }
+        RolloutError::UnknownRole { .. } | RolloutError::UnknownRelease { .. } => {
+            Failure::refused(error.to_string())
+                .with_advice("`canic releases` lists them; `--release NUMBER` names one.")
+        }
+        RolloutError::AlreadyCurrent { .. } => Failure::refused(error.to_string())
+            .with_advice("`canic members --role ROLE` shows which release each member has."),
         error => Failure::refused(error.to_string()),
     }
 }
@@ -162,12 +174,14 @@ pub(crate) async fn run(fleet: &Fleet, command: &Rollout, out: &Out) -> Result<(
             confirm::plan(&plan_of_undo(&row.rollout, *state), *yes)?;
             report(fleet, id, RolloutControl::Undo { state: *state }, out).await
         }
-        Rollout::History { role, limit } => {
+        Rollout::History { role, skip, limit } => {
             let rows = fleet.rollouts().await?.into_iter().rev();
             let rows = rows.filter(|row| role.as_ref().is_none_or(|role| row.role == *role));
-            let limit = if *limit == 0 { usize::MAX } else { *limit };
+            let rows: Vec<RolloutRow> = rows.map(RolloutRow::from).collect();
             out.report(&History {
-                rollouts: rows.map(RolloutRow::from).take(limit).collect(),
+                skipped: *skip,
+                matching: rows.len(),
+                rollouts: cut(rows, *skip, *limit),
             })
         }
     }
@@ -419,17 +433,23 @@ fn failures(rows: &[FailureRow], style: &Style) -> String {
     table.text(style)
 }
 
-/// The rollouts, newest first.
+/// A page of rollouts, newest first.
 #[derive(Debug, Serialize)]
 struct History {
     rollouts: Vec<RolloutRow>,
+    /// The place of the page's first row among all that match.
+    skipped: usize,
+    /// All rollouts that match.
+    matching: usize,
 }
 
 impl Text for History {
     fn text(&self, style: &Style) -> String {
-        match self.rollouts.as_slice() {
-            [] => "no rollouts\n".to_string(),
-            rows => RolloutRow::table(rows, style),
+        if self.matching == 0 {
+            return "no rollouts\n".to_string();
         }
+        let shown = self.rollouts.len();
+        RolloutRow::table(&self.rollouts, style)
+            + &next_page(self.skipped, shown, self.matching, "rollout")
     }
 }

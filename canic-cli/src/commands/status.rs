@@ -10,6 +10,7 @@ use canic::api::{FundingInfo, MemberLive, MembersFilter, Metric, RunState};
 use serde::Serialize;
 
 use crate::{
+    commands::watch::Watch,
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{
@@ -29,6 +30,11 @@ pub(crate) struct Args {
     /// Asks the platform for each member: its cycles, and whether it runs
     #[arg(long)]
     live: bool,
+    /// Only this role's row
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The fleet on one page.
@@ -142,18 +148,22 @@ pub(crate) struct RootCycles {
 }
 
 pub(crate) async fn run(fleet: &Fleet, args: &Args, out: &Out) -> Result<(), Failure> {
-    let mut report = ask(fleet).await?;
-    if args.live {
-        see_members(fleet, &mut report).await?;
-    }
-    out.report(&report)
+    let role = args.role.as_deref();
+    let ask = async || {
+        let mut report = ask(fleet, role).await?;
+        if args.live {
+            see_members(fleet, role, &mut report).await?;
+        }
+        Ok(report)
+    };
+    args.watch.report(out, ask).await
 }
 
-/// Asks root for all of it.
+/// Asks root for all of it, with the row of one role or of all.
 ///
 /// # Errors
 /// Root does not tell its members: it is none, or can't be reached.
-pub(crate) async fn ask(fleet: &Fleet) -> Result<Report, Failure> {
+pub(crate) async fn ask(fleet: &Fleet, role: Option<&str>) -> Result<Report, Failure> {
     let (members, metrics, modules, rollouts, live, funding) = tokio::join!(
         fleet.members_page(MembersFilter::All, None, 1),
         fleet.metrics(fleet.root),
@@ -180,6 +190,7 @@ pub(crate) async fn ask(fleet: &Fleet) -> Result<Report, Failure> {
     names.extend(roles_of(&metrics));
     names.sort();
     names.dedup();
+    names.retain(|name| role.is_none_or(|role| name == role));
     let roles = roles(fleet, names, &metrics, funding.as_ref(), &mut unknown).await?;
     let rollouts = rollouts.into_iter().map(RolloutRow::from);
     Ok(Report {
@@ -225,10 +236,15 @@ async fn roles(
     Ok(roles)
 }
 
-/// Adds the live state of all members, by role.
-async fn see_members(fleet: &Fleet, report: &mut Report) -> Result<(), Failure> {
+/// Adds the live state of the members of one role or of all, by role.
+async fn see_members(
+    fleet: &Fleet,
+    role: Option<&str>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let bar = progress::bar(report.members, "members seen");
-    let (all, mut unknown) = (MembersFilter::All, Vec::new());
+    let of = |role: &str| MembersFilter::Role(role.to_string());
+    let (all, mut unknown) = (role.map_or(MembersFilter::All, of), Vec::new());
     let rows = fleet.members(&all, |_, _| {}).await?;
     let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
     let wanted: Vec<usize> = (0..order.len()).collect();

@@ -13,6 +13,9 @@ use ic_agent::Agent;
 pub(crate) use self::network::{Network, unreachable};
 use crate::failure::{Failure, Kind};
 
+/// The heading of the options that every command has.
+pub(crate) const ALL: &str = "Options of all commands";
+
 /// The options of every command that talks to a fleet.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -20,7 +23,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         short,
-        global = true,
+        global = true, help_heading = ALL,
         default_value = "local",
         value_name = "NETWORK"
     )]
@@ -29,23 +32,29 @@ pub(crate) struct Options {
     #[arg(
         long,
         short,
-        global = true,
+        global = true, help_heading = ALL,
         default_value = "root",
         value_name = "ROOT"
     )]
     pub(crate) root: String,
     /// The environment of `icp` that the root's name belongs to; `local` or `ic` by default
-    #[arg(long, short, global = true, value_name = "NAME")]
+    #[arg(long, short, global = true, help_heading = ALL, value_name = "NAME")]
     pub(crate) environment: Option<String>,
     /// The identity of `icp` with this name, or `anonymous`; by default, `icp`'s own default
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = ALL, value_name = "NAME")]
     pub(crate) identity: Option<String>,
     /// A file with a private key
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "identity")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = ALL,
+        value_name = "FILE",
+        conflicts_with = "identity"
+    )]
     pub(crate) pem: Option<PathBuf>,
     /// The public key of a network that is neither `ic` nor on this machine: hexadecimal digits, or
     /// `fetch` to trust what the network says
-    #[arg(long, global = true, value_name = "KEY")]
+    #[arg(long, global = true, help_heading = ALL, value_name = "KEY")]
     pub(crate) root_key: Option<String>,
 }
 

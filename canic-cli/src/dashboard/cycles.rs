@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{costs, members},
+    commands::{costs, find},
     dashboard::cache::Rows,
     failure::Failure,
     fleet::Fleet,
@@ -161,7 +161,7 @@ struct Seen {
 /// Root does not answer, or a canister is no principal.
 pub(crate) async fn live(fleet: &Fleet, rows: &Rows, wanted: &Wanted) -> Result<Value, Failure> {
     let names = wanted.canisters.split(',').filter(|name| !name.is_empty());
-    let canisters = names.take(AT_ONCE).map(members::canister);
+    let canisters = names.take(AT_ONCE).map(find::canister);
     let canisters: Vec<Principal> = canisters.collect::<Result<_, _>>()?;
     let order: Vec<Principal> = rows.iter().map(|row| row.canister).collect();
     let places = (0..order.len()).filter(|at| canisters.contains(&order[*at]));

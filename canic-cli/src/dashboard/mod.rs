@@ -29,7 +29,7 @@ use self::{
     cycles::Samples,
 };
 use crate::{
-    commands::{lists, logs, members, pool, rollout, status},
+    commands::{find, lists, logs, members, pool, rollout, status},
     failure::{Failure, Kind},
     fleet::Fleet,
     output::{self, Out},
@@ -96,7 +96,10 @@ impl Dashboard {
     /// The port is taken.
     async fn bind(fleet: Arc<Fleet>, port: u16, samples: Samples) -> Result<Self, Failure> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let failed = |e| Failure::setup(format!("can't listen on {address}: {e}"));
+        let failed = |e| {
+            Failure::setup(format!("can't listen on {address}: {e}"))
+                .with_advice("Name another port with `--port`; 0 takes a free one.")
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let shared = Shared {
@@ -299,14 +302,20 @@ async fn fleet(State(shared): State<Arc<Shared>>) -> Answer {
 }
 
 async fn fleet_status(State(shared): State<Arc<Shared>>) -> Answer {
-    answer(status::ask(&shared.fleet).await)
+    answer(status::ask(&shared.fleet, None).await)
 }
 
 async fn fleet_members(State(shared): State<Arc<Shared>>, query: RawQuery) -> Answer {
     let page = async {
         let selection: members::Selection = read(query)?;
         let rows = shared.cache.members(&shared.fleet).await?;
-        members::select(&rows, &selection, shared.fleet.root)
+        let (root, filter) = (shared.fleet.root, &selection.filter);
+        Ok(members::select(
+            &rows,
+            &selection,
+            &filter.read(root)?,
+            root,
+        ))
     };
     answer(page.await)
 }
@@ -334,7 +343,7 @@ struct Children {
 async fn children(State(shared): State<Arc<Shared>>, query: RawQuery) -> Answer {
     let level = async {
         let Parent { parent } = read(query)?;
-        let parent = members::canister(&parent)?;
+        let parent = find::canister(&parent)?;
         let rows = shared.cache.members(&shared.fleet).await?;
         Ok(children_of(&rows, parent))
     };

@@ -51,6 +51,7 @@ impl Style {
             _ if !self.colour => return text.to_string(),
             Tone::Plain => return text.to_string(),
             Tone::Head => "1",
+            Tone::Faint => "2",
             Tone::Good => "32",
             Tone::Warn => "33",
             Tone::Bad => "31",
@@ -64,6 +65,7 @@ impl Style {
 pub(crate) enum Tone {
     Plain,
     Head,
+    Faint,
     Good,
     Warn,
     Bad,
@@ -92,6 +94,18 @@ impl Out {
         write(&text)
     }
 
+    /// Writes a line about a step of a long work, in JSON as well.
+    ///
+    /// # Errors
+    /// Standard output can't be written.
+    pub(crate) fn step<S: Serialize>(&self, step: &S, line: &str) -> Result<(), Failure> {
+        if self.json {
+            let text = serde_json::to_string(step).map_err(|e| Failure::refused(e.to_string()))?;
+            return write(&format!("{text}\n"));
+        }
+        self.say(line)
+    }
+
     /// Writes a line for people; nothing in JSON.
     ///
     /// # Errors
@@ -101,6 +115,14 @@ impl Out {
             return Ok(());
         }
         write(&format!("{line}\n"))
+    }
+}
+
+/// Writes a failure on standard error.
+pub(crate) fn failure(failure: &Failure, json: bool) {
+    match json {
+        true => eprintln!("{}", failure.to_json()),
+        false => eprintln!("canic: {failure}"),
     }
 }
 

@@ -178,8 +178,7 @@ impl From<PoolEntry> for PoolRow {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct OperationRow {
     pub(crate) id: u64,
-    /// `provision`, `refill`, `retire`, `import_to_pool`, `adopt`, `move`, `upgrade` or
-    /// `grant`.
+    /// One of [`KINDS`].
     pub(crate) kind: &'static str,
     /// `open`, `done`, `rolled_back`, `abandoned` or `quarantined`.
     pub(crate) state: &'static str,
@@ -237,6 +236,19 @@ impl From<OperationInfo> for OperationRow {
         }
     }
 }
+
+/// The words for operations' purposes.
+pub(crate) const KINDS: [&str; 9] = [
+    "provision",
+    "refill",
+    "retire",
+    "import_to_pool",
+    "adopt",
+    "move",
+    "upgrade",
+    "grant",
+    "refuel",
+];
 
 /// The word for an operation's purpose.
 pub(crate) fn kind_word(kind: OperationKind) -> &'static str {
@@ -331,4 +343,25 @@ pub(crate) fn metric(metrics: &[Metric], name: &str, labels: &[(&str, &str)]) ->
 pub(crate) fn cycles_metric(metrics: &[Metric], name: &str) -> Option<Cycles> {
     // A float of 53 bits is exact to some hundred cycles in 100 T.
     metric(metrics, name, &[]).map(|value| Cycles(value.max(0.0) as u128))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_purpose_of_an_operation_can_be_asked_for() {
+        let kinds = [
+            OperationKind::Provision,
+            OperationKind::Refill,
+            OperationKind::Retire,
+            OperationKind::ImportToPool,
+            OperationKind::Adopt,
+            OperationKind::Move,
+            OperationKind::Upgrade,
+            OperationKind::Grant,
+            OperationKind::Refuel,
+        ];
+        assert_eq!(kinds.map(kind_word), KINDS);
+    }
 }

@@ -71,6 +71,7 @@ fn a_new_fleet_has_no_contradictions_and_a_changed_one_names_them() {
 
     expect![[r#"
         canic: `garden` is there already
+        Choose another name, or make it in another folder: `canic new` replaces nothing.
     "#]]
     .assert_eq(&canic(&folder.0, &["new", "garden"]).fails(5));
     expect![[r#"

@@ -1,29 +1,18 @@
 //! The commands that change members, the pool and the journal.
 
 use candid::Principal;
-use canic_fleet_tests::{Fleet, artifacts, user};
+use canic_fleet_tests::user;
 use expect_test::expect;
 
-use crate::{common::Live, looks::notebook};
-
-fn two_notebooks(fleet: &Fleet) {
-    fleet.approve("worker", &artifacts::module("example-worker"));
-    fleet.until("the pool holds two ready canisters", |fleet| {
-        fleet.pool().len() == 2
-    });
-    for number in 1..=2 {
-        notebook(fleet, number);
-    }
-    fleet.quiet();
-}
-
-pub(crate) fn argument(number: u8) -> String {
-    format!("(record {{ owner = principal \"{}\" }})", user(number))
-}
+use crate::{
+    common::Live,
+    fleets::{self, argument},
+    releases::three_members,
+};
 
 #[test]
 fn a_member_is_provisioned_once_and_retired_by_a_plan() {
-    let live = Live::start("example-root", two_notebooks);
+    let live = fleets::notebooks(2);
     let arg = argument(7);
     let words = ["provision", "worker", "--key", "seven", "--arg", &arg];
     let first = live.ok(&words);
@@ -67,7 +56,7 @@ fn a_member_is_provisioned_once_and_retired_by_a_plan() {
 
 #[test]
 fn a_batch_is_provisioned_and_its_failures_are_told() {
-    let live = Live::start("example-root", two_notebooks);
+    let live = fleets::notebooks(2);
     let wish =
         |key: &str, arg: &str| serde_json::json!({ "role": "worker", "key": key, "arg": arg });
     let mut wishes = Vec::new();
@@ -97,7 +86,7 @@ fn a_batch_is_provisioned_and_its_failures_are_told() {
 
 #[test]
 fn a_canister_is_imported_only_by_a_plan_and_only_if_root_controls_it() {
-    let live = Live::start("example-root", two_notebooks);
+    let live = fleets::notebooks(2);
     let pic = &live.fleet.pic;
     let stranger = pic.create_canister_with_settings(Some(user(9)), None);
     pic.add_cycles(stranger, 3_000_000_000_000);
@@ -118,34 +107,10 @@ fn a_canister_is_imported_only_by_a_plan_and_only_if_root_controls_it() {
 
 #[test]
 fn a_subtree_is_moved_shown_and_retired() {
-    let live = Live::start("fixture-hub-root", |fleet| {
-        fleet.approve("hub", &artifacts::module("fixture-hub"));
-        fleet.approve("worker", &artifacts::module("example-worker"));
-    });
-    let provision = |role: &str, key: &str, parent: &str, arg: &str| -> String {
-        let mut words = vec![
-            "provision",
-            role,
-            "--key",
-            key,
-            "--parent",
-            parent,
-            "--json",
-        ];
-        if !arg.is_empty() {
-            words.extend(["--arg", arg]);
-        }
-        let text = live.ok(&words);
-        let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        report["canister"].as_str().expect("a canister").to_string()
-    };
-    let (a, b) = (
-        provision("hub", "a", "root", ""),
-        provision("hub", "b", "root", ""),
-    );
-    for number in 1..=3 {
-        provision("worker", &format!("w{number}"), &a, &argument(number));
-    }
+    let live = fleets::hubs(&[("w1", "hub/a"), ("w2", "hub/a"), ("w3", "hub/a")]);
+    let hubs = live.json("members --role hub --sort key --on-record");
+    let hub = |at: usize| hubs["members"][at]["canister"].as_str().expect("a hub");
+    let (a, b) = (hub(0), hub(1));
     let moved = live.canic("move worker/w1 hub/b").text();
     assert!(moved.starts_with("moved "), "{moved}");
     let tree = live.json("tree");
@@ -153,7 +118,7 @@ fn a_subtree_is_moved_shown_and_retired() {
         let nodes = tree["nodes"].as_array().expect("nodes").iter();
         nodes.filter(|node| node["parent"] == hub).count()
     };
-    assert_eq!((below(&a), below(&b)), (2, 1));
+    assert_eq!((below(a), below(b)), (2, 1));
     let refused = live.canic("retire hub/a --yes").fails(1);
     assert!(refused.contains("Add `--subtree`"), "{refused}");
     let plan = live.canic("retire hub/a --subtree").fails(9);
@@ -163,12 +128,12 @@ fn a_subtree_is_moved_shown_and_retired() {
     let line = format!("move {b} worker/w1");
     let refused = live.canic(&line).fails(1);
     assert!(refused.contains("canic: "), "{refused}");
-    assert_ne!(Principal::from_text(&b), Ok(live.fleet.root));
+    assert_ne!(Principal::from_text(b), Ok(live.fleet.root));
 }
 
 #[test]
 fn the_journal_is_pruned_by_a_plan() {
-    let live = Live::start("example-root", two_notebooks);
+    let live = fleets::notebooks(2);
     let before = live.json("ops --state all")["matching"]
         .as_u64()
         .expect("a number");
@@ -184,12 +149,19 @@ fn the_journal_is_pruned_by_a_plan() {
 
 #[test]
 fn a_member_is_granted_cycles_and_no_more_than_can_be() {
-    let live = Live::start("fixture-bare-root", crate::releases::three_members);
+    let live = Live::start("fixture-bare-root", three_members);
     let granted = live.ok(&["fund", "releases/member 1", "0.5T"]);
     assert!(granted.starts_with("granted CYCLES"), "{granted}");
     let grants = live.json("ops --state all --kind grant");
     assert_eq!(grants["matching"], 1);
-    let refused = live.run(&["fund", "releases/member 1", "0"]).fails(1);
-    assert!(refused.contains("a grant has from"), "{refused}");
+    expect![[r#"
+        canic: a grant has CYCLES at least
+    "#]]
+    .assert_eq(&live.run(&["fund", "releases/member 1", "0"]).fails(1));
+    expect![[r#"
+        canic: root can spend CYCLES without going below its reserve
+        Send root cycles, or let it refuel itself: `canic costs` shows how.
+    "#]]
+    .assert_eq(&live.run(&["fund", "releases/member 1", "1000T"]).fails(1));
     assert_eq!(live.run(&["fund", "releases/member 1", "much"]).code, 2);
 }

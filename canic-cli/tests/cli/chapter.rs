@@ -11,6 +11,8 @@ use std::{
 
 use canic_fleet_tests::artifacts;
 
+use crate::common::only_local_network;
+
 const CHAPTER: &str = "docs/first-fleet.md";
 
 /// A step of the chapter.
@@ -159,6 +161,7 @@ fn the_first_fleet_of_the_guide_is_built_run_and_upgraded() {
         );
         return;
     }
+    let _alone = only_local_network();
     let page = fs::read_to_string(artifacts::workspace().join(CHAPTER)).expect("the chapter");
     let folder = empty_folder().expect("a folder");
     let mut reader = Reader {

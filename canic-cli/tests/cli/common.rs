@@ -4,7 +4,10 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -40,6 +43,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.0));
     }
+}
+
+/// Keeps other tests from running a local network in this workspace's target folder: there is one
+/// for each project.
+pub(crate) fn only_local_network() -> MutexGuard<'static, ()> {
+    static ONLY: Mutex<()> = Mutex::new(());
+    ONLY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The private key of an operator, and its principal.
@@ -219,8 +229,9 @@ fn redact_line(line: &str) -> String {
         {
             *word = "DATE".to_string();
         }
-        if word.len() == 9 && word.ends_with('Z') && word.matches(':').count() == 2 {
-            *word = "TIME".to_string();
+        let time = word.trim_end_matches(',');
+        if time.len() == 9 && time.ends_with('Z') && time.matches(':').count() == 2 {
+            *word = word.replace(time, "TIME");
         }
         if let Some((before, port)) = word.split_once("localhost:") {
             let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     common::Live,
-    looks::notebook,
+    fleets::notebook,
     page::{Browser, Server, chromium, document},
     releases::{file, three_members},
 };

@@ -1,15 +1,13 @@
 //! The JSON of each command: the fields that docs/operating.md lists.
 
-use candid::{Principal, encode_one};
-use canic_fleet_tests::{Fleet, artifacts, user};
-use example_types::WorkerArgs;
+use candid::Principal;
+use canic_fleet_tests::{Fleet, artifacts, fleet::owner_argument, user};
 use expect_test::expect;
 use serde_json::Value;
 
 use crate::{
-    changes::argument,
     common::{Live, redact, without_times},
-    looks::notebook,
+    fleets::{self, notebook},
     releases::{file, three_members},
 };
 
@@ -29,6 +27,7 @@ fn the_commands_that_look() {
     let json = |line: &str| without_times(live.json(line));
     expect![[r#"
         {
+          "matching": 4,
           "members": 4,
           "nodes": [
             {
@@ -45,6 +44,7 @@ fn the_commands_that_look() {
                 "memory": "..",
                 "run": "running"
               },
+              "matches": true,
               "module": "..",
               "operation": 1,
               "parent": "lxzze-o7777-77777-aaaaa-cai",
@@ -181,7 +181,9 @@ fn the_commands_that_look() {
     .assert_eq(&without_times(findings));
     expect![[r#"
         {
-          "rollouts": []
+          "matching": 0,
+          "rollouts": [],
+          "skipped": 0
         }
     "#]]
     .assert_eq(&without_times(live.json("rollout history")));
@@ -308,17 +310,7 @@ fn the_commands_that_change_something() {
 
 #[test]
 fn the_commands_that_move_and_import() {
-    let live = Live::start("fixture-hub-root", |fleet| {
-        fleet.approve("hub", &artifacts::module("fixture-hub"));
-        fleet.approve("worker", &artifacts::module("example-worker"));
-        fleet.quiet();
-    });
-    for hub in ["a", "b"] {
-        live.ok(&["provision", "hub", "--key", hub]);
-    }
-    let owner = argument(1);
-    let words = ["provision", "worker", "--key", "w", "--parent", "hub/a"];
-    live.ok(&[&words[..], &["--arg", &owner]].concat());
+    let live = fleets::hubs(&[("w", "hub/a")]);
     let json = |line: &str| without_times(live.json(line));
     expect![[r#"
         {
@@ -328,8 +320,7 @@ fn the_commands_that_move_and_import() {
         }
     "#]]
     .assert_eq(&json("move worker/w hub/b"));
-    let notebook = encode_one(WorkerArgs { owner: user(2) }).expect("an argument");
-    let adopted = existing(&live, Some(("example-worker", notebook)));
+    let adopted = existing(&live, Some(("example-worker", owner_argument(user(2)))));
     let line = format!("import {adopted} --role worker --key x --parent hub/b --yes");
     expect![[r#"
         {

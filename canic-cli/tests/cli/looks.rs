@@ -1,40 +1,17 @@
 //! The commands that look.
 
-use candid::{Principal, encode_one};
-use canic::api::ProvisionRequest;
-use canic_fleet_tests::{Fleet, artifacts, user};
-use example_types::WorkerArgs;
+use candid::Principal;
 use expect_test::expect;
+use serde_json::Value;
 
-use crate::common::{Live, without_times};
-
-/// Provisions a notebook for a user.
-pub(crate) fn notebook(fleet: &Fleet, number: u8) -> Principal {
-    let owner = user(number);
-    let request = ProvisionRequest {
-        role: "worker".to_string(),
-        key: Some(format!("user {number}")),
-        parent: None,
-        arg: encode_one(WorkerArgs { owner }).expect("an argument"),
-    };
-    fleet.provision(&request).expect("a notebook").canister
-}
-
-fn notebooks(fleet: &Fleet) {
-    fleet.approve("worker", &artifacts::module("example-worker"));
-    fleet.until("the pool holds two ready canisters", |fleet| {
-        fleet.pool().len() == 2
-    });
-    for number in 1..=3 {
-        notebook(fleet, number);
-    }
-    fleet.until("the pool is full again", |fleet| fleet.pool().len() == 2);
-    fleet.quiet();
-}
+use crate::{
+    common::without_times,
+    fleets::{self, argument},
+};
 
 #[test]
 fn a_fleet_is_shown_as_text_and_as_json() {
-    let live = Live::start("example-root", notebooks);
+    let live = fleets::notebooks(3);
     expect![[r#"
         root lxzze-o7777-77777-aaaaa-cai
         cycles CYCLES, of which root can spend CYCLES
@@ -274,11 +251,69 @@ fn a_fleet_is_shown_as_text_and_as_json() {
         log.contains("INFO canic: operation 3 (Provision) is done"),
         "{log}"
     );
+    let last = live.canic("logs --grep Provision --tail 1").text();
+    assert_eq!(Some(last.trim_end()), log.lines().last());
+    expect![[r#"
+        canic: `user` is no principal: Text must be in valid Base32 encoding.
+        A canister is PRINCIPAL; a member is PRINCIPAL or ROLE/KEY.
+    "#]]
+    .assert_eq(&live.canic("logs user").fails(2));
+    let wrong = live.canic("ops --kind provisions").fails(2);
+    assert!(
+        wrong.contains("possible values: provision, refill"),
+        "{wrong}"
+    );
+    let one = live.json("status --role nobody");
+    assert_eq!(
+        (&one["members"], &one["roles"]),
+        (&3.into(), &Value::Array(vec![]))
+    );
+    for method in [
+        ("logs", "fetch_canister_logs"),
+        ("metrics", "canic_metrics"),
+    ] {
+        let (command, method) = method;
+        let message = live.run(&[command, "worker/user 1"]).fails(6);
+        let wanted = format!("`{method}` of lqy7q-dh777-77777-aaaaq-cai: root controls it");
+        assert!(message.contains(&wanted), "{message}");
+    }
+}
+
+#[test]
+fn a_tree_shows_what_was_asked_for_below_its_parents() {
+    let live = fleets::hubs(&[("of a", "hub/a"), ("of b", "hub/b")]);
+    expect![[r#"
+        lxzze-o7777-77777-aaaaa-cai 1 of 4 members
+          lz3um-vp777-77777-aaaba-cai hub 1 b 1 child
+            ll5dv-z7777-77777-aaaca-cai worker 1 of b
+    "#]]
+    .assert_eq(&live.canic("tree --role worker --key b --release 1").text());
+    let nodes = |line: &str| {
+        let rows = live.json(line);
+        let rows = rows["nodes"].as_array().expect("rows").iter();
+        let name = |row: &Value| format!("{}/{}", row["role"], row["key"]).replace('"', "");
+        rows.map(|row| (name(row), row["matches"] == true))
+            .collect::<Vec<_>>()
+    };
+    let row = |name: &str, matches| (name.to_string(), matches);
+    assert_eq!(
+        nodes("tree --parent hub/a --state active"),
+        [row("hub/a", false), row("worker/of a", true)]
+    );
+    assert_eq!(nodes("tree hub/b --on-record"), [row("worker/of b", true)]);
+    // The hub that burns more comes first; both are asked.
+    assert_eq!(nodes("tree --parent root --sort burn").len(), 2);
+    assert_eq!(nodes("tree --release 9"), []);
+    assert!(
+        live.canic("tree --on-record --sort days")
+            .fails(2)
+            .contains("sorted by")
+    );
 }
 
 #[test]
 fn a_page_of_members_names_the_next_one() {
-    let live = Live::start("example-root", notebooks);
+    let live = fleets::notebooks(3);
     let page = live.canic("members --limit 2").text();
     assert!(
         page.ends_with("1 to 2 of 3 members; more with `--skip 2` or `--limit 0`\n"),
@@ -299,7 +334,7 @@ fn a_page_of_members_names_the_next_one() {
 /// The bound holds for 10,000 members, too: no call of a status lists members.
 #[test]
 fn the_calls_of_a_status_do_not_grow_with_the_members() {
-    let live = Live::start("example-root", notebooks);
+    let live = fleets::notebooks(3);
     let calls = |line: &str| {
         let ran = live.canic(line);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -307,7 +342,7 @@ fn the_calls_of_a_status_do_not_grow_with_the_members() {
     };
     let few = calls("status --verbose");
     for number in 4..=6 {
-        let arg = format!("(record {{ owner = principal \"{}\" }})", user(number));
+        let arg = argument(number);
         let key = format!("user {number}");
         let words = ["provision", "worker", "--key", &key, "--arg", &arg];
         live.ok(&words);

@@ -5,6 +5,7 @@ mod changes;
 mod chapter;
 mod common;
 mod dashboard;
+mod fleets;
 mod json;
 mod link;
 mod looks;

@@ -77,7 +77,7 @@ fn codes_are_explained_without_a_network() {
     "#]]
     .assert_eq(&canic(&folder.0, &["explain", "c202"]).text());
     let all = canic(&folder.0, &["explain"]).text();
-    assert_eq!(all.lines().count(), 22, "{all}");
+    assert_eq!(all.lines().count(), 1 + 22, "{all}");
     expect![[r#"
         canic: there is no code `C999`
         `canic explain` lists all codes.

@@ -125,6 +125,14 @@ fn costs_tell_a_day_by_role_the_days_left_grants_and_refusals() {
         }
     "#]]
     .assert_eq(&without_times(live.json("costs")));
+    let roles = |line: &str| {
+        let costs = live.json(line);
+        let rows = costs["roles"].as_array().expect("rows").iter();
+        rows.map(|row| row["role"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(roles("costs --role sleepy"), ["sleepy"]);
+    // What burns most comes first.
+    assert_eq!(roles("costs --sort burn"), ["burner", "sleepy"]);
     let status = live.json("status");
     assert_eq!(status["funding"]["level"], "ok");
     assert!(status["funding"]["spent_per_day"].is_string(), "{status}");
@@ -186,6 +194,7 @@ fn members_are_shown_and_sorted_as_the_platform_sees_them() {
     assert_eq!(record["members"][0]["live"], serde_json::Value::Null);
     expect![[r#"
         canic: `--on-record` leaves out what the members are to be sorted by
+        Leave one of the two out.
     "#]]
     .assert_eq(&live.canic("members --on-record --sort burn").fails(2));
 }

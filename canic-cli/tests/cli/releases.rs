@@ -231,7 +231,6 @@ fn a_file_that_is_no_module_and_a_role_that_does_not_exist_are_refused() {
     expect![[r#"
         canic: the fleet has no role `nobody`
         Its roles are: worker, club, page.
-        0 of 1 chunks are staged: the same command goes on from there.
     "#]]
     .assert_eq(&live.canic("release nobody good-1.wasm").fails(1));
 }

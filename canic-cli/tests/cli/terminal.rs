@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     author::new_fleet,
-    common::{Folder, Live, canic, redact},
+    common::{Folder, Live, canic, only_local_network, redact},
     releases::{file, three_members},
 };
 
@@ -139,6 +139,18 @@ impl Drop for Terminal {
     }
 }
 
+/// Waits until a condition holds: a minute at most.
+fn wait_for(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "a minute is over"
+        );
+        sleep(Duration::from_millis(50));
+    }
+}
+
 /// A screen without the line of the canary, which may be over before the watch begins.
 fn without_canary(screen: &str) -> String {
     let lines = screen.lines();
@@ -214,6 +226,47 @@ fn a_log_is_followed_until_it_is_interrupted() {
 }
 
 #[test]
+fn a_view_is_shown_again_in_its_place_until_it_is_interrupted() {
+    let live = Live::start("fixture-bare-root", three_members);
+    let terminal = terminal!(&live, "tree --on-record --watch");
+    let file = terminal!(&live, "tree --on-record --watch --json >lines");
+    terminal.until("3 members");
+    let lines = || fs::read_to_string(live.folder.0.join("lines")).unwrap_or_default();
+    let line = |members: u8| format!("\"members\":{members}");
+    wait_for(|| lines().contains(&line(3)));
+    let members = live.json("members --on-record --sort key");
+    let canister = members["members"][1]["canister"].as_str();
+    live.json(&format!("retire {} --yes", canister.expect("a member")));
+    terminal.until("2 members");
+    wait_for(|| lines().contains(&line(2)));
+    terminal.press(&["C-c"]);
+    file.press(&["C-c"]);
+    let end = terminal.until("exit code");
+    expect![[r#"
+        lxzze-o7777-77777-aaaaa-cai 2 members
+          lqy7q-dh777-77777-aaaaq-cai releases 1 member 1
+          l62sy-yx777-77777-aaabq-cai releases 1 member 3
+
+        looked at TIME, Ctrl-C ends it
+        ^C
+        exit code 0
+    "#]]
+    .assert_eq(&redact(&end));
+    // Elsewhere than on a terminal: a line for each state that was seen, which differ.
+    file.until("exit code 0");
+    let seen: Vec<Value> = lines()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let members: Vec<&Value> = seen.iter().map(|report| &report["members"]).collect();
+    assert_eq!(
+        (members.first(), members.last()),
+        (Some(&&3.into()), Some(&&2.into()))
+    );
+    assert!(seen.windows(2).all(|two| two[0] != two[1]));
+}
+
+#[test]
 fn a_plan_is_carried_out_once_somebody_types_yes() {
     let live = Live::start("fixture-bare-root", three_members);
     let members = live.json("members --on-record --sort key");
@@ -266,6 +319,7 @@ fn colours_are_for_terminals_only() {
 #[test]
 fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
     needs_tmux!();
+    let _alone = only_local_network();
     let target = artifacts::workspace().join("target");
     // Always the same folder: each other one would leave its own builds behind.
     let home = target.join("new-fleet");
@@ -308,6 +362,14 @@ fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
     );
     let text = status.text();
     assert!(text.contains("worker 0 1 - 0"), "{text}");
+    // A second one would replace the files of the first.
+    let second = Terminal::run(&fleet, &variables, "local --port 0");
+    expect![[r#"
+        canic: a local network of this project runs already
+        `canic status` shows its fleet; Ctrl-C where it runs ends it.
+        exit code 5
+    "#]]
+    .assert_eq(&redact(&second.until("exit code")));
     // What is deployed is what was built.
     let run = |words: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_canic"))
@@ -320,7 +382,8 @@ fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
             .output()
             .expect("canic runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}");
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}{why}");
         text
     };
     let local = [
@@ -360,4 +423,12 @@ fn a_new_fleet_runs_on_a_local_network_until_it_is_interrupted() {
     );
     let log = fs::read_to_string(fleet.join("build.log")).expect("a log");
     assert!(!log.contains("canic:"), "{log}");
+    // The fleet that is kept is found at its new address.
+    let terminal = Terminal::run(&fleet, &variables, "local --port 0 --keep 2>build.log");
+    terminal.within(Duration::from_secs(600), "Ctrl-C ends it.");
+    let kept = run(&["status", "--identity", "anonymous", "--json"]);
+    let kept: Value = serde_json::from_str(&kept).expect("JSON");
+    assert_eq!(kept["root"], root);
+    terminal.press(&["C-c"]);
+    terminal.until("exit code 0");
 }

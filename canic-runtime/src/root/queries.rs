@@ -46,18 +46,22 @@ pub(crate) fn members(state: &State, request: &MembersRequest) -> MembersPage {
         .peek()
         .and(members.last())
         .map(|last| last.canister);
-    let total = match &request.filter {
+    MembersPage {
+        members,
+        next,
+        total: total(state, &request.filter),
+    }
+}
+
+/// Members that a filter selects, those being provisioned included.
+pub(crate) fn total(state: &State, filter: &MembersFilter) -> u64 {
+    match filter {
         MembersFilter::All => state.registry.taken(),
         MembersFilter::Role(role) => {
             let role = state.registry.role(role);
             role.map_or(0, |role| u64::from(role.taken))
         }
         MembersFilter::Parent(parent) => state.registry.children_taken(*parent),
-    };
-    MembersPage {
-        members,
-        next,
-        total,
     }
 }
 

@@ -1,34 +1,20 @@
 //! A fleet on an instance of its own, with root's endpoints as plain functions.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    ops::Deref,
+    time::{Duration, SystemTime},
+};
 
-use candid::{
-    CandidType, Principal,
-    utils::{ArgumentEncoder, decode_one, encode_args},
-};
-use canic::api::{
-    ApproveRequest, Denied, ImportAs, ImportError, ImportRequest, Imported, MemberInfo,
-    MemberRequest, MembersFilter, MembersPage, MembersRequest, ModuleError, ModuleInfo,
-    OperationInfo, OperationsFilter, OperationsPage, OperationsRequest, PageRequest, PoolEntry,
-    PoolPage, ProvisionError, ProvisionRequest, Provisioned, RetireError, RetireRequest, Retired,
-    Retirement, StageRequest, StagedChunk,
-};
-use example_types::WorkerArgs;
+use candid::{CandidType, Principal, utils::ArgumentEncoder};
+pub use canic_endpoints::{CHUNK, notebook, owner_argument, sha256};
+use canic_endpoints::{Controller, decode, encode};
 use pocket_ic::{
     CreateCanisterParams, PocketIc, PocketIcBuilder, RejectResponse,
     common::rest::{IcpFeatures, IcpFeaturesConfig, RawMessageId},
 };
 use serde::de::DeserializeOwned;
-use serde_bytes::ByteBuf;
-use sha2::{Digest, Sha256};
 
 use crate::{Audit, Observer, artifacts, user};
-
-/// Rows of a page: few, so that every list takes several pages.
-const PAGE: u32 = 7;
-
-/// Bytes of a chunk of a staged module: the example's worker takes several.
-pub const CHUNK: usize = 128 * 1024;
 
 /// A fleet: an instance, a root on it, and root's controller.
 pub struct Fleet {
@@ -138,7 +124,7 @@ impl Fleet {
                 "note: this server has no trace and no accounts: checks that need them are skipped"
             );
         }
-        let nothing = encode_args(()).expect("no argument");
+        let nothing = encode(());
         pic.install_canister(root, module, nothing, Some(controller));
         Self {
             pic,
@@ -202,7 +188,7 @@ impl Fleet {
         method: &str,
         args: impl ArgumentEncoder,
     ) -> Result<R, RejectResponse> {
-        let payload = encode_args(args).expect("the argument can be encoded");
+        let payload = encode(args);
         self.pic
             .update_call(canister, sender, method, payload)
             .map(|bytes| decode(method, &bytes))
@@ -221,7 +207,7 @@ impl Fleet {
         method: &str,
         args: impl ArgumentEncoder,
     ) -> Result<R, RejectResponse> {
-        let payload = encode_args(args).expect("the argument can be encoded");
+        let payload = encode(args);
         self.pic
             .query_call(canister, sender, method, payload)
             .map(|bytes| decode(method, &bytes))
@@ -239,7 +225,7 @@ impl Fleet {
         method: &str,
         args: impl ArgumentEncoder,
     ) -> RawMessageId {
-        let payload = encode_args(args).expect("the argument can be encoded");
+        let payload = encode(args);
         let submitted = self.pic.submit_call(canister, sender, method, payload);
         submitted.unwrap_or_else(|reject| panic!("{method} was not accepted: {reject}"))
     }
@@ -255,196 +241,6 @@ impl Fleet {
             .await_call(message)
             .unwrap_or_else(|reject| panic!("{reject}"));
         decode("the submitted call", &bytes)
-    }
-
-    /// An update call to root by its controller.
-    ///
-    /// # Panics
-    /// When the platform rejects the call.
-    #[must_use]
-    pub fn command<R: CandidType + DeserializeOwned>(
-        &self,
-        method: &str,
-        args: impl ArgumentEncoder,
-    ) -> R {
-        self.update(self.root, self.controller, method, args)
-            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
-    }
-
-    /// A query of root by its controller.
-    ///
-    /// # Panics
-    /// When the platform rejects the query.
-    #[must_use]
-    pub fn ask<R: CandidType + DeserializeOwned>(
-        &self,
-        method: &str,
-        args: impl ArgumentEncoder,
-    ) -> R {
-        self.query(self.root, self.controller, method, args)
-            .unwrap_or_else(|reject| panic!("{method}: {reject}"))
-    }
-
-    /// `canic_provision`.
-    ///
-    /// # Errors
-    /// As the endpoint answers.
-    pub fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, ProvisionError> {
-        self.command("canic_provision", (request,))
-    }
-
-    /// `canic_retire`.
-    ///
-    /// # Errors
-    /// As the endpoint answers.
-    pub fn retire(&self, canister: Principal, how: Retirement) -> Result<Retired, RetireError> {
-        self.command(
-            "canic_retire",
-            (RetireRequest {
-                canister,
-                how,
-                subtree: None,
-            },),
-        )
-    }
-
-    /// `canic_import`.
-    ///
-    /// # Errors
-    /// As the endpoint answers.
-    pub fn import(
-        &self,
-        canister: Principal,
-        import_as: ImportAs,
-    ) -> Result<Imported, ImportError> {
-        self.command(
-            "canic_import",
-            (ImportRequest {
-                canister,
-                import_as,
-            },),
-        )
-    }
-
-    /// `canic_module_stage`.
-    ///
-    /// # Errors
-    /// As the endpoint answers.
-    pub fn stage(&self, chunk: &[u8]) -> Result<StagedChunk, ModuleError> {
-        self.command(
-            "canic_module_stage",
-            (StageRequest {
-                chunk: chunk.to_vec(),
-            },),
-        )
-    }
-
-    /// `canic_module_approve` with the hashes of these chunks, staged or not.
-    ///
-    /// # Errors
-    /// As the endpoint answers.
-    pub fn approve_chunks(
-        &self,
-        role: &str,
-        hash: &[u8],
-        chunks: &[&[u8]],
-    ) -> Result<ModuleInfo, ModuleError> {
-        let chunks = chunks
-            .iter()
-            .map(|chunk| ByteBuf::from(sha256(chunk)))
-            .collect();
-        let request = ApproveRequest {
-            role: role.to_string(),
-            hash: hash.to_vec(),
-            chunks,
-            manual: None,
-        };
-        self.command("canic_module_approve", (request,))
-    }
-
-    /// Stages a module in chunks of [`CHUNK`] bytes and approves it for a role.
-    ///
-    /// # Panics
-    /// When root refuses.
-    pub fn approve(&self, role: &str, module: &[u8]) -> ModuleInfo {
-        let chunks: Vec<&[u8]> = module.chunks(CHUNK).collect();
-        for chunk in &chunks {
-            let staged = self.stage(chunk).expect("root stages the chunk");
-            assert_eq!(staged.hash, sha256(chunk));
-        }
-        self.approve_chunks(role, &sha256(module), &chunks)
-            .expect("root approves the module")
-    }
-
-    /// All members that a filter selects, page by page.
-    ///
-    /// # Panics
-    /// When root rejects or denies a page.
-    #[must_use]
-    pub fn members(&self, filter: &MembersFilter) -> Vec<MemberInfo> {
-        pages(|after| {
-            let request = MembersRequest {
-                filter: filter.clone(),
-                after,
-                limit: PAGE,
-            };
-            let page: Result<MembersPage, Denied> = self.ask("canic_members", (request,));
-            let page = page.expect("a controller may list members");
-            (page.members, page.next)
-        })
-    }
-
-    /// One member.
-    ///
-    /// # Panics
-    /// When root rejects or denies the query.
-    #[must_use]
-    pub fn member(&self, request: &MemberRequest) -> Option<MemberInfo> {
-        let answer: Result<Option<MemberInfo>, Denied> = self.ask("canic_member", (request,));
-        answer.expect("a controller may look a member up")
-    }
-
-    /// All canisters of the pool, ready and claimed, page by page.
-    ///
-    /// # Panics
-    /// When root rejects or denies a page.
-    #[must_use]
-    pub fn pool(&self) -> Vec<PoolEntry> {
-        pages(|after| {
-            let request = PageRequest { after, limit: PAGE };
-            let page: Result<PoolPage, Denied> = self.ask("canic_pool", (request,));
-            let page = page.expect("a controller may list the pool");
-            (page.entries, page.next)
-        })
-    }
-
-    /// All operations that a filter selects, page by page.
-    ///
-    /// # Panics
-    /// When root rejects or denies a page.
-    #[must_use]
-    pub fn operations(&self, filter: OperationsFilter) -> Vec<OperationInfo> {
-        pages(|after| {
-            let request = OperationsRequest {
-                filter,
-                after,
-                limit: PAGE,
-            };
-            let page: Result<OperationsPage, Denied> = self.ask("canic_operations", (request,));
-            let page = page.expect("a controller may list operations");
-            (page.operations, page.next)
-        })
-    }
-
-    /// One operation.
-    ///
-    /// # Panics
-    /// When there is no operation with this id.
-    #[must_use]
-    pub fn operation(&self, id: u64) -> OperationInfo {
-        let answer: Result<Option<OperationInfo>, Denied> = self.ask("canic_operation", (id,));
-        let found = answer.expect("a controller may look an operation up");
-        found.unwrap_or_else(|| panic!("there is no operation {id}"))
     }
 
     /// Lets seconds pass, one round each, until the condition holds. `what` names the condition in
@@ -483,12 +279,6 @@ impl Fleet {
         });
     }
 
-    /// Open operations.
-    #[must_use]
-    pub fn open(&self) -> Vec<OperationInfo> {
-        self.operations(OperationsFilter::Open)
-    }
-
     /// Upgrades root to the module of a package, as an operator does: stop, upgrade, start.
     ///
     /// # Errors
@@ -496,7 +286,7 @@ impl Fleet {
     pub fn upgrade_root(&self, root_package: &str) -> Result<(), RejectResponse> {
         let (pic, sender) = (&self.pic, Some(self.controller));
         pic.stop_canister(self.root, sender)?;
-        let nothing = encode_args(()).expect("no argument");
+        let nothing = encode(());
         let upgraded =
             pic.upgrade_canister(self.root, artifacts::module(root_package), nothing, sender);
         pic.start_canister(self.root, sender)?;
@@ -510,47 +300,25 @@ impl Fleet {
     }
 }
 
-/// All rows of a list. `page` returns the rows after a cursor, and the next cursor if there are
-/// more rows.
-fn pages<Row, Cursor>(
-    mut page: impl FnMut(Option<Cursor>) -> (Vec<Row>, Option<Cursor>),
-) -> Vec<Row> {
-    let (mut rows, mut next) = page(None);
-    while next.is_some() {
-        let (more, after) = page(next);
-        rows.extend(more);
-        next = after;
-    }
-    rows
-}
-
-/// A request for a notebook of this owner, under the owner's key.
-///
-/// # Panics
-/// Never: a principal can be encoded.
-#[must_use]
-pub fn notebook(owner: Principal) -> ProvisionRequest {
-    ProvisionRequest {
-        role: "worker".to_string(),
-        key: Some(owner.to_text()),
-        parent: None,
-        arg: owner_argument(owner),
+impl Controller for Fleet {
+    fn call(&self, is_query: bool, method: &str, payload: Vec<u8>) -> Result<Vec<u8>, String> {
+        let (root, sender) = (self.root, self.controller);
+        let answer = if is_query {
+            self.pic.query_call(root, sender, method, payload)
+        } else {
+            self.pic.update_call(root, sender, method, payload)
+        };
+        answer.map_err(|reject| reject.to_string())
     }
 }
 
-/// The install argument of the example's worker.
-///
-/// # Panics
-/// Never: a principal can be encoded.
-#[must_use]
-pub fn owner_argument(owner: Principal) -> Vec<u8> {
-    encode_args((WorkerArgs { owner },)).expect("a principal can be encoded")
-}
+/// A fleet has root's endpoints as its own functions.
+impl Deref for Fleet {
+    type Target = dyn Controller;
 
-/// SHA-256.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> Vec<u8> {
-    Sha256::digest(bytes).to_vec()
+    fn deref(&self) -> &Self::Target {
+        self
+    }
 }
 
 fn create(pic: &PocketIc, controller: Principal, cycles: u128) -> Principal {
@@ -561,8 +329,4 @@ fn create(pic: &PocketIc, controller: Principal, cycles: u128) -> Principal {
     };
     pic.create_canister_with_params(Some(controller), params)
         .unwrap_or_else(|e| panic!("no canister was created: {e}"))
-}
-
-fn decode<R: CandidType + DeserializeOwned>(method: &str, bytes: &[u8]) -> R {
-    decode_one(bytes).unwrap_or_else(|e| panic!("the answer of {method} is not as expected: {e}"))
 }

@@ -17,12 +17,11 @@ pub mod settings;
 
 pub use audit::Audit;
 pub use canic_artifacts as artifacts;
+pub use canic_endpoints::user;
 pub use fleet::Fleet;
 pub use observe::Observer;
 
 use std::{fs, path::Path};
-
-use candid::Principal;
 
 /// Checks that each file in the folder `tests` of a package is a module of the `main.rs` there:
 /// else its tests would never run.
@@ -44,13 +43,4 @@ pub fn assert_all_are_modules(package: &str, main: &str) {
             "tests/main.rs lacks `{line}`"
         );
     }
-}
-
-/// The user with this number, in the form of a self-authenticating principal: 29 bytes, the last of
-/// them 2.
-#[must_use]
-pub fn user(number: u8) -> Principal {
-    let mut bytes = [number; 29];
-    bytes[28] = 2;
-    Principal::from_slice(&bytes)
 }
