@@ -476,9 +476,11 @@ fn retry_forever(op: &mut Operation, failure: Failure) -> Transition {
     op.retry.attempts += 1;
     if op.retry.calls >= MAX_CALLS {
         let reason = format!("{:?} failed: {}", op.step, failure.reason);
-        let runs = matches!(op.step, Step::Accept | Step::DropSnapshot) || state(op).end.is_some();
-        if runs {
+        if op.step == Step::Accept {
             return abandon(op, reason);
+        }
+        if state(op).end.is_some() {
+            return leave_snapshot(op, &reason);
         }
         give_up(op, &reason);
         return go(op, Step::Verify);
@@ -895,12 +897,20 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_the_platform_refuses_to_drop_stays_on_record_and_changes_no_end() {
+    fn a_snapshot_that_can_not_be_dropped_stays_on_record_and_changes_no_end() {
         let unhealthy = Ok(super::Health::Unhealthy("it is frozen".to_string()));
-        for (job, end) in [
+        // Refused for good, and for a while that does not end.
+        let passing = Fault {
+            code: 2,
+            ..REJECTED
+        };
+        for ((job, end), (fault, is_final)) in [
             (Job::DropSnapshot, End::Abandoned),
             (Job::Upgrade, End::Reverted),
-        ] {
+        ]
+        .into_iter()
+        .flat_map(|job| [(job, (REJECTED, true)), (job, (passing, false))])
+        {
             let mut canister = Canister::new(unhealthy.clone());
             let mut op = operation(job, true);
             if job == Job::DropSnapshot {
@@ -909,11 +919,12 @@ mod tests {
                 op.upgrade = Some(UpgradeState::new(job, Some(vec![1])));
             }
             let (ended, steps) = run(&mut op, &mut canister, |step| {
-                (step == Step::DropSnapshot).then_some(REJECTED)
+                (step == Step::DropSnapshot).then_some(fault)
             });
             assert_eq!(ended, end);
             let tries = steps.iter().filter(|step| **step == Step::DropSnapshot);
-            assert_eq!(tries.count(), MAX_ATTEMPTS as usize);
+            assert_eq!(tries.count() == MAX_ATTEMPTS as usize, is_final);
+            assert_eq!(op.retry.calls >= MAX_CALLS, !is_final);
             assert_eq!(op.upgrade.unwrap().snapshot, Some(vec![1]));
             assert!(op.failure.unwrap().contains("could not be dropped"));
         }
