@@ -6,6 +6,7 @@
 pub(crate) mod erased;
 pub(crate) mod read;
 pub(crate) mod wire;
+pub(crate) mod write;
 
 use std::cell::Cell;
 

@@ -3,7 +3,6 @@
 
 use candid::{
     CandidType,
-    ser::ValueSerializer,
     types::Type,
     utils::{ArgumentDecoder, decode_args_with_config},
 };
@@ -11,7 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     codec::quota::{Quota, Tries},
-    tables::read::{Read, ReadAll},
+    tables::{
+        read::{Read, ReadAll},
+        write::{Unencodable, Values},
+    },
 };
 
 /// One argument of an endpoint or hook.
@@ -47,7 +49,7 @@ pub trait CandidValues {
     /// # Errors
     ///
     /// If a value is of a type that has no values.
-    fn serialize(&self, serializer: &mut ValueSerializer) -> candid::Result<()>;
+    fn serialize(&self, serializer: &mut Values) -> Result<(), Unencodable>;
 }
 
 /// Implements both for tuples of up to 16 values, the longest that Candid supports.
@@ -57,7 +59,7 @@ macro_rules! tuples {
         impl CandidValues for () {
             const TYPES: &'static [fn() -> Type] = &[];
 
-            fn serialize(&self, _: &mut ValueSerializer) -> candid::Result<()> {
+            fn serialize(&self, _: &mut Values) -> Result<(), Unencodable> {
                 Ok(())
             }
         }
@@ -70,7 +72,7 @@ macro_rules! tuples {
         impl<$first: CandidValue, $($rest: CandidValue),*> CandidValues for ($first, $($rest),*) {
             const TYPES: &'static [fn() -> Type] = &[$first::ty, $($rest::ty),*];
 
-            fn serialize(&self, serializer: &mut ValueSerializer) -> candid::Result<()> {
+            fn serialize(&self, serializer: &mut Values) -> Result<(), Unencodable> {
                 #[expect(non_snake_case, reason = "a value is named after its type")]
                 let ($first, $($rest),*) = self;
                 $first.idl_serialize(&mut *serializer)?;

@@ -3,15 +3,11 @@
 
 use std::{cell::RefCell, iter};
 
-use candid::{
-    CandidType,
-    ser::{IDLBuilder, ValueSerializer},
-    types::Type,
-};
+use candid::{CandidType, types::Type};
 
 use crate::{
     codec::decode::CandidValues,
-    tables::erased::{self, Erased},
+    tables::write::{self, Unencodable, Values},
 };
 
 thread_local! {
@@ -36,10 +32,10 @@ struct Head {
 /// # Errors
 ///
 /// If the value is of a type that has no values.
-pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
-    let mut values = ValueSerializer::new();
+pub(crate) fn encode<T: CandidType>(value: &T) -> Result<Vec<u8>, Unencodable> {
+    let mut values = Values::default();
     value.idl_serialize(&mut values)?;
-    with_head(&[T::ty], values.get_result())
+    Ok(with_head(&[T::ty], &values.0))
 }
 
 /// Encodes a message of several values.
@@ -47,26 +43,26 @@ pub(crate) fn encode<T: CandidType>(value: &T) -> candid::Result<Vec<u8>> {
 /// # Errors
 ///
 /// If a value is of a type that has no values.
-pub(crate) fn encode_values<R: CandidValues>(values: &R) -> candid::Result<Vec<u8>> {
-    let mut serializer = ValueSerializer::new();
+pub(crate) fn encode_values<R: CandidValues>(values: &R) -> Result<Vec<u8>, Unencodable> {
+    let mut serializer = Values::default();
     values.serialize(&mut serializer)?;
-    with_head(R::TYPES, serializer.get_result())
+    Ok(with_head(R::TYPES, &serializer.0))
 }
 
 /// The message of values of these types.
 #[inline(never)]
-fn with_head(types: &Types, values: &[u8]) -> candid::Result<Vec<u8>> {
+fn with_head(types: &Types, values: &[u8]) -> Vec<u8> {
     HEADS.with_borrow_mut(|heads| {
         if let Some(head) = heads.iter().find(|head| head.is_of(types)) {
-            return Ok([&head.bytes, values].concat());
+            return [&head.bytes, values].concat();
         }
-        let bytes = head(types)?;
+        let bytes = write::head(types);
         let whole = [&bytes, values].concat();
         heads.push(Head {
             types: types.into(),
             bytes,
         });
-        Ok(whole)
+        whole
     })
 }
 
@@ -78,17 +74,9 @@ impl Head {
     }
 }
 
-fn head(types: &Types) -> candid::Result<Vec<u8>> {
-    let mut builder = IDLBuilder::new();
-    for ty in types {
-        erased::with_type(*ty, || builder.arg(&Erased).map(drop))?;
-    }
-    builder.serialize_to_vec()
-}
-
 #[cfg(test)]
 mod tests {
-    use candid::Principal;
+    use candid::{Int, Nat, Principal, Reserved};
     use proptest::prelude::*;
 
     use super::*;
@@ -119,6 +107,73 @@ mod tests {
             let two = (member, numbers);
             prop_assert_eq!(encode_values(&two).unwrap(), candid::encode_args(two).unwrap());
             prop_assert_eq!(encode_values(&()).unwrap(), candid::encode_args(()).unwrap());
+        }
+    }
+
+    candid::define_function!(Method: (u8, Vec<Tree>) -> (Option<Tree>) query);
+    candid::define_service!(Service: {
+        "get": candid::func!((u8) -> (u8) composite_query);
+        "put": Method::ty()
+    });
+
+    /// A type within itself.
+    #[derive(Clone, Debug, CandidType)]
+    struct Tree {
+        leaf: Option<Leaf>,
+        children: Vec<Tree>,
+        parent: Option<Box<Tree>>,
+    }
+
+    /// A type that is within the other, and holds it.
+    #[derive(Clone, Debug, CandidType)]
+    enum Leaf {
+        Whole(Int, Nat),
+        Signed(i128, i64, i32, i16, i8),
+        Floats { wide: Vec<f64>, narrow: [f32; 2] },
+        Grown(Box<Tree>),
+        Nothing(Reserved, ()),
+    }
+
+    fn leaf() -> impl Strategy<Value = Leaf> {
+        prop_oneof![
+            any::<(i128, u128)>().prop_map(|(int, nat)| Leaf::Whole(Int::from(int), nat.into())),
+            any::<(i128, i64, i32, i16, i8)>()
+                .prop_map(|(a, b, c, d, e)| Leaf::Signed(a, b, c, d, e)),
+            any::<(Vec<f64>, [f32; 2])>().prop_map(|(wide, narrow)| Leaf::Floats { wide, narrow }),
+            Just(Leaf::Nothing(Reserved, ())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_type_is_encoded_as_candid_encodes_it(
+            leaves in prop::collection::vec(leaf(), 1..5), nat: u128, small: i64, text in ".{0,9}",
+        ) {
+            let mut tree = Tree { leaf: None, children: Vec::new(), parent: None };
+            for leaf in leaves {
+                let whole = tree.clone();
+                tree = Tree { leaf: Some(leaf), children: vec![whole.clone()], parent: None };
+                tree.parent = Some(Box::new(whole.clone()));
+                tree.children.push(Tree { leaf: Some(Leaf::Grown(Box::new(whole))), ..tree.clone() });
+            }
+            check(&tree);
+            check(&(nat, i128::from(small) - 1, nat as i128, small, -small.saturating_abs()));
+            check(&Method::new(Principal::anonymous(), text.clone()));
+            check(&Some(Service::new(Principal::management_canister())));
+            check(&vec![(text.clone(), Err::<u8, _>(serde_bytes::ByteBuf::from(text)))]);
+        }
+    }
+
+    #[test]
+    fn a_value_without_an_encoding_is_an_error() {
+        let message = std::path::PathBuf::from("a path");
+        check(&message);
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt;
+            let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(vec![0xff]));
+            assert_eq!(encode(&path), Err(Unencodable));
+            assert!(candid::encode_one(&path).is_err());
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
         encode::{encode, encode_values},
     },
     platform::message,
+    tables::write::Unencodable,
 };
 
 /// The reply of an endpoint.
@@ -59,7 +60,7 @@ pub fn reply_manually<T: RepliedByHand>(_: T) -> Reply {
     }
 }
 
-fn encoded(bytes: candid::Result<Vec<u8>>, failed: bool) -> Reply {
+fn encoded(bytes: Result<Vec<u8>, Unencodable>, failed: bool) -> Reply {
     match bytes {
         Ok(bytes) => Reply {
             bytes: Some(bytes),

@@ -5,7 +5,7 @@ use std::{cell::Cell, future::Future};
 use candid::{CandidType, Principal};
 use ic_cdk::futures::internals::{in_executor_context, in_query_executor_context};
 
-use crate::codec::encode::encode;
+use crate::{codec::encode::encode, tables::write::Unencodable};
 
 /// The argument's bytes. In the callback of a call they are the bytes of that call's reply.
 pub(crate) fn argument() -> Vec<u8> {
@@ -32,7 +32,7 @@ pub(crate) fn reply(value: &impl CandidType) {
 }
 
 #[inline(never)]
-fn reply_encoded(value: candid::Result<Vec<u8>>) {
+fn reply_encoded(value: Result<Vec<u8>, Unencodable>) {
     match value {
         Ok(bytes) => reply_bytes(bytes),
         Err(error) => reject(format!("the answer can't be encoded: {error}")),

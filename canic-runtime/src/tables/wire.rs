@@ -1,31 +1,32 @@
 //! A Candid message: its type table, and its bytes one after another.
 
 /// The bytes before each message.
-const MAGIC: &[u8] = b"DIDL";
+pub(super) const MAGIC: &[u8] = b"DIDL";
 
 // Types as signed numbers: those of a table are not negative.
 pub(super) const NULL: i64 = -1;
 pub(super) const BOOL: i64 = -2;
 pub(super) const NAT: i64 = -3;
-const INT: i64 = -4;
+pub(super) const INT: i64 = -4;
 pub(super) const NAT8: i64 = -5;
 pub(super) const NAT16: i64 = -6;
 pub(super) const NAT32: i64 = -7;
 pub(super) const NAT64: i64 = -8;
-const INT8: i64 = -9;
-const INT16: i64 = -10;
-const INT32: i64 = -11;
-const INT64: i64 = -12;
-const FLOAT32: i64 = -13;
+pub(super) const INT8: i64 = -9;
+pub(super) const INT16: i64 = -10;
+pub(super) const INT32: i64 = -11;
+pub(super) const INT64: i64 = -12;
+pub(super) const FLOAT32: i64 = -13;
 pub(super) const FLOAT64: i64 = -14;
 pub(super) const TEXT: i64 = -15;
 pub(super) const RESERVED: i64 = -16;
-const OPT: i64 = -18;
-const VEC: i64 = -19;
-const RECORD: i64 = -20;
-const VARIANT: i64 = -21;
-const FUNC: i64 = -22;
-const SERVICE: i64 = -23;
+pub(super) const EMPTY: i64 = -17;
+pub(super) const OPT: i64 = -18;
+pub(super) const VEC: i64 = -19;
+pub(super) const RECORD: i64 = -20;
+pub(super) const VARIANT: i64 = -21;
+pub(super) const FUNC: i64 = -22;
+pub(super) const SERVICE: i64 = -23;
 pub(super) const PRINCIPAL: i64 = -24;
 
 /// Values within others at most, of those that are skipped.
