@@ -20,8 +20,8 @@ type Types = [fn() -> Type];
 
 /// The bytes of a message before its values: magic, type table, and the types' indexes in it.
 ///
-/// The addresses of `types` are the key. Functions that the linker merges have the same body, and so
-/// answer the same type.
+/// The addresses of `types` are the key. Functions that the linker merges have the same body, and
+/// so answer the same type.
 struct Head {
     types: Box<Types>,
     bytes: Vec<u8>,
@@ -154,7 +154,8 @@ mod tests {
                 let whole = tree.clone();
                 tree = Tree { leaf: Some(leaf), children: vec![whole.clone()], parent: None };
                 tree.parent = Some(Box::new(whole.clone()));
-                tree.children.push(Tree { leaf: Some(Leaf::Grown(Box::new(whole))), ..tree.clone() });
+                let grown = Some(Leaf::Grown(Box::new(whole)));
+                tree.children.push(Tree { leaf: grown, ..tree.clone() });
             }
             check(&tree);
             check(&(nat, i128::from(small) - 1, nat as i128, small, -small.saturating_abs()));

@@ -169,11 +169,15 @@ impl<N: Network, W: Writer<N>> Harness<N, W> {
         self.manage_with_retry(method, canister, &args);
     }
 
-    /// Calls the management canister as root, and again if it rejects: a fault may fire at the
-    /// first call.
+    /// Calls the management canister as root, and again while it rejects: faults may fire at the
+    /// first calls. A canister that is deleted by now stays as it is.
     pub fn manage_with_retry(&mut self, method: &str, canister: Principal, args: &impl CandidType) {
-        if self.manage(self.root, method, canister, args).is_err() {
-            drop(self.manage(self.root, method, canister, args));
+        /// More than a history has faults.
+        const TRIES: usize = 10;
+        for _ in 0..TRIES {
+            if self.manage(self.root, method, canister, args).is_ok() {
+                return;
+            }
         }
     }
 

@@ -5,13 +5,25 @@
 use std::{
     env,
     ffi::OsString,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 /// What is said before cargo compiles the demo.
 const DEMO: &str = "    build  the demo, and the replica in it. The first time cargo compiles \
                     some 200 packages,\n           Cranelift the largest one, which compiles Wasm: \
                     about five minutes on two cores";
+
+/// The canisters of the demo.
+const CANISTERS: [&str; 5] = [
+    "example-club",
+    "example-page",
+    "example-root",
+    "example-worker",
+    "fixture-faulty-worker",
+];
+
+/// The target that canisters are compiled for.
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
@@ -27,6 +39,7 @@ fn main() -> ExitCode {
                 cargo.args(["--features", "server"]);
             }
             cargo.arg("--").args(&arguments[1..]);
+            build_canisters_meanwhile(&cargo);
         }
         command => {
             let package = match command {
@@ -46,5 +59,32 @@ fn main() -> ExitCode {
             eprintln!("error: cargo can't be run: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Builds the demo's canisters while cargo builds the demo, whose last crates leave a core free.
+/// The demo builds them, too: it waits for this build, or tells why it fails.
+fn build_canisters_meanwhile(cargo: &Command) {
+    if env::var_os("CANIC_CANISTERS_DIR").is_some() {
+        return;
+    }
+    let has_target = Command::new("rustup")
+        .args(["target", "add", WASM_TARGET])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if has_target {
+        let mut build = Command::new(cargo.get_program());
+        build.args([
+            "build",
+            "--quiet",
+            "--profile",
+            "canister",
+            "--target",
+            WASM_TARGET,
+        ]);
+        build.args(CANISTERS.iter().flat_map(|package| ["--package", package]));
+        build.stdin(Stdio::null()).stdout(Stdio::null());
+        drop(build.stderr(Stdio::null()).spawn());
     }
 }
