@@ -9,7 +9,7 @@ use ic_stable_structures::Memory as _;
 use crate::stable::memory::Memory;
 
 /// Bytes of the header of a stable vector.
-pub(super) const HEADER: u64 = 64;
+pub(crate) const HEADER: u64 = 64;
 
 /// Bytes that one block has at most.
 const BLOCK: u64 = 65_536;

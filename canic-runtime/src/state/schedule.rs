@@ -17,7 +17,7 @@
 
 use std::borrow::Cow;
 
-use ic_stable_structures::{Storable, Vec as StableVec, storable::Bound};
+use ic_stable_structures::{Memory as _, Storable, Vec as StableVec, storable::Bound};
 
 use crate::stable::{
     blocks,
@@ -40,6 +40,11 @@ pub(crate) struct Entry {
 
 /// Bytes of an entry in stable memory.
 const SIZE: usize = 16;
+
+/// The place of an entry in stable memory.
+fn offset(id: RecordId) -> u64 {
+    blocks::HEADER + u64::from(id) * SIZE as u64
+}
 
 /// The place of a record that is not in the heap.
 const NOWHERE: u32 = u32::MAX;
@@ -121,7 +126,12 @@ impl Storable for Entry {
 
 /// The members by the time at which root looks at them.
 pub(crate) struct Schedule {
+    /// The entries. The vector alone grows; entries that exist are read and written without it,
+    /// since it reads its header each time, and each level of the heap reads two.
     table: StableVec<Entry, Memory>,
+    memory: Memory,
+    /// The number of entries.
+    count: u64,
     /// Record ids; each is due no later than the two below it.
     heap: Vec<RecordId>,
     /// The place of each record in the heap.
@@ -133,12 +143,15 @@ impl Schedule {
     /// out until [`Self::put`].
     pub(crate) fn open(memory: u8, members: impl Iterator<Item = RecordId>) -> Self {
         let memory = memory::open(memory);
+        let table: StableVec<Entry, Memory> = StableVec::init(memory.clone());
+        let count = table.len();
         let mut schedule = Self {
-            table: StableVec::init(memory.clone()),
+            table,
+            memory: memory.clone(),
+            count,
             heap: Vec::new(),
             places: Vec::new(),
         };
-        let count = schedule.table.len();
         let mut is_member = vec![false; count as usize];
         for id in members {
             if let Some(is_member) = is_member.get_mut(id as usize) {
@@ -170,7 +183,13 @@ impl Schedule {
 
     /// A member's entry.
     pub(crate) fn entry(&self, id: RecordId) -> Option<Entry> {
-        self.table.get(id.into()).filter(|entry| entry.due > 0)
+        if u64::from(id) >= self.count {
+            return None;
+        }
+        let mut bytes = [0; SIZE];
+        self.memory.read(offset(id), &mut bytes);
+        let entry = Entry::from_bytes(Cow::Borrowed(&bytes));
+        (entry.due > 0).then_some(entry)
     }
 
     /// The member that is due first.
@@ -188,10 +207,11 @@ impl Schedule {
 
     /// Writes a member's entry.
     pub(crate) fn put(&mut self, id: RecordId, entry: Entry) {
-        while self.table.len() <= u64::from(id) {
+        while self.count <= u64::from(id) {
             self.table.push(&Entry::default());
+            self.count += 1;
         }
-        self.table.set(id.into(), &entry);
+        self.memory.write(offset(id), &entry.to_bytes());
         let place = match self.place(id) {
             Some(place) => place,
             None => {
@@ -209,7 +229,7 @@ impl Schedule {
         let Some(place) = self.place(id) else {
             return;
         };
-        self.table.set(id.into(), &Entry::default());
+        self.memory.write(offset(id), &Entry::default().to_bytes());
         self.set_place(id, NOWHERE);
         let Some(last) = self.heap.pop().filter(|last| *last != id) else {
             return;
@@ -219,8 +239,11 @@ impl Schedule {
         self.sink(place, last, due);
     }
 
+    /// When a member in the heap is due: the first word of its entry.
     fn due(&self, id: RecordId) -> u32 {
-        self.table.get(id.into()).map_or(0, |entry| entry.due)
+        let mut due = [0; 4];
+        self.memory.read(offset(id), &mut due);
+        u32::from_le_bytes(due)
     }
 
     fn place(&self, id: RecordId) -> Option<usize> {
