@@ -119,15 +119,22 @@ fn in_a_large_fleet(at: &WithMembers) -> [Bound; 2] {
     ]
 }
 
-/// The worker and its twin: their modules, and both of them idle.
+/// Modules, and the worker and its twin as they idle.
 fn twins(figures: &Figures) -> Vec<Bound> {
     let mut bounds = Vec::new();
-    if let [.., worker, twin] = figures.modules.as_slice() {
-        bounds.push(Bound::new(
-            "the worker's module, gzipped: ratio to its twin",
-            worker.gzipped as f64 / twin.gzipped as f64,
-            1.25,
-        ));
+    if let [.., empty, _, worker, twin] = figures.modules.as_slice() {
+        bounds.extend([
+            Bound::new(
+                "the worker's module, gzipped: ratio to its twin",
+                worker.gzipped as f64 / twin.gzipped as f64,
+                1.15,
+            ),
+            Bound::new(
+                "the module of a member that adds nothing, gzipped, KB",
+                empty.gzipped as f64 / 1e3,
+                130.0,
+            ),
+        ]);
     }
     if let [worker, twin] = figures.idle.as_slice() {
         bounds.extend([

@@ -129,6 +129,8 @@ fn modules() -> Result<Vec<Module>, String> {
     let packages = [
         "bench-root",
         "baseline-root",
+        "fixture-empty",
+        "baseline-empty",
         "example-worker",
         "baseline-worker",
     ];
