@@ -5,11 +5,11 @@ use candid_parser::utils::{CandidSource::Text, service_compatibility_report};
 use canic_fleet_tests::{Fleet, artifacts, user};
 
 #[test]
-fn a_managed_worker_is_at_most_1_19_times_as_large_as_its_hand_written_twin() {
+fn a_managed_worker_is_at_most_1_2_times_as_large_as_its_hand_written_twin() {
     let managed = artifacts::gzipped(&artifacts::module("example-worker")).len();
     let by_hand = artifacts::gzipped(&artifacts::module("baseline-worker")).len();
     assert!(
-        managed * 100 <= by_hand * 119,
+        managed * 100 <= by_hand * 120,
         "{managed} bytes gzipped, its twin {by_hand}: {:.3} times as many",
         managed as f64 / by_hand as f64
     );
