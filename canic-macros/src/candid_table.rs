@@ -6,10 +6,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{
-    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, GenericArgument, Ident, Lit,
-    LitStr, Meta, PathArguments, Result, Type, ext::IdentExt,
-};
+use syn::{Data, DeriveInput, Error, Fields, GenericArgument, PathArguments, Result, Type};
+
+use crate::fields::{Field, docs, hash, label, named_fields};
 
 /// The implementation of `CandidType` for a struct with named fields, or for an enum.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -21,10 +20,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let (body, serialize) = match &input.data {
         Data::Struct(data) => {
             let fields = named_fields(&data.fields)?;
-            let rows = fields.iter().map(Field::row);
+            let rows = fields.iter().map(row);
             let elements = fields.iter().map(|field| {
                 let ident = field.ident;
-                field.element(&quote!(&self.#ident))
+                element(field, &quote!(&self.#ident))
             });
             (
                 quote!(tables::Body::Record(&[#(#rows),*])),
@@ -41,7 +40,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     Ok(quote! {
         const _: () = {
             use ::candid::types::{Compound as _, Serializer, Type, TypeId};
-            use crate::tables;
+            use ::canic_runtime::tables;
 
             static TABLE: tables::Table = tables::Table {
                 id: TypeId::of::<#name>,
@@ -82,11 +81,11 @@ fn enum_body(data: &syn::DataEnum) -> Result<(TokenStream, TokenStream)> {
             Fields::Unit => (quote!(tables::Shape::Null), quote!(), Vec::new()),
             Fields::Named(_) => {
                 let fields = named_fields(&variant.fields)?;
-                let rows = fields.iter().map(Field::row);
+                let rows = fields.iter().map(row);
                 let idents = fields.iter().map(|field| field.ident);
                 let elements = fields.iter().map(|field| {
                     let ident = field.ident;
-                    field.element(&quote!(#ident))
+                    element(field, &quote!(#ident))
                 });
                 (
                     quote!(tables::Shape::Record(&[#(#rows),*])),
@@ -126,50 +125,20 @@ fn enum_body(data: &syn::DataEnum) -> Result<(TokenStream, TokenStream)> {
     ))
 }
 
-/// A named field.
-struct Field<'a> {
-    ident: &'a Ident,
-    label: String,
-    ty: &'a Type,
-    docs: Vec<String>,
-    is_blob: bool,
+/// A field's row of the table.
+fn row(field: &Field<'_>) -> TokenStream {
+    let Field { label, docs, .. } = field;
+    let shape = shape(field.ty);
+    quote!(tables::Field { name: #label, docs: &[#(#docs),*], shape: #shape })
 }
 
-impl Field<'_> {
-    /// Its row of the table.
-    fn row(&self) -> TokenStream {
-        let Self { label, docs, .. } = self;
-        let shape = shape(self.ty);
-        quote!(tables::Field { name: #label, docs: &[#(#docs),*], shape: #shape })
+/// The statement that serializes a field.
+fn element(field: &Field<'_>, value: &TokenStream) -> TokenStream {
+    if field.is_blob {
+        quote!(compound.serialize_blob(#value)?;)
+    } else {
+        quote!(compound.serialize_element(#value)?;)
     }
-
-    /// The statement that serializes it.
-    fn element(&self, value: &TokenStream) -> TokenStream {
-        if self.is_blob {
-            quote!(compound.serialize_blob(#value)?;)
-        } else {
-            quote!(compound.serialize_element(#value)?;)
-        }
-    }
-}
-
-/// Fields in Candid's order: by the hash of the label.
-fn named_fields(fields: &Fields) -> Result<Vec<Field<'_>>> {
-    let mut named = Vec::new();
-    for field in fields {
-        let Some(ident) = &field.ident else {
-            return Err(Error::new_spanned(field, "name this field"));
-        };
-        named.push(Field {
-            ident,
-            label: label(ident, &field.attrs)?,
-            ty: &field.ty,
-            docs: docs(&field.attrs),
-            is_blob: serde_value("with", &field.attrs)?.is_some_and(|with| with == "serde_bytes"),
-        });
-    }
-    named.sort_by_key(|field| hash(&field.label));
-    Ok(named)
 }
 
 /// A type as a shape: options and vectors of shapes, or what the type says of itself.
@@ -196,56 +165,4 @@ fn shape(ty: &Type) -> TokenStream {
     } else {
         quote!(tables::Shape::Of(<#ty as ::candid::types::CandidType>::ty))
     }
-}
-
-/// A field's or variant's name in Candid.
-pub(crate) fn label(ident: &Ident, attributes: &[Attribute]) -> Result<String> {
-    let renamed = serde_value("rename", attributes)?;
-    Ok(renamed.unwrap_or_else(|| ident.unraw().to_string()))
-}
-
-/// The value of an option of serde's attribute.
-fn serde_value(option: &str, attributes: &[Attribute]) -> Result<Option<String>> {
-    let mut found = None;
-    for attribute in attributes.iter().filter(|a| a.path().is_ident("serde")) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("rename") && !meta.path.is_ident("with") {
-                return Err(meta.error("this derive does not know this option"));
-            }
-            let value: LitStr = meta.value()?.parse()?;
-            if meta.path.is_ident(option) {
-                found = Some(value.value());
-            }
-            Ok(())
-        })?;
-    }
-    Ok(found)
-}
-
-/// Doc comments line by line, as Candid's derive takes them.
-fn docs(attributes: &[Attribute]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for attribute in attributes {
-        if let Meta::NameValue(meta) = &attribute.meta
-            && meta.path.is_ident("doc")
-            && let Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) = &meta.value
-        {
-            let text = text.value();
-            if text.is_empty() {
-                lines.push(String::new());
-            }
-            lines.extend(text.lines().map(|line| line.trim().to_string()));
-        }
-    }
-    lines
-}
-
-/// Candid's hash of a label.
-pub(crate) fn hash(label: &str) -> u32 {
-    label.bytes().fold(0, |hash: u32, byte| {
-        hash.wrapping_mul(223).wrapping_add(byte.into())
-    })
 }

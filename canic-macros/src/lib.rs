@@ -16,6 +16,7 @@ mod diag;
 mod docs;
 mod endpoint;
 mod export;
+mod fields;
 mod hooks;
 mod interface;
 mod options;

@@ -2,9 +2,9 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Result, Type};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Result};
 
-use crate::candid_table::{hash, label};
+use crate::fields::{Field, hash, label, named_fields};
 
 /// The implementation of `Read` for a struct with named fields, or for an enum.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -20,7 +20,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     };
     Ok(quote! {
         const _: () = {
-            use crate::tables::read as tables;
+            use ::canic_runtime::tables::read as tables;
 
             impl tables::Read for #name {
                 fn read(
@@ -32,29 +32,6 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         };
     })
-}
-
-struct Field<'a> {
-    ident: &'a Ident,
-    label: String,
-    ty: &'a Type,
-}
-
-/// Fields in the order of their labels' hashes.
-fn named_fields(fields: &Fields) -> Result<Vec<Field<'_>>> {
-    let mut named = Vec::new();
-    for field in fields {
-        let Some(ident) = &field.ident else {
-            return Err(Error::new_spanned(field, "name this field"));
-        };
-        named.push(Field {
-            ident,
-            label: label(ident, &field.attrs)?,
-            ty: &field.ty,
-        });
-    }
-    named.sort_by_key(|field| hash(&field.label));
-    Ok(named)
 }
 
 /// The code that reads a record of the type `ty`, and constructs the value.

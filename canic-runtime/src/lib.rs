@@ -18,6 +18,9 @@
 //!
 //! `state` and `member` do not name each other, and members never link root's code.
 
+// The name by which derives of `canic-macros` find this crate, from within it, too.
+extern crate self as canic_runtime;
+
 pub mod api;
 pub mod config;
 pub mod entry;

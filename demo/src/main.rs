@@ -4,6 +4,7 @@
 //! `POCKET_IC_BIN` or `--keep` it goes through the ordinary client of PocketIC to a server (feature
 //! `server`). It checks each claim that it prints, and fails if one does not hold.
 
+mod canisters;
 mod figures;
 mod fleet;
 mod keep;

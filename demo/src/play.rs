@@ -10,6 +10,7 @@ use canic_artifacts as artifacts;
 use canic_endpoints::{notebook, user};
 
 use crate::{
+    canisters::CANISTERS,
     figures::Figures,
     fleet::Fleet,
     keep,
@@ -17,15 +18,6 @@ use crate::{
     show,
     stage::{Demo, say},
 };
-
-/// The canisters that the demo shows.
-const CANISTERS: [&str; 5] = [
-    "example-club",
-    "example-page",
-    "example-root",
-    "example-worker",
-    "fixture-faulty-worker",
-];
 
 /// The users, by number from 1 on.
 const NAMES: [&str; 6] = ["Alice", "Bob", "Carol", "Dave", "Erin", "Frank"];

@@ -263,7 +263,7 @@ pub fn canic_module_approve(_root: &'static Root) {
             let now = ic::now();
             let info = state::with(|state| requests::modules::approve(state, &request, now))?;
             // The approval may have begun a rollout.
-            driver::begin_upgrades();
+            driver::begin_upgrades(now);
             Ok::<_, ModuleError>(info)
         }
     });
@@ -277,7 +277,7 @@ pub fn canic_rollout_start(_root: &'static Root) {
             allowed.map_err(RolloutError::Denied)?;
             let now = ic::now();
             let id = state::with(|state| requests::rollouts::start(state, &request, now))?;
-            driver::begin_upgrades();
+            driver::begin_upgrades(now);
             Ok::<RolloutId, RolloutError>(id)
         }
     });
@@ -291,7 +291,7 @@ pub fn canic_rollout_control(_root: &'static Root) {
             allowed.map_err(RolloutError::Denied)?;
             let now = ic::now();
             let info = state::with(|state| requests::rollouts::control(state, id, wish, now))?;
-            driver::begin_upgrades();
+            driver::begin_upgrades(now);
             Ok::<RolloutInfo, RolloutError>(info)
         }
     });

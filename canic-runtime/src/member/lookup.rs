@@ -71,4 +71,16 @@ mod tests {
         };
         assert_eq!(read(&Err(denied)), Err(Reserved));
     }
+
+    #[test]
+    fn another_type_than_the_answer_is_an_error() {
+        #[derive(candid::CandidType)]
+        enum Other {
+            Maybe,
+        }
+        let text = candid::encode_one("Ok").expect("it is Candid");
+        assert!(read_reply::<Answer>(&text).is_err());
+        let variant = candid::encode_one(Other::Maybe).expect("it is Candid");
+        assert!(read_reply::<Answer>(&variant).is_err());
+    }
 }

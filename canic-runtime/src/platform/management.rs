@@ -560,6 +560,7 @@ pub(super) struct MemoryMetrics {
 }
 
 #[derive(Read)]
+#[cfg_attr(test, derive(tables::CandidType))]
 pub(super) enum RunResult {
     #[serde(rename = "running")]
     Running,
@@ -579,23 +580,13 @@ mod tests {
     /// A status as the platform tells it: its settings are not optional.
     #[derive(CandidType)]
     struct Told {
-        status: ToldRun,
+        status: RunResult,
         settings: ToldSettings,
         module_hash: Option<ByteBuf>,
         cycles: u128,
         idle_cycles_burned_per_day: u128,
         memory_size: u128,
         version: u64,
-    }
-
-    #[derive(CandidType)]
-    enum ToldRun {
-        #[serde(rename = "running")]
-        Running,
-        #[serde(rename = "stopping")]
-        Stopping,
-        #[serde(rename = "stopped")]
-        Stopped,
     }
 
     #[derive(CandidType)]
@@ -608,9 +599,9 @@ mod tests {
     #[test]
     fn a_look_and_a_whole_status_read_what_the_platform_tells() {
         for (told, run, module) in [
-            (ToldRun::Running, Run::Running, Some([7; 32])),
-            (ToldRun::Stopping, Run::Stopping, None),
-            (ToldRun::Stopped, Run::Stopped, Some([8; 32])),
+            (RunResult::Running, Run::Running, Some([7; 32])),
+            (RunResult::Stopping, Run::Stopping, None),
+            (RunResult::Stopped, Run::Stopped, Some([8; 32])),
         ] {
             let reply = Encode!(&Told {
                 status: told,

@@ -23,7 +23,7 @@ fn tick() {
     let moment = ic::moment();
     let now = moment.now;
     driver::begin_queued(&moment);
-    driver::begin_upgrades();
+    driver::begin_upgrades(now);
     // The watchdog ticks at least once after an operation that lost a canister.
     state::with(State::search_for_lost);
     let Work { due, next } = state::with(|state| work(state, now, driver::is_driven));

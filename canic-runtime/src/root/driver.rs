@@ -125,7 +125,7 @@ pub(crate) async fn drive(id: OperationId) {
     // The operation's end may let a queued one begin, queue announcements, leave the pool short, or
     // root low on cycles.
     begin_queued(&moment);
-    begin_upgrades_at(moment.now);
+    begin_upgrades(moment.now);
     delivery::wake();
     refill::wake_if_short(moment.now);
     refuel::wake_if_low(&moment);
@@ -143,11 +143,7 @@ pub(crate) fn begin_queued(moment: &Moment) {
 }
 
 /// Begins the operations that rollouts are due to begin.
-pub(crate) fn begin_upgrades() {
-    begin_upgrades_at(ic::now());
-}
-
-fn begin_upgrades_at(now: u64) {
+pub(crate) fn begin_upgrades(now: u64) {
     let advanced = state::with(|state| rollout::advance(state, now));
     advanced.begun.into_iter().for_each(call_to_drive);
     if let Some(next) = advanced.next {

@@ -419,6 +419,7 @@ mod tests {
             Just(None),
             Just(Some(End::Done)),
             Just(Some(End::Quarantined)),
+            Just(Some(End::Recycled)),
             Just(Some(End::Abandoned)),
         ];
         (1..12u64, prop::option::of(0..4u8), end)

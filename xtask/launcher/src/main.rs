@@ -2,25 +2,21 @@
 //! dependencies, so that it tells at once what it does, and so that `cargo xtask demo` compiles
 //! nothing that only tests and benchmarks need.
 
+#[path = "../../../demo/src/canisters.rs"]
+mod canisters;
+
 use std::{
     env,
     ffi::OsString,
     process::{Command, ExitCode, Stdio},
 };
 
+use canisters::CANISTERS;
+
 /// What is said before cargo compiles the demo.
 const DEMO: &str = "    build  the demo, and the replica in it. The first time cargo compiles \
                     some 200 packages,\n           Cranelift the largest one, which compiles Wasm: \
                     about five minutes on two cores";
-
-/// The canisters of the demo.
-const CANISTERS: [&str; 5] = [
-    "example-club",
-    "example-page",
-    "example-root",
-    "example-worker",
-    "fixture-faulty-worker",
-];
 
 /// The target that canisters are compiled for.
 const WASM_TARGET: &str = "wasm32-unknown-unknown";

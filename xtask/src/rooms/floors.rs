@@ -76,7 +76,7 @@ const MACROS: Floors = &[
     &["role_fns"],
     &["values"],
     &["hooks", "system_endpoints"],
-    &["export", "options", "signature"],
+    &["export", "fields", "options", "signature"],
     &["canister_kind", "crate_path", "diag", "interface", "source"],
 ];
 
