@@ -32,13 +32,9 @@
 
 use std::{borrow::Cow, marker::PhantomData, mem};
 
-use ic_stable_structures::{Memory as _, Storable, Vec as StableVec, storable::Bound};
+use ic_stable_structures::{Storable, storable::Bound};
 
-use crate::stable::{
-    blocks,
-    memory::{self, Memory},
-    record,
-};
+use crate::stable::{blocks::Slots, record};
 
 /// The index of a record's first slot.
 pub(crate) type RecordId = u32;
@@ -87,11 +83,6 @@ impl<const SIZE: u32> Slot<SIZE> {
     /// The bytes of a slot with its length.
     const WIDTH: usize = Self::PREFIX + SIZE as usize;
 
-    /// The place of a slot in stable memory.
-    fn offset(index: u32) -> u64 {
-        blocks::HEADER + u64::from(index) * Self::WIDTH as u64
-    }
-
     /// The slot in its bytes with their length.
     fn content(bytes: &[u8]) -> Option<&[u8]> {
         let (prefix, rest) = bytes.split_at_checked(Self::PREFIX)?;
@@ -110,12 +101,7 @@ fn fields(slot: &[u8]) -> Option<(u8, u32, &[u8])> {
 
 /// Records of one kind, in slots of `SIZE` bytes.
 pub(crate) struct RecordStore<T, const SIZE: u32> {
-    /// The slots. The vector alone grows; slots that exist are read and written without it, since
-    /// it reads its header each time.
-    slots: StableVec<Slot<SIZE>, Memory>,
-    memory: Memory,
-    /// The number of slots.
-    count: u32,
+    slots: Slots<Slot<SIZE>>,
     free: Vec<u32>,
     /// The bytes of the record that is being written: a buffer of this size is dear to allocate.
     buffer: Vec<u8>,
@@ -133,22 +119,17 @@ where
     ///
     /// If stable memory is damaged. The trap keeps it as it is.
     pub(crate) fn open(memory: u8, mut visit: impl FnMut(RecordId, &[u8])) -> Self {
-        let memory = memory::open(memory);
-        let slots: StableVec<Slot<SIZE>, Memory> = StableVec::init(memory.clone());
-        let Ok(count) = u32::try_from(slots.len()) else {
-            corrupt()
-        };
         let mut store = Self {
-            slots,
-            memory: memory.clone(),
-            count,
+            slots: Slots::open(memory, Slot::<SIZE>::WIDTH),
             free: Vec::new(),
             buffer: Vec::new(),
             records: PhantomData,
         };
+        if u32::try_from(store.slots.count()).is_err() {
+            corrupt()
+        }
         let mut free = Vec::new();
-        let width = Slot::<SIZE>::WIDTH;
-        blocks::for_each_slot(&memory, count.into(), width, |index, bytes| {
+        store.slots.for_each(|index, bytes| {
             let Some(slot) = Slot::<SIZE>::content(bytes) else {
                 corrupt()
             };
@@ -199,7 +180,7 @@ where
         for index in indexes.drain(parts.len().min(indexes.len())..) {
             self.clear(index);
         }
-        let mut end = self.count;
+        let mut end = self.slots.count() as u32;
         while indexes.len() < parts.len() {
             indexes.push(self.free.pop().unwrap_or_else(|| {
                 end += 1;
@@ -228,18 +209,15 @@ where
 
     fn clear(&mut self, index: u32) {
         let empty = [0; MAX_PREFIX];
-        let empty = &empty[..Slot::<SIZE>::PREFIX];
-        self.memory.write(Slot::<SIZE>::offset(index), empty);
+        self.slots.write(index, 0, &empty[..Slot::<SIZE>::PREFIX]);
         self.free.push(index);
     }
 
     /// Writes a slot: over the one with this index, or behind the last.
     fn write(&mut self, index: u32, kind: u8, next: u32, part: &[u8]) {
-        if index == self.count {
+        if u64::from(index) == self.slots.count() {
             let link = next.to_le_bytes();
-            self.slots.push(&Slot([&[kind], &link[..], part].concat()));
-            self.count += 1;
-            return;
+            return self.slots.push(&Slot([&[kind], &link[..], part].concat()));
         }
         let mut head = [0; MAX_PREFIX + HEAD];
         let head = &mut head[..Slot::<SIZE>::PREFIX + HEAD];
@@ -247,9 +225,8 @@ where
         length.copy_from_slice(&(HEAD + part.len()).to_le_bytes()[..Slot::<SIZE>::PREFIX]);
         rest[0] = kind;
         rest[1..].copy_from_slice(&next.to_le_bytes());
-        let offset = Slot::<SIZE>::offset(index);
-        self.memory.write(offset, head);
-        self.memory.write(offset + head.len() as u64, part);
+        self.slots.write(index, 0, head);
+        self.slots.write(index, head.len(), part);
     }
 
     /// The indexes of a record's slots, in their order.
@@ -266,11 +243,11 @@ where
     fn for_each_slot(&self, id: RecordId, bytes: &mut [u8], mut visit: impl FnMut(u32, &[u8])) {
         let (mut index, mut expected) = (id, FIRST);
         // The bound ends a damaged list that is circular.
-        for _ in 0..self.count {
-            if index >= self.count {
+        for _ in 0..self.slots.count() {
+            if u64::from(index) >= self.slots.count() {
                 corrupt();
             }
-            self.memory.read(Slot::<SIZE>::offset(index), bytes);
+            self.slots.read(index, bytes);
             let (length, slot) = bytes.split_at(Slot::<SIZE>::PREFIX);
             let is_free = length.iter().all(|byte| *byte == 0);
             match fields(slot) {
@@ -299,6 +276,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stable::memory;
 
     type Texts = RecordStore<String, 16>;
 
@@ -337,7 +315,7 @@ mod tests {
                 prop_assert_eq!(records, model.values().cloned().collect());
                 let slots = |text: &String| record::encode(text).len().div_ceil(11);
                 let used: usize = model.values().map(|(_, text)| slots(text)).sum();
-                let all = again.slots.len() as usize;
+                let all = again.slots.count() as usize;
                 prop_assert_eq!(all, used + again.free.len(), "a slot is lost");
             }
         }
@@ -349,10 +327,10 @@ mod tests {
         let (mut store, _) = open(0);
         let long = "x".repeat(50);
         let ids = [(); 3].map(|()| store.put(None, &long));
-        let before = store.slots.len();
+        let before = store.slots.count();
         store.remove(ids[1]);
         store.put(None, &long);
-        assert_eq!(store.slots.len(), before);
+        assert_eq!(store.slots.count(), before);
     }
 
     #[test]

@@ -17,13 +17,9 @@
 
 use std::borrow::Cow;
 
-use ic_stable_structures::{Memory as _, Storable, Vec as StableVec, storable::Bound};
+use ic_stable_structures::{Storable, storable::Bound};
 
-use crate::stable::{
-    blocks,
-    memory::{self, Memory},
-    record_store::RecordId,
-};
+use crate::stable::{blocks::Slots, record_store::RecordId};
 
 /// A member on the schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,11 +36,6 @@ pub(crate) struct Entry {
 
 /// Bytes of an entry in stable memory.
 const SIZE: usize = 16;
-
-/// The place of an entry in stable memory.
-fn offset(id: RecordId) -> u64 {
-    blocks::HEADER + u64::from(id) * SIZE as u64
-}
 
 /// The place of a record that is not in the heap.
 const NOWHERE: u32 = u32::MAX;
@@ -126,12 +117,8 @@ impl Storable for Entry {
 
 /// The members by the time at which root looks at them.
 pub(crate) struct Schedule {
-    /// The entries. The vector alone grows; entries that exist are read and written without it,
-    /// since it reads its header each time, and each level of the heap reads two.
-    table: StableVec<Entry, Memory>,
-    memory: Memory,
-    /// The number of entries.
-    count: u64,
+    /// The entries. Each level of the heap reads two.
+    table: Slots<Entry>,
     /// Record ids; each is due no later than the two below it.
     heap: Vec<RecordId>,
     /// The place of each record in the heap.
@@ -142,24 +129,19 @@ impl Schedule {
     /// Reads the schedule of these members from stable memory. Members without an entry are left
     /// out until [`Self::put`].
     pub(crate) fn open(memory: u8, members: impl Iterator<Item = RecordId>) -> Self {
-        let memory = memory::open(memory);
-        let table: StableVec<Entry, Memory> = StableVec::init(memory.clone());
-        let count = table.len();
         let mut schedule = Self {
-            table,
-            memory: memory.clone(),
-            count,
+            table: Slots::open(memory, SIZE),
             heap: Vec::new(),
             places: Vec::new(),
         };
-        let mut is_member = vec![false; count as usize];
+        let mut is_member = vec![false; schedule.table.count() as usize];
         for id in members {
             if let Some(is_member) = is_member.get_mut(id as usize) {
                 *is_member = true;
             }
         }
         let mut due: Vec<(u32, RecordId)> = Vec::new();
-        blocks::for_each_slot(&memory, count, SIZE, |id, bytes| {
+        schedule.table.for_each(|id, bytes| {
             let entry = Entry::from_bytes(Cow::Borrowed(bytes));
             if entry.due > 0 && is_member[id as usize] {
                 due.push((entry.due, id));
@@ -183,11 +165,11 @@ impl Schedule {
 
     /// A member's entry.
     pub(crate) fn entry(&self, id: RecordId) -> Option<Entry> {
-        if u64::from(id) >= self.count {
+        if u64::from(id) >= self.table.count() {
             return None;
         }
         let mut bytes = [0; SIZE];
-        self.memory.read(offset(id), &mut bytes);
+        self.table.read(id, &mut bytes);
         let entry = Entry::from_bytes(Cow::Borrowed(&bytes));
         (entry.due > 0).then_some(entry)
     }
@@ -207,11 +189,10 @@ impl Schedule {
 
     /// Writes a member's entry.
     pub(crate) fn put(&mut self, id: RecordId, entry: Entry) {
-        while self.count <= u64::from(id) {
+        while self.table.count() <= u64::from(id) {
             self.table.push(&Entry::default());
-            self.count += 1;
         }
-        self.memory.write(offset(id), &entry.to_bytes());
+        self.table.write(id, 0, &entry.to_bytes());
         let place = match self.place(id) {
             Some(place) => place,
             None => {
@@ -229,7 +210,7 @@ impl Schedule {
         let Some(place) = self.place(id) else {
             return;
         };
-        self.memory.write(offset(id), &Entry::default().to_bytes());
+        self.table.write(id, 0, &Entry::default().to_bytes());
         self.set_place(id, NOWHERE);
         let Some(last) = self.heap.pop().filter(|last| *last != id) else {
             return;
@@ -242,7 +223,7 @@ impl Schedule {
     /// When a member in the heap is due: the first word of its entry.
     fn due(&self, id: RecordId) -> u32 {
         let mut due = [0; 4];
-        self.memory.read(offset(id), &mut due);
+        self.table.read(id, &mut due);
         u32::from_le_bytes(due)
     }
 
@@ -317,6 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stable::memory;
 
     const MEMORY: u8 = 212;
 

@@ -2,6 +2,7 @@
 //! dependencies, so that it tells at once what it does, and so that `cargo xtask demo` compiles
 //! nothing that only tests and benchmarks need.
 
+// This program has no dependencies, not even on the demo, whose list it builds.
 #[path = "../../../demo/src/canisters.rs"]
 mod canisters;
 
